@@ -1,0 +1,268 @@
+/* Tapes and programs for scripts/tide/autodiff.lua, which knows about functions and tables of tensors. */
+#include <string.h>
+
+#include "autodiff/program.h"
+#include "autodiff/vjp.h"
+#include "base/memory.h"
+#include "binding.h"
+#include "kernels/elementwise.h"
+
+/* ---- tapes ---- */
+
+struct recorder {
+    struct tape *tape;     /* owned */
+    struct tape *previous; /* recording before this one began */
+    int active;
+};
+
+static struct recorder *recorder_check(lua_State *L, int arg) { return luaL_checkudata(L, arg, TAPE_TYPE); }
+
+/* tape_begin(): a new tape becomes the one that symbolic operations are recorded on, until it is closed. */
+static int tape_begin(lua_State *L)
+{
+    struct session *s = session_get(L);
+    struct recorder *r = lua_newuserdatauv(L, sizeof *r, 0);
+    *r = (struct recorder){0};
+    luaL_setmetatable(L, TAPE_TYPE);
+    binding_check(L, tape_new(&r->tape, s->recording));
+    r->previous = s->recording;
+    r->active = 1;
+    s->recording = r->tape;
+    return 1;
+}
+
+static int tape_end(lua_State *L)
+{
+    struct recorder *r = recorder_check(L, 1);
+    struct session *s = session_get(L);
+    if (r->active && s->recording == r->tape) s->recording = r->previous;
+    r->active = 0;
+    return 0;
+}
+
+static int tape_collect(lua_State *L)
+{
+    struct recorder *r = recorder_check(L, 1);
+    tape_end(L);
+    tape_release(r->tape);
+    r->tape = NULL;
+    return 0;
+}
+
+static int is_recording(lua_State *L)
+{
+    lua_pushboolean(L, session_get(L)->recording != NULL);
+    return 1;
+}
+
+/* tape:input(tensor) or tape:input(dtype, shape): a symbolic input of that dtype and shape. */
+static int tape_add_input(lua_State *L)
+{
+    struct recorder *r = recorder_check(L, 1);
+    int node;
+    if (value_test(L, 2)) {
+        const struct array *a = value_spec(value_check(L, 2));
+        node = tape_input(r->tape, a->dtype, a->rank, a->shape);
+    } else {
+        int64_t shape[MAX_RANK];
+        enum dtype dtype = dtype_check(L, 2, FLOAT32);
+        int rank = integers_check(L, 3, "shape", shape, MAX_RANK);
+        node = tape_input(r->tape, dtype, rank, shape);
+    }
+    if (node < 0) binding_check(L, tape_take_status(r->tape));
+    symbol_push(L, r->tape, node);
+    return 1;
+}
+
+/* The nodes of the list of tensors at `arg`, in a block that Lua owns (pushed on the stack). */
+static int *nodes_check(lua_State *L, struct tape *t, int arg, int *n)
+{
+    luaL_checktype(L, arg, LUA_TTABLE);
+    *n = (int)lua_rawlen(L, arg);
+    int *nodes = lua_newuserdatauv(L, (size_t)(*n + 1) * sizeof *nodes, 0);
+    for (int i = 0; i < *n; i++) {
+        lua_rawgeti(L, arg, i + 1);
+        nodes[i] = value_node(L, t, value_check(L, -1));
+        lua_pop(L, 1);
+    }
+    return nodes;
+}
+
+static void push_symbols(lua_State *L, struct tape *t, const int *nodes, int n)
+{
+    lua_createtable(L, n, 0);
+    for (int i = 0; i < n; i++) {
+        symbol_push(L, t, nodes[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
+/* The tape to work on: an explicit one at index 1, else the one being recorded. */
+static struct tape *working_tape(lua_State *L)
+{
+    struct tape *t = luaL_testudata(L, 1, TAPE_TYPE) ? recorder_check(L, 1)->tape : session_get(L)->recording;
+    if (!t) binding_error(L, "nothing is being recorded");
+    return t;
+}
+
+static void check_cotangents(lua_State *L, struct tape *t, const int *y, const int *ybar, int n, int n_bar, const char *what)
+{
+    if (n != n_bar) binding_error(L, "%s: %d tensors were expected, got %d", what, n, n_bar);
+    for (int i = 0; i < n; i++) {
+        const struct array *a = tape_spec(t, y[i]), *b = tape_spec(t, ybar[i]);
+        char ta[SHAPE_TEXT], tb[SHAPE_TEXT];
+        if (!array_same_shape(a, b) || a->dtype != b->dtype)
+            binding_error(L, "%s %d has shape %s (%s), expected %s (%s)", what, i + 1, array_shape_text(b, tb), dtype_name(b->dtype),
+                          array_shape_text(a, ta), dtype_name(a->dtype));
+    }
+}
+
+/* vjp(tape or nil, {y}, {ybar}, {x}) -> {xbar} */
+static int tape_vjp_lua(lua_State *L)
+{
+    struct tape *t = working_tape(L);
+    int n_y, n_bar, n_x;
+    int *y = nodes_check(L, t, 2, &n_y), *ybar = nodes_check(L, t, 3, &n_bar), *x = nodes_check(L, t, 4, &n_x);
+    check_cotangents(L, t, y, ybar, n_y, n_bar, "cotangent");
+    int *xbar = lua_newuserdatauv(L, (size_t)(n_x + 1) * sizeof *xbar, 0);
+    enum status status = tape_vjp(t, y, ybar, n_y, x, n_x, xbar);
+    if (t->status != STATUS_OK) status = tape_take_status(t);
+    binding_check(L, status);
+    push_symbols(L, t, xbar, n_x);
+    return 1;
+}
+
+/* jvp(tape or nil, {y}, {x}, {v}) -> {ydot} */
+static int tape_jvp_lua(lua_State *L)
+{
+    struct tape *t = working_tape(L);
+    int n_y, n_x, n_v;
+    int *y = nodes_check(L, t, 2, &n_y), *x = nodes_check(L, t, 3, &n_x), *v = nodes_check(L, t, 4, &n_v);
+    check_cotangents(L, t, x, v, n_x, n_v, "tangent");
+    int *ydot = lua_newuserdatauv(L, (size_t)(n_y + 1) * sizeof *ydot, 0);
+    enum status status = tape_jvp(t, y, n_y, x, v, n_x, ydot);
+    if (t->status != STATUS_OK) status = tape_take_status(t);
+    binding_check(L, status);
+    push_symbols(L, t, ydot, n_y);
+    return 1;
+}
+
+/* ---- programs ---- */
+
+struct program_box {
+    struct program *program;
+};
+
+static struct program *program_check(lua_State *L, int arg)
+{
+    struct program_box *box = luaL_checkudata(L, arg, PROGRAM_TYPE);
+    if (!box->program) binding_error(L, "the program is closed");
+    return box->program;
+}
+
+static int program_collect(lua_State *L)
+{
+    struct program_box *box = luaL_checkudata(L, 1, PROGRAM_TYPE);
+    program_free(box->program);
+    box->program = NULL;
+    return 0;
+}
+
+/* program(tape, {outputs}) */
+static int program_make(lua_State *L)
+{
+    struct tape *t = recorder_check(L, 1)->tape;
+    int n;
+    int *outputs = nodes_check(L, t, 2, &n);
+    struct program_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+    box->program = NULL;
+    luaL_setmetatable(L, PROGRAM_TYPE);
+    for (int i = 0; i < t->n_inputs; i++)
+        if (t->captured[i] >= 0) return binding_error(L, "the recorded function uses symbolic tensors of an enclosing recording");
+    binding_check(L, program_new(&box->program, t, outputs, n));
+    return 1;
+}
+
+/* Dense memory of input i, checked; a dense copy is left on the stack when it is needed. */
+static const void *input_data(lua_State *L, const struct program *p, int i)
+{
+    lua_rawgeti(L, 2, i + 1);
+    const struct array *wanted = program_input(p, i), *a = &tensor_check(L, -1)->array;
+    char tw[SHAPE_TEXT], ta[SHAPE_TEXT];
+    if (!array_same_shape(wanted, a) || wanted->dtype != a->dtype)
+        binding_error(L, "input %d has shape %s (%s), the program was recorded for %s (%s)", i + 1, array_shape_text(a, ta),
+                      dtype_name(a->dtype), array_shape_text(wanted, tw), dtype_name(wanted->dtype));
+    if (array_is_contiguous(a)) {
+        lua_pop(L, 1);
+        return a->data; /* the list at index 2 keeps it alive */
+    }
+    struct value *dense = value_push_empty(L);
+    binding_check(L, tensor_new(&dense->tensor, a->dtype, a->rank, a->shape));
+    array_copy_dense(a, dense->tensor->array.data);
+    lua_remove(L, -2);
+    return dense->tensor->array.data;
+}
+
+/* program:run({inputs}) -> {outputs} */
+static int program_run_lua(lua_State *L)
+{
+    struct program *p = program_check(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    int n_in = program_n_inputs(p), n_out = program_n_outputs(p);
+    if ((int)lua_rawlen(L, 2) != n_in) return binding_error(L, "the program takes %d inputs, got %d", n_in, (int)lua_rawlen(L, 2));
+    lua_settop(L, 2);
+    luaL_checkstack(L, n_in + 8, "program inputs");
+    void **addresses = lua_newuserdatauv(L, (size_t)(n_in + n_out + 1) * sizeof *addresses, 0);
+    const void **inputs = (const void **)addresses;
+    lua_createtable(L, n_out, 0);
+    int result = lua_gettop(L);
+    for (int i = 0; i < n_out; i++) {
+        const struct array *a = program_output(p, i);
+        struct value *v = value_push_empty(L);
+        binding_check(L, tensor_new(&v->tensor, a->dtype, a->rank, a->shape));
+        value_account(L, v);
+        addresses[n_in + i] = v->tensor->array.data;
+        lua_rawseti(L, result, i + 1);
+    }
+    for (int i = 0; i < n_in; i++) inputs[i] = input_data(L, p, i);
+    binding_check(L, program_run(p, inputs, addresses + n_in));
+    lua_pushvalue(L, result);
+    return 1;
+}
+
+static int program_describe(lua_State *L)
+{
+    struct program *p = program_check(L, 1);
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, program_n_calls(p));
+    lua_setfield(L, -2, "calls");
+    lua_pushinteger(L, (lua_Integer)program_arena_bytes(p));
+    lua_setfield(L, -2, "arena_bytes");
+    return 1;
+}
+
+static const luaL_Reg tape_methods[] = {
+    {"input", tape_add_input}, {"vjp", tape_vjp_lua}, {"jvp", tape_jvp_lua}, {"finish", tape_end}, {NULL, NULL}};
+static const luaL_Reg program_methods[] = {{"run", program_run_lua}, {"describe", program_describe}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"tape_begin", tape_begin}, {"is_recording", is_recording}, {"vjp", tape_vjp_lua},
+                                     {"jvp", tape_jvp_lua},      {"program", program_make},      {NULL, NULL}};
+
+static void new_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction collect, lua_CFunction close)
+{
+    luaL_newmetatable(L, name);
+    lua_pushcfunction(L, collect);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, close);
+    lua_setfield(L, -2, "__close");
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
+void open_autodiff(lua_State *L)
+{
+    luaL_setfuncs(L, functions, 0);
+    new_class(L, TAPE_TYPE, tape_methods, tape_collect, tape_end);
+    new_class(L, PROGRAM_TYPE, program_methods, program_collect, program_collect);
+}

@@ -1,0 +1,93 @@
+/* Sessions, errors with the user's position, and argument checks. */
+#include "binding.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static const char session_key;
+
+struct session *session_get(lua_State *L)
+{
+    struct session *s;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &session_key) == LUA_TUSERDATA) {
+        s = lua_touserdata(L, -1);
+        lua_pop(L, 1);
+        return s;
+    }
+    lua_pop(L, 1);
+    s = lua_newuserdatauv(L, sizeof *s, 0);
+    memset(s, 0, sizeof *s);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &session_key);
+    return s;
+}
+
+/* Is this chunk part of the library? Its files are .../tide/NAME.lua and the generators beside them; see core.library_root. */
+static int is_library(lua_State *L, const char *source)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, "tide.library_root");
+    const char *root = lua_tostring(L, -1);
+    int inside = root && source[0] == '@' && strncmp(source + 1, root, strlen(root)) == 0;
+    lua_pop(L, 1);
+    return inside;
+}
+
+static void push_position(lua_State *L)
+{
+    lua_Debug frame;
+    for (int level = 1; lua_getstack(L, level, &frame); level++) {
+        lua_getinfo(L, "Sl", &frame);
+        if (frame.currentline <= 0 || is_library(L, frame.source)) continue;
+        lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
+        return;
+    }
+    lua_pushliteral(L, "");
+}
+
+int binding_error(lua_State *L, const char *format, ...)
+{
+    va_list args;
+    push_position(L);
+    va_start(args, format);
+    lua_pushvfstring(L, format, args);
+    va_end(args);
+    lua_concat(L, 2);
+    return lua_error(L);
+}
+
+void binding_check(lua_State *L, enum status status)
+{
+    if (status != STATUS_OK) binding_error(L, "%s", status_message());
+}
+
+enum dtype dtype_check(lua_State *L, int arg, int fallback)
+{
+    enum dtype dtype = (enum dtype)fallback;
+    if (lua_isnoneornil(L, arg)) return dtype;
+    if (lua_type(L, arg) != LUA_TSTRING)
+        binding_error(L, "dtype must be a string (\"float32\", \"float64\", \"int64\", \"uint8\"), got a %s", luaL_typename(L, arg));
+    binding_check(L, dtype_find(lua_tostring(L, arg), &dtype));
+    return dtype;
+}
+
+int integers_check(lua_State *L, int arg, const char *what, int64_t *out, int most)
+{
+    if (lua_type(L, arg) != LUA_TTABLE) return binding_error(L, "%s must be a table of integers, got a %s", what, luaL_typename(L, arg));
+    lua_Unsigned n = lua_rawlen(L, arg);
+    if (n > (lua_Unsigned)most) return binding_error(L, "%s has %d entries, at most %d are possible", what, (int)(n > 1000000 ? 1000000 : n), most);
+    for (int i = 0; i < (int)n; i++) {
+        int whole = 0;
+        lua_rawgeti(L, arg, i + 1);
+        out[i] = lua_tointegerx(L, -1, &whole);
+        if (!whole || lua_type(L, -1) != LUA_TNUMBER) {
+            luaL_tolstring(L, -1, NULL);
+            return binding_error(L, "%s: entry %d must be an integer, got %s", what, i + 1, lua_tostring(L, -1));
+        }
+        lua_pop(L, 1);
+    }
+    for (lua_pushnil(L); lua_next(L, arg < 0 ? arg - 1 : arg); lua_pop(L, 1))
+        if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1 || (lua_Unsigned)lua_tointeger(L, -2) > n) {
+            luaL_tolstring(L, -2, NULL);
+            return binding_error(L, "%s must be a list {n1, n2, ...} without holes or names; it has a key %s", what, lua_tostring(L, -1));
+        }
+    return (int)n;
+}

@@ -1,0 +1,84 @@
+/* binding.h -- what the files of bindings/ share: values, errors, recording.
+ *
+ * A `struct value` is the payload of the userdata "tide.Tensor": either a concrete tensor or a symbolic one, that is a node of a tape
+ * that is being recorded. Push the empty userdata first, fill it second, so that an out-of-memory error of Lua leaks nothing. */
+#ifndef BINDINGS_BINDING_H
+#define BINDINGS_BINDING_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "autodiff/op.h"
+#include "autodiff/tape.h"
+#include "base/rng.h"
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+#define TENSOR_TYPE "tide.Tensor"
+#define TAPE_TYPE "tide.Tape"
+#define PROGRAM_TYPE "tide.Program"
+
+struct value {
+    struct tensor *tensor; /* concrete: owned reference; NULL when symbolic or closed */
+    struct tape *tape;     /* symbolic: owned reference to the tape; NULL when concrete */
+    int node;              /* symbolic: node of that tape */
+};
+
+/* One per Lua universe, in the registry. */
+struct session {
+    struct tape *recording; /* innermost tape being recorded, borrowed from its userdata on the Lua stack; NULL when none */
+    size_t debt;            /* bytes of tensors made since the last full collection */
+    struct rng rng;         /* default generator */
+};
+struct session *session_get(lua_State *L);
+
+/* Push an empty tensor userdata; the caller fills value->tensor with a reference that it gives away, then calls value_account, so that
+ * the collector learns about the bytes. */
+struct value *value_push_empty(lua_State *L);
+void value_account(lua_State *L, const struct value *v);
+
+/* Push a tensor whose reference is given away; on Lua's own memory errors the reference is lost, so use value_push_empty
+ * where that matters. */
+void tensor_push(lua_State *L, struct tensor *owned);
+
+/* Push node `node` of tape `t` as a symbolic tensor. */
+void symbol_push(lua_State *L, struct tape *t, int node);
+
+/* The value at stack index `arg`; errors name the function's argument. value_test returns NULL when it is no tensor. */
+struct value *value_check(lua_State *L, int arg);
+struct value *value_test(lua_State *L, int arg);
+
+/* dtype and shape of a concrete or symbolic value. */
+const struct array *value_spec(const struct value *v);
+
+/* The concrete tensor at stack index `arg` (borrowed). A symbolic tensor is an error that says what to do. */
+struct tensor *tensor_check(lua_State *L, int arg);
+
+/* Node of the tape being recorded for a value: symbolic ones are imported, concrete ones become constants. Raises on failure. */
+int value_node(lua_State *L, struct tape *t, struct value *v);
+
+/* Apply an op to the n values at stack indices first .. first + n - 1 (tensors, or numbers beside a tensor) and push the result. At once
+ * for concrete tensors; recorded when one is symbolic. Brings dtypes together as the op's flags say. */
+void value_apply(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n);
+
+/* Raise a Lua error when status is not STATUS_OK; binding_error raises a message of its own. Both put the position of the innermost
+ * caller that is not part of Tide's library in front, so that the user sees a line of their own. */
+void binding_check(lua_State *L, enum status status);
+int binding_error(lua_State *L, const char *format, ...);
+
+/* A dtype name or nil (then `fallback`) at `arg`. */
+enum dtype dtype_check(lua_State *L, int arg, int fallback);
+
+/* The table of whole numbers at `arg` into out[]; returns how many (at most `most`). `what` names it in errors. */
+int integers_check(lua_State *L, int arg, const char *what, int64_t *out, int most);
+
+/* Each file of bindings/ adds its functions to the module table at the top of the stack. */
+void open_tensor(lua_State *L);
+void open_ops(lua_State *L);
+void open_autodiff(lua_State *L);
+void open_ode(lua_State *L);
+void open_io(lua_State *L);
+void open_optim(lua_State *L);
+void open_system(lua_State *L);
+
+#endif

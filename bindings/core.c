@@ -1,0 +1,71 @@
+/* The module tide.core: everything that the engine offers to the Lua library in scripts/tide. */
+#include "base/threads.h"
+#include "binding.h"
+#include "kernels/gemm.h"
+#include "kernels/loops.h"
+
+#ifndef TIDE_VERSION
+#define TIDE_VERSION "0.1.0"
+#endif
+
+static int threads(lua_State *L) /* () -> count; (n) sets it */
+{
+    if (!lua_isnoneornil(L, 1)) {
+        lua_Integer n = luaL_checkinteger(L, 1);
+        if (n < 1 || n > 256) return binding_error(L, "threads: the count must lie in 1..256, got %d", (int)n);
+        threads_set((int)n);
+    }
+    lua_pushinteger(L, threads_count());
+    return 1;
+}
+
+static int library_root(lua_State *L) /* folder whose Lua files are skipped when an error looks for the user's line */
+{
+    luaL_checkstring(L, 1);
+    lua_settop(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "tide.library_root");
+    return 0;
+}
+
+static int raise(lua_State *L) /* error(message) with the user's position */
+{
+    return binding_error(L, "%s", luaL_checkstring(L, 1));
+}
+
+static int build_info(lua_State *L)
+{
+    lua_createtable(L, 0, 4);
+    lua_pushliteral(L, TIDE_VERSION);
+    lua_setfield(L, -2, "version");
+    lua_pushstring(L, loops->name);
+    lua_setfield(L, -2, "isa");
+    lua_pushstring(L, gemm_core_name());
+    lua_setfield(L, -2, "blas");
+    lua_pushliteral(L, __VERSION__);
+    lua_setfield(L, -2, "compiler");
+    return 1;
+}
+
+static int blas_core(lua_State *L)
+{
+    lua_pushstring(L, gemm_core_name());
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"threads", threads},       {"library_root", library_root}, {"raise", raise},
+                                     {"build_info", build_info}, {"blas_core", blas_core},       {NULL, NULL}};
+
+__attribute__((visibility("default"))) int luaopen_tide_core(lua_State *L);
+int luaopen_tide_core(lua_State *L)
+{
+    luaL_checkversion(L);
+    luaL_newlib(L, functions);
+    open_tensor(L);
+    open_ops(L);
+    open_autodiff(L);
+    open_ode(L);
+    open_io(L);
+    open_optim(L);
+    open_system(L);
+    return 1;
+}

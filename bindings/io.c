@@ -1,0 +1,286 @@
+/* io.c -- tide.save, tide.load, tide.read_idx: files <-> tensors and nested tables of tensors.
+ *
+ * In a file a nested table is flat: layers[1].weight has the name "layers.1.weight". On the way back a part that looks like an
+ * integer becomes an integer key, so keys must not contain "." and strings must not look like integers: what is saved comes back
+ * equal or is refused. Tables with a metatable are models; their other fields (sizes, functions) are configuration and are not
+ * saved, while in a plain table whatever is no tensor would be lost silently and is an error. */
+#include "io/idx.h"
+#include "io/npy.h"
+#include "io/npz.h"
+#include "io/safetensors.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "binding.h"
+
+#define LIST_TYPE "tide.TensorList"
+#define MAX_DEPTH 100
+#define KEY_SYMBOLS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+static enum status load_safetensors(struct tensor_list *list, const char *path, size_t limit)
+{
+    (void)limit; /* nothing is compressed */
+    return safetensors_load(list, path);
+}
+
+/* .npy holds one tensor without a name, the others a list. */
+static const struct format {
+    const char *extension;
+    enum status (*load)(struct tensor_list *list, const char *path, size_t limit);
+    enum status (*save)(const char *path, const struct tensor_list *list);
+} formats[] = {
+    {".npy", NULL, NULL},
+    {".npz", npz_load, npz_save},
+    {".safetensors", load_safetensors, safetensors_save},
+};
+
+#define FORMAT_COUNT (sizeof formats / sizeof formats[0])
+
+/* ---- arguments ---- */
+
+static const char *check_path(lua_State *L, const char *who)
+{
+    size_t n;
+    if (lua_type(L, 1) != LUA_TSTRING) luaL_error(L, "%s: the path must be a string, got %s", who, luaL_typename(L, 1));
+    const char *path = lua_tolstring(L, 1, &n);
+    if (strlen(path) != n) luaL_error(L, "%s: the path \"%s\" has a NUL byte inside", who, path);
+    if (n == 0) luaL_error(L, "%s: the path is empty", who);
+    return path;
+}
+
+static const struct format *check_format(lua_State *L, const char *who, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < FORMAT_COUNT; i++)
+        if (strcasecmp(dot, formats[i].extension) == 0) return &formats[i];
+    luaL_error(L, "%s: \"%s\" has no known extension; valid are \".npy\", \".npz\", \".safetensors\"", who, path);
+    return NULL;
+}
+
+/* Option `limit`: how many bytes a compressed file may unpack to. */
+static size_t check_limit(lua_State *L, const char *who)
+{
+    size_t limit = FILE_UNPACK_LIMIT;
+    if (lua_isnoneornil(L, 2)) return limit;
+    if (!lua_istable(L, 2)) luaL_error(L, "%s: options must be a table, got %s", who, luaL_typename(L, 2));
+    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+        lua_pushvalue(L, -2); /* the text of a number must not replace the key */
+        if (lua_type(L, -1) != LUA_TSTRING || strcmp(lua_tostring(L, -1), "limit") != 0)
+            luaL_error(L, "%s: unknown option %s; valid is \"limit\"", who, luaL_tolstring(L, -1, NULL));
+        lua_pop(L, 1);
+        int whole;
+        lua_Integer value = lua_tointegerx(L, -1, &whole);
+        if (lua_type(L, -1) != LUA_TNUMBER || !whole || value < 0)
+            luaL_error(L, "%s: option limit must be a number of bytes, got %s", who, luaL_tolstring(L, -1, NULL));
+        limit = (size_t)value;
+    }
+    return limit;
+}
+
+static void check_file(lua_State *L, enum status status, const char *who, const char *verb, const char *path)
+{
+    if (status != STATUS_OK) status_prefix(status, "%s: cannot %s \"%.200s\"", who, verb, path);
+    binding_check(L, status);
+}
+
+/* ---- a list that Lua owns, so that an error of Lua cannot leak it ---- */
+
+static struct tensor_list *push_list(lua_State *L)
+{
+    struct tensor_list *list = lua_newuserdatauv(L, sizeof *list, 0);
+    *list = (struct tensor_list){0};
+    luaL_setmetatable(L, LIST_TYPE);
+    return list;
+}
+
+static int list_gc(lua_State *L)
+{
+    tensor_list_free(luaL_checkudata(L, 1, LIST_TYPE));
+    return 0;
+}
+
+/* Push one part of a dotted name as the key that it stands for. */
+static void push_key(lua_State *L, const char *part, size_t n)
+{
+    int top = lua_gettop(L);
+    const char *text = lua_pushlstring(L, part, n);
+    if (lua_stringtonumber(L, text) == 0) return;
+    /* Only the form that save writes counts: "01" and "0x1" remain strings. */
+    if (lua_isinteger(L, -1) && strcmp(lua_pushfstring(L, "%I", (LUAI_UACINT)lua_tointeger(L, -1)), text) == 0) {
+        lua_pop(L, 1);
+        lua_replace(L, top + 1);
+    }
+    lua_settop(L, top + 1);
+}
+
+/* ---- saving ---- */
+
+struct saving {
+    struct tensor_list *list;
+    const char *path;
+};
+
+/* The tensor of a userdata that is one; what it is called is needed for the message only. */
+static struct tensor *saved_tensor(lua_State *L, const struct value *v, const char *name)
+{
+    if (v->tape) luaL_error(L, "save: %s is symbolic; save works outside tide.grad, tide.compile and the like", name);
+    if (!v->tensor) luaL_error(L, "save: %s is closed", name);
+    return v->tensor;
+}
+
+/* Push the text of the key at `key`, which must be an integer or an identifier-like string. */
+static const char *push_key_text(lua_State *L, int key, const char *prefix)
+{
+    const char *inside = *prefix ? prefix : "the table";
+    if (lua_isinteger(L, key)) return lua_pushfstring(L, "%I", (LUAI_UACINT)lua_tointeger(L, key));
+    if (lua_type(L, key) != LUA_TSTRING)
+        luaL_error(L, "save: key %s in %s must be a string or an integer", luaL_tolstring(L, key, NULL), inside);
+    size_t n;
+    const char *text = lua_tolstring(L, key, &n);
+    if (n == 0 || strspn(text, KEY_SYMBOLS) != n)
+        luaL_error(L, "save: key \"%s\" in %s: keys are made of letters, digits, \"_\" and \"-\"", text, inside);
+    push_key(L, text, n);
+    if (lua_isinteger(L, -1)) luaL_error(L, "save: key \"%s\" in %s would come back as an integer; use [%s]", text, inside, text);
+    return lua_tostring(L, -1);
+}
+
+static void flatten(lua_State *L, const struct saving *s, int table, const char *prefix, int in_model, int depth);
+
+/* The entry with the key at -2 and the value at -1; leaves the stack as it was. */
+static void flatten_entry(lua_State *L, const struct saving *s, const char *prefix, int in_model, int depth)
+{
+    int value = lua_gettop(L);
+    const struct value *v = value_test(L, value);
+    int is_table = lua_istable(L, value);
+    if (!v && !is_table && in_model) return;
+    const char *key = push_key_text(L, value - 1, prefix);
+    const char *name = *prefix ? lua_pushfstring(L, "%s.%s", prefix, key) : key;
+    if (v) {
+        struct tensor *t = tensor_retain(saved_tensor(L, v, name));
+        enum status status = tensor_list_add(s->list, name, strlen(name), t);
+        if (status != STATUS_OK) tensor_release(t);
+        check_file(L, status, "save", "write", s->path);
+    } else if (is_table) {
+        flatten(L, s, value, name, in_model, depth + 1);
+    } else {
+        luaL_error(L, "save: %s is a %s; a file holds tensors and tables of tensors only", name, luaL_typename(L, value));
+    }
+    lua_settop(L, value);
+}
+
+static void flatten(lua_State *L, const struct saving *s, int table, const char *prefix, int in_model, int depth)
+{
+    if (depth > MAX_DEPTH) luaL_error(L, "save: tables nested deeper than %d at %s (a cycle?)", MAX_DEPTH, prefix);
+    luaL_checkstack(L, 12, "save: tables nested too deep");
+    if (lua_getmetatable(L, table)) {
+        in_model = 1;
+        lua_pop(L, 1);
+    }
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) flatten_entry(L, s, prefix, in_model, depth);
+}
+
+/* save(path, tensor) for .npy, save(path, table) for the others */
+static int io_save(lua_State *L)
+{
+    const char *path = check_path(L, "save");
+    const struct format *format = check_format(L, "save", path);
+    const struct value *v = value_test(L, 2);
+    if (lua_gettop(L) > 2) return luaL_error(L, "save: 2 arguments are expected, got %d", lua_gettop(L));
+    if (!v && !lua_istable(L, 2))
+        return luaL_error(L, "save: a tensor or a table of tensors is expected, got %s", luaL_typename(L, 2));
+    if (!format->save && !v) return luaL_error(L, "save: a .npy file holds one tensor; use .npz or .safetensors for a table");
+    if (format->save && v)
+        return luaL_error(L, "save: a %s file holds a table of tensors, got a tensor; use .npy or a table {x = tensor}",
+                          format->extension);
+    if (v) {
+        check_file(L, npy_save(path, &saved_tensor(L, v, "the tensor")->array), "save", "write", path);
+        return 0;
+    }
+    struct saving s = {push_list(L), path};
+    flatten(L, &s, 2, "", 0, 1);
+    tensor_list_sort(s.list);
+    check_file(L, format->save(path, s.list), "save", "write", path);
+    tensor_list_free(s.list);
+    return 0;
+}
+
+/* ---- loading ---- */
+
+/* Replace the table at the top by the one under its key (n bytes at part), which is made if need be. */
+static void descend(lua_State *L, const char *path, const char *name, const char *part, size_t n)
+{
+    push_key(L, part, n);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, -3) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -2);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, -5);
+    }
+    if (!lua_istable(L, -1)) luaL_error(L, "load: cannot read \"%s\": the name \"%s\" goes through another tensor", path, name);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+/* Put the tensor at its place below the table at the top; the slot gives its reference away. */
+static void insert(lua_State *L, const char *path, const char *name, struct tensor **slot)
+{
+    const char *part = name;
+    lua_pushvalue(L, -1);
+    for (const char *dot; (dot = strchr(part, '.')) != NULL; part = dot + 1) descend(L, path, name, part, (size_t)(dot - part));
+    push_key(L, part, strlen(part));
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, -3) != LUA_TNIL) luaL_error(L, "load: cannot read \"%s\": \"%s\" is both a tensor and a table", path, name);
+    lua_pop(L, 1);
+    struct value *v = value_push_empty(L);
+    v->tensor = *slot;
+    *slot = NULL;
+    value_account(L, v);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+}
+
+/* load(path, {limit=}) -> a tensor for .npy, else a nested table of tensors */
+static int io_load(lua_State *L)
+{
+    const char *path = check_path(L, "load");
+    const struct format *format = check_format(L, "load", path);
+    size_t limit = check_limit(L, "load");
+    if (!format->load) {
+        struct value *v = value_push_empty(L);
+        check_file(L, npy_load(&v->tensor, path), "load", "read", path);
+        value_account(L, v);
+        return 1;
+    }
+    struct tensor_list *list = push_list(L);
+    check_file(L, format->load(list, path, limit), "load", "read", path);
+    lua_newtable(L);
+    for (int i = 0; i < list->n; i++) insert(L, path, list->names[i], &list->tensors[i]);
+    tensor_list_free(list);
+    return 1;
+}
+
+/* read_idx(path, {limit=}) -> tensor; the file may be gzip */
+static int io_read_idx(lua_State *L)
+{
+    const char *path = check_path(L, "read_idx");
+    size_t limit = check_limit(L, "read_idx");
+    struct value *v = value_push_empty(L);
+    check_file(L, idx_load(&v->tensor, path, limit), "read_idx", "read", path);
+    value_account(L, v);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"save", io_save}, {"load", io_load}, {"read_idx", io_read_idx}, {NULL, NULL}};
+
+void open_io(lua_State *L)
+{
+    if (luaL_newmetatable(L, LIST_TYPE)) {
+        lua_pushcfunction(L, list_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,205 @@
+/* Ops as Lua functions: at once on concrete tensors, recorded on symbolic ones. */
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "binding.h"
+
+int value_node(lua_State *L, struct tape *t, struct value *v)
+{
+    int node = v->tape ? tape_import(t, v->tape, v->node) : tape_constant(t, v->tensor);
+    if (node < 0) binding_check(L, tape_take_status(t));
+    return node;
+}
+
+/* The dtype that the operands are brought to, or -1 to leave each as it is. The condition of `where` takes no part. */
+static int common_dtype(lua_State *L, enum op_id id, int first, int n)
+{
+    const struct op *op = &op_table[id];
+    int common = -1;
+    for (int i = id == OP_WHERE ? 1 : 0; i < n; i++) {
+        struct value *v = value_test(L, first + i);
+        if (v) common = common < 0 ? (int)value_spec(v)->dtype : (int)dtype_promote((enum dtype)common, value_spec(v)->dtype);
+    }
+    if (common >= 0 && (op->flags & OP_FLOAT) && !dtype_is_float((enum dtype)common)) return FLOAT32;
+    return op->flags & OP_PROMOTE ? common : -1;
+}
+
+/* A number takes the dtype of the tensors beside it; it must fit. */
+static double number_operand(lua_State *L, int arg, enum dtype dtype)
+{
+    double value = lua_tonumber(L, arg);
+    if (!dtype_is_float(dtype) && (value != floor(value) || fabs(value) > 0x1p53 || (dtype == UINT8 && (value < 0 || value > 255))))
+        binding_error(L, "the number %f does not fit a tensor of dtype %s, and numbers never change a dtype; convert with x:to(\"float32\")",
+                      value, dtype_name(dtype));
+    return value;
+}
+
+static enum status apply_recorded(lua_State *L, struct tape *t, enum op_id op, const struct attrs *attrs, int first, int n, int common)
+{
+    int few[16], *in = n <= 16 ? few : lua_newuserdatauv(L, (size_t)n * sizeof(int), 0);
+    for (int i = 0; i < n; i++) {
+        struct value *v = value_test(L, first + i);
+        if (!v) {
+            in[i] = tape_literal(t, (enum dtype)common, number_operand(L, first + i, (enum dtype)common));
+            continue;
+        }
+        in[i] = value_node(L, t, v);
+        if (common >= 0 && !(op == OP_WHERE && i == 0)) in[i] = emit_cast(t, in[i], (enum dtype)common);
+    }
+    int node = tape_emit(t, op, attrs, in, n);
+    if (node < 0) return tape_take_status(t);
+    symbol_push(L, t, node);
+    return STATUS_OK;
+}
+
+/* A concrete operand in the wanted dtype, as a new reference. */
+static enum status operand_tensor(lua_State *L, int arg, int common, struct tensor **out)
+{
+    struct value *v = value_test(L, arg);
+    if (!v) {
+        TRY(tensor_new(out, (enum dtype)common, 0, NULL));
+        array_set(&(*out)->array, 0, lua_tonumber(L, arg));
+        return STATUS_OK;
+    }
+    if (common < 0 || (int)v->tensor->array.dtype == common) {
+        *out = tensor_retain(v->tensor);
+        return STATUS_OK;
+    }
+    return op_apply(OP_CAST, &(struct attrs){.n = 1, .v = {common}}, &v->tensor, 1, out);
+}
+
+static enum status apply_at_once(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n, int common, struct tensor **out)
+{
+    struct tensor *few[8] = {NULL}, **in = few;
+    if (n > 8 && !(in = memory_zalloc((size_t)n, sizeof *in))) return memory_status();
+    enum status status = STATUS_OK;
+    for (int i = 0; i < n && status == STATUS_OK; i++)
+        status = operand_tensor(L, first + i, op == OP_WHERE && i == 0 ? -1 : common, &in[i]);
+    if (status == STATUS_OK) status = op_apply(op, attrs, in, n, out);
+    for (int i = 0; i < n; i++) tensor_release(in[i]);
+    if (in != few) memory_free(in);
+    return status;
+}
+
+void value_apply(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n)
+{
+    int symbolic = 0, common;
+    for (int i = 0; i < n; i++) {
+        if (lua_type(L, first + i) == LUA_TNUMBER) continue;
+        if (!value_test(L, first + i))
+            binding_error(L, "%s: operand %d must be a tensor%s, got %s", op_table[op].name, i + 1, n > 1 ? " or a number" : "", luaL_typename(L, first + i));
+        symbolic |= value_check(L, first + i)->tape != NULL;
+    }
+    common = common_dtype(L, op, first, n);
+    for (int i = 0; i < n; i++)
+        if (!value_test(L, first + i)) {
+            if (common < 0) binding_error(L, "%s needs at least one tensor among its operands", op_table[op].name);
+            number_operand(L, first + i, (enum dtype)common);
+        }
+    if (symbolic) {
+        struct tape *t = session_get(L)->recording;
+        if (!t)
+            binding_error(L, "this symbolic tensor belongs to a recording that has ended; return values from the recorded function "
+                             "instead of storing them outside");
+        binding_check(L, apply_recorded(L, t, op, attrs, first, n, common));
+        return;
+    }
+    struct value *v = value_push_empty(L);
+    enum status status = apply_at_once(L, op, attrs, first, n, common, &v->tensor);
+    if (status == STATUS_MEMORY) { /* garbage may be holding it */
+        lua_gc(L, LUA_GCCOLLECT, 0);
+        status = apply_at_once(L, op, attrs, first, n, common, &v->tensor);
+    }
+    binding_check(L, status);
+    value_account(L, v);
+}
+
+/* ---- Lua functions ---- */
+
+static int op_unary(lua_State *L)
+{
+    lua_settop(L, 1);
+    value_apply(L, (enum op_id)lua_tointeger(L, lua_upvalueindex(1)), NULL, 1, 1);
+    return 1;
+}
+
+static int op_binary(lua_State *L)
+{
+    lua_settop(L, 2);
+    value_apply(L, (enum op_id)lua_tointeger(L, lua_upvalueindex(1)), NULL, 1, 2);
+    return 1;
+}
+
+/* x^2 and x^0.5 are common enough to have ops of their own. */
+static int op_power(lua_State *L)
+{
+    lua_settop(L, 2);
+    double exponent = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : 0;
+    if (exponent == 2) value_apply(L, OP_SQUARE, NULL, 1, 1);
+    else if (exponent == 0.5) value_apply(L, OP_SQRT, NULL, 1, 1);
+    else value_apply(L, OP_POW, NULL, 1, 2);
+    return 1;
+}
+
+static int op_id_check(lua_State *L, const char *name)
+{
+    for (int i = 0; i < OP_COUNT; i++)
+        if (strcmp(op_table[i].name, name) == 0) return i;
+    return binding_error(L, "unknown op \"%s\"", name);
+}
+
+/* apply(name, {integers}, inputs ...): the general form, for the wrappers of scripts/tide/tensor.lua; everything is 0-based here. */
+static int op_general(lua_State *L)
+{
+    struct attrs attrs = {0};
+    int id = op_id_check(L, luaL_checkstring(L, 1)), n = lua_gettop(L) - 2;
+    attrs.n = integers_check(L, 2, op_table[id].name, attrs.v, MAX_ATTRS);
+    if (id == OP_CUSTOM || n < op_table[id].min_in || n > op_table[id].max_in || n < 1)
+        return binding_error(L, "%s takes %d to %d tensors, got %d", op_table[id].name, op_table[id].min_in, op_table[id].max_in, n);
+    value_apply(L, (enum op_id)id, &attrs, 3, n);
+    return 1;
+}
+
+static int op_to(lua_State *L) /* x:to(dtype): x itself when it has the dtype */
+{
+    struct value *v = value_check(L, 1);
+    if (lua_isnoneornil(L, 2)) return binding_error(L, "to: a dtype is missing: x:to(\"float64\")");
+    enum dtype dtype = dtype_check(L, 2, FLOAT32);
+    lua_settop(L, 1);
+    if (value_spec(v)->dtype != dtype) value_apply(L, OP_CAST, &(struct attrs){.n = 1, .v = {dtype}}, 1, 1);
+    return 1;
+}
+
+static void set_op(lua_State *L, int table, const char *name, lua_CFunction function, int id)
+{
+    lua_pushinteger(L, id);
+    lua_pushcclosure(L, function, 1);
+    lua_setfield(L, table, name);
+}
+
+/* names[]: op table names, as functions of both the methods table and (through tensor.lua) the module. */
+void open_ops(lua_State *L)
+{
+    int module = lua_gettop(L);
+    lua_getfield(L, module, "methods");
+    int methods = lua_gettop(L);
+    for (int i = OP_NEG; i < OP_ADD; i++) set_op(L, methods, op_table[i].name, op_unary, i);
+    for (int i = OP_ADD; i < OP_COUNT; i++) set_op(L, methods, op_table[i].name, op_binary, i);
+    set_op(L, methods, "pow", op_power, OP_POW);
+    set_op(L, methods, "clone", op_unary, OP_COPY);
+    set_op(L, methods, "stop_gradient", op_unary, OP_STOP_GRADIENT);
+    set_op(L, methods, "to", op_to, OP_CAST);
+    lua_pushcfunction(L, op_general);
+    lua_setfield(L, module, "apply");
+    luaL_getmetatable(L, TENSOR_TYPE);
+    int meta = lua_gettop(L);
+    static const struct {
+        const char *event;
+        int op;
+    } arithmetic[] = {{"__add", OP_ADD}, {"__sub", OP_SUB}, {"__mul", OP_MUL}, {"__div", OP_DIV}};
+    for (size_t i = 0; i < sizeof arithmetic / sizeof *arithmetic; i++) set_op(L, meta, arithmetic[i].event, op_binary, arithmetic[i].op);
+    set_op(L, meta, "__pow", op_power, OP_POW);
+    set_op(L, meta, "__unm", op_unary, OP_NEG);
+    lua_settop(L, module);
+}

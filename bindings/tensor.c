@@ -1,0 +1,464 @@
+/* The userdata "tide.Tensor": life, access, creation. The elementwise and other ops are in ops.c, composites in scripts/tide/tensor.lua. */
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "binding.h"
+#include "kernels/elementwise.h"
+
+#define MIN_DEBT ((size_t)128 << 20) /* collect at the latest after so many bytes of new tensors */
+
+/* ---- values ---- */
+
+struct value *value_push_empty(lua_State *L)
+{
+    struct value *v = lua_newuserdatauv(L, sizeof *v, 0);
+    *v = (struct value){0};
+    luaL_setmetatable(L, TENSOR_TYPE);
+    return v;
+}
+
+/* Tensor memory is invisible to Lua's collector, which would let garbage pile up; so its debt is kept here. */
+void value_account(lua_State *L, const struct value *v)
+{
+    if (!v->tensor || !tensor_is_sole_owner(v->tensor)) return;
+    struct session *s = session_get(L);
+    s->debt += tensor_storage_bytes(v->tensor);
+    if (s->debt < MIN_DEBT || s->debt < (size_t)memory_get_stats().live_bytes / 2) return;
+    s->debt = 0;
+    lua_gc(L, LUA_GCCOLLECT, 0);
+}
+
+void tensor_push(lua_State *L, struct tensor *owned)
+{
+    struct value *v = value_push_empty(L);
+    v->tensor = owned;
+    value_account(L, v);
+}
+
+void symbol_push(lua_State *L, struct tape *t, int node)
+{
+    struct value *v = value_push_empty(L);
+    v->tape = tape_retain(t);
+    v->node = node;
+}
+
+struct value *value_test(lua_State *L, int arg) { return luaL_testudata(L, arg, TENSOR_TYPE); }
+
+struct value *value_check(lua_State *L, int arg)
+{
+    struct value *v = value_test(L, arg);
+    if (!v) binding_error(L, "expected a tensor as argument #%d, got %s; make one with tide.tensor(...)", arg, luaL_typename(L, arg));
+    if (!v->tensor && !v->tape) binding_error(L, "tensor is closed");
+    return v;
+}
+
+const struct array *value_spec(const struct value *v) { return v->tensor ? &v->tensor->array : tape_spec(v->tape, v->node); }
+
+struct tensor *tensor_check(lua_State *L, int arg)
+{
+    struct value *v = value_check(L, arg);
+    if (!v->tensor)
+        binding_error(L, "a symbolic tensor has no value while it is being recorded (inside tide.grad, tide.compile, tide.odeint, ...); "
+                         "choose with tide.where instead of if, or use an eager field (eager = true)");
+    return v->tensor;
+}
+
+static int value_close(lua_State *L)
+{
+    struct value *v = luaL_checkudata(L, 1, TENSOR_TYPE);
+    tensor_release(v->tensor);
+    tape_release(v->tape);
+    *v = (struct value){0};
+    return 0;
+}
+
+/* ---- reading ---- */
+
+static int tensor_shape(lua_State *L)
+{
+    const struct array *a = value_spec(value_check(L, 1));
+    lua_createtable(L, a->rank, 0);
+    for (int i = 0; i < a->rank; i++) {
+        lua_pushinteger(L, a->shape[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+static int tensor_dtype(lua_State *L)
+{
+    lua_pushstring(L, dtype_name(value_spec(value_check(L, 1))->dtype));
+    return 1;
+}
+
+static int tensor_numel(lua_State *L)
+{
+    lua_pushinteger(L, array_numel(value_spec(value_check(L, 1))));
+    return 1;
+}
+
+static int tensor_rank(lua_State *L)
+{
+    lua_pushinteger(L, value_spec(value_check(L, 1))->rank);
+    return 1;
+}
+
+static int tensor_len(lua_State *L)
+{
+    const struct array *a = value_spec(value_check(L, 1));
+    if (a->rank == 0) return binding_error(L, "a scalar tensor (shape {}) has no length; use x:item()");
+    lua_pushinteger(L, a->shape[0]);
+    return 1;
+}
+
+static int tensor_is_symbolic(lua_State *L)
+{
+    struct value *v = value_test(L, 1);
+    lua_pushboolean(L, v && v->tape);
+    return 1;
+}
+
+static void push_element(lua_State *L, const struct array *a, int64_t i)
+{
+    if (a->dtype == INT64) lua_pushinteger(L, *(const int64_t *)array_at(a, i));
+    else if (a->dtype == UINT8) lua_pushinteger(L, *(const uint8_t *)array_at(a, i));
+    else lua_pushnumber(L, array_get(a, i));
+}
+
+static int tensor_item(lua_State *L)
+{
+    const struct tensor *t = tensor_check(L, 1);
+    char text[SHAPE_TEXT];
+    if (array_numel(&t->array) != 1)
+        return binding_error(L, "item: the tensor must have exactly one element, it has shape %s", array_shape_text(&t->array, text));
+    push_element(L, &t->array, 0);
+    return 1;
+}
+
+static void push_nested(lua_State *L, const struct array *a, int axis, int64_t first)
+{
+    if (axis == a->rank) {
+        push_element(L, a, first);
+        return;
+    }
+    int64_t inner = 1;
+    for (int i = axis + 1; i < a->rank; i++) inner *= a->shape[i];
+    luaL_checkstack(L, 3, "totable");
+    lua_createtable(L, (int)a->shape[axis], 0);
+    for (int64_t i = 0; i < a->shape[axis]; i++) {
+        push_nested(L, a, axis + 1, first + i * inner);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
+static int tensor_totable(lua_State *L)
+{
+    push_nested(L, &tensor_check(L, 1)->array, 0, 0);
+    return 1;
+}
+
+/* ---- elements: x[i] and x[i] = v; other keys are methods ---- */
+
+static int64_t element_index(lua_State *L, const struct array *a)
+{
+    int64_t i = lua_tointeger(L, 2), n = a->rank > 0 ? a->shape[0] : 0;
+    char text[SHAPE_TEXT];
+    if (a->rank == 0) binding_error(L, "a scalar tensor (shape {}) cannot be indexed; use x:item()");
+    if (i < -n || i > n || i == 0)
+        binding_error(L, "index %d out of range [1, %d] for a tensor of shape %s", (int)(i > 2147483647 ? 2147483647 : i < -2147483647 ? -2147483647 : i),
+                      (int)n, array_shape_text(a, text));
+    return i < 0 ? n + i : i - 1;
+}
+
+static void select_attrs(const struct array *a, int64_t i, struct attrs *slice, struct attrs *shape)
+{
+    *slice = (struct attrs){.n = 3 * a->rank};
+    *shape = (struct attrs){.n = a->rank - 1};
+    for (int axis = 0; axis < a->rank; axis++) {
+        slice->v[3 * axis] = axis == 0 ? i : 0;
+        slice->v[3 * axis + 1] = 1;
+        slice->v[3 * axis + 2] = axis == 0 ? 1 : a->shape[axis];
+        if (axis > 0) shape->v[axis - 1] = a->shape[axis];
+    }
+}
+
+static int tensor_index(lua_State *L)
+{
+    int whole = 0;
+    if (lua_type(L, 2) != LUA_TNUMBER) {
+        lua_pushvalue(L, 2);
+        if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL && lua_type(L, 2) != LUA_TSTRING)
+            return binding_error(L, "a tensor is indexed by integers, got a %s; see x:slice and tide.take", luaL_typename(L, 2));
+        return 1;
+    }
+    lua_tointegerx(L, 2, &whole);
+    if (!whole) return binding_error(L, "a tensor is indexed by integers, got %f", lua_tonumber(L, 2));
+    struct value *v = value_check(L, 1);
+    struct array a = *value_spec(v);
+    int64_t i = element_index(L, &a);
+    if (v->tensor && a.rank == 1) {
+        push_element(L, &a, i);
+        return 1;
+    }
+    struct attrs slice, shape;
+    select_attrs(&a, i, &slice, &shape);
+    lua_settop(L, 1);
+    value_apply(L, OP_SLICE, &slice, 1, 1);
+    value_apply(L, OP_RESHAPE, &shape, 2, 1);
+    return 1;
+}
+
+static int tensor_newindex(lua_State *L)
+{
+    int whole = 0;
+    if (lua_type(L, 2) == LUA_TNUMBER) lua_tointegerx(L, 2, &whole);
+    if (!whole) return binding_error(L, "only elements x[i] of a tensor can be assigned; the key was a %s", luaL_typename(L, 2));
+    struct array a = tensor_check(L, 1)->array, part = a;
+    int64_t i = element_index(L, &a);
+    part.rank--;
+    memmove(part.shape, a.shape + 1, (size_t)part.rank * sizeof *part.shape);
+    memmove(part.stride, a.stride + 1, (size_t)part.rank * sizeof *part.stride);
+    part.data = (char *)a.data + i * a.stride[0] * (int64_t)dtype_size(a.dtype);
+    int64_t n = array_numel(&part);
+    if (lua_type(L, 3) == LUA_TNUMBER) {
+        for (int64_t j = 0; j < n; j++) array_set(&part, j, lua_tonumber(L, 3));
+        return 0;
+    }
+    struct array source = tensor_check(L, 3)->array, view;
+    char to[SHAPE_TEXT], from[SHAPE_TEXT];
+    int rank;
+    int64_t shape[MAX_RANK];
+    if (broadcast_shapes(&source, &part, &rank, shape) != STATUS_OK || rank != part.rank ||
+        memcmp(shape, part.shape, (size_t)rank * sizeof *shape) != 0)
+        return binding_error(L, "cannot assign a tensor of shape %s to an element of shape %s", array_shape_text(&source, from),
+                             array_shape_text(&part, to));
+    broadcast_view(&source, rank, shape, &view);
+    for (int64_t j = 0; j < n; j++) array_set(&part, j, array_get(&view, j));
+    return 0;
+}
+
+static int tensor_compare(lua_State *L)
+{
+    return binding_error(L, "tensors are compared element by element with x:lt(y), x:le(y), x:gt(y), x:ge(y), x:eq(y); for one number use x:item()");
+}
+
+/* ---- creation ---- */
+
+static int tensor_full(lua_State *L) /* shape, value, dtype */
+{
+    int64_t shape[MAX_RANK];
+    int rank = integers_check(L, 1, "shape", shape, MAX_RANK);
+    double value = luaL_checknumber(L, 2);
+    enum dtype dtype = dtype_check(L, 3, FLOAT32);
+    struct value *v = value_push_empty(L);
+    enum status status = tensor_new(&v->tensor, dtype, rank, shape);
+    if (status == STATUS_MEMORY) {
+        lua_gc(L, LUA_GCCOLLECT, 0);
+        status = tensor_new(&v->tensor, dtype, rank, shape);
+    }
+    binding_check(L, status);
+    if (value == 0) {
+        memset(v->tensor->array.data, 0, array_bytes(&v->tensor->array));
+    } else {
+        struct array one;
+        double number[1];
+        int64_t n[2] = {1, array_numel(&v->tensor->array)}, stride[2] = {0, 0};
+        array_init(&one, dtype, 0, NULL);
+        one.data = number;
+        array_set(&one, 0, value);
+        loops->cast[dtype][dtype](n, number, stride, v->tensor->array.data);
+    }
+    value_account(L, v);
+    return 1;
+}
+
+static int tensor_random(lua_State *L) /* "uniform" | "normal", shape, dtype, seed or nil */
+{
+    int64_t shape[MAX_RANK];
+    int normal = strcmp(luaL_checkstring(L, 1), "normal") == 0, rank = integers_check(L, 2, "shape", shape, MAX_RANK);
+    enum dtype dtype = dtype_check(L, 3, FLOAT32);
+    if (!dtype_is_float(dtype)) return binding_error(L, "random numbers are float32 or float64, got dtype \"%s\"", dtype_name(dtype));
+    struct rng own = {0}, *rng = &session_get(L)->rng;
+    if (!lua_isnoneornil(L, 4)) {
+        own.seed = (uint64_t)luaL_checkinteger(L, 4);
+        rng = &own;
+    }
+    struct value *v = value_push_empty(L);
+    binding_check(L, tensor_new(&v->tensor, dtype, rank, shape));
+    int64_t n = array_numel(&v->tensor->array);
+    void *data = v->tensor->array.data;
+    if (dtype == FLOAT32) (normal ? rng_normal_f32 : rng_uniform_f32)(rng, n, data);
+    else (normal ? rng_normal_f64 : rng_uniform_f64)(rng, n, data);
+    value_account(L, v);
+    return 1;
+}
+
+static int tensor_permutation(lua_State *L) /* n, seed or nil -> int64 tensor of 1..n */
+{
+    int64_t n = luaL_checkinteger(L, 1);
+    if (n < 0 || n > MAX_DIM) return binding_error(L, "randperm: n must lie in 0..%d, got %d", (int)MAX_DIM, (int)n);
+    struct rng own = {0}, *rng = &session_get(L)->rng;
+    if (!lua_isnoneornil(L, 2)) {
+        own.seed = (uint64_t)luaL_checkinteger(L, 2);
+        rng = &own;
+    }
+    struct value *v = value_push_empty(L);
+    binding_check(L, tensor_new(&v->tensor, INT64, 1, &n));
+    rng_permutation(rng, n, 1, v->tensor->array.data);
+    value_account(L, v);
+    return 1;
+}
+
+static int tensor_arange(lua_State *L) /* first, step, n, dtype: element i is first + i step */
+{
+    double first = luaL_checknumber(L, 1), step = luaL_checknumber(L, 2);
+    int64_t n = luaL_checkinteger(L, 3);
+    enum dtype dtype = dtype_check(L, 4, FLOAT32);
+    struct value *v = value_push_empty(L);
+    binding_check(L, tensor_new(&v->tensor, dtype, 1, &n));
+    for (int64_t i = 0; i < n; i++) array_set(&v->tensor->array, i, first + (double)i * step);
+    value_account(L, v);
+    return 1;
+}
+
+/* Shape of a nested table, from its first elements. */
+static int nested_shape(lua_State *L, int64_t *shape)
+{
+    int rank = 0;
+    lua_pushvalue(L, 1);
+    while (lua_type(L, -1) == LUA_TTABLE) {
+        if (rank == MAX_RANK) return binding_error(L, "tensor: the table is nested more than %d deep", MAX_RANK);
+        shape[rank++] = (int64_t)lua_rawlen(L, -1);
+        lua_rawgeti(L, -1, 1);
+        lua_remove(L, -2);
+        if (shape[rank - 1] == 0) break;
+    }
+    lua_pop(L, 1);
+    return rank;
+}
+
+static void fill_nested(lua_State *L, const struct array *a, int axis, int64_t *at)
+{
+    if (axis == a->rank) {
+        if (lua_isinteger(L, -1) && a->dtype == INT64) {
+            *(int64_t *)array_at(a, (*at)++) = lua_tointeger(L, -1);
+            return;
+        }
+        if (lua_type(L, -1) != LUA_TNUMBER && !lua_isboolean(L, -1))
+            binding_error(L, "tensor: element %d must be a number, got a %s", (int)*at + 1, luaL_typename(L, -1));
+        double value = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tonumber(L, -1);
+        if (!dtype_is_float(a->dtype) && (value != floor(value) || (a->dtype == UINT8 && (value < 0 || value > 255)) || fabs(value) > 0x1p63))
+            binding_error(L, "tensor: element %d is %f, which %s cannot hold", (int)*at + 1, value, dtype_name(a->dtype));
+        array_set(a, (*at)++, value);
+        return;
+    }
+    if (lua_type(L, -1) != LUA_TTABLE || (int64_t)lua_rawlen(L, -1) != a->shape[axis])
+        binding_error(L, "tensor: the table is ragged: at depth %d a list of %d elements was expected, got %s%s", axis + 1,
+                      (int)a->shape[axis], lua_type(L, -1) == LUA_TTABLE ? "one of another length" : "a ",
+                      lua_type(L, -1) == LUA_TTABLE ? "" : luaL_typename(L, -1));
+    for (int64_t i = 1; i <= a->shape[axis]; i++) {
+        lua_rawgeti(L, -1, i);
+        fill_nested(L, a, axis + 1, at);
+        lua_pop(L, 1);
+    }
+}
+
+static int tensor_from(lua_State *L) /* nested table, number or boolean; dtype */
+{
+    int64_t shape[MAX_RANK], at = 0;
+    enum dtype dtype = dtype_check(L, 2, FLOAT32);
+    luaL_checkstack(L, MAX_RANK + 4, "tensor");
+    int rank = nested_shape(L, shape);
+    struct value *v = value_push_empty(L);
+    binding_check(L, tensor_new(&v->tensor, dtype, rank, shape));
+    lua_pushvalue(L, 1);
+    fill_nested(L, &v->tensor->array, 0, &at);
+    lua_pop(L, 1);
+    value_account(L, v);
+    return 1;
+}
+
+/* copy_(x, y): the numbers of y into x's memory, shapes and dtypes equal. Used by optimisers' load_state and by readers. */
+static int tensor_copy_into(lua_State *L)
+{
+    struct array x = tensor_check(L, 1)->array, y = tensor_check(L, 2)->array;
+    char to[SHAPE_TEXT], from[SHAPE_TEXT];
+    if (!array_same_shape(&x, &y) || x.dtype != y.dtype)
+        return binding_error(L, "copy_: the tensor has shape %s (%s), the source %s (%s)", array_shape_text(&x, to), dtype_name(x.dtype),
+                             array_shape_text(&y, from), dtype_name(y.dtype));
+    int64_t n = array_numel(&x);
+    if (array_is_contiguous(&x)) array_copy_dense(&y, x.data);
+    else
+        for (int64_t i = 0; i < n; i++) memcpy(array_at(&x, i), array_at(&y, i), dtype_size(x.dtype));
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* ---- the default generator ---- */
+
+static int rng_state(lua_State *L) /* () -> seed, block; (seed, block) sets it */
+{
+    struct rng *rng = &session_get(L)->rng;
+    if (lua_gettop(L) > 0) {
+        rng->seed = (uint64_t)luaL_checkinteger(L, 1);
+        rng->block = (uint64_t)luaL_optinteger(L, 2, 0);
+    }
+    lua_pushinteger(L, (lua_Integer)rng->seed);
+    lua_pushinteger(L, (lua_Integer)rng->block);
+    return 2;
+}
+
+static int memory_report(lua_State *L)
+{
+    struct memory_stats m = memory_get_stats();
+    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, m.live_bytes);
+    lua_setfield(L, -2, "live_bytes");
+    lua_pushinteger(L, m.peak_bytes);
+    lua_setfield(L, -2, "peak_bytes");
+    lua_pushinteger(L, m.allocations);
+    lua_setfield(L, -2, "allocations");
+    lua_pushinteger(L, m.live_blocks);
+    lua_setfield(L, -2, "live_blocks");
+    if (lua_toboolean(L, 1)) memory_reset_peak();
+    return 1;
+}
+
+static int memory_inject_failure(lua_State *L) /* after, sticky; for tests */
+{
+    memory_fail_after(luaL_checkinteger(L, 1), lua_toboolean(L, 2));
+    return 0;
+}
+
+static const luaL_Reg methods[] = {
+    {"shape", tensor_shape}, {"dtype", tensor_dtype},     {"numel", tensor_numel}, {"rank", tensor_rank}, {"item", tensor_item},
+    {"totable", tensor_totable}, {"copy_", tensor_copy_into}, {"close", value_close},  {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+    {"__gc", value_close},     {"__close", value_close},  {"__len", tensor_len}, {"__newindex", tensor_newindex},
+    {"__lt", tensor_compare}, {"__le", tensor_compare}, {NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {
+    {"full", tensor_full},           {"random", tensor_random}, {"permutation", tensor_permutation}, {"arange", tensor_arange},
+    {"tensor_from", tensor_from},    {"rng_state", rng_state},  {"memory", memory_report},           {"memory_fail_after", memory_inject_failure},
+    {"is_symbolic", tensor_is_symbolic}, {NULL, NULL},
+};
+
+void open_tensor(lua_State *L)
+{
+    luaL_setfuncs(L, functions, 0);
+    luaL_newmetatable(L, TENSOR_TYPE);
+    luaL_setfuncs(L, metamethods, 0);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "methods"); /* for completion: __index is a function */
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -4, "methods"); /* core.methods: ops.c and tensor.lua add to it */
+    lua_pushcclosure(L, tensor_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

@@ -1,0 +1,36 @@
+/* field.h -- a tape read as a right-hand side dy/dt = f(t, y; theta).
+ *
+ * The state is one flat vector of n numbers of a float dtype; whoever records the tape slices and reshapes it. A field that is a callback
+ * has no vjp. Every call counts. */
+#ifndef AUTODIFF_FIELD_H
+#define AUTODIFF_FIELD_H
+
+#include "autodiff/tape.h"
+
+struct field {
+    int64_t n;       /* length of y */
+    int64_t n_theta; /* total length of the float parameters */
+    enum dtype dtype;
+    int64_t nfe;     /* evaluations of f so far */
+    int64_t nfe_vjp; /* evaluations of f that came with a vjp */
+    /* dy = f(t, y); y and dy do not overlap. */
+    enum status (*eval)(struct field *self, double t, const void *y, void *dy);
+    /* ybar = a^T df/dy and thetabar = a^T df/dtheta, both overwritten; dy as well unless NULL. NULL: no derivative. */
+    enum status (*vjp)(struct field *self, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar);
+    void (*free)(struct field *self);
+};
+
+enum status field_eval(struct field *f, double t, const void *y, void *dy);
+enum status field_vjp(struct field *f, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar);
+void field_free(struct field *f);
+
+/* Field of a tape with inputs t (a scalar of the state's dtype), y (rank 1), then captured parameters, and output node dy of y's
+ * spec. The tape is retained. */
+enum status field_from_tape(struct field **out, struct tape *tape, int dy);
+/* Where the parameters (tape inputs 2, 3, ...) are; borrowed until changed. */
+void field_set_parameters(struct field *f, const void *const *parameters);
+
+/* Copy the nodes of `src` onto `dst`, with src's inputs replaced by the given nodes of dst; returns dst's node for `output`, or -1. */
+int tape_inline(struct tape *dst, const struct tape *src, const int *inputs, int output);
+
+#endif

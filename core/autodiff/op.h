@@ -1,0 +1,96 @@
+/* op.h -- THE op table: everything that can happen to tensors, one row each.
+ *
+ * An op has a shape rule (infer), a kernel (prepare chooses it once, run executes it), and a derivative rule (vjp) that emits ops onto
+ * a tape; it does not compute. One derivative rule is enough: vjp(tape) is a tape again, and the Jacobian-vector product is the
+ * transpose of vjp, which is linear in the cotangent. Every op has exactly one output. */
+#ifndef AUTODIFF_OP_H
+#define AUTODIFF_OP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+/* A counted object that a node may carry (a solve, for instance). */
+struct object {
+    int refs;
+    void (*free)(struct object *self);
+};
+struct object *object_retain(struct object *o); /* NULL is fine for both */
+void object_release(struct object *o);
+
+#define MAX_ATTRS 24
+
+/* Static arguments of a node: axes, sizes, a number, an object. Their meaning is in the comment of the op's row in ops.def. */
+struct attrs {
+    int n;
+    int64_t v[MAX_ATTRS];
+    double value;
+    struct object *object; /* borrowed in a call, owned by a node */
+};
+
+struct op;
+
+/* One application of an op to arrays. */
+struct call {
+    const struct op *op;
+    const struct attrs *attrs;
+    int n_in;
+    struct array *in;
+    struct array out;
+    enum status (*run)(struct call *c); /* set by prepare */
+    void *plan;                         /* set by prepare: one memory_alloc block or NULL */
+    size_t scratch_bytes;               /* set by prepare: what run needs in `scratch` */
+    void *scratch;
+};
+
+/* Context of a derivative rule; see vjp.h. */
+struct vjp;
+
+enum op_flags {
+    OP_DENSE = 1,    /* inputs must be dense row-major; callers copy where they are not */
+    OP_IN_PLACE = 2, /* out may be the memory of an input that has out's dtype and shape */
+    OP_PROMOTE = 4,  /* inputs are brought to one dtype first (all but an uint8 condition) */
+    OP_FLOAT = 8,    /* integer inputs become float32 first */
+};
+
+struct op {
+    const char *name;
+    int min_in, max_in;
+    unsigned flags;
+    enum status (*infer)(struct call *c);           /* in[] shapes and dtypes, attrs -> out's; row-major strides */
+    int (*view)(struct call *c, int64_t *offset);   /* NULL, or: set out's strides and the offset in bytes from in[0]; 0 = cannot */
+    enum status (*prepare)(struct call *c);
+    void (*vjp)(struct vjp *v); /* NULL: not differentiable, the cotangent stops here */
+};
+
+#define OP(NAME, name, min_in, max_in, flags, infer, view, prepare, vjp) OP_##NAME,
+#define UNARY(NAME, name, dtypes, expression) OP_##NAME,
+#define BINARY(NAME, name, dtypes, expression) OP_##NAME,
+#define COMPARE(NAME, name, expression) OP_##NAME,
+enum op_id {
+#include "autodiff/ops.def"
+#include "kernels/elementwise.def"
+    OP_COUNT
+};
+#undef OP
+#undef UNARY
+#undef BINARY
+#undef COMPARE
+
+extern const struct op op_table[OP_COUNT];
+
+/* Apply an op at once. in[] are borrowed; *out is a new reference (possibly a view of in[0]). */
+enum status op_apply(enum op_id id, const struct attrs *attrs, struct tensor *const *in, int n_in, struct tensor **out);
+
+/* An op that is supplied from above: a whole ODE solve, for instance. It is the attrs.object of OP_CUSTOM. */
+struct custom {
+    struct object base;
+    const char *name;
+    enum status (*infer)(struct custom *self, struct call *c);
+    enum status (*prepare)(struct custom *self, struct call *c);
+    void (*vjp)(struct custom *self, struct vjp *v);
+};
+
+#endif

@@ -1,0 +1,349 @@
+/* Rules of reductions, matrix products and convolutions. */
+#include <string.h>
+
+#include "autodiff/op_rules.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "kernels/conv.h"
+#include "kernels/elementwise.h"
+#include "kernels/gemm.h"
+#include "kernels/reduce.h"
+
+#define V(i) c->attrs->v[i]
+
+/* ---- reductions ---- */
+enum status infer_reduce(struct call *c)
+{
+    int64_t shape[MAX_RANK];
+    memcpy(shape, c->in[0].shape, sizeof shape);
+    for (int i = 0; i < c->in[0].rank; i++) {
+        if (!(V(0) >> i & 1)) continue;
+        if (shape[i] == 0 && c->op != &op_table[OP_SUM])
+            return status_set(STATUS_SHAPE, "%s: axis %d is empty, so it has no extreme value", c->op->name, i + 1);
+        shape[i] = 1;
+    }
+    return array_init(&c->out, c->in[0].dtype, c->in[0].rank, shape);
+}
+
+static enum status run_reduce(struct call *c)
+{
+    reduce_run(c->plan, c->in[0].data, c->out.data);
+    return STATUS_OK;
+}
+
+static enum status prepare_reduce(struct call *c, enum reduction kind)
+{
+    if (!(c->plan = memory_alloc(sizeof(struct reduce_plan)))) return memory_status();
+    reduce_plan(c->plan, kind, &c->in[0], (unsigned)V(0));
+    c->run = run_reduce;
+    return STATUS_OK;
+}
+
+enum status prepare_sum(struct call *c) { return prepare_reduce(c, REDUCE_SUM); }
+enum status prepare_max(struct call *c) { return prepare_reduce(c, REDUCE_MAX); }
+enum status prepare_min(struct call *c) { return prepare_reduce(c, REDUCE_MIN); }
+
+void vjp_sum(struct vjp *v)
+{
+    struct array x = *tape_spec(v->tape, v->in[0]);
+    v->xbar[0] = emit_broadcast(v->tape, v->ybar, x.rank, x.shape);
+}
+
+/* Elements equal to the extreme value share the cotangent equally. */
+void vjp_extreme(struct vjp *v)
+{
+    struct tape *t = v->tape;
+    enum dtype dtype = tape_spec(t, v->in[0])->dtype;
+    int winners = emit_cast(t, emit2(t, OP_EQ, v->in[0], v->y), dtype);
+    int count = tape_emit(t, OP_SUM, v->attrs, &winners, 1);
+    v->xbar[0] = emit2(t, OP_MUL, winners, emit2(t, OP_DIV, v->ybar, count));
+}
+
+enum status infer_arg(struct call *c)
+{
+    int64_t shape[MAX_RANK];
+    if (V(0) < 0 || V(0) >= c->in[0].rank)
+        return status_set(STATUS_ARGUMENT, "%s: axis %lld does not exist in a tensor with %d axes", c->op->name, (long long)V(0) + 1,
+                          c->in[0].rank);
+    memcpy(shape, c->in[0].shape, sizeof shape);
+    if (shape[V(0)] == 0) return status_set(STATUS_SHAPE, "%s: axis %lld is empty", c->op->name, (long long)V(0) + 1);
+    shape[V(0)] = 1;
+    return array_init(&c->out, INT64, c->in[0].rank, shape);
+}
+
+static enum status run_arg(struct call *c)
+{
+    arg_extreme(&c->in[0], (int)V(0), c->op == &op_table[OP_ARGMAX], c->out.data);
+    return STATUS_OK;
+}
+
+enum status prepare_arg(struct call *c)
+{
+    c->run = run_arg;
+    return STATUS_OK;
+}
+
+/* ---- matmul: the last two axes are matrices, the others are broadcast ---- */
+struct matmul_plan {
+    int64_t m, n, k, batches, batch_shape[MAX_RANK], batch_stride[2][MAX_RANK], ld[2];
+    int batch_rank, transpose[2], copy[2]; /* copy: the matrix has no unit stride; its rows are made dense first */
+    size_t copy_bytes[2];
+};
+
+enum status infer_matmul(struct call *c)
+{
+    const struct array *a = &c->in[0], *b = &c->in[1];
+    char ta[SHAPE_TEXT], tb[SHAPE_TEXT];
+    if (a->rank < 2 || b->rank < 2)
+        return status_set(STATUS_SHAPE, "matmul needs tensors with two or more axes, got %s and %s", array_shape_text(a, ta),
+                          array_shape_text(b, tb));
+    if (!dtype_is_float(a->dtype) || a->dtype != b->dtype)
+        return status_set(STATUS_DTYPE, "matmul needs two tensors of one float dtype, got %s and %s", dtype_name(a->dtype), dtype_name(b->dtype));
+    int64_t m = a->shape[a->rank - (V(0) ? 1 : 2)], k = a->shape[a->rank - (V(0) ? 2 : 1)];
+    int64_t kb = b->shape[b->rank - (V(1) ? 1 : 2)], n = b->shape[b->rank - (V(1) ? 2 : 1)], shape[MAX_RANK];
+    if (k != kb)
+        return status_set(STATUS_SHAPE, "matmul: inner sizes differ, %lld and %lld (shapes %s%s and %s%s)", (long long)k, (long long)kb,
+                          array_shape_text(a, ta), V(0) ? " transposed" : "", array_shape_text(b, tb), V(1) ? " transposed" : "");
+    struct array batch_a = *a, batch_b = *b;
+    int rank;
+    batch_a.rank -= 2;
+    batch_b.rank -= 2;
+    TRY(broadcast_shapes(&batch_a, &batch_b, &rank, shape));
+    shape[rank] = m;
+    shape[rank + 1] = n;
+    return array_init(&c->out, a->dtype, rank + 2, shape);
+}
+
+static void plan_operand(const struct array *x, int transpose, struct matmul_plan *p, int which)
+{
+    int64_t rows = x->shape[x->rank - 2], columns = x->shape[x->rank - 1], sr = x->stride[x->rank - 2], sc = x->stride[x->rank - 1];
+    if ((sc == 1 || columns == 1) && (sr >= (columns > 1 ? columns : 1) || rows == 1)) {
+        p->ld[which] = rows == 1 ? columns : sr;
+        p->transpose[which] = transpose;
+    } else if ((sr == 1 || rows == 1) && (sc >= (rows > 1 ? rows : 1) || columns == 1)) {
+        p->ld[which] = columns == 1 ? rows : sc;
+        p->transpose[which] = !transpose;
+    } else {
+        p->copy[which] = 1;
+        p->copy_bytes[which] = ((size_t)(rows * columns) * dtype_size(x->dtype) + 63) & ~(size_t)63;
+        p->ld[which] = columns;
+        p->transpose[which] = transpose;
+    }
+    if (p->ld[which] < 1) p->ld[which] = 1;
+}
+
+static const void *matmul_operand(const struct call *c, const struct matmul_plan *p, int which, int64_t batch)
+{
+    const struct array *x = &c->in[which];
+    int64_t offset = 0;
+    for (int axis = p->batch_rank - 1; axis >= 0; axis--) {
+        offset += batch % p->batch_shape[axis] * p->batch_stride[which][axis];
+        batch /= p->batch_shape[axis];
+    }
+    const char *data = (const char *)x->data + offset * (int64_t)dtype_size(x->dtype);
+    if (!p->copy[which]) return data;
+    struct array matrix = {.dtype = x->dtype, .rank = 2, .data = (void *)(uintptr_t)data};
+    memcpy(matrix.shape, x->shape + x->rank - 2, 2 * sizeof(int64_t));
+    memcpy(matrix.stride, x->stride + x->rank - 2, 2 * sizeof(int64_t));
+    char *dense = (char *)c->scratch + (which ? p->copy_bytes[0] : 0);
+    array_copy_dense(&matrix, dense);
+    return dense;
+}
+
+static enum status run_matmul(struct call *c)
+{
+    const struct matmul_plan *p = c->plan;
+    size_t bytes = (size_t)(p->m * p->n) * dtype_size(c->out.dtype);
+    if (p->k == 0) {
+        memset(c->out.data, 0, array_bytes(&c->out));
+        return STATUS_OK;
+    }
+    for (int64_t i = 0; i < p->batches; i++)
+        gemm_parallel(c->out.dtype, p->transpose[0], p->transpose[1], p->m, p->n, p->k, 1, matmul_operand(c, p, 0, i), p->ld[0],
+                      matmul_operand(c, p, 1, i), p->ld[1], 0, (char *)c->out.data + (size_t)i * bytes, p->n > 0 ? p->n : 1);
+    return STATUS_OK;
+}
+
+enum status prepare_matmul(struct call *c)
+{
+    TRY(gemm_open());
+    struct matmul_plan *p = c->plan = memory_zalloc(1, sizeof *p);
+    if (!p) return memory_status();
+    const struct array *a = &c->in[0];
+    p->batch_rank = c->out.rank - 2;
+    p->m = c->out.shape[c->out.rank - 2];
+    p->n = c->out.shape[c->out.rank - 1];
+    p->k = a->shape[a->rank - (V(0) ? 2 : 1)];
+    p->batches = 1;
+    for (int i = 0; i < p->batch_rank; i++) p->batches *= p->batch_shape[i] = c->out.shape[i];
+    for (int which = 0; which < 2; which++) {
+        struct array batch = c->in[which], view;
+        batch.rank -= 2;
+        broadcast_view(&batch, p->batch_rank, p->batch_shape, &view);
+        memcpy(p->batch_stride[which], view.stride, sizeof view.stride);
+        plan_operand(&c->in[which], (int)V(which), p, which);
+    }
+    c->scratch_bytes = p->copy_bytes[0] + p->copy_bytes[1];
+    c->run = run_matmul;
+    return STATUS_OK;
+}
+
+static int emit_matmul(struct vjp *v, int a, int b, int64_t ta, int64_t tb)
+{
+    return tape_emit(v->tape, OP_MATMUL, &(struct attrs){.n = 2, .v = {ta, tb}}, (int[]){a, b}, 2);
+}
+
+/* C = op(A) op(B): op(A)bar = Cbar op(B)^T, op(B)bar = op(A)^T Cbar. */
+void vjp_matmul(struct vjp *v)
+{
+    int64_t ta = v->attrs->v[0], tb = v->attrs->v[1];
+    int a = v->in[0], b = v->in[1], g = v->ybar;
+    if (v->need[0]) v->xbar[0] = ta ? emit_matmul(v, b, g, tb, 1) : emit_matmul(v, g, b, 0, !tb);
+    if (v->need[1]) v->xbar[1] = tb ? emit_matmul(v, g, a, 1, ta) : emit_matmul(v, a, g, !ta, 0);
+}
+
+/* ---- convolution ---- */
+
+/* x: N,C,H,W and w: O,C/groups,KH,KW with attrs (stride, padding, dilation, groups): fill everything and check it. */
+static enum status conv_geometry(const struct call *c, const int64_t x[4], const int64_t w[4], struct conv *s)
+{
+    *s = (struct conv){c->in[0].dtype, x[0], x[1], x[2], x[3], w[0], w[2], w[3], V(0), V(1), V(2), V(3), V(4), V(5), V(6), 0, 0, 1};
+    if (s->sh < 1 || s->sw < 1 || s->dh < 1 || s->dw < 1 || s->groups < 1 || s->ph < 0 || s->pw < 0)
+        return status_set(STATUS_ARGUMENT, "conv: stride, dilation and groups must be >= 1 and padding >= 0");
+    if (s->c % s->groups || s->o % s->groups || w[1] != s->c / s->groups)
+        return status_set(STATUS_SHAPE, "conv: x has %lld channels and w is for %lld (x groups %lld) with %lld filters; w must have shape "
+                          "O, C/groups, kernel and groups must divide both C and O", (long long)s->c, (long long)w[1], (long long)s->groups,
+                          (long long)s->o);
+    if (s->kh < 1 || s->kw < 1) return status_set(STATUS_SHAPE, "conv: the kernel is empty");
+    int64_t rest_h = s->h + 2 * s->ph - s->dh * (s->kh - 1) - 1, rest_w = s->w + 2 * s->pw - s->dw * (s->kw - 1) - 1;
+    if (rest_h < 0 || rest_w < 0)
+        return status_set(STATUS_SHAPE, "conv: the kernel (%lld x %lld, dilated) is larger than the padded input (%lld x %lld)",
+                          (long long)(s->dh * (s->kh - 1) + 1), (long long)(s->dw * (s->kw - 1) + 1), (long long)(s->h + 2 * s->ph),
+                          (long long)(s->w + 2 * s->pw));
+    s->oh = rest_h / s->sh + 1;
+    s->ow = rest_w / s->sw + 1;
+    return STATUS_OK;
+}
+
+static enum status conv_operands(const struct call *c)
+{
+    char a[SHAPE_TEXT], b[SHAPE_TEXT];
+    if (c->in[0].rank != 4 || c->in[1].rank != 4)
+        return status_set(STATUS_SHAPE, "conv needs x of shape N,C,H,W and w of shape O,C/groups,KH,KW, got %s and %s",
+                          array_shape_text(&c->in[0], a), array_shape_text(&c->in[1], b));
+    if (c->in[0].dtype != c->in[1].dtype || !dtype_is_float(c->in[0].dtype))
+        return status_set(STATUS_DTYPE, "conv needs two tensors of one float dtype, got %s and %s", dtype_name(c->in[0].dtype),
+                          dtype_name(c->in[1].dtype));
+    return STATUS_OK;
+}
+
+/* The geometry of any of the three ops, and the kind. */
+static enum status conv_of(const struct call *c, struct conv *s, enum conv_kind *kind)
+{
+    const int64_t *a = c->in[0].shape, *b = c->in[1].shape;
+    TRY(conv_operands(c));
+    if (c->op == &op_table[OP_CONV]) {
+        *kind = CONV_FORWARD;
+        return conv_geometry(c, a, b, s);
+    }
+    int64_t x[4] = {a[0], b[1] * V(6), V(7), V(8)}, w[4] = {b[1], a[1] / (V(6) > 0 ? V(6) : 1), V(7), V(8)};
+    *kind = c->op == &op_table[OP_CONV_DX] ? CONV_INPUT_GRADIENT : CONV_WEIGHT_GRADIENT;
+    TRY(*kind == CONV_INPUT_GRADIENT ? conv_geometry(c, x, b, s) : conv_geometry(c, a, w, s));
+    const int64_t *dy = *kind == CONV_INPUT_GRADIENT ? a : b;
+    if (dy[0] != s->n || dy[1] != s->o || dy[2] != s->oh || dy[3] != s->ow)
+        return status_set(STATUS_SHAPE, "%s: the cotangent has shape {%lld, %lld, %lld, %lld}, expected {%lld, %lld, %lld, %lld}",
+                          c->op->name, (long long)dy[0], (long long)dy[1], (long long)dy[2], (long long)dy[3], (long long)s->n,
+                          (long long)s->o, (long long)s->oh, (long long)s->ow);
+    return STATUS_OK;
+}
+
+enum status infer_conv(struct call *c)
+{
+    struct conv s;
+    enum conv_kind kind;
+    TRY(conv_of(c, &s, &kind));
+    return array_init(&c->out, s.dtype, 4, (int64_t[]){s.n, s.o, s.oh, s.ow});
+}
+
+enum status infer_conv_dx(struct call *c)
+{
+    struct conv s;
+    enum conv_kind kind;
+    TRY(conv_of(c, &s, &kind));
+    return array_init(&c->out, s.dtype, 4, (int64_t[]){s.n, s.c, s.h, s.w});
+}
+
+enum status infer_conv_dw(struct call *c)
+{
+    struct conv s;
+    enum conv_kind kind;
+    TRY(conv_of(c, &s, &kind));
+    return array_init(&c->out, s.dtype, 4, (int64_t[]){s.o, s.c / s.groups, s.kh, s.kw});
+}
+
+struct conv_plan {
+    struct conv shape;
+    enum conv_kind kind;
+};
+
+static enum status run_conv(struct call *c)
+{
+    const struct conv_plan *p = c->plan;
+    conv_run(&p->shape, p->kind, c->in[0].data, c->in[1].data, c->out.data, c->scratch);
+    return STATUS_OK;
+}
+
+enum status prepare_conv(struct call *c)
+{
+    TRY(gemm_open());
+    struct conv_plan *p = c->plan = memory_zalloc(1, sizeof *p);
+    if (!p) return memory_status();
+    TRY(conv_of(c, &p->shape, &p->kind));
+    p->shape.lanes = threads_count();
+    c->scratch_bytes = conv_scratch(&p->shape, p->kind);
+    c->run = run_conv;
+    return STATUS_OK;
+}
+
+/* The three ops are the three ways to contract the trilinear form sum(y conv(x, w)); each one's derivatives are the other two. */
+static int emit_conv(struct vjp *v, enum op_id op, int a, int b, int64_t p, int64_t q)
+{
+    struct attrs attrs = *v->attrs;
+    attrs.n = op == OP_CONV ? 7 : 9;
+    attrs.v[7] = p;
+    attrs.v[8] = q;
+    return tape_emit(v->tape, op, &attrs, (int[]){a, b}, 2);
+}
+
+static int emit_conv_dx(struct vjp *v, int dy, int w, int x)
+{
+    struct array like = *tape_spec(v->tape, x);
+    return emit_conv(v, OP_CONV_DX, dy, w, like.shape[2], like.shape[3]);
+}
+
+static int emit_conv_dw(struct vjp *v, int x, int dy, int w)
+{
+    struct array like = *tape_spec(v->tape, w);
+    return emit_conv(v, OP_CONV_DW, x, dy, like.shape[2], like.shape[3]);
+}
+
+void vjp_conv(struct vjp *v)
+{
+    int x = v->in[0], w = v->in[1];
+    if (v->need[0]) v->xbar[0] = emit_conv_dx(v, v->ybar, w, x);
+    if (v->need[1]) v->xbar[1] = emit_conv_dw(v, x, v->ybar, w);
+}
+
+void vjp_conv_dx(struct vjp *v)
+{
+    int dy = v->in[0], w = v->in[1], xbar = v->ybar;
+    if (v->need[0]) v->xbar[0] = emit_conv(v, OP_CONV, xbar, w, 0, 0);
+    if (v->need[1]) v->xbar[1] = emit_conv_dw(v, xbar, dy, w);
+}
+
+void vjp_conv_dw(struct vjp *v)
+{
+    int x = v->in[0], dy = v->in[1], wbar = v->ybar;
+    if (v->need[0]) v->xbar[0] = emit_conv_dx(v, dy, wbar, x);
+    if (v->need[1]) v->xbar[1] = emit_conv(v, OP_CONV, x, wbar, 0, 0);
+}

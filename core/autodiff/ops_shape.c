@@ -1,0 +1,387 @@
+/* Rules of the ops that move data: views, slices, joins, gathers. */
+#include <string.h>
+
+#include "autodiff/op_rules.h"
+#include "base/memory.h"
+#include "kernels/elementwise.h"
+
+#define V(i) c->attrs->v[i]
+
+enum status infer_literal(struct call *c) { return array_init(&c->out, (enum dtype)V(0), 0, NULL); }
+
+static enum status run_literal(struct call *c)
+{
+    array_set(&c->out, 0, c->attrs->value);
+    return STATUS_OK;
+}
+
+enum status prepare_literal(struct call *c)
+{
+    c->run = run_literal;
+    return STATUS_OK;
+}
+
+enum status infer_same(struct call *c) { return array_init(&c->out, c->in[0].dtype, c->in[0].rank, c->in[0].shape); }
+
+int view_same(struct call *c, int64_t *offset)
+{
+    *offset = 0;
+    memcpy(c->out.stride, c->in[0].stride, sizeof c->out.stride);
+    return 1;
+}
+
+/* ---- reshape ---- */
+enum status infer_reshape(struct call *c)
+{
+    TRY(array_init(&c->out, c->in[0].dtype, c->attrs->n, c->attrs->v));
+    if (array_numel(&c->out) != array_numel(&c->in[0])) {
+        char from[SHAPE_TEXT], to[SHAPE_TEXT];
+        return status_set(STATUS_SHAPE, "a tensor of shape %s (%lld elements) cannot be reshaped to %s (%lld elements)",
+                          array_shape_text(&c->in[0], from), (long long)array_numel(&c->in[0]), array_shape_text(&c->out, to),
+                          (long long)array_numel(&c->out));
+    }
+    return STATUS_OK;
+}
+
+int view_reshape(struct call *c, int64_t *offset)
+{
+    *offset = 0;
+    return array_is_contiguous(&c->in[0]);
+}
+
+void vjp_reshape(struct vjp *v)
+{
+    struct array x = *tape_spec(v->tape, v->in[0]);
+    v->xbar[0] = emit_reshape(v->tape, v->ybar, x.rank, x.shape);
+}
+
+/* ---- permute: axis i of the result is axis v[i] of the input ---- */
+enum status infer_permute(struct call *c)
+{
+    int64_t shape[MAX_RANK];
+    unsigned seen = 0;
+    int rank = c->in[0].rank;
+    for (int i = 0; i < rank && i < c->attrs->n; i++) {
+        if (V(i) < 0 || V(i) >= rank) return status_set(STATUS_ARGUMENT, "permute: axis %lld does not exist", (long long)V(i) + 1);
+        seen |= 1u << V(i);
+        shape[i] = c->in[0].shape[V(i)];
+    }
+    if (c->attrs->n != rank || seen != (1u << rank) - 1)
+        return status_set(STATUS_ARGUMENT, "permute: the order must name each of the %d axes once", rank);
+    return array_init(&c->out, c->in[0].dtype, rank, shape);
+}
+
+int view_permute(struct call *c, int64_t *offset)
+{
+    *offset = 0;
+    for (int i = 0; i < c->out.rank; i++) c->out.stride[i] = c->in[0].stride[V(i)];
+    return 1;
+}
+
+void vjp_permute(struct vjp *v)
+{
+    struct attrs inverse = {.n = v->attrs->n};
+    for (int i = 0; i < inverse.n; i++) inverse.v[v->attrs->v[i]] = i;
+    v->xbar[0] = tape_emit(v->tape, OP_PERMUTE, &inverse, &v->ybar, 1);
+}
+
+/* ---- broadcast ---- */
+enum status infer_broadcast(struct call *c)
+{
+    TRY(array_init(&c->out, c->in[0].dtype, c->attrs->n, c->attrs->v));
+    int rank;
+    int64_t shape[MAX_RANK];
+    enum status status = broadcast_shapes(&c->in[0], &c->out, &rank, shape);
+    if (status != STATUS_OK || rank != c->out.rank || memcmp(shape, c->out.shape, (size_t)rank * sizeof *shape) != 0) {
+        char from[SHAPE_TEXT], to[SHAPE_TEXT];
+        return status_set(STATUS_SHAPE, "a tensor of shape %s cannot be broadcast to %s", array_shape_text(&c->in[0], from),
+                          array_shape_text(&c->out, to));
+    }
+    return STATUS_OK;
+}
+
+int view_broadcast(struct call *c, int64_t *offset)
+{
+    struct array view;
+    broadcast_view(&c->in[0], c->out.rank, c->out.shape, &view);
+    memcpy(c->out.stride, view.stride, sizeof view.stride);
+    *offset = 0;
+    return 1;
+}
+
+/* ---- slice: start, step, length per axis; steps may be negative ---- */
+enum status infer_slice(struct call *c)
+{
+    int64_t shape[MAX_RANK];
+    if (c->attrs->n != 3 * c->in[0].rank)
+        return status_set(STATUS_ARGUMENT, "slice: the tensor has %d axes, the slice describes %d", c->in[0].rank, c->attrs->n / 3);
+    for (int i = 0; i < c->in[0].rank; i++) {
+        int64_t start = V(3 * i), step = V(3 * i + 1), length = V(3 * i + 2), n = c->in[0].shape[i];
+        int64_t last = length > 0 ? start + (length - 1) * step : start;
+        if (length < 0 || (length > 0 && (start < 0 || start >= n || last < 0 || last >= n)))
+            return status_set(STATUS_ARGUMENT, "slice: elements %lld..%lld of axis %d lie outside 1..%lld", (long long)start + 1,
+                              (long long)last + 1, i + 1, (long long)n);
+        shape[i] = length;
+    }
+    return array_init(&c->out, c->in[0].dtype, c->in[0].rank, shape);
+}
+
+int view_slice(struct call *c, int64_t *offset)
+{
+    *offset = 0;
+    for (int i = 0; i < c->out.rank; i++) {
+        if (V(3 * i + 2) > 0) *offset += V(3 * i) * c->in[0].stride[i] * (int64_t)dtype_size(c->out.dtype);
+        c->out.stride[i] = c->in[0].stride[i] * V(3 * i + 1);
+    }
+    return 1;
+}
+
+void vjp_slice(struct vjp *v)
+{
+    struct array x = *tape_spec(v->tape, v->in[0]);
+    struct attrs embed = *v->attrs;
+    for (int i = 0; i < x.rank; i++) embed.v[3 * i + 2] = x.shape[i];
+    v->xbar[0] = tape_emit(v->tape, OP_EMBED, &embed, &v->ybar, 1);
+}
+
+/* ---- embed: the transpose of slice ---- */
+enum status infer_embed(struct call *c)
+{
+    int64_t shape[MAX_RANK];
+    for (int i = 0; i < c->in[0].rank; i++) {
+        shape[i] = V(3 * i + 2);
+        int64_t length = c->in[0].shape[i], start = V(3 * i), last = start + (length - 1) * V(3 * i + 1);
+        if (length > 0 && (start < 0 || start >= shape[i] || last < 0 || last >= shape[i]))
+            return status_set(STATUS_ARGUMENT, "embed: the slice lies outside the result on axis %d", i + 1);
+    }
+    return array_init(&c->out, c->in[0].dtype, c->in[0].rank, shape);
+}
+
+/* Copy between arrays of one shape and dtype, both strided, row by row of the last axis. */
+static void copy_strided(const struct array *from, struct array to)
+{
+    int64_t rows = 1, size = (int64_t)dtype_size(from->dtype);
+    int last = from->rank - 1;
+    for (int i = 0; i < last; i++) rows *= from->shape[i];
+    int64_t columns = last < 0 ? 1 : from->shape[last], s = last < 0 ? 1 : from->stride[last], d = last < 0 ? 1 : to.stride[last];
+    if (columns == 0) return;
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t rest = row, a = 0, b = 0;
+        for (int i = last - 1; i >= 0; i--) {
+            a += rest % from->shape[i] * from->stride[i];
+            b += rest % from->shape[i] * to.stride[i];
+            rest /= from->shape[i];
+        }
+        const char *x = (const char *)from->data + a * size;
+        char *y = (char *)to.data + b * size;
+        if (s == 1 && d == 1) memcpy(y, x, (size_t)(columns * size));
+        else
+            for (int64_t j = 0; j < columns; j++) memcpy(y + j * d * size, x + j * s * size, (size_t)size);
+    }
+}
+
+static enum status run_embed(struct call *c)
+{
+    struct array window = c->out;
+    memset(c->out.data, 0, array_bytes(&c->out));
+    int64_t offset = 0;
+    for (int i = 0; i < c->out.rank; i++) {
+        offset += V(3 * i) * c->out.stride[i];
+        window.stride[i] = c->out.stride[i] * V(3 * i + 1);
+    }
+    if (array_numel(&c->in[0]) == 0) return STATUS_OK;
+    window.data = (char *)c->out.data + offset * (int64_t)dtype_size(c->out.dtype);
+    copy_strided(&c->in[0], window);
+    return STATUS_OK;
+}
+
+enum status prepare_embed(struct call *c)
+{
+    c->run = run_embed;
+    return STATUS_OK;
+}
+
+void vjp_embed(struct vjp *v)
+{
+    struct array x = *tape_spec(v->tape, v->in[0]);
+    struct attrs slice = *v->attrs;
+    for (int i = 0; i < x.rank; i++) slice.v[3 * i + 2] = x.shape[i];
+    v->xbar[0] = tape_emit(v->tape, OP_SLICE, &slice, &v->ybar, 1);
+}
+
+/* ---- cat ---- */
+enum status infer_cat(struct call *c)
+{
+    int64_t axis = V(0), shape[MAX_RANK], total = 0;
+    const struct array *first = &c->in[0];
+    if (axis < 0 || axis >= first->rank)
+        return status_set(STATUS_ARGUMENT, "cat: axis %lld does not exist in a tensor with %d axes", (long long)axis + 1, first->rank);
+    memcpy(shape, first->shape, sizeof shape);
+    for (int i = 0; i < c->n_in; i++) {
+        const struct array *x = &c->in[i];
+        int fits = x->rank == first->rank && x->dtype == first->dtype;
+        for (int j = 0; fits && j < x->rank; j++) fits = j == axis || x->shape[j] == first->shape[j];
+        if (!fits) {
+            char a[SHAPE_TEXT], b[SHAPE_TEXT];
+            return status_set(STATUS_SHAPE, "cat along axis %lld: tensor %d has shape %s (%s), the first one %s (%s)", (long long)axis + 1,
+                              i + 1, array_shape_text(x, b), dtype_name(x->dtype), array_shape_text(first, a), dtype_name(first->dtype));
+        }
+        total += x->shape[axis];
+    }
+    shape[axis] = total;
+    return array_init(&c->out, first->dtype, first->rank, shape);
+}
+
+static enum status run_cat(struct call *c)
+{
+    int64_t at = 0;
+    for (int i = 0; i < c->n_in; i++) {
+        struct array window = c->out;
+        window.data = (char *)c->out.data + at * c->out.stride[V(0)] * (int64_t)dtype_size(c->out.dtype);
+        copy_strided(&c->in[i], window);
+        at += c->in[i].shape[V(0)];
+    }
+    return STATUS_OK;
+}
+
+enum status prepare_cat(struct call *c)
+{
+    c->run = run_cat;
+    return STATUS_OK;
+}
+
+void vjp_cat(struct vjp *v)
+{
+    int64_t axis = v->attrs->v[0], at = 0;
+    for (int i = 0; i < v->n_in; i++) {
+        struct array x = *tape_spec(v->tape, v->in[i]);
+        struct attrs slice = {.n = 3 * x.rank};
+        for (int j = 0; j < x.rank; j++) {
+            slice.v[3 * j] = j == axis ? at : 0;
+            slice.v[3 * j + 1] = 1;
+            slice.v[3 * j + 2] = x.shape[j];
+        }
+        if (v->need[i]) v->xbar[i] = tape_emit(v->tape, OP_SLICE, &slice, &v->ybar, 1);
+        at += x.shape[axis];
+    }
+}
+
+/* ---- take: rows at 1-based positions along one axis ---- */
+static enum status infer_positions(struct call *c, int64_t size)
+{
+    int64_t axis = V(0), shape[MAX_RANK];
+    const struct array *x = &c->in[0], *positions = &c->in[1];
+    if (positions->dtype != INT64 || positions->rank != 1)
+        return status_set(STATUS_DTYPE, "%s: positions must be a 1-D int64 tensor, got %d-D %s", c->op->name, positions->rank,
+                          dtype_name(positions->dtype));
+    if (axis < 0 || axis >= x->rank)
+        return status_set(STATUS_ARGUMENT, "%s: axis %lld does not exist in a tensor with %d axes", c->op->name, (long long)axis + 1, x->rank);
+    memcpy(shape, x->shape, sizeof shape);
+    shape[axis] = size;
+    return array_init(&c->out, x->dtype, x->rank, shape);
+}
+
+enum status infer_take(struct call *c) { return infer_positions(c, c->in[1].rank == 1 ? c->in[1].shape[0] : 0); }
+enum status infer_take_grad(struct call *c) { return infer_positions(c, V(1)); }
+
+static enum status check_positions(const struct call *c, int64_t size)
+{
+    const int64_t *position = c->in[1].data;
+    for (int64_t i = 0; i < c->in[1].shape[0]; i++)
+        if (position[i] < 1 || position[i] > size)
+            return status_set(STATUS_ARGUMENT, "take: position %lld (entry %lld) lies outside 1..%lld", (long long)position[i],
+                              (long long)i + 1, (long long)size);
+    return STATUS_OK;
+}
+
+static void axis_blocks(const struct array *x, int64_t axis, int64_t *outer, int64_t *inner)
+{
+    *outer = *inner = 1;
+    for (int i = 0; i < x->rank; i++) *(i < axis ? outer : inner) *= i == axis ? 1 : x->shape[i];
+}
+
+static enum status run_take(struct call *c)
+{
+    int64_t outer, inner, n = c->in[0].shape[V(0)], m = c->in[1].shape[0];
+    const int64_t *position = c->in[1].data;
+    TRY(check_positions(c, n));
+    axis_blocks(&c->out, V(0), &outer, &inner);
+    size_t row = (size_t)inner * dtype_size(c->out.dtype);
+    for (int64_t i = 0; i < outer; i++)
+        for (int64_t j = 0; j < m; j++)
+            memcpy((char *)c->out.data + (size_t)(i * m + j) * row, (const char *)c->in[0].data + (size_t)(i * n + position[j] - 1) * row, row);
+    return STATUS_OK;
+}
+
+enum status prepare_take(struct call *c)
+{
+    c->run = run_take;
+    return STATUS_OK;
+}
+
+static enum status run_take_grad(struct call *c)
+{
+    int64_t outer, inner, n = V(1), m = c->in[1].shape[0];
+    const int64_t *position = c->in[1].data;
+    TRY(check_positions(c, n));
+    axis_blocks(&c->out, V(0), &outer, &inner);
+    memset(c->out.data, 0, array_bytes(&c->out));
+    binary_loop add = loops->binary[BINARY_ADD][c->out.dtype];
+    int64_t size = (int64_t)dtype_size(c->out.dtype), shape[2] = {1, inner}, unit[2] = {0, 1};
+    for (int64_t i = 0; i < outer; i++)
+        for (int64_t j = 0; j < m; j++) {
+            char *to = (char *)c->out.data + (i * n + position[j] - 1) * inner * size;
+            add(shape, to, unit, (const char *)c->in[0].data + (i * m + j) * inner * size, unit, to);
+        }
+    return STATUS_OK;
+}
+
+enum status prepare_take_grad(struct call *c)
+{
+    c->run = run_take_grad;
+    return STATUS_OK;
+}
+
+void vjp_take(struct vjp *v)
+{
+    int64_t axis = v->attrs->v[0], size = tape_spec(v->tape, v->in[0])->shape[axis];
+    v->xbar[0] = tape_emit(v->tape, OP_TAKE_GRAD, &(struct attrs){.n = 2, .v = {axis, size}}, (int[]){v->ybar, v->in[1]}, 2);
+}
+
+void vjp_take_grad(struct vjp *v)
+{
+    v->xbar[0] = tape_emit(v->tape, OP_TAKE, &(struct attrs){.n = 1, .v = {v->attrs->v[0]}}, (int[]){v->ybar, v->in[1]}, 2);
+}
+
+/* ---- one_hot: labels 1..classes to rows of zeros with a one ---- */
+enum status infer_one_hot(struct call *c)
+{
+    int64_t shape[MAX_RANK];
+    if (c->in[0].dtype != INT64)
+        return status_set(STATUS_DTYPE, "one_hot: labels must be int64 (1 for the first class), got %s; convert with y:to(\"int64\")",
+                          dtype_name(c->in[0].dtype));
+    if (c->in[0].rank >= MAX_RANK) return status_set(STATUS_SHAPE, "one_hot: labels have too many axes (%d)", c->in[0].rank);
+    memcpy(shape, c->in[0].shape, sizeof shape);
+    shape[c->in[0].rank] = V(0);
+    return array_init(&c->out, (enum dtype)V(1), c->in[0].rank + 1, shape);
+}
+
+static enum status run_one_hot(struct call *c)
+{
+    int64_t n = array_numel(&c->in[0]), classes = V(0);
+    const int64_t *label = c->in[0].data;
+    memset(c->out.data, 0, array_bytes(&c->out));
+    for (int64_t i = 0; i < n; i++) {
+        if (label[i] < 1 || label[i] > classes)
+            return status_set(STATUS_ARGUMENT, "label %lld (entry %lld) lies outside 1..%lld; class labels are 1-based", (long long)label[i],
+                              (long long)i + 1, (long long)classes);
+        array_set(&c->out, i * classes + label[i] - 1, 1);
+    }
+    return STATUS_OK;
+}
+
+enum status prepare_one_hot(struct call *c)
+{
+    c->run = run_one_hot;
+    return STATUS_OK;
+}

@@ -1,0 +1,447 @@
+#include "autodiff/program.h"
+
+#include <string.h>
+
+#include "base/interrupt.h"
+#include "base/memory.h"
+
+/* Where a value's bytes are: `base` names the memory, `offset` the place in it. */
+enum place { NOWHERE, ARENA, FIXED, INPUT, OUTPUT };
+
+struct value_plan {
+    struct array layout; /* dtype, shape, real strides; no data */
+    int root;            /* value whose memory this one shares (itself unless a view) */
+    int64_t offset;      /* bytes from the start of the root's memory */
+    /* Of roots only: */
+    enum place place;
+    int slot;         /* INPUT, OUTPUT: which one */
+    char *fixed;      /* FIXED: address */
+    int64_t position; /* ARENA: offset */
+    size_t bytes;
+    int last_use; /* index of the last call that reads it */
+    int call;     /* call that writes it, or -1 */
+};
+
+/* An address to be set before each run, because the caller's memory differs from run to run. */
+struct patch {
+    void **field;
+    enum place place;
+    int slot;
+    int64_t offset;
+};
+
+struct program {
+    int n_calls, n_inputs, n_outputs, n_patches, n_constants, n_values;
+    struct call *calls;
+    int *call_in; /* values read by each call, in order; the value written is call_out */
+    int *call_out;
+    struct array *arrays; /* backing of all calls' in[] */
+    struct attrs *attrs;  /* backing of all calls' attrs */
+    int64_t *scratch_position;
+    struct array *inputs, *outputs;
+    struct patch *patches;
+    struct tensor **constants;
+    struct value_plan *values;
+    char *arena;
+    size_t arena_bytes;
+    double *literals;
+    int running;
+};
+
+/* State of the compilation. */
+struct builder {
+    struct program *p;
+    const struct tape *tape;
+    int *canonical; /* node -> node that computes the same */
+    char *live;
+    int *value_of; /* node -> value */
+    int n_call_in, n_literals;
+};
+
+/* ---- passes over the tape ---- */
+
+static int same_attrs(const struct attrs *a, const struct attrs *b)
+{
+    if (!a || !b) return a == b;
+    return a->n == b->n && a->object == b->object && memcmp(&a->value, &b->value, sizeof a->value) == 0 &&
+           memcmp(a->v, b->v, (size_t)a->n * sizeof a->v[0]) == 0;
+}
+
+static uint64_t mix(uint64_t h, uint64_t x) { return (h ^ x) * UINT64_C(0x9E3779B97F4A7C15) ^ (h >> 29); }
+
+static uint64_t hash_node(const struct node *node, const int *canonical)
+{
+    uint64_t h = mix(17, (uint64_t)node->op);
+    for (int i = 0; i < node->n_in; i++) h = mix(h, (uint64_t)canonical[node->in[i]]);
+    if (node->attrs) {
+        for (int i = 0; i < node->attrs->n; i++) h = mix(h, (uint64_t)node->attrs->v[i]);
+        uint64_t bits;
+        memcpy(&bits, &node->attrs->value, sizeof bits);
+        h = mix(h, bits);
+    }
+    return h;
+}
+
+static int same_node(const struct tape *t, const int *canonical, int a, int b)
+{
+    const struct node *x = &t->nodes[a], *y = &t->nodes[b];
+    if (x->op != y->op || x->n_in != y->n_in || !same_attrs(x->attrs, y->attrs)) return 0;
+    for (int i = 0; i < x->n_in; i++)
+        if (canonical[x->in[i]] != canonical[y->in[i]]) return 0;
+    return 1;
+}
+
+/* Common subexpressions: each node is represented by the first one that computes the same. */
+static enum status find_common(struct builder *b)
+{
+    const struct tape *t = b->tape;
+    size_t size = 16;
+    while (size < 2 * (size_t)t->n) size *= 2;
+    int *table = memory_alloc(size * sizeof *table);
+    if (!table) return memory_status();
+    memset(table, 0xff, size * sizeof *table);
+    for (int i = 0; i < t->n; i++) {
+        b->canonical[i] = i;
+        if (t->nodes[i].op == OP_INPUT || t->nodes[i].op == OP_CONSTANT) continue;
+        size_t at = hash_node(&t->nodes[i], b->canonical) & (size - 1);
+        while (table[at] >= 0 && !same_node(t, b->canonical, table[at], i)) at = (at + 1) & (size - 1);
+        if (table[at] >= 0) b->canonical[i] = table[at];
+        else table[at] = i;
+    }
+    memory_free(table);
+    return STATUS_OK;
+}
+
+static void find_live(struct builder *b, const int *outputs, int n_outputs)
+{
+    for (int i = 0; i < n_outputs; i++) b->live[b->canonical[outputs[i]]] = 1;
+    for (int i = b->tape->n - 1; i >= 0; i--) {
+        if (!b->live[i]) continue;
+        const struct node *node = &b->tape->nodes[i];
+        for (int j = 0; j < node->n_in; j++) b->live[b->canonical[node->in[j]]] = 1;
+    }
+}
+
+/* ---- values and calls ---- */
+
+static struct value_plan *new_value(struct builder *b, const struct array *layout, int *index)
+{
+    *index = b->p->n_values++;
+    struct value_plan *v = &b->p->values[*index];
+    *v = (struct value_plan){.layout = *layout, .root = *index, .place = NOWHERE, .call = -1, .last_use = -1};
+    v->layout.data = NULL;
+    v->bytes = array_bytes(layout);
+    return v;
+}
+
+/* Append a call that reads values in[] and writes a new value. */
+static enum status add_call(struct builder *b, enum op_id op, const struct attrs *attrs, const int *in, int n_in, int *out)
+{
+    struct program *p = b->p;
+    struct call *c = &p->calls[p->n_calls];
+    struct attrs *own = &p->attrs[p->n_calls];
+    memset(own, 0, sizeof *own);
+    if (attrs) *own = *attrs;
+    object_retain(own->object);
+    *c = (struct call){.op = &op_table[op], .attrs = own, .n_in = n_in, .in = p->arrays + b->n_call_in};
+    p->n_calls++;
+    for (int i = 0; i < n_in; i++) {
+        struct value_plan *root = &p->values[p->values[in[i]].root];
+        c->in[i] = p->values[in[i]].layout;
+        p->call_in[b->n_call_in + i] = in[i];
+        root->last_use = p->n_calls - 1;
+    }
+    b->n_call_in += n_in;
+    TRY(c->op->infer(c));
+    TRY(c->op->prepare(c));
+    struct value_plan *v = new_value(b, &c->out, out);
+    v->place = ARENA;
+    v->call = p->n_calls - 1;
+    p->call_out[p->n_calls - 1] = *out;
+    return STATUS_OK;
+}
+
+static enum status add_leaf(struct builder *b, int i)
+{
+    const struct node *node = &b->tape->nodes[i];
+    struct array dense;
+    TRY(array_init(&dense, node->spec.dtype, node->spec.rank, node->spec.shape));
+    struct value_plan *v = new_value(b, node->op == OP_CONSTANT ? &node->constant->array : &dense, &b->value_of[i]);
+    v->place = FIXED;
+    if (node->op == OP_CONSTANT) {
+        b->p->constants[b->p->n_constants++] = tensor_retain(node->constant);
+        v->fixed = node->constant->array.data;
+    } else if (node->op == OP_LITERAL) {
+        dense.data = v->fixed = (char *)&b->p->literals[b->n_literals++];
+        array_set(&dense, 0, node->attrs->value);
+    } else {
+        v->place = INPUT;
+        for (v->slot = 0; b->tape->inputs[v->slot] != i;) v->slot++;
+    }
+    return STATUS_OK;
+}
+
+/* A view costs nothing: record the layout and whose memory it is. Returns 0 when it has to be a copy. */
+static int add_view(struct builder *b, int i, int source)
+{
+    const struct node *node = &b->tape->nodes[i];
+    static const struct attrs none;
+    struct value_plan *x = &b->p->values[source];
+    struct call c = {.op = &op_table[node->op], .attrs = node->attrs ? node->attrs : &none, .n_in = 1, .in = &x->layout};
+    int64_t offset;
+    if (c.op->infer(&c) != STATUS_OK || !c.op->view(&c, &offset)) return 0;
+    int root = x->root;
+    offset += x->offset;
+    struct value_plan *v = new_value(b, &c.out, &b->value_of[i]);
+    v->root = root;
+    v->offset = offset;
+    return 1;
+}
+
+static enum status add_node(struct builder *b, int i)
+{
+    const struct node *node = &b->tape->nodes[i];
+    if (node->n_in == 0) return add_leaf(b, i);
+    int few[8], *in = few;
+    if (node->n_in > 8 && !(in = memory_alloc((size_t)node->n_in * sizeof *in))) return memory_status();
+    enum status status = STATUS_OK;
+    for (int j = 0; j < node->n_in && status == STATUS_OK; j++) {
+        in[j] = b->value_of[b->canonical[node->in[j]]];
+        if ((op_table[node->op].flags & OP_DENSE) && !array_is_contiguous(&b->p->values[in[j]].layout))
+            status = add_call(b, OP_COPY, NULL, &in[j], 1, &in[j]);
+    }
+    if (status == STATUS_OK && !(op_table[node->op].view && add_view(b, i, in[0])))
+        status = add_call(b, node->op, node->attrs, in, node->n_in, &b->value_of[i]);
+    if (in != few) memory_free(in);
+    return status;
+}
+
+/* Give each output a memory of its own: the caller's, written directly where possible, else by a copy at the end. */
+static enum status add_output(struct builder *b, int slot, int node)
+{
+    struct program *p = b->p;
+    int v = b->value_of[b->canonical[node]], root = p->values[v].root;
+    p->outputs[slot] = p->values[v].layout;
+    if (p->values[root].place != ARENA || p->values[v].offset != 0 || !array_is_contiguous(&p->values[v].layout) ||
+        array_bytes(&p->values[v].layout) != p->values[root].bytes) {
+        TRY(add_call(b, OP_COPY, NULL, &v, 1, &root));
+    }
+    p->values[root].place = OUTPUT;
+    p->values[root].slot = slot;
+    return STATUS_OK;
+}
+
+/* ---- memory ---- */
+
+struct hole {
+    int64_t position, bytes;
+};
+
+struct arena {
+    struct hole *hole;
+    int n_holes;
+    int64_t end;
+};
+
+static int64_t round_up(size_t bytes) { return (int64_t)((bytes + 63) & ~(size_t)63); }
+
+static int64_t arena_take(struct arena *a, size_t wanted)
+{
+    int64_t bytes = round_up(wanted);
+    int best = -1;
+    for (int i = 0; i < a->n_holes; i++)
+        if (a->hole[i].bytes >= bytes && (best < 0 || a->hole[i].bytes < a->hole[best].bytes)) best = i;
+    if (best < 0) {
+        a->end += bytes;
+        return a->end - bytes;
+    }
+    int64_t position = a->hole[best].position;
+    a->hole[best].position += bytes;
+    a->hole[best].bytes -= bytes;
+    if (a->hole[best].bytes == 0) a->hole[best] = a->hole[--a->n_holes];
+    return position;
+}
+
+static void arena_give(struct arena *a, int64_t position, size_t size)
+{
+    int64_t bytes = round_up(size);
+    if (bytes == 0) return;
+    for (int i = 0; i < a->n_holes;) { /* join with neighbours */
+        struct hole h = a->hole[i];
+        if (h.position + h.bytes == position || position + bytes == h.position) {
+            position = h.position < position ? h.position : position;
+            bytes += h.bytes;
+            a->hole[i] = a->hole[--a->n_holes];
+        } else {
+            i++;
+        }
+    }
+    a->hole[a->n_holes++] = (struct hole){position, bytes};
+}
+
+/* May the call write its result over input `v`, which dies here? */
+static int reusable(const struct program *p, const struct call *c, int index, int v)
+{
+    const struct value_plan *x = &p->values[v], *root = &p->values[x->root];
+    const int *in = p->call_in + (c->in - p->arrays);
+    for (int i = 0; i < c->n_in; i++) /* another view of the same memory would be overwritten while it is read */
+        if (in[i] != v && p->values[in[i]].root == x->root) return 0;
+    return (c->op->flags & OP_IN_PLACE) && root->place == ARENA && root->last_use == index && x->offset == 0 &&
+           array_is_contiguous(&x->layout) && array_same_shape(&x->layout, &c->out) && x->layout.dtype == c->out.dtype &&
+           root->bytes == array_bytes(&c->out);
+}
+
+static enum status plan_memory(struct program *p)
+{
+    struct arena arena = {.hole = memory_alloc((size_t)(2 * p->n_values + p->n_calls + 2) * sizeof(struct hole))};
+    if (!arena.hole) return memory_status();
+    const int *in = p->call_in;
+    for (int i = 0; i < p->n_calls; in += p->calls[i++].n_in) {
+        struct call *c = &p->calls[i];
+        struct value_plan *out = &p->values[p->call_out[i]];
+        int taken = -1;
+        for (int j = 0; j < c->n_in && taken < 0 && out->place == ARENA; j++)
+            if (reusable(p, c, i, in[j])) taken = p->values[in[j]].root;
+        if (taken >= 0) out->position = p->values[taken].position;
+        else if (out->place == ARENA) out->position = arena_take(&arena, out->bytes);
+        p->scratch_position[i] = arena_take(&arena, c->scratch_bytes);
+        arena_give(&arena, p->scratch_position[i], c->scratch_bytes);
+        for (int j = 0; j < c->n_in; j++) {
+            struct value_plan *root = &p->values[p->values[in[j]].root];
+            if (root->place != ARENA || root->last_use != i || p->values[in[j]].root == taken) continue;
+            arena_give(&arena, root->position, root->bytes);
+            root->last_use = -2; /* given back once, even if read twice by this call */
+        }
+        if (out->place == ARENA && out->last_use < 0) arena_give(&arena, out->position, out->bytes);
+    }
+    memory_free(arena.hole);
+    p->arena_bytes = (size_t)arena.end;
+    p->arena = memory_alloc(p->arena_bytes);
+    return p->arena ? STATUS_OK : memory_status();
+}
+
+static void set_address(struct program *p, void **field, int v)
+{
+    const struct value_plan *x = &p->values[v], *root = &p->values[x->root];
+    switch (root->place) {
+    case ARENA: *field = p->arena + root->position + x->offset; break;
+    case FIXED: *field = root->fixed + x->offset; break;
+    default: p->patches[p->n_patches++] = (struct patch){field, root->place, root->slot, x->offset};
+    }
+}
+
+static void set_addresses(struct program *p)
+{
+    const int *in = p->call_in;
+    for (int i = 0; i < p->n_calls; in += p->calls[i++].n_in) {
+        struct call *c = &p->calls[i];
+        for (int j = 0; j < c->n_in; j++) set_address(p, &c->in[j].data, in[j]);
+        set_address(p, &c->out.data, p->call_out[i]);
+        c->scratch = p->arena + p->scratch_position[i];
+    }
+}
+
+/* ---- making and running ---- */
+
+static enum status reserve(struct builder *b, int n_outputs)
+{
+    struct program *p = b->p;
+    const struct tape *t = b->tape;
+    int inputs = 0, nodes = t->n;
+    for (int i = 0; i < nodes; i++) inputs += t->nodes[i].n_in;
+    /* Each node is at most one call, plus a copy for each input that is not dense, plus a copy for each output. */
+    size_t calls = (size_t)(nodes + inputs + n_outputs), reads = (size_t)(2 * inputs + n_outputs);
+    p->calls = memory_zalloc(calls, sizeof *p->calls);
+    p->call_out = memory_zalloc(calls, sizeof *p->call_out);
+    p->attrs = memory_zalloc(calls, sizeof *p->attrs);
+    p->scratch_position = memory_zalloc(calls, sizeof *p->scratch_position);
+    p->call_in = memory_zalloc(reads, sizeof *p->call_in);
+    p->arrays = memory_zalloc(reads, sizeof *p->arrays);
+    p->patches = memory_zalloc(reads + calls, sizeof *p->patches);
+    p->values = memory_zalloc((size_t)nodes + calls, sizeof *p->values);
+    p->constants = memory_zalloc((size_t)nodes, sizeof *p->constants);
+    p->literals = memory_zalloc((size_t)nodes, sizeof *p->literals);
+    p->inputs = memory_zalloc((size_t)t->n_inputs, sizeof *p->inputs);
+    p->outputs = memory_zalloc((size_t)n_outputs, sizeof *p->outputs);
+    b->canonical = memory_alloc((size_t)nodes * sizeof *b->canonical);
+    b->live = memory_zalloc((size_t)nodes, 1);
+    b->value_of = memory_zalloc((size_t)nodes, sizeof *b->value_of);
+    return p->calls && p->call_out && p->attrs && p->scratch_position && p->call_in && p->arrays && p->patches && p->values && p->constants &&
+                   p->literals && p->inputs && p->outputs && b->canonical && b->live && b->value_of
+               ? STATUS_OK
+               : memory_status();
+}
+
+static enum status build(struct builder *b, const int *outputs, int n_outputs)
+{
+    struct program *p = b->p;
+    const struct tape *t = b->tape;
+    TRY(reserve(b, n_outputs));
+    TRY(find_common(b));
+    find_live(b, outputs, n_outputs);
+    p->n_inputs = t->n_inputs;
+    p->n_outputs = n_outputs;
+    for (int i = 0; i < t->n_inputs; i++) p->inputs[i] = t->nodes[t->inputs[i]].spec;
+    for (int i = 0; i < t->n; i++)
+        if (b->live[i]) TRY(add_node(b, i));
+    for (int i = 0; i < n_outputs; i++) TRY(add_output(b, i, outputs[i]));
+    TRY(plan_memory(p));
+    set_addresses(p);
+    return STATUS_OK;
+}
+
+enum status program_new(struct program **out, const struct tape *tape, const int *outputs, int n_outputs)
+{
+    TRY(tape_status(tape));
+    struct program *p = memory_zalloc(1, sizeof *p);
+    if (!p) return memory_status();
+    struct builder b = {.p = p, .tape = tape};
+    enum status status = build(&b, outputs, n_outputs);
+    memory_free(b.canonical);
+    memory_free(b.live);
+    memory_free(b.value_of);
+    if (status != STATUS_OK) {
+        program_free(p);
+        return status;
+    }
+    *out = p;
+    return STATUS_OK;
+}
+
+void program_free(struct program *p)
+{
+    if (!p) return;
+    for (int i = 0; i < p->n_calls; i++) {
+        memory_free(p->calls[i].plan);
+        object_release(p->attrs[i].object);
+    }
+    for (int i = 0; i < p->n_constants; i++) tensor_release(p->constants[i]);
+    void *blocks[] = {p->calls,    p->call_out, p->attrs,     p->scratch_position, p->call_in, p->arrays, p->patches,
+                      p->values,   p->constants, p->literals, p->inputs,           p->outputs, p->arena,  p};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
+}
+
+enum status program_run(struct program *p, const void *const *inputs, void *const *outputs)
+{
+    if (p->running) return status_set(STATUS_UNSUPPORTED, "this compiled function is running already; it cannot be called from inside itself");
+    p->running = 1;
+    for (int i = 0; i < p->n_patches; i++) {
+        const struct patch *patch = &p->patches[i];
+        const char *base = patch->place == INPUT ? inputs[patch->slot] : outputs[patch->slot];
+        *patch->field = (void *)(uintptr_t)(base + patch->offset);
+    }
+    enum status status = STATUS_OK;
+    for (int i = 0; i < p->n_calls && status == STATUS_OK; i++) {
+        status = p->calls[i].run(&p->calls[i]);
+        if (interrupt_pending() && status == STATUS_OK) status = interrupt_poll();
+    }
+    p->running = 0;
+    return status;
+}
+
+int program_n_inputs(const struct program *p) { return p->n_inputs; }
+int program_n_outputs(const struct program *p) { return p->n_outputs; }
+const struct array *program_input(const struct program *p, int i) { return &p->inputs[i]; }
+const struct array *program_output(const struct program *p, int i) { return &p->outputs[i]; }
+int program_n_calls(const struct program *p) { return p->n_calls; }
+size_t program_arena_bytes(const struct program *p) { return p->arena_bytes; }

@@ -1,0 +1,19 @@
+#include "base/interrupt.h"
+
+#include <stdatomic.h>
+
+/* An int that needed a lock could deadlock inside a signal handler. */
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "atomic_int must be lock-free");
+
+static atomic_int requested;
+
+void interrupt_request(void) { atomic_store_explicit(&requested, 1, memory_order_relaxed); }
+
+void interrupt_clear(void) { atomic_store_explicit(&requested, 0, memory_order_relaxed); }
+
+int interrupt_pending(void) { return atomic_load_explicit(&requested, memory_order_relaxed); }
+
+/* Reads before it exchanges: the plain read is what loops pay nearly always. */
+int interrupt_take(void) { return interrupt_pending() && atomic_exchange_explicit(&requested, 0, memory_order_relaxed); }
+
+enum status interrupt_poll(void) { return interrupt_take() ? status_set(STATUS_INTERRUPTED, "interrupted") : STATUS_OK; }

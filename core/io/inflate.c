@@ -1,0 +1,141 @@
+/* The part of file.h that needs zlib. */
+#include "io/file.h"
+
+#include <stdint.h>
+#include <zlib.h>
+
+#include "base/interrupt.h"
+#include "base/memory.h"
+
+/* zlib's own allocations go through the counted allocator, so that tests can make them fail. */
+static void *zlib_alloc(void *opaque, unsigned count, unsigned size)
+{
+    (void)opaque;
+    return memory_zalloc(count, size);
+}
+
+static void zlib_free(void *opaque, void *block)
+{
+    (void)opaque;
+    memory_free(block);
+}
+
+static enum status start(z_stream *z, int window_bits)
+{
+    *z = (z_stream){.zalloc = zlib_alloc, .zfree = zlib_free};
+    return inflateInit2(z, window_bits) == Z_OK ? STATUS_OK : memory_status();
+}
+
+/* Input and output are handed out in pieces: the counters of z_stream have 32 bits, and Ctrl-C is looked for between them. */
+#define PIECE ((size_t)1 << 20)
+#define STOPPED 1000 /* beside the codes of zlib */
+
+struct span {
+    const unsigned char *from;
+    unsigned char *to;
+    size_t left_in, left_out;
+};
+
+/* Run until the stream ends (Z_STREAM_END), the output is full or the input is used up (Z_BUF_ERROR), or an error. */
+static int run(z_stream *z, struct span *s)
+{
+    for (;;) {
+        if (interrupt_take()) return STOPPED;
+        uInt in = (uInt)(s->left_in < PIECE ? s->left_in : PIECE), out = (uInt)(s->left_out < PIECE ? s->left_out : PIECE);
+        z->next_in = (unsigned char *)(uintptr_t)s->from; /* zlib does not write here */
+        z->next_out = s->to;
+        z->avail_in = in;
+        z->avail_out = out;
+        int code = inflate(z, Z_NO_FLUSH);
+        in -= z->avail_in;
+        out -= z->avail_out;
+        s->from += in;
+        s->to += out;
+        s->left_in -= in;
+        s->left_out -= out;
+        if (code != Z_OK) return code;
+    }
+}
+
+static enum status broken(int code, const z_stream *z)
+{
+    if (code == Z_MEM_ERROR) return memory_status();
+    if (code == STOPPED) return status_set(STATUS_INTERRUPTED, "interrupted");
+    return status_set(STATUS_FORMAT, "the compressed data are broken: %s", z->msg ? z->msg : "not a deflate stream");
+}
+
+enum status file_inflate(unsigned char *to, size_t size, const unsigned char *from, size_t n)
+{
+    z_stream z;
+    struct span s = {from, to, n, size};
+    TRY(start(&z, -15));
+    int code = run(&z, &s);
+    enum status status = STATUS_OK;
+    if (code == Z_STREAM_END && s.left_out == 0 && s.left_in == 0)
+        status = STATUS_OK;
+    else if (code == Z_STREAM_END || code == Z_BUF_ERROR)
+        status = status_set(STATUS_FORMAT, "the compressed data do not unpack to the %zu bytes that the header says (%zu came)",
+                            size, size - s.left_out);
+    else
+        status = broken(code, &z);
+    inflateEnd(&z);
+    return status;
+}
+
+int file_is_gzip(const struct file_bytes *bytes) { return bytes->size >= 2 && bytes->data[0] == 0x1f && bytes->data[1] == 0x8b; }
+
+/* Twice the room, at most `cap`. */
+static enum status grow(struct file_bytes *b, struct span *s, size_t cap)
+{
+    size_t used = b->size - s->left_out, size = b->size < cap / 2 ? 2 * b->size : cap;
+    unsigned char *data = memory_realloc(b->data, size);
+    if (!data) return memory_status();
+    *b = (struct file_bytes){data, size};
+    s->to = data + used;
+    s->left_out = size - used;
+    return STATUS_OK;
+}
+
+static enum status gunzip_members(z_stream *z, struct file_bytes *b, struct span *s, size_t cap, size_t limit)
+{
+    for (;;) {
+        int code = run(z, s);
+        if (code == Z_STREAM_END) {
+            if (s->left_in == 0) return STATUS_OK;
+            if (s->left_in < 2 || s->from[0] != 0x1f || s->from[1] != 0x8b)
+                return status_set(STATUS_FORMAT, "%zu bytes follow the end of the gzip data", s->left_in);
+            if (inflateReset(z) != Z_OK) return broken(Z_DATA_ERROR, z);
+        } else if (code != Z_BUF_ERROR) {
+            return broken(code, z);
+        } else if (s->left_out > 0) {
+            return status_set(STATUS_FORMAT, "the gzip data end too early, after %zu bytes of content", b->size - s->left_out);
+        } else if (b->size < cap) {
+            TRY(grow(b, s, cap));
+        } else {
+            return status_set(STATUS_FORMAT, "the gzip data unpack to more than %zu bytes%s", cap,
+                              cap < limit ? ", which no honest deflate stream of this length does" : " (the limit)");
+        }
+    }
+}
+
+enum status file_gunzip(struct file_bytes *out, const struct file_bytes *packed, size_t limit)
+{
+    z_stream z;
+    size_t cap = packed->size < limit / FILE_RATIO_LIMIT ? packed->size * FILE_RATIO_LIMIT : limit;
+    /* Idx files, the usual guests, shrink about five times. */
+    struct file_bytes b = {NULL, packed->size < cap / 8 ? 8 * packed->size : cap};
+    b.data = memory_alloc(b.size);
+    if (!b.data) return memory_status();
+    struct span s = {packed->data, b.data, packed->size, b.size};
+    enum status status = start(&z, 15 + 16);
+    if (status == STATUS_OK) {
+        status = gunzip_members(&z, &b, &s, cap, limit);
+        inflateEnd(&z);
+    }
+    if (status != STATUS_OK) {
+        memory_free(b.data);
+        return status;
+    }
+    *out = (struct file_bytes){b.data, b.size - s.left_out};
+    return STATUS_OK;
+}

@@ -1,0 +1,106 @@
+#include "io/tensor_list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* Room grows at powers of two, so that n alone tells the capacity. */
+static enum status grow(struct tensor_list *list)
+{
+    if (list->n & (list->n - 1)) return STATUS_OK;
+    size_t capacity = list->n ? 2 * (size_t)list->n : 1;
+    char **names = memory_realloc(list->names, capacity * sizeof *names);
+    if (!names) return memory_status();
+    list->names = names;
+    struct tensor **tensors = memory_realloc(list->tensors, capacity * sizeof *tensors);
+    if (!tensors) return memory_status();
+    list->tensors = tensors;
+    return STATUS_OK;
+}
+
+enum status tensor_list_add(struct tensor_list *list, const char *name, size_t name_length, struct tensor *owned)
+{
+    if (name_length == 0) return status_set(STATUS_FORMAT, "a tensor without a name");
+    if (memchr(name, 0, name_length)) return status_set(STATUS_FORMAT, "the name \"%.100s\" has a NUL byte inside", name);
+    if (list->n >= TENSOR_LIST_MAX) return status_set(STATUS_FORMAT, "more than %d tensors in one file", TENSOR_LIST_MAX);
+    TRY(grow(list));
+    char *copy = memory_alloc(name_length + 1);
+    if (!copy) return memory_status();
+    memcpy(copy, name, name_length);
+    copy[name_length] = 0;
+    list->names[list->n] = copy;
+    list->tensors[list->n++] = owned;
+    return STATUS_OK;
+}
+
+struct entry {
+    char *name;
+    struct tensor *tensor;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+}
+
+enum status tensor_list_check_unique(const struct tensor_list *list)
+{
+    enum status status = STATUS_OK;
+    struct entry *sorted = memory_alloc((size_t)list->n * sizeof *sorted);
+    if (!sorted) return memory_status();
+    for (int i = 0; i < list->n; i++) sorted[i] = (struct entry){list->names[i], NULL};
+    qsort(sorted, (size_t)list->n, sizeof *sorted, by_name);
+    for (int i = 1; i < list->n && status == STATUS_OK; i++)
+        if (strcmp(sorted[i - 1].name, sorted[i].name) == 0)
+            status = status_set(STATUS_FORMAT, "the name \"%.200s\" occurs twice", sorted[i].name);
+    memory_free(sorted);
+    return status;
+}
+
+static void swap_entries(struct tensor_list *list, int i, int j)
+{
+    char *name = list->names[i];
+    struct tensor *tensor = list->tensors[i];
+    list->names[i] = list->names[j];
+    list->tensors[i] = list->tensors[j];
+    list->names[j] = name;
+    list->tensors[j] = tensor;
+}
+
+static void sift_down(struct tensor_list *list, int root, int n)
+{
+    for (int child; (child = 2 * root + 1) < n; root = child) {
+        if (child + 1 < n && strcmp(list->names[child], list->names[child + 1]) < 0) child++;
+        if (strcmp(list->names[root], list->names[child]) >= 0) return;
+        swap_entries(list, root, child);
+    }
+}
+
+/* Heap sort: in place over the two parallel arrays, so that it cannot fail. */
+void tensor_list_sort(struct tensor_list *list)
+{
+    for (int i = list->n / 2 - 1; i >= 0; i--) sift_down(list, i, list->n);
+    for (int last = list->n - 1; last > 0; last--) {
+        swap_entries(list, 0, last);
+        sift_down(list, 0, last);
+    }
+}
+
+struct tensor *tensor_list_find(const struct tensor_list *list, const char *name)
+{
+    for (int i = 0; i < list->n; i++)
+        if (strcmp(list->names[i], name) == 0) return list->tensors[i];
+    return NULL;
+}
+
+void tensor_list_free(struct tensor_list *list)
+{
+    for (int i = 0; i < list->n; i++) {
+        memory_free(list->names[i]);
+        tensor_release(list->tensors[i]);
+    }
+    memory_free(list->names);
+    memory_free(list->tensors);
+    *list = (struct tensor_list){0};
+}

@@ -1,0 +1,38 @@
+/* tensor_list.h -- tensors with names, in order: what an archive holds and what a checkpoint is made of.
+ *
+ * A list owns its names and one reference of each tensor. A slot of `tensors` may be set to NULL by whoever takes the reference.
+ * Start from a zeroed struct. */
+#ifndef IO_TENSOR_LIST_H
+#define IO_TENSOR_LIST_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+/* Bounds the bookkeeping (some 700 bytes per tensor) that a small hostile file can ask for. */
+#define TENSOR_LIST_MAX 100000
+
+struct tensor_list {
+    int n;
+    char **names;
+    struct tensor **tensors;
+};
+
+/* Append; the name (name_length bytes, no terminator needed) is copied, the reference is given away only on success.
+ * Errors: STATUS_MEMORY; STATUS_FORMAT: empty name, NUL inside, more than TENSOR_LIST_MAX tensors. */
+enum status tensor_list_add(struct tensor_list *list, const char *name, size_t name_length, struct tensor *owned);
+
+/* STATUS_FORMAT naming the first name that occurs twice. Allocates a scratch array; n log n. */
+enum status tensor_list_check_unique(const struct tensor_list *list);
+
+/* Order of the names by bytes, so that the same tensors make the same file whatever order a Lua table was walked in. */
+void tensor_list_sort(struct tensor_list *list);
+
+/* Borrowed tensor of that name or NULL. */
+struct tensor *tensor_list_find(const struct tensor_list *list, const char *name);
+
+/* Release everything and leave an empty list, which may be used or freed again. */
+void tensor_list_free(struct tensor_list *list);
+
+#endif

@@ -1,0 +1,27 @@
+/* conv.h -- two-dimensional cross-correlation and its two derivatives, on dense row-major arrays of one float dtype.
+ *
+ *   y[n,o,i,j] = sum over c,a,b of x[n, c, i sh - ph + a dh, j sw - pw + b dw] w[o,c,a,b]        (zero padding, c within o's group)
+ *
+ * x: N,C,H,W   w: O,C/groups,KH,KW   y: N,O,OH,OW with OH = (H + 2 ph - dh (KH - 1) - 1) / sh + 1 rounded down. conv1d is H = KH = 1. */
+#ifndef KERNELS_CONV_H
+#define KERNELS_CONV_H
+
+#include <stddef.h>
+
+#include "tensor/tensor.h"
+
+struct conv {
+    enum dtype dtype;
+    int64_t n, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw, groups, oh, ow;
+    int64_t lanes; /* work spaces, hence the most threads, to use: fixed when the scratch memory is sized */
+};
+
+enum conv_kind { CONV_FORWARD, CONV_INPUT_GRADIENT, CONV_WEIGHT_GRADIENT };
+
+/* Bytes of scratch memory that conv_run needs for this shape. */
+size_t conv_scratch(const struct conv *s, enum conv_kind kind);
+
+/* FORWARD: a = x, b = w, out = y. INPUT_GRADIENT: a = dy, b = w, out = dx. WEIGHT_GRADIENT: a = x, b = dy, out = dw. */
+void conv_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out, void *scratch);
+
+#endif

@@ -1,0 +1,107 @@
+#include "kernels/gemm.h"
+
+#include <cblas.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "base/threads.h"
+
+static struct {
+    void *library;
+    __typeof__(&cblas_sgemm) sgemm;
+    __typeof__(&cblas_dgemm) dgemm;
+    void (*set_threads)(int);
+    char *(*core_name)(void);
+} blas;
+
+/* OpenBLAS reads its environment while it is loaded. A release older than the processor falls back to a slower kernel set (0.3.21
+ * runs AVX2 kernels on AMD Zen 4 and 5, half the speed of its AVX-512 ones), so its choice is named here unless the user made one. */
+static const char *better_core(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!__builtin_cpu_is("intel") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        return "SkylakeX";
+#endif
+    return NULL;
+}
+
+/* The variables are set for the time of loading only, so that programs started later see the user's environment. */
+static void load_library(void)
+{
+    const char *core = getenv("OPENBLAS_CORETYPE") ? NULL : better_core();
+    int own_threads = getenv("OPENBLAS_NUM_THREADS") == NULL;
+    if (core) setenv("OPENBLAS_CORETYPE", core, 1);
+    if (own_threads) setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    static const char *const names[] = {"libopenblas.so.0", "libopenblas.so"};
+    for (int i = 0; i < 2 && !blas.library; i++) blas.library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (core) unsetenv("OPENBLAS_CORETYPE");
+    if (own_threads) unsetenv("OPENBLAS_NUM_THREADS");
+}
+
+enum status gemm_open(void)
+{
+    if (blas.sgemm) return STATUS_OK;
+    if (!blas.library) load_library();
+    if (!blas.library)
+        return status_set(STATUS_UNSUPPORTED, "OpenBLAS cannot be opened (%s); install it, e.g. apt install libopenblas0", dlerror());
+    blas.dgemm = (__typeof__(blas.dgemm))dlsym(blas.library, "cblas_dgemm");
+    blas.set_threads = (void (*)(int))dlsym(blas.library, "openblas_set_num_threads");
+    blas.core_name = (char *(*)(void))dlsym(blas.library, "openblas_get_corename");
+    blas.sgemm = (__typeof__(blas.sgemm))dlsym(blas.library, "cblas_sgemm");
+    if (!blas.sgemm || !blas.dgemm || !blas.set_threads) {
+        blas.sgemm = NULL;
+        return status_set(STATUS_UNSUPPORTED, "the installed libopenblas lacks cblas_sgemm; install libopenblas0");
+    }
+    blas.set_threads(1);
+    return STATUS_OK;
+}
+
+const char *gemm_core_name(void) { return gemm_open() == STATUS_OK && blas.core_name ? blas.core_name() : "none"; }
+
+void gemm(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda, const void *b,
+          int64_t ldb, double beta, void *c, int64_t ldc)
+{
+    if (m == 0 || n == 0) return;
+    enum CBLAS_TRANSPOSE opa = ta ? CblasTrans : CblasNoTrans, opb = tb ? CblasTrans : CblasNoTrans;
+    if (dtype == FLOAT32)
+        blas.sgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, (float)alpha, a, (blasint)lda, b, (blasint)ldb,
+                   (float)beta, c, (blasint)ldc);
+    else
+        blas.dgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, alpha, a, (blasint)lda, b, (blasint)ldb, beta, c,
+                   (blasint)ldc);
+}
+
+#define TILE_M 192
+#define TILE_N 384
+#define PARALLEL_WORK (1 << 21) /* multiply-adds below which one thread is faster */
+
+struct gemm_job {
+    enum dtype dtype;
+    int ta, tb;
+    int64_t m, n, k, lda, ldb, ldc, tiles_n;
+    double alpha, beta;
+    const char *a, *b;
+    char *c;
+};
+
+static void gemm_task(void *context, int64_t task)
+{
+    const struct gemm_job *j = context;
+    int64_t i0 = task / j->tiles_n * TILE_M, j0 = task % j->tiles_n * TILE_N, size = (int64_t)dtype_size(j->dtype);
+    int64_t m = j->m - i0 < TILE_M ? j->m - i0 : TILE_M, n = j->n - j0 < TILE_N ? j->n - j0 : TILE_N;
+    gemm(j->dtype, j->ta, j->tb, m, n, j->k, j->alpha, j->a + (j->ta ? i0 : i0 * j->lda) * size, j->lda,
+         j->b + (j->tb ? j0 * j->ldb : j0) * size, j->ldb, j->beta, j->c + (i0 * j->ldc + j0) * size, j->ldc);
+}
+
+void gemm_parallel(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda,
+                   const void *b, int64_t ldb, double beta, void *c, int64_t ldc)
+{
+    if ((double)m * (double)n * (double)k < PARALLEL_WORK) {
+        gemm(dtype, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+        return;
+    }
+    struct gemm_job job = {dtype, ta, tb, m, n, k, lda, ldb, ldc, (n + TILE_N - 1) / TILE_N, alpha, beta, a, b, c};
+    threads_for((m + TILE_M - 1) / TILE_M * job.tiles_n, gemm_task, &job);
+}

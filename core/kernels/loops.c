@@ -1,0 +1,320 @@
+/* Compiled once per instruction set: LOOPS_NAME is the name of the table, and the compiler's flags are the instruction set. */
+#include "kernels/loops.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#ifndef LOOPS_NAME
+#define LOOPS_NAME generic
+#endif
+#define PASTE2(a, b) a##_##b
+#define PASTE(a, b) PASTE2(a, b)
+#define TEXT2(a) #a
+#define TEXT(a) TEXT2(a)
+
+/* In-place use (output over an operand of the same layout) is legal: no element depends on another one. */
+#ifdef __clang__
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+#define FN_float(name) name##f
+#define FN_double(name) name
+
+#define UNARY_BODY(NAME, T, R, EXPRESSION)                                                                                    \
+    static void NAME(const int64_t n[2], const void *xv, const int64_t sx[2], void *outv)                                     \
+    {                                                                                                                         \
+        R *out = outv;                                                                                                        \
+        for (int64_t row = 0; row < n[0]; row++, out += n[1]) {                                                               \
+            const T *xs = (const T *)xv + row * sx[0];                                                                        \
+            if (sx[1] == 1) {                                                                                                 \
+                INDEPENDENT for (int64_t i = 0; i < n[1]; i++) { T x = xs[i]; out[i] = (R)(EXPRESSION); }                     \
+            } else {                                                                                                          \
+                for (int64_t i = 0; i < n[1]; i++) { T x = xs[i * sx[1]]; out[i] = (R)(EXPRESSION); }                         \
+            }                                                                                                                 \
+        }                                                                                                                     \
+    }
+
+#define BINARY_BODY(NAME, T, R, EXPRESSION)                                                                                   \
+    static void NAME(const int64_t n[2], const void *xv, const int64_t sx[2], const void *yv, const int64_t sy[2], void *outv) \
+    {                                                                                                                         \
+        R *out = outv;                                                                                                        \
+        for (int64_t row = 0; row < n[0]; row++, out += n[1]) {                                                               \
+            const T *xs = (const T *)xv + row * sx[0], *ys = (const T *)yv + row * sy[0];                                     \
+            if (sx[1] == 1 && sy[1] == 1) {                                                                                   \
+                INDEPENDENT for (int64_t i = 0; i < n[1]; i++) { T x = xs[i], y = ys[i]; out[i] = (R)(EXPRESSION); }          \
+            } else if (sx[1] == 1 && sy[1] == 0) {                                                                            \
+                T y = *ys;                                                                                                    \
+                INDEPENDENT for (int64_t i = 0; i < n[1]; i++) { T x = xs[i]; out[i] = (R)(EXPRESSION); }                     \
+            } else if (sx[1] == 0 && sy[1] == 1) {                                                                            \
+                T x = *xs;                                                                                                    \
+                INDEPENDENT for (int64_t i = 0; i < n[1]; i++) { T y = ys[i]; out[i] = (R)(EXPRESSION); }                     \
+            } else {                                                                                                          \
+                for (int64_t i = 0; i < n[1]; i++) {                                                                          \
+                    T x = xs[i * sx[1]], y = ys[i * sy[1]];                                                                   \
+                    out[i] = (R)(EXPRESSION);                                                                                 \
+                }                                                                                                             \
+            }                                                                                                                 \
+        }                                                                                                                     \
+    }
+
+/* ---- elementwise functions for each dtype ---- */
+#define FLOATS_ONLY_F(x)
+#define FLOATS_ONLY_A(x) x
+#define COMPARE(NAME, name, expression) BINARY_BODY(PASTE(name, SUFFIX), T, uint8_t, expression)
+
+#define FN(f) FN_float(f)
+#define T float
+#define SUFFIX f32
+#define UNARY(NAME, name, dtypes, expression) UNARY_BODY(PASTE(name, SUFFIX), T, T, expression)
+#define BINARY(NAME, name, dtypes, expression) BINARY_BODY(PASTE(name, SUFFIX), T, T, expression)
+#include "kernels/elementwise.def"
+#undef FN
+#undef T
+#undef SUFFIX
+#define FN(f) FN_double(f)
+#define T double
+#define SUFFIX f64
+#include "kernels/elementwise.def"
+#undef UNARY
+#undef BINARY
+#define UNARY(NAME, name, dtypes, expression) FLOATS_ONLY_##dtypes(UNARY_BODY(PASTE(name, SUFFIX), T, T, expression))
+#define BINARY(NAME, name, dtypes, expression) FLOATS_ONLY_##dtypes(BINARY_BODY(PASTE(name, SUFFIX), T, T, expression))
+#undef T
+#undef SUFFIX
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wtype-limits"
+#define T int64_t
+#define SUFFIX i64
+#include "kernels/elementwise.def"
+#undef T
+#undef SUFFIX
+#define T uint8_t
+#define SUFFIX u8
+#include "kernels/elementwise.def"
+#undef T
+#undef SUFFIX
+#pragma GCC diagnostic pop
+#undef UNARY
+#undef BINARY
+#undef COMPARE
+
+/* ---- casts: a float that an integer type cannot hold becomes the nearest value it can hold, NaN becomes 0 ---- */
+static int64_t to_i64(double x) { return x != x ? 0 : x >= 0x1p63 ? INT64_MAX : x <= -0x1p63 ? INT64_MIN : (int64_t)x; }
+static uint8_t to_u8(double x) { return x > 0 ? x >= 255 ? 255 : (uint8_t)x : 0; }
+UNARY_BODY(cast_f32_f32, float, float, x)
+UNARY_BODY(cast_f32_f64, float, double, x)
+UNARY_BODY(cast_f32_i64, float, int64_t, to_i64(x))
+UNARY_BODY(cast_f32_u8, float, uint8_t, to_u8(x))
+UNARY_BODY(cast_f64_f32, double, float, x)
+UNARY_BODY(cast_f64_f64, double, double, x)
+UNARY_BODY(cast_f64_i64, double, int64_t, to_i64(x))
+UNARY_BODY(cast_f64_u8, double, uint8_t, to_u8(x))
+UNARY_BODY(cast_i64_f32, int64_t, float, x)
+UNARY_BODY(cast_i64_f64, int64_t, double, x)
+UNARY_BODY(cast_i64_i64, int64_t, int64_t, x)
+UNARY_BODY(cast_i64_u8, int64_t, uint8_t, x < 0 ? 0 : x > 255 ? 255 : x)
+UNARY_BODY(cast_u8_f32, uint8_t, float, x)
+UNARY_BODY(cast_u8_f64, uint8_t, double, x)
+UNARY_BODY(cast_u8_i64, uint8_t, int64_t, x)
+UNARY_BODY(cast_u8_u8, uint8_t, uint8_t, x)
+
+#define WHERE_BODY(NAME, T)                                                                                                   \
+    static void NAME(const int64_t n[2], const void *cv, const int64_t sc[2], const void *yv, const int64_t sy[2], void *outv) \
+    {                                                                                                                         \
+        T *out = outv;                                                                                                        \
+        for (int64_t row = 0; row < n[0]; row++, out += n[1]) {                                                               \
+            const uint8_t *c = (const uint8_t *)cv + row * sc[0];                                                             \
+            const T *y = (const T *)yv + row * sy[0];                                                                         \
+            INDEPENDENT for (int64_t i = 0; i < n[1]; i++) out[i] = c[i * sc[1]] ? y[i * sy[1]] : out[i];                     \
+        }                                                                                                                     \
+    }
+WHERE_BODY(where_f32, float)
+WHERE_BODY(where_f64, double)
+WHERE_BODY(where_i64, int64_t)
+WHERE_BODY(where_u8, uint8_t)
+
+/* ---- reductions ---- */
+#define LANES 16
+
+/* Sixteen partial sums give the compiler vectors and fix the order of addition. */
+#define SUM_BLOCK(NAME, T, ACCUMULATOR)                                                                                       \
+    static ACCUMULATOR NAME(int64_t n, const T *x, int64_t stride)                                                            \
+    {                                                                                                                         \
+        ACCUMULATOR lane[LANES] = {0}, sum = 0;                                                                               \
+        int64_t i = 0;                                                                                                        \
+        if (stride == 1)                                                                                                      \
+            for (; i + LANES <= n; i += LANES)                                                                                \
+                for (int j = 0; j < LANES; j++) lane[j] += (ACCUMULATOR)x[i + j];                                             \
+        for (; i < n; i++) sum += (ACCUMULATOR)x[i * stride];                                                                 \
+        for (int width = LANES / 2; width > 0; width /= 2)                                                                    \
+            for (int j = 0; j < width; j++) lane[j] += lane[j + width];                                                       \
+        return sum + lane[0];                                                                                                 \
+    }
+SUM_BLOCK(sum_block_f32, float, double)
+SUM_BLOCK(sum_block_f64, double, double)
+SUM_BLOCK(sum_block_i64, int64_t, int64_t)
+SUM_BLOCK(sum_block_u8, uint8_t, int64_t)
+
+/* Pairwise summation (Higham, Accuracy and Stability, 4.2): the error grows with log n. */
+static double sum_pairwise(int64_t n, const double *x, int64_t stride)
+{
+    if (n <= 1024) return sum_block_f64(n, x, stride);
+    int64_t half = n / 2 / LANES * LANES;
+    return sum_pairwise(half, x, stride) + sum_pairwise(n - half, x + half * stride, stride);
+}
+static double sum_f32(int64_t n, const void *x, int64_t stride) { return sum_block_f32(n, x, stride); }
+static double sum_f64(int64_t n, const void *x, int64_t stride) { return sum_pairwise(n, x, stride); }
+static double sum_i64(int64_t n, const void *x, int64_t stride) { return (double)sum_block_i64(n, x, stride); }
+static double sum_u8(int64_t n, const void *x, int64_t stride) { return (double)sum_block_u8(n, x, stride); }
+
+#define EXTREME_BODY(NAME, T, COMPARISON)                                                                                     \
+    static double NAME(int64_t n, const void *xv, int64_t stride)                                                             \
+    {                                                                                                                         \
+        const T *x = xv;                                                                                                      \
+        T best = x[0];                                                                                                        \
+        for (int64_t i = 1; i < n; i++) {                                                                                     \
+            T v = x[i * stride];                                                                                              \
+            best = (v COMPARISON best || v != v) ? v : best;                                                                  \
+            if (best != best) break;                                                                                          \
+        }                                                                                                                     \
+        return (double)best;                                                                                                  \
+    }
+EXTREME_BODY(max_f32, float, >)
+EXTREME_BODY(max_f64, double, >)
+EXTREME_BODY(max_i64, int64_t, >)
+EXTREME_BODY(max_u8, uint8_t, >)
+EXTREME_BODY(min_f32, float, <)
+EXTREME_BODY(min_f64, double, <)
+EXTREME_BODY(min_i64, int64_t, <)
+EXTREME_BODY(min_u8, uint8_t, <)
+
+#define MAX_WIDTH 256
+
+#define SUM_ROWS_BODY(NAME, T, ACCUMULATOR)                                                                                   \
+    static void NAME##_part(int64_t rows, int64_t width, const T *x, int64_t pitch, ACCUMULATOR *sum)                         \
+    {                                                                                                                         \
+        if (rows <= 128) {                                                                                                    \
+            for (int64_t j = 0; j < width; j++) sum[j] = 0;                                                                   \
+            for (int64_t i = 0; i < rows; i++, x += pitch)                                                                    \
+                for (int64_t j = 0; j < width; j++) sum[j] += (ACCUMULATOR)x[j];                                              \
+            return;                                                                                                           \
+        }                                                                                                                     \
+        ACCUMULATOR right[MAX_WIDTH];                                                                                         \
+        NAME##_part(rows / 2, width, x, pitch, sum);                                                                          \
+        NAME##_part(rows - rows / 2, width, x + rows / 2 * pitch, pitch, right);                                              \
+        for (int64_t j = 0; j < width; j++) sum[j] += right[j];                                                               \
+    }                                                                                                                         \
+    static void NAME(int64_t rows, int64_t width, const void *x, int64_t pitch, void *outv)                                   \
+    {                                                                                                                         \
+        ACCUMULATOR sum[MAX_WIDTH];                                                                                           \
+        T *out = outv;                                                                                                        \
+        NAME##_part(rows, width, x, pitch, sum);                                                                              \
+        for (int64_t j = 0; j < width; j++) out[j] = (T)sum[j];                                                               \
+    }
+SUM_ROWS_BODY(sum_rows_f32, float, double)
+SUM_ROWS_BODY(sum_rows_f64, double, double)
+SUM_ROWS_BODY(sum_rows_i64, int64_t, int64_t)
+SUM_ROWS_BODY(sum_rows_u8, uint8_t, int64_t)
+
+/* ---- solver arithmetic: blocks that stay in the first-level cache, so each operand is read once from memory ---- */
+#define BLOCK 512
+
+#define SOLVER_BODY(SUFFIX, T, FABS)                                                                                          \
+    static void weighted_sum_##SUFFIX(int64_t n, const T *y, int count, const double *c, const void *const *k, int64_t first, \
+                                      T *sum)                                                                                 \
+    {                                                                                                                         \
+        if (y)                                                                                                                \
+            for (int64_t i = 0; i < n; i++) sum[i] = y[i];                                                                    \
+        else                                                                                                                  \
+            for (int64_t i = 0; i < n; i++) sum[i] = 0;                                                                       \
+        for (int j = 0; j < count; j++) {                                                                                     \
+            const T *kj = (const T *)k[j] + first;                                                                            \
+            T cj = (T)c[j];                                                                                                   \
+            if (c[j] != 0)                                                                                                    \
+                for (int64_t i = 0; i < n; i++) sum[i] += cj * kj[i];                                                         \
+        }                                                                                                                     \
+    }                                                                                                                         \
+    static void combine_##SUFFIX(int64_t n, const void *y, int count, const double *c, const void *const *k, void *out)       \
+    {                                                                                                                         \
+        T sum[BLOCK];                                                                                                         \
+        for (int64_t first = 0; first < n; first += BLOCK) {                                                                  \
+            int64_t m = n - first < BLOCK ? n - first : BLOCK;                                                                \
+            weighted_sum_##SUFFIX(m, y ? (const T *)y + first : NULL, count, c, k, first, sum);                               \
+            for (int64_t i = 0; i < m; i++) ((T *)out)[first + i] = sum[i];                                                   \
+        }                                                                                                                     \
+    }                                                                                                                         \
+    static double error_sum_##SUFFIX(int64_t n, int count, const double *c, const void *const *k, const void *y0v,            \
+                                     const void *y1v, double rtol, double atol)                                               \
+    {                                                                                                                         \
+        T sum[BLOCK];                                                                                                         \
+        double square[BLOCK], total = 0;                                                                                      \
+        for (int64_t first = 0; first < n; first += BLOCK) {                                                                  \
+            int64_t m = n - first < BLOCK ? n - first : BLOCK;                                                                \
+            const T *y0 = (const T *)y0v + first, *y1 = (const T *)y1v + first;                                               \
+            weighted_sum_##SUFFIX(m, NULL, count, c, k, first, sum);                                                          \
+            for (int64_t i = 0; i < m; i++) {                                                                                 \
+                T a = FABS(y0[i]), b = FABS(y1[i]);                                                                           \
+                double e = (double)sum[i] / (atol + rtol * (double)(a > b ? a : b));                                          \
+                square[i] = e * e;                                                                                            \
+            }                                                                                                                 \
+            total += sum_block_f64(m, square, 1);                                                                             \
+        }                                                                                                                     \
+        return total;                                                                                                         \
+    }                                                                                                                         \
+    static double scaled_sum_##SUFFIX(int64_t n, const void *xv, const void *yv, double rtol, double atol)                    \
+    {                                                                                                                         \
+        const T *x = xv, *y = yv;                                                                                             \
+        double square[BLOCK], total = 0;                                                                                      \
+        for (int64_t first = 0; first < n; first += BLOCK) {                                                                  \
+            int64_t m = n - first < BLOCK ? n - first : BLOCK;                                                                \
+            for (int64_t i = 0; i < m; i++) {                                                                                 \
+                double e = (double)x[first + i] / (atol + rtol * (double)FABS(y[first + i]));                                 \
+                square[i] = e * e;                                                                                            \
+            }                                                                                                                 \
+            total += sum_block_f64(m, square, 1);                                                                             \
+        }                                                                                                                     \
+        return total;                                                                                                         \
+    }                                                                                                                         \
+    static void adam_##SUFFIX(int64_t n, void *pv, const void *gv, void *mv, void *vv, const struct adam_step *s)             \
+    {                                                                                                                         \
+        T *restrict p = pv, *restrict m = mv, *restrict v = vv;                                                               \
+        const T *restrict g = gv;                                                                                             \
+        T b1 = (T)s->beta1, b2 = (T)s->beta2, eps = (T)s->eps, decay = (T)s->weight_decay;                                    \
+        T keep = (T)(1 - s->lr * s->decoupled_decay), rate = (T)(s->lr / s->correction1);                                     \
+        T root = (T)(1 / sqrt(s->correction2));                                                                               \
+        for (int64_t i = 0; i < n; i++) {                                                                                     \
+            T gi = g[i] + decay * p[i];                                                                                       \
+            m[i] = b1 * m[i] + (1 - b1) * gi;                                                                                 \
+            v[i] = b2 * v[i] + (1 - b2) * gi * gi;                                                                            \
+            p[i] = keep * p[i] - rate * m[i] / ((T)sqrt((double)v[i]) * root + eps);                                          \
+        }                                                                                                                     \
+    }
+SOLVER_BODY(f32, float, fabsf)
+SOLVER_BODY(f64, double, fabs)
+
+/* ---- the table ---- */
+#define TABLE_F(name) [FLOAT32] = PASTE(name, f32), [FLOAT64] = PASTE(name, f64)
+#define TABLE_A(name) TABLE_F(name), [INT64] = PASTE(name, i64), [UINT8] = PASTE(name, u8)
+
+const struct loops PASTE(loops, LOOPS_NAME) = {
+    .name = TEXT(LOOPS_NAME),
+#define UNARY(NAME, name, dtypes, expression) .unary[UNARY_##NAME] = {TABLE_##dtypes(name)},
+#define BINARY(NAME, name, dtypes, expression) .binary[BINARY_##NAME] = {TABLE_##dtypes(name)},
+#define COMPARE(NAME, name, expression) .binary[BINARY_##NAME] = {TABLE_A(name)},
+#include "kernels/elementwise.def"
+    .cast[FLOAT32] = {TABLE_A(cast_f32)},
+    .cast[FLOAT64] = {TABLE_A(cast_f64)},
+    .cast[INT64] = {TABLE_A(cast_i64)},
+    .cast[UINT8] = {TABLE_A(cast_u8)},
+    .where = {TABLE_A(where)},
+    .sum = {TABLE_A(sum)},
+    .max = {TABLE_A(max)},
+    .min = {TABLE_A(min)},
+    .sum_rows = {TABLE_A(sum_rows)},
+    .combine = {TABLE_F(combine)},
+    .error_sum = {TABLE_F(error_sum)},
+    .scaled_sum = {TABLE_F(scaled_sum)},
+    .adam = {TABLE_F(adam)},
+};

@@ -1,0 +1,74 @@
+/* loops.h -- the innermost loops, compiled once per instruction set (generic, avx2, avx512) and chosen at run time.
+ *
+ * TIDE_ISA=generic|avx2|avx512 forces a choice that the processor supports. Results may differ between instruction sets in the last
+ * bits (fused multiply-add); on one of them they are always the same. */
+#ifndef KERNELS_LOOPS_H
+#define KERNELS_LOOPS_H
+
+#include <stdint.h>
+
+#include "tensor/tensor.h"
+
+#define UNARY(NAME, name, dtypes, expression) UNARY_##NAME,
+#define BINARY(NAME, name, dtypes, expression)
+#define COMPARE(NAME, name, expression)
+enum unary {
+#include "kernels/elementwise.def"
+    UNARY_COUNT
+};
+#undef UNARY
+#undef BINARY
+#undef COMPARE
+#define UNARY(NAME, name, dtypes, expression)
+#define BINARY(NAME, name, dtypes, expression) BINARY_##NAME,
+#define COMPARE(NAME, name, expression) BINARY_##NAME,
+enum binary {
+#include "kernels/elementwise.def"
+    BINARY_COUNT
+};
+#undef UNARY
+#undef BINARY
+#undef COMPARE
+
+/* Two nested loops n[0] x n[1]; operand p has strides s[0], s[1] in elements; the output is dense. */
+typedef void (*unary_loop)(const int64_t n[2], const void *x, const int64_t sx[2], void *out);
+typedef void (*binary_loop)(const int64_t n[2], const void *x, const int64_t sx[2], const void *y, const int64_t sy[2], void *out);
+
+/* Optimiser hyper-parameters of one step; see optim in kernels/optimiser.h. */
+struct adam_step {
+    double lr, beta1, beta2, eps, weight_decay, decoupled_decay, correction1, correction2;
+};
+
+struct loops {
+    const char *name;
+    unary_loop unary[UNARY_COUNT][DTYPE_COUNT];    /* NULL: not for this dtype */
+    binary_loop binary[BINARY_COUNT][DTYPE_COUNT]; /* comparisons write uint8 */
+    unary_loop cast[DTYPE_COUNT][DTYPE_COUNT];     /* [from][to] */
+    binary_loop where[DTYPE_COUNT]; /* writes into out, which holds the values for "false"; x is the uint8 condition, y the values */
+
+    /* Sum, largest, smallest of n elements with a stride, as double (float32 sums are carried in double, float64 sums are pairwise). */
+    double (*sum[DTYPE_COUNT])(int64_t n, const void *x, int64_t stride);
+    double (*max[DTYPE_COUNT])(int64_t n, const void *x, int64_t stride);
+    double (*min[DTYPE_COUNT])(int64_t n, const void *x, int64_t stride);
+    /* out[j] = sum over i of x[i*pitch + j], 0 <= j < width <= 256, carried as above. */
+    void (*sum_rows[DTYPE_COUNT])(int64_t rows, int64_t width, const void *x, int64_t pitch, void *out);
+
+    /* Solver arithmetic, float32 and float64. out = y + sum_j c[j] k[j] (y may be NULL for zero; out may be y). */
+    void (*combine[2])(int64_t n, const void *y, int count, const double *c, const void *const *k, void *out);
+    /* Sum over i of ((sum_j c[j] k[j][i]) / (atol + rtol max(|y0[i]|, |y1[i]|)))^2. */
+    double (*error_sum[2])(int64_t n, int count, const double *c, const void *const *k, const void *y0, const void *y1, double rtol,
+                           double atol);
+    /* Sum over i of (x[i] / (atol + rtol |y[i]|))^2. */
+    double (*scaled_sum[2])(int64_t n, const void *x, const void *y, double rtol, double atol);
+
+    /* Adam on n values of parameter p, gradient g, moments m and v. */
+    void (*adam[2])(int64_t n, void *p, const void *g, void *m, void *v, const struct adam_step *step);
+};
+
+/* The table in force. */
+extern const struct loops *loops;
+
+/* Switch to a named table ("generic", "avx2", "avx512"); STATUS_ARGUMENT when the processor lacks it. */
+enum status loops_select(const char *name);
+
+#endif

@@ -1,0 +1,158 @@
+#include "kernels/reduce.h"
+
+#include <string.h>
+
+#include "base/threads.h"
+
+#define TASK_ELEMENTS 65536
+#define ROW_WIDTH 256 /* columns that sum_rows takes at once */
+
+static int add_axis(int n, int64_t *size, int64_t *stride, int64_t axis_size, int64_t axis_stride, int adjacent)
+{
+    if (adjacent && n > 0 && stride[n - 1] == axis_stride * axis_size) {
+        size[n - 1] *= axis_size;
+        stride[n - 1] = axis_stride;
+        return n;
+    }
+    size[n] = axis_size;
+    stride[n] = axis_stride;
+    return n + 1;
+}
+
+void reduce_plan(struct reduce_plan *plan, enum reduction kind, const struct array *in, unsigned mask)
+{
+    memset(plan, 0, sizeof *plan);
+    plan->kind = kind;
+    plan->dtype = in->dtype;
+    plan->outputs = plan->count = 1;
+    int previous = -1; /* 0 kept, 1 reduced: only neighbours of one sort can merge */
+    for (int axis = 0; axis < in->rank; axis++) {
+        int reduced = (int)(mask >> axis & 1);
+        *(reduced ? &plan->count : &plan->outputs) *= in->shape[axis];
+        if (in->shape[axis] == 1) continue;
+        if (reduced)
+            plan->reduced = add_axis(plan->reduced, plan->reduced_size, plan->reduced_stride, in->shape[axis], in->stride[axis],
+                                     previous == 1);
+        else
+            plan->kept = add_axis(plan->kept, plan->kept_size, plan->kept_stride, in->shape[axis], in->stride[axis], previous == 0);
+        previous = reduced;
+    }
+    if (plan->reduced == 0) {
+        plan->reduced_size[0] = 1;
+        plan->reduced = 1;
+    }
+    int last = plan->kept - 1;
+    plan->by_rows = kind == REDUCE_SUM && plan->reduced == 1 && plan->kept > 0 && plan->kept_stride[last] == 1 &&
+                    plan->reduced_stride[0] != 1;
+}
+
+struct reduce_job {
+    const struct reduce_plan *plan;
+    const char *in;
+    char *out;
+    int64_t per_task;
+};
+
+static int64_t kept_offset(const struct reduce_plan *p, int axes, int64_t index)
+{
+    int64_t offset = 0;
+    for (int axis = axes - 1; axis >= 0; axis--) {
+        offset += index % p->kept_size[axis] * p->kept_stride[axis];
+        index /= p->kept_size[axis];
+    }
+    return offset;
+}
+
+static double reduce_one(const struct reduce_plan *p, const char *in)
+{
+    double (*inner)(int64_t, const void *, int64_t) = p->kind == REDUCE_SUM   ? loops->sum[p->dtype]
+                                                      : p->kind == REDUCE_MAX ? loops->max[p->dtype]
+                                                                              : loops->min[p->dtype];
+    int last = p->reduced - 1;
+    int64_t outer = 1, size = (int64_t)dtype_size(p->dtype);
+    for (int axis = 0; axis < last; axis++) outer *= p->reduced_size[axis];
+    double total = 0;
+    for (int64_t i = 0; i < outer; i++) {
+        int64_t offset = 0, rest = i;
+        for (int axis = last - 1; axis >= 0; axis--) {
+            offset += rest % p->reduced_size[axis] * p->reduced_stride[axis];
+            rest /= p->reduced_size[axis];
+        }
+        double part = inner(p->reduced_size[last], in + offset * size, p->reduced_stride[last]);
+        if (p->kind == REDUCE_SUM) total += part;
+        else if (i == 0 || part != part || (p->kind == REDUCE_MAX ? part > total : part < total)) total = part;
+        if (p->kind != REDUCE_SUM && total != total) break;
+    }
+    return total;
+}
+
+static void store(enum dtype dtype, char *out, int64_t i, double value)
+{
+    switch (dtype) {
+    case FLOAT32: ((float *)out)[i] = (float)value; break;
+    case FLOAT64: ((double *)out)[i] = value; break;
+    case INT64: ((int64_t *)out)[i] = (int64_t)value; break;
+    default: ((uint8_t *)out)[i] = (uint8_t)value; break;
+    }
+}
+
+/* per_task counts outputs, or, by rows, pieces of at most ROW_WIDTH outputs of one row. */
+static void reduce_task(void *context, int64_t task)
+{
+    const struct reduce_job *job = context;
+    const struct reduce_plan *p = job->plan;
+    int64_t size = (int64_t)dtype_size(p->dtype), first = task * job->per_task, end = first + job->per_task;
+    if (!p->by_rows) {
+        for (int64_t i = first; i < end && i < p->outputs; i++)
+            store(p->dtype, job->out, i, reduce_one(p, job->in + kept_offset(p, p->kept, i) * size));
+        return;
+    }
+    int64_t width = p->kept_size[p->kept - 1], pieces = (width + ROW_WIDTH - 1) / ROW_WIDTH, rows = p->outputs / width;
+    for (int64_t i = first; i < end && i < rows * pieces; i++) {
+        int64_t row = i / pieces, column = i % pieces * ROW_WIDTH, n = width - column < ROW_WIDTH ? width - column : ROW_WIDTH;
+        int64_t offset = kept_offset(p, p->kept - 1, row) + column;
+        loops->sum_rows[p->dtype](p->reduced_size[0], n, job->in + offset * size, p->reduced_stride[0],
+                                  job->out + (row * width + column) * size);
+    }
+}
+
+void reduce_run(const struct reduce_plan *plan, const void *in, void *out)
+{
+    if (plan->outputs == 0) return;
+    if (plan->count == 0) { /* the empty sum */
+        memset(out, 0, (size_t)plan->outputs * dtype_size(plan->dtype));
+        return;
+    }
+    int64_t units = plan->outputs, unit = plan->count;
+    if (plan->by_rows) {
+        int64_t width = plan->kept_size[plan->kept - 1];
+        units = plan->outputs / width * ((width + ROW_WIDTH - 1) / ROW_WIDTH);
+        unit = plan->count * (width < ROW_WIDTH ? width : ROW_WIDTH);
+    }
+    struct reduce_job job = {plan, in, out, unit >= TASK_ELEMENTS ? 1 : TASK_ELEMENTS / unit};
+    threads_for((units + job.per_task - 1) / job.per_task, reduce_task, &job);
+}
+
+#define ARG_EXTREME(T)                                                                                                        \
+    for (int64_t i = 0; i < outputs; i++) {                                                                                   \
+        const T *x = array_at(&rest, i);                                                                                      \
+        int64_t best = 0;                                                                                                     \
+        for (int64_t j = 1; j < n && x[best * stride] == x[best * stride]; j++) {                                             \
+            T v = x[j * stride], b = x[best * stride];                                                                        \
+            if (v != v || (largest ? v > b : v < b)) best = j;                                                                \
+        }                                                                                                                     \
+        out[i] = best + 1;                                                                                                    \
+    }
+
+void arg_extreme(const struct array *in, int axis, int largest, int64_t *out)
+{
+    struct array rest = *in;
+    rest.shape[axis] = 1;
+    int64_t outputs = array_numel(&rest), n = in->shape[axis], stride = in->stride[axis];
+    switch (in->dtype) {
+    case FLOAT32: ARG_EXTREME(float) break;
+    case FLOAT64: ARG_EXTREME(double) break;
+    case INT64: ARG_EXTREME(int64_t) break;
+    default: ARG_EXTREME(uint8_t) break;
+    }
+}

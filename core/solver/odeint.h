@@ -1,0 +1,32 @@
+/* odeint.h -- a whole ODE solve as one op of a tape.
+ *
+ *   odeint(y0, times, theta...) -> states at the times, flat: n_times x n
+ *   its vjp (states, statesbar, y0, times, theta...) -> flat: y0bar, then the gradient of each float theta
+ *
+ * Both are custom ops over the same solve, and closed under differentiation: the derivative of the vjp is the vjp of the solve of the
+ * tangent equation, with the steps controlled by the original state alone, so the steps are the same. */
+#ifndef SOLVER_ODEINT_H
+#define SOLVER_ODEINT_H
+
+#include "autodiff/tape.h"
+#include "solver/solve.h"
+
+struct odeint;
+
+/* A solve of the field recorded on `tape` (inputs t, y, then captured parameters) with output node dy. The tape is retained. */
+enum status odeint_new(struct odeint **out, struct tape *tape, int dy, const struct solve_options *o, const struct state_layout *layout);
+
+/* Emit the solve: nodes y0 (rank 1), times (rank 1, float64) and the values of the captured parameters, in order. */
+int odeint_emit(struct tape *t, struct odeint *op, int y0, int times, const int *theta, int n_theta);
+
+/* Counts of the latest run and of its gradient. */
+const struct solve_stats *odeint_stats(const struct odeint *op);
+
+/* The object that nodes hold; odeint_new returns it with one reference. */
+struct object *odeint_object(struct odeint *op);
+
+/* Counts of all solves of recorded fields of the process so far, for progress reports: subtract two readings. */
+struct solve_stats odeint_totals(void);
+void odeint_count(const struct solve_stats *stats); /* add a solve that was run otherwise */
+
+#endif

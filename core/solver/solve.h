@@ -1,0 +1,87 @@
+/* solve.h -- the one stepping loop.
+ *
+ * It knows a field, a tableau and a controller. Times are float64 whatever the dtype of the state. Output times inside a step come from the
+ * interpolant and do not change the steps. A record of the accepted steps, kept on request, is what gradients work from. */
+#ifndef SOLVER_SOLVE_H
+#define SOLVER_SOLVE_H
+
+#include "autodiff/field.h"
+#include "solver/controller.h"
+#include "solver/tableau.h"
+
+enum norm_kind {
+    NORM_BATCH,  /* root mean square over all controlled elements */
+    NORM_SAMPLE, /* largest over the samples (first axis) of the root mean square over a sample */
+    NORM_PART,   /* largest over the parts of the root mean square over a part */
+};
+
+/* The state as parts (leaves of the user's table), one after the other. */
+#define MAX_PARTS 64
+struct state_layout {
+    int n_parts;
+    int64_t size[MAX_PARTS];
+    int64_t batch;      /* first axis that all parts share, for NORM_SAMPLE; 0 when they do not */
+    int64_t controlled; /* the first so many elements take part in the error norm (the rest are sensitivities) */
+};
+
+enum gradient_kind { GRADIENT_DIRECT, GRADIENT_ADJOINT, GRADIENT_CHECKPOINT, GRADIENT_INTERPOLATED };
+
+struct solve_options {
+    struct tableau method;
+    int adaptive;
+    double step_size; /* fixed grid t0 + k h; 0: use `steps` */
+    int64_t steps;    /* fixed grid of so many equal steps over the span */
+    double rtol, atol, first_step; /* first_step 0: chosen by solve_initial_step */
+    int64_t max_steps;
+    struct controller controller;
+    enum norm_kind norm;
+    int overshoot; /* final = "interpolate": step past the end and interpolate back, as the papers' code did */
+    enum gradient_kind gradient;
+    int64_t checkpoint_steps;        /* GRADIENT_CHECKPOINT: keep every so many-th state */
+    double adjoint_rtol, adjoint_atol; /* continuous adjoint */
+};
+
+struct solve_stats {
+    int64_t nfe, steps, accepted, rejected, nfe_backward;
+};
+
+/* Accepted steps, and where each output came from. */
+struct solve_record {
+    int64_t n, every; /* steps; states are kept for steps 0, every, 2 every, ... */
+    int64_t capacity, state_capacity, stage_steps, stage_capacity, output_capacity;
+    double *t, *h;         /* start and size of each step */
+    char *states;          /* y at the start of the kept steps */
+    char *stages;          /* stages of the first `stage_steps` steps, while they fit the budget */
+    int64_t *output_step;  /* per output time: step it lies in, -1 for the initial state */
+    double *output_theta;  /* position in that step, 1 at its end */
+};
+void record_free(struct solve_record *r);
+
+/* Working memory of solves of one size; zero-initialise, reuse, free. */
+struct solver {
+    int64_t n;
+    enum dtype dtype;
+    int stages;
+    char *block;
+    char *y, *next, *stage_input, *k[MAX_STAGES + 1], *spare;
+};
+enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, int stages);
+void solver_release(struct solver *s);
+
+/* Solve from times[0] to times[n_times - 1] (strictly monotone; equal times are the caller's to refuse). out: n_times states, the first one
+ * y0. record may be NULL. Errors: STATUS_NUMERIC (max_steps, underflow, NaN or Inf: t, h, steps and a remedy), those of the field. */
+enum status solve(struct solver *s, struct field *f, const struct solve_options *o, const struct state_layout *layout, const void *y0,
+                  const double *times, int64_t n_times, void *out, struct solve_record *record, struct solve_stats *stats);
+
+/* Hairer, Norsett, Wanner I, p. 169: starting step for an error estimate of order p. direction is +1 or -1; f0 = f(t0, y0) is an input, y1
+ * and f1 are work space. One evaluation. */
+enum status solve_initial_step(struct field *f, const struct state_layout *layout, const struct solve_options *o, double t0, const void *y0,
+                               const void *f0, double direction, void *y1, void *f1, double *h);
+
+/* The stages k_first .. k_(last-1) of a step, and the input of a stage: y + h sum_j a_ij k_j. */
+enum status solve_stages(struct solver *s, struct field *f, const struct tableau *m, double t, double h, const void *y, int first, int last);
+void solve_stage_input(struct solver *s, const struct tableau *m, double h, const void *y, int stage, void *out);
+/* out = y + h sum_j w_j k_j, j < count. */
+void solve_combine(struct solver *s, const void *y, double h, const double *w, int count, void *out);
+
+#endif

@@ -1,0 +1,226 @@
+--- Derivatives: a Lua function is recorded as a tape, the engine transforms it, a program replays it.
+
+local core = require "tide.core"
+local tree = require "tide.tree"
+local options = require "tide.options"
+
+local M = {}
+local raise, is_tensor = core.raise, tree.is_tensor
+
+local function check_function(where, fn)
+  local meta = getmetatable(fn)
+  if type(fn) ~= "function" and not (type(meta) == "table" and meta.__call) then
+    raise(("%s: expected a function, got %s"):format(where, options.show(fn)))
+  end
+  return fn
+end
+
+local function check_scalar(where, y)
+  if not is_tensor(y) then
+    raise(("%s: the function must return a scalar tensor, got %s"):format(where, options.show(y)))
+  end
+  if y:numel() ~= 1 then
+    raise(("%s: the function must return a scalar, got shape {%s}; reduce it, e.g. with y:sum() or y:mean()"):format(where, table.concat(y:shape(), ", ")))
+  end
+  local dtype = y:dtype()
+  if dtype ~= "float32" and dtype ~= "float64" then
+    raise(("%s: the function must return a float scalar, got %s"):format(where, dtype))
+  end
+  return y
+end
+
+local function any_symbolic(...)
+  for i = 1, select("#", ...) do
+    local list = tree.tensors((select(i, ...)))
+    for _, x in ipairs(list) do if core.is_symbolic(x) then return true end end
+  end
+  return false
+end
+
+local function ones_like(y) return core.full({}, 1, y:dtype()):broadcast_to(y:shape()) end
+local function alias(x) return core.apply("alias", {}, x) end
+
+-- Emit value and gradients of fn on the tape being recorded. The parameters get fresh names (aliases), so that a parameter that fn also
+-- reaches in another way does not count twice.
+local function emit_gradient(where, fn, p, leaves, ...)
+  local fresh = {}
+  for i, x in ipairs(leaves) do fresh[i] = alias(x) end
+  local y = check_scalar(where, fn(tree.replace(p, fresh, true), ...))
+  return y, core.vjp(nil, {y}, {ones_like(y)}, fresh)
+end
+
+local function float_leaves(where, p)
+  local leaves = tree.tensors(p, true)
+  if #leaves == 0 then
+    raise(("%s: the first argument must be a float tensor or a table of them, got %s"):format(where,
+      is_tensor(p) and "dtype " .. p:dtype() or options.show(p)))
+  end
+  return leaves
+end
+
+--- value_and_grad(fn)(p, ...) -> fn(p, ...), gradient with respect to p (p's structure).
+function M.value_and_grad(fn)
+  check_function("tide.value_and_grad", fn)
+  return function(p, ...)
+    local leaves = float_leaves("tide.grad", p)
+    if any_symbolic(p, ...) then
+      local y, grads = emit_gradient("tide.grad", fn, p, leaves, ...)
+      return y, tree.replace(p, grads, true)
+    end
+    local program
+    do
+      local tape <close> = core.tape_begin()
+      local inputs = {}
+      for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end
+      local y, grads = emit_gradient("tide.grad", fn, tree.replace(p, inputs, true), inputs, ...)
+      program = core.program(tape, {y, table.unpack(grads)})
+    end
+    local results = program:run(leaves)
+    return results[1], tree.replace(p, table.move(results, 2, #results, 1, {}), true)
+  end
+end
+
+--- grad(fn)(p, ...) -> gradient of the scalar fn(p, ...) with respect to p.
+function M.grad(fn)
+  local both = M.value_and_grad(check_function("tide.grad", fn))
+  return function(...)
+    local _, g = both(...)
+    return g
+  end
+end
+
+--- vjp(fn, x) -> y, pullback; pullback(ybar) -> xbar. x and y are tensors or tables of them.
+function M.vjp(fn, x)
+  check_function("tide.vjp", fn)
+  local leaves = float_leaves("tide.vjp", x)
+  if any_symbolic(x) then
+    local fresh = {}
+    for i, leaf in ipairs(leaves) do fresh[i] = alias(leaf) end
+    local y = fn(tree.replace(x, fresh, true))
+    return y, function(ybar) return tree.replace(x, core.vjp(nil, tree.tensors(y, true), tree.tensors(ybar, true), fresh), true) end
+  end
+  local tape, y, inputs = nil, nil, {}
+  do
+    local recording <close> = core.tape_begin()
+    tape = recording
+    for i, leaf in ipairs(leaves) do inputs[i] = tape:input(leaf) end
+    y = fn(tree.replace(x, inputs, true))
+  end
+  local outputs = tree.tensors(y, true)
+  local value = tree.replace(y, core.program(tape, outputs):run(leaves), true)
+  local pullback_program
+  return value, function(ybar)
+    local bars = tree.tensors(ybar, true)
+    if #bars ~= #outputs then raise(("pullback: expected %d cotangents (one per output), got %d"):format(#outputs, #bars)) end
+    if not pullback_program then
+      local symbols = {}
+      for i, bar in ipairs(bars) do symbols[i] = tape:input(bar) end
+      pullback_program = core.program(tape, tape:vjp(outputs, symbols, inputs))
+    end
+    local all = table.move(bars, 1, #bars, #leaves + 1, table.move(leaves, 1, #leaves, 1, {}))
+    return tree.replace(x, pullback_program:run(all), true)
+  end
+end
+
+--- jvp(fn, x, v) -> y, dy: value and directional derivative.
+function M.jvp(fn, x, v)
+  check_function("tide.jvp", fn)
+  local leaves, tangents = float_leaves("tide.jvp", x), tree.tensors(v, true)
+  if #tangents ~= #leaves then raise(("tide.jvp: x has %d float tensors, the tangent has %d"):format(#leaves, #tangents)) end
+  if any_symbolic(x, v) then
+    local fresh = {}
+    for i, leaf in ipairs(leaves) do fresh[i] = alias(leaf) end
+    local y = fn(tree.replace(x, fresh, true))
+    return y, tree.replace(y, core.jvp(nil, tree.tensors(y, true), fresh, tangents), true)
+  end
+  local program, y, n
+  do
+    local tape <close> = core.tape_begin()
+    local inputs, directions = {}, {}
+    for i, leaf in ipairs(leaves) do inputs[i] = tape:input(leaf) end
+    for i, t in ipairs(tangents) do directions[i] = tape:input(t) end
+    y = fn(tree.replace(x, inputs, true))
+    local outputs = tree.tensors(y, true)
+    n = #outputs
+    local dots = tape:jvp(outputs, inputs, directions)
+    program = core.program(tape, table.move(dots, 1, n, n + 1, outputs))
+  end
+  local results = program:run(table.move(tangents, 1, #tangents, #leaves + 1, table.move(leaves, 1, #leaves, 1, {})))
+  return tree.replace(y, results, true), tree.replace(y, table.move(results, n + 1, 2 * n, 1, {}), true)
+end
+
+-- `vjp` as a method of tapes takes the tape first; the functions of core take nil for "the one being recorded".
+
+local MAX_PROGRAMS = 64
+
+--- compile(fn) -> function that records fn once per structure, dtype and shape of its arguments and replays it after that.
+-- Tensors in the arguments are inputs; everything else (numbers, strings, options) is part of the key. What fn reads from outside is
+-- fixed when it is recorded; captured tensors are read anew at each call.
+function M.compile(fn)
+  check_function("tide.compile", fn)
+  local cache, count = {}, 0
+  return function(...)
+    local arguments = {n = select("#", ...), ...}
+    local leaves = {}
+    local key = tree.signature(arguments, leaves)
+    for _, x in ipairs(leaves) do if core.is_symbolic(x) then return fn(...) end end
+    local entry = cache[key]
+    if not entry then
+      entry = {}
+      local tape <close> = core.tape_begin()
+      local inputs = {}
+      for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end
+      local symbolic = tree.replace(arguments, inputs)
+      entry.results = table.pack(fn(table.unpack(symbolic, 1, arguments.n)))
+      entry.program = core.program(tape, tree.tensors(entry.results))
+      if count >= MAX_PROGRAMS then cache, count = {}, 0 end
+      cache[key], count = entry, count + 1
+    end
+    local results = tree.replace(entry.results, entry.program:run(leaves))
+    return table.unpack(results, 1, entry.results.n)
+  end
+end
+
+-- Central difference of the scalar function along element i of leaf x.
+local function central_difference(value, x, i, h)
+  local old = x[i]
+  x[i] = old + h
+  local above = value()
+  x[i] = old - h
+  local below = value()
+  x[i] = old
+  return (above - below) / (2 * h)
+end
+
+--- gradcheck(fn, p) -> ok, worst relative error against float64 central differences. fn may return any float tensor (it is summed with fixed
+-- random weights). p is copied to float64. Options: tolerance (1e-6), step (1e-6).
+function M.gradcheck(fn, p, opts)
+  local o = options.check("tide.gradcheck", opts, {tolerance = {"number", default = 1e-6, check = options.positive},
+    step = {"number", default = 1e-6, check = options.positive}})
+  check_function("tide.gradcheck", fn)
+  float_leaves("tide.gradcheck", p)
+  local q = tree.map(p, function(x)
+    local dtype = x:dtype()
+    return (dtype == "float32" or dtype == "float64") and x:to("float64"):clone() or x
+  end)
+  local function loss(v)
+    local y = fn(v)
+    if not is_tensor(y) then raise("tide.gradcheck: the function must return a tensor, got " .. options.show(y)) end
+    if y:numel() == 1 then return y:to("float64"):sum() end
+    return (y:to("float64") * core.random("normal", y:shape(), "float64", 7)):sum()
+  end
+  local gradient = tree.tensors(M.grad(loss)(q), true)
+  local evaluate = M.compile(loss)
+  local worst = 0
+  for j, x in ipairs(tree.tensors(q, true)) do
+    local flat, g = x:reshape{-1}, gradient[j]:reshape{-1}
+    for i = 1, flat:numel() do
+      local numeric = central_difference(function() return evaluate(q):item() end, flat, i, o.step)
+      local err = math.abs(g[i] - numeric) / math.max(1, math.abs(numeric))
+      if not (err <= worst) then worst = err end
+    end
+  end
+  return worst <= o.tolerance, worst
+end
+
+return M

@@ -1,0 +1,43 @@
+--- Tide: a workbench for continuous-depth models. `local tide = require "tide"` sets no globals.
+
+local core = require "tide.core"
+
+-- Errors name the user's line, not one of the library; see bindings/binding.c.
+local here = debug.getinfo(1, "S").source:match("^@(.*)init%.lua$")
+if here then core.library_root(here) end
+
+local tide = {_VERSION = core.build_info().version, core = core}
+
+local function include(module)
+  for name, value in pairs(module) do
+    if tide[name] == nil then tide[name] = value end
+  end
+end
+
+include(require "tide.tensor")
+include(require "tide.autodiff")
+
+tide.ode = require "tide.ode"
+tide.odeint = tide.ode.odeint
+tide.save, tide.load = core.save, core.load
+tide.memory = core.memory
+tide.threads = core.threads
+tide.tree = require "tide.tree"
+
+-- Sub-modules load on first use, so that a short script starts at once.
+local lazy = {nn = "tide.nn", optim = "tide.optim", data = "tide.data", plot = "tide.plot", csv = "tide.csv", help = "tide.help",
+              progress = "tide.progress"}
+setmetatable(tide, {__index = function(t, key)
+  local name = lazy[key]
+  if key == "train" then
+    local train = require("tide.train").train
+    rawset(t, key, train)
+    return train
+  end
+  if not name then return nil end
+  local module = require(name)
+  rawset(t, key, module)
+  return module
+end, submodules = lazy})
+
+return tide

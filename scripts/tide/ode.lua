@@ -1,0 +1,256 @@
+--- Solving initial value problems dy/dt = f(t, y).
+
+local core = require "tide.core"
+local options = require "tide.options"
+local tree = require "tide.tree"
+local tableau = require "tide.tableau"
+
+local M = {}
+local raise, is_tensor, show = core.raise, tree.is_tensor, options.show
+
+-- ---- methods ----
+
+local methods = core.ode_methods()
+local by_name, names = {}, {}
+for i, m in ipairs(methods) do by_name[m.name], names[i] = m, m.name end
+
+--- List of the methods: name, order, error_order, stages, kind ("fixed" or "adaptive"), fsal, and the tableau A, b, c, b_error.
+function M.methods() return core.ode_methods() end
+
+local function find_method(where, method)
+  if type(method) == "table" then return tableau.check(where .. ": method", method) end
+  if type(method) ~= "string" or not by_name[method] then
+    raise(("%s: %s"):format(where, options.unknown("method", method, names)))
+  end
+  return by_name[method]
+end
+
+-- ---- options ----
+
+local controllers = {I = {1, 0, 0}, PI = {0.7, -0.4, 0}, PID = {0.58, -0.21, 0.1}}
+local smallest_tolerance = {float32 = 10 * 2 ^ -23, float64 = 10 * 2 ^ -52}
+
+local spec = {
+  method = {"any", default = "dopri5"},
+  step_size = {"number", check = options.positive}, steps = {"integer", check = options.at_least(1)},
+  rtol = {"number", default = 1e-3, check = options.not_negative}, atol = {"number", default = 1e-6, check = options.not_negative},
+  first_step = {"number", check = options.positive}, max_steps = {"integer", default = 100000, check = options.at_least(1)},
+  safety = {"number", default = 0.9, check = options.between(1e-3, 1)},
+  min_factor = {"number", default = 0.2, check = options.between(1e-3, 1)},
+  max_factor = {"number", default = 10, check = options.between(1, 1e6)},
+  controller = {"string", default = "I", check = options.one_of{"I", "PI", "PID"}},
+  norm = {"string", default = "batch", check = options.one_of{"batch", "sample"}},
+  final = {"string", default = "clip", check = options.one_of{"clip", "interpolate"}},
+  gradient = {"string", default = "direct", check = options.one_of{"direct", "adjoint", "checkpoint"}},
+  checkpoint_steps = {"integer", default = 10, check = options.at_least(1)},
+  adjoint_rtol = {"number", check = options.not_negative}, adjoint_atol = {"number", check = options.not_negative},
+  eager = {"boolean", default = false}, plain = {"boolean", default = false},
+}
+-- The option "rtol must be > 0" is worded for the user's likely slip; zero is fine for one of the two.
+spec.rtol.check = function(v) return options.finite(v) and v >= 0, "> 0 (or 0 with a positive atol)" end
+spec.atol.check = function(v) return options.finite(v) and v >= 0, ">= 0" end
+
+--- Check solver options without solving (odeblock does so when it is made). Returns them with defaults filled in.
+function M.check_options(where, opts, dtype)
+  local o = options.check(where, opts, spec, 3)
+  local method = find_method(where, o.method)
+  if type(o.method) == "table" then o.method = method end
+  local kind = method.kind or (method.b_error and "adaptive" or "fixed")
+  if o.step_size and o.steps then raise(where .. ": give step_size or steps, not both") end
+  if kind == "fixed" and not (o.step_size or o.steps) then
+    raise(("%s: %s is a fixed-step method; give step_size = h or steps = n"):format(where, method.name))
+  end
+  if not (o.step_size or o.steps) then
+    if o.rtol == 0 and o.atol == 0 then raise(where .. ": rtol and atol are both 0; at least one must be > 0") end
+    if dtype and o.atol == 0 and o.rtol < smallest_tolerance[dtype] or dtype and o.rtol > 0 and o.rtol < smallest_tolerance[dtype] then
+      raise(("%s: rtol = %g is below what %s can resolve (%.1e); loosen it%s"):format(where, o.rtol, dtype, smallest_tolerance[dtype],
+        dtype == "float32" and ' or use dtype "float64"' or ""))
+    end
+  end
+  if o.eager and o.plain then raise(where .. ": give eager or plain, not both") end
+  if (o.eager or o.plain) and opts and opts.gradient then
+    raise(("%s: a field with %s = true has no gradient; leave out gradient"):format(where, o.eager and "eager" or "plain"))
+  end
+  o.controller_gains = controllers[o.controller]
+  o.max_steps, o.checkpoint_steps = math.tointeger(o.max_steps), math.tointeger(o.checkpoint_steps)
+  return o
+end
+
+-- ---- times and states ----
+
+-- A strictly monotone 1-D float64 tensor of times.
+local function check_times(where, t)
+  if is_tensor(t) then
+    if t:rank() ~= 1 then raise(("%s: t must be 1-D, got shape {%s}"):format(where, table.concat(t:shape(), ", "))) end
+    if core.is_symbolic(t) then return t:to("float64") end
+    t = t:to("float64"):totable()
+  end
+  if type(t) ~= "table" then raise(("%s: t must be a table or a 1-D tensor of times, got %s"):format(where, show(t))) end
+  if #t < 2 then raise(("%s: t needs two or more times, got %d"):format(where, #t)) end
+  for i, v in ipairs(t) do
+    if type(v) ~= "number" or not options.finite(v) then raise(("%s: t[%d] must be a finite number, got %s"):format(where, i, show(v))) end
+  end
+  for i = 2, #t do
+    if (t[i] - t[i - 1]) * (t[2] - t[1]) <= 0 then
+      raise(("%s: times must be strictly increasing or strictly decreasing; t[%d] = %g does not follow t[%d] = %g"):format(where, i, t[i], i - 1,
+        t[i - 1]))
+    end
+  end
+  return core.tensor_from(t, "float64")
+end
+
+-- The state: its leaves, their shapes and sizes, and one dtype.
+local function describe_state(where, y0)
+  local leaves = tree.tensors(y0)
+  if #leaves == 0 then raise(("%s: y0 must be a tensor or a table of tensors, got %s"):format(where, show(y0))) end
+  if #leaves > 64 then raise(("%s: the state has %d tensors, at most 64 are possible; join some with tide.cat"):format(where, #leaves)) end
+  local state = {template = y0, shapes = {}, sizes = {}, dtype = leaves[1]:dtype()}
+  for i, x in ipairs(leaves) do
+    local dtype = x:dtype()
+    if dtype ~= "float32" and dtype ~= "float64" then
+      raise(('%s: y0 must be float32 or float64, got %s; convert with y0:to("float32")'):format(where, dtype))
+    end
+    if dtype ~= state.dtype then raise(("%s: all tensors of the state must have one dtype, got %s and %s"):format(where, state.dtype, dtype)) end
+    state.shapes[i], state.sizes[i] = x:shape(), x:numel()
+    local batch = state.shapes[i][1]
+    state.batch = (i == 1 or state.batch == batch) and batch or 0
+  end
+  return state, leaves
+end
+
+local function flatten(leaves)
+  local flat = {}
+  for i, x in ipairs(leaves) do flat[i] = x:reshape{-1} end
+  return #flat == 1 and flat[1] or core.apply("cat", {0}, table.unpack(flat))
+end
+
+local function unflatten(state, flat)
+  local list, at = {}, 1
+  for i, shape in ipairs(state.shapes) do
+    local part = #state.shapes == 1 and flat or state.sizes[i] == 0 and core.full({0}, 0, state.dtype) or flat:slice(1, at, at + state.sizes[i] - 1)
+    list[i] = part:reshape(shape)
+    at = at + state.sizes[i]
+  end
+  return tree.replace(state.template, list)
+end
+
+-- Solutions at n times from the flat result: {n, shape...} for each leaf.
+local function unflatten_times(state, flat, n)
+  local total, list, at = 0, {}, 1
+  for _, size in ipairs(state.sizes) do total = total + size end
+  local matrix = flat:reshape{n, total}
+  for i, shape in ipairs(state.shapes) do
+    local part = #state.shapes == 1 and matrix or state.sizes[i] == 0 and core.full({n, 0}, 0, state.dtype) or
+      matrix:slice(2, at, at + state.sizes[i] - 1)
+    list[i] = part:reshape{n, table.unpack(shape)}
+    at = at + state.sizes[i]
+  end
+  return tree.replace(state.template, list)
+end
+
+-- What f returned must look like the state.
+local function check_derivative(where, state, dy, detail)
+  local leaves = tree.tensors(dy)
+  if #leaves == 0 then raise(("%s: f must return a tensor like y, got %s%s"):format(where, show(dy), detail)) end
+  if #leaves ~= #state.shapes then raise(("%s: f returned %d tensors, the state has %d%s"):format(where, #leaves, #state.shapes, detail)) end
+  for i, x in ipairs(leaves) do
+    if table.concat(x:shape(), ",") ~= table.concat(state.shapes[i], ",") then
+      raise(("%s: f returned shape {%s}, the state has shape {%s}%s"):format(where, table.concat(x:shape(), ", "),
+        table.concat(state.shapes[i], ", "), detail))
+    end
+    if x:dtype() ~= state.dtype then
+      raise(("%s: f returned %s, the state is %s%s; convert one of them with x:to(...)"):format(where, x:dtype(), state.dtype, detail))
+    end
+  end
+  return flatten(leaves)
+end
+
+-- ---- solving ----
+
+local function callable(f)
+  local meta = getmetatable(f)
+  return type(f) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+local function solve_recorded(f, state, y0, times, o)
+  local solution, handle
+  local tape <close> = core.tape_begin()
+  local t = tape:input(state.dtype, {})
+  local y = tape:input(state.dtype, {y0:numel()})
+  local dy = check_derivative("odeint", state, f(t, unflatten(state, y)), "")
+  if not core.is_symbolic(dy) then dy = dy + y * 0 end -- a constant field
+  tape:finish()
+  solution, handle = core.odeint(tape, dy, y0, times, o, state.sizes, state.batch)
+  if core.is_symbolic(solution) then -- the counts come with each replay
+    return solution, setmetatable({}, {__index = function(_, key) return handle()[key] end})
+  end
+  return solution, handle()
+end
+
+local function solve_eager(f, state, y0, times, o)
+  local evaluations = 0
+  local function wrapped(t, flat)
+    evaluations = evaluations + 1
+    return check_derivative("odeint", state, f(t, unflatten(state, flat)), (" at t = %.6g (evaluation %d)"):format(t, evaluations))
+  end
+  return core.odeint_callback(wrapped, false, y0, times, o, state.sizes, state.batch)
+end
+
+local function solve_plain(f, y0, times, o)
+  if type(y0) ~= "table" and not is_tensor(y0) then raise("odeint: with plain = true y0 must be an array of numbers, got " .. show(y0)) end
+  local start = is_tensor(y0) and y0:to("float64"):reshape{-1} or core.tensor_from(y0, "float64")
+  if start:rank() ~= 1 then raise("odeint: with plain = true y0 must be a flat array of numbers") end
+  local n = start:numel()
+  local flat, stats = core.odeint_callback(f, true, start, times, o, {n}, 0)
+  return flat:reshape{times:numel(), n}, stats
+end
+
+local function any_symbolic(leaves)
+  for _, x in ipairs(leaves) do if core.is_symbolic(x) then return true end end
+  return false
+end
+
+--- ys, stats = odeint(f, y0, t, opts): see help("tide.odeint").
+function M.odeint(f, y0, t, opts)
+  if not callable(f) then raise("odeint: f must be a function f(t, y), got " .. show(f)) end
+  if opts ~= nil and type(opts) ~= "table" then raise("odeint: options must be a table, got " .. show(opts)) end
+  if opts and opts.plain then
+    return solve_plain(f, y0, check_times("odeint", t), M.check_options("odeint", opts, "float64"))
+  end
+  local state, leaves = describe_state("odeint", y0)
+  local o = M.check_options("odeint", opts, state.dtype)
+  local times = check_times("odeint", t)
+  local flat = flatten(leaves)
+  local n, solution, stats = times:numel(), nil, nil
+  if o.eager then
+    if any_symbolic(leaves) then
+      raise("odeint: an eager field has no gradient, so it cannot be solved while symbolic tensors are being recorded; leave out eager = true")
+    end
+    solution, stats = solve_eager(f, state, flat, times, o)
+  else
+    solution, stats = solve_recorded(f, state, flat, times, o)
+  end
+  return unflatten_times(state, solution, n), stats
+end
+
+--- Hairer's starting step (Solving ODEs I, p. 169) for an error estimate of order p: sc = atol + rtol |y0| in the root-mean-square norm,
+-- exponent 1/(p+1), not capped by any span. f runs on concrete tensors.
+function M.initial_step(f, t0, y0, p, rtol, atol)
+  local where = "initial_step"
+  if not callable(f) then raise(where .. ": f must be a function f(t, y), got " .. show(f)) end
+  for name, v in pairs{t0 = t0, p = p, rtol = rtol, atol = atol} do
+    if type(v) ~= "number" or not options.finite(v) then raise(("%s: %s must be a finite number, got %s"):format(where, name, show(v))) end
+  end
+  if p == nil or rtol == nil or atol == nil or t0 == nil then raise(where .. ": arguments are f, t0, y0, p, rtol, atol") end
+  if rtol < 0 or atol < 0 or rtol + atol == 0 then raise(where .. ": rtol and atol must be >= 0 and not both 0") end
+  local state, leaves = describe_state(where, y0)
+  return core.initial_step(function(t, flat) return check_derivative(where, state, f(t, unflatten(state, flat)), "") end, t0, flatten(leaves):clone(),
+    p, rtol, atol)
+end
+
+--- Counts of all solves so far in this process: nfe, steps, accepted, rejected, nfe_backward. Subtract two readings.
+function M.totals() return core.ode_totals() end
+
+M.tableau = tableau
+
+return M

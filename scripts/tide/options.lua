@@ -1,0 +1,124 @@
+--- Option tables: defaults, types, and "did you mean" for unknown keys.
+--
+-- A specification is a table  name -> {type, default = value, check = function(v) -> true | nil, "what was expected"}.
+-- `type` is one of Lua's type names, "integer", "tensor", "any", or several joined by "|" ("number|table").
+
+local options = {}
+
+-- Levenshtein distance, used only to suggest names.
+local function distance(a, b)
+  local previous = {}
+  for j = 0, #b do previous[j] = j end
+  for i = 1, #a do
+    local current = {[0] = i}
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      current[j] = math.min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + cost)
+    end
+    previous = current
+  end
+  return previous[#b]
+end
+
+--- The name of `names` (a list) that is nearest to `name`, or nil when none is near enough to be a likely slip.
+function options.nearest(name, names)
+  local best, best_distance = nil, math.max(2, #name // 2)
+  for _, candidate in ipairs(names) do
+    local d = distance(tostring(name):lower(), candidate:lower())
+    if d < best_distance then best, best_distance = candidate, d end
+  end
+  return best
+end
+
+--- Sorted keys of a table whose keys are strings.
+function options.sorted_keys(t)
+  local keys = {}
+  for k in pairs(t) do keys[#keys + 1] = tostring(k) end
+  table.sort(keys)
+  return keys
+end
+
+--- "unknown <what> "name" (did you mean "x"?); valid are a, b, c"
+function options.unknown(what, name, names)
+  local near = options.nearest(tostring(name), names)
+  return ('unknown %s "%s"%s; valid are: %s'):format(what, tostring(name),
+    near and (' (did you mean "%s"?)'):format(near) or "", table.concat(names, ", "))
+end
+
+--- Type name of a value as option tables use it: "integer" for whole numbers is accepted wherever "number" is.
+function options.typename(v)
+  local t = type(v)
+  if t == "userdata" then
+    local meta = getmetatable(v)
+    local name = type(meta) == "table" and meta.__name or t
+    return name == "tide.Tensor" and "tensor" or name
+  end
+  return t
+end
+
+local function show(v)
+  if type(v) == "string" then return ("%q"):format(v) end
+  if type(v) == "number" or type(v) == "boolean" or v == nil then return tostring(v) end
+  return "a " .. options.typename(v)
+end
+options.show = show
+
+local function type_matches(v, wanted)
+  local t = options.typename(v)
+  for name in wanted:gmatch("[^|]+") do
+    if name == "any" or name == t then return true end
+    if name == "integer" and math.type(v) == "integer" then return true end
+    if name == "integer" and math.type(v) == "float" and v == math.floor(v) and math.abs(v) < 2 ^ 53 then return true end
+  end
+  return false
+end
+
+--- Check `given` (a table or nil) against `spec`; returns a fresh table with defaults filled in.
+-- `where` names the function in messages. Raises at `level` (default: the caller's caller).
+function options.check(where, given, spec, level)
+  level = (level or 2) + 1
+  if given == nil then given = {} end
+  if type(given) ~= "table" then
+    error(("%s: options must be a table, got %s"):format(where, show(given)), level)
+  end
+  local out = {}
+  for key, value in pairs(given) do
+    local rule = spec[key]
+    if not rule then
+      error(("%s: %s"):format(where, options.unknown("option", key, options.sorted_keys(spec))), level)
+    end
+    if not type_matches(value, rule[1]) then
+      error(("%s: option %s must be a %s, got %s"):format(where, key, rule[1]:gsub("|", " or a "), show(value)), level)
+    end
+    if rule.check then
+      local ok, expected = rule.check(value)
+      if not ok then error(("%s: %s must be %s, got %s"):format(where, key, expected, show(value)), level) end
+    end
+    out[key] = value
+  end
+  for key, rule in pairs(spec) do
+    if out[key] == nil then
+      if rule.required then
+        error(("%s: option %s is missing; it must be a %s"):format(where, key, rule[1]:gsub("|", " or a ")), level)
+      end
+      out[key] = rule.default
+    end
+  end
+  return out
+end
+
+-- Ready-made checks.
+local function finite(v) return v == v and v ~= math.huge and v ~= -math.huge end
+options.finite = finite
+function options.positive(v) return finite(v) and v > 0, "> 0" end
+function options.not_negative(v) return finite(v) and v >= 0, ">= 0" end
+function options.at_least(n) return function(v) return finite(v) and v >= n, ">= " .. n end end
+function options.between(a, b) return function(v) return finite(v) and v >= a and v <= b, ("in %g..%g"):format(a, b) end end
+function options.one_of(names)
+  return function(v)
+    for _, name in ipairs(names) do if v == name then return true end end
+    return false, 'one of "' .. table.concat(names, '", "') .. '"'
+  end
+end
+
+return options

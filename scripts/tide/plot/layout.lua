@@ -1,0 +1,127 @@
+--- Where panels, titles and legends go. All lengths are in logical pixels (1/96 inch), with the 12 pixel font of style.lua's users;
+-- gnuplot's own layout does not know of aspect ratios or of legends above the plot.
+
+local panel = require "tide.plot.panel"
+
+local layout = {}
+
+local EDGE = 12         -- free space at the border of a panel
+local LINE = 19         -- one line of text
+local CHARACTER = 7.4   -- mean width of a character
+local SAMPLE = 46       -- the stroke in the legend, with its gaps
+
+--- Rows of a legend that is to fit into `width`.
+function layout.legend_size(entries, width)
+  local longest = 0
+  for _, entry in ipairs(entries) do longest = math.max(longest, utf8.len(entry.name) or #entry.name) end
+  local columns = math.max(1, math.min(#entries, math.floor(width / (SAMPLE + CHARACTER * longest))))
+  return math.ceil(#entries / columns)
+end
+
+-- Space around the plot box of one panel. `width` is a first guess of the box's width, for the legend.
+local function surroundings(built, entries, width)
+  local axes = built.axes
+  local s = {left = EDGE, right = EDGE, top = EDGE, bottom = EDGE, rows = 0}
+  if axes.xticks ~= false then s.right = s.right + 4 end -- half of the last label
+  if axes.yticks ~= false then s.left = s.left + 38 end
+  if axes.ylabel then s.left = s.left + 22 end
+  if axes.xticks ~= false then s.bottom = s.bottom + 16 end
+  if axes.xlabel then s.bottom = s.bottom + 22 end
+  if built.colors and axes.colorbox then s.right = s.right + (axes.zlabel and 72 or 54) end
+  if axes.title then s.top = s.top + LINE + 2 end
+  if axes.legend == "above" and #entries > 0 then
+    s.rows = layout.legend_size(entries, width)
+    s.top = s.top + LINE * s.rows
+  end
+  return s
+end
+
+local function max_into(list, i, value) list[i] = math.max(list[i] or 0, value) end
+
+-- Outer space of each column and row of panels, so that plot boxes line up.
+local function measure(panels, columns, guess)
+  local m = {left = {}, right = {}, top = {}, bottom = {}, around = {}}
+  for i, built in ipairs(panels) do
+    local c, r = (i - 1) % columns + 1, (i - 1) // columns + 1
+    local s = surroundings(built, built.shown, guess)
+    m.around[i] = s
+    max_into(m.left, c, s.left)
+    max_into(m.right, c, s.right)
+    max_into(m.top, r, s.top)
+    max_into(m.bottom, r, s.bottom)
+  end
+  return m
+end
+
+local function sum(list)
+  local total = 0
+  for _, v in ipairs(list) do total = total + v end
+  return total
+end
+
+-- Heights of the plot boxes per row: the caller's figure height shared out, or what the panels' ratios ask for.
+local function box_heights(panels, columns, rows, box_width, height, used)
+  local heights = {}
+  for r = 1, rows do
+    if height then
+      heights[r] = (height - used) / rows
+    else
+      for i = (r - 1) * columns + 1, math.min(r * columns, #panels) do
+        max_into(heights, r, box_width * (panel.box_ratio(panels[i]) or 0.66))
+      end
+      heights[r] = math.min(heights[r], 2.5 * box_width)
+    end
+  end
+  return heights
+end
+
+--- Lay out built panels in `columns` columns: fills panel.place (fractions of the figure: left, right, bottom, top, and where the
+-- legend goes) and returns width, height, and the place of the figure's shared legend.
+function layout.arrange(panels, columns, figure)
+  local rows = math.ceil(#panels / columns)
+  local width = figure.width or math.max(640, 330 * columns)
+  local m = measure(panels, columns, width / columns - 70)
+  local head = EDGE
+  if figure.title then head = head + LINE + 8 end
+  local shared_rows = 0
+  if #figure.shared > 0 then
+    shared_rows = layout.legend_size(figure.shared, width - 2 * EDGE)
+    head = head + LINE * shared_rows
+  end
+  if head == EDGE then head = 0 end
+  local box_width = (width - sum(m.left) - sum(m.right)) / columns
+  local used = head + sum(m.top) + sum(m.bottom) + EDGE * (rows - 1)
+  local heights = box_heights(panels, columns, rows, box_width, figure.height, used)
+  local height = math.floor(used + sum(heights) + 0.5)
+  if box_width < 40 or heights[1] < 30 then
+    error(("plot: no room for %d panels in %g x %g; make width and height larger"):format(#panels, width, height), 0)
+  end
+
+  local y = head
+  for r = 1, rows do
+    local x = 0
+    y = y + m.top[r] + (r > 1 and EDGE or 0)
+    for c = 1, columns do
+      local built = panels[(r - 1) * columns + c]
+      x = x + m.left[c]
+      if built then
+        -- A fixed ratio that does not fill its cell is centred in it.
+        local w, h = box_width, heights[r]
+        local ratio = panel.box_ratio(built)
+        if ratio then w, h = math.min(w, h / ratio), math.min(h, w * ratio) end
+        local left, top = x + (box_width - w) / 2, y + (heights[r] - h) / 2
+        local around = m.around[(r - 1) * columns + c]
+        built.box = {x = w, y = h}
+        built.place = {left = left / width, right = (left + w) / width, top = 1 - top / height, bottom = 1 - (top + h) / height,
+          rows = around.rows, legend_x = (left + w / 2) / width, legend_y = 1 - (top - 4) / height,
+          legend_height = math.max(0, LINE * around.rows - 6)}
+      end
+      x = x + box_width + m.right[c]
+    end
+    y = y + heights[r] + m.bottom[r]
+  end
+  local shared = {x = 0.5, y = 1 - (head - 4) / height, rows = shared_rows}
+  return math.floor(width + 0.5), height, shared
+end
+
+return layout

@@ -1,0 +1,176 @@
+--- A figure as text: the data file and the gnuplot script.
+
+local layout = require "tide.plot.layout"
+local panel = require "tide.plot.panel"
+local style = require "tide.plot.style"
+
+local script = {}
+
+local FONT = "DejaVu Sans"
+local POINTS = 0.75 -- of a point in a pixel: cairo's fonts are in points, svg's in pixels
+script.font = FONT
+
+local function number(v)
+  if math.type(v) == "integer" then return ("%d"):format(v) end
+  if v ~= v then return "nan" end
+  if v == math.huge then return "inf" elseif v == -math.huge then return "-inf" end
+  return ("%.9g"):format(v)
+end
+
+local function one_line(text) return (text:gsub("[\r\n]+", " ")) end
+
+-- Number the blocks (a block that several elements draw is written once) and return the data file.
+local function data_text(name, panels, note)
+  local lines, index = {"# data of " .. name .. ", drawn by " .. name .. ".gp"}, 0
+  for line in (note or ""):gmatch("[^\n]+") do lines[#lines + 1] = "# " .. line end
+  for p, built in ipairs(panels) do
+    for _, element in ipairs(built.elements) do element.block.index = nil end
+    for _, element in ipairs(built.elements) do
+      local block = element.block
+      if not block.index then
+        block.index, index = index, index + 1
+        if block.index > 0 then lines[#lines + 1] = "\n" end -- two blank lines start a new block
+        lines[#lines + 1] = ("# block %d: panel %d, %s"):format(block.index, p, one_line(block.title))
+        lines[#lines + 1] = "# " .. table.concat(block.names, " ")
+        for s, columns in ipairs(block.segments) do
+          if s > 1 then lines[#lines + 1] = "" end -- one blank line lifts the pen
+          for row = 1, #columns[1] do
+            local fields = {}
+            for c = 1, #block.names do fields[c] = number(columns[c][row]) end
+            lines[#lines + 1] = table.concat(fields, " ")
+          end
+        end
+      end
+    end
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- The terminal for a file name's extension. Sizes are logical pixels; png draws them `scale` times larger, for sharp text.
+local terminals = {
+  png = function(w, h, f)
+    local form = 'pngcairo enhanced size %d,%d font "%s,%g" fontscale %g linewidth %g pointscale %g background rgb "white"'
+    local width, height = math.floor(w * f.scale + 0.5), math.floor(h * f.scale + 0.5)
+    return form:format(width, height, FONT, POINTS * f.fontsize, f.scale, f.scale, f.scale)
+  end,
+  svg = function(w, h, f)
+    return ('svg enhanced size %d,%d font "%s,%g" background rgb "white"'):format(w, h, FONT, f.fontsize)
+  end,
+  pdf = function(w, h, f) -- cairo's points are 1/72 inch, our pixels 1/96
+    local form = 'pdfcairo enhanced size %.4fin,%.4fin font "%s,%g" fontscale 0.75 linewidth 1 pointscale 0.75'
+    return form:format(w / 96, h / 96, FONT, POINTS * f.fontsize)
+  end,
+}
+script.extensions = {"png", "svg", "pdf"}
+
+function script.can_write(extension) return terminals[extension] ~= nil end
+
+-- Undo whatever the panel before may have set.
+local fresh = {
+  "unset title; unset xlabel; unset ylabel; unset cblabel; unset logscale; unset label; unset arrow; unset object",
+  "set format; set xtics auto nomirror; set ytics auto nomirror; set cbtics auto",
+  "set xrange [*:*]; set yrange [*:*]; set cbrange [*:*]",
+  "set grid; set colorbox; set key on noopaque",
+}
+
+-- gnuplot fits a horizontal legend into the plot's width, which a legend over several panels must not obey; a vertical one of few
+-- rows is the same to the eye.
+local function place_lines(built, entries)
+  local place, lines = built.place, {}
+  lines[1] = ("set lmargin at screen %.5f; set rmargin at screen %.5f"):format(place.left, place.right)
+  lines[2] = ("set bmargin at screen %.5f; set tmargin at screen %.5f"):format(place.bottom, place.top)
+  local where = built.axes.legend
+  if #entries == 0 or where == "none" then
+    lines[3] = "unset key"
+  elseif where == "above" then
+    lines[3] = ("set key at screen %.5f, screen %.5f center bottom vertical maxrows %d"):format(
+      place.legend_x, place.legend_y, place.rows)
+  else
+    lines[3] = "set key inside " .. where .. " vertical opaque"
+  end
+  return lines
+end
+
+-- Titles are placed by the layout, above a legend of any height.
+local function title_line(built, height)
+  local rise = built.axes.legend == "above" and built.place.legend_height / height or 0
+  return ("set title offset 0, screen %.5f"):format(rise)
+end
+
+local function panel_lines(lines, built, figure, height, first)
+  local entries = built.shown
+  local function add(list) for _, line in ipairs(list) do lines[#lines + 1] = line end end
+  add(panel.settings(built, not height))
+  if not height then -- a text terminal: gnuplot's own layout
+    add{"unset grid; set key tmargin center horizontal"}
+  else
+    add(place_lines(built, entries))
+    if built.axes.title then add{title_line(built, height)} end
+    if first and #figure.shared > 0 then
+      entries = figure.shared
+      local at = figure.shared_place
+      add{("set key on at screen %.5f, screen %.5f center bottom vertical maxrows %d"):format(at.x, at.y, at.rows)}
+    end
+  end
+  add(built.raw)
+  add{panel.plot_command(built, entries)}
+end
+
+-- Every panel built, and which entries its own legend shows.
+local function build_panels(figure)
+  local panels, shared, seen = {}, {}, {}
+  for i, p in ipairs(figure.panels) do
+    local built = panel.build(p.axes, p.series)
+    built.raw, built.shown = p.raw, p.axes.legend ~= "none" and built.entries or {}
+    if figure.options.legend == "shared" then
+      for _, entry in ipairs(built.shown) do
+        if not seen[entry.name] then
+          seen[entry.name] = true
+          shared[#shared + 1] = entry
+        end
+      end
+      built.shown = {}
+    end
+    panels[i] = built
+  end
+  return panels, shared
+end
+
+local function multiplot_line(figure, rows, columns, height, fontsize)
+  local title = figure.options.title
+  if not height then return ("set multiplot layout %d,%d"):format(rows, columns) end
+  return "set multiplot" .. (title and (" title %s font ',%g'"):format(style.quote(title), fontsize) or "")
+end
+
+--- Script and data of a figure that will be NAME.EXTENSION; extension "text" takes a terminal line for the character terminal.
+function script.render(figure, name, extension, text_terminal)
+  local panels, shared = build_panels(figure)
+  local f, columns = figure.options, figure.columns
+  local data = data_text(name, panels, f.note)
+  local view = {shared = shared, options = f, title = #panels > 1 and f.title or nil, width = f.width, height = f.height}
+  local width, height
+  if not text_terminal then width, height, view.shared_place = layout.arrange(panels, columns, view) end
+
+  local out = name .. "." .. extension
+  local lines = {("# %s -- remake with: gnuplot -d %s.gp"):format(out, name)}
+  for line in (f.note or ""):gmatch("[^\n]+") do lines[#lines + 1] = "# " .. line end
+  lines[#lines + 1] = "\n" .. style.text():gsub("%s+$", "") .. "\n"
+  lines[#lines + 1] = "set terminal " .. (text_terminal or terminals[extension](width, height, f))
+  lines[#lines + 1] = "DATA = " .. style.quote(name .. ".dat")
+  lines[#lines + 1] = "if (!exists('OUT')) OUT = " .. style.quote(out)
+  lines[#lines + 1] = "set output OUT"
+  local several = #panels > 1
+  if several then
+    local fontsize = (f.fontsize + 1) * (extension == "svg" and 1 or POINTS)
+    lines[#lines + 1] = multiplot_line(view, math.ceil(#panels / columns), columns, height, fontsize)
+  end
+  for i, built in ipairs(panels) do
+    lines[#lines + 1] = several and ("\n# panel %d"):format(i) or ""
+    if i > 1 then for _, line in ipairs(fresh) do lines[#lines + 1] = line end end
+    panel_lines(lines, built, view, height, i == 1)
+  end
+  lines[#lines + 1] = "\n" .. (several and "unset multiplot\n" or "") .. "unset output"
+  return table.concat(lines, "\n") .. "\n", data
+end
+
+return script

@@ -1,0 +1,118 @@
+--- Values as text for people: what the prompt prints.
+--
+-- Tables are shown nested, with sorted keys, bounded in depth and length, on one line where that fits. Nothing of the user's runs,
+-- except __tostring.
+
+local pretty = {}
+
+local max_depth, max_items, max_entries, max_string = 5, 50, 400, 200
+
+local function quoted(s)
+  local cut = #s > max_string and s:sub(1, max_string) or s
+  local text = ("%q"):format(cut):gsub("\\\n", "\\n"):gsub("\\9", "\\t"):gsub("\r", "\\r")
+  return #s > max_string and ("%s.. (%d bytes)"):format(text, #s) or text
+end
+
+local function type_order(k)
+  local order = {number = 1, string = 2, boolean = 3}
+  return order[type(k)] or 4
+end
+
+local function key_less(a, b)
+  local ta, tb = type_order(a), type_order(b)
+  if ta ~= tb then return ta < tb end
+  if ta <= 2 then return a < b end
+  return tostring(a) < tostring(b)
+end
+
+--- Keys of a table in the order of printing, without 1..n, and n.
+function pretty.keys(t)
+  local n = rawlen(t)
+  local keys = {}
+  for k in next, t do
+    if not (math.type(k) == "integer" and k >= 1 and k <= n) then keys[#keys + 1] = k end
+  end
+  table.sort(keys, key_less)
+  return keys, n
+end
+
+local function with_tostring(v)
+  local meta = debug.getmetatable(v)
+  return type(meta) == "table" and rawget(meta, "__tostring") ~= nil
+end
+
+local function call_tostring(v)
+  local good, text = pcall(tostring, v)
+  return good and text or ("<%s: __tostring failed>"):format(type(v))
+end
+
+-- A tensor inside a table: its shape and dtype only; its numbers would hide the structure.
+local function tensor_summary(v)
+  local good, text = pcall(function()
+    return ("tensor {%s} %s"):format(table.concat(v:shape(), ", "), v:dtype())
+  end)
+  return good and text or nil
+end
+
+local function leaf(v, nested)
+  if type(v) == "string" then return nested and quoted(v) or v end
+  if nested and type(v) == "userdata" then
+    local meta = debug.getmetatable(v)
+    local summary = meta and rawget(meta, "__name") == "tide.Tensor" and tensor_summary(v)
+    if summary then return summary end
+  end
+  local text = call_tostring(v)
+  if nested and text:find("\n", 1, true) then text = text:match("^[^\n]*") .. " ..." end
+  return text
+end
+
+local is_name = function(k) return type(k) == "string" and k:find("^[%a_][%w_]*$") ~= nil end
+
+local render
+
+-- The entries of a table as texts.
+local function entries(t, state, depth)
+  local keys, n = pretty.keys(t)
+  local out, shown = {}, 0
+  local function add(prefix, v)
+    shown = shown + 1
+    state.count = state.count + 1
+    out[#out + 1] = prefix .. render(v, state, depth + 1)
+  end
+  local function full() return shown >= max_items or state.count >= max_entries end
+  for i = 1, n do
+    if full() then break end
+    add("", rawget(t, i))
+  end
+  for _, k in ipairs(keys) do
+    if full() then break end
+    add(is_name(k) and k .. " = " or ("[%s] = "):format(leaf(k, true)), rawget(t, k))
+  end
+  if n + #keys > shown then out[#out + 1] = ("... %d more"):format(n + #keys - shown) end
+  return out
+end
+
+function render(v, state, depth)
+  if type(v) ~= "table" or with_tostring(v) then return leaf(v, true) end
+  if state.seen[v] then return "<cycle>" end
+  local meta = debug.getmetatable(v)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  local head = type(name) == "string" and name .. " " or ""
+  if next(v) == nil then return head .. "{}" end
+  if depth >= max_depth then return head .. "{...}" end
+  state.seen[v] = true
+  local parts = entries(v, state, depth)
+  state.seen[v] = nil
+  local line = head .. "{" .. table.concat(parts, ", ") .. "}"
+  if #line + 2 * depth <= state.width and not line:find("\n", 1, true) then return line end
+  local pad = ("  "):rep(depth + 1)
+  return head .. "{\n" .. pad .. table.concat(parts, ",\n" .. pad) .. "\n" .. ("  "):rep(depth) .. "}"
+end
+
+--- Text of a value; `width` is the number of columns (default 80). A string on its own is shown as it is.
+function pretty.show(v, width)
+  if type(v) ~= "table" or with_tostring(v) then return leaf(v, false) end
+  return render(v, {seen = {}, count = 0, width = width or 80}, 0)
+end
+
+return pretty

@@ -1,0 +1,497 @@
+--- Tensors for Lua: creation, indexing arithmetic (1-based, negative axes from the end), and everything composed of the engine's ops.
+
+local core = require "tide.core"
+local options = require "tide.options"
+local tree = require "tide.tree"
+
+local M = {}            -- functions of the module
+local T = core.methods  -- methods of tensors
+local apply, raise = core.apply, core.raise
+local is_tensor = tree.is_tensor
+
+local function check_tensor(x, where)
+  if not is_tensor(x) then raise(("%s: expected a tensor, got %s; make one with tide.tensor(...)"):format(where, options.show(x))) end
+  return x
+end
+
+-- ---- arguments ----
+
+local creation = {dtype = {"string", default = "float32"}, seed = {"integer"}}
+
+local function creation_options(where, opts)
+  if opts == nil then return {dtype = "float32"} end
+  return options.check("tide." .. where, opts, creation, 3)
+end
+
+local function check_shape(where, shape)
+  if type(shape) ~= "table" then
+    raise(("tide.%s: shape must be a table such as {2, 3}, got %s"):format(where, options.show(shape)))
+  end
+  return shape
+end
+
+local function check_number(where, name, v)
+  if type(v) ~= "number" then raise(("%s: %s must be a number, got %s"):format(where, name, options.show(v))) end
+  return v
+end
+
+-- 0-based axis from a 1-based one; negative ones count from the end.
+local function axis_index(where, axis, rank)
+  local a = math.tointeger(axis)
+  if not a or a == 0 or a > rank or a < -rank then
+    raise(("%s: axis must be an integer in 1..%d or -%d..-1, got %s"):format(where, rank, rank, options.show(axis)))
+  end
+  return a > 0 and a - 1 or rank + a
+end
+
+-- ---- creation ----
+
+function M.tensor(values, opts)
+  local o = creation_options("tensor", opts)
+  if is_tensor(values) then return opts and opts.dtype and values:to(o.dtype):clone() or values:clone() end
+  local kind = type(values)
+  if kind ~= "table" and kind ~= "number" and kind ~= "boolean" then
+    raise("tide.tensor: expected a nested table, a number or a tensor, got " .. options.show(values))
+  end
+  return core.tensor_from(values, o.dtype)
+end
+
+function M.full(shape, value, opts)
+  return core.full(check_shape("full", shape), check_number("tide.full", "value", value), creation_options("full", opts).dtype)
+end
+function M.zeros(shape, opts) return core.full(check_shape("zeros", shape), 0, creation_options("zeros", opts).dtype) end
+function M.ones(shape, opts) return core.full(check_shape("ones", shape), 1, creation_options("ones", opts).dtype) end
+function M.zeros_like(x) return core.full(check_tensor(x, "tide.zeros_like"):shape(), 0, x:dtype()) end
+function M.ones_like(x) return core.full(check_tensor(x, "tide.ones_like"):shape(), 1, x:dtype()) end
+
+function M.randn(shape, opts)
+  local o = creation_options("randn", opts)
+  return core.random("normal", check_shape("randn", shape), o.dtype, o.seed)
+end
+function M.rand(shape, opts)
+  local o = creation_options("rand", opts)
+  return core.random("uniform", check_shape("rand", shape), o.dtype, o.seed)
+end
+
+--- A random permutation of 1..n, int64.
+function M.randperm(n, opts)
+  local o = creation_options("randperm", opts)
+  if not math.tointeger(n) or n < 0 then raise("tide.randperm: n must be an integer >= 0, got " .. options.show(n)) end
+  return core.permutation(math.tointeger(n), o.seed)
+end
+
+function M.seed(n)
+  if not math.tointeger(n) then raise("tide.seed: the seed must be an integer, got " .. options.show(n)) end
+  core.rng_state(math.tointeger(n), 0)
+end
+
+function M.arange(first, last, step, opts)
+  if type(step) == "table" then step, opts = nil, step end
+  check_number("tide.arange", "first", first)
+  check_number("tide.arange", "last", last)
+  step = step == nil and 1 or check_number("tide.arange", "step", step)
+  if step == 0 or step ~= step then raise("tide.arange: step must not be 0") end
+  local n = (last - first) / step
+  if n ~= n or n > 2 ^ 31 - 2 then raise(("tide.arange: %g..%g in steps of %g has too many elements"):format(first, last, step)) end
+  -- as in Lua's for; a float step gets the last element in spite of rounding
+  return core.arange(first, step, math.max(0, math.floor(n + 1e-9 * math.abs(n)) + 1), creation_options("arange", opts).dtype)
+end
+
+function M.linspace(a, b, n, opts)
+  check_number("tide.linspace", "a", a)
+  check_number("tide.linspace", "b", b)
+  if not math.tointeger(n) or n < 1 then raise("tide.linspace: n must be an integer >= 1, got " .. options.show(n)) end
+  local o = creation_options("linspace", opts)
+  local x = core.arange(a, n > 1 and (b - a) / (n - 1) or 0, math.tointeger(n), o.dtype)
+  if n > 1 then x[n] = b end
+  return x
+end
+
+function M.eye(n, opts)
+  if not math.tointeger(n) or n < 0 then raise("tide.eye: n must be an integer >= 0, got " .. options.show(n)) end
+  local i = core.arange(1, 1, math.tointeger(n), "int64")
+  return i:reshape{n, 1}:eq(i):to(creation_options("eye", opts).dtype)
+end
+
+-- ---- shapes ----
+
+function T.reshape(x, shape)
+  local rank_hole, known, wanted = nil, 1, {}
+  check_shape("reshape", shape)
+  for i, n in ipairs(shape) do
+    wanted[i] = n
+    if n == -1 then
+      if rank_hole then raise("reshape: only one axis can be -1") end
+      rank_hole = i
+    elseif math.tointeger(n) then
+      known = known * math.tointeger(n)
+    end
+  end
+  if rank_hole then
+    local numel = x:numel()
+    if known == 0 or numel % known ~= 0 then
+      raise(("reshape: %d elements cannot be arranged as {%s}"):format(numel, table.concat(shape, ", ")))
+    end
+    wanted[rank_hole] = numel // known
+  end
+  return apply("reshape", wanted, x)
+end
+
+function T.transpose(x, a, b)
+  local order, rank = {}, x:rank()
+  if a == nil and b == nil then a, b = -2, -1 end
+  a, b = axis_index("transpose", a, rank), axis_index("transpose", b, rank)
+  for i = 1, rank do order[i] = i - 1 end
+  order[a + 1], order[b + 1] = b, a
+  return apply("permute", order, x)
+end
+
+function T.permute(x, order)
+  local zero, rank = {}, x:rank()
+  for i, a in ipairs(check_shape("permute", order)) do zero[i] = axis_index("permute", a, rank) end
+  return apply("permute", zero, x)
+end
+
+function T.broadcast_to(x, shape) return apply("broadcast", check_shape("broadcast_to", shape), x) end
+
+local function slice_attrs(shape, axis, start, step, length)
+  local attrs = {}
+  for i, n in ipairs(shape) do
+    local own = i == axis + 1
+    attrs[#attrs + 1] = own and start or 0
+    attrs[#attrs + 1] = own and step or 1
+    attrs[#attrs + 1] = own and length or n
+  end
+  return attrs
+end
+
+--- Elements first, first + step, ..., last (inclusive) along an axis; negative positions count from the end, as in string.sub.
+function T.slice(x, axis, first, last, step)
+  local shape = check_tensor(x, "slice"):shape()
+  axis = axis_index("slice", axis, #shape)
+  local n = shape[axis + 1]
+  step = step or 1
+  first, last = first or (step > 0 and 1 or n), last or (step > 0 and n or 1)
+  for name, v in pairs{first = first, last = last, step = step} do
+    if not math.tointeger(v) then raise(("slice: %s must be an integer, got %s"):format(name, options.show(v))) end
+  end
+  if step == 0 then raise("slice: step must not be 0") end
+  if first < 0 then first = n + first + 1 end
+  if last < 0 then last = n + last + 1 end
+  local length = math.max(0, (last - first) // step + 1)
+  if length > 0 and (first < 1 or first > n or last < 1 or last > n) then
+    raise(("slice: positions %d..%d lie outside 1..%d (axis %d of shape {%s})"):format(first, last, n, axis + 1, table.concat(shape, ", ")))
+  end
+  return apply("slice", slice_attrs(shape, axis, length > 0 and math.tointeger(first) - 1 or 0, math.tointeger(step), math.tointeger(length)), x)
+end
+
+--- Rows at the given 1-based positions (a 1-D int64 tensor or a table) along an axis (default 1).
+function T.take(x, positions, axis)
+  if type(positions) == "table" then positions = core.tensor_from(positions, "int64") end
+  return apply("take", {axis_index("take", axis or 1, check_tensor(x, "take"):rank())}, x, check_tensor(positions, "take: positions"))
+end
+
+local function check_list(where, list)
+  if type(list) ~= "table" or #list == 0 then raise(("tide.%s: expected a list of tensors, got %s"):format(where, options.show(list))) end
+  for _, x in ipairs(list) do check_tensor(x, "tide." .. where) end
+  return list
+end
+
+function M.cat(list, axis)
+  check_list("cat", list)
+  return apply("cat", {axis_index("tide.cat", axis or 1, list[1]:rank())}, table.unpack(list))
+end
+
+function M.stack(list, axis)
+  local columns, rank = {}, check_list("stack", list)[1]:rank() + 1
+  local at = axis_index("tide.stack", axis or 1, rank) + 1
+  for i, x in ipairs(list) do
+    local shape = x:shape()
+    table.insert(shape, math.min(at, #shape + 1), 1)
+    columns[i] = x:reshape(shape)
+  end
+  return M.cat(columns, at)
+end
+
+-- ---- reductions ----
+
+-- Bit mask of axes and the shape without them.
+local function reduced(x, where, axis)
+  local shape = check_tensor(x, where):shape()
+  local mask, rest, count = 0, {}, 1
+  if axis == nil then
+    mask = (1 << #shape) - 1
+  else
+    for _, a in ipairs(type(axis) == "table" and axis or {axis}) do mask = mask | 1 << axis_index(where, a, #shape) end
+  end
+  for i, n in ipairs(shape) do
+    if mask >> (i - 1) & 1 == 0 then rest[#rest + 1] = n else count = count * n end
+  end
+  return mask, rest, count
+end
+
+local function reduction(name)
+  return function(x, axis, keepdim)
+    local mask, rest = reduced(x, name, axis)
+    local y = apply(name, {mask}, x)
+    return keepdim and y or apply("reshape", rest, y)
+  end
+end
+T.sum, T.max, T.min = reduction "sum", reduction "max", reduction "min"
+
+function T.mean(x, axis, keepdim)
+  local mask, rest, count = reduced(x, "mean", axis)
+  local dtype = x:dtype()
+  if dtype == "int64" or dtype == "uint8" then x = x:to("float32") end
+  local y = apply("sum", {mask}, x) * (1 / count)
+  return keepdim and y or apply("reshape", rest, y)
+end
+
+--- Variance over axes: mean of squared deviations (divisor n), as numpy.var.
+function T.var(x, axis, keepdim)
+  local centred = x - T.mean(x, axis, true)
+  return T.mean(centred:square(), axis, keepdim)
+end
+
+local function arg_reduction(name)
+  return function(x, axis, keepdim)
+    if axis == nil then return apply("reshape", {}, apply(name, {0}, x:reshape{-1})) end
+    local at = axis_index(name, axis, check_tensor(x, name):rank())
+    local y = apply(name, {at}, x)
+    if keepdim then return y end
+    local shape = y:shape()
+    table.remove(shape, at + 1)
+    return apply("reshape", shape, y)
+  end
+end
+T.argmax, T.argmin = arg_reduction "argmax", arg_reduction "argmin"
+
+-- ---- composites ----
+
+--- NumPy's matmul: 1-D operands are a row on the left, a column on the right, and their axis disappears from the result.
+function T.matmul(x, y)
+  check_tensor(x, "matmul")
+  check_tensor(y, "matmul")
+  local rx, ry = x:rank(), y:rank()
+  if rx == 0 or ry == 0 then raise("matmul: scalars (shape {}) are multiplied with *") end
+  if rx >= 2 and ry >= 2 then return apply("matmul", {0, 0}, x, y) end
+  local z = apply("matmul", {0, 0}, rx == 1 and x:reshape{1, -1} or x, ry == 1 and y:reshape{-1, 1} or y)
+  local shape = z:shape()
+  if ry == 1 then table.remove(shape) end
+  if rx == 1 then table.remove(shape, ry == 1 and #shape or #shape - 1) end
+  return z:reshape(shape)
+end
+
+-- Shifted by the largest element, which changes neither the value nor the derivative.
+local function shifted(x, axis)
+  return x - apply("max", {(reduced(x, "softmax", axis))}, x:stop_gradient()):stop_gradient()
+end
+
+function T.logsumexp(x, axis, keepdim)
+  local mask, rest = reduced(x, "logsumexp", axis)
+  local top = apply("max", {mask}, x:stop_gradient())
+  -- an infinite maximum must not make NaN of inf - inf
+  top = M.where(top:abs():lt(math.huge), top, 0)
+  local y = apply("sum", {mask}, (x - top):exp()):log() + top
+  return keepdim and y or apply("reshape", rest, y)
+end
+
+function T.softmax(x, axis)
+  local e = shifted(x, axis or -1):exp()
+  return e / T.sum(e, axis or -1, true)
+end
+
+function T.log_softmax(x, axis)
+  local s = shifted(x, axis or -1)
+  return s - T.sum(s:exp(), axis or -1, true):log()
+end
+
+function M.where(condition, a, b)
+  if is_tensor(condition) and condition:dtype() ~= "uint8" then condition = condition:ne(0) end
+  if not is_tensor(a) and not is_tensor(b) then a = core.full({}, check_number("tide.where", "value", a), "float32") end
+  return apply("where", {}, check_tensor(condition, "tide.where"), a, b)
+end
+
+function M.one_hot(labels, classes, opts)
+  return apply("one_hot", {classes, creation_options("one_hot", opts).dtype == "float64" and 1 or 0}, check_tensor(labels, "tide.one_hot"))
+end
+
+function T.clamp(x, low, high)
+  if low then x = x:maximum(low) end
+  return high and x:minimum(high) or x
+end
+
+function T.flatten(x, first)
+  local shape, at = x:shape(), axis_index("flatten", first or 1, x:rank())
+  return x:reshape(table.move({-1}, 1, 1, at + 1, table.move(shape, 1, at, 1, {})))
+end
+
+-- ---- convolution ----
+
+local conv_spec = {
+  stride = {"integer|table", default = 1}, padding = {"integer|table", default = 0},
+  dilation = {"integer|table", default = 1}, groups = {"integer", default = 1},
+}
+
+local function pair(where, name, v)
+  if type(v) ~= "table" then return math.tointeger(v), math.tointeger(v) end
+  if #v ~= 2 or not math.tointeger(v[1]) or not math.tointeger(v[2]) then
+    raise(("%s: %s must be an integer or {h, w}, got a table of %d"):format(where, name, #v))
+  end
+  return math.tointeger(v[1]), math.tointeger(v[2])
+end
+
+local function check_rank(where, what, x, rank, axes)
+  if check_tensor(x, where):rank() ~= rank then
+    raise(("%s: %s must have shape %s, got {%s}"):format(where, what, axes, table.concat(x:shape(), ", ")))
+  end
+end
+
+local function add_bias(where, y, b, filters, rank)
+  if b == nil then return y end
+  local shape = check_tensor(b, where):shape()
+  if #shape ~= 1 or shape[1] ~= filters then
+    raise(("%s: b must have shape {%d}, got {%s}"):format(where, filters, table.concat(shape, ", ")))
+  end
+  return y + b:reshape(rank == 4 and {filters, 1, 1} or {filters, 1})
+end
+
+function M.conv2d(x, w, b, opts)
+  local o = options.check("tide.conv2d", opts, conv_spec)
+  check_rank("tide.conv2d", "x", x, 4, "N,C,H,W")
+  check_rank("tide.conv2d", "w", w, 4, "O,C/groups,kh,kw")
+  local sh, sw = pair("tide.conv2d", "stride", o.stride)
+  local ph, pw = pair("tide.conv2d", "padding", o.padding)
+  local dh, dw = pair("tide.conv2d", "dilation", o.dilation)
+  return add_bias("tide.conv2d", apply("conv", {sh, sw, ph, pw, dh, dw, math.tointeger(o.groups)}, x, w), b, #w, 4)
+end
+
+function M.conv1d(x, w, b, opts)
+  local o = options.check("tide.conv1d", opts, conv_spec)
+  check_rank("tide.conv1d", "x", x, 3, "N,C,L")
+  check_rank("tide.conv1d", "w", w, 3, "O,C/groups,k")
+  local function one(name)
+    local v = o[name]
+    if type(v) == "table" then v = v[1] end
+    if not math.tointeger(v) then raise(("tide.conv1d: %s must be an integer"):format(name)) end
+    return math.tointeger(v)
+  end
+  local n, c, l = table.unpack(x:shape())
+  local f, cg, k = table.unpack(w:shape())
+  local y = apply("conv", {1, one "stride", 0, one "padding", 1, one "dilation", math.tointeger(o.groups)}, x:reshape{n, c, 1, l}, w:reshape{f, cg, 1, k})
+  return add_bias("tide.conv1d", y:reshape{n, f, -1}, b, f, 3)
+end
+
+-- ---- losses: means over everything ----
+
+local function same_shape(where, a, b)
+  local sa, sb = check_tensor(a, where):shape(), check_tensor(b, where):shape()
+  if table.concat(sa, ",") ~= table.concat(sb, ",") then
+    raise(("%s: prediction and target must have one shape, got {%s} and {%s}"):format(where, table.concat(sa, ", "), table.concat(sb, ", ")))
+  end
+end
+
+function M.mse(prediction, target)
+  same_shape("tide.mse", prediction, target)
+  return (prediction - target):square():mean()
+end
+
+--- Huber's loss with beta = 1 (PyTorch's smooth_l1): d^2/2 where |d| < 1, else |d| - 1/2.
+function M.smooth_l1(prediction, target)
+  same_shape("tide.smooth_l1", prediction, target)
+  local d = (prediction - target):abs()
+  return M.where(d:lt(1), d:square() * 0.5, d - 0.5):mean()
+end
+
+--- logits N,classes,...; labels 1-based int64 of shape N,...: mean of -log softmax at the label.
+function M.cross_entropy(logits, labels)
+  local shape, wanted = check_tensor(logits, "tide.cross_entropy"):shape(), check_tensor(labels, "tide.cross_entropy"):shape()
+  local expected = table.move(shape, 3, #shape, 2, {shape[1]})
+  if #shape < 2 or table.concat(wanted, ",") ~= table.concat(expected, ",") then
+    raise(("tide.cross_entropy: logits have shape {%s}, so labels must have shape {%s}, got {%s}"):format(table.concat(shape, ", "),
+      table.concat(expected, ", "), table.concat(wanted, ", ")))
+  end
+  local rank = #shape
+  local order = {}
+  for i = 1, rank do order[i] = i end
+  table.insert(order, table.remove(order, 2))
+  local log_p = T.log_softmax(rank > 2 and logits:permute(order) or logits, -1)
+  local picked = log_p * M.one_hot(labels, shape[2], {dtype = log_p:dtype()})
+  return -picked:sum() * (1 / labels:numel())
+end
+
+-- ---- printing ----
+
+local function format_number(v, dtype)
+  if dtype == "int64" or dtype == "uint8" then return ("%d"):format(v) end
+  if v ~= v then return "nan" end
+  if v == math.huge then return "inf" elseif v == -math.huge then return "-inf" end
+  local a = math.abs(v)
+  if a ~= 0 and (a < 1e-4 or a >= 1e6) then return ("%.4e"):format(v) end
+  return ("%.4f"):format(v)
+end
+
+-- At most 6 entries of an axis: the first and last three.
+local EDGE = 3
+local function shown(n)
+  local list = {}
+  for i = 1, n do if n <= 2 * EDGE + 1 or i <= EDGE or i > n - EDGE then list[#list + 1] = i end end
+  return list
+end
+
+local function rows(x, depth, out, width)
+  if x:rank() == 1 then
+    local cells, previous = {}, 0
+    for _, i in ipairs(shown(#x)) do
+      if i > previous + 1 then cells[#cells + 1] = "..." end
+      cells[#cells + 1] = (" "):rep(width - #format_number(x[i], x:dtype())) .. format_number(x[i], x:dtype())
+      previous = i
+    end
+    out[#out + 1] = (" "):rep(depth) .. table.concat(cells, "  ")
+    return
+  end
+  local previous = 0
+  for _, i in ipairs(shown(#x)) do
+    if i > previous + 1 then out[#out + 1] = (" "):rep(depth) .. "..." end
+    if x:rank() > 2 then out[#out + 1] = (" "):rep(depth) .. ("[%d]"):format(i) end
+    rows(x[i], x:rank() > 2 and depth + 1 or depth, out, width)
+    previous = i
+  end
+end
+
+local function widest(x)
+  if x:rank() == 0 then return #format_number(x:item(), x:dtype()) end
+  local w = 0
+  for _, i in ipairs(shown(#x)) do
+    w = math.max(w, x:rank() == 1 and #format_number(x[i], x:dtype()) or widest(x[i]))
+  end
+  return w
+end
+
+--- Values aligned, with dtype and shape; long axes are elided in the middle.
+function M.tostring(x)
+  local shape = x:shape()
+  local head = ("tensor %s {%s}"):format(x:dtype(), table.concat(shape, ", "))
+  if core.is_symbolic(x) then return head .. " (symbolic)" end
+  if #shape == 0 then return ("%s  %s"):format(format_number(x:item(), x:dtype()), head) end
+  if x:numel() == 0 then return head .. " (empty)" end
+  local out = {head}
+  rows(x, 1, out, widest(x))
+  return table.concat(out, "\n")
+end
+
+local meta = debug.getregistry()["tide.Tensor"]
+meta.__tostring = function(x)
+  if not pcall(T.rank, x) then return "tensor (closed)" end
+  return M.tostring(x)
+end
+-- Concatenation with strings is a common slip that deserves a helpful message.
+meta.__concat = function() raise("a tensor cannot be joined to a string with ..; use tostring(x) or x:item()") end
+
+-- Every elementwise op, reduction and composite is a function too: tide.exp(x) is x:exp().
+for name, method in pairs(T) do
+  if M[name] == nil and name ~= "close" then M[name] = method end
+end
+for _, name in ipairs{"cat", "stack"} do M[name] = M[name] end
+
+return M

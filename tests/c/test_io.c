@@ -1,0 +1,1017 @@
+/* test_io.c -- readers and writers of core/io: round trips, hostile bytes, failing memory, failing system calls, crashes.
+ *
+ * The system calls that core/io makes are defined here again, so that each of them can fail, be interrupted, do only a part, or end
+ * the process. Samples that NumPy made stand as bytes; their contents are known. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/interrupt.h"
+#include "base/memory.h"
+#include "io/idx.h"
+#include "io/npy.h"
+#include "io/npz.h"
+#include "io/safetensors.h"
+
+static int failed_checks;
+
+#define CHECK(condition)                                                                                                           \
+    do {                                                                                                                           \
+        if (!(condition)) {                                                                                                        \
+            if (failed_checks++ < 20) printf("%s:%d: %s (last message: %s)\n", __FILE__, __LINE__, #condition, status_message());  \
+        }                                                                                                                          \
+    } while (0)
+
+/* ---- system calls that fail on request ---- */
+
+static struct {
+    int armed, calls, fail_at, die_at, error, partial, interrupts;
+} faults;
+
+/* Does this call fail? */
+static int fault(void)
+{
+    if (!faults.armed) return 0;
+    int call = faults.calls++;
+    if (call == faults.die_at) _exit(7);
+    if (faults.interrupts && call % 2 == 0) {
+        errno = EINTR;
+        return 1;
+    }
+    if (call == faults.fail_at) {
+        errno = faults.error;
+        return 1;
+    }
+    return 0;
+}
+
+static size_t part(size_t n) { return faults.armed && faults.partial && n > 7 ? 7 : n; }
+
+int open(const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+    va_end(args);
+    return fault() ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+ssize_t read(int fd, void *to, size_t n) { return fault() ? -1 : syscall(SYS_read, fd, to, part(n)); }
+ssize_t write(int fd, const void *from, size_t n) { return fault() ? -1 : syscall(SYS_write, fd, from, part(n)); }
+int fchmod(int fd, mode_t mode) { return fault() ? -1 : (int)syscall(SYS_fchmod, fd, mode); }
+/* POSIX knows no EINTR here. */
+int fstat(int fd, struct stat *st)
+{
+    return fault() && errno != EINTR ? -1 : (int)syscall(SYS_newfstatat, fd, "", st, AT_EMPTY_PATH);
+}
+int fsync(int fd) { return fault() ? -1 : (int)syscall(SYS_fsync, fd); }
+int rename(const char *from, const char *to) { return fault() ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0); }
+
+int close(int fd)
+{
+    int failed = fault(), result = (int)syscall(SYS_close, fd);
+    return failed ? -1 : result;
+}
+
+static void arm(int fail_at, int die_at, int error)
+{
+    memset(&faults, 0, sizeof faults);
+    faults.fail_at = fail_at;
+    faults.die_at = die_at;
+    faults.error = error;
+    faults.armed = 1;
+}
+
+static void disarm(void) { faults.armed = 0; }
+
+/* ---- bytes, tensors, formats under one interface ---- */
+
+struct buffer {
+    unsigned char *data; /* from malloc, so that memory_stats counts the engine's blocks only */
+    size_t size;
+};
+
+static enum status append(void *context, const void *bytes, size_t n)
+{
+    struct buffer *b = context;
+    b->data = realloc(b->data, b->size + n + 1);
+    memcpy(b->data + b->size, bytes, n);
+    b->size += n;
+    return STATUS_OK;
+}
+
+static struct tensor *make(enum dtype dtype, int rank, const int64_t *shape)
+{
+    struct tensor *t = NULL;
+    CHECK(tensor_new(&t, dtype, rank, shape) == STATUS_OK);
+    for (int64_t i = 0; i < array_numel(&t->array); i++) array_set(&t->array, i, (double)(i * 7 % 251));
+    return t;
+}
+
+static int equal(const struct array *a, const struct array *b)
+{
+    if (a->dtype != b->dtype || !array_same_shape(a, b)) return 0;
+    for (int64_t i = 0; i < array_numel(a); i++)
+        if (memcmp(array_at(a, i), array_at(b, i), dtype_size(a->dtype)) != 0) return 0;
+    return 1;
+}
+
+static enum status one(struct tensor_list *list, enum status (*read_one)(struct tensor **, const unsigned char *, size_t),
+                       const unsigned char *bytes, size_t size)
+{
+    struct tensor *t = NULL;
+    TRY(read_one(&t, bytes, size));
+    enum status status = tensor_list_add(list, "x", 1, t);
+    if (status != STATUS_OK) tensor_release(t);
+    return status;
+}
+
+static enum status read_npy(struct tensor_list *list, const unsigned char *bytes, size_t size)
+{
+    return one(list, npy_read, bytes, size);
+}
+static enum status read_idx(struct tensor_list *list, const unsigned char *bytes, size_t size)
+{
+    return one(list, idx_read, bytes, size);
+}
+static enum status read_npz(struct tensor_list *list, const unsigned char *bytes, size_t size)
+{
+    return npz_read(list, bytes, size, 1 << 20);
+}
+
+static enum status read_gzip(struct tensor_list *list, const unsigned char *bytes, size_t size)
+{
+    struct file_bytes packed = {(unsigned char *)(uintptr_t)bytes, size}, unpacked = {0};
+    TRY(file_gunzip(&unpacked, &packed, 1 << 20));
+    enum status status = read_idx(list, unpacked.data, unpacked.size);
+    file_bytes_free(&unpacked);
+    return status;
+}
+
+static enum status write_npy(const struct tensor_list *list, raw_sink *sink, void *context)
+{
+    return npy_write(&list->tensors[0]->array, sink, context);
+}
+
+static const struct format {
+    const char *name;
+    enum status (*read)(struct tensor_list *, const unsigned char *, size_t);
+    enum status (*write)(const struct tensor_list *, raw_sink *, void *); /* NULL: no writer */
+} formats[] = {
+    {"npy", read_npy, write_npy}, {"npz", read_npz, npz_write}, {"safetensors", safetensors_read, safetensors_write},
+    {"idx", read_idx, NULL},      {"gzip", read_gzip, NULL},
+};
+
+#define NPY (&formats[0])
+#define NPZ (&formats[1])
+#define SAFETENSORS (&formats[2])
+#define IDX (&formats[3])
+#define GZIP (&formats[4])
+
+static void add(struct tensor_list *list, const char *name, struct tensor *owned)
+{
+    CHECK(tensor_list_add(list, name, strlen(name), owned) == STATUS_OK);
+}
+
+static void fill_list(struct tensor_list *list)
+{
+    add(list, "w", make(FLOAT32, 2, (int64_t[]){2, 3}));
+    add(list, "layers.1.b\"\xc3\xa9", make(FLOAT64, 1, (int64_t[]){4}));
+    add(list, "n", make(INT64, 0, NULL));
+    add(list, "mask", make(UINT8, 3, (int64_t[]){1, 0, 2}));
+    add(list, "bytes", make(UINT8, 1, (int64_t[]){5}));
+}
+
+static const unsigned char numpy_deflated[] =
+    "\x50\x4b\x03\x04\x2d\x00\x00\x00\x08\x00\x00\x00\x21\x00\x4f\xe9\x00\x2a\xff\xff\xff\xff\xff\xff\xff\xff\x05\x00"
+    "\x14\x00\x61\x2e\x6e\x70\x79\x01\x00\x10\x00\x98\x00\x00\x00\x00\x00\x00\x00\x55\x00\x00\x00\x00\x00\x00\x00\x9b"
+    "\xec\x17\xea\x1b\x10\xc9\xc8\x50\xc6\x50\xad\x9e\x92\x5a\x9c\x5c\xa4\x6e\xa5\xa0\x6e\x93\x66\xa2\xae\xa3\xa0\x9e"
+    "\x96\x5f\x54\x52\x94\x98\x17\x9f\x5f\x94\x92\x0a\x12\x77\x4b\xcc\x29\x4e\x05\x8a\x17\x67\x24\x16\xa4\x02\xf9\x1a"
+    "\x46\x3a\x0a\xc6\x9a\x3a\x0a\xb5\x0a\x64\x03\x2e\x06\x30\x68\xb0\x07\x12\x0e\x40\x04\xc4\x0d\x40\xbc\xc0\x01\x00"
+    "\x50\x4b\x03\x04\x2d\x00\x00\x00\x08\x00\x00\x00\x21\x00\x9a\xfb\xf5\x23\xff\xff\xff\xff\xff\xff\xff\xff\x05\x00"
+    "\x14\x00\x62\x2e\x6e\x70\x79\x01\x00\x10\x00\x90\x00\x00\x00\x00\x00\x00\x00\x4b\x00\x00\x00\x00\x00\x00\x00\x9b"
+    "\xec\x17\xea\x1b\x10\xc9\xc8\x50\xc6\x50\xad\x9e\x92\x5a\x9c\x5c\xa4\x6e\xa5\xa0\x6e\x93\x69\xa1\xae\xa3\xa0\x9e"
+    "\x96\x5f\x54\x52\x94\x98\x17\x9f\x5f\x94\x92\x0a\x12\x77\x4b\xcc\x29\x4e\x05\x8a\x17\x67\x24\x16\xa4\x02\xf9\x1a"
+    "\x46\x3a\x9a\x3a\x0a\xb5\x0a\x14\x00\x2e\x46\x06\x08\xf8\xf7\x1f\x02\x00\x50\x4b\x01\x02\x2d\x03\x2d\x00\x00\x00"
+    "\x08\x00\x00\x00\x21\x00\x4f\xe9\x00\x2a\x55\x00\x00\x00\x98\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+    "\x00\x00\x80\x01\x00\x00\x00\x00\x61\x2e\x6e\x70\x79\x50\x4b\x01\x02\x2d\x03\x2d\x00\x00\x00\x08\x00\x00\x00\x21"
+    "\x00\x9a\xfb\xf5\x23\x4b\x00\x00\x00\x90\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x01\x8c"
+    "\x00\x00\x00\x62\x2e\x6e\x70\x79\x50\x4b\x05\x06\x00\x00\x00\x00\x02\x00\x02\x00\x66\x00\x00\x00\x0e\x01\x00\x00"
+    "\x00\x00";
+static const unsigned char numpy_stream[] =
+    "\x50\x4b\x03\x04\x14\x00\x08\x00\x08\x00\x00\x00\x21\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05\x00"
+    "\x00\x00\x61\x2e\x6e\x70\x79\x9b\xec\x17\xea\x1b\x10\xc9\xc8\x50\xc6\x50\xad\x9e\x92\x5a\x9c\x5c\xa4\x6e\xa5\xa0"
+    "\x6e\x93\x66\xa2\xae\xa3\xa0\x9e\x96\x5f\x54\x52\x94\x98\x17\x9f\x5f\x94\x92\x0a\x12\x77\x4b\xcc\x29\x4e\x05\x8a"
+    "\x17\x67\x24\x16\xa4\x02\xf9\x1a\x46\x3a\x0a\xc6\x9a\x3a\x0a\xb5\x0a\x64\x03\x2e\x06\x30\x68\xb0\x07\x12\x0e\x40"
+    "\x04\xc4\x0d\x40\xbc\xc0\x01\x00\x50\x4b\x07\x08\x4f\xe9\x00\x2a\x55\x00\x00\x00\x98\x00\x00\x00\x50\x4b\x03\x04"
+    "\x14\x00\x08\x00\x08\x00\x00\x00\x21\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x62\x2e"
+    "\x6e\x70\x79\x9b\xec\x17\xea\x1b\x10\xc9\xc8\x50\xc6\x50\xad\x9e\x92\x5a\x9c\x5c\xa4\x6e\xa5\xa0\x6e\x93\x69\xa1"
+    "\xae\xa3\xa0\x9e\x96\x5f\x54\x52\x94\x98\x17\x9f\x5f\x94\x92\x0a\x12\x77\x4b\xcc\x29\x4e\x05\x8a\x17\x67\x24\x16"
+    "\xa4\x02\xf9\x1a\x46\x3a\x9a\x3a\x0a\xb5\x0a\x14\x00\x2e\x46\x06\x08\xf8\xf7\x1f\x02\x00\x50\x4b\x07\x08\x9a\xfb"
+    "\xf5\x23\x4b\x00\x00\x00\x90\x00\x00\x00\x50\x4b\x01\x02\x14\x03\x14\x00\x08\x00\x08\x00\x00\x00\x21\x00\x4f\xe9"
+    "\x00\x2a\x55\x00\x00\x00\x98\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x01\x00\x00\x00\x00"
+    "\x61\x2e\x6e\x70\x79\x50\x4b\x01\x02\x14\x03\x14\x00\x08\x00\x08\x00\x00\x00\x21\x00\x9a\xfb\xf5\x23\x4b\x00\x00"
+    "\x00\x90\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x01\x88\x00\x00\x00\x62\x2e\x6e\x70\x79"
+    "\x50\x4b\x05\x06\x00\x00\x00\x00\x02\x00\x02\x00\x66\x00\x00\x00\x06\x01\x00\x00\x00\x00";
+static const unsigned char numpy_zip64[] =
+    "\x50\x4b\x03\x04\x2d\x00\x00\x00\x00\x00\x0a\xbb\x74\x5d\x4f\xe9\x00\x2a\xff\xff\xff\xff\xff\xff\xff\xff\x05\x00"
+    "\x14\x00\x61\x2e\x6e\x70\x79\x01\x00\x10\x00\x98\x00\x00\x00\x00\x00\x00\x00\x98\x00\x00\x00\x00\x00\x00\x00\x93"
+    "\x4e\x55\x4d\x50\x59\x01\x00\x76\x00\x7b\x27\x64\x65\x73\x63\x72\x27\x3a\x20\x27\x3c\x66\x34\x27\x2c\x20\x27\x66"
+    "\x6f\x72\x74\x72\x61\x6e\x5f\x6f\x72\x64\x65\x72\x27\x3a\x20\x46\x61\x6c\x73\x65\x2c\x20\x27\x73\x68\x61\x70\x65"
+    "\x27\x3a\x20\x28\x32\x2c\x20\x33\x29\x2c\x20\x7d\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20"
+    "\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20"
+    "\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x0a\x00\x00\x00\x00\x00\x00\x80\x3f\x00\x00\x00\x40\x00"
+    "\x00\x40\x40\x00\x00\x80\x40\x00\x00\xa0\x40\x50\x4b\x01\x02\x2d\x03\x2d\x00\x00\x00\x00\x00\x0a\xbb\x74\x5d\x4f"
+    "\xe9\x00\x2a\xff\xff\xff\xff\xff\xff\xff\xff\x05\x00\x14\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x01\x00\x00\x00"
+    "\x00\x61\x2e\x6e\x70\x79\x01\x00\x10\x00\x98\x00\x00\x00\x00\x00\x00\x00\x98\x00\x00\x00\x00\x00\x00\x00\x50\x4b"
+    "\x06\x06\x2c\x00\x00\x00\x00\x00\x00\x00\x2d\x00\x2d\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00"
+    "\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x47\x00\x00\x00\x00\x00\x00\x00\xcf\x00\x00\x00\x00\x00\x00\x00\x50\x4b"
+    "\x06\x07\x00\x00\x00\x00\x16\x01\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x50\x4b\x05\x06\x00\x00\x00\x00\x01\x00"
+    "\x01\x00\x47\x00\x00\x00\xcf\x00\x00\x00\x00\x00";
+static const unsigned char gzip_idx[] =
+    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x63\x60\xe0\x60\x62\x60\x60\x00\x61\x66\x46\x26\x66\x16\x56\x36\x00\x48"
+    "\x94\x3e\xe5\x12\x00\x00\x00";
+
+#define IDX_BYTES "\0\0\x08\x02\0\0\0\x02\0\0\0\x03\1\2\3\4\5\6"
+#define NPY_HEADER(text) "\x93NUMPY\1\0" text
+
+struct sample {
+    const struct format *format;
+    const unsigned char *bytes;
+    size_t size;
+};
+
+static struct sample samples[10];
+static int sample_count;
+
+static void add_sample(const struct format *format, const void *bytes, size_t size)
+{
+    samples[sample_count++] = (struct sample){format, bytes, size};
+}
+
+/* One valid file of every kind; those of our own writers leak into `samples` until exit frees them. */
+static struct buffer written[3];
+
+static void make_samples(void)
+{
+    struct tensor_list list = {0};
+    fill_list(&list);
+    for (int i = 0; i < 3; i++) {
+        CHECK(formats[i].write(&list, append, &written[i]) == STATUS_OK);
+        add_sample(&formats[i], written[i].data, written[i].size);
+    }
+    tensor_list_free(&list);
+    add_sample(NPZ, numpy_deflated, sizeof numpy_deflated - 1);
+    add_sample(NPZ, numpy_stream, sizeof numpy_stream - 1);
+    add_sample(NPZ, numpy_zip64, sizeof numpy_zip64 - 1);
+    add_sample(IDX, IDX_BYTES, sizeof IDX_BYTES - 1);
+    add_sample(GZIP, gzip_idx, sizeof gzip_idx - 1);
+}
+
+/* ---- tests ---- */
+
+static void test_round_trip(void)
+{
+    for (int i = 0; i < 3; i++) {
+        struct tensor_list list = {0}, back = {0};
+        struct buffer b = {0};
+        fill_list(&list);
+        CHECK(formats[i].write(&list, append, &b) == STATUS_OK);
+        CHECK(formats[i].read(&back, b.data, b.size) == STATUS_OK);
+        CHECK(back.n == (i ? list.n : 1));
+        for (int k = 0; k < back.n; k++) {
+            struct tensor *t = tensor_list_find(&back, list.names[k]);
+            if (i) CHECK(t && equal(&t->array, &list.tensors[k]->array));
+        }
+        CHECK(equal(&list.tensors[0]->array, &(i ? tensor_list_find(&back, "w") : back.tensors[0])->array));
+        tensor_list_free(&list);
+        tensor_list_free(&back);
+        free(b.data);
+    }
+}
+
+static void test_strides(void)
+{
+    struct tensor *base = make(FLOAT64, 2, (int64_t[]){70, 80}), *view = NULL, *back = NULL;
+    for (int kind = 0; kind < 3; kind++) {
+        struct array a = base->array;
+        if (kind == 0) a.shape[0] = 80, a.shape[1] = 70, a.stride[0] = 1, a.stride[1] = 80; /* transposed */
+        if (kind == 1) a.stride[1] = -1, a.data = (double *)a.data + 79;                    /* reversed */
+        if (kind == 2) a.stride[0] = 0;                                                     /* broadcast */
+        struct buffer b = {0};
+        CHECK(tensor_view(&view, base, &a) == STATUS_OK);
+        CHECK(npy_write(&view->array, append, &b) == STATUS_OK && b.size == npy_size(&view->array));
+        CHECK(npy_read(&back, b.data, b.size) == STATUS_OK && equal(&view->array, &back->array));
+        tensor_release(view);
+        tensor_release(back);
+        free(b.data);
+    }
+    tensor_release(base);
+}
+
+static void test_numpy_samples(void)
+{
+    for (int i = 3; i < 6; i++) {
+        struct tensor_list list = {0};
+        CHECK(samples[i].format->read(&list, samples[i].bytes, samples[i].size) == STATUS_OK);
+        struct tensor *a = tensor_list_find(&list, "a"), *b = tensor_list_find(&list, "b");
+        CHECK(a && a->array.dtype == FLOAT32 && a->array.rank == 2 && array_get(&a->array, 5) == 5);
+        CHECK(i == 5 ? b == NULL : b && b->array.dtype == INT64 && array_get(&b->array, 1) == -2);
+        tensor_list_free(&list);
+    }
+}
+
+/* Header text and data of a .npy file -> its values as int64, or the status. */
+static enum status npy_values(const char *header, const void *data, size_t n, int count, double *values)
+{
+    struct buffer b = {0};
+    struct tensor *t = NULL;
+    unsigned char length[2];
+    raw_put_little(length, 2, strlen(header));
+    append(&b, "\x93NUMPY\1\0", 8);
+    append(&b, length, 2);
+    append(&b, header, strlen(header));
+    append(&b, data, n);
+    enum status status = npy_read(&t, b.data, b.size);
+    for (int i = 0; status == STATUS_OK && i < count; i++) values[i] = array_get(&t->array, i);
+    tensor_release(t);
+    free(b.data);
+    return status;
+}
+
+static void test_npy_types(void)
+{
+    static const struct {
+        const char *header;
+        const char *data;
+        size_t n;
+        int count;
+        double values[4];
+    } rows[] = {
+        {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", "\x3f\x80\0\0\xc0\0\0\0", 8, 2, {1, -2}},
+        {"{'descr': '>i2', 'fortran_order': False, 'shape': (2,), }\n", "\xff\xfe\1\0", 4, 2, {-2, 256}},
+        {"{'descr': '<i4', 'fortran_order': False, 'shape': (2,)}", "\xfe\xff\xff\xff\1\0\0\0", 8, 2, {-2, 1}},
+        {"{'descr': '|i1', 'fortran_order': False, 'shape': (2L,)}", "\xfe\1", 2, 2, {-2, 1}},
+        {"{\"shape\": (2 ,), \"descr\":'<u4', \"fortran_order\" :True}", "\xfe\xff\xff\xff\1\0\0\0", 8, 2, {4294967294, 1}},
+        {"{'descr': '|b1', 'fortran_order': False, 'shape': (2,)}", "\2\0", 2, 2, {1, 0}},
+        {"{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2)}", "\1\2\3\4", 4, 4, {1, 3, 2, 4}},
+        {"{'descr': '>u2', 'fortran_order': True, 'shape': (2, 1, 2)}", "\0\1\0\2\0\3\0\4", 8, 4, {1, 3, 2, 4}},
+        {"{'descr': '<u2', 'fortran_order': False, 'shape': ()}", "\1\2", 2, 1, {513}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        double got[4] = {0};
+        CHECK(npy_values(rows[i].header, rows[i].data, rows[i].n, rows[i].count, got) == STATUS_OK);
+        CHECK(memcmp(got, rows[i].values, sizeof got) == 0);
+    }
+}
+
+static void test_npy_refused(void)
+{
+    static const char *const rows[][2] = {
+        {"", "{"},
+        {"{}", "must all"},
+        {"{'descr': '<f4'}", "must all"},
+        {"{'descr': '<f4' 'shape': ()}", "comma"},
+        {"{'descr': '|O', 'fortran_order': False, 'shape': ()}", "never loaded"},
+        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", "structured"},
+        {"{'descr': '<f2', 'fortran_order': False, 'shape': ()}", "unknown dtype"},
+        {"{'descr': '|f4', 'fortran_order': False, 'shape': ()}", "unknown dtype"},
+        {"{'descr': '', 'fortran_order': False, 'shape': ()}", "unknown dtype"},
+        {"{'descr': '<f4', 'descr': '<f4', 'shape': ()}", "twice"},
+        {"{'descr': '<f4', 'order': False, 'shape': ()}", "unknown"},
+        {"{'descr': '<f4', 'fortran_order': 0, 'shape': ()}", "neither"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': 3}", "tuple"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3)}", "tuple"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3 4)}", "comma"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "no size"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1e3,)}", "comma"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}", "axes"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483648,)}", "above"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647, 2147483647)}", "2^63"},
+        {"{'descr': '<i1', 'fortran_order': False, 'shape': (2147483647, 2147483647, 0)}", "2^63"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647,)}", "(8589934588 bytes), the file holds 4"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}", "bytes follow"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': ()} x", "follows"},
+        {"{'descr' '<f4'}", "colon"},
+        {"{'descr': '<f4", "end"},
+        {"{1: 2}", "quoted"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,", "no size"},
+    };
+    double values[4];
+    CHECK(npy_values("{'descr': '<f4', 'fortran_order': False, 'shape': ()}", "abcd", 4, 1, values) == STATUS_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CHECK(npy_values(rows[i][0], "abcd", 4, 0, values) == STATUS_FORMAT);
+        if (!strstr(status_message(), rows[i][1])) printf("%s\n", rows[i][0]);
+        CHECK(strstr(status_message(), rows[i][1]));
+    }
+    struct tensor *t = NULL;
+    CHECK(npy_read(&t, (const unsigned char *)"\x93NUMPY\4\0    ", 12) == STATUS_FORMAT && strstr(status_message(), "version 4.0"));
+    CHECK(npy_read(&t, (const unsigned char *)"\x93NUMPY\2\0\xff\xff\xff\xff", 12) == STATUS_FORMAT);
+    CHECK(strstr(status_message(), "claims 4294967295"));
+    CHECK(npy_read(&t, (const unsigned char *)"\x93NUMPY\1\0\xff\xff\xff\xff", 12) == STATUS_FORMAT);
+}
+
+/* Is this JSON header with `n` data bytes refused, and with these words? */
+static void check_json(const char *header, size_t n, const char *words)
+{
+    struct buffer b = {0};
+    struct tensor_list list = {0};
+    unsigned char length[8];
+    raw_put_little(length, 8, strlen(header));
+    append(&b, length, 8);
+    append(&b, header, strlen(header));
+    append(&b, "0123456789abcdef", n);
+    enum status status = safetensors_read(&list, b.data, b.size);
+    CHECK(status == (words ? STATUS_FORMAT : STATUS_OK));
+    if (words && !strstr(status_message(), words)) printf("%s\n", header);
+    CHECK(!words || strstr(status_message(), words));
+    tensor_list_free(&list);
+    free(b.data);
+}
+
+static void test_safetensors_refused(void)
+{
+#define T(name, shape, begin, end) "\"" name "\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":[" #begin "," #end "]}"
+    check_json("{}", 0, NULL);
+    check_json("{\"__metadata__\":{\"a\":\"b\\u00e9\\ud83d\\ude00\",\"c\":\"\"}, " T("x", "[2]", 0, 8) " }  ", 8, NULL);
+    check_json("{\"__metadata__\":{}," T("\\ud83d\\ude00\\n", "[]", 0, 4) "," T("\xc3\xa9", "[0,3]", 4, 4) "}", 4, NULL);
+    check_json("", 0, "{ is expected");
+    check_json(" {}", 0, "{ is expected");
+    check_json("{}\n", 0, "only spaces");
+    check_json("{}", 1, "1 bytes follow");
+    check_json("{" T("x", "[2]", 0, 8) ",}", 8, "string is expected");
+    check_json("{" T("x", "[2]", 0, 8) "," T("y", "[1]", 4, 8) "}", 8, "overlap");
+    check_json("{" T("x", "[1]", 0, 4) "," T("y", "[1]", 8, 12) "}", 12, "a gap");
+    check_json("{" T("x", "[1]", 0, 4) "," T("x", "[1]", 4, 8) "}", 8, "twice");
+    check_json("{" T("x", "[2]", 0, 8) "}", 7, "end at byte 8 of 7");
+    check_json("{" T("x", "[2]", 8, 0) "}", 8, "begin at 8");
+    check_json("{" T("x", "[3]", 0, 8) "}", 8, "says 3 elements of float32 (12 bytes), the file holds 8");
+    check_json("{" T("x", "[2147483647,2147483647,2147483647]", 0, 8) "}", 8, "2^63");
+    check_json("{" T("x", "[2147483648]", 0, 8) "}", 8, "sizes lie in");
+    check_json("{" T("x", "[-1]", 0, 8) "}", 8, "whole number");
+    check_json("{" T("x", "[02]", 0, 8) "}", 8, "whole number");
+    check_json("{" T("x", "[2.0]", 0, 8) "}", 8, "] is expected");
+    check_json("{" T("x", "[9223372036854775808]", 0, 8) "}", 8, "whole number");
+    check_json("{" T("x", "[1,1,1,1,1,1,1,1,2]", 0, 8) "}", 8, "8 axes");
+    check_json("{" T("", "[2]", 0, 8) "}", 8, "without a name");
+    check_json("{" T("\\u0000", "[2]", 0, 8) "}", 8, "NUL");
+    check_json("{" T("\\ud800", "[2]", 0, 8) "}", 8, "surrogate");
+    check_json("{" T("\\ud800\\u0041", "[2]", 0, 8) "}", 8, "surrogate");
+    check_json("{" T("\\udc00", "[2]", 0, 8) "}", 8, "surrogate");
+    check_json("{" T("\\u00g0", "[2]", 0, 8) "}", 8, "hexadecimal");
+    check_json("{" T("\\x", "[2]", 0, 8) "}", 8, "escape");
+    check_json("{" T("\xff", "[2]", 0, 8) "}", 8, "UTF-8");
+    check_json("{" T("\xed\xa0\x80", "[2]", 0, 8) "}", 8, "UTF-8");
+    check_json("{" T("\xf4\x90\x80\x80", "[2]", 0, 8) "}", 8, "UTF-8");
+    check_json("{" T("a\nb", "[2]", 0, 8) "}", 8, "control character");
+    check_json("{\"abc", 0, "does not end");
+    check_json("{\"x\":{\"dtype\":\"F16\"}}", 0, "not supported");
+    check_json("{\"x\":{\"dtype\":\"F32\"}}", 0, "must all");
+    check_json("{\"x\":{\"dtype\":\"F32\",\"dtype\":\"F32\"}}", 0, "twice");
+    check_json("{\"x\":{\"type\":\"F32\"}}", 0, "unknown");
+    check_json("{\"x\":[]}", 0, "{ is expected");
+    check_json("{\"x\" 1}", 0, "colon");
+    check_json("{\"__metadata__\":{\"a\":1}}", 0, "string is expected");
+    check_json("{\"__metadata__\":{},\"__metadata__\":{}}", 0, "twice");
+    struct tensor_list list = {0};
+    CHECK(safetensors_read(&list, (const unsigned char *)"\xff\xff\xff\xff\xff\xff\xff\xff{}", 10) == STATUS_FORMAT);
+    CHECK(safetensors_read(&list, (const unsigned char *)"\x09\0\0\0\0\0\0\0{}", 10) == STATUS_FORMAT);
+    CHECK(safetensors_read(&list, (const unsigned char *)"\x01", 1) == STATUS_FORMAT);
+}
+
+static void test_names_refused(void)
+{
+    static const char *const names[] = {"", "__metadata__", "\xff"};
+    for (int i = 0; i < 5; i++) {
+        struct buffer b = {0};
+        struct tensor_list list = {0};
+        char *strange = NULL;
+        add(&list, "x", make(UINT8, 0, NULL));
+        add(&list, "x", make(UINT8, 0, NULL));
+        if (i < 3) strange = list.names[1], list.names[1] = memory_strdup(names[i]);
+        CHECK((i == 4 ? NPZ : SAFETENSORS)->write(&list, append, &b) == STATUS_FORMAT);
+        memory_free(strange);
+        tensor_list_free(&list);
+        free(b.data);
+    }
+    struct tensor_list list = {0};
+    CHECK(tensor_list_add(&list, "a\0b", 3, NULL) == STATUS_FORMAT && list.n == 0);
+}
+
+/* Read, and if it is accepted write and read again: the same bits. Never much memory, nothing left. */
+static enum status probe(const struct format *format, const unsigned char *bytes, size_t size)
+{
+    struct memory_stats before = memory_get_stats();
+    struct tensor_list list = {0}, back = {0};
+    struct buffer b = {0};
+    /* An exact copy on the heap, so that the sanitizer sees each byte read too far. */
+    unsigned char *copy = malloc(size ? size : 1);
+    memcpy(copy, bytes, size);
+    memory_reset_peak();
+    enum status status = format->read(&list, copy, size);
+    CHECK(memory_get_stats().peak_bytes - before.live_bytes < (1 << 20) + 4 * (int64_t)size);
+    if (status == STATUS_OK && format->write) {
+        CHECK(format->write(&list, append, &b) == STATUS_OK);
+        CHECK(format->read(&back, b.data, b.size) == STATUS_OK && back.n == list.n);
+        for (int i = 0; i < back.n && i < list.n; i++) {
+            struct tensor *t = tensor_list_find(&back, list.names[i]);
+            CHECK(t && equal(&t->array, &list.tensors[i]->array));
+        }
+    }
+    tensor_list_free(&list);
+    tensor_list_free(&back);
+    free(b.data);
+    free(copy);
+    CHECK(memory_get_stats().live_blocks == before.live_blocks);
+    return status;
+}
+
+static void test_truncated(void)
+{
+    for (int i = 0; i < sample_count; i++) {
+        struct sample s = samples[i];
+        unsigned char *longer = malloc(s.size + 1);
+        memcpy(longer, s.bytes, s.size);
+        longer[s.size] = 0;
+        CHECK(probe(s.format, s.bytes, s.size) == STATUS_OK);
+        CHECK(probe(s.format, longer, s.size + 1) == STATUS_FORMAT);
+        for (size_t n = 0; n < s.size; n++) CHECK(probe(s.format, s.bytes, n) == STATUS_FORMAT);
+        free(longer);
+    }
+}
+
+static void test_corrupted(void)
+{
+    for (int i = 0; i < sample_count; i++) {
+        struct sample s = samples[i];
+        unsigned char *bytes = malloc(s.size);
+        memcpy(bytes, s.bytes, s.size);
+        for (size_t at = 0; at < s.size && at < 2000; at++) {
+            for (int value = 0; value < 256; value += at % 4 ? 17 : 1) {
+                bytes[at] = (unsigned char)value;
+                probe(s.format, bytes, s.size);
+            }
+            bytes[at] = s.bytes[at] ^ 1;
+            enum status status = probe(s.format, bytes, s.size);
+            /* The checksum of gzip sees every change behind its ten bytes of header. */
+            if (s.format == GZIP && at > 9) CHECK(status == STATUS_FORMAT);
+            bytes[at] = s.bytes[at];
+        }
+        free(bytes);
+    }
+}
+
+static uint32_t random_state = 12345;
+
+static uint32_t draw(uint32_t n)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    random_state ^= random_state << 5;
+    return random_state % n;
+}
+
+static void test_mutations(void)
+{
+    static const char *const words[] = {"\xff\xff\xff\xff", "\0\0\0\0",         "(",         "[", "{", "}", "\"", "\\u",
+                                        "9999999999",       "\x7f\xff\xff\xff", "PK\x05\x06"};
+    for (int round = 0; round < 24000; round++) {
+        struct sample s = samples[round % sample_count];
+        size_t room = s.size + 64, size = s.size;
+        unsigned char *bytes = calloc(1, room);
+        memcpy(bytes, s.bytes, s.size);
+        for (uint32_t edits = 1 + draw(4); edits > 0; edits--) {
+            size_t at = draw((uint32_t)size), n = draw(8);
+            const char *word = words[draw(sizeof words / sizeof words[0])];
+            switch (draw(5)) {
+            case 0: bytes[at] ^= (unsigned char)(1 << n); break;
+            case 1: bytes[at] = (unsigned char)draw(256); break;
+            case 2: memmove(bytes + at, bytes + at + (at + n < size ? n : 0), size - at - (at + n < size ? n : 0)); break;
+            case 3:
+                if (at + strlen(word) < size) memcpy(bytes + at, word, strlen(word) ? strlen(word) : 4);
+                break;
+            default: size = size + n < room ? size + n : size - n;
+            }
+        }
+        probe(s.format, bytes, size);
+        free(bytes);
+    }
+}
+
+static void test_memory_failures(void)
+{
+    for (int i = 0; i < 2 * sample_count; i++) {
+        struct sample s = samples[i / 2];
+        struct memory_stats before = memory_get_stats();
+        enum status status = STATUS_MEMORY;
+        for (int after = 0; status != STATUS_OK && after < 1000; after++) {
+            struct tensor_list list = {0};
+            memory_fail_after(after, i % 2);
+            status = s.format->read(&list, s.bytes, s.size);
+            memory_fail_after(-1, 0);
+            tensor_list_free(&list);
+            CHECK(status == STATUS_OK || (status == STATUS_MEMORY && strstr(status_message(), "memory")));
+            CHECK(memory_get_stats().live_blocks == before.live_blocks);
+            if (status != STATUS_OK && status != STATUS_MEMORY) break;
+        }
+        CHECK(status == STATUS_OK);
+    }
+}
+
+/* ---- files ---- */
+
+static char folder[200], path[260];
+
+static int entries_in_folder(void)
+{
+    int n = 0;
+    DIR *d = opendir(folder);
+    while (readdir(d)) n++;
+    closedir(d);
+    return n - 2;
+}
+
+/* Which of the two versions does the file hold? 0: neither. */
+static int version(void)
+{
+    struct tensor_list list = {0};
+    int result = 0;
+    if (npz_load(&list, path, 1 << 20) == STATUS_OK && list.n == 1) result = (int)array_get(&list.tensors[0]->array, 0);
+    tensor_list_free(&list);
+    return result;
+}
+
+/* Save a file of more than one buffer, whose elements are all `value`. */
+static enum status save(int value)
+{
+    struct tensor_list list = {0};
+    enum status status = STATUS_OK;
+    struct tensor *t = NULL;
+    status = tensor_new(&t, FLOAT64, 1, (int64_t[]){20000});
+    for (int64_t i = 0; status == STATUS_OK && i < 20000; i++) array_set(&t->array, i, value);
+    if (status == STATUS_OK) status = tensor_list_add(&list, "x", 1, t);
+    if (status != STATUS_OK)
+        tensor_release(t);
+    else
+        status = npz_save(path, &list);
+    tensor_list_free(&list);
+    return status;
+}
+
+static void test_failing_calls(void)
+{
+    static const int errors[] = {ENOSPC, EIO, EMFILE, EACCES};
+    for (int e = 0; e < 4; e++) {
+        enum status status = STATUS_IO;
+        int k = 0;
+        CHECK(save(1) == STATUS_OK);
+        for (; k < 100; k++) {
+            arm(k, -1, errors[e]);
+            status = save(2);
+            disarm();
+            int now = version();
+            CHECK(entries_in_folder() == 1);
+            /* A folder that cannot be opened or whose last close fails does no harm; after a failed fsync of it the file is new. */
+            CHECK(now == (status == STATUS_OK || strstr(status_message(), "in place") ? 2 : 1));
+            CHECK(status == STATUS_OK || (status == STATUS_IO && strstr(status_message(), strerror(errors[e]))));
+            if (faults.calls <= k) break;
+            CHECK(save(1) == STATUS_OK);
+        }
+        CHECK(status == STATUS_OK && k > 6);
+        for (k = 0; k < 100; k++) {
+            arm(k, -1, errors[e]);
+            int read_back = version();
+            disarm();
+            CHECK(read_back == 2 || (k < faults.calls && strstr(status_message(), strerror(errors[e]))));
+            if (faults.calls <= k) break;
+        }
+        CHECK(k > 2 && k < 100);
+    }
+}
+
+static void test_partial_and_interrupted(void)
+{
+    for (int mode = 0; mode < 3; mode++) {
+        arm(-1, -1, 0);
+        faults.partial = mode != 1;
+        faults.interrupts = mode != 0;
+        CHECK(save(3) == STATUS_OK);
+        CHECK(version() == 3);
+        disarm();
+    }
+    interrupt_request();
+    CHECK(save(4) == STATUS_INTERRUPTED && version() == 3 && entries_in_folder() == 1);
+    interrupt_request();
+    struct tensor_list list = {0};
+    CHECK(npz_load(&list, path, 1 << 20) == STATUS_INTERRUPTED && version() == 3);
+    struct file_bytes packed = {(unsigned char *)(uintptr_t)gzip_idx, sizeof gzip_idx - 1}, unpacked = {0};
+    interrupt_request();
+    CHECK(file_gunzip(&unpacked, &packed, 100) == STATUS_INTERRUPTED);
+}
+
+static void test_crashes(void)
+{
+    CHECK(save(1) == STATUS_OK);
+    for (int k = 0;; k++) {
+        fflush(stdout);
+        pid_t child = fork();
+        if (child == 0) {
+            arm(-1, k, 0);
+            _exit(save(2) == STATUS_OK ? 0 : 1);
+        }
+        int ended = 0;
+        CHECK(waitpid(child, &ended, 0) == child && WIFEXITED(ended) && WEXITSTATUS(ended) != 1);
+        int now = version();
+        CHECK(now == 1 || now == 2);
+        if (WEXITSTATUS(ended) == 0 || k > 100) break;
+        CHECK(save(1) == STATUS_OK);
+    }
+    CHECK(version() == 2);
+    char command[300];
+    snprintf(command, sizeof command, "rm -f %s/.tide-*.part", folder); /* what a killed process leaves */
+    CHECK(system(command) == 0 && entries_in_folder() == 1);
+}
+
+static void test_memory_failures_of_files(void)
+{
+    struct memory_stats before = memory_get_stats();
+    CHECK(save(1) == STATUS_OK);
+    for (int sticky = 0; sticky < 2; sticky++)
+        for (int after = 0, done = 0; !done; after++) {
+            memory_fail_after(after, sticky);
+            enum status status = save(2);
+            memory_fail_after(-1, 0);
+            done = status == STATUS_OK;
+            CHECK(done || status == STATUS_MEMORY);
+            CHECK(version() == (done ? 2 : sticky ? version() : 1));
+            CHECK(memory_get_stats().live_blocks == before.live_blocks && entries_in_folder() == 1);
+        }
+    for (int after = 0, done = 0; !done; after++) {
+        memory_fail_after(after, 1);
+        done = version() == 2;
+        memory_fail_after(-1, 0);
+        CHECK(memory_get_stats().live_blocks == before.live_blocks);
+    }
+}
+
+static void check_refused(const char *target, const char *words)
+{
+    struct tensor *t = NULL;
+    CHECK(npy_load(&t, target) == STATUS_IO && strstr(status_message(), words));
+    t = make(UINT8, 0, NULL);
+    CHECK(npy_save(target, &t->array) == STATUS_IO && strstr(status_message(), words));
+    tensor_release(t);
+}
+
+static void test_special_files(void)
+{
+    char name[300], other[300];
+    struct tensor *t = NULL;
+    check_refused(folder, "folder");
+    check_refused("/dev/zero", "device");
+    check_refused("", "No such file");
+    snprintf(name, sizeof name, "%s/missing/x.npy", folder);
+    check_refused(name, "No such file");
+    snprintf(name, sizeof name, "%s/fifo", folder);
+    CHECK(mkfifo(name, 0600) == 0);
+    check_refused(name, "pipe");
+    CHECK(unlink(name) == 0);
+    /* So long that there is no room for the name of the temporary, and too long at all. */
+    char longest[5000];
+    int n = snprintf(longest, sizeof longest, "%s", folder);
+    for (; n < 4085; n += 2) memcpy(longest + n, "/.", 2);
+    strcpy(longest + n, "/x");
+    t = make(UINT8, 1, (int64_t[]){3});
+    CHECK(npy_save(longest, &t->array) == STATUS_IO && strstr(status_message(), strerror(ENAMETOOLONG)));
+    memset(longest, 'a', 4500);
+    longest[4500] = 0;
+    CHECK(npy_save(longest, &t->array) == STATUS_IO && strstr(status_message(), "longer"));
+    /* A link is written through; one that leads nowhere is refused. The mode of the old file stays. */
+    struct stat st;
+    struct tensor *back = NULL;
+    snprintf(other, sizeof other, "%s/target.npy", folder);
+    snprintf(name, sizeof name, "%s/link.npy", folder);
+    CHECK(symlink(other, name) == 0);
+    check_refused(name, "No such file");
+    CHECK(npy_save(other, &t->array) == STATUS_OK && chmod(other, 0640) == 0);
+    CHECK(npy_save(name, &t->array) == STATUS_OK && lstat(name, &st) == 0 && S_ISLNK(st.st_mode));
+    CHECK(stat(other, &st) == 0 && (st.st_mode & 0777) == 0640 && npy_load(&back, name) == STATUS_OK);
+    struct file_bytes bytes;
+    CHECK(file_read(&bytes, name, 10) == STATUS_FORMAT && strstr(status_message(), "limit"));
+    tensor_release(t);
+    tensor_release(back);
+    CHECK(unlink(name) == 0 && unlink(other) == 0);
+}
+
+static void test_unpacking_limits(void)
+{
+    struct tensor_list list = {0};
+    CHECK(npz_read(&list, numpy_deflated, sizeof numpy_deflated - 1, 100) == STATUS_FORMAT && strstr(status_message(), "limit"));
+    tensor_list_free(&list);
+    struct file_bytes packed = {(unsigned char *)(uintptr_t)gzip_idx, sizeof gzip_idx - 1}, unpacked = {0};
+    CHECK(file_gunzip(&unpacked, &packed, 17) == STATUS_FORMAT && strstr(status_message(), "limit"));
+    CHECK(file_gunzip(&unpacked, &packed, 18) == STATUS_OK && unpacked.size == 18);
+    file_bytes_free(&unpacked);
+    /* Two members, one after the other, are one file. */
+    struct buffer twice = {0};
+    append(&twice, gzip_idx, packed.size);
+    append(&twice, gzip_idx, packed.size);
+    packed = (struct file_bytes){twice.data, twice.size};
+    CHECK(file_gunzip(&unpacked, &packed, 100) == STATUS_OK && unpacked.size == 36);
+    file_bytes_free(&unpacked);
+    free(twice.data);
+}
+
+/* gzip of n zero bytes */
+static struct buffer gzip_zeros(size_t n)
+{
+    z_stream z = {0};
+    struct buffer b = {malloc(n / 100 + 1000), n / 100 + 1000};
+    unsigned char *zeros = calloc(1, n);
+    CHECK(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) == Z_OK);
+    z.next_in = zeros;
+    z.avail_in = (uInt)n;
+    z.next_out = b.data;
+    z.avail_out = (uInt)b.size;
+    CHECK(deflate(&z, Z_FINISH) == Z_STREAM_END);
+    b.size = z.total_out;
+    deflateEnd(&z);
+    free(zeros);
+    return b;
+}
+
+static void test_high_ratio(void)
+{
+    struct buffer b = gzip_zeros(20000000);
+    struct file_bytes packed = {b.data, b.size}, unpacked = {0};
+    CHECK(file_gunzip(&unpacked, &packed, SIZE_MAX) == STATUS_OK && unpacked.size == 20000000);
+    file_bytes_free(&unpacked);
+    CHECK(file_gunzip(&unpacked, &packed, 19999999) == STATUS_FORMAT && strstr(status_message(), "limit"));
+    enum status status = STATUS_MEMORY;
+    for (int after = 0; status != STATUS_OK; after++) {
+        memory_fail_after(after, 0);
+        status = file_gunzip(&unpacked, &packed, SIZE_MAX);
+        memory_fail_after(-1, 0);
+        CHECK(status == STATUS_OK || status == STATUS_MEMORY);
+    }
+    file_bytes_free(&unpacked);
+    free(b.data);
+}
+
+static void put_file(const char *name, const void *bytes, size_t n)
+{
+    FILE *f = fopen(name, "wb");
+    CHECK(f && fwrite(bytes, 1, n, f) == n && fclose(f) == 0);
+}
+
+static void test_whole_files(void)
+{
+    char name[300];
+    struct tensor *t = NULL;
+    struct tensor_list list = {0}, back = {0};
+    snprintf(name, sizeof name, "%s/x", folder);
+    put_file(name, IDX_BYTES, sizeof IDX_BYTES - 1);
+    CHECK(idx_load(&t, name, 0) == STATUS_OK && t->array.rank == 2 && array_get(&t->array, 4) == 5);
+    tensor_release(t);
+    put_file(name, gzip_idx, sizeof gzip_idx - 1);
+    CHECK(idx_load(&t, name, 18) == STATUS_OK && t->array.rank == 2 && array_get(&t->array, 4) == 5);
+    tensor_release(t);
+    CHECK(idx_load(&t, name, 17) == STATUS_FORMAT);
+    fill_list(&list);
+    CHECK(safetensors_save(name, &list) == STATUS_OK && safetensors_load(&back, name) == STATUS_OK && back.n == list.n);
+    tensor_list_free(&back);
+    list.names[0][0] = '\xff';
+    CHECK(safetensors_save(name, &list) == STATUS_FORMAT && safetensors_load(&back, name) == STATUS_OK && back.n == list.n);
+    tensor_list_free(&back);
+    tensor_list_free(&list);
+    CHECK(unlink(name) == 0);
+    interrupt_request();
+    double values[4];
+    CHECK(npy_values("{'descr': '>f4', 'fortran_order': False, 'shape': ()}", "abcd", 4, 1, values) == STATUS_INTERRUPTED);
+}
+
+static void test_lists(void)
+{
+    struct tensor_list list = {0};
+    struct tensor *t = make(UINT8, 0, NULL), *wide = NULL;
+    struct buffer b = {0};
+    char name[70000];
+    for (int i = 0; i < 65535; i++) {
+        snprintf(name, sizeof name, "%d", i * 7919 % 65537);
+        add(&list, name, tensor_retain(t));
+    }
+    CHECK(NPZ->write(&list, append, &b) == STATUS_UNSUPPORTED && strstr(status_message(), "65534"));
+    CHECK(tensor_list_check_unique(&list) == STATUS_OK);
+    tensor_list_sort(&list);
+    for (int i = 1; i < list.n; i++) CHECK(strcmp(list.names[i - 1], list.names[i]) < 0);
+    CHECK(tensor_list_find(&list, "no") == NULL);
+    tensor_list_free(&list);
+    /* More than 4 GiB, without having them: all elements are one. */
+    struct array a = t->array;
+    a.rank = 2;
+    a.shape[0] = a.shape[1] = 1 << 16;
+    a.stride[0] = a.stride[1] = 0;
+    CHECK(tensor_view(&wide, t, &a) == STATUS_OK);
+    add(&list, "x", wide);
+    CHECK(NPZ->write(&list, append, &b) == STATUS_UNSUPPORTED && strstr(status_message(), "4 GiB"));
+    tensor_list_free(&list);
+    memset(name, 'a', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    add(&list, name, t);
+    CHECK(NPZ->write(&list, append, &b) == STATUS_FORMAT && strstr(status_message(), "69999"));
+    tensor_list_free(&list);
+    CHECK(b.size == 0);
+}
+
+static void check_zip_change(size_t at, unsigned char value, size_t also_at, const char *words)
+{
+    struct tensor_list list = {0};
+    unsigned char bytes[sizeof numpy_deflated - 1];
+    memcpy(bytes, numpy_deflated, sizeof bytes);
+    bytes[at] = value;
+    if (also_at) bytes[also_at] = value;
+    CHECK(npz_read(&list, bytes, sizeof bytes, 1 << 20) == STATUS_FORMAT && strstr(status_message(), words));
+    if (!strstr(status_message(), words)) printf("%s: %s\n", words, status_message());
+    tensor_list_free(&list);
+}
+
+static void test_zip_refused(void)
+{
+    size_t end = sizeof numpy_deflated - 1 - 22, directory = (size_t)raw_little(numpy_deflated + end + 16, 4);
+    check_zip_change(8, 12, directory + 10, "entry \"a.npy\": compression method 12");
+    check_zip_change(8, 0, directory + 10, "two sizes");
+    check_zip_change(6, 1, 0, "encrypted");
+    check_zip_change(directory + 16, 1, 14, "checksum");
+    check_zip_change(directory + 24 + 2, 9, 0, "cannot unpack");
+    check_zip_change(directory + 24, 1, 0, "do not unpack");
+    check_zip_change(directory + 42, 1, 0, "start");
+    check_zip_change(directory + 46, 'A', 0, "differ in name");
+    check_zip_change(30 + 4, 'z', directory + 46 + 4, "no .npy array");
+    check_zip_change(directory, 0, 0, "central directory is broken");
+    check_zip_change(end, 0, 0, "no end record");
+    check_zip_change(end + 4, 1, 0, "one part of several");
+    check_zip_change(end + 10, 255, end + 8, "claims 255 entries");
+    check_zip_change(end + 12, 1, 0, "central directory");
+    check_zip_change(end + 16, 255, 0, "central directory");
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} tests[] = {
+    {"round trip", test_round_trip},
+    {"strides", test_strides},
+    {"numpy samples", test_numpy_samples},
+    {"npy types", test_npy_types},
+    {"npy refused", test_npy_refused},
+    {"safetensors refused", test_safetensors_refused},
+    {"names refused", test_names_refused},
+    {"truncated", test_truncated},
+    {"corrupted", test_corrupted},
+    {"mutations", test_mutations},
+    {"memory failures", test_memory_failures},
+    {"unpacking limits", test_unpacking_limits},
+    {"high ratio", test_high_ratio},
+    {"lists", test_lists},
+    {"zip refused", test_zip_refused},
+    {"whole files", test_whole_files},
+    {"special files", test_special_files},
+    {"failing calls", test_failing_calls},
+    {"partial and interrupted", test_partial_and_interrupted},
+    {"crashes", test_crashes},
+    {"memory failures of files", test_memory_failures_of_files},
+};
+
+int main(void)
+{
+    int passed = 0, failed = 0;
+    snprintf(folder, sizeof folder, "/tmp/tide-test-io-XXXXXX");
+    if (!mkdtemp(folder)) return 1;
+    snprintf(path, sizeof path, "%s/x.npz", folder);
+    make_samples();
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
+        int64_t blocks = memory_get_stats().live_blocks;
+        failed_checks = 0;
+        tests[i].run();
+        CHECK(memory_get_stats().live_blocks == blocks);
+        if (failed_checks) printf("FAIL %s: %d checks\n", tests[i].name, failed_checks);
+        *(failed_checks ? &failed : &passed) += 1;
+    }
+    for (int i = 0; i < 3; i++) free(written[i].data);
+    unlink(path);
+    rmdir(folder);
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed > 0;
+}

@@ -1,0 +1,394 @@
+-- test_io.lua -- tide.save, tide.load, tide.read_idx: round trips, files made by NumPy and safetensors, refusals with the reason.
+local tide = require "tide"
+
+local function unhex(text)
+  return (text:gsub("%s", ""):gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end))
+end
+
+-- Made by numpy 2.4.6 and safetensors 0.8.0 (Python); a = np.arange(6).reshape(2, 3).
+local samples = {
+  npy_f4 = unhex [[
+    934e554d5059010076007b276465736372273a20273c6634272c2027666f727472616e5f6f72646572273a2046616c73652c2027736861
+    7065273a2028322c2033292c207d2020202020202020202020202020202020202020202020202020202020202020202020202020202020
+    20202020202020202020202020202020200a000000000000003f0000803f0000c03f0000004000002040
+  ]],
+  npy_f8_big_fortran = unhex [[
+    934e554d5059010076007b276465736372273a20273e6638272c2027666f727472616e5f6f72646572273a20547275652c202773686170
+    65273a2028322c2033292c207d202020202020202020202020202020202020202020202020202020202020202020202020202020202020
+    20202020202020202020202020202020200a00000000000000003fd33333333333343fb999999999999a3fd999999999999a3fc9999999
+    99999a3fe0000000000000
+  ]],
+  npy_i4 = unhex [[
+    934e554d5059010076007b276465736372273a20273c6934272c2027666f727472616e5f6f72646572273a2046616c73652c2027736861
+    7065273a2028322c2033292c207d2020202020202020202020202020202020202020202020202020202020202020202020202020202020
+    20202020202020202020202020202020200afdfffffffeffffffffffffff000000000100000002000000
+  ]],
+  npy_bool = unhex [[
+    934e554d5059010076007b276465736372273a20277c6231272c2027666f727472616e5f6f72646572273a2046616c73652c2027736861
+    7065273a2028322c2033292c207d2020202020202020202020202020202020202020202020202020202020202020202020202020202020
+    20202020202020202020202020202020200a010001000100
+  ]],
+  npy_scalar_v2 = unhex [[
+    934e554d50590200740000007b276465736372273a20273c6938272c2027666f727472616e5f6f72646572273a2046616c73652c202773
+    68617065273a2028292c207d20202020202020202020202020202020202020202020202020202020202020202020202020202020202020
+    20202020202020202020202020202020200a0700000000000000
+  ]],
+  npy_empty = unhex [[
+    934e554d5059010076007b276465736372273a20277c7531272c2027666f727472616e5f6f72646572273a2046616c73652c2027736861
+    7065273a2028302c2033292c207d2020202020202020202020202020202020202020202020202020202020202020202020202020202020
+    20202020202020202020202020202020200a
+  ]],
+  npy_object = unhex [[
+    934e554d5059010076007b276465736372273a20277c4f272c2027666f727472616e5f6f72646572273a2046616c73652c202773686170
+    65273a2028322c292c207d2020202020202020202020202020202020202020202020202020202020202020202020202020202020202020
+    20202020202020202020202020202020200a8004958e000000000000008c166e756d70792e5f636f72652e6d756c74696172726179948c
+    0c5f7265636f6e7374727563749493948c056e756d7079948c076e6461727261799493944b0085944301629487945294284b014b028594
+    68038c0564747970659493948c024f3894898887945294284b038c017c944e4e4e4affffffff4affffffff4b3f749462895d94287d944b
+    01657494622e
+  ]],
+  npz_stored = unhex [[
+    504b03042d0000000000000021000bc0b076ffffffffffffffff05001400772e6e70790100100098000000000000009800000000000000
+    934e554d5059010076007b276465736372273a20273c6634272c2027666f727472616e5f6f72646572273a2046616c73652c2027736861
+    7065273a2028322c2033292c207d2020202020202020202020202020202020202020202020202020202020202020202020202020202020
+    20202020202020202020202020202020200a000000000000003f0000803f0000c03f0000004000002040504b03042d0000000000000021
+    006202655fffffffffffffffff0e0014006c61796572732e312e622e6e70790100100082000000000000008200000000000000934e554d
+    5059010076007b276465736372273a20277c7531272c2027666f727472616e5f6f72646572273a2046616c73652c20277368617065273a
+    2028322c292c207d2020202020202020202020202020202020202020202020202020202020202020202020202020202020202020202020
+    202020202020202020202020200a0102504b01022d032d0000000000000021000bc0b07698000000980000000500000000000000000000
+    00800100000000772e6e7079504b01022d032d0000000000000021006202655f82000000820000000e00000000000000000000008001cf
+    0000006c61796572732e312e622e6e7079504b050600000000020002006f000000910100000000
+  ]],
+  npz_deflated = unhex [[
+    504b03042d0000000800000021000bc0b076ffffffffffffffff05001400772e6e70790100100098000000000000005700000000000000
+    9bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9366a2aea3a09e965f54529498179f5f94920a12774bcc294e058a17672416a402
+    f91a463a0ac69a3a0ab50a64032e0608b067606800e20340cce0c0c0a0e00000504b03042d0000000800000021006202655fffffffffff
+    ffffff0e0014006c61796572732e312e622e6e707901001000820000000000000046000000000000009bec17ea1b10c9c850c650ad9e92
+    5a9c5ca46ea5a05e536aa8aea3a09e965f54529498179f5f94920a12774bcc294e058a17672416a402f91a463a9a3a0ab50a14002e4626
+    00504b01022d032d0000000800000021000bc0b0765700000098000000050000000000000000000000800100000000772e6e7079504b01
+    022d032d0000000800000021006202655f46000000820000000e000000000000000000000080018e0000006c61796572732e312e622e6e
+    7079504b050600000000020002006f000000140100000000
+  ]],
+  npz_zip64 = unhex [[
+    504b03042d0000000000eabb745d0bc0b076ffffffffffffffff05001400772e6e70790100100098000000000000009800000000000000
+    934e554d5059010076007b276465736372273a20273c6634272c2027666f727472616e5f6f72646572273a2046616c73652c2027736861
+    7065273a2028322c2033292c207d2020202020202020202020202020202020202020202020202020202020202020202020202020202020
+    20202020202020202020202020202020200a000000000000003f0000803f0000c03f0000004000002040504b01022d032d0000000000ea
+    bb745d0bc0b076ffffffffffffffff050014000000000000000000800100000000772e6e70790100100098000000000000009800000000
+    000000504b06062c000000000000002d002d000000000000000000010000000000000001000000000000004700000000000000cf000000
+    00000000504b060700000000160100000000000001000000504b0506000000000100010047000000cf0000000000
+  ]],
+  npz_clash = unhex [[
+    504b03042d00000008000000210021fc5023ffffffffffffffff05001400612e6e70790100100088000000000000004700000000000000
+    9bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9366a1aea3a09e965f54529498179f5f94920a12774bcc294e058a17672416a402
+    f91a9a3a0ab50a14012e0630f8600f00504b03042d000000080000002100317156f7ffffffffffffffff07001400612e622e6e70790100
+    1000880000000000000046000000000000009bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9366a1aea3a09e965f54529498179f
+    5f94920a12774bcc294e058a17672416a402f91a9a3a0ab50a14012e0608700000504b01022d032d00000008000000210021fc50234700
+    000088000000050000000000000000000000800100000000612e6e7079504b01022d032d000000080000002100317156f7460000008800
+    000007000000000000000000000080017e000000612e622e6e7079504b0506000000000200020068000000fd0000000000
+  ]],
+  safetensors = unhex [[
+    d8000000000000007b225f5f6d657461646174615f5f223a7b226279223a226e756d7079227d2c2277223a7b226474797065223a224633
+    32222c227368617065223a5b322c335d2c22646174615f6f666673657473223a5b302c32345d7d2c226c61796572732e322e62223a7b22
+    6474797065223a22493332222c227368617065223a5b315d2c22646174615f6f666673657473223a5b32342c32385d7d2c226c61796572
+    732e312e62223a7b226474797065223a225538222c227368617065223a5b325d2c22646174615f6f666673657473223a5b32382c33305d
+    7d7d2020000000000000003f0000803f0000c03f0000004000002040ffffffff0102
+  ]],
+}
+
+local idx_bytes = "\0\0\8\2\0\0\0\2\0\0\0\3\1\2\3\4\5\6"
+
+-- A path that is removed when the test ends, also by an error.
+local function with_path(extension, fn)
+  local base = os.tmpname()
+  local path = base .. extension
+  local ok, message = xpcall(fn, debug.traceback, path)
+  os.remove(base)
+  os.remove(path)
+  if not ok then error(message, 0) end
+end
+
+local function write_file(path, bytes)
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(bytes))
+  assert(file:close())
+end
+
+local function read_file(path)
+  local file = assert(io.open(path, "rb"))
+  local bytes = file:read "a"
+  file:close()
+  return bytes
+end
+
+local function load_bytes(extension, bytes)
+  local result
+  with_path(extension, function(path)
+    write_file(path, bytes)
+    result = tide.load(path)
+  end)
+  return result
+end
+
+local function flat(value, out)
+  out = out or {}
+  if type(value) ~= "table" then
+    out[#out + 1] = value
+  else
+    for _, item in ipairs(value) do flat(item, out) end
+  end
+  return out
+end
+
+-- Same dtype, shape and values?
+local function check(tensor, dtype, shape, values)
+  assert(tensor:dtype() == dtype, tensor:dtype())
+  assert(table.concat(tensor:shape(), ",") == table.concat(shape, ","), table.concat(tensor:shape(), ","))
+  local got = #shape == 0 and {tensor:item()} or flat(tensor:totable())
+  assert(#got == #values, #got)
+  for i, value in ipairs(values) do assert(got[i] == value, ("value %d: %s"):format(i, got[i])) end
+end
+
+local function check_error(words, fn, ...)
+  local ok, message = pcall(fn, ...)
+  assert(not ok, "an error was expected: " .. words)
+  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
+end
+
+local halves = {0, 0.5, 1, 1.5, 2, 2.5}
+
+local tests = {}
+
+tests["npy round trip"] = function()
+  for _, dtype in ipairs {"float32", "float64", "int64", "uint8"} do
+    local x = tide.tensor({{1, 2, 3}, {4, 5, 6}}, {dtype = dtype})
+    with_path(".npy", function(path)
+      tide.save(path, x)
+      check(tide.load(path), dtype, {2, 3}, {1, 2, 3, 4, 5, 6})
+      tide.save(path, x:transpose(1, 2))
+      check(tide.load(path), dtype, {3, 2}, {1, 4, 2, 5, 3, 6})
+      tide.save(path, tide.zeros({0, 2}, {dtype = dtype}))
+      check(tide.load(path), dtype, {0, 2}, {})
+      tide.save(path, tide.tensor(7, {dtype = dtype}))
+      check(tide.load(path), dtype, {}, {7})
+    end)
+  end
+end
+
+tests["npy of numpy"] = function()
+  check(load_bytes(".npy", samples.npy_f4), "float32", {2, 3}, halves)
+  check(load_bytes(".npy", samples.npy_f8_big_fortran), "float64", {2, 3}, {0, 0.1, 0.2, 3 * 0.1, 0.4, 0.5})
+  check(load_bytes(".npy", samples.npy_i4), "int64", {2, 3}, {-3, -2, -1, 0, 1, 2})
+  check(load_bytes(".npy", samples.npy_bool), "uint8", {2, 3}, {1, 0, 1, 0, 1, 0})
+  check(load_bytes(".npy", samples.npy_scalar_v2), "int64", {}, {7})
+  check(load_bytes(".npy", samples.npy_empty), "uint8", {0, 3}, {})
+  check_error("Python objects are never loaded", load_bytes, ".npy", samples.npy_object)
+end
+
+tests["npy has numpy's bytes"] = function()
+  with_path(".npy", function(path)
+    tide.save(path, tide.tensor {{0, 0.5, 1}, {1.5, 2, 2.5}})
+    assert(read_file(path) == samples.npy_f4)
+  end)
+end
+
+tests["special values keep their bits"] = function()
+  for _, extension in ipairs {".npz", ".safetensors"} do
+    with_path(extension, function(path)
+      local x = tide.tensor({0 / 0, 1 / 0, -1 / 0, -0.0, 5e-324, 1.7976931348623157e308}, {dtype = "float64"})
+      tide.save(path, {x = x, big = tide.tensor({math.maxinteger, math.mininteger}, {dtype = "int64"})})
+      local back = tide.load(path)
+      local values = back.x:totable()
+      assert(values[1] ~= values[1] and values[2] == 1 / 0 and values[3] == -1 / 0 and 1 / values[4] == -1 / 0)
+      assert(values[5] == 5e-324 and values[6] == 1.7976931348623157e308)
+      check(back.big, "int64", {2}, {math.maxinteger, math.mininteger})
+    end)
+  end
+end
+
+tests["nested tables"] = function()
+  for _, extension in ipairs {".npz", ".safetensors", ".NPZ"} do
+    with_path(extension, function(path)
+      tide.save(path, {
+        layers = {{weight = tide.tensor {1, 2}, bias = tide.tensor {3}}, {weight = tide.tensor {4}}},
+        step = tide.tensor(12, {dtype = "int64"}),
+        odd = {[-5] = tide.tensor {6}, [0] = tide.tensor {7}, ["a-b_01"] = tide.tensor {8}, ["007"] = tide.tensor {9}},
+      })
+      local back = tide.load(path)
+      assert(#back.layers == 2)
+      check(back.layers[1].weight, "float32", {2}, {1, 2})
+      check(back.layers[1].bias, "float32", {1}, {3})
+      check(back.layers[2].weight, "float32", {1}, {4})
+      check(back.step, "int64", {}, {12})
+      check(back.odd[-5], "float32", {1}, {6})
+      check(back.odd[0], "float32", {1}, {7})
+      check(back.odd["a-b_01"], "float32", {1}, {8})
+      check(back.odd["007"], "float32", {1}, {9})
+      tide.save(path, {})
+      assert(next(tide.load(path)) == nil)
+    end)
+  end
+end
+
+tests["equal tables make equal files"] = function()
+  for _, extension in ipairs {".npz", ".safetensors"} do
+    with_path(extension, function(path)
+      local forward, backward = {}, {}
+      for i = 1, 20 do forward["k" .. i] = tide.tensor {i} end
+      for i = 20, 1, -1 do backward["k" .. i] = tide.tensor {i} end
+      tide.save(path, forward)
+      local bytes = read_file(path)
+      tide.save(path, backward)
+      assert(read_file(path) == bytes)
+    end)
+  end
+end
+
+tests["models are saved without their configuration"] = function()
+  local model = setmetatable({w = tide.tensor {1}, act = "relu", sizes = {2, 3}, part = {f = print, b = tide.tensor {2}}},
+    {__call = function() end})
+  with_path(".npz", function(path)
+    tide.save(path, {model = model, extra = tide.tensor {3}})
+    local back = tide.load(path)
+    check(back.model.w, "float32", {1}, {1})
+    check(back.model.part.b, "float32", {1}, {2})
+    assert(back.model.act == nil and back.model.sizes == nil)
+    check_error("step is a number", tide.save, path, {w = tide.tensor {1}, step = 3})
+    check_error("a.b is a function", tide.save, path, {a = {b = print}})
+  end)
+end
+
+tests["npz and safetensors of others"] = function()
+  for _, name in ipairs {"npz_stored", "npz_deflated", "npz_zip64", "safetensors"} do
+    local back = load_bytes(name == "safetensors" and ".safetensors" or ".npz", samples[name])
+    check(back.w, "float32", {2, 3}, halves)
+    if name ~= "npz_zip64" then check(back.layers[1].b, "uint8", {2}, {1, 2}) end
+    if name == "safetensors" then check(back.layers[2].b, "int64", {1}, {-1}) end
+  end
+  check_error('the name "a.b" goes through another tensor', load_bytes, ".npz", samples.npz_clash)
+end
+
+tests["every truncation is an error"] = function()
+  for name, bytes in pairs(samples) do
+    local extension = name:find "^npy" and ".npy" or name:find "^npz" and ".npz" or ".safetensors"
+    with_path(extension, function(path)
+      for n = 0, #bytes - 1, 7 do
+        write_file(path, bytes:sub(1, n))
+        check_error(('load: cannot read "%s": '):format(path), tide.load, path)
+      end
+      write_file(path, bytes .. "\0")
+      check_error(('load: cannot read "%s": '):format(path), tide.load, path)
+    end)
+  end
+end
+
+tests["messages"] = function()
+  with_path(".npy", function(path)
+    write_file(path, samples.npy_f4:sub(1, -5))
+    local expected = ('load: cannot read "%s": header says 6 elements of float32 (24 bytes), the file holds 20'):format(path)
+    check_error(expected, tide.load, path)
+    check_error("test_io.lua:", function() local x = tide.load(path); return x end)
+  end)
+  check_error("No such file", tide.load, "/nowhere/x.npy")
+  check_error('save: cannot write "/nowhere/x.npy": ', tide.save, "/nowhere/x.npy", tide.tensor {1})
+  check_error('valid are ".npy", ".npz", ".safetensors"', tide.load, "x.csv")
+  check_error('valid are ".npy", ".npz", ".safetensors"', tide.save, "noextension", tide.tensor {1})
+  check_error("NUL", tide.load, "a\0b.npy")
+  check_error("empty", tide.load, "")
+  check_error("load: the path must be a string, got no value", tide.load)
+  check_error("load: the path must be a string, got table", tide.load, {})
+  check_error("save: a tensor or a table of tensors is expected, got no value", tide.save, "x.npy")
+  check_error("save: a tensor or a table of tensors is expected, got number", tide.save, "x.npz", 3)
+  check_error("holds one tensor", tide.save, "x.npy", {a = tide.tensor {1}})
+  check_error("holds a table", tide.save, "x.npz", tide.tensor {1})
+  check_error("2 arguments", tide.save, "x.npy", tide.tensor {1}, 3)
+end
+
+tests["keys that would not come back are refused"] = function()
+  local x = tide.tensor {1}
+  for _, key in ipairs {"a.b", "", "a/b", "a b", "\0", "é", "a\n", "..", "."} do
+    check_error(("key \"%s\" in deep.1"):format(key:match "^[^\0]*"), tide.save, "/nowhere/x.npz", {deep = {{[key] = x}}})
+  end
+  check_error('key "1" in the table would come back as an integer', tide.save, "/nowhere/x.npz", {["1"] = x})
+  check_error("key 1.5 in a must be a string or an integer", tide.save, "/nowhere/x.npz", {a = {[1.5] = x}})
+  check_error("key true", tide.save, "/nowhere/x.npz", {[true] = x})
+  local cycle = {}
+  cycle.again = cycle
+  check_error("nested deeper than 100", tide.save, "/nowhere/x.npz", cycle)
+end
+
+tests["a failed save keeps the old file"] = function()
+  with_path(".safetensors", function(path)
+    tide.save(path, {x = tide.tensor {1, 2}})
+    check_error("__metadata__", tide.save, path, {x = tide.tensor {3}, __metadata__ = tide.tensor {4}})
+    check(tide.load(path).x, "float32", {2}, {1, 2})
+  end)
+end
+
+tests["options"] = function()
+  with_path(".npz", function(path)
+    write_file(path, samples.npz_deflated)
+    check(tide.load(path, {limit = 1000}).w, "float32", {2, 3}, halves)
+    check_error("limit", tide.load, path, {limit = 100})
+    check_error('unknown option limits; valid is "limit"', tide.load, path, {limits = 100})
+    check_error("option limit must be a number of bytes, got -1", tide.load, path, {limit = -1})
+    check_error("option limit must be a number of bytes, got 1000", tide.load, path, {limit = "1000"})
+    check_error("options must be a table, got number", tide.load, path, 1000)
+  end)
+end
+
+tests["read_idx"] = function()
+  with_path(".idx", function(path)
+    write_file(path, idx_bytes)
+    check(tide.read_idx(path), "uint8", {2, 3}, {1, 2, 3, 4, 5, 6})
+    write_file(path, "\0\0\x0d\1\0\0\0\2\x3f\x80\0\0\xc0\0\0\0")
+    check(tide.read_idx(path), "float32", {2}, {1, -2})
+    write_file(path, idx_bytes .. "\0")
+    check_error("header says 6 elements of uint8 (6 bytes), the file holds 7", tide.read_idx, path)
+    write_file(path, "\0\0\8\3\x7f\xff\xff\xff\x7f\xff\xff\xff\x7f\xff\xff\xff")
+    check_error(('read_idx: cannot read "%s": header says a shape'):format(path), tide.read_idx, path)
+    write_file(path, "PK\3\4")
+    check_error("it is no idx file", tide.read_idx, path)
+  end)
+end
+
+tests["MNIST"] = function()
+  local folder = os.getenv "TIDE_DATA"
+  if not folder then return "skip: TIDE_DATA is not set" end
+  local name = folder .. "/mnist/t10k-labels-idx1-ubyte.gz"
+  local file = io.open(name, "rb")
+  if not file then return "skip: no " .. name end
+  file:close()
+  local labels = tide.read_idx(name)
+  assert(labels:dtype() == "uint8" and labels:shape()[1] == 10000 and #labels:shape() == 1)
+  local counts = {}
+  for _, label in ipairs(labels:totable()) do counts[label] = (counts[label] or 0) + 1 end
+  for label, count in pairs {[0] = 980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009} do assert(counts[label] == count) end
+  local images = tide.read_idx(folder .. "/mnist/t10k-images-idx3-ubyte.gz")
+  assert(table.concat(images:shape(), "x") == "10000x28x28" and images:dtype() == "uint8")
+  check_error("limit", tide.read_idx, name, {limit = 10000})
+end
+
+tests["repeated loads and errors leave nothing behind"] = function()
+  with_path(".npz", function(path)
+    write_file(path, samples.npz_deflated)
+    collectgarbage()
+    for _ = 1, 200 do
+      tide.load(path)
+      pcall(tide.load, path, {limit = 100})
+      pcall(tide.save, "/nowhere/x.npz", {a = tide.tensor {1}})
+    end
+    write_file(path, samples.npz_clash)
+    for _ = 1, 200 do assert(not pcall(tide.load, path)) end
+    collectgarbage()
+    if tide.memory then
+      local before = tide.memory()
+      for _ = 1, 100 do pcall(tide.load, path) end
+      collectgarbage()
+      collectgarbage()
+      local after = tide.memory()
+      assert(type(before) ~= "table" or before.live_bytes == nil or after.live_bytes <= before.live_bytes)
+    end
+  end)
+end
+
+return tests
