@@ -1,3 +1,3 @@
 std = "lua54"
-max_line_length = 132
+max_line_length = 140
 exclude_files = {"build", "runs"}

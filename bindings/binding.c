@@ -21,13 +21,17 @@ struct session *session_get(lua_State *L)
     return s;
 }
 
-/* Is this chunk part of the library? Its files are .../tide/NAME.lua and the generators beside them; see core.library_root. */
+/* Is this chunk part of the library (its files lie under one of the registered folders)? */
 static int is_library(lua_State *L, const char *source)
 {
-    lua_getfield(L, LUA_REGISTRYINDEX, "tide.library_root");
-    const char *root = lua_tostring(L, -1);
-    int inside = root && source[0] == '@' && strncmp(source + 1, root, strlen(root)) == 0;
-    lua_pop(L, 1);
+    int inside = 0;
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LIBRARY_ROOTS);
+    for (lua_Integer i = 1; !inside && lua_rawgeti(L, -1, i) == LUA_TSTRING; i++) {
+        const char *root = lua_tostring(L, -1);
+        inside = source[0] == '@' && strncmp(source + 1, root, strlen(root)) == 0;
+        lua_pop(L, 1);
+    }
+    lua_settop(L, inside ? -2 : -3);
     return inside;
 }
 

@@ -17,6 +17,7 @@
 #define TENSOR_TYPE "tide.Tensor"
 #define TAPE_TYPE "tide.Tape"
 #define PROGRAM_TYPE "tide.Program"
+#define LIBRARY_ROOTS "tide.library_roots" /* registry: list of folder prefixes */
 
 struct value {
     struct tensor *tensor; /* concrete: owned reference; NULL when symbolic or closed */

@@ -19,11 +19,12 @@ static int threads(lua_State *L) /* () -> count; (n) sets it */
     return 1;
 }
 
-static int library_root(lua_State *L) /* folder whose Lua files are skipped when an error looks for the user's line */
+static int library_root(lua_State *L) /* add a folder whose Lua files are skipped when an error looks for the user's line */
 {
     luaL_checkstring(L, 1);
-    lua_settop(L, 1);
-    lua_setfield(L, LUA_REGISTRYINDEX, "tide.library_root");
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LIBRARY_ROOTS);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
     return 0;
 }
 

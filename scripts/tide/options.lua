@@ -5,6 +5,13 @@
 
 local options = {}
 
+-- The engine knows how to name the user's line; without it (the pure parts of the library can be used alone) the level counts.
+local has_core, core = pcall(require, "tide.core")
+local function raise(message, level)
+  if has_core and core.raise then core.raise(message) end
+  error(message, level + 1)
+end
+
 -- Levenshtein distance, used only to suggest names.
 local function distance(a, b)
   local previous = {}
@@ -79,27 +86,27 @@ function options.check(where, given, spec, level)
   level = (level or 2) + 1
   if given == nil then given = {} end
   if type(given) ~= "table" then
-    error(("%s: options must be a table, got %s"):format(where, show(given)), level)
+    raise(("%s: options must be a table, got %s"):format(where, show(given)), level)
   end
   local out = {}
   for key, value in pairs(given) do
     local rule = spec[key]
     if not rule then
-      error(("%s: %s"):format(where, options.unknown("option", key, options.sorted_keys(spec))), level)
+      raise(("%s: %s"):format(where, options.unknown("option", key, options.sorted_keys(spec))), level)
     end
     if not type_matches(value, rule[1]) then
-      error(("%s: option %s must be a %s, got %s"):format(where, key, rule[1]:gsub("|", " or a "), show(value)), level)
+      raise(("%s: option %s must be a %s, got %s"):format(where, key, rule[1]:gsub("|", " or a "), show(value)), level)
     end
     if rule.check then
       local ok, expected = rule.check(value)
-      if not ok then error(("%s: %s must be %s, got %s"):format(where, key, expected, show(value)), level) end
+      if not ok then raise(("%s: %s must be %s, got %s"):format(where, key, expected, show(value)), level) end
     end
     out[key] = value
   end
   for key, rule in pairs(spec) do
     if out[key] == nil then
       if rule.required then
-        error(("%s: option %s is missing; it must be a %s"):format(where, key, rule[1]:gsub("|", " or a ")), level)
+        raise(("%s: option %s is missing; it must be a %s"):format(where, key, rule[1]:gsub("|", " or a ")), level)
       end
       out[key] = rule.default
     end

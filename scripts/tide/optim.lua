@@ -1,0 +1,119 @@
+--- Optimisers with PyTorch's formulas and defaults. opt:step(grads) updates the model's float tensors in place.
+
+local core = require "tide.core"
+local options = require "tide.options"
+local tree = require "tide.tree"
+
+local M = {}
+local raise = core.raise
+
+local function zeros(list)
+  local out = {}
+  for i, x in ipairs(list) do out[i] = core.full(x:shape(), 0, x:dtype()) end
+  return out
+end
+
+local number = {"number", check = options.not_negative}
+local function default(v) return {number[1], default = v, check = number.check} end
+local beta_check = function(b)
+  local ok = #b == 2
+  for _, v in ipairs(b) do ok = ok and type(v) == "number" and v >= 0 and v < 1 end
+  return ok, "{beta1, beta2} with both in [0, 1)"
+end
+
+-- Each kind: options, names of the tensors it keeps per parameter, and the update of one parameter.
+local kinds = {
+  sgd = {
+    spec = {lr = {"number", required = true, check = options.not_negative}, momentum = default(0), weight_decay = default(0)},
+    slots = function(o) return o.momentum > 0 and {"momentum"} or {} end,
+    update = function(self, p, g, i)
+      local o = self.options
+      core.sgd(p, g, self.slots.momentum and self.slots.momentum[i], self.steps == 1, o.lr, o.momentum, o.weight_decay)
+    end,
+  },
+  adam = {
+    spec = {lr = default(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check}, eps = default(1e-8), weight_decay = default(0)},
+    slots = function() return {"m", "v"} end,
+    update = function(self, p, g, i)
+      local o = self.options
+      core.adam(p, g, self.slots.m[i], self.slots.v[i], self.steps, o.lr, o.betas[1], o.betas[2], o.eps, o.weight_decay, 0)
+    end,
+  },
+  adamw = {
+    spec = {lr = default(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check}, eps = default(1e-8), weight_decay = default(1e-2)},
+    slots = function() return {"m", "v"} end,
+    update = function(self, p, g, i)
+      local o = self.options
+      core.adam(p, g, self.slots.m[i], self.slots.v[i], self.steps, o.lr, o.betas[1], o.betas[2], o.eps, 0, o.weight_decay)
+    end,
+  },
+  rmsprop = {
+    spec = {lr = default(1e-2), alpha = {"number", default = 0.99, check = options.between(0, 1)}, eps = default(1e-8), weight_decay = default(0)},
+    slots = function() return {"square"} end,
+    update = function(self, p, g, i)
+      local o = self.options
+      core.rmsprop(p, g, self.slots.square[i], o.lr, o.alpha, o.eps, o.weight_decay)
+    end,
+  },
+}
+
+local methods = {}
+
+--- Update the parameters with gradients of the model's structure (as tide.grad returns them).
+function methods:step(grads)
+  local list = tree.tensors(grads, true)
+  if #list ~= #self.parameters then
+    raise(("%s: the model has %d float tensors, the gradient %d; pass what tide.grad returned for this model"):format(self.kind, #self.parameters, #list))
+  end
+  self.steps = self.steps + 1
+  local update = kinds[self.kind].update
+  for i, p in ipairs(self.parameters) do update(self, p, list[i], i) end
+end
+
+--- What is needed to go on later, as a table of tensors that tide.save takes: the step count and the moments.
+function methods:state()
+  local out = {steps = core.full({}, self.steps, "int64")}
+  for name, list in pairs(self.slots) do
+    out[name] = {}
+    for i, x in ipairs(list) do out[name][i] = x:clone() end
+  end
+  return out
+end
+
+--- Go on from a state; it must come from the same kind of optimiser of a model with the same shapes.
+function methods:load_state(state)
+  if type(state) ~= "table" or not tree.is_tensor(state.steps) then raise(self.kind .. ": this is not a state that opt:state() returned") end
+  for name, list in pairs(self.slots) do
+    if type(state[name]) ~= "table" or #state[name] ~= #list then
+      raise(("%s: the state has no \"%s\" for %d tensors; it belongs to another optimiser or model"):format(self.kind, name, #list))
+    end
+    for i, x in ipairs(list) do -- check everything before anything changes
+      local s = state[name][i]
+      if table.concat(s:shape(), ",") ~= table.concat(x:shape(), ",") or s:dtype() ~= x:dtype() then
+        raise(("%s: state %s[%d] has shape {%s}, expected {%s}"):format(self.kind, name, i, table.concat(s:shape(), ", "), table.concat(x:shape(), ", ")))
+      end
+    end
+  end
+  for name, list in pairs(self.slots) do
+    for i, x in ipairs(list) do x:copy_(state[name][i]) end
+  end
+  self.steps = state.steps:item()
+end
+
+local meta = {__name = "optimiser", __index = methods}
+
+local function make(kind)
+  return function(model, opts)
+    local rules = kinds[kind]
+    local o = options.check("optim." .. kind, opts, rules.spec)
+    local parameters = tree.tensors(model, true)
+    if #parameters == 0 then raise(("optim.%s: the model has no float tensors, got %s"):format(kind, options.show(model))) end
+    local slots = {}
+    for _, name in ipairs(rules.slots(o)) do slots[name] = zeros(parameters) end
+    return setmetatable({kind = kind, options = o, parameters = parameters, slots = slots, steps = 0}, meta)
+  end
+end
+
+for kind in pairs(kinds) do M[kind] = make(kind) end
+
+return M

@@ -1,0 +1,175 @@
+--- The training loop: shuffled batches, one compiled step, records of loss, accuracy and evaluation counts.
+
+local core = require "tide.core"
+local autodiff = require "tide.autodiff"
+local ode = require "tide.ode"
+local optim = require "tide.optim"
+local options = require "tide.options"
+local progress = require "tide.progress"
+local tensor = require "tide.tensor"
+local tree = require "tide.tree"
+
+local M = {}
+local raise = core.raise
+
+local losses = {mse = tensor.mse, smooth_l1 = tensor.smooth_l1, cross_entropy = tensor.cross_entropy}
+
+local function find_loss(where, loss)
+  if type(loss) == "function" then return loss end
+  if not losses[loss] then raise(("%s: %s"):format(where, options.unknown("loss", loss, options.sorted_keys(losses)))) end
+  return losses[loss]
+end
+
+-- How many predictions are right: the largest logit for class labels, the sign for targets -1/+1. nil when neither makes sense.
+local function counter(y)
+  if y:dtype() == "int64" then
+    return function(prediction, target) return prediction:argmax(2):eq(target):to("float32"):sum():item() end
+  end
+  if y:numel() > 0 and y:abs():ne(1):to("float32"):sum():item() == 0 then
+    return function(prediction, target) return (prediction * target):gt(0):to("float32"):sum():item() / (target:numel() // #target) end
+  end
+  return nil
+end
+
+local function check_data(where, data)
+  if type(data) ~= "table" or not tree.is_tensor(data.x) or not tree.is_tensor(data.y) then
+    raise(where .. ": data must be a table {x = tensor, y = tensor}, as the generators of tide.data return")
+  end
+  if #data.x ~= #data.y then raise(("%s: data.x has %d samples, data.y %d"):format(where, #data.x, #data.y)) end
+  if #data.x == 0 then raise(where .. ": the data set is empty") end
+  return data
+end
+
+local evaluate_spec = {batch = {"integer", default = 256, check = options.at_least(1)}, loss = {"string|function", default = "cross_entropy"}, solver = {"table"}}
+
+--- evaluate(model, data, {batch=, loss=, solver=}) -> {loss=, accuracy=, nfe=}: means over all samples; nfe per batch.
+function M.evaluate(model, data, opts)
+  local o = options.check("tide.evaluate", opts, evaluate_spec)
+  check_data("tide.evaluate", data)
+  local loss, count = find_loss("tide.evaluate", o.loss), counter(data.y)
+  local call = o.solver and {solver = o.solver} or nil
+  local forward = autodiff.compile(function(m, x, y)
+    local prediction = m(x, call)
+    return prediction, loss(prediction, y)
+  end)
+  local total, right, batches, n, before = 0, 0, 0, #data.x, ode.totals().nfe
+  for first = 1, n, o.batch do
+    local last = math.min(first + o.batch - 1, n)
+    local y = data.y:slice(1, first, last)
+    local prediction, value = forward(model, data.x:slice(1, first, last), y)
+    total = total + value:item() * (last - first + 1)
+    if count then right = right + count(prediction, y) end
+    batches = batches + 1
+  end
+  return {loss = total / n, accuracy = count and right / n or nil, nfe = (ode.totals().nfe - before) / batches}
+end
+
+local train_spec = {
+  model = {"any", required = true}, data = {"table", required = true}, optimizer = {"any", required = true}, loss = {"string|function", default = "mse"},
+  batch = {"integer", default = 64, check = options.at_least(1)}, epochs = {"integer", check = options.at_least(1)},
+  iterations = {"integer", check = options.at_least(1)}, seed = {"integer", default = 1}, record_every = {"integer", check = options.at_least(1)},
+  drop_last = {"boolean", default = false}, shuffle = {"boolean", default = true}, solver = {"table"}, callback = {"function"},
+  quiet = {"boolean", default = false}, label = {"string"}, history = {"table"},
+}
+
+local function check_arguments(opts)
+  if type(opts) ~= "table" then raise("tide.train: expected a table of options, got " .. options.show(opts)) end
+  local o = options.check("tide.train", opts, train_spec, 3)
+  check_data("tide.train", o.data)
+  if not o.epochs == not o.iterations then raise("tide.train: give epochs or iterations, one of them") end
+  if type(o.optimizer) == "string" then
+    if not optim[o.optimizer] then raise("tide.train: " .. options.unknown("optimizer", o.optimizer, options.sorted_keys(optim))) end
+    o.optimizer = optim[o.optimizer](o.model)
+  elseif type(o.optimizer) ~= "table" or not o.optimizer.step then
+    raise("tide.train: optimizer must be one of tide.optim or its name, got " .. options.show(o.optimizer))
+  end
+  local n = #o.data.x
+  o.batch = math.min(o.batch, n)
+  o.per_epoch = o.drop_last and n // o.batch or (n + o.batch - 1) // o.batch
+  o.total = o.iterations or o.epochs * o.per_epoch
+  o.record_every = o.record_every or (o.epochs and o.per_epoch or math.max(1, o.total // 50))
+  return o
+end
+
+-- Means of what happened since the last record; also kept by column (history.loss[i] is history[i].loss).
+local function new_record(history, sums, iteration, o, start)
+  local record = {iteration = iteration, epoch = iteration / o.per_epoch, loss = sums.loss / sums.samples,
+                  accuracy = sums.right and sums.right / sums.samples or nil, nfe_forward = sums.nfe / sums.batches,
+                  nfe_backward = sums.nfe_backward / sums.batches, seconds = core.monotonic() - start}
+  history[#history + 1] = record
+  for key, value in pairs(record) do
+    history[key] = history[key] or {}
+    history[key][#history] = value
+  end
+  return record
+end
+
+local function empty_sums(count) return {loss = 0, samples = 0, batches = 0, nfe = 0, nfe_backward = 0, right = count and 0 or nil} end
+
+local function add_batch(sums, value, prediction, y, count, before)
+  local after, size = ode.totals(), #y
+  sums.loss, sums.samples, sums.batches = sums.loss + value * size, sums.samples + size, sums.batches + 1
+  sums.nfe, sums.nfe_backward = sums.nfe + after.nfe - before.nfe, sums.nfe_backward + after.nfe_backward - before.nfe_backward
+  if count then sums.right = sums.right + count(prediction, y) end
+end
+
+local function show(record)
+  local fields = {{"loss", ("%.4g"):format(record.loss)}}
+  if record.accuracy then fields[#fields + 1] = {"acc", ("%.3f"):format(record.accuracy)} end
+  if record.nfe_forward > 0 then fields[#fields + 1] = {"nfe", ("%.0f+%.0f"):format(record.nfe_forward, record.nfe_backward)} end
+  return fields
+end
+
+--- train{model=, data=, optimizer=, loss=, batch=, epochs= | iterations=, seed=, ...} -> history: a list of records {iteration, epoch, loss,
+-- accuracy, nfe_forward, nfe_backward, seconds}, means over the batches since the record before; history.loss etc. are the columns.
+-- callback(record, model) runs at each record and may return false to stop. A NaN loss or a failed solve is an error that names the iteration;
+-- the records so far are in the table given as `history`.
+function M.train(opts)
+  local o = check_arguments(opts)
+  local loss, count = find_loss("tide.train", o.loss), counter(o.data.y)
+  local call = o.solver and {solver = o.solver} or nil
+  local step = autodiff.compile(function(model, x, y)
+    local prediction
+    local value, grads = autodiff.value_and_grad(function(m)
+      prediction = m(x, call)
+      return loss(prediction, y)
+    end)(model)
+    return value, grads, prediction
+  end)
+  local history, n, start = o.history or {}, #o.data.x, core.monotonic()
+  local meter <close> = progress.new{total = o.total, label = o.label or "train", unit = "it", quiet = o.quiet}
+  local order, sums
+  sums = empty_sums(count)
+  for i = 1, o.total do
+    local at = (i - 1) % o.per_epoch
+    -- The order of an epoch is a function of seed and epoch alone, so that a resumed run sees the same batches.
+    if at == 0 and o.shuffle then order = core.permutation(n, o.seed * 1000003 + (i - 1) // o.per_epoch) end
+    local first, last = at * o.batch + 1, math.min((at + 1) * o.batch, n)
+    local x, y
+    if o.shuffle then
+      local positions = order:slice(1, first, last)
+      x, y = o.data.x:take(positions), o.data.y:take(positions)
+    else
+      x, y = o.data.x:slice(1, first, last), o.data.y:slice(1, first, last)
+    end
+    local before = ode.totals()
+    local value, grads, prediction = step(o.model, x, y)
+    local number = value:item()
+    if number ~= number or number == math.huge then
+      raise(("tide.train: the loss is %s at iteration %d; lower the learning rate, or use tighter tolerances"):format(number, i))
+    end
+    o.optimizer:step(grads)
+    add_batch(sums, number, prediction, y, count, before)
+    if i % o.record_every == 0 or i == o.total then
+      local record = new_record(history, sums, i, o, start)
+      sums = empty_sums(count)
+      meter:update(i, show(record))
+      if o.callback and o.callback(record, o.model) == false then break end
+    else
+      meter:update(i)
+    end
+  end
+  return history
+end
+
+return M
