@@ -1,46 +1,54 @@
 # Tide: `make help` lists the targets. Everything that is built goes to build/, except the launcher ./tide.
+# V=1 shows the commands, WERROR=1 turns warnings into errors, CC, CFLAGS and LDFLAGS are respected.
 
 VERSION  := 0.1.0
 PREFIX   ?= /usr/local
 VARIANT  ?= release
 CC       ?= cc
 AR       ?= ar
+Q        := $(if $(V),,@)
+MAKEFLAGS += --no-builtin-rules
+
+PACKAGES := build-essential pkg-config liblua5.4-dev libopenblas-dev libpng-dev zlib1g-dev libedit-dev
+ADVICE   := sh scripts/setup.sh installs it; by hand on Debian: apt install $(PACKAGES)
 
 LUA_PC   := $(firstword $(foreach n,lua5.4 lua-5.4 lua54,$(shell pkg-config --exists $(n) 2>/dev/null && echo $(n))))
-ifeq ($(LUA_PC),)
-ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),all)),)
-$(error Lua 5.4 development files were not found; on Debian: apt install build-essential pkg-config liblua5.4-dev libopenblas-dev libpng-dev zlib1g-dev libedit-dev)
-endif
-endif
 LUA_CFLAGS := $(shell pkg-config --cflags $(LUA_PC) 2>/dev/null)
-LUA_LIBS   := $(shell pkg-config --libs $(LUA_PC) 2>/dev/null)
-LUA        ?= $(firstword $(shell command -v lua5.4 lua 2>/dev/null))
+LUA_LIBS   := $(or $(shell pkg-config --libs $(LUA_PC) 2>/dev/null),-llua5.4)
 BLAS_CFLAGS := $(shell pkg-config --cflags openblas 2>/dev/null)
 EDIT_LIBS  := $(shell pkg-config --exists libedit 2>/dev/null && pkg-config --libs libedit)
 EDIT_CFLAGS := $(if $(EDIT_LIBS),-DHAVE_LIBEDIT $(shell pkg-config --cflags libedit))
 
+BUILD   := build/$(VARIANT)
 ifeq ($(VARIANT),release)
 BUILD   := build
 OPTIMISE := -O2 -g1
 HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 else ifeq ($(VARIANT),asan)
-BUILD   := build/asan
 OPTIMISE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 else ifeq ($(VARIANT),tsan)
-BUILD   := build/tsan
 OPTIMISE := -O1 -g -fsanitize=thread
 else ifeq ($(VARIANT),debug)
-BUILD   := build/debug
 OPTIMISE := -O0 -g
 else
 $(error VARIANT must be release, asan, tsan or debug)
+endif
+
+# The launcher finds its Lua files and core.so by the folder it lies in, so each other variant gets the layout of an installation.
+ifeq ($(VARIANT),release)
+PROGRAM := tide
+MODULE  := build/tide/core.so
+else
+PROGRAM := $(BUILD)/bin/tide
+MODULE  := $(BUILD)/lib/lua/5.4/tide/core.so
+LIBRARY := $(BUILD)/share/lua/5.4/tide
 endif
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 CFLAGS  ?=
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fno-math-errno $(OPTIMISE) $(HARDEN) $(WARN) -Icore -Ibindings \
               -DTIDE_VERSION='"$(VERSION)"' $(BLAS_CFLAGS) $(CFLAGS)
-LDFLAGS += -Wl,-z,relro,-z,now
+ALL_LDFLAGS := $(OPTIMISE) -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # The innermost loops, once per instruction set.
 LOOP_CFLAGS := -O3 -fno-trapping-math $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),-Wno-pass-failed)
@@ -58,47 +66,134 @@ CORE_SRC  := $(filter-out core/kernels/loops.c,$(wildcard core/*/*.c))
 BIND_SRC  := $(filter-out bindings/launcher.c,$(wildcard bindings/*.c))
 CORE_OBJ  := $(CORE_SRC:%.c=$(BUILD)/%.o) $(ISAS:%=$(BUILD)/core/kernels/loops_%.o)
 BIND_OBJ  := $(BIND_SRC:%.c=$(BUILD)/%.o)
-TEST_SRC  := $(wildcard tests/c/test_*.c)
-TEST_BIN  := $(TEST_SRC:tests/c/%.c=$(BUILD)/tests/%)
+TEST_BIN  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
 CORE_LIBS := -lpng -lz -ldl -lm -lpthread
 
-.PHONY: all test test-c test-lua bench bench-peers figures lint asan install clean help env format
+.PHONY: all test test-c test-lua test-programs asan tsan bench bench-peers figures lint format install uninstall env clean help FORCE
 .SECONDARY:
 
-all: $(BUILD)/tide/core.so tide ## build the engine and the launcher (the default)
+all: $(MODULE) $(PROGRAM) $(LIBRARY) ## build the engine and the launcher (the default)
 
 $(BUILD)/libtide.a: $(CORE_OBJ)
-	@rm -f $@
-	$(AR) rcs $@ $^
+	$(if $(V),,@echo "  AR   $@")
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
 
 # Never linked with liblua: the module finds the lua_* symbols in the program that loads it. nodelete: worker threads run its code.
-$(BUILD)/tide/core.so: $(BIND_OBJ) $(BUILD)/libtide.a
+$(MODULE): $(BIND_OBJ) $(BUILD)/libtide.a
 	@mkdir -p $(@D)
-	$(CC) -shared $(OPTIMISE) $(LDFLAGS) -Wl,-z,nodelete -o $@ $(BIND_OBJ) -Wl,--whole-archive $(BUILD)/libtide.a -Wl,--no-whole-archive \
-	      $(CORE_LIBS) $(EDIT_LIBS)
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(CC) -shared $(ALL_LDFLAGS) -Wl,-z,nodelete -o $@ $(BIND_OBJ) \
+	      -Wl,--whole-archive $(BUILD)/libtide.a -Wl,--no-whole-archive $(CORE_LIBS) $(EDIT_LIBS)
 
-tide: $(BUILD)/bindings/launcher.o
-	$(CC) $(if $(filter asan,$(VARIANT)),$(OPTIMISE)) -pie -Wl,-E $(LDFLAGS) -o $@ $< $(LUA_LIBS) -ldl -lm
-
-$(BUILD)/%.o: %.c Makefile
+$(PROGRAM): $(BUILD)/bindings/launcher.o
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(if $(filter bindings/%,$<),$(LUA_CFLAGS) $(EDIT_CFLAGS)) \
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(CC) -pie -Wl,-E $(ALL_LDFLAGS) -o $@ $< $(LUA_LIBS) -ldl -lm
+
+$(BUILD)/share/lua/5.4/tide:
+	@mkdir -p $(@D)
+	@ln -sfn $(CURDIR)/scripts/tide $@
+
+$(BUILD)/%.o: %.c Makefile $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC   $<")
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter bindings/%,$<),$(LUA_CFLAGS) $(EDIT_CFLAGS)) \
 	      $(if $(filter core/kernels/dispatch.c,$<),$(X86_LOOPS)) -MMD -MP -c -o $@ $<
 
-$(BUILD)/core/kernels/loops_%.o: core/kernels/loops.c Makefile
+$(ISAS:%=$(BUILD)/core/kernels/loops_%.o): $(BUILD)/core/kernels/loops_%.o: core/kernels/loops.c Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LOOP_CFLAGS) $(ISA_$*) -DLOOPS_NAME=$* -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo "  CC   $< ($*)")
+	$(Q)$(CC) $(ALL_CFLAGS) $(LOOP_CFLAGS) $(ISA_$*) -DLOOPS_NAME=$* -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/%: tests/c/%.c $(BUILD)/libtide.a Makefile
+$(TEST_BIN): $(BUILD)/tests/%: tests/c/%.c $(BUILD)/libtide.a Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/c -MMD -MP -o $@ $< -Wl,--whole-archive $(BUILD)/libtide.a -Wl,--no-whole-archive $(LDFLAGS) $(CORE_LIBS)
+	$(if $(V),,@echo "  CC   $<")
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/c -MMD -MP -MF $@.d -o $@ $< \
+	      -Wl,--whole-archive $(BUILD)/libtide.a -Wl,--no-whole-archive $(ALL_LDFLAGS) $(CORE_LIBS)
 
--include $(shell find build -name '*.d' 2>/dev/null)
+# Rewritten when compiler or flags change, so that everything is built anew; the time to look for what the build needs.
+FLAGS := $(CC) $(filter-out -Werror,$(ALL_CFLAGS)) $(LUA_CFLAGS) $(EDIT_CFLAGS)
+$(BUILD)/flags: FORCE | $(filter clean,$(MAKECMDGOALS))
+	@echo "$(subst ",\",$(FLAGS))" | cmp -s - $@ || { \
+	  command -v $(firstword $(CC)) >/dev/null || { echo "Tide: there is no C compiler $(firstword $(CC)). $(ADVICE)" >&2; exit 1; }; \
+	  for header in lua.h cblas.h png.h zlib.h; do \
+	    echo "#include <$$header>" | $(CC) $(LUA_CFLAGS) $(BLAS_CFLAGS) $(CFLAGS) -E -o /dev/null - 2>/dev/null || lacks="$$lacks $$header"; \
+	  done; \
+	  [ -z "$$lacks" ] || { echo "Tide: not found:$$lacks. $(ADVICE)" >&2; exit 1; }; \
+	  mkdir -p $(@D) && echo "$(subst ",\",$(FLAGS))" > $@; }
 
-test: all test-c test-lua ## build and run every test (C, Lua, REPL, README examples, lint); ends with "N passed, N failed"
+-include $(patsubst %.o,%.d,$(CORE_OBJ) $(BIND_OBJ) $(BUILD)/bindings/launcher.o) $(TEST_BIN:=.d)
+
+# tests/run.sh builds what it needs, so that a part that cannot be built counts as a failure and not as the end of everything.
+RUN_TESTS = MAKEFLAGS= CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' WERROR='$(WERROR)' sh tests/run.sh
+
+test: ## build and run every test (C, Lua, REPL, README examples, lint); ends with "N passed, N failed"
+	@VARIANT=$(VARIANT) $(RUN_TESTS)
+
+test-c: ## the C tests only
+	@VARIANT=$(VARIANT) $(RUN_TESTS) c
+
+test-lua: ## the Lua tests only
+	@VARIANT=$(VARIANT) $(RUN_TESTS) lua
+
+test-programs: $(TEST_BIN)
+
+asan: ## C and Lua tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@VARIANT=asan $(RUN_TESTS) c lua
+
+tsan: ## C and Lua tests under ThreadSanitizer, four threads
+	@VARIANT=tsan TIDE_THREADS=4 $(RUN_TESTS) c lua
+
+lint: all ## rules of the sources that no compiler checks
+	@./tide tests/lint/run.lua
+
+bench: all ## how fast the engine is here
+	./tide tests/bench/bench.lua
+
+bench-peers: all ## the same beside other programs that are installed
+	sh tests/bench/peers.sh
+
+figures: all ## draw the figures of every finished experiment in runs/ anew
+	@sh scripts/figures.sh
+
+format: ## lay out the C sources by .clang-format
+	@command -v clang-format >/dev/null || { echo "clang-format is not installed (apt install clang-format)" >&2; exit 1; }
+	clang-format -i $(wildcard core/*/*.[ch] bindings/*.[ch] tests/c/*.[ch])
+
+# An installation: the paths that both stock lua5.4 and the launcher search.
+BIN_DIR := $(DESTDIR)$(PREFIX)/bin
+LUA_DIR := $(DESTDIR)$(PREFIX)/share/lua/5.4/tide
+SO_DIR  := $(DESTDIR)$(PREFIX)/lib/lua/5.4/tide
+DOC_DIR := $(DESTDIR)$(PREFIX)/share/doc/tide
+folders = $(sort $(dir $(1)))
+lua_files = $(shell cd $(1) && find . -name '*.lua' -not -path './cache/*' | sed 's,^\./,,')
+
+install: ## install under PREFIX (default /usr/local), staged under DESTDIR
+ifneq ($(VARIANT),release)
+	$(error only the release variant is installed)
+endif
+	@$(MAKE) --no-print-directory all
+	rm -rf "$(LUA_DIR)" "$(SO_DIR)"
+	install -d "$(BIN_DIR)" "$(SO_DIR)" "$(LUA_DIR)/data" "$(DOC_DIR)"
+	install -m 755 tide "$(BIN_DIR)/tide"
+	install -m 644 build/tide/core.so "$(SO_DIR)/core.so"
+	@cd scripts/tide && for f in $(call lua_files,scripts/tide); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/$$f"; done
+	@cd data && for f in $(call lua_files,data); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/data/$$f"; done
+	install -m 644 plots/style.gp "$(LUA_DIR)/plot/style.gp"
+	install -m 644 $(wildcard README.md LICENSE CITATION.cff) "$(DOC_DIR)"
+
+uninstall: ## remove what install put there
+	rm -f "$(BIN_DIR)/tide"
+	rm -rf "$(LUA_DIR)" "$(SO_DIR)" "$(DOC_DIR)"
+
+env: ## lines that let stock lua5.4 use this checkout: eval "$(make -s env)"
+	@echo "export LUA_PATH_5_4='$(CURDIR)/scripts/?.lua;$(CURDIR)/scripts/?/init.lua;;'"
+	@echo "export LUA_CPATH_5_4='$(CURDIR)/build/?.so;;'"
 
 clean: ## remove everything that was built
 	rm -rf build tide
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo "  VARIANT=debug, asan or tsan builds build/VARIANT/bin/tide"

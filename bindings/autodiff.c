@@ -1,6 +1,7 @@
 /* Tapes and programs for scripts/tide/autodiff.lua, which knows about functions and tables of tensors. */
 #include <string.h>
 
+#include "autodiff/field.h"
 #include "autodiff/program.h"
 #include "autodiff/vjp.h"
 #include "base/memory.h"
@@ -9,13 +10,20 @@
 
 /* ---- tapes ---- */
 
+/* Active recorders form a list from the innermost outwards. They need not end in the order of a stack: a coroutine may be suspended, or
+ * dropped, while it records. */
 struct recorder {
-    struct tape *tape;     /* owned */
-    struct tape *previous; /* recording before this one began */
+    struct tape *tape;         /* owned; the first member, see field_tape in ode.c */
+    struct recorder *previous; /* recorder that was the innermost one when this one began */
     int active;
 };
 
-static struct recorder *recorder_check(lua_State *L, int arg) { return luaL_checkudata(L, arg, TAPE_TYPE); }
+static struct recorder *recorder_check(lua_State *L, int arg)
+{
+    struct recorder *r = luaL_checkudata(L, arg, TAPE_TYPE);
+    if (!r->tape) binding_error(L, "the tape is closed");
+    return r;
+}
 
 /* tape_begin(): a new tape becomes the one that symbolic operations are recorded on, until it is closed. */
 static int tape_begin(lua_State *L)
@@ -25,24 +33,29 @@ static int tape_begin(lua_State *L)
     *r = (struct recorder){0};
     luaL_setmetatable(L, TAPE_TYPE);
     binding_check(L, tape_new(&r->tape, s->recording));
-    r->previous = s->recording;
+    r->previous = s->recorder;
     r->active = 1;
+    s->recorder = r;
     s->recording = r->tape;
     return 1;
 }
 
 static int tape_end(lua_State *L)
 {
-    struct recorder *r = recorder_check(L, 1);
+    struct recorder *r = luaL_checkudata(L, 1, TAPE_TYPE);
     struct session *s = session_get(L);
-    if (r->active && s->recording == r->tape) s->recording = r->previous;
+    if (!r->active) return 0;
+    struct recorder **link = &s->recorder;
+    while (*link != r) link = &(*link)->previous;
+    *link = r->previous;
+    s->recording = s->recorder ? s->recorder->tape : NULL;
     r->active = 0;
     return 0;
 }
 
 static int tape_collect(lua_State *L)
 {
-    struct recorder *r = recorder_check(L, 1);
+    struct recorder *r = luaL_checkudata(L, 1, TAPE_TYPE);
     tape_end(L);
     tape_release(r->tape);
     r->tape = NULL;
@@ -147,6 +160,39 @@ static int tape_jvp_lua(lua_State *L)
     return 1;
 }
 
+/* tape:captures({outputs}): do they need values of an enclosing recording? */
+static int tape_captures(lua_State *L)
+{
+    struct tape *t = recorder_check(L, 1)->tape;
+    int captures = 0, n;
+    nodes_check(L, t, 2, &n);
+    for (int i = 0; i < t->n_inputs; i++) captures |= t->captured[i] >= 0;
+    lua_pushboolean(L, captures);
+    return 1;
+}
+
+/* tape:inline({inputs}, {outputs}) -> {symbols}: everything recorded on `tape`, which has ended, again on the one being recorded. */
+static int tape_inline_lua(lua_State *L)
+{
+    struct tape *source = recorder_check(L, 1)->tape, *t = session_get(L)->recording;
+    if (!t) binding_error(L, "this symbolic tensor belongs to a recording that has ended; return values from the recorded function "
+                             "instead of storing them outside");
+    int n_out, n_in, next = 0;
+    int *declared = nodes_check(L, t, 2, &n_in), *outputs = nodes_check(L, source, 3, &n_out);
+    int *inputs = lua_newuserdatauv(L, (size_t)(source->n_inputs + 1) * sizeof *inputs, 0);
+    for (int i = 0; i < source->n_inputs; i++) {
+        if (source->captured[i] < 0 && next == n_in) return binding_error(L, "the recorded function has more than %d inputs", n_in);
+        inputs[i] = source->captured[i] >= 0 ? tape_import(t, source->parent, source->captured[i]) : declared[next++];
+        if (inputs[i] < 0) binding_check(L, tape_take_status(t));
+    }
+    int *nodes = lua_newuserdatauv(L, (size_t)(n_out + 1) * sizeof *nodes, 0);
+    enum status status = tape_inline_outputs(t, source, inputs, outputs, n_out, nodes);
+    if (t->status != STATUS_OK) status = tape_take_status(t);
+    binding_check(L, status);
+    push_symbols(L, t, nodes, n_out);
+    return 1;
+}
+
 /* ---- programs ---- */
 
 struct program_box {
@@ -183,8 +229,8 @@ static int program_make(lua_State *L)
     return 1;
 }
 
-/* Dense memory of input i, checked; a dense copy is left on the stack when it is needed. */
-static const void *input_data(lua_State *L, const struct program *p, int i)
+/* Check input i of the list at `list` and put a dense copy in its place where it is strided. */
+static void make_input_dense(lua_State *L, const struct program *p, int list, int i)
 {
     lua_rawgeti(L, 2, i + 1);
     const struct array *wanted = program_input(p, i), *a = &tensor_check(L, -1)->array;
@@ -192,15 +238,16 @@ static const void *input_data(lua_State *L, const struct program *p, int i)
     if (!array_same_shape(wanted, a) || wanted->dtype != a->dtype)
         binding_error(L, "input %d has shape %s (%s), the program was recorded for %s (%s)", i + 1, array_shape_text(a, ta),
                       dtype_name(a->dtype), array_shape_text(wanted, tw), dtype_name(wanted->dtype));
-    if (array_is_contiguous(a)) {
-        lua_pop(L, 1);
-        return a->data; /* the list at index 2 keeps it alive */
+    struct value *held = value_push_empty(L);
+    struct tensor *source = tensor_check(L, -2);
+    if (array_is_contiguous(&source->array)) {
+        held->tensor = tensor_retain(source); /* so that nobody can close it while the program runs */
+    } else {
+        binding_check(L, tensor_new(&held->tensor, wanted->dtype, wanted->rank, wanted->shape));
+        array_copy_dense(&source->array, held->tensor->array.data);
     }
-    struct value *dense = value_push_empty(L);
-    binding_check(L, tensor_new(&dense->tensor, a->dtype, a->rank, a->shape));
-    array_copy_dense(a, dense->tensor->array.data);
-    lua_remove(L, -2);
-    return dense->tensor->array.data;
+    lua_rawseti(L, list, i + 1);
+    lua_pop(L, 1);
 }
 
 /* program:run({inputs}) -> {outputs} */
@@ -211,7 +258,6 @@ static int program_run_lua(lua_State *L)
     int n_in = program_n_inputs(p), n_out = program_n_outputs(p);
     if ((int)lua_rawlen(L, 2) != n_in) return binding_error(L, "the program takes %d inputs, got %d", n_in, (int)lua_rawlen(L, 2));
     lua_settop(L, 2);
-    luaL_checkstack(L, n_in + 8, "program inputs");
     void **addresses = lua_newuserdatauv(L, (size_t)(n_in + n_out + 1) * sizeof *addresses, 0);
     const void **inputs = (const void **)addresses;
     lua_createtable(L, n_out, 0);
@@ -224,7 +270,13 @@ static int program_run_lua(lua_State *L)
         addresses[n_in + i] = v->tensor->array.data;
         lua_rawseti(L, result, i + 1);
     }
-    for (int i = 0; i < n_in; i++) inputs[i] = input_data(L, p, i);
+    lua_createtable(L, n_in, 0);
+    for (int i = 0; i < n_in; i++) make_input_dense(L, p, result + 1, i);
+    for (int i = 0; i < n_in; i++) {
+        lua_rawgeti(L, result + 1, i + 1);
+        inputs[i] = value_test(L, -1)->tensor->array.data;
+        lua_pop(L, 1);
+    }
     binding_check(L, program_run(p, inputs, addresses + n_in));
     lua_pushvalue(L, result);
     return 1;
@@ -242,7 +294,8 @@ static int program_describe(lua_State *L)
 }
 
 static const luaL_Reg tape_methods[] = {
-    {"input", tape_add_input}, {"vjp", tape_vjp_lua}, {"jvp", tape_jvp_lua}, {"finish", tape_end}, {NULL, NULL}};
+    {"input", tape_add_input},   {"vjp", tape_vjp_lua},       {"jvp", tape_jvp_lua}, {"finish", tape_end},
+    {"captures", tape_captures}, {"inline", tape_inline_lua}, {NULL, NULL}};
 static const luaL_Reg program_methods[] = {{"run", program_run_lua}, {"describe", program_describe}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"tape_begin", tape_begin}, {"is_recording", is_recording}, {"vjp", tape_vjp_lua},
                                      {"jvp", tape_jvp_lua},      {"program", program_make},      {NULL, NULL}};

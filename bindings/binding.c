@@ -1,6 +1,7 @@
 /* Sessions, errors with the user's position, and argument checks. */
 #include "binding.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -71,6 +72,14 @@ enum dtype dtype_check(lua_State *L, int arg, int fallback)
         binding_error(L, "dtype must be a string (\"float32\", \"float64\", \"int64\", \"uint8\"), got a %s", luaL_typename(L, arg));
     binding_check(L, dtype_find(lua_tostring(L, arg), &dtype));
     return dtype;
+}
+
+double number_check(lua_State *L, double value, enum dtype dtype)
+{
+    if (!dtype_is_float(dtype) && (value != floor(value) || fabs(value) > 0x1p53 || (dtype == UINT8 && (value < 0 || value > 255))))
+        binding_error(L, "the number %f does not fit a tensor of dtype %s, and numbers never change a dtype; convert with x:to(\"float32\")",
+                      value, dtype_name(dtype));
+    return value;
 }
 
 int integers_check(lua_State *L, int arg, const char *what, int64_t *out, int most)

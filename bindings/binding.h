@@ -27,7 +27,8 @@ struct value {
 
 /* One per Lua universe, in the registry. */
 struct session {
-    struct tape *recording; /* innermost tape being recorded, borrowed from its userdata on the Lua stack; NULL when none */
+    struct tape *recording; /* innermost tape being recorded, borrowed from its recorder; NULL when none */
+    struct recorder *recorder; /* its owner, a userdata that takes itself out of this list when it ends; see autodiff.c */
     size_t debt;            /* bytes of tensors made since the last full collection */
     struct rng rng;         /* default generator */
 };
@@ -69,6 +70,9 @@ int binding_error(lua_State *L, const char *format, ...);
 
 /* A dtype name or nil (then `fallback`) at `arg`. */
 enum dtype dtype_check(lua_State *L, int arg, int fallback);
+
+/* The number, or an error when a tensor of that dtype cannot hold it (floats hold every number). */
+double number_check(lua_State *L, double value, enum dtype dtype);
 
 /* The table of whole numbers at `arg` into out[]; returns how many (at most `most`). `what` names it in errors. */
 int integers_check(lua_State *L, int arg, const char *what, int64_t *out, int most);

@@ -90,8 +90,11 @@ static void read_options(lua_State *L, int table, struct solve_options *o)
     o->checkpoint_steps = (int64_t)number_field(L, table, "checkpoint_steps", 10);
     o->adjoint_rtol = number_field(L, table, "adjoint_rtol", o->rtol);
     o->adjoint_atol = number_field(L, table, "adjoint_atol", o->atol);
+    o->reconstruction_limit = number_field(L, table, "reconstruction_limit", 10);
     o->controller = (struct controller){.safety = number_field(L, table, "safety", 0.9), .min_factor = number_field(L, table, "min_factor", 0.2),
                                         .max_factor = number_field(L, table, "max_factor", 10), .exponent = 1.0 / (o->method.error_order + 1)};
+    o->controller.min_after_accept = o->overshoot ? 1 : o->controller.min_factor;
+    o->controller.max_after_reject = o->overshoot ? o->controller.max_factor : 1;
     double gains[MAX_STAGES] = {1, 0, 0};
     row_field(L, table, "controller_gains", gains);
     memcpy(o->controller.k, gains, sizeof o->controller.k);

@@ -1,5 +1,4 @@
 /* Ops as Lua functions: at once on concrete tensors, recorded on symbolic ones. */
-#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -10,6 +9,20 @@ int value_node(lua_State *L, struct tape *t, struct value *v)
     int node = v->tape ? tape_import(t, v->tape, v->node) : tape_constant(t, v->tensor);
     if (node < 0) binding_check(L, tape_take_status(t));
     return node;
+}
+
+/* Operands may be tensors and numbers. Returns whether one is symbolic. */
+static int operands_check(lua_State *L, enum op_id op, int first, int n)
+{
+    int symbolic = 0;
+    for (int i = 0; i < n; i++) {
+        if (lua_type(L, first + i) == LUA_TNUMBER) continue;
+        if (!value_test(L, first + i))
+            binding_error(L, "%s: operand %d must be a tensor%s, got %s", op_table[op].name, i + 1, n > 1 ? " or a number" : "",
+                          luaL_typename(L, first + i));
+        symbolic |= value_check(L, first + i)->tape != NULL;
+    }
+    return symbolic;
 }
 
 /* The dtype that the operands are brought to, or -1 to leave each as it is. The condition of `where` takes no part. */
@@ -26,14 +39,7 @@ static int common_dtype(lua_State *L, enum op_id id, int first, int n)
 }
 
 /* A number takes the dtype of the tensors beside it; it must fit. */
-static double number_operand(lua_State *L, int arg, enum dtype dtype)
-{
-    double value = lua_tonumber(L, arg);
-    if (!dtype_is_float(dtype) && (value != floor(value) || fabs(value) > 0x1p53 || (dtype == UINT8 && (value < 0 || value > 255))))
-        binding_error(L, "the number %f does not fit a tensor of dtype %s, and numbers never change a dtype; convert with x:to(\"float32\")",
-                      value, dtype_name(dtype));
-    return value;
-}
+static double number_operand(lua_State *L, int arg, enum dtype dtype) { return number_check(L, lua_tonumber(L, arg), dtype); }
 
 static enum status apply_recorded(lua_State *L, struct tape *t, enum op_id op, const struct attrs *attrs, int first, int n, int common)
 {
@@ -84,14 +90,7 @@ static enum status apply_at_once(lua_State *L, enum op_id op, const struct attrs
 
 void value_apply(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n)
 {
-    int symbolic = 0, common;
-    for (int i = 0; i < n; i++) {
-        if (lua_type(L, first + i) == LUA_TNUMBER) continue;
-        if (!value_test(L, first + i))
-            binding_error(L, "%s: operand %d must be a tensor%s, got %s", op_table[op].name, i + 1, n > 1 ? " or a number" : "", luaL_typename(L, first + i));
-        symbolic |= value_check(L, first + i)->tape != NULL;
-    }
-    common = common_dtype(L, op, first, n);
+    int symbolic = operands_check(L, op, first, n), common = common_dtype(L, op, first, n);
     for (int i = 0; i < n; i++)
         if (!value_test(L, first + i)) {
             if (common < 0) binding_error(L, "%s needs at least one tensor among its operands", op_table[op].name);
@@ -106,9 +105,11 @@ void value_apply(lua_State *L, enum op_id op, const struct attrs *attrs, int fir
         return;
     }
     struct value *v = value_push_empty(L);
+    operands_check(L, op, first, n); /* again: the collector may just have run a finalizer that closed one */
     enum status status = apply_at_once(L, op, attrs, first, n, common, &v->tensor);
     if (status == STATUS_MEMORY) { /* garbage may be holding it */
         lua_gc(L, LUA_GCCOLLECT, 0);
+        operands_check(L, op, first, n);
         status = apply_at_once(L, op, attrs, first, n, common, &v->tensor);
     }
     binding_check(L, status);

@@ -209,6 +209,31 @@ static int tensor_index(lua_State *L)
     return 1;
 }
 
+/* The number at index 3 into every element. */
+static void assign_number(lua_State *L, const struct array *part, int64_t n)
+{
+    if (part->dtype == INT64 && lua_isinteger(L, 3)) {
+        for (int64_t j = 0; j < n; j++) *(int64_t *)array_at(part, j) = lua_tointeger(L, 3);
+        return;
+    }
+    double value = number_check(L, lua_tonumber(L, 3), part->dtype);
+    for (int64_t j = 0; j < n; j++) array_set(part, j, value);
+}
+
+/* The elements of `view`, which has part's shape, converted to part's dtype, by way of a copy: both may lie in one storage. */
+static void assign_tensor(lua_State *L, const struct array *part, const struct array *view, int64_t n)
+{
+    int64_t one[2] = {1, n}, unit[2] = {0, 1};
+    size_t size = dtype_size(part->dtype);
+    char *dense = lua_newuserdatauv(L, (size_t)n * dtype_size(view->dtype) + 1, 0), *converted = dense;
+    array_copy_dense(view, dense);
+    if (view->dtype != part->dtype) {
+        converted = lua_newuserdatauv(L, (size_t)n * size + 1, 0);
+        loops->cast[view->dtype][part->dtype](one, dense, unit, converted);
+    }
+    for (int64_t j = 0; j < n; j++) memcpy(array_at(part, j), converted + (size_t)j * size, size);
+}
+
 static int tensor_newindex(lua_State *L)
 {
     int whole = 0;
@@ -222,9 +247,10 @@ static int tensor_newindex(lua_State *L)
     part.data = (char *)a.data + i * a.stride[0] * (int64_t)dtype_size(a.dtype);
     int64_t n = array_numel(&part);
     if (lua_type(L, 3) == LUA_TNUMBER) {
-        for (int64_t j = 0; j < n; j++) array_set(&part, j, lua_tonumber(L, 3));
+        assign_number(L, &part, n);
         return 0;
     }
+    if (!value_test(L, 3)) return binding_error(L, "an element of a tensor is set to a number or a tensor, got %s", luaL_typename(L, 3));
     struct array source = tensor_check(L, 3)->array, view;
     char to[SHAPE_TEXT], from[SHAPE_TEXT];
     int rank;
@@ -234,13 +260,14 @@ static int tensor_newindex(lua_State *L)
         return binding_error(L, "cannot assign a tensor of shape %s to an element of shape %s", array_shape_text(&source, from),
                              array_shape_text(&part, to));
     broadcast_view(&source, rank, shape, &view);
-    for (int64_t j = 0; j < n; j++) array_set(&part, j, array_get(&view, j));
+    assign_tensor(L, &part, &view, n);
     return 0;
 }
 
 static int tensor_compare(lua_State *L)
 {
-    return binding_error(L, "tensors are compared element by element with x:lt(y), x:le(y), x:gt(y), x:ge(y), x:eq(y); for one number use x:item()");
+    return binding_error(L, "tensors are compared element by element with x:lt(y), x:le(y), x:gt(y), x:ge(y), x:eq(y); for one number use x:item(); "
+                            "to choose between values use tide.where(x:lt(y), a, b)");
 }
 
 /* ---- creation ---- */
@@ -249,8 +276,8 @@ static int tensor_full(lua_State *L) /* shape, value, dtype */
 {
     int64_t shape[MAX_RANK];
     int rank = integers_check(L, 1, "shape", shape, MAX_RANK);
-    double value = luaL_checknumber(L, 2);
     enum dtype dtype = dtype_check(L, 3, FLOAT32);
+    double value = number_check(L, luaL_checknumber(L, 2), dtype);
     struct value *v = value_push_empty(L);
     enum status status = tensor_new(&v->tensor, dtype, rank, shape);
     if (status == STATUS_MEMORY) {
@@ -315,6 +342,11 @@ static int tensor_arange(lua_State *L) /* first, step, n, dtype: element i is fi
     double first = luaL_checknumber(L, 1), step = luaL_checknumber(L, 2);
     int64_t n = luaL_checkinteger(L, 3);
     enum dtype dtype = dtype_check(L, 4, FLOAT32);
+    if (n > 0) {
+        number_check(L, first, dtype);
+        number_check(L, first + (double)(n - 1) * step, dtype);
+        if (!dtype_is_float(dtype) && n > 1) number_check(L, step, INT64);
+    }
     struct value *v = value_push_empty(L);
     binding_check(L, tensor_new(&v->tensor, dtype, 1, &n));
     for (int64_t i = 0; i < n; i++) array_set(&v->tensor->array, i, first + (double)i * step);
@@ -348,7 +380,7 @@ static void fill_nested(lua_State *L, const struct array *a, int axis, int64_t *
         if (lua_type(L, -1) != LUA_TNUMBER && !lua_isboolean(L, -1))
             binding_error(L, "tensor: element %d must be a number, got a %s", (int)*at + 1, luaL_typename(L, -1));
         double value = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tonumber(L, -1);
-        if (!dtype_is_float(a->dtype) && (value != floor(value) || (a->dtype == UINT8 && (value < 0 || value > 255)) || fabs(value) > 0x1p63))
+        if (!dtype_is_float(a->dtype) && (value != floor(value) || (a->dtype == UINT8 && (value < 0 || value > 255)) || value < -0x1p63 || value >= 0x1p63))
             binding_error(L, "tensor: element %d is %f, which %s cannot hold", (int)*at + 1, value, dtype_name(a->dtype));
         array_set(a, (*at)++, value);
         return;
@@ -357,6 +389,10 @@ static void fill_nested(lua_State *L, const struct array *a, int axis, int64_t *
         binding_error(L, "tensor: the table is ragged: at depth %d a list of %d elements was expected, got %s%s", axis + 1,
                       (int)a->shape[axis], lua_type(L, -1) == LUA_TTABLE ? "one of another length" : "a ",
                       lua_type(L, -1) == LUA_TTABLE ? "" : luaL_typename(L, -1));
+    if (a->shape[axis] == 0) {
+        lua_pushnil(L);
+        if (lua_next(L, -2)) binding_error(L, "tensor: a list of numbers was expected, got a table with the key %s", luaL_tolstring(L, -2, NULL));
+    }
     for (int64_t i = 1; i <= a->shape[axis]; i++) {
         lua_rawgeti(L, -1, i);
         fill_nested(L, a, axis + 1, at);

@@ -135,8 +135,8 @@ def completion(s):
     s.wait(PROMPT)
     s.send("bet")
     expect(s.line(""), "2")
-    s.send('require "tide.opt\t')
-    s.wait('ions"')
+    s.send('require "tide.optio\t')
+    s.wait('ns"')
     s.send("\x03")
     s.wait(PROMPT)
 

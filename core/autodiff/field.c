@@ -155,30 +155,42 @@ void field_set_parameters(struct field *self, const void *const *parameters)
     for (int i = 2; i < f->n_inputs; i++) f->inputs[i] = parameters[i - 2];
 }
 
-int tape_inline(struct tape *dst, const struct tape *src, const int *inputs, int output)
+/* The nodes of src on dst: copy[i] for src's node i. */
+static enum status copy_nodes(struct tape *dst, const struct tape *src, const int *inputs, int *copy)
 {
-    int *copy = memory_alloc((size_t)src->n * sizeof *copy), *in = memory_alloc(MAX_RANK * sizeof *in), capacity = MAX_RANK, result = -1;
-    int next_input = 0;
-    if (!copy || !in) goto done;
-    for (int i = 0; i < src->n; i++) {
+    int capacity = MAX_RANK, next_input = 0, *in = memory_alloc((size_t)capacity * sizeof *in);
+    enum status status = in ? STATUS_OK : memory_status();
+    for (int i = 0; i < src->n && status == STATUS_OK; i++) {
         const struct node *node = &src->nodes[i];
         if (node->op == OP_INPUT) copy[i] = inputs[next_input++];
         else if (node->op == OP_CONSTANT) copy[i] = tape_constant(dst, node->constant);
         else {
             if (node->n_in > capacity) {
-                int *larger = memory_realloc(in, (size_t)node->n_in * sizeof *in);
-                if (!larger) goto done;
-                in = larger;
+                memory_free(in);
                 capacity = node->n_in;
+                if (!(in = memory_alloc((size_t)capacity * sizeof *in))) return memory_status();
             }
             for (int j = 0; j < node->n_in; j++) in[j] = copy[node->in[j]];
             copy[i] = tape_emit(dst, node->op, node->attrs, in, node->n_in);
         }
-        if (copy[i] < 0) goto done;
+        if (copy[i] < 0) status = tape_status(dst);
     }
-    result = copy[output];
-done:
-    memory_free(copy);
     memory_free(in);
-    return result;
+    return status;
+}
+
+enum status tape_inline_outputs(struct tape *dst, const struct tape *src, const int *inputs, const int *outputs, int n_outputs, int *nodes)
+{
+    int *copy = memory_alloc((size_t)src->n * sizeof *copy);
+    if (!copy) return memory_status();
+    enum status status = copy_nodes(dst, src, inputs, copy);
+    for (int i = 0; i < n_outputs && status == STATUS_OK; i++) nodes[i] = copy[outputs[i]];
+    memory_free(copy);
+    return status;
+}
+
+int tape_inline(struct tape *dst, const struct tape *src, const int *inputs, int output)
+{
+    int node;
+    return tape_inline_outputs(dst, src, inputs, &output, 1, &node) == STATUS_OK ? node : -1;
 }

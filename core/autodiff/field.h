@@ -32,5 +32,7 @@ void field_set_parameters(struct field *f, const void *const *parameters);
 
 /* Copy the nodes of `src` onto `dst`, with src's inputs replaced by the given nodes of dst; returns dst's node for `output`, or -1. */
 int tape_inline(struct tape *dst, const struct tape *src, const int *inputs, int output);
+/* The same for several outputs: nodes[i] is dst's node for outputs[i]. */
+enum status tape_inline_outputs(struct tape *dst, const struct tape *src, const int *inputs, const int *outputs, int n_outputs, int *nodes);
 
 #endif

@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "kernels/elementwise.h"
 
+#define V(i) c->attrs->v[i]
+
 struct elementwise_plan {
     struct loop_plan loop;
     unary_loop unary;
@@ -51,7 +53,7 @@ static enum status new_plan(struct call *c, int n_in)
 {
     struct elementwise_plan *p = c->plan = memory_zalloc(1, sizeof *p);
     if (!p) return memory_status();
-    loop_plan(&p->loop, &c->out, (const struct array *[]){&c->in[0], &c->in[n_in - 1]}, n_in);
+    if (n_in > 0) loop_plan(&p->loop, &c->out, (const struct array *[]){&c->in[0], &c->in[n_in - 1]}, n_in);
     return STATUS_OK;
 }
 
@@ -71,9 +73,11 @@ enum status prepare_binary(struct call *c)
     return STATUS_OK;
 }
 
+/* The loop runs over the input's shape: a reshape has another one, but the same elements in the same order. */
 enum status prepare_copy(struct call *c)
 {
-    TRY(new_plan(c, 1));
+    TRY(new_plan(c, 0));
+    loop_plan(&((struct elementwise_plan *)c->plan)->loop, &c->in[0], &(const struct array *){&c->in[0]}, 1);
     ((struct elementwise_plan *)c->plan)->unary = loops->cast[c->in[0].dtype][c->in[0].dtype];
     c->run = run_unary;
     return STATUS_OK;
@@ -81,7 +85,8 @@ enum status prepare_copy(struct call *c)
 
 enum status infer_cast(struct call *c)
 {
-    return array_init(&c->out, (enum dtype)c->attrs->v[0], c->in[0].rank, c->in[0].shape);
+    if (V(0) < 0 || V(0) >= DTYPE_COUNT) return status_set(STATUS_DTYPE, "cast: there is no dtype number %lld", (long long)V(0));
+    return array_init(&c->out, (enum dtype)V(0), c->in[0].rank, c->in[0].shape);
 }
 
 enum status prepare_cast(struct call *c)
@@ -189,10 +194,15 @@ RULE(div)
     if (v->need[1]) v->xbar[1] = NEG(DIV(MUL(G, Y), Z));
 }
 
-/* d x^z = z x^(z-1) dx + x^z log x dz; the second term is taken as zero where x <= 0, as it has no real value there. */
+/* d x^z = z x^(z-1) dx + x^z log x dz. Where z = 0 the first factor is 0 for every x, also where x^-1 is infinite; the second term is
+ * taken as zero where x <= 0, as it has no real value there. */
 RULE(pow)
 {
-    if (v->need[0]) v->xbar[0] = MUL(G, MUL(Z, emit2(T, OP_POW, X, emit2(T, OP_SUB, Z, NUMBER(1)))));
+    if (v->need[0]) {
+        int constant = emit2(T, OP_EQ, Z, NUMBER(0));
+        int less = tape_emit(T, OP_WHERE, NULL, (int[]){constant, NUMBER(1), emit2(T, OP_SUB, Z, NUMBER(1))}, 3);
+        v->xbar[0] = MUL(G, MUL(Z, emit2(T, OP_POW, X, less)));
+    }
     if (!v->need[1]) return;
     int positive = emit2(T, OP_GT, X, NUMBER(0));
     int safe = tape_emit(T, OP_WHERE, NULL, (int[]){positive, X, NUMBER(1)}, 3);

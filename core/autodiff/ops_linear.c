@@ -210,6 +210,8 @@ static enum status conv_geometry(const struct call *c, const int64_t x[4], const
     *s = (struct conv){c->in[0].dtype, x[0], x[1], x[2], x[3], w[0], w[2], w[3], V(0), V(1), V(2), V(3), V(4), V(5), V(6), 0, 0, 1};
     if (s->sh < 1 || s->sw < 1 || s->dh < 1 || s->dw < 1 || s->groups < 1 || s->ph < 0 || s->pw < 0)
         return status_set(STATUS_ARGUMENT, "conv: stride, dilation and groups must be >= 1 and padding >= 0");
+    for (int i = 0; i < 7; i++)
+        if (V(i) > MAX_DIM) return status_set(STATUS_ARGUMENT, "conv: stride, padding, dilation or groups is too large (%lld)", (long long)V(i));
     if (s->c % s->groups || s->o % s->groups || w[1] != s->c / s->groups)
         return status_set(STATUS_SHAPE, "conv: x has %lld channels and w is for %lld (x groups %lld) with %lld filters; w must have shape "
                           "O, C/groups, kernel and groups must divide both C and O", (long long)s->c, (long long)w[1], (long long)s->groups,

@@ -117,6 +117,8 @@ enum status infer_slice(struct call *c)
         return status_set(STATUS_ARGUMENT, "slice: the tensor has %d axes, the slice describes %d", c->in[0].rank, c->attrs->n / 3);
     for (int i = 0; i < c->in[0].rank; i++) {
         int64_t start = V(3 * i), step = V(3 * i + 1), length = V(3 * i + 2), n = c->in[0].shape[i];
+        if (step < -MAX_DIM || step > MAX_DIM || length > MAX_DIM || start < -MAX_DIM || start > MAX_DIM)
+            return status_set(STATUS_ARGUMENT, "slice: start, step or length of axis %d is out of range", i + 1);
         int64_t last = length > 0 ? start + (length - 1) * step : start;
         if (length < 0 || (length > 0 && (start < 0 || start >= n || last < 0 || last >= n)))
             return status_set(STATUS_ARGUMENT, "slice: elements %lld..%lld of axis %d lie outside 1..%lld", (long long)start + 1,
@@ -150,7 +152,10 @@ enum status infer_embed(struct call *c)
     int64_t shape[MAX_RANK];
     for (int i = 0; i < c->in[0].rank; i++) {
         shape[i] = V(3 * i + 2);
-        int64_t length = c->in[0].shape[i], start = V(3 * i), last = start + (length - 1) * V(3 * i + 1);
+        int64_t length = c->in[0].shape[i], start = V(3 * i), step = V(3 * i + 1);
+        if (step < -MAX_DIM || step > MAX_DIM || start < -MAX_DIM || start > MAX_DIM)
+            return status_set(STATUS_ARGUMENT, "embed: start or step of axis %d is out of range", i + 1);
+        int64_t last = start + (length - 1) * step;
         if (length > 0 && (start < 0 || start >= shape[i] || last < 0 || last >= shape[i]))
             return status_set(STATUS_ARGUMENT, "embed: the slice lies outside the result on axis %d", i + 1);
     }
@@ -361,6 +366,7 @@ enum status infer_one_hot(struct call *c)
         return status_set(STATUS_DTYPE, "one_hot: labels must be int64 (1 for the first class), got %s; convert with y:to(\"int64\")",
                           dtype_name(c->in[0].dtype));
     if (c->in[0].rank >= MAX_RANK) return status_set(STATUS_SHAPE, "one_hot: labels have too many axes (%d)", c->in[0].rank);
+    if (V(1) != FLOAT32 && V(1) != FLOAT64) return status_set(STATUS_DTYPE, "one_hot: the dtype must be float32 or float64");
     memcpy(shape, c->in[0].shape, sizeof shape);
     shape[c->in[0].rank] = V(0);
     return array_init(&c->out, (enum dtype)V(1), c->in[0].rank + 1, shape);

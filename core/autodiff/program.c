@@ -347,10 +347,13 @@ static enum status reserve(struct builder *b, int n_outputs)
 {
     struct program *p = b->p;
     const struct tape *t = b->tape;
-    int inputs = 0, nodes = t->n;
-    for (int i = 0; i < nodes; i++) inputs += t->nodes[i].n_in;
-    /* Each node is at most one call, plus a copy for each input that is not dense, plus a copy for each output. */
-    size_t calls = (size_t)(nodes + inputs + n_outputs), reads = (size_t)(2 * inputs + n_outputs);
+    int inputs = 0, copies = n_outputs, nodes = t->n;
+    for (int i = 0; i < nodes; i++) {
+        inputs += t->nodes[i].n_in;
+        if (op_table[t->nodes[i].op].flags & OP_DENSE) copies += t->nodes[i].n_in;
+    }
+    /* Each node is at most one call, plus a copy for each input that has to be dense and is not, plus a copy for each output. */
+    size_t calls = (size_t)(nodes + copies), reads = (size_t)(inputs + copies);
     p->calls = memory_zalloc(calls, sizeof *p->calls);
     p->call_out = memory_zalloc(calls, sizeof *p->call_out);
     p->attrs = memory_zalloc(calls, sizeof *p->attrs);

@@ -179,7 +179,7 @@ int tape_import(struct tape *t, struct tape *owner, int node)
         return fail(t, status_set(STATUS_ARGUMENT, "this symbolic tensor belongs to a recording that has ended; return values from the "
                                   "recorded function instead of storing them outside"));
     int outer = tape_import(t->parent, owner, node);
-    if (outer < 0) return fail(t, tape_status(t->parent));
+    if (outer < 0) return fail(t, tape_take_status(t->parent));
     for (int i = 0; i < t->n_inputs; i++)
         if (t->captured[i] == outer) return t->inputs[i];
     return append_input(t, &t->parent->nodes[outer].spec, outer);

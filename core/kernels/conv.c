@@ -39,7 +39,7 @@ static struct geometry geometry(const struct conv *s, enum conv_kind kind)
     g.plane = (s->h + 2 * s->ph) * g.wp;
     g.length = (s->oh - 1) * g.wp + s->ow;
     g.images = g.planes || g.pixels >= COLUMN_PIXELS ? 1 : COLUMN_PIXELS / g.pixels;
-    if (g.images > s->n) g.images = s->n;
+    if (g.images > s->n) g.images = s->n > 0 ? s->n : 1;
     if (g.planes) {
         g.lane = round_up((size_t)(s->c * g.plane) * g.size) + round_up((size_t)(s->o * g.length) * g.size);
     } else {

@@ -63,36 +63,67 @@ static int64_t kept_offset(const struct reduce_plan *p, int axes, int64_t index)
     return offset;
 }
 
+/* Offset of run i of the innermost reduced axis. */
+static int64_t run_offset(const struct reduce_plan *p, int64_t i)
+{
+    int64_t offset = 0;
+    for (int axis = p->reduced - 2; axis >= 0; axis--) {
+        offset += i % p->reduced_size[axis] * p->reduced_stride[axis];
+        i /= p->reduced_size[axis];
+    }
+    return offset;
+}
+
+/* Pairwise over the runs too, for the accuracy of one long run. */
+static double sum_runs(const struct reduce_plan *p, const char *in, int64_t first, int64_t n)
+{
+    if (n > 16) return sum_runs(p, in, first, n / 2) + sum_runs(p, in, first + n / 2, n - n / 2);
+    double total = 0;
+    int last = p->reduced - 1;
+    for (int64_t i = first; i < first + n; i++)
+        total += loops->sum[p->dtype](p->reduced_size[last], in + run_offset(p, i) * (int64_t)dtype_size(p->dtype), p->reduced_stride[last]);
+    return total;
+}
+
 static double reduce_one(const struct reduce_plan *p, const char *in)
 {
-    double (*inner)(int64_t, const void *, int64_t) = p->kind == REDUCE_SUM   ? loops->sum[p->dtype]
-                                                      : p->kind == REDUCE_MAX ? loops->max[p->dtype]
-                                                                              : loops->min[p->dtype];
+    double (*inner)(int64_t, const void *, int64_t) = p->kind == REDUCE_MAX ? loops->max[p->dtype] : loops->min[p->dtype];
     int last = p->reduced - 1;
     int64_t outer = 1, size = (int64_t)dtype_size(p->dtype);
     for (int axis = 0; axis < last; axis++) outer *= p->reduced_size[axis];
-    double total = 0;
-    for (int64_t i = 0; i < outer; i++) {
+    if (p->kind == REDUCE_SUM) return sum_runs(p, in, 0, outer);
+    double best = 0;
+    for (int64_t i = 0; i < outer && best == best; i++) {
+        double part = inner(p->reduced_size[last], in + run_offset(p, i) * size, p->reduced_stride[last]);
+        if (i == 0 || part != part || (p->kind == REDUCE_MAX ? part > best : part < best)) best = part;
+    }
+    return best;
+}
+
+/* A double holds integers up to 2^53 only; sums wrap around as in Lua. */
+static int64_t reduce_one_i64(const struct reduce_plan *p, const int64_t *in)
+{
+    int64_t total = 0;
+    for (int64_t i = 0; i < p->count; i++) {
         int64_t offset = 0, rest = i;
-        for (int axis = last - 1; axis >= 0; axis--) {
+        for (int axis = p->reduced - 1; axis >= 0; axis--) {
             offset += rest % p->reduced_size[axis] * p->reduced_stride[axis];
             rest /= p->reduced_size[axis];
         }
-        double part = inner(p->reduced_size[last], in + offset * size, p->reduced_stride[last]);
-        if (p->kind == REDUCE_SUM) total += part;
-        else if (i == 0 || part != part || (p->kind == REDUCE_MAX ? part > total : part < total)) total = part;
-        if (p->kind != REDUCE_SUM && total != total) break;
+        int64_t v = in[offset];
+        if (p->kind == REDUCE_SUM) total = (int64_t)((uint64_t)total + (uint64_t)v);
+        else if (i == 0 || (p->kind == REDUCE_MAX ? v > total : v < total)) total = v;
     }
     return total;
 }
 
-static void store(enum dtype dtype, char *out, int64_t i, double value)
+static void reduce_output(const struct reduce_plan *p, const char *in, char *out, int64_t i)
 {
-    switch (dtype) {
-    case FLOAT32: ((float *)out)[i] = (float)value; break;
-    case FLOAT64: ((double *)out)[i] = value; break;
-    case INT64: ((int64_t *)out)[i] = (int64_t)value; break;
-    default: ((uint8_t *)out)[i] = (uint8_t)value; break;
+    switch (p->dtype) {
+    case FLOAT32: ((float *)out)[i] = (float)reduce_one(p, in); break;
+    case FLOAT64: ((double *)out)[i] = reduce_one(p, in); break;
+    case INT64: ((int64_t *)out)[i] = reduce_one_i64(p, (const int64_t *)(const void *)in); break;
+    default: ((uint8_t *)out)[i] = (uint8_t)(int64_t)reduce_one(p, in); break;
     }
 }
 
@@ -104,7 +135,7 @@ static void reduce_task(void *context, int64_t task)
     int64_t size = (int64_t)dtype_size(p->dtype), first = task * job->per_task, end = first + job->per_task;
     if (!p->by_rows) {
         for (int64_t i = first; i < end && i < p->outputs; i++)
-            store(p->dtype, job->out, i, reduce_one(p, job->in + kept_offset(p, p->kept, i) * size));
+            reduce_output(p, job->in + kept_offset(p, p->kept, i) * size, job->out, i);
         return;
     }
     int64_t width = p->kept_size[p->kept - 1], pieces = (width + ROW_WIDTH - 1) / ROW_WIDTH, rows = p->outputs / width;

@@ -8,7 +8,8 @@
  * Step sizes chosen by the controller are constants of the derivative. Memory: the states of the record.
  *
  * adjoint: the continuous one (optimise, then discretise): one solve of (y, a, thetabar) backwards from each output time to the one before
- * (Chen et al. 2018, algorithm 1). y is reconstructed by integrating backwards; where that fails (contracting flows) it is an error.
+ * (Chen et al. 2018, algorithm 1). y is reconstructed by integrating backwards; where that fails (contracting flows) it is an error: the
+ * gradient is off by about as many tolerances as y is.
  *
  * Both: ybar is n_times cotangents, one per output; y0bar (n) and thetabar (n_theta) are overwritten. */
 #ifndef SOLVER_GRADIENT_H

@@ -247,8 +247,9 @@ static enum status ensure_first_stage(struct run *r)
     return STATUS_OK;
 }
 
-/* All stages of a step from (t, y), and y_next in s->next. The last stage of an FSAL method is f at the end: its input is y_next. */
-static enum status make_step(struct run *r, double h)
+/* All stages of a step from (t, y) to t + h = end, and y_next in s->next. The last stage of an FSAL method is f at the end, which is also the
+ * first of the next step: its time is `end` to the last bit, so that recomputing it there gives the same numbers. */
+static enum status make_step(struct run *r, double h, double end)
 {
     struct solver *s = r->s;
     const struct tableau *m = &r->o->method;
@@ -256,7 +257,21 @@ static enum status make_step(struct run *r, double h)
     TRY(ensure_first_stage(r));
     TRY(solve_stages(s, r->f, m, r->t, h, s->y, 1, last));
     solve_combine(s, s->y, h, m->b, m->stages, s->next);
-    return m->fsal ? field_eval(r->f, r->t + h, s->next, s->k[last]) : STATUS_OK;
+    return m->fsal ? field_eval(r->f, end, s->next, s->k[last]) : STATUS_OK;
+}
+
+static void swap_stages(struct solver *s, int i, int j)
+{
+    char *swap = s->k[i];
+    s->k[i] = s->k[j];
+    s->k[j] = swap;
+}
+
+/* The stages are about to be overwritten: move f at the end, the last of them, out of the way. */
+static void keep_end_slope(struct run *r)
+{
+    swap_stages(r->s, r->o->method.stages - 1, r->o->method.stages);
+    r->end_ready = 1;
 }
 
 /* Write the outputs that lie in the step of size h from t to end, whose stages are in k and whose last state is in next. An output time
@@ -274,7 +289,8 @@ static enum status write_outputs(struct run *r, double h, double end, int64_t st
         if (theta == 1) {
             memcpy(out, s->next, bytes);
         } else if (m->interpolation == INTERPOLATE_STEP) {
-            TRY(solve_stages(s, r->f, m, r->t, theta * h, s->y, 1, m->stages));
+            if (m->fsal && !r->end_ready) keep_end_slope(r);
+            TRY(solve_stages(s, r->f, m, r->t, theta * h, s->y, 1, m->weighted));
             solve_combine(s, s->y, theta * h, m->b, m->stages, out);
         } else {
             int need_end = tableau_interpolate(m, theta, w);
@@ -302,12 +318,8 @@ static enum status advance(struct run *r, double h, double end)
     char *swap = s->y;
     s->y = s->next;
     s->next = swap;
-    int ready = m->fsal ? m->stages - 1 : r->end_ready ? m->stages : -1; /* stage that holds f at the end, if any */
-    if (ready >= 0) {
-        swap = s->k[0];
-        s->k[0] = s->k[ready];
-        s->k[ready] = swap;
-    }
+    int ready = r->end_ready ? m->stages : m->fsal ? m->stages - 1 : -1; /* stage that holds f at the end, if any */
+    if (ready >= 0) swap_stages(s, 0, ready);
     r->first_ready = ready >= 0;
     r->stats->accepted++;
     r->t = end;
@@ -325,20 +337,19 @@ static enum status begin_attempt(struct run *r, double h)
 
 static enum status run_fixed(struct run *r)
 {
-    double t0 = r->t, span = r->end - t0, h = r->o->step_size * r->direction;
-    int64_t n = r->o->steps;
-    if (n == 0) {
-        double exact = span / h;
-        n = (int64_t)ceil(exact - 1e-9 * fmax(1, exact));
-        if (n < 1) n = 1;
-    } else {
-        h = span / (double)n;
-    }
+    double t0 = r->t, span = r->end - t0, resolution = 4 * DBL_EPSILON * fmax(fabs(t0), fabs(r->end));
+    double h = r->o->steps ? span / (double)r->o->steps : r->o->step_size * r->direction, exact = r->o->steps ? (double)r->o->steps : span / h;
+    double count = fmax(1, ceil(exact - 1e-9 * fmax(1, exact)));
+    if (!(count <= (double)r->o->max_steps))
+        return give_up(r, h, "the fixed grid needs more than max_steps", "use larger steps, or raise max_steps");
+    if (count > 1 && fabs(h) < resolution)
+        return give_up(r, h, "step size underflow", "such steps do not change t; use larger ones, or shift t towards 0");
+    int64_t n = (int64_t)count;
     for (int64_t i = 0; i < n; i++) {
         double end = i == n - 1 ? r->end : t0 + (double)(i + 1) * h, step = r->o->steps || i < n - 1 ? h : r->end - r->t;
-        if (fabs(step - h) <= 1e-9 * fabs(h)) step = h;
+        if (fabs(step - h) <= resolution) step = h; /* a step that is short by rounding only is a whole one */
         TRY(begin_attempt(r, step));
-        TRY(make_step(r, step));
+        TRY(make_step(r, step, end));
         if (!is_finite(r->s, r->s->next)) return not_finite(r, step, r->s->next, "y");
         TRY(advance(r, step, end));
     }
@@ -357,6 +368,9 @@ static double error_norm(const struct run *r, double h)
     return norm_over(r->layout, r->o->norm, error_sum, &c);
 }
 
+/* Stage times of smaller steps are no longer apart. It goes with t, not with the span: solutions over long times may start with tiny steps. */
+static double smallest_step(const struct run *r) { return fmax(16 * DBL_EPSILON * fabs(r->t), 16 * DBL_MIN); }
+
 static enum status first_step(struct run *r, double *h)
 {
     TRY(ensure_first_stage(r));
@@ -364,7 +378,7 @@ static enum status first_step(struct run *r, double *h)
     *h = r->o->first_step;
     if (*h > 0) return STATUS_OK;
     TRY(solve_initial_step(r->f, r->layout, r->o, r->t, r->s->y, r->s->k[0], r->direction, r->s->stage_input, r->s->k[1], h));
-    *h = fmin(*h, fabs(r->end - r->t));
+    *h = fmin(fmax(*h, smallest_step(r)), fabs(r->end - r->t));
     if (!(*h > 0)) *h = 1e-6 * fabs(r->end - r->t); /* f is NaN or huge at the probe; the loop finds out */
     return STATUS_OK;
 }
@@ -376,7 +390,7 @@ static enum status run_adaptive(struct run *r)
     controller_reset(&controller);
     TRY(first_step(r, &h));
     while ((r->end - r->t) * r->direction > 0) {
-        double rest = fabs(r->end - r->t), smallest = 16 * DBL_EPSILON * fmax(fabs(r->t), fabs(r->end));
+        double rest = fabs(r->end - r->t), smallest = smallest_step(r);
         /* Land on the end exactly, and leave no sliver for a last step. */
         int last = !r->o->overshoot && h >= rest * (1 - 1e-3);
         double step = r->direction * (last ? rest : h);
@@ -385,7 +399,8 @@ static enum status run_adaptive(struct run *r)
         if (fabs(step) < smallest && !last)
             return give_up(r, step, "step size underflow", "the problem may be stiff or singular: loosen rtol and atol, or check the field");
         TRY(begin_attempt(r, step));
-        TRY(make_step(r, step));
+        double end = last ? r->end : r->t + step;
+        TRY(make_step(r, step, end));
         int accepted = controller_judge(&controller, error_norm(r, step), &factor);
         if (accepted && !is_finite(r->s, r->s->next)) return not_finite(r, step, r->s->next, "y");
         if (!accepted) {
@@ -395,8 +410,6 @@ static enum status run_adaptive(struct run *r)
                 return give_up(r, step, "50 rejected steps in a row", "the field may be discontinuous: loosen rtol and atol, or split the span there");
             }
         } else {
-            double end = last ? r->end : r->t + step;
-            if (last) step = r->end - r->t;
             TRY(advance(r, step, end));
         }
         h = fabs(step) * factor;

@@ -35,10 +35,11 @@ struct solve_options {
     int64_t max_steps;
     struct controller controller;
     enum norm_kind norm;
-    int overshoot; /* final = "interpolate": step past the end and interpolate back, as the papers' code did */
+    int overshoot; /* final = "interpolate": step past the end and interpolate back */
     enum gradient_kind gradient;
     int64_t checkpoint_steps;        /* GRADIENT_CHECKPOINT: keep every so many-th state */
     double adjoint_rtol, adjoint_atol; /* continuous adjoint */
+    double reconstruction_limit;       /* it is refused when y, solved backwards, misses the stored y by more tolerances than this */
 };
 
 struct solve_stats {

@@ -8,7 +8,7 @@ local experiment = require "tide.experiment"
 local nn, csv = tide.nn, tide.csv
 
 local o = experiment.parse("g(x) in d dimensions: ResNet, Neural ODE, Augmented Neural ODE", {
-  {"dim", 2, "dimension of the data"}, {"seeds", 5, "number of seeds (weights and order of the batches; the points stay)"},
+  {"dim", 2, "dimension of the data"}, {"seeds", 10, "number of seeds (weights and order of the batches; the points stay)"},
   {"epochs", 50, "epochs"}, {"batch", 64, "batch size"}, {"lr", 1e-3, "learning rate of Adam"}, {"hidden", 32, "hidden width"},
   {"augment", 5, "augmented dimensions of the ANODE"}, {"layers", 5, "blocks of the ResNet"}, {"inner", 1000, "points of the ball"},
   {"outer", 2000, "points of the shell"}, {"loss", "smooth_l1", "smooth_l1 (the authors' code) or mse"}, {"tol", 1e-3, "rtol = atol of dopri5"},

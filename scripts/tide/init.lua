@@ -29,10 +29,11 @@ local lazy = {nn = "tide.nn", optim = "tide.optim", data = "tide.data", plot = "
               progress = "tide.progress"}
 setmetatable(tide, {__index = function(t, key)
   local name = lazy[key]
-  if key == "train" then
-    local train = require("tide.train").train
-    rawset(t, key, train)
-    return train
+  if key == "train" or key == "evaluate" then
+    local training = require "tide.train"
+    rawset(t, "train", training.train)
+    rawset(t, "evaluate", training.evaluate)
+    return training[key]
   end
   if not name then return nil end
   local module = require(name)

@@ -28,6 +28,7 @@ end
 -- ---- options ----
 
 local controllers = {I = {1, 0, 0}, PI = {0.7, -0.4, 0}, PID = {0.58, -0.21, 0.1}}
+local MAX_FIXED_STEPS = 10 ^ 8 -- a fixed grid is what the user asked for; this only stops slips such as step_size = 1e-12
 local smallest_tolerance = {float32 = 10 * 2 ^ -23, float64 = 10 * 2 ^ -52}
 
 local spec = {
@@ -44,6 +45,8 @@ local spec = {
   gradient = {"string", default = "direct", check = options.one_of{"direct", "adjoint", "checkpoint"}},
   checkpoint_steps = {"integer", default = 10, check = options.at_least(1)},
   adjoint_rtol = {"number", check = options.not_negative}, adjoint_atol = {"number", check = options.not_negative},
+  -- the continuous adjoint's gradient is off by about as many tolerances as its y is
+  reconstruction_limit = {"number", default = 10, check = function(v) return v > 0, "> 0" end},
   eager = {"boolean", default = false}, plain = {"boolean", default = false},
 }
 -- The option "rtol must be > 0" is worded for the user's likely slip; zero is fine for one of the two.
@@ -71,6 +74,7 @@ function M.check_options(where, opts, dtype)
   if (o.eager or o.plain) and opts and opts.gradient then
     raise(("%s: a field with %s = true has no gradient; leave out gradient"):format(where, o.eager and "eager" or "plain"))
   end
+  if (o.step_size or o.steps) and not (opts and opts.max_steps) then o.max_steps = MAX_FIXED_STEPS end
   o.controller_gains = controllers[o.controller]
   o.max_steps, o.checkpoint_steps = math.tointeger(o.max_steps), math.tointeger(o.checkpoint_steps)
   return o
@@ -91,11 +95,12 @@ local function check_times(where, t)
     if type(v) ~= "number" or not options.finite(v) then raise(("%s: t[%d] must be a finite number, got %s"):format(where, i, show(v))) end
   end
   for i = 2, #t do
-    if (t[i] - t[i - 1]) * (t[2] - t[1]) <= 0 then
+    if t[i] == t[i - 1] or (t[i] > t[i - 1]) ~= (t[2] > t[1]) then
       raise(("%s: times must be strictly increasing or strictly decreasing; t[%d] = %g does not follow t[%d] = %g"):format(where, i, t[i], i - 1,
         t[i - 1]))
     end
   end
+  if not options.finite(t[#t] - t[1]) then raise(("%s: the span from %g to %g is too long"):format(where, t[1], t[#t])) end
   return core.tensor_from(t, "float64")
 end
 

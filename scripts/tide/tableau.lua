@@ -114,7 +114,9 @@ function M.check(where, t)
     end
     A[i] = {}
     for j = 1, #row do
-      if type(row[j]) ~= "number" then core.raise(("%s: A[%d][%d] must be a number, got %s"):format(where, i, j, options.show(row[j]))) end
+      if type(row[j]) ~= "number" or not options.finite(row[j]) then
+        core.raise(("%s: A[%d][%d] must be a finite number, got %s"):format(where, i, j, options.show(row[j])))
+      end
       if j >= i and row[j] ~= 0 then
         core.raise(("%s: A[%d][%d] is not zero, so the method is implicit; only explicit methods are supported"):format(where, i, j))
       end
@@ -134,8 +136,9 @@ function M.check(where, t)
   local error_order = 0
   if m.b_error then
     check_numbers(where, "b_error", m.b_error, s)
-    local embedded = {}
-    for i = 1, s do embedded[i] = m.b[i] - m.b_error[i] end
+    local embedded, size = {}, 0
+    for i = 1, s do embedded[i], size = m.b[i] - m.b_error[i], size + math.abs(m.b_error[i]) end
+    if size == 0 then core.raise(where .. ": b_error is zero everywhere, so it estimates nothing; leave it out for a fixed-step method") end
     error_order = math.min(M.order(A, embedded, m.order, 1e-10), m.order - 1)
     if error_order < 1 then
       core.raise(("%s: the embedded method b - b_error has no order (its weights must sum to 1); b_error must sum to 0"):format(where))

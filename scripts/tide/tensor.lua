@@ -23,6 +23,9 @@ local function creation_options(where, opts)
   return options.check("tide." .. where, opts, creation, 3)
 end
 
+-- The whole number that v is, or nil; unlike math.tointeger it takes no strings.
+local function integer(v) return type(v) == "number" and math.tointeger(v) or nil end
+
 local function check_shape(where, shape)
   if type(shape) ~= "table" then
     raise(("tide.%s: shape must be a table such as {2, 3}, got %s"):format(where, options.show(shape)))
@@ -37,7 +40,7 @@ end
 
 -- 0-based axis from a 1-based one; negative ones count from the end.
 local function axis_index(where, axis, rank)
-  local a = math.tointeger(axis)
+  local a = integer(axis)
   if not a or a == 0 or a > rank or a < -rank then
     raise(("%s: axis must be an integer in 1..%d or -%d..-1, got %s"):format(where, rank, rank, options.show(axis)))
   end
@@ -76,13 +79,13 @@ end
 --- A random permutation of 1..n, int64.
 function M.randperm(n, opts)
   local o = creation_options("randperm", opts)
-  if not math.tointeger(n) or n < 0 then raise("tide.randperm: n must be an integer >= 0, got " .. options.show(n)) end
-  return core.permutation(math.tointeger(n), o.seed)
+  if not integer(n) or n < 0 then raise("tide.randperm: n must be an integer >= 0, got " .. options.show(n)) end
+  return core.permutation(integer(n), o.seed)
 end
 
 function M.seed(n)
-  if not math.tointeger(n) then raise("tide.seed: the seed must be an integer, got " .. options.show(n)) end
-  core.rng_state(math.tointeger(n), 0)
+  if not integer(n) then raise("tide.seed: the seed must be an integer, got " .. options.show(n)) end
+  core.rng_state(integer(n), 0)
 end
 
 function M.arange(first, last, step, opts)
@@ -100,16 +103,16 @@ end
 function M.linspace(a, b, n, opts)
   check_number("tide.linspace", "a", a)
   check_number("tide.linspace", "b", b)
-  if not math.tointeger(n) or n < 1 then raise("tide.linspace: n must be an integer >= 1, got " .. options.show(n)) end
+  if not integer(n) or n < 1 then raise("tide.linspace: n must be an integer >= 1, got " .. options.show(n)) end
   local o = creation_options("linspace", opts)
-  local x = core.arange(a, n > 1 and (b - a) / (n - 1) or 0, math.tointeger(n), o.dtype)
+  local x = core.arange(a, n > 1 and (b - a) / (n - 1) or 0, integer(n), o.dtype)
   if n > 1 then x[n] = b end
   return x
 end
 
 function M.eye(n, opts)
-  if not math.tointeger(n) or n < 0 then raise("tide.eye: n must be an integer >= 0, got " .. options.show(n)) end
-  local i = core.arange(1, 1, math.tointeger(n), "int64")
+  if not integer(n) or n < 0 then raise("tide.eye: n must be an integer >= 0, got " .. options.show(n)) end
+  local i = core.arange(1, 1, integer(n), "int64")
   return i:reshape{n, 1}:eq(i):to(creation_options("eye", opts).dtype)
 end
 
@@ -123,8 +126,8 @@ function T.reshape(x, shape)
     if n == -1 then
       if rank_hole then raise("reshape: only one axis can be -1") end
       rank_hole = i
-    elseif math.tointeger(n) then
-      known = known * math.tointeger(n)
+    elseif integer(n) then
+      known = known * integer(n)
     end
   end
   if rank_hole then
@@ -170,10 +173,15 @@ function T.slice(x, axis, first, last, step)
   local shape = check_tensor(x, "slice"):shape()
   axis = axis_index("slice", axis, #shape)
   local n = shape[axis + 1]
-  step = step or 1
-  first, last = first or (step > 0 and 1 or n), last or (step > 0 and n or 1)
-  for name, v in pairs{first = first, last = last, step = step} do
-    if not math.tointeger(v) then raise(("slice: %s must be an integer, got %s"):format(name, options.show(v))) end
+  step = step == nil and 1 or step
+  local forward = type(step) ~= "number" or step > 0
+  if first == nil then first = forward and 1 or n end
+  if last == nil then last = forward and n or 1 end
+  for _, given in ipairs{{"first", first}, {"last", last}, {"step", step}} do
+    local v = integer(given[2])
+    if not v or v > 2 ^ 31 or v < -2 ^ 31 then
+      raise(("slice: %s must be an integer of at most 2^31, got %s"):format(given[1], options.show(given[2])))
+    end
   end
   if step == 0 then raise("slice: step must not be 0") end
   if first < 0 then first = n + first + 1 end
@@ -182,7 +190,7 @@ function T.slice(x, axis, first, last, step)
   if length > 0 and (first < 1 or first > n or last < 1 or last > n) then
     raise(("slice: positions %d..%d lie outside 1..%d (axis %d of shape {%s})"):format(first, last, n, axis + 1, table.concat(shape, ", ")))
   end
-  return apply("slice", slice_attrs(shape, axis, length > 0 and math.tointeger(first) - 1 or 0, math.tointeger(step), math.tointeger(length)), x)
+  return apply("slice", slice_attrs(shape, axis, length > 0 and integer(first) - 1 or 0, integer(step), integer(length)), x)
 end
 
 --- Rows at the given 1-based positions (a 1-D int64 tensor or a table) along an axis (default 1).
@@ -233,6 +241,7 @@ end
 local function reduction(name)
   return function(x, axis, keepdim)
     local mask, rest = reduced(x, name, axis)
+    if name == "sum" and x:dtype() == "uint8" then x = x:to("int64") end -- comparisons are counted with sum
     local y = apply(name, {mask}, x)
     return keepdim and y or apply("reshape", rest, y)
   end
@@ -243,7 +252,7 @@ function T.mean(x, axis, keepdim)
   local mask, rest, count = reduced(x, "mean", axis)
   local dtype = x:dtype()
   if dtype == "int64" or dtype == "uint8" then x = x:to("float32") end
-  local y = apply("sum", {mask}, x) * (1 / count)
+  local y = apply("sum", {mask}, x) / count
   return keepdim and y or apply("reshape", rest, y)
 end
 
@@ -313,7 +322,8 @@ function M.where(condition, a, b)
 end
 
 function M.one_hot(labels, classes, opts)
-  return apply("one_hot", {classes, creation_options("one_hot", opts).dtype == "float64" and 1 or 0}, check_tensor(labels, "tide.one_hot"))
+  local dtype = creation_options("one_hot", opts).dtype
+  return apply("one_hot", {classes, dtype == "float64" and 1 or 0}, check_tensor(labels, "tide.one_hot")):to(dtype)
 end
 
 function T.clamp(x, low, high)
@@ -334,11 +344,11 @@ local conv_spec = {
 }
 
 local function pair(where, name, v)
-  if type(v) ~= "table" then return math.tointeger(v), math.tointeger(v) end
-  if #v ~= 2 or not math.tointeger(v[1]) or not math.tointeger(v[2]) then
+  if type(v) ~= "table" then return integer(v), integer(v) end
+  if #v ~= 2 or not integer(v[1]) or not integer(v[2]) then
     raise(("%s: %s must be an integer or {h, w}, got a table of %d"):format(where, name, #v))
   end
-  return math.tointeger(v[1]), math.tointeger(v[2])
+  return integer(v[1]), integer(v[2])
 end
 
 local function check_rank(where, what, x, rank, axes)
@@ -363,7 +373,7 @@ function M.conv2d(x, w, b, opts)
   local sh, sw = pair("tide.conv2d", "stride", o.stride)
   local ph, pw = pair("tide.conv2d", "padding", o.padding)
   local dh, dw = pair("tide.conv2d", "dilation", o.dilation)
-  return add_bias("tide.conv2d", apply("conv", {sh, sw, ph, pw, dh, dw, math.tointeger(o.groups)}, x, w), b, #w, 4)
+  return add_bias("tide.conv2d", apply("conv", {sh, sw, ph, pw, dh, dw, integer(o.groups)}, x, w), b, #w, 4)
 end
 
 function M.conv1d(x, w, b, opts)
@@ -373,12 +383,12 @@ function M.conv1d(x, w, b, opts)
   local function one(name)
     local v = o[name]
     if type(v) == "table" then v = v[1] end
-    if not math.tointeger(v) then raise(("tide.conv1d: %s must be an integer"):format(name)) end
-    return math.tointeger(v)
+    if not integer(v) then raise(("tide.conv1d: %s must be an integer"):format(name)) end
+    return integer(v)
   end
   local n, c, l = table.unpack(x:shape())
   local f, cg, k = table.unpack(w:shape())
-  local y = apply("conv", {1, one "stride", 0, one "padding", 1, one "dilation", math.tointeger(o.groups)}, x:reshape{n, c, 1, l}, w:reshape{f, cg, 1, k})
+  local y = apply("conv", {1, one "stride", 0, one "padding", 1, one "dilation", integer(o.groups)}, x:reshape{n, c, 1, l}, w:reshape{f, cg, 1, k})
   return add_bias("tide.conv1d", y:reshape{n, f, -1}, b, f, 3)
 end
 
@@ -416,8 +426,9 @@ function M.cross_entropy(logits, labels)
   for i = 1, rank do order[i] = i end
   table.insert(order, table.remove(order, 2))
   local log_p = T.log_softmax(rank > 2 and logits:permute(order) or logits, -1)
-  local picked = log_p * M.one_hot(labels, shape[2], {dtype = log_p:dtype()})
-  return -picked:sum() * (1 / labels:numel())
+  -- chosen, not multiplied: 0 * -inf of a class that is ruled out would be NaN
+  local picked = M.where(M.one_hot(labels, shape[2], {dtype = log_p:dtype()}), log_p, 0)
+  return -picked:sum() / labels:numel()
 end
 
 -- ---- printing ----

@@ -79,6 +79,13 @@ function tree.replace(t, list, float_only)
   end)
 end
 
+-- Strings with their length, so that none can look like the parts around it.
+local function atom(v)
+  if math.type(v) == "float" then return ("%a"):format(v) end
+  local text = tostring(v)
+  return ("%s%d:%s"):format(type(v), #text, text)
+end
+
 --- A string that tells the structure of t apart: keys, dtypes and shapes of tensors, values of everything else. Tensors go to `list`.
 function tree.signature(t, list)
   local parts = {}
@@ -90,14 +97,12 @@ function tree.signature(t, list)
       if depth > MAX_DEPTH then core.raise("a table is nested more than " .. MAX_DEPTH .. " deep (or contains itself)") end
       parts[#parts + 1] = "{" .. tostring(getmetatable(v))
       for _, k in ipairs(ordered_keys(v)) do
-        parts[#parts + 1] = type(k) .. tostring(k)
+        parts[#parts + 1] = atom(k)
         walk(v[k], depth + 1)
       end
       parts[#parts + 1] = "}"
-    elseif math.type(v) == "float" then
-      parts[#parts + 1] = ("%a"):format(v)
     else
-      parts[#parts + 1] = type(v) .. ":" .. tostring(v)
+      parts[#parts + 1] = atom(v)
     end
   end
   walk(t, 0)

@@ -45,7 +45,7 @@ add("B4", {3, 0, 0}, function(_, y)
 end, {exact = function(t) return {(2 + cos(t)) * cos(t), (2 + cos(t)) * sin(t), sin(t)} end})
 -- B5: the Jacobi functions sn, cn, dn with k^2 = 0.51.
 add("B5", {0, 1, 1}, function(_, y) return {y[2] * y[3], -y[1] * y[3], -0.51 * y[1] * y[2]} end, {
-  invariant = function(_, y) return y[1] ^ 2 + y[2] ^ 2 + 0.51 * y[1] ^ 2 + y[3] ^ 2 end, at20 = {-0.9396570798729204, -0.34211777540007491, 0.7414126596199953}})
+  invariant = function(_, y) return 1.51 * y[1] ^ 2 + y[2] ^ 2 + y[3] ^ 2 end, at20 = {-0.9396570798729204, -0.34211777540007491, 0.7414126596199953}})
 
 local function unit(n)
   local y = {1}

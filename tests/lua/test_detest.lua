@@ -74,11 +74,10 @@ tests["PI and PID control hold the ratios"] = function()
   end
 end
 
--- The error goes with the tolerance: slope of log error over log tol near 1. Problems whose solution decays to nothing, or where an
--- error happens to cross zero, are allowed to fall outside.
+-- The error goes with the tolerance: slope of log error over log tol near 1, over six decades.
 tests["the error is proportional to the tolerance"] = function()
   local inside, outside = 0, {}
-  local tolerances = {1e-4, 1e-5, 1e-6, 1e-7, 1e-8}
+  local tolerances = {1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9}
   local errors = {}
   for i, tol in ipairs(tolerances) do
     for name, r in pairs(run_all("dopri5", tol).of) do
@@ -94,7 +93,7 @@ tests["the error is proportional to the tolerance"] = function()
     end
     local slope = (n * sxy - sx * sy) / (n * sxx - sx * sx)
     if slope >= 0.75 and slope <= 1.25 then inside = inside + 1 else outside[#outside + 1] = ("%s %.2f"):format(name, slope) end
-    assert(slope > 0.4 and slope < 1.4, ("%s: slope %.2f"):format(name, slope))
+    assert(slope > 0.4 and slope < 1.3, ("%s: slope %.2f"):format(name, slope))
   end
   assert(inside >= 20, "slopes outside 0.75..1.25: " .. table.concat(outside, ", "))
 end

@@ -124,8 +124,8 @@ tests["completion follows __index tables and methods, and calls nothing"] = func
 end
 
 tests["completion inside strings: modules after require, else files"] = function()
-  equal(candidates('require "tide.opti'), 'tide.options"')
-  equal(candidates("require('tide.opti"), "tide.options'")
+  equal(candidates('require "tide.optio'), 'tide.options"')
+  equal(candidates("require('tide.optio"), "tide.options'")
   assert(candidates('require "tide.').find and candidates('require "tide.'):find("tide.repl", 1, true))
   local core = require "tide.core"
   local folder = core.tempname()

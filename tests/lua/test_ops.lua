@@ -1,0 +1,327 @@
+-- Every op: gradients in float64 against central differences, on awkward shapes and views. An op without an entry fails.
+local tide = require "tide"
+local core = tide.core
+
+local F64 = {dtype = "float64"}
+local function randn(shape, seed) return tide.randn(shape, {dtype = "float64", seed = seed or 11}) end
+local function positive(shape, seed) return randn(shape, seed):abs() + 0.5 end
+-- Away from zero, where relu, abs and sign have kinks.
+local function apart(shape, seed)
+  local x = randn(shape, seed)
+  return x + tide.where(x:gt(0), 0.3, -0.3)
+end
+
+local unary_shapes = {{}, {1}, {0}, {5}, {2, 3}, {1, 3, 1}, {2, 0, 3}, {2, 1, 2, 2}}
+local binary_shapes = {
+  {{}, {}}, {{3}, {}}, {{}, {3}}, {{2, 3}, {3}}, {{3}, {2, 3}}, {{2, 1}, {1, 3}}, {{1, 1}, {2, 3}}, {{2, 3}, {2, 3}},
+  {{0, 3}, {1, 3}}, {{2, 1, 3}, {4, 1}}, {{1}, {1}},
+}
+
+-- Views of the same shape and values as x, but laid out differently.
+local function layouts(x)
+  local list = {x}
+  local rank = x:rank()
+  if rank >= 1 then
+    list[#list + 1] = x:slice(1, -1, 1, -1):clone():slice(1, -1, 1, -1)        -- negative stride
+    list[#list + 1] = tide.stack({x, x + 1}, rank + 1):slice(rank + 1, 1, 1):reshape(x:shape())
+  end
+  if rank >= 2 then list[#list + 1] = x:transpose(1, -1):clone():transpose(1, -1) end
+  return list
+end
+
+local function check(name, fn, p, tolerance)
+  local ok, worst = tide.gradcheck(fn, p, {tolerance = tolerance or 1e-6})
+  if not ok then error(("%s: worst relative error %g"):format(name, worst), 2) end
+end
+
+-- First order on every layout, second order (the gradient of a weighted sum) on the plain one, jvp against vjp.
+local function check_all(name, fn, p, once)
+  check(name, fn, p)
+  local first = tide.tree.tensors(p, true)
+  if not once and #first > 0 then
+    local function scalar(q) local y = fn(q) return (y * (y:stop_gradient() * 0 + 0.7)):sum() + (y:square()):sum() * 0.3 end
+    check(name .. " (second order)", function(q)
+      local g = tide.grad(scalar)(q)
+      local sum
+      for i, t in ipairs(tide.tree.tensors(g, true)) do
+        local part = (t * tide.randn(t:shape(), {dtype = "float64", seed = 100 + i})):sum()
+        sum = sum and sum + part or part
+      end
+      return sum
+    end, p, 2e-6)
+  end
+  -- <ybar, J v> = <J^T ybar, v>
+  local v = tide.tree.map(p, function(x) return randn(x:shape(), 5) end)
+  local y, dy = tide.jvp(fn, p, v)
+  local ybar = randn(y:shape(), 6)
+  local y2, pullback = tide.vjp(fn, p)
+  local left = (ybar * dy):sum():item()
+  local right, size = 0, 0
+  local vs = tide.tree.tensors(v, true)
+  for i, g in ipairs(tide.tree.tensors(pullback(ybar), true)) do
+    right = right + (g * vs[i]):sum():item()
+    size = size + (g * vs[i]):abs():sum():item()
+  end
+  assert(math.abs(left - right) <= 1e-10 * (1 + size), ("%s: jvp %g, vjp %g"):format(name, left, right))
+  assert((y - y2):abs():sum():item() == 0, name .. ": values of jvp and vjp differ")
+  -- recorded equals at once, to the last bit on dense arguments (programs copy strided ones, and sums depend on the layout)
+  p = tide.tree.map(p, function(x) return x:clone() end)
+  local eager, compiled = fn(p), tide.compile(fn)
+  for _ = 1, 2 do
+    local again = compiled(p)
+    assert(again:dtype() == eager:dtype() and table.concat(again:shape(), ",") == table.concat(eager:shape(), ","), name)
+    assert((again - eager):abs():sum():item() == 0, name .. ": compiled and eager values differ")
+  end
+end
+
+local function unary(make, shapes, fn)
+  return function(name)
+    for _, shape in ipairs(shapes or unary_shapes) do
+      for _, x in ipairs(layouts(make(shape))) do
+        check_all(name .. " {" .. table.concat(shape, ",") .. "}", fn or function(q) return q[name](q) end, x, x:numel() == 0)
+      end
+    end
+  end
+end
+
+local function binary(make, fn, second)
+  return function(name)
+    fn = fn or function(a, b) return a[name](a, b) end
+    for _, shapes in ipairs(binary_shapes) do
+      local a, b = make(shapes[1], 3), (second or make)(shapes[2], 4)
+      for i, x in ipairs(layouts(a)) do
+        local ys = layouts(b)
+        check_all(name .. " both", function(p) return fn(p[1], p[2]) end, {x, ys[(i - 1) % #ys + 1]}, x:numel() == 0)
+      end
+      check_all(name .. " left", function(q) return fn(q, b) end, a)
+      check_all(name .. " right", function(q) return fn(a, q) end, b)
+    end
+    local x = make({2, 3}, 8)
+    if not second then check_all(name .. " with itself", function(q) return fn(q, q * 1.25) end, x) end
+    check_all(name .. " with a number", function(q) return fn(q, 1.7) end, x)
+  end
+end
+
+-- Functions of an op that has no gradient, or a zero one: the value must be right and the gradient zero.
+local function no_gradient(fn)
+  return function(name)
+    local x = apart{2, 3}
+    local g = tide.grad(function(q) return (fn(q):to("float64") * q):sum() end)(x)
+    assert((g - fn(x):to("float64")):abs():sum():item() == 0, name)
+  end
+end
+
+local function compare(f)
+  return function(name)
+    for _, shapes in ipairs(binary_shapes) do
+      local a, b = randn(shapes[1], 1), randn(shapes[2], 2)
+      for _, x in ipairs(layouts(a)) do
+        local c = x[name](x, b)
+        assert(c:dtype() == "uint8")
+        local full = (a + b):shape()
+        local u, v, w = x:broadcast_to(full):reshape{-1}, b:broadcast_to(full):reshape{-1}, c:reshape{-1}
+        for i = 1, #u do assert(w[i] == (f(u[i], v[i]) and 1 or 0), name) end
+      end
+    end
+    no_gradient(function(q) return q[name](q, 0.1) end)(name)
+  end
+end
+
+local function reduction(make)
+  return function(name)
+    for _, x in ipairs(layouts(make{2, 3, 2})) do
+      for _, axis in ipairs{1, 2, 3, -1, -3, {1, 3}, {2, -1}} do
+        check_all(name, function(q) return q[name](q, axis) end, x)
+        check_all(name, function(q) return q[name](q, axis, true) end, x)
+      end
+      check_all(name, function(q) return q[name](q) end, x)
+    end
+    for _, shape in ipairs{{}, {1}, {1, 1}, {4}} do check_all(name, function(q) return q[name](q) end, make(shape)) end
+  end
+end
+
+-- Distinct values, so that differences do not cross a change of the winner.
+local function distinct(shape)
+  local n = 1
+  for _, k in ipairs(shape) do n = n * k end
+  return (tide.randperm(n, {seed = 3}):to("float64") * 0.37):reshape(shape)
+end
+
+local function softmaxes(name)
+  for _, x in ipairs(layouts(randn{3, 2, 4})) do
+    for _, axis in ipairs{1, 2, -1} do check_all(name, function(q) return q[name](q, axis) end, x) end
+  end
+  check_all(name, function(q) return q[name](q, 1) end, randn{1})
+end
+
+local cases = {
+  neg = unary(randn), square = unary(randn), exp = unary(randn), sin = unary(randn), cos = unary(randn), tanh = unary(randn),
+  sigmoid = unary(randn), softplus = unary(randn), log = unary(positive), sqrt = unary(positive), reciprocal = unary(positive),
+  abs = unary(apart), relu = unary(apart), sign = no_gradient(function(q) return q:sign() end),
+  add = binary(randn), sub = binary(randn), mul = binary(randn), div = binary(randn, nil, positive), maximum = binary(randn),
+  minimum = binary(randn), pow = binary(positive, nil, randn),
+  eq = compare(function(a, b) return a == b end), ne = compare(function(a, b) return a ~= b end),
+  lt = compare(function(a, b) return a < b end), le = compare(function(a, b) return a <= b end),
+  gt = compare(function(a, b) return a > b end), ge = compare(function(a, b) return a >= b end),
+  relu_grad = binary(apart), tanh_grad = binary(randn), sigmoid_grad = binary(randn),
+  sum = reduction(randn), mean = reduction(randn), var = reduction(randn), max = reduction(distinct), min = reduction(distinct),
+  logsumexp = reduction(randn), softmax = softmaxes, log_softmax = softmaxes,
+  argmax = no_gradient(function(q) return q:argmax(2, true) end), argmin = no_gradient(function(q) return q:argmin(2, true) end),
+  clone = unary(randn), alias = unary(randn, nil, function(q) return core.apply("alias", {}, q):sin() end),
+  copy = unary(randn, nil, function(q) return core.apply("copy", {}, q):sin() end),
+  to = function(name) check_all(name, function(q) return q:to("float64"):sin() end, randn{2, 3}) end,
+  cast = function()
+    local g = tide.grad(function(q) return (q:to("float64"):square()):sum() end)(tide.tensor{1, 2})
+    assert(g:dtype() == "float32" and g[2] == 4)
+    assert(tide.tensor{1.9, -1.9}:to("int64")[2] == -1)
+  end,
+  stop_gradient = no_gradient(function(q) return q:stop_gradient() end),
+  reshape = function(name)
+    for _, x in ipairs(layouts(randn{2, 3, 2})) do
+      for _, shape in ipairs{{12}, {3, 4}, {-1, 2}, {2, 1, 6}, {1, 12}} do
+        check_all(name, function(q) return q:reshape(shape):sin() end, x)
+        local a, b = x:reshape{12}, x:clone():reshape(shape):reshape{12}
+        assert((a - b):abs():sum():item() == 0)
+      end
+    end
+    check_all(name, function(q) return q:reshape{} end, randn{1, 1})
+    check_all(name, function(q) return q:reshape{1, 1} end, randn{})
+  end,
+  flatten = function(name) check_all(name, function(q) return q:flatten(2):sin() end, randn{2, 3, 2}) end,
+  permute = function(name) check_all(name, function(q) return q:permute{3, 1, 2}:sin() end, randn{2, 3, 2}) end,
+  transpose = function(name)
+    check_all(name, function(q) return q:transpose(1, -1):sin() end, randn{2, 3, 2})
+    check_all(name, function(q) return q:transpose():sin() end, randn{2, 3, 2})
+  end,
+  broadcast = function(name)
+    check_all(name, function(q) return q:broadcast_to{4, 2, 3}:sin() end, randn{2, 1})
+    check_all(name, function(q) return q:broadcast_to{2, 2} end, randn{})
+  end,
+  slice = function(name)
+    local x = randn{5, 4}
+    for _, s in ipairs{{1, 2, 4}, {1, 5, 1, -2}, {2, -1, 1, -1}, {2, 2, 4, 2}, {1, 3, 3}, {1, 3, 2}} do
+      for _, view in ipairs(layouts(x)) do
+        check_all(name, function(q) return q:slice(table.unpack(s)):sin() end, view, s[2] == 3 and s[3] == 2)
+      end
+    end
+    check_all(name, function(q) return q[2] + q[-1] + q[2]:slice(1, 1, 1) end, x)
+  end,
+  embed = function(name)
+    check_all(name, function(q) return core.apply("embed", {1, 2, 5, 3, -1, 4}, q):sin() end, randn{2, 3})
+  end,
+  cat = function(name)
+    check_all(name, function(p) return tide.cat(p, 1):sin() end, {randn{2, 3}, randn{1, 3}, randn({0, 3})})
+    check_all(name, function(p) return tide.cat({p[1], p[2]:transpose(), p[1]}, -1):sin() end, {randn{2, 3}, randn{2, 2}})
+    local many = {}
+    for i = 1, 20 do many[i] = randn({1}, i) end
+    check_all(name, function(p) return tide.cat(p):sin() end, many)
+  end,
+  stack = function(name)
+    for _, axis in ipairs{1, 2, -1} do check_all(name, function(p) return tide.stack(p, axis):sin() end, {randn{2, 3}, randn({2, 3}, 4)}) end
+    check_all(name, function(p) return tide.stack(p):sin() end, {randn{}, randn({}, 4)})
+  end,
+  take = function(name)
+    for _, x in ipairs(layouts(randn{4, 3})) do
+      check_all(name, function(q) return q:take({2, 2, 4, 1}):sin() end, x)
+      check_all(name, function(q) return q:take({3, 3, 1}, -1):sin() end, x)
+    end
+    check_all(name, function(q) return q:take({}):sin() end, randn{4, 3}, true)
+  end,
+  take_grad = function(name)
+    local positions = tide.tensor({2, 2, 4}, {dtype = "int64"})
+    check_all(name, function(q) return core.apply("take_grad", {0, 5}, q, positions):sin() end, randn{3, 2})
+  end,
+  one_hot = function()
+    local h = tide.one_hot(tide.tensor({2, 1, 3}, {dtype = "int64"}), 3, F64)
+    assert(h:dtype() == "float64" and h[1][2] == 1 and h[3][3] == 1 and h:sum():item() == 3)
+  end,
+  where = function(name)
+    local c = randn({2, 3}, 9):gt(0)
+    for _, condition in ipairs{c, c:transpose():clone():transpose(), c:slice(1, 1, 1), tide.tensor(1, {dtype = "uint8"})} do
+      check_all(name, function(p) return tide.where(condition, p[1], p[2]) end, {randn{2, 3}, randn{3}})
+      check_all(name, function(p) return tide.where(condition, p[1], p[2]) end, {randn{}, randn{2, 1}})
+      check_all(name, function(q) return tide.where(condition, q, q * 2) end, randn{2, 3})
+      check_all(name, function(q) return tide.where(condition, q, 0) end, randn{2, 3})
+    end
+  end,
+  clamp = function(name) check_all(name, function(q) return q:clamp(-0.4, 0.9) end, randn{3, 4}) end,
+  matmul = function(name)
+    local shapes = {{{2, 3}, {3, 4}}, {{1, 1}, {1, 1}}, {{3}, {3}}, {{3}, {3, 2}}, {{2, 3}, {3}}, {{4, 2, 3}, {3, 2}}, {{2, 3}, {4, 3, 2}},
+      {{4, 2, 3}, {4, 3, 1}}, {{2, 1, 2, 3}, {3, 3, 2}}, {{2, 0}, {0, 3}}, {{0, 2}, {2, 3}}, {{1, 2, 3}, {2, 3, 2}}}
+    for _, s in ipairs(shapes) do
+      for i, a in ipairs(layouts(randn(s[1], 1))) do
+        local bs = layouts(randn(s[2], 2))
+        local b = bs[i % #bs + 1]
+        check_all(name, function(p) return p[1]:matmul(p[2]) end, {a, b}, a:numel() == 0)
+        if a:rank() >= 2 and b:rank() >= 2 then
+          check_all(name, function(p) return p[2]:transpose():matmul(p[1]:transpose()) end, {a, b}, true)
+        end
+      end
+    end
+    check_all(name, function(q) return q:matmul(q) end, randn{3, 3})
+    check_all(name, function(q) return q:matmul(q:transpose()) end, randn{2, 3})
+    check_all(name, function(q) return q:broadcast_to{3, 3}:matmul(q:reshape{3, 1}) end, randn{3})
+  end,
+  conv = function(name)
+    local options = {{}, {stride = 2}, {padding = 2}, {dilation = 2, padding = 1}, {groups = 2}, {stride = {2, 1}, padding = {0, 2}, dilation = {1, 2}}}
+    for _, o in ipairs(options) do
+      local g = o.groups or 1
+      check_all(name, function(p) return tide.conv2d(p[1], p[2], p[3], o) end, {randn{2, 2, 5, 4}, randn({4, 2 // g, 3, 2}, 2), randn{4}})
+    end
+    check_all(name, function(p) return tide.conv2d(p[1], p[2]) end, {randn{1, 1, 1, 1}, randn{1, 1, 1, 1}})
+    check_all(name, function(p) return tide.conv2d(p[1]:transpose(3, 4), p[2]:transpose(1, 2)) end, {randn{1, 2, 3, 4}, randn({2, 2, 2, 2}, 3)})
+    check_all(name, function(q) return tide.conv2d(q, q) end, randn{2, 2, 2, 2})
+    for _, o in ipairs{{}, {stride = 2, padding = 3}, {dilation = 3, padding = 1}, {groups = 2}} do
+      local g = o.groups or 1
+      check_all(name, function(p) return tide.conv1d(p[1], p[2], p[3], o) end, {randn{2, 2, 7}, randn({2, 2 // g, 3}, 2), randn{2}})
+    end
+    check(name, function(p) return tide.conv2d(p[1], p[2], nil, {padding = 1}) end, {randn{1, 8, 8, 8}, randn({8, 8, 3, 3}, 2)})
+  end,
+  conv_dx = function(name)
+    check_all(name, function(p) return core.apply("conv_dx", {2, 1, 1, 0, 1, 1, 1, 4, 3}, p[1], p[2]) end, {randn{1, 2, 2, 2}, randn({2, 2, 3, 2}, 2)})
+  end,
+  conv_dw = function(name)
+    check_all(name, function(p) return core.apply("conv_dw", {2, 1, 1, 0, 1, 1, 1, 3, 2}, p[1], p[2]) end, {randn{1, 2, 4, 3}, randn({1, 2, 2, 2}, 2)})
+  end,
+}
+cases.conv1d, cases.conv2d, cases.broadcast_to = cases.conv, cases.conv, cases.broadcast
+
+-- Leaves of a tape, and ops that are supplied from above (the solver's tests check those).
+local leaves = {input = true, constant = true, literal = true, custom = true}
+-- Methods that are no ops.
+local plain = {shape = true, dtype = true, numel = true, rank = true, item = true, totable = true, copy_ = true, close = true}
+
+local tests = {}
+
+for name, case in pairs(cases) do tests["gradient of " .. name] = function() case(name) end end
+
+tests["every row of the op table and every method has a case"] = function()
+  local here = arg[0]:match("^(.*)/tests/") or "."
+  local seen = 0
+  for _, file in ipairs{"core/autodiff/ops.def", "core/kernels/elementwise.def"} do
+    for line in io.lines(here .. "/" .. file) do
+      local name = line:match("^%u+%([%u_]+, ([%l_]+),")
+      if name then
+        seen = seen + 1
+        assert(cases[name] or leaves[name], "the op " .. name .. " has no gradient case in test_ops.lua")
+      end
+    end
+  end
+  assert(seen > 50)
+  for name in pairs(core.methods) do assert(cases[name] or plain[name], "the method " .. name .. " has no gradient case") end
+end
+
+tests["derivatives at kinks and ties"] = function()
+  local function g(fn, ...) return tide.grad(function(q) return fn(q):sum() end)(tide.tensor({...}, F64)) end
+  assert(g(tide.relu, 0)[1] == 0 and g(tide.abs, 0)[1] == 0 and g(tide.sign, 0)[1] == 0)
+  local ties = g(function(q) return q:max() end, 1, 3, 3)
+  assert(ties[1] == 0 and ties[2] == 0.5 and ties[3] == 0.5)
+  assert(g(function(q) return q:min() end, 2, 2)[1] == 0.5)
+  assert(g(function(q) return q:maximum(1) end, 1)[1] == 0.5 and g(function(q) return q:minimum(1) end, 1)[1] == 0.5)
+  local power = g(function(q) return q ^ 0 + q ^ 1 + q ^ 3 end, 0, 2, -2)
+  assert(power[1] == 1 and power[2] == 13 and power[3] == 13)
+  local second = tide.grad(function(p) return tide.grad(function(q) return (q ^ 1 + q ^ 3):sum() end)(p):sum() end)(tide.tensor({0, 2}, F64))
+  assert(second[1] == 0 and second[2] == 12)
+end
+
+return tests
