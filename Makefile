@@ -51,7 +51,7 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fno-math-errno $
 ALL_LDFLAGS := $(OPTIMISE) -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # The innermost loops, once per instruction set.
-LOOP_CFLAGS := -O3 -fno-trapping-math $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),-Wno-pass-failed)
+LOOP_CFLAGS := -O3 -fno-trapping-math -ffp-contract=fast $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),-Wno-pass-failed)
 ISA_generic :=
 ISA_avx2    := -mavx2 -mfma
 ISA_avx512  := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512

@@ -71,7 +71,7 @@ static void user_tableau(lua_State *L, int table, struct tableau *m)
 
 static void read_options(lua_State *L, int table, struct solve_options *o)
 {
-    static const char *const norms[] = {"batch", "sample", NULL}, *const gradients[] = {"direct", "adjoint", "checkpoint", NULL},
+    static const char *const norms[] = {"batch", "sample", NULL}, *const gradients[] = {"direct", "adjoint", "checkpoint", "interpolated", NULL},
                              *const finals[] = {"clip", "interpolate", NULL};
     memset(o, 0, sizeof *o);
     if (lua_getfield(L, table, "method") == LUA_TTABLE) user_tableau(L, lua_gettop(L), &o->method);

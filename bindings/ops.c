@@ -16,6 +16,8 @@ static int operands_check(lua_State *L, enum op_id op, int first, int n)
 {
     int symbolic = 0;
     for (int i = 0; i < n; i++) {
+        if (op == OP_WHERE && i == 0 && !value_test(L, first))
+            binding_error(L, "where: the condition must be a tensor (a comparison gives one), got %s", luaL_typename(L, first));
         if (lua_type(L, first + i) == LUA_TNUMBER) continue;
         if (!value_test(L, first + i))
             binding_error(L, "%s: operand %d must be a tensor%s, got %s", op_table[op].name, i + 1, n > 1 ? " or a number" : "",

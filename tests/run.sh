@@ -17,6 +17,7 @@ limit=600 # seconds for one program
 quick=3   # a Lua test file that took at most so many seconds runs again in the parts stock and ci
 export LC_ALL=C
 export ASAN_OPTIONS="${ASAN_OPTIONS:-allocator_may_return_null=1}"
+export LSAN_OPTIONS="${LSAN_OPTIONS:-max_leaks=5}" # of a thousand
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT

@@ -1,7 +1,9 @@
 /* Two ways to make matrix products of a convolution, chosen by shape:
  *
- *   planes   (stride 1, enough channels and pixels): pad each image once; then the product of tap (a, b) reads the padded image shifted
- *            by a Wp + b, with rows as wide as the padded image; no im2col copy. The Wp - OW surplus columns are dropped at the end.
+ *   planes   (stride 1, enough pixels): an image is padded once; row (c, tap) of the right operand is the padded plane of channel c shifted
+ *            by the tap, read in place: no im2col. Rows of the result are as wide as those of the padded image; the surplus is dropped.
+ *            The input gradient is the same product with the padded cotangent and mirrored shifts; the weight gradient is a sum over pixels,
+ *            with the padded image turned so that its channels are contiguous.
  *   columns  (everything else): im2col of a few images at a time, so that tiny signals still give products of useful size.
  *
  * Images are independent, and so are tasks. Weight gradients add up over fixed chunks of images, then over the chunks in order, so the
@@ -18,30 +20,52 @@
 #define CHUNKS 8          /* partial sums of a weight gradient */
 #define COLUMN_PIXELS 256 /* pixels that the columns way wants in one product */
 
+/* An image of `channels` planes inside zero margins, for the planes way. */
+struct frame {
+    int64_t channels, h, w, top, left, pitch, plane; /* pitch: elements from row to row; plane: from channel to channel */
+};
+
 struct geometry {
     int planes;
     int64_t cg, og, taps, images; /* channels per group in and out, kernel taps, images per task */
-    int64_t wp, plane, length;    /* padded width, padded plane, used length of wide rows */
     int64_t pixels;               /* OH x OW */
+    struct frame frame;           /* what the planes way pads: x, or, for the input gradient, the cotangent */
+    int64_t length;               /* used length of rows of its result */
+    int64_t depth;                /* length of the sum in its products */
     size_t size;                  /* bytes of an element */
-    size_t weights, lane;         /* scratch: repacked weights (shared), work space of one lane */
+    size_t offsets, weights, lane; /* scratch: offsets and weights (shared), work space of one lane */
     int64_t tasks, lanes;
 };
 
 static size_t round_up(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
+/* Margins and result of the planes way. Forward and weight gradient: x with the convolution's padding, results OH x OW. Input gradient:
+ * dx(i, j) needs dy(i + ph - a dh, j + pw - b dw), so dy gets margins of dh (KH - 1) - ph where that is positive; results H x W. */
+static void plan_planes(const struct conv *s, enum conv_kind kind, struct geometry *g)
+{
+    int back = kind == CONV_INPUT_GRADIENT;
+    int64_t top = back ? s->dh * (s->kh - 1) - s->ph : s->ph, left = back ? s->dw * (s->kw - 1) - s->pw : s->pw;
+    struct frame f = {.channels = back ? s->o : s->c, .h = back ? s->oh : s->h, .w = back ? s->ow : s->w};
+    f.top = top > 0 ? top : 0;
+    f.left = left > 0 ? left : 0;
+    f.pitch = f.w + 2 * f.left;
+    f.plane = (f.h + 2 * f.top) * f.pitch;
+    g->frame = f;
+    g->length = back ? (s->h - 1) * f.pitch + s->w : (s->oh - 1) * f.pitch + s->ow;
+    g->depth = kind == CONV_FORWARD ? g->cg * g->taps : back ? g->og * g->taps : g->pixels;
+    g->lane = round_up((size_t)(f.channels * f.plane) * g->size) + round_up((size_t)((back ? s->c : s->o) * g->length) * g->size);
+    g->offsets = round_up((size_t)g->depth * sizeof(int64_t));
+}
+
 static struct geometry geometry(const struct conv *s, enum conv_kind kind)
 {
     struct geometry g = {.cg = s->c / s->groups, .og = s->o / s->groups, .taps = s->kh * s->kw, .size = dtype_size(s->dtype)};
     g.pixels = s->oh * s->ow;
-    g.planes = s->sh == 1 && s->sw == 1 && g.cg >= 8 && g.og >= 8 && g.pixels >= 64;
-    g.wp = s->w + 2 * s->pw;
-    g.plane = (s->h + 2 * s->ph) * g.wp;
-    g.length = (s->oh - 1) * g.wp + s->ow;
+    g.planes = s->sh == 1 && s->sw == 1 && g.pixels >= 32;
     g.images = g.planes || g.pixels >= COLUMN_PIXELS ? 1 : COLUMN_PIXELS / g.pixels;
     if (g.images > s->n) g.images = s->n > 0 ? s->n : 1;
     if (g.planes) {
-        g.lane = round_up((size_t)(s->c * g.plane) * g.size) + round_up((size_t)(s->o * g.length) * g.size);
+        plan_planes(s, kind, &g);
     } else {
         size_t pixels = (size_t)(g.images * g.pixels);
         g.lane = round_up((size_t)(g.cg * g.taps) * pixels * g.size) + round_up((size_t)g.og * pixels * g.size);
@@ -56,7 +80,7 @@ static struct geometry geometry(const struct conv *s, enum conv_kind kind)
 size_t conv_scratch(const struct conv *s, enum conv_kind kind)
 {
     struct geometry g = geometry(s, kind);
-    return g.weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? g.tasks : 1) + g.lane * (size_t)g.lanes;
+    return g.offsets + g.weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? g.tasks : 1) + g.lane * (size_t)g.lanes;
 }
 
 struct conv_job {
@@ -65,84 +89,122 @@ struct conv_job {
     enum conv_kind kind;
     const char *a, *b;
     char *out, *weights, *lanes;
+    int64_t *offsets;
     _Atomic int64_t next;
 };
 
 /* ---- planes ---- */
 
-/* Copy one image into the middle of a zeroed padded image. */
-static void pad_image(const struct conv *s, const struct geometry *g, const char *x, char *padded)
+/* Where row k of the right operand starts; see the comment at the top. */
+static void fill_offsets(const struct conv *s, const struct geometry *g, enum conv_kind kind, int64_t *offset)
 {
-    memset(padded, 0, (size_t)(s->c * g->plane) * g->size);
-    for (int64_t c = 0; c < s->c; c++)
-        for (int64_t i = 0; i < s->h; i++)
-            memcpy(padded + (size_t)(c * g->plane + (i + s->ph) * g->wp + s->pw) * g->size,
-                   x + (size_t)((c * s->h + i) * s->w) * g->size, (size_t)s->w * g->size);
+    const struct frame *f = &g->frame;
+    int64_t n = kind == CONV_FORWARD ? g->cg : g->og;
+    if (kind == CONV_WEIGHT_GRADIENT) {
+        for (int64_t p = 0; p < g->pixels; p++) offset[p] = (p / s->ow * f->pitch + p % s->ow) * g->cg;
+        return;
+    }
+    for (int64_t k = 0; k < n * g->taps; k++) {
+        int64_t a = k % g->taps / s->kw * s->dh, b = k % s->kw * s->dw;
+        offset[k] = k / g->taps * f->plane + (kind == CONV_FORWARD ? a * f->pitch + b : (s->ph - a + f->top) * f->pitch + s->pw - b + f->left);
+    }
 }
 
-static void unpad_image(const struct conv *s, const struct geometry *g, const char *padded, char *x)
+/* w[o][c][tap] of each group as w[c][o][tap], for the input gradient. */
+static void swap_channels(const struct conv *s, const struct geometry *g, const char *w, char *swapped)
 {
-    for (int64_t c = 0; c < s->c; c++)
-        for (int64_t i = 0; i < s->h; i++)
-            memcpy(x + (size_t)((c * s->h + i) * s->w) * g->size,
-                   padded + (size_t)(c * g->plane + (i + s->ph) * g->wp + s->pw) * g->size, (size_t)s->w * g->size);
+    size_t run = (size_t)g->taps * g->size;
+    for (int64_t group = 0; group < s->groups; group++)
+        for (int64_t o = 0; o < g->og; o++)
+            for (int64_t c = 0; c < g->cg; c++)
+                memcpy(swapped + (size_t)((group * g->cg + c) * g->og + o) * run, w + (size_t)((group * g->og + o) * g->cg + c) * run, run);
 }
 
-/* Between an image of OH x OW and one whose rows are wp apart; the surplus of the last row does not exist. */
-static void widen_image(const struct conv *s, const struct geometry *g, const char *y, char *wide)
+static void pad_image(const struct frame *f, size_t size, const char *x, char *padded)
 {
-    memset(wide, 0, (size_t)(s->o * g->length) * g->size);
-    for (int64_t o = 0; o < s->o; o++)
-        for (int64_t i = 0; i < s->oh; i++)
-            memcpy(wide + (size_t)(o * g->length + i * g->wp) * g->size, y + (size_t)((o * s->oh + i) * s->ow) * g->size,
-                   (size_t)s->ow * g->size);
+    memset(padded, 0, (size_t)(f->channels * f->plane) * size);
+    for (int64_t c = 0; c < f->channels; c++)
+        for (int64_t i = 0; i < f->h; i++)
+            memcpy(padded + (size_t)(c * f->plane + (i + f->top) * f->pitch + f->left) * size, x + (size_t)((c * f->h + i) * f->w) * size,
+                   (size_t)f->w * size);
 }
 
-static void narrow_image(const struct conv *s, const struct geometry *g, const char *wide, char *y)
+/* The padded image of each group with its channels contiguous: turned[group][pixel][c]. */
+#define TURN_BODY(T)                                                                                                          \
+    for (int64_t c0 = 0; c0 < g->cg; c0 += 16)                                                                                \
+        for (int64_t i = 0; i < f->h; i++)                                                                                    \
+            for (int64_t j = 0; j < f->w; j++) {                                                                              \
+                T *to = (T *)turned + ((i + f->top) * f->pitch + j + f->left) * g->cg;                                        \
+                const T *from = (const T *)x + i * f->w + j;                                                                  \
+                for (int64_t c = c0; c < g->cg && c < c0 + 16; c++) to[c] = from[c * f->h * f->w];                            \
+            }
+
+static void turn_image(const struct conv *s, const struct geometry *g, const char *x, char *turned)
 {
-    for (int64_t o = 0; o < s->o; o++)
-        for (int64_t i = 0; i < s->oh; i++)
-            memcpy(y + (size_t)((o * s->oh + i) * s->ow) * g->size, wide + (size_t)(o * g->length + i * g->wp) * g->size,
-                   (size_t)s->ow * g->size);
+    const struct frame *f = &g->frame;
+    memset(turned, 0, (size_t)(f->channels * f->plane) * g->size);
+    for (int64_t group = 0; group < s->groups; group++) {
+        if (s->dtype == FLOAT32) {
+            TURN_BODY(float)
+        } else {
+            TURN_BODY(double)
+        }
+        x += (size_t)(g->cg * f->h * f->w) * g->size;
+        turned += (size_t)(g->cg * f->plane) * g->size;
+    }
+}
+
+/* Rows `pitch` apart to dense rows of w. */
+static void narrow_image(const char *wide, int64_t channels, int64_t length, int64_t pitch, int64_t h, int64_t w, size_t size, char *out)
+{
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t i = 0; i < h; i++)
+            memcpy(out + (size_t)((c * h + i) * w) * size, wide + (size_t)(c * length + i * pitch) * size, (size_t)w * size);
+}
+
+/* y of one image from x and w, or dx from dy and the swapped w: `rows` channels of h x w pixels from `depth` shifted planes. */
+static void planes_product(struct conv_job *job, int64_t image, char *lane)
+{
+    const struct conv *s = job->s;
+    const struct geometry *g = &job->g;
+    const struct frame *f = &g->frame;
+    int back = job->kind == CONV_INPUT_GRADIENT;
+    int64_t rows = back ? g->cg : g->og, inner = back ? g->og : g->cg, h = back ? s->h : s->oh, w = back ? s->w : s->ow;
+    size_t size = g->size;
+    const char *in = job->a + (size_t)(image * f->channels * f->h * f->w) * size, *source = in;
+    char *out = job->out + (size_t)(image * rows * s->groups * h * w) * size, *wide = lane + round_up((size_t)(f->channels * f->plane) * size);
+    if (f->plane != f->h * f->w) {
+        pad_image(f, size, in, lane);
+        source = lane;
+    }
+    if (f->pitch == w) wide = out; /* nothing to drop */
+    for (int64_t group = 0; group < s->groups; group++)
+        loops->product[s->dtype](rows, g->length, g->depth, (back ? job->weights : job->b) + (size_t)(group * rows * g->depth) * size, g->depth, 1,
+                                 source + (size_t)(group * inner * f->plane) * size, job->offsets, 0,
+                                 wide + (size_t)(group * rows * g->length) * size, g->length, 0);
+    if (wide != out) narrow_image(wide, rows * s->groups, g->length, f->pitch, h, w, size, out);
+}
+
+/* dw[tap][o][c] += sum over pixels of dy[o][pixel] turned[pixel + tap][c]. */
+static void planes_weights(struct conv_job *job, int64_t image, char *lane, char *accumulator, int first)
+{
+    const struct conv *s = job->s;
+    const struct geometry *g = &job->g;
+    const struct frame *f = &g->frame;
+    turn_image(s, g, job->a + (size_t)(image * s->c * s->h * s->w) * g->size, lane);
+    for (int64_t group = 0; group < s->groups; group++)
+        for (int64_t tap = 0; tap < g->taps; tap++) {
+            int64_t shift = (tap / s->kw * s->dh * f->pitch + tap % s->kw * s->dw) * g->cg;
+            loops->product[s->dtype](g->og, g->cg, g->pixels, job->b + (size_t)((image * s->o + group * g->og) * g->pixels) * g->size, g->pixels, 1,
+                                     lane + (size_t)(group * g->cg * f->plane + shift) * g->size, job->offsets, 0,
+                                     accumulator + (size_t)((tap * s->o + group * g->og) * g->cg) * g->size, g->cg, !first);
+        }
 }
 
 static void planes_image(struct conv_job *job, int64_t image, char *lane, char *accumulator, int first)
 {
-    const struct conv *s = job->s;
-    const struct geometry *g = &job->g;
-    size_t size = g->size, x_bytes = (size_t)(s->c * s->h * s->w) * size, y_bytes = (size_t)(s->o * g->pixels) * size;
-    char *padded = lane, *wide = lane + round_up((size_t)(s->c * g->plane) * size);
-    int narrow = g->wp == s->ow; /* then an image is its own wide form */
-    int no_pad = s->ph == 0 && s->pw == 0;
-    const char *x = job->a + (size_t)image * x_bytes, *dy = NULL;
-    if (job->kind != CONV_INPUT_GRADIENT) {
-        if (!no_pad) pad_image(s, g, x, padded);
-        else padded = (char *)(uintptr_t)x;
-    }
-    if (job->kind == CONV_FORWARD && narrow) wide = job->out + (size_t)image * y_bytes;
-    if (job->kind != CONV_FORWARD) {
-        dy = (job->kind == CONV_INPUT_GRADIENT ? job->a : job->b) + (size_t)image * y_bytes;
-        if (!narrow) widen_image(s, g, dy, wide);
-        else wide = (char *)(uintptr_t)dy;
-    }
-    if (job->kind == CONV_INPUT_GRADIENT) {
-        if (no_pad) padded = job->out + (size_t)image * x_bytes;
-        memset(padded, 0, (size_t)(s->c * g->plane) * size);
-    }
-    for (int64_t group = 0; group < s->groups; group++)
-        for (int64_t tap = 0; tap < g->taps; tap++) {
-            int64_t shift = tap / s->kw * s->dh * g->wp + tap % s->kw * s->dw;
-            char *xg = padded + (size_t)(group * g->cg * g->plane + shift) * size, *yg = wide + (size_t)(group * g->og * g->length) * size;
-            size_t w_offset = (size_t)((tap * s->o + group * g->og) * g->cg) * size;
-            if (job->kind == CONV_FORWARD)
-                gemm(s->dtype, 0, 0, g->og, g->length, g->cg, 1, job->weights + w_offset, g->cg, xg, g->plane, tap > 0, yg, g->length);
-            else if (job->kind == CONV_INPUT_GRADIENT)
-                gemm(s->dtype, 1, 0, g->cg, g->length, g->og, 1, job->weights + w_offset, g->cg, yg, g->length, 1, xg, g->plane);
-            else
-                gemm(s->dtype, 0, 1, g->og, g->cg, g->length, 1, yg, g->length, xg, g->plane, !first, accumulator + w_offset, g->cg);
-        }
-    if (job->kind == CONV_FORWARD && !narrow) narrow_image(s, g, wide, job->out + (size_t)image * y_bytes);
-    if (job->kind == CONV_INPUT_GRADIENT && !no_pad) unpad_image(s, g, padded, job->out + (size_t)image * x_bytes);
+    if (job->kind == CONV_WEIGHT_GRADIENT) planes_weights(job, image, lane, accumulator, first);
+    else planes_product(job, image, lane);
 }
 
 /* ---- columns: col[(c, tap)][image, pixel] of one group ---- */
@@ -235,15 +297,14 @@ static void columns_images(struct conv_job *job, int64_t image, int64_t images, 
 
 /* ---- tasks ---- */
 
-/* Between w[o][c][tap] and taps of matrices w[tap][o][c]. */
-static void transpose_taps(const struct conv *s, const struct geometry *g, const char *from, char *to, int to_matrices)
+/* From dw[tap][o][c] to dw[o][c][tap]. */
+static void gather_taps(const struct conv *s, const struct geometry *g, const char *from, char *to)
 {
-    for (int64_t oc = 0; oc < s->o * g->cg; oc++)
+    int64_t n = s->o * g->cg;
+    for (int64_t oc = 0; oc < n; oc++)
         for (int64_t tap = 0; tap < g->taps; tap++) {
-            int64_t dense = oc * g->taps + tap, matrices = tap * s->o * g->cg + oc;
-            int64_t source = to_matrices ? dense : matrices, target = to_matrices ? matrices : dense;
-            if (s->dtype == FLOAT32) ((float *)to)[target] = ((const float *)from)[source];
-            else ((double *)to)[target] = ((const double *)from)[source];
+            if (s->dtype == FLOAT32) ((float *)to)[oc * g->taps + tap] = ((const float *)from)[tap * n + oc];
+            else ((double *)to)[oc * g->taps + tap] = ((const double *)from)[tap * n + oc];
         }
 }
 
@@ -283,22 +344,25 @@ static void add_chunks(const struct conv_job *job)
         ones[task - 1] = 1;
     }
     loops->combine[job->s->dtype](n, job->weights, (int)g->tasks - 1, ones, parts, job->weights);
-    if (g->planes) transpose_taps(job->s, g, job->weights, job->out, 0);
+    if (g->planes) gather_taps(job->s, g, job->weights, job->out);
     else memcpy(job->out, job->weights, (size_t)n * g->size);
 }
 
 void conv_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out, void *scratch)
 {
-    struct conv_job job = {.s = s, .g = geometry(s, kind), .kind = kind, .a = a, .b = b, .out = out, .weights = scratch};
+    struct conv_job job = {.s = s, .g = geometry(s, kind), .kind = kind, .a = a, .b = b, .out = out, .offsets = scratch};
+    const struct geometry *g = &job.g;
     int64_t out_numel = kind == CONV_FORWARD          ? s->n * s->o * s->oh * s->ow
                         : kind == CONV_INPUT_GRADIENT ? s->n * s->c * s->h * s->w
-                                                      : s->o * job.g.cg * job.g.taps;
+                                                      : s->o * g->cg * g->taps;
     if (s->n == 0 || s->c == 0 || s->o == 0) {
-        memset(out, 0, (size_t)out_numel * job.g.size);
+        memset(out, 0, (size_t)out_numel * g->size);
         return;
     }
-    job.lanes = job.weights + job.g.weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? job.g.tasks : 1);
-    if (job.g.planes && kind != CONV_WEIGHT_GRADIENT) transpose_taps(s, &job.g, b, job.weights, 1);
-    threads_for(job.g.lanes, conv_lane, &job);
+    job.weights = (char *)scratch + g->offsets;
+    job.lanes = job.weights + g->weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? g->tasks : 1);
+    if (g->planes) fill_offsets(s, g, kind, job.offsets);
+    if (g->planes && kind == CONV_INPUT_GRADIENT) swap_channels(s, g, b, job.weights);
+    threads_for(g->lanes, conv_lane, &job);
     if (kind == CONV_WEIGHT_GRADIENT) add_chunks(&job);
 }

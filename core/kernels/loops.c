@@ -294,6 +294,91 @@ SUM_ROWS_BODY(sum_rows_u8, uint8_t, int64_t)
 SOLVER_BODY(f32, float, fabsf)
 SOLVER_BODY(f64, double, fabs)
 
+/* ---- matrix products: a register block of MR x two vectors of C, fed by one row of B and MR scalars of A per k ---- */
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define MR 12
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#define MR 6
+#else
+#define VECTOR_BYTES 16
+#define MR 6
+#endif
+typedef float vector_f32 __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
+
+/* `rows` is a constant where this is inlined, so that the accumulators live in registers. */
+#define PRODUCT_BODY(SUFFIX, T)                                                                                               \
+    __attribute__((always_inline)) static inline void block_##SUFFIX(int rows, int64_t count, const T *a, int64_t rs, int64_t ks, \
+                                                                     const T *b, const int64_t *offset, int64_t ldb, T *c,    \
+                                                                     int64_t ldc, int accumulate)                             \
+    {                                                                                                                         \
+        enum { W = VECTOR_BYTES / sizeof(T) };                                                                                \
+        vector_##SUFFIX sum[MR][2];                                                                                           \
+        _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++) sum[i][0] = sum[i][1] = (vector_##SUFFIX){0};                 \
+        for (int64_t k = 0; k < count; k++) {                                                                                 \
+            const T *row = b + (offset ? offset[k] : k * ldb), *ak = a + k * ks;                                              \
+            vector_##SUFFIX b0 = *(const vector_##SUFFIX *)row, b1 = *(const vector_##SUFFIX *)(row + W);                     \
+            _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                           \
+            {                                                                                                                 \
+                vector_##SUFFIX x = ak[i * rs] - (vector_##SUFFIX){0};                                                        \
+                sum[i][0] += x * b0;                                                                                          \
+                sum[i][1] += x * b1;                                                                                          \
+            }                                                                                                                 \
+        }                                                                                                                     \
+        _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                               \
+        {                                                                                                                     \
+            vector_##SUFFIX *out = (vector_##SUFFIX *)(c + i * ldc);                                                          \
+            if (accumulate) {                                                                                                 \
+                sum[i][0] += out[0];                                                                                          \
+                sum[i][1] += out[1];                                                                                          \
+            }                                                                                                                 \
+            out[0] = sum[i][0];                                                                                               \
+            out[1] = sum[i][1];                                                                                               \
+        }                                                                                                                     \
+    }                                                                                                                         \
+    static void rows_##SUFFIX(int rows, int64_t count, const T *a, int64_t rs, int64_t ks, const T *b, const int64_t *offset, \
+                              int64_t ldb, T *c, int64_t ldc, int accumulate)                                                 \
+    {                                                                                                                         \
+        switch (rows) {                                                                                                       \
+            PRODUCT_CASES(SUFFIX)                                                                                             \
+        }                                                                                                                     \
+    }                                                                                                                         \
+    static void product_##SUFFIX(int64_t m, int64_t n, int64_t count, const void *av, int64_t rs, int64_t ks, const void *bv, \
+                                 const int64_t *offset, int64_t ldb, void *cv, int64_t ldc, int accumulate)                   \
+    {                                                                                                                         \
+        enum { W = VECTOR_BYTES / sizeof(T) };                                                                                \
+        T edge[MR * 2 * W];                                                                                                   \
+        for (int64_t i = 0; i < m; i += MR) {                                                                                 \
+            int rows = m - i < MR ? (int)(m - i) : MR;                                                                        \
+            const T *a = (const T *)av + i * rs;                                                                              \
+            T *c = (T *)cv + i * ldc;                                                                                         \
+            int64_t j = 0;                                                                                                    \
+            for (; j + 2 * W <= n; j += 2 * W)                                                                                \
+                rows_##SUFFIX(rows, count, a, rs, ks, (const T *)bv + j, offset, ldb, c + j, ldc, accumulate);                \
+            if (j == n) continue;                                                                                             \
+            rows_##SUFFIX(rows, count, a, rs, ks, (const T *)bv + j, offset, ldb, edge, 2 * W, 0);                            \
+            for (int r = 0; r < rows; r++)                                                                                    \
+                for (int64_t q = 0; q < n - j; q++) c[r * ldc + j + q] = edge[r * 2 * W + q] + (accumulate ? c[r * ldc + j + q] : 0); \
+        }                                                                                                                     \
+    }
+#define PRODUCT_CASE(SUFFIX, ROWS)                                                                                            \
+    case ROWS: block_##SUFFIX(ROWS, count, a, rs, ks, b, offset, ldb, c, ldc, accumulate); break;
+#define PRODUCT_CASES_6(SUFFIX)                                                                                               \
+    PRODUCT_CASE(SUFFIX, 1) PRODUCT_CASE(SUFFIX, 2) PRODUCT_CASE(SUFFIX, 3) PRODUCT_CASE(SUFFIX, 4) PRODUCT_CASE(SUFFIX, 5)   \
+    PRODUCT_CASE(SUFFIX, 6)
+#if MR == 12
+#define PRODUCT_CASES(SUFFIX)                                                                                                 \
+    PRODUCT_CASES_6(SUFFIX)                                                                                                   \
+    PRODUCT_CASE(SUFFIX, 7) PRODUCT_CASE(SUFFIX, 8) PRODUCT_CASE(SUFFIX, 9) PRODUCT_CASE(SUFFIX, 10) PRODUCT_CASE(SUFFIX, 11) \
+    PRODUCT_CASE(SUFFIX, 12)
+#else
+#define PRODUCT_CASES(SUFFIX) PRODUCT_CASES_6(SUFFIX)
+#endif
+PRODUCT_BODY(f32, float)
+PRODUCT_BODY(f64, double)
+
 /* ---- the table ---- */
 #define TABLE_F(name) [FLOAT32] = PASTE(name, f32), [FLOAT64] = PASTE(name, f64)
 #define TABLE_A(name) TABLE_F(name), [INT64] = PASTE(name, i64), [UINT8] = PASTE(name, u8)
@@ -316,5 +401,6 @@ const struct loops PASTE(loops, LOOPS_NAME) = {
     .combine = {TABLE_F(combine)},
     .error_sum = {TABLE_F(error_sum)},
     .scaled_sum = {TABLE_F(scaled_sum)},
+    .product = {TABLE_F(product)},
     .adam = {TABLE_F(adam)},
 };

@@ -11,7 +11,10 @@
  * (Chen et al. 2018, algorithm 1). y is reconstructed by integrating backwards; where that fails (contracting flows) it is an error: the
  * gradient is off by about as many tolerances as y is.
  *
- * Both: ybar is n_times cotangents, one per output; y0bar (n) and thetabar (n_theta) are overwritten. */
+ * interpolated: the adjoint with y taken from the dense output of the recorded forward solve instead: it does not depend on running the flow
+ * backwards, and needs the record's memory.
+ *
+ * All: ybar is n_times cotangents, one per output; y0bar (n) and thetabar (n_theta) are overwritten. */
 #ifndef SOLVER_GRADIENT_H
 #define SOLVER_GRADIENT_H
 
@@ -20,7 +23,9 @@
 enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o, const struct solve_record *r, const void *ybar,
                             int64_t n_times, void *y0bar, void *thetabar, struct solve_stats *stats);
 
-enum status gradient_adjoint(struct field *f, const struct solve_options *o, const double *times, int64_t n_times, const void *y,
-                             const void *ybar, void *y0bar, void *thetabar, struct solve_stats *stats);
+/* record NULL: y is reconstructed, and `forward` is not used; else `forward` is overwritten. */
+enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o, const struct solve_record *record,
+                             const double *times, int64_t n_times, const void *y, const void *ybar, void *y0bar, void *thetabar,
+                             struct solve_stats *stats);
 
 #endif

@@ -6,20 +6,74 @@
 #include "solver/gradient.h"
 
 /* On a fixed grid the tolerances mean little: y reconstructed backwards may be this much further off before its gradient is refused. */
-#define FIXED_STEP_ALLOWANCE 100
+#define FIXED_STEP_ALLOWANCE 10
 
-/* The augmented field z = (y, a, thetabar): dz/dt = (f, -a^T df/dy, -a^T df/dtheta). */
+/* The augmented field z = (y, a, thetabar): dz/dt = (f, -a^T df/dy, -a^T df/dtheta). With a record of the forward solve, z = (a, thetabar)
+ * and y(t) comes from the interpolant of the step that t lies in. */
 struct augmented {
     struct field base;
     struct field *inner;
+    const struct solve_record *record; /* NULL: y is part of z */
+    const struct tableau *m;
+    struct solver *s; /* holds the stages of `step`, when there is a record */
+    int64_t step;
 };
+
+static enum status load_step(struct augmented *g)
+{
+    const struct solve_record *r = g->record;
+    struct solver *s = g->s;
+    const struct tableau *m = g->m;
+    double t = r->t[g->step], h = r->h[g->step];
+    size_t bytes = (size_t)s->n * dtype_size(s->dtype);
+    const char *y = r->states + (size_t)g->step * bytes;
+    memcpy(s->y, y, bytes);
+    if (m->interpolation == INTERPOLATE_STEP) return field_eval(g->inner, t, s->y, s->k[0]);
+    if (g->step < r->stage_steps) {
+        for (int i = 0; i < m->weighted; i++) memcpy(s->k[i], r->stages + (size_t)(g->step * m->weighted + i) * bytes, bytes);
+    } else {
+        TRY(solve_stages(s, g->inner, m, t, h, s->y, 0, m->weighted));
+    }
+    if (m->interpolation != INTERPOLATE_HERMITE) return STATUS_OK;
+    solve_combine(s, s->y, h, m->b, m->stages, s->next);
+    return field_eval(g->inner, t + h, s->next, s->k[m->fsal ? m->stages - 1 : m->stages]);
+}
+
+/* y(t) in the solver's spare vector. */
+static enum status forward_state(struct augmented *g, double t)
+{
+    const struct solve_record *r = g->record;
+    double w[MAX_STAGES + 1], direction = r->h[0] > 0 ? 1 : -1;
+    int64_t step = g->step < 0 ? r->n - 1 : g->step;
+    while (step > 0 && (t - r->t[step]) * direction < 0) step--;
+    while (step + 1 < r->n && (t - r->t[step + 1]) * direction > 0) step++;
+    if (step != g->step) {
+        g->step = step;
+        enum status status = load_step(g);
+        if (status != STATUS_OK) {
+            g->step = -1;
+            return status;
+        }
+    }
+    double h = r->h[step], theta = (t - r->t[step]) / h;
+    if (g->m->interpolation == INTERPOLATE_STEP) {
+        TRY(solve_stages(g->s, g->inner, g->m, r->t[step], theta * h, g->s->y, 1, g->m->weighted));
+        solve_combine(g->s, g->s->y, theta * h, g->m->b, g->m->stages, g->s->spare);
+    } else {
+        int need_end = tableau_interpolate(g->m, theta, w);
+        solve_combine(g->s, g->s->y, h, w, g->m->stages + need_end, g->s->spare);
+    }
+    return STATUS_OK;
+}
 
 static enum status augmented_eval(struct field *self, double t, const void *z, void *dz)
 {
-    struct field *f = ((struct augmented *)self)->inner;
-    size_t bytes = (size_t)f->n * dtype_size(f->dtype);
-    char *ybar = (char *)dz + bytes;
-    TRY(field_vjp(f, t, z, (const char *)z + bytes, dz, ybar, ybar + bytes));
+    struct augmented *g = (struct augmented *)self;
+    struct field *f = g->inner;
+    size_t bytes = (size_t)f->n * dtype_size(f->dtype), a = g->record ? 0 : bytes;
+    char *ybar = (char *)dz + a;
+    if (g->record) TRY(forward_state(g, t));
+    TRY(field_vjp(f, t, g->record ? g->s->spare : z, (const char *)z + a, g->record ? NULL : dz, ybar, ybar + bytes));
     const void *negative = ybar;
     loops->combine[f->dtype](f->n + f->n_theta, NULL, 1, (double[]){-1}, &negative, ybar);
     return STATUS_OK;
@@ -33,29 +87,28 @@ static double reconstruction_error(const struct field *f, const struct solve_opt
 }
 
 static enum status one_interval(struct solver *s, struct augmented *g, const struct solve_options *o, const struct state_layout *layout,
-                                double from, double to, const void *stored, char *z, char *out, struct solve_stats *stats)
+                                double from, double to, const void *stored, char *z, char *out)
 {
     struct solve_stats part;
     const struct field *f = g->inner;
     size_t z_bytes = (size_t)g->base.n * dtype_size(f->dtype);
     enum status status = solve(s, &g->base, o, layout, z, (double[]){from, to}, 2, out, NULL, &part);
-    stats->nfe_backward += part.nfe;
-    if (status != STATUS_OK) return status_prefix(status, "continuous adjoint (solving backwards from t = %.6g to %.6g)", from, to);
+    if (status != STATUS_OK && g->record) return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
+    if (status != STATUS_OK)
+        return status_prefix(status, "continuous adjoint: backward reconstruction of y from t = %.6g to %.6g failed (gradient = \"direct\" needs none)",
+                             from, to);
     memcpy(z, out + z_bytes, z_bytes);
+    if (g->record) return STATUS_OK;
     double error = reconstruction_error(f, o, z, stored, out);
     if (!(error <= (o->adaptive ? 1 : FIXED_STEP_ALLOWANCE) * o->reconstruction_limit))
         return status_set(STATUS_NUMERIC, "continuous adjoint: backward reconstruction of y off by %.3g tolerances at t = %.6g; the flow cannot "
-                          "be run backwards accurately, so this gradient would be wrong; use gradient = \"direct\" or tighter tolerances",
+                          "be run backwards accurately, so this gradient would be wrong; use gradient = \"direct\" or \"interpolated\", or tighter tolerances",
                           error, to);
     return STATUS_OK;
 }
 
-enum status gradient_adjoint(struct field *f, const struct solve_options *o, const double *times, int64_t n_times, const void *y, const void *ybar, void *y0bar, void *thetabar, struct solve_stats *stats)
+static struct solve_options backward_options(const struct solve_options *o, const double *times, int64_t n_times)
 {
-    size_t size = dtype_size(f->dtype), bytes = (size_t)f->n * size, theta_bytes = (size_t)f->n_theta * size;
-    size_t z_bytes = 2 * bytes + theta_bytes;
-    struct augmented g = {.base = {.n = 2 * f->n + f->n_theta, .dtype = f->dtype, .eval = augmented_eval}, .inner = f};
-    struct state_layout parts = {.n_parts = 3, .size = {f->n, f->n, f->n_theta}, .batch = 0, .controlled = g.base.n};
     struct solve_options back = *o;
     back.rtol = o->adjoint_rtol;
     back.atol = o->adjoint_atol;
@@ -65,19 +118,37 @@ enum status gradient_adjoint(struct field *f, const struct solve_options *o, con
         back.step_size = fabs(times[n_times - 1] - times[0]) / (double)o->steps;
         back.steps = 0;
     }
+    return back;
+}
+
+enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o, const struct solve_record *record,
+                             const double *times, int64_t n_times, const void *y, const void *ybar, void *y0bar, void *thetabar,
+                             struct solve_stats *stats)
+{
+    size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = record ? 0 : bytes, theta_bytes = (size_t)f->n_theta * dtype_size(f->dtype);
+    size_t z_bytes = own + bytes + theta_bytes;
+    int64_t n = (record ? 1 : 2) * f->n + f->n_theta, before = f->nfe + f->nfe_vjp;
+    struct augmented g = {.base = {.n = n, .dtype = f->dtype, .eval = augmented_eval}, .inner = f, .record = record, .m = &o->method,
+                          .s = forward, .step = -1};
+    struct state_layout parts = {.n_parts = record ? 2 : 3, .size = {f->n, record ? f->n_theta : f->n, f->n_theta}, .controlled = n};
+    struct solve_options back = backward_options(o, times, n_times);
     struct solver s = {0};
-    char *z = memory_zalloc(3, z_bytes), *out = z + z_bytes;
+    memset(thetabar, 0, theta_bytes);
+    if (f->n == 0) return STATUS_OK;
+    if (record) TRY(solver_reserve(forward, f->n, f->dtype, o->method.stages));
+    char *z = memory_zalloc(3, z_bytes), *out = z + z_bytes, *a = z + own;
     if (!z) return memory_status();
     enum status status = STATUS_OK;
     for (int64_t i = n_times - 1; i > 0 && status == STATUS_OK; i--) {
         const void *cotangent = (const char *)ybar + (size_t)i * bytes;
-        memcpy(z, (const char *)y + (size_t)i * bytes, bytes);
-        loops->combine[f->dtype](f->n, z + bytes, 1, (double[]){1}, &cotangent, z + bytes);
-        status = one_interval(&s, &g, &back, &parts, times[i], times[i - 1], (const char *)y + (size_t)(i - 1) * bytes, z, out, stats);
+        memcpy(z, (const char *)y + (size_t)i * bytes, own);
+        loops->combine[f->dtype](f->n, a, 1, (double[]){1}, &cotangent, a);
+        status = one_interval(&s, &g, &back, &parts, times[i], times[i - 1], (const char *)y + (size_t)(i - 1) * bytes, z, out);
     }
+    stats->nfe_backward = f->nfe + f->nfe_vjp - before;
     if (status == STATUS_OK) {
-        loops->combine[f->dtype](f->n, z + bytes, 1, (double[]){1}, &ybar, y0bar);
-        memcpy(thetabar, z + 2 * bytes, theta_bytes);
+        loops->combine[f->dtype](f->n, a, 1, (double[]){1}, &ybar, y0bar);
+        memcpy(thetabar, a + bytes, theta_bytes);
     }
     memory_free(z);
     solver_release(&s);

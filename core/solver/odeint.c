@@ -67,7 +67,7 @@ static enum status solve_infer(struct custom *self, struct call *c)
 static enum status bind_parameters(struct odeint *op, const struct array *theta, int n)
 {
     const void *few[32], **addresses = few;
-    if (!op->field) TRY(field_from_tape(&op->field, op->tape, op->dy));
+    if (!op->field) TRY(field_from_tape(&op->field, op->tape, op->dy, op->layout.n_parts == 1 ? op->layout.batch : 0));
     if (n > 32 && !(addresses = memory_alloc((size_t)n * sizeof *addresses))) return memory_status();
     for (int i = 0; i < n; i++) addresses[i] = theta[i].data;
     field_set_parameters(op->field, addresses);
@@ -118,10 +118,17 @@ static int refuse_time_gradient(struct vjp *v, int times)
     return 1;
 }
 
+/* A rule that emits nothing means a derivative of zero, so a failure has to be noted on the tape. */
+static int out_of_memory(struct tape *t)
+{
+    if (t->status == STATUS_OK) t->status = memory_status();
+    return -1;
+}
+
 static int emit_vjp(struct tape *t, struct odeint *op, int states, int statesbar, const int *inputs, int n_inputs)
 {
     int *in = memory_alloc((size_t)(n_inputs + 2) * sizeof *in);
-    if (!in) return -1;
+    if (!in) return out_of_memory(t);
     in[0] = states;
     in[1] = statesbar;
     memcpy(in + 2, inputs, (size_t)n_inputs * sizeof *in);
@@ -159,8 +166,9 @@ static enum status run_vjp(struct call *c)
     int64_t n_times = c->in[3].shape[0];
     op->stats.nfe_backward = 0;
     enum status status =
-        op->options.gradient == GRADIENT_ADJOINT
-            ? gradient_adjoint(op->field, &op->options, c->in[3].data, n_times, c->in[0].data, c->in[1].data, y0bar, thetabar, &op->stats)
+        op->options.gradient == GRADIENT_ADJOINT || op->options.gradient == GRADIENT_INTERPOLATED
+            ? gradient_adjoint(&op->solver, op->field, &op->options, op->options.gradient == GRADIENT_ADJOINT ? NULL : &op->record, c->in[3].data,
+                               n_times, c->in[0].data, c->in[1].data, y0bar, thetabar, &op->stats)
             : gradient_direct(&op->solver, op->field, &op->options, &op->record, c->in[1].data, n_times, y0bar, thetabar, &op->stats);
     totals.nfe_backward += op->stats.nfe_backward;
     return status;
@@ -264,7 +272,10 @@ static void vjp_vjp(struct custom *self, struct vjp *v)
     int64_t n = tape_spec(t, v->in[2])->shape[0], times = tape_spec(t, v->in[3])->shape[0], at = n;
     int n_theta = v->n_in - 4, n_inputs = 2, *inputs = memory_alloc((size_t)(2 + 2 * n_theta) * sizeof *inputs);
     int zero = -1;
-    if (!inputs) goto done;
+    if (!inputs) {
+        out_of_memory(t);
+        goto done;
+    }
     int uy = emit_slice_flat(t, v->ybar, 0, n);
     inputs[0] = tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {0}}, (int[]){v->in[2], uy}, 2);
     inputs[1] = v->in[3];
@@ -303,6 +314,8 @@ enum status odeint_new(struct odeint **out, struct tape *tape, int dy, const str
     op->solve = (struct custom){{1, odeint_free}, "odeint", solve_infer, solve_prepare, solve_vjp};
     op->vjp = (struct custom){{0, vjp_free}, "odeint_vjp", vjp_infer, vjp_prepare, vjp_vjp};
     op->tape = tape_retain(tape);
+    tape_release(tape->parent); /* the recording that this solve will be a node of: with it the solve would own itself */
+    tape->parent = NULL;
     op->dy = dy;
     op->options = *o;
     op->layout = *layout;
@@ -313,7 +326,7 @@ enum status odeint_new(struct odeint **out, struct tape *tape, int dy, const str
 int odeint_emit(struct tape *t, struct odeint *op, int y0, int times, const int *theta, int n_theta)
 {
     int few[34], *in = n_theta <= 32 ? few : memory_alloc((size_t)(n_theta + 2) * sizeof *in);
-    if (!in) return -1;
+    if (!in) return out_of_memory(t);
     in[0] = y0;
     in[1] = times;
     if (n_theta > 0) memcpy(in + 2, theta, (size_t)n_theta * sizeof *in);

@@ -13,7 +13,8 @@
 
 struct odeint;
 
-/* A solve of the field recorded on `tape` (inputs t, y, then captured parameters) with output node dy. The tape is retained. */
+/* A solve of the field recorded on `tape` (inputs t, y, then captured parameters) with output node dy. The tape is retained and loses its
+ * parent: its recording is over. */
 enum status odeint_new(struct odeint **out, struct tape *tape, int dy, const struct solve_options *o, const struct state_layout *layout);
 
 /* Emit the solve: nodes y0 (rank 1), times (rank 1, float64) and the values of the captured parameters, in order. */

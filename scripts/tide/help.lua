@@ -1,9 +1,10 @@
 --- Documentation, kept once as data (tide.docs) and shown by help().
 --
 -- An entry: {name = "tide.zeros", args = "shape, opts", returns = "tensor", text = "...", example = "...", topic = "..."}.
--- Names begin with the module ("tide.", "nn.", "optim.", "data.", "plot.", "ode.") or with "tensor:" for methods of tensors and
--- "optimiser:" for those of optimisers. `method = true` says that the function is a method of tensors as well: its first argument
--- is the tensor. help(x) takes the function itself, a name, or a topic.
+-- Names begin with the module ("tide.", "nn.", "plot.", ...) or with the kind of object whose method they are ("tensor:", "optimiser:").
+-- `method = true` says that the function is a method of tensors as well: its first argument is the tensor. `options` is a list of rows
+-- {name, default, text, required =, quote = show the default in quotes}. `run = false`: the example is not for tests. help(x) takes the
+-- function itself, a name, a model, a module or a topic.
 
 local options = require "tide.options"
 
@@ -90,6 +91,11 @@ local function find_name(name)
   local is_method = name:find(":", 1, true)
   local exact = by_name[name] or by_name[short] or is_method and last and by_name[methods_of_tensor .. last]
   if exact then return exact end
+  if is_method and last then -- a method of something else: "opt:step"
+    for _, entry in ipairs(entries) do
+      if entry.name:match(":([%w_]+)$") == last then return entry end
+    end
+  end
   if not last or name ~= last then return nil end
   for _, prefix in ipairs{"tide.", methods_of_tensor} do
     if by_name[prefix .. last] then return by_name[prefix .. last] end
@@ -131,6 +137,27 @@ end
 
 local function indented(text) return "  " .. text:gsub("\n", "\n  ") end
 
+local function default_text(v, quote)
+  if type(v) == "table" then return "{" .. table.concat(v, ", ") .. "}" end
+  if quote then return '"' .. v .. '"' end
+  return math.type(v) == "float" and ("%.10g"):format(v) or tostring(v)
+end
+
+-- "rtol = 0.001      relative tolerance of adaptive steps"
+local function option_lines(rows, width, lines)
+  local heads, widest = {}, 0
+  for i, row in ipairs(rows) do
+    heads[i] = row[1]
+    if row.required then heads[i] = row[1] .. " (required)"
+    elseif row[2] ~= nil then heads[i] = ("%s = %s"):format(row[1], default_text(row[2], row.quote)) end
+    widest = math.max(widest, #heads[i])
+  end
+  for i, row in ipairs(rows) do
+    local text = wrapped(row[3], math.max(20, width - widest - 6)):gsub("\n", "\n" .. (" "):rep(widest + 6))
+    lines[#lines + 1] = ("    %s%s  %s"):format(heads[i], (" "):rep(widest - #heads[i]), text):gsub("%s+$", "")
+  end
+end
+
 --- What help(x) prints for an entry.
 function help.text(entry, width)
   local lines = {help.signature(entry)}
@@ -138,7 +165,12 @@ function help.text(entry, width)
     local rest = entry.args:match("^[^,]*,%s*(.*)$") or ""
     lines[2] = ("x:%s(%s)"):format(last_part(entry.name), rest)
   end
-  lines[#lines + 1] = indented(wrapped(entry.text, (width or 80) - 4))
+  width = width or 80
+  lines[#lines + 1] = indented(wrapped(entry.text, width - 4))
+  if entry.options then
+    lines[#lines + 1] = "options:"
+    option_lines(entry.options, width, lines)
+  end
   if entry.example then lines[#lines + 1] = "example:\n" .. indented(entry.example) end
   return table.concat(lines, "\n")
 end
@@ -201,15 +233,29 @@ end
 
 -- Names of a module of ours: those entries whose name begins with it.
 local function module_text(value)
-  for _, name in ipairs{"tide", "nn", "ode", "optim", "data", "plot"} do
+  for _, name in ipairs{"tide", "nn", "ode", "optim", "data", "plot", "csv", "tree", "progress"} do
     if rawequal(root_of(name), value) then
       local lines = {}
       for _, entry in ipairs(entries) do
         if entry.name:find("^" .. name .. "%.") then lines[#lines + 1] = help.signature(entry) end
       end
+      if name == "tide" then lines[#lines + 1] = "sub-modules: nn, ode, optim, data, plot, csv, tree, progress; help(tide.nn) lists one" end
       return table.concat(lines, "\n")
     end
   end
+end
+
+-- What made a model, or the methods of another object of ours, by the name of its metatable.
+local function object_text(value, width)
+  local meta = debug.getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  if type(name) ~= "string" then return nil end
+  local kind, lines = name:match("[%w_]+$"):lower(), {}
+  if by_name[name] then lines[1] = help.text(by_name[name], width) end
+  for _, entry in ipairs(entries) do
+    if entry.name:find("^" .. kind .. ":") then lines[#lines + 1] = help.signature(entry) end
+  end
+  return #lines > 0 and table.concat(lines, "\n") or nil
 end
 
 --- Text that answers help(what); `what` nil asks for the overview.
@@ -224,7 +270,7 @@ function help.answer(what, width)
     return topic and topic_text(topic) or unknown(what)
   end
   if options.typename(what) == "tensor" then return topic_text("Tensor methods") end
-  return type(what) == "table" and module_text(what) or unknown(what)
+  return type(what) == "table" and (module_text(what) or object_text(what, width)) or unknown(what)
 end
 
 local function terminal_width()

@@ -42,7 +42,7 @@ local spec = {
   controller = {"string", default = "I", check = options.one_of{"I", "PI", "PID"}},
   norm = {"string", default = "batch", check = options.one_of{"batch", "sample"}},
   final = {"string", default = "clip", check = options.one_of{"clip", "interpolate"}},
-  gradient = {"string", default = "direct", check = options.one_of{"direct", "adjoint", "checkpoint"}},
+  gradient = {"string", default = "direct", check = options.one_of{"direct", "adjoint", "checkpoint", "interpolated"}},
   checkpoint_steps = {"integer", default = 10, check = options.at_least(1)},
   adjoint_rtol = {"number", check = options.not_negative}, adjoint_atol = {"number", check = options.not_negative},
   -- the continuous adjoint's gradient is off by about as many tolerances as its y is
@@ -248,9 +248,12 @@ function M.initial_step(f, t0, y0, p, rtol, atol)
   end
   if p == nil or rtol == nil or atol == nil or t0 == nil then raise(where .. ": arguments are f, t0, y0, p, rtol, atol") end
   if rtol < 0 or atol < 0 or rtol + atol == 0 then raise(where .. ": rtol and atol must be >= 0 and not both 0") end
+  if p < 0 then raise(("%s: p must be >= 0, got %s"):format(where, show(p))) end
   local state, leaves = describe_state(where, y0)
-  return core.initial_step(function(t, flat) return check_derivative(where, state, f(t, unflatten(state, flat)), "") end, t0, flatten(leaves):clone(),
-    p, rtol, atol)
+  local h = core.initial_step(function(t, flat) return check_derivative(where, state, f(t, unflatten(state, flat)), "") end, t0,
+    flatten(leaves):clone(), p, rtol, atol)
+  if not options.finite(h) then raise(("%s: NaN or Inf in y0 or f near t = %g"):format(where, t0)) end
+  return h
 end
 
 --- Counts of all solves so far in this process: nfe, steps, accepted, rejected, nfe_backward. Subtract two readings.

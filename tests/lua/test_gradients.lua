@@ -146,6 +146,19 @@ tests["direct near the true gradient at tight tolerance, for every adaptive meth
   end
 end
 
+-- torchdiffeq 0.2.5 in float64, dopri5 at rtol = atol = 1e-11, differentiated by autograd: loss, then gradients of b, w and y0.
+tests["direct, checkpoint and adjoint agree with torchdiffeq"] = function()
+  local golden = {6.12375579544595, 2.50330723876291, 0.703870876312104, 2.95467635243789, -0.503399905595117, -1.93786804532149,
+    1.71849308331336, 7.61832210339242, -3.80300922038069, 6.26682380281008, 3.6186440236548}
+  for _, gradient in ipairs{"direct", "checkpoint", "adjoint"} do
+    for _, method in ipairs{"dopri5", "dopri8", "tsit5"} do
+      local v, g = tide.value_and_grad(solve_loss(spans[2], {method = method, gradient = gradient, rtol = 1e-11, atol = 1e-11}))(parameters())
+      local w, y0 = flat(g.w), flat(g.y0)
+      near(f64{v:item(), g.b[1], g.b[2], w[1], w[2], w[3], w[4], table.unpack(y0)}, f64(golden), 1e-9, gradient)
+    end
+  end
+end
+
 tests['direct with final = "interpolate"'] = function()
   local p = parameters()
   local want = tide.grad(solve_loss({0, 0.4, 1}, {method = "dopri8", steps = 40}))(p)
@@ -222,6 +235,30 @@ tests["adjoint within 20 tolerances, also with outputs between"] = function()
   near(tide.grad(solve_loss({0, 1}, {method = "rk4", steps = 50, gradient = "adjoint"}))(p), want, 1e-6, "rk4")
 end
 
+tests["interpolated within 20 tolerances, every interpolant, also of flows that cannot be run backwards"] = function()
+  local p = parameters()
+  for _, times in ipairs(spans) do
+    local want = tide.grad(solve_loss(times, {method = "dopri8", steps = 60}))(p)
+    for _, method in ipairs{"dopri5", "tsit5", "dopri8", "bosh3"} do
+      for _, tol in ipairs{1e-3, 1e-5, 1e-7} do
+        near(tide.grad(solve_loss(times, {method = method, gradient = "interpolated", rtol = tol, atol = tol}))(p), want, 20 * tol,
+          ("%s at %g"):format(method, tol))
+      end
+    end
+    for method, tol in pairs{rk4 = 1e-5, heun = 2e-3, bosh3 = 1e-5} do
+      near(tide.grad(solve_loss(times, {method = method, steps = 50, gradient = "interpolated"}))(p), want, tol, method)
+    end
+  end
+  local y0, matrix = f64{{1, 0.5, -0.7}}, f64{{-1, 6, 3}, {0, -10, 8}, {0, 0, -40}}
+  for _, span in ipairs{1, 3} do
+    local function loss(opts)
+      return function(m) return tide.odeint(function(_, y) return y:matmul(m) end, y0, {0, span}, opts)[2]:sum() end
+    end
+    local want = tide.grad(loss{method = "dopri8", steps = 800})(matrix)
+    near(tide.grad(loss{rtol = 1e-6, atol = 1e-6, gradient = "interpolated"})(matrix), want, 20e-6, "contracting")
+  end
+end
+
 tests["adjoint of a contracting flow: right, or an error that says so"] = function()
   local y0 = f64{{1, 0.5, -0.7}}
   local matrices = {f64{{-7, -8.1, -4.2}, {-3, -10.9, -13.8}, {1.5, -14.55, -33.1}}, f64{{-1, 6, 3}, {0, -10, 8}, {0, 0, -40}}} -- -1, -10, -40
@@ -235,7 +272,8 @@ tests["adjoint of a contracting flow: right, or an error that says so"] = functi
         return function(m) return tide.odeint(function(_, y) return y:matmul(m) end, y0, {0, span}, opts)[2]:sum() end
       end
       local want = tide.grad(loss{method = "dopri8", steps = 800})(matrix)
-      near(tide.grad(loss{rtol = 1e-6, atol = 1e-6})(matrix), want, 2e-5, "direct")
+      -- at T = 3 the gradient is far below atol
+      assert((tide.grad(loss{rtol = 1e-6, atol = 1e-6})(matrix) - want):abs():max():item() < 20e-6, "direct")
       local ok, got = pcall(tide.grad(loss{gradient = "adjoint", rtol = 1e-6, atol = 1e-6}), matrix)
       refused = refused + (ok and 0 or 1)
       if ok then near(got, want, 20e-6, "adjoint")
@@ -457,7 +495,7 @@ tests["table states and norms have gradients"] = function()
   end
   local want = tide.grad(function(r) return solve(r, {method = "dopri8", steps = 20}).q:sum() end)(p)
   for _, norm in ipairs{"batch", "sample"} do
-    for _, gradient in ipairs{"direct", "adjoint", "checkpoint"} do
+    for _, gradient in ipairs{"direct", "adjoint", "checkpoint", "interpolated"} do
       local opts = {rtol = 1e-8, atol = 1e-8, norm = norm, gradient = gradient}
       near(tide.grad(function(r) return solve(r, opts).q:sum() end)(p), want, 2e-7, norm .. " " .. gradient)
     end
@@ -471,6 +509,15 @@ tests["gradients when the first output is used as well, and alone"] = function()
   same_bits(g.b, f64{0, 0}, "b")
 end
 
+tests["gradients of an empty state"] = function()
+  for _, gradient in ipairs{"direct", "adjoint", "checkpoint", "interpolated"} do
+    local g = tide.grad(function(p) return tide.odeint(function(_, y) return y * p.a end, p.y, {0, 1}, {gradient = gradient}):sum() + p.a:sum() end){
+      y = tide.zeros({0, 2}, {dtype = "float64"}), a = f64{3, 4}}
+    same_bits(g.a, f64{1, 1}, gradient)
+    assert(g.y:numel() == 0)
+  end
+end
+
 tests["no gradient with respect to the times: an error that says so"] = function()
   local ok, message = pcall(tide.grad(function(t) return tide.odeint(function(_, y) return y end, f64{1}, t, {method = "euler", steps = 2}):sum() end),
     f64{0, 1})
@@ -482,6 +529,74 @@ tests["a long solve back to back: memory of the record is reused"] = function()
   local first = run(f64{1, 2})
   for _ = 1, 200 do run(f64{0.5, 0.3}) end
   same_bits(run(f64{1, 2}), first, "again")
+end
+
+-- A solve recorded inside tide.grad once owned itself: its field's tape held the outer recording, whose node held the solve.
+tests["solves, their gradients and second derivatives are freed"] = function()
+  local core = require "tide.core"
+  local p = parameters()
+  local v = random_like(p, 5)
+  local loss = solve_loss(spans[2], {method = "rk4", steps = 3})
+  local jobs = {
+    gradient = function() tide.grad(loss)(p) end,
+    compiled = function() tide.compile(tide.grad(loss))(p) end,
+    second = function() tide.grad(function(q) return dot(tide.grad(loss)(q), v) end)(p) end,
+    jvp = function() tide.jvp(loss, p, v) end,
+    pullback = function() select(2, tide.vjp(function(q) return (tide.odeint(field(q), q.y0, {0, 1})) end, p))(f64{{{1, 1}, {1, 1}}, {{1, 1}, {1, 1}}}) end,
+    adjoint = function() tide.grad(solve_loss(spans[2], {gradient = "adjoint"}))(p) end,
+    failure = function() pcall(tide.grad(function(q) return tide.odeint(function(_, y) return y * y end, q.y0:abs() + 10, {0, 1}):sum() end), p) end,
+    eager = function() tide.odeint(function(_, y) return -y end, p.y0, {0, 1}, {eager = true}) end,
+    callback_error = function() pcall(tide.odeint, function() error {} end, p.y0, {0, 1}, {eager = true}) end,
+  }
+  for name, job in pairs(jobs) do
+    local function live()
+      collectgarbage()
+      collectgarbage()
+      return core.memory().live_bytes
+    end
+    job()
+    local before = live()
+    for _ = 1, 20 do job() end
+    local after = live()
+    assert(after - before < 4096, ("%s: %d bytes are left after 20 runs"):format(name, after - before))
+  end
+end
+
+-- The k-th allocation fails, once or from there on: an error about memory or the right result, never a wrong one, and all works afterwards.
+tests["every allocation may fail"] = function()
+  local core = require "tide.core"
+  local p = parameters()
+  local v = random_like(p, 5)
+  local function solve(opts) return function() return tide.grad(solve_loss(spans[2], opts))(p).b[1] end end
+  local second = solve_loss({0, 1}, {method = "rk4", steps = 2})
+  local jobs = {
+    direct = solve{method = "rk4", steps = 20}, checkpoint = solve{method = "dopri8", gradient = "checkpoint", checkpoint_steps = 3},
+    adjoint = solve{gradient = "adjoint"}, interpolated = solve{gradient = "interpolated"},
+    forward = function() return tide.odeint(field(p), p.y0, {0, 0.4, 1})[3]:sum():item() end,
+    eager = function() return tide.odeint(function(_, y) return -y end, p.y0, {0, 1}, {eager = true})[2]:sum():item() end,
+    plain = function() return tide.odeint(function(_, y) return {-y[1]} end, {1}, {0, 1}, {plain = true})[2][1] end,
+    second = function() return tide.grad(function(q) return dot(tide.grad(second)(q), v) end)(p).b[1] end,
+    jvp = function() return select(2, tide.jvp(second, p, v)):item() end,
+  }
+  for name, job in pairs(jobs) do
+    local want = job()
+    for _, sticky in ipairs{true, false} do
+      local last = false
+      for k = 1, sticky and 3000 or 250 do
+        if k % 16 == 0 then collectgarbage() end
+        core.memory_fail_after(k, sticky)
+        local ok, got = pcall(job)
+        core.memory_fail_after(-1, false)
+        if ok then assert(got == want, ("%s: a wrong result after failure %d: %.17g for %.17g"):format(name, k, got, want))
+        else assert(tostring(got):find "memory", ("%s, failure %d: %s"):format(name, k, tostring(got))) end
+        if k % 8 == 0 then assert(job() == want, name .. ": broken after failure " .. k) end
+        last = ok
+        if sticky and ok then break end
+      end
+      assert(last or not sticky, name)
+      assert(job() == want, name)
+    end
+  end
 end
 
 tests["a failing solve leaves the recording usable"] = function()

@@ -1,0 +1,179 @@
+#include "autodiff/batch.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+/* SHARED: the same for every sample, without a batch axis. UNIFORM: a shared value broadcast along a batch axis; it can be had in both forms. */
+enum label { SHARED, BATCHED, UNIFORM };
+
+struct rebatch {
+    const struct tape *from;
+    struct tape *to;
+    int64_t batch, rows;
+    char *label, *live;
+    int *copy;  /* node of `to`; for UNIFORM nodes the full size */
+    int *narrow; /* UNIFORM nodes cut to `rows`, -1 until needed */
+};
+
+static int64_t cut(const struct rebatch *r, int64_t extent) { return extent / r->batch * r->rows; }
+
+/* Node for operand j in an op whose first axis is the batch: -1 when it does not fit. `aligned` operands have the result's axes. */
+static int batch_operand(struct rebatch *r, int node, const struct array *out, int aligned)
+{
+    const struct array *spec = tape_spec(r->from, node);
+    int same_axis = spec->rank == out->rank && out->rank > 0 && spec->shape[0] == out->shape[0];
+    if (r->label[node] == BATCHED) return !aligned || same_axis ? r->copy[node] : -1;
+    if (r->label[node] == UNIFORM && same_axis) {
+        if (r->narrow[node] < 0) {
+            struct attrs attrs = *r->from->nodes[node].attrs;
+            attrs.v[0] = r->rows;
+            r->narrow[node] = tape_emit(r->to, OP_BROADCAST, &attrs, &r->copy[r->from->nodes[node].in[0]], 1);
+        }
+        return r->narrow[node];
+    }
+    return aligned && (spec->rank < out->rank || spec->shape[0] == 1) && r->label[node] == SHARED ? r->copy[node] : -1;
+}
+
+/* May the first axis of a batched operand pass through this op, and with which attributes? */
+static int cut_attrs(const struct rebatch *r, const struct node *node, struct attrs *a)
+{
+    const struct array *in = tape_spec(r->from, node->in[0]), *out = &node->spec;
+    int first_kept = in->rank > 0 && out->rank > 0 && in->shape[0] == out->shape[0];
+    switch (node->op) {
+    case OP_RESHAPE:
+        if (out->rank == 0 || out->shape[0] % r->batch != 0) return 0;
+        a->v[0] = cut(r, out->shape[0]);
+        return 1;
+    case OP_BROADCAST:
+        if (!first_kept || in->rank != out->rank) return 0;
+        a->v[0] = cut(r, out->shape[0]);
+        return 1;
+    case OP_SLICE:
+    case OP_EMBED:
+        if (!first_kept || a->v[0] != 0 || a->v[1] != 1) return 0;
+        a->v[2] = cut(r, out->shape[0]);
+        return 1;
+    case OP_PERMUTE: return in->rank > 0 && a->v[0] == 0;
+    case OP_SUM:
+    case OP_MAX:
+    case OP_MIN: return (a->v[0] & 1) == 0;
+    case OP_ARGMAX:
+    case OP_ARGMIN:
+    case OP_TAKE:
+    case OP_CAT: return a->v[0] != 0;
+    case OP_MATMUL: return a->v[0] == 0 && tape_spec(r->from, node->in[1])->rank == 2;
+    case OP_CONV:
+    case OP_CONV_DX:
+    case OP_ALIAS:
+    case OP_STOP_GRADIENT:
+    case OP_COPY:
+    case OP_CAST:
+    case OP_WHERE: return 1;
+    default: return node->op >= OP_NEG; /* elementwise */
+    }
+}
+
+/* Ops whose operands all share the result's axes; the others have the batch in operand 0 and shared values beside it. */
+static int aligned_operands(enum op_id op) { return op >= OP_NEG || op == OP_WHERE || op == OP_CAT; }
+
+static int copy_batched(struct rebatch *r, const struct node *node)
+{
+    struct attrs attrs = node->attrs ? *node->attrs : (struct attrs){0};
+    int few[8], *in = few, result = -1, aligned = aligned_operands(node->op);
+    if (r->label[node->in[0]] != BATCHED && !aligned) return -1;
+    if (!cut_attrs(r, node, &attrs)) return -1;
+    if (node->n_in > 8 && !(in = memory_alloc((size_t)node->n_in * sizeof *in))) return -1;
+    int fits = 1;
+    for (int j = 0; j < node->n_in && fits; j++) {
+        if (!aligned && j > 0) in[j] = r->label[node->in[j]] == BATCHED ? -1 : r->copy[node->in[j]];
+        else in[j] = batch_operand(r, node->in[j], &node->spec, aligned);
+        /* joined parts must all have the axis; a shared one cannot be repeated by cat */
+        if (node->op == OP_CAT && r->label[node->in[j]] == SHARED) in[j] = -1;
+        fits = in[j] >= 0;
+    }
+    if (fits) result = tape_emit(r->to, node->op, node->attrs ? &attrs : NULL, in, node->n_in);
+    if (in != few) memory_free(in);
+    return result;
+}
+
+static int copy_shared(struct rebatch *r, const struct node *node)
+{
+    int few[8], *in = few;
+    if (node->n_in > 8 && !(in = memory_alloc((size_t)node->n_in * sizeof *in))) return -1;
+    for (int j = 0; j < node->n_in; j++) in[j] = r->copy[node->in[j]];
+    int result = tape_emit(r->to, node->op, node->attrs, in, node->n_in);
+    if (in != few) memory_free(in);
+    return result;
+}
+
+static int copy_node(struct rebatch *r, int i, int batched)
+{
+    const struct node *node = &r->from->nodes[i];
+    const struct array *spec = &node->spec;
+    if (node->op == OP_INPUT) {
+        r->label[i] = i == batched ? BATCHED : SHARED;
+        return tape_input(r->to, spec->dtype, spec->rank, i == batched ? (int64_t[]){cut(r, spec->shape[0])} : spec->shape);
+    }
+    if (node->op == OP_CONSTANT) return tape_constant(r->to, node->constant);
+    for (int j = 0; j < node->n_in; j++)
+        if (r->label[node->in[j]] == BATCHED) {
+            r->label[i] = BATCHED;
+            return copy_batched(r, node);
+        }
+    if (node->op == OP_BROADCAST && spec->rank > 0 && spec->shape[0] == r->batch) {
+        const struct array *in = tape_spec(r->from, node->in[0]);
+        if (r->label[node->in[0]] == SHARED && (in->rank < spec->rank || in->shape[0] == 1)) r->label[i] = UNIFORM;
+    }
+    return copy_shared(r, node);
+}
+
+static void mark_live(const struct tape *t, int output, char *live)
+{
+    live[output] = 1;
+    for (int i = output; i >= 0; i--)
+        for (int j = 0; live[i] && j < t->nodes[i].n_in; j++) live[t->nodes[i].in[j]] = 1;
+    for (int i = 0; i < t->n_inputs; i++) live[t->inputs[i]] = 1; /* their order is the interface */
+}
+
+static enum status run(struct rebatch *r, int batched, int output, int *possible)
+{
+    int n = output + 1;
+    for (int i = 0; i < r->from->n_inputs; i++) n = r->from->inputs[i] >= n ? r->from->inputs[i] + 1 : n;
+    mark_live(r->from, output, r->live);
+    *possible = 1;
+    for (int i = 0; i < n && *possible; i++) {
+        r->narrow[i] = -1;
+        if (!r->live[i]) continue;
+        r->copy[i] = copy_node(r, i, batched);
+        *possible = r->copy[i] >= 0;
+    }
+    if (*possible && r->label[output] != BATCHED) *possible = 0;
+    /* A node that did not fit is an answer, but running out of memory is not. */
+    return r->to->status == STATUS_MEMORY ? tape_status(r->to) : STATUS_OK;
+}
+
+enum status tape_rebatch(struct tape **out, const struct tape *tape, int batched, int64_t batch, int64_t rows, int output, int *new_output)
+{
+    struct rebatch r = {.from = tape, .batch = batch, .rows = rows};
+    int possible = 0;
+    *out = NULL;
+    TRY(tape_new(&r.to, NULL));
+    char *block = memory_zalloc((size_t)tape->n, 2 * sizeof(int) + 2);
+    enum status status = block ? STATUS_OK : memory_status();
+    if (status == STATUS_OK) {
+        r.copy = (int *)block;
+        r.narrow = r.copy + tape->n;
+        r.label = (char *)(r.narrow + tape->n);
+        r.live = r.label + tape->n;
+        status = run(&r, batched, output, &possible);
+    }
+    if (status == STATUS_OK && possible) {
+        *new_output = r.copy[output];
+        *out = r.to;
+    } else {
+        tape_release(r.to);
+    }
+    memory_free(block);
+    return status;
+}

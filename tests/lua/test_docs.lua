@@ -1,0 +1,182 @@
+-- The documentation that help() shows is complete and true: every function has an entry and every entry a function; options and their
+-- defaults are those of the code; every example runs.
+
+local tide = require "tide"
+local help = require "tide.help"
+local options = require "tide.options"
+
+local tests = {}
+local nn, plot = tide.nn, tide.plot
+
+local entries = {}
+for _, entry in ipairs(help.entries()) do entries[entry.name] = entry end
+
+-- ---- every function has an entry, every entry a function ----
+
+local modules = {tide = tide, nn = nn, ode = tide.ode, optim = tide.optim, data = tide.data, plot = plot, csv = tide.csv, tree = tide.tree,
+  progress = tide.progress, tensor = tide.core.methods}
+for _, name in ipairs(tide.data.names()) do assert(tide.data[name]) end -- these load when they are first used
+assert(tide.train and tide.evaluate)
+
+local function methods_of(object) return getmetatable(object).__index end
+local model = nn.linear(2, 2)
+local writer = tide.csv.writer(os.tmpname(), {"a"})
+writer:discard()
+local kinds = {optimiser = methods_of(tide.optim.sgd(model, {lr = 1})), odeblock = methods_of(nn.odeblock(model)),
+  odenet = methods_of(nn.odenet{dim = 2}), resnet = methods_of(nn.resnet{dim = 2}), figure = methods_of(plot.figure()),
+  writer = methods_of(writer), table = methods_of(tide.csv.parse("a\n1")), meter = methods_of(tide.progress.new{quiet = true})}
+-- What objects use among themselves.
+local private = {figure = {one_panel = true, add_at = true}, meter = {observe = true, describe = true, draw = true, plain = true}}
+
+tests["every exported function has an entry"] = function()
+  for name, module in pairs(modules) do
+    local missing = help.missing(name .. (name == "tensor" and ":" or "."), module)
+    assert(#missing == 0, "no entry in scripts/tide/docs.lua for: " .. table.concat(missing, " "))
+  end
+  for name, f in pairs(tide.ode.tableau) do
+    assert(type(f) ~= "function" or entries["ode.tableau." .. name], "no entry for ode.tableau." .. name)
+  end
+end
+
+tests["every method of objects has an entry"] = function()
+  for kind, methods in pairs(kinds) do
+    for name, f in pairs(methods) do
+      local known = entries[kind .. ":" .. name] or private[kind] and private[kind][name] or name:find("^__")
+      assert(type(f) ~= "function" or known, ("no entry for %s:%s"):format(kind, name))
+    end
+  end
+end
+
+tests["every entry is about a function that exists"] = function()
+  for name in pairs(entries) do
+    local first, rest = name:match("^(%a+)[.:](.+)$")
+    local value = modules[first] or kinds[first]
+    if first then
+      for part in rest:gmatch("[%w_]+") do value = value and value[part] end
+      assert(type(value) == "function", "help is about " .. name .. ", which is no function")
+    end
+  end
+end
+
+tests["help finds the entry by the function itself"] = function()
+  assert(help.find(tide.odeint).name:find("odeint$"))
+  assert(help.find(nn.odenet).name == "nn.odenet")
+  assert(help.find(tide.core.methods.sum).name == "tide.sum")
+  assert(help.find(tide.csv.read).name == "csv.read")
+  assert(help.find("opt:step").name == "optimiser:step")
+  assert(help.answer(nn.odenet{dim = 2}):find("odenet:trajectory", 1, true))
+  assert(help.answer(tide.optim.sgd(model, {lr = 1})):find("optimiser:load_state", 1, true))
+  assert(help.answer(tide.csv):find("csv.writer", 1, true))
+  assert(help.answer("tide.odeint"):find('method = "dopri5"', 1, true))
+end
+
+-- ---- options ----
+
+-- The specification that a call checks its option table against, caught on the way.
+local function spec_of(call)
+  local caught
+  local check = options.check
+  options.check = function(_, _, spec)
+    caught = spec
+    error("caught", 0)
+  end
+  pcall(call)
+  options.check = check
+  return caught
+end
+
+local x, figure = tide.ones({2, 2}), plot.line{y = {1}}
+local unit = function(_, u) return u end
+local calls = {
+  ["tide.conv1d"] = function() tide.conv1d(x, x, nil, {}) end, ["tide.conv2d"] = function() tide.conv2d(x, x, nil, {}) end,
+  ["tide.gradcheck"] = function() tide.gradcheck(unit, x, {}) end, ["tide.odeint"] = function() tide.odeint(unit, x, {0, 1}, {}) end,
+  ["tide.arange"] = function() tide.arange(1, 2, 1, {}) end, ["tide.linspace"] = function() tide.linspace(1, 2, 2, {}) end,
+  ["tide.full"] = function() tide.full({}, 1, {}) end, ["tide.evaluate"] = function() tide.evaluate(model, {}, {}) end,
+  ["tide.one_hot"] = function() tide.one_hot(x, 1, {}) end, ["nn.linear"] = function() nn.linear(1, 1, {}) end,
+  ["nn.conv1d"] = function() nn.conv1d(1, 1, 1, {}) end, ["nn.conv2d"] = function() nn.conv2d(1, 1, 1, {}) end,
+  ["ode.tableau.check"] = function() tide.ode.tableau.check("", {}) end, ["plot.figure"] = false, ["plot.panels"] = false,
+  ["figure:show"] = function() figure:text({}) end, ["tide.load"] = false, -- checked in C
+  ["csv.writer"] = function() tide.csv.writer("", {}, {}) end, ["csv.write"] = function() tide.csv.write("", {"a"}, {}, {}) end,
+  ["plot.runs"] = function() plot.runs({}, {}) end, ["plot.median_band"] = function() plot.median_band({}, {}) end,
+}
+for name in pairs(tide.optim) do calls["optim." .. name] = function() tide.optim[name](model, {}) end end
+
+local function same(a, b)
+  if type(a) == "table" and type(b) == "table" then return table.concat(a, ",") == table.concat(b, ",") end
+  return a == b
+end
+
+-- Rows of an entry against a specification, both ways.
+local function compare(name, rows, spec)
+  local seen = {}
+  for _, row in ipairs(rows) do
+    local rule = spec[row[1]]
+    assert(rule, ("%s: the option %s is documented, but the code does not take it"):format(name, row[1]))
+    assert(same(row[2], rule.default), ("%s: default of %s is %s, documented %s"):format(name, row[1], tostring(rule.default), tostring(row[2])))
+    assert(not rule.required == not row.required, ("%s: is %s required?"):format(name, row[1]))
+    seen[row[1]] = true
+  end
+  for key in pairs(spec) do assert(seen[key], ("%s: the option %s is not documented"):format(name, key)) end
+end
+
+tests["options and defaults are those of the code"] = function()
+  for name, entry in pairs(entries) do
+    if entry.options and calls[name] ~= false then
+      local module, last = name:match("^(%a+)[.:]([%w_]+)$")
+      local kind = module == "plot" and require("tide.plot.series").kinds[last]
+      local call = calls[name] or function() modules[module][last]({}, {}) end
+      local spec = kind and kind.spec or spec_of(call)
+      assert(spec, name .. ": no option table was checked; add a call to this test")
+      compare(name, entry.options, spec)
+    end
+  end
+  compare("plot.figure", entries["plot.figure"].options, require("tide.plot.panel").axes_spec)
+end
+
+tests["options of panels and of load"] = function()
+  compare("plot.panels", entries["plot.panels"].options, spec_of(function() plot.panels{figure} end))
+  local ok, message = pcall(tide.load, "a.npz", {zzz = 1})
+  assert(not ok and message:find('valid is "limit"', 1, true))
+end
+
+-- ---- examples ----
+
+local function prelude(folder)
+  local env = setmetatable({help = help.answer, tide = tide, folder = folder, print = function() end}, {__index = _G})
+  env.x, env.y = tide.randn({4, 2}, {seed = 1}), tide.randn({4, 2}, {seed = 2})
+  env.model = nn.linear(2, 2, {seed = 3})
+  env.loss = function(m, a, b) return tide.mse(m(a), b) end
+  env.data = {x = env.x, y = env.y}
+  return env
+end
+
+tests["every example runs"] = function()
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(tide.core.mkdir(folder))
+  local seed, block = tide.core.rng_state()
+  local failures = {}
+  for _, entry in ipairs(help.entries()) do
+    if entry.example then
+      local env = prelude(folder)
+      local name = "=example of " .. entry.name
+      local chunk, message = load("return " .. entry.example, name, "t", env)
+      if not chunk then chunk, message = load(entry.example, name, "t", env) end
+      local ok = chunk ~= nil
+      if ok and entry.run ~= false then ok, message = pcall(chunk) end
+      if not ok then failures[#failures + 1] = ("%s: %s"):format(entry.name, message) end
+    end
+  end
+  tide.core.rng_state(seed, block)
+  os.execute("rm -rf '" .. folder .. "'")
+  assert(#failures == 0, "\n" .. table.concat(failures, "\n"))
+end
+
+tests["every function has an example, and every entry ends its sentences"] = function()
+  for name, entry in pairs(entries) do
+    assert(entry.example or name == "repl" or name == "ode.odeint", name .. " has no example")
+    assert(entry.text:find("[.)?]%s*$"), name .. ": the text ends without a full stop")
+  end
+end
+
+return tests
