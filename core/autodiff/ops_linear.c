@@ -63,10 +63,10 @@ enum status infer_arg(struct call *c)
 {
     int64_t shape[MAX_RANK];
     if (V(0) < 0 || V(0) >= c->in[0].rank)
-        return status_set(STATUS_ARGUMENT, "%s: axis %lld does not exist in a tensor with %d axes", c->op->name, (long long)V(0) + 1,
+        return status_set(STATUS_ARGUMENT, "%s: axis %lld does not exist in a tensor with %d axes", c->op->name, (long long)((uint64_t)V(0) + 1),
                           c->in[0].rank);
     memcpy(shape, c->in[0].shape, sizeof shape);
-    if (shape[V(0)] == 0) return status_set(STATUS_SHAPE, "%s: axis %lld is empty", c->op->name, (long long)V(0) + 1);
+    if (shape[V(0)] == 0) return status_set(STATUS_SHAPE, "%s: axis %lld is empty", c->op->name, (long long)((uint64_t)V(0) + 1));
     shape[V(0)] = 1;
     return array_init(&c->out, INT64, c->in[0].rank, shape);
 }
@@ -210,8 +210,6 @@ static enum status conv_geometry(const struct call *c, const int64_t x[4], const
     *s = (struct conv){c->in[0].dtype, x[0], x[1], x[2], x[3], w[0], w[2], w[3], V(0), V(1), V(2), V(3), V(4), V(5), V(6), 0, 0, 1};
     if (s->sh < 1 || s->sw < 1 || s->dh < 1 || s->dw < 1 || s->groups < 1 || s->ph < 0 || s->pw < 0)
         return status_set(STATUS_ARGUMENT, "conv: stride, dilation and groups must be >= 1 and padding >= 0");
-    for (int i = 0; i < 7; i++)
-        if (V(i) > MAX_DIM) return status_set(STATUS_ARGUMENT, "conv: stride, padding, dilation or groups is too large (%lld)", (long long)V(i));
     if (s->c % s->groups || s->o % s->groups || w[1] != s->c / s->groups)
         return status_set(STATUS_SHAPE, "conv: x has %lld channels and w is for %lld (x groups %lld) with %lld filters; w must have shape "
                           "O, C/groups, kernel and groups must divide both C and O", (long long)s->c, (long long)w[1], (long long)s->groups,
@@ -230,6 +228,8 @@ static enum status conv_geometry(const struct call *c, const int64_t x[4], const
 static enum status conv_operands(const struct call *c)
 {
     char a[SHAPE_TEXT], b[SHAPE_TEXT];
+    for (int i = 0; i < 9; i++)
+        if (V(i) > MAX_DIM) return status_set(STATUS_ARGUMENT, "conv: stride, padding, dilation or groups is too large (%lld)", (long long)V(i));
     if (c->in[0].rank != 4 || c->in[1].rank != 4)
         return status_set(STATUS_SHAPE, "conv needs x of shape N,C,H,W and w of shape O,C/groups,KH,KW, got %s and %s",
                           array_shape_text(&c->in[0], a), array_shape_text(&c->in[1], b));

@@ -62,7 +62,7 @@ enum status infer_permute(struct call *c)
     unsigned seen = 0;
     int rank = c->in[0].rank;
     for (int i = 0; i < rank && i < c->attrs->n; i++) {
-        if (V(i) < 0 || V(i) >= rank) return status_set(STATUS_ARGUMENT, "permute: axis %lld does not exist", (long long)V(i) + 1);
+        if (V(i) < 0 || V(i) >= rank) return status_set(STATUS_ARGUMENT, "permute: axis %lld does not exist", (long long)((uint64_t)V(i) + 1));
         seen |= 1u << V(i);
         shape[i] = c->in[0].shape[V(i)];
     }
@@ -220,7 +220,7 @@ enum status infer_cat(struct call *c)
     int64_t axis = V(0), shape[MAX_RANK], total = 0;
     const struct array *first = &c->in[0];
     if (axis < 0 || axis >= first->rank)
-        return status_set(STATUS_ARGUMENT, "cat: axis %lld does not exist in a tensor with %d axes", (long long)axis + 1, first->rank);
+        return status_set(STATUS_ARGUMENT, "cat: axis %lld does not exist in a tensor with %d axes", (long long)((uint64_t)axis + 1), first->rank);
     memcpy(shape, first->shape, sizeof shape);
     for (int i = 0; i < c->n_in; i++) {
         const struct array *x = &c->in[i];
@@ -228,7 +228,7 @@ enum status infer_cat(struct call *c)
         for (int j = 0; fits && j < x->rank; j++) fits = j == axis || x->shape[j] == first->shape[j];
         if (!fits) {
             char a[SHAPE_TEXT], b[SHAPE_TEXT];
-            return status_set(STATUS_SHAPE, "cat along axis %lld: tensor %d has shape %s (%s), the first one %s (%s)", (long long)axis + 1,
+            return status_set(STATUS_SHAPE, "cat along axis %lld: tensor %d has shape %s (%s), the first one %s (%s)", (long long)((uint64_t)axis + 1),
                               i + 1, array_shape_text(x, b), dtype_name(x->dtype), array_shape_text(first, a), dtype_name(first->dtype));
         }
         total += x->shape[axis];
@@ -280,7 +280,7 @@ static enum status infer_positions(struct call *c, int64_t size)
         return status_set(STATUS_DTYPE, "%s: positions must be a 1-D int64 tensor, got %d-D %s", c->op->name, positions->rank,
                           dtype_name(positions->dtype));
     if (axis < 0 || axis >= x->rank)
-        return status_set(STATUS_ARGUMENT, "%s: axis %lld does not exist in a tensor with %d axes", c->op->name, (long long)axis + 1, x->rank);
+        return status_set(STATUS_ARGUMENT, "%s: axis %lld does not exist in a tensor with %d axes", c->op->name, (long long)((uint64_t)axis + 1), x->rank);
     memcpy(shape, x->shape, sizeof shape);
     shape[axis] = size;
     return array_init(&c->out, x->dtype, x->rank, shape);

@@ -2,8 +2,9 @@
  *
  *   factor = safety * err_n^(-k_1/q) err_(n-1)^(-k_2/q) err_(n-2)^(-k_3/q),  q = order of the error estimate + 1
  *
- * clipped to [min_factor, max_factor], and to what the policy allows: by default a step does not grow right after a rejection. One formula serves I (1, 0, 0), PI (0.7, -0.4, 0) and PID
- * (0.58, -0.21, 0.1) control (Hairer, Wanner, Solving ODEs II, IV.2; Soderlind 2003). A fixed step is a controller that always accepts. */
+ * clipped to [min_factor, max_factor], and to what the policy allows: by default a step does not grow right after a rejection. One
+ * formula serves I (1, 0, 0), PI (0.7, -0.4, 0) and PID (0.58, -0.21, 0.1) control (Hairer, Wanner, Solving ODEs II, IV.2;
+ * Soderlind 2003). A fixed step is a controller that always accepts. */
 #ifndef SOLVER_CONTROLLER_H
 #define SOLVER_CONTROLLER_H
 

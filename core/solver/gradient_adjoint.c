@@ -95,15 +95,15 @@ static enum status one_interval(struct solver *s, struct augmented *g, const str
     enum status status = solve(s, &g->base, o, layout, z, (double[]){from, to}, 2, out, NULL, &part);
     if (status != STATUS_OK && g->record) return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
     if (status != STATUS_OK)
-        return status_prefix(status, "continuous adjoint: backward reconstruction of y from t = %.6g to %.6g failed (gradient = \"direct\" needs none)",
-                             from, to);
+        return status_prefix(status, "continuous adjoint: backward reconstruction of y from t = %.6g to %.6g failed (gradient = "
+                             "\"direct\" needs none)", from, to);
     memcpy(z, out + z_bytes, z_bytes);
     if (g->record) return STATUS_OK;
     double error = reconstruction_error(f, o, z, stored, out);
     if (!(error <= (o->adaptive ? 1 : FIXED_STEP_ALLOWANCE) * o->reconstruction_limit))
         return status_set(STATUS_NUMERIC, "continuous adjoint: backward reconstruction of y off by %.3g tolerances at t = %.6g; the flow cannot "
-                          "be run backwards accurately, so this gradient would be wrong; use gradient = \"direct\" or \"interpolated\", or tighter tolerances",
-                          error, to);
+                          "be run backwards accurately, so this gradient would be wrong; use gradient = \"direct\" or \"interpolated\", "
+                          "or tighter tolerances", error, to);
     return STATUS_OK;
 }
 

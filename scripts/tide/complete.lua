@@ -176,6 +176,12 @@ function complete.find(line, env)
     local path = complete.path(object)
     local value = path and complete.follow(path, env)
     if value ~= nil then add_fields(found, value, typed, separator == ":") end
+    for _, name in ipairs(separator == "." and help.names(value) or {}) do -- also what loads on first use
+      if starts_with(name, typed) then
+        found[name] = nil
+        found[name .. "("] = true
+      end
+    end
   elseif typed ~= "" then
     add_fields(found, env, typed)
     for _, word in ipairs(keywords) do
@@ -208,15 +214,26 @@ function complete.columns(names, width)
   return table.concat(lines, "\n")
 end
 
+-- The help entry of the function that a text ends with: by its value, as a method of an object of ours, or, before it is loaded, by name.
+local function documented(call, env)
+  local path = complete.path(call)
+  if not path then return nil end
+  local value = complete.follow(path, env)
+  local entry = value ~= nil and help.find(value)
+  if entry or #path == 1 then return entry end
+  if value == nil then return help.find(table.concat(path, ".")) end
+  local method = table.remove(path)
+  local object = complete.follow(path, env)
+  return object ~= nil and help.find_method(object, method) or nil
+end
+
 --- What TAB does: text to insert or nil, and text to show below the line or nil.
 function complete.tab(line, env, width)
   if line:find("^%s*$") or line:find("%s$") then return "  " end
   local call = line:match("^(.*)%($")
   if call then -- the arguments of a documented function
-    local path = complete.path(call)
-    local value = path and complete.follow(path, env)
-    local entry = value ~= nil and help.find(value)
-    return nil, entry and help.signature(entry) or nil
+    local entry = documented(call, env)
+    return nil, entry and help.hint(entry, width) or nil
   end
   local start, names = complete.find(line, env)
   if #names == 0 then return nil end

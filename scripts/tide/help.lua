@@ -15,10 +15,22 @@ local methods_of_tensor = "tensor:"
 
 local function last_part(name) return name:match("[%w_]+$") end
 
---- Add an entry (or replace the one with the same name). An entry without topic belongs to the topic of the one before.
+local current -- topic of entries that name none
+
+--- Entries that follow belong to this topic.
+function help.topic(name) current = name end
+
+--- Rows of several option tables in one list.
+function help.join(...)
+  local list = {}
+  for _, rows in ipairs{...} do table.move(rows, 1, #rows, #list + 1, list) end
+  return list
+end
+
+--- Add an entry (or replace the one with the same name).
 function help.define(entry)
   assert(type(entry.name) == "string" and type(entry.text) == "string", "help.define: name and text must be strings")
-  entry.topic = entry.topic or entries[#entries] and entries[#entries].topic or "Other"
+  entry.topic = entry.topic or current or "Other"
   local old = by_name[entry.name]
   if old then
     for k in pairs(old) do old[k] = nil end
@@ -143,13 +155,25 @@ local function default_text(v, quote)
   return math.type(v) == "float" and ("%.10g"):format(v) or tostring(v)
 end
 
+-- "rtol = 0.001"
+local function option_head(row)
+  if row.required then return row[1] .. " (required)" end
+  return row[2] == nil and row[1] or ("%s = %s"):format(row[1], default_text(row[2], row.quote))
+end
+
+--- Signature and options of an entry, for whoever is typing a call.
+function help.hint(entry, width)
+  if not entry.options then return help.signature(entry) end
+  local heads = {}
+  for i, row in ipairs(entry.options) do heads[i] = option_head(row) end
+  return help.signature(entry) .. "\n" .. indented(wrapped("opts: " .. table.concat(heads, ", "), width - 4))
+end
+
 -- "rtol = 0.001      relative tolerance of adaptive steps"
 local function option_lines(rows, width, lines)
   local heads, widest = {}, 0
   for i, row in ipairs(rows) do
-    heads[i] = row[1]
-    if row.required then heads[i] = row[1] .. " (required)"
-    elseif row[2] ~= nil then heads[i] = ("%s = %s"):format(row[1], default_text(row[2], row.quote)) end
+    heads[i] = option_head(row)
     widest = math.max(widest, #heads[i])
   end
   for i, row in ipairs(rows) do
@@ -231,30 +255,72 @@ local function unknown(what)
   return ('no help for "%s"%s; help() lists what there is'):format(what, near and (' (did you mean "%s"?)'):format(near) or "")
 end
 
--- Names of a module of ours: those entries whose name begins with it.
-local function module_text(value)
-  for _, name in ipairs{"tide", "nn", "ode", "optim", "data", "plot", "csv", "tree", "progress"} do
-    if rawequal(root_of(name), value) then
-      local lines = {}
-      for _, entry in ipairs(entries) do
-        if entry.name:find("^" .. name .. "%.") then lines[#lines + 1] = help.signature(entry) end
-      end
-      if name == "tide" then lines[#lines + 1] = "sub-modules: nn, ode, optim, data, plot, csv, tree, progress; help(tide.nn) lists one" end
-      return table.concat(lines, "\n")
-    end
+local modules = {"tide", "nn", "ode", "optim", "data", "plot", "csv", "tree", "progress"}
+
+-- Entries whose name begins with a module or with the kind of an object: "nn.", "optimiser:".
+local function entries_of(prefix)
+  local list = {}
+  for _, entry in ipairs(entries) do
+    if entry.name:sub(1, #prefix) == prefix then list[#list + 1] = entry end
+  end
+  return list
+end
+
+local function add_signatures(lines, list)
+  for _, entry in ipairs(list) do lines[#lines + 1] = help.signature(entry) end
+  return lines
+end
+
+-- The name of a module of ours, or nil.
+local function module_name(value)
+  for _, name in ipairs(type(value) == "table" and modules or {}) do
+    if rawequal(root_of(name), value) then return name end
   end
 end
 
--- What made a model, or the methods of another object of ours, by the name of its metatable.
-local function object_text(value, width)
+-- "nn.odenet" and "odenet" for a model that nn.odenet made: what metatables of our objects are called.
+local function kind_of(value)
   local meta = debug.getmetatable(value)
   local name = type(meta) == "table" and rawget(meta, "__name")
-  if type(name) ~= "string" then return nil end
-  local kind, lines = name:match("[%w_]+$"):lower(), {}
-  if by_name[name] then lines[1] = help.text(by_name[name], width) end
+  if type(name) == "string" then return name, (name:match("[%w_]+$") or ""):lower() end
+end
+
+--- Names of the functions in a module of ours, loaded or not; an empty list for other values.
+function help.names(value)
+  load_docs()
+  local name, names = module_name(value), {}
+  for i, entry in ipairs(name and entries_of(name .. ".") or {}) do names[i] = entry.name:match("%.([%w_]+)") end
+  return names
+end
+
+--- Entry of a method of an object of ours, or nil.
+function help.find_method(object, method)
+  load_docs()
+  local _, kind = kind_of(object)
+  return kind and by_name[kind .. ":" .. method]
+end
+
+local function module_text(value)
+  local name = module_name(value)
+  if not name then return nil end
+  local lines = add_signatures({}, entries_of(name .. "."))
+  if name == "tide" then lines[#lines + 1] = "sub-modules: nn, ode, optim, data, plot, csv, tree, progress; help(tide.nn) lists one" end
+  return table.concat(lines, "\n")
+end
+
+local function tensor_text(width)
+  local names = {}
   for _, entry in ipairs(entries) do
-    if entry.name:find("^" .. kind .. ":") then lines[#lines + 1] = help.signature(entry) end
+    if entry.method then names[#names + 1] = last_part(entry.name) end
   end
+  return topic_text("Tensor methods") .. "\nalso, as x:name(...) and tide.name(x, ...):\n" .. indented(wrapped(table.concat(names, " "), width - 4))
+end
+
+-- What made a model, and the methods of an object.
+local function object_text(value, width)
+  local name, kind = kind_of(value)
+  if not name then return nil end
+  local lines = add_signatures({by_name[name] and help.text(by_name[name], width)}, entries_of(kind .. ":"))
   return #lines > 0 and table.concat(lines, "\n") or nil
 end
 
@@ -269,7 +335,7 @@ function help.answer(what, width)
     local topic = find_topic(what)
     return topic and topic_text(topic) or unknown(what)
   end
-  if options.typename(what) == "tensor" then return topic_text("Tensor methods") end
+  if options.typename(what) == "tensor" then return tensor_text(width) end
   return type(what) == "table" and (module_text(what) or object_text(what, width)) or unknown(what)
 end
 

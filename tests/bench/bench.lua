@@ -10,8 +10,9 @@ local csv = require "tide.csv"
 local experiment = require "tide.experiment"
 
 local o = experiment.parse("Tide alone: time per training step, medians", {
-  {"only", "", "names of works, separated by commas"}, {"seconds", 2.5, "time for each small work (the image works take what they need)"},
-  {"runs", 9, "runs per work, at least 3; the image works get 3"}, {"csv", "", "write the table to this file"}, {"list", false, "list the works"},
+  {"only", "", "names of works, separated by commas"}, {"seconds", 2.5, "time for each small work"},
+  {"runs", 9, "runs per work, at least 3; the image works get 3"}, {"csv", "", "write the table to this file"},
+  {"list", false, "list the works"},
 }, arg)
 
 local function median(list)
@@ -67,15 +68,14 @@ end
 local function measure(work)
   local w = works.prepare(work)
   w:learn(0)
-  local once = w:run(1) -- records and plans
-  once = math.min(once, (w:run(1)))
+  w:run(1) -- records and plans
+  local once = work.heavy and o.seconds or w:run(1)
   local runs = work.heavy and 3 or math.max(3, o.runs)
   local steps = work.heavy and 1 or math.max(1, math.floor(o.seconds / runs / once))
   local list, nfe, nfe_backward = {}, nil, nil
   for i = 1, runs do
-    local seconds
-    seconds, _, nfe, nfe_backward = w:run(steps)
-    list[i] = seconds / steps
+    local run = table.pack(w:run(steps))
+    list[i], nfe, nfe_backward = run[1] / steps, run[3], run[4]
   end
   local seconds = median(list)
   return {work = work.name, title = work.title, seconds = seconds, fastest = list[1], slowest = list[#list], runs = runs, steps = steps,
@@ -95,8 +95,15 @@ local info = core.build_info()
 local cpu = first_match("/proc/cpuinfo", "model name%s*:%s*([^\n]+)") or "unknown processor"
 local load_before = first_match("/proc/loadavg", "^%S+") or "?"
 local product, copy, start = product_ceiling(2048, 7), copy_ceiling(256, 5), start_up(9)
-print(("%s; %d threads; loops %s; OpenBLAS %s; load before the start %s"):format(cpu, tide.threads(), info.isa, core.blas_core(), load_before))
-print(("ceilings: matrix product 2048^3 %.0f GFLOP/s; copy of 256 MiB %.1f GB/s (read + written, one thread); start-up %.1f ms\n"):format(product, copy, 1e3 * start))
+local environment = {} -- what the user chose in place of our defaults
+for _, name in ipairs{"OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "TIDE_ISA", "TIDE_THREADS"} do
+  if os.getenv(name) then environment[#environment + 1] = name .. "=" .. os.getenv(name) end
+end
+environment = "environment: " .. (#environment > 0 and table.concat(environment, " ") or "nothing that chooses kernels or threads")
+local function ceilings(form) return form:format(product, copy, 1e3 * start) end
+print(("%s; %d threads; loops %s; OpenBLAS %s; load %s"):format(cpu, tide.threads(), info.isa, core.blas_core(), load_before))
+print(environment)
+print(ceilings("ceilings: matrix product 2048^3 %.0f GFLOP/s; copy of 256 MiB %.1f GB/s (read + written, one thread); start-up %.1f ms\n"))
 
 local rows, results = {}, {}
 for _, work in ipairs(chosen) do
@@ -113,9 +120,9 @@ print("\nNFE: evaluations per step, forward + backward. GFLOP/s: unavoidable mat
 
 if o.csv ~= "" then
   local comments = experiment.provenance(arg)
-  comments[#comments + 1] = ("machine: %s, %d threads, load before the start %s"):format(cpu, tide.threads(), load_before)
-  comments[#comments + 1] = ("ceilings: matrix product 2048^3 %.1f GFLOP/s, copy of 256 MiB %.1f GB/s (read + written, one thread), start-up %.1f ms")
-    :format(product, copy, 1e3 * start)
+  comments[#comments + 1] = ("machine: %s, %d threads, load average before the start %s"):format(cpu, tide.threads(), load_before)
+  comments[#comments + 1] = environment
+  comments[#comments + 1] = ceilings("ceilings: matrix product %.1f GFLOP/s, copy %.1f GB/s (read + written, one thread), start-up %.1f ms")
   comments[#comments + 1] = "seconds: median over the runs of the time of one training step"
   local columns = {"work", "seconds", "fastest", "slowest", "runs", "steps", "nfe_forward", "nfe_backward", "gflops", "share"}
   local out = {}

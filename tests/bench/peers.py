@@ -204,12 +204,12 @@ def jax_engine():
         adjoint = diffrax.BacksolveAdjoint() if how["gradient"] == "adjoint" else None
         if how["method"] == "euler":
             steps = spec["steps"]
-            solution = diffrax.diffeqsolve(term, diffrax.Euler(), 0.0, 1.0, 1 / steps, x, layers, saveat=diffrax.SaveAt(t1=True), max_steps=steps,
+            solution = diffrax.diffeqsolve(term, diffrax.Euler(), 0.0, 1.0, None, x, layers, max_steps=steps,
                                            stepsize_controller=diffrax.StepTo(np.linspace(0, 1, steps + 1)),
-                                           adjoint=adjoint or diffrax.RecursiveCheckpointAdjoint(checkpoints=steps))
+                                           adjoint=diffrax.RecursiveCheckpointAdjoint(checkpoints=steps))
             nfe = steps
         else:
-            solution = diffrax.diffeqsolve(term, diffrax.Dopri5(), 0.0, 1.0, None, x, layers, saveat=diffrax.SaveAt(t1=True), max_steps=256,
+            solution = diffrax.diffeqsolve(term, diffrax.Dopri5(), 0.0, 1.0, None, x, layers, max_steps=64,
                                            stepsize_controller=diffrax.PIDController(rtol=1e-3, atol=1e-3),
                                            adjoint=adjoint or diffrax.RecursiveCheckpointAdjoint(checkpoints=32))
             nfe = 2 + 6 * solution.stats["num_steps"]
@@ -230,7 +230,8 @@ def jax_engine():
             convolution = how["kind"] != "mlp"
             self.x = jnp.asarray(np.moveaxis(x, 1, -1) if convolution else x)
             self.y = jnp.asarray(np.moveaxis(y, 1, -1) if how["kind"] == "conv1d" else y)
-            params = ([(jnp.asarray(to_last(w)), jnp.asarray(b)) for w, b in layers], (jnp.asarray(out[0].T), jnp.asarray(out[1])) if out else None)
+            params = ([(jnp.asarray(to_last(w)), jnp.asarray(b)) for w, b in layers],
+                      (jnp.asarray(out[0].T), jnp.asarray(out[1])) if out else None)
             self.lr, self.backward = LR, float("nan") if how["gradient"] == "adjoint" else None
             self.state = self.fresh(params)
             loss = losses[how["loss"]]
@@ -262,8 +263,8 @@ def jax_engine():
                 self.state, value, nfe = self.step(self.state, self.x, self.y, lr)
                 values.append(float(value))
             jax.block_until_ready(self.state)
-            seconds = time.perf_counter() - start
-            return seconds, values, float(nfe), float(nfe) if self.backward is None else self.backward
+            seconds, nfe = time.perf_counter() - start, float(nfe)
+            return seconds, values, nfe, nfe if self.backward is None else self.backward
 
     class Engine:
         prepare = staticmethod(Work)
@@ -327,8 +328,7 @@ class Competitor:
     def calibrate(self, work, target):
         once = min(self.run(work, 1) for _ in range(2))
         self.steps = max(1, min(2000, round(target / once)))
-        self.seconds = []
-        return min(once, self.run(work, max(1, self.steps // 4)))
+        return once if self.steps == 1 else min(once, self.run(work, max(1, self.steps // 4)))
 
     def turn(self, work):
         self.seconds.append(self.run(work, self.steps))
@@ -336,6 +336,14 @@ class Competitor:
     @property
     def median(self):
         return statistics.median(self.seconds)
+
+
+def note(text, last=True):
+    """A line on standard error; with last=False one that the next replaces, on a terminal only."""
+    if sys.stderr.isatty():
+        print("\r\033[K" + text, end="\n" if last else "", file=sys.stderr, flush=True)
+    elif last:
+        print(text, file=sys.stderr, flush=True)
 
 
 def machine():
@@ -347,9 +355,15 @@ def machine():
         return "unknown processor", os.cpu_count()
 
 
+def settings():
+    """Variables of the environment that choose kernels or threads: they change what is measured."""
+    names = ("OPENBLAS_", "TIDE_ISA", "MKL_", "OMP_", "DNNL_", "ONEDNN_", "XLA_", "ATEN_")
+    return " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(names)) or "nothing that chooses kernels or threads"
+
+
 def start_workers(options):
-    environment = dict(os.environ, TIDE_THREADS=str(options.threads), OMP_NUM_THREADS=str(options.threads), JAX_PLATFORMS="cpu",
-                       TF_CPP_MIN_LOG_LEVEL="2")
+    threads = str(options.threads)
+    environment = dict(os.environ, TIDE_THREADS=threads, OMP_NUM_THREADS=threads, JAX_PLATFORMS="cpu", TF_CPP_MIN_LOG_LEVEL="2")
     environment.pop("PYTHONPATH", None)
     workers = {"tide": Worker("tide", [options.tide, os.path.join(HERE, "worker.lua")], environment)}
     for name, modules in (("torch", "torch, torchdiffeq"), ("jax", "jax, diffrax")):
@@ -370,31 +384,43 @@ def measure(work, description, heavy, workers, options, folder):
     row, checks = {"work": work, "title": workers["tide"].ask("title", work)}, {}
     precise = description.endswith(":highest")
     names = [n for n in workers if n == "tide" or not (n == "jax" and not precise)]
-    for name in names:
-        workers[name].ask("prepare", work, path, *([] if name == "tide" else [description]))
-    for name in names:
-        checks[name] = workers[name].numbers("check", work, 2 if heavy else 5)
+    for name in list(names):
+        try:
+            workers[name].ask("prepare", work, path, *([] if name == "tide" else [description]))
+            if name == "torch":
+                workers[name].ask("threads", options.threads if heavy else 1)
+            checks[name] = workers[name].numbers("check", work, 2 if heavy else 5)
+        except RuntimeError as e:
+            if name == "tide":
+                raise
+            note(f"  {work}: {e}")
+            names.remove(name)
     row["checks"] = checks
     for name, values in checks.items():
         for i in (0, 1):
             if not abs(values[i] - checks["tide"][i]) <= (0.02 if precise else 0.1) * abs(checks["tide"][i]) + 1e-6:
-                print(f"\r\033[K  note: {work}: the loss of {name} is {values[i]:.6g} where Tide's is {checks['tide'][i]:.6g}", file=sys.stderr)
+                note(f"  note: {work}: the loss of {name} is {values[i]:.6g}, Tide's {checks['tide'][i]:.6g}")
     row["competitors"] = competitors = {}
     target = options.seconds
+    candidates = []
     for name in names:
         c = Competitor(name, workers[name], options.threads, name == "torch")
-        once = c.calibrate(work, target)
         if name == "torch" and options.threads > 1 and not heavy:
             single = Competitor(name, workers[name], 1, True)
-            if single.calibrate(work, target) < once:
-                c = single
-        competitors[name] = c
+            once = single.calibrate(work, target)
+            candidates.append(single)
+            if min(c.run(work, 1) for _ in range(3)) > 1.5 * once:
+                continue
+        c.calibrate(work, target)
+        candidates.append(c)
     rounds = options.heavy_rounds if heavy else options.rounds
-    order = list(competitors.values())
     for i in range(rounds):
-        for c in order if i % 2 == 0 else reversed(order):
+        for c in candidates if i % 2 == 0 else reversed(candidates):
             c.turn(work)
             time.sleep(0.02)  # let worker threads that wait by spinning go to sleep
+    for c in candidates:
+        if c.name not in competitors or c.median < competitors[c.name].median:
+            competitors[c.name] = c
     row["rounds"] = rounds
     for name in names:
         workers[name].ask("forget", work)
@@ -432,23 +458,25 @@ def write_csv(path, rows, workers, options, load):
     processor, cores = machine()
     part = path + ".part"
     with open(part, "w") as file:
-        arguments = " ".join(a for a in sys.argv[1:])
+        arguments = " ".join(sys.argv[1:])
         file.write(f"# command: sh tests/bench/peers.sh {arguments}\n".replace(" \n", "\n"))
         file.write(f"# machine: {processor}, {cores} cores, {options.threads} threads each; load average before the start {load[0]:.2f}, "
                    f"at the end {os.getloadavg()[0]:.2f} (the measurement itself included)\n")
+        file.write(f"# environment: {settings()}\n")
         for worker in workers.values():
             file.write(f"# {worker.info}\n")
-        file.write("# seconds: median over the rounds, engines taking turns; fastest and slowest: the extremes; steps: training steps per run\n")
+        file.write("# seconds: median over the rounds, engines taking turns; fastest, slowest: the extremes; steps: steps per run\n")
         file.write("# ratio: median / Tide's median; ratio_per_nfe: the same per evaluation, forward and backward\n")
         file.write("# loss_first, loss_last: of the check before the measurement, all engines from the same weights\n")
-        file.write("work,engine,threads,seconds,fastest,slowest,rounds,steps,nfe_forward,nfe_backward,ratio,ratio_per_nfe,loss_first,loss_last\n")
+        file.write("work,engine,threads,seconds,fastest,slowest,rounds,steps,nfe_forward,nfe_backward,ratio,ratio_per_nfe,"
+                   "loss_first,loss_last\n")
         for row in rows:
             tide = row["competitors"]["tide"]
             for name, c in row["competitors"].items():
                 ratio = c.median / tide.median
                 per_nfe = ratio * sum(tide.nfe) / sum(c.nfe)
-                fields = [row["work"], name, c.threads] + [f"{v:.6g}" for v in (c.median, min(c.seconds), max(c.seconds))] + [row["rounds"], c.steps]
-                fields += [f"{v:.6g}" for v in (*c.nfe, ratio, per_nfe, *row["checks"][name][:2])]
+                fields = [row["work"], name, c.threads, *(f"{v:.6g}" for v in (c.median, min(c.seconds), max(c.seconds)))]
+                fields += [row["rounds"], c.steps, *(f"{v:.6g}" for v in (*c.nfe, ratio, per_nfe, *row["checks"][name][:2]))]
                 file.write(",".join(str(f) for f in fields) + "\n")
     os.replace(part, path)
 
@@ -456,7 +484,7 @@ def write_csv(path, rows, workers, options, load):
 def main():
     parser = argparse.ArgumentParser(prog="sh tests/bench/peers.sh", description="Training steps of Tide and its peers, side by side.")
     parser.add_argument("--only", default="", help="names of works, separated by commas (`./tide tests/bench/bench.lua --list`)")
-    parser.add_argument("--threads", type=int, default=0, help="threads for every engine (default: all cores); fewer pins all to the first cores")
+    parser.add_argument("--threads", type=int, default=0, help="threads for every engine, pinned to as many cores (default: all cores)")
     parser.add_argument("--rounds", type=int, default=11, help="turns of every engine in a small work (default 11)")
     parser.add_argument("--heavy-rounds", type=int, default=5, help="turns in an image work (default 5)")
     parser.add_argument("--seconds", type=float, default=0.15, help="length of a turn where steps are shorter (default 0.15)")
@@ -480,25 +508,25 @@ def main():
         print(f"no work {unknown[0]}; there are: {' '.join(descriptions)}", file=sys.stderr)
         return 2
     processor, count = machine()
-    print(f"{processor}, {count} cores; load average {load[0]:.2f}")
+    print(f"{processor}, {count} cores; load average {load[0]:.2f}; environment: {settings()}")
     for worker in workers.values():
         print("  " + worker.info)
     print()
     rows, failed = [], 0
     with tempfile.TemporaryDirectory() as folder:
         for work in chosen:
-            print(f"\r\033[K{work} ...", end="", file=sys.stderr, flush=True)
+            note(f"{work} ...", last=False)
             try:
                 rows.append(measure(work, descriptions[work], ":conv2d:" in ":" + descriptions[work], workers, options, folder))
             except RuntimeError as e:
                 failed += 1
-                print(f"\r\033[K  {work}: {e}", file=sys.stderr)
+                note(f"  {work}: {e}")
             if options.csv and rows:  # after each work, so that a run that is stopped leaves what it has
                 write_csv(options.csv, rows, workers, options, load)
-    print("\r\033[K", end="", file=sys.stderr, flush=True)
+    note("", last=False)
     print_table(rows, list(workers))
-    print("\nratio: peer's time / Tide's; per NFE: the same per evaluation of the field, forward and backward. In brackets: PyTorch's threads,")
-    print("one where that is faster. For diffrax NFE is 2 + 6 per attempted step, its backward count is not known for the adjoint.")
+    print("\nratio: peer's time / Tide's; per NFE: the same per evaluation of the field, forward and backward. In brackets: PyTorch's")
+    print("threads, one where that is faster. diffrax: NFE is 2 + 6 per attempted step; not known for the adjoint's way back.")
     if options.csv and rows:
         print("table:    " + os.path.relpath(options.csv))
     for worker in workers.values():

@@ -70,6 +70,19 @@ tests["help finds the entry by the function itself"] = function()
   assert(help.answer("tide.odeint"):find('method = "dopri5"', 1, true))
 end
 
+tests["TAB knows what is documented, loaded or not"] = function()
+  local complete = require "tide.complete"
+  local env = {tide = tide, data = tide.data, model = nn.odenet{dim = 2}, opt = tide.optim.sgd(model, {lr = 1})}
+  local function shown(line) return select(2, complete.tab(line, env, 80)) or "" end
+  assert(complete.tab("data.mni", env, 80) == "st(")
+  assert(shown("tide.tra"):find("train(", 1, true))
+  assert(shown("tide.odeint("):find("rtol = 0.001", 1, true))
+  assert(shown("data.spheres("):find("outer = 2000", 1, true))
+  assert(shown("opt:step("):find("grads", 1, true) and shown("model:trajectory("):find("times", 1, true))
+  assert(shown("nothing.here(") == "" and shown("data:spheres:(") == "")
+  assert(help.answer(tide.ones({})):find("logsumexp", 1, true))
+end
+
 -- ---- options ----
 
 -- The specification that a call checks its option table against, caught on the way.
@@ -91,6 +104,8 @@ local calls = {
   ["tide.conv1d"] = function() tide.conv1d(x, x, nil, {}) end, ["tide.conv2d"] = function() tide.conv2d(x, x, nil, {}) end,
   ["tide.gradcheck"] = function() tide.gradcheck(unit, x, {}) end, ["tide.odeint"] = function() tide.odeint(unit, x, {0, 1}, {}) end,
   ["tide.arange"] = function() tide.arange(1, 2, 1, {}) end, ["tide.linspace"] = function() tide.linspace(1, 2, 2, {}) end,
+  ["tide.eye"] = function() tide.eye(1, {}) end,
+  ["tide.randperm"] = function() tide.randperm(1, {}) end,
   ["tide.full"] = function() tide.full({}, 1, {}) end, ["tide.evaluate"] = function() tide.evaluate(model, {}, {}) end,
   ["tide.one_hot"] = function() tide.one_hot(x, 1, {}) end, ["nn.linear"] = function() nn.linear(1, 1, {}) end,
   ["nn.conv1d"] = function() nn.conv1d(1, 1, 1, {}) end, ["nn.conv2d"] = function() nn.conv2d(1, 1, 1, {}) end,
@@ -106,6 +121,13 @@ local function same(a, b)
   return a == b
 end
 
+-- 'one of "direct", "adjoint"', or "" when an option is no choice among words.
+local function values_of(rule)
+  if rule[1] ~= "string" or not rule.check then return "" end
+  local _, expected = rule.check("")
+  return expected
+end
+
 -- Rows of an entry against a specification, both ways.
 local function compare(name, rows, spec)
   local seen = {}
@@ -114,6 +136,9 @@ local function compare(name, rows, spec)
     assert(rule, ("%s: the option %s is documented, but the code does not take it"):format(name, row[1]))
     assert(same(row[2], rule.default), ("%s: default of %s is %s, documented %s"):format(name, row[1], tostring(rule.default), tostring(row[2])))
     assert(not rule.required == not row.required, ("%s: is %s required?"):format(name, row[1]))
+    for word in values_of(rule):gmatch('"([%w ]+)"') do
+      assert(row[3]:find('"' .. word .. '"', 1, true), ("%s: the value %q of %s is not documented"):format(name, word, row[1]))
+    end
     seen[row[1]] = true
   end
   for key in pairs(spec) do assert(seen[key], ("%s: the option %s is not documented"):format(name, key)) end

@@ -13,7 +13,7 @@ end
 local cyclic = {}
 cyclic[1] = cyclic
 local hostile = setmetatable({}, {__index = function() error("index") end, __len = function() error("length") end})
-local junk = {false, true, "1e9", "x", print, coroutine.create(print), io.stdout, hostile, cyclic, deep, 1.5, -1, 0 / 0, math.huge,
+local junk = {false, true, "1e9", "x", math.type, coroutine.create(math.type), io.stdout, hostile, cyclic, deep, 1.5, -1, 0 / 0, math.huge,
   -math.huge, math.mininteger, math.maxinteger, 2 ^ 53 + 1, {}, {0}, {-1, 4}, {2.5}, {2 ^ 31, 2 ^ 31}, {1 << 62, 4}, {0 / 0},
   {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1, nil, 3}, {n = 1}, closed, core}
 
@@ -122,14 +122,16 @@ local rows = {
   ["x < y"] = {"element by element with x:lt", function() return x < x end},
   ["x >= number"] = {"element by element", function() return x >= 1 end},
   ["one_hot: floats"] = {"labels must be int64", function() tide.one_hot(tide.ones{2}, 3) end},
-  ["one_hot: label"] = {"label 4 %(entry 1%) lies outside 1..3; class labels are 1%-based", function() tide.one_hot(tide.full({1}, 4, {dtype = "int64"}), 3) end},
+  ["one_hot: label"] = {"label 4 %(entry 1%) lies outside 1..3; class labels are 1%-based",
+    function() tide.one_hot(tide.full({1}, 4, {dtype = "int64"}), 3) end},
   ["cross_entropy: shapes"] = {"labels must have shape {2}, got {3}", function() tide.cross_entropy(x, tide.ones({3}, {dtype = "int64"})) end},
   ["cross_entropy: label 0"] = {"label 0 .* 1%-based", function() tide.cross_entropy(x, tide.zeros({2}, {dtype = "int64"})) end},
   ["mse: shapes"] = {"one shape, got {2, 3} and {3}", function() tide.mse(x, tide.ones{3}) end},
   -- convolution
   ["conv: rank"] = {"tide.conv2d: x must have shape N,C,H,W, got {2, 3}", function() tide.conv2d(x, x) end},
   ["conv: channels"] = {"x has 2 channels and w is for 3", function() tide.conv2d(tide.ones{1, 2, 4, 4}, tide.ones{1, 3, 2, 2}) end},
-  ["conv: kernel too large"] = {"kernel %(5 x 5, dilated%) is larger than the padded input %(4 x 4%)", function() tide.conv2d(tide.ones{1, 1, 4, 4}, tide.ones{1, 1, 3, 3}, nil, {dilation = 2}) end},
+  ["conv: kernel too large"] = {"kernel %(5 x 5, dilated%) is larger than the padded input %(4 x 4%)",
+    function() tide.conv2d(tide.ones{1, 1, 4, 4}, tide.ones{1, 1, 3, 3}, nil, {dilation = 2}) end},
   ["conv: stride 0"] = {"must be >= 1", function() tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {stride = 0}) end},
   ["conv: groups 0"] = {"must be >= 1", function() tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {groups = 0}) end},
   ["conv: padding"] = {"padding >= 0", function() tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {padding = -1}) end},
@@ -207,13 +209,13 @@ tests["hostile arguments"] = function()
     "slice", "conv1d", "conv2d", "one_hot", "mse", "smooth_l1", "cross_entropy", "grad", "value_and_grad", "vjp", "jvp", "compile", "gradcheck"} do
     functions[#functions + 1] = {name, tide[name]}
   end
-  for _, name in ipairs{"full", "random", "permutation", "arange", "tensor_from", "vjp", "jvp", "program", "is_symbolic"} do
+  for _, name in ipairs{"full", "random", "arange", "tensor_from", "vjp", "jvp", "program", "is_symbolic"} do
     if not skip[name] then functions[#functions + 1] = {name, core[name]} end
   end
   local ops = {"cat", "slice", "embed", "reshape", "permute", "broadcast", "cast", "one_hot", "take", "take_grad", "sum", "max", "argmax",
     "matmul", "conv", "conv_dx", "conv_dw", "where", "custom", "input", "constant", "literal", "alias"}
   local attrs = {{}, {0}, {1}, {-1}, {99}, {0, 1, 2}, {1, 1, 0, 0, 1, 1, 1, 3, 3}, {0, 1, 2, 0, 1, 3}, {math.maxinteger}, {math.mininteger, 5}}
-  for _ = 1, 30000 do
+  for _ = 1, 15000 do
     local entry = pick(functions)
     local a, b, c, d = pick(junk), pick(junk), pick(junk), pick(junk)
     if pick{1, 2} == 1 then a = pick(good) end

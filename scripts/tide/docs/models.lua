@@ -1,0 +1,257 @@
+--- Help about derivatives, solving, models, training and data; see tide.docs.
+
+local help = require "tide.help"
+
+local define = help.define
+local join = help.join
+
+help.topic "Derivatives"
+define{name = "tide.grad", args = "fn", returns = "function(p, ...) -> gradient",
+  text = [[The gradient of the scalar fn(p, ...) with respect to p, a float tensor or any nested table of them (a model); it has p's
+  structure. Further arguments are constants; leaves that are no float tensors pass through. fn is recorded at each call, so Lua
+  values are always current. Compositions (grad of grad, compile of grad) work.]],
+  example = "tide.grad(function(v) return (v * v):sum() end)(tide.ones({3}))"}
+define{name = "tide.value_and_grad", args = "fn", returns = "function(p, ...) -> value, gradient", text = "As tide.grad, with the value of fn.",
+  example = "local l, g = tide.value_and_grad(loss)(model, x, y)"}
+define{name = "tide.vjp", args = "fn, x", returns = "y, pullback",
+  text = "y = fn(x), and pullback(ybar) = the vector-Jacobian product ybar^T J. x and y are tensors or tables of them.",
+  example = "local v, pull = tide.vjp(tide.sin, x)  print(pull(tide.ones(v:shape())))"}
+define{name = "tide.jvp", args = "fn, x, v", returns = "y, dy", text = "y = fn(x) and the Jacobian-vector product dy = J v, v like x.",
+  example = "tide.jvp(tide.sin, x, tide.ones_like(x))"}
+define{name = "tide.stop_gradient", args = "x", returns = "tensor", method = true, text = "x as a constant of derivatives.",
+  example = "tide.grad(function(v) return (v * v:stop_gradient()):sum() end)(x)"}
+define{name = "tide.compile", args = "fn", returns = "function",
+  text = [[fn, recorded once for each structure, shape and dtype of its arguments and replayed without Lua afterwards. Numbers and strings
+  in the arguments are part of the structure. Other Lua values that fn reads are those of the recording; tensors that it reads are read
+  anew at each call.]],
+  example = "local step = tide.compile(tide.value_and_grad(loss))  print(step(model, x, y))"}
+define{name = "tide.gradcheck", args = "fn, p, opts", returns = "boolean, worst relative error",
+  options = {{"tolerance", 1e-6, "largest error |a - n| / max(1, |n|) that passes"}, {"step", 1e-6, "of the differences"}},
+  text = "Does the gradient of fn agree with central differences in float64? fn may return any tensor; p is copied to float64.",
+  example = "tide.gradcheck(function(v) return v:sin() end, x)"}
+
+help.topic "Solving"
+local solving = {
+  {"method", "dopri5", "a name of ode.methods() or a tableau {A =, b =, c =, b_error =, order =}", quote = true},
+  {"step_size", nil, "fixed steps t0 + k h; the last one is shortened to land on the end"},
+  {"steps", nil, "so many equal fixed steps over the span"},
+  {"rtol", 1e-3, "relative tolerance of adaptive steps; at least 1.2e-6 for float32, 2.2e-15 for float64"},
+  {"atol", 1e-6, "absolute tolerance; rtol or atol may be 0, not both"},
+  {"first_step", nil, "default: Hairer's rule, one more evaluation"},
+  {"max_steps", 100000, "attempted steps before the solve gives up (fixed grids: 1e8)"},
+  {"safety", 0.9, "of the next step size"},
+  {"min_factor", 0.2, "smallest change of the step size"},
+  {"max_factor", 10, "largest change of the step size"},
+  {"controller", "I", [["I", "PI" or "PID" control of the step size]], quote = true},
+  {"norm", "batch", [["batch": RMS of err / (atol + rtol max(|y0|, |y1|)) over everything; "sample": its largest over the first axis]],
+    quote = true},
+  {"final", "clip", [["clip": the last step ends at the end; "interpolate": step past it and interpolate back]], quote = true},
+  {"gradient", "direct", [["direct": exact derivative of the steps taken; "checkpoint": the same with fewer states kept; "adjoint":
+    continuous, by a solve backwards; "interpolated": the same with y from the recorded solve]], quote = true},
+  {"checkpoint_steps", 10, "with \"checkpoint\" every so many-th state is kept"},
+  {"adjoint_rtol", nil, "tolerances of the solve backwards; default: those of the solve"},
+  {"adjoint_atol", nil, ""},
+  {"reconstruction_limit", 10, "\"adjoint\" is refused when y, solved backwards, misses by more tolerances than this"},
+  {"eager", false, "f runs on concrete tensors at each call: any Lua inside, no gradient"},
+  {"plain", false, "f(t, y) takes and returns Lua arrays of numbers, in float64: no gradient"},
+}
+define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", options = solving,
+  text = [[Solve dy/dt = f(t, y) from y(t[1]) = y0. y0 is a float tensor or a table of up to 64 (one dtype). t is a table or a 1-D tensor
+  of two or more strictly monotone times, up or down; times between the first and the last come from the interpolant and do not change
+  adaptive steps. ys has shape {#t, ...}; its first entry is y0.
+
+  f is recorded once: inside it t is a scalar tensor, and Lua's if sees no values (use tide.where, or eager = true).
+
+  stats: nfe (evaluations of f), steps (accepted + rejected), nfe_backward. Give rtol and atol, or step_size, or steps.
+
+  Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. The error of each step is controlled; the error at the
+  end is often a few times larger, and much larger for unstable problems.]],
+  example = "tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 1}, {rtol = 1e-5})"}
+define{name = "ode.odeint", args = "f, y0, t, opts", returns = "ys, stats", text = "The same function as tide.odeint."}
+define{name = "ode.methods", args = "", returns = "list",
+  text = [[The methods that odeint knows: name, order, error_order, stages, kind ("fixed" or "adaptive"), fsal, and the tableau A, b, c,
+  b_error. "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the error weights of 1980, "dopri5_shampine" those of
+  torchdiffeq.]], example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order, m.kind) end"}
+define{name = "ode.initial_step", args = "f, t0, y0, p, rtol, atol", returns = "number",
+  text = [[Hairer's starting step (Solving ODEs I, p. 169) for an error estimate of order p, with sc = atol + rtol |y0| in the RMS norm and
+  exponent 1/(p+1). f runs on concrete tensors.]],
+  example = "tide.ode.initial_step(function(t, u) return -u end, 0, tide.ones({1}), 4, 1e-3, 1e-6)"}
+define{name = "ode.totals", args = "", returns = "table",
+  text = "Counts of all solves so far: nfe, steps, accepted, rejected, nfe_backward. Subtract two readings.",
+  example = "local before = tide.ode.totals().nfe"}
+define{name = "ode.check_options", args = "where, opts, dtype", returns = "table",
+  text = "Check options of odeint without solving; `where` begins the error message. Returns them with the defaults filled in.",
+  example = "tide.ode.check_options(\"my solver\", {rtol = 1e-4})"}
+define{name = "ode.tableau.order", args = "A, b, most, tolerance", returns = "integer, residual",
+  text = [[The order that weights b reach with the matrix A, up to most (8), by the conditions of all rooted trees; and the residual of
+  the first order missed.]], example = "tide.ode.tableau.order({{}, {0.5}}, {0, 1})"}
+define{name = "ode.tableau.residual", args = "A, b, order", returns = "number", text = "Largest violation of the conditions of exactly that order.",
+  example = "tide.ode.tableau.residual({{}, {0.5}}, {0, 1}, 3)"}
+define{name = "ode.tableau.count", args = "n", returns = "integer", text = "Number of rooted trees with n nodes: 1, 1, 2, 4, 9, 20, 48, 115, ...",
+  example = "tide.ode.tableau.count(8)"}
+define{name = "ode.tableau.check", args = "where, tableau", returns = "table",
+  options = {{"A", nil, "rows of the matrix, the first may be empty", required = true}, {"b", nil, "weights", required = true},
+    {"c", nil, "nodes, the row sums of A", required = true}, {"b_error", nil, "b minus the weights of the embedded method"},
+    {"order", nil, "order, which must hold", required = true}, {"name", nil, "for messages"}},
+  text = "What odeint does with a tableau given as method: it must be explicit, consistent, and of the order stated.",
+  example = "tide.ode.tableau.check(\"mine\", {A = {{}, {0.5}}, b = {0, 1}, c = {0, 0.5}, order = 2}).order"}
+
+help.topic "Convolution"
+local convolution = {{"stride", 1, "distance between positions of the filter"}, {"padding", 0, "zeros added at both ends of an axis"},
+  {"dilation", 1, "distance between taps of the filter"}, {"groups", 1, "channels are cut into so many independent groups"}}
+define{name = "tide.conv1d", args = "x, w, b, opts", returns = "tensor", options = convolution,
+  text = [[Cross-correlation with zero padding and PyTorch's output sizes. x N,C,L; w O,C/groups,k; b O or nil; the result
+  N,O,(L + 2 padding - dilation (k - 1) - 1) // stride + 1.]],
+  example = "tide.conv1d(tide.ones({1, 2, 8}), tide.ones({3, 2, 3}), nil, {padding = 1})"}
+define{name = "tide.conv2d", args = "x, w, b, opts", returns = "tensor", options = convolution,
+  text = [[Cross-correlation with zero padding and PyTorch's output sizes. x N,C,H,W; w O,C/groups,kh,kw; b O or nil. Options are
+  integers or {h, w}.]],
+  example = "tide.conv2d(tide.ones({1, 2, 8, 8}), tide.ones({3, 2, 3, 3}), tide.zeros({3}), {stride = 2, padding = {1, 1}})"}
+
+help.topic "Models"
+local layer = {
+  {"init", "default", [["default": PyTorch's, uniform within 1/sqrt(fan_in); "kaiming" (normal, zero bias), "xavier", "normal", "orthogonal",
+    "zeros"]], quote = true},
+  {"std", 0.02, "standard deviation for init = \"normal\""}, {"bias", true, "false: no bias"},
+  {"dtype", "float32", "\"float32\" or \"float64\"", quote = true}, {"seed", nil, "seed of the weights; default: the generator that tide.seed sets"},
+}
+local field_options = {{"act", "relu", "activation between the layers, see nn.activation", quote = true}}
+define{name = "nn.linear", args = "n_in, n_out, opts", returns = "model", options = layer,
+  text = [[x W^T + b over the last axis; weight has shape {n_out, n_in}. A model is a plain table of tensors that can be called:
+  model(x).]], example = "tide.nn.linear(2, 32)(x):shape()"}
+define{name = "nn.conv1d", args = "c_in, c_out, k, opts", returns = "model", options = join(layer, convolution),
+  text = "A layer around tide.conv1d: N,c_in,L to N,c_out,L'.", example = "tide.nn.conv1d(1, 4, 3, {padding = 1})"}
+define{name = "nn.conv2d", args = "c_in, c_out, k, opts", returns = "model", options = join(layer, convolution),
+  text = "A layer around tide.conv2d: N,c_in,H,W to N,c_out,H',W'; k is an integer or {kh, kw}.",
+  example = "tide.nn.conv2d(1, 4, 3, {padding = 1})"}
+define{name = "nn.mlp", args = "opts", returns = "model",
+  options = join({{"sizes", nil, "features of input, hidden layers and output", required = true}}, field_options,
+    {{"time", false, "true: a field f(t, y) that gets t as one more input"}}, layer),
+  text = "Linear layers with an activation between them, none at the end. Called as f(t, y), or f(y) without time.",
+  example = "tide.nn.mlp{sizes = {2, 32, 32, 2}, act = \"tanh\", time = true}"}
+define{name = "nn.conv_field", args = "opts", returns = "model",
+  options = join({{"channels", nil, "of the state", required = true}, {"filters", nil, "of the hidden layers", required = true}}, field_options,
+    {{"time", false, "true: t is one more channel of every layer"}, {"dims", 2, "2 for images, 1 for signals"}}, layer),
+  text = "The convolutional field of the ANODE paper: kernels 1, 3 (padding 1), 1.",
+  example = "tide.nn.conv_field{channels = 3, filters = 8}"}
+define{name = "nn.activation", args = "name", returns = "model",
+  text = "A layer: relu, tanh, sigmoid, softplus, sin, cos, exp, abs, square or identity.", example = "tide.nn.activation(\"tanh\")(x)"}
+define{name = "nn.chain", args = "layers", returns = "model",
+  text = "Layers one after another; a name stands for an activation, a function for itself.",
+  example = "tide.nn.chain{tide.nn.linear(2, 8), \"tanh\", tide.nn.linear(8, 1)}(x)"}
+define{name = "nn.flatten", args = "", returns = "model", text = "Joins all axes but the first.", example = "tide.nn.flatten()(tide.ones({2, 3, 4}))"}
+define{name = "nn.augment", args = "p", returns = "model", text = "Appends p zero features (N,d) or channels (N,C,...): the A of ANODE.",
+  example = "tide.nn.augment(3)(x):shape()"}
+define{name = "nn.odeblock", args = "field, solver", returns = "model",
+  text = [[block(x) gives y(1) of dy/dt = field(t, y), y(0) = x, and the statistics. solver: options of tide.odeint, and t = {t0, t1} for
+  another span. block(x, {solver = {...}}) overrides some for one call.]],
+  example = "tide.nn.odeblock(function(t, u) return -u end, {method = \"rk4\", steps = 10})(x)"}
+define{name = "odeblock:trajectory", args = "x, times, opts", returns = "states, stats",
+  text = "The states at the given times, {#times, N, ...}; opts as in the call of the block.",
+  example = "tide.nn.odeblock(function(t, u) return -u end):trajectory(x, {0, 0.5, 1})"}
+define{name = "nn.odenet", args = "opts", returns = "model",
+  options = join({{"dim", nil, "features of the data", required = true}, {"hidden", 32, "width of the field"},
+    {"augment", 0, "zero features appended"}, {"out", 1, "features of the result"}, {"time", true, "the field sees t"}}, field_options,
+    {{"solver", nil, "options of tide.odeint; default dopri5, rtol = atol = 1e-3"},
+      {"readout", true, "false: no linear layer at the end, the result is the state"}}, layer),
+  text = [[The (augmented) neural ODE of the ANODE paper for vectors: augment, an ODE block over a field with two hidden layers, a linear
+  layer. model(x, {solver = {...}}) overrides solver options for one call.]], example = "tide.nn.odenet{dim = 2, augment = 1}(x)"}
+define{name = "odenet:features", args = "x, opts", returns = "tensor", text = "The state at the end of the ODE block, before the linear layer.",
+  example = "tide.nn.odenet{dim = 2}:features(x)"}
+define{name = "odenet:trajectory", args = "x, times, opts", returns = "states, stats",
+  text = "The states of the ODE block at the given times, {#times, N, ...}.",
+  example = "tide.nn.odenet{dim = 2}:trajectory(x, {0, 0.5, 1})"}
+define{name = "nn.conv_odenet", args = "opts", returns = "model",
+  options = join({{"image", nil, "{channels, height, width}", required = true}, {"filters", nil, "of the field", required = true},
+    {"augment", 0, "zero channels appended"}, {"classes", 10, "features of the result"},
+    {"time", false, "the field sees t; the paper's counts of parameters are without"}}, field_options,
+    {{"solver", nil, "options of tide.odeint; default dopri5, rtol = atol = 1e-3"}}, layer),
+  text = "The (augmented) neural ODE of the ANODE paper for images; it has the methods of nn.odenet.",
+  example = "tide.nn.count(tide.nn.conv_odenet{image = {1, 28, 28}, filters = 92})"}
+define{name = "nn.resnet", args = "opts", returns = "model",
+  options = join({{"dim", nil, "features of the data", required = true}, {"hidden", 32, "width of the blocks"}, {"layers", 5, "number of blocks"},
+    {"out", 1, "features of the result"}}, field_options, layer),
+  text = "The ResNet of the ANODE paper: blocks x + act(W2 act(W1 x)), then a linear layer.", example = "tide.nn.resnet{dim = 2}(x)"}
+define{name = "resnet:features", args = "x", returns = "tensor", text = "The state before the linear layer.",
+  example = "tide.nn.resnet{dim = 2}:features(x)"}
+define{name = "nn.count", args = "model", returns = "integer", text = "The number of trainable values: elements of float tensors.",
+  example = "tide.nn.count(model)"}
+define{name = "nn.parameters", args = "model", returns = "list",
+  text = "Float tensors of a model in order: {name = \"layers[1].weight\", shape =, count =, tensor =}.",
+  example = "for _, p in ipairs(tide.nn.parameters(model)) do print(p.name, p.count) end"}
+define{name = "nn.with_seed", args = "seed, make", returns = "what make() returns",
+  text = "Run make() with the default generator set to seed, then put the generator back; seed nil just runs it.",
+  example = "tide.nn.with_seed(1, function() return tide.nn.linear(2, 2) end)"}
+
+help.topic "Losses"
+define{name = "tide.mse", args = "prediction, target", returns = "scalar", text = "Mean of (prediction - target)^2; shapes must be equal.",
+  example = "tide.mse(x, y)"}
+define{name = "tide.smooth_l1", args = "prediction, target", returns = "scalar",
+  text = "Mean of d^2 / 2 where d = |prediction - target| < 1, of d - 1/2 elsewhere (PyTorch's, beta = 1).", example = "tide.smooth_l1(x, y)"}
+define{name = "tide.cross_entropy", args = "logits, labels", returns = "scalar",
+  text = "Mean over the samples of -log softmax(logits)[label]; logits N,classes,...; labels 1-based int64 of shape N,...",
+  example = "tide.cross_entropy(x, tide.tensor({1, 2, 2, 1}, {dtype = \"int64\"}))"}
+
+help.topic "Training"
+local rate = {"lr", nil, "learning rate", required = true}
+local adam = {{"lr", 1e-3, "learning rate"}, {"betas", {0.9, 0.999}, "decay of the two moments"}, {"eps", 1e-8, "added to the root"}}
+define{name = "optim.sgd", args = "model, opts", returns = "optimiser",
+  options = {rate, {"momentum", 0, "no dampening, no Nesterov"}, {"weight_decay", 0, "L2 penalty"}}, text = "PyTorch's SGD.",
+  example = "tide.optim.sgd(model, {lr = 0.1, momentum = 0.9})"}
+define{name = "optim.adam", args = "model, opts", returns = "optimiser", options = join(adam, {{"weight_decay", 0, "L2 penalty"}}),
+  text = "PyTorch's Adam.", example = "tide.optim.adam(model, {lr = 1e-2})"}
+define{name = "optim.adamw", args = "model, opts", returns = "optimiser",
+  options = join(adam, {{"weight_decay", 1e-2, "decoupled from the gradient"}}), text = "PyTorch's AdamW.", example = "tide.optim.adamw(model)"}
+define{name = "optim.rmsprop", args = "model, opts", returns = "optimiser",
+  options = {{"lr", 1e-2, "learning rate"}, {"alpha", 0.99, "decay of the mean square"}, {"eps", 1e-8, "added to the root"},
+    {"weight_decay", 0, "L2 penalty"}}, text = "PyTorch's RMSprop, without momentum and not centred.", example = "tide.optim.rmsprop(model)"}
+define{name = "optimiser:step", args = "grads", text = "Update the model in place with gradients of its structure, as tide.grad returns them.",
+  example = "tide.optim.adam(model):step(tide.grad(loss)(model, x, y))"}
+define{name = "optimiser:state", args = "", returns = "table", text = "What must be saved to resume exactly; tide.save takes it.",
+  example = "tide.save(folder .. \"/adam.npz\", tide.optim.adam(model):state())"}
+define{name = "optimiser:load_state", args = "state",
+  text = "Go on from what optimiser:state() returned, for the same kind of optimiser and a model of the same shapes.",
+  example = "local opt = tide.optim.adam(model)  opt:load_state(opt:state())"}
+define{name = "tide.train", args = "opts", returns = "history",
+  options = {{"model", nil, "called as model(x)", required = true}, {"data", nil, "{x =, y =}, samples along the first axis", required = true},
+    {"optimizer", nil, "from tide.optim, or a name for its defaults", required = true},
+    {"loss", "mse", [["mse", "smooth_l1", "cross_entropy" or a function(prediction, y)]], quote = true}, {"batch", 64, "samples per step"},
+    {"epochs", nil, "passes over the data; give this or iterations"}, {"iterations", nil, "steps"}, {"seed", 1, "order of the batches"},
+    {"shuffle", true, "false: the order of the data"}, {"drop_last", false, "true: leave out a last incomplete batch"},
+    {"solver", nil, "solver options for the calls of the model"}, {"record_every", nil, "steps per record; default an epoch, or 1/50 of the steps"},
+    {"callback", nil, "function(record, model) at each record; returning false stops"}, {"quiet", false, "true: no progress"},
+    {"label", nil, "in front of the progress"}, {"history", nil, "a table for the records, so that they survive an error"}},
+  text = [[Train in place, by one compiled step. history is a list of records iteration, epoch, loss, accuracy (for int64 labels and for
+  targets -1/+1), nfe_forward, nfe_backward, seconds: means over the batches since the record before. history.loss and so on are
+  the columns. Progress goes to standard error: a bar on a terminal, else lines. A loss that is NaN or infinite and a failed solve are
+  errors.]],
+  example = "tide.train{model = model, data = data, optimizer = \"adam\", loss = \"smooth_l1\", epochs = 2, quiet = true}.loss"}
+define{name = "tide.evaluate", args = "model, data, opts", returns = "{loss =, accuracy =, nfe =}",
+  options = {{"loss", "cross_entropy", "as in tide.train", quote = true}, {"batch", 256, "samples per step"},
+    {"solver", nil, "solver options for the calls of the model"}},
+  text = "Means over all samples; nfe is per batch.", example = "tide.evaluate(model, data, {loss = \"mse\"}).loss"}
+
+help.topic "Data"
+local float = {"dtype", "float32", "\"float32\" or \"float64\"", quote = true}
+define{name = "data.spheres", args = "opts", returns = "{x =, y =}",
+  options = {{"dim", 2, "dimension"}, {"inner", 1000, "points of the ball"}, {"outer", 2000, "points of the shell"},
+    {"r1", 0.5, "radius of the ball"}, {"r2", 1.0, "inner radius of the shell"}, {"r3", 1.5, "outer radius of the shell"}, {"seed", 1, ""}, float},
+  text = "g(x) of the ANODE paper: x {n, dim}; y {n, 1} is -1 for |x| <= r1 and +1 for r2 <= |x| <= r3.",
+  example = "tide.data.spheres{dim = 2, inner = 10, outer = 20}.x:shape()"}
+define{name = "data.flip1d", args = "opts", returns = "{x =, y =}",
+  options = {{"n", 500, "points, half on each side"}, {"task", "flip", [["flip": -1 to 1 and 1 to -1; "identity"]], quote = true},
+    {"noise", 0, "standard deviation of x"}, {"seed", 1, ""}, float},
+  text = "The one-dimensional tasks of figure 3 of the ANODE paper; x and y {n, 1}.", example = "tide.data.flip1d{n = 4}.y"}
+define{name = "data.sines", args = "opts", returns = "{x =, y =}",
+  options = {{"dim", 2, "dimension; further ones are noise"}, {"n", 3000, "points"}, {"shift", 1.4, "distance of the curves"},
+    {"noise", 0.1, "standard deviation of the height"}, {"seed", 1, ""}, float},
+  text = "Two sine curves, one above the other: x {n, dim}; y {n, 1} is +1 for the upper and -1 for the lower one.",
+  example = "tide.data.sines{n = 10}.x:shape()"}
+define{name = "data.mnist", args = "opts", returns = "{x =, y =}",
+  options = {{"split", "train", "\"train\" (60000) or \"test\" (10000)", quote = true}, {"dir", nil, "folder of the four idx files, gzip or not"},
+    {"n", nil, "only the first n"}},
+  text = [[MNIST: x float32 N,1,28,28 in [0, 1]; y int64, digit + 1. Looks in dir, else TIDE_DATA/mnist, else the user's data folder; `tide
+  data/fetch.lua mnist` gets the files.]], example = "tide.data.mnist{split = \"test\", n = 100}.x:shape()", run = false}
+define{name = "data.names", args = "", returns = "list", text = "Names of the data sets.", example = "tide.data.names()"}
+define{name = "data.folder", args = "name, dir", returns = "path",
+  text = "Folder of a real data set: dir, else TIDE_DATA/name, else $XDG_DATA_HOME/tide/datasets/name.", example = "tide.data.folder(\"mnist\")"}

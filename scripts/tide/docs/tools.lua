@@ -1,0 +1,191 @@
+--- Help about plots, tables, tools and the prompt; see tide.docs.
+
+local help = require "tide.help"
+
+local define = help.define
+local join = help.join
+
+help.topic "Plots"
+local figure = {{"width", nil, "logical pixels (1/96 inch)"}, {"height", nil, "default: what the panels need"}, {"scale", 2, "png pixels per logical pixel"},
+  {"fontsize", 12, ""}, {"note", nil, "comment for script and data"}}
+local axes = {
+  {"title", nil, "enhanced text: x^2, x_1"}, {"xlabel", nil, ""}, {"ylabel", nil, ""}, {"zlabel", nil, "of the colour box"},
+  {"xlog", false, "logarithmic axis"}, {"ylog", false, ""}, {"xrange", nil, "{low, high}"}, {"yrange", nil, ""},
+  {"xticks", nil, "false, {0, 1} or {{0, \"zero\"}, ...}"}, {"yticks", nil, ""}, {"ratio", nil, [[height over width, "equal" units, or "square"]]},
+  {"legend", "above", [["above", "none", "top left", "top right", "bottom left", "bottom right"]], quote = true},
+  {"pad", nil, "room between data and axes"}, {"grid", nil, ""}, {"colorbox", true, ""},
+}
+local pen = {
+  {"name", nil, "in the legend"}, {"color", nil, "see plot.colors(), \"#rrggbb\", or a number"}, {"style", nil, "line type 1..7: colour, dash and marker"},
+  {"dash", nil, "gnuplot's dash type; {12, 4} is 12 on, 4 off"}, {"linewidth", nil, ""}, {"marker", nil, "circle, square, triangle, ..."},
+  {"size", 1, "of markers"}, {"alpha", 1, "opacity"},
+}
+local plot_text = [[ Options of figure (width, height, scale, fontsize, note) and axes (title, xlabel, xlog, ...; see plot.figure) go into the
+  same table. A list inside the table makes several series.]]
+define{name = "plot.line", args = "opts", returns = "figure",
+  options = join({{"x", nil, "list or 1-D tensor; default 1, 2, ..."}, {"y", nil, "list or 1-D tensor", required = true}, {"low", nil, "error bars"},
+    {"high", nil, ""}, {"every", nil, "a marker at every so many-th point"}}, pen),
+  text = "Curves." .. plot_text, example = "tide.plot.line{y = {3, 1, 2}, xlabel = \"step\"}"}
+define{name = "plot.scatter", args = "opts", returns = "figure",
+  options = join({{"x", nil, ""}, {"y", nil, "", required = true}, {"class", nil, "a class per point: colour and marker by class"},
+    {"classes", nil, "{{value =, name =, color =, marker =}, ...}"}, {"value", nil, "a number per point: colour by palette"},
+    {"palette", "viridis", "", quote = true}, {"rim", true, "a thin light rim around each point"}}, pen),
+  text = "Points." .. plot_text, example = "tide.plot.scatter{x = {1, 2, 3}, y = {3, 1, 2}, class = {1, 1, 2}}"}
+define{name = "plot.band", args = "opts", returns = "figure",
+  options = join({{"x", nil, ""}, {"low", nil, ""}, {"high", nil, ""}, {"y", nil, "a line inside the band"},
+    {"runs", nil, "instead: {{x =, y =}, ...}, summarised"}, {"stat", "median", "\"median\" with 10-90 %, or \"mean\" with its deviation", quote = true},
+    {"opacity", 0.2, ""}}, pen),
+  text = "A line with a band around it." .. plot_text, example = "tide.plot.band{runs = {{1, 2, 3}, {2, 2, 2}}, ylabel = \"loss\"}"}
+define{name = "plot.image", args = "opts", returns = "figure",
+  options = {{"z", nil, "rows of numbers, the first at the bottom", required = true}, {"x", nil, "{low, high}: centres of the outer columns"},
+    {"y", nil, "{low, high}: centres of the outer rows"}, {"picture", false, "the first row at the top"}, {"name", nil, ""},
+    {"palette", "viridis", "see plot.palettes()", quote = true}, {"range", nil, "{low, high} of the palette"}},
+  text = "A matrix in colours." .. plot_text, example = "tide.plot.image{z = {{1, 2}, {3, 4}}}"}
+define{name = "plot.field", args = "opts", returns = "figure",
+  options = join({{"x", nil, "positions", required = true}, {"y", nil, "", required = true}, {"u", nil, "components", required = true},
+    {"v", nil, "", required = true}, {"length", 0.8, "of the longest arrow, in cells of the grid"}, {"equal", false, "all arrows equally long"},
+    {"speed", false, "colour by magnitude"}, {"palette", "viridis", "", quote = true}}, pen),
+  text = "A vector field as arrows." .. plot_text,
+  example = "tide.plot.field{x = {0, 1, 0, 1}, y = {0, 0, 1, 1}, u = {1, 1, 1, 1}, v = {0, 1, 0, 1}}"}
+-- The pen with another default.
+local function pen_with(name, default)
+  local rows = {}
+  for i, row in ipairs(pen) do rows[i] = row[1] == name and {name, default, row[3]} or row end
+  return rows
+end
+define{name = "plot.trajectories", args = "opts", returns = "figure",
+  options = join({{"curves", nil, "{{x =, y =, class =}, ...}, or flat columns:"}, {"x", nil, ""}, {"y", nil, ""},
+    {"id", nil, "which curve a point belongs to"},
+    {"class", nil, ""}, {"classes", nil, "{{value =, name =, color =, marker =}, ...}"}, {"start", true, "a dot where each begins"},
+    {"arrows", true, "an arrow head where each ends"}}, pen_with("linewidth", 1.3)),
+  text = "Paths in the plane." .. plot_text, example = "tide.plot.trajectories{curves = {{x = {0, 1}, y = {0, 1}, class = 1}}}"}
+define{name = "plot.entry", args = "opts", returns = "figure", options = pen,
+  text = "A line of the legend without data, for fig:add(\"entry\", {name =, ...}).",
+  example = "tide.plot.line{y = {1, 2}}:add(\"entry\", {name = \"dashed: test\", dash = 2})"}
+define{name = "plot.figure", args = "opts", returns = "figure", options = axes, text = "Axes without series yet; fig:add(kind, {...}) adds some.",
+  example = "tide.plot.figure{title = \"loss\", ylog = true}:add(\"line\", {y = {1, 0.1}})"}
+define{name = "plot.panels", args = "opts", returns = "figure",
+  options = join({{"title", nil, ""}, {"columns", nil, ""}, {"legend", "each", "\"each\", \"shared\" or \"none\"", quote = true}}, figure),
+  text = "One figure of several: plot.panels{figure, figure, columns = 2}.",
+  example = "tide.plot.panels{tide.plot.line{y = {1, 2}}, tide.plot.line{y = {2, 1}}, columns = 2}"}
+define{name = "figure:save", args = "path", returns = "path",
+  text = [[Draw into path by its extension (.png, .svg, .pdf), with NAME.gp and NAME.dat beside it; `gnuplot NAME.gp` draws it again. An
+  older picture stays when gnuplot fails or warns.]],
+  example = "tide.plot.line{y = {1, 2}}:save(folder .. \"/line.svg\")", run = false}
+define{name = "figure:show", args = "opts", returns = "figure",
+  options = {{"width", 79, "characters"}, {"height", 24, ""}, {"color", nil, "default: on a terminal"}},
+  text = "Print the figure as text.", example = "tide.plot.line{y = {1, 2}}:show()", run = false}
+define{name = "figure:text", args = "opts", returns = "string", text = "The figure as text; options as figure:show.",
+  example = "tide.plot.line{y = {1, 2}}:text{width = 40, height = 12}", run = false}
+define{name = "figure:render", args = "name, extension", returns = "script, data", text = "The texts of NAME.gp and NAME.dat; nothing is run.",
+  example = "tide.plot.line{y = {1, 2}}:render(\"a\", \"png\")"}
+define{name = "figure:add", args = "kind, opts", returns = "figure", text = "Add a series; kind may be left out for one more of the figure's own kind.",
+  example = "tide.plot.line{y = {1, 2}}:add{y = {2, 1}}"}
+define{name = "figure:axes", args = "opts", returns = "figure", text = "Change options of the axes.",
+  example = "tide.plot.line{y = {1, 2}}:axes{xlabel = \"epoch\"}"}
+define{name = "figure:raw", args = "line", returns = "figure", text = "A line of gnuplot in front of the plot command.",
+  example = "tide.plot.line{y = {1, 2}}:raw(\"set key box\")"}
+define{name = "plot.median_band", args = "runs, opts", returns = "{x =, y =, low =, high =, n =}",
+  options = {{"low", 0.1, "lower quantile"}, {"high", 0.9, "upper quantile"}},
+  text = "Median and quantiles per x over runs {x =, y =} or lists of values.", example = "tide.plot.median_band({{1, 2}, {3, 4}}).y"}
+define{name = "plot.mean_band", args = "runs", returns = "{x =, y =, low =, high =, n =}", text = "Mean, and mean -+ standard deviation.",
+  example = "tide.plot.mean_band({{1, 2}, {3, 4}}).y"}
+define{name = "plot.bin", args = "run, bins, low, high", returns = "{x =, y =}",
+  text = "Means over equal stretches of x, for noisy or very long curves; low and high give common stretches to several runs.",
+  example = "tide.plot.bin({x = {1, 2, 3, 4}, y = {1, 2, 3, 4}}, 2).y"}
+define{name = "plot.runs", args = "table, opts", returns = "list",
+  options = {{"x", nil, "column", required = true}, {"y", nil, "column", required = true}, {"by", "model", "column that names the groups", quote = true},
+    {"run", "seed", "column that tells runs apart", quote = true}, {"bins", nil, "see plot.bin"}},
+  text = "From a CSV table (csv.read) to {{name =, runs = {{x =, y =}, ...}}, ...}, for bands.",
+  example = "tide.plot.runs(tide.csv.parse(\"model,seed,epoch,loss\\nA,1,1,0.5\\nA,2,1,0.7\"), {x = \"epoch\", y = \"loss\"})"}
+define{name = "plot.band_caption", args = "groups", returns = "string or nil", text = "What line and band of plot.runs' groups are, in words.",
+  example = "tide.plot.band_caption{{runs = {{}, {}}}}"}
+define{name = "plot.looks", args = "names, ...", returns = "table", text = "One line type per name, the same in all figures: {name = number}.",
+  example = "tide.plot.looks{\"NODE\", \"ANODE\"}.ANODE"}
+define{name = "plot.plain", args = "text", returns = "string", text = "Text whose ^ _ { } @ & ~ are meant literally in titles and labels.",
+  example = "tide.plot.plain(\"rk4_38\")"}
+define{name = "plot.options", args = "kind", returns = "list, list, list", text = "Option names of a kind of series, of axes, of figures.",
+  example = "tide.plot.options(\"band\")"}
+define{name = "plot.colors", args = "", returns = "list", text = "Names of colours (plots/style.gp).", example = "tide.plot.colors()"}
+define{name = "plot.palettes", args = "", returns = "list", text = "Names of palettes (plots/style.gp).", example = "tide.plot.palettes()"}
+define{name = "plot.check_fonts", args = "", returns = "true, or nil and what to install", text = "Will png and pdf have text?",
+  example = "tide.plot.check_fonts()"}
+
+help.topic "Tables of numbers (CSV)"
+local writer_options = {{"comments", {}, "lines for the top of the file"}, {"digits", 9, "significant digits; 17 for exact float64"}}
+define{name = "csv.writer", args = "path, columns, opts", returns = "writer", options = writer_options,
+  text = [[A table to be written row by row; the file appears under its name when it is closed. local w <close> = csv.writer(...) closes it,
+  or discards it after an error.]],
+  example = "local w <close> = tide.csv.writer(folder .. \"/a.csv\", {\"epoch\", \"loss\"})  w:row{epoch = 1, loss = 0.5}"}
+define{name = "writer:row", args = "row", returns = "writer",
+  text = "Append a row: a table by column name, or a list in order; numbers, strings, booleans. Every column must be there.",
+  example = "tide.csv.writer(folder .. \"/b.csv\", {\"a\"}):row{1}:close()"}
+define{name = "writer:flush", args = "", returns = "writer", text = "Hand the rows so far to the system (into the temporary file).",
+  example = "tide.csv.writer(folder .. \"/c.csv\", {\"a\"}):flush():close()"}
+define{name = "writer:close", args = "", returns = "writer", text = "Finish: the file appears. A second close does nothing.",
+  example = "tide.csv.writer(folder .. \"/d.csv\", {\"a\"}):close()"}
+define{name = "writer:discard", args = "", text = "Give up: nothing appears, an older file stays.",
+  example = "tide.csv.writer(folder .. \"/e.csv\", {\"a\"}):discard()"}
+define{name = "csv.write", args = "path, columns, rows, opts", options = writer_options, text = "A whole table at once.",
+  example = "tide.csv.write(folder .. \"/f.csv\", {\"a\", \"b\"}, {{1, 2}, {a = 3, b = 4}})"}
+define{name = "csv.read", args = "path, wanted", returns = "table",
+  text = [[{names =, columns = {name = values}, rows =, comments =, path =}; wanted lists columns that must be there. A column holds numbers or
+  strings; nan and inf are numbers.]],
+  example = "tide.csv.write(folder .. \"/g.csv\", {\"a\"}, {{1}})  print(tide.csv.read(folder .. \"/g.csv\", {\"a\"}).rows)"}
+define{name = "csv.parse", args = "text, where", returns = "table", text = "As csv.read, from a string; where names it in messages.",
+  example = "tide.csv.parse(\"a,b\\n1,2\").columns.b[1]"}
+define{name = "table:column", args = "name", returns = "list", text = "The values of a column.", example = "tide.csv.parse(\"a,b\\n1,2\"):column(\"a\")"}
+define{name = "table:has", args = "name", returns = "boolean", text = "Is there such a column?", example = "tide.csv.parse(\"a,b\\n1,2\"):has(\"c\")"}
+define{name = "table:group", args = "name, ...", returns = "list of tables",
+  text = "Split by the values of columns, in order of appearance; each part has key = {name = value}.",
+  example = "tide.csv.parse(\"a,b\\n1,2\\n2,3\"):group(\"a\")[2].key.a"}
+
+help.topic "Tools"
+define{name = "tide.memory", args = "reset_peak", returns = "table",
+  text = "Memory of tensors: live_bytes, peak_bytes, live_blocks, allocations; true as argument starts peak_bytes anew.",
+  example = "tide.memory().live_bytes"}
+define{name = "tide.threads", args = "n", returns = "integer",
+  text = "Threads in use; n sets their number (at the start: TIDE_THREADS, else all cores). Results do not depend on it.",
+  example = "tide.threads()"}
+define{name = "tree.map", args = "t, fn", returns = "table", text = "A copy of nested tables with every tensor x replaced by fn(x, path).",
+  example = "tide.tree.map(model, function(v) return v * 2 end)"}
+define{name = "tree.each", args = "t, visit", text = "visit(leaf, path) for every leaf, tensors and others, always in the same order.",
+  example = "tide.tree.each(model, function(leaf, path) print(path, leaf) end)"}
+define{name = "tree.tensors", args = "t, float_only", returns = "list", text = "The tensors of nested tables, in order; true: the float ones.",
+  example = "#tide.tree.tensors(model)"}
+define{name = "tree.replace", args = "t, list, float_only", returns = "table", text = "A copy with the tensors replaced by those of list, in order.",
+  example = "tide.tree.replace({x, y}, {y, x})"}
+define{name = "tree.is_tensor", args = "v", returns = "boolean", text = "Is v a tensor?", example = "tide.tree.is_tensor(x)"}
+define{name = "tree.signature", args = "t, list", returns = "string",
+  text = "What tide.compile tells structures apart by: keys, dtypes, shapes and other values. The tensors are appended to list.",
+  example = "tide.tree.signature({x, 1}, {})"}
+define{name = "progress.new", args = "opts", returns = "meter",
+  options = {{"total", nil, "nil: the end is not known"}, {"initial", 0, "done before, does not count for the rate"}, {"label", "", "", quote = true},
+    {"unit", "it", "", quote = true}, {"every", 10, "percent between plain lines"}, {"quiet", false, "print nothing"},
+    {"bar", nil, "force or forbid the bar; default: on a terminal, unless CI is set"}, {"width", nil, "columns"},
+    {"stream", nil, "default: standard error"}, {"clock", nil, "function that gives seconds"}},
+  text = "A progress meter: a bar on a terminal, else a line now and then. TIDE_QUIET=1 silences all.",
+  example = "local meter <close> = tide.progress.new{total = 10, quiet = true}  meter:update(1)"}
+define{name = "meter:update", args = "n, fields", returns = "meter", text = "n are done; fields: a string, {{name, value}, ...} or a table by name.",
+  example = "tide.progress.new{total = 2, quiet = true}:update(1, {{\"loss\", 0.5}})"}
+define{name = "meter:log", args = "line", returns = "meter", text = "Print a line above the bar.",
+  example = "tide.progress.new{quiet = true}:log(\"half way\")"}
+define{name = "meter:finish", args = "fields", returns = "meter", text = "Draw the last state and end the line.",
+  example = "tide.progress.new{quiet = true}:finish()"}
+define{name = "meter:rate", args = "", returns = "number", text = "Steps per second, smoothed over 30 s.",
+  example = "tide.progress.new{quiet = true}:rate()"}
+define{name = "progress.clock", args = "", returns = "number", text = "Seconds of a clock that never goes back.", example = "tide.progress.clock()"}
+define{name = "progress.duration", args = "seconds", returns = "string", text = "75 as \"1:15\".", example = "tide.progress.duration(75)"}
+define{name = "progress.is_terminal", args = "descriptor", returns = "boolean", text = "Is 0, 1 or 2 a terminal?",
+  example = "tide.progress.is_terminal(1)"}
+
+help.topic "Prompt"
+define{name = "help", args = "x",
+  text = [[Explain a function, a name ("x:sum", "nn.linear"), a model, a module or a topic; without argument, list everything. ?name is
+  short for it.]], example = "help(tide.odeint)"}
+define{name = "repl",
+  text = [[At the prompt expressions print themselves; ";" at the end prints nothing; _ is the last value. A chunk goes on over
+  several lines until it is complete; Ctrl-C drops it, or interrupts what runs; Ctrl-D ends. Locals of a line become globals
+  when the line has run, so that they are there for the next. TAB completes names, files in strings and modules after require,
+  and shows the arguments of a function after "(". Ctrl-R searches the history. ~/.config/tide/init.lua runs first (not with
+  --no-init). From a script: require("tide.repl").start().]]}
