@@ -181,6 +181,8 @@ endif
 	@cd scripts/tide && for f in $(call lua_files,scripts/tide); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/$$f"; done
 	@cd data && for f in $(call lua_files,data); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/data/$$f"; done
 	install -m 644 plots/style.gp "$(LUA_DIR)/plot/style.gp"
+	install -d "$(LUA_DIR)/plots"
+	install -m 644 plots/*.lua "$(LUA_DIR)/plots"
 	install -m 644 $(wildcard README.md LICENSE CITATION.cff) "$(DOC_DIR)"
 
 uninstall: ## remove what install put there

@@ -21,6 +21,14 @@ local function bands(data, looks, y, axes)
   return fig
 end
 
+-- Tests are few, so each is marked; a single one would not show as a line.
+local function with_points(fig, data, looks, y)
+  for _, group in ipairs(plot.runs(data, {x = "iteration", y = y})) do
+    for _, run in ipairs(group.runs) do fig:add("scatter", {x = run.x, y = run.y, style = looks[group.name]}) end
+  end
+  return fig
+end
+
 -- Means of both over the same stretches of iterations, so that a dot pairs what belongs together.
 local function nfe_against_loss(train, looks)
   local fig = plot.figure{xlabel = "training loss", ylabel = "NFE (forward)", xlog = true}
@@ -56,7 +64,7 @@ local function draw(dir, outdir)
     bands(train, looks, "loss", {xlabel = "iteration", ylabel = "training loss", ylog = true}),
     bands(train, looks, "nfe_forward", {xlabel = "iteration", ylabel = "NFE (forward)"}),
     nfe_against_loss(train, looks),
-    bands(test, looks, "accuracy", {xlabel = "iteration", ylabel = "test accuracy (%)"}),
+    with_points(bands(test, looks, "accuracy", {xlabel = "iteration", ylabel = "test accuracy (%)"}), test, looks, "accuracy"),
     title = caption, columns = 2, legend = "shared", width = 760, note = table.concat(train.comments, "\n")}
   return {fig:save(files.join(outdir or dir, "mnist.png"))}
 end

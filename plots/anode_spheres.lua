@@ -132,7 +132,7 @@ local function draw(dir, outdir)
   local field = read("field.csv", {"model", "t", "x", "u"})
   if flows then save(flow_figure(flows, field, note(flows)), "flows.png") end
   local features = read("features.csv", {"model", "stage", "class", "x"})
-  if features then save(feature_figure(features, note(features)), "features.png") end
+  if features and features.rows > 0 then save(feature_figure(features, note(features)), "features.png") end
   if #drawn == 0 then error(dir .. " holds none of loss.csv, flows.csv, features.csv", 0) end
   return drawn
 end

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/threads.h"
+#include "kernels/loops.h"
 
 static struct {
     void *library;
@@ -60,10 +61,39 @@ enum status gemm_open(void)
 
 const char *gemm_core_name(void) { return gemm_open() == STATUS_OK && blas.core_name ? blas.core_name() : "none"; }
 
+#define SMALL_WORK (1 << 18)  /* multiply-adds up to which the engine's own kernel beats the library's preparations */
+#define PACKED_ELEMENTS 4096
+
+/* op(B) by rows for a transposed B. */
+static void pack_rows(enum dtype dtype, const void *b, int64_t ldb, int64_t k, int64_t n, void *packed)
+{
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t i = 0; i < k; i++) {
+            if (dtype == FLOAT32) ((float *)packed)[i * n + j] = ((const float *)b)[j * ldb + i];
+            else ((double *)packed)[i * n + j] = ((const double *)b)[j * ldb + i];
+        }
+}
+
+static int small_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda,
+                         const void *b, int64_t ldb, double beta, void *c, int64_t ldc)
+{
+    _Alignas(64) char packed[PACKED_ELEMENTS * sizeof(double) + 128];
+    if (m * n > SMALL_WORK || m * n * k > SMALL_WORK || alpha != 1 || (beta != 0 && beta != 1)) return 0;
+    if (tb) {
+        if (k * n > PACKED_ELEMENTS) return 0;
+        pack_rows(dtype, b, ldb, k, n, packed);
+        b = packed;
+        ldb = n;
+    }
+    loops->product[dtype](m, n, k, a, ta ? 1 : lda, ta ? lda : 1, b, NULL, ldb, c, ldc, beta == 1);
+    return 1;
+}
+
 void gemm(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda, const void *b,
           int64_t ldb, double beta, void *c, int64_t ldc)
 {
     if (m == 0 || n == 0) return;
+    if (small_product(dtype, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
     enum CBLAS_TRANSPOSE opa = ta ? CblasTrans : CblasNoTrans, opb = tb ? CblasTrans : CblasNoTrans;
     if (dtype == FLOAT32)
         blas.sgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, (float)alpha, a, (blasint)lda, b, (blasint)ldb,

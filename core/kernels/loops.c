@@ -308,33 +308,32 @@ SOLVER_BODY(f64, double, fabs)
 typedef float vector_f32 __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
 typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
 
-/* `rows` is a constant where this is inlined, so that the accumulators live in registers. */
+/* `rows` and `wide` (two vectors of columns rather than one) are constants where this is inlined, so the accumulators live in registers. */
 #define PRODUCT_BODY(SUFFIX, T)                                                                                               \
-    __attribute__((always_inline)) static inline void block_##SUFFIX(int rows, int64_t count, const T *a, int64_t rs, int64_t ks, \
-                                                                     const T *b, const int64_t *offset, int64_t ldb, T *c,    \
-                                                                     int64_t ldc, int accumulate)                             \
+    __attribute__((always_inline)) static inline void block_##SUFFIX(int rows, int wide, int64_t count, const T *a, int64_t rs, \
+                                                                     int64_t ks, const T *b, const int64_t *offset, int64_t ldb, \
+                                                                     T *c, int64_t ldc, int accumulate)                       \
     {                                                                                                                         \
         enum { W = VECTOR_BYTES / sizeof(T) };                                                                                \
         vector_##SUFFIX sum[MR][2];                                                                                           \
         _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++) sum[i][0] = sum[i][1] = (vector_##SUFFIX){0};                 \
         for (int64_t k = 0; k < count; k++) {                                                                                 \
             const T *row = b + (offset ? offset[k] : k * ldb), *ak = a + k * ks;                                              \
-            vector_##SUFFIX b0 = *(const vector_##SUFFIX *)row, b1 = *(const vector_##SUFFIX *)(row + W);                     \
+            vector_##SUFFIX b0 = *(const vector_##SUFFIX *)row, b1 = wide ? *(const vector_##SUFFIX *)(row + W) : b0;         \
             _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                           \
             {                                                                                                                 \
                 vector_##SUFFIX x = ak[i * rs] - (vector_##SUFFIX){0};                                                        \
                 sum[i][0] += x * b0;                                                                                          \
-                sum[i][1] += x * b1;                                                                                          \
+                if (wide) sum[i][1] += x * b1;                                                                                \
             }                                                                                                                 \
         }                                                                                                                     \
         _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                               \
         {                                                                                                                     \
             vector_##SUFFIX *out = (vector_##SUFFIX *)(c + i * ldc);                                                          \
-            if (accumulate) {                                                                                                 \
-                sum[i][0] += out[0];                                                                                          \
-                sum[i][1] += out[1];                                                                                          \
-            }                                                                                                                 \
+            if (accumulate) sum[i][0] += out[0];                                                                              \
             out[0] = sum[i][0];                                                                                               \
+            if (!wide) continue;                                                                                              \
+            if (accumulate) sum[i][1] += out[1];                                                                              \
             out[1] = sum[i][1];                                                                                               \
         }                                                                                                                     \
     }                                                                                                                         \
@@ -342,7 +341,14 @@ typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), 
                               int64_t ldb, T *c, int64_t ldc, int accumulate)                                                 \
     {                                                                                                                         \
         switch (rows) {                                                                                                       \
-            PRODUCT_CASES(SUFFIX)                                                                                             \
+            PRODUCT_CASES(SUFFIX, 1)                                                                                          \
+        }                                                                                                                     \
+    }                                                                                                                         \
+    static void narrow_rows_##SUFFIX(int rows, int64_t count, const T *a, int64_t rs, int64_t ks, const T *b,                 \
+                                     const int64_t *offset, int64_t ldb, T *c, int64_t ldc, int accumulate)                   \
+    {                                                                                                                         \
+        switch (rows) {                                                                                                       \
+            PRODUCT_CASES(SUFFIX, 0)                                                                                          \
         }                                                                                                                     \
     }                                                                                                                         \
     static void product_##SUFFIX(int64_t m, int64_t n, int64_t count, const void *av, int64_t rs, int64_t ks, const void *bv, \
@@ -358,23 +364,24 @@ typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), 
             for (; j + 2 * W <= n; j += 2 * W)                                                                                \
                 rows_##SUFFIX(rows, count, a, rs, ks, (const T *)bv + j, offset, ldb, c + j, ldc, accumulate);                \
             if (j == n) continue;                                                                                             \
-            rows_##SUFFIX(rows, count, a, rs, ks, (const T *)bv + j, offset, ldb, edge, 2 * W, 0);                            \
+            if (n - j > W) rows_##SUFFIX(rows, count, a, rs, ks, (const T *)bv + j, offset, ldb, edge, 2 * W, 0);             \
+            else narrow_rows_##SUFFIX(rows, count, a, rs, ks, (const T *)bv + j, offset, ldb, edge, 2 * W, 0);                \
             for (int r = 0; r < rows; r++)                                                                                    \
                 for (int64_t q = 0; q < n - j; q++) c[r * ldc + j + q] = edge[r * 2 * W + q] + (accumulate ? c[r * ldc + j + q] : 0); \
         }                                                                                                                     \
     }
-#define PRODUCT_CASE(SUFFIX, ROWS)                                                                                            \
-    case ROWS: block_##SUFFIX(ROWS, count, a, rs, ks, b, offset, ldb, c, ldc, accumulate); break;
-#define PRODUCT_CASES_6(SUFFIX)                                                                                               \
-    PRODUCT_CASE(SUFFIX, 1) PRODUCT_CASE(SUFFIX, 2) PRODUCT_CASE(SUFFIX, 3) PRODUCT_CASE(SUFFIX, 4) PRODUCT_CASE(SUFFIX, 5)   \
-    PRODUCT_CASE(SUFFIX, 6)
+#define PRODUCT_CASE(SUFFIX, ROWS, WIDE)                                                                                      \
+    case ROWS: block_##SUFFIX(ROWS, WIDE, count, a, rs, ks, b, offset, ldb, c, ldc, accumulate); break;
+#define PRODUCT_CASES_6(SUFFIX, WIDE)                                                                                         \
+    PRODUCT_CASE(SUFFIX, 1, WIDE) PRODUCT_CASE(SUFFIX, 2, WIDE) PRODUCT_CASE(SUFFIX, 3, WIDE) PRODUCT_CASE(SUFFIX, 4, WIDE)   \
+    PRODUCT_CASE(SUFFIX, 5, WIDE) PRODUCT_CASE(SUFFIX, 6, WIDE)
 #if MR == 12
-#define PRODUCT_CASES(SUFFIX)                                                                                                 \
-    PRODUCT_CASES_6(SUFFIX)                                                                                                   \
-    PRODUCT_CASE(SUFFIX, 7) PRODUCT_CASE(SUFFIX, 8) PRODUCT_CASE(SUFFIX, 9) PRODUCT_CASE(SUFFIX, 10) PRODUCT_CASE(SUFFIX, 11) \
-    PRODUCT_CASE(SUFFIX, 12)
+#define PRODUCT_CASES(SUFFIX, WIDE)                                                                                           \
+    PRODUCT_CASES_6(SUFFIX, WIDE)                                                                                             \
+    PRODUCT_CASE(SUFFIX, 7, WIDE) PRODUCT_CASE(SUFFIX, 8, WIDE) PRODUCT_CASE(SUFFIX, 9, WIDE) PRODUCT_CASE(SUFFIX, 10, WIDE)  \
+    PRODUCT_CASE(SUFFIX, 11, WIDE) PRODUCT_CASE(SUFFIX, 12, WIDE)
 #else
-#define PRODUCT_CASES(SUFFIX) PRODUCT_CASES_6(SUFFIX)
+#define PRODUCT_CASES(SUFFIX, WIDE) PRODUCT_CASES_6(SUFFIX, WIDE)
 #endif
 PRODUCT_BODY(f32, float)
 PRODUCT_BODY(f64, double)

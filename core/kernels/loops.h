@@ -34,7 +34,7 @@ enum binary {
 typedef void (*unary_loop)(const int64_t n[2], const void *x, const int64_t sx[2], void *out);
 typedef void (*binary_loop)(const int64_t n[2], const void *x, const int64_t sx[2], const void *y, const int64_t sy[2], void *out);
 
-/* Optimiser hyper-parameters of one step; see optim in kernels/optimiser.h. */
+/* Hyper-parameters of one step of Adam; corrections are 1 - beta^t. */
 struct adam_step {
     double lr, beta1, beta2, eps, weight_decay, decoupled_decay, correction1, correction2;
 };

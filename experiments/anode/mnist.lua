@@ -8,11 +8,11 @@ local experiment = require "tide.experiment"
 local nn, csv = tide.nn, tide.csv
 
 local o = experiment.parse("MNIST: Neural ODE and Augmented Neural ODE, convolutional", {
-  {"iterations", 100, "iterations per model (an epoch of the paper's runs is 235)"}, {"batch", 256, "batch size"}, {"lr", 1e-3, "learning rate of Adam"},
+  {"iterations", 100, "iterations per model"}, {"batch", 64, "batch size (the paper's is 256)"}, {"lr", 1e-3, "learning rate of Adam"},
   {"seeds", 1, "number of seeds"}, {"node-filters", 92, "filters of the NODE (92: as many values as the ANODE)"},
   {"anode-filters", 64, "filters of the ANODE"}, {"augment", 5, "augmented channels of the ANODE"}, {"time", false, "time-dependent fields"},
-  {"tol", 1e-3, "rtol = atol of dopri5"}, {"gradient", "adjoint", "adjoint (as the authors) or direct"}, {"test-every", 50, "iterations between tests"},
-  {"test-images", 10000, "test images used"}, {"records", 50, "records of the training loss"}, {"dir", "", "folder with the four idx files"},
+  {"tol", 1e-3, "rtol = atol of dopri5"}, {"gradient", "adjoint", "adjoint (as the authors) or direct"}, {"test-every", 25, "iterations between tests"},
+  {"test-images", 2000, "test images used (10000 are there)"}, {"records", 50, "records of the training loss"}, {"dir", "", "folder with the four idx files"},
   {"out", "runs/anode/mnist", "output folder"},
 }, arg)
 local out = experiment.folder(o.out)

@@ -19,7 +19,7 @@ include(require "tide.autodiff")
 
 tide.ode = require "tide.ode"
 tide.odeint = tide.ode.odeint
-tide.save, tide.load = core.save, core.load
+tide.save, tide.load, tide.read_idx = core.save, core.load, core.read_idx
 tide.memory = core.memory
 tide.threads = core.threads
 tide.tree = require "tide.tree"

@@ -40,7 +40,9 @@ local function check_data(where, data)
   return data
 end
 
-local evaluate_spec = {batch = {"integer", default = 256, check = options.at_least(1)}, loss = {"string|function", default = "cross_entropy"}, solver = {"table"}}
+local evaluate_spec = {
+  batch = {"integer", default = 256, check = options.at_least(1)}, loss = {"string|function", default = "cross_entropy"}, solver = {"table"},
+}
 
 --- evaluate(model, data, {batch=, loss=, solver=}) -> {loss=, accuracy=, nfe=}: means over all samples; nfe per batch.
 function M.evaluate(model, data, opts)
@@ -76,7 +78,7 @@ local function check_arguments(opts)
   if type(opts) ~= "table" then raise("tide.train: expected a table of options, got " .. options.show(opts)) end
   local o = options.check("tide.train", opts, train_spec, 3)
   check_data("tide.train", o.data)
-  if not o.epochs == not o.iterations then raise("tide.train: give epochs or iterations, one of them") end
+  if (o.epochs == nil) == (o.iterations == nil) then raise("tide.train: give epochs or iterations, one of them") end
   if type(o.optimizer) == "string" then
     if not optim[o.optimizer] then raise("tide.train: " .. options.unknown("optimizer", o.optimizer, options.sorted_keys(optim))) end
     o.optimizer = optim[o.optimizer](o.model)

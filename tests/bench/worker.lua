@@ -10,6 +10,7 @@
 local here = arg[0]:match("^(.*/)") or "./"
 local works = dofile(here .. "works.lua")
 local tide = require "tide"
+local experiment = require "tide.experiment"
 
 local ready = {}
 local function get(name) return ready[name] or error(("work %s is not prepared"):format(tostring(name)), 0) end
@@ -47,7 +48,8 @@ local commands = {
   end,
   info = function()
     local info = tide.core.build_info()
-    return ("Tide %s, %s, OpenBLAS %s, %d threads"):format(info.version, info.isa, tide.core.blas_core(), tide.threads())
+    local commit = experiment.provenance{[0] = "worker"}[2]:match("commit: (.*)")
+    return ("Tide %s (%s), %s, OpenBLAS %s, %d threads"):format(info.version, commit, info.isa, tide.core.blas_core(), tide.threads())
   end,
 }
 
