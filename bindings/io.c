@@ -7,6 +7,7 @@
 #include "io/idx.h"
 #include "io/npy.h"
 #include "io/npz.h"
+#include "io/png.h"
 #include "io/safetensors.h"
 
 #include <string.h>
@@ -24,15 +25,24 @@ static enum status load_safetensors(struct tensor_list *list, const char *path, 
     return safetensors_load(list, path);
 }
 
-/* .npy holds one tensor without a name, the others a list. */
+static enum status load_npy(struct tensor **out, const char *path, size_t limit)
+{
+    (void)limit;
+    return npy_load(out, path);
+}
+
+/* A file holds one tensor without a name, or a list. */
 static const struct format {
     const char *extension;
+    enum status (*load_one)(struct tensor **out, const char *path, size_t limit);
+    enum status (*save_one)(const char *path, const struct array *a);
     enum status (*load)(struct tensor_list *list, const char *path, size_t limit);
     enum status (*save)(const char *path, const struct tensor_list *list);
 } formats[] = {
-    {".npy", NULL, NULL},
-    {".npz", npz_load, npz_save},
-    {".safetensors", load_safetensors, safetensors_save},
+    {".npy", load_npy, npy_save, NULL, NULL},
+    {".npz", NULL, NULL, npz_load, npz_save},
+    {".safetensors", NULL, NULL, load_safetensors, safetensors_save},
+    {".png", png_load, png_save, NULL, NULL},
 };
 
 #define FORMAT_COUNT (sizeof formats / sizeof formats[0])
@@ -54,7 +64,7 @@ static const struct format *check_format(lua_State *L, const char *who, const ch
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < FORMAT_COUNT; i++)
         if (strcasecmp(dot, formats[i].extension) == 0) return &formats[i];
-    luaL_error(L, "%s: \"%s\" has no known extension; valid are \".npy\", \".npz\", \".safetensors\"", who, path);
+    luaL_error(L, "%s: \"%s\" has no known extension; valid are \".npy\", \".npz\", \".safetensors\", \".png\"", who, path);
     return NULL;
 }
 
@@ -180,7 +190,7 @@ static void flatten(lua_State *L, const struct saving *s, int table, const char 
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) flatten_entry(L, s, prefix, in_model, depth);
 }
 
-/* save(path, tensor) for .npy, save(path, table) for the others */
+/* save(path, tensor) for .npy and .png, save(path, table) for the others */
 static int io_save(lua_State *L)
 {
     const char *path = check_path(L, "save");
@@ -189,12 +199,13 @@ static int io_save(lua_State *L)
     if (lua_gettop(L) > 2) return luaL_error(L, "save: 2 arguments are expected, got %d", lua_gettop(L));
     if (!v && !lua_istable(L, 2))
         return luaL_error(L, "save: a tensor or a table of tensors is expected, got %s", luaL_typename(L, 2));
-    if (!format->save && !v) return luaL_error(L, "save: a .npy file holds one tensor; use .npz or .safetensors for a table");
+    if (!format->save && !v)
+        return luaL_error(L, "save: a %s file holds one tensor; use .npz or .safetensors for a table", format->extension);
     if (format->save && v)
         return luaL_error(L, "save: a %s file holds a table of tensors, got a tensor; use .npy or a table {x = tensor}",
                           format->extension);
     if (v) {
-        check_file(L, npy_save(path, &saved_tensor(L, v, "the tensor")->array), "save", "write", path);
+        check_file(L, format->save_one(path, &saved_tensor(L, v, "the tensor")->array), "save", "write", path);
         return 0;
     }
     struct saving s = {push_list(L), path};
@@ -242,7 +253,7 @@ static void insert(lua_State *L, const char *path, const char *name, struct tens
     lua_pop(L, 1);
 }
 
-/* load(path, {limit=}) -> a tensor for .npy, else a nested table of tensors */
+/* load(path, {limit=}) -> a tensor for .npy and .png, else a nested table of tensors */
 static int io_load(lua_State *L)
 {
     const char *path = check_path(L, "load");
@@ -250,7 +261,7 @@ static int io_load(lua_State *L)
     size_t limit = check_limit(L, "load");
     if (!format->load) {
         struct value *v = value_push_empty(L);
-        check_file(L, npy_load(&v->tensor, path), "load", "read", path);
+        check_file(L, format->load_one(&v->tensor, path, limit), "load", "read", path);
         value_account(L, v);
         return 1;
     }

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include "io/idx.h"
 #include "io/npy.h"
 #include "io/npz.h"
+#include "io/png.h"
 #include "io/safetensors.h"
 
 static int failed_checks;
@@ -160,6 +162,20 @@ static enum status read_gzip(struct tensor_list *list, const unsigned char *byte
     return status;
 }
 
+static enum status read_png_limited(struct tensor **out, const unsigned char *bytes, size_t size)
+{
+    return png_read(out, bytes, size, 1 << 18);
+}
+static enum status read_png(struct tensor_list *list, const unsigned char *bytes, size_t size)
+{
+    return one(list, read_png_limited, bytes, size);
+}
+
+static enum status write_png(const struct tensor_list *list, raw_sink *sink, void *context)
+{
+    return png_write(&list->tensors[0]->array, sink, context);
+}
+
 static enum status write_npy(const struct tensor_list *list, raw_sink *sink, void *context)
 {
     return npy_write(&list->tensors[0]->array, sink, context);
@@ -171,7 +187,7 @@ static const struct format {
     enum status (*write)(const struct tensor_list *, raw_sink *, void *); /* NULL: no writer */
 } formats[] = {
     {"npy", read_npy, write_npy}, {"npz", read_npz, npz_write}, {"safetensors", safetensors_read, safetensors_write},
-    {"idx", read_idx, NULL},      {"gzip", read_gzip, NULL},
+    {"idx", read_idx, NULL},      {"gzip", read_gzip, NULL},    {"png", read_png, write_png},
 };
 
 #define NPY (&formats[0])
@@ -179,6 +195,7 @@ static const struct format {
 #define SAFETENSORS (&formats[2])
 #define IDX (&formats[3])
 #define GZIP (&formats[4])
+#define PNG (&formats[5])
 
 static void add(struct tensor_list *list, const char *name, struct tensor *owned)
 {
@@ -244,6 +261,17 @@ static const unsigned char gzip_idx[] =
     "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x63\x60\xe0\x60\x62\x60\x60\x00\x61\x66\x46\x26\x66\x16\x56\x36\x00\x48"
     "\x94\x3e\xe5\x12\x00\x00\x00";
 
+/* 3 x 2 pixels of a palette with transparency, 2 bits each; the same size interlaced, 8 bits of grey: 10, 20, ..., 60. */
+static const unsigned char png_palette[] =
+    "\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x03\x00\x00\x00\x02\x02\x03\x00\x00"
+    "\x00\xe0\x1a\x8e\x89\x00\x00\x00\x09\x50\x4c\x54\x45\xff\x00\x00\x00\xff\x00\x00\x00\xff\x2d\x4a\xcd\x8a\x00\x00"
+    "\x00\x02\x74\x52\x4e\x53\xff\x80\x08\x0f\xb3\x6a\x00\x00\x00\x0c\x49\x44\x41\x54\x78\xda\x63\x90\x60\x98\x00\x00"
+    "\x00\xdc\x00\xa9\x52\x1a\x13\x8f\x00\x00\x00\x00\x49\x45\x4e\x44\xae\x42\x60\x82";
+static const unsigned char png_interlaced[] =
+    "\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x03\x00\x00\x00\x02\x08\x00\x00\x00"
+    "\x01\xcf\x18\x09\x50\x00\x00\x00\x12\x49\x44\x41\x54\x78\xda\x63\xe0\x62\x90\x63\x10\x61\xd0\x30\xb2\x01\x00\x02"
+    "\xb2\x00\xd3\xe5\xa3\xa5\xab\x00\x00\x00\x00\x49\x45\x4e\x44\xae\x42\x60\x82";
+
 #define IDX_BYTES "\0\0\x08\x02\0\0\0\x02\0\0\0\x03\1\2\3\4\5\6"
 #define NPY_HEADER(text) "\x93NUMPY\1\0" text
 
@@ -253,7 +281,7 @@ struct sample {
     size_t size;
 };
 
-static struct sample samples[10];
+static struct sample samples[12];
 static int sample_count;
 
 static void add_sample(const struct format *format, const void *bytes, size_t size)
@@ -262,7 +290,7 @@ static void add_sample(const struct format *format, const void *bytes, size_t si
 }
 
 /* One valid file of every kind; those of our own writers leak into `samples` until exit frees them. */
-static struct buffer written[3];
+static struct buffer written[4];
 
 static void make_samples(void)
 {
@@ -278,6 +306,12 @@ static void make_samples(void)
     add_sample(NPZ, numpy_zip64, sizeof numpy_zip64 - 1);
     add_sample(IDX, IDX_BYTES, sizeof IDX_BYTES - 1);
     add_sample(GZIP, gzip_idx, sizeof gzip_idx - 1);
+    struct tensor *picture = make(UINT8, 3, (int64_t[]){3, 5, 4});
+    CHECK(png_write(&picture->array, append, &written[3]) == STATUS_OK);
+    tensor_release(picture);
+    add_sample(PNG, written[3].data, written[3].size);
+    add_sample(PNG, png_palette, sizeof png_palette - 1);
+    add_sample(PNG, png_interlaced, sizeof png_interlaced - 1);
 }
 
 /* ---- tests ---- */
@@ -565,8 +599,8 @@ static void test_corrupted(void)
             }
             bytes[at] = s.bytes[at] ^ 1;
             enum status status = probe(s.format, bytes, s.size);
-            /* The checksum of gzip sees every change behind its ten bytes of header. */
-            if (s.format == GZIP && at > 9) CHECK(status == STATUS_FORMAT);
+            /* The checksum of gzip sees every change behind its ten bytes of header, those of PNG every one. */
+            if ((s.format == GZIP && at > 9) || s.format == PNG) CHECK(status == STATUS_FORMAT);
             bytes[at] = s.bytes[at];
         }
         free(bytes);
@@ -608,6 +642,140 @@ static void test_mutations(void)
         probe(s.format, bytes, size);
         free(bytes);
     }
+}
+
+/* Right checksums for whatever chunks there are, so that the changes before them reach libpng. */
+static void repair_png(unsigned char *bytes, size_t size)
+{
+    for (size_t at = 8; at + 12 <= size;) {
+        size_t n = (size_t)raw_big(bytes + at, 4);
+        if (n > size - at - 12) n = size - at - 12;
+        uint32_t sum = (uint32_t)crc32(0, bytes + at + 4, (uInt)n + 4);
+        for (int i = 0; i < 4; i++) {
+            bytes[at + (size_t)i] = (unsigned char)(n >> (24 - 8 * i));
+            bytes[at + 8 + n + (size_t)i] = (unsigned char)(sum >> (24 - 8 * i));
+        }
+        at += 12 + n;
+    }
+}
+
+/* Mutations that the checksums do not see; and IDAT whose deflated bytes are right again but whose lengths, filters, sizes are not. */
+static void test_png_mutations(void)
+{
+    int accepted = 0, refused = 0;
+    for (int round = 0; round < 20000; round++) {
+        struct sample s = samples[sample_count - 1 - round % 3];
+        CHECK(s.format == PNG);
+        unsigned char *bytes = malloc(s.size);
+        memcpy(bytes, s.bytes, s.size);
+        for (uint32_t edits = 1 + draw(3); edits > 0; edits--) {
+            size_t at = 8 + draw(round % 4 ? (uint32_t)s.size - 8 : 25);
+            bytes[at] = (unsigned char)(draw(2) ? draw(256) : bytes[at] ^ (1u << draw(8)));
+        }
+        repair_png(bytes, s.size);
+        *(probe(PNG, bytes, s.size) == STATUS_OK ? &accepted : &refused) += 1;
+        free(bytes);
+    }
+    CHECK(accepted > 100 && refused > 1000);
+}
+
+static void check_png(const void *bytes, size_t size, int64_t channels, const double *values)
+{
+    struct tensor *t = NULL;
+    CHECK(png_read(&t, bytes, size, 1000) == STATUS_OK);
+    if (!t) return;
+    CHECK(t->array.dtype == UINT8 && t->array.rank == 3 && t->array.shape[0] == channels && t->array.shape[1] == 2 && t->array.shape[2] == 3);
+    for (int64_t i = 0; i < 6 * channels; i++) CHECK(array_get(&t->array, i) == values[i]);
+    tensor_release(t);
+}
+
+static void check_png_refused(const struct array *a, enum status status, const char *words)
+{
+    struct buffer b = {0};
+    CHECK(png_write(a, append, &b) == status && strstr(status_message(), words) && b.size == 0);
+    free(b.data);
+}
+
+static void test_png(void)
+{
+    check_png(png_palette, sizeof png_palette - 1, 4, (double[]){255, 0, 0, 0, 0, 255, 0, 255, 0, 0, 255, 0,
+                                                                 0, 0, 255, 255, 0, 0, 255, 128, 255, 255, 128, 255});
+    check_png(png_interlaced, sizeof png_interlaced - 1, 1, (double[]){10, 20, 30, 40, 50, 60});
+    struct tensor *t = NULL, *back = NULL;
+    CHECK(png_read(&t, png_palette, sizeof png_palette - 1, 23) == STATUS_FORMAT && strstr(status_message(), "the limit is 23"));
+    for (int64_t channels = 0; channels <= 4; channels++) { /* 0: no such axis */
+        struct tensor *base = make(UINT8, 3, (int64_t[]){channels ? channels : 1, 7, 5});
+        struct array a = base->array;
+        a.shape[1] = 5, a.shape[2] = 7, a.stride[1] = -1, a.stride[2] = 5, a.data = (char *)a.data + 4;
+        CHECK(tensor_view(&t, base, &a) == STATUS_OK);
+        struct array flat = a;
+        flat.rank = 2;
+        for (int i = 0; i < 2; i++) flat.shape[i] = a.shape[i + 1], flat.stride[i] = a.stride[i + 1];
+        struct buffer b = {0};
+        CHECK(png_write(channels ? &a : &flat, append, &b) == STATUS_OK);
+        CHECK(png_read(&back, b.data, b.size, 1000) == STATUS_OK && equal(&back->array, &a));
+        free(b.data);
+        tensor_release(back);
+        tensor_release(t);
+        tensor_release(base);
+    }
+    t = make(FLOAT64, 2, (int64_t[]){1, 6});
+    static const double given[] = {0, 1, -3, 1e300, 0.5, 127.4 / 255}, stored[] = {0, 255, 0, 255, 128, 127};
+    memcpy(t->array.data, given, sizeof given);
+    struct buffer b = {0};
+    CHECK(png_write(&t->array, append, &b) == STATUS_OK && png_read(&back, b.data, b.size, 1000) == STATUS_OK);
+    for (int i = 0; i < 6; i++) CHECK(array_get(&back->array, i) == stored[i]);
+    free(b.data);
+    tensor_release(back);
+    array_set(&t->array, 4, NAN);
+    check_png_refused(&t->array, STATUS_ARGUMENT, "channel 1, row 1, column 5 is NaN");
+    struct array a = t->array;
+    a.rank = 1;
+    check_png_refused(&a, STATUS_SHAPE, "got {1}");
+    a = t->array;
+    a.shape[1] = 0;
+    check_png_refused(&a, STATUS_UNSUPPORTED, "1 to 1000000 pixels");
+    a.shape[0] = a.shape[1] = 1000000;
+    a.stride[0] = a.stride[1] = 0;
+    check_png_refused(&a, STATUS_UNSUPPORTED, "bytes of pixels");
+    a.dtype = INT64;
+    check_png_refused(&a, STATUS_DTYPE, "int64");
+    tensor_release(t);
+}
+
+/* A few bytes that claim a picture of a hundred megapixels, and one that is as well packed as can be. */
+static void test_png_ratio(void)
+{
+    unsigned char bytes[sizeof png_interlaced - 1];
+    struct tensor *t = NULL, *zeros = NULL;
+    memcpy(bytes, png_interlaced, sizeof bytes);
+    bytes[17] = bytes[21] = 1;
+    repair_png(bytes, sizeof bytes);
+    CHECK(png_read(&t, bytes, sizeof bytes, SIZE_MAX) == STATUS_FORMAT && strstr(status_message(), "cannot come out of"));
+    struct buffer b = {0};
+    CHECK(tensor_zeros(&zeros, UINT8, 3, (int64_t[]){4, 1500, 1500}) == STATUS_OK);
+    CHECK(png_write(&zeros->array, append, &b) == STATUS_OK && png_read(&t, b.data, b.size, SIZE_MAX) == STATUS_OK);
+    CHECK(equal(&t->array, &zeros->array));
+    tensor_release(t);
+    tensor_release(zeros);
+    free(b.data);
+}
+
+static void test_png_memory_failures(void)
+{
+    struct tensor *t = make(FLOAT32, 3, (int64_t[]){3, 4, 5});
+    struct memory_stats before = memory_get_stats();
+    enum status status = STATUS_MEMORY;
+    for (int after = 0; status != STATUS_OK; after++) {
+        struct buffer b = {0};
+        memory_fail_after(after, 0);
+        status = png_write(&t->array, append, &b);
+        memory_fail_after(-1, 0);
+        CHECK(status == STATUS_OK || (status == STATUS_MEMORY && b.size == 0 && after < 10));
+        CHECK(memory_get_stats().live_blocks == before.live_blocks);
+        free(b.data);
+    }
+    tensor_release(t);
 }
 
 static void test_memory_failures(void)
@@ -882,6 +1050,12 @@ static void test_whole_files(void)
     struct tensor *t = NULL;
     struct tensor_list list = {0}, back = {0};
     snprintf(name, sizeof name, "%s/x", folder);
+    t = make(UINT8, 3, (int64_t[]){2, 3, 4});
+    struct tensor *picture = NULL;
+    CHECK(png_save(name, &t->array) == STATUS_OK && png_load(&picture, name, 24) == STATUS_OK && equal(&t->array, &picture->array));
+    tensor_release(t);
+    tensor_release(picture);
+    CHECK(png_load(&picture, name, 23) == STATUS_FORMAT);
     put_file(name, IDX_BYTES, sizeof IDX_BYTES - 1);
     CHECK(idx_load(&t, name, 0) == STATUS_OK && t->array.rank == 2 && array_get(&t->array, 4) == 5);
     tensor_release(t);
@@ -981,6 +1155,10 @@ static const struct {
     {"truncated", test_truncated},
     {"corrupted", test_corrupted},
     {"mutations", test_mutations},
+    {"png", test_png},
+    {"png mutations", test_png_mutations},
+    {"png ratio", test_png_ratio},
+    {"png memory failures", test_png_memory_failures},
     {"memory failures", test_memory_failures},
     {"unpacking limits", test_unpacking_limits},
     {"high ratio", test_high_ratio},
@@ -1009,7 +1187,7 @@ int main(void)
         if (failed_checks) printf("FAIL %s: %d checks\n", tests[i].name, failed_checks);
         *(failed_checks ? &failed : &passed) += 1;
     }
-    for (int i = 0; i < 3; i++) free(written[i].data);
+    for (int i = 0; i < 4; i++) free(written[i].data);
     unlink(path);
     rmdir(folder);
     printf("%d passed, %d failed\n", passed, failed);

@@ -324,4 +324,39 @@ tests["derivatives at kinks and ties"] = function()
   assert(second[1] == 0 and second[2] == 12)
 end
 
+-- float32 exp, tanh, sigmoid and softplus are the engine's own; distance from the float64 value in units of the last place
+local function worst_ulp(name, low, high)
+  local x = tide.linspace(low, high, 40001)
+  local y, z = x[name](x):totable(), x:to("float64")[name](x:to("float64")):totable()
+  local worst = 0
+  for i, true_value in ipairs(z) do
+    local a = math.abs(true_value)
+    if a > 2 ^ -126 and a < 2 ^ 128 then
+      worst = math.max(worst, math.abs(y[i] - true_value) / 2.0 ^ (math.floor(math.log(a, 2)) - 23))
+    end
+  end
+  return worst
+end
+
+for _, name in ipairs{"exp", "tanh", "sigmoid", "softplus"} do
+  tests["float32 " .. name .. " is within 3 ulp"] = function()
+    for _, range in ipairs{{-1, 1}, {-20, 20}, {-103, 88}, {-0.7, -0.5}} do
+      local worst = worst_ulp(name, range[1], range[2])
+      assert(worst <= 3, ("%s on %g..%g: %.2f ulp"):format(name, range[1], range[2], worst))
+    end
+  end
+end
+
+tests["float32 functions at the edges"] = function()
+  local inf, nan = math.huge, 0 / 0
+  local x = tide.tensor{-inf, -1e30, -1000, 0, 1000, 1e30, inf, nan}
+  local wanted = {exp = {0, 0, 0, 1, inf, inf, inf}, tanh = {-1, -1, -1, 0, 1, 1, 1}, sigmoid = {0, 0, 0, 0.5, 1, 1, 1},
+                  softplus = {0, 0, 0, math.log(2), 1000, 1e30, inf}}
+  for name, values in pairs(wanted) do
+    local y = x[name](x):totable()
+    for i, v in ipairs(values) do assert(y[i] == v or math.abs(y[i] / v - 1) < 1e-6, ("%s: %g"):format(name, y[i])) end
+    assert(y[8] ~= y[8], name .. " of NaN")
+  end
+end
+
 return tests

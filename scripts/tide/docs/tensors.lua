@@ -146,10 +146,12 @@ end
 help.topic "Files"
 define{name = "tide.save", args = "path, tensors",
   text = [[Write one tensor (.npy) or a nested table of tensors, a model or opt:state() for instance (.npz, .safetensors). The file
-  appears whole or not at all. Keys are integers or words of letters, digits, "_" and "-".]],
+  appears whole or not at all. Keys are integers or words of letters, digits, "_" and "-". A picture (.png) is a tensor H,W or C,H,W with 1
+  to 4 channels (grey, grey and alpha, RGB, RGBA), uint8 or floats in [0, 1]; floats outside are clamped, NaN is an error.]],
   example = "tide.save(folder .. \"/model.npz\", {model = model})"}
 define{name = "tide.load", args = "path, opts", returns = "tensor or table",
   options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"}},
-  text = [[Read what tide.save, NumPy or safetensors wrote: a tensor from .npy, a nested table from the others. Files are checked and
-  never executed; pickled objects are refused. Narrow integers come as int64, bool as uint8.]],
+  text = [[Read what tide.save, NumPy or safetensors wrote: a tensor from .npy and .png, a nested table from the others. Files are checked and
+  never executed; pickled objects are refused. Narrow integers come as int64, bool as uint8. A picture (.png of at most 8 bits per sample)
+  comes as uint8 C,H,W; palettes are resolved, and a file that states another gamma is converted to sRGB.]],
   example = "tide.save(folder .. \"/x.npy\", x)  print(tide.load(folder .. \"/x.npy\"):shape()[1])"}
