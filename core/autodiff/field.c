@@ -17,6 +17,20 @@ enum status field_vjp(struct field *f, double t, const void *y, const void *a, v
     return f->vjp(f, t, y, a, dy, ybar, thetabar);
 }
 
+enum status field_eval_keep(struct field *f, double t, const void *y, void *dy, void *residual)
+{
+    if (!residual) return field_eval(f, t, y, dy);
+    f->nfe++;
+    return f->eval_keep(f, t, y, dy, residual);
+}
+
+enum status field_vjp_kept(struct field *f, double t, const void *y, const void *a, const void *residual, void *ybar, void *thetabar)
+{
+    if (!residual) return field_vjp(f, t, y, a, NULL, ybar, thetabar);
+    f->nfe_vjp++;
+    return f->vjp_kept(f, t, y, a, residual, ybar, thetabar);
+}
+
 void field_free(struct field *f)
 {
     if (f) f->free(f);

@@ -17,11 +17,19 @@ struct field {
     enum status (*eval)(struct field *self, double t, const void *y, void *dy);
     /* ybar = a^T df/dy and thetabar = a^T df/dtheta, both overwritten; dy as well unless NULL. NULL: no derivative. */
     enum status (*vjp)(struct field *self, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar);
+    /* What is dear to compute again can be kept: eval_keep also fills `residual` (kept_bytes, the caller's memory), and vjp_kept is the vjp at
+     * the same (t, y) with its help. kept_bytes tells the size, 0 where there is nothing to keep. NULL: the field has no vjp. */
+    enum status (*kept_bytes)(struct field *self, int64_t *bytes);
+    enum status (*eval_keep)(struct field *self, double t, const void *y, void *dy, void *residual);
+    enum status (*vjp_kept)(struct field *self, double t, const void *y, const void *a, const void *residual, void *ybar, void *thetabar);
     void (*free)(struct field *self);
 };
 
 enum status field_eval(struct field *f, double t, const void *y, void *dy);
 enum status field_vjp(struct field *f, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar);
+/* The same with a residual; NULL means none. */
+enum status field_eval_keep(struct field *f, double t, const void *y, void *dy, void *residual);
+enum status field_vjp_kept(struct field *f, double t, const void *y, const void *a, const void *residual, void *ybar, void *thetabar);
 void field_free(struct field *f);
 
 /* Field of a tape with inputs t (a scalar of the state's dtype), y (rank 1), then captured parameters, and output node dy of y's

@@ -24,10 +24,10 @@ static void add(const struct backward *b, int64_t n, double c, const void *x, vo
     loops->combine[b->s->dtype](n, out, 1, &c, &x, out);
 }
 
-/* The vjp of one stage: stage_bar[i] = kbar^T df/dy at (t, input), and thetabar grows. */
-static enum status stage_vjp(struct backward *b, double t, const void *input, int i)
+/* The vjp of one stage: stage_bar[i] = kbar^T df/dy at (t, input), and thetabar grows. residual: what the field kept there, or NULL. */
+static enum status stage_vjp(struct backward *b, double t, const void *input, const void *residual, int i)
 {
-    TRY(field_vjp(b->f, t, input, b->kbar, NULL, b->stage_bar[i], b->theta_part));
+    TRY(field_vjp_kept(b->f, t, input, b->kbar, residual, b->stage_bar[i], b->theta_part));
     if (b->f->n_theta > 0) add(b, b->f->n_theta, 1, b->theta_part, b->thetabar);
     return STATUS_OK;
 }
@@ -64,8 +64,9 @@ static int gather_kbar(struct backward *b, const struct stage_sources *from, dou
     return count > 0 || started;
 }
 
-/* Back through one step of size h from (t, y), with stages k[0 .. weighted) in the solver: lambda becomes the cotangent of y. */
-static enum status step_back(struct backward *b, const struct stage_sources *from, double t, double h, const void *y)
+/* Back through one step of size h from (t, y), with stages k[0 .. weighted) in the solver: lambda becomes the cotangent of y. residuals: what
+ * the field kept at those stages, or NULL. */
+static enum status step_back(struct backward *b, const struct stage_sources *from, double t, double h, const void *y, void *const *residuals)
 {
     const struct tableau *m = b->m;
     char used[MAX_STAGES + 1] = {0};
@@ -76,7 +77,7 @@ static enum status step_back(struct backward *b, const struct stage_sources *fro
             solve_stage_input(b->s, m, h, y, i, b->s->stage_input);
             input = b->s->stage_input;
         }
-        TRY(stage_vjp(b, t + m->c[i] * h, input, i));
+        TRY(stage_vjp(b, t + m->c[i] * h, input, residuals && i < m->weighted ? residuals[i] : NULL, i));
         used[i] = 1;
     }
     double ones[MAX_STAGES];
@@ -144,7 +145,7 @@ static enum status outputs_back(struct backward *b, struct stage_sources *from, 
         char none[MAX_STAGES + 1] = {0};
         if (gather_kbar(b, from, h, b->m->stages, b->m->stages, none)) {
             solve_combine(b->s, y, h, b->m->b, b->m->stages, b->s->next);
-            TRY(stage_vjp(b, t + h, b->s->next, b->m->stages));
+            TRY(stage_vjp(b, t + h, b->s->next, NULL, b->m->stages));
             add(b, b->s->n, 1, b->stage_bar[b->m->stages], b->lambda);
         }
     }
@@ -163,7 +164,7 @@ static enum status own_steps_back(struct backward *b, int64_t step, int64_t firs
         if (theta == 1) continue;
         source = ybar + (size_t)i * b->bytes;
         TRY(solve_stages(b->s, b->f, b->m, b->r->t[step], h, y, 0, b->m->weighted));
-        TRY(step_back(b, &from, b->r->t[step], h, y));
+        TRY(step_back(b, &from, b->r->t[step], h, y, NULL));
     }
     return STATUS_OK;
 }
@@ -172,6 +173,8 @@ static enum status own_steps_back(struct backward *b, int64_t step, int64_t firs
 static enum status recorded_step_back(struct backward *b, int64_t step, const void *y, const char *ybar, int64_t *output, char *at_start)
 {
     struct stage_sources from = {0};
+    const struct residual_pool *pool = &b->r->residuals;
+    void *const *residuals = pool->bytes > 0 ? pool->kept + step * pool->per_step : NULL;
     int64_t last = *output, first = last + 1;
     enum status status;
     while (*output > 0 && b->r->output_step[*output] == step) first = (*output)--;
@@ -180,7 +183,7 @@ static enum status recorded_step_back(struct backward *b, int64_t step, const vo
     memcpy(b->s->spare, b->lambda, b->bytes); /* lambda changes while the stages still need it */
     TRY_GOTO_DONE(add_source(&from, b->s->spare));
     memcpy(from.weight[from.n - 1], b->m->b, sizeof b->m->b);
-    TRY_GOTO_DONE(step_back(b, &from, b->r->t[step], b->r->h[step], y));
+    TRY_GOTO_DONE(step_back(b, &from, b->r->t[step], b->r->h[step], y, residuals));
     add(b, b->s->n, 1, at_start, b->lambda);
     if (b->m->interpolation == INTERPOLATE_STEP) status = own_steps_back(b, step, first, last, ybar, y);
 done:

@@ -11,6 +11,7 @@
 #include "kernels/loops.h"
 
 #define STAGE_BUDGET ((int64_t)64 << 20) /* bytes of stages that a record keeps; the rest is recomputed */
+#define RESIDUAL_BUDGET ((int64_t)256 << 20) /* bytes of what fields keep for the backward pass; the rest is computed again */
 #define MAX_REJECTIONS 50                /* in a row */
 
 /* ---- memory ---- */
@@ -35,13 +36,6 @@ void solver_release(struct solver *s)
     *s = (struct solver){0};
 }
 
-void record_free(struct solve_record *r)
-{
-    void *blocks[] = {r->t, r->h, r->states, r->stages, r->output_step, r->output_theta};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
-    *r = (struct solve_record){0};
-}
-
 static enum status grow(void *field, int64_t *capacity, int64_t wanted, size_t size)
 {
     void **block = field;
@@ -52,6 +46,63 @@ static enum status grow(void *field, int64_t *capacity, int64_t wanted, size_t s
     *block = fresh;
     *capacity = next;
     return STATUS_OK;
+}
+
+/* ---- residuals ---- */
+
+/* Give a block back. The list of spare blocks always has room for all of them. */
+static void pool_give(struct residual_pool *p, void **block)
+{
+    if (*block) p->spare[p->n_spare++] = *block;
+    *block = NULL;
+}
+
+/* A block for stage i, or NULL when the budget is spent (or memory is: what is not kept is computed again). */
+static void *pool_take(struct residual_pool *p, int i)
+{
+    if (p->current[i]) return p->current[i];
+    if (p->n_spare > 0) return p->current[i] = p->spare[--p->n_spare];
+    if ((p->n_blocks + 1) * (int64_t)p->bytes > RESIDUAL_BUDGET) return NULL;
+    if (grow(&p->spare, &p->spare_capacity, p->n_blocks + 1, sizeof *p->spare) != STATUS_OK) return NULL;
+    if ((p->current[i] = memory_alloc(p->bytes))) p->n_blocks++;
+    return p->current[i];
+}
+
+static void pool_collect(struct residual_pool *p)
+{
+    for (int i = 0; i <= MAX_STAGES; i++) pool_give(p, &p->current[i]);
+    for (int64_t i = 0; i < p->kept_steps * p->per_step; i++) pool_give(p, &p->kept[i]);
+    p->kept_steps = 0;
+}
+
+static void pool_free(struct residual_pool *p)
+{
+    pool_collect(p);
+    while (p->n_spare > 0) memory_free(p->spare[--p->n_spare]);
+    memory_free(p->spare);
+    memory_free(p->kept);
+    *p = (struct residual_pool){0};
+}
+
+/* The residuals of the first `weighted` stages of accepted step n go from the solver to the record. */
+static enum status pool_keep(struct residual_pool *p, int64_t n)
+{
+    if (p->bytes == 0) return STATUS_OK;
+    TRY(grow(&p->kept, &p->kept_capacity, (n + 1) * p->per_step, sizeof *p->kept));
+    for (int i = 0; i < p->per_step; i++) {
+        p->kept[n * p->per_step + i] = p->current[i];
+        p->current[i] = NULL;
+    }
+    p->kept_steps = n + 1;
+    return STATUS_OK;
+}
+
+void record_free(struct solve_record *r)
+{
+    pool_free(&r->residuals);
+    void *blocks[] = {r->t, r->h, r->states, r->stages, r->output_step, r->output_theta};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
+    *r = (struct solve_record){0};
 }
 
 /* Note an accepted step before the state moves on. */
@@ -71,6 +122,7 @@ static enum status record_step(struct solve_record *r, const struct solver *s, c
         for (int i = 0; i < m->weighted; i++) memcpy(r->stages + r->n * stage_bytes + (int64_t)bytes * i, s->k[i], bytes);
         r->stage_steps++;
     }
+    TRY(pool_keep(&r->residuals, r->n));
     r->t[r->n] = t;
     r->h[r->n++] = h;
     return STATUS_OK;
@@ -117,6 +169,12 @@ void solve_stage_input(struct solver *s, const struct tableau *m, double h, cons
     solve_combine(s, y, h, m->a[stage], stage, out);
 }
 
+/* k_i = f(t, input), with what the field keeps for the backward pass where a record wants it. */
+static enum status eval_stage(struct solver *s, struct field *f, double t, const void *input, int i)
+{
+    return field_eval_keep(f, t, input, s->k[i], s->residuals ? pool_take(s->residuals, i) : NULL);
+}
+
 enum status solve_stages(struct solver *s, struct field *f, const struct tableau *m, double t, double h, const void *y, int first, int last)
 {
     for (int i = first; i < last; i++) {
@@ -125,7 +183,7 @@ enum status solve_stages(struct solver *s, struct field *f, const struct tableau
             solve_stage_input(s, m, h, y, i, s->stage_input);
             input = s->stage_input;
         }
-        TRY(field_eval(f, t + m->c[i] * h, input, s->k[i]));
+        TRY(eval_stage(s, f, t + m->c[i] * h, input, i));
     }
     return STATUS_OK;
 }
@@ -242,7 +300,7 @@ static enum status not_finite(const struct run *r, double h, const void *y, cons
 static enum status ensure_first_stage(struct run *r)
 {
     if (r->first_ready) return STATUS_OK;
-    TRY(field_eval(r->f, r->t, r->s->y, r->s->k[0]));
+    TRY(eval_stage(r->s, r->f, r->t, r->s->y, 0));
     r->first_ready = 1;
     return STATUS_OK;
 }
@@ -257,7 +315,7 @@ static enum status make_step(struct run *r, double h, double end)
     TRY(ensure_first_stage(r));
     TRY(solve_stages(s, r->f, m, r->t, h, s->y, 1, last));
     solve_combine(s, s->y, h, m->b, m->stages, s->next);
-    return m->fsal ? field_eval(r->f, end, s->next, s->k[last]) : STATUS_OK;
+    return m->fsal ? eval_stage(s, r->f, end, s->next, last) : STATUS_OK;
 }
 
 static void swap_stages(struct solver *s, int i, int j)
@@ -265,6 +323,10 @@ static void swap_stages(struct solver *s, int i, int j)
     char *swap = s->k[i];
     s->k[i] = s->k[j];
     s->k[j] = swap;
+    if (!s->residuals) return;
+    void *residual = s->residuals->current[i];
+    s->residuals->current[i] = s->residuals->current[j];
+    s->residuals->current[j] = residual;
 }
 
 /* The stages are about to be overwritten: move f at the end, the last of them, out of the way. */
@@ -295,7 +357,7 @@ static enum status write_outputs(struct run *r, double h, double end, int64_t st
         } else {
             int need_end = tableau_interpolate(m, theta, w);
             if (need_end && !r->end_ready) {
-                TRY(field_eval(r->f, end, s->next, s->k[m->stages]));
+                TRY(eval_stage(s, r->f, end, s->next, m->stages));
                 r->end_ready = 1;
             }
             solve_combine(s, s->y, h, w, m->stages + need_end, out);
@@ -417,8 +479,22 @@ static enum status run_adaptive(struct run *r)
     return STATUS_OK;
 }
 
-static enum status prepare_record(struct solve_record *r, const struct solve_options *o, int64_t n_times)
+static enum status prepare_residuals(struct solve_record *r, struct field *f, const struct solve_options *o)
 {
+    struct residual_pool *p = &r->residuals;
+    int64_t bytes = 0;
+    if (f->kept_bytes && o->gradient == GRADIENT_DIRECT) TRY(f->kept_bytes(f, &bytes));
+    if ((size_t)bytes != p->bytes || p->per_step != o->method.weighted) pool_free(p);
+    else pool_collect(p);
+    p->bytes = (size_t)bytes;
+    p->per_step = o->method.weighted;
+    return STATUS_OK;
+}
+
+static enum status prepare_record(struct solve_record *r, struct solver *s, struct field *f, const struct solve_options *o, int64_t n_times)
+{
+    TRY(prepare_residuals(r, f, o));
+    s->residuals = r->residuals.bytes > 0 ? &r->residuals : NULL;
     r->n = r->stage_steps = 0;
     r->every = o->gradient == GRADIENT_CHECKPOINT ? o->checkpoint_steps : 1;
     int64_t capacity = r->output_capacity;
@@ -436,7 +512,8 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     int64_t nfe = f->nfe;
     *stats = (struct solve_stats){0};
     TRY(solver_reserve(s, f->n, f->dtype, o->method.stages));
-    if (record) TRY(prepare_record(record, o, n_times));
+    s->residuals = NULL;
+    if (record) TRY(prepare_record(record, s, f, o, n_times));
     struct run r = {.s = s, .f = f, .o = o, .layout = layout, .times = times, .n_times = n_times, .next_output = 1, .out = out,
                     .record = record, .stats = stats, .t = times[0], .end = times[n_times - 1]};
     r.direction = r.end > r.t ? 1 : -1;
@@ -449,6 +526,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
         return STATUS_OK;
     }
     if (status == STATUS_OK && n_times > 1) status = o->adaptive ? run_adaptive(&r) : run_fixed(&r);
+    s->residuals = NULL;
     stats->nfe = f->nfe - nfe;
     return status;
 }

@@ -19,13 +19,18 @@ local function class(name, call, methods)
 end
 
 local function size_check(where, name, v)
-  if not math.tointeger(v) or v < 1 then raise(("%s: %s must be an integer >= 1, got %s"):format(where, name, options.show(v))) end
+  if type(v) ~= "number" or not math.tointeger(v) or v < 1 then
+    raise(("%s: %s must be an integer >= 1, got %s"):format(where, name, options.show(v)))
+  end
   return math.tointeger(v)
 end
 
 --- Run make() with the default generator at the start of stream `seed`, then restore it; seed nil just runs it.
 function M.with_seed(seed, make)
   if seed == nil then return make() end
+  if type(seed) ~= "number" or not math.tointeger(seed) then
+    raise("nn.with_seed: the seed must be an integer, got " .. options.show(seed))
+  end
   local old_seed, old_block = core.rng_state()
   core.rng_state(math.tointeger(seed), 0)
   local results = table.pack(pcall(make))
@@ -71,6 +76,7 @@ end)()
 -- ---- initialisation ----
 
 local inits = {"default", "kaiming", "xavier", "normal", "orthogonal", "zeros"}
+local count = options.at_least(1)
 local layer_spec = {
   init = {"string", default = "default", check = options.one_of(inits)}, std = {"number", default = 0.02, check = options.positive},
   bias = {"boolean", default = true}, dtype = {"string", default = "float32"}, seed = {"integer"},
@@ -141,8 +147,10 @@ function M.linear(n_in, n_out, opts)
   return make_linear{weight = weight, bias = bias}
 end
 
-local conv_spec = {stride = {"integer|table", default = 1}, padding = {"integer|table", default = 0}, dilation = {"integer|table", default = 1},
-                   groups = {"integer", default = 1, check = options.at_least(1)}}
+local conv_spec = {
+  stride = {"integer|table", default = 1}, padding = {"integer|table", default = 0}, dilation = {"integer|table", default = 1},
+  groups = {"integer", default = 1, check = count},
+}
 for name, rule in pairs(layer_spec) do conv_spec[name] = rule end
 
 local make_conv1d = class("nn.conv1d", function(self, x) return tensor.conv1d(x, self.weight, self.bias, self.conv) end)
@@ -182,7 +190,7 @@ local make_augment = class("nn.augment", function(self, x)
 end)
 --- Append p zero features (N,d) or channels (N,C,...): the A of ANODE.
 function M.augment(p)
-  if not math.tointeger(p) or p < 0 then raise("nn.augment: p must be an integer >= 0, got " .. options.show(p)) end
+  if type(p) ~= "number" or not math.tointeger(p) or p < 0 then raise("nn.augment: p must be an integer >= 0, got " .. options.show(p)) end
   return make_augment{p = math.tointeger(p)}
 end
 
@@ -259,8 +267,10 @@ local make_conv_field = class("nn.conv_field", function(self, a, b)
   return x
 end)
 
-local conv_field_spec = {channels = {"integer", required = true}, filters = {"integer", required = true}, act = {"string", default = "relu"},
-                         time = {"boolean", default = false}, dims = {"integer", default = 2, check = options.one_of{1, 2}}}
+local conv_field_spec = {
+  channels = {"integer", required = true, check = count}, filters = {"integer", required = true, check = count},
+  act = {"string", default = "relu"}, time = {"boolean", default = false}, dims = {"integer", default = 2, check = options.one_of{1, 2}},
+}
 for name, rule in pairs(layer_spec) do conv_field_spec[name] = rule end
 
 --- The convolutional field of both papers: 1 -> 3 (padding 1) -> 1, activation between; time = true adds t as a plane to every input.
@@ -270,7 +280,8 @@ function M.conv_field(opts)
   local middle = layer_options(o)
   middle.padding = 1
   local layers = M.with_seed(o.seed, function()
-    return {conv(o.channels + extra, o.filters, 1, lo), conv(o.filters + extra, o.filters, 3, middle), conv(o.filters + extra, o.channels, 1, lo)}
+    return {conv(o.channels + extra, o.filters, 1, lo), conv(o.filters + extra, o.filters, 3, middle),
+            conv(o.filters + extra, o.channels, 1, lo)}
   end)
   return make_conv_field{layers = layers, act = activation("nn.conv_field", o.act), time = o.time}
 end
@@ -320,23 +331,42 @@ function M.odeblock(field, solver)
   return make_odeblock{field = field, solver = own}
 end
 
+-- The input of a whole model, N and the extents of one sample that it was made for (self.input).
+local function check_input(where, self, x)
+  local wanted = self.input
+  local shape = tree.is_tensor(x) and x:shape() or {}
+  local fits = #shape == #wanted + 1
+  for i, n in ipairs(wanted) do fits = fits and shape[i + 1] == n end
+  if not fits then
+    local text = table.concat(wanted, ", ")
+    raise(("%s: x must have shape {N, %s}, got %s; the model was made for %s"):format(where, text,
+      tree.is_tensor(x) and ("{%s}"):format(table.concat(shape, ", ")) or options.show(x),
+      #wanted == 1 and "dim = " .. text or "image = {" .. text .. "}"))
+  end
+  return x
+end
+
 -- Nets of augment -> odeblock -> read-out, with access to what happens inside.
+local function start_of(self, x) return self.augment(check_input(self.flatten and "nn.conv_odenet" or "nn.odenet", self, x)) end
 local odenet_methods = {}
 --- Features: the state at the end of the ODE block, before the read-out.
-function odenet_methods.features(self, x, opts) return (self.block(self.augment(x), opts)) end
+function odenet_methods.features(self, x, opts) return (self.block(start_of(self, x), opts)) end
 --- States of the ODE block at the given times, {n_times, N, ...}.
-function odenet_methods.trajectory(self, x, times, opts) return self.block:trajectory(self.augment(x), times, opts) end
+function odenet_methods.trajectory(self, x, times, opts) return self.block:trajectory(start_of(self, x), times, opts) end
 
 local make_odenet = class("nn.odenet", function(self, x, opts)
-  local h = self.block(self.augment(x), opts)
+  local h = self.block(start_of(self, x), opts)
   if self.flatten then h = h:reshape{h:shape()[1], -1} end
   return self.out and self.out(h) or h
 end, odenet_methods)
 
 local paper_solver = {method = "dopri5", rtol = 1e-3, atol = 1e-3}
 
-local odenet_spec = {dim = {"integer", required = true}, hidden = {"integer", default = 32}, augment = {"integer", default = 0}, out = {"integer", default = 1},
-                     time = {"boolean", default = true}, act = {"string", default = "relu"}, solver = {"table"}, readout = {"boolean", default = true}}
+local odenet_spec = {
+  dim = {"integer", required = true, check = count}, hidden = {"integer", default = 32, check = count},
+  augment = {"integer", default = 0, check = options.at_least(0)}, out = {"integer", default = 1, check = count},
+  time = {"boolean", default = true}, act = {"string", default = "relu"}, solver = {"table"}, readout = {"boolean", default = true},
+}
 for name, rule in pairs(layer_spec) do odenet_spec[name] = rule end
 
 --- The toy architecture of Augmented Neural ODEs (appendix F): MLP field d+p -> hidden -> hidden -> d+p, then a linear read-out.
@@ -346,14 +376,18 @@ function M.odenet(opts)
   local width = o.dim + o.augment
   return M.with_seed(o.seed, function()
     local lo = layer_options(o)
-    local field = M.mlp{sizes = {width, o.hidden, o.hidden, width}, act = o.act, time = o.time, init = o.init, std = o.std, bias = o.bias, dtype = o.dtype}
-    return make_odenet{augment = M.augment(o.augment), block = M.odeblock(field, o.solver or paper_solver),
+    local field = M.mlp{sizes = {width, o.hidden, o.hidden, width}, act = o.act, time = o.time, init = o.init, std = o.std, bias = o.bias,
+                        dtype = o.dtype}
+    return make_odenet{input = {o.dim}, augment = M.augment(o.augment), block = M.odeblock(field, o.solver or paper_solver),
                        out = o.readout and M.linear(width, o.out, lo) or nil}
   end)
 end
 
-local conv_odenet_spec = {image = {"table", required = true}, filters = {"integer", required = true}, augment = {"integer", default = 0},
-                          classes = {"integer", default = 10}, time = {"boolean", default = false}, act = {"string", default = "relu"}, solver = {"table"}}
+local conv_odenet_spec = {
+  image = {"table", required = true}, filters = {"integer", required = true, check = count},
+  augment = {"integer", default = 0, check = options.at_least(0)}, classes = {"integer", default = 10, check = count},
+  time = {"boolean", default = false}, act = {"string", default = "relu"}, solver = {"table"},
+}
 for name, rule in pairs(layer_spec) do conv_odenet_spec[name] = rule end
 
 --- The image architecture of Augmented Neural ODEs: 1x1 -> 3x3 -> 1x1 convolutions on the pixels and p zero channels, flatten, linear.
@@ -361,29 +395,32 @@ for name, rule in pairs(layer_spec) do conv_odenet_spec[name] = rule end
 function M.conv_odenet(opts)
   local o = options.check("nn.conv_odenet", opts, conv_odenet_spec)
   if #o.image ~= 3 then raise("nn.conv_odenet: image must be {channels, height, width}, got a table of " .. #o.image) end
+  for i = 1, 3 do size_check("nn.conv_odenet", "image[" .. i .. "]", o.image[i]) end
   local c, h, w = table.unpack(o.image)
   local channels = c + o.augment
   return M.with_seed(o.seed, function()
-    local field = M.conv_field{channels = channels, filters = o.filters, act = o.act, time = o.time, init = o.init, std = o.std, bias = o.bias, dtype = o.dtype}
-    return make_odenet{augment = M.augment(o.augment), block = M.odeblock(field, o.solver or paper_solver), flatten = true,
-                       out = M.linear(channels * h * w, o.classes, layer_options(o))}
+    local field = M.conv_field{channels = channels, filters = o.filters, act = o.act, time = o.time, init = o.init, std = o.std,
+                               bias = o.bias, dtype = o.dtype}
+    return make_odenet{input = {c, h, w}, augment = M.augment(o.augment), block = M.odeblock(field, o.solver or paper_solver),
+                       flatten = true, out = M.linear(channels * h * w, o.classes, layer_options(o))}
   end)
 end
 
 -- ---- ResNet ----
 
-local make_resnet = class("nn.resnet", function(self, x)
+local function resnet_features(self, x)
+  check_input("nn.resnet", self, x)
   for _, block in ipairs(self.blocks) do x = x + activate(block[2](activate(block[1](x), self.act)), self.act) end
-  return self.out(x)
-end, {
-  features = function(self, x)
-    for _, block in ipairs(self.blocks) do x = x + activate(block[2](activate(block[1](x), self.act)), self.act) end
-    return x
-  end,
-})
+  return x
+end
 
-local resnet_spec = {dim = {"integer", required = true}, hidden = {"integer", default = 32}, layers = {"integer", default = 5}, out = {"integer", default = 1},
-                     act = {"string", default = "relu"}}
+local make_resnet = class("nn.resnet", function(self, x) return self.out(resnet_features(self, x)) end, {features = resnet_features})
+
+local resnet_spec = {
+  dim = {"integer", required = true, check = count}, hidden = {"integer", default = 32, check = count},
+  layers = {"integer", default = 5, check = options.at_least(0)}, out = {"integer", default = 1, check = count},
+  act = {"string", default = "relu"},
+}
 for name, rule in pairs(layer_spec) do resnet_spec[name] = rule end
 
 --- The paper's ResNet: blocks x + relu(W2 relu(W1 x)), then a linear read-out. The branch ends in an activation, as in the authors' code.
@@ -392,7 +429,7 @@ function M.resnet(opts)
   return M.with_seed(o.seed, function()
     local lo, blocks = layer_options(o), {}
     for i = 1, o.layers do blocks[i] = {M.linear(o.dim, o.hidden, lo), M.linear(o.hidden, o.dim, lo)} end
-    return make_resnet{blocks = blocks, act = activation("nn.resnet", o.act), out = M.linear(o.dim, o.out, lo)}
+    return make_resnet{input = {o.dim}, blocks = blocks, act = activation("nn.resnet", o.act), out = M.linear(o.dim, o.out, lo)}
   end)
 end
 

@@ -327,6 +327,7 @@ function M.one_hot(labels, classes, opts)
 end
 
 function T.clamp(x, low, high)
+  check_tensor(x, "clamp")
   if low then x = x:maximum(low) end
   return high and x:minimum(high) or x
 end
@@ -499,7 +500,35 @@ end
 -- Concatenation with strings is a common slip that deserves a helpful message.
 meta.__concat = function() raise("a tensor cannot be joined to a string with ..; use tostring(x) or x:item()") end
 
--- Every elementwise op, reduction and composite is a function too: tide.exp(x) is x:exp().
+-- ---- functions of numbers ----
+
+-- Numbers alone give a number: the op in float64, on tensors of shape {}. Comparisons give a boolean, because 0 is true in Lua.
+local function unary(op)
+  return function(x)
+    if type(x) ~= "number" then return op(x) end
+    return op(core.full({}, x, "float64")):item()
+  end
+end
+
+local function binary(op, is_comparison)
+  return function(x, y)
+    if type(x) ~= "number" or type(y) ~= "number" then return op(x, y) end
+    local z = op(core.full({}, x, "float64"), y):item()
+    if is_comparison then return z ~= 0 end
+    return z
+  end
+end
+
+for name in ("neg abs square sign relu exp log sin cos tanh sigmoid softplus sqrt reciprocal"):gmatch("%a+") do M[name] = unary(T[name]) end
+for name in ("add sub mul div pow maximum minimum relu_grad tanh_grad sigmoid_grad"):gmatch("[%a_]+") do M[name] = binary(T[name]) end
+for name in ("eq ne lt le gt ge"):gmatch("%a+") do M[name] = binary(T[name], true) end
+
+function M.clamp(x, low, high)
+  if type(x) ~= "number" or is_tensor(low) or is_tensor(high) then return T.clamp(x, low, high) end
+  return T.clamp(core.full({}, x, "float64"), low, high):item()
+end
+
+-- Every other op, reduction and composite is a function too: tide.sum(x) is x:sum().
 for name, method in pairs(T) do
   if M[name] == nil and name ~= "close" then M[name] = method end
 end

@@ -424,7 +424,7 @@ def measure(work, description, heavy, workers, options, folder):
             if sum(c.seconds) * c.steps > PATIENCE:
                 continue
             c.turn(work)
-            time.sleep(0.02)  # let worker threads that wait by spinning go to sleep
+            time.sleep(0.3 if heavy else 0.02)  # let worker threads that wait by spinning go to sleep
     for c in candidates:
         if c.name not in competitors or c.median < competitors[c.name].median:
             competitors[c.name] = c

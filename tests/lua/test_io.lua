@@ -93,6 +93,27 @@ local samples = {
     732e312e62223a7b226474797065223a225538222c227368617065223a5b325d2c22646174615f6f666673657473223a5b32382c33305d
     7d7d2020000000000000003f0000803f0000c03f0000004000002040ffffffff0102
   ]],
+  -- Made by hand with zlib 1.3; 3 x 2 pixels unless the test says otherwise.
+  png_palette = unhex [[
+    89504e470d0a1a0a0000000d4948445200000003000000020203000000e01a8e8900000009504c5445ff000000ff000000ff2d4acd8a00
+    00000274524e53ff80080fb36a0000000c4944415478da63906098000000dc00a9521a138f0000000049454e44ae426082
+  ]],
+  png_bits = unhex [[
+    89504e470d0a1a0a0000000d4948445200000003000000020100000000b50f5bb70000000c4944415478da6358c0e00000022400e14d16
+    e85e0000000049454e44ae426082
+  ]],
+  png_interlaced = unhex [[
+    89504e470d0a1a0a0000000d4948445200000003000000020800000001cf180950000000124944415478da63e06290631061d030b20100
+    02b200d3e5a3a5ab0000000049454e44ae426082
+  ]],
+  png_16 = unhex [[
+    89504e470d0a1a0a0000000d49484452000000010000000110000000006aee47160000000b4944415478da636064020000070004e5ed94
+    cf0000000049454e44ae426082
+  ]],
+  png_rgb_filtered = unhex [[
+    89504e470d0a1a0a0000000d49484452000000020000000108020000007b40e8dd0000000d74455874436f6d6d656e740068656c6c6fe6
+    ffae240000000f4944415478da63646462e612910300008e00440e857f650000000049454e44ae426082
+  ]],
 }
 
 local idx_bytes = "\0\0\8\2\0\0\0\2\0\0\0\3\1\2\3\4\5\6"
@@ -269,7 +290,7 @@ end
 
 tests["every truncation is an error"] = function()
   for name, bytes in pairs(samples) do
-    local extension = name:find "^npy" and ".npy" or name:find "^npz" and ".npz" or ".safetensors"
+    local extension = "." .. (name:match "^np[yz]" or name:match "^png" or "safetensors")
     with_path(extension, function(path)
       for n = 0, #bytes - 1, 7 do
         write_file(path, bytes:sub(1, n))
@@ -333,6 +354,60 @@ tests["options"] = function()
     check_error("option limit must be a number of bytes, got -1", tide.load, path, {limit = -1})
     check_error("option limit must be a number of bytes, got 1000", tide.load, path, {limit = "1000"})
     check_error("options must be a table, got number", tide.load, path, 1000)
+  end)
+end
+
+tests["png"] = function()
+  check(load_bytes(".png", samples.png_palette), "uint8", {4, 2, 3},
+    {255, 0, 0, 0, 0, 255, 0, 255, 0, 0, 255, 0, 0, 0, 255, 255, 0, 0, 255, 128, 255, 255, 128, 255})
+  check(load_bytes(".png", samples.png_bits), "uint8", {1, 2, 3}, {255, 0, 255, 0, 255, 0})
+  check(load_bytes(".png", samples.png_interlaced), "uint8", {1, 2, 3}, {10, 20, 30, 40, 50, 60})
+  check(load_bytes(".png", samples.png_rgb_filtered), "uint8", {3, 1, 2}, {1, 11, 2, 22, 3, 33})
+  check_error("16 bits per sample", load_bytes, ".png", samples.png_16)
+  with_path(".png", function(path)
+    for channels = 1, 4 do
+      local x = (tide.rand({channels, 9, 5}, {seed = channels}) * 256):to "uint8"
+      tide.save(path, x)
+      check(tide.load(path), "uint8", {channels, 9, 5}, flat(x:totable()))
+      tide.save(path, x:transpose(2, 3))
+      check(tide.load(path), "uint8", {channels, 5, 9}, flat(x:transpose(2, 3):totable()))
+    end
+    tide.save(path, tide.tensor {{-1, 0, 0.5, 1}, {1 / 255, 1.4 / 255, 1.6 / 255, 1 / 0}})
+    check(tide.load(path), "uint8", {1, 2, 4}, {0, 0, 128, 255, 1, 1, 2, 255})
+    tide.save(path, tide.tensor({{{0.2}}}, {dtype = "float64"}))
+    check(tide.load(path), "uint8", {1, 1, 1}, {51})
+    check_error(('save: cannot write "%s": the value in channel 1, row 1, column 2 is NaN'):format(path), tide.save, path,
+      tide.tensor {{0, 0 / 0}})
+    check_error("C,H,W with 1 to 4 channels C, got {5, 2, 2}", tide.save, path, tide.zeros {5, 2, 2})
+    check_error("got {2}", tide.save, path, tide.zeros {2})
+    check_error("got {0, 3}", tide.save, path, tide.zeros {0, 3})
+    check_error("not of int64", tide.save, path, tide.zeros({2, 2}, {dtype = "int64"}))
+    check(tide.load(path), "uint8", {1, 1, 1}, {51})
+    check_error("a .png file holds one tensor", tide.save, path, {x = tide.zeros {2, 2}})
+    write_file(path, samples.png_palette)
+    check_error("3 x 2 pixels need 24 bytes; the limit is 23", tide.load, path, {limit = 23})
+    check_error(('load: cannot read "%s": it is no PNG file'):format(path), function()
+      write_file(path, idx_bytes)
+      tide.load(path)
+    end)
+  end)
+end
+
+tests["mutated png"] = function()
+  local state = 1
+  local function draw(n)
+    state = (state * 1103515245 + 12345) % 2147483648
+    return state // 65536 % n
+  end
+  with_path(".png", function(path)
+    for _, name in ipairs {"png_palette", "png_interlaced", "png_rgb_filtered"} do
+      for _ = 1, 100 do
+        local at = draw(#samples[name])
+        write_file(path, samples[name]:sub(1, at) .. string.char(draw(256)) .. samples[name]:sub(at + 2))
+        local ok, message = pcall(tide.load, path)
+        assert(ok or tostring(message):find "cannot read", message)
+      end
+    end
   end)
 end
 

@@ -349,6 +349,58 @@ tests["nothing leaks, after errors neither"] = function()
   assert(not core.is_recording())
 end
 
+tests["functions of numbers"] = function()
+  local function is(got, want) assert(math.type(got) == "float" and (got == want or math.abs(got - want) < 1e-15 * math.abs(want)), got) end
+  is(tide.exp(0.5), math.exp(0.5))
+  is(tide.log(2), math.log(2))
+  is(tide.sqrt(2), math.sqrt(2))
+  is(tide.sin(1), math.sin(1))
+  is(tide.cos(1), math.cos(1))
+  is(tide.tanh(0.5), (math.exp(1) - 1) / (math.exp(1) + 1))
+  is(tide.sigmoid(0), 0.5)
+  is(tide.softplus(0), math.log(2))
+  is(tide.relu(-2), 0.0)
+  is(tide.abs(-2), 2.0)
+  is(tide.square(3), 9.0)
+  is(tide.neg(3), -3.0)
+  is(tide.reciprocal(4), 0.25)
+  is(tide.sign(-7), -1.0)
+  is(tide.exp(math.huge), math.huge)
+  is(tide.add(1, 2), 3.0)
+  is(tide.sub(1, 2), -1.0)
+  is(tide.mul(3, 2), 6.0)
+  is(tide.div(3, 2), 1.5)
+  is(tide.pow(2, 10), 1024.0)
+  is(tide.pow(2, 2), 4.0)
+  is(tide.pow(2, 0.5), math.sqrt(2))
+  is(tide.maximum(1, 2), 2.0)
+  is(tide.minimum(1, 2), 1.0)
+  is(tide.relu_grad(1, 5), 5.0)
+  is(tide.tanh_grad(0.5, 4), 3.0)
+  is(tide.sigmoid_grad(0.5, 4), 1.0)
+  is(tide.clamp(5, 0, 1), 1.0)
+  is(tide.clamp(-5, nil, 1), -5.0)
+  assert(tide.log(-1) ~= tide.log(-1) and tide.maximum(0 / 0, 1) ~= 1)
+  for name, want in pairs{gt = {false, false, true}, ge = {false, true, true}, lt = {true, false, false}, le = {true, true, false},
+                          eq = {false, true, false}, ne = {true, false, true}} do
+    for i, x in ipairs{1, 2, 3} do assert(tide[name](x, 2) == want[i], name) end
+    assert(tide[name](0 / 0, 1) == (name == "ne"))
+    equals(tide[name](tide.tensor{1, 2, 3}, 2), {want[1] and 1 or 0, want[2] and 1 or 0, want[3] and 1 or 0}, "uint8")
+  end
+  -- one tensor among the operands: a tensor; also while a function is recorded
+  equals(tide.maximum(2, tide.tensor{1, 3}), {2, 3}, "float32")
+  equals(tide.exp(tide.zeros({}, F64)), 1, "float64")
+  equals(tide.grad(function(v) return (v * tide.exp(0)):sum() + tide.maximum(v, 2):sum() end)(tide.tensor{1, 3}), {1, 2})
+  -- methods take tensors only
+  assert(not pcall(core.methods.exp, 2) and not pcall(core.methods.maximum, 1, 2) and not pcall(core.methods.clamp, 1, 0, 2))
+  local ok, message = pcall(tide.exp, "2")
+  assert(not ok and message:find("exp: operand 1 must be a tensor, got string", 1, true), message)
+  ok, message = pcall(tide.add, 1)
+  assert(not ok and message:find("add: operand 2 must be a tensor or a number, got nil", 1, true), message)
+  ok, message = pcall(tide.clamp, 1, tide.ones{2})
+  assert(not ok and message:find("clamp: expected a tensor, got 1", 1, true), message)
+end
+
 -- Operations under failing allocations: every failure is a Lua error that says "memory", and nothing is lost.
 local x3 = tide.randn({3, 3}, {seed = 4})
 local operations = {

@@ -116,24 +116,27 @@ local elementwise = {
   {"reciprocal", "1 / x."}, {"sign", "1, 0 or -1; its derivative is 0."},
 }
 for _, row in ipairs(elementwise) do
-  define{name = "tide." .. row[1], args = "x", returns = "tensor", method = true, text = row[2] .. " Elementwise; x is a tensor.",
+  define{name = "tide." .. row[1], args = "x", returns = "tensor", method = true,
+    text = row[2] .. (" Elementwise; tide.%s of a number is a number, computed in float64."):format(row[1]),
     example = ("x:%s()"):format(row[1])}
 end
 local pairwise = {{"add", "x + y"}, {"sub", "x - y"}, {"mul", "x * y"}, {"div", "x / y"}, {"pow", "x ^ y"},
   {"maximum", "the larger of x and y (NaN wins)"}, {"minimum", "the smaller of x and y (NaN wins)"}}
 for _, row in ipairs(pairwise) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
-    text = row[2] .. ", elementwise with NumPy's broadcasting; one of the two may be a number.", example = ("x:%s(2)"):format(row[1])}
+    text = row[2] .. ", elementwise with NumPy's broadcasting; one of the two may be a number. Of two numbers it is a number, in float64.",
+    example = ("x:%s(2)"):format(row[1])}
 end
 define{name = "tide.clamp", args = "x, low, high", returns = "tensor", method = true,
-  text = "x limited to low..high; either may be nil.", example = "x:clamp(-1, 1)"}
+  text = "x limited to low..high; either may be nil. Of numbers it is a number.", example = "x:clamp(-1, 1)"}
 define{name = "tide.where", args = "condition, a, b", returns = "tensor",
   text = [[a where condition is not zero, else b, elementwise with broadcasting; a and b are tensors or numbers. Inside tide.grad and
   tide.odeint it takes the place of Lua's if.]], example = "tide.where(x:gt(0), x, 0.1 * x)"}
 local comparisons = {{"gt", ">"}, {"ge", ">="}, {"lt", "<"}, {"le", "<="}, {"eq", "=="}, {"ne", "~="}}
 for _, row in ipairs(comparisons) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
-    text = ("1 where x %s y, else 0, as uint8; elementwise with broadcasting. (x == y asks whether they are one tensor.)"):format(row[2]),
+    text = ([[1 where x %s y, else 0, as uint8; elementwise with broadcasting. Of two numbers it is true or false. (x == y asks whether they
+    are one tensor.)]]):format(row[2]),
     example = ("x:%s(0)"):format(row[1])}
 end
 local slopes = {{"relu_grad", "y where x > 0, else 0"}, {"tanh_grad", "y (1 - x^2)"}, {"sigmoid_grad", "y x (1 - x)"}}
@@ -151,7 +154,11 @@ define{name = "tide.save", args = "path, tensors",
   example = "tide.save(folder .. \"/model.npz\", {model = model})"}
 define{name = "tide.load", args = "path, opts", returns = "tensor or table",
   options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"}},
-  text = [[Read what tide.save, NumPy or safetensors wrote: a tensor from .npy and .png, a nested table from the others. Files are checked and
-  never executed; pickled objects are refused. Narrow integers come as int64, bool as uint8. A picture (.png of at most 8 bits per sample)
-  comes as uint8 C,H,W; palettes are resolved, and a file that states another gamma is converted to sRGB.]],
+  text = [[Read what tide.save, NumPy or safetensors wrote: a tensor from .npy and .png, a nested table from the others. Files are
+  checked and never executed; pickled objects are refused. Narrow integers come as int64, bool as uint8. A picture (.png of at most 8
+  bits per sample) comes as uint8 C,H,W; palettes are resolved, and a file that states another gamma is converted to sRGB.]],
   example = "tide.save(folder .. \"/x.npy\", x)  print(tide.load(folder .. \"/x.npy\"):shape()[1])"}
+define{name = "tide.read_idx", args = "path, opts", returns = "tensor",
+  options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"}},
+  text = "Read one tensor from an idx file, the format of MNIST, gzip or not. Narrow integers come as int64, bytes as uint8.",
+  example = "tide.read_idx(\"train-labels-idx1-ubyte.gz\", {limit = 1e6})", run = false}
