@@ -35,6 +35,9 @@ return {
     local images, labels = core.read_idx(image_path), core.read_idx(label_path)
     expect("images", image_path, images:shape(), false, 28, 28)
     expect("labels", label_path, labels:shape(), #images)
+    if images:dtype() ~= "uint8" or labels:dtype() ~= "uint8" or #images == 0 then
+      core.raise(("data.mnist: %s and its labels must hold bytes, and one picture or more; it is not MNIST"):format(image_path))
+    end
     if o.n then images, labels = images:slice(1, 1, math.min(o.n, #images)), labels:slice(1, 1, math.min(o.n, #labels)) end
     local y = labels:to("int64") + 1
     if y:min():item() < 1 or y:max():item() > 10 then core.raise(("data.mnist: %s holds labels outside 0..9"):format(label_path)) end

@@ -8,8 +8,8 @@
  * Step sizes chosen by the controller are constants of the derivative. Memory: the states of the record.
  *
  * adjoint: the continuous one (optimise, then discretise): one solve of (y, a, thetabar) backwards from each output time to the one before
- * (Chen et al. 2018, algorithm 1). y is reconstructed by integrating backwards; where that fails (contracting flows) it is an error: the
- * gradient is off by about as many tolerances as y is.
+ * (Chen et al. 2018, algorithm 1). y is reconstructed by integrating backwards; where that fails (contracting flows) it is an error here:
+ * the gradient would be off by about as many tolerances as y is. odeint.c then solves forwards again and goes on as below.
  *
  * interpolated: the adjoint with y taken from the dense output of the recorded forward solve instead: it does not depend on running the flow
  * backwards, and needs the record's memory.

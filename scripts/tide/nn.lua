@@ -125,6 +125,7 @@ end
 -- ---- layers ----
 
 local function check_features(where, x, axis, wanted)
+  if not tree.is_tensor(x) then raise(("%s: expected a tensor, got %s"):format(where, options.show(x))) end
   local shape = x:shape()
   if shape[axis < 0 and #shape + 1 + axis or axis] ~= wanted then
     raise(("%s: x must have %d %s, got shape {%s}"):format(where, wanted, axis < 0 and "features on its last axis" or "channels",

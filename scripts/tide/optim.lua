@@ -32,7 +32,8 @@ local kinds = {
     end,
   },
   adam = {
-    spec = {lr = default(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check}, eps = default(1e-8), weight_decay = default(0)},
+    spec = {lr = default(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check}, eps = default(1e-8),
+            weight_decay = default(0)},
     slots = function() return {"m", "v"} end,
     update = function(self, p, g, i)
       local o = self.options
@@ -40,7 +41,8 @@ local kinds = {
     end,
   },
   adamw = {
-    spec = {lr = default(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check}, eps = default(1e-8), weight_decay = default(1e-2)},
+    spec = {lr = default(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check}, eps = default(1e-8),
+            weight_decay = default(1e-2)},
     slots = function() return {"m", "v"} end,
     update = function(self, p, g, i)
       local o = self.options
@@ -48,7 +50,8 @@ local kinds = {
     end,
   },
   rmsprop = {
-    spec = {lr = default(1e-2), alpha = {"number", default = 0.99, check = options.between(0, 1)}, eps = default(1e-8), weight_decay = default(0)},
+    spec = {lr = default(1e-2), alpha = {"number", default = 0.99, check = options.between(0, 1)}, eps = default(1e-8),
+            weight_decay = default(0)},
     slots = function() return {"square"} end,
     update = function(self, p, g, i)
       local o = self.options
@@ -59,11 +62,19 @@ local kinds = {
 
 local methods = {}
 
+local function describe(x) return tree.is_tensor(x) and ("{%s} (%s)"):format(table.concat(x:shape(), ", "), x:dtype()) end
+
 --- Update the parameters with gradients of the model's structure (as tide.grad returns them).
 function methods:step(grads)
   local list = tree.tensors(grads, true)
   if #list ~= #self.parameters then
-    raise(("%s: the model has %d float tensors, the gradient %d; pass what tide.grad returned for this model"):format(self.kind, #self.parameters, #list))
+    raise(("%s: the model has %d float tensors, the gradient %d; pass what tide.grad returned for this model"):format(self.kind,
+      #self.parameters, #list))
+  end
+  for i, g in ipairs(list) do -- check everything before anything changes
+    if describe(g) ~= self.described[i] then
+      raise(("%s: parameter %d has shape %s, its gradient %s"):format(self.kind, i, self.described[i], describe(g)))
+    end
   end
   self.steps = self.steps + 1
   local update = kinds[self.kind].update
@@ -82,16 +93,24 @@ end
 
 --- Go on from a state; it must come from the same kind of optimiser of a model with the same shapes.
 function methods:load_state(state)
-  if type(state) ~= "table" or not tree.is_tensor(state.steps) then raise(self.kind .. ": this is not a state that opt:state() returned") end
-  for name, list in pairs(self.slots) do
+  if type(state) ~= "table" or describe(state.steps) ~= "{} (int64)" then
+    raise(self.kind .. ": this is not a state that opt:state() returned")
+  end
+  for _, name in ipairs(options.sorted_keys(self.slots)) do
+    local list = self.slots[name]
     if type(state[name]) ~= "table" or #state[name] ~= #list then
       raise(("%s: the state has no \"%s\" for %d tensors; it belongs to another optimiser or model"):format(self.kind, name, #list))
     end
     for i, x in ipairs(list) do -- check everything before anything changes
-      local s = state[name][i]
-      if table.concat(s:shape(), ",") ~= table.concat(x:shape(), ",") or s:dtype() ~= x:dtype() then
-        raise(("%s: state %s[%d] has shape {%s}, expected {%s}"):format(self.kind, name, i, table.concat(s:shape(), ", "), table.concat(x:shape(), ", ")))
-      end
+      local got = describe(state[name][i])
+      if not got then raise(("%s: state %s[%d] must be a tensor, got %s"):format(self.kind, name, i, options.show(state[name][i]))) end
+      if got ~= describe(x) then raise(("%s: state %s[%d] has shape %s, expected %s"):format(self.kind, name, i, got, describe(x))) end
+    end
+  end
+  for _, name in ipairs(options.sorted_keys(state)) do
+    if name ~= "steps" and not self.slots[name] then
+      raise(("%s: the state has \"%s\", which this optimiser does not keep; it belongs to another kind, or to other options")
+        :format(self.kind, name))
     end
   end
   for name, list in pairs(self.slots) do
@@ -108,9 +127,10 @@ local function make(kind)
     local o = options.check("optim." .. kind, opts, rules.spec)
     local parameters = tree.tensors(model, true)
     if #parameters == 0 then raise(("optim.%s: the model has no float tensors, got %s"):format(kind, options.show(model))) end
-    local slots = {}
+    local slots, described = {}, {}
+    for i, x in ipairs(parameters) do described[i] = describe(x) end
     for _, name in ipairs(rules.slots(o)) do slots[name] = zeros(parameters) end
-    return setmetatable({kind = kind, options = o, parameters = parameters, slots = slots, steps = 0}, meta)
+    return setmetatable({kind = kind, options = o, parameters = parameters, described = described, slots = slots, steps = 0}, meta)
   end
 end
 

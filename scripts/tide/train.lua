@@ -157,7 +157,7 @@ function M.train(opts)
     local before = ode.totals()
     local value, grads, prediction = step(o.model, x, y)
     local number = value:item()
-    if number ~= number or number == math.huge then
+    if number ~= number or math.abs(number) == math.huge then
       raise(("tide.train: the loss is %s at iteration %d; lower the learning rate, or use tighter tolerances"):format(number, i))
     end
     o.optimizer:step(grads)

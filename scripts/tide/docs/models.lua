@@ -51,7 +51,7 @@ local solving = {
   {"checkpoint_steps", 10, "with \"checkpoint\" every so many-th state is kept"},
   {"adjoint_rtol", nil, "tolerances of the solve backwards; default: those of the solve"},
   {"adjoint_atol", nil, ""},
-  {"reconstruction_limit", 10, "\"adjoint\" is refused when y, solved backwards, misses by more tolerances than this"},
+  {"reconstruction_limit", 10, "\"adjoint\" solves forwards again and takes y from there where y, solved backwards, misses by more tolerances than this"},
   {"eager", false, "f runs on concrete tensors at each call: any Lua inside, no gradient"},
   {"plain", false, "f(t, y) takes and returns Lua arrays of numbers, in float64: no gradient"},
 }

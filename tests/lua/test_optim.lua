@@ -1,0 +1,220 @@
+-- optim: trajectories of PyTorch, states that resume bit for bit, misuse.
+local tide = require "tide"
+local optim = tide.optim
+
+-- Made with PyTorch 2.15.0 (CPU) in float64: from a = (1, -2, 0.5), b = (0.3, -0.7), the parameters (a, b) after steps 1, 2 and 6 on
+-- sum(a^4) / 40 + a . (0.7, -1.1, 0.4) + sin(b) . (1.5, -0.6) + a[1] |b|^2.
+local golden = {
+  {"sgd", {lr = 0.1}, {
+    {0.862, -1.81, 0.45875, 0.09669952663115906, -0.5141094687629306},
+    {0.7582290262877607, -1.64070259, 0.41778455345703125, -0.06927070818989196, -0.37323313665915164},
+    {0.40916632600676556, -1.0817364405811885, 0.25587847482225157, -0.5241893615875296, -0.020404616620352603},
+  }},
+  {"sgd", {lr = 0.1, momentum = 0.9}, {
+    {0.862, -1.81, 0.45875, 0.09669952663115906, -0.5141094687629306},
+    {0.6340290262877607, -1.46970259, 0.38065955345703123, -0.2522411342218488, -0.20593165854578926},
+    {-1.5242771951331413, 0.7193559251577611, -0.22546861846223223, -2.2326811305433196, 1.42297330683533},
+  }},
+  {"sgd", {lr = 0.1, weight_decay = 0.05}, {
+    {0.857, -1.8, 0.45625, 0.09519952663115905, -0.5106094687629307},
+    {0.7494422741238841, -1.62268, 0.4130190014648437, -0.07091446182783584, -0.3681911494657494},
+    {0.389532993730105, -1.0420199368399699, 0.24423540175350122, -0.5232771582049169, -0.015471946754562215},
+  }},
+  {"sgd", {lr = 0.1, momentum = 0.8, weight_decay = 0.05}, {
+    {0.857, -1.8, 0.45625, 0.09519952663115905, -0.5106094687629307},
+    {0.635042274123884, -1.46268, 0.37801900146484374, -0.2347548405229086, -0.21667872447609393},
+    {-1.0509487162724909, 0.39885588827873836, -0.14682806156552933, -1.7866869826975675, 1.0455902166182458},
+  }},
+  {"adam", {}, {
+    {0.9990000000072464, -1.9990000000052632, 0.49900000002424244, 0.29900000000491883, -0.6990000000053794},
+    {0.9980000437971004, -1.9980000165198628, 0.4980000047827723, 0.2980000278005488, -0.6980000426038394},
+    {0.9940012347797351, -1.9940004656337689, 0.49400013297361084, 0.294000784040633, -0.6940012026452687},
+  }},
+  {"adam", {lr = 0.05, betas = {0.8, 0.95}, eps = 1e-6, weight_decay = 0.1}, {
+    {0.950000033783761, -1.9500000238095125, 0.4500001081078744, 0.2500000242364813, -0.6500000259214248},
+    {0.9002120100727613, -1.9000715758282474, 0.4000414222447718, 0.20013537424736413, -0.6002161196059259},
+    {0.7054451641836716, -1.701919242435723, 0.20103110313625144, 0.003669146924319272, -0.40611952359229325},
+  }},
+  {"adamw", {}, {
+    {0.9989900000072465, -1.9989800000052633, 0.49899500002424246, 0.29899700000491886, -0.6989930000053795},
+    {0.9979800541772562, -1.9979600270510043, 0.49799001485641875, 0.29799403796861385, -0.6979860530342019},
+    {0.993941394147178, -1.9938806279530252, 0.49397028437775836, 0.293982938352426, -0.693959363842133},
+  }},
+  {"adamw", {lr = 0.05, betas = {0.7, 0.9}, weight_decay = 0.2}, {
+    {0.9400000003623188, -1.9300000002631579, 0.4450000012121212, 0.24700000024594138, -0.6430000002689754},
+    {0.8809418837442713, -1.8608470225549352, 0.3905783149351755, 0.19472994326896345, -0.5869242481449013},
+    {0.6570021471370241, -1.5939728501087738, 0.17864619671631654, -0.005224872329354688, -0.37581754339747575},
+  }},
+  {"rmsprop", {}, {
+    {0.9000000072463763, -1.9000000052631576, 0.40000002424241843, 0.20000000491882752, -0.6000000053795098},
+    {0.8350495506792258, -1.8313285028177533, 0.3296392809536482, 0.1329099917931269, -0.5351622622570225},
+    {0.6688937908447359, -1.648538092936722, 0.13661951542087225, -0.041571462444088485, -0.3736618363522696},
+  }},
+  {"rmsprop", {lr = 0.03, alpha = 0.9, eps = 1e-5, weight_decay = 0.1}, {
+    {0.9051336971786657, -1.9051330987448654, 0.4051381562379612, 0.20513312436224457, -0.6051332254557481},
+    {0.8414147540774441, -1.8382250041874373, 0.33742671550681846, 0.1397725383051927, -0.5416174347606408},
+    {0.6682372514397176, -1.6497909656193106, 0.14387511330030286, -0.03996915918667393, -0.37332011881646715},
+  }},
+}
+
+local F64 = {dtype = "float64"}
+
+local function new_model(dtype)
+  local o = {dtype = dtype or "float64"}
+  return {a = tide.tensor({1, -2, 0.5}, o), b = tide.tensor({{0.3, -0.7}}, o)}
+end
+
+local function loss(m)
+  local c, d = tide.tensor({0.7, -1.1, 0.4}, F64):to(m.a:dtype()), tide.tensor({{1.5, -0.6}}, F64):to(m.a:dtype())
+  return (m.a ^ 4):sum() / 40 + (m.a * c):sum() + (m.b:sin() * d):sum() + (m.b:square() * m.a:slice(1, 1, 1)):sum()
+end
+
+local function values(m) return table.move(m.b:reshape{-1}:totable(), 1, 2, 4, m.a:totable()) end
+
+local gradient = tide.compile(tide.grad(loss))
+local function steps(opt, model, n) for _ = 1, n do opt:step(gradient(model)) end end
+
+local function check_error(words, fn, ...)
+  local ok, message = pcall(fn, ...)
+  assert(not ok, "an error was expected: " .. words)
+  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
+end
+
+local tests = {}
+
+for i, case in ipairs(golden) do
+  local kind, opts, rows = table.unpack(case)
+  tests[("trajectory of PyTorch: %s %d"):format(kind, i)] = function()
+    local model = new_model()
+    local opt = optim[kind](model, opts)
+    for j, n in ipairs{1, 1, 4} do
+      steps(opt, model, n)
+      for k, v in ipairs(values(model)) do
+        local want = rows[j][k]
+        assert(math.abs(v - want) <= 1e-12 * math.max(1, math.abs(v)), ("row %d, entry %d: %.17g, expected %.17g"):format(j, k, v, want))
+      end
+    end
+    -- float32 follows closely
+    model = new_model("float32")
+    opt = optim[kind](model, opts)
+    steps(opt, model, 6)
+    for k, v in ipairs(values(model)) do assert(math.abs(v - rows[3][k]) < 1e-5 * math.max(1, math.abs(v)), v) end
+  end
+
+  tests[("a state resumes bit for bit: %s %d"):format(kind, i)] = function()
+    for _, dtype in ipairs{"float32", "float64"} do
+      local whole = new_model(dtype)
+      steps(optim[kind](whole, opts), whole, 9)
+      for _, through_file in ipairs{".npz", ".safetensors", false} do
+        local model = new_model(dtype)
+        local opt = optim[kind](model, opts)
+        steps(opt, model, 4)
+        local saved = {model = model, state = opt:state()}
+        if through_file then
+          local base = os.tmpname()
+          tide.save(base .. through_file, saved)
+          saved = tide.load(base .. through_file)
+          os.remove(base .. through_file)
+          os.remove(base)
+        else
+          saved.model = tide.tree.map(model, function(x) return x:clone() end)
+          steps(opt, model, 1) -- what was taken before must not change with it
+        end
+        opt = optim[kind](saved.model, opts)
+        opt:load_state(saved.state)
+        assert(opt.steps == 4 and math.type(opt.steps) == "integer")
+        steps(opt, saved.model, 5)
+        for k, v in ipairs(values(saved.model)) do assert(v == values(whole)[k]) end
+      end
+    end
+  end
+end
+
+tests["only float tensors, in place"] = function()
+  local model = setmetatable({w = tide.ones{2}, labels = tide.ones({2}, {dtype = "int64"}), n = 3, deep = {{tide.zeros({1}, F64)}}}, {})
+  local same = model.w
+  local opt = optim.sgd(model, {lr = 0.5})
+  opt:step(tide.grad(function(m) return m.w:sum() + m.deep[1][1]:sum() end)(model))
+  assert(rawequal(model.w, same) and model.w[1] == 0.5 and model.deep[1][1][1] == -0.5 and model.labels[1] == 1)
+  local x = tide.ones{3}
+  optim.adam(x, {lr = 0.25}):step(tide.ones{3})
+  assert(math.abs(x[2] - 0.75) < 1e-5)
+  -- gradients that are broadcast inside, and unused parameters
+  opt = optim.adam(model)
+  opt:step(tide.grad(function(m) return m.w:mean() end)(model))
+  assert(model.deep[1][1][1] == -0.5)
+end
+
+tests["learning rate 0 and the rate of a running optimiser"] = function()
+  local model = new_model()
+  local before = values(model)
+  steps(optim.sgd(model, {lr = 0, momentum = 0.9}), model, 3)
+  for k, v in ipairs(values(model)) do assert(v == before[k]) end
+  local opt = optim.sgd(model, {lr = 0.1})
+  opt.options.lr = 0
+  steps(opt, model, 1)
+  for k, v in ipairs(values(model)) do assert(v == before[k]) end
+end
+
+tests["misuse: options"] = function()
+  local model = new_model()
+  check_error("optim.sgd: option lr is missing", optim.sgd, model)
+  check_error('optim.adam: unknown option "learning_rate"', optim.adam, model, {learning_rate = 1})
+  check_error('unknown option "momentun" (did you mean "momentum"?)', optim.sgd, model, {lr = 1, momentun = 1})
+  check_error("optim.adam: lr must be >= 0, got -1", optim.adam, model, {lr = -1})
+  check_error("optim.adam: lr must be >= 0", optim.adam, model, {lr = 0 / 0})
+  check_error("optim.adam: betas must be {beta1, beta2} with both in [0, 1)", optim.adam, model, {betas = {0.9, 1}})
+  check_error("betas must be {beta1, beta2}", optim.adamw, model, {betas = {0.9}})
+  check_error('option lr must be a number, got "1"', optim.sgd, model, {lr = "1"})
+  check_error("alpha must be in 0..1, got 2", optim.rmsprop, model, {alpha = 2})
+  check_error("optim.sgd: the model has no float tensors, got 3", optim.sgd, 3, {lr = 1})
+  check_error("the model has no float tensors", optim.adam, {tide.ones({2}, {dtype = "int64"})})
+  check_error("options must be a table, got 0.1", optim.sgd, model, 0.1)
+  assert(optim.adma == nil)
+end
+
+tests["misuse: steps"] = function()
+  local model = new_model()
+  local opt = optim.adam(model)
+  check_error("adam: the model has 2 float tensors, the gradient 1; pass what tide.grad returned", opt.step, opt, {a = model.a})
+  check_error("the gradient 0", opt.step, opt)
+  check_error("the gradient 0", opt.step, opt, 3)
+  local before = values(model)
+  check_error("adam: parameter 2 has shape {1, 2} (float64), its gradient {2} (float64)", opt.step, opt,
+    {a = tide.ones({3}, F64), b = tide.ones({2}, F64)})
+  check_error("its gradient {1, 2} (float32)", opt.step, opt, {a = tide.ones({3}, F64), b = tide.ones{1, 2}})
+  for k, v in ipairs(values(model)) do assert(v == before[k], "a refused step must change nothing") end
+  assert(opt.steps == 0)
+  model = {tide.ones{2, 3}:transpose()}
+  check_error("must be dense", function() optim.sgd(model, {lr = 1}):step{tide.ones{3, 2}} end)
+  check_error("symbolic", tide.grad(function(m) opt:step(m) return m.a:sum() end), new_model())
+end
+
+tests["misuse: states"] = function()
+  local model = new_model()
+  local opt = optim.adam(model)
+  steps(opt, model, 1)
+  check_error("adam: this is not a state that opt:state() returned", opt.load_state, opt)
+  check_error("this is not a state", opt.load_state, opt, {steps = 3})
+  local plain = optim.sgd(model, {lr = 1}):state()
+  check_error('adam: the state has no "', opt.load_state, opt, plain)
+  local rms = optim.rmsprop(model)
+  check_error('rmsprop: the state has no "square" for 2 tensors', rms.load_state, rms, opt:state())
+  local sgd = optim.sgd(model, {lr = 1})
+  check_error('sgd: the state has "m", which', sgd.load_state, sgd, opt:state())
+  local other = {a = tide.ones({3}, F64), b = tide.ones({2}, F64)}
+  local bad = optim.adam(other):state()
+  local kept = opt:state()
+  check_error("adam: state m[2] has shape {2} (float64), expected {1, 2} (float64)", opt.load_state, opt, bad)
+  check_error("(float32), expected {3} (float64)", opt.load_state, opt, optim.adam(new_model("float32")):state())
+  bad = opt:state()
+  bad.v[2] = 3
+  check_error("adam: state v[2] must be a tensor, got 3", opt.load_state, opt, bad)
+  bad = opt:state()
+  bad.steps = tide.tensor{1, 2}
+  check_error("this is not a state", opt.load_state, opt, bad)
+  for i, x in ipairs(opt:state().m) do assert((x - kept.m[i]):abs():max():item() == 0, "a refused state must change nothing") end
+  assert(opt.steps == 1)
+end
+
+return tests
