@@ -328,12 +328,13 @@ SUM_ROWS_BODY(sum_rows_u8, uint8_t, int64_t)
         T *restrict p = pv, *restrict m = mv, *restrict v = vv;                                                               \
         const T *restrict g = gv;                                                                                             \
         T b1 = (T)s->beta1, b2 = (T)s->beta2, eps = (T)s->eps, decay = (T)s->weight_decay;                                    \
+        T d1 = (T)(1 - s->beta1), d2 = (T)(1 - s->beta2); /* 1 - 0.999 loses four digits in float */                           \
         T keep = (T)(1 - s->lr * s->decoupled_decay), rate = (T)(s->lr / s->correction1);                                     \
         T root = (T)(1 / sqrt(s->correction2));                                                                               \
         for (int64_t i = 0; i < n; i++) {                                                                                     \
             T gi = g[i] + decay * p[i];                                                                                       \
-            m[i] = b1 * m[i] + (1 - b1) * gi;                                                                                 \
-            v[i] = b2 * v[i] + (1 - b2) * gi * gi;                                                                            \
+            m[i] = b1 * m[i] + d1 * gi;                                                                                       \
+            v[i] = b2 * v[i] + d2 * gi * gi;                                                                                  \
             p[i] = keep * p[i] - rate * m[i] / ((T)sqrt((double)v[i]) * root + eps);                                          \
         }                                                                                                                     \
     }

@@ -27,6 +27,7 @@ local models = {
 -- Train everything; a seed that fails (its solve underflows, its loss is NaN) is reported, not hidden.
 local comments = experiment.provenance(arg)
 local losses <close> = csv.writer(out .. "/loss.csv", {"model", "seed", "epoch", "loss", "nfe_forward", "nfe_backward", "seconds"}, {comments = comments})
+local summary <close> = csv.writer(out .. "/summary.csv", {"model", "seed", "values", "loss", "nfe_first", "nfe_last", "seconds"}, {comments = comments})
 local trained, table_rows, failures = {}, {}, {}
 for _, entry in ipairs(models) do
   local name, make = entry[1], entry[2]
@@ -43,6 +44,8 @@ for _, entry in ipairs(models) do
       local last = history[#history]
       final[#final + 1], seconds[#seconds + 1] = last.loss, last.seconds
       first_nfe[#first_nfe + 1], last_nfe[#last_nfe + 1] = history[1].nfe_forward, last.nfe_forward
+      summary:row{model = name, seed = seed, values = nn.count(model), loss = last.loss, nfe_first = history[1].nfe_forward,
+                  nfe_last = last.nfe_forward, seconds = last.seconds}
       trained[name] = trained[name] or model
     else
       failures[#failures + 1] = ("%s, seed %d: %s"):format(name, seed, message)
@@ -54,7 +57,7 @@ for _, entry in ipairs(models) do
   table_rows[#table_rows + 1] = {name, parameters, ("%d/%d"):format(#final, o.seeds), ("%.4f"):format(mean), ("%.4f .. %.4f"):format(low, high), nfe,
                                  ("%.1f"):format((experiment.summary(seconds)))}
 end
-losses:close()
+losses:close() summary:close()
 
 -- What the first seed's models do: trajectories of some points, the field, and the features that the read-out sees.
 local function subset(n)

@@ -308,7 +308,7 @@ tests["every row of the op table and every method has a case"] = function()
     end
   end
   assert(seen > 50)
-  for name in pairs(core.methods) do assert(cases[name] or plain[name], "the method " .. name .. " has no gradient case") end
+  for name in pairs(core.methods) do assert(name:match("^_") or cases[name] or plain[name], "the method " .. name .. " has no gradient case") end
 end
 
 tests["derivatives at kinks and ties"] = function()
