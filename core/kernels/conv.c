@@ -1,10 +1,12 @@
-/* Two ways to make matrix products of a convolution, chosen by shape:
+/* Three ways to make matrix products of a convolution, chosen by shape:
  *
  *   planes   (stride 1, enough pixels): an image is padded once; row (c, tap) of the right operand is the padded plane of channel c shifted
  *            by the tap, read in place: no im2col. Rows of the result are as wide as those of the padded image; the surplus is dropped.
  *            The input gradient is the same product with the padded cotangent and mirrored shifts; the weight gradient is a sum over pixels,
  *            with the padded image turned so that its channels are contiguous.
  *   columns  (everything else): im2col of a few images at a time, so that tiny signals still give products of useful size.
+ *
+ *   dense    (a few pixels): the whole convolution as one matrix, see conv_dense.h.
  *
  * Images are independent, and so are tasks. Weight gradients add up over fixed chunks of images, then over the chunks in order, so the
  * result does not depend on the number of threads. */
@@ -14,6 +16,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "kernels/conv_dense.h"
 #include "kernels/gemm.h"
 #include "kernels/loops.h"
 
@@ -79,6 +82,7 @@ static struct geometry geometry(const struct conv *s, enum conv_kind kind)
 
 size_t conv_scratch(const struct conv *s, enum conv_kind kind)
 {
+    if (conv_dense_fits(s)) return conv_dense_scratch(s);
     struct geometry g = geometry(s, kind);
     return g.offsets + g.weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? g.tasks : 1) + g.lane * (size_t)g.lanes;
 }
@@ -360,6 +364,10 @@ void conv_run(const struct conv *s, enum conv_kind kind, const void *a, const vo
         return;
     }
     job.weights = (char *)scratch + g->offsets;
+    if (conv_dense_fits(s)) {
+        conv_dense_run(s, kind, a, b, out, scratch);
+        return;
+    }
     job.lanes = job.weights + g->weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? g->tasks : 1);
     if (g->planes) fill_offsets(s, g, kind, job.offsets);
     if (g->planes && kind == CONV_INPUT_GRADIENT) swap_channels(s, g, b, job.weights);

@@ -1,0 +1,19 @@
+/* conv_dense.h -- convolution of tiny signals as one matrix product.
+ *
+ * A sample of N,C,H,W is a row of C H W numbers, and so is its result. Between them the convolution is a matrix: entry ((c, pixel in),
+ * (o, pixel out)) is the weight of the tap that connects the two pixels, or zero. For signals of a few pixels that matrix is small and mostly
+ * full, and the product needs no rearrangement of the data at all. */
+#ifndef KERNELS_CONV_DENSE_H
+#define KERNELS_CONV_DENSE_H
+
+#include "kernels/conv.h"
+
+/* Is this the way to go? Depends on the shape only. */
+int conv_dense_fits(const struct conv *s);
+
+size_t conv_dense_scratch(const struct conv *s);
+
+/* As conv_run. */
+void conv_dense_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out, void *scratch);
+
+#endif
