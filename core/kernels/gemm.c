@@ -61,8 +61,8 @@ enum status gemm_open(void)
 
 const char *gemm_core_name(void) { return gemm_open() == STATUS_OK && blas.core_name ? blas.core_name() : "none"; }
 
-#define SMALL_WORK (1 << 18)  /* multiply-adds up to which the engine's own kernel beats the library's preparations */
-#define PACKED_ELEMENTS 4096
+#define SMALL_WORK (1 << 22)  /* multiply-adds up to which the engine's own kernel beats the library's preparations */
+#define PACKED_ELEMENTS 16384
 
 /* op(B) by rows for a transposed B. */
 static void pack_rows(enum dtype dtype, const void *b, int64_t ldb, int64_t k, int64_t n, void *packed)

@@ -6,6 +6,7 @@
 
 #define TASK_ELEMENTS 65536
 #define ROW_WIDTH 256 /* columns that sum_rows takes at once */
+#define MAX_FOLD 32   /* neighbours that are worth adding by rows first */
 
 static int add_axis(int n, int64_t *size, int64_t *stride, int64_t axis_size, int64_t axis_stride, int adjacent)
 {
@@ -42,6 +43,10 @@ void reduce_plan(struct reduce_plan *plan, enum reduction kind, const struct arr
         plan->reduced = 1;
     }
     int last = plan->kept - 1;
+    if (kind == REDUCE_SUM && dtype_is_float(in->dtype) && plan->kept == 1 && plan->reduced == 2 && plan->reduced_stride[1] == 1 &&
+        plan->reduced_size[1] <= MAX_FOLD && plan->kept_stride[0] == plan->reduced_size[1] &&
+        plan->reduced_stride[0] >= plan->kept_size[0] * plan->reduced_size[1])
+        plan->fold = plan->reduced_size[1];
     plan->by_rows = kind == REDUCE_SUM && plan->reduced == 1 && plan->kept > 0 && plan->kept_stride[last] == 1 &&
                     plan->reduced_stride[0] != 1;
 }
@@ -147,11 +152,36 @@ static void reduce_task(void *context, int64_t task)
     }
 }
 
+/* Add the rows first, which is contiguous work, then the neighbours. */
+static void fold_task(void *context, int64_t task)
+{
+    const struct reduce_job *job = context;
+    const struct reduce_plan *p = job->plan;
+    int64_t first = task * job->per_task, size = (int64_t)dtype_size(p->dtype);
+    int64_t outputs = p->outputs - first < job->per_task ? p->outputs - first : job->per_task;
+    union {
+        float f32[ROW_WIDTH];
+        double f64[ROW_WIDTH];
+    } sum;
+    loops->sum_rows[p->dtype](p->reduced_size[0], outputs * p->fold, job->in + first * p->fold * size, p->reduced_stride[0], &sum);
+    for (int64_t i = 0; i < outputs; i++) {
+        double total = 0;
+        for (int64_t j = i * p->fold; j < (i + 1) * p->fold; j++) total += p->dtype == FLOAT32 ? (double)sum.f32[j] : sum.f64[j];
+        if (p->dtype == FLOAT32) ((float *)job->out)[first + i] = (float)total;
+        else ((double *)job->out)[first + i] = total;
+    }
+}
+
 void reduce_run(const struct reduce_plan *plan, const void *in, void *out)
 {
     if (plan->outputs == 0) return;
     if (plan->count == 0) { /* the empty sum */
         memset(out, 0, (size_t)plan->outputs * dtype_size(plan->dtype));
+        return;
+    }
+    if (plan->fold > 0) {
+        struct reduce_job job = {plan, in, out, ROW_WIDTH / plan->fold};
+        threads_for((plan->outputs + job.per_task - 1) / job.per_task, fold_task, &job);
         return;
     }
     int64_t units = plan->outputs, unit = plan->count;

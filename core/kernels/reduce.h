@@ -15,6 +15,7 @@ struct reduce_plan {
     int64_t reduced_size[MAX_RANK + 1], reduced_stride[MAX_RANK + 1];
     int64_t outputs, count; /* outputs; inputs per output */
     int by_rows;            /* one reduced axis, and the last kept axis is contiguous: add whole rows */
+    int64_t fold;           /* not 0: rows of outputs, each with so many neighbours to add up (a bias gradient of short signals) */
 };
 
 /* Reduce the axes in `mask` (bit i: axis i) of `in`; the result is dense with those axes kept at size 1. */
