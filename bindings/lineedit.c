@@ -349,6 +349,7 @@ static int editor_line(lua_State *L, struct editor *e, const char *prompt)
     sigaction(SIGCONT, &cont, NULL);
     e->prompt = "";
     if (!line || size <= 0) {
+        clearerr(stdout); /* the signal may have cut a write of the editor short; what it drew is drawn again */
         puts(e->interrupted ? "^C" : "");
         if (e->interrupted) interrupt_clear();
         el_reset(e->el);
