@@ -347,7 +347,7 @@ static int ode_methods(lua_State *L)
         lua_setfield(L, -2, "kind");
         push_row(L, "b", m->b, m->stages);
         push_row(L, "c", m->c, m->stages);
-        push_row(L, "b_error", m->e, m->stages);
+        if (m->adaptive) push_row(L, "b_error", m->e, m->stages);
         lua_createtable(L, m->stages, 0);
         for (int j = 0; j < m->stages; j++) {
             push_row(L, NULL, m->a[j], j);

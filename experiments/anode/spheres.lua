@@ -35,7 +35,7 @@ for _, entry in ipairs(models) do
   for seed = 1, o.seeds do
     local model, history = make(seed), {}
     local ok, message = pcall(tide.train, {model = model, data = data, optimizer = tide.optim.adam(model, {lr = o.lr}), loss = o.loss, batch = o.batch,
-      epochs = o.epochs, seed = seed, history = history, label = ("%-6s seed %d"):format(name, seed)})
+      epochs = o.epochs, seed = seed, history = history, label = ("%-6s seed %d"):format(name, seed), quiet = not tide.progress.is_terminal(2)})
     for _, r in ipairs(history) do
       losses:row{model = name, seed = seed, epoch = math.floor(r.epoch), loss = r.loss, nfe_forward = r.nfe_forward, nfe_backward = r.nfe_backward,
                  seconds = r.seconds}
@@ -47,6 +47,7 @@ for _, entry in ipairs(models) do
       summary:row{model = name, seed = seed, values = nn.count(model), loss = last.loss, nfe_first = history[1].nfe_forward,
                   nfe_last = last.nfe_forward, seconds = last.seconds}
       trained[name] = trained[name] or model
+      if not tide.progress.is_terminal(2) then print(("%-6s seed %2d: loss %.4f, %.1f s"):format(name, seed, last.loss, last.seconds)) end
     else
       failures[#failures + 1] = ("%s, seed %d: %s"):format(name, seed, message)
     end

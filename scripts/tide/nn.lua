@@ -215,12 +215,12 @@ end
 
 -- ---- fields ----
 
--- t as a constant feature (N,1) or plane (N,1,...) after those of y.
-local function with_time(t, y)
+-- t as one more entry of an axis of y, after the others: a feature of the last axis (mlp), a plane of channels (axis 2, convolutions).
+local function with_time(t, y, axis)
   local shape = y:shape()
   if not tree.is_tensor(t) then t = core.full({}, t, y:dtype()) end
-  shape[2] = 1
-  return tensor.cat({y, t:to(y:dtype()):broadcast_to(shape)}, 2)
+  shape[axis] = 1
+  return tensor.cat({y, t:to(y:dtype()):broadcast_to(shape)}, axis)
 end
 
 -- A model that is called as f(t, y) when it depends on time, and as f(y) or f(t, y) when it does not.
@@ -232,7 +232,7 @@ end
 
 local make_mlp = class("nn.mlp", function(self, a, b)
   local t, y = field_arguments("nn.mlp", self, a, b)
-  local x = self.time and with_time(t, y) or y
+  local x = self.time and with_time(t, y, y:rank()) or y
   for i, layer in ipairs(self.layers) do
     x = layer(x)
     if i < #self.layers then x = activate(x, self.act) end
@@ -262,7 +262,7 @@ end
 local make_conv_field = class("nn.conv_field", function(self, a, b)
   local t, x = field_arguments("nn.conv_field", self, a, b)
   for i, layer in ipairs(self.layers) do
-    x = layer(self.time and with_time(t, x) or x)
+    x = layer(self.time and with_time(t, x, 2) or x)
     if i < #self.layers then x = activate(x, self.act) end
   end
   return x

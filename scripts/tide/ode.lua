@@ -3,6 +3,7 @@
 local core = require "tide.core"
 local options = require "tide.options"
 local tree = require "tide.tree"
+local tensor = require "tide.tensor"
 local tableau = require "tide.tableau"
 
 local M = {}
@@ -177,6 +178,16 @@ local function callable(f)
   return type(f) == "function" or type(meta) == "table" and meta.__call ~= nil
 end
 
+-- Counts of a solve that is only being recorded: they come with each run. A compiled function returns them as they are after the run.
+local function live_statistics(handle)
+  local function now()
+    local stats = handle()
+    if stats.nfe == 0 then raise("odeint: the statistics of a recorded solve are known after it has run; return them from the compiled function") end
+    return stats
+  end
+  return setmetatable({}, {__index = function(_, key) return now()[key] end, __pairs = function() return pairs(now()) end, __snapshot = handle})
+end
+
 local function solve_recorded(f, state, y0, times, o)
   local solution, handle
   local tape <close> = core.tape_begin()
@@ -186,14 +197,19 @@ local function solve_recorded(f, state, y0, times, o)
   if not core.is_symbolic(dy) then dy = dy + y * 0 end -- a constant field
   tape:finish()
   solution, handle = core.odeint(tape, dy, y0, times, o, state.sizes, state.batch)
-  if core.is_symbolic(solution) then -- the counts come with each replay
-    return solution, setmetatable({}, {__index = function(_, key) return handle()[key] end})
-  end
+  if core.is_symbolic(solution) then return solution, live_statistics(handle) end
   return solution, handle()
+end
+
+-- While a field runs on concrete tensors, numbers that stand alone (y[1] of a 1-D state) become tensors of the state's dtype.
+local function with_numbers_of(dtype)
+  local old = tensor._number_dtype(dtype)
+  return setmetatable({}, {__close = function() tensor._number_dtype(old) end})
 end
 
 local function solve_eager(f, state, y0, times, o)
   local evaluations = 0
+  local guard <close> = with_numbers_of(state.dtype) -- luacheck: ignore guard
   local function wrapped(t, flat)
     evaluations = evaluations + 1
     return check_derivative("odeint", state, f(t, unflatten(state, flat)), (" at t = %.6g (evaluation %d)"):format(t, evaluations))
@@ -250,6 +266,7 @@ function M.initial_step(f, t0, y0, p, rtol, atol)
   if rtol < 0 or atol < 0 or rtol + atol == 0 then raise(where .. ": rtol and atol must be >= 0 and not both 0") end
   if p < 0 then raise(("%s: p must be >= 0, got %s"):format(where, show(p))) end
   local state, leaves = describe_state(where, y0)
+  local guard <close> = with_numbers_of(state.dtype) -- luacheck: ignore guard
   local h = core.initial_step(function(t, flat) return check_derivative(where, state, f(t, unflatten(state, flat)), "") end, t0,
     flatten(leaves):clone(), p, rtol, atol)
   if not options.finite(h) then raise(("%s: NaN or Inf in y0 or f near t = %g"):format(where, t0)) end

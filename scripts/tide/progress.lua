@@ -167,8 +167,9 @@ function Meter:plain(now, done)
   self.shown_time, self.shown_percent, self.shown_n = now, self.total and 100 * self.n / self.total or 0, self.n
 end
 
---- Report that `n` of `total` are done, with optional fields to show.
-function Meter:update(n, fields)
+--- Report that `n` of `total` are done, with optional fields to show. Where there is no bar, `line` = true prints a line now, false none;
+-- by default there is one per `every` percent or 30 s.
+function Meter:update(n, fields, line)
   if self.finished then return self end
   local now = self.clock()
   self:observe(n, now)
@@ -182,7 +183,8 @@ function Meter:update(n, fields)
     return self
   end
   local percent = self.total and 100 * n / self.total or 0
-  if percent - self.shown_percent >= self.every - 1e-9 or now - self.shown_time >= PLAIN then
+  local due = percent - self.shown_percent >= self.every - 1e-9 or now - self.shown_time >= PLAIN
+  if line or line == nil and due then
     self.text = show_fields(self.fields)
     self:plain(now)
   end

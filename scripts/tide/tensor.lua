@@ -210,7 +210,35 @@ function M.cat(list, axis)
   return apply("cat", {axis_index("tide.cat", axis or 1, list[1]:rank())}, table.unpack(list))
 end
 
+-- dtype of numbers that stand alone, where a tensor is wanted; inside an eager field it is that of the state.
+local number_dtype = "float32"
+
+--- For ode.lua: set the dtype of lone numbers; returns the old one.
+function M._number_dtype(dtype)
+  local old = number_dtype
+  number_dtype = dtype
+  return old
+end
+
+-- Numbers in a list become scalars of the dtype of the tensors beside them: y[1] of a 1-D tensor is a number, of a recorded one a tensor.
+local function numbers_to_tensors(list)
+  local dtype, out = nil, nil
+  if type(list) ~= "table" then return list end
+  for i, x in ipairs(list) do
+    if type(x) == "number" then
+      if not out then
+        out = table.move(list, 1, #list, 1, {})
+        for _, y in ipairs(list) do dtype = dtype or is_tensor(y) and y:dtype() end
+      end
+      out[i] = core.full({}, x, dtype or number_dtype)
+    end
+  end
+  return out or list
+end
+
+--- Join tensors (or numbers) of one shape along a new axis.
 function M.stack(list, axis)
+  list = numbers_to_tensors(list)
   local columns, rank = {}, check_list("stack", list)[1]:rank() + 1
   local at = axis_index("tide.stack", axis or 1, rank) + 1
   for i, x in ipairs(list) do

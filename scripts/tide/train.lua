@@ -165,10 +165,10 @@ function M.train(opts)
     if i % o.record_every == 0 or i == o.total then
       local record = new_record(history, sums, i, o, start)
       sums = empty_sums(count)
-      meter:update(i, show(record))
+      meter:update(i, show(record), true)
       if o.callback and o.callback(record, o.model) == false then break end
     else
-      meter:update(i)
+      meter:update(i, nil, false)
     end
   end
   return history

@@ -22,9 +22,9 @@ local function before(a, b)
 end
 
 local function sort_keys(t)
-  local keys, n = {}, #t
+  local keys, n = {}, rawlen(t)
   for i = 1, n do keys[i] = i end
-  for k in pairs(t) do
+  for k in next, t do -- as it is stored, whatever its metatable pretends
     if not (math.type(k) == "integer" and k >= 1 and k <= n) then keys[#keys + 1] = k end
   end
   if #keys > n then
@@ -106,13 +106,15 @@ local function rebuild(t, list, used, float_only, depth)
   end
   if type(t) ~= "table" then return t, used end
   if depth > MAX_DEPTH then too_deep() end
+  local meta = getmetatable(t)
+  if type(meta) == "table" and meta.__snapshot then return meta.__snapshot(t), used end -- what changes with each run is read now
   local out, keys = {}, ordered_keys(t)
   for i = 1, #keys do
     local k = keys[i]
     out[k], used = rebuild(t[k], list, used, float_only, depth + 1)
   end
   known[out] = keys
-  return setmetatable(out, getmetatable(t)), used
+  return setmetatable(out, meta), used
 end
 
 --- A copy of t with its tensors (or its float tensors) replaced by those of `list`, in order.

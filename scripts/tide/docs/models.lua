@@ -63,6 +63,7 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", opt
   f is recorded once: inside it t is a scalar tensor, and Lua's if sees no values (use tide.where, or eager = true).
 
   stats: nfe (evaluations of f), steps (accepted + rejected), nfe_backward. Give rtol and atol, or step_size, or steps.
+  While a solve is only recorded, its stats are not known yet; a compiled function returns those of each run.
 
   Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. The error of each step is controlled; the error at the
   end is often a few times larger, and much larger for unstable problems.]],

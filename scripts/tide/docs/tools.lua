@@ -166,7 +166,8 @@ define{name = "progress.new", args = "opts", returns = "meter",
     {"stream", nil, "default: standard error"}, {"clock", nil, "function that gives seconds"}},
   text = "A progress meter: a bar on a terminal, else a line now and then. TIDE_QUIET=1 silences all.",
   example = "local meter <close> = tide.progress.new{total = 10, quiet = true}  meter:update(1)"}
-define{name = "meter:update", args = "n, fields", returns = "meter", text = "n are done; fields: a string, {{name, value}, ...} or a table by name.",
+define{name = "meter:update", args = "n, fields, line", returns = "meter",
+  text = "n are done; fields: a string, {{name, value}, ...} or a table by name. Without a bar: line = true prints a line, false none.",
   example = "tide.progress.new{total = 2, quiet = true}:update(1, {{\"loss\", 0.5}})"}
 define{name = "meter:log", args = "line", returns = "meter", text = "Print a line above the bar.",
   example = "tide.progress.new{quiet = true}:log(\"half way\")"}
