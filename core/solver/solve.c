@@ -10,9 +10,7 @@
 #include "base/threads.h"
 #include "kernels/loops.h"
 
-#define STAGE_BUDGET ((int64_t)64 << 20) /* bytes of stages that a record keeps; the rest is recomputed */
-#define RESIDUAL_BUDGET ((int64_t)256 << 20) /* bytes of what fields keep for the backward pass; the rest is computed again */
-#define MAX_REJECTIONS 50                /* in a row */
+#define MAX_REJECTIONS 50 /* in a row */
 
 /* ---- memory ---- */
 
@@ -34,98 +32,6 @@ void solver_release(struct solver *s)
 {
     memory_free(s->block);
     *s = (struct solver){0};
-}
-
-static enum status grow(void *field, int64_t *capacity, int64_t wanted, size_t size)
-{
-    void **block = field;
-    if (wanted <= *capacity) return STATUS_OK;
-    int64_t next = *capacity * 2 > wanted ? *capacity * 2 : wanted + 15;
-    void *fresh = memory_realloc(*block, (size_t)next * size);
-    if (!fresh) return memory_status();
-    *block = fresh;
-    *capacity = next;
-    return STATUS_OK;
-}
-
-/* ---- residuals ---- */
-
-/* Give a block back. The list of spare blocks always has room for all of them. */
-static void pool_give(struct residual_pool *p, void **block)
-{
-    if (*block) p->spare[p->n_spare++] = *block;
-    *block = NULL;
-}
-
-/* A block for stage i, or NULL when the budget is spent (or memory is: what is not kept is computed again). */
-static void *pool_take(struct residual_pool *p, int i)
-{
-    if (p->current[i]) return p->current[i];
-    if (p->n_spare > 0) return p->current[i] = p->spare[--p->n_spare];
-    if ((p->n_blocks + 1) * (int64_t)p->bytes > RESIDUAL_BUDGET) return NULL;
-    if (grow(&p->spare, &p->spare_capacity, p->n_blocks + 1, sizeof *p->spare) != STATUS_OK) return NULL;
-    if ((p->current[i] = memory_alloc(p->bytes))) p->n_blocks++;
-    return p->current[i];
-}
-
-static void pool_collect(struct residual_pool *p)
-{
-    for (int i = 0; i <= MAX_STAGES; i++) pool_give(p, &p->current[i]);
-    for (int64_t i = 0; i < p->kept_steps * p->per_step; i++) pool_give(p, &p->kept[i]);
-    p->kept_steps = 0;
-}
-
-static void pool_free(struct residual_pool *p)
-{
-    pool_collect(p);
-    while (p->n_spare > 0) memory_free(p->spare[--p->n_spare]);
-    memory_free(p->spare);
-    memory_free(p->kept);
-    *p = (struct residual_pool){0};
-}
-
-/* The residuals of the first `weighted` stages of accepted step n go from the solver to the record. */
-static enum status pool_keep(struct residual_pool *p, int64_t n)
-{
-    if (p->bytes == 0) return STATUS_OK;
-    TRY(grow(&p->kept, &p->kept_capacity, (n + 1) * p->per_step, sizeof *p->kept));
-    for (int i = 0; i < p->per_step; i++) {
-        p->kept[n * p->per_step + i] = p->current[i];
-        p->current[i] = NULL;
-    }
-    p->kept_steps = n + 1;
-    return STATUS_OK;
-}
-
-void record_free(struct solve_record *r)
-{
-    pool_free(&r->residuals);
-    void *blocks[] = {r->t, r->h, r->states, r->stages, r->output_step, r->output_theta};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
-    *r = (struct solve_record){0};
-}
-
-/* Note an accepted step before the state moves on. */
-static enum status record_step(struct solve_record *r, const struct solver *s, const struct tableau *m, double t, double h)
-{
-    size_t bytes = (size_t)s->n * dtype_size(s->dtype);
-    int64_t capacity = r->capacity;
-    TRY(grow(&r->t, &capacity, r->n + 1, sizeof *r->t));
-    TRY(grow(&r->h, &r->capacity, r->n + 1, sizeof *r->h));
-    if (r->n % r->every == 0) {
-        TRY(grow(&r->states, &r->state_capacity, r->n / r->every + 1, bytes));
-        memcpy(r->states + (size_t)(r->n / r->every) * bytes, s->y, bytes);
-    }
-    int64_t stage_bytes = (int64_t)bytes * m->weighted;
-    if (r->every == 1 && m->weighted > 1 && r->stage_steps == r->n && (r->n + 1) * stage_bytes <= STAGE_BUDGET) {
-        TRY(grow(&r->stages, &r->stage_capacity, r->n + 1, (size_t)stage_bytes));
-        for (int i = 0; i < m->weighted; i++) memcpy(r->stages + r->n * stage_bytes + (int64_t)bytes * i, s->k[i], bytes);
-        r->stage_steps++;
-    }
-    TRY(pool_keep(&r->residuals, r->n));
-    r->t[r->n] = t;
-    r->h[r->n++] = h;
-    return STATUS_OK;
 }
 
 /* ---- arithmetic on states, split over the threads in blocks of fixed size ---- */
@@ -172,7 +78,7 @@ void solve_stage_input(struct solver *s, const struct tableau *m, double h, cons
 /* k_i = f(t, input), with what the field keeps for the backward pass where a record wants it. */
 static enum status eval_stage(struct solver *s, struct field *f, double t, const void *input, int i)
 {
-    return field_eval_keep(f, t, input, s->k[i], s->residuals ? pool_take(s->residuals, i) : NULL);
+    return field_eval_keep(f, t, input, s->k[i], s->residuals ? residual_take(s->residuals, i) : NULL);
 }
 
 enum status solve_stages(struct solver *s, struct field *f, const struct tableau *m, double t, double h, const void *y, int first, int last)
@@ -479,32 +385,6 @@ static enum status run_adaptive(struct run *r)
     return STATUS_OK;
 }
 
-static enum status prepare_residuals(struct solve_record *r, struct field *f, const struct solve_options *o)
-{
-    struct residual_pool *p = &r->residuals;
-    int64_t bytes = 0;
-    if (f->kept_bytes && o->gradient == GRADIENT_DIRECT) TRY(f->kept_bytes(f, &bytes));
-    if ((size_t)bytes != p->bytes || p->per_step != o->method.weighted) pool_free(p);
-    else pool_collect(p);
-    p->bytes = (size_t)bytes;
-    p->per_step = o->method.weighted;
-    return STATUS_OK;
-}
-
-static enum status prepare_record(struct solve_record *r, struct solver *s, struct field *f, const struct solve_options *o, int64_t n_times)
-{
-    TRY(prepare_residuals(r, f, o));
-    s->residuals = r->residuals.bytes > 0 ? &r->residuals : NULL;
-    r->n = r->stage_steps = 0;
-    r->every = o->gradient == GRADIENT_CHECKPOINT ? o->checkpoint_steps : 1;
-    int64_t capacity = r->output_capacity;
-    TRY(grow(&r->output_step, &capacity, n_times, sizeof *r->output_step));
-    TRY(grow(&r->output_theta, &r->output_capacity, n_times, sizeof *r->output_theta));
-    r->output_step[0] = -1;
-    r->output_theta[0] = 0;
-    return STATUS_OK;
-}
-
 enum status solve(struct solver *s, struct field *f, const struct solve_options *o, const struct state_layout *layout, const void *y0,
                   const double *times, int64_t n_times, void *out, struct solve_record *record, struct solve_stats *stats)
 {
@@ -513,7 +393,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     *stats = (struct solve_stats){0};
     TRY(solver_reserve(s, f->n, f->dtype, o->method.stages));
     s->residuals = NULL;
-    if (record) TRY(prepare_record(record, s, f, o, n_times));
+    if (record) TRY(record_begin(record, s, f, o, n_times));
     struct run r = {.s = s, .f = f, .o = o, .layout = layout, .times = times, .n_times = n_times, .next_output = 1, .out = out,
                     .record = record, .stats = stats, .t = times[0], .end = times[n_times - 1]};
     r.direction = r.end > r.t ? 1 : -1;

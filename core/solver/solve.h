@@ -7,6 +7,7 @@
 
 #include "autodiff/field.h"
 #include "solver/controller.h"
+#include "solver/record.h"
 #include "solver/tableau.h"
 
 enum norm_kind {
@@ -45,30 +46,6 @@ struct solve_options {
 struct solve_stats {
     int64_t nfe, steps, accepted, rejected, nfe_backward;
 };
-
-/* Accepted steps, and where each output came from. */
-/* What the field keeps of each stage (field.h, eval_keep), in blocks that are reused from solve to solve. */
-struct residual_pool {
-    size_t bytes;                  /* of a block; 0: nothing is kept */
-    void *current[MAX_STAGES + 1]; /* of the solver's stages k[i], NULL: none */
-    void **kept;                   /* of stage i of step n at n * per_step + i, NULL: none */
-    int64_t kept_capacity, kept_steps;
-    int per_step;
-    void **spare;
-    int64_t n_spare, spare_capacity, n_blocks; /* n_blocks: all there are */
-};
-
-struct solve_record {
-    int64_t n, every; /* steps; states are kept for steps 0, every, 2 every, ... */
-    int64_t capacity, state_capacity, stage_steps, stage_capacity, output_capacity;
-    double *t, *h;         /* start and size of each step */
-    char *states;          /* y at the start of the kept steps */
-    char *stages;          /* stages of the first `stage_steps` steps, while they fit the budget */
-    int64_t *output_step;  /* per output time: step it lies in, -1 for the initial state */
-    double *output_theta;  /* position in that step, 1 at its end */
-    struct residual_pool residuals;
-};
-void record_free(struct solve_record *r);
 
 /* Working memory of solves of one size; zero-initialise, reuse, free. */
 struct solver {
