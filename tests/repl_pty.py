@@ -172,6 +172,30 @@ def interrupts(s):
         expect(s.line("kept"), "5")
 
 
+def second_interrupt_stops_the_line(s):
+    """Code that catches errors goes on after the first Ctrl-C; the second within a second leaves every level."""
+    for code in ("while true do pcall(function() while true do end end) end",
+                 "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+                 "while true do pcall(require('tide.core').sleep, 1000) end"):
+        s.line("kept = 6")
+        s.send(code + "\r")
+        s.wait("\n")
+        for _ in range(2):
+            time.sleep(0.2)
+            s.send("\x03")
+        contains(s.wait(PROMPT), "interrupted")
+        expect(s.line("kept"), "6")
+    # the library still puts things right after an error
+    s.line("before = tide.core.rng_state()")
+    s.send("while true do pcall(nn.with_seed, 77, function() while true do end end) end\r")
+    s.wait("\n")
+    for _ in range(2):
+        time.sleep(0.2)
+        s.send("\x03")
+    contains(s.wait(PROMPT), "interrupted")
+    expect(s.line("tide.core.rng_state() == before"), "true")
+
+
 def interrupt_at_prompt(s):
     s.send("half a line\x03")
     s.wait(PROMPT)
@@ -206,7 +230,7 @@ def control_d(s):
 
 
 IN_ONE_SESSION = [expressions, locals_stay, multi_line, errors, completion, tab_is_white_space_in_a_paste, interrupts,
-                  interrupt_at_prompt, history, helping, control_d]
+                  second_interrupt_stops_the_line, interrupt_at_prompt, history, helping, control_d]
 
 
 def history_is_kept(tide, home):
@@ -306,9 +330,8 @@ def script_yielding(tide, home):
         while true do g() end""")
 
 
-def second_interrupt_kills(tide, home):
-    """An engine loop that does not poll cannot be left; the second Ctrl-C within a second ends the program."""
-    code = "print(1) io.stdout:flush() string.find(('a'):rep(60), ('.-'):rep(30) .. 'b')"
+def killed(tide, home, code):
+    """The second Ctrl-C within a second ends the program."""
     with subprocess.Popen([tide, "-e", code], cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.readline()
         for _ in range(2):
@@ -322,8 +345,17 @@ def second_interrupt_kills(tide, home):
         expect(process.returncode, -signal.SIGINT)
 
 
+def second_interrupt_kills(tide, home):
+    """An engine loop that does not poll cannot be left."""
+    killed(tide, home, "print(1) io.stdout:flush() string.find(('a'):rep(60), ('.-'):rep(30) .. 'b')")
+
+
+def second_interrupt_kills_what_catches_errors(tide, home):
+    killed(tide, home, "print(1) io.stdout:flush() while true do pcall(function() while true do end end) end")
+
+
 ALONE = [history_is_kept, init_file, dumb_terminal, colours, script_loop, script_coroutine, script_nested_coroutines,
-         script_yielding, second_interrupt_kills]
+         script_yielding, second_interrupt_kills, second_interrupt_kills_what_catches_errors]
 
 
 def run(name, call):

@@ -107,6 +107,32 @@ local rows = {
   ["take: position"] = {"position 3 %(entry 2%) lies outside 1..2", function() return x:take{1, 3} end},
   ["take: position 0"] = {"position 0 .* lies outside", function() return x:take{0} end},
   ["take: floats"] = {"positions must be a 1%-D int64 tensor", function() return x:take(tide.ones{2}) end},
+  ["reshape: no tensor"] = {"reshape: expected a tensor, got 3", function() tide.reshape(3, {1}) end},
+  ["transpose: no tensor"] = {"transpose: expected a tensor, got nil", function() tide.transpose() end},
+  ["permute: no tensor"] = {"permute: expected a tensor, got a table", function() tide.permute({1, 2}, {1}) end},
+  ["argmax: no tensor"] = {"argmax: expected a tensor, got a table", function() tide.argmax{1, 2} end},
+  ["argmin: no tensor"] = {"argmin: expected a tensor, got 3", function() tide.argmin(3) end},
+  ["flatten: no tensor"] = {'flatten: expected a tensor, got "x"', function() tide.flatten("x") end},
+  ["tostring: no tensor"] = {"tide.tostring: expected a tensor, got nil", function() tide.tostring() end},
+  -- layers
+  ["nn.flatten: no tensor"] = {"nn.flatten: expected a tensor, got a table", function() tide.nn.flatten(){1} end},
+  ["nn.augment: no tensor"] = {"nn.augment: expected a tensor, got 3", function() tide.nn.augment(1)(3) end},
+  ["nn.augment by 0: no tensor"] = {"nn.augment: expected a tensor, got nil", function() tide.nn.augment(0)() end},
+  ["nn.activation: no tensor"] = {"nn.activation: expected a tensor, got 3", function() tide.nn.activation("relu")(3) end},
+  ["nn.mlp: no tensor"] = {"nn.mlp: y of field%(t, y%) or field%(y%) must be a tensor, got 3",
+    function() tide.nn.mlp{sizes = {2, 2}}(3) end},
+  ["nn.mlp: no tensor at t"] = {"nn.mlp: y of .* must be a tensor, got a table", function() tide.nn.mlp{sizes = {2, 2}, time = true}(0, {1}) end},
+  ["nn.linear: no weight"] = {"nn.linear: the layer's weight must be a tensor of shape n_out, n_in, got nil", function()
+    local layer = tide.nn.linear(2, 2)
+    layer.weight = nil
+    layer(tide.ones{1, 2})
+  end},
+  ["nn.with_seed: no function"] = {"nn.with_seed: expected a function to run, got nil", function() tide.nn.with_seed(1) end},
+  ["nn.with_seed: no seed, no function"] = {"nn.with_seed: expected a function to run, got 3", function() tide.nn.with_seed(nil, 3) end},
+  -- words
+  ["option: an integer"] = {"option seed must be an integer, got 1.5", function() tide.zeros({1}, {seed = 1.5}) end},
+  ["option: swapped letters"] = {'did you mean "relu"', function() tide.nn.activation("rleu") end},
+  ["number: nan"] = {"got nan", function() tide.odeint(function(_, y) return y end, tide.ones{1}, {0, 0 / 0}) end},
   ["cat: empty"] = {"tide.cat: expected a list of tensors", function() tide.cat{} end},
   ["cat: number"] = {"tide.cat: expected a tensor, got 1", function() tide.cat{x, 1} end},
   ["cat: shapes"] = {"cat along axis 1: tensor 2 has shape {1, 2}", function() tide.cat{x, tide.ones{1, 2}} end},
@@ -177,6 +203,25 @@ for name, row in pairs(rows) do
     assert(type(message) == "string" and message:find(row[1]), "the message was: " .. tostring(message))
     assert(message:find("^[^:]*test_misuse.lua:%d+:"), "no position of the user's line: " .. message)
     assert(not core.is_recording())
+  end
+end
+
+-- Wrong values of the engine's variables: require "tide" says so. Another program run has another environment.
+tests["environment variables that are wrong"] = function()
+  local here = debug.getinfo(1, "S").source:match("^@(.*)tests/lua/[^/]*$")
+  for setting, wanted in pairs{
+    ["TIDE_ISA=foo"] = 'TIDE_ISA must be generic, avx2 or avx512, got "foo"',
+    ["TIDE_THREADS=x"] = 'TIDE_THREADS must be an integer in 1..256, got "x"',
+    ["TIDE_THREADS=0"] = 'TIDE_THREADS must be an integer in 1..256, got "0"',
+    ["TIDE_THREADS=257"] = "1..256",
+    ["TIDE_THREADS=2 TIDE_ISA=generic"] = "fine generic 2",
+    ["TIDE_THREADS= TIDE_ISA="] = "fine",
+  } do
+    local code = [[local t = require "tide" print("fine", t.core.build_info().isa, t.threads())]]
+    local pipe = assert(io.popen(("%s %s./tide -e '%s' 2>&1"):format(setting, here, code)))
+    local text = pipe:read("a"):gsub("\t", " ")
+    pipe:close()
+    assert(text:find(wanted, 1, true), setting .. ": " .. text)
   end
 end
 

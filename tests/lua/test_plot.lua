@@ -185,6 +185,33 @@ tests["a script runs alone from its folder and remakes the same bytes"] = in_fol
   equal(files.read(path), first)
 end)
 
+tests["a script runs from any folder, and draws beside itself or where OUT says"] = in_folder(function(folder)
+  local inside, elsewhere = files.join(folder, "é b"), files.join(folder, "elsewhere")
+  assert(files.make_folder(elsewhere))
+  local path, script = files.join(inside, "it's.svg"), files.join(inside, "it's.gp")
+  everything():save(path)
+  local first = files.read(path)
+  local function run(from, arguments, made)
+    os.remove(path)
+    local ok, output = files.run(("cd %s && LC_ALL=C.UTF-8 gnuplot -d %s"):format(files.quote(from), arguments))
+    assert(ok and output == "", output)
+    equal(files.read(made), first)
+    if made ~= path then
+      assert(not files.exists(path))
+      os.remove(made)
+    end
+  end
+  run(elsewhere, files.quote(script), path)
+  run(elsewhere, files.quote("../é b/it's.gp"), path)
+  run(folder, files.quote("é b/it's.gp"), path)
+  run(inside, files.quote("it's.gp"), path)
+  run(inside, "< " .. files.quote("it's.gp"), path)
+  run(elsewhere, "-e " .. files.quote("load '" .. script:gsub("'", "''") .. "'"), path)
+  run(elsewhere, "-e \"OUT='mine.svg'\" " .. files.quote(script), files.join(elsewhere, "mine.svg"))
+  local _, left = files.run("ls -A " .. files.quote(elsewhere))
+  equal(left, "")
+end)
+
 tests["a failing script keeps the old picture and says where it failed"] = in_folder(function(folder)
   local path = files.join(folder, "a.svg")
   sample():save(path)

@@ -53,6 +53,8 @@ end
 tests["values are printed nested, sorted and bounded"] = function()
   equal(pretty.show("text"), "text")
   equal(pretty.show(0.5), "0.5")
+  equal(pretty.show(0 / 0), "nan") -- the sign of the C library's "-nan" says nothing
+  equal(pretty.show({-(0 / 0)}), "{nan}")
   equal(pretty.show({}), "{}")
   equal(pretty.show({1, 2, b = "x", a = {true}}), '{1, 2, a = {true}, b = "x"}')
   equal(pretty.show({[2.5] = 1, ["a b"] = 2, [10] = 3}), '{[2.5] = 1, [10] = 3, ["a b"] = 2}')
