@@ -22,8 +22,7 @@ struct session *session_get(lua_State *L)
     return s;
 }
 
-/* Is this chunk part of the library (its files lie under one of the registered folders)? */
-static int is_library(lua_State *L, const char *source)
+int is_library(lua_State *L, const char *source)
 {
     int inside = 0;
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LIBRARY_ROOTS);
@@ -59,6 +58,8 @@ int binding_error(lua_State *L, const char *format, ...)
     return lua_error(L);
 }
 
+double unsigned_nan(double v) { return isnan(v) ? fabs(v) : v; }
+
 void binding_check(lua_State *L, enum status status)
 {
     if (status != STATUS_OK) binding_error(L, "%s", status_message());
@@ -78,7 +79,7 @@ double number_check(lua_State *L, double value, enum dtype dtype)
 {
     if (!dtype_is_float(dtype) && (value != floor(value) || fabs(value) > 0x1p53 || (dtype == UINT8 && (value < 0 || value > 255))))
         binding_error(L, "the number %f does not fit a tensor of dtype %s, and numbers never change a dtype; convert with x:to(\"float32\")",
-                      value, dtype_name(dtype));
+                      unsigned_nan(value), dtype_name(dtype));
     return value;
 }
 
@@ -92,6 +93,7 @@ int integers_check(lua_State *L, int arg, const char *what, int64_t *out, int mo
         lua_rawgeti(L, arg, i + 1);
         out[i] = lua_tointegerx(L, -1, &whole);
         if (!whole || lua_type(L, -1) != LUA_TNUMBER) {
+            if (lua_type(L, -1) == LUA_TNUMBER) lua_pushnumber(L, unsigned_nan(lua_tonumber(L, -1)));
             luaL_tolstring(L, -1, NULL);
             return binding_error(L, "%s: entry %d must be an integer, got %s", what, i + 1, lua_tostring(L, -1));
         }

@@ -19,6 +19,9 @@
 #define PROGRAM_TYPE "tide.Program"
 #define LIBRARY_ROOTS "tide.library_roots" /* registry: list of folder prefixes */
 
+/* Is this chunk (lua_Debug's source) part of the library: does its file lie under one of the registered folders? */
+int is_library(lua_State *L, const char *source);
+
 struct value {
     struct tensor *tensor; /* concrete: owned reference; NULL when symbolic or closed */
     struct tape *tape;     /* symbolic: owned reference to the tape; NULL when concrete */
@@ -67,6 +70,9 @@ void value_apply(lua_State *L, enum op_id op, const struct attrs *attrs, int fir
  * caller that is not part of Tide's library in front, so that the user sees a line of their own. */
 void binding_check(lua_State *L, enum status status);
 int binding_error(lua_State *L, const char *format, ...);
+
+/* The number for a message: NaN without its sign, which printf would show as "-nan". */
+double unsigned_nan(double v);
 
 /* A dtype name or nil (then `fallback`) at `arg`. */
 enum dtype dtype_check(lua_State *L, int arg, int fallback);

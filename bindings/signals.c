@@ -6,6 +6,10 @@
  * flag would be inherited by every coroutine but makes all Lua code about twice as slow. So coroutine.resume and coroutine.wrap are
  * replaced, while the handler is installed, by the same functions that also remember the running state (`running`).
  *
+ * Code that catches errors may go on after the first Ctrl-C. A second one within a second ends a script at once; at a prompt it
+ * stops the line (`insisted`): the hook stays and raises again in every caller that is the user's, until the prompt holds
+ * interrupts.
+ *
  * Under stock lua5.4 nothing is installed unless a script calls on_interrupt(true): stock Lua's own handler then stops Lua code
  * only, and loops inside the engine run to their end. (Stock lua installs its handler anew for each -e and for the script: ask
  * inside it.) */
@@ -19,17 +23,24 @@
 #include "binding.h"
 #include "system.h"
 
-static lua_State *volatile running; /* the state whose code runs now; NULL: handler not installed */
-static volatile sig_atomic_t held;  /* requests only set the flag; nothing is raised in Lua code */
-static lua_State *main_state;       /* the main state of whoever installed the handler */
-static pthread_t owner;             /* the thread that runs Lua */
+static lua_State *volatile running;    /* the state whose code runs now; NULL: handler not installed */
+static volatile sig_atomic_t held;     /* requests only set the flag; nothing is raised in Lua code */
+static volatile sig_atomic_t prompt;   /* a prompt runs: a second Ctrl-C stops the line, not the program */
+static volatile sig_atomic_t insisted; /* every level of the user's code is to be left */
+static volatile double last, since;    /* the last signal; the oldest that is unanswered */
+static lua_State *main_state;          /* the main state of whoever installed the handler */
+static pthread_t owner;                /* the thread that runs Lua */
 static struct sigaction action_before;
 
 static void stop_hook(lua_State *L, lua_Debug *where)
 {
-    lua_sethook(L, NULL, 0, 0);
-    if (held || !interrupt_take()) return; /* the engine has already raised the error */
+    if (held || !insisted) lua_sethook(L, NULL, 0, 0);
+    if (held) return;
+    int taken = interrupt_take();
+    if (!taken && !insisted) return; /* the engine has already raised the error */
     lua_getinfo(L, "Sl", where);
+    /* What the library does after an error, to put things right, may end. */
+    if (!taken && (where->currentline <= 0 || is_library(L, where->source))) return;
     if (where->currentline > 0) {
         lua_pushfstring(L, "%s:%d: interrupted", where->short_src, where->currentline);
     } else {
@@ -43,7 +54,6 @@ static void set_stop_hook(lua_State *L) { lua_sethook(L, stop_hook, LUA_MASKCALL
 /* Only calls what POSIX or (for lua_sethook) the Lua manual allows in a handler. */
 static void handle_sigint(int signal_number)
 {
-    static double last;
     int errno_before = errno;
     if (!pthread_equal(pthread_self(), owner)) { /* a worker got it: the Lua state may be touched by its own thread only */
         pthread_kill(owner, signal_number);
@@ -51,11 +61,14 @@ static void handle_sigint(int signal_number)
         return;
     }
     double now = monotonic_seconds();
-    if (interrupt_pending() && now - last < 1.0) { /* unanswered, and the user insists */
+    int again = now - last < 1.0;
+    last = now;
+    if (!interrupt_pending()) since = now;
+    if (again && (!prompt || now - since > 0.1)) { /* a script; or a line that does not answer */
         signal(signal_number, SIG_DFL);
         raise(signal_number);
     }
-    last = now;
+    if (again && prompt && !held) insisted = 1;
     interrupt_request();
     if (running) set_stop_hook(running);
     errno = errno_before;
@@ -65,7 +78,7 @@ static void handle_sigint(int signal_number)
 static void set_running(lua_State *L)
 {
     running = L;
-    if (interrupt_pending()) set_stop_hook(L);
+    if (interrupt_pending() || insisted) set_stop_hook(L);
 }
 
 /* lcorolib.c's auxresume, with the running state kept: results or an error message are left on L; -1 for an error. */
@@ -155,7 +168,7 @@ static void uninstall(void)
     if (!running) return;
     sigaction(SIGINT, &action_before, NULL);
     running = NULL;
-    held = 0;
+    held = prompt = insisted = 0;
     interrupt_clear();
 }
 
@@ -167,6 +180,7 @@ static int on_interrupt(lua_State *L)
     if (wanted && !before) {
         if (!lua_pushthread(L)) return luaL_error(L, "on_interrupt: call it from the main program, not from a coroutine");
         interrupt_clear();
+        last = -1.0;
         owner = pthread_self();
         main_state = running = L;
         struct sigaction action = {.sa_handler = handle_sigint}; /* no SA_RESTART: reads at the prompt must return */
@@ -185,8 +199,22 @@ static int on_interrupt(lua_State *L)
 static int hold_interrupts(lua_State *L)
 {
     held = lua_toboolean(L, 1);
+    if (held) {
+        insisted = 0;
+    } else {
+        last = -1.0; /* what was pressed at the prompt does not count for the line */
+    }
     if (!held && running && interrupt_pending()) set_stop_hook(running);
     return 0;
+}
+
+/* at_prompt(true | false) -> what it was before. */
+static int at_prompt(lua_State *L)
+{
+    int before = prompt;
+    prompt = lua_toboolean(L, 1);
+    lua_pushboolean(L, before);
+    return 1;
 }
 
 /* The state closes: the handler's code is about to be unloaded. */
@@ -210,6 +238,7 @@ void open_signals(lua_State *L)
     static const luaL_Reg functions[] = {
         {"on_interrupt", on_interrupt},
         {"hold_interrupts", hold_interrupts},
+        {"at_prompt", at_prompt},
         {"interrupt", interrupt_state},
         {NULL, NULL},
     };

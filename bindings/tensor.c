@@ -202,7 +202,7 @@ static int tensor_index(lua_State *L)
         return 1;
     }
     lua_tointegerx(L, 2, &whole);
-    if (!whole) return binding_error(L, "a tensor is indexed by integers, got %f", lua_tonumber(L, 2));
+    if (!whole) return binding_error(L, "a tensor is indexed by integers, got %f", unsigned_nan(lua_tonumber(L, 2)));
     struct value *v = value_check(L, 1);
     struct array a = *value_spec(v);
     int64_t i = element_index(L, &a);
@@ -390,7 +390,7 @@ static void fill_nested(lua_State *L, const struct array *a, int axis, int64_t *
             binding_error(L, "tensor: element %d must be a number, got a %s", (int)*at + 1, luaL_typename(L, -1));
         double value = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tonumber(L, -1);
         if (!dtype_is_float(a->dtype) && (value != floor(value) || (a->dtype == UINT8 && (value < 0 || value > 255)) || value < -0x1p63 || value >= 0x1p63))
-            binding_error(L, "tensor: element %d is %f, which %s cannot hold", (int)*at + 1, value, dtype_name(a->dtype));
+            binding_error(L, "tensor: element %d is %f, which %s cannot hold", (int)*at + 1, unsigned_nan(value), dtype_name(a->dtype));
         array_set(a, (*at)++, value);
         return;
     }

@@ -34,8 +34,14 @@ int file_is_gzip(const struct file_bytes *bytes);
  * `limit` bytes come out; STATUS_MEMORY. */
 enum status file_gunzip(struct file_bytes *out, const struct file_bytes *packed, size_t limit);
 
+/* Unpack no more than the first `n` bytes, or all when there are fewer: out->size tells. For headers, which say how much there is
+ * to come: whoever trusts the data instead pays gigabytes for a small file that lies. Errors: as above. */
+enum status file_gunzip_head(struct file_bytes *out, const struct file_bytes *packed, size_t n);
+
 /* Unpack a raw deflate stream of `n` bytes into exactly `size` bytes at `to`. Errors: STATUS_FORMAT, STATUS_MEMORY. */
 enum status file_inflate(unsigned char *to, size_t size, const unsigned char *from, size_t n);
+/* The first `size` bytes of it; there must be so many. */
+enum status file_inflate_head(unsigned char *to, size_t size, const unsigned char *from, size_t n);
 
 /* ---- writing: open, write..., close ---- */
 struct file_writer;

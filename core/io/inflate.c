@@ -84,19 +84,23 @@ enum status file_inflate(unsigned char *to, size_t size, const unsigned char *fr
 
 int file_is_gzip(const struct file_bytes *bytes) { return bytes->size >= 2 && bytes->data[0] == 0x1f && bytes->data[1] == 0x8b; }
 
-/* Twice the room, at most `cap`. */
+/* Room that is taken on the word of a header, beside three times the packed size. */
+#define FIRST_ROOM ((size_t)32 << 20)
+
+/* The first room is full, so the claim that there is more is not idle: all the room that there may be, at once. */
 static enum status grow(struct file_bytes *b, struct span *s, size_t cap)
 {
-    size_t used = b->size - s->left_out, size = b->size < cap / 2 ? 2 * b->size : cap;
-    unsigned char *data = memory_realloc(b->data, size);
+    size_t used = b->size - s->left_out;
+    unsigned char *data = memory_realloc(b->data, cap);
     if (!data) return memory_status();
-    *b = (struct file_bytes){data, size};
+    *b = (struct file_bytes){data, cap};
     s->to = data + used;
-    s->left_out = size - used;
+    s->left_out = cap - used;
     return STATUS_OK;
 }
 
-static enum status gunzip_members(z_stream *z, struct file_bytes *b, struct span *s, size_t cap, size_t limit)
+/* `beyond` says what is wrong with more than `cap` bytes; NULL: nothing, the rest is not wanted. */
+static enum status gunzip_members(z_stream *z, struct file_bytes *b, struct span *s, size_t cap, const char *beyond)
 {
     for (;;) {
         int code = run(z, s);
@@ -112,24 +116,22 @@ static enum status gunzip_members(z_stream *z, struct file_bytes *b, struct span
         } else if (b->size < cap) {
             TRY(grow(b, s, cap));
         } else {
-            return status_set(STATUS_FORMAT, "the gzip data unpack to more than %zu bytes%s", cap,
-                              cap < limit ? ", which no honest deflate stream of this length does" : " (the limit)");
+            return beyond ? status_set(STATUS_FORMAT, "the gzip data unpack to more than %zu bytes%s", cap, beyond) : STATUS_OK;
         }
     }
 }
 
-enum status file_gunzip(struct file_bytes *out, const struct file_bytes *packed, size_t limit)
+static enum status gunzip(struct file_bytes *out, const struct file_bytes *packed, size_t cap, const char *beyond)
 {
     z_stream z;
-    size_t cap = packed->size < limit / FILE_RATIO_LIMIT ? packed->size * FILE_RATIO_LIMIT : limit;
-    /* Idx files, the usual guests, shrink about five times. */
-    struct file_bytes b = {NULL, packed->size < cap / 8 ? 8 * packed->size : cap};
+    struct file_bytes b = {NULL, packed->size < cap / 3 ? 3 * packed->size : cap};
+    b.size = cap - b.size < FIRST_ROOM ? cap : b.size + FIRST_ROOM;
     b.data = memory_alloc(b.size);
     if (!b.data) return memory_status();
     struct span s = {packed->data, b.data, packed->size, b.size};
     enum status status = start(&z, 15 + 16);
     if (status == STATUS_OK) {
-        status = gunzip_members(&z, &b, &s, cap, limit);
+        status = gunzip_members(&z, &b, &s, cap, beyond);
         inflateEnd(&z);
     }
     if (status != STATUS_OK) {
@@ -138,4 +140,30 @@ enum status file_gunzip(struct file_bytes *out, const struct file_bytes *packed,
     }
     *out = (struct file_bytes){b.data, b.size - s.left_out};
     return STATUS_OK;
+}
+
+enum status file_gunzip(struct file_bytes *out, const struct file_bytes *packed, size_t limit)
+{
+    if (packed->size >= limit / FILE_RATIO_LIMIT) return gunzip(out, packed, limit, " (the limit)");
+    return gunzip(out, packed, packed->size * FILE_RATIO_LIMIT, ", which no honest deflate stream of this length does");
+}
+
+enum status file_gunzip_head(struct file_bytes *out, const struct file_bytes *packed, size_t n)
+{
+    return gunzip(out, packed, n, NULL);
+}
+
+enum status file_inflate_head(unsigned char *to, size_t size, const unsigned char *from, size_t n)
+{
+    z_stream z;
+    struct span s = {from, to, n, size};
+    TRY(start(&z, -15));
+    int code = run(&z, &s);
+    enum status status = STATUS_OK;
+    if (s.left_out > 0 && (code == Z_STREAM_END || code == Z_BUF_ERROR))
+        status = status_set(STATUS_FORMAT, "the compressed data end too early, after %zu bytes of content", size - s.left_out);
+    else if (code != Z_STREAM_END && code != Z_BUF_ERROR)
+        status = broken(code, &z);
+    inflateEnd(&z);
+    return status;
 }

@@ -6,6 +6,7 @@
 #define MAGIC "\x93NUMPY"
 #define MAGIC_SIZE 6
 #define HEADER_LIMIT 65536
+_Static_assert(NPY_HEADER_LIMIT == HEADER_LIMIT + MAGIC_SIZE + 6, "the longest start and the longest text");
 #define HEADER_SIZE 320 /* longest that is written: 8 sizes of 10 digits and the fixed words, padded to 64 */
 
 /* ---- the header: {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), } ---- */
@@ -133,9 +134,10 @@ static enum status parse_header(const char *text, size_t length, struct raw_layo
     return STATUS_OK;
 }
 
-enum status npy_read(struct tensor **out, const unsigned char *bytes, size_t size)
+/* The header and where the elements start. */
+static enum status read_header(struct raw_layout *layout, size_t *data, const unsigned char *bytes, size_t size)
 {
-    struct raw_layout layout = {0};
+    *layout = (struct raw_layout){0};
     if (size < MAGIC_SIZE + 4 || memcmp(bytes, MAGIC, MAGIC_SIZE) != 0)
         return status_set(STATUS_FORMAT, "it is no .npy file (%s)", size < MAGIC_SIZE + 4 ? "too short" : "wrong magic");
     int major = bytes[MAGIC_SIZE], minor = bytes[MAGIC_SIZE + 1];
@@ -149,8 +151,24 @@ enum status npy_read(struct tensor **out, const unsigned char *bytes, size_t siz
     if (length > size - start)
         return status_set(STATUS_FORMAT, "the .npy header claims %zu bytes, the file holds %zu after its start", length,
                           size - start);
-    TRY(parse_header((const char *)bytes + start, length, &layout));
-    return raw_read(out, &layout, bytes + start + length, size - start - length);
+    *data = start + length;
+    return parse_header((const char *)bytes + start, length, layout);
+}
+
+enum status npy_read(struct tensor **out, const unsigned char *bytes, size_t size)
+{
+    struct raw_layout layout;
+    size_t data;
+    TRY(read_header(&layout, &data, bytes, size));
+    return raw_read(out, &layout, bytes + data, size - data);
+}
+
+enum status npy_check(const unsigned char *bytes, size_t size)
+{
+    struct raw_layout layout;
+    size_t data;
+    TRY(read_header(&layout, &data, bytes, size));
+    return raw_check(&layout, size - data);
 }
 
 /* ---- writing ---- */

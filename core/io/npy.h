@@ -13,6 +13,10 @@
 /* One array from the bytes of a whole .npy file. Errors: STATUS_FORMAT, STATUS_MEMORY. */
 enum status npy_read(struct tensor **out, const unsigned char *bytes, size_t size);
 
+/* Does the header fit a file of `size` bytes? Looks at the first NPY_HEADER_LIMIT bytes at most. Errors: STATUS_FORMAT. */
+#define NPY_HEADER_LIMIT ((size_t)65548)
+enum status npy_check(const unsigned char *bytes, size_t size);
+
 /* Header and elements to a sink. */
 enum status npy_write(const struct array *a, raw_sink *sink, void *context);
 /* Bytes that npy_write produces. */

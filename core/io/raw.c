@@ -126,15 +126,21 @@ static enum status copy_elements(const struct raw_layout *layout, const unsigned
     return STATUS_OK;
 }
 
-enum status raw_read(struct tensor **out, const struct raw_layout *layout, const unsigned char *bytes, size_t size)
+enum status raw_check(const struct raw_layout *layout, size_t size)
 {
     size_t needed;
     TRY(raw_bytes(layout, &needed));
-    enum dtype dtype = kinds[layout->kind].dtype;
     if (needed != size)
         return status_set(STATUS_FORMAT, "header says %zu elements of %s (%zu bytes), the file holds %zu%s",
                           needed / kinds[layout->kind].size, kinds[layout->kind].text, needed, size,
                           size > needed ? ": bytes follow the data" : "");
+    return STATUS_OK;
+}
+
+enum status raw_read(struct tensor **out, const struct raw_layout *layout, const unsigned char *bytes, size_t size)
+{
+    TRY(raw_check(layout, size));
+    enum dtype dtype = kinds[layout->kind].dtype;
     struct tensor *t;
     TRY(tensor_new(&t, dtype, layout->rank, layout->shape));
     enum status status = STATUS_OK;

@@ -33,8 +33,11 @@ const char *raw_names(enum raw_format format);
 /* Bytes of the elements. Errors: STATUS_FORMAT for rank > MAX_RANK, an extent outside 0..MAX_DIM, a product beyond 2^63. */
 enum status raw_bytes(const struct raw_layout *layout, size_t *bytes);
 
+/* Are these the `size` bytes that the layout needs? Errors: those of raw_bytes; STATUS_FORMAT, the message says both. */
+enum status raw_check(const struct raw_layout *layout, size_t size);
+
 /* A new row-major tensor from exactly `size` bytes. Allocates nothing before the size has been found right.
- * Errors: those of raw_bytes; STATUS_FORMAT when size is not what the layout needs (the message says both); STATUS_MEMORY. */
+ * Errors: those of raw_check; STATUS_MEMORY. */
 enum status raw_read(struct tensor **out, const struct raw_layout *layout, const unsigned char *bytes, size_t size);
 
 /* Where written bytes go; also used for checksums and for counting. */

@@ -6,6 +6,21 @@ local core = require "tide.core"
 local here = debug.getinfo(1, "S").source:match("^@(.*)init%.lua$")
 if here then core.library_root(here) end
 
+-- A wrong value of a variable that the engine reads when it is loaded must not pass for the default.
+local function check_environment()
+  local isa, threads = os.getenv("TIDE_ISA") or "", os.getenv("TIDE_THREADS") or ""
+  local valid = {generic = true, avx2 = true, avx512 = true}
+  if isa ~= "" and not valid[isa] then core.raise(('TIDE_ISA must be generic, avx2 or avx512, got "%s"'):format(isa)) end
+  if isa ~= "" and isa ~= core.build_info().isa then
+    core.raise(('TIDE_ISA is "%s", which this processor or this build lacks; unset it for the best there is'):format(isa))
+  end
+  local n = threads:find("^%d+$") and tonumber(threads)
+  if threads ~= "" and not (n and n >= 1 and n <= 256) then
+    core.raise(('TIDE_THREADS must be an integer in 1..256, got "%s"'):format(threads))
+  end
+end
+check_environment()
+
 local tide = {_VERSION = core.build_info().version, core = core}
 
 local function include(module)

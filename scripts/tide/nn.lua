@@ -27,10 +27,14 @@ end
 
 --- Run make() with the default generator at the start of stream `seed`, then restore it; seed nil just runs it.
 function M.with_seed(seed, make)
-  if seed == nil then return make() end
-  if type(seed) ~= "number" or not math.tointeger(seed) then
+  if seed ~= nil and (type(seed) ~= "number" or not math.tointeger(seed)) then
     raise("nn.with_seed: the seed must be an integer, got " .. options.show(seed))
   end
+  local meta = getmetatable(make)
+  if type(make) ~= "function" and not (type(meta) == "table" and meta.__call) then
+    raise("nn.with_seed: expected a function to run, got " .. options.show(make))
+  end
+  if seed == nil then return make() end
   local old_seed, old_block = core.rng_state()
   core.rng_state(math.tointeger(seed), 0)
   local results = table.pack(pcall(make))
@@ -57,6 +61,11 @@ function M.parameters(model)
   return list
 end
 
+local function check_tensor(where, x)
+  if not tree.is_tensor(x) then raise(("%s: expected a tensor, got %s"):format(where, options.show(x))) end
+  return x
+end
+
 -- ---- activations ----
 
 local activations = {"relu", "tanh", "sigmoid", "softplus", "sin", "cos", "exp", "abs", "square", "identity"}
@@ -69,7 +78,7 @@ end
 local function activate(x, name) return name == "identity" and x or x[name](x) end
 
 M.activation = (function()
-  local make = class("nn.activation", function(self, x) return activate(x, self.act) end)
+  local make = class("nn.activation", function(self, x) return activate(check_tensor("nn.activation", x), self.act) end)
   return function(name) return make{act = activation("nn.activation", name)} end
 end)()
 
@@ -125,8 +134,7 @@ end
 -- ---- layers ----
 
 local function check_features(where, x, axis, wanted)
-  if not tree.is_tensor(x) then raise(("%s: expected a tensor, got %s"):format(where, options.show(x))) end
-  local shape = x:shape()
+  local shape = check_tensor(where, x):shape()
   if shape[axis < 0 and #shape + 1 + axis or axis] ~= wanted then
     raise(("%s: x must have %d %s, got shape {%s}"):format(where, wanted, axis < 0 and "features on its last axis" or "channels",
       table.concat(shape, ", ")))
@@ -134,6 +142,9 @@ local function check_features(where, x, axis, wanted)
 end
 
 local make_linear = class("nn.linear", function(self, x)
+  if not tree.is_tensor(self.weight) then
+    raise("nn.linear: the layer's weight must be a tensor of shape n_out, n_in, got " .. options.show(self.weight))
+  end
   check_features("nn.linear", x, -1, self.weight:shape()[2])
   local y = core.apply("matmul", {0, 1}, x:rank() == 1 and x:reshape{1, -1} or x, self.weight)
   if x:rank() == 1 then y = y:reshape{-1} end
@@ -177,12 +188,13 @@ end
 function M.conv1d(c_in, c_out, k, opts) return conv_layer("nn.conv1d", make_conv1d, c_in, c_out, k, opts, 1) end
 function M.conv2d(c_in, c_out, k, opts) return conv_layer("nn.conv2d", make_conv2d, c_in, c_out, k, opts, 2) end
 
-local make_flatten = class("nn.flatten", function(_, x) return x:reshape{x:shape()[1], -1} end)
+local make_flatten = class("nn.flatten", function(_, x) return x:reshape{check_tensor("nn.flatten", x):shape()[1], -1} end)
 --- N,... to N,features.
 function M.flatten() return make_flatten{} end
 
 -- Zeros beside the features (N,d) or channels (N,C,...) of x, after them.
 local make_augment = class("nn.augment", function(self, x)
+  check_tensor("nn.augment", x)
   if self.p == 0 then return x end
   local shape = x:shape()
   if #shape < 2 then raise(("nn.augment: x must have shape N,d or N,C,..., got {%s}"):format(table.concat(shape, ", "))) end
@@ -226,6 +238,9 @@ end
 -- A model that is called as f(t, y) when it depends on time, and as f(y) or f(t, y) when it does not.
 local function field_arguments(where, self, a, b)
   if tree.is_tensor(b) then return a, b end
+  if not tree.is_tensor(a) then
+    raise(("%s: y of field(t, y) or field(y) must be a tensor, got %s"):format(where, options.show(b == nil and a or b)))
+  end
   if self.time then raise(where .. ": this field depends on time; call it as field(t, y)") end
   return nil, a
 end

@@ -12,17 +12,20 @@ local function raise(message, level)
   error(message, level + 1)
 end
 
--- Levenshtein distance, used only to suggest names.
+-- Edits from a to b (a swap of neighbours is one), used only to suggest names.
 local function distance(a, b)
-  local previous = {}
+  local before, previous = nil, {}
   for j = 0, #b do previous[j] = j end
   for i = 1, #a do
     local current = {[0] = i}
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
       current[j] = math.min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + cost)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        current[j] = math.min(current[j], before[j - 2] + 1)
+      end
     end
-    previous = current
+    before, previous = previous, current
   end
   return previous[#b]
 end
@@ -65,6 +68,7 @@ end
 
 local function show(v)
   if type(v) == "string" then return ("%q"):format(v) end
+  if v ~= v and type(v) == "number" then return "nan" end -- printf may say "-nan"
   if type(v) == "number" or type(v) == "boolean" or v == nil then return tostring(v) end
   return "a " .. options.typename(v)
 end
@@ -78,6 +82,16 @@ local function type_matches(v, wanted)
     if name == "integer" and math.type(v) == "float" and v == math.floor(v) and math.abs(v) < 2 ^ 53 then return true end
   end
   return false
+end
+
+-- "an integer or a table" of "integer|table".
+local function described(wanted)
+  local words = {}
+  for name in wanted:gmatch("[^|]+") do
+    if name == "any" then return "a value" end
+    words[#words + 1] = (name:find("^[aeiou]") and "an " or "a ") .. name
+  end
+  return table.concat(words, " or ")
 end
 
 --- Check `given` (a table or nil) against `spec`; returns a fresh table with defaults filled in.
@@ -95,7 +109,7 @@ function options.check(where, given, spec, level)
       raise(("%s: %s"):format(where, options.unknown("option", key, options.sorted_keys(spec))), level)
     end
     if not type_matches(value, rule[1]) then
-      raise(("%s: option %s must be a %s, got %s"):format(where, key, rule[1]:gsub("|", " or a "), show(value)), level)
+      raise(("%s: option %s must be %s, got %s"):format(where, key, described(rule[1]), show(value)), level)
     end
     if rule.check then
       local ok, expected = rule.check(value)
@@ -106,7 +120,7 @@ function options.check(where, given, spec, level)
   for key, rule in pairs(spec) do
     if out[key] == nil then
       if rule.required then
-        raise(("%s: option %s is missing; it must be a %s"):format(where, key, rule[1]:gsub("|", " or a ")), level)
+        raise(("%s: option %s is missing; it must be %s"):format(where, key, described(rule[1])), level)
       end
       out[key] = rule.default
     end

@@ -55,6 +55,7 @@ local function tensor_summary(v)
 end
 
 local function leaf(v, nested)
+  if v ~= v and type(v) == "number" then return "nan" end -- printf may say "-nan"
   if type(v) == "string" then return nested and quoted(v) or v end
   if nested and type(v) == "userdata" then
     local meta = debug.getmetatable(v)

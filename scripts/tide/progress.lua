@@ -57,6 +57,7 @@ local function show_count(n)
 end
 
 local function show_value(v)
+  if v ~= v then return "nan" end -- printf may say "-nan"
   if math.type(v) == "float" then return ("%.4g"):format(v) end
   return tostring(v)
 end

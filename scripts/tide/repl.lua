@@ -299,6 +299,7 @@ function repl.start(opts)
   opts = opts or {}
   local handled, before = pcall(core.on_interrupt, true)
   core.hold_interrupts(true)
+  local nested = core.at_prompt(true)
   local session = open_session(opts)
   fill(session)
   if opts.init ~= false then run_init(session) end
@@ -313,6 +314,7 @@ function repl.start(opts)
     if not good then io.stderr:write(tostring(message), "\n") end
   until ended
   session.editor:close()
+  core.at_prompt(nested)
   core.hold_interrupts(false)
   if handled and not before then core.on_interrupt(false) end
 end

@@ -95,7 +95,9 @@ function M.arange(first, last, step, opts)
   step = step == nil and 1 or check_number("tide.arange", "step", step)
   if step == 0 or step ~= step then raise("tide.arange: step must not be 0") end
   local n = (last - first) / step
-  if n ~= n or n > 2 ^ 31 - 2 then raise(("tide.arange: %g..%g in steps of %g has too many elements"):format(first, last, step)) end
+  if n ~= n or n > 2 ^ 31 - 2 then
+    raise(("tide.arange: %s..%s in steps of %s has too many elements"):format(options.show(first), options.show(last), options.show(step)))
+  end
   -- as in Lua's for; a float step gets the last element in spite of rounding
   return core.arange(first, step, math.max(0, math.floor(n + 1e-9 * math.abs(n)) + 1), creation_options("arange", opts).dtype)
 end
@@ -120,6 +122,7 @@ end
 
 function T.reshape(x, shape)
   local rank_hole, known, wanted = nil, 1, {}
+  check_tensor(x, "reshape")
   check_shape("reshape", shape)
   for i, n in ipairs(shape) do
     wanted[i] = n
@@ -141,7 +144,7 @@ function T.reshape(x, shape)
 end
 
 function T.transpose(x, a, b)
-  local order, rank = {}, x:rank()
+  local order, rank = {}, check_tensor(x, "transpose"):rank()
   if a == nil and b == nil then a, b = -2, -1 end
   a, b = axis_index("transpose", a, rank), axis_index("transpose", b, rank)
   for i = 1, rank do order[i] = i - 1 end
@@ -150,7 +153,7 @@ function T.transpose(x, a, b)
 end
 
 function T.permute(x, order)
-  local zero, rank = {}, x:rank()
+  local zero, rank = {}, check_tensor(x, "permute"):rank()
   for i, a in ipairs(check_shape("permute", order)) do zero[i] = axis_index("permute", a, rank) end
   return apply("permute", zero, x)
 end
@@ -292,8 +295,9 @@ end
 
 local function arg_reduction(name)
   return function(x, axis, keepdim)
+    check_tensor(x, name)
     if axis == nil then return apply("reshape", {}, apply(name, {0}, x:reshape{-1})) end
-    local at = axis_index(name, axis, check_tensor(x, name):rank())
+    local at = axis_index(name, axis, x:rank())
     local y = apply(name, {at}, x)
     if keepdim then return y end
     local shape = y:shape()
@@ -361,7 +365,7 @@ function T.clamp(x, low, high)
 end
 
 function T.flatten(x, first)
-  local shape, at = x:shape(), axis_index("flatten", first or 1, x:rank())
+  local shape, at = check_tensor(x, "flatten"):shape(), axis_index("flatten", first or 1, x:rank())
   return x:reshape(table.move({-1}, 1, 1, at + 1, table.move(shape, 1, at, 1, {})))
 end
 
@@ -510,7 +514,7 @@ end
 
 --- Values aligned, with dtype and shape; long axes are elided in the middle.
 function M.tostring(x)
-  local shape = x:shape()
+  local shape = check_tensor(x, "tide.tostring"):shape()
   local head = ("tensor %s {%s}"):format(x:dtype(), table.concat(shape, ", "))
   if core.is_symbolic(x) then return head .. " (symbolic)" end
   if #shape == 0 then return ("%s  %s"):format(format_number(x:item(), x:dtype()), head) end

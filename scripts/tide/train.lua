@@ -158,7 +158,7 @@ function M.train(opts)
     local value, grads, prediction = step(o.model, x, y)
     local number = value:item()
     if number ~= number or math.abs(number) == math.huge then
-      raise(("tide.train: the loss is %s at iteration %d; lower the learning rate, or use tighter tolerances"):format(number, i))
+      raise(("tide.train: the loss is %s at iteration %d; lower the learning rate, or use tighter tolerances"):format(options.show(number), i))
     end
     o.optimizer:step(grads)
     add_batch(sums, number, prediction, y, count, before)

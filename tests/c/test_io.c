@@ -1131,8 +1131,9 @@ static void test_lying_headers(void)
     CHECK(status == STATUS_FORMAT && strstr(status_message(), "cannot unpack to the 268435463"));
     CHECK(load_claim(&status, name, 0x7fffffff, n) < 1 << 20 && status == STATUS_FORMAT && strstr(status_message(), "limit"));
     CHECK(load_claim(&status, name, 30000000, 29000000) < bound && status == STATUS_FORMAT);
-    CHECK(load_claim(&status, name, 60000000, 60000000) < 130000000 && status == STATUS_OK); /* an honest one, larger than the first room */
-    for (int after = 0; status != STATUS_MEMORY || after < 8; after++) {
+    /* An honest one, larger than the first room. */
+    CHECK(load_claim(&status, name, 60000000, 60000000) < 130000000 && status == STATUS_OK);
+    for (int after = 0; after < 100; after++) {
         struct tensor *t = NULL;
         memory_fail_after(after, 0);
         status = idx_load(&t, name, FILE_UNPACK_LIMIT);
@@ -1141,6 +1142,7 @@ static void test_lying_headers(void)
         if (status == STATUS_OK) break;
         CHECK(status == STATUS_MEMORY);
     }
+    CHECK(status == STATUS_OK);
     CHECK(unlink(name) == 0);
 
     /* npz: the directory is right, the header of the array says 8 bytes. */
@@ -1169,7 +1171,7 @@ static void test_lying_headers(void)
     memory_reset_peak();
     CHECK(npz_read(&list, zip.data, zip.size, FILE_UNPACK_LIMIT) == STATUS_FORMAT);
     CHECK(memory_get_stats().peak_bytes - before.live_bytes < 1 << 20 && memory_get_stats().live_blocks == before.live_blocks);
-    CHECK(strstr(status_message(), "entry \"x.npy\": header says 1 elements of float64 (8 bytes), the file holds 100000000: bytes follow"));
+    CHECK(strstr(status_message(), "entry \"x.npy\": header says 1 elements of float64 (8 bytes), the file holds 100000000: bytes"));
     for (int after = 0; after < 4; after++) {
         memory_fail_after(after, 0);
         CHECK(npz_read(&list, zip.data, zip.size, FILE_UNPACK_LIMIT) == STATUS_MEMORY);

@@ -82,7 +82,8 @@ define{name = "tensor:take", args = "positions, axis", returns = "tensor",
   example = "x:take({1, 1, 3})"}
 define{name = "tide.cat", args = "list, axis", returns = "tensor", text = "Tensors joined along an existing axis (default 1).",
   example = "tide.cat({x, y}, 2)"}
-define{name = "tide.stack", args = "list, axis", returns = "tensor", text = "Tensors of one shape joined along a new axis (default 1). Numbers count as scalars of the dtype of the tensors beside them.",
+define{name = "tide.stack", args = "list, axis", returns = "tensor",
+  text = "Tensors of one shape joined along a new axis (default 1). Numbers count as scalars of the dtype of the tensors beside them.",
   example = "tide.stack({x, y}, 1)"}
 define{name = "tide.tostring", args = "x", returns = "string",
   text = "What tostring(x) gives: dtype, shape and aligned values; long axes are elided in the middle.", example = "tide.tostring(x)"}

@@ -17,6 +17,11 @@ local function number(v)
   return ("%.9g"):format(v)
 end
 
+-- From whatever folder gnuplot is started, data and picture lie beside the script, whose path it calls ARG0.
+local beside = [[
+HERE = exists('ARG0') ? ARG0 : ''
+while (strlen(HERE) && HERE[strlen(HERE):] ne '/') { HERE = HERE[1:strlen(HERE)-1] }]]
+
 local function one_line(text) return (text:gsub("[\r\n]+", " ")) end
 
 -- Number the blocks (a block that several elements draw is written once) and return the data file.
@@ -156,8 +161,9 @@ function script.render(figure, name, extension, text_terminal)
   for line in (f.note or ""):gmatch("[^\n]+") do lines[#lines + 1] = "# " .. line end
   lines[#lines + 1] = "\n" .. style.text():gsub("%s+$", "") .. "\n"
   lines[#lines + 1] = "set terminal " .. (text_terminal or terminals[extension](width, height, f))
-  lines[#lines + 1] = "DATA = " .. style.quote(name .. ".dat")
-  lines[#lines + 1] = "if (!exists('OUT')) OUT = " .. style.quote(out)
+  lines[#lines + 1] = beside
+  lines[#lines + 1] = "DATA = HERE." .. style.quote(name .. ".dat")
+  lines[#lines + 1] = "if (!exists('OUT')) OUT = HERE." .. style.quote(out)
   lines[#lines + 1] = "set output OUT"
   local several = #panels > 1
   if several then
