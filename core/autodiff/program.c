@@ -243,7 +243,7 @@ struct arena {
     int64_t end;
 };
 
-static int64_t round_up(size_t bytes) { return (int64_t)((bytes + 63) & ~(size_t)63); }
+static int64_t round_up(size_t bytes) { return bytes > 0 ? (int64_t)((bytes + MEMORY_SLACK + 63) & ~(size_t)63) : 0; }
 
 static int64_t arena_take(struct arena *a, size_t wanted)
 {

@@ -154,7 +154,7 @@ static enum status copy_with_kept(struct size *size, int n_outputs, const char *
                 copy[i] = tape_input(size->kept_vjp, spec->dtype, spec->rank, spec->shape);
             }
     }
-    if (kept > 0) size->kept_bytes += 128; /* vector loads may run over the end, but not into what another thread is writing */
+    if (kept > 0) size->kept_bytes += MEMORY_SLACK; /* vector loads may run over the end, but not into what another thread is writing */
     for (int i = 0; i < from->n && status == STATUS_OK; i++) {
         const struct node *node = &from->nodes[i];
         if (node->op == OP_INPUT || mark[i] == 2) continue;

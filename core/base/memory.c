@@ -6,7 +6,6 @@
 
 /* The header fills one alignment unit so that the user's block keeps the alignment. */
 #define ALIGNMENT 64
-#define SLACK 128 /* readable bytes behind every block: vector loads may run over the end (kernels/loops.h, product) */
 
 static _Atomic int64_t live_bytes, peak_bytes, allocations, live_blocks;
 static _Atomic int64_t fail_countdown = -1;
@@ -27,7 +26,7 @@ static int injected_failure(void)
 void *memory_alloc(size_t n)
 {
     size_t total;
-    if (!__builtin_add_overflow(n, (size_t)(2 * ALIGNMENT - 1 + SLACK), &total) && !injected_failure()) {
+    if (!__builtin_add_overflow(n, (size_t)(2 * ALIGNMENT - 1 + MEMORY_SLACK), &total) && !injected_failure()) {
         total &= ~(size_t)(ALIGNMENT - 1);
         char *raw = aligned_alloc(ALIGNMENT, total);
         if (raw) {

@@ -10,6 +10,10 @@
 
 #include "base/status.h"
 
+/* Readable bytes behind every block: vector loads may run over the end of the last row of an operand (kernels/loops.h, product). Whoever cuts
+ * a block into pieces that different threads write leaves as much between them. */
+#define MEMORY_SLACK 128
+
 struct memory_stats {
     int64_t live_bytes;  /* allocated and not yet freed */
     int64_t peak_bytes;  /* largest live_bytes so far */

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/conv_dense.h"
 #include "kernels/gemm.h"
@@ -40,7 +41,7 @@ struct geometry {
     int64_t tasks, lanes;
 };
 
-static size_t round_up(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+static size_t round_up(size_t bytes) { return (bytes + MEMORY_SLACK + 63) & ~(size_t)63; }
 
 /* Margins and result of the planes way. Forward and weight gradient: x with the convolution's padding, results OH x OW. Input gradient:
  * dx(i, j) needs dy(i + ph - a dh, j + pw - b dw), so dy gets margins of dh (KH - 1) - ph where that is positive; results H x W. */

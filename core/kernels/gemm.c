@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/loops.h"
 
@@ -77,7 +78,7 @@ static void pack_rows(enum dtype dtype, const void *b, int64_t ldb, int64_t k, i
 static int small_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda,
                          const void *b, int64_t ldb, double beta, void *c, int64_t ldc)
 {
-    _Alignas(64) char packed[PACKED_ELEMENTS * sizeof(double) + 128];
+    _Alignas(64) char packed[PACKED_ELEMENTS * sizeof(double) + MEMORY_SLACK];
     if (m * n > SMALL_WORK || m * n * k > SMALL_WORK || alpha != 1 || (beta != 0 && beta != 1)) return 0;
     if (tb) {
         if (k * n > PACKED_ELEMENTS) return 0;
