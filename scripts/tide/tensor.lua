@@ -564,6 +564,5 @@ end
 for name, method in pairs(T) do
   if M[name] == nil and name ~= "close" then M[name] = method end
 end
-for _, name in ipairs{"cat", "stack"} do M[name] = M[name] end
 
 return M
