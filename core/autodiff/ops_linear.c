@@ -302,6 +302,7 @@ enum status prepare_conv(struct call *c)
     if (!p) return memory_status();
     TRY(conv_of(c, &p->shape, &p->kind));
     p->shape.lanes = threads_count();
+    p->shape.precision = precision_get();
     c->scratch_bytes = conv_scratch(&p->shape, p->kind);
     c->run = run_conv;
     return STATUS_OK;

@@ -8,12 +8,14 @@
 
 #include <stddef.h>
 
+#include "kernels/precision.h"
 #include "tensor/tensor.h"
 
 struct conv {
     enum dtype dtype;
     int64_t n, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw, groups, oh, ow;
     int64_t lanes; /* work spaces, hence the most threads, to use: fixed when the scratch memory is sized */
+    enum precision precision; /* of float32 */
 };
 
 enum conv_kind { CONV_FORWARD, CONV_INPUT_GRADIENT, CONV_WEIGHT_GRADIENT };
