@@ -9,7 +9,7 @@
 
 struct field {
     int64_t n;       /* length of y */
-    int64_t n_theta; /* total length of the float parameters */
+    int64_t n_theta; /* length of the gradients of the parameters as the field has them; see field_theta_gradient */
     enum dtype dtype;
     int64_t nfe;     /* evaluations of f so far */
     int64_t nfe_vjp; /* evaluations of f that came with a vjp */
@@ -36,8 +36,11 @@ void field_free(struct field *f);
  * spec. batch: samples that y consists of, in equal shares one after the other (0 or 1: not known). Where the tape treats them
  * independently and they are much data, they are worked on tile by tile, tiles over the threads; the tiles depend on shapes only. */
 enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64_t batch);
-/* Where the parameters (tape inputs 2, 3, ...) are; borrowed until changed. */
-void field_set_parameters(struct field *f, const void *const *parameters);
+/* Where the parameters (tape inputs 2, 3, ...) are; borrowed until changed. What the field takes from them alone is computed now. */
+enum status field_set_parameters(struct field *f, const void *const *parameters);
+/* The field may have other parameters than those of the tape: results of what the tape computes from its parameters alone. own: gradients
+ * of these, as vjp makes them (n_theta numbers); thetabar: those of the float parameters set, one after the other. */
+enum status field_theta_gradient(struct field *f, const void *own, void *thetabar);
 
 /* Copy the nodes of `src` onto `dst`, with src's inputs replaced by the given nodes of dst; returns dst's node for `output`, or -1. */
 int tape_inline(struct tape *dst, const struct tape *src, const int *inputs, int output);

@@ -207,7 +207,7 @@ void vjp_matmul(struct vjp *v)
 /* x: N,C,H,W and w: O,C/groups,KH,KW with attrs (stride, padding, dilation, groups): fill everything and check it. */
 static enum status conv_geometry(const struct call *c, const int64_t x[4], const int64_t w[4], struct conv *s)
 {
-    *s = (struct conv){c->in[0].dtype, x[0], x[1], x[2], x[3], w[0], w[2], w[3], V(0), V(1), V(2), V(3), V(4), V(5), V(6), 0, 0, 1};
+    *s = (struct conv){c->in[0].dtype, x[0], x[1], x[2], x[3], w[0], w[2], w[3], V(0), V(1), V(2), V(3), V(4), V(5), V(6), 0, 0, 1, PRECISION_HIGHEST};
     if (s->sh < 1 || s->sw < 1 || s->dh < 1 || s->dw < 1 || s->groups < 1 || s->ph < 0 || s->pw < 0)
         return status_set(STATUS_ARGUMENT, "conv: stride, dilation and groups must be >= 1 and padding >= 0");
     if (s->c % s->groups || s->o % s->groups || w[1] != s->c / s->groups)

@@ -1,5 +1,9 @@
 /* A field made from a tape: programs for f and its vjp, whole or tile by tile.
  *
+ * What depends on parameters alone is computed once, when they are set: first what the simplified tape takes from them (its results are the
+ * parameters that the solver's gradient is about; theta_gradient takes it back to the real ones), then, for each program, transposes and
+ * the like that no gradient needs.
+ *
  * Each lane (at most one thread works in it at a time) has programs of its own, because a program has one arena. Parameter gradients are
  * added up over the tiles of a chunk, then over the chunks, in order: the result does not depend on the number of threads. */
 #include <stdatomic.h>
@@ -8,6 +12,7 @@
 #include "autodiff/batch.h"
 #include "autodiff/field.h"
 #include "autodiff/program.h"
+#include "autodiff/staged.h"
 #include "autodiff/vjp.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -33,13 +38,15 @@ struct size {
     int n_kept, *kept;   /* nodes of vjp that are kept */
     int64_t *kept_offset; /* bytes, in the residual of a tile */
     int64_t kept_bytes;
+    struct staged *staged[JOB_KINDS];
+    int bound[JOB_KINDS]; /* to the parameters in force */
 };
 
 struct instance {
     struct program *program[JOB_KINDS];
-    const void **inputs; /* t, y, the parameters, the cotangent, what was kept */
+    const void **inputs; /* t, y, the cotangent, what was kept, what is fixed */
     void **outputs;      /* ybar, one per float parameter, dy, what to keep */
-    int room;            /* for things kept */
+    int room;            /* for things kept and fixed */
 };
 
 struct lane {
@@ -49,9 +56,13 @@ struct lane {
 
 struct tape_field {
     struct field base;
-    int n_inputs, n_float;
-    int64_t *theta_offset; /* bytes of each float parameter's gradient in thetabar */
-    const void **parameters;
+    struct staged *simplified; /* of the whole batch: its body is the field, its fixed inputs are the field's parameters */
+    int n_inputs, n_float;     /* of the body */
+    int64_t *theta_offset;     /* bytes of each float parameter's gradient in thetabar */
+    struct program *theta_vjp; /* inputs: the given parameters, then the gradients of the field's; NULL: none was needed yet */
+    const void **theta_inputs;
+    void **theta_outputs;
+    const void **given;
     struct size size[2]; /* whole tiles, and the rest if there is one */
     int64_t share, n_tiles, n_chunks, n_lanes;
     struct lane *lanes;
@@ -187,29 +198,63 @@ static enum status make_kept(const struct tape_field *f, struct size *size)
     return status;
 }
 
-static enum status make_program(const struct tape_field *f, struct size *size, enum job_kind kind, struct program **out)
+/* The two stages of what a kind of job runs. */
+static enum status make_staged(const struct tape_field *f, struct size *size, enum job_kind kind)
 {
-    if (kind == EVAL) return program_new(out, size->tape, &size->dy, 1);
-    if (!size->vjp) TRY(make_vjp(f, size));
-    if (kind == VJP || kind == VJP_AND_EVAL) return program_new(out, size->vjp, size->vjp_outputs, 1 + f->n_float + (kind == VJP_AND_EVAL));
-    if (!size->kept_vjp) TRY(make_kept(f, size));
-    if (kind == VJP_KEPT) return program_new(out, size->kept_vjp, size->kept_outputs, 1 + f->n_float);
-    int *outputs = memory_alloc((size_t)(size->n_kept + 1) * sizeof *outputs);
-    if (!outputs) return memory_status();
-    outputs[0] = size->vjp_dy;
-    memcpy(outputs + 1, size->kept, (size_t)size->n_kept * sizeof *outputs);
-    enum status status = program_new(out, size->vjp, outputs, size->n_kept + 1);
-    memory_free(outputs);
+    const struct tape *tape = size->tape;
+    int few[2], *outputs = size->vjp_outputs, n_outputs = 1 + f->n_float + (kind == VJP_AND_EVAL), *own = NULL;
+    if (kind == EVAL) {
+        few[0] = size->dy;
+        outputs = few;
+        n_outputs = 1;
+    } else if (kind == VJP_KEPT) {
+        tape = size->kept_vjp;
+        outputs = size->kept_outputs;
+    } else {
+        tape = size->vjp;
+    }
+    char *varies = memory_alloc((size_t)tape->n_inputs);
+    if (kind == EVAL_KEEP) {
+        n_outputs = size->n_kept + 1;
+        if ((outputs = own = memory_alloc((size_t)n_outputs * sizeof *own))) {
+            own[0] = size->vjp_dy;
+            memcpy(own + 1, size->kept, (size_t)size->n_kept * sizeof *own);
+        }
+    }
+    enum status status = memory_status();
+    if (varies && outputs) {
+        for (int i = 0; i < tape->n_inputs; i++) varies[i] = i < 2 || i >= f->n_inputs;
+        status = staged_new(&size->staged[kind], tape, varies, outputs, n_outputs, 1);
+    }
+    memory_free(varies);
+    memory_free(own);
     return status;
+}
+
+static enum status ensure_staged(struct tape_field *f, struct size *size, enum job_kind kind)
+{
+    if (!size->staged[kind]) {
+        if (kind != EVAL && !size->vjp) TRY(make_vjp(f, size));
+        if ((kind == EVAL_KEEP || kind == VJP_KEPT) && !size->kept_vjp) TRY(make_kept(f, size));
+        TRY(make_staged(f, size, kind));
+    }
+    if (size->bound[kind]) return STATUS_OK;
+    size->bound[kind] = 1;
+    return staged_bind(size->staged[kind], f->simplified->fixed);
 }
 
 /* Programs are made before the threads start: counted references are not for several threads at once. */
 static enum status ensure_programs(struct tape_field *f, enum job_kind kind)
 {
-    for (int64_t i = 0; i < f->n_lanes; i++)
-        for (int k = 0; k < 2; k++)
-            if (f->size[k].tape && !f->lanes[i].instance[k].program[kind])
-                TRY(make_program(f, &f->size[k], kind, &f->lanes[i].instance[k].program[kind]));
+    for (int k = 0; k < 2; k++) {
+        struct size *size = &f->size[k];
+        if (!size->tape) continue;
+        TRY(ensure_staged(f, size, kind));
+        const struct staged *staged = size->staged[kind];
+        for (int64_t i = 0; i < f->n_lanes; i++)
+            if (!f->lanes[i].instance[k].program[kind])
+                TRY(program_new(&f->lanes[i].instance[k].program[kind], staged->body, staged->outputs, staged->n_outputs));
+    }
     return STATUS_OK;
 }
 
@@ -240,8 +285,7 @@ static enum status run_tile(const struct job *job, struct lane *lane, int64_t ti
     void **output = instance->outputs;
     *input++ = &f->time;
     *input++ = job->y + at;
-    for (int i = 2; i < f->n_inputs; i++) *input++ = f->parameters[i - 2];
-    *input++ = job->a ? job->a + at : NULL;
+    if (job->kind != EVAL) *input++ = job->a ? job->a + at : NULL;
     if (with_theta(job->kind)) {
         *output++ = job->ybar + at;
         for (int i = 0; i < f->n_float; i++) *output++ = thetabar + f->theta_offset[i];
@@ -251,6 +295,7 @@ static enum status run_tile(const struct job *job, struct lane *lane, int64_t ti
         if (job->kind == EVAL_KEEP) *output++ = residual + size->kept_offset[i];
         else *input++ = residual + size->kept_offset[i];
     }
+    memcpy(input, size->staged[job->kind]->fixed, (size_t)size->staged[job->kind]->n_fixed * sizeof *input);
     return program_run(instance->program[job->kind], instance->inputs, instance->outputs);
 }
 
@@ -278,18 +323,18 @@ static void lane_task(void *context, int64_t index)
     }
 }
 
-/* Room for the addresses of what is kept, once it is known how much that is. */
-static enum status ensure_pointers(struct tape_field *f)
+/* Room for the addresses of what is kept or fixed, once it is known how much that is. */
+static enum status ensure_pointers(struct tape_field *f, enum job_kind kind)
 {
     for (int64_t i = 0; i < f->n_lanes; i++)
         for (int k = 0; k < 2; k++) {
             struct instance *instance = &f->lanes[i].instance[k];
-            int wanted = 1 + f->size[k].n_kept;
+            int wanted = f->size[k].tape ? 4 + f->size[k].n_kept + f->size[k].staged[kind]->n_fixed : 0;
             if (instance->room >= wanted) continue;
-            void *inputs = memory_realloc(instance->inputs, (size_t)(f->n_inputs + 1 + wanted) * sizeof(void *));
+            void *inputs = memory_realloc(instance->inputs, (size_t)wanted * sizeof(void *));
             if (!inputs) return memory_status();
             instance->inputs = inputs;
-            void *outputs = memory_realloc(instance->outputs, (size_t)(f->n_inputs + 2 + wanted) * sizeof(void *));
+            void *outputs = memory_realloc(instance->outputs, (size_t)(f->n_float + wanted) * sizeof(void *));
             if (!outputs) return memory_status();
             instance->outputs = outputs;
             instance->room = wanted;
@@ -301,7 +346,7 @@ static enum status run_job(struct job *job)
 {
     struct tape_field *f = job->f;
     TRY(ensure_programs(f, job->kind));
-    TRY(ensure_pointers(f));
+    TRY(ensure_pointers(f, job->kind));
     if (f->n_tiles == 1) return run_tile(job, &f->lanes[0], 0, job->thetabar);
     job->n_chunks = with_theta(job->kind) ? f->n_chunks : f->n_tiles;
     threads_for(f->n_lanes, lane_task, job);
@@ -365,10 +410,61 @@ static enum status tape_field_vjp_kept(struct field *self, double t, const void 
     return run_job(&job);
 }
 
-void field_set_parameters(struct field *self, const void *const *parameters)
+enum status field_set_parameters(struct field *self, const void *const *parameters)
 {
     struct tape_field *f = (struct tape_field *)self;
-    for (int i = 2; i < f->n_inputs; i++) f->parameters[i - 2] = parameters[i - 2];
+    int n = f->simplified->split.setup->n_inputs;
+    if (n > 0) memcpy(f->given, parameters, (size_t)n * sizeof *parameters);
+    for (int k = 0; k < 2; k++) memset(f->size[k].bound, 0, sizeof f->size[k].bound);
+    return staged_bind(f->simplified, f->given);
+}
+
+/* ---- the gradient of the given parameters ---- */
+
+/* The vjp of the setup: inputs theta..., the gradients of its float results; outputs the gradients of the float theta. */
+static enum status make_theta_vjp(struct tape_field *f)
+{
+    const struct tape *setup = f->simplified->split.setup;
+    const int *results = f->simplified->split.results;
+    int n = setup->n_inputs, n_y = 0, n_wrt = 0, *nodes = memory_alloc((size_t)(3 * n + 3 * f->simplified->n_fixed + 1) * sizeof *nodes);
+    if (!nodes) return memory_status();
+    int *inputs = nodes, *wrt = inputs + n, *gradients = wrt + n, *wanted = gradients + n, *y = wanted + f->simplified->n_fixed;
+    int *ybar = y + f->simplified->n_fixed;
+    struct tape *t;
+    enum status status = tape_new(&t, NULL);
+    if (status != STATUS_OK) {
+        memory_free(nodes);
+        return status;
+    }
+    for (int i = 0; i < n; i++) {
+        const struct array *spec = tape_spec(setup, setup->inputs[i]);
+        inputs[i] = tape_input(t, spec->dtype, spec->rank, spec->shape);
+        if (dtype_is_float(spec->dtype)) wrt[n_wrt++] = inputs[i];
+    }
+    for (int i = 0; i < f->simplified->n_fixed; i++)
+        if (dtype_is_float(tape_spec(setup, results[i])->dtype)) wanted[n_y++] = results[i];
+    status = tape_inline_outputs(t, setup, inputs, wanted, n_y, y);
+    for (int i = 0; i < n_y && status == STATUS_OK; i++) {
+        struct array spec = *tape_spec(setup, wanted[i]);
+        ybar[i] = tape_input(t, spec.dtype, spec.rank, spec.shape);
+    }
+    if (status == STATUS_OK) status = tape_vjp(t, y, ybar, n_y, wrt, n_wrt, gradients);
+    if (status == STATUS_OK) status = program_new(&f->theta_vjp, t, gradients, n_wrt);
+    tape_release(t);
+    memory_free(nodes);
+    return status;
+}
+
+enum status field_theta_gradient(struct field *self, const void *own, void *thetabar)
+{
+    struct tape_field *f = (struct tape_field *)self;
+    if (!f->theta_vjp) TRY(make_theta_vjp(f));
+    int n = f->simplified->split.setup->n_inputs, n_out = program_n_outputs(f->theta_vjp);
+    for (int i = 0; i < n; i++) f->theta_inputs[i] = f->given[i];
+    for (int i = 0; i < f->n_float; i++) f->theta_inputs[n + i] = (const char *)own + f->theta_offset[i];
+    char *out = thetabar;
+    for (int i = 0; i < n_out; out += array_bytes(program_output(f->theta_vjp, i++))) f->theta_outputs[i] = out;
+    return program_run(f->theta_vjp, f->theta_inputs, f->theta_outputs);
 }
 
 /* ---- making ---- */
@@ -390,10 +486,13 @@ static void tape_field_free(struct field *self)
         tape_release(size->tape);
         tape_release(size->vjp);
         tape_release(size->kept_vjp);
+        for (int kind = 0; kind < JOB_KINDS; kind++) staged_free(size->staged[kind]);
         void *owned[] = {size->vjp_outputs, size->kept_outputs, size->kept, size->kept_offset};
         for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) memory_free(owned[i]);
     }
-    void *blocks[] = {f->lanes, f->chunks, f->parameters, f->theta_offset, f};
+    staged_free(f->simplified);
+    program_free(f->theta_vjp);
+    void *blocks[] = {f->lanes, f->chunks, f->theta_offset, f->theta_inputs, f->theta_outputs, f->given, f};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
@@ -439,23 +538,51 @@ static enum status make_lanes(struct tape_field *f)
     for (int64_t i = 0; i < f->n_lanes; i++) {
         struct lane *lane = &f->lanes[i];
         if (tiled && !(lane->theta_part = memory_alloc(theta))) return memory_status();
-        for (int k = 0; k < 2; k++) {
-            lane->instance[k].inputs = memory_zalloc((size_t)f->n_inputs + 2, sizeof(void *));
-            lane->instance[k].outputs = memory_zalloc((size_t)f->n_inputs + 3, sizeof(void *));
-            if (!lane->instance[k].inputs || !lane->instance[k].outputs) return memory_status();
-        }
     }
     return STATUS_OK;
 }
 
-static enum status describe_parameters(struct tape_field *f, const struct tape *tape)
+/* Float parameters of the given tape must have the state's dtype. */
+static enum status check_parameters(const struct tape *tape)
 {
-    for (int i = 2; i < f->n_inputs; i++) {
+    enum dtype dtype = tape_spec(tape, tape->inputs[1])->dtype;
+    for (int i = 2; i < tape->n_inputs; i++) {
         const struct array *spec = tape_spec(tape, tape->inputs[i]);
-        if (!dtype_is_float(spec->dtype)) continue;
-        if (spec->dtype != f->base.dtype)
+        if (dtype_is_float(spec->dtype) && spec->dtype != dtype)
             return status_set(STATUS_DTYPE, "the state is %s but a parameter of the field is %s; convert one of them with x:to(...)",
-                              dtype_name(f->base.dtype), dtype_name(spec->dtype));
+                              dtype_name(dtype), dtype_name(spec->dtype));
+    }
+    return STATUS_OK;
+}
+
+/* The simplified tape, what it takes from the parameters split off. */
+static enum status simplify(struct tape_field *f, const struct tape *tape, int dy)
+{
+    struct tape *simple;
+    char *varies = memory_zalloc((size_t)tape->n_inputs, 1);
+    if (!varies) return memory_status();
+    varies[0] = varies[1] = 1;
+    enum status status = tape_simplify(&simple, tape, dy, &dy);
+    if (status == STATUS_OK) {
+        status = staged_new(&f->simplified, simple, varies, &dy, 1, 0);
+        tape_release(simple);
+    }
+    memory_free(varies);
+    return status;
+}
+
+static enum status describe_parameters(struct tape_field *f)
+{
+    const struct tape *body = f->simplified->body, *setup = f->simplified->split.setup;
+    f->n_inputs = body->n_inputs;
+    f->theta_offset = memory_zalloc((size_t)f->n_inputs, sizeof *f->theta_offset);
+    f->given = memory_zalloc((size_t)setup->n_inputs + 1, sizeof *f->given);
+    f->theta_inputs = memory_zalloc((size_t)(setup->n_inputs + f->n_inputs), sizeof *f->theta_inputs);
+    f->theta_outputs = memory_zalloc((size_t)setup->n_inputs + 1, sizeof *f->theta_outputs);
+    if (!f->theta_offset || !f->given || !f->theta_inputs || !f->theta_outputs) return memory_status();
+    for (int i = 2; i < f->n_inputs; i++) {
+        const struct array *spec = tape_spec(body, body->inputs[i]);
+        if (!dtype_is_float(spec->dtype)) continue;
         f->theta_offset[f->n_float++] = f->base.n_theta * (int64_t)dtype_size(f->base.dtype);
         f->base.n_theta += array_numel(spec);
     }
@@ -465,17 +592,16 @@ static enum status describe_parameters(struct tape_field *f, const struct tape *
 enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64_t batch)
 {
     TRY(tape_status(tape));
+    TRY(check_parameters(tape));
     const struct array *y = tape_spec(tape, tape->inputs[1]);
     struct tape_field *f = memory_zalloc(1, sizeof *f);
     if (!f) return memory_status();
     f->base = (struct field){.n = y->shape[0], .dtype = y->dtype, .eval = tape_field_eval, .vjp = tape_field_vjp,
                             .kept_bytes = tape_field_kept_bytes, .eval_keep = tape_field_eval_keep, .vjp_kept = tape_field_vjp_kept,
                             .free = tape_field_free};
-    f->n_inputs = tape->n_inputs;
-    f->parameters = memory_zalloc((size_t)f->n_inputs, sizeof *f->parameters);
-    f->theta_offset = memory_zalloc((size_t)f->n_inputs, sizeof *f->theta_offset);
-    enum status status = f->parameters && f->theta_offset ? describe_parameters(f, tape) : memory_status();
-    if (status == STATUS_OK) status = choose_tiles(f, tape, dy, batch);
+    enum status status = simplify(f, tape, dy);
+    if (status == STATUS_OK) status = describe_parameters(f);
+    if (status == STATUS_OK) status = choose_tiles(f, f->simplified->body, f->simplified->outputs[0], batch);
     if (status == STATUS_OK) status = make_lanes(f);
     if (status == STATUS_OK) *out = &f->base;
     else tape_field_free(&f->base);

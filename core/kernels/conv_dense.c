@@ -37,8 +37,7 @@ size_t conv_dense_scratch(const struct conv *s) { return (size_t)(features_in(s)
             }                                                                                                                 \
         }
 
-/* The matrix by rows, or its transpose for the input gradient. */
-static void build_matrix(const struct conv *s, const void *w, int transpose, void *matrix)
+void conv_dense_matrix(const struct conv *s, const void *w, int transpose, void *matrix)
 {
     int64_t rs = transpose ? 1 : features_out(s), cs = transpose ? features_in(s) : 1;
     memset(matrix, 0, conv_dense_scratch(s));
@@ -49,8 +48,7 @@ static void build_matrix(const struct conv *s, const void *w, int transpose, voi
     }
 }
 
-/* The gradient of a weight is the sum over its entries. */
-static void gather_weights(const struct conv *s, const void *matrix, void *dw)
+void conv_dense_gather(const struct conv *s, const void *matrix, void *dw)
 {
     int64_t n = features_out(s);
     memset(dw, 0, (size_t)(s->o * s->c * s->kh * s->kw) * dtype_size(s->dtype));
@@ -82,11 +80,11 @@ void conv_dense_run(const struct conv *s, enum conv_kind kind, const void *a, co
     int64_t in = features_in(s), n_out = features_out(s);
     if (kind == CONV_WEIGHT_GRADIENT) {
         loops->product[s->dtype](in, n_out, s->n, a, 1, in, b, NULL, n_out, scratch, n_out, 0);
-        gather_weights(s, scratch, out);
+        conv_dense_gather(s, scratch, out);
         return;
     }
     int back = kind == CONV_INPUT_GRADIENT;
-    build_matrix(s, b, back, scratch);
+    conv_dense_matrix(s, b, back, scratch);
     struct dense_job job = {s, a, scratch, out, back ? n_out : in, back ? in : n_out};
     threads_for((s->n + TASK_ROWS - 1) / TASK_ROWS, rows_task, &job);
 }

@@ -13,6 +13,11 @@ int conv_dense_fits(const struct conv *s);
 
 size_t conv_dense_scratch(const struct conv *s);
 
+/* The matrix, C H W rows of O OH OW numbers, or its transpose. */
+void conv_dense_matrix(const struct conv *s, const void *w, int transpose, void *matrix);
+/* The other way: each weight's sum over its entries, which turns a gradient of the matrix into one of the weights. */
+void conv_dense_gather(const struct conv *s, const void *matrix, void *dw);
+
 /* As conv_run. */
 void conv_dense_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out, void *scratch);
 

@@ -19,6 +19,7 @@ struct odeint {
     struct solver solver;
     struct solve_record record;
     struct solve_stats stats;
+    char *own_thetabar; /* gradients of the field's own parameters */
 };
 
 static struct solve_stats totals;
@@ -42,6 +43,7 @@ static void odeint_free(struct object *self)
     field_free(op->field);
     solver_release(&op->solver);
     record_free(&op->record);
+    memory_free(op->own_thetabar);
     tape_release(op->tape);
     memory_free(op);
 }
@@ -70,9 +72,9 @@ static enum status bind_parameters(struct odeint *op, const struct array *theta,
     if (!op->field) TRY(field_from_tape(&op->field, op->tape, op->dy, op->layout.n_parts == 1 ? op->layout.batch : 0));
     if (n > 32 && !(addresses = memory_alloc((size_t)n * sizeof *addresses))) return memory_status();
     for (int i = 0; i < n; i++) addresses[i] = theta[i].data;
-    field_set_parameters(op->field, addresses);
+    enum status status = field_set_parameters(op->field, addresses);
     if (addresses != few) memory_free(addresses);
-    return STATUS_OK;
+    return status;
 }
 
 static enum status run_solve(struct call *c)
@@ -184,7 +186,8 @@ static enum status run_vjp(struct call *c)
 {
     struct odeint *op = from_vjp((struct custom *)c->attrs->object);
     TRY(bind_parameters(op, c->in + 4, c->n_in - 4));
-    char *y0bar = c->out.data, *thetabar = y0bar + array_bytes(&c->in[2]);
+    if (!op->own_thetabar && !(op->own_thetabar = memory_alloc((size_t)op->field->n_theta * dtype_size(op->field->dtype)))) return memory_status();
+    char *y0bar = c->out.data, *thetabar = op->own_thetabar;
     int64_t n_times = c->in[3].shape[0];
     op->stats.nfe_backward = 0;
     enum status status =
@@ -194,7 +197,7 @@ static enum status run_vjp(struct call *c)
             : gradient_direct(&op->solver, op->field, &op->options, &op->record, c->in[1].data, n_times, y0bar, thetabar, &op->stats);
     if (status == STATUS_NUMERIC && op->options.gradient == GRADIENT_ADJOINT) status = adjoint_with_record(op, c, y0bar, thetabar);
     totals.nfe_backward += op->stats.nfe_backward;
-    return status;
+    return status == STATUS_OK ? field_theta_gradient(op->field, thetabar, y0bar + array_bytes(&c->in[2])) : status;
 }
 
 static enum status vjp_prepare(struct custom *self, struct call *c)

@@ -283,11 +283,19 @@ local cases = {
   conv_dw = function(name)
     check_all(name, function(p) return core.apply("conv_dw", {2, 1, 1, 0, 1, 1, 1, 3, 2}, p[1], p[2]) end, {randn{1, 2, 4, 3}, randn({1, 2, 2, 2}, 2)})
   end,
+  conv_matrix = function(name)
+    for _, a in ipairs{{1, 1, 1, 1, 1, 1, 1, 2, 3}, {2, 1, 0, 2, 1, 2, 1, 3, 3}} do
+      check_all(name, function(q) return core.apply("conv_matrix", a, q):sin() end, randn{2, 3, 3, 2})
+    end
+  end,
+  conv_matrix_grad = function(name)
+    check_all(name, function(q) return core.apply("conv_matrix_grad", {1, 1, 1, 1, 1, 1, 1, 2, 3, 2, 3, 3, 2}, q):sin() end, randn{3 * 2 * 3, 2 * 2 * 4})
+  end,
 }
 cases.conv1d, cases.conv2d, cases.broadcast_to = cases.conv, cases.conv, cases.broadcast
 
--- Leaves of a tape, and ops that are supplied from above (the solver's tests check those).
-local leaves = {input = true, constant = true, literal = true, custom = true}
+-- Leaves of a tape, ops that are supplied from above (the solver's tests check those), and what is made after derivatives (test_passes.lua).
+local leaves = {input = true, constant = true, literal = true, custom = true, layer = true}
 -- Methods that are no ops.
 local plain = {shape = true, dtype = true, numel = true, rank = true, item = true, totable = true, copy_ = true, close = true}
 

@@ -1,0 +1,131 @@
+/* Products that take what follows them: act(x W + c) and grad(y, g W) in one call, row by row while the rows are in the cache. */
+#include <string.h>
+
+#include "autodiff/passes.h"
+#include "base/memory.h"
+
+struct chain {
+    int product, bias, last; /* bias: the node that adds it, or -1; last: the end of the chain */
+};
+
+struct fuse {
+    struct rewrite r;
+    char *live, *inner;  /* inner: computed inside of a fused call */
+    int *user;           /* the one node that reads the value, NOBODY, or MANY */
+    struct chain *chain; /* of the node that ends it; product -1: none */
+};
+
+enum { NOBODY = -1, MANY = -2 };
+
+/* A row that is added to every row of the product. */
+static int adds_row(const struct tape *t, const struct node *add, int product)
+{
+    if (add->op != OP_ADD || add->in[0] == add->in[1]) return -1;
+    int c = add->in[0] == product ? add->in[1] : add->in[0];
+    const struct array *spec = tape_spec(t, c), *z = tape_spec(t, product);
+    int row = spec->rank == 1 || (spec->rank == 2 && spec->shape[0] == 1);
+    return row && array_numel(spec) == z->shape[1] && array_same_shape(&add->spec, z) ? c : -1;
+}
+
+/* An elementwise op on the product alone, or on it and a matrix of its shape. */
+static int follows(const struct tape *t, const struct node *node, int product)
+{
+    if (node->op < OP_NEG || node->n_in > 2 || node->spec.dtype != tape_spec(t, product)->dtype) return 0;
+    if (node->n_in == 2 && node->in[0] == node->in[1]) return 0;
+    for (int j = 0; j < node->n_in; j++)
+        if (!array_same_shape(tape_spec(t, node->in[j]), tape_spec(t, product))) return 0;
+    return array_same_shape(&node->spec, tape_spec(t, product));
+}
+
+static struct chain chain_of(const struct fuse *f, int product)
+{
+    const struct tape *t = f->r.from;
+    struct chain c = {product, -1, product};
+    int next = f->user[product];
+    if (next >= 0 && f->chain[next].product < 0 && adds_row(t, &t->nodes[next], product) >= 0) {
+        c.bias = c.last = next;
+        next = f->user[next];
+    }
+    if (next >= 0 && f->chain[next].product < 0 && follows(t, &t->nodes[next], c.last)) c.last = next;
+    return c;
+}
+
+static int is_product(const struct tape *t, const struct node *node)
+{
+    return node->op == OP_MATMUL && tape_spec(t, node->in[0])->rank == 2 && tape_spec(t, node->in[1])->rank == 2 && array_numel(&node->spec) > 0;
+}
+
+/* Emit the chain at its last node. attrs: transposes, bias or not, the elementwise op (0: none), which of its operands the product is. */
+static int emit_chain(struct rewrite *r, const struct chain *c)
+{
+    const struct tape *t = r->from;
+    const struct node *product = &t->nodes[c->product], *last = &t->nodes[c->last];
+    int end = c->bias >= 0 ? c->bias : c->product, n_in = 2, in[4] = {r->copy[product->in[0]], r->copy[product->in[1]]};
+    struct attrs attrs = {.n = 5, .v = {product->attrs->v[0], product->attrs->v[1], c->bias >= 0, 0, 0}};
+    if (c->bias >= 0) in[n_in++] = r->copy[adds_row(t, &t->nodes[c->bias], c->product)];
+    if (c->last != end) {
+        attrs.v[3] = last->op;
+        attrs.v[4] = last->in[0] == end ? 0 : 1;
+        if (last->n_in == 2) in[n_in++] = r->copy[last->in[attrs.v[4] ? 0 : 1]];
+    }
+    return r->copy[c->last] = tape_emit(r->to, OP_LAYER, &attrs, in, n_in);
+}
+
+static void find_users(struct fuse *f, const int *outputs, int n_outputs)
+{
+    const struct tape *t = f->r.from;
+    for (int i = 0; i < t->n; i++) f->user[i] = NOBODY;
+    for (int i = 0; i < t->n; i++)
+        for (int j = 0; f->live[i] && j < t->nodes[i].n_in; j++) {
+            int *user = &f->user[t->nodes[i].in[j]];
+            *user = *user == NOBODY ? i : MANY;
+        }
+    for (int i = 0; i < n_outputs; i++) f->user[outputs[i]] = MANY; /* its value is wanted for itself */
+}
+
+static void find_chains(struct fuse *f)
+{
+    const struct tape *t = f->r.from;
+    for (int i = 0; i < t->n; i++) f->chain[i].product = -1;
+    for (int i = 0; i < t->n; i++) {
+        if (!f->live[i] || !is_product(t, &t->nodes[i])) continue;
+        struct chain c = chain_of(f, i);
+        if (c.last == i) continue;
+        f->inner[i] = 1;
+        if (c.bias >= 0 && c.bias != c.last) f->inner[c.bias] = 1;
+        f->chain[c.last] = c;
+    }
+}
+
+static enum status run(struct fuse *f, const int *outputs, int n_outputs)
+{
+    tape_mark_live(f->r.from, outputs, n_outputs, f->live);
+    find_users(f, outputs, n_outputs);
+    find_chains(f);
+    for (int i = 0; i < f->r.from->n; i++) {
+        if (!f->live[i] || f->inner[i]) continue;
+        if ((f->chain[i].product >= 0 ? emit_chain(&f->r, &f->chain[i]) : rewrite_copy(&f->r, i)) < 0) break;
+    }
+    return tape_status(f->r.to);
+}
+
+enum status tape_fuse(struct tape **out, const struct tape *tape, const int *outputs, int n_outputs, int *new_outputs)
+{
+    struct fuse f = {0};
+    TRY(rewrite_begin(&f.r, tape));
+    char *block = memory_zalloc((size_t)tape->n, sizeof *f.chain + sizeof *f.user + 2);
+    enum status status = memory_status();
+    if (block) {
+        f.chain = (struct chain *)block;
+        f.user = (int *)(f.chain + tape->n);
+        f.live = (char *)(f.user + tape->n);
+        f.inner = f.live + tape->n;
+        status = run(&f, outputs, n_outputs);
+    }
+    for (int i = 0; i < n_outputs; i++) new_outputs[i] = f.r.copy[outputs[i]];
+    rewrite_end(&f.r);
+    memory_free(block);
+    if (status == STATUS_OK) *out = f.r.to;
+    else tape_release(f.r.to);
+    return status;
+}

@@ -1,0 +1,105 @@
+/* Ops that are not recorded but made from others by the passes (passes.h): products with what follows them, convolutions as matrices. */
+#include <string.h>
+
+#include "autodiff/op_rules.h"
+#include "base/memory.h"
+#include "kernels/conv_dense.h"
+#include "kernels/gemm.h"
+#include "kernels/layer.h"
+
+#define V(i) c->attrs->v[i]
+
+enum status infer_layer(struct call *c)
+{
+    const struct array *a = &c->in[0], *b = &c->in[1];
+    return array_init(&c->out, a->dtype, 2, (int64_t[]){a->shape[V(0) ? 1 : 0], b->shape[V(1) ? 0 : 1]});
+}
+
+static enum status run_layer(struct call *c)
+{
+    const struct layer *l = c->plan;
+    const void *bias = V(2) ? c->in[2].data : NULL, *other = l->binary ? c->in[2 + V(2)].data : NULL;
+    layer_run(l, c->in[0].data, c->in[1].data, bias, other, c->out.data);
+    return STATUS_OK;
+}
+
+enum status prepare_layer(struct call *c)
+{
+    TRY(gemm_open());
+    struct layer *l = c->plan = memory_zalloc(1, sizeof *l);
+    if (!l) return memory_status();
+    *l = (struct layer){.dtype = c->out.dtype, .ta = (int)V(0), .tb = (int)V(1), .m = c->out.shape[0], .n = c->out.shape[1],
+                        .k = c->in[0].shape[V(0) ? 0 : 1], .second = (int)V(4)};
+    enum op_id post = (enum op_id)V(3);
+    if (post >= OP_ADD) l->binary = loops->binary[post - OP_ADD][l->dtype];
+    else if (post >= OP_NEG) l->unary = loops->unary[post - OP_NEG][l->dtype];
+    c->run = run_layer;
+    return STATUS_OK;
+}
+
+/* ---- CONV_MATRIX(w) and its transpose; a: the convolution's seven, H, W, and for the transpose the shape of w ---- */
+
+static struct conv matrix_geometry(const struct call *c, const int64_t w[4])
+{
+    struct conv s = {.dtype = c->in[0].dtype, .n = 1, .c = w[1], .h = V(7), .w = V(8), .o = w[0], .kh = w[2], .kw = w[3], .sh = V(0), .sw = V(1),
+                     .ph = V(2), .pw = V(3), .dh = V(4), .dw = V(5), .groups = V(6)};
+    s.oh = (s.h + 2 * s.ph - s.dh * (s.kh - 1) - 1) / s.sh + 1;
+    s.ow = (s.w + 2 * s.pw - s.dw * (s.kw - 1) - 1) / s.sw + 1;
+    return s;
+}
+
+enum status infer_conv_matrix(struct call *c)
+{
+    struct conv s = matrix_geometry(c, c->in[0].shape);
+    return array_init(&c->out, s.dtype, 2, (int64_t[]){s.c * s.h * s.w, s.o * s.oh * s.ow});
+}
+
+enum status infer_conv_matrix_grad(struct call *c) { return array_init(&c->out, c->in[0].dtype, 4, &V(9)); }
+
+static enum status run_conv_matrix(struct call *c)
+{
+    conv_dense_matrix(c->plan, c->in[0].data, 0, c->out.data);
+    return STATUS_OK;
+}
+
+static enum status run_conv_matrix_grad(struct call *c)
+{
+    conv_dense_gather(c->plan, c->in[0].data, c->out.data);
+    return STATUS_OK;
+}
+
+static enum status prepare_matrix(struct call *c, const int64_t *w)
+{
+    struct conv *s = c->plan = memory_alloc(sizeof *s);
+    if (!s) return memory_status();
+    *s = matrix_geometry(c, w);
+    return STATUS_OK;
+}
+
+enum status prepare_conv_matrix(struct call *c)
+{
+    c->run = run_conv_matrix;
+    return prepare_matrix(c, c->in[0].shape);
+}
+
+enum status prepare_conv_matrix_grad(struct call *c)
+{
+    c->run = run_conv_matrix_grad;
+    return prepare_matrix(c, &V(9));
+}
+
+void vjp_conv_matrix(struct vjp *v)
+{
+    struct attrs attrs = *v->attrs;
+    const struct array *w = tape_spec(v->tape, v->in[0]);
+    attrs.n = 13;
+    memcpy(attrs.v + 9, w->shape, 4 * sizeof *attrs.v);
+    v->xbar[0] = tape_emit(v->tape, OP_CONV_MATRIX_GRAD, &attrs, &v->ybar, 1);
+}
+
+void vjp_conv_matrix_grad(struct vjp *v)
+{
+    struct attrs attrs = *v->attrs;
+    attrs.n = 9;
+    v->xbar[0] = tape_emit(v->tape, OP_CONV_MATRIX, &attrs, &v->ybar, 1);
+}

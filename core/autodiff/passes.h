@@ -1,0 +1,46 @@
+/* passes.h -- transformations of a field's tapes before they become programs. Each makes a new tape and leaves the old one alone.
+ *
+ *   simplify   the same function with less work per call: a time channel becomes part of the bias, a convolution of a few pixels one matrix
+ *   split      what depends on parameters alone moves to a setup tape that runs once per solve
+ *   fuse       a product takes the bias, the activation, or the factor of an activation's gradient that follows it
+ *
+ * simplify and split come before the derivative is taken, so gradients belong to the setup's results, and are taken back through the setup
+ * once per solve as well. Results differ from the original tape's by rounding only. */
+#ifndef AUTODIFF_PASSES_H
+#define AUTODIFF_PASSES_H
+
+#include "autodiff/tape.h"
+
+/* A copy in the making: nodes of `from` have the counterparts copy[i] in `to`. */
+struct rewrite {
+    const struct tape *from;
+    struct tape *to;
+    int *copy;
+    int *in; /* room for the inputs of one node */
+};
+enum status rewrite_begin(struct rewrite *r, const struct tape *from);
+int rewrite_copy(struct rewrite *r, int i); /* node i as it is; its inputs have counterparts */
+void rewrite_end(struct rewrite *r);        /* `to` is the caller's */
+
+/* live[i] for the nodes that the outputs depend on, and for all inputs. */
+void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, char *live);
+
+/* tape: inputs t, y, parameters. */
+enum status tape_simplify(struct tape **out, const struct tape *tape, int output, int *new_output);
+
+/* `tape` in two: `setup` has the inputs of `tape` that do not vary, and computes, as its nodes results[0..n_results), what `body` needs of
+ * it. The body's inputs are the varying inputs in their order, then these results. A result may be an input of the setup itself. */
+struct tape_split {
+    struct tape *setup, *body;
+    int n_results, *results; /* nodes of setup; owned */
+    int *outputs;            /* nodes of body for the outputs asked for; owned */
+    int trivial;             /* every result is an input: there is nothing to compute */
+};
+/* varies[i]: for input i of the tape. transpose: products take the transposes of what does not vary as dense matrices from the setup. */
+enum status tape_split(struct tape_split *out, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int transpose);
+void tape_split_free(struct tape_split *s);
+
+/* Results are the new tape's nodes for the outputs. */
+enum status tape_fuse(struct tape **out, const struct tape *tape, const int *outputs, int n_outputs, int *new_outputs);
+
+#endif

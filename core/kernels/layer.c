@@ -1,0 +1,65 @@
+#include "kernels/layer.h"
+
+#include <string.h>
+
+#include "base/threads.h"
+#include "kernels/gemm.h"
+
+#define CHUNK_ELEMENTS 8192      /* of the result, made and finished while they are in the first-level cache */
+#define ROW_BLOCK 12             /* rows of the product kernel's register block */
+#define MOST_WEIGHTS (1 << 18)   /* elements of B beyond which the library's blocking is better */
+#define PARALLEL_WORK (1 << 21)  /* multiply-adds below which one thread is faster */
+
+struct layer_job {
+    const struct layer *l;
+    const char *a, *b, *c, *e;
+    char *out;
+    int64_t rows; /* of a chunk */
+    int own_product;
+};
+
+static void finish_rows(const struct layer_job *j, int64_t first, int64_t rows)
+{
+    const struct layer *l = j->l;
+    size_t at = (size_t)(first * l->n) * dtype_size(l->dtype);
+    const int64_t n[2] = {1, rows * l->n}, dense[2] = {0, 1};
+    char *z = j->out + at;
+    if (l->unary) l->unary(n, z, dense, z);
+    if (l->binary && l->second) l->binary(n, j->e + at, dense, z, dense, z);
+    else if (l->binary) l->binary(n, z, dense, j->e + at, dense, z);
+}
+
+/* Start each row with the bias. */
+static void fill_rows(const struct layer_job *j, int64_t first, int64_t rows)
+{
+    size_t bytes = (size_t)j->l->n * dtype_size(j->l->dtype);
+    for (int64_t i = first; i < first + rows; i++) memcpy(j->out + (size_t)i * bytes, j->c, bytes);
+}
+
+static void chunk_task(void *context, int64_t task)
+{
+    const struct layer_job *j = context;
+    const struct layer *l = j->l;
+    int64_t first = task * j->rows, rows = l->m - first < j->rows ? l->m - first : j->rows;
+    size_t size = dtype_size(l->dtype);
+    if (j->own_product) {
+        if (j->c) fill_rows(j, first, rows);
+        loops->product[l->dtype](rows, l->n, l->k, j->a + (size_t)(first * (l->ta ? 1 : l->k)) * size, l->ta ? 1 : l->k, l->ta ? l->m : 1, j->b, NULL,
+                                 l->n, j->out + (size_t)(first * l->n) * size, l->n, j->c != NULL);
+    }
+    finish_rows(j, first, rows);
+}
+
+void layer_run(const struct layer *l, const void *a, const void *b, const void *c, const void *e, void *out)
+{
+    struct layer_job j = {l, a, b, c, e, out, CHUNK_ELEMENTS / l->n / ROW_BLOCK * ROW_BLOCK, !l->tb && l->n * l->k <= MOST_WEIGHTS};
+    if (j.rows < ROW_BLOCK) j.rows = ROW_BLOCK;
+    if (!j.own_product) {
+        if (c) fill_rows(&j, 0, l->m);
+        gemm_parallel(l->dtype, l->ta, l->tb, l->m, l->n, l->k, 1, a, l->ta ? l->m : l->k, b, l->tb ? l->k : l->n, c != NULL, out, l->n);
+    }
+    int64_t tasks = (l->m + j.rows - 1) / j.rows;
+    if ((double)l->m * (double)l->n * (double)l->k >= PARALLEL_WORK) threads_for(tasks, chunk_task, &j);
+    else
+        for (int64_t task = 0; task < tasks; task++) chunk_task(&j, task);
+}
