@@ -36,6 +36,8 @@ void field_free(struct field *f);
  * spec. batch: samples that y consists of, in equal shares one after the other (0 or 1: not known). Where the tape treats them
  * independently and they are much data, they are worked on tile by tile, tiles over the threads; the tiles depend on shapes only. */
 enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64_t batch);
+/* Make all that the field will need to run, for its gradient as well, so that threads find it ready. */
+enum status field_prepare(struct field *f, int gradient);
 /* Where the parameters (tape inputs 2, 3, ...) are; borrowed until changed. What the field takes from them alone is computed now. */
 enum status field_set_parameters(struct field *f, const void *const *parameters);
 /* The field may have other parameters than those of the tape: results of what the tape computes from its parameters alone. own: gradients

@@ -25,6 +25,11 @@ void rewrite_end(struct rewrite *r);        /* `to` is the caller's */
 /* live[i] for the nodes that the outputs depend on, and for all inputs. */
 void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, char *live);
 
+/* Multiply-adds per element of a product's or convolution's result, 0 for other nodes; of the whole tape; bytes of all that it computes. */
+int64_t tape_node_work(const struct tape *t, const struct node *node);
+double tape_work(const struct tape *t);
+int64_t tape_bytes(const struct tape *t);
+
 /* tape: inputs t, y, parameters. */
 enum status tape_simplify(struct tape **out, const struct tape *tape, int output, int *new_output);
 

@@ -36,3 +36,26 @@ void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, cha
         for (int j = 0; live[i] && j < t->nodes[i].n_in; j++) live[t->nodes[i].in[j]] = 1;
     for (int i = 0; i < t->n_inputs; i++) live[t->inputs[i]] = 1; /* their order is the interface */
 }
+
+int64_t tape_node_work(const struct tape *t, const struct node *node)
+{
+    const struct array *a = node->n_in > 1 ? tape_spec(t, node->in[0]) : NULL, *b = a ? tape_spec(t, node->in[1]) : NULL;
+    if (node->op == OP_MATMUL || node->op == OP_LAYER) return a->shape[a->rank - (node->attrs->v[0] ? 2 : 1)];
+    if (node->op == OP_CONV) return b->shape[1] * b->shape[2] * b->shape[3];
+    return 0;
+}
+
+double tape_work(const struct tape *t)
+{
+    double work = 0;
+    for (int i = 0; i < t->n; i++) work += (double)tape_node_work(t, &t->nodes[i]) * (double)array_numel(&t->nodes[i].spec);
+    return work;
+}
+
+int64_t tape_bytes(const struct tape *t)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < t->n; i++)
+        if (t->nodes[i].n_in > 0 && !op_table[t->nodes[i].op].view) bytes += (int64_t)array_bytes(&t->nodes[i].spec);
+    return bytes;
+}

@@ -109,14 +109,6 @@ static enum status make_vjp(const struct tape_field *f, struct size *size)
 
 /* ---- what to keep ---- */
 
-static int64_t work_per_element(const struct tape *t, const struct node *node)
-{
-    const struct array *a = node->n_in > 1 ? tape_spec(t, node->in[0]) : NULL, *b = a ? tape_spec(t, node->in[1]) : NULL;
-    if (node->op == OP_MATMUL) return a->shape[a->rank - (node->attrs->v[0] ? 2 : 1)];
-    if (node->op == OP_CONV) return b->shape[1] * b->shape[2] * b->shape[3];
-    return 0;
-}
-
 /* Nodes that the backward half of the vjp reads and that take a dear product to compute again: marked 2 in `mark`. Bit 0 tells the nodes
  * that depend on the cotangent. Returns how many. */
 static int choose_kept(const struct tape *t, int cotangent, const int *outputs, int n_outputs, char *mark, char *live, char *used)
@@ -133,7 +125,7 @@ static int choose_kept(const struct tape *t, int cotangent, const int *outputs, 
     /* From here on live[i] = 2 says: dear to compute from what is kept so far. */
     for (int i = 0; i < t->n; i++) {
         const struct node *node = &t->nodes[i];
-        int dear = work_per_element(t, node) >= DEAR;
+        int dear = tape_node_work(t, node) >= DEAR;
         for (int j = 0; j < node->n_in && !dear; j++) dear = live[node->in[j]] == 2;
         if (mark[i] || !dear) continue;
         live[i] = 2;
@@ -231,25 +223,25 @@ static enum status make_staged(const struct tape_field *f, struct size *size, en
     return status;
 }
 
-static enum status ensure_staged(struct tape_field *f, struct size *size, enum job_kind kind)
+static enum status ensure_staged(struct tape_field *f, struct size *size, enum job_kind kind, int bind)
 {
     if (!size->staged[kind]) {
         if (kind != EVAL && !size->vjp) TRY(make_vjp(f, size));
         if ((kind == EVAL_KEEP || kind == VJP_KEPT) && !size->kept_vjp) TRY(make_kept(f, size));
         TRY(make_staged(f, size, kind));
     }
-    if (size->bound[kind]) return STATUS_OK;
+    if (size->bound[kind] || !bind) return STATUS_OK;
     size->bound[kind] = 1;
     return staged_bind(size->staged[kind], f->simplified->fixed);
 }
 
 /* Programs are made before the threads start: counted references are not for several threads at once. */
-static enum status ensure_programs(struct tape_field *f, enum job_kind kind)
+static enum status ensure_programs(struct tape_field *f, enum job_kind kind, int bind)
 {
     for (int k = 0; k < 2; k++) {
         struct size *size = &f->size[k];
         if (!size->tape) continue;
-        TRY(ensure_staged(f, size, kind));
+        TRY(ensure_staged(f, size, kind, bind));
         const struct staged *staged = size->staged[kind];
         for (int64_t i = 0; i < f->n_lanes; i++)
             if (!f->lanes[i].instance[k].program[kind])
@@ -345,7 +337,7 @@ static enum status ensure_pointers(struct tape_field *f, enum job_kind kind)
 static enum status run_job(struct job *job)
 {
     struct tape_field *f = job->f;
-    TRY(ensure_programs(f, job->kind));
+    TRY(ensure_programs(f, job->kind, 1));
     TRY(ensure_pointers(f, job->kind));
     if (f->n_tiles == 1) return run_tile(job, &f->lanes[0], 0, job->thetabar);
     job->n_chunks = with_theta(job->kind) ? f->n_chunks : f->n_tiles;
@@ -417,6 +409,18 @@ enum status field_set_parameters(struct field *self, const void *const *paramete
     if (n > 0) memcpy(f->given, parameters, (size_t)n * sizeof *parameters);
     for (int k = 0; k < 2; k++) memset(f->size[k].bound, 0, sizeof f->size[k].bound);
     return staged_bind(f->simplified, f->given);
+}
+
+enum status field_prepare(struct field *self, int gradient)
+{
+    struct tape_field *f = (struct tape_field *)self;
+    int64_t kept;
+    for (enum job_kind kind = 0; kind < JOB_KINDS; kind++)
+        if (kind == EVAL || (gradient && kind != VJP_AND_EVAL)) {
+            TRY(ensure_programs(f, kind, 0));
+            TRY(ensure_pointers(f, kind));
+        }
+    return gradient ? tape_field_kept_bytes(self, &kept) : STATUS_OK;
 }
 
 /* ---- the gradient of the given parameters ---- */
@@ -496,21 +500,12 @@ static void tape_field_free(struct field *self)
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
-/* Bytes of all values that the tape computes. */
-static int64_t computed_bytes(const struct tape *t)
-{
-    int64_t bytes = 0;
-    for (int i = 0; i < t->n; i++)
-        if (t->nodes[i].n_in > 0 && !op_table[t->nodes[i].op].view) bytes += (int64_t)array_bytes(&t->nodes[i].spec);
-    return bytes;
-}
-
 static enum status choose_tiles(struct tape_field *f, struct tape *tape, int dy, int64_t batch)
 {
     f->size[0] = (struct size){.rows = 1};
     f->share = f->base.n;
     f->n_tiles = 1;
-    int64_t bytes = computed_bytes(tape);
+    int64_t bytes = tape_bytes(tape);
     if (batch > 1 && f->base.n % batch == 0 && bytes >= WORTH_TILING) {
         int64_t rows = TILE_BYTES / (bytes / batch + 1), most = (batch + MIN_TILES - 1) / MIN_TILES;
         rows = rows < 1 ? 1 : rows > most ? most : rows;

@@ -43,9 +43,8 @@ static void chunk_task(void *context, int64_t task)
     int64_t first = task * j->rows, rows = l->m - first < j->rows ? l->m - first : j->rows;
     size_t size = dtype_size(l->dtype);
     if (j->own_product) {
-        if (j->c) fill_rows(j, first, rows);
-        loops->product[l->dtype](rows, l->n, l->k, j->a + (size_t)(first * (l->ta ? 1 : l->k)) * size, l->ta ? 1 : l->k, l->ta ? l->m : 1, j->b, NULL,
-                                 l->n, j->out + (size_t)(first * l->n) * size, l->n, j->c != NULL);
+        loops->product_row[l->dtype](rows, l->n, l->k, j->a + (size_t)(first * (l->ta ? 1 : l->k)) * size, l->ta ? 1 : l->k, l->ta ? l->m : 1, j->b,
+                                     l->n, j->out + (size_t)(first * l->n) * size, l->n, j->c);
     }
     finish_rows(j, first, rows);
 }

@@ -63,9 +63,13 @@ struct loops {
 
     /* C (m x n, rows ldc apart) = A B, or += when `accumulate`. A(i, k) is a[i rs + k ks]; row k of B starts at b + offset[k], or at
      * b + k ldb when offset is NULL. One thread, the sum over k in order; no limits on the sizes, but made for operands that fit the
-     * caches. Up to 128 bytes behind the last element of a row of B may be read (memory_alloc leaves room for that). */
+     * caches. Up to 128 bytes behind the last element of a row of A or B may be read (memory_alloc leaves room for that). */
     void (*product[2])(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs, int64_t ks, const void *b, const int64_t *offset,
                        int64_t ldb, void *c, int64_t ldc, int accumulate);
+
+    /* The same with `row`, n numbers, added to every row of the product; NULL: none. */
+    void (*product_row[2])(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs, int64_t ks, const void *b, int64_t ldb, void *c, int64_t ldc,
+                           const void *row);
 
     /* Adam on n values of parameter p, gradient g, moments m and v. */
     void (*adam[2])(int64_t n, void *p, const void *g, void *m, void *v, const struct adam_step *step);

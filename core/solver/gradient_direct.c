@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "base/interrupt.h"
 #include "base/memory.h"
 #include "kernels/loops.h"
 #include "solver/gradient.h"
@@ -11,7 +10,7 @@ struct backward {
     const struct tableau *m;
     const struct solve_options *o;
     const struct solve_record *r;
-    size_t bytes;
+    size_t bytes, pitch; /* of a state; from one cotangent of an output to the next */
     char *block;
     char *lambda, *kbar, *theta_part, *segment; /* segment: states of the steps since the last kept one */
     char *stage_bar[MAX_STAGES + 1];            /* Ybar_i */
@@ -130,7 +129,7 @@ static enum status outputs_back(struct backward *b, struct stage_sources *from, 
     int end_used = 0;
     memset(at_start, 0, b->bytes);
     for (int64_t i = first; i <= last; i++) {
-        const char *source = ybar + (size_t)i * b->bytes;
+        const char *source = ybar + (size_t)i * b->pitch;
         double theta = r->output_theta[i];
         if (theta == 1) {
             add(b, b->s->n, 1, source, b->lambda);
@@ -162,7 +161,7 @@ static enum status own_steps_back(struct backward *b, int64_t step, int64_t firs
     for (int64_t i = first; i <= last; i++) {
         double theta = b->r->output_theta[i], h = theta * b->r->h[step];
         if (theta == 1) continue;
-        source = ybar + (size_t)i * b->bytes;
+        source = ybar + (size_t)i * b->pitch;
         TRY(solve_stages(b->s, b->f, b->m, b->r->t[step], h, y, 0, b->m->weighted));
         TRY(step_back(b, &from, b->r->t[step], h, y, NULL));
     }
@@ -211,7 +210,7 @@ static enum status all_steps_back(struct backward *b, const char *ybar, int64_t 
     for (int64_t step = r->n - 1; step >= 0; step--) {
         int64_t first = step - step % r->every;
         const char *y = r->states + (size_t)step * b->bytes;
-        TRY(interrupt_poll());
+        TRY(solver_poll(b->s));
         if (r->every > 1) {
             if (first != segment_first) TRY(replay_segment(b, first, step - first + 1));
             segment_first = first;
@@ -232,8 +231,15 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
     int64_t before = f->nfe + f->nfe_vjp;
     memset(thetabar, 0, (size_t)f->n_theta * dtype_size(f->dtype));
     TRY(solver_reserve(s, f->n, f->dtype, stages));
-    b.block = memory_alloc(state * (size_t)(stages + 4) + theta + (r->every > 1 ? (size_t)r->every * b.bytes : 0));
-    if (!b.block) return memory_status();
+    b.pitch = solver_pitch(s);
+    size_t block = state * (size_t)(stages + 4) + theta + (r->every > 1 ? (size_t)r->every * b.bytes : 0);
+    if (s->backward_bytes < block) {
+        memory_free(s->backward);
+        s->backward_bytes = 0;
+        if (!(s->backward = memory_alloc(block))) return memory_status();
+        s->backward_bytes = block;
+    }
+    b.block = s->backward;
     b.lambda = b.block;
     b.kbar = b.block + state;
     char *at_start = b.block + 2 * state;
@@ -243,7 +249,6 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
     memset(b.lambda, 0, b.bytes);
     enum status status = all_steps_back(&b, ybar, n_times, at_start);
     if (status == STATUS_OK) memcpy(y0bar, b.lambda, b.bytes);
-    memory_free(b.block);
     stats->nfe_backward = f->nfe + f->nfe_vjp - before;
     return status;
 }

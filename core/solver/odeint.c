@@ -6,6 +6,7 @@
 #include "autodiff/vjp.h"
 #include "base/memory.h"
 #include "solver/gradient.h"
+#include "solver/tiled.h"
 
 struct odeint {
     struct custom solve; /* the object of the forward node */
@@ -15,6 +16,8 @@ struct odeint {
     struct solve_options options;
     struct state_layout layout;
     int recording; /* someone wants the gradient */
+    struct tiled *tiled; /* where the batch is solved tile by tile; the rest of this is then not used */
+    int tiles_chosen;
     struct field *field;
     struct solver solver;
     struct solve_record record;
@@ -40,6 +43,7 @@ static struct odeint *from_vjp(struct custom *vjp) { return (struct odeint *)((c
 static void odeint_free(struct object *self)
 {
     struct odeint *op = (struct odeint *)self;
+    tiled_free(op->tiled);
     field_free(op->field);
     solver_release(&op->solver);
     record_free(&op->record);
@@ -66,13 +70,22 @@ static enum status solve_infer(struct custom *self, struct call *c)
     return array_init(&c->out, c->in[0].dtype, 1, (int64_t[]){c->in[1].shape[0] * c->in[0].shape[0]});
 }
 
+static enum status set_parameters(struct odeint *op, const void *const *addresses)
+{
+    int64_t batch = op->layout.n_parts == 1 ? op->layout.batch : 0;
+    if (!op->tiles_chosen) TRY(tiled_new(&op->tiled, op->tape, op->dy, batch, &op->options));
+    op->tiles_chosen = 1;
+    if (op->tiled) return tiled_set_parameters(op->tiled, addresses);
+    if (!op->field) TRY(field_from_tape(&op->field, op->tape, op->dy, batch));
+    return field_set_parameters(op->field, addresses);
+}
+
 static enum status bind_parameters(struct odeint *op, const struct array *theta, int n)
 {
     const void *few[32], **addresses = few;
-    if (!op->field) TRY(field_from_tape(&op->field, op->tape, op->dy, op->layout.n_parts == 1 ? op->layout.batch : 0));
     if (n > 32 && !(addresses = memory_alloc((size_t)n * sizeof *addresses))) return memory_status();
     for (int i = 0; i < n; i++) addresses[i] = theta[i].data;
-    enum status status = field_set_parameters(op->field, addresses);
+    enum status status = set_parameters(op, addresses);
     if (addresses != few) memory_free(addresses);
     return status;
 }
@@ -82,8 +95,11 @@ static enum status run_solve(struct call *c)
     struct odeint *op = (struct odeint *)c->attrs->object;
     TRY(bind_parameters(op, c->in + 2, c->n_in - 2));
     int keep = op->recording && op->options.gradient != GRADIENT_ADJOINT;
-    enum status status = solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, c->in[1].data, c->in[1].shape[0],
-                               c->out.data, keep ? &op->record : NULL, &op->stats);
+    const double *times = c->in[1].data;
+    int64_t n_times = c->in[1].shape[0];
+    enum status status = op->tiled ? tiled_solve(op->tiled, &op->options, c->in[0].data, times, n_times, c->out.data, keep, &op->stats)
+                                   : solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, times, n_times, c->out.data,
+                                           keep ? &op->record : NULL, &op->stats);
     odeint_count(&op->stats);
     return status;
 }
@@ -182,22 +198,32 @@ static enum status adjoint_with_record(struct odeint *op, const struct call *c, 
     return status;
 }
 
+/* The gradient by the field's own parameters, then by those that were given. */
+static enum status gradient(struct odeint *op, const struct call *c, char *y0bar, char *thetabar)
+{
+    const double *times = c->in[3].data;
+    int64_t n_times = c->in[3].shape[0];
+    enum gradient_kind kind = op->options.gradient;
+    int adjoint = kind == GRADIENT_ADJOINT || kind == GRADIENT_INTERPOLATED;
+    if (op->tiled) return tiled_gradient(op->tiled, &op->options, c->in[1].data, n_times, y0bar, thetabar, &op->stats);
+    if (!op->own_thetabar && !(op->own_thetabar = memory_alloc((size_t)op->field->n_theta * dtype_size(op->field->dtype)))) return memory_status();
+    enum status status =
+        adjoint ? gradient_adjoint(&op->solver, op->field, &op->options, kind == GRADIENT_ADJOINT ? NULL : &op->record, times, n_times,
+                                   c->in[0].data, c->in[1].data, y0bar, op->own_thetabar, &op->stats)
+                : gradient_direct(&op->solver, op->field, &op->options, &op->record, c->in[1].data, n_times, y0bar, op->own_thetabar, &op->stats);
+    if (status == STATUS_NUMERIC && kind == GRADIENT_ADJOINT) status = adjoint_with_record(op, c, y0bar, op->own_thetabar);
+    return status == STATUS_OK ? field_theta_gradient(op->field, op->own_thetabar, thetabar) : status;
+}
+
 static enum status run_vjp(struct call *c)
 {
     struct odeint *op = from_vjp((struct custom *)c->attrs->object);
     TRY(bind_parameters(op, c->in + 4, c->n_in - 4));
-    if (!op->own_thetabar && !(op->own_thetabar = memory_alloc((size_t)op->field->n_theta * dtype_size(op->field->dtype)))) return memory_status();
-    char *y0bar = c->out.data, *thetabar = op->own_thetabar;
-    int64_t n_times = c->in[3].shape[0];
+    char *y0bar = c->out.data;
     op->stats.nfe_backward = 0;
-    enum status status =
-        op->options.gradient == GRADIENT_ADJOINT || op->options.gradient == GRADIENT_INTERPOLATED
-            ? gradient_adjoint(&op->solver, op->field, &op->options, op->options.gradient == GRADIENT_ADJOINT ? NULL : &op->record, c->in[3].data,
-                               n_times, c->in[0].data, c->in[1].data, y0bar, thetabar, &op->stats)
-            : gradient_direct(&op->solver, op->field, &op->options, &op->record, c->in[1].data, n_times, y0bar, thetabar, &op->stats);
-    if (status == STATUS_NUMERIC && op->options.gradient == GRADIENT_ADJOINT) status = adjoint_with_record(op, c, y0bar, thetabar);
+    enum status status = gradient(op, c, y0bar, y0bar + array_bytes(&c->in[2]));
     totals.nfe_backward += op->stats.nfe_backward;
-    return status == STATUS_OK ? field_theta_gradient(op->field, thetabar, y0bar + array_bytes(&c->in[2])) : status;
+    return status;
 }
 
 static enum status vjp_prepare(struct custom *self, struct call *c)

@@ -33,7 +33,7 @@ void *residual_take(struct residual_pool *p, int i)
 {
     if (p->current[i]) return p->current[i];
     if (p->n_spare > 0) return p->current[i] = p->spare[--p->n_spare];
-    if ((p->n_blocks + 1) * (int64_t)p->bytes > RESIDUAL_BUDGET) return NULL;
+    if ((p->n_blocks + 1) * (int64_t)p->bytes > p->budget) return NULL;
     if (grow(&p->spare, &p->spare_capacity, p->n_blocks + 1, sizeof *p->spare) != STATUS_OK) return NULL;
     if ((p->current[i] = memory_alloc(p->bytes))) p->n_blocks++;
     return p->current[i];
@@ -87,7 +87,7 @@ enum status record_step(struct solve_record *r, const struct solver *s, const st
         memcpy(r->states + (size_t)(r->n / r->every) * bytes, s->y, bytes);
     }
     int64_t stage_bytes = (int64_t)bytes * m->weighted;
-    if (r->every == 1 && m->weighted > 1 && r->stage_steps == r->n && (r->n + 1) * stage_bytes <= STAGE_BUDGET) {
+    if (r->every == 1 && m->weighted > 1 && r->stage_steps == r->n && (r->n + 1) * stage_bytes <= STAGE_BUDGET / (r->share > 0 ? r->share : 1)) {
         TRY(grow(&r->stages, &r->stage_capacity, r->n + 1, (size_t)stage_bytes));
         for (int i = 0; i < m->weighted; i++) memcpy(r->stages + r->n * stage_bytes + (int64_t)bytes * i, s->k[i], bytes);
         r->stage_steps++;
@@ -108,6 +108,7 @@ static enum status prepare_residuals(struct solve_record *r, struct field *f, co
     if ((size_t)bytes != p->bytes || p->per_step != o->method.weighted) pool_free(p);
     else pool_collect(p);
     p->bytes = (size_t)bytes;
+    p->budget = RESIDUAL_BUDGET / (r->share > 0 ? r->share : 1);
     p->per_step = o->method.weighted;
     return STATUS_OK;
 }

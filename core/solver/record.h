@@ -11,6 +11,7 @@ struct solve_options;
 /* What the field keeps of each stage (field.h, eval_keep), in blocks that are reused from solve to solve. */
 struct residual_pool {
     size_t bytes;                  /* of a block; 0: nothing is kept */
+    int64_t budget;                /* bytes of all blocks */
     void *current[MAX_STAGES + 1]; /* of the solver's stages k[i], NULL: none */
     void **kept;                   /* of stage i of step n at n * per_step + i, NULL: none */
     int64_t kept_capacity, kept_steps;
@@ -29,6 +30,7 @@ struct solve_record {
     int64_t *output_step;  /* per output time: step it lies in, -1 for the initial state */
     double *output_theta;  /* position in that step, 1 at its end */
     struct residual_pool residuals;
+    int64_t share; /* this many records share the budgets (0: one) */
 };
 
 /* Empty the record for a solve with n_times outputs (its memory stays) and tell the solver where residuals go. */

@@ -21,16 +21,28 @@ enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, int st
     char *block = memory_alloc(bytes * (size_t)(stages + 5));
     if (!block) return memory_status();
     memory_free(s->block);
-    *s = (struct solver){.n = n, .dtype = dtype, .stages = stages, .block = block};
+    s->n = n;
+    s->dtype = dtype;
+    s->stages = stages;
+    s->block = block;
     char **fields[] = {&s->y, &s->next, &s->stage_input, &s->spare};
     for (int i = 0; i < 4; i++) *fields[i] = block + bytes * (size_t)i;
     for (int i = 0; i <= stages; i++) s->k[i] = block + bytes * (size_t)(4 + i);
     return STATUS_OK;
 }
 
+size_t solver_pitch(const struct solver *s) { return (size_t)(s->whole > 0 ? s->whole : s->n) * dtype_size(s->dtype); }
+
+enum status solver_poll(const struct solver *s)
+{
+    if (s->cancelled && *s->cancelled) return STATUS_INTERRUPTED;
+    return interrupt_poll();
+}
+
 void solver_release(struct solver *s)
 {
     memory_free(s->block);
+    memory_free(s->backward);
     *s = (struct solver){0};
 }
 
@@ -199,7 +211,8 @@ static enum status not_finite(const struct run *r, double h, const void *y, cons
     char text[128];
     int64_t i = 0;
     while (i < r->s->n && isfinite(r->s->dtype == FLOAT32 ? (double)((const float *)y)[i] : ((const double *)y)[i])) i++;
-    snprintf(text, sizeof text, "NaN or Inf in %s (element %lld of %lld)", what, (long long)i + 1, (long long)r->s->n);
+    snprintf(text, sizeof text, "NaN or Inf in %s (element %lld of %lld)", what, (long long)(r->s->first + i) + 1,
+             (long long)(r->s->whole > 0 ? r->s->whole : r->s->n));
     return give_up(r, h, text, "check the field and the parameters, or use smaller steps or tolerances");
 }
 
@@ -253,7 +266,7 @@ static enum status write_outputs(struct run *r, double h, double end, int64_t st
     r->end_ready = 0;
     for (; r->next_output < r->n_times && (r->times[r->next_output] - end) * r->direction <= rounding; r->next_output++) {
         double at = r->times[r->next_output], theta = fabs(at - end) <= rounding ? 1 : (at - r->t) / h;
-        char *out = r->out + (size_t)r->next_output * bytes;
+        char *out = r->out + (size_t)r->next_output * solver_pitch(s);
         if (theta == 1) {
             memcpy(out, s->next, bytes);
         } else if (m->interpolation == INTERPOLATE_STEP) {
@@ -296,7 +309,7 @@ static enum status advance(struct run *r, double h, double end)
 
 static enum status begin_attempt(struct run *r, double h)
 {
-    TRY(interrupt_poll());
+    TRY(solver_poll(r->s));
     if (r->stats->steps >= r->o->max_steps)
         return give_up(r, h, "the solve needs more than max_steps", "raise max_steps, loosen rtol and atol, or check that the problem is not stiff");
     r->stats->steps++;

@@ -55,7 +55,17 @@ struct solver {
     char *block;
     char *y, *next, *stage_input, *k[MAX_STAGES + 1], *spare;
     struct residual_pool *residuals; /* borrowed while a solve keeps them, else NULL */
+    /* The solve of a tile: its state is elements [first, first + n) of states of `whole` elements, and arrays of states (outputs and their
+     * cotangents) have those of the whole. whole 0: the state is the whole. cancelled: another tile has failed, if not NULL. */
+    int64_t first, whole;
+    const _Atomic int *cancelled;
+    char *backward; /* memory of gradient_direct */
+    size_t backward_bytes;
 };
+/* Bytes from one output state to the next. */
+size_t solver_pitch(const struct solver *s);
+/* STATUS_INTERRUPTED when someone asked to stop, or another tile has failed. */
+enum status solver_poll(const struct solver *s);
 enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, int stages);
 void solver_release(struct solver *s);
 

@@ -1,0 +1,28 @@
+/* tiled.h -- a solve with fixed steps where samples do not know of each other: each tile of the batch goes through the whole solve, forwards
+ * and backwards, by itself. Its values stay in the cache, and threads meet once per solve instead of once per evaluation.
+ *
+ * Adaptive solves cannot do so: their step depends on all samples. Tiles depend on shapes only, and sums over tiles are added in order, so
+ * results do not depend on the number of threads. */
+#ifndef SOLVER_TILED_H
+#define SOLVER_TILED_H
+
+#include "solver/solve.h"
+
+struct tiled;
+
+/* *out is NULL where this does not apply: the tape connects samples, or one tile is best. batch: samples of the state, in equal shares. */
+enum status tiled_new(struct tiled **out, const struct tape *tape, int dy, int64_t batch, const struct solve_options *o);
+void tiled_free(struct tiled *t);
+
+/* As field_set_parameters. */
+enum status tiled_set_parameters(struct tiled *t, const void *const *parameters);
+
+/* As solve; with `record`, for tiled_gradient. */
+enum status tiled_solve(struct tiled *t, const struct solve_options *o, const void *y0, const double *times, int64_t n_times, void *out, int record,
+                        struct solve_stats *stats);
+
+/* As gradient_direct after the last tiled_solve with a record, but thetabar is that of the parameters set (field_theta_gradient is done). */
+enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *ybar, int64_t n_times, void *y0bar, void *thetabar,
+                           struct solve_stats *stats);
+
+#endif
