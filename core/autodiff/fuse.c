@@ -37,16 +37,23 @@ static int follows(const struct tape *t, const struct node *node, int product)
     return array_same_shape(&node->spec, tape_spec(t, product));
 }
 
+/* The node that alone reads `node`, unless it is part of a chain already; -1: there is none. */
+static int next_of(const struct fuse *f, int node)
+{
+    int next = f->user[node];
+    return next >= 0 && !f->inner[next] && f->chain[next].product < 0 ? next : -1;
+}
+
 static struct chain chain_of(const struct fuse *f, int product)
 {
     const struct tape *t = f->r.from;
     struct chain c = {product, -1, product};
-    int next = f->user[product];
-    if (next >= 0 && f->chain[next].product < 0 && adds_row(t, &t->nodes[next], product) >= 0) {
+    int next = next_of(f, product);
+    if (next >= 0 && adds_row(t, &t->nodes[next], product) >= 0) {
         c.bias = c.last = next;
-        next = f->user[next];
+        next = next_of(f, next);
     }
-    if (next >= 0 && f->chain[next].product < 0 && follows(t, &t->nodes[next], c.last)) c.last = next;
+    if (next >= 0 && follows(t, &t->nodes[next], c.last)) c.last = next;
     return c;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "autodiff/passes.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 
@@ -393,9 +394,8 @@ static enum status build(struct builder *b, const int *outputs, int n_outputs)
     return STATUS_OK;
 }
 
-enum status program_new(struct program **out, const struct tape *tape, const int *outputs, int n_outputs)
+static enum status compile(struct program **out, const struct tape *tape, const int *outputs, int n_outputs)
 {
-    TRY(tape_status(tape));
     struct program *p = memory_zalloc(1, sizeof *p);
     if (!p) return memory_status();
     struct builder b = {.p = p, .tape = tape};
@@ -409,6 +409,21 @@ enum status program_new(struct program **out, const struct tape *tape, const int
     }
     *out = p;
     return STATUS_OK;
+}
+
+enum status program_new(struct program **out, const struct tape *tape, const int *outputs, int n_outputs)
+{
+    TRY(tape_status(tape));
+    struct tape *fused;
+    int *nodes = memory_alloc((size_t)(n_outputs + 1) * sizeof *nodes);
+    if (!nodes) return memory_status();
+    enum status status = tape_fuse(&fused, tape, outputs, n_outputs, nodes);
+    if (status == STATUS_OK) {
+        status = compile(out, fused, nodes, n_outputs);
+        tape_release(fused);
+    }
+    memory_free(nodes);
+    return status;
 }
 
 void program_free(struct program *p)

@@ -32,9 +32,9 @@ static enum status make_setup(struct staged *s)
     return status;
 }
 
-static enum status make(struct staged *s, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int optimise)
+static enum status make(struct staged *s, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int transpose)
 {
-    TRY(tape_split(&s->split, tape, varies, outputs, n_outputs, optimise));
+    TRY(tape_split(&s->split, tape, varies, outputs, n_outputs, transpose));
     s->n_fixed = s->split.n_results;
     s->n_outputs = n_outputs;
     s->outputs = memory_alloc((size_t)n_outputs * sizeof *s->outputs);
@@ -43,16 +43,15 @@ static enum status make(struct staged *s, const struct tape *tape, const char *v
     s->source = memory_alloc((size_t)(s->n_fixed + 1) * sizeof *s->source);
     if (!s->outputs || !s->fixed || !s->computed || !s->source) return memory_status();
     memcpy(s->outputs, s->split.outputs, (size_t)n_outputs * sizeof *s->outputs);
-    if (optimise) TRY(tape_fuse(&s->body, s->split.body, s->split.outputs, n_outputs, s->outputs));
-    else s->body = tape_retain(s->split.body);
+    s->body = tape_retain(s->split.body);
     return make_setup(s);
 }
 
-enum status staged_new(struct staged **out, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int optimise)
+enum status staged_new(struct staged **out, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int transpose)
 {
     struct staged *s = memory_zalloc(1, sizeof *s);
     if (!s) return memory_status();
-    enum status status = make(s, tape, varies, outputs, n_outputs, optimise);
+    enum status status = make(s, tape, varies, outputs, n_outputs, transpose);
     if (status == STATUS_OK) *out = s;
     else staged_free(s);
     return status;

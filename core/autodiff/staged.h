@@ -17,8 +17,8 @@ struct staged {
     int *source; /* of fixed[i]: input of the setup, or -1 - j for computed[j] */
 };
 
-/* varies[i]: for input i. optimise: bring products into the form that runs fastest (that tape has no derivative any more). */
-enum status staged_new(struct staged **out, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int optimise);
+/* varies[i]: for input i. transpose: as for tape_split. */
+enum status staged_new(struct staged **out, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int transpose);
 /* given: the inputs that do not vary, in order; borrowed until bound anew. */
 enum status staged_bind(struct staged *s, const void *const *given);
 void staged_free(struct staged *s);
