@@ -68,5 +68,6 @@ int luaopen_tide_core(lua_State *L)
     open_io(L);
     open_optim(L);
     open_system(L);
+    open_tree(L);
     return 1;
 }

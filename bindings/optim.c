@@ -1,80 +1,115 @@
-/* Optimiser updates in place; the formulas are PyTorch's. scripts/tide/optim.lua walks the model. */
+/* Optimiser updates in place; the formulas are PyTorch's. scripts/tide/optim.lua keeps the lists: parameters, gradients and what an optimiser
+ * remembers of each. Everything is checked before anything changes. */
 #include <math.h>
 
 #include "binding.h"
 #include "kernels/loops.h"
 
 struct group {
-    struct array p, g;
+    struct array p;
+    const void *g, *slot[2];
     int64_t n;
 };
 
-static struct group group_check(lua_State *L)
+static struct array element(lua_State *L, int list, int i)
 {
-    struct group u = {tensor_check(L, 1)->array, tensor_check(L, 2)->array, 0};
+    lua_rawgeti(L, list, i);
+    struct array a = tensor_check(L, -1)->array;
+    lua_pop(L, 1); /* the list keeps it */
+    return a;
+}
+
+/* Parameter i with its gradient, and the slots, lists at the arguments from 4 on. */
+static struct group group_check(lua_State *L, int i, int n_slots)
+{
+    const char *kind = lua_tostring(L, 1);
+    struct group u = {.p = element(L, 2, i)};
+    struct array g = element(L, 3, i);
     char a[SHAPE_TEXT], b[SHAPE_TEXT];
-    if (!array_same_shape(&u.p, &u.g) || u.p.dtype != u.g.dtype || !dtype_is_float(u.p.dtype))
-        binding_error(L, "optimiser: the parameter has shape %s (%s), its gradient %s (%s)", array_shape_text(&u.p, a), dtype_name(u.p.dtype),
-                      array_shape_text(&u.g, b), dtype_name(u.g.dtype));
-    if (!array_is_contiguous(&u.p) || !array_is_contiguous(&u.g)) binding_error(L, "optimiser: parameters and gradients must be dense; use x:clone()");
+    if (!array_same_shape(&u.p, &g) || u.p.dtype != g.dtype)
+        binding_error(L, "%s: parameter %d has shape %s (%s), its gradient %s (%s)", kind, i, array_shape_text(&u.p, a), dtype_name(u.p.dtype),
+                      array_shape_text(&g, b), dtype_name(g.dtype));
+    if (!array_is_contiguous(&u.p) || !array_is_contiguous(&g)) binding_error(L, "%s: parameters and gradients must be dense; use x:clone()", kind);
     u.n = array_numel(&u.p);
+    u.g = g.data;
+    for (int s = 0; s < n_slots; s++) {
+        struct array m = element(L, 4 + s, i);
+        if (!array_same_shape(&m, &u.p) || m.dtype != u.p.dtype || !array_is_contiguous(&m)) binding_error(L, "%s: state does not fit parameter %d", kind, i);
+        u.slot[s] = m.data;
+    }
     return u;
 }
 
-static void *moment_check(lua_State *L, int arg, const struct group *u)
+/* Arguments: kind (for messages), parameters, gradients, slots...; returns how many parameters there are. */
+static int check_lists(lua_State *L, int n_slots)
 {
-    const struct array *m = &tensor_check(L, arg)->array;
-    if (!array_same_shape(m, &u->p) || m->dtype != u->p.dtype || !array_is_contiguous(m)) binding_error(L, "optimiser: state does not fit the parameter");
-    return m->data;
+    for (int i = 2; i < 4 + n_slots; i++) luaL_checktype(L, i, LUA_TTABLE);
+    int n = (int)lua_rawlen(L, 2);
+    if ((int)lua_rawlen(L, 3) != n)
+        binding_error(L, "%s: the model has %d float tensors, the gradient %d; pass what tide.grad returned for this model", lua_tostring(L, 1), n,
+                      (int)lua_rawlen(L, 3));
+    for (int i = 1; i <= n; i++) group_check(L, i, n_slots);
+    return n;
 }
 
-/* adam(p, g, m, v, step, lr, beta1, beta2, eps, weight_decay, decoupled_decay) */
+static void *memory_of(const void *p) { return (void *)(uintptr_t)p; }
+
+/* adam(kind, p, g, m, v, step, lr, beta1, beta2, eps, weight_decay, decoupled_decay) */
 static int adam(lua_State *L)
 {
-    struct group u = group_check(L);
-    void *m = moment_check(L, 3, &u), *v = moment_check(L, 4, &u);
-    double t = luaL_checknumber(L, 5);
-    struct adam_step s = {.lr = luaL_checknumber(L, 6), .beta1 = luaL_checknumber(L, 7), .beta2 = luaL_checknumber(L, 8),
-                          .eps = luaL_checknumber(L, 9), .weight_decay = luaL_checknumber(L, 10), .decoupled_decay = luaL_checknumber(L, 11)};
+    int n = check_lists(L, 2);
+    double t = luaL_checknumber(L, 6);
+    struct adam_step s = {.lr = luaL_checknumber(L, 7), .beta1 = luaL_checknumber(L, 8), .beta2 = luaL_checknumber(L, 9),
+                          .eps = luaL_checknumber(L, 10), .weight_decay = luaL_checknumber(L, 11), .decoupled_decay = luaL_checknumber(L, 12)};
     s.correction1 = 1 - pow(s.beta1, t);
     s.correction2 = 1 - pow(s.beta2, t);
-    loops->adam[u.p.dtype](u.n, u.p.data, u.g.data, m, v, &s);
-    return 0;
-}
-
-/* sgd(p, g, buffer or nil, first, lr, momentum, weight_decay): buffer = momentum buffer + (g + decay p), p -= lr buffer */
-static int sgd(lua_State *L)
-{
-    struct group u = group_check(L);
-    void *buffer = lua_isnil(L, 3) ? NULL : moment_check(L, 3, &u);
-    int first = lua_toboolean(L, 4);
-    double lr = luaL_checknumber(L, 5), momentum = luaL_checknumber(L, 6), decay = luaL_checknumber(L, 7);
-    const void *k[3] = {u.g.data, u.p.data, buffer};
-    if (buffer) {
-        loops->combine[u.p.dtype](u.n, NULL, first ? 2 : 3, (double[]){1, decay, momentum}, k, buffer);
-        loops->combine[u.p.dtype](u.n, u.p.data, 1, (double[]){-lr}, (const void *[]){buffer}, u.p.data);
-    } else {
-        loops->combine[u.p.dtype](u.n, u.p.data, 2, (double[]){-lr, -lr * decay}, k, u.p.data);
+    for (int i = 1; i <= n; i++) {
+        struct group u = group_check(L, i, 2);
+        loops->adam[u.p.dtype](u.n, u.p.data, u.g, memory_of(u.slot[0]), memory_of(u.slot[1]), &s);
     }
     return 0;
 }
 
-/* rmsprop(p, g, square, lr, alpha, eps, weight_decay): square = alpha square + (1 - alpha) g^2, p -= lr g / (sqrt(square) + eps) */
+/* sgd(kind, p, g, buffers or nil, first, lr, momentum, weight_decay): buffer = momentum buffer + (g + decay p), p -= lr buffer */
+static int sgd(lua_State *L)
+{
+    int buffers = !lua_isnil(L, 4), n = check_lists(L, buffers), first = lua_toboolean(L, 5);
+    double lr = luaL_checknumber(L, 6), momentum = luaL_checknumber(L, 7), decay = luaL_checknumber(L, 8);
+    for (int i = 1; i <= n; i++) {
+        struct group u = group_check(L, i, buffers);
+        const void *k[3] = {u.g, u.p.data, u.slot[0]};
+        if (buffers) {
+            loops->combine[u.p.dtype](u.n, NULL, first ? 2 : 3, (double[]){1, decay, momentum}, k, memory_of(u.slot[0]));
+            loops->combine[u.p.dtype](u.n, u.p.data, 1, (double[]){-lr}, &u.slot[0], u.p.data);
+        } else {
+            loops->combine[u.p.dtype](u.n, u.p.data, 2, (double[]){-lr, -lr * decay}, k, u.p.data);
+        }
+    }
+    return 0;
+}
+
+#define RMSPROP_BODY(T, SQRT)                                                                                                 \
+    static void rmsprop_##T(int64_t n, T *p, const T *gradient, T *square, T lr, T alpha, T rest, T eps, T decay)             \
+    {                                                                                                                         \
+        for (int64_t i = 0; i < n; i++) {                                                                                     \
+            T g = gradient[i] + decay * p[i];                                                                                 \
+            square[i] = alpha * square[i] + rest * g * g;                                                                     \
+            p[i] -= lr * g / (SQRT(square[i]) + eps);                                                                         \
+        }                                                                                                                     \
+    }
+RMSPROP_BODY(float, sqrtf)
+RMSPROP_BODY(double, sqrt)
+
+/* rmsprop(kind, p, g, squares, lr, alpha, eps, weight_decay): square = alpha square + (1 - alpha) g^2, p -= lr g / (sqrt(square) + eps) */
 static int rmsprop(lua_State *L)
 {
-    struct group u = group_check(L);
-    void *square = moment_check(L, 3, &u);
-    double lr = luaL_checknumber(L, 4), alpha = luaL_checknumber(L, 5), eps = luaL_checknumber(L, 6), decay = luaL_checknumber(L, 7);
-    for (int64_t i = 0; i < u.n; i++) {
-        if (u.p.dtype == FLOAT32) {
-            float *p = u.p.data, *s = square, g = ((float *)u.g.data)[i] + (float)decay * p[i];
-            s[i] = (float)alpha * s[i] + (float)(1 - alpha) * g * g;
-            p[i] -= (float)lr * g / (sqrtf(s[i]) + (float)eps);
-        } else {
-            double *p = u.p.data, *s = square, g = ((double *)u.g.data)[i] + decay * p[i];
-            s[i] = alpha * s[i] + (1 - alpha) * g * g;
-            p[i] -= lr * g / (sqrt(s[i]) + eps);
-        }
+    int n = check_lists(L, 1);
+    double lr = luaL_checknumber(L, 5), alpha = luaL_checknumber(L, 6), eps = luaL_checknumber(L, 7), decay = luaL_checknumber(L, 8);
+    for (int i = 1; i <= n; i++) {
+        struct group u = group_check(L, i, 1);
+        if (u.p.dtype == FLOAT32)
+            rmsprop_float(u.n, u.p.data, u.g, memory_of(u.slot[0]), (float)lr, (float)alpha, (float)(1 - alpha), (float)eps, (float)decay);
+        else rmsprop_double(u.n, u.p.data, u.g, memory_of(u.slot[0]), lr, alpha, 1 - alpha, eps, decay);
     }
     return 0;
 }

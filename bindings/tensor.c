@@ -464,6 +464,8 @@ static int memory_report(lua_State *L)
     lua_setfield(L, -2, "peak_bytes");
     lua_pushinteger(L, m.allocations);
     lua_setfield(L, -2, "allocations");
+    lua_pushinteger(L, m.system_allocations);
+    lua_setfield(L, -2, "system_allocations");
     lua_pushinteger(L, m.live_blocks);
     lua_setfield(L, -2, "live_blocks");
     if (lua_toboolean(L, 1)) memory_reset_peak();

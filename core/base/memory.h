@@ -19,6 +19,7 @@ struct memory_stats {
     int64_t peak_bytes;  /* largest live_bytes so far */
     int64_t allocations; /* successful allocations since the start */
     int64_t live_blocks;
+    int64_t system_allocations; /* those for which the system had to be asked: freed blocks of up to 64 KiB are used again, 8 MiB of them at most */
 };
 
 /* Allocate n bytes (0 is allowed and gives a valid pointer). On failure: NULL, and the thread's status message is set. */

@@ -199,8 +199,8 @@ function M.compile(fn)
   return function(...)
     local arguments = {n = select("#", ...), ...}
     local leaves = {}
-    local key = tree.signature(arguments, leaves)
-    for _, x in ipairs(leaves) do if core.is_symbolic(x) then return fn(...) end end
+    local key, symbolic = tree.signature(arguments, leaves)
+    if symbolic then return fn(...) end
     local entry = cache[key]
     if not entry then
       local tape

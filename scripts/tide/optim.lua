@@ -21,41 +21,37 @@ local beta_check = function(b)
   return ok, "{beta1, beta2} with both in [0, 1)"
 end
 
--- Each kind: options, names of the tensors it keeps per parameter, and the update of one parameter.
+-- Each kind: options, names of the lists it keeps with a tensor per parameter, and the update of all parameters.
 local kinds = {
   sgd = {
     spec = {lr = {"number", required = true, check = options.not_negative}, momentum = default(0), weight_decay = default(0)},
     slots = function(o) return o.momentum > 0 and {"momentum"} or {} end,
-    update = function(self, p, g, i)
-      local o = self.options
-      core.sgd(p, g, self.slots.momentum and self.slots.momentum[i], self.steps == 1, o.lr, o.momentum, o.weight_decay)
+    update = function(self, o, grads)
+      core.sgd(self.kind, self.parameters, grads, self.slots.momentum, self.steps == 0, o.lr, o.momentum, o.weight_decay)
     end,
   },
   adam = {
     spec = {lr = default(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check}, eps = default(1e-8),
             weight_decay = default(0)},
     slots = function() return {"m", "v"} end,
-    update = function(self, p, g, i)
-      local o = self.options
-      core.adam(p, g, self.slots.m[i], self.slots.v[i], self.steps, o.lr, o.betas[1], o.betas[2], o.eps, o.weight_decay, 0)
+    update = function(self, o, grads)
+      core.adam(self.kind, self.parameters, grads, self.slots.m, self.slots.v, self.steps + 1, o.lr, o.betas[1], o.betas[2], o.eps, o.weight_decay, 0)
     end,
   },
   adamw = {
     spec = {lr = default(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check}, eps = default(1e-8),
             weight_decay = default(1e-2)},
     slots = function() return {"m", "v"} end,
-    update = function(self, p, g, i)
-      local o = self.options
-      core.adam(p, g, self.slots.m[i], self.slots.v[i], self.steps, o.lr, o.betas[1], o.betas[2], o.eps, 0, o.weight_decay)
+    update = function(self, o, grads)
+      core.adam(self.kind, self.parameters, grads, self.slots.m, self.slots.v, self.steps + 1, o.lr, o.betas[1], o.betas[2], o.eps, 0, o.weight_decay)
     end,
   },
   rmsprop = {
     spec = {lr = default(1e-2), alpha = {"number", default = 0.99, check = options.between(0, 1)}, eps = default(1e-8),
             weight_decay = default(0)},
     slots = function() return {"square"} end,
-    update = function(self, p, g, i)
-      local o = self.options
-      core.rmsprop(p, g, self.slots.square[i], o.lr, o.alpha, o.eps, o.weight_decay)
+    update = function(self, o, grads)
+      core.rmsprop(self.kind, self.parameters, grads, self.slots.square, o.lr, o.alpha, o.eps, o.weight_decay)
     end,
   },
 }
@@ -64,21 +60,10 @@ local methods = {}
 
 local function describe(x) return tree.is_tensor(x) and ("{%s} (%s)"):format(table.concat(x:shape(), ", "), x:dtype()) end
 
---- Update the parameters with gradients of the model's structure (as tide.grad returns them).
+--- Update the parameters with gradients of the model's structure (as tide.grad returns them). When they do not fit, nothing changes.
 function methods:step(grads)
-  local list = tree.tensors(grads, true)
-  if #list ~= #self.parameters then
-    raise(("%s: the model has %d float tensors, the gradient %d; pass what tide.grad returned for this model"):format(self.kind,
-      #self.parameters, #list))
-  end
-  for i, g in ipairs(list) do -- check everything before anything changes
-    if describe(g) ~= self.described[i] then
-      raise(("%s: parameter %d has shape %s, its gradient %s"):format(self.kind, i, self.described[i], describe(g)))
-    end
-  end
+  kinds[self.kind].update(self, self.options, tree.tensors(grads, true))
   self.steps = self.steps + 1
-  local update = kinds[self.kind].update
-  for i, p in ipairs(self.parameters) do update(self, p, list[i], i) end
 end
 
 --- What is needed to go on later, as a table of tensors that tide.save takes: the step count and the moments.
@@ -127,10 +112,9 @@ local function make(kind)
     local o = options.check("optim." .. kind, opts, rules.spec)
     local parameters = tree.tensors(model, true)
     if #parameters == 0 then raise(("optim.%s: the model has no float tensors, got %s"):format(kind, options.show(model))) end
-    local slots, described = {}, {}
-    for i, x in ipairs(parameters) do described[i] = describe(x) end
+    local slots = {}
     for _, name in ipairs(rules.slots(o)) do slots[name] = zeros(parameters) end
-    return setmetatable({kind = kind, options = o, parameters = parameters, described = described, slots = slots, steps = 0}, meta)
+    return setmetatable({kind = kind, options = o, parameters = parameters, slots = slots, steps = 0}, meta)
   end
 end
 

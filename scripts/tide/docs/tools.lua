@@ -142,7 +142,8 @@ define{name = "table:group", args = "name, ...", returns = "list of tables",
 
 help.topic "Tools"
 define{name = "tide.memory", args = "reset_peak", returns = "table",
-  text = "Memory of tensors: live_bytes, peak_bytes, live_blocks, allocations; true as argument starts peak_bytes anew.",
+  text = [[Memory of tensors: live_bytes, peak_bytes, live_blocks, allocations, system_allocations (those that freed blocks could not serve); true
+  as argument starts peak_bytes anew.]],
   example = "tide.memory().live_bytes"}
 define{name = "tide.threads", args = "n", returns = "integer",
   text = "Threads in use; n sets their number (at the start: TIDE_THREADS, else all cores). Results do not depend on it.",
@@ -156,8 +157,9 @@ define{name = "tree.tensors", args = "t, float_only", returns = "list", text = "
 define{name = "tree.replace", args = "t, list, float_only", returns = "table", text = "A copy with the tensors replaced by those of list, in order.",
   example = "tide.tree.replace({x, y}, {y, x})"}
 define{name = "tree.is_tensor", args = "v", returns = "boolean", text = "Is v a tensor?", example = "tide.tree.is_tensor(x)"}
-define{name = "tree.signature", args = "t, list", returns = "string",
-  text = "What tide.compile tells structures apart by: keys, dtypes, shapes and other values. The tensors are appended to list.",
+define{name = "tree.signature", args = "t, list", returns = "string, boolean",
+  text = [[What tide.compile tells structures apart by (bytes, not text): keys, dtypes, shapes and other values. The tensors are appended to list.
+  Second result: is one of them symbolic?]],
   example = "tide.tree.signature({x, 1}, {})"}
 define{name = "progress.new", args = "opts", returns = "meter",
   options = {{"total", nil, "nil: the end is not known"}, {"initial", 0, "done before, does not count for the rate"}, {"label", "", "", quote = true},
