@@ -62,9 +62,10 @@ else
 ISAS := generic
 endif
 
-CORE_SRC  := $(filter-out core/kernels/loops.c,$(wildcard core/*/*.c))
+LOOP_SRC  := core/kernels/loops.c core/kernels/winograd_loops.c
+CORE_SRC  := $(filter-out $(LOOP_SRC),$(wildcard core/*/*.c))
 BIND_SRC  := $(filter-out bindings/launcher.c,$(wildcard bindings/*.c))
-CORE_OBJ  := $(CORE_SRC:%.c=$(BUILD)/%.o) $(ISAS:%=$(BUILD)/core/kernels/loops_%.o)
+CORE_OBJ  := $(CORE_SRC:%.c=$(BUILD)/%.o) $(foreach isa,$(ISAS),$(LOOP_SRC:%.c=$(BUILD)/%_$(isa).o))
 BIND_OBJ  := $(BIND_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
 CORE_LIBS := -lpng -lz -ldl -lm -lpthread
@@ -101,10 +102,13 @@ $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter bindings/%,$<),$(LUA_CFLAGS) $(EDIT_CFLAGS)) \
 	      $(if $(filter core/kernels/dispatch.c,$<),$(X86_LOOPS)) -MMD -MP -c -o $@ $<
 
-$(ISAS:%=$(BUILD)/core/kernels/loops_%.o): $(BUILD)/core/kernels/loops_%.o: core/kernels/loops.c Makefile $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(if $(V),,@echo "  CC   $< ($*)")
-	$(Q)$(CC) $(ALL_CFLAGS) $(LOOP_CFLAGS) $(ISA_$*) -DLOOPS_NAME=$* -MMD -MP -c -o $@ $<
+define LOOP_RULE
+$(BUILD)/%_$(1).o: %.c Makefile $(BUILD)/flags
+	@mkdir -p $$(@D)
+	$$(if $$(V),,@echo "  CC   $$< ($(1))")
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LOOP_CFLAGS) $$(ISA_$(1)) -DLOOPS_NAME=$(1) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(eval $(call LOOP_RULE,$(isa))))
 
 $(TEST_BIN): $(BUILD)/tests/%: tests/c/%.c $(BUILD)/libtide.a Makefile
 	@mkdir -p $(@D)

@@ -3,6 +3,7 @@
 #include "binding.h"
 #include "kernels/gemm.h"
 #include "kernels/loops.h"
+#include "kernels/precision.h"
 
 #ifndef TIDE_VERSION
 #define TIDE_VERSION "0.1.0"
@@ -53,8 +54,16 @@ static int blas_core(lua_State *L)
     return 1;
 }
 
+static int matmul_precision(lua_State *L) /* () -> level; (level) sets it: 0 highest, 1 high, 2 medium */
+{
+    if (!lua_isnoneornil(L, 1)) precision_set((enum precision)luaL_checkinteger(L, 1));
+    lua_pushinteger(L, precision_get());
+    return 1;
+}
+
 static const luaL_Reg functions[] = {{"threads", threads},       {"library_root", library_root}, {"raise", raise},
-                                     {"build_info", build_info}, {"blas_core", blas_core},       {NULL, NULL}};
+                                     {"build_info", build_info}, {"blas_core", blas_core},       {"matmul_precision", matmul_precision},
+                                     {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_tide_core(lua_State *L);
 int luaopen_tide_core(lua_State *L)

@@ -1,4 +1,4 @@
-/* Three ways to make matrix products of a convolution, chosen by shape:
+/* Four ways to make matrix products of a convolution, chosen by shape:
  *
  *   planes   (stride 1, enough pixels): an image is padded once; row (c, tap) of the right operand is the padded plane of channel c shifted
  *            by the tap, read in place: no im2col. Rows of the result are as wide as those of the padded image; the surplus is dropped.
@@ -7,6 +7,8 @@
  *   columns  (everything else): im2col of a few images at a time, so that tiny signals still give products of useful size.
  *
  *   dense    (a few pixels): the whole convolution as one matrix, see conv_dense.h.
+ *
+ *   winograd (3 x 3, stride 1, float32, enough channels): fewer multiplications, see conv_winograd.h.
  *
  * Images are independent, and so are tasks. Weight gradients add up over fixed chunks of images, then over the chunks in order, so the
  * result does not depend on the number of threads. */
@@ -18,6 +20,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/conv_dense.h"
+#include "kernels/conv_winograd.h"
 #include "kernels/gemm.h"
 #include "kernels/loops.h"
 
@@ -84,6 +87,7 @@ static struct geometry geometry(const struct conv *s, enum conv_kind kind)
 size_t conv_scratch(const struct conv *s, enum conv_kind kind)
 {
     if (conv_dense_fits(s)) return conv_dense_scratch(s);
+    if (conv_winograd_fits(s)) return conv_winograd_scratch(s, kind);
     struct geometry g = geometry(s, kind);
     return g.offsets + g.weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? g.tasks : 1) + g.lane * (size_t)g.lanes;
 }
@@ -134,26 +138,26 @@ static void pad_image(const struct frame *f, size_t size, const char *x, char *p
                    (size_t)f->w * size);
 }
 
-/* The padded image of each group with its channels contiguous: turned[group][pixel][c]. */
-#define TURN_BODY(T)                                                                                                          \
-    for (int64_t c0 = 0; c0 < g->cg; c0 += 16)                                                                                \
-        for (int64_t i = 0; i < f->h; i++)                                                                                    \
-            for (int64_t j = 0; j < f->w; j++) {                                                                              \
-                T *to = (T *)turned + ((i + f->top) * f->pitch + j + f->left) * g->cg;                                        \
-                const T *from = (const T *)x + i * f->w + j;                                                                  \
-                for (int64_t c = c0; c < g->cg && c < c0 + 16; c++) to[c] = from[c * f->h * f->w];                            \
-            }
+/* Channels c0 .. c0 + count - 1 of row i of an image as pixels of `channels` numbers. */
+static void turn_row(const struct frame *f, size_t size, int64_t channels, int64_t c0, int64_t count, int64_t i, const char *x, char *turned)
+{
+    int64_t to = ((i + f->top) * f->pitch + f->left) * channels + c0, from = (c0 * f->h + i) * f->w;
+    if (size == sizeof(float)) {
+        loops->winograd->transpose(count, f->w, (const float *)x + from, f->h * f->w, (float *)turned + to, channels);
+        return;
+    }
+    for (int64_t j = 0; j < f->w; j++)
+        for (int64_t c = 0; c < count; c++) ((double *)turned)[to + j * channels + c] = ((const double *)x)[from + c * f->h * f->w + j];
+}
 
+/* The padded image of each group with its channels contiguous: turned[group][pixel][c]. */
 static void turn_image(const struct conv *s, const struct geometry *g, const char *x, char *turned)
 {
     const struct frame *f = &g->frame;
-    memset(turned, 0, (size_t)(f->channels * f->plane) * g->size);
+    if (f->plane != f->h * f->w) memset(turned, 0, (size_t)(f->channels * f->plane) * g->size);
     for (int64_t group = 0; group < s->groups; group++) {
-        if (s->dtype == FLOAT32) {
-            TURN_BODY(float)
-        } else {
-            TURN_BODY(double)
-        }
+        for (int64_t c = 0; c < g->cg; c += 16)
+            for (int64_t i = 0; i < f->h; i++) turn_row(f, g->size, g->cg, c, g->cg - c < 16 ? g->cg - c : 16, i, x, turned);
         x += (size_t)(g->cg * f->h * f->w) * g->size;
         turned += (size_t)(g->cg * f->plane) * g->size;
     }
@@ -367,6 +371,10 @@ void conv_run(const struct conv *s, enum conv_kind kind, const void *a, const vo
     job.weights = (char *)scratch + g->offsets;
     if (conv_dense_fits(s)) {
         conv_dense_run(s, kind, a, b, out, scratch);
+        return;
+    }
+    if (conv_winograd_fits(s)) {
+        conv_winograd_run(s, kind, a, b, out, scratch);
         return;
     }
     job.lanes = job.weights + g->weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? g->tasks : 1);

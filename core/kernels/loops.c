@@ -480,8 +480,10 @@ typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), 
     {                                                                                                                         \
         enum { W = VECTOR_BYTES / sizeof(T) };                                                                                \
         T edge[MR * 2 * W];                                                                                                   \
-        for (int64_t i = 0; i < m; i += MR) {                                                                                 \
-            int rows = m - i < MR ? (int)(m - i) : MR;                                                                        \
+        int64_t blocks = (m + MR - 1) / MR; /* of about the same number of rows */                                            \
+        for (int64_t block = 0; block < blocks; block++) {                                                                    \
+            int64_t i = block * m / blocks;                                                                                   \
+            int rows = (int)((block + 1) * m / blocks - i);                                                                   \
             const T *a = av + i * rs, *start = from ? from + i * pitch : NULL;                                                \
             T *c = cv + i * ldc;                                                                                              \
             int64_t j = 0;                                                                                                    \
@@ -582,8 +584,10 @@ PRODUCT_BODY(f64, double)
 #define TABLE_F(name) [FLOAT32] = PASTE(name, f32), [FLOAT64] = PASTE(name, f64)
 #define TABLE_A(name) TABLE_F(name), [INT64] = PASTE(name, i64), [UINT8] = PASTE(name, u8)
 
+extern const struct winograd_loops PASTE(winograd_loops, LOOPS_NAME);
 const struct loops PASTE(loops, LOOPS_NAME) = {
     .name = TEXT(LOOPS_NAME),
+    .winograd = &PASTE(winograd_loops, LOOPS_NAME),
 #define UNARY(NAME, name, dtypes, expression) .unary[UNARY_##NAME] = {TABLE_##dtypes(name)},
 #define BINARY(NAME, name, dtypes, expression) .binary[BINARY_##NAME] = {TABLE_##dtypes(name)},
 #define COMPARE(NAME, name, expression) .binary[BINARY_##NAME] = {TABLE_A(name)},

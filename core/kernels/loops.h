@@ -39,8 +39,18 @@ struct adam_step {
     double lr, beta1, beta2, eps, weight_decay, decoupled_decay, correction1, correction2;
 };
 
+/* Winograd's convolutions (conv_winograd.c, winograd_loops.c), float32. */
+struct winograd_loops {
+    /* out[j out_pitch + i] = x[i pitch + j] */
+    void (*transpose)(int64_t rows, int64_t columns, const float *x, int64_t pitch, float *out, int64_t out_pitch);
+    /* Of tiles of 2 and of 4 results: input, output, their transposes... (enum transform). Element (i, j), so many channels, of the square that
+     * is transformed is at in + i in_row + j in_column, that of the result at out + i out_row + j out_column. */
+    void (*transform[2][5])(int64_t channels, const float *in, int64_t in_row, int64_t in_column, float *out, int64_t out_row, int64_t out_column);
+};
+
 struct loops {
     const char *name;
+    const struct winograd_loops *winograd;
     unary_loop unary[UNARY_COUNT][DTYPE_COUNT];    /* NULL: not for this dtype */
     binary_loop binary[BINARY_COUNT][DTYPE_COUNT]; /* comparisons write uint8 */
     unary_loop cast[DTYPE_COUNT][DTYPE_COUNT];     /* [from][to] */

@@ -201,6 +201,8 @@ function M.compile(fn)
     local leaves = {}
     local key, symbolic = tree.signature(arguments, leaves)
     if symbolic then return fn(...) end
+    local level = core.matmul_precision() -- a program takes the level that holds when it is made
+    if level ~= 0 then key = level .. key end
     local entry = cache[key]
     if not entry then
       local tape

@@ -31,6 +31,7 @@ end
 
 include(require "tide.tensor")
 include(require "tide.autodiff")
+include(require "tide.precision")
 
 tide.ode = require "tide.ode"
 tide.odeint = tide.ode.odeint

@@ -148,6 +148,13 @@ define{name = "tide.memory", args = "reset_peak", returns = "table",
 define{name = "tide.threads", args = "n", returns = "integer",
   text = "Threads in use; n sets their number (at the start: TIDE_THREADS, else all cores). Results do not depend on it.",
   example = "tide.threads()"}
+define{name = "tide.set_matmul_precision", args = "level", returns = "the level before",
+  text = [[How exactly float32 products and convolutions are computed from now on: "highest" (the default: float32 accuracy), "high" (at least 16 bits
+  survive) or "medium" (at least 8). A level is what may be lost, not what will be: 3 x 3 convolutions lose about one bit at "high" and become
+  faster; what is not faster stays exact. float64 is never affected. Compiled functions are compiled anew for another level.]],
+  example = "local before = tide.set_matmul_precision(\"high\")  tide.set_matmul_precision(before)"}
+define{name = "tide.get_matmul_precision", returns = "string", text = "The level of float32 products; see tide.set_matmul_precision.",
+  example = "tide.get_matmul_precision()"}
 define{name = "tree.map", args = "t, fn", returns = "table", text = "A copy of nested tables with every tensor x replaced by fn(x, path).",
   example = "tide.tree.map(model, function(v) return v * 2 end)"}
 define{name = "tree.each", args = "t, visit", text = "visit(leaf, path) for every leaf, tensors and others, always in the same order.",
