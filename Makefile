@@ -70,7 +70,7 @@ BIND_OBJ  := $(BIND_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
 CORE_LIBS := -lpng -lz -ldl -lm -lpthread
 
-.PHONY: all test test-c test-lua test-programs asan tsan bench bench-peers figures lint format install uninstall env clean help FORCE
+.PHONY: all test test-c test-lua test-programs asan tsan bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
 .SECONDARY:
 
 all: $(MODULE) $(PROGRAM) $(LIBRARY) ## build the engine and the launcher (the default)
@@ -162,6 +162,10 @@ bench: all ## how fast the engine is here
 bench-peers: all ## the same beside other programs that are installed
 	sh tests/bench/peers.sh
 
+bench-scaling: all ## time against batch, width, steps, threads, image size: runs/bench/scaling/scaling.csv and .png
+	./tide tests/bench/scaling.lua --csv runs/bench/scaling/scaling.csv
+	./tide plots/bench_scaling.lua runs/bench/scaling
+
 figures: all ## draw the figures of every finished experiment in runs/ anew
 	@sh scripts/figures.sh
 
@@ -205,5 +209,5 @@ clean: ## remove everything that was built
 	rm -rf build tide
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 	@echo "  VARIANT=debug, asan or tsan builds build/VARIANT/bin/tide"

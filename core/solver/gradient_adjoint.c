@@ -132,25 +132,24 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
                           .s = forward, .step = -1};
     struct state_layout parts = {.n_parts = record ? 2 : 3, .size = {f->n, record ? f->n_theta : f->n, f->n_theta}, .controlled = n};
     struct solve_options back = backward_options(o, times, n_times);
-    struct solver s = {0};
     memset(thetabar, 0, theta_bytes);
     if (f->n == 0) return STATUS_OK;
     if (record) TRY(solver_reserve(forward, f->n, f->dtype, o->method.stages));
-    char *z = memory_zalloc(3, z_bytes), *out = z + z_bytes, *a = z + own;
+    if (!forward->adjoint && !(forward->adjoint = memory_zalloc(1, sizeof *forward->adjoint))) return memory_status();
+    char *z = solver_backward(forward, 3 * z_bytes), *out = z + z_bytes, *a = z + own;
     if (!z) return memory_status();
+    memset(z, 0, 3 * z_bytes);
     enum status status = STATUS_OK;
     for (int64_t i = n_times - 1; i > 0 && status == STATUS_OK; i--) {
         const void *cotangent = (const char *)ybar + (size_t)i * bytes;
         memcpy(z, (const char *)y + (size_t)i * bytes, own);
         loops->combine[f->dtype](f->n, a, 1, (double[]){1}, &cotangent, a);
-        status = one_interval(&s, &g, &back, &parts, times[i], times[i - 1], (const char *)y + (size_t)(i - 1) * bytes, z, out);
+        status = one_interval(forward->adjoint, &g, &back, &parts, times[i], times[i - 1], (const char *)y + (size_t)(i - 1) * bytes, z, out);
     }
     stats->nfe_backward = f->nfe + f->nfe_vjp - before;
     if (status == STATUS_OK) {
         loops->combine[f->dtype](f->n, a, 1, (double[]){1}, &ybar, y0bar);
         memcpy(thetabar, a + bytes, theta_bytes);
     }
-    memory_free(z);
-    solver_release(&s);
     return status;
 }

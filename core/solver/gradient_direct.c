@@ -31,12 +31,29 @@ static enum status stage_vjp(struct backward *b, double t, const void *input, co
     return STATUS_OK;
 }
 
-/* Cotangents that reach the stages of one step directly: weight[q][i] for stage i from cotangent source[q]. */
+/* Cotangents that reach the stages of one step directly: weight[q][i] for stage i from cotangent source[q]. Few are the rule. */
+#define FEW_SOURCES 4
 struct stage_sources {
     int n, capacity;
     double (*weight)[MAX_STAGES + 1];
     const char **source;
+    double few_weights[FEW_SOURCES][MAX_STAGES + 1];
+    const char *few_sources[FEW_SOURCES];
 };
+
+static void begin_sources(struct stage_sources *from)
+{
+    from->n = 0;
+    from->capacity = FEW_SOURCES;
+    from->weight = from->few_weights;
+    from->source = from->few_sources;
+}
+
+static void end_sources(struct stage_sources *from)
+{
+    if (from->weight != from->few_weights) memory_free(from->weight);
+    if (from->source != from->few_sources) memory_free(from->source);
+}
 
 /* kbar_i = h (sum_q weight[q][i] source[q] + sum_{j>i} a_ji Ybar_j); returns 0 when it is zero for want of terms. */
 static int gather_kbar(struct backward *b, const struct stage_sources *from, double h, int i, int stages, const char *used)
@@ -102,18 +119,28 @@ static enum status load_stages(struct backward *b, int64_t step, const void *y)
     return solve_stages(b->s, b->f, b->m, r->t[step], r->h[step], y, 0, b->m->weighted > 1 ? b->m->weighted : 0);
 }
 
+static enum status more_sources(struct stage_sources *from)
+{
+    int next = 2 * from->capacity + 8;
+    double(*weight)[MAX_STAGES + 1] = memory_alloc((size_t)next * sizeof *weight);
+    const char **source = memory_alloc((size_t)next * sizeof *source);
+    if (!weight || !source) {
+        memory_free(weight);
+        memory_free(source);
+        return memory_status();
+    }
+    memcpy(weight, from->weight, (size_t)from->n * sizeof *weight);
+    memcpy(source, from->source, (size_t)from->n * sizeof *source);
+    end_sources(from);
+    from->weight = weight;
+    from->source = source;
+    from->capacity = next;
+    return STATUS_OK;
+}
+
 static enum status add_source(struct stage_sources *from, const char *source)
 {
-    if (from->n == from->capacity) {
-        int next = 2 * from->capacity + 8;
-        void *weight = memory_realloc(from->weight, (size_t)next * sizeof *from->weight);
-        if (!weight) return memory_status();
-        from->weight = weight;
-        void *sources = memory_realloc(from->source, (size_t)next * sizeof *from->source);
-        if (!sources) return memory_status();
-        from->source = sources;
-        from->capacity = next;
-    }
+    if (from->n == from->capacity) TRY(more_sources(from));
     memset(from->weight[from->n], 0, sizeof *from->weight);
     from->source[from->n++] = source;
     return STATUS_OK;
@@ -171,11 +198,12 @@ static enum status own_steps_back(struct backward *b, int64_t step, int64_t firs
 /* Back through one recorded step and the outputs in it; `first_output` is lowered past them. */
 static enum status recorded_step_back(struct backward *b, int64_t step, const void *y, const char *ybar, int64_t *output, char *at_start)
 {
-    struct stage_sources from = {0};
+    struct stage_sources from;
     const struct residual_pool *pool = &b->r->residuals;
     void *const *residuals = pool->bytes > 0 ? pool->kept + step * pool->per_step : NULL;
     int64_t last = *output, first = last + 1;
     enum status status;
+    begin_sources(&from);
     while (*output > 0 && b->r->output_step[*output] == step) first = (*output)--;
     TRY_GOTO_DONE(load_stages(b, step, y));
     TRY_GOTO_DONE(outputs_back(b, &from, step, first, last, ybar, y, at_start));
@@ -186,8 +214,7 @@ static enum status recorded_step_back(struct backward *b, int64_t step, const vo
     add(b, b->s->n, 1, at_start, b->lambda);
     if (b->m->interpolation == INTERPOLATE_STEP) status = own_steps_back(b, step, first, last, ybar, y);
 done:
-    memory_free(from.weight);
-    memory_free(from.source);
+    end_sources(&from);
     return status;
 }
 
@@ -232,14 +259,8 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
     memset(thetabar, 0, (size_t)f->n_theta * dtype_size(f->dtype));
     TRY(solver_reserve(s, f->n, f->dtype, stages));
     b.pitch = solver_pitch(s);
-    size_t block = state * (size_t)(stages + 4) + theta + (r->every > 1 ? (size_t)r->every * b.bytes : 0);
-    if (s->backward_bytes < block) {
-        memory_free(s->backward);
-        s->backward_bytes = 0;
-        if (!(s->backward = memory_alloc(block))) return memory_status();
-        s->backward_bytes = block;
-    }
-    b.block = s->backward;
+    b.block = solver_backward(s, state * (size_t)(stages + 4) + theta + (r->every > 1 ? (size_t)r->every * b.bytes : 0));
+    if (!b.block) return memory_status();
     b.lambda = b.block;
     b.kbar = b.block + state;
     char *at_start = b.block + 2 * state;

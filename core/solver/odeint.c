@@ -23,6 +23,8 @@ struct odeint {
     struct solve_record record;
     struct solve_stats stats;
     char *own_thetabar; /* gradients of the field's own parameters */
+    const void **addresses; /* of the parameters */
+    char *states; /* of adjoint_with_record */
 };
 
 static struct solve_stats totals;
@@ -48,6 +50,8 @@ static void odeint_free(struct object *self)
     solver_release(&op->solver);
     record_free(&op->record);
     memory_free(op->own_thetabar);
+    memory_free(op->addresses);
+    memory_free(op->states);
     tape_release(op->tape);
     memory_free(op);
 }
@@ -82,12 +86,9 @@ static enum status set_parameters(struct odeint *op, const void *const *addresse
 
 static enum status bind_parameters(struct odeint *op, const struct array *theta, int n)
 {
-    const void *few[32], **addresses = few;
-    if (n > 32 && !(addresses = memory_alloc((size_t)n * sizeof *addresses))) return memory_status();
-    for (int i = 0; i < n; i++) addresses[i] = theta[i].data;
-    enum status status = set_parameters(op, addresses);
-    if (addresses != few) memory_free(addresses);
-    return status;
+    if (!op->addresses && !(op->addresses = memory_alloc((size_t)(n + 1) * sizeof *op->addresses))) return memory_status();
+    for (int i = 0; i < n; i++) op->addresses[i] = theta[i].data;
+    return set_parameters(op, op->addresses);
 }
 
 static enum status run_solve(struct call *c)
@@ -188,13 +189,11 @@ static enum status adjoint_with_record(struct odeint *op, const struct call *c, 
     o.adjoint_atol /= 10;
     const double *times = c->in[3].data;
     int64_t n_times = c->in[3].shape[0];
-    char *states = memory_alloc(array_bytes(&c->in[0]));
-    if (!states) return memory_status();
-    enum status status = solve(&op->solver, op->field, &o, &op->layout, c->in[2].data, times, n_times, states, &op->record, &forward);
+    if (!op->states && !(op->states = memory_alloc(array_bytes(&c->in[0])))) return memory_status();
+    enum status status = solve(&op->solver, op->field, &o, &op->layout, c->in[2].data, times, n_times, op->states, &op->record, &forward);
     if (status == STATUS_OK)
-        status = gradient_adjoint(&op->solver, op->field, &o, &op->record, times, n_times, states, c->in[1].data, y0bar, thetabar, &backward);
+        status = gradient_adjoint(&op->solver, op->field, &o, &op->record, times, n_times, op->states, c->in[1].data, y0bar, thetabar, &backward);
     op->stats.nfe_backward += forward.nfe + backward.nfe_backward;
-    memory_free(states);
     return status;
 }
 

@@ -17,10 +17,13 @@
 enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, int stages)
 {
     if (s->block && s->n == n && s->dtype == dtype && s->stages >= stages) return STATUS_OK;
-    size_t bytes = ((size_t)n * dtype_size(dtype) + 63) & ~(size_t)63;
-    char *block = memory_alloc(bytes * (size_t)(stages + 5));
+    size_t bytes = ((size_t)n * dtype_size(dtype) + 63) & ~(size_t)63, wanted = bytes * (size_t)(stages + 5);
+    char *block = s->block_bytes >= wanted ? s->block : memory_alloc(wanted);
     if (!block) return memory_status();
-    memory_free(s->block);
+    if (block != s->block) {
+        memory_free(s->block);
+        s->block_bytes = wanted;
+    }
     s->n = n;
     s->dtype = dtype;
     s->stages = stages;
@@ -29,6 +32,15 @@ enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, int st
     for (int i = 0; i < 4; i++) *fields[i] = block + bytes * (size_t)i;
     for (int i = 0; i <= stages; i++) s->k[i] = block + bytes * (size_t)(4 + i);
     return STATUS_OK;
+}
+
+char *solver_backward(struct solver *s, size_t bytes)
+{
+    if (s->backward && s->backward_bytes >= bytes) return s->backward;
+    memory_free(s->backward);
+    s->backward = memory_alloc(bytes);
+    s->backward_bytes = s->backward ? bytes : 0;
+    return s->backward;
 }
 
 size_t solver_pitch(const struct solver *s) { return (size_t)(s->whole > 0 ? s->whole : s->n) * dtype_size(s->dtype); }
@@ -43,6 +55,8 @@ void solver_release(struct solver *s)
 {
     memory_free(s->block);
     memory_free(s->backward);
+    if (s->adjoint) solver_release(s->adjoint);
+    memory_free(s->adjoint);
     *s = (struct solver){0};
 }
 

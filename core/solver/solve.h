@@ -53,15 +53,19 @@ struct solver {
     enum dtype dtype;
     int stages;
     char *block;
+    size_t block_bytes;
     char *y, *next, *stage_input, *k[MAX_STAGES + 1], *spare;
     struct residual_pool *residuals; /* borrowed while a solve keeps them, else NULL */
     /* The solve of a tile: its state is elements [first, first + n) of states of `whole` elements, and arrays of states (outputs and their
      * cotangents) have those of the whole. whole 0: the state is the whole. cancelled: another tile has failed, if not NULL. */
     int64_t first, whole;
     const _Atomic int *cancelled;
-    char *backward; /* memory of gradient_direct */
+    char *backward; /* memory of gradients, see solver_backward */
     size_t backward_bytes;
+    struct solver *adjoint; /* of the backward solve */
 };
+/* `bytes` of memory for a gradient, the same from call to call; NULL when there is none left. */
+char *solver_backward(struct solver *s, size_t bytes);
 /* Bytes from one output state to the next. */
 size_t solver_pitch(const struct solver *s);
 /* STATUS_INTERRUPTED when someone asked to stop, or another tile has failed. */

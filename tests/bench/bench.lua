@@ -4,6 +4,7 @@
 
 local here = arg[0]:match("^(.*/)") or "./"
 local works = dofile(here .. "works.lua")
+local machine = dofile(here .. "machine.lua")
 local tide = require "tide"
 local core = require "tide.core"
 local csv = require "tide.csv"
@@ -15,22 +16,7 @@ local o = experiment.parse("Tide alone: time per training step, medians", {
   {"list", false, "list the works"},
 }, arg)
 
-local function median(list)
-  table.sort(list)
-  local n = #list
-  return n % 2 == 1 and list[n // 2 + 1] or (list[n // 2] + list[n // 2 + 1]) / 2
-end
-
-local function timed(fn)
-  local start = core.monotonic()
-  fn()
-  return core.monotonic() - start
-end
-
-local function first_match(path, pattern)
-  local file <close> = io.open(path)
-  return file and file:read("a"):match(pattern) or nil
-end
+local median, timed = machine.median, machine.timed
 
 -- ---- ceilings ----
 
@@ -55,10 +41,9 @@ end
 
 -- Start-up: a process that loads the library and ends.
 local function start_up(repeats)
-  local program = arg[-1] or "./tide"
-  local command, list = ("'%s' -e ''"):format(program:gsub("'", "'\\''")), {}
+  local command, list = machine.program() .. " -e ''", {}
   for i = 1, repeats do
-    list[i] = timed(function() if not os.execute(command) then error("cannot start " .. program) end end)
+    list[i] = timed(function() if not os.execute(command) then error("cannot start " .. command) end end)
   end
   return median(list)
 end
@@ -92,14 +77,8 @@ for name in o.only:gmatch("[^,]+") do chosen[#chosen + 1] = works.find(name) end
 if #chosen == 0 then chosen = works.available() end
 
 local info = core.build_info()
-local cpu = first_match("/proc/cpuinfo", "model name%s*:%s*([^\n]+)") or "unknown processor"
-local load_before = first_match("/proc/loadavg", "^%S+") or "?"
+local cpu, load_before, environment = machine.processor(), machine.load(), machine.environment()
 local product, copy, start = product_ceiling(2048, 7), copy_ceiling(256, 5), start_up(9)
-local environment = {} -- what the user chose in place of our defaults
-for _, name in ipairs{"OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "TIDE_ISA", "TIDE_THREADS"} do
-  if os.getenv(name) then environment[#environment + 1] = name .. "=" .. os.getenv(name) end
-end
-environment = "environment: " .. (#environment > 0 and table.concat(environment, " ") or "nothing that chooses kernels or threads")
 local function ceilings(form) return form:format(product, copy, 1e3 * start) end
 print(("%s; %d threads; loops %s; OpenBLAS %s; load %s"):format(cpu, tide.threads(), info.isa, core.blas_core(), load_before))
 print(environment)

@@ -39,9 +39,29 @@ def load(path):
     return arrays["x"], y, layers, out, spec
 
 
+def resident(name):
+    """Resident memory of this process in KiB: VmRSS now, VmHWM the peak since the last reset."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
+
+
+def reset_peak():
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+
 def serve(engine):
-    """Answer commands until the end of input: prepare, check, run, forget, threads, info."""
+    """Answer commands until the end of input: prepare, check, run, forget, memory, threads, info."""
     works = {}
+
+    def measure_memory(path, description):
+        import gc
+        work = engine.prepare(load(path), dict(zip(("kind", "loss", "gradient", "method"), description.split(":"))))
+        gc.collect()
+        reset_peak()
+        before = resident("VmRSS")
+        seconds, losses, _, _ = work.run(1)
+        return f"{before} {resident('VmHWM')} {seconds:.6g} {losses[0]:.9g}"
 
     def answer(command, arguments):
         if command == "prepare":
@@ -55,6 +75,8 @@ def serve(engine):
         if command == "run":
             seconds, _, nfe, nfe_backward = works[arguments[0]].run(int(arguments[1]))
             return f"{seconds:.9g} {nfe:.6g} {nfe_backward:.6g}"
+        if command == "memory":
+            return measure_memory(*arguments)
         if command == "forget":
             works.pop(arguments[0], None)
             return ""

@@ -5,6 +5,7 @@
 --   check NAME k                k steps of training; first and last loss, evaluations per step forward and backward. After it the weights
 --                               stay as they are (learning rate 0), so that each run does the same work
 --   run NAME k                  seconds for k steps, evaluations per step forward and backward
+--   memory GRADIENT BATCH STEPS FILE   one step of works.memory_work, written to FILE for the peers; resident KiB before it, its peak, seconds, loss
 --   info                        what is running
 
 local here = arg[0]:match("^(.*/)") or "./"
@@ -14,6 +15,17 @@ local experiment = require "tide.experiment"
 
 local ready = {}
 local function get(name) return ready[name] or error(("work %s is not prepared"):format(tostring(name)), 0) end
+-- Resident memory of this process in KiB: VmRSS now, VmHWM the peak since the last reset.
+local function resident(name)
+  local file <close> = assert(io.open("/proc/self/status"))
+  return tonumber(file:read("a"):match(name .. ":%s*(%d+) kB")) or error("no " .. name .. " in /proc/self/status", 0)
+end
+
+local function reset_peak()
+  local file <close> = assert(io.open("/proc/self/clear_refs", "w"))
+  assert(file:write("5"))
+end
+
 local function count(text) return math.tointeger(tonumber(text)) or error("a number of steps is missing", 0) end
 
 local commands = {
@@ -39,6 +51,15 @@ local commands = {
   run = function(name, k)
     local seconds, _, nfe, nfe_backward = get(name):run(count(k))
     return ("%.9g %.6g %.6g"):format(seconds, nfe, nfe_backward)
+  end,
+  memory = function(gradient, batch, steps, path)
+    local work = works.prepare(works.memory_work(count(batch), count(steps), gradient))
+    work:export(path)
+    collectgarbage()
+    reset_peak()
+    local before = resident("VmRSS")
+    local seconds, losses = work:run(1)
+    return ("%d %d %.6g %.9g"):format(before, resident("VmHWM"), seconds, losses[1])
   end,
   title = function(name) return works.find(name).title end,
   forget = function(name)

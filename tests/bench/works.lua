@@ -87,6 +87,13 @@ function M.available()
   return list
 end
 
+--- The step whose memory memory.py measures: the field of `mnist` with another batch, number of steps and gradient.
+function M.memory_work(batch, steps, gradient)
+  local work = image("memory", "MNIST 96 filters", 1, 28, 96)
+  work.batch, work.solver = images(batch, 1, 28), with_gradient(euler(steps), gradient)
+  return work
+end
+
 function M.find(name)
   for _, work in ipairs(M.available()) do if work.name == name then return work end end
   error(("no work %q"):format(name), 0)

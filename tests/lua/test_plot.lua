@@ -327,4 +327,18 @@ tests["plots/anode_flip1d.lua draws"] = in_folder(function(folder)
   equal(run_pipeline("anode_flip1d", folder)[1], files.join(folder, "flip1d.png"))
 end)
 
+tests["plots/bench_scaling.lua draws what is there"] = in_folder(function(folder)
+  if not files.exists(pipeline_folder .. "/bench_scaling.lua") then return "skip: not run from the top folder" end
+  local columns = {"sweep", "model", "value", "seconds", "fastest", "slowest", "gflops"}
+  local rows = {}
+  for _, sweep in ipairs{"batch", "threads"} do
+    for i = 1, 3 do rows[#rows + 1] = {sweep, "MLP", 2 ^ i, 1e-3 * i, 0.9e-3 * i, 1.2e-3 * i, 10} end
+  end
+  rows[#rows + 1] = {"width", "conv", 8, 1e-3, 1e-3, 1e-3, 10} -- one point is no line
+  csv.write(files.join(folder, "scaling.csv"), columns, rows)
+  equal(run_pipeline("bench_scaling", folder)[1], files.join(folder, "scaling.png"))
+  csv.write(files.join(folder, "scaling.csv"), columns, {{"colour", "MLP", 1, 1, 1, 1, 1}})
+  fails("no sweep that is known", run_pipeline, "bench_scaling", folder)
+end)
+
 return tests

@@ -1,0 +1,745 @@
+/* test_kernel_accuracy.c -- every kernel on every instruction set of this machine against a reference of higher precision.
+ *
+ * float32 is compared with double, float64 with long double. Shapes are random from a fixed seed, with the sizes at which kernels
+ * change their way among them; operands start one element off an aligned address as often as not. Errors are measured in units of
+ * eps * sum |a| |b|: what rounding may do to a sum of products, however its terms cancel. For random signs the error of a sum
+ * carried in one accumulator is about half a unit whatever its length, so bounds of a few units hold for all sizes and catch a lost
+ * bit. Each test prints the worst that it met, so that a change of a kernel shows its price. */
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "check.h"
+#include "kernels/conv.h"
+#include "kernels/conv_dense.h"
+#include "kernels/gemm.h"
+#include "kernels/loops.h"
+
+static struct rng dice = {.seed = 20261121};
+
+static int64_t pick(int64_t low, int64_t high) { return low + (int64_t)rng_below(&dice, (uint64_t)(high - low + 1)); }
+static double epsilon(enum dtype dtype) { return dtype == FLOAT32 ? (double)FLT_EPSILON : DBL_EPSILON; }
+static const char *const type_name[] = {"float32", "float64"};
+
+static double at(enum dtype dtype, const void *x, int64_t i)
+{
+    return dtype == FLOAT32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
+}
+
+static void put(enum dtype dtype, void *x, int64_t i, double v)
+{
+    if (dtype == FLOAT32)
+        ((float *)x)[i] = (float)v;
+    else
+        ((double *)x)[i] = v;
+}
+
+/* ---- operands ---- */
+
+/* n elements inside a block that begins with one of padding, so that `x` need not be aligned, and ends with guards. */
+struct operand {
+    void *block, *x;
+    int64_t n;
+    enum dtype dtype;
+};
+
+#define GUARDS 40
+static const double guard = 12345;
+
+static struct operand operand(enum dtype dtype, int64_t n)
+{
+    struct operand o = {.n = n, .dtype = dtype, .block = memory_alloc((size_t)(n + 1 + GUARDS) * dtype_size(dtype))};
+    o.x = (char *)o.block + (size_t)pick(0, 1) * dtype_size(dtype);
+    for (int64_t i = 0; i < GUARDS; i++) put(dtype, o.x, n + i, guard);
+    return o;
+}
+
+static struct operand random_operand(enum dtype dtype, int64_t n)
+{
+    struct operand o = operand(dtype, n);
+    if (dtype == FLOAT32)
+        rng_normal_f32(&dice, n, o.x);
+    else
+        rng_normal_f64(&dice, n, o.x);
+    return o;
+}
+
+/* NaN everywhere: what a kernel must write, and may not read. */
+static struct operand blank_operand(enum dtype dtype, int64_t n)
+{
+    struct operand o = operand(dtype, n);
+    memset(o.x, 0xff, (size_t)n * dtype_size(dtype));
+    return o;
+}
+
+static struct operand copy_operand(const struct operand *from)
+{
+    struct operand o = operand(from->dtype, from->n);
+    memcpy(o.x, from->x, (size_t)from->n * dtype_size(from->dtype));
+    return o;
+}
+
+static void release(struct operand *o)
+{
+    int kept = 1;
+    for (int64_t i = 0; i < GUARDS; i++) kept &= at(o->dtype, o->x, o->n + i) == guard;
+    CHECK(kept, "something was written behind an operand of %lld elements", (long long)o->n);
+    memory_free(o->block);
+}
+
+/* ---- instruction sets, and what was measured on them ---- */
+
+static const char *const sets[] = {"generic", "avx2", "avx512", "amx"};
+#define SETS ((int)(sizeof sets / sizeof *sets))
+
+static double worst[2]; /* per dtype, in units */
+
+static void measure(enum dtype dtype, long double got, long double want, long double scale, double limit, const char *what)
+{
+    long double unit = (long double)epsilon(dtype) * scale, off = fabsl(got - want);
+    double units = unit > 0 ? (double)(off / unit) : off == 0 ? 0 : INFINITY;
+    if (!(units <= worst[dtype])) worst[dtype] = units;
+    CHECK(units <= limit, "%s, %s, %s: %Lg, want %Lg: %g units, limit %g", loops->name, type_name[dtype], what, got, want, units,
+          limit);
+}
+
+static void for_each_set(void (*test)(void))
+{
+    const struct loops *best = loops;
+    CHECK_OK(gemm_open());
+    for (int s = 0; s < SETS; s++) {
+        if (loops_select(sets[s]) != STATUS_OK) continue;
+        worst[FLOAT32] = worst[FLOAT64] = 0;
+        test();
+        printf("     %-8s worst: float32 %.2f, float64 %.2f\n", sets[s], worst[FLOAT32], worst[FLOAT64]);
+    }
+    loops = best;
+}
+
+/* ---- products ---- */
+
+/* Sizes where a block of rows or a vector of columns ends, on each set; and others. */
+static int64_t edge(int64_t largest)
+{
+    static const int64_t edges[] = {1, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128};
+    if (pick(0, 2) == 0) return pick(1, largest);
+    int64_t n = edges[pick(0, sizeof edges / sizeof *edges - 1)] + pick(-1, 1);
+    return n < 1 ? 1 : n > largest ? largest : n;
+}
+
+static void product_case(enum dtype dtype, int64_t m, int64_t n, int64_t k)
+{
+    int64_t rs, ks, sort = pick(0, 2), ldb = n + pick(0, 3), ldc = n + pick(0, 3);
+    if (sort == 0)
+        rs = k + pick(0, 2), ks = 1; /* by rows */
+    else if (sort == 1)
+        rs = 1, ks = m + pick(0, 2); /* transposed */
+    else
+        ks = 2, rs = 2 * k + pick(0, 3); /* every second one */
+    int accumulate = (int)pick(0, 1), listed = (int)pick(0, 1);
+    struct operand a = random_operand(dtype, (m - 1) * rs + (k > 0 ? k - 1 : 0) * ks + 1),
+                   b = random_operand(dtype, (k > 0 ? k : 1) * ldb);
+    struct operand c = accumulate ? random_operand(dtype, m * ldc) : blank_operand(dtype, m * ldc), before = copy_operand(&c);
+    int64_t *offset = memory_alloc((size_t)(k + 1) * sizeof *offset); /* rows anywhere in b, also overlapping ones */
+    for (int64_t l = 0; l < k; l++) offset[l] = listed ? pick(0, b.n - n) : l * ldb;
+    loops->product[dtype](m, n, k, a.x, rs, ks, b.x, listed ? offset : NULL, ldb, c.x, ldc, accumulate);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < ldc; j++) {
+            double old = at(dtype, before.x, i * ldc + j), got = at(dtype, c.x, i * ldc + j);
+            if (j >= n) { /* between the rows nothing changes */
+                CHECK(got == old || (got != got && old != old));
+                continue;
+            }
+            long double want = accumulate ? (long double)old : 0, scale = fabsl(want);
+            for (int64_t l = 0; l < k; l++) {
+                long double term = (long double)at(dtype, a.x, i * rs + l * ks) * at(dtype, b.x, offset[l] + j);
+                want += term;
+                scale += fabsl(term);
+            }
+            measure(dtype, got, want, scale, 4, "product");
+        }
+    memory_free(offset);
+    release(&a);
+    release(&b);
+    release(&c);
+    release(&before);
+}
+
+static void products_on_one_set(void)
+{
+    for (int trial = 0; trial < 1200; trial++)
+        product_case((enum dtype)(trial % 2), edge(40), edge(100), pick(0, 20) == 0 ? 0 : edge(60));
+    for (int trial = 0; trial < 12; trial++) product_case((enum dtype)(trial % 2), edge(130), edge(130), pick(300, 800));
+}
+
+static void products(void) { for_each_set(products_on_one_set); }
+
+static void gemm_case(enum dtype dtype, int parallel, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, double beta)
+{
+    int64_t lda = (ta ? m : k) + pick(0, 3), ldb = (tb ? k : n) + pick(0, 3), ldc = n + pick(0, 3);
+    struct operand a = random_operand(dtype, (ta ? k : m) * lda), b = random_operand(dtype, (tb ? n : k) * ldb);
+    struct operand c = beta != 0 ? random_operand(dtype, m * ldc) : blank_operand(dtype, m * ldc), before = copy_operand(&c);
+    (parallel ? gemm_parallel : gemm)(dtype, ta, tb, m, n, k, alpha, a.x, lda, b.x, ldb, beta, c.x, ldc);
+    int64_t step = m * n * k > 200000 ? m * n / 300 + 1 : 1; /* of a large one, a sample that walks through all residues */
+    for (int64_t e = pick(0, step - 1); e < m * n; e += step) {
+        int64_t i = e / n, j = e % n;
+        long double want = 0, scale = 0, old = at(dtype, before.x, i * ldc + j);
+        for (int64_t l = 0; l < k; l++) {
+            long double term =
+                (long double)at(dtype, a.x, ta ? l * lda + i : i * lda + l) * at(dtype, b.x, tb ? j * ldb + l : l * ldb + j);
+            want += term;
+            scale += fabsl(term);
+        }
+        want = alpha * want + (beta != 0 ? beta * old : 0);
+        scale = fabs(alpha) * scale + (beta != 0 ? fabsl(beta * old) : 0);
+        measure(dtype, at(dtype, c.x, i * ldc + j), want, scale, 4, "gemm");
+    }
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = n; j < ldc; j++) {
+            double old = at(dtype, before.x, i * ldc + j), got = at(dtype, c.x, i * ldc + j);
+            CHECK(got == old || (got != got && old != old), "gemm wrote between the rows of C");
+        }
+    release(&a);
+    release(&b);
+    release(&c);
+    release(&before);
+}
+
+static void gemm_on_one_set(void)
+{
+    static const double alphas[] = {1, 1, 1, 0.5, -2, 0}, betas[] = {0, 0, 1, 1, -1, 0.25};
+    for (int trial = 0; trial < 1500; trial++)
+        gemm_case((enum dtype)(trial % 2), (int)pick(0, 1), (int)pick(0, 1), (int)pick(0, 1), edge(70), edge(70), edge(70),
+                  alphas[pick(0, 5)], betas[pick(0, 5)]);
+    /* At the limits of gemm.c: work for the engine's own kernel (2^22), elements of a turned B (16384), tiles of 192 x 384, work
+     * for threads. */
+    static const int64_t limits[][3] = {{128, 128, 256}, {129, 128, 256}, {128, 129, 256}, {128, 128, 257}, {16, 128, 128},
+                                        {16, 129, 128},  {16, 128, 129},  {1, 16384, 1},   {1, 16385, 1},   {191, 383, 30},
+                                        {192, 384, 40},  {193, 385, 40},  {385, 769, 33},  {1, 3000, 900},  {3000, 1, 900},
+                                        {700, 900, 2},   {128, 128, 127}, {128, 128, 129}};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        for (int way = 0; way < 8; way++)
+            gemm_case((enum dtype)(way % 2), (int)pick(0, 1), way >> 1 & 1, way >> 2, limits[i][0], limits[i][1], limits[i][2],
+                      pick(0, 3) ? 1 : 0.5, betas[pick(0, 5)]);
+}
+
+static void gemms(void) { for_each_set(gemm_on_one_set); }
+
+/* ---- convolution ---- */
+
+/* The trilinear form, each product added to what it belongs to: y, dx or dw, with the sizes of the terms. */
+static void conv_reference(const struct conv *s, enum conv_kind kind, const void *a, const void *b, long double *out,
+                           long double *scale)
+{
+    int64_t cg = s->c / s->groups, og = s->o / s->groups;
+    for (int64_t n = 0; n < s->n; n++)
+        for (int64_t o = 0; o < s->o; o++)
+            for (int64_t i = 0; i < s->oh; i++)
+                for (int64_t j = 0; j < s->ow; j++)
+                    for (int64_t c = 0; c < cg; c++)
+                        for (int64_t t = 0; t < s->kh * s->kw; t++) {
+                            int64_t row = i * s->sh - s->ph + t / s->kw * s->dh, column = j * s->sw - s->pw + t % s->kw * s->dw;
+                            if (row < 0 || row >= s->h || column < 0 || column >= s->w) continue;
+                            int64_t x = ((n * s->c + o / og * cg + c) * s->h + row) * s->w + column,
+                                    w = (o * cg + c) * s->kh * s->kw + t;
+                            int64_t y = ((n * s->o + o) * s->oh + i) * s->ow + j;
+                            int64_t left = kind == CONV_INPUT_GRADIENT ? y : x, right = kind == CONV_WEIGHT_GRADIENT ? y : w;
+                            int64_t to = kind == CONV_FORWARD ? y : kind == CONV_INPUT_GRADIENT ? x : w;
+                            long double term = (long double)at(s->dtype, a, left) * at(s->dtype, b, right);
+                            out[to] += term;
+                            scale[to] += fabsl(term);
+                        }
+}
+
+static int conv_complete(struct conv *s)
+{
+    int64_t h = s->h + 2 * s->ph - s->dh * (s->kh - 1) - 1, w = s->w + 2 * s->pw - s->dw * (s->kw - 1) - 1;
+    s->precision = PRECISION_HIGHEST;
+    s->oh = h / s->sh + 1;
+    s->ow = w / s->sw + 1;
+    return h >= 0 && w >= 0;
+}
+
+static void conv_case(const struct conv *s)
+{
+    int64_t nx = s->n * s->c * s->h * s->w, nw = s->o * (s->c / s->groups) * s->kh * s->kw, ny = s->n * s->o * s->oh * s->ow;
+    struct operand x = random_operand(s->dtype, nx), w = random_operand(s->dtype, nw), dy = random_operand(s->dtype, ny);
+    char what[200];
+    for (int kind = CONV_FORWARD; kind <= CONV_WEIGHT_GRADIENT; kind++) {
+        snprintf(what, sizeof what,
+                 "conv kind %d: n%d c%d %dx%d o%d kernel %dx%d stride %d,%d pad %d,%d dilation %d,%d groups %d lanes %d", kind,
+                 (int)s->n, (int)s->c, (int)s->h, (int)s->w, (int)s->o, (int)s->kh, (int)s->kw, (int)s->sh, (int)s->sw, (int)s->ph,
+                 (int)s->pw, (int)s->dh, (int)s->dw, (int)s->groups, (int)s->lanes);
+        int64_t n = kind == CONV_FORWARD ? ny : kind == CONV_INPUT_GRADIENT ? nx : nw;
+        const void *a = kind == CONV_INPUT_GRADIENT ? dy.x : x.x, *b = kind == CONV_WEIGHT_GRADIENT ? dy.x : w.x;
+        struct operand out = blank_operand(s->dtype, n);
+        size_t bytes = conv_scratch(s, (enum conv_kind)kind);
+        char *scratch = memory_alloc(bytes + 64);
+        memset(scratch, 0xff, bytes + 64);
+        conv_run(s, (enum conv_kind)kind, a, b, out.x, scratch);
+        int kept = 1;
+        for (int i = 0; i < 64; i++) kept &= scratch[bytes + (size_t)i] == (char)0xff;
+        CHECK(kept, "%s, %s: written behind the scratch memory", loops->name, what);
+        long double *want = memory_zalloc((size_t)n + 1, sizeof *want), *scale = memory_zalloc((size_t)n + 1, sizeof *scale);
+        conv_reference(s, (enum conv_kind)kind, a, b, want, scale);
+        for (int64_t i = 0; i < n; i++) measure(s->dtype, at(s->dtype, out.x, i), want[i], scale[i], 4, what);
+        memory_free(want);
+        memory_free(scale);
+        memory_free(scratch);
+        release(&out);
+    }
+    release(&x);
+    release(&w);
+    release(&dy);
+}
+
+/* Multiply-adds of the reference, so that none of the random cases takes long. */
+static int64_t conv_work(const struct conv *s) { return s->n * s->o * s->oh * s->ow * (s->c / s->groups) * s->kh * s->kw; }
+
+static void conv_trials(int count, void (*draw)(struct conv *s), int dense)
+{
+    for (int done = 0, tries = 0; done < count && tries < 1000 * count; tries++) {
+        struct conv s = {.dtype = (enum dtype)(done % 2),
+                         .n = pick(1, 5),
+                         .kh = pick(1, 4),
+                         .kw = pick(1, 4),
+                         .sh = 1,
+                         .sw = 1,
+                         .ph = pick(0, 2),
+                         .pw = pick(0, 2),
+                         .dh = pick(1, 2),
+                         .dw = pick(1, 3),
+                         .groups = pick(0, 2) ? 1 : pick(2, 3),
+                         .lanes = pick(1, 4)};
+        draw(&s);
+        if (!conv_complete(&s) || conv_work(&s) > 400000 || (dense >= 0 && conv_dense_fits(&s) != dense)) continue;
+        conv_case(&s);
+        done++;
+    }
+}
+
+static void draw_planes(struct conv *s) /* stride 1, 32 or more pixels */
+{
+    s->h = pick(4, 17);
+    s->w = pick(8, 19);
+    s->c = s->groups * edge(20);
+    s->o = s->groups * edge(20);
+}
+
+static void draw_columns(struct conv *s) /* strides, or few pixels of many channels or groups */
+{
+    s->h = pick(1, 12);
+    s->w = pick(1, 12);
+    if (pick(0, 2)) {
+        s->sh = pick(1, 3);
+        s->sw = pick(2, 3);
+        s->groups = 1;
+    } else {
+        s->groups = pick(2, 3);
+    }
+    s->c = s->groups * pick(1, 12);
+    s->o = s->groups * pick(1, 12);
+}
+
+static void draw_one_pixel(struct conv *s) /* the kernel covers the image; either way */
+{
+    s->ph = s->pw = 0;
+    s->h = s->dh * (s->kh - 1) + 1;
+    s->w = s->dw * (s->kw - 1) + 1;
+    s->n = pick(1, 300);
+    s->c = s->groups * edge(30);
+    s->o = s->groups * edge(30);
+}
+
+static void draw_dense(struct conv *s)
+{
+    s->groups = 1;
+    s->h = pick(1, 8);
+    s->w = pick(1, 8);
+    s->sh = pick(1, 2);
+    s->sw = pick(1, 2);
+    s->n = pick(1, 400);
+    s->c = edge(20);
+    s->o = edge(20);
+}
+
+/* What experiments use: 1x1 and 3x3 over 28 x 28 and 32 x 32 or a part of it, and channels enough for whole blocks. */
+static void draw_fields(struct conv *s)
+{
+    int64_t sizes[] = {7, 14, 16, 28, 32}, channels[] = {1, 3, 16, 32, 33};
+    s->h = s->w = sizes[pick(0, 4)];
+    s->kh = s->kw = pick(0, 1) ? 3 : 1;
+    s->ph = s->pw = s->kh / 2;
+    s->dh = s->dw = s->groups = 1;
+    s->n = pick(1, 3);
+    s->c = channels[pick(0, 4)];
+    s->o = channels[pick(0, 4)];
+}
+
+static void planes_on_one_set(void) { conv_trials(120, draw_planes, 0); }
+static void columns_on_one_set(void) { conv_trials(150, draw_columns, 0); }
+static void dense_on_one_set(void) { conv_trials(150, draw_dense, 1); }
+static void one_pixel_on_one_set(void) { conv_trials(80, draw_one_pixel, -1); }
+static void fields_on_one_set(void)
+{
+    conv_trials(30, draw_fields, -1);
+    struct conv large = {.dtype = FLOAT32,
+                         .n = 2,
+                         .c = 96,
+                         .h = 28,
+                         .w = 28,
+                         .o = 40,
+                         .kh = 3,
+                         .kw = 3,
+                         .sh = 1,
+                         .sw = 1,
+                         .ph = 1,
+                         .pw = 1,
+                         .dh = 1,
+                         .dw = 1,
+                         .groups = 1,
+                         .lanes = 2};
+    conv_complete(&large);
+    conv_case(&large);
+}
+
+static void conv_planes(void) { for_each_set(planes_on_one_set); }
+static void conv_columns(void) { for_each_set(columns_on_one_set); }
+static void conv_dense(void) { for_each_set(dense_on_one_set); }
+static void conv_one_pixel(void) { for_each_set(one_pixel_on_one_set); }
+static void conv_fields(void) { for_each_set(fields_on_one_set); }
+
+/* ---- the solver's arithmetic ---- */
+
+enum { MOST = 9 };
+
+struct combination {
+    int64_t n;
+    int count;
+    double c[MOST];
+    const void *k[MOST];
+    struct operand held[MOST];
+};
+
+static struct combination combination(enum dtype dtype, int count)
+{
+    struct combination p = {.n = pick(0, 3) ? pick(1, 1100) : 512 * pick(1, 3) + pick(-1, 1), .count = count};
+    for (int j = 0; j < p.count; j++) {
+        p.held[j] = random_operand(dtype, p.n);
+        p.k[j] = p.held[j].x;
+        rng_normal_f64(&dice, 1, &p.c[j]);
+        if (pick(0, 5) == 0) p.c[j] = 0;
+    }
+    return p;
+}
+
+static void combination_free(struct combination *p)
+{
+    for (int j = 0; j < p->count; j++) release(&p->held[j]);
+}
+
+static long double combined(const struct combination *p, enum dtype dtype, int64_t i, long double *scale)
+{
+    long double sum = 0;
+    for (int j = 0; j < p->count; j++) {
+        long double term = (long double)p->c[j] * at(dtype, p->k[j], i);
+        sum += term;
+        *scale += fabsl(term);
+    }
+    return sum;
+}
+
+static void solver_on_one_set(void)
+{
+    for (int trial = 0; trial < 600; trial++) {
+        enum dtype dtype = (enum dtype)(trial % 2);
+        struct combination p = combination(dtype, (int)pick(0, MOST));
+        int with_y = (int)pick(0, 2); /* none, another one, in place */
+        struct operand y = random_operand(dtype, p.n), copy = copy_operand(&y), out = blank_operand(dtype, p.n);
+        void *to = with_y == 2 ? y.x : out.x;
+        loops->combine[dtype](p.n, with_y ? y.x : NULL, p.count, p.c, p.k, to);
+        for (int64_t i = 0; i < p.n; i++) {
+            long double first = with_y ? at(dtype, copy.x, i) : 0, scale = fabsl(first),
+                        want = first + combined(&p, dtype, i, &scale);
+            measure(dtype, at(dtype, to, i), want, scale, 0.5 * (p.count + 2), "combine"); /* c is rounded as well */
+        }
+        struct operand *all[] = {&y, &copy, &out};
+        for (int i = 0; i < 3; i++) release(all[i]);
+        combination_free(&p);
+    }
+}
+
+static void norms_on_one_set(void)
+{
+    for (int trial = 0; trial < 600; trial++) {
+        enum dtype dtype = (enum dtype)(trial % 2);
+        struct combination p = combination(dtype, (int)pick(1, MOST));
+        struct operand y0 = random_operand(dtype, p.n), y1 = random_operand(dtype, p.n);
+        double rtol = pow(10, -(double)pick(1, 6)), atol = pow(10, -(double)pick(1, 6));
+        double got = loops->error_sum[dtype](p.n, p.count, p.c, p.k, y0.x, y1.x, rtol, atol);
+        double scaled = loops->scaled_sum[dtype](p.n, y1.x, y0.x, rtol, atol);
+        long double want = 0, scale = 0, want_scaled = 0;
+        for (int64_t i = 0; i < p.n; i++) {
+            long double size = 0, a = fabs(at(dtype, y0.x, i)), b = fabs(at(dtype, y1.x, i)), e = combined(&p, dtype, i, &size);
+            long double tolerance = atol + rtol * (a > b ? a : b), s = b / (atol + rtol * a);
+            want += e / tolerance * (e / tolerance);
+            scale += size / tolerance * (size / tolerance);
+            want_scaled += s * s;
+        }
+        measure(dtype, got, want, scale, p.count + 2, "error_sum");           /* the square doubles the error of a combination */
+        measure(FLOAT64, scaled, want_scaled, want_scaled, 16, "scaled_sum"); /* in double for both */
+        release(&y0);
+        release(&y1);
+        combination_free(&p);
+    }
+}
+
+static void adam_on_one_set(void)
+{
+    for (int trial = 0; trial < 200; trial++) {
+        enum dtype dtype = (enum dtype)(trial % 2);
+        int64_t n = pick(1, 300);
+        int step = (int)pick(1, 30);
+        struct adam_step s = {.lr = 1e-2,
+                              .beta1 = 0.9,
+                              .beta2 = 0.999,
+                              .eps = 1e-8,
+                              .weight_decay = pick(0, 1) ? 0 : 0.1,
+                              .decoupled_decay = pick(0, 1) ? 0 : 0.1,
+                              .correction1 = 1 - pow(0.9, step),
+                              .correction2 = 1 - pow(0.999, step)};
+        struct operand p = random_operand(dtype, n), g = random_operand(dtype, n), m = random_operand(dtype, n),
+                       v = random_operand(dtype, n);
+        for (int64_t i = 0; i < n; i++) {
+            put(dtype, v.x, i, step == 1 ? 0 : at(dtype, v.x, i) * at(dtype, v.x, i) + 0.01);
+            if (step == 1) put(dtype, m.x, i, 0);
+        }
+        struct operand p0 = copy_operand(&p), m0 = copy_operand(&m), v0 = copy_operand(&v);
+        loops->adam[dtype](n, p.x, g.x, m.x, v.x, &s);
+        for (int64_t i = 0; i < n; i++) {
+            long double old = at(dtype, p0.x, i), grad = at(dtype, g.x, i), gi = grad + s.weight_decay * old;
+            long double size = fabsl(grad) + s.weight_decay * fabsl(old);
+            long double m1 = at(dtype, m0.x, i), v1 = at(dtype, v0.x, i), m_size = s.beta1 * fabsl(m1) + (1 - s.beta1) * size;
+            long double v_size = s.beta2 * v1 + (1 - s.beta2) * size * size;
+            m1 = s.beta1 * m1 + (1 - s.beta1) * gi;
+            v1 = s.beta2 * v1 + (1 - s.beta2) * gi * gi;
+            long double below = sqrtl(v1 / s.correction2) + s.eps, rate = s.lr / s.correction1;
+            measure(dtype, at(dtype, m.x, i), m1, m_size, 4, "adam, first moment");
+            measure(dtype, at(dtype, v.x, i), v1, v_size, 4, "adam, second moment");
+            measure(dtype, at(dtype, p.x, i), (1 - s.lr * s.decoupled_decay) * old - rate * m1 / below,
+                    fabsl(old) + rate * m_size / below, 4, "adam, parameter");
+        }
+        struct operand *all[] = {&p, &g, &m, &v, &p0, &m0, &v0};
+        for (int i = 0; i < 7; i++) release(all[i]);
+    }
+}
+
+static void solver_arithmetic(void) { for_each_set(solver_on_one_set); }
+static void solver_norms(void) { for_each_set(norms_on_one_set); }
+static void adam(void) { for_each_set(adam_on_one_set); }
+
+/* ---- sums and extremes ---- */
+
+static void sums_on_one_set(void)
+{
+    for (int trial = 0; trial < 800; trial++) {
+        enum dtype dtype = (enum dtype)(trial % 2);
+        int64_t strides[] = {1, 1, 2, 3, 7, -1, 0}, stride = strides[pick(0, 6)], n = pick(0, 9) ? edge(130) : pick(1000, 5000);
+        int64_t extent = stride == 0 ? 1 : (n - 1) * llabs(stride) + 1;
+        struct operand x = random_operand(dtype, extent);
+        const char *first = (const char *)x.x + (stride < 0 ? extent - 1 : 0) * (int64_t)dtype_size(dtype);
+        long double want = 0, scale = 0;
+        double largest = -INFINITY, smallest = INFINITY;
+        for (int64_t i = 0; i < n; i++) {
+            double v = at(dtype, first, i * stride);
+            want += v;
+            scale += fabs(v);
+            largest = v > largest ? v : largest;
+            smallest = v < smallest ? v : smallest;
+        }
+        /* Carried in double for both. Of equal terms (stride 0) the roundings are equal too and add up. */
+        measure(FLOAT64, loops->sum[dtype](n, first, stride), want, scale, stride ? 8 : 8 + (double)n / 2, "sum");
+        CHECK(loops->max[dtype](n, first, stride) == largest && loops->min[dtype](n, first, stride) == smallest);
+        put(dtype, x.x, stride == 0 ? 0 : pick(0, n - 1) * llabs(stride), NAN);
+        CHECK(isnan(loops->max[dtype](n, first, stride)) && isnan(loops->min[dtype](n, first, stride)), "n %lld, stride %lld",
+              (long long)n, (long long)stride);
+        CHECK(isnan(loops->sum[dtype](n, first, stride)));
+        release(&x);
+    }
+    for (int trial = 0; trial < 200; trial++) {
+        enum dtype dtype = (enum dtype)(trial % 2);
+        int64_t rows = pick(0, 3) ? pick(1, 140) : pick(200, 700), width = pick(0, 3) ? edge(100) : pick(200, 256),
+                pitch = width + pick(0, 5);
+        struct operand x = random_operand(dtype, rows * pitch), out = blank_operand(dtype, width);
+        loops->sum_rows[dtype](rows, width, x.x, pitch, out.x);
+        for (int64_t j = 0; j < width; j++) {
+            long double want = 0, scale = 0;
+            for (int64_t i = 0; i < rows; i++) {
+                want += at(dtype, x.x, i * pitch + j);
+                scale += fabs(at(dtype, x.x, i * pitch + j));
+            }
+            /* float32: carried in double and rounded once */
+            if (dtype == FLOAT32)
+                measure(dtype, at(dtype, out.x, j), want, fabsl(want) + scale * 1e-8L, 0.51, "sum_rows");
+            else
+                measure(dtype, at(dtype, out.x, j), want, scale, 8, "sum_rows");
+        }
+        release(&x);
+        release(&out);
+    }
+}
+
+static void sums(void) { for_each_set(sums_on_one_set); }
+
+/* ---- elementwise functions, in units in the last place of the exact result ---- */
+
+static long double exact(enum unary op, long double x)
+{
+    switch (op) {
+    case UNARY_EXP: return expl(x);
+    case UNARY_LOG: return logl(x);
+    case UNARY_SIN: return sinl(x);
+    case UNARY_COS: return cosl(x);
+    case UNARY_TANH: return tanhl(x);
+    case UNARY_SIGMOID: return x < 0 ? expl(x) / (1 + expl(x)) : 1 / (1 + expl(-x));
+    case UNARY_SOFTPLUS: return (x > 0 ? x : 0) + log1pl(expl(-fabsl(x)));
+    case UNARY_SQRT: return sqrtl(x);
+    case UNARY_RECIPROCAL: return 1 / x;
+    default: return NAN;
+    }
+}
+
+static double ulps(enum dtype dtype, double got, long double want)
+{
+    int digits = dtype == FLOAT32 ? FLT_MANT_DIG : DBL_MANT_DIG, smallest = (dtype == FLOAT32 ? FLT_MIN_EXP : DBL_MIN_EXP) - digits,
+        exponent;
+    double largest = dtype == FLOAT32 ? (double)FLT_MAX : DBL_MAX;
+    if (isnan(want) || isnan(got)) return isnan(want) && isnan(got) ? 0 : INFINITY;
+    if (isinf(got))
+        return fabsl(want) > largest * (1 - 4 * epsilon(dtype)) && (got > 0) == (want > 0) ? 0 : INFINITY; /* at the edge either */
+    frexpl(want, &exponent);
+    exponent -= digits;
+    return want == 0 && got == 0 ? 0 : (double)(fabsl(got - want) / ldexpl(1, exponent > smallest ? exponent : smallest));
+}
+
+static const struct {
+    enum unary op;
+    const char *name;
+    double low, high; /* of the arguments */
+    double limit[2];
+} functions[] = {
+    {UNARY_EXP, "exp", -110, 95, {2.5, 1.5}},
+    {UNARY_TANH, "tanh", -12, 12, {3, 3}},
+    {UNARY_SIGMOID, "sigmoid", -105, 40, {4, 4}},
+    {UNARY_SOFTPLUS, "softplus (exp, log1p)", -104, 100, {4, 4}},
+    {UNARY_LOG, "log", 1e-30, 50, {1, 1}},
+    {UNARY_SIN, "sin", -30, 30, {1, 1}},
+    {UNARY_COS, "cos", -30, 30, {1, 1}},
+    {UNARY_SQRT, "sqrt", 0, 1e6, {0.5, 0.5}},
+    {UNARY_RECIPROCAL, "reciprocal", -50, 50, {0.5, 0.5}},
+};
+
+static double off[sizeof functions / sizeof *functions][2];
+
+static void function_case(size_t f, enum dtype dtype, int64_t n, int64_t stride, int tiny)
+{
+    struct operand x = operand(dtype, (n - 1) * stride + 1), y = blank_operand(dtype, n);
+    for (int64_t i = 0; i < x.n; i++) {
+        double u;
+        rng_uniform_f64(&dice, 1, &u);
+        double v = functions[f].low + u * (functions[f].high - functions[f].low);
+        if (tiny) v = (functions[f].low < 0 && pick(0, 1) ? -1 : 1) * exp2(-60 * u); /* 1 to 1e-18 */
+        put(dtype, x.x, i, v);
+    }
+    int64_t size[2] = {1, n}, step[2] = {0, stride};
+    loops->unary[functions[f].op][dtype](size, x.x, step, y.x);
+    for (int64_t i = 0; i < n; i++) {
+        double in = at(dtype, x.x, i * stride), got = at(dtype, y.x, i), error = ulps(dtype, got, exact(functions[f].op, in));
+        if (!(error <= off[f][dtype])) off[f][dtype] = error;
+        CHECK(error <= functions[f].limit[dtype], "%s %s %s(%.9g) = %.9g: %.2f ulp", loops->name, type_name[dtype],
+              functions[f].name, in, got, error);
+    }
+    release(&x);
+    release(&y);
+}
+
+static void functions_on_one_set(void)
+{
+    memset(off, 0, sizeof off);
+    for (size_t f = 0; f < sizeof functions / sizeof *functions; f++)
+        for (int dtype = FLOAT32; dtype <= FLOAT64; dtype++) {
+            for (int trial = 0; trial < 60; trial++)
+                function_case(f, (enum dtype)dtype, edge(130), pick(0, 2) ? 1 : pick(2, 3), trial % 4 == 0);
+            function_case(f, (enum dtype)dtype, dtype == FLOAT32 ? 200000 : 20000, 1, 0);
+            function_case(f, (enum dtype)dtype, 20000, 1, 1);
+            worst[dtype] = fmax(worst[dtype], off[f][dtype]);
+        }
+    for (size_t f = 0; f < sizeof functions / sizeof *functions; f++)
+        printf("     %-8s %-22s ulp: float32 %.2f, float64 %.2f\n", loops->name, functions[f].name, off[f][0], off[f][1]);
+}
+
+static void unary_functions(void) { for_each_set(functions_on_one_set); }
+
+/* Sums, differences, products and quotients are rounded correctly: in double and rounded again gives the float32 result. */
+static void binary_on_one_set(void)
+{
+    for (int trial = 0; trial < 600; trial++) {
+        enum dtype dtype = (enum dtype)(trial % 2);
+        int64_t n = edge(130), strides[] = {0, 1, 1, 2}, sx[2] = {0, strides[pick(0, 3)]}, sy[2] = {0, strides[pick(0, 3)]},
+                size[2] = {1, n};
+        struct operand x = random_operand(dtype, 2 * n), y = random_operand(dtype, 2 * n), out = blank_operand(dtype, n);
+        static const enum binary ops[] = {BINARY_ADD,     BINARY_SUB,       BINARY_MUL,       BINARY_DIV,         BINARY_MAXIMUM,
+                                          BINARY_MINIMUM, BINARY_RELU_GRAD, BINARY_TANH_GRAD, BINARY_SIGMOID_GRAD};
+        for (size_t k = 0; k < sizeof ops / sizeof *ops; k++) {
+            loops->binary[ops[k]][dtype](size, x.x, sx, y.x, sy, out.x);
+            for (int64_t i = 0; i < n; i++) {
+                long double u = at(dtype, x.x, i * sx[1]), v = at(dtype, y.x, i * sy[1]), want, scale;
+                switch (ops[k]) {
+                case BINARY_ADD: want = u + v; break;
+                case BINARY_SUB: want = u - v; break;
+                case BINARY_MUL: want = u * v; break;
+                case BINARY_DIV: want = u / v; break;
+                case BINARY_MAXIMUM: want = u > v ? u : v; break;
+                case BINARY_MINIMUM: want = u < v ? u : v; break;
+                case BINARY_RELU_GRAD: want = u > 0 ? v : 0; break;
+                case BINARY_TANH_GRAD: want = v * (1 - u * u); break;
+                default: want = v * u * (1 - u);
+                }
+                int cancels = ops[k] == BINARY_TANH_GRAD || ops[k] == BINARY_SIGMOID_GRAD;
+                scale = !cancels                     ? fabsl(want)
+                        : ops[k] == BINARY_TANH_GRAD ? fabsl(v) * (1 + u * u)
+                                                     : fabsl(v * u) * (1 + fabsl(u));
+                measure(dtype, at(dtype, out.x, i), want, scale, cancels ? 2 : 0.51, "binary");
+            }
+        }
+        release(&x);
+        release(&y);
+        release(&out);
+    }
+}
+
+static void binary_functions(void) { for_each_set(binary_on_one_set); }
+
+int main(int argc, char **argv)
+{
+    static const struct check_test tests[] = {
+        {"products", products},
+        {"gemm", gemms},
+        {"convolution by planes", conv_planes},
+        {"convolution by columns", conv_columns},
+        {"convolution as one matrix", conv_dense},
+        {"convolution to one pixel", conv_one_pixel},
+        {"convolution of fields", conv_fields},
+        {"combinations of stages", solver_arithmetic},
+        {"norms of errors", solver_norms},
+        {"adam", adam},
+        {"sums and extremes", sums},
+        {"unary functions", unary_functions},
+        {"binary functions", binary_functions},
+    };
+    return check_main(tests, sizeof tests / sizeof *tests, argc, argv);
+}
