@@ -29,6 +29,8 @@ void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, cha
 int64_t tape_node_work(const struct tape *t, const struct node *node);
 double tape_work(const struct tape *t);
 int64_t tape_bytes(const struct tape *t);
+/* Samples that a tile of a field's tape should have at least, so that each parameter that is loaded is used for more than a few numbers. */
+int64_t tape_least_rows(const struct tape *t, int64_t batch);
 
 /* tape: inputs t, y, parameters. */
 enum status tape_simplify(struct tape **out, const struct tape *tape, int output, int *new_output);

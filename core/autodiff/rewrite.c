@@ -1,4 +1,7 @@
 #include "autodiff/passes.h"
+
+#include <math.h>
+
 #include "base/memory.h"
 
 enum status rewrite_begin(struct rewrite *r, const struct tape *from)
@@ -58,4 +61,13 @@ int64_t tape_bytes(const struct tape *t)
     for (int i = 0; i < t->n; i++)
         if (t->nodes[i].n_in > 0 && !op_table[t->nodes[i].op].view) bytes += (int64_t)array_bytes(&t->nodes[i].spec);
     return bytes;
+}
+
+#define LEAST_USES 24 /* two register blocks of rows */
+
+int64_t tape_least_rows(const struct tape *t, int64_t batch)
+{
+    double parameters = 0, work = tape_work(t) / (double)batch;
+    for (int i = 2; i < t->n_inputs; i++) parameters += (double)array_numel(tape_spec(t, t->inputs[i]));
+    return work > 0 && parameters > 0 ? (int64_t)ceil(fmin(LEAST_USES * parameters / work, LEAST_USES)) : 1;
 }

@@ -508,7 +508,9 @@ static enum status choose_tiles(struct tape_field *f, struct tape *tape, int dy,
     int64_t bytes = tape_bytes(tape);
     if (batch > 1 && f->base.n % batch == 0 && bytes >= WORTH_TILING) {
         int64_t rows = TILE_BYTES / (bytes / batch + 1), most = (batch + MIN_TILES - 1) / MIN_TILES;
-        rows = rows < 1 ? 1 : rows > most ? most : rows;
+        int64_t least = tape_least_rows(tape, batch);
+        rows = rows > most ? most : rows;
+        rows = rows < least ? least : rows;
         TRY(tape_rebatch(&f->size[0].tape, tape, tape->inputs[1], batch, rows, dy, &f->size[0].dy));
         if (f->size[0].tape) {
             f->size[0].rows = rows;

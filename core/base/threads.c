@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define MAX_THREADS 256
-#define SPINS 4000 /* about 20 us: shorter than a wake-up, so a stream of small jobs never sleeps */
+#define SPINS 30000 /* about 150 us: longer than what lies between two solves of a training step, so that its threads never sleep */
 
 static struct {
     int wanted; /* 0: not decided yet */

@@ -25,6 +25,7 @@
 #include "kernels/loops.h"
 
 #define CHUNKS 8          /* partial sums of a weight gradient */
+#define PLANES_PIXELS 9   /* pixels of a result from which on the planes way is better */
 #define COLUMN_PIXELS 256 /* pixels that the columns way wants in one product */
 
 /* An image of `channels` planes inside zero margins, for the planes way. */
@@ -68,7 +69,7 @@ static struct geometry geometry(const struct conv *s, enum conv_kind kind)
 {
     struct geometry g = {.cg = s->c / s->groups, .og = s->o / s->groups, .taps = s->kh * s->kw, .size = dtype_size(s->dtype)};
     g.pixels = s->oh * s->ow;
-    g.planes = s->sh == 1 && s->sw == 1 && g.pixels >= 32;
+    g.planes = s->sh == 1 && s->sw == 1 && g.pixels >= PLANES_PIXELS;
     g.images = g.planes || g.pixels >= COLUMN_PIXELS ? 1 : COLUMN_PIXELS / g.pixels;
     if (g.images > s->n) g.images = s->n > 0 ? s->n : 1;
     if (g.planes) {

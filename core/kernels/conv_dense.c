@@ -6,7 +6,7 @@
 #include "kernels/loops.h"
 
 #define MAX_PIXELS 16   /* of the result; beyond, the matrix is mostly zeros */
-#define MAX_FEATURES 512 /* C H W and O OH OW */
+#define MAX_FEATURES 300 /* C H W and O OH OW */
 #define TASK_ROWS 192   /* samples of one task */
 
 static int64_t features_in(const struct conv *s) { return s->c * s->h * s->w; }

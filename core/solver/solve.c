@@ -18,7 +18,7 @@ enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, int st
 {
     if (s->block && s->n == n && s->dtype == dtype && s->stages >= stages) return STATUS_OK;
     size_t bytes = ((size_t)n * dtype_size(dtype) + 63) & ~(size_t)63, wanted = bytes * (size_t)(stages + 5);
-    char *block = s->block_bytes >= wanted ? s->block : memory_alloc(wanted);
+    char *block = s->block && s->block_bytes >= wanted ? s->block : memory_alloc(wanted);
     if (!block) return memory_status();
     if (block != s->block) {
         memory_free(s->block);

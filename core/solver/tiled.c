@@ -34,8 +34,8 @@ struct tiled {
 static int64_t tile_rows(const struct tape *tape, int64_t batch)
 {
     double work = tape_work(tape);
-    int64_t tiles = 1, most = TILE_BYTES / (tape_bytes(tape) / batch + 1);
-    while (tiles < CHUNKS && 2 * tiles <= batch && work / (double)(2 * tiles) >= TILE_WORK) tiles *= 2;
+    int64_t tiles = 1, most = TILE_BYTES / (tape_bytes(tape) / batch + 1), least = tape_least_rows(tape, batch);
+    while (tiles < CHUNKS && 2 * tiles * least <= batch && work / (double)(2 * tiles) >= TILE_WORK) tiles *= 2;
     int64_t rows = (batch + tiles - 1) / tiles;
     return rows <= most ? rows : most < 1 ? 1 : most;
 }
