@@ -4,9 +4,11 @@
 #include "autodiff/op_rules.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "kernels/bf16.h"
 #include "kernels/conv.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
+#include "kernels/gemm_bf16.h"
 #include "kernels/reduce.h"
 
 #define V(i) c->attrs->v[i]
@@ -88,6 +90,7 @@ struct matmul_plan {
     int64_t m, n, k, batches, batch_shape[MAX_RANK], batch_stride[2][MAX_RANK], ld[2];
     int batch_rank, transpose[2], copy[2]; /* copy: the matrix has no unit stride; its rows are made dense first */
     size_t copy_bytes[2];
+    int parts; /* bfloat16 parts of each factor; 0: float arithmetic */
 };
 
 enum status infer_matmul(struct call *c)
@@ -158,7 +161,10 @@ static enum status run_matmul(struct call *c)
         memset(c->out.data, 0, array_bytes(&c->out));
         return STATUS_OK;
     }
-    for (int64_t i = 0; i < p->batches; i++)
+    for (int64_t i = 0; i < p->batches && p->parts > 0; i++)
+        gemm_bf16(p->parts, p->transpose[0], p->transpose[1], p->m, p->n, p->k, matmul_operand(c, p, 0, i), p->ld[0], matmul_operand(c, p, 1, i), p->ld[1],
+                  (float *)c->out.data + i * p->m * p->n, p->n, (char *)c->scratch + p->copy_bytes[0] + p->copy_bytes[1]);
+    for (int64_t i = 0; i < p->batches && p->parts == 0; i++)
         gemm_parallel(c->out.dtype, p->transpose[0], p->transpose[1], p->m, p->n, p->k, 1, matmul_operand(c, p, 0, i), p->ld[0],
                       matmul_operand(c, p, 1, i), p->ld[1], 0, (char *)c->out.data + (size_t)i * bytes, p->n > 0 ? p->n : 1);
     return STATUS_OK;
@@ -184,6 +190,8 @@ enum status prepare_matmul(struct call *c)
         plan_operand(&c->in[which], (int)V(which), p, which);
     }
     c->scratch_bytes = p->copy_bytes[0] + p->copy_bytes[1];
+    if (c->out.dtype == FLOAT32 && gemm_bf16_fits(p->m, p->n, p->k)) p->parts = bf16_parts(precision_get());
+    if (p->parts > 0) c->scratch_bytes += gemm_bf16_scratch(p->parts, p->m, p->n, p->k);
     c->run = run_matmul;
     return STATUS_OK;
 }

@@ -1,4 +1,4 @@
-/* Four ways to make matrix products of a convolution, chosen by shape:
+/* Five ways to make matrix products of a convolution, chosen by shape:
  *
  *   planes   (stride 1, enough pixels): an image is padded once; row (c, tap) of the right operand is the padded plane of channel c shifted
  *            by the tap, read in place: no im2col. Rows of the result are as wide as those of the padded image; the surplus is dropped.
@@ -7,6 +7,8 @@
  *   columns  (everything else): im2col of a few images at a time, so that tiny signals still give products of useful size.
  *
  *   dense    (a few pixels): the whole convolution as one matrix, see conv_dense.h.
+ *
+ *   bf16     (levels below "highest" on a processor with a matrix unit): see conv_bf16.h.
  *
  *   winograd (3 x 3, stride 1, float32, enough channels): fewer multiplications, see conv_winograd.h.
  *
@@ -19,6 +21,8 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "kernels/bf16.h"
+#include "kernels/conv_bf16.h"
 #include "kernels/conv_dense.h"
 #include "kernels/conv_winograd.h"
 #include "kernels/gemm.h"
@@ -88,6 +92,7 @@ static struct geometry geometry(const struct conv *s, enum conv_kind kind)
 size_t conv_scratch(const struct conv *s, enum conv_kind kind)
 {
     if (conv_dense_fits(s)) return conv_dense_scratch(s);
+    if (conv_bf16_fits(s)) return conv_bf16_scratch(s, kind, bf16_conv_parts(s->precision));
     if (conv_winograd_fits(s)) return conv_winograd_scratch(s, kind);
     struct geometry g = geometry(s, kind);
     return g.offsets + g.weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? g.tasks : 1) + g.lane * (size_t)g.lanes;
@@ -372,6 +377,10 @@ void conv_run(const struct conv *s, enum conv_kind kind, const void *a, const vo
     job.weights = (char *)scratch + g->offsets;
     if (conv_dense_fits(s)) {
         conv_dense_run(s, kind, a, b, out, scratch);
+        return;
+    }
+    if (conv_bf16_fits(s)) {
+        conv_bf16_run(s, kind, bf16_conv_parts(s->precision), a, b, out, scratch);
         return;
     }
     if (conv_winograd_fits(s)) {

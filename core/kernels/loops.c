@@ -585,9 +585,11 @@ PRODUCT_BODY(f64, double)
 #define TABLE_A(name) TABLE_F(name), [INT64] = PASTE(name, i64), [UINT8] = PASTE(name, u8)
 
 extern const struct winograd_loops PASTE(winograd_loops, LOOPS_NAME);
+extern const struct packing_loops PASTE(packing_loops, LOOPS_NAME);
 const struct loops PASTE(loops, LOOPS_NAME) = {
     .name = TEXT(LOOPS_NAME),
     .winograd = &PASTE(winograd_loops, LOOPS_NAME),
+    .packing = &PASTE(packing_loops, LOOPS_NAME),
 #define UNARY(NAME, name, dtypes, expression) .unary[UNARY_##NAME] = {TABLE_##dtypes(name)},
 #define BINARY(NAME, name, dtypes, expression) .binary[BINARY_##NAME] = {TABLE_##dtypes(name)},
 #define COMPARE(NAME, name, expression) .binary[BINARY_##NAME] = {TABLE_A(name)},

@@ -1,6 +1,7 @@
-/* loops.h -- the innermost loops, compiled once per instruction set (generic, avx2, avx512) and chosen at run time.
+/* loops.h -- the innermost loops, compiled once per instruction set (generic, avx2, avx512) and chosen at run time; "amx" is avx512 with products of
+ * bfloat16 parts on the matrix unit (bf16.h).
  *
- * TIDE_ISA=generic|avx2|avx512 forces a choice that the processor supports. Results may differ between instruction sets in the last
+ * TIDE_ISA=generic|avx2|avx512|amx forces a choice that the processor supports. Results may differ between instruction sets in the last
  * bits (fused multiply-add); on one of them they are always the same. */
 #ifndef KERNELS_LOOPS_H
 #define KERNELS_LOOPS_H
@@ -48,9 +49,18 @@ struct winograd_loops {
     void (*transform[2][5])(int64_t channels, const float *in, int64_t in_row, int64_t in_column, float *out, int64_t out_row, int64_t out_column);
 };
 
+/* Splitting into bfloat16 parts (bf16.c, bf16_loops.c). */
+struct packing_loops {
+    void (*split)(int parts, int64_t n, const float *x, int64_t stride, uint16_t *out, int64_t part);
+    void (*pack_tile)(int parts, int64_t rows, int64_t columns, const float *b, int64_t rs, int64_t cs, uint16_t *tile);
+};
+struct bf16_block;
+
 struct loops {
     const char *name;
     const struct winograd_loops *winograd;
+    const struct packing_loops *packing;
+    void (*bf16)(const struct bf16_block *q); /* products of bfloat16 parts (bf16.h), NULL where float32 is the best there is */
     unary_loop unary[UNARY_COUNT][DTYPE_COUNT];    /* NULL: not for this dtype */
     binary_loop binary[BINARY_COUNT][DTYPE_COUNT]; /* comparisons write uint8 */
     unary_loop cast[DTYPE_COUNT][DTYPE_COUNT];     /* [from][to] */
@@ -88,7 +98,7 @@ struct loops {
 /* The table in force. */
 extern const struct loops *loops;
 
-/* Switch to a named table ("generic", "avx2", "avx512"); STATUS_ARGUMENT when the processor lacks it. */
+/* Switch to a named table ("generic", "avx2", "avx512", "amx"); STATUS_ARGUMENT when the processor lacks it. */
 enum status loops_select(const char *name);
 
 #endif

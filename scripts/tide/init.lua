@@ -9,8 +9,8 @@ if here then core.library_root(here) end
 -- A wrong value of a variable that the engine reads when it is loaded must not pass for the default.
 local function check_environment()
   local isa, threads = os.getenv("TIDE_ISA") or "", os.getenv("TIDE_THREADS") or ""
-  local valid = {generic = true, avx2 = true, avx512 = true}
-  if isa ~= "" and not valid[isa] then core.raise(('TIDE_ISA must be generic, avx2 or avx512, got "%s"'):format(isa)) end
+  local valid = {generic = true, avx2 = true, avx512 = true, amx = true}
+  if isa ~= "" and not valid[isa] then core.raise(('TIDE_ISA must be generic, avx2, avx512 or amx, got "%s"'):format(isa)) end
   if isa ~= "" and isa ~= core.build_info().isa then
     core.raise(('TIDE_ISA is "%s", which this processor or this build lacks; unset it for the best there is'):format(isa))
   end

@@ -210,7 +210,7 @@ end
 tests["environment variables that are wrong"] = function()
   local here = debug.getinfo(1, "S").source:match("^@(.*)tests/lua/[^/]*$")
   for setting, wanted in pairs{
-    ["TIDE_ISA=foo"] = 'TIDE_ISA must be generic, avx2 or avx512, got "foo"',
+    ["TIDE_ISA=foo"] = 'TIDE_ISA must be generic, avx2, avx512 or amx, got "foo"',
     ["TIDE_THREADS=x"] = 'TIDE_THREADS must be an integer in 1..256, got "x"',
     ["TIDE_THREADS=0"] = 'TIDE_THREADS must be an integer in 1..256, got "0"',
     ["TIDE_THREADS=257"] = "1..256",
