@@ -35,6 +35,11 @@ enum binary {
 typedef void (*unary_loop)(const int64_t n[2], const void *x, const int64_t sx[2], void *out);
 typedef void (*binary_loop)(const int64_t n[2], const void *x, const int64_t sx[2], const void *y, const int64_t sy[2], void *out);
 
+typedef void product_loop(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs, int64_t ks, const void *b, const int64_t *offset, int64_t ldb,
+                          void *c, int64_t ldc, int accumulate);
+typedef void product_row_loop(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs, int64_t ks, const void *b, int64_t ldb, void *c,
+                              int64_t ldc, const void *row);
+
 /* Hyper-parameters of one step of Adam; corrections are 1 - beta^t. */
 struct adam_step {
     double lr, beta1, beta2, eps, weight_decay, decoupled_decay, correction1, correction2;
@@ -84,12 +89,10 @@ struct loops {
     /* C (m x n, rows ldc apart) = A B, or += when `accumulate`. A(i, k) is a[i rs + k ks]; row k of B starts at b + offset[k], or at
      * b + k ldb when offset is NULL. One thread, the sum over k in order; no limits on the sizes, but made for operands that fit the
      * caches. Up to 128 bytes behind the last element of a row of A or B may be read (memory_alloc leaves room for that). */
-    void (*product[2])(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs, int64_t ks, const void *b, const int64_t *offset,
-                       int64_t ldb, void *c, int64_t ldc, int accumulate);
+    product_loop *product[2];
 
     /* The same with `row`, n numbers, added to every row of the product; NULL: none. */
-    void (*product_row[2])(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs, int64_t ks, const void *b, int64_t ldb, void *c, int64_t ldc,
-                           const void *row);
+    product_row_loop *product_row[2];
 
     /* Adam on n values of parameter p, gradient g, moments m and v. */
     void (*adam[2])(int64_t n, void *p, const void *g, void *m, void *v, const struct adam_step *step);
