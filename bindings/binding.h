@@ -88,6 +88,7 @@ void open_tensor(lua_State *L);
 void open_ops(lua_State *L);
 void open_autodiff(lua_State *L);
 void open_ode(lua_State *L);
+void open_explain(lua_State *L);
 void open_io(lua_State *L);
 void open_optim(lua_State *L);
 void open_system(lua_State *L), open_tree(lua_State *L);

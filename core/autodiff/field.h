@@ -40,9 +40,25 @@ enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64
 enum status field_prepare(struct field *f, int gradient);
 /* Where the parameters (tape inputs 2, 3, ...) are; borrowed until changed. What the field takes from them alone is computed now. */
 enum status field_set_parameters(struct field *f, const void *const *parameters);
+/* Do two fields of tapes have the same parameters, so that gradients as vjp makes them can be added? */
+int field_same_parameters(const struct field *a, const struct field *b);
 /* The field may have other parameters than those of the tape: results of what the tape computes from its parameters alone. own: gradients
  * of these, as vjp makes them (n_theta numbers); thetabar: those of the float parameters set, one after the other. */
 enum status field_theta_gradient(struct field *f, const void *own, void *thetabar);
+
+/* What a field runs, for those who want to read it (tide.explain); made if need be, and the field's. Programs are NULL where there is nothing
+ * to compute. Values of `source`, for each fixed input of a program behind its first ones: input of the setup before it, or -1 - j for that
+ * setup's output j. */
+struct staged;
+enum field_work { FIELD_EVAL, FIELD_EVAL_KEEP, FIELD_VJP, FIELD_VJP_AND_EVAL, FIELD_VJP_KEPT };
+struct field_plan {
+    const struct staged *parameters, *own; /* once per solve: the field's parameters from those given; from these what this work alone needs */
+    const struct program *program;         /* at each evaluation, of a tile */
+    int n_given;                           /* inputs that come before the fixed ones */
+    int n_kept;                            /* outputs that are kept for the gradient, or inputs that were */
+    int64_t rows, n_tiles;                 /* samples of a tile; n_tiles 1: all at once */
+};
+enum status field_explain(struct field *f, enum field_work work, struct field_plan *out);
 
 /* Copy the nodes of `src` onto `dst`, with src's inputs replaced by the given nodes of dst; returns dst's node for `output`, or -1. */
 int tape_inline(struct tape *dst, const struct tape *src, const int *inputs, int output);

@@ -116,7 +116,7 @@ static enum status run(struct fuse *f, const int *outputs, int n_outputs)
     return tape_status(f->r.to);
 }
 
-enum status tape_fuse(struct tape **out, const struct tape *tape, const int *outputs, int n_outputs, int *new_outputs)
+enum status tape_fuse(struct tape **out, const struct tape *tape, const int *outputs, int n_outputs, int *new_outputs, int *counterpart)
 {
     struct fuse f = {0};
     TRY(rewrite_begin(&f.r, tape));
@@ -130,6 +130,7 @@ enum status tape_fuse(struct tape **out, const struct tape *tape, const int *out
         status = run(&f, outputs, n_outputs);
     }
     for (int i = 0; i < n_outputs; i++) new_outputs[i] = f.r.copy[outputs[i]];
+    if (counterpart) memcpy(counterpart, f.r.copy, (size_t)tape->n * sizeof *counterpart);
     rewrite_end(&f.r);
     memory_free(block);
     if (status == STATUS_OK) *out = f.r.to;

@@ -43,11 +43,13 @@ struct tape_split {
     int *outputs;            /* nodes of body for the outputs asked for; owned */
     int trivial;             /* every result is an input: there is nothing to compute */
 };
-/* varies[i]: for input i of the tape. transpose: products take the transposes of what does not vary as dense matrices from the setup. */
+/* varies[i]: for input i of the tape. transpose: products take the transposes of what does not vary as dense matrices from the setup, and
+ * results may be anything; else float results have the dtype of the varying inputs and depend on other float inputs, so that each is worth a
+ * gradient, and these are of one dtype. */
 enum status tape_split(struct tape_split *out, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int transpose);
 void tape_split_free(struct tape_split *s);
 
-/* Results are the new tape's nodes for the outputs. */
-enum status tape_fuse(struct tape **out, const struct tape *tape, const int *outputs, int n_outputs, int *new_outputs);
+/* new_outputs: the new tape's nodes for the outputs; counterpart, if not NULL: for each node, -1 for those that are gone. */
+enum status tape_fuse(struct tape **out, const struct tape *tape, const int *outputs, int n_outputs, int *new_outputs, int *counterpart);
 
 #endif

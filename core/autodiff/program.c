@@ -394,12 +394,34 @@ static enum status build(struct builder *b, const int *outputs, int n_outputs)
     return STATUS_OK;
 }
 
-static enum status compile(struct program **out, const struct tape *tape, const int *outputs, int n_outputs)
+/* A node that another one represents is common when it is needed by itself; see find_common. */
+static enum status take_notes(const struct builder *b, const int *outputs, int n_outputs, struct program_notes *notes)
+{
+    const struct tape *t = b->tape;
+    char *wanted = memory_zalloc((size_t)t->n + 1, 1);
+    if (!wanted) return memory_status();
+    for (int i = 0; i < n_outputs; i++) wanted[outputs[i]] = 1;
+    for (int i = t->n - 1; i >= 0; i--)
+        for (int j = 0; wanted[i] && j < t->nodes[i].n_in; j++) wanted[t->nodes[i].in[j]] = 1;
+    notes->common = notes->dead = notes->views = 0;
+    for (int i = 0; i < t->n; i++) {
+        int value = notes->value_of[i] = b->live[b->canonical[i]] && (wanted[i] || b->live[i]) ? b->value_of[b->canonical[i]] : -1;
+        if (t->nodes[i].op == OP_INPUT) continue;
+        if (value < 0) notes->dead++;
+        else if (!b->live[i]) notes->common++;
+        else if (b->p->values[value].root != value) notes->views++;
+    }
+    memory_free(wanted);
+    return STATUS_OK;
+}
+
+static enum status compile(struct program **out, const struct tape *tape, const int *outputs, int n_outputs, struct program_notes *notes)
 {
     struct program *p = memory_zalloc(1, sizeof *p);
     if (!p) return memory_status();
     struct builder b = {.p = p, .tape = tape};
     enum status status = build(&b, outputs, n_outputs);
+    if (status == STATUS_OK && notes) status = take_notes(&b, outputs, n_outputs, notes);
     memory_free(b.canonical);
     memory_free(b.live);
     memory_free(b.value_of);
@@ -411,19 +433,53 @@ static enum status compile(struct program **out, const struct tape *tape, const 
     return STATUS_OK;
 }
 
-enum status program_new(struct program **out, const struct tape *tape, const int *outputs, int n_outputs)
+/* What became of the nodes of `tape`, from what became of those of the fused tape. A live node without a counterpart is part of a layer. */
+static enum status note_fused(const struct tape *tape, const int *outputs, int n_outputs, const int *counterpart, const int *value, struct program_notes *notes)
+{
+    char *live = memory_zalloc((size_t)tape->n, 1);
+    if (!live) return memory_status();
+    tape_mark_live(tape, outputs, n_outputs, live);
+    notes->fused = notes->dead = 0;
+    for (int i = 0; i < tape->n; i++) {
+        notes->value_of[i] = counterpart[i] >= 0 ? value[counterpart[i]] : -1;
+        if (tape->nodes[i].op == OP_INPUT || notes->value_of[i] >= 0) continue;
+        if (live[i]) notes->fused++;
+        else notes->dead++;
+    }
+    memory_free(live);
+    return STATUS_OK;
+}
+
+enum status program_new_noted(struct program **out, const struct tape *tape, const int *outputs, int n_outputs, struct program_notes *notes)
 {
     TRY(tape_status(tape));
     struct tape *fused;
-    int *nodes = memory_alloc((size_t)(n_outputs + 1) * sizeof *nodes);
+    struct program_notes inner = {0};
+    int *nodes = memory_alloc((size_t)(n_outputs + 2 * tape->n + 1) * sizeof *nodes);
     if (!nodes) return memory_status();
-    enum status status = tape_fuse(&fused, tape, outputs, n_outputs, nodes);
+    int *counterpart = nodes + n_outputs;
+    inner.value_of = counterpart + tape->n; /* the fused tape has no more nodes */
+    enum status status = tape_fuse(&fused, tape, outputs, n_outputs, nodes, counterpart);
     if (status == STATUS_OK) {
-        status = compile(out, fused, nodes, n_outputs);
+        status = compile(out, fused, nodes, n_outputs, notes ? &inner : NULL);
         tape_release(fused);
+    }
+    if (status == STATUS_OK && notes) {
+        notes->common = inner.common;
+        notes->views = inner.views;
+        status = note_fused(tape, outputs, n_outputs, counterpart, inner.value_of, notes);
+        if (status != STATUS_OK) {
+            program_free(*out);
+            *out = NULL;
+        }
     }
     memory_free(nodes);
     return status;
+}
+
+enum status program_new(struct program **out, const struct tape *tape, const int *outputs, int n_outputs)
+{
+    return program_new_noted(out, tape, outputs, n_outputs, NULL);
 }
 
 void program_free(struct program *p)
@@ -463,3 +519,30 @@ const struct array *program_input(const struct program *p, int i) { return &p->i
 const struct array *program_output(const struct program *p, int i) { return &p->outputs[i]; }
 int program_n_calls(const struct program *p) { return p->n_calls; }
 size_t program_arena_bytes(const struct program *p) { return p->arena_bytes; }
+
+struct program_value program_value(const struct program *p, int value)
+{
+    const struct value_plan *v = &p->values[value], *root = &p->values[v->root];
+    struct program_value out = {.root = v->root, .kind = VALUE_COMPUTED, .slot = root->slot, .layout = &v->layout};
+    if (root->place == INPUT) out.kind = VALUE_INPUT;
+    if (root->place == OUTPUT) out.kind = VALUE_OUTPUT;
+    if (root->place == FIXED) {
+        out.kind = VALUE_CONSTANT;
+        out.constant = root->fixed;
+    }
+    return out;
+}
+
+const struct call *program_call(const struct program *p, int i, const int **in, int *out, int *over)
+{
+    const struct call *c = &p->calls[i];
+    *in = p->call_in + (c->in - p->arrays);
+    *out = p->call_out[i];
+    *over = -1;
+    const struct value_plan *written = &p->values[*out];
+    for (int j = 0; j < c->n_in; j++) {
+        const struct value_plan *root = &p->values[p->values[(*in)[j]].root];
+        if (written->place == ARENA && root->place == ARENA && root->position == written->position && written->bytes > 0) *over = (*in)[j];
+    }
+    return c;
+}

@@ -215,7 +215,7 @@ static enum status run(struct simplify *s, const int *output)
         const struct node *node = &from->nodes[i];
         if (!live[i]) continue;
         int first = s->r.to->n;
-        if (node->op == OP_INPUT) s->label[first] = inputs == 0 ? TIME : inputs == 1 ? STATE : PARAMETER;
+        if (node->op == OP_INPUT && first < s->room) s->label[first] = inputs == 0 ? TIME : inputs == 1 ? STATE : PARAMETER;
         inputs += node->op == OP_INPUT;
         for (int j = 0; j < node->n_in; j++) s->r.in[j] = s->r.copy[node->in[j]];
         int few[2] = {node->n_in > 0 ? s->r.in[0] : -1, node->n_in > 1 ? s->r.in[1] : -1};

@@ -215,7 +215,7 @@ int emit_sum_to(struct tape *t, int x, const struct array *shape)
     int64_t mask = 0;
     for (int i = 0; i < spec.rank; i++) {
         int j = i - (spec.rank - target.rank);
-        if (j < 0 || (target.shape[j] == 1 && spec.shape[i] != 1)) mask |= INT64_C(1) << i;
+        if ((j < 0 || target.shape[j] == 1) && spec.shape[i] != 1) mask |= INT64_C(1) << i;
     }
     if (mask) x = tape_emit(t, OP_SUM, &(struct attrs){.n = 1, .v = {mask}}, &x, 1);
     return emit_reshape(t, x, target.rank, target.shape);

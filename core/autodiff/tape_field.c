@@ -471,6 +471,32 @@ enum status field_theta_gradient(struct field *self, const void *own, void *thet
     return program_run(f->theta_vjp, f->theta_inputs, f->theta_outputs);
 }
 
+int field_same_parameters(const struct field *a, const struct field *b)
+{
+    const struct staged *s[2] = {((const struct tape_field *)a)->simplified, ((const struct tape_field *)b)->simplified};
+    const struct tape *t[2] = {s[0]->body, s[1]->body};
+    int same = s[0]->n_fixed == s[1]->n_fixed;
+    for (int i = 0; same && i < s[0]->n_fixed; i++) {
+        const struct array *x = tape_spec(t[0], t[0]->inputs[2 + i]), *y = tape_spec(t[1], t[1]->inputs[2 + i]);
+        same = s[0]->source[i] == s[1]->source[i] && x->dtype == y->dtype && array_same_shape(x, y);
+    }
+    return same;
+}
+
+enum status field_explain(struct field *self, enum field_work work, struct field_plan *out)
+{
+    static const enum job_kind kinds[] = {EVAL, EVAL_KEEP, VJP, VJP_AND_EVAL, VJP_KEPT};
+    struct tape_field *f = (struct tape_field *)self;
+    enum job_kind kind = kinds[work];
+    TRY(ensure_programs(f, kind, 0));
+    const struct size *size = &f->size[0];
+    int kept = kind == EVAL_KEEP || kind == VJP_KEPT ? size->n_kept : 0;
+    const struct program *program = f->lanes[0].instance[0].program[kind];
+    *out = (struct field_plan){.parameters = f->simplified, .own = size->staged[kind], .program = program, .n_kept = kept, .rows = size->rows,
+                               .n_given = program_n_inputs(program) - size->staged[kind]->n_fixed, .n_tiles = f->n_tiles};
+    return STATUS_OK;
+}
+
 /* ---- making ---- */
 
 static void tape_field_free(struct field *self)

@@ -74,14 +74,18 @@ static enum status solve_infer(struct custom *self, struct call *c)
     return array_init(&c->out, c->in[0].dtype, 1, (int64_t[]){c->in[1].shape[0] * c->in[0].shape[0]});
 }
 
-static enum status set_parameters(struct odeint *op, const void *const *addresses)
+static enum status ensure_field(struct odeint *op)
 {
     int64_t batch = op->layout.n_parts == 1 ? op->layout.batch : 0;
     if (!op->tiles_chosen) TRY(tiled_new(&op->tiled, op->tape, op->dy, batch, &op->options));
     op->tiles_chosen = 1;
-    if (op->tiled) return tiled_set_parameters(op->tiled, addresses);
-    if (!op->field) TRY(field_from_tape(&op->field, op->tape, op->dy, batch));
-    return field_set_parameters(op->field, addresses);
+    return op->tiled || op->field ? STATUS_OK : field_from_tape(&op->field, op->tape, op->dy, batch);
+}
+
+static enum status set_parameters(struct odeint *op, const void *const *addresses)
+{
+    TRY(ensure_field(op));
+    return op->tiled ? tiled_set_parameters(op->tiled, addresses) : field_set_parameters(op->field, addresses);
 }
 
 static enum status bind_parameters(struct odeint *op, const struct array *theta, int n)
@@ -371,6 +375,22 @@ enum status odeint_new(struct odeint **out, struct tape *tape, int dy, const str
     op->options = *o;
     op->layout = *layout;
     *out = op;
+    return STATUS_OK;
+}
+
+struct odeint *odeint_of(struct object *o, int *backward)
+{
+    struct custom *custom = (struct custom *)o;
+    *backward = custom && custom->infer == vjp_infer;
+    return *backward ? from_vjp(custom) : custom && custom->infer == solve_infer ? (struct odeint *)custom : NULL;
+}
+
+enum status odeint_explain(struct odeint *op, struct odeint_plan *out)
+{
+    TRY(ensure_field(op));
+    *out = (struct odeint_plan){.tape = op->tape, .dy = op->dy, .options = &op->options, .field = op->field, .n_tiles = 1,
+                                .batch = op->layout.n_parts == 1 ? op->layout.batch : 0, .gradient = op->recording};
+    if (op->tiled) out->field = tiled_field(op->tiled, &out->n_tiles, &out->rows);
     return STATUS_OK;
 }
 

@@ -23,6 +23,20 @@ int odeint_emit(struct tape *t, struct odeint *op, int y0, int times, const int 
 /* Counts of the latest run and of its gradient. */
 const struct solve_stats *odeint_stats(const struct odeint *op);
 
+/* What a solve is made of, for those who want to read it (tide.explain); its field is made if need be. */
+struct odeint_plan {
+    const struct tape *tape; /* as recorded */
+    int dy;
+    const struct solve_options *options;
+    int64_t batch; /* samples, 0: not known */
+    struct field *field;
+    int64_t n_tiles, rows; /* of whole solves; n_tiles 1: the batch is solved at once */
+    int gradient;          /* somebody wants it */
+};
+/* The solve behind a node's object, NULL when it is none. *backward: the node is its gradient. */
+struct odeint *odeint_of(struct object *o, int *backward);
+enum status odeint_explain(struct odeint *op, struct odeint_plan *out);
+
 /* The object that nodes hold; odeint_new returns it with one reference. */
 struct object *odeint_object(struct odeint *op);
 

@@ -27,6 +27,7 @@ struct tiled {
     struct solve_record *records; /* of each tile */
     struct solve_stats *stats;
     char *chunks; /* sums over the tiles of a chunk */
+    int refused; /* the rules that simplify a field made other parameters of one sample than of several */
     int n_parameters;
     const void **parameters;
 };
@@ -51,6 +52,8 @@ static enum status make_lanes(struct tiled *t, struct tape *const *tape, const i
             TRY(field_from_tape(&lane->field[k], tape[k], dy[k], 0));
             TRY(field_prepare(lane->field[k], gradient));
         }
+    const struct lane *first = &t->lanes[0];
+    t->refused = first->field[1] && !field_same_parameters(first->field[0], first->field[1]);
     size_t theta = (size_t)t->lanes[0].field[0]->n_theta * dtype_size(t->dtype);
     for (int64_t i = 0; i < t->n_lanes; i++)
         if (!(t->lanes[i].part = memory_alloc(theta))) return memory_status();
@@ -94,7 +97,7 @@ enum status tiled_new(struct tiled **out, const struct tape *tape, int dy, int64
     t->n_chunks = t->n_tiles < CHUNKS ? t->n_tiles : CHUNKS;
     t->n_lanes = threads_count() < t->n_chunks ? threads_count() : t->n_chunks;
     enum status status = make(t, tape, dy, batch, gradient);
-    if (status == STATUS_OK && t->n_lanes > 0) *out = t;
+    if (status == STATUS_OK && t->n_lanes > 0 && !t->refused) *out = t;
     else tiled_free(t);
     return status;
 }
@@ -118,6 +121,13 @@ enum status tiled_set_parameters(struct tiled *t, const void *const *parameters)
 {
     if (t->n_parameters > 0) memcpy(t->parameters, parameters, (size_t)t->n_parameters * sizeof *parameters);
     return STATUS_OK;
+}
+
+struct field *tiled_field(const struct tiled *t, int64_t *n_tiles, int64_t *rows)
+{
+    *n_tiles = t->n_tiles;
+    *rows = t->rows;
+    return t->lanes[0].field[0];
 }
 
 /* ---- running ---- */

@@ -25,4 +25,7 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
 enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *ybar, int64_t n_times, void *y0bar, void *thetabar,
                            struct solve_stats *stats);
 
+/* For those who want to read it: the field that a whole tile goes through, and how many tiles of how many samples there are. */
+struct field *tiled_field(const struct tiled *t, int64_t *n_tiles, int64_t *rows);
+
 #endif

@@ -43,13 +43,12 @@ tide.tree = require "tide.tree"
 -- Sub-modules load on first use, so that a short script starts at once.
 local lazy = {nn = "tide.nn", optim = "tide.optim", data = "tide.data", plot = "tide.plot", csv = "tide.csv", help = "tide.help",
               progress = "tide.progress"}
+local lazy_functions = {train = "tide.train", evaluate = "tide.train", explain = "tide.explain"}
 setmetatable(tide, {__index = function(t, key)
   local name = lazy[key]
-  if key == "train" or key == "evaluate" then
-    local training = require "tide.train"
-    rawset(t, "train", training.train)
-    rawset(t, "evaluate", training.evaluate)
-    return training[key]
+  if lazy_functions[key] then
+    rawset(t, key, require(lazy_functions[key])[key])
+    return rawget(t, key)
   end
   if not name then return nil end
   local module = require(name)

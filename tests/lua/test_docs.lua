@@ -16,7 +16,7 @@ for _, entry in ipairs(help.entries()) do entries[entry.name] = entry end
 local modules = {tide = tide, nn = nn, ode = tide.ode, optim = tide.optim, data = tide.data, plot = plot, csv = tide.csv, tree = tide.tree,
   progress = tide.progress, tensor = tide.core.methods}
 for _, name in ipairs(tide.data.names()) do assert(tide.data[name]) end -- these load when they are first used
-assert(tide.train and tide.evaluate)
+assert(tide.train and tide.evaluate and tide.explain)
 
 local function methods_of(object) return getmetatable(object).__index end
 local model = nn.linear(2, 2)
@@ -180,7 +180,9 @@ tests["every example runs"] = function()
   os.remove(folder)
   assert(tide.core.mkdir(folder))
   local seed, block = tide.core.rng_state()
-  local failures = {}
+  local failures, shown = {}, print
+  local quiet <close> = setmetatable({}, {__close = function() rawset(_G, "print", shown) end}) -- luacheck: ignore quiet
+  rawset(_G, "print", function() end)
   for _, entry in ipairs(help.entries()) do
     if entry.example then
       local env = prelude(folder)

@@ -1,0 +1,326 @@
+/* What tide.explain prints, as tables: a tape, the program made of it, and the solves inside. scripts/tide/explain.lua reads them. */
+#include "autodiff/field.h"
+#include "autodiff/program.h"
+#include "autodiff/staged.h"
+#include "base/memory.h"
+#include "binding.h"
+#include "solver/odeint.h"
+
+static void set_integer(lua_State *L, const char *name, int64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, double value)
+{
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_text(lua_State *L, const char *name, const char *value)
+{
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_integers(lua_State *L, const char *name, const int64_t *values, int n)
+{
+    lua_createtable(L, n, 0);
+    for (int i = 0; i < n; i++) {
+        lua_pushinteger(L, (lua_Integer)values[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, name);
+}
+
+/* Bytes that are read to see all of it: a broadcast repeats its own. */
+static int64_t distinct_bytes(const struct array *a)
+{
+    int64_t n = (int64_t)dtype_size(a->dtype);
+    for (int i = 0; i < a->rank; i++) n *= a->stride[i] == 0 && a->shape[i] > 0 ? 1 : a->shape[i];
+    return n;
+}
+
+static void set_spec(lua_State *L, const struct array *a)
+{
+    set_text(L, "dtype", dtype_name(a->dtype));
+    set_integers(L, "shape", a->shape, a->rank);
+}
+
+static void set_op(lua_State *L, enum op_id op, const struct attrs *attrs)
+{
+    int backward, custom = op == OP_CUSTOM && attrs && attrs->object;
+    set_text(L, "op", custom ? ((struct custom *)attrs->object)->name : op_table[op].name);
+    set_text(L, "kind", op >= OP_NEG ? "elementwise" : op_table[op].view ? "view" : "other");
+    if (attrs) set_integers(L, "attrs", attrs->v, attrs->n);
+    if (attrs && op == OP_LAYER && attrs->v[3]) set_text(L, "post", op_table[attrs->v[3]].name);
+    if (attrs && op == OP_LITERAL) set_number(L, "value", attrs->value);
+    struct odeint *solve = custom ? odeint_of(attrs->object, &backward) : NULL;
+    if (!solve) return;
+    lua_pushlightuserdata(L, solve);
+    lua_setfield(L, -2, "solve");
+    lua_pushboolean(L, backward);
+    lua_setfield(L, -2, "backward");
+}
+
+static void push_solve(lua_State *L, struct odeint *op);
+
+/* {nodes = {{op, kind, attrs, inputs, dtype, shape, bytes, input = which, address = of a constant, plan = of a solve}, ...}, outputs = {nodes}} */
+static void push_tape(lua_State *L, const struct tape *t, const int *outputs, int n_outputs)
+{
+    luaL_checkstack(L, 12, "explain");
+    lua_createtable(L, 0, 2);
+    lua_createtable(L, t->n, 0);
+    for (int i = 0; i < t->n; i++) {
+        const struct node *node = &t->nodes[i];
+        lua_createtable(L, 0, 8);
+        set_op(L, node->op, node->attrs);
+        set_spec(L, &node->spec);
+        set_integer(L, "bytes", (int64_t)array_bytes(&node->spec));
+        lua_createtable(L, node->n_in, 0);
+        for (int j = 0; j < node->n_in; j++) {
+            lua_pushinteger(L, node->in[j] + 1);
+            lua_rawseti(L, -2, j + 1);
+        }
+        lua_setfield(L, -2, "inputs");
+        int backward;
+        if (node->constant) {
+            lua_pushlightuserdata(L, node->constant->array.data);
+            lua_setfield(L, -2, "address");
+        }
+        struct odeint *solve = node->op == OP_CUSTOM ? odeint_of(node->attrs->object, &backward) : NULL;
+        if (solve && !backward) {
+            push_solve(L, solve);
+            lua_setfield(L, -2, "plan");
+        }
+        lua_rawseti(L, -2, i + 1);
+    }
+    for (int i = 0; i < t->n_inputs; i++) {
+        lua_rawgeti(L, -1, t->inputs[i] + 1);
+        set_integer(L, "input", i + 1);
+        lua_pop(L, 1);
+    }
+    lua_setfield(L, -2, "nodes");
+    lua_createtable(L, n_outputs, 0);
+    for (int i = 0; i < n_outputs; i++) {
+        lua_pushinteger(L, outputs[i] + 1);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "outputs");
+}
+
+/* Value v + 1 of the table `values` at the top: {root, kind, slot, dtype, shape, address = of a constant, number = when it has one element}. */
+static void set_value(lua_State *L, const struct program *p, int v)
+{
+    static const char *const kinds[] = {"computed", "constant", "input", "output"};
+    struct program_value value = program_value(p, v);
+    lua_createtable(L, 0, 6);
+    set_spec(L, value.layout);
+    set_integer(L, "root", value.root + 1);
+    set_text(L, "kind", kinds[value.kind]);
+    if (value.kind == VALUE_INPUT || value.kind == VALUE_OUTPUT) set_integer(L, "slot", value.slot + 1);
+    if (value.constant) {
+        lua_pushlightuserdata(L, (void *)(uintptr_t)value.constant);
+        lua_setfield(L, -2, "address");
+    }
+    if (value.constant && value.root == v && array_numel(value.layout) == 1) {
+        struct array one = *value.layout;
+        one.data = (void *)(uintptr_t)value.constant;
+        set_number(L, "number", array_get(&one, 0));
+    }
+    lua_rawseti(L, -2, v + 1);
+}
+
+/* {op, kind, attrs, inputs = {values}, shapes = of the inputs, dtype, shape, result = value, over = value, bytes = read and written} */
+static void push_call(lua_State *L, const struct program *p, int i, int values)
+{
+    const int *in;
+    int out, over;
+    const struct call *c = program_call(p, i, &in, &out, &over);
+    int64_t bytes = (int64_t)array_bytes(&c->out);
+    lua_createtable(L, 0, 12);
+    set_op(L, (enum op_id)(c->op - op_table), c->attrs);
+    set_spec(L, &c->out);
+    lua_createtable(L, c->n_in, 0);
+    lua_createtable(L, c->n_in, 0);
+    for (int j = 0; j < c->n_in; j++) {
+        int again = 0;
+        for (int k = 0; k < j && k < 8; k++) again |= in[k] == in[j];
+        if (!again) bytes += distinct_bytes(&c->in[j]);
+        lua_pushinteger(L, in[j] + 1);
+        lua_rawseti(L, -3, j + 1);
+        lua_createtable(L, c->in[j].rank, 0);
+        for (int k = 0; k < c->in[j].rank; k++) {
+            lua_pushinteger(L, (lua_Integer)c->in[j].shape[k]);
+            lua_rawseti(L, -2, k + 1);
+        }
+        lua_rawseti(L, -2, j + 1);
+    }
+    lua_setfield(L, -3, "shapes");
+    lua_setfield(L, -2, "inputs");
+    set_integer(L, "result", out + 1);
+    if (over >= 0) set_integer(L, "over", over + 1);
+    set_integer(L, "bytes", bytes);
+    lua_pushvalue(L, values);
+    set_value(L, p, out);
+    set_value(L, p, program_value(p, out).root);
+    for (int j = 0; j < c->n_in; j++) {
+        set_value(L, p, in[j]);
+        set_value(L, p, program_value(p, in[j]).root);
+    }
+    lua_pop(L, 1);
+}
+
+/* {calls, values, inputs = {{dtype, shape}, ...}, n_outputs, arena_bytes}; nil for no program. */
+static void push_program(lua_State *L, const struct program *p)
+{
+    luaL_checkstack(L, 12, "explain");
+    if (!p) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_createtable(L, 0, 5);
+    set_integer(L, "arena_bytes", (int64_t)program_arena_bytes(p));
+    set_integer(L, "n_outputs", program_n_outputs(p));
+    lua_newtable(L);
+    int values = lua_gettop(L);
+    lua_createtable(L, program_n_calls(p), 0);
+    for (int i = 0; i < program_n_calls(p); i++) {
+        push_call(L, p, i, values);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -3, "calls");
+    lua_setfield(L, -2, "values");
+    lua_createtable(L, program_n_inputs(p), 0);
+    for (int i = 0; i < program_n_inputs(p); i++) {
+        lua_createtable(L, 0, 2);
+        set_spec(L, program_input(p, i));
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "inputs");
+}
+
+/* {program, sources = of each fixed input: i for input i of the setup, -j for its output j; floats = which of these have a gradient} */
+static void push_stage(lua_State *L, const struct staged *s)
+{
+    lua_createtable(L, 0, 2);
+    push_program(L, s->setup);
+    lua_setfield(L, -2, "program");
+    lua_createtable(L, s->n_fixed, 0);
+    for (int i = 0; i < s->n_fixed; i++) {
+        lua_pushinteger(L, s->source[i] >= 0 ? s->source[i] + 1 : s->source[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "sources");
+    lua_createtable(L, s->n_fixed, 0);
+    for (int i = 0; i < s->n_fixed; i++) {
+        lua_pushboolean(L, dtype_is_float(tape_spec(s->body, s->body->inputs[s->body->n_inputs - s->n_fixed + i])->dtype));
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "floats");
+}
+
+/* {setup = stage, program, given, kept, tiles, rows} */
+static void push_work(lua_State *L, const struct field_plan *plan)
+{
+    lua_createtable(L, 0, 6);
+    push_stage(L, plan->own);
+    lua_setfield(L, -2, "setup");
+    push_program(L, plan->program);
+    lua_setfield(L, -2, "program");
+    set_integer(L, "given", plan->n_given);
+    set_integer(L, "kept", plan->n_kept);
+    set_integer(L, "tiles", plan->n_tiles);
+    set_integer(L, "rows", plan->rows);
+}
+
+static void set_options(lua_State *L, const struct solve_options *o)
+{
+    static const char *const gradients[] = {"direct", "adjoint", "checkpoint", "interpolated"};
+    set_text(L, "method", o->method.name);
+    set_text(L, "gradient_kind", gradients[o->gradient]);
+    if (o->steps > 0) set_integer(L, "steps", o->steps);
+    if (o->step_size > 0) set_number(L, "step_size", o->step_size);
+    if (o->adaptive) {
+        set_number(L, "rtol", o->rtol);
+        set_number(L, "atol", o->atol);
+    }
+}
+
+/* What the gradient of a solve runs at each evaluation, and what the solve itself then does. */
+static void set_work(lua_State *L, const struct odeint_plan *plan)
+{
+    enum gradient_kind kind = plan->options->gradient;
+    struct field_plan forward = {0}, backward = {0};
+    enum field_work back = kind == GRADIENT_ADJOINT ? FIELD_VJP_AND_EVAL : kind == GRADIENT_DIRECT ? FIELD_VJP_KEPT : FIELD_VJP;
+    if (plan->gradient) binding_check(L, field_explain(plan->field, back, &backward));
+    if (plan->gradient && back == FIELD_VJP_KEPT && backward.n_kept == 0) binding_check(L, field_explain(plan->field, FIELD_VJP, &backward));
+    binding_check(L, field_explain(plan->field, backward.n_kept > 0 ? FIELD_EVAL_KEEP : FIELD_EVAL, &forward));
+    push_stage(L, forward.parameters);
+    lua_setfield(L, -2, "parameters");
+    push_work(L, &forward);
+    lua_setfield(L, -2, "forward");
+    if (!plan->gradient) return;
+    push_work(L, &backward);
+    lua_setfield(L, -2, "backward");
+    lua_pushboolean(L, kind == GRADIENT_ADJOINT);
+    lua_setfield(L, -2, "evaluates"); /* the backward work computes dy as well */
+}
+
+static void push_solve(lua_State *L, struct odeint *op)
+{
+    struct odeint_plan plan;
+    luaL_checkstack(L, 12, "explain");
+    binding_check(L, odeint_explain(op, &plan));
+    lua_createtable(L, 0, 16);
+    set_options(L, plan.options);
+    set_integer(L, "batch", plan.batch);
+    set_integer(L, "tiles", plan.n_tiles);
+    set_integer(L, "rows", plan.rows);
+    push_tape(L, plan.tape, &plan.dy, 1);
+    lua_setfield(L, -2, "tape");
+    set_work(L, &plan);
+}
+
+/* explain(tape, {outputs}) -> {tape =, program =, value_of = {value of each node or 0}, common, dead, views, fused} */
+static int explain(lua_State *L)
+{
+    struct tape *t = *(struct tape **)luaL_checkudata(L, 1, TAPE_TYPE);
+    struct program_notes notes;
+    if (!t) return binding_error(L, "the tape is closed");
+    luaL_checktype(L, 2, LUA_TTABLE);
+    int n = (int)lua_rawlen(L, 2), *outputs = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *outputs, 0);
+    for (int i = 0; i < n; i++) {
+        lua_rawgeti(L, 2, i + 1);
+        outputs[i] = value_node(L, t, value_check(L, -1));
+        lua_pop(L, 1);
+    }
+    notes.value_of = lua_newuserdatauv(L, (size_t)(t->n + 1) * sizeof *notes.value_of, 0);
+    struct program **box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = NULL;
+    luaL_setmetatable(L, PROGRAM_TYPE); /* so that the program is freed whatever happens */
+    binding_check(L, program_new_noted(box, t, outputs, n, &notes));
+    lua_createtable(L, 0, 7);
+    push_tape(L, t, outputs, n);
+    lua_setfield(L, -2, "tape");
+    push_program(L, *box);
+    lua_setfield(L, -2, "program");
+    lua_createtable(L, t->n, 0);
+    for (int i = 0; i < t->n; i++) {
+        lua_pushinteger(L, notes.value_of[i] + 1);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "value_of");
+    set_integer(L, "common", notes.common);
+    set_integer(L, "dead", notes.dead);
+    set_integer(L, "views", notes.views);
+    set_integer(L, "fused", notes.fused);
+    return 1;
+}
+
+void open_explain(lua_State *L)
+{
+    lua_pushcfunction(L, explain);
+    lua_setfield(L, -2, "explain");
+}

@@ -1,0 +1,572 @@
+--- Passes over the tapes of fields (core/autodiff/passes.h) and solves tile by tile (core/solver/tiled.h): fields of many forms give what the
+-- same ops give one by one, outside of any field, and so do their gradients.
+
+local tide = require "tide"
+local core = tide.core
+
+local tests = {}
+
+local f64 = {dtype = "float64"}
+local function randn(shape, seed, dtype) return tide.randn(shape, {seed = seed, dtype = dtype or "float64"}) end
+local function close(a, b, tolerance, what)
+  if a:numel() == 0 then return end
+  local worst = (a - b):abs():max():item() / math.max(1, b:abs():max():item())
+  if not (worst <= tolerance) then error(("%s: off by %g"):format(what, worst), 2) end
+end
+
+-- ---- the reference: steps written out, recorded without any field ----
+
+local function steps_of_rk4(f, y, t0, t1, steps)
+  local h = (t1 - t0) / steps
+  for i = 0, steps - 1 do
+    local t = t0 + i * h
+    local function at(s) return tide.full({}, s, {dtype = y:dtype()}) end
+    local k1 = f(at(t), y)
+    local k2 = f(at(t + h / 2), y + k1 * (h / 2))
+    local k3 = f(at(t + h / 2), y + k2 * (h / 2))
+    local k4 = f(at(t + h), y + k3 * h)
+    y = y + (k1 + k2 * 2 + k3 * 2 + k4) * (h / 6)
+  end
+  return y
+end
+
+local function weighted(y) return (y * randn(y:shape(), 77, y:dtype())):sum() end
+
+-- Value and gradients by y0 and the parameters, through odeint and written out.
+local function both_ways(make, p, y0, opts, steps)
+  local function through(q)
+    return weighted(tide.odeint(make(q), q.y0, {0.1, 0.9}, opts)[2])
+  end
+  local function by_hand(q) return weighted(steps_of_rk4(make(q), q.y0, 0.1, 0.9, steps)) end
+  local all = {y0 = y0}
+  for k, v in pairs(p) do all[k] = v end
+  local v1, g1 = tide.value_and_grad(through)(all)
+  local v2, g2 = tide.value_and_grad(by_hand)(all)
+  return v1, g1, v2, g2
+end
+
+-- ---- fields ----
+--
+-- Each: parameters, y0, and make(p) -> f(t, y).
+
+local n, d, w = 5, 3, 4
+
+local function column(t, y) return t:broadcast_to{#y, 1} end
+local function two_layers(p, x, act) return (act(x:matmul(p.a) + p.b)):matmul(p.c) + p.e end
+local function mlp_parameters(inputs, outputs)
+  return {a = randn({inputs, w}, 1) * 0.5, b = randn({w}, 2), c = randn({w, outputs or d}, 3) * 0.5, e = randn({outputs or d}, 4)}
+end
+
+local captured = randn({d, d}, 50) * 0.3
+local captured_rows = randn({n, d}, 51)
+
+local fields = {}
+local function field(name, p, make, y0) fields[name] = {p = p, make = make, y0 = y0 or randn({n, d}, 9)} end
+
+field("time behind y", mlp_parameters(d + 1), function(p)
+  return function(t, y) return two_layers(p, tide.cat({y, column(t, y)}, 2), tide.tanh) end
+end)
+field("time before y", mlp_parameters(d + 1), function(p)
+  return function(t, y) return two_layers(p, tide.cat({column(t, y), y}, 2), tide.tanh) end
+end)
+field("time on both sides", mlp_parameters(d + 2), function(p)
+  return function(t, y) return two_layers(p, tide.cat({column(t, y), y, column(t, y)}, 2), tide.sigmoid) end
+end)
+field("t and t squared", mlp_parameters(d + 2), function(p)
+  return function(t, y) return two_layers(p, tide.cat({y, column(t, y), column(t * t, y)}, 2), tide.softplus) end
+end)
+field("features of time", mlp_parameters(d + 3), function(p)
+  return function(t, y)
+    local k = tide.tensor({1, 2, 3}, f64)
+    return two_layers(p, tide.cat({y, (t * k):sin():broadcast_to{#y, 3}}, 2), tide.tanh)
+  end
+end)
+field("features of time as a row", mlp_parameters(d + 3), function(p)
+  return function(t, y)
+    return two_layers(p, tide.cat({(t * tide.tensor({{1, 2, 3}}, f64)):cos():broadcast_to{#y, 3}, y}, 2), tide.sin)
+  end
+end)
+field("a parameter beside y", {m = mlp_parameters(d + 2), u = randn({2}, 5)}, function(p)
+  return function(_, y) return two_layers(p.m, tide.cat({y, p.u:broadcast_to{#y, 2}}, 2), tide.tanh) end
+end)
+field("a row per sample beside y", mlp_parameters(d + d + 1), function(p)
+  return function(t, y) return two_layers(p, tide.cat({y, captured_rows, column(t, y)}, 2), tide.tanh) end
+end)
+field("the vector of times", {a = randn({d, d}, 1)}, function(p)
+  return function(t, y) return (y:matmul(p.a) + t:broadcast_to{d}):tanh() * t end
+end)
+field("two products with one cat", {a = randn({d + 1, w}, 1), g = randn({d + 1, w}, 2), c = randn({w, d}, 3)}, function(p)
+  return function(t, y)
+    local x = tide.cat({y, column(t, y)}, 2)
+    return (x:matmul(p.a):tanh() * x:matmul(p.g):sigmoid()):matmul(p.c)
+  end
+end)
+field("time in each layer, relu", {a = randn({d + 1, w}, 1), c = randn({w + 1, d}, 3)}, function(p)
+  return function(t, y)
+    local h = tide.cat({y, column(t, y)}, 2):matmul(p.a):relu()
+    return tide.cat({h, column(t, y)}, 2):matmul(p.c)
+  end
+end)
+field("one sample", mlp_parameters(d + 1), function(p)
+  return function(t, y) return two_layers(p, tide.cat({y, column(t, y)}, 2), tide.tanh) end
+end, randn({1, d}, 9))
+field("one sample, time not broadcast", mlp_parameters(d + 1), function(p)
+  return function(t, y) return two_layers(p, tide.cat({y, t:reshape{1, 1}}, 2), tide.tanh) end
+end, randn({1, d}, 9))
+field("one feature", {a = randn({2, w}, 1), c = randn({w, 1}, 3), e = randn({1}, 4)}, function(p)
+  return function(t, y) return tide.cat({y, column(t, y)}, 2):matmul(p.a):tanh():matmul(p.c) + p.e end
+end, randn({n, 1}, 9))
+field("a state of one axis", {a = randn({d, d}, 1), e = randn({d}, 4)}, function(p)
+  return function(t, y) return (p.a:matmul(y) + p.e * t):tanh() end
+end, randn({d}, 9))
+field("no samples", mlp_parameters(d + 1), function(p)
+  return function(t, y) return two_layers(p, tide.cat({y, column(t, y)}, 2), tide.tanh) end
+end, tide.zeros({0, d}, f64))
+
+-- weights
+field("W", {a = randn({d, d}, 1)}, function(p) return function(_, y) return y:matmul(p.a):tanh() end end)
+field("W transposed", {a = randn({d, d}, 1)}, function(p) return function(_, y) return y:matmul(p.a:transpose()):tanh() end end)
+field("W with its transpose", {a = randn({d, w}, 1)}, function(p)
+  return function(_, y) return y:matmul(p.a):tanh():matmul(p.a:transpose()) end
+end)
+field("W scaled", {a = randn({d, d}, 1), s = randn({}, 2)}, function(p) return function(_, y) return y:matmul(p.a * p.s):tanh() end end)
+field("W transposed and copied", {a = randn({d, d}, 1)}, function(p)
+  return function(t, y) return tide.cat({y, column(t, y)}, 2):matmul(tide.cat({p.a:transpose():clone(), p.a:slice(1, 1, 1)}, 1)):tanh() end
+end)
+field("W normalised", {a = randn({d, d}, 1)}, function(p) return function(_, y) return y:matmul(p.a / p.a:square():sum():sqrt()):tanh() end end)
+field("W of parts", {a = randn({d, 2}, 1), g = randn({d, 1}, 2)}, function(p)
+  return function(_, y) return y:matmul(tide.cat({p.a, p.g}, 2)):tanh() end
+end)
+field("W raw and transformed", {a = randn({d, d}, 1)}, function(p)
+  return function(_, y) return y:matmul(p.a):tanh() + y:matmul(p.a:sin()) * 0.1 + p.a:sum() * 0.1 end
+end)
+field("an unused parameter", {a = randn({d, d}, 1), unused = randn({2}, 2)}, function(p)
+  return function(_, y)
+    local _ = p.unused * 2
+    return y:matmul(p.a):tanh()
+  end
+end)
+field("a stopped parameter", {a = randn({d, d}, 1), g = randn({d}, 2)}, function(p)
+  return function(_, y) return y:matmul(p.a):tanh() + p.g:stop_gradient() * 0.5 end
+end)
+field("a constant weight", {e = randn({d}, 4)}, function(p)
+  local weight = tide.cat({captured, captured:slice(1, 1, 1)}, 1)
+  return function(t, y) return (tide.cat({y, column(t, y)}, 2):matmul(weight) + p.e):tanh() end
+end)
+field("W that depends on time", {a = randn({d, d}, 1), g = randn({d, d}, 2)}, function(p)
+  return function(t, y) return y:matmul(p.a + p.g * t):tanh() end
+end)
+field("biases of two kinds", {a = randn({d, d}, 1), e = randn({d}, 2), g = randn({1, d}, 3), h = randn({}, 4)}, function(p)
+  return function(t, y) return (((y:matmul(p.a) + p.e) + p.g) + p.e * t + p.h):tanh() end
+end)
+field("bias before the product", {a = randn({d, d}, 1), e = randn({d}, 2)}, function(p)
+  return function(_, y) return (p.e + y:matmul(p.a)):tanh() end
+end)
+field("bias subtracted", {a = randn({d, d}, 1), e = randn({d}, 2)}, function(p)
+  return function(_, y) return (p.e - y:matmul(p.a)):tanh() - (y:matmul(p.a) - p.e):sin() end
+end)
+field("bias read twice", {a = randn({d, d}, 1), e = randn({d}, 2)}, function(p)
+  return function(_, y)
+    local z = y:matmul(p.a) + p.e
+    return z * z:sigmoid() - z:sin() * 0.2
+  end
+end)
+field("a product of products", {a = randn({d, d}, 1), g = randn({d, d}, 2)}, function(p)
+  return function(_, y) return y:matmul(p.a) * y:matmul(p.g) * 0.1 end
+end)
+field("a product squared", {a = randn({d, d}, 1)}, function(p)
+  return function(_, y)
+    local z = y:matmul(p.a)
+    return z * z * 0.1 - z
+  end
+end)
+field("residual", mlp_parameters(d, d), function(p) return function(_, y) return (y + two_layers(p, y, tide.tanh)) * 0.3 end end)
+field("residual inside", {a = randn({d, d}, 1), e = randn({d}, 2)}, function(p)
+  return function(_, y)
+    local h = y:tanh()
+    h = h + (h:matmul(p.a) + p.e):tanh()
+    return (h:matmul(p.a) + h):sin()
+  end
+end)
+for _, act in ipairs{"relu", "tanh", "sigmoid", "softplus", "sin", "exp", "square", "neg", "abs"} do
+  field("activation " .. act, {a = randn({d, w}, 1), e = randn({w}, 2), c = randn({w, d}, 3) * 0.2}, function(p)
+    return function(_, y) return ((y * 0.3):matmul(p.a) + p.e)[act]((y * 0.3):matmul(p.a) + p.e):matmul(p.c) end
+  end)
+end
+field("batches of matrices", {a = randn({d, d}, 1), e = randn({d}, 2)}, function(p)
+  return function(_, y) return (y:matmul(p.a) + p.e):tanh() end
+end, randn({n, 2, d}, 9))
+field("softmax and means over features", {a = randn({d, d}, 1)}, function(p)
+  return function(_, y)
+    local z = y:matmul(p.a)
+    return (z - z:mean(2, true)):softmax(2)
+  end
+end)
+field("integers as parameters", {a = randn({d, d}, 1), order = tide.tensor({2, 3, 1}, {dtype = "int64"})}, function(p)
+  return function(_, y) return y:take(p.order, 2):matmul(p.a:take(p.order, 1)):tanh() + p.order:to("float64") * 0.1 end
+end)
+field("a solve of parameters inside", {a = randn({d}, 1)}, function(p)
+  return function(_, y) return y:sin() * tide.odeint(function(_, z) return -z end, p.a * 2, {0, 1}, {method = "rk4", steps = 2})[2] end
+end)
+field("another dtype inside", {a = randn({d, d}, 1)}, function(p)
+  return function(_, y) return (y:matmul(p.a) + (p.a:sum():to("float32") * 3):to("float64") * 0.1):tanh() end
+end)
+
+field("two products added, one sample", {a = randn({d, d}, 1), g = randn({d, d}, 2)}, function(p)
+  return function(_, y) return (y:matmul(p.a) + y:matmul(p.g)):tanh() end
+end, randn({1, d}, 9))
+field("many features of time", {a = randn({4 * d + 1, w}, 1) * 0.2, g = randn({4 * d + 1, w}, 2) * 0.2, c = randn({w, d}, 3)}, function(p)
+  return function(t, y)
+    local u = (t * tide.tensor({1, 2, 3}, f64)):cos():broadcast_to{#y, 3}
+    local x = tide.cat({u, column(t, y), y, u, u}, 2)
+    return (x:matmul(p.a):tanh() * x:matmul(p.g)):matmul(p.c)
+  end
+end)
+
+-- convolutions
+local function conv_field(name, length, kernel, opts, channels)
+  local c = channels or 2
+  field(name, {k = randn({w, c + 1, kernel}, 1) * 0.5, b = randn({w}, 2), l = randn({c, w, kernel}, 3) * 0.5}, function(p)
+    return function(t, y)
+      local x = tide.cat({y, t:broadcast_to{#y, 1, y:shape()[3]}}, 2)
+      return tide.conv1d(tide.conv1d(x, p.k, p.b, opts):tanh(), p.l, nil, opts)
+    end
+  end, randn({n, c, length}, 9))
+end
+conv_field("conv1d, length 1, kernel 1", 1, 1)
+conv_field("conv1d, length 1, kernel 3", 1, 3, {padding = 1})
+conv_field("conv1d, length 2", 2, 3, {padding = 1})
+conv_field("conv1d, length 5", 5, 3, {padding = 1})
+conv_field("conv1d, length 5, dilated", 5, 3, {padding = 2, dilation = 2})
+conv_field("conv1d, length 40", 40, 3, {padding = 1})
+field("conv1d with a stride", {k = randn({4, 2, 3}, 1) * 0.5, b = randn({4}, 2)}, function(p)
+  return function(_, y) return tide.conv1d(y, p.k, p.b, {padding = 1, stride = 2}):sigmoid():reshape{n, 2, 4} end
+end, randn({n, 2, 4}, 9))
+local function images(name, size)
+  field(name, {k = randn({w, 2, 3, 3}, 1) * 0.3, b = randn({w}, 2), l = randn({2, w, 1, 1}, 3), e = randn({2}, 4)}, function(p)
+    return function(_, y) return tide.conv2d(tide.conv2d(y, p.k, p.b, {padding = 1}):softplus() + y:mean(2, true), p.l, p.e):tanh() end
+  end, randn({n, 2, size, size}, 9))
+end
+images("conv2d, 1x1 images", 1)
+images("conv2d, 3x3 images", 3)
+images("conv2d, 12x12 images", 12)
+field("conv2d in groups, a bias per pixel", {k = randn({2, 1, 3, 3}, 1), b = randn({2, 3, 3}, 2), s = randn({}, 3)}, function(p)
+  return function(t, y) return (tide.conv2d(y, p.k, nil, {padding = 1, groups = 2}) + p.b * t + p.s):tanh() end
+end, randn({n, 2, 3, 3}, 9))
+field("conv, a bias per pixel, scalars, flattened", {k = randn({2, 2, 3, 3}, 1) * 0.3, b = randn({2, 3, 3}, 2), s = randn({}, 3)}, function(p)
+  return function(t, y)
+    local z = (tide.conv2d(y, p.k, nil, {padding = 1}) + p.b) * p.s * t + p.s * p.s
+    return z:reshape{n, 18}:tanh():reshape{n, 2, 3, 3} + tide.conv2d(z, p.k, nil, {padding = 1}):sin()
+  end
+end, randn({n, 2, 3, 3}, 9))
+
+-- An eager field is given the time as a number.
+local function eagerly(f) return function(t, y) return f(tide.full({}, t, {dtype = y:dtype()}), y) end end
+
+local function all_gradients(case, opts)
+  local q = {y0 = case.y0, p = case.p}
+  return tide.tree.tensors(tide.grad(function(v) return weighted(tide.odeint(case.make(v.p), v.y0, {0.1, 0.9}, opts)[2]) end)(q), true)
+end
+
+for name, case in pairs(fields) do
+  local tolerance = name == "another dtype inside" and 1e-6 or 1e-11
+  tests["field: " .. name] = function()
+    -- values: recorded, and op by op
+    local f, times = case.make(case.p), {0.1, 0.4, 0.9}
+    local recorded = tide.odeint(f, case.y0, times, {method = "rk4", steps = 3})
+    close(recorded, tide.odeint(eagerly(f), case.y0, times, {method = "rk4", steps = 3, eager = true}), 1e-12, "value")
+    -- gradients: against steps written out, for each way to take them through fixed steps
+    for _, kind in ipairs{"direct", "checkpoint"} do
+      local v1, g1, v2, g2 = both_ways(case.make, case.p, case.y0, {method = "rk4", steps = 3, gradient = kind}, 3)
+      close(v1, v2, 1e-12, kind .. ": loss")
+      local a, b = tide.tree.tensors(g1, true), tide.tree.tensors(g2, true)
+      assert(#a == #b and #a > 0)
+      for i = 1, #a do close(a[i], b[i], tolerance, ("%s: gradient %d"):format(kind, i)) end
+    end
+  end
+  -- The other ways to take a gradient agree with the first one where the steps are small; it agrees with differences.
+  local kinks = name:find "relu" or name:find "abs"
+  if case.y0:numel() > 0 and case.y0:numel() < 200 and not name:find "stopped" and not name:find "another dtype" and not kinks then
+    tests["gradients agree: " .. name] = function()
+      local exact = all_gradients(case, {rtol = 1e-10, atol = 1e-10})
+      for _, kind in ipairs{"adjoint", "interpolated"} do
+        for i, g in ipairs(all_gradients(case, {gradient = kind, rtol = 1e-10, atol = 1e-10})) do
+          close(g, exact[i], 1e-6, ("%s: gradient %d"):format(kind, i))
+        end
+      end
+      local function last(p) return tide.odeint(case.make(p), case.y0, {0.1, 0.9}, {steps = 2})[2] end
+      local ok, worst = tide.gradcheck(last, case.p, {tolerance = 1e-6})
+      assert(ok, ("against differences: %g"):format(worst))
+    end
+  end
+end
+
+-- ---- what the passes must not break ----
+
+tests["parameters of another dtype than the state's keep their gradients"] = function()
+  local a, y0 = randn({3, 3}, 2, "float32"), randn({4000, 3}, 3, "float32")
+  local function f(p)
+    return function(_, y) return (y:matmul(p):to("float64") * (p:to("float64"):sum() * 2):sin()):to("float32") end
+  end
+  local function by_hand(p)
+    local y = y0
+    for _ = 1, 2 do y = y + f(p)(nil, y) * 0.5 end
+    return y:square():sum()
+  end
+  local g = tide.grad(function(p) return tide.odeint(f(p), y0, {0, 1}, {method = "euler", steps = 2})[2]:square():sum() end)(a)
+  close(g, tide.grad(by_hand)(a), 1e-5, "gradient")
+end
+
+tests["one product of time and state with very many weights"] = function()
+  local weights = {}
+  for i = 1, 120 do weights[i] = randn({22, 2}, i) * 0.02 end
+  local function f(p)
+    return function(t, y)
+      local u = (t * tide.tensor({1, 2, 3}, f64)):broadcast_to{#y, 3}
+      local x, parts = tide.cat({u, u, y, u, u, u, u, u}, 2), {}
+      for i = 1, #p do parts[i] = x:matmul(p[i]) end
+      return tide.cat(parts, 2):tanh():sum(2, true)
+    end
+  end
+  local y0 = randn({n, 1}, 9)
+  local v1, g1, v2, g2 = both_ways(function(q) return f(q.w) end, {w = weights}, y0, {method = "rk4", steps = 2}, 2)
+  close(v1, v2, 1e-12, "value")
+  for i = 1, #weights do close(g1.w[i], g2.w[i], 1e-11, "gradient " .. i) end
+end
+
+tests["long chains of what depends on parameters alone"] = function()
+  local g = tide.grad(function(p)
+    return tide.odeint(function(_, y)
+      local s = p
+      for _ = 1, 120000 do s = s * 0.99999 end
+      return y * s
+    end, tide.ones({2}, f64), {0, 1}, {method = "euler", steps = 1})[2]:sum()
+  end)(tide.ones({2}, f64))
+  close(g, tide.full({2}, 0.99999 ^ 120000, f64), 1e-10, "gradient")
+end
+
+tests["what is captured is read anew at each call"] = function()
+  local weight, scale, y0 = randn({d + 1, d}, 1), tide.tensor(1, f64), randn({n, d}, 2)
+  local function f(t, y) return tide.cat({y, column(t, y)}, 2):matmul(weight):tanh() * scale + weight:slice(1, 1, 1) end
+  local function loss(y) return tide.odeint(f, y, {0, 1}, {method = "rk4", steps = 2})[2]:square():sum() end
+  local step = tide.compile(tide.value_and_grad(loss))
+  for i = 1, 3 do
+    local v, g = step(y0)
+    local v2, g2 = tide.value_and_grad(loss)(y0)
+    assert(v:item() == v2:item() and g:ne(g2):sum():item() == 0, "call " .. i)
+    local reference = steps_of_rk4(f, y0, 0, 1, 2):square():sum()
+    close(v, reference, 1e-12, "call " .. i)
+    weight:copy_(weight * -0.7 + 0.1)
+    scale:copy_(scale * 2)
+  end
+end
+
+tests["second derivatives go through the passes"] = function()
+  local p = mlp_parameters(d + 1)
+  local function loss(q)
+    return tide.odeint(function(t, y) return two_layers(q, tide.cat({y, column(t, y)}, 2), tide.tanh) end, randn({2, d}, 9), {0, 1},
+      {method = "rk4", steps = 2})[2]:square():sum()
+  end
+  local ok, worst = tide.gradcheck(function(q) return tide.grad(loss)(q).a end, p, {tolerance = 1e-5})
+  assert(ok, worst)
+end
+
+-- ---- solves tile by tile ----
+
+local wide = 8
+local function wide_field(p)
+  return function(t, y)
+    local h = (tide.cat({y, column(t, y)}, 2):matmul(p.a) + p.b):tanh()
+    h = (h:matmul(p.g) + p.b * p.s):softplus()
+    return h:matmul(p.c:transpose())
+  end
+end
+local function wide_parameters(dtype)
+  return {a = randn({wide + 1, 64}, 1, dtype) * 0.2, b = randn({64}, 2, dtype), g = randn({64, 64}, 3, dtype) * 0.1, s = randn({}, 4, dtype),
+    c = randn({wide, 64}, 5, dtype) * 0.1}
+end
+
+local function tiles_of(fn, ...)
+  local shown = print
+  local quiet <close> = setmetatable({}, {__close = function() rawset(_G, "print", shown) end}) -- luacheck: ignore quiet
+  rawset(_G, "print", function() end)
+  return tide.explain(fn, ...).solves[1]
+end
+
+-- States, loss and gradients of a solve of `y0`.
+local function solved(p, y0, times, opts)
+  local states = tide.odeint(wide_field(p), y0, times, opts)
+  local v, g = tide.value_and_grad(function(q)
+    local ys = tide.odeint(wide_field(q.p), q.y0, times, opts)
+    local sum = 0
+    for i = 1, #ys do sum = ys[i]:sin():sum() * i + sum end
+    return sum
+  end){p = p, y0 = y0}
+  return states, v, g.y0, tide.tree.tensors(g.p)
+end
+
+local function compare_with_slices(p, y0, times, opts, tolerance)
+  local states, v, gy, gp = solved(p, y0, times, opts)
+  local parts, sums, total, y0bars = {}, {}, 0, {}
+  for first = 1, #y0, 10 do
+    local last = math.min(first + 9, #y0)
+    local s, sv, sy, sp = solved(p, y0:slice(1, first, last):clone(), times, opts)
+    parts[#parts + 1], y0bars[#y0bars + 1], total = s, sy, total + sv
+    for i, g in ipairs(sp) do sums[i] = sums[i] and sums[i] + g or g end
+  end
+  close(states, tide.cat(parts, 2), tolerance, "states")
+  close(v, total, tolerance, "loss")
+  close(gy, tide.cat(y0bars, 1), tolerance, "gradient by y0")
+  for i, g in ipairs(gp) do close(g, sums[i], tolerance, "gradient " .. i) end
+end
+
+local batch = 131 -- tiles of 33, the last one of 32
+for _, method in ipairs(tide.ode.methods()) do
+  tests["tiles equal slices: " .. method.name] = function()
+    local p, y0 = wide_parameters(), randn({batch, wide}, 6)
+    compare_with_slices(p, y0, {0, 0.31, 0.5, 1}, {method = method.name, steps = 4}, 1e-12)
+    compare_with_slices(p, y0, {1, 0}, {method = method.name, step_size = 0.3, gradient = "checkpoint", checkpoint_steps = 2}, 1e-12)
+  end
+end
+
+tests["tiles are used where they are said to be"] = function()
+  local p, y0 = wide_parameters(), randn({batch, wide}, 6)
+  local function plan(opts, y) return tiles_of(function(q) return tide.odeint(wide_field(q), y or y0, {0, 1}, opts)[2] end, p) end
+  local fixed = plan{steps = 4}
+  assert(fixed.tiles == 4 and fixed.rows == 33, fixed.rows)
+  assert(plan({steps = 4, gradient = "checkpoint"}).tiles == 4)
+  assert(plan({steps = 4, gradient = "adjoint"}).tiles == 1 and plan({rtol = 1e-3}).tiles == 1)
+  assert(plan({steps = 4}, y0:slice(1, 1, 10):clone()).tiles == 1)
+end
+
+tests["tiles in float32, and without samples to spare"] = function()
+  local p = wide_parameters "float32"
+  for _, count in ipairs{26, 27, 32, 64, 65, 136, 137, 300} do
+    compare_with_slices(p, randn({count, wide}, 6, "float32"), {0, 1}, {method = "rk4", steps = 2}, 2e-5)
+  end
+end
+
+local function flat(list)
+  for i, x in ipairs(list) do list[i] = x:reshape{-1} end
+  return tide.cat(list, 1)
+end
+
+tests["tiles: the same bits for any number of threads"] = function()
+  local p, y0, before = wide_parameters(), randn({batch, wide}, 6), tide.threads()
+  for _, kind in ipairs{"direct", "checkpoint"} do
+    local first
+    for _, threads in ipairs{1, 2, 4, 3} do
+      tide.threads(threads)
+      local states, v, gy, gp = solved(p, y0, {0, 0.3, 1}, {method = "rk4", steps = 5, gradient = kind})
+      local all = flat{states, v, gy, table.unpack(gp)}
+      first = first or all
+      assert(all:ne(first):sum():item() == 0, ("differs with %d threads, %s"):format(threads, kind))
+    end
+  end
+  tide.threads(before)
+end
+
+tests["tiles: one sample of several makes other parameters of a field"] = function()
+  -- the last tile is one sample, for which the sum with a broadcast time is a row, and s * s is made as long as it
+  local p = {k = randn({2, 2, 3, 3}, 1), a = randn({18, 1300}, 2) * 0.1, b = randn({1300, 18}, 4) * 0.01, s = randn({}, 5)}
+  local function loss(q, y, count)
+    return tide.odeint(function(t, z)
+      local h = tide.conv2d(z, q.k, nil, {padding = 1}) + t:broadcast_to{count, 2, 3, 3}
+      return (h + q.s * q.s):tanh() + z:reshape{count, 18}:matmul(q.a):tanh():matmul(q.b):reshape{count, 2, 3, 3}
+    end, y, {0, 1}, {method = "euler", steps = 3})[2]:sin():sum()
+  end
+  local y0 = randn({3, 2, 3, 3}, 3)
+  local g, sums = tide.grad(function(q) return loss(q, y0, 3) end)(p), {}
+  for i = 1, 3 do
+    local one = tide.grad(function(q) return loss(q, y0:slice(1, i, i):clone(), 1) end)(p)
+    for k, v in pairs(one) do sums[k] = sums[k] and sums[k] + v or v end
+  end
+  for k, v in pairs(g) do close(v, sums[k], 1e-12, k) end
+end
+
+tests["tiles: NaN gives the same error for any number of threads"] = function()
+  local p, before, texts = wide_parameters(), tide.threads(), {}
+  local y0 = randn({batch, wide}, 6)
+  y0[100][3] = 0 / 0
+  y0[120][1] = 0 / 0
+  for _, threads in ipairs{1, 2, 4} do
+    tide.threads(threads)
+    local ok, message = pcall(solved, p, y0, {0, 1}, {method = "rk4", steps = 5})
+    texts[#texts + 1] = tostring(message)
+    assert(not ok)
+  end
+  tide.threads(before)
+  -- samples in front of the first bad one are not to blame; NaN reaches all of its sample
+  local element = tonumber(texts[1]:match("element (%d+) of " .. batch * wide))
+  assert(element and element > 99 * wide and element <= 100 * wide, texts[1])
+  assert(texts[1] == texts[2] and texts[1] == texts[3], table.concat(texts, "\n"))
+end
+
+tests["tiles: later trouble loses against earlier trouble"] = function()
+  -- sample 2 overflows after some steps, sample 130 at once
+  local y0, before = tide.zeros({batch, wide}, f64), tide.threads()
+  y0[2][1], y0[130][1] = 1e50, 1e200
+  local c = randn({wide, 5000}, 1)
+  local function f(_, y) return y * y:abs() * 1e3 + y:matmul(c):matmul(c:transpose()) * 0 end
+  local texts = {}
+  for _, threads in ipairs{1, 2, 4} do
+    tide.threads(threads)
+    local ok, message = pcall(tide.odeint, f, y0, {0, 1}, {method = "euler", steps = 10})
+    assert(not ok)
+    texts[#texts + 1] = tostring(message)
+  end
+  tide.threads(before)
+  assert(texts[1]:find(("element %%d+ of %d"):format(batch * wide)), texts[1])
+  local element = tonumber(texts[1]:match("element (%d+)"))
+  assert(element > 129 * wide and element <= 130 * wide, texts[1])
+  assert(texts[1] == texts[2] and texts[1] == texts[3], table.concat(texts, "\n"))
+end
+
+-- Ctrl-C after half a second of a long solve, forwards and backwards, on several threads.
+tests["tiles: an interrupt ends the solve with one error"] = function()
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write [[
+    local tide = require "tide"
+    tide.threads(tonumber(arg[1]))
+    local a, y0 = tide.randn({8, 4000}, {seed = 1}) * 0.01, tide.randn({131, 8}, {seed = 2})
+    local function loss(p) return tide.odeint(function(_, y) return y:matmul(p):tanh():matmul(p:transpose()) end, y0, {0, 1},
+      {method = "euler", steps = tonumber(arg[2])})[2]:sum() end
+    io.stdout:write("ready\n") io.stdout:flush()
+    local ok, message
+    repeat ok, message = pcall(tide.grad(loss), a) until not ok
+    io.stdout:write(tostring(ok), " ", tostring(message), "\n")
+    local again, y = pcall(tide.odeint, function(_, z) return -z end, y0, {0, 1}, {steps = 2})
+    io.stdout:write("then ", tostring(again), " ", again and #y or tostring(y), "\n")
+    os.exit(0, true)]]
+  file:close()
+  for _, how in ipairs{"1 1200000", "4 1200000", "3 40"} do
+    local pipe = assert(io.popen(("timeout --foreground -k 5 -s INT 0.5 ./tide %s %s 2>&1"):format(path, how)))
+    local text = pipe:read "a"
+    pipe:close()
+    assert(text:find "ready" and text:find "false [^\n]*interrupted", text)
+    assert(text:find "then true 2", text)
+    assert(select(2, text:gsub("interrupted", "")) == 1, text)
+  end
+  os.remove(path)
+end
+
+tests["tiles: failing allocations are errors and lose nothing"] = function()
+  local p, y0 = wide_parameters(), randn({batch, wide}, 6)
+  local function run() return select(3, solved(p, y0, {0, 1}, {method = "euler", steps = 2})):sum():item() end
+  local wanted, failed = run(), 0
+  collectgarbage() collectgarbage()
+  local blocks = core.memory().live_blocks
+  for k = 0, 3000, 37 do
+    core.memory_fail_after(k, false)
+    local ok, result = pcall(run)
+    core.memory_fail_after(-1, false)
+    assert(ok and result == wanted or not ok and tostring(result):find "memory", tostring(result))
+    failed = failed + (ok and 0 or 1)
+    collectgarbage() collectgarbage()
+    assert(core.memory().live_blocks <= blocks + 2, "blocks are lost after failure " .. k)
+  end
+  assert(failed > 20, failed)
+end
+
+return tests
