@@ -301,6 +301,123 @@ for name, case in pairs(fields) do
   end
 end
 
+-- ---- random fields ----
+
+local function dice(seed)
+  local state = seed * 7919
+  return function(a, b)
+    state = (state * 1103515245 + 12345) % 2147483648
+    return a + state // 65536 % (b - a + 1)
+  end
+end
+
+-- Each of these makes one step of a field: a function of the parameters q, t, h and the list of earlier values. g: what the field has so far.
+local random = {}
+
+-- How a factor is made of parameters.
+function random.weight(g, inputs, outputs)
+  local kind = g.pick(1, 6)
+  if kind == 5 then
+    local c = randn({inputs, outputs}, g.seed + 5) * 0.5
+    return function() return c end
+  end
+  local swapped = kind == 1 or kind == 4
+  local i, s = g.parameter(swapped and outputs or inputs, swapped and inputs or outputs), kind == 2 and g.parameter(1)
+  local ways = {function(x) return x:transpose() end, function(x, q) return x * q[s] end, function(x) return x / (x:square():sum():sqrt() + 1) end,
+    function(x) return x:sin():transpose():clone() end, nil, function(x) return x end}
+  return function(q) return ways[kind](q[i], q) end
+end
+
+function random.product(g, outputs)
+  local time, rows = g.pick(0, 3), g.rows
+  outputs = outputs or 2 * g.pick(1, 3)
+  local weight = random.weight(g, g.columns + ({[0] = 0, 1, 3, 2})[time], outputs)
+  g.columns = outputs
+  return function(q, t, h)
+    local x = h
+    if time == 1 then x = tide.cat({t:broadcast_to{rows, 1}, h}, 2)
+    elseif time == 2 then x = tide.cat({h, (t * tide.tensor({1, 2, 3}, f64)):sin():broadcast_to{rows, 3}}, 2)
+    elseif time == 3 then x = tide.cat({(t * t):broadcast_to{rows, 1}, h, t:broadcast_to{rows, 1}}, 2) end
+    return x:matmul(weight(q))
+  end
+end
+
+function random.bias(g)
+  local kind, columns, rows = g.pick(1, 5), g.columns, g.rows
+  local i = kind <= 3 and g.parameter(table.unpack(({{columns}, {1, columns}, {1}})[kind]))
+  return function(q, t, h)
+    if kind == 4 then return h + t end
+    if kind == 5 then return t:broadcast_to{rows, columns} + h end
+    return h + q[i] * (kind == 3 and 2 or 1)
+  end
+end
+
+function random.activation(g)
+  local acts = {"tanh", "sigmoid", "softplus", "sin", "square", "neg", "cos"}
+  local act = acts[g.pick(1, #acts)]
+  return function(_, _, h) return h[act](h) end
+end
+
+function random.earlier(g, k)
+  local columns, j = g.columns, g.pick(1, k)
+  return function(_, _, h, list)
+    local other = list[j]
+    return other:shape()[2] == columns and h * 0.5 + other or h * h
+  end
+end
+
+function random.convolution(g)
+  local pixels, rows, i, s = g.columns // 2, g.rows, g.parameter(2, 2, 3), g.parameter(2, 1)
+  return function(q, _, h)
+    local x = tide.conv1d(h:reshape{rows, 2, pixels}, q[i], nil, {padding = 1})
+    return (x + q[s] * q[s]):tanh():reshape{rows, 2 * pixels}
+  end
+end
+
+-- A field of matrices {rows, columns}, its parameters and a state.
+local function random_field(seed)
+  local pick, p, steps = dice(seed), {}, {}
+  local kinds = {"product", "product", "product", "bias", "activation", "activation", "earlier", "convolution"}
+  local g = {pick = pick, seed = seed, rows = pick(1, 4), columns = 2 * pick(1, 2)}
+  local width = g.columns
+  function g.parameter(...)
+    p[#p + 1] = randn({...}, seed * 100 + #p) * 0.5
+    return #p
+  end
+  for k = 1, pick(1, 8) do
+    local kind = kinds[pick(1, #kinds)]
+    steps[k] = random[kind](g, kind == "earlier" and k or nil)
+  end
+  steps[#steps + 1] = random.product(g, width)
+  local function make(q)
+    return function(t, y)
+      local list = {y}
+      for k, step in ipairs(steps) do list[k + 1] = step(q, t, list[k], list) end
+      return list[#list]:tanh()
+    end
+  end
+  return make, p, randn({g.rows, width}, seed + 77)
+end
+
+tests["random fields"] = function()
+  for seed = 1, 300 do
+    local make, p, y0 = random_field(seed)
+    local function through(q) return tide.odeint(make(q.p), q.y0, {0.2, 0.7, 1}, {method = "euler", steps = 2})[3] end
+    local function by_hand(q)
+      local y, f = q.y0, make(q.p)
+      for i = 0, 1 do y = y + f(tide.full({}, 0.2 + 0.4 * i, f64), y) * 0.4 end
+      return y
+    end
+    local all = {p = p, y0 = y0}
+    local function loss(f) return tide.value_and_grad(function(q) return (f(q) * randn(y0:shape(), 3)):sum() end)(all) end
+    local v1, g1 = loss(through)
+    local v2, g2 = loss(by_hand)
+    close(v1, v2, 1e-12, ("field %d: value"):format(seed))
+    for i = 1, #p do close(g1.p[i], g2.p[i], 1e-10, ("field %d: gradient %d"):format(seed, i)) end
+    close(g1.y0, g2.y0, 1e-10, ("field %d: gradient by y0"):format(seed))
+  end
+end
+
 -- ---- what the passes must not break ----
 
 tests["parameters of another dtype than the state's keep their gradients"] = function()
