@@ -54,7 +54,13 @@ static void set_op(lua_State *L, enum op_id op, const struct attrs *attrs)
     set_text(L, "op", custom ? ((struct custom *)attrs->object)->name : op_table[op].name);
     set_text(L, "kind", op >= OP_NEG ? "elementwise" : op_table[op].view ? "view" : "other");
     if (attrs) set_integers(L, "attrs", attrs->v, attrs->n);
-    if (attrs && op == OP_LAYER && attrs->v[3]) set_text(L, "post", op_table[attrs->v[3]].name);
+    if (attrs && (op == OP_LAYER || op == OP_CONV_LAYER)) {
+        const int64_t *layer = attrs->v + LAYER_ATTRS;
+        set_text(L, "base", op_table[layer[LAYER_BASE]].name);
+        set_integer(L, "bias", layer[LAYER_BIAS]);
+        set_integer(L, "second", layer[LAYER_SECOND]);
+        if (layer[LAYER_POST]) set_text(L, "post", op_table[layer[LAYER_POST]].name);
+    }
     if (attrs && op == OP_LITERAL) set_number(L, "value", attrs->value);
     struct odeint *solve = custom ? odeint_of(attrs->object, &backward) : NULL;
     if (!solve) return;

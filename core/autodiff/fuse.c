@@ -1,4 +1,4 @@
-/* Products that take what follows them: act(x W + c) and grad(y, g W) in one call, row by row while the rows are in the cache. */
+/* Products and convolutions that take what follows them: act(x W + c) and grad(y, g W) in one call, a piece at a time while it is in the cache. */
 #include <string.h>
 
 #include "autodiff/passes.h"
@@ -17,14 +17,17 @@ struct fuse {
 
 enum { NOBODY = -1, MANY = -2 };
 
-/* A row that is added to every row of the product. */
-static int adds_row(const struct tape *t, const struct node *add, int product)
+static int is_convolution(const struct node *node) { return node->op == OP_CONV || node->op == OP_CONV_DX; }
+
+/* The node that `add` adds to the product: a row for a matrix, one number per channel for a convolution; -1: it is something else. */
+static int added_bias(const struct tape *t, const struct node *add, int product)
 {
     if (add->op != OP_ADD || add->in[0] == add->in[1]) return -1;
-    int c = add->in[0] == product ? add->in[1] : add->in[0];
+    int c = add->in[0] == product ? add->in[1] : add->in[0], conv = is_convolution(&t->nodes[product]), trailing = conv ? 2 : 0;
     const struct array *spec = tape_spec(t, c), *z = tape_spec(t, product);
-    int row = spec->rank == 1 || (spec->rank == 2 && spec->shape[0] == 1);
-    return row && array_numel(spec) == z->shape[1] && array_same_shape(&add->spec, z) ? c : -1;
+    int channel = spec->rank - 1 - trailing; /* axis of the bias */
+    if (channel < 0 || channel > 1 || (channel == 1 && spec->shape[0] != 1) || spec->shape[channel] != z->shape[1]) return -1;
+    return array_numel(spec) == z->shape[1] && array_same_shape(&add->spec, z) ? c : -1;
 }
 
 /* An elementwise op on the product alone, or on it and a matrix of its shape. */
@@ -49,7 +52,7 @@ static struct chain chain_of(const struct fuse *f, int product)
     const struct tape *t = f->r.from;
     struct chain c = {product, -1, product};
     int next = next_of(f, product);
-    if (next >= 0 && adds_row(t, &t->nodes[next], product) >= 0) {
+    if (next >= 0 && added_bias(t, &t->nodes[next], product) >= 0) {
         c.bias = c.last = next;
         next = next_of(f, next);
     }
@@ -59,23 +62,29 @@ static struct chain chain_of(const struct fuse *f, int product)
 
 static int is_product(const struct tape *t, const struct node *node)
 {
-    return node->op == OP_MATMUL && tape_spec(t, node->in[0])->rank == 2 && tape_spec(t, node->in[1])->rank == 2 && array_numel(&node->spec) > 0;
+    int matrices = node->op == OP_MATMUL && tape_spec(t, node->in[0])->rank == 2 && tape_spec(t, node->in[1])->rank == 2;
+    return (matrices || is_convolution(node)) && array_numel(&node->spec) > 0;
 }
 
-/* Emit the chain at its last node. attrs: transposes, bias or not, the elementwise op (0: none), which of its operands the product is. */
+/* Emit the chain at its last node: the product's operands, the bias, the other operand of the elementwise op. */
 static int emit_chain(struct rewrite *r, const struct chain *c)
 {
     const struct tape *t = r->from;
     const struct node *product = &t->nodes[c->product], *last = &t->nodes[c->last];
     int end = c->bias >= 0 ? c->bias : c->product, n_in = 2, in[4] = {r->copy[product->in[0]], r->copy[product->in[1]]};
-    struct attrs attrs = {.n = 5, .v = {product->attrs->v[0], product->attrs->v[1], c->bias >= 0, 0, 0}};
-    if (c->bias >= 0) in[n_in++] = r->copy[adds_row(t, &t->nodes[c->bias], c->product)];
+    struct attrs attrs = *product->attrs;
+    int64_t *layer = attrs.v + LAYER_ATTRS;
+    attrs.n = LAYER_ATTRS + 4;
+    layer[LAYER_BASE] = product->op;
+    layer[LAYER_BIAS] = c->bias >= 0;
+    layer[LAYER_POST] = layer[LAYER_SECOND] = 0;
+    if (c->bias >= 0) in[n_in++] = r->copy[added_bias(t, &t->nodes[c->bias], c->product)];
     if (c->last != end) {
-        attrs.v[3] = last->op;
-        attrs.v[4] = last->in[0] == end ? 0 : 1;
-        if (last->n_in == 2) in[n_in++] = r->copy[last->in[attrs.v[4] ? 0 : 1]];
+        layer[LAYER_POST] = last->op;
+        layer[LAYER_SECOND] = last->in[0] != end;
+        if (last->n_in == 2) in[n_in++] = r->copy[last->in[layer[LAYER_SECOND] ? 0 : 1]];
     }
-    return r->copy[c->last] = tape_emit(r->to, OP_LAYER, &attrs, in, n_in);
+    return r->copy[c->last] = tape_emit(r->to, is_convolution(product) ? OP_CONV_LAYER : OP_LAYER, &attrs, in, n_in);
 }
 
 static void find_users(struct fuse *f, const int *outputs, int n_outputs)

@@ -22,6 +22,11 @@ void object_release(struct object *o);
 
 #define MAX_ATTRS 24
 
+/* Of LAYER and CONV_LAYER, behind the attributes of the op that they began as: that op, is there a bias, the elementwise op that ends it (0: none),
+ * is the product that op's second operand. */
+#define LAYER_ATTRS 10
+enum { LAYER_BASE, LAYER_BIAS, LAYER_POST, LAYER_SECOND };
+
 /* Static arguments of a node: axes, sizes, a number, an object. Their meaning is in the comment of the op's row in ops.def. */
 struct attrs {
     int n;

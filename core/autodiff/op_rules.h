@@ -9,7 +9,7 @@ enum status infer_literal(struct call *c), infer_same(struct call *c), infer_res
     infer_broadcast(struct call *c), infer_slice(struct call *c), infer_cast(struct call *c), infer_embed(struct call *c),
     infer_cat(struct call *c), infer_take(struct call *c), infer_take_grad(struct call *c), infer_one_hot(struct call *c),
     infer_where(struct call *c), infer_reduce(struct call *c), infer_arg(struct call *c), infer_matmul(struct call *c),
-    infer_layer(struct call *c), infer_conv_matrix(struct call *c), infer_conv_matrix_grad(struct call *c),
+    infer_layer(struct call *c), infer_conv_layer(struct call *c), infer_conv_matrix(struct call *c), infer_conv_matrix_grad(struct call *c),
     infer_conv(struct call *c), infer_conv_dx(struct call *c), infer_conv_dw(struct call *c), infer_custom(struct call *c),
     infer_unary(struct call *c), infer_binary(struct call *c);
 
@@ -21,7 +21,7 @@ enum status prepare_literal(struct call *c), prepare_copy(struct call *c), prepa
     prepare_cat(struct call *c), prepare_take(struct call *c), prepare_take_grad(struct call *c), prepare_one_hot(struct call *c),
     prepare_where(struct call *c), prepare_sum(struct call *c), prepare_max(struct call *c), prepare_min(struct call *c),
     prepare_arg(struct call *c), prepare_matmul(struct call *c), prepare_conv(struct call *c), prepare_custom(struct call *c),
-    prepare_layer(struct call *c), prepare_conv_matrix(struct call *c), prepare_conv_matrix_grad(struct call *c),
+    prepare_layer(struct call *c), prepare_conv_layer(struct call *c), prepare_conv_matrix(struct call *c), prepare_conv_matrix_grad(struct call *c),
     prepare_unary(struct call *c), prepare_binary(struct call *c);
 
 void vjp_alias(struct vjp *v), vjp_reshape(struct vjp *v), vjp_permute(struct vjp *v), vjp_slice(struct vjp *v), vjp_cast(struct vjp *v),

@@ -8,6 +8,7 @@
 #include "kernels/layer.h"
 
 #define V(i) c->attrs->v[i]
+#define L(which) c->attrs->v[LAYER_ATTRS + which]
 
 enum status infer_layer(struct call *c)
 {
@@ -18,7 +19,7 @@ enum status infer_layer(struct call *c)
 static enum status run_layer(struct call *c)
 {
     const struct layer *l = c->plan;
-    const void *bias = V(2) ? c->in[2].data : NULL, *other = l->binary ? c->in[2 + V(2)].data : NULL;
+    const void *bias = L(LAYER_BIAS) ? c->in[2].data : NULL, *other = l->binary ? c->in[2 + L(LAYER_BIAS)].data : NULL;
     layer_run(l, c->in[0].data, c->in[1].data, bias, other, c->out.data);
     return STATUS_OK;
 }
@@ -29,8 +30,8 @@ enum status prepare_layer(struct call *c)
     struct layer *l = c->plan = memory_zalloc(1, sizeof *l);
     if (!l) return memory_status();
     *l = (struct layer){.dtype = c->out.dtype, .ta = (int)V(0), .tb = (int)V(1), .m = c->out.shape[0], .n = c->out.shape[1],
-                        .k = c->in[0].shape[V(0) ? 0 : 1], .second = (int)V(4)};
-    enum op_id post = (enum op_id)V(3);
+                        .k = c->in[0].shape[V(0) ? 0 : 1], .second = (int)L(LAYER_SECOND)};
+    enum op_id post = (enum op_id)L(LAYER_POST);
     if (post >= OP_ADD) l->binary = loops->binary[post - OP_ADD][l->dtype];
     else if (post >= OP_NEG) l->unary = loops->unary[post - OP_NEG][l->dtype];
     c->run = run_layer;

@@ -215,7 +215,7 @@ void vjp_matmul(struct vjp *v)
 /* x: N,C,H,W and w: O,C/groups,KH,KW with attrs (stride, padding, dilation, groups): fill everything and check it. */
 static enum status conv_geometry(const struct call *c, const int64_t x[4], const int64_t w[4], struct conv *s)
 {
-    *s = (struct conv){c->in[0].dtype, x[0], x[1], x[2], x[3], w[0], w[2], w[3], V(0), V(1), V(2), V(3), V(4), V(5), V(6), 0, 0, 1, PRECISION_HIGHEST};
+    *s = (struct conv){c->in[0].dtype, x[0], x[1], x[2], x[3], w[0], w[2], w[3], V(0), V(1), V(2), V(3), V(4), V(5), V(6), 0, 0, 1, PRECISION_HIGHEST, NULL};
     if (s->sh < 1 || s->sw < 1 || s->dh < 1 || s->dw < 1 || s->groups < 1 || s->ph < 0 || s->pw < 0)
         return status_set(STATUS_ARGUMENT, "conv: stride, dilation and groups must be >= 1 and padding >= 0");
     if (s->c % s->groups || s->o % s->groups || w[1] != s->c / s->groups)
@@ -251,18 +251,19 @@ static enum status conv_operands(const struct call *c)
 static enum status conv_of(const struct call *c, struct conv *s, enum conv_kind *kind)
 {
     const int64_t *a = c->in[0].shape, *b = c->in[1].shape;
+    const struct op *op = c->op == &op_table[OP_CONV_LAYER] ? &op_table[V(LAYER_ATTRS + LAYER_BASE)] : c->op;
     TRY(conv_operands(c));
-    if (c->op == &op_table[OP_CONV]) {
+    if (op == &op_table[OP_CONV]) {
         *kind = CONV_FORWARD;
         return conv_geometry(c, a, b, s);
     }
     int64_t x[4] = {a[0], b[1] * V(6), V(7), V(8)}, w[4] = {b[1], a[1] / (V(6) > 0 ? V(6) : 1), V(7), V(8)};
-    *kind = c->op == &op_table[OP_CONV_DX] ? CONV_INPUT_GRADIENT : CONV_WEIGHT_GRADIENT;
+    *kind = op == &op_table[OP_CONV_DX] ? CONV_INPUT_GRADIENT : CONV_WEIGHT_GRADIENT;
     TRY(*kind == CONV_INPUT_GRADIENT ? conv_geometry(c, x, b, s) : conv_geometry(c, a, w, s));
     const int64_t *dy = *kind == CONV_INPUT_GRADIENT ? a : b;
     if (dy[0] != s->n || dy[1] != s->o || dy[2] != s->oh || dy[3] != s->ow)
         return status_set(STATUS_SHAPE, "%s: the cotangent has shape {%lld, %lld, %lld, %lld}, expected {%lld, %lld, %lld, %lld}",
-                          c->op->name, (long long)dy[0], (long long)dy[1], (long long)dy[2], (long long)dy[3], (long long)s->n,
+                          op->name, (long long)dy[0], (long long)dy[1], (long long)dy[2], (long long)dy[3], (long long)s->n,
                           (long long)s->o, (long long)s->oh, (long long)s->ow);
     return STATUS_OK;
 }
@@ -291,9 +292,12 @@ enum status infer_conv_dw(struct call *c)
     return array_init(&c->out, s.dtype, 4, (int64_t[]){s.o, s.c / s.groups, s.kh, s.kw});
 }
 
+enum status infer_conv_layer(struct call *c) { return V(LAYER_ATTRS + LAYER_BASE) == OP_CONV ? infer_conv(c) : infer_conv_dx(c); }
+
 struct conv_plan {
     struct conv shape;
     enum conv_kind kind;
+    struct conv_finish finish;
 };
 
 static enum status run_conv(struct call *c)
@@ -313,6 +317,28 @@ enum status prepare_conv(struct call *c)
     p->shape.precision = precision_get();
     c->scratch_bytes = conv_scratch(&p->shape, p->kind);
     c->run = run_conv;
+    return STATUS_OK;
+}
+
+static enum status run_conv_layer(struct call *c)
+{
+    struct conv_plan *p = c->plan;
+    int bias = (int)V(LAYER_ATTRS + LAYER_BIAS);
+    p->finish.bias = bias ? c->in[2].data : NULL;
+    p->finish.other = p->finish.binary ? c->in[2 + bias].data : NULL;
+    return run_conv(c);
+}
+
+enum status prepare_conv_layer(struct call *c)
+{
+    TRY(prepare_conv(c));
+    struct conv_plan *p = c->plan;
+    enum op_id post = (enum op_id)V(LAYER_ATTRS + LAYER_POST);
+    p->finish.second = (int)V(LAYER_ATTRS + LAYER_SECOND);
+    if (post >= OP_ADD) p->finish.binary = loops->binary[post - OP_ADD][c->out.dtype];
+    else if (post >= OP_NEG) p->finish.unary = loops->unary[post - OP_NEG][c->out.dtype];
+    p->shape.finish = &p->finish;
+    c->run = run_conv_layer;
     return STATUS_OK;
 }
 

@@ -415,12 +415,13 @@ enum status field_prepare(struct field *self, int gradient)
 {
     struct tape_field *f = (struct tape_field *)self;
     int64_t kept;
+    if (gradient) TRY(tape_field_kept_bytes(self, &kept));
     for (enum job_kind kind = 0; kind < JOB_KINDS; kind++)
         if (kind == EVAL || (gradient && kind != VJP_AND_EVAL)) {
             TRY(ensure_programs(f, kind, 0));
             TRY(ensure_pointers(f, kind));
         }
-    return gradient ? tape_field_kept_bytes(self, &kept) : STATUS_OK;
+    return STATUS_OK;
 }
 
 /* ---- the gradient of the given parameters ---- */

@@ -108,6 +108,28 @@ struct conv_job {
     _Atomic int64_t next;
 };
 
+void conv_finish_rows(const struct conv *s, void *out, int64_t image, int64_t channels, int64_t h, int64_t w, int64_t first, int64_t rows)
+{
+    const struct conv_finish *f = s->finish;
+    if (!f) return;
+    size_t size = dtype_size(s->dtype);
+    int whole = rows == h; /* planes follow each other */
+    const int64_t dense[2] = {0, 1}, one[2] = {1, 0}, n[2] = {1, rows * w * (whole ? channels : 1)};
+    for (int64_t c = 0; c < channels; c++) {
+        size_t at = (size_t)(((image * channels + c) * h + first) * w) * size;
+        char *y = (char *)out + at;
+        const char *other = f->other ? (const char *)f->other + at : NULL;
+        if (f->bias && (!whole || c == 0)) {
+            const int64_t bias_n[2] = {whole ? channels : 1, rows * w}, planes[2] = {h * w, 1};
+            loops->binary[BINARY_ADD][s->dtype](bias_n, y, planes, (const char *)f->bias + (size_t)c * size, one, y);
+        }
+        if (f->unary) f->unary(n, y, dense, y);
+        if (f->binary && f->second) f->binary(n, other, dense, y, dense, y);
+        else if (f->binary) f->binary(n, y, dense, other, dense, y);
+        if (whole) break;
+    }
+}
+
 /* ---- planes ---- */
 
 /* Where row k of the right operand starts; see the comment at the top. */
@@ -198,6 +220,7 @@ static void planes_product(struct conv_job *job, int64_t image, char *lane)
                                  source + (size_t)(group * inner * f->plane) * size, job->offsets, 0,
                                  wide + (size_t)(group * rows * g->length) * size, g->length, 0);
     if (wide != out) narrow_image(wide, rows * s->groups, g->length, f->pitch, h, w, size, out);
+    conv_finish_rows(s, job->out, image, rows * s->groups, h, w, 0, h);
 }
 
 /* dw[tap][o][c] += sum over pixels of dy[o][pixel] turned[pixel + tap][c]. */
@@ -323,12 +346,21 @@ static void gather_taps(const struct conv *s, const struct geometry *g, const ch
         }
 }
 
+static void finish_images(const struct conv_job *job, int64_t image, int64_t images)
+{
+    const struct conv *s = job->s;
+    int back = job->kind == CONV_INPUT_GRADIENT;
+    for (int64_t i = image; i < image + images; i++)
+        conv_finish_rows(s, job->out, i, back ? s->c : s->o, back ? s->h : s->oh, back ? s->w : s->ow, 0, back ? s->h : s->oh);
+}
+
 static void run_images(struct conv_job *job, int64_t first, int64_t end, char *lane, char *accumulator)
 {
     const struct geometry *g = &job->g;
     for (int64_t image = first; image < end; image += g->images) {
         if (g->planes) planes_image(job, image, lane, accumulator, image == first);
         else columns_images(job, image, end - image < g->images ? end - image : g->images, lane, accumulator, image == first);
+        if (!g->planes && job->kind != CONV_WEIGHT_GRADIENT) finish_images(job, image, end - image < g->images ? end - image : g->images);
     }
 }
 

@@ -120,6 +120,7 @@ static void image_forward(const struct job *j, int64_t image, char *lane)
     bf16_product(j->kernel, p->parts, p->positions, p->to, p->steps, frame, p->depth, part, j->offset, (const uint16_t *)j->weights, results, p->to, 0);
     for (int64_t i = 0; i < p->oh; i++)
         loops->winograd->transpose(p->ow, p->to, results + i * p->pitch * p->to, p->to, j->out + (image * p->to * p->oh + i) * p->ow, p->oh * p->ow);
+    conv_finish_rows(p->s, j->out, image, p->to, p->oh, p->ow, 0, p->oh);
 }
 
 /* sums[tap][from][to] += over positions. */

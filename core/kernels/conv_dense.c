@@ -64,6 +64,7 @@ struct dense_job {
     const char *x, *matrix;
     char *out;
     int64_t from, to; /* features of a row of x and of out */
+    int back;
 };
 
 static void rows_task(void *context, int64_t task)
@@ -73,6 +74,8 @@ static void rows_task(void *context, int64_t task)
     size_t size = dtype_size(j->s->dtype);
     loops->product[j->s->dtype](rows, j->to, j->from, j->x + (size_t)(first * j->from) * size, j->from, 1, j->matrix, NULL, j->to,
                                 j->out + (size_t)(first * j->to) * size, j->to, 0);
+    int64_t channels = j->back ? j->s->c : j->s->o, h = j->back ? j->s->h : j->s->oh, w = j->back ? j->s->w : j->s->ow;
+    for (int64_t i = first; i < first + rows; i++) conv_finish_rows(j->s, j->out, i, channels, h, w, 0, h);
 }
 
 void conv_dense_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out, void *scratch)
@@ -85,6 +88,6 @@ void conv_dense_run(const struct conv *s, enum conv_kind kind, const void *a, co
     }
     int back = kind == CONV_INPUT_GRADIENT;
     conv_dense_matrix(s, b, back, scratch);
-    struct dense_job job = {s, a, scratch, out, back ? n_out : in, back ? in : n_out};
+    struct dense_job job = {s, a, scratch, out, back ? n_out : in, back ? in : n_out, back};
     threads_for((s->n + TASK_ROWS - 1) / TASK_ROWS, rows_task, &job);
 }

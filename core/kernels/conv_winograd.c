@@ -194,7 +194,9 @@ static void strip_forward(const struct job *j, int64_t image, int64_t strip, cha
         for (int64_t k = 0; k < p->across; k++)
             transform(p, OUTPUT, p->to_lanes, products + (i * p->across + k) * p->to_lanes, p->size * tiles * p->to_lanes, tiles * p->to_lanes,
                       results + (i * p->m * width + k * p->m) * p->to_lanes, width * p->to_lanes, p->to_lanes);
-    turn_back(results, p->to, p->to_lanes, p->oh, p->ow, strip * p->strip_rows * p->m, rows * p->m, width, j->out + image * p->to * p->oh * p->ow);
+    int64_t first = strip * p->strip_rows * p->m;
+    turn_back(results, p->to, p->to_lanes, p->oh, p->ow, first, rows * p->m, width, j->out + image * p->to * p->oh * p->ow);
+    conv_finish_rows(p->s, j->out, image, p->to, p->oh, p->ow, first, least(rows * p->m, p->oh - first));
 }
 
 /* sums[place][from][to] += values^T (A dy A^T) over the tiles of a strip. */

@@ -23,6 +23,9 @@
 enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o, const struct solve_record *r, const void *ybar,
                             int64_t n_times, void *y0bar, void *thetabar, struct solve_stats *stats);
 
+/* The memory that gradient_direct will need; it asks itself, but a thread may want to find it ready. every: of the record. */
+enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o, int64_t every);
+
 /* record NULL: y is reconstructed, and `forward` is not used; else `forward` is overwritten. */
 enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o, const struct solve_record *record,
                              const double *times, int64_t n_times, const void *y, const void *ybar, void *y0bar, void *thetabar,

@@ -249,18 +249,26 @@ static enum status all_steps_back(struct backward *b, const char *ybar, int64_t 
     return STATUS_OK;
 }
 
+static size_t padded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o, int64_t every)
+{
+    size_t state = padded((size_t)f->n * dtype_size(f->dtype)), theta = padded((size_t)f->n_theta * dtype_size(f->dtype));
+    TRY(solver_reserve(s, f->n, f->dtype, o->method.stages));
+    return solver_backward(s, state * (size_t)(o->method.stages + 4) + theta + (every > 1 ? (size_t)every * state : 0)) ? STATUS_OK : memory_status();
+}
+
 enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o, const struct solve_record *r, const void *ybar,
                             int64_t n_times, void *y0bar, void *thetabar, struct solve_stats *stats)
 {
     struct backward b = {.s = s, .f = f, .m = &o->method, .o = o, .r = r, .bytes = (size_t)f->n * dtype_size(f->dtype), .thetabar = thetabar};
-    size_t state = (b.bytes + 63) & ~(size_t)63, theta = ((size_t)f->n_theta * dtype_size(f->dtype) + 63) & ~(size_t)63;
+    size_t state = padded(b.bytes), theta = padded((size_t)f->n_theta * dtype_size(f->dtype));
     int stages = o->method.stages;
     int64_t before = f->nfe + f->nfe_vjp;
     memset(thetabar, 0, (size_t)f->n_theta * dtype_size(f->dtype));
-    TRY(solver_reserve(s, f->n, f->dtype, stages));
+    TRY(gradient_direct_reserve(s, f, o, r->every));
     b.pitch = solver_pitch(s);
-    b.block = solver_backward(s, state * (size_t)(stages + 4) + theta + (r->every > 1 ? (size_t)r->every * b.bytes : 0));
-    if (!b.block) return memory_status();
+    b.block = s->backward;
     b.lambda = b.block;
     b.kbar = b.block + state;
     char *at_start = b.block + 2 * state;

@@ -28,7 +28,7 @@ struct tiled {
     struct solve_stats *stats;
     char *chunks; /* sums over the tiles of a chunk */
     int refused; /* the rules that simplify a field made other parameters of one sample than of several */
-    int n_parameters;
+    int n_parameters, gradient_ready;
     const void **parameters;
 };
 
@@ -41,8 +41,8 @@ static int64_t tile_rows(const struct tape *tape, int64_t batch)
     return rows <= most ? rows : most < 1 ? 1 : most;
 }
 
-/* Fields of both sizes for every lane, ready to run: workers make no programs. */
-static enum status make_lanes(struct tiled *t, struct tape *const *tape, const int *dy, int gradient)
+/* Fields and solvers of both sizes for every lane, ready to run: workers make no programs and need no memory. */
+static enum status make_lanes(struct tiled *t, struct tape *const *tape, const int *dy, const struct solve_options *o)
 {
     if (!(t->lanes = memory_zalloc((size_t)t->n_lanes, sizeof *t->lanes))) return memory_status();
     for (int64_t i = 0; i < t->n_lanes; i++)
@@ -50,7 +50,8 @@ static enum status make_lanes(struct tiled *t, struct tape *const *tape, const i
             struct lane *lane = &t->lanes[i];
             if (!tape[k]) continue;
             TRY(field_from_tape(&lane->field[k], tape[k], dy[k], 0));
-            TRY(field_prepare(lane->field[k], gradient));
+            TRY(field_prepare(lane->field[k], 0));
+            TRY(solver_reserve(&lane->solver[k], lane->field[k]->n, t->dtype, o->method.stages));
         }
     const struct lane *first = &t->lanes[0];
     t->refused = first->field[1] && !field_same_parameters(first->field[0], first->field[1]);
@@ -65,7 +66,7 @@ static enum status make_lanes(struct tiled *t, struct tape *const *tape, const i
     return STATUS_OK;
 }
 
-static enum status make(struct tiled *t, const struct tape *tape, int dy, int64_t batch, int gradient)
+static enum status make(struct tiled *t, const struct tape *tape, int dy, int64_t batch, const struct solve_options *o)
 {
     struct tape *part[2] = {NULL, NULL};
     int part_dy[2];
@@ -73,7 +74,7 @@ static enum status make(struct tiled *t, const struct tape *tape, int dy, int64_
     if (status == STATUS_OK && part[0] && t->rest) status = tape_rebatch(&part[1], tape, tape->inputs[1], batch, t->rest, dy, &part_dy[1]);
     if (status == STATUS_OK && part[0] && (part[1] || !t->rest)) {
         t->parameters = memory_zalloc((size_t)t->n_parameters + 1, sizeof *t->parameters);
-        status = t->parameters ? make_lanes(t, part, part_dy, gradient) : memory_status();
+        status = t->parameters ? make_lanes(t, part, part_dy, o) : memory_status();
     } else {
         t->n_lanes = 0; /* samples are connected */
     }
@@ -96,7 +97,7 @@ enum status tiled_new(struct tiled **out, const struct tape *tape, int dy, int64
                         .dtype = y->dtype, .n_parameters = tape->n_inputs - 2};
     t->n_chunks = t->n_tiles < CHUNKS ? t->n_tiles : CHUNKS;
     t->n_lanes = threads_count() < t->n_chunks ? threads_count() : t->n_chunks;
-    enum status status = make(t, tape, dy, batch, gradient);
+    enum status status = make(t, tape, dy, batch, o);
     if (status == STATUS_OK && t->n_lanes > 0 && !t->refused) *out = t;
     else tiled_free(t);
     return status;
@@ -128,6 +129,20 @@ struct field *tiled_field(const struct tiled *t, int64_t *n_tiles, int64_t *rows
     *n_tiles = t->n_tiles;
     *rows = t->rows;
     return t->lanes[0].field[0];
+}
+
+/* The same for gradients, once one is wanted. */
+static enum status prepare_gradient(struct tiled *t, const struct solve_options *o)
+{
+    for (int64_t i = 0; i < t->n_lanes && !t->gradient_ready; i++)
+        for (int k = 0; k < 2; k++) {
+            struct lane *lane = &t->lanes[i];
+            if (!lane->field[k]) continue;
+            TRY(field_prepare(lane->field[k], 1));
+            TRY(gradient_direct_reserve(&lane->solver[k], lane->field[k], o, o->gradient == GRADIENT_CHECKPOINT ? o->checkpoint_steps : 1));
+        }
+    t->gradient_ready = 1;
+    return STATUS_OK;
 }
 
 /* ---- running ---- */
@@ -224,6 +239,7 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
                         struct solve_stats *stats)
 {
     struct job job = {.t = t, .o = o, .record = record, .times = times, .n_times = n_times, .y0 = y0, .out = out, .reporting = ATOMIC_FLAG_INIT};
+    if (record) TRY(prepare_gradient(t, o));
     enum status status = run_job(&job);
     *stats = t->stats[status == STATUS_OK ? 0 : job.failed_tile];
     return status;
@@ -233,6 +249,7 @@ enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const
                            struct solve_stats *stats)
 {
     struct job job = {.t = t, .o = o, .backward = 1, .n_times = n_times, .ybar = ybar, .y0bar = y0bar, .reporting = ATOMIC_FLAG_INIT};
+    TRY(prepare_gradient(t, o));
     TRY(run_job(&job));
     stats->nfe_backward = t->stats[0].nfe_backward;
     struct field *f = t->lanes[0].field[0];

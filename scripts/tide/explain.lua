@@ -26,9 +26,6 @@ end
 -- Floating-point operations of what is not elementwise; a multiply-add counts as two. The rest only moves data.
 local counts = {
   matmul = matmul,
-  layer = function(row, shapes)
-    return matmul(row, shapes) + product(row.shape) * ((row.attrs[3] ~= 0 and 1 or 0) + (row.post and 1 or 0))
-  end,
   conv = function(row, shapes) return 2 * product(row.shape) * product(shapes[2], 2) end,
   conv_dx = function(_, shapes) return 2 * product(shapes[1]) * product(shapes[2], 2) end,
   conv_dw = function(row, shapes) return 2 * product(shapes[2]) * product(row.shape, 2) end,
@@ -36,6 +33,8 @@ local counts = {
 for name in ("sum max min argmax argmin take_grad conv_matrix_grad"):gmatch("%S+") do
   counts[name] = function(_, shapes) return product(shapes[1]) end
 end
+local function layer_operations(row, shapes) return counts[row.base](row, shapes) + product(row.shape) * (row.bias + (row.post and 1 or 0)) end
+counts.layer, counts.conv_layer = layer_operations, layer_operations
 counts.where = function(row) return product(row.shape) end
 
 local function operations(row, shapes)
@@ -61,17 +60,6 @@ local function factors(names, attrs)
   return ("%s%s %s%s"):format(names[1], attrs[1] ~= 0 and "^T" or "", names[2], attrs[2] ~= 0 and "^T" or "")
 end
 
--- relu(x W + c)
-local function layer(names, row)
-  local a, next_name = row.attrs, 3
-  local text = factors(names, a)
-  if a[3] ~= 0 then text, next_name = text .. " + " .. names[3], 4 end
-  if not row.post then return text end
-  local other = names[next_name]
-  if not other then return ("%s(%s)"):format(row.post, text) end
-  return a[5] ~= 0 and ("%s(%s, %s)"):format(row.post, other, text) or ("%s(%s, %s)"):format(row.post, text, other)
-end
-
 local function slice(names, row)
   local parts, a = {}, row.attrs
   for i = 1, #row.shape do
@@ -94,10 +82,20 @@ local function convolution(names, row)
   return table.concat(names, ", ") .. (#notes > 0 and "  " .. table.concat(notes, ", ") or "")
 end
 
+-- relu(x W + c), relu(conv(x, w) + c)
+local function layer(names, row)
+  local text, next_name = row.base == "matmul" and factors(names, row.attrs) or ("%s(%s)"):format(row.base, convolution({names[1], names[2]}, row)), 3
+  if row.bias ~= 0 then text, next_name = text .. " + " .. names[3], 4 end
+  if not row.post then return text end
+  local other = names[next_name]
+  if not other then return ("%s(%s)"):format(row.post, text) end
+  return row.second ~= 0 and ("%s(%s, %s)"):format(row.post, other, text) or ("%s(%s, %s)"):format(row.post, text, other)
+end
+
 local function along(names, row) return ("%s along axis %d"):format(list_text(names), row.attrs[1] + 1) end
 local function over(names, row) return names[1] .. " " .. axes_of(row.attrs[1]) end
 local expressions = {
-  matmul = function(names, row) return factors(names, row.attrs) end, layer = layer, slice = slice, cat = along, argmax = along, argmin = along,
+  matmul = function(names, row) return factors(names, row.attrs) end, layer = layer, conv_layer = layer, slice = slice, cat = along, argmax = along, argmin = along,
   take = along, take_grad = along, sum = over, max = over, min = over, conv = convolution, conv_dx = convolution, conv_dw = convolution,
   conv_matrix = convolution, conv_matrix_grad = convolution,
   literal = function(_, row) return ("%.6g"):format(row.value) end,

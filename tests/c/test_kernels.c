@@ -598,7 +598,7 @@ static void conv_empty(void)
 {
     CHECK_OK(gemm_open());
     for (int kind = 0; kind < 3; kind++) {
-        struct conv s = {FLOAT32, 0, 8, 9, 9, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1, 9, 9, 2, PRECISION_HIGHEST};
+        struct conv s = {FLOAT32, 0, 8, 9, 9, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1, 9, 9, 2, PRECISION_HIGHEST, NULL};
         float w[8 * 8 * 9];
         void *scratch = memory_alloc(conv_scratch(&s, (enum conv_kind)kind) + 1);
         conv_run(&s, (enum conv_kind)kind, w, w, w, scratch);
@@ -613,7 +613,7 @@ static void same_bits_for_any_threads(void)
 {
     CHECK_OK(gemm_open());
     enum { N = 300 };
-    struct conv s = {FLOAT32, 20, 16, 12, 12, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 12, 12, 1, PRECISION_HIGHEST}, t = {FLOAT32, 37, 3, 28, 28, 5, 3, 3, 2, 2, 1, 1, 1, 1, 1, 14, 14, 1, PRECISION_HIGHEST};
+    struct conv s = {FLOAT32, 20, 16, 12, 12, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 12, 12, 1, PRECISION_HIGHEST, NULL}, t = {FLOAT32, 37, 3, 28, 28, 5, 3, 3, 2, 2, 1, 1, 1, 1, 1, 14, 14, 1, PRECISION_HIGHEST, NULL};
     float *a = fresh(FLOAT32, 400000), *b = fresh(FLOAT32, 400000), *first = memory_zalloc(1200000, 4), *now = memory_zalloc(1200000, 4);
     for (int threads = 1; threads <= 4; threads++) {
         float *out = threads == 1 ? first : now;

@@ -295,7 +295,7 @@ local cases = {
 cases.conv1d, cases.conv2d, cases.broadcast_to = cases.conv, cases.conv, cases.broadcast
 
 -- Leaves of a tape, ops that are supplied from above (the solver's tests check those), and what is made after derivatives (test_passes.lua).
-local leaves = {input = true, constant = true, literal = true, custom = true, layer = true}
+local leaves = {input = true, constant = true, literal = true, custom = true, layer = true, conv_layer = true}
 -- Methods that are no ops.
 local plain = {shape = true, dtype = true, numel = true, rank = true, item = true, totable = true, copy_ = true, close = true}
 
