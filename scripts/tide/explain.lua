@@ -84,7 +84,8 @@ end
 
 -- relu(x W + c), relu(conv(x, w) + c)
 local function layer(names, row)
-  local text, next_name = row.base == "matmul" and factors(names, row.attrs) or ("%s(%s)"):format(row.base, convolution({names[1], names[2]}, row)), 3
+  local operands, next_name = {names[1], names[2]}, 3
+  local text = row.base == "matmul" and factors(operands, row.attrs) or ("%s(%s)"):format(row.base, convolution(operands, row))
   if row.bias ~= 0 then text, next_name = text .. " + " .. names[3], 4 end
   if not row.post then return text end
   local other = names[next_name]
