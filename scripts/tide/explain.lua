@@ -96,7 +96,8 @@ end
 local function along(names, row) return ("%s along axis %d"):format(list_text(names), row.attrs[1] + 1) end
 local function over(names, row) return names[1] .. " " .. axes_of(row.attrs[1]) end
 local expressions = {
-  matmul = function(names, row) return factors(names, row.attrs) end, layer = layer, conv_layer = layer, slice = slice, cat = along, argmax = along, argmin = along,
+  matmul = function(names, row) return factors(names, row.attrs) end, layer = layer, conv_layer = layer, slice = slice,
+  cat = along, argmax = along, argmin = along,
   take = along, take_grad = along, sum = over, max = over, min = over, conv = convolution, conv_dx = convolution, conv_dw = convolution,
   conv_matrix = convolution, conv_matrix_grad = convolution,
   literal = function(_, row) return ("%.6g"):format(row.value) end,
