@@ -457,7 +457,7 @@ static int rng_state(lua_State *L) /* () -> seed, block; (seed, block) sets it *
 static int memory_report(lua_State *L)
 {
     struct memory_stats m = memory_get_stats();
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
     lua_pushinteger(L, m.live_bytes);
     lua_setfield(L, -2, "live_bytes");
     lua_pushinteger(L, m.peak_bytes);
@@ -468,6 +468,8 @@ static int memory_report(lua_State *L)
     lua_setfield(L, -2, "system_allocations");
     lua_pushinteger(L, m.live_blocks);
     lua_setfield(L, -2, "live_blocks");
+    lua_pushinteger(L, m.system_allocations);
+    lua_setfield(L, -2, "system_allocations");
     if (lua_toboolean(L, 1)) memory_reset_peak();
     return 1;
 }

@@ -1,358 +1,336 @@
-/* Walks over nested tables of tensors: what a compiled function does with its arguments and results at each call. scripts/tide/tree.lua has
- * the rest. Order: the array part first, then other keys by type and name. Tables are read and written raw: their metatables are kept, but
- * not asked. */
-#include <stdlib.h>
+/* Walks over nested tables of tensors (models, states, arguments), for scripts/tide/tree.lua: a compiled function makes three of them at
+ * each call.
+ *
+ * Every walk goes through a table's keys in one order: the array part first, then the other keys by type and name. Tables are read as
+ * they are stored, whatever their metatables pretend. A walk holds the value it is at on top of the Lua stack. */
+#include <math.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "binding.h"
+#include "keys.h"
 
 #define MAX_DEPTH 100
-#define SCRATCH_TYPE "tide.Scratch"
+
+struct walk {
+    lua_State *L;
+    const void *meta; /* of tensors */
+    int list;         /* stack index of the list of tensors */
+    lua_Integer n;    /* tensors met so far */
+    int float_only;
+    int symbolic;      /* has a symbolic tensor been met? */
+    struct text *text; /* signature only */
+};
+
+static struct walk walk_start(lua_State *L, int list)
+{
+    luaL_getmetatable(L, TENSOR_TYPE);
+    struct walk w = {.L = L, .meta = lua_topointer(L, -1), .list = list};
+    lua_pop(L, 1);
+    return w;
+}
+
+/* The tensor on top of the stack, whose type is `type`, or NULL. */
+static struct value *tensor_at_top(const struct walk *w, int type)
+{
+    if (type != LUA_TUSERDATA || !lua_getmetatable(w->L, -1)) return NULL;
+    const void *meta = lua_topointer(w->L, -1);
+    lua_pop(w->L, 1);
+    return meta == w->meta ? lua_touserdata(w->L, -1) : NULL;
+}
+
+static const struct array *open_spec(const struct walk *w, const struct value *v)
+{
+    if (!v->tensor && !v->tape) binding_error(w->L, "tensor is closed");
+    return value_spec(v);
+}
 
 static void check_depth(lua_State *L, int depth)
 {
     if (depth > MAX_DEPTH) binding_error(L, "a table is nested more than %d deep (or contains itself)", MAX_DEPTH);
-    luaL_checkstack(L, 8, "nested tables");
+    luaL_checkstack(L, KEYS_SLOTS, "nested tables");
 }
 
-/* ---- order of keys ---- */
+/* ---- keys ---- */
 
-struct key {
-    int at; /* place on the Lua stack */
-    int type;
-    lua_Number number;
-    const char *text; /* of strings: lives while the key is on the stack */
-    size_t length;
-    const void *address;
-};
-
-static int compare_text(const struct key *a, const struct key *b)
+/* tree_keys(table) -> list of its keys, in order */
+static int tree_keys(lua_State *L)
 {
-    size_t n = a->length < b->length ? a->length : b->length;
-    int order = n > 0 ? memcmp(a->text, b->text, n) : 0;
-    return order ? order : (a->length > b->length) - (a->length < b->length);
-}
-
-static int compare(const void *first, const void *second)
-{
-    const struct key *a = first, *b = second;
-    if (a->type != b->type) return a->type - b->type;
-    if (a->type == LUA_TSTRING) return compare_text(a, b);
-    if (a->type == LUA_TNUMBER || a->type == LUA_TBOOLEAN) return (a->number > b->number) - (a->number < b->number);
-    return ((uintptr_t)a->address > (uintptr_t)b->address) - ((uintptr_t)a->address < (uintptr_t)b->address);
-}
-
-static struct key describe_key(lua_State *L, int at)
-{
-    struct key key = {.at = at, .type = lua_type(L, at)};
-    if (key.type == LUA_TSTRING) key.text = lua_tolstring(L, at, &key.length);
-    else if (key.type == LUA_TNUMBER) key.number = lua_tonumber(L, at);
-    else if (key.type == LUA_TBOOLEAN) key.number = lua_toboolean(L, at);
-    else key.address = lua_topointer(L, at);
-    return key;
-}
-
-static void sort_few(struct key *keys, int n)
-{
-    for (int i = 1; i < n; i++) {
-        struct key key = keys[i];
-        int j = i;
-        for (; j > 0 && compare(&keys[j - 1], &key) > 0; j--) keys[j] = keys[j - 1];
-        keys[j] = key;
-    }
-}
-
-#define FEW_KEYS 16
-
-/* The keys of the table at `t` outside its array part of n elements, pushed in order; returns how many. */
-static int push_keys(lua_State *L, int t, lua_Integer n)
-{
-    int first = lua_gettop(L) + 1, count = 0;
-    lua_pushnil(L);
-    while (lua_next(L, t)) {
-        lua_pop(L, 1);
-        if (lua_isinteger(L, -1)) {
-            lua_Integer i = lua_tointeger(L, -1);
-            if (i >= 1 && i <= n) continue;
-        }
-        luaL_checkstack(L, 4, "a table with very many keys");
-        lua_pushvalue(L, -1); /* the lower one stays, the upper one goes on */
-        count++;
-    }
-    if (count < 2) return count;
-    struct key few[FEW_KEYS], *keys = few;
-    if (count > FEW_KEYS) keys = lua_newuserdatauv(L, (size_t)count * sizeof *keys, 0);
-    for (int i = 0; i < count; i++) keys[i] = describe_key(L, first + i);
-    if (count > FEW_KEYS) qsort(keys, (size_t)count, sizeof *keys, compare);
-    else sort_few(keys, count);
-    int sorted = 1;
-    for (int i = 0; i < count; i++) sorted = sorted && keys[i].at == first + i;
-    if (!sorted) {
-        luaL_checkstack(L, count + 4, "a table with very many keys");
-        int top = lua_gettop(L);
-        for (int i = 0; i < count; i++) lua_pushvalue(L, keys[i].at);
-        for (int i = count - 1; i >= 0; i--) lua_replace(L, first + i);
-        lua_settop(L, top);
-    }
-    lua_settop(L, first + count - 1);
-    return count;
-}
-
-/* keys(t) -> list of all keys, in order */
-static int keys(lua_State *L)
-{
+    struct keys k;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
-    int count = push_keys(L, 1, n);
-    lua_createtable(L, (int)n + count, 0);
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_pushinteger(L, i);
-        lua_rawseti(L, -2, i);
+    lua_newtable(L);
+    luaL_checkstack(L, KEYS_SLOTS, "keys");
+    keys_begin(L, 1, &k);
+    for (lua_Integer i = 0; i < k.array + k.n; i++) {
+        keys_push(L, &k, i);
+        lua_rawseti(L, 2, i + 1);
     }
-    for (int i = 0; i < count; i++) {
-        lua_pushvalue(L, 2 + i);
-        lua_rawseti(L, -2, n + 1 + i);
-    }
+    keys_end(L, &k);
     return 1;
-}
-
-static struct value *tensor_at(lua_State *L, int at)
-{
-    if (lua_type(L, at) != LUA_TUSERDATA) return NULL;
-    struct value *v = value_test(L, at);
-    return v ? value_check(L, at) : NULL; /* a closed one is an error */
-}
-
-/* ---- signature ---- */
-
-/* Bytes collected in memory of the module, so that nothing is allocated once it is large enough. */
-struct scratch {
-    char *data;
-    size_t length, capacity;
-};
-
-static int scratch_collect(lua_State *L)
-{
-    struct scratch *s = luaL_checkudata(L, 1, SCRATCH_TYPE);
-    memory_free(s->data);
-    s->data = NULL;
-    return 0;
-}
-
-static void add(lua_State *L, struct scratch *s, const void *bytes, size_t n)
-{
-    if (s->length + n > s->capacity) {
-        size_t capacity = 2 * (s->length + n) + 1024;
-        char *fresh = memory_realloc(s->data, capacity);
-        if (!fresh) binding_check(L, memory_status());
-        s->data = fresh;
-        s->capacity = capacity;
-    }
-    memcpy(s->data + s->length, bytes, n);
-    s->length += n;
-}
-
-static void add_tag(lua_State *L, struct scratch *s, char tag) { add(L, s, &tag, 1); }
-
-/* Each value begins with a tag and has a length that its tag or a count tells, so that no two structures give the same bytes. */
-static void add_atom(lua_State *L, struct scratch *s, int at)
-{
-    size_t length;
-    const char *text;
-    const void *address;
-    lua_Integer integer;
-    lua_Number number;
-    switch (lua_type(L, at)) {
-    case LUA_TSTRING:
-        text = lua_tolstring(L, at, &length);
-        add_tag(L, s, 's');
-        add(L, s, &length, sizeof length);
-        add(L, s, text, length);
-        break;
-    case LUA_TNUMBER:
-        add_tag(L, s, lua_isinteger(L, at) ? 'i' : 'f');
-        integer = lua_tointeger(L, at);
-        number = lua_tonumber(L, at);
-        if (lua_isinteger(L, at)) add(L, s, &integer, sizeof integer);
-        else add(L, s, &number, sizeof number);
-        break;
-    case LUA_TNIL: add_tag(L, s, 'n'); break;
-    case LUA_TBOOLEAN: add_tag(L, s, lua_toboolean(L, at) ? 't' : 'u'); break;
-    default:
-        address = lua_topointer(L, at);
-        add_tag(L, s, 'p');
-        add(L, s, &address, sizeof address);
-    }
-}
-
-static void add_tensor(lua_State *L, struct scratch *s, const struct array *a)
-{
-    char head[3] = {'x', (char)a->dtype, (char)a->rank};
-    add(L, s, head, sizeof head);
-    add(L, s, a->shape, (size_t)a->rank * sizeof *a->shape);
-}
-
-struct walk {
-    struct scratch *scratch;
-    int list, count, symbolic, float_only; /* list: stack index of the list of tensors */
-};
-
-static void sign(lua_State *L, struct walk *w, int at, int depth)
-{
-    struct value *v = tensor_at(L, at);
-    if (v) {
-        add_tensor(L, w->scratch, value_spec(v));
-        w->symbolic |= v->tensor == NULL;
-        lua_pushvalue(L, at);
-        lua_rawseti(L, w->list, ++w->count);
-        return;
-    }
-    if (lua_type(L, at) != LUA_TTABLE) {
-        add_atom(L, w->scratch, at);
-        return;
-    }
-    check_depth(L, depth);
-    int top = lua_gettop(L);
-    add_tag(L, w->scratch, '{');
-    if (lua_getmetatable(L, at)) add_atom(L, w->scratch, -1);
-    lua_settop(L, top);
-    lua_Integer n = (lua_Integer)lua_rawlen(L, at);
-    add(L, w->scratch, &n, sizeof n);
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_rawgeti(L, at, i);
-        sign(L, w, top + 1, depth + 1);
-        lua_settop(L, top);
-    }
-    int count = push_keys(L, at, n);
-    for (int i = 1; i <= count; i++) {
-        add_atom(L, w->scratch, top + i);
-        lua_pushvalue(L, top + i);
-        lua_rawget(L, at);
-        sign(L, w, top + count + 1, depth + 1);
-        lua_settop(L, top + count);
-    }
-    lua_settop(L, top);
-    add_tag(L, w->scratch, '}');
-}
-
-/* signature(t, list) -> bytes that tell the structure of t apart, whether a tensor is symbolic; the tensors are appended to list */
-static int signature(lua_State *L)
-{
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    struct scratch *s = lua_touserdata(L, lua_upvalueindex(1));
-    s->length = 0;
-    struct walk w = {.scratch = s, .list = 2, .count = (int)lua_rawlen(L, 2)};
-    sign(L, &w, 1, 0);
-    lua_pushlstring(L, s->data, s->length);
-    lua_pushboolean(L, w.symbolic);
-    return 2;
 }
 
 /* ---- tensors ---- */
 
-static int wanted(const struct value *v, int float_only) { return !float_only || dtype_is_float(value_spec(v)->dtype); }
-
-static void collect(lua_State *L, struct walk *w, int at, int depth)
+static void collect(struct walk *w, int depth)
 {
-    struct value *v = tensor_at(L, at);
-    if (v && wanted(v, w->float_only)) {
-        lua_pushvalue(L, at);
-        lua_rawseti(L, w->list, ++w->count);
+    lua_State *L = w->L;
+    int type = lua_type(L, -1);
+    const struct value *v = tensor_at_top(w, type);
+    if (v && (!w->float_only || dtype_is_float(open_spec(w, v)->dtype))) {
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, w->list, ++w->n);
     }
-    if (v || lua_type(L, at) != LUA_TTABLE) return;
+    if (type != LUA_TTABLE) return;
+    struct keys k;
+    int t = lua_gettop(L);
     check_depth(L, depth);
-    int top = lua_gettop(L);
-    lua_Integer n = (lua_Integer)lua_rawlen(L, at);
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_rawgeti(L, at, i);
-        collect(L, w, top + 1, depth + 1);
-        lua_settop(L, top);
+    keys_begin(L, t, &k);
+    for (lua_Integer i = 0; i < k.array + k.n; i++) {
+        keys_push_value(L, t, &k, i);
+        collect(w, depth + 1);
+        lua_pop(L, 1);
     }
-    int count = push_keys(L, at, n);
-    for (int i = 1; i <= count; i++) {
-        lua_pushvalue(L, top + i);
-        lua_rawget(L, at);
-        collect(L, w, top + count + 1, depth + 1);
-        lua_settop(L, top + count);
-    }
-    lua_settop(L, top);
+    keys_end(L, &k);
 }
 
-/* tensors(t, float_only) -> list of the tensors of t, in order; float_only: those that can have a gradient */
-static int tensors(lua_State *L)
+/* tree_tensors(t, float_only) -> list */
+static int tree_tensors(lua_State *L)
 {
     lua_settop(L, 2);
-    struct walk w = {.list = 3, .float_only = lua_toboolean(L, 2)};
     lua_newtable(L);
-    collect(L, &w, 1, 0);
+    struct walk w = walk_start(L, 3);
+    w.float_only = lua_toboolean(L, 2);
+    lua_pushvalue(L, 1);
+    collect(&w, 0);
+    lua_pop(L, 1);
     return 1;
 }
 
 /* ---- replace ---- */
 
-/* Push the copy of the value at `at`. */
-static void rebuild(lua_State *L, struct walk *w, int at, int depth)
+/* The table at index t, which is on top, becomes what its metatable's __snapshot makes of it, if there is one: what changes with each run
+ * is read now. Otherwise leaves the metatable, or nil, on the stack. */
+static int snapshot(lua_State *L, int t)
 {
-    struct value *v = tensor_at(L, at);
-    if (v && wanted(v, w->float_only)) {
-        lua_rawgeti(L, w->list, ++w->count);
-        return;
+    if (!lua_getmetatable(L, t)) {
+        lua_pushnil(L);
+        return 0;
     }
-    if (v || lua_type(L, at) != LUA_TTABLE) {
-        lua_pushvalue(L, at);
-        return;
-    }
-    check_depth(L, depth);
-    if (luaL_getmetafield(L, at, "__snapshot") != LUA_TNIL) { /* what changes with each run is read now */
-        lua_pushvalue(L, at);
+    lua_getfield(L, -1, "__snapshot");
+    int is_one = lua_toboolean(L, -1);
+    if (is_one) {
+        lua_pushvalue(L, t);
         lua_call(L, 1, 1);
-        return;
+        lua_replace(L, t);
     }
-    lua_Integer n = (lua_Integer)lua_rawlen(L, at);
-    int out = lua_gettop(L) + 1;
-    lua_createtable(L, (int)n, 0);
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_rawgeti(L, at, i);
-        rebuild(L, w, out + 1, depth + 1);
-        lua_rawseti(L, out, i);
-        lua_settop(L, out);
-    }
-    int count = push_keys(L, at, n);
-    for (int i = 1; i <= count; i++) {
-        lua_pushvalue(L, out + i);
-        lua_pushvalue(L, out + i);
-        lua_rawget(L, at);
-        rebuild(L, w, out + count + 2, depth + 1);
-        lua_remove(L, out + count + 2);
-        lua_rawset(L, out);
-    }
-    lua_settop(L, out);
-    if (lua_getmetatable(L, at)) lua_setmetatable(L, out);
+    lua_settop(L, is_one ? t : t + 1);
+    return is_one;
 }
 
-/* replace(t, list, float_only) -> a copy of t with its tensors (or its float tensors) replaced by those of list, in order */
-static int replace(lua_State *L)
+static void take_replacement(struct walk *w)
 {
-    luaL_checktype(L, 2, LUA_TTABLE);
+    if (!lua_istable(w->L, w->list)) binding_error(w->L, "tree.replace: expected a list of tensors, got %s", luaL_typename(w->L, w->list));
+    lua_geti(w->L, w->list, ++w->n);
+    lua_replace(w->L, -2);
+}
+
+/* The value on top of the stack becomes its copy. */
+static void rebuild(struct walk *w, int depth)
+{
+    lua_State *L = w->L;
+    int type = lua_type(L, -1);
+    const struct value *v = tensor_at_top(w, type);
+    if (v && (!w->float_only || dtype_is_float(open_spec(w, v)->dtype))) take_replacement(w);
+    else if (type == LUA_TTABLE) {
+        struct keys k;
+        int t = lua_gettop(L);
+        check_depth(L, depth);
+        if (snapshot(L, t)) return;
+        keys_begin(L, t, &k);
+        lua_createtable(L, (int)(k.array < INT32_MAX ? k.array : INT32_MAX), k.n);
+        int out = lua_gettop(L);
+        for (lua_Integer i = 0; i < k.array + k.n; i++) {
+            if (i >= k.array) keys_push(L, &k, i);
+            keys_push_value(L, t, &k, i);
+            rebuild(w, depth + 1);
+            if (i < k.array) lua_rawseti(L, out, i + 1);
+            else lua_rawset(L, out);
+        }
+        lua_pushvalue(L, t + 1);
+        lua_setmetatable(L, out);
+        lua_copy(L, out, t);
+        lua_settop(L, t);
+    }
+}
+
+/* tree_replace(t, list, float_only) -> copy */
+static int tree_replace(lua_State *L)
+{
     lua_settop(L, 3);
-    struct walk w = {.list = 2, .float_only = lua_toboolean(L, 3)};
-    rebuild(L, &w, 1, 0);
+    struct walk w = walk_start(L, 2);
+    w.float_only = lua_toboolean(L, 3);
+    lua_pushvalue(L, 1);
+    rebuild(&w, 0);
     return 1;
 }
 
-void open_tree(lua_State *L)
+/* ---- signature ----
+ *
+ * Each part tells where it ends, so that no two structures can have the same text: strings come with their length, numbers and extents
+ * end in a semicolon, floats and addresses have 16 digits. */
+struct text {
+    char *data;
+    size_t n, size;
+    int index; /* stack index for the block, when `first` is too small */
+    char first[2048];
+};
+
+static void put(struct walk *w, const void *bytes, size_t n)
 {
-    static const luaL_Reg functions[] = {{"tree_keys", keys}, {"tree_tensors", tensors}, {"tree_replace", replace}, {NULL, NULL}};
-    luaL_setfuncs(L, functions, 0);
-    struct scratch *s = lua_newuserdatauv(L, sizeof *s, 0);
-    *s = (struct scratch){0};
-    luaL_newmetatable(L, SCRATCH_TYPE);
-    lua_pushcfunction(L, scratch_collect);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
-    lua_pushcclosure(L, signature, 1);
-    lua_setfield(L, -2, "tree_signature");
+    struct text *t = w->text;
+    if (n > t->size - t->n) {
+        size_t size = 2 * t->size + n;
+        char *data = lua_newuserdatauv(w->L, size, 0);
+        memcpy(data, t->data, t->n);
+        t->data = data;
+        t->size = size;
+        lua_replace(w->L, t->index);
+    }
+    memcpy(t->data + t->n, bytes, n);
+    t->n += n;
 }
+
+static void put_char(struct walk *w, char c) { put(w, &c, 1); }
+
+static void put_integer(struct walk *w, lua_Integer i, char end)
+{
+    char digits[24], *p = digits + sizeof digits;
+    lua_Unsigned rest = i < 0 ? 0 - (lua_Unsigned)i : (lua_Unsigned)i;
+    *--p = end;
+    do *--p = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (i < 0) *--p = '-';
+    put(w, p, (size_t)(digits + sizeof digits - p));
+}
+
+static void put_bits(struct walk *w, char tag, uint64_t bits)
+{
+    char digits[17];
+    digits[0] = tag;
+    for (int i = 16; i > 0; i--, bits >>= 4) digits[i] = "0123456789abcdef"[bits & 15];
+    put(w, digits, sizeof digits);
+}
+
+static void put_string(struct walk *w, char tag, const char *s, size_t n)
+{
+    put_char(w, tag);
+    put_integer(w, (lua_Integer)n, ':');
+    put(w, s, n);
+}
+
+static void put_float(struct walk *w, double f)
+{
+    uint64_t bits = UINT64_C(0x7ff8) << 48; /* one NaN stands for all */
+    if (!isnan(f)) memcpy(&bits, &f, sizeof bits);
+    put_bits(w, 'f', bits);
+}
+
+/* The key or leaf on top of the stack, no tensor. What Lua compares by identity is told by its address: who keeps a signature keeps what
+ * it was made of as well. A userdata that is a leaf may be a number of another library: it is told by what tostring gives. */
+static void put_atom(struct walk *w, int is_key)
+{
+    lua_State *L = w->L;
+    size_t n;
+    int type = lua_type(L, -1);
+    if (type == LUA_TNIL) put_char(w, 'n');
+    else if (type == LUA_TBOOLEAN) put_char(w, lua_toboolean(L, -1) ? '+' : '-');
+    else if (type == LUA_TSTRING) {
+        const char *s = lua_tolstring(L, -1, &n);
+        put_string(w, 's', s, n);
+    } else if (lua_isinteger(L, -1)) {
+        put_char(w, 'i');
+        put_integer(w, lua_tointeger(L, -1), ';');
+    } else if (type == LUA_TNUMBER) put_float(w, lua_tonumber(L, -1));
+    else if (type == LUA_TUSERDATA && !is_key) {
+        const char *s = luaL_tolstring(L, -1, &n);
+        put_string(w, 'u', s, n);
+        lua_pop(L, 1);
+    } else {
+        put_char(w, (char)('A' + type));
+        put_bits(w, '@', (uint64_t)(uintptr_t)lua_topointer(L, -1));
+    }
+}
+
+static void put_key(struct walk *w, const struct keys *k, lua_Integer i)
+{
+    const struct key *key = i < k->array ? NULL : &k->order[i - k->array];
+    if (key && key->kind == STRING_KEY) {
+        put_string(w, 's', key->text, key->length);
+        return;
+    }
+    keys_push(w->L, k, i);
+    put_atom(w, 1);
+    lua_pop(w->L, 1);
+}
+
+static void put_tensor(struct walk *w, const struct value *v)
+{
+    const struct array *a = open_spec(w, v);
+    char head[3] = {'t', (char)('0' + a->dtype), (char)('0' + a->rank)};
+    put(w, head, sizeof head);
+    for (int i = 0; i < a->rank; i++) put_integer(w, a->shape[i], ';');
+    w->symbolic |= v->tape != NULL;
+    lua_pushvalue(w->L, -1);
+    lua_rawseti(w->L, w->list, ++w->n);
+}
+
+static void describe(struct walk *w, int depth)
+{
+    lua_State *L = w->L;
+    int type = lua_type(L, -1);
+    const struct value *v = tensor_at_top(w, type);
+    if (v) put_tensor(w, v);
+    else if (type != LUA_TTABLE) put_atom(w, 0);
+    else {
+        struct keys k;
+        int t = lua_gettop(L);
+        check_depth(L, depth);
+        put_char(w, '{');
+        if (lua_getmetatable(L, t)) {
+            put_bits(w, 'm', (uint64_t)(uintptr_t)lua_topointer(L, -1));
+            lua_pop(L, 1);
+        }
+        keys_begin(L, t, &k);
+        for (lua_Integer i = 0; i < k.array + k.n; i++) {
+            put_key(w, &k, i);
+            keys_push_value(L, t, &k, i);
+            describe(w, depth + 1);
+            lua_pop(L, 1);
+        }
+        keys_end(L, &k);
+        put_char(w, '}');
+    }
+}
+
+/* tree_signature(t, list) -> string, is any tensor symbolic? The tensors are appended to the list. */
+static int tree_signature(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_pushnil(L);
+    struct text text = {.n = 0, .size = sizeof text.first, .index = 3};
+    text.data = text.first;
+    struct walk w = walk_start(L, 2);
+    w.text = &text;
+    w.n = (lua_Integer)lua_rawlen(L, 2);
+    lua_pushvalue(L, 1);
+    describe(&w, 0);
+    lua_pushlstring(L, text.data, text.n);
+    lua_pushboolean(L, w.symbolic);
+    return 2;
+}
+
+static const luaL_Reg functions[] = {{"tree_keys", tree_keys},       {"tree_tensors", tree_tensors},
+                                     {"tree_replace", tree_replace}, {"tree_signature", tree_signature}, {NULL, NULL}};
+
+void open_tree(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -7,99 +7,14 @@
 /* The header fills one alignment unit so that the user's block keeps the alignment. */
 #define ALIGNMENT 64
 
-static _Atomic int64_t live_bytes, peak_bytes, allocations, live_blocks;
-static _Atomic int64_t fail_countdown = -1;
-static _Atomic int fail_sticky;
-
-/* ---- blocks that were freed and are ready for the next request of their size ----
- *
- * A training step asks for the same small tensors again and again, and aligned_alloc and free are slow for blocks of a few kilobytes.
- * Classes are four per power of two. Sanitizers see every block come and go. */
-#define CACHED_BYTES ((size_t)64 << 10) /* largest block that is kept */
-#define CACHE_LIMIT ((size_t)8 << 20)   /* bytes of all that are */
-#define CLASSES 48
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define NO_CACHE 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define NO_CACHE 1
-#endif
-#endif
-#ifndef NO_CACHE
-#define NO_CACHE 0
-#endif
-
-struct spare {
-    struct spare *next;
+struct header {
+    size_t bytes;        /* as asked for */
+    struct header *next; /* while the block waits in the cache */
 };
 
-static struct {
-    atomic_flag busy; /* whoever finds it taken goes to the system instead of waiting */
-    size_t bytes;
-    struct spare *first[CLASSES];
-} cache = {.busy = ATOMIC_FLAG_INIT};
-
-static _Atomic int64_t system_allocations;
-
-/* Rounds `total` up to the size of its class and returns the class, or -1 for blocks that are not kept. */
-static int class_of(size_t *total)
-{
-    size_t size = ALIGNMENT;
-    int class = 0;
-    if (NO_CACHE || *total > CACHED_BYTES) return -1;
-    while (size * 2 <= *total) {
-        size *= 2;
-        class += 4;
-    }
-    size_t quarter = size / 4 < ALIGNMENT ? ALIGNMENT : size / 4;
-    while (size < *total) {
-        size += quarter;
-        class++;
-    }
-    *total = size;
-    return class;
-}
-
-static void *take(size_t total, int class)
-{
-    struct spare *block = NULL;
-    if (class >= 0 && !atomic_flag_test_and_set_explicit(&cache.busy, memory_order_acquire)) {
-        block = cache.first[class];
-        if (block) {
-            cache.first[class] = block->next;
-            cache.bytes -= total;
-        }
-        atomic_flag_clear_explicit(&cache.busy, memory_order_release);
-    }
-    if (block) return block;
-    atomic_fetch_add_explicit(&system_allocations, 1, memory_order_relaxed);
-    return aligned_alloc(ALIGNMENT, total);
-}
-
-static void give(void *raw, size_t total, int class)
-{
-    int kept = 0;
-    if (class >= 0 && !atomic_flag_test_and_set_explicit(&cache.busy, memory_order_acquire)) {
-        kept = cache.bytes + total <= CACHE_LIMIT;
-        if (kept) {
-            struct spare *block = raw;
-            block->next = cache.first[class];
-            cache.first[class] = block;
-            cache.bytes += total;
-        }
-        atomic_flag_clear_explicit(&cache.busy, memory_order_release);
-    }
-    if (!kept) free(raw);
-}
-
-/* What a block of n bytes takes with its header and slack; 0: too much. */
-static size_t total_of(size_t n)
-{
-    size_t total;
-    if (__builtin_add_overflow(n, (size_t)(2 * ALIGNMENT - 1 + MEMORY_SLACK), &total)) return 0;
-    return total & ~(size_t)(ALIGNMENT - 1);
-}
+static _Atomic int64_t live_bytes, peak_bytes, allocations, live_blocks, system_allocations;
+static _Atomic int64_t fail_countdown = -1;
+static _Atomic int fail_sticky;
 
 static int injected_failure(void)
 {
@@ -113,26 +28,148 @@ static int injected_failure(void)
     return 1;
 }
 
+/* ---- freed blocks, kept by size ----
+ *
+ * A training step makes and frees the same few small blocks again and again, and the system's aligned allocation splits and merges its
+ * chunks each time. Up to 1 KiB the classes are 64 bytes apart, above that four to each doubling. */
+#define CLASSES 40
+#define CACHE_BLOCK ((size_t)64 << 10) /* largest block that is kept */
+#define CACHE_BYTES ((size_t)8 << 20)  /* bytes that wait at most */
+
+/* A sanitizer must see each block go back, so that it can tell when one is used after that. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CACHE_OFF 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define CACHE_OFF 1
+#endif
+#endif
+#ifndef CACHE_OFF
+#define CACHE_OFF 0
+#endif
+
+static struct {
+    atomic_flag busy;
+    size_t bytes;
+    struct header *first[CLASSES];
+} cache = {.busy = ATOMIC_FLAG_INIT};
+
+/* Nobody waits for the cache: whoever finds it in use goes to the system. */
+static int cache_enter(void) { return !atomic_flag_test_and_set_explicit(&cache.busy, memory_order_acquire); }
+static void cache_leave(void) { atomic_flag_clear_explicit(&cache.busy, memory_order_release); }
+
+/* Class of a block of `total` bytes, header included, a multiple of 64 up to CACHE_BLOCK; *size becomes the class's. */
+static int size_class(size_t total, size_t *size)
+{
+    if (total <= 1024) {
+        *size = total;
+        return (int)(total / 64) - 1;
+    }
+    int log = 63 - __builtin_clzll((unsigned long long)(total - 1)); /* 2^log < total <= 2^(log + 1) */
+    size_t quarter = (size_t)1 << (log - 2), parts = (total - 1) / quarter + 1; /* 5..8 */
+    *size = parts * quarter;
+    return 16 + 4 * (log - 10) + (int)parts - 5;
+}
+
+/* Bytes that a block of n takes from the system; *class is -1 when it is too large to be kept. 0 when that overflows. */
+static size_t whole_size(size_t n, int *class)
+{
+    size_t total;
+    *class = -1;
+    if (__builtin_add_overflow(n, (size_t)(2 * ALIGNMENT - 1 + MEMORY_SLACK), &total)) return 0;
+    total &= ~(size_t)(ALIGNMENT - 1);
+    if (!CACHE_OFF && total <= CACHE_BLOCK) *class = size_class(total, &total);
+    return total;
+}
+
+static void free_list(struct header *list)
+{
+    while (list) {
+        struct header *next = list->next;
+        free(list);
+        list = next;
+    }
+}
+
+/* Everything back to the system. */
+static void cache_empty(void)
+{
+    struct header *lists[CLASSES];
+    if (!cache_enter()) return;
+    memcpy(lists, cache.first, sizeof lists);
+    memset(cache.first, 0, sizeof cache.first);
+    cache.bytes = 0;
+    cache_leave();
+    for (int i = 0; i < CLASSES; i++) free_list(lists[i]);
+}
+
+static struct header *cache_take(int class, size_t size)
+{
+    if (class < 0 || !cache_enter()) return NULL;
+    struct header *h = cache.first[class];
+    if (h) {
+        cache.first[class] = h->next;
+        cache.bytes -= size;
+    }
+    cache_leave();
+    return h;
+}
+
+/* Returns 0 when the block must go to the system. A full cache holds sizes that are no longer asked for: it starts anew. */
+static int cache_put(struct header *h, int class, size_t size)
+{
+    if (class < 0 || !cache_enter()) return 0;
+    int full = cache.bytes + size > CACHE_BYTES;
+    if (!full) {
+        h->next = cache.first[class];
+        cache.first[class] = h;
+        cache.bytes += size;
+    }
+    cache_leave();
+    if (full) cache_empty();
+    return !full;
+}
+
+static struct header *system_take(size_t size)
+{
+    struct header *h = aligned_alloc(ALIGNMENT, size);
+    if (!h && !CACHE_OFF) {
+        cache_empty();
+        h = aligned_alloc(ALIGNMENT, size);
+    }
+    if (h) atomic_fetch_add_explicit(&system_allocations, 1, memory_order_relaxed);
+    return h;
+}
+
+/* ---- blocks ---- */
+
+static void count_block(size_t n)
+{
+    int64_t live = atomic_fetch_add_explicit(&live_bytes, (int64_t)n, memory_order_relaxed) + (int64_t)n;
+    int64_t peak = atomic_load_explicit(&peak_bytes, memory_order_relaxed);
+    while (live > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, live)) {
+    }
+    atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
+}
+
 void *memory_alloc(size_t n)
 {
-    size_t total = total_of(n);
-    if (total > 0 && !injected_failure()) {
-        int class = class_of(&total);
-        char *raw = take(total, class);
-        if (raw) {
-            *(size_t *)raw = n;
-            int64_t live = atomic_fetch_add(&live_bytes, (int64_t)n) + (int64_t)n;
-            int64_t peak = atomic_load_explicit(&peak_bytes, memory_order_relaxed);
-            while (live > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, live)) {
-            }
-            atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed);
-            atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
-            return raw + ALIGNMENT;
-        }
+    int class;
+    size_t size = whole_size(n, &class);
+    struct header *h = NULL;
+    if (size > 0 && !injected_failure()) {
+        h = cache_take(class, size);
+        if (!h) h = system_take(size);
     }
-    status_set(STATUS_MEMORY, "out of memory: %zu bytes were asked for, %lld bytes are in use; use smaller tensors or batches, or "
-               "release what is no longer needed", n, (long long)live_bytes);
-    return NULL;
+    if (!h) {
+        status_set(STATUS_MEMORY, "out of memory: %zu bytes were asked for, %lld bytes are in use; use smaller tensors or batches, or "
+                   "release what is no longer needed", n, (long long)live_bytes);
+        return NULL;
+    }
+    h->bytes = n;
+    count_block(n);
+    return (char *)h + ALIGNMENT;
 }
 
 void *memory_zalloc(size_t count, size_t size)
@@ -147,22 +184,24 @@ void *memory_zalloc(size_t count, size_t size)
     return block;
 }
 
+static struct header *header_of(void *block) { return (struct header *)((char *)block - ALIGNMENT); }
+
 void memory_free(void *block)
 {
     if (!block) return;
-    char *raw = (char *)block - ALIGNMENT;
-    size_t n = *(size_t *)raw, total = total_of(n);
-    int class = class_of(&total);
-    atomic_fetch_sub(&live_bytes, (int64_t)n);
+    struct header *h = header_of(block);
+    int class;
+    size_t size = whole_size(h->bytes, &class);
+    atomic_fetch_sub_explicit(&live_bytes, (int64_t)h->bytes, memory_order_relaxed);
     atomic_fetch_sub_explicit(&live_blocks, 1, memory_order_relaxed);
-    give(raw, total, class);
+    if (!cache_put(h, class, size)) free(h);
 }
 
 void *memory_realloc(void *block, size_t n)
 {
     void *fresh = memory_alloc(n);
     if (!fresh || !block) return fresh;
-    size_t old = *(size_t *)((char *)block - ALIGNMENT);
+    size_t old = header_of(block)->bytes;
     memcpy(fresh, block, old < n ? old : n);
     memory_free(block);
     return fresh;

@@ -1,7 +1,10 @@
 /* memory.h -- the one allocator of the engine: checked, counted, and able to fail on request.
  *
  * Every block is aligned to 64 bytes (a cache line and an AVX-512 register) and its size is accounted, so that tide.memory() can
- * tell live and peak bytes and tests can assert "no allocation in steady state" and "each allocation may fail". */
+ * tell live and peak bytes and tests can assert "no allocation in steady state" and "each allocation may fail".
+ *
+ * Freed blocks of up to 64 KiB wait for the next one of their size, 8 MiB of them at most; a build with a sanitizer keeps none. All of
+ * this may be called from any thread. */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
@@ -19,7 +22,7 @@ struct memory_stats {
     int64_t peak_bytes;  /* largest live_bytes so far */
     int64_t allocations; /* successful allocations since the start */
     int64_t live_blocks;
-    int64_t system_allocations; /* those for which the system had to be asked: freed blocks of up to 64 KiB are used again, 8 MiB of them at most */
+    int64_t system_allocations; /* those of `allocations` that no freed block could serve */
 };
 
 /* Allocate n bytes (0 is allowed and gives a valid pointer). On failure: NULL, and the thread's status message is set. */

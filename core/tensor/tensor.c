@@ -5,10 +5,11 @@
 
 #include "base/memory.h"
 
+/* The numbers follow in the same block: small tensors come and go by the thousand. */
 struct storage {
     int refs;
     size_t bytes;
-    void *data;
+    _Alignas(64) unsigned char data[];
 };
 
 static const struct {
@@ -131,20 +132,15 @@ enum status tensor_new(struct tensor **out, enum dtype dtype, int rank, const in
 {
     struct array layout;
     TRY(array_init(&layout, dtype, rank, shape));
+    size_t bytes = array_bytes(&layout);
     struct tensor *t = memory_alloc(sizeof *t);
     if (!t) return memory_status();
-    t->storage = memory_alloc(sizeof *t->storage);
+    t->storage = memory_alloc(sizeof *t->storage + bytes);
     if (!t->storage) {
         memory_free(t);
         return memory_status();
     }
-    t->storage->bytes = array_bytes(&layout);
-    t->storage->data = memory_alloc(t->storage->bytes);
-    if (!t->storage->data) {
-        memory_free(t->storage);
-        memory_free(t);
-        return memory_status();
-    }
+    t->storage->bytes = bytes;
     t->storage->refs = 1;
     t->refs = 1;
     t->array = layout;
@@ -181,10 +177,7 @@ struct tensor *tensor_retain(struct tensor *t)
 void tensor_release(struct tensor *t)
 {
     if (!t || --t->refs > 0) return;
-    if (--t->storage->refs == 0) {
-        memory_free(t->storage->data);
-        memory_free(t->storage);
-    }
+    if (--t->storage->refs == 0) memory_free(t->storage);
     memory_free(t);
 }
 

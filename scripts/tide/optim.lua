@@ -21,36 +21,41 @@ local beta_check = function(b)
   return ok, "{beta1, beta2} with both in [0, 1)"
 end
 
--- Each kind: options, names of the lists it keeps with a tensor per parameter, and the update of all parameters.
+-- Each kind: options, names of the tensors it keeps per parameter, and the update of all parameters, which checks everything before
+-- anything changes.
 local kinds = {
   sgd = {
     spec = {lr = {"number", required = true, check = options.not_negative}, momentum = default(0), weight_decay = default(0)},
     slots = function(o) return o.momentum > 0 and {"momentum"} or {} end,
-    update = function(self, o, grads)
-      core.sgd(self.kind, self.parameters, grads, self.slots.momentum, self.steps == 0, o.lr, o.momentum, o.weight_decay)
+    update = function(self, grads, step)
+      local o = self.options
+      core.sgd(self.kind, self.parameters, grads, self.slots.momentum, step == 1, o.lr, o.momentum, o.weight_decay)
     end,
   },
   adam = {
     spec = {lr = default(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check}, eps = default(1e-8),
             weight_decay = default(0)},
     slots = function() return {"m", "v"} end,
-    update = function(self, o, grads)
-      core.adam(self.kind, self.parameters, grads, self.slots.m, self.slots.v, self.steps + 1, o.lr, o.betas[1], o.betas[2], o.eps, o.weight_decay, 0)
+    update = function(self, grads, step)
+      local o, s = self.options, self.slots
+      core.adam(self.kind, self.parameters, grads, s.m, s.v, step, o.lr, o.betas[1], o.betas[2], o.eps, o.weight_decay, 0)
     end,
   },
   adamw = {
     spec = {lr = default(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check}, eps = default(1e-8),
             weight_decay = default(1e-2)},
     slots = function() return {"m", "v"} end,
-    update = function(self, o, grads)
-      core.adam(self.kind, self.parameters, grads, self.slots.m, self.slots.v, self.steps + 1, o.lr, o.betas[1], o.betas[2], o.eps, 0, o.weight_decay)
+    update = function(self, grads, step)
+      local o, s = self.options, self.slots
+      core.adam(self.kind, self.parameters, grads, s.m, s.v, step, o.lr, o.betas[1], o.betas[2], o.eps, 0, o.weight_decay)
     end,
   },
   rmsprop = {
     spec = {lr = default(1e-2), alpha = {"number", default = 0.99, check = options.between(0, 1)}, eps = default(1e-8),
             weight_decay = default(0)},
     slots = function() return {"square"} end,
-    update = function(self, o, grads)
+    update = function(self, grads)
+      local o = self.options
       core.rmsprop(self.kind, self.parameters, grads, self.slots.square, o.lr, o.alpha, o.eps, o.weight_decay)
     end,
   },
@@ -60,10 +65,11 @@ local methods = {}
 
 local function describe(x) return tree.is_tensor(x) and ("{%s} (%s)"):format(table.concat(x:shape(), ", "), x:dtype()) end
 
---- Update the parameters with gradients of the model's structure (as tide.grad returns them). When they do not fit, nothing changes.
+--- Update the parameters with gradients of the model's structure (as tide.grad returns them).
 function methods:step(grads)
-  kinds[self.kind].update(self, self.options, tree.tensors(grads, true))
-  self.steps = self.steps + 1
+  local step = self.steps + 1
+  kinds[self.kind].update(self, tree.tensors(grads, true), step)
+  self.steps = step
 end
 
 --- What is needed to go on later, as a table of tensors that tide.save takes: the step count and the moments.

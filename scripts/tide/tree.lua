@@ -1,19 +1,21 @@
 --- Nested tables of tensors (models, states, gradients): walk, map, flatten. Metatables are kept, so that a mapped model still is one.
 --
 -- Order: the array part first, then other keys sorted by type and name, so that every walk sees the leaves in one order. The walks that a
--- training step makes again and again are in bindings/tree.c.
+-- training step makes are in bindings/tree.c.
 
 local core = require "tide.core"
 local tensor_meta = debug.getregistry()["tide.Tensor"]
 
 local tree = {}
 
-local MAX_DEPTH = 100
+local MAX_DEPTH = 100 -- as in bindings/tree.c
 
 function tree.is_tensor(v) return type(v) == "userdata" and getmetatable(v) == tensor_meta end
 local is_tensor = tree.is_tensor
 
 local function too_deep() core.raise("a table is nested more than " .. MAX_DEPTH .. " deep (or contains itself)") end
+
+local ordered_keys = core.tree_keys
 
 local function join(path, key)
   return type(key) == "number" and ("%s[%s]"):format(path, key) or path == "" and tostring(key) or path .. "." .. tostring(key)
@@ -24,7 +26,7 @@ function tree.each(t, visit, path, depth)
   path, depth = path or "", depth or 0
   if depth > MAX_DEPTH then too_deep() end
   if type(t) ~= "table" then return visit(t, path) end
-  for _, k in ipairs(core.tree_keys(t)) do tree.each(t[k], visit, join(path, k), depth + 1) end
+  for _, k in ipairs(ordered_keys(t)) do tree.each(rawget(t, k), visit, join(path, k), depth + 1) end
 end
 
 --- A copy with every tensor x replaced by fn(x, path); other leaves stay as they are.
@@ -34,18 +36,18 @@ function tree.map(t, fn, path, depth)
   if type(t) ~= "table" then return t end
   if depth > MAX_DEPTH then too_deep() end
   local out = {}
-  for _, k in ipairs(core.tree_keys(t)) do out[k] = tree.map(t[k], fn, join(path, k), depth + 1) end
-  return setmetatable(out, getmetatable(t))
+  for _, k in ipairs(ordered_keys(t)) do out[k] = tree.map(rawget(t, k), fn, join(path, k), depth + 1) end
+  return debug.setmetatable(out, debug.getmetatable(t))
 end
 
 --- List of the tensors of t, in order; with `float_only`, of those that can have a gradient.
-function tree.tensors(t, float_only) return core.tree_tensors(t, float_only) end
+tree.tensors = core.tree_tensors
 
 --- A copy of t with its tensors (or its float tensors) replaced by those of `list`, in order.
-function tree.replace(t, list, float_only) return core.tree_replace(t, list, float_only) end
+tree.replace = core.tree_replace
 
---- A string that tells the structure of t apart: keys, dtypes and shapes of tensors, values of everything else. Tensors go to `list`. Second
--- result: is one of them symbolic?
-function tree.signature(t, list) return core.tree_signature(t, list) end
+--- A string that tells the structure of t apart: keys, dtypes and shapes of tensors, values of everything else. Tensors are appended to
+-- `list`. The second result tells whether one of them is symbolic.
+tree.signature = core.tree_signature
 
 return tree

@@ -254,7 +254,8 @@ tests["hostile arguments"] = function()
     "slice", "conv1d", "conv2d", "one_hot", "mse", "smooth_l1", "cross_entropy", "grad", "value_and_grad", "vjp", "jvp", "compile", "gradcheck"} do
     functions[#functions + 1] = {name, tide[name]}
   end
-  for _, name in ipairs{"full", "random", "arange", "tensor_from", "vjp", "jvp", "program", "is_symbolic"} do
+  for _, name in ipairs{"full", "random", "arange", "tensor_from", "vjp", "jvp", "program", "is_symbolic", "tree_keys", "tree_tensors",
+    "tree_replace", "tree_signature", "adam", "sgd", "rmsprop"} do
     if not skip[name] then functions[#functions + 1] = {name, core[name]} end
   end
   local ops = {"cat", "slice", "embed", "reshape", "permute", "broadcast", "cast", "one_hot", "take", "take_grad", "sum", "max", "argmax",

@@ -185,9 +185,49 @@ tests["misuse: steps"] = function()
   check_error("its gradient {1, 2} (float32)", opt.step, opt, {a = tide.ones({3}, F64), b = tide.ones{1, 2}})
   for k, v in ipairs(values(model)) do assert(v == before[k], "a refused step must change nothing") end
   assert(opt.steps == 0)
+  check_error("adamw: the model has 2 float tensors, the gradient 1", optim.adamw(model).step, optim.adamw(model), model.a)
+  check_error("rmsprop: parameter 1 has shape {3} (float64), its gradient {2} (float64)", optim.rmsprop(model).step, optim.rmsprop(model),
+    {a = tide.ones({2}, F64), b = model.b})
   model = {tide.ones{2, 3}:transpose()}
   check_error("must be dense", function() optim.sgd(model, {lr = 1}):step{tide.ones{3, 2}} end)
   check_error("symbolic", tide.grad(function(m) opt:step(m) return m.a:sum() end), new_model())
+end
+
+-- What is wrong with the last parameter must be seen before the first one moves, and the step does not count.
+tests["a refused step changes nothing"] = function()
+  local good, turned = tide.ones({3}, F64), tide.ones({4, 2}, F64):transpose()
+  for kind, opts in pairs{sgd = {lr = 0.1}, adam = {}, adamw = {}, rmsprop = {}, momentum = {lr = 0.1, momentum = 0.9}} do
+    local first, second = tide.ones({3}, F64), tide.ones({2, 4}, F64)
+    local opt = optim[kind == "momentum" and "sgd" or kind]({first, second}, opts)
+    local function refused(words, grads)
+      check_error(words, opt.step, opt, grads)
+      assert(opt.steps == 0 and (first - 1):abs():max():item() == 0, kind)
+      for _, list in pairs(opt.slots) do for _, x in ipairs(list) do assert(x:abs():max():item() == 0, kind) end end
+    end
+    refused("optimiser: parameters and gradients must be dense; use x:clone()", {good, turned})
+    refused("its gradient {2, 4} (float32)", {good, tide.ones{2, 4}})
+    tide.grad(function(p)
+      refused("a symbolic tensor has no value", {good, p})
+      return p:sum()
+    end)(tide.ones({2, 4}, F64))
+    local rate = opt.options.lr
+    opt.options.lr = "fast"
+    refused("number expected", {good, second})
+    opt.options.lr = rate
+    for name, list in pairs(opt.slots) do
+      local last = table.remove(list)
+      refused("state does not fit the parameter", {good, second})
+      list[2] = tide.zeros{2, 4}
+      refused("state does not fit the parameter", {good, second})
+      list[2] = last
+      assert(#opt.slots[name] == 2)
+    end
+    opt:step{good, second:clone()}
+    assert(opt.steps == 1 and first[1] < 1)
+    second:close()
+    check_error("tensor is closed", opt.step, opt, {good, good})
+    assert(opt.steps == 1)
+  end
 end
 
 tests["misuse: states"] = function()
