@@ -86,28 +86,33 @@ function M.folder(path)
   return path
 end
 
---- Print rows of cells in aligned columns under a header; numbers are right-aligned.
-function M.print_table(header, rows)
+--- Rows of cells in aligned columns under a header, as text; numbers are right-aligned.
+function M.table_text(header, rows)
   local width = {}
   for c, title in ipairs(header) do
     width[c] = utf8.len(title)
     for _, row in ipairs(rows) do width[c] = math.max(width[c], utf8.len(tostring(row[c]))) end
   end
-  local function line(row)
+  local lines = {}
+  local function add(row)
     local cells = {}
     for c = 1, #header do
       local text = tostring(row[c])
       local fill = (" "):rep(width[c] - utf8.len(text))
       cells[c] = c == 1 and text .. fill or fill .. text
     end
-    print("  " .. table.concat(cells, "   "))
+    lines[#lines + 1] = "  " .. table.concat(cells, "   ")
   end
-  line(header)
+  add(header)
   local rule = {}
   for c = 1, #header do rule[c] = ("-"):rep(width[c]) end
-  line(rule)
-  for _, row in ipairs(rows) do line(row) end
+  add(rule)
+  for _, row in ipairs(rows) do add(row) end
+  return table.concat(lines, "\n")
 end
+
+--- Print rows of cells as such a table.
+function M.print_table(header, rows) print(M.table_text(header, rows)) end
 
 --- Mean, smallest and largest of a list.
 function M.summary(list)

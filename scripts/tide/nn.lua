@@ -407,18 +407,21 @@ local conv_odenet_spec = {
 for name, rule in pairs(layer_spec) do conv_odenet_spec[name] = rule end
 
 --- The image architecture of Augmented Neural ODEs: 1x1 -> 3x3 -> 1x1 convolutions on the pixels and p zero channels, flatten, linear.
--- The published parameter counts are those of time = false (the default); the published configurations say true.
+-- The published parameter counts are those of time = false (the default); the published configurations say true. image = {channels, length}
+-- is a signal, with convolutions along its length.
 function M.conv_odenet(opts)
   local o = options.check("nn.conv_odenet", opts, conv_odenet_spec)
-  if #o.image ~= 3 then raise("nn.conv_odenet: image must be {channels, height, width}, got a table of " .. #o.image) end
-  for i = 1, 3 do size_check("nn.conv_odenet", "image[" .. i .. "]", o.image[i]) end
-  local c, h, w = table.unpack(o.image)
-  local channels = c + o.augment
+  local input, dims = {}, #o.image - 1
+  if dims ~= 1 and dims ~= 2 then
+    raise("nn.conv_odenet: image must be {channels, height, width}, or {channels, length} for signals, got a table of " .. #o.image)
+  end
+  for i = 1, #o.image do input[i] = size_check("nn.conv_odenet", "image[" .. i .. "]", o.image[i]) end
+  local channels = input[1] + o.augment
   return M.with_seed(o.seed, function()
     local field = M.conv_field{channels = channels, filters = o.filters, act = o.act, time = o.time, init = o.init, std = o.std,
-                               bias = o.bias, dtype = o.dtype}
-    return make_odenet{input = {c, h, w}, augment = M.augment(o.augment), block = M.odeblock(field, o.solver or paper_solver),
-                       flatten = true, out = M.linear(channels * h * w, o.classes, layer_options(o))}
+                               bias = o.bias, dtype = o.dtype, dims = dims}
+    return make_odenet{input = input, augment = M.augment(o.augment), block = M.odeblock(field, o.solver or paper_solver),
+                       flatten = true, out = M.linear(channels * input[2] * (input[3] or 1), o.classes, layer_options(o))}
   end)
 end
 

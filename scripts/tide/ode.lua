@@ -276,6 +276,12 @@ end
 --- Counts of all solves so far in this process: nfe, steps, accepted, rejected, nfe_backward. Subtract two readings.
 function M.totals() return core.ode_totals() end
 
+--- Is a trained model the flow of an ODE: do finer solvers give the same? See help("tide.ode.validity").
+function M.validity(opts) return require("tide.validity").validity(opts) end
+
+--- And if not, why: paths that cross, steps that fold space over. See help("tide.ode.crossings").
+function M.crossings(opts) return require("tide.validity").crossings(opts) end
+
 M.tableau = tableau
 
 return M

@@ -12,7 +12,7 @@ local progress = {}
 
 local REDRAW = 0.1  -- seconds between redraws of the bar
 local PLAIN = 30    -- seconds between plain lines
-local MEMORY = 30   -- seconds over which the rate is smoothed
+local MEMORY = 30   -- seconds over which the rate is smoothed, unless told
 
 local has_core, core = pcall(require, "tide.core")
 local function from_core(name)
@@ -84,6 +84,7 @@ local spec = {
   label = {"string", default = ""},
   unit = {"string", default = "it"},
   every = {"number", default = 10, check = options.positive}, -- percent between plain lines
+  memory = {"number", default = MEMORY, check = function(v) return v > 0, "> 0" end}, -- seconds; math.huge: the mean since the start
   quiet = {"boolean", default = false},
   bar = {"boolean"},    -- force or forbid the bar; nil: a terminal and not CI
   width = {"integer"},  -- columns; nil: the terminal's
@@ -105,7 +106,7 @@ function progress.new(opts)
   return setmetatable(self, Meter)
 end
 
---- Steps per second: an exponential mean with a memory of 30 s. Amount and time decay alike, so that it is unbiased from the start.
+--- Steps per second: an exponential mean with a memory of 30 s, or what was asked for. Amount and time decay alike, so that it is unbiased from the start.
 function Meter:rate()
   return self.weight > 0 and self.amount / self.weight or 0
 end
@@ -114,7 +115,7 @@ function Meter:observe(n, now)
   local elapsed = now - self.last_time
   -- A clock of whole seconds gives many updates no time at all: let them pile up until it moves.
   if elapsed > 0 then
-    local keep = math.exp(-elapsed / MEMORY)
+    local keep = math.exp(-elapsed / self.memory)
     self.amount = self.amount * keep + (n - self.last_n)
     self.weight = self.weight * keep + elapsed
     self.last_time, self.last_n = now, n

@@ -71,7 +71,7 @@ local train_spec = {
   batch = {"integer", default = 64, check = options.at_least(1)}, epochs = {"integer", check = options.at_least(1)},
   iterations = {"integer", check = options.at_least(1)}, seed = {"integer", default = 1}, record_every = {"integer", check = options.at_least(1)},
   drop_last = {"boolean", default = false}, shuffle = {"boolean", default = true}, solver = {"table"}, callback = {"function"},
-  quiet = {"boolean", default = false}, label = {"string"}, history = {"table"},
+  quiet = {"boolean", default = false}, label = {"string"}, history = {"table"}, adaption = {"table"},
 }
 
 local function check_arguments(opts)
@@ -85,6 +85,10 @@ local function check_arguments(opts)
   elseif type(o.optimizer) ~= "table" or not o.optimizer.step then
     raise("tide.train: optimizer must be one of tide.optim or its name, got " .. options.show(o.optimizer))
   end
+  if o.adaption and not (o.adaption.solver and o.adaption.observe) then
+    raise("tide.train: adaption must have the methods solver and observe, as those of tide.step_adaption.new have; got another table")
+  end
+  if o.adaption and o.solver then raise("tide.train: give solver or adaption, not both; the adaption chooses the solver's options") end
   local n = #o.data.x
   o.batch = math.min(o.batch, n)
   o.per_epoch = o.drop_last and n // o.batch or (n + o.batch - 1) // o.batch
@@ -113,6 +117,34 @@ local function add_batch(sums, value, prediction, y, count, before)
   sums.loss, sums.samples, sums.batches = sums.loss + value * size, sums.samples + size, sums.batches + 1
   sums.nfe, sums.nfe_backward = sums.nfe + after.nfe - before.nfe, sums.nfe_backward + after.nfe_backward - before.nfe_backward
   if count then sums.right = sums.right + count(prediction, y) end
+  return after.nfe - before.nfe
+end
+
+-- The compiled step with these solver options: loss, gradients and predictions of one batch.
+local function compile_step(loss, solver)
+  local call = solver and {solver = solver} or nil
+  return autodiff.compile(function(model, x, y)
+    local prediction
+    local value, grads = autodiff.value_and_grad(function(m)
+      prediction = m(x, call)
+      return loss(prediction, y)
+    end)(model)
+    return value, grads, prediction
+  end)
+end
+
+-- step_for(solver) -> the compiled step. What an adaption no longer holds is dropped with its program: recording one costs about as much as
+-- a step, keeping many costs memory.
+local function steps_by_solver(loss)
+  local none, steps = {}, setmetatable({}, {__mode = "k"})
+  return function(solver)
+    local step = steps[solver or none]
+    if not step then
+      step = compile_step(loss, solver)
+      steps[solver or none] = step
+    end
+    return step
+  end
 end
 
 local function show(record)
@@ -124,20 +156,13 @@ end
 
 --- train{model=, data=, optimizer=, loss=, batch=, epochs= | iterations=, seed=, ...} -> history: a list of records {iteration, epoch, loss,
 -- accuracy, nfe_forward, nfe_backward, seconds}, means over the batches since the record before; history.loss etc. are the columns.
--- callback(record, model) runs at each record and may return false to stop. A NaN loss or a failed solve is an error that names the iteration;
+-- adaption:solver() gives the solver options of the next step, adaption:observe(iteration, model, x, y, prediction, nfe) sees each batch
+-- before the parameters change (see tide.step_adaption). callback(record, model) runs at each record and may return false to stop. A NaN loss or a failed solve is an error that names the iteration;
 -- the records so far are in the table given as `history`.
 function M.train(opts)
   local o = check_arguments(opts)
   local loss, count = find_loss("tide.train", o.loss), counter(o.data.y)
-  local call = o.solver and {solver = o.solver} or nil
-  local step = autodiff.compile(function(model, x, y)
-    local prediction
-    local value, grads = autodiff.value_and_grad(function(m)
-      prediction = m(x, call)
-      return loss(prediction, y)
-    end)(model)
-    return value, grads, prediction
-  end)
+  local step_for = steps_by_solver(loss)
   local history, n, start = o.history or {}, #o.data.x, core.monotonic()
   local meter <close> = progress.new{total = o.total, label = o.label or "train", unit = "it", quiet = o.quiet}
   local order, sums
@@ -154,14 +179,16 @@ function M.train(opts)
     else
       x, y = o.data.x:slice(1, first, last), o.data.y:slice(1, first, last)
     end
+    local step = step_for(o.adaption and o.adaption:solver() or o.solver)
     local before = ode.totals()
     local value, grads, prediction = step(o.model, x, y)
     local number = value:item()
     if number ~= number or math.abs(number) == math.huge then
       raise(("tide.train: the loss is %s at iteration %d; lower the learning rate, or use tighter tolerances"):format(options.show(number), i))
     end
+    local nfe = add_batch(sums, number, prediction, y, count, before)
+    if o.adaption then o.adaption:observe(i, o.model, x, y, prediction, nfe) end
     o.optimizer:step(grads)
-    add_batch(sums, number, prediction, y, count, before)
     if i % o.record_every == 0 or i == o.total then
       local record = new_record(history, sums, i, o, start)
       sums = empty_sums(count)

@@ -4,8 +4,8 @@
 local rules = {
   {files = "^plots/", may = {"^tide%.csv$", "^tide%.files$", "^tide%.options$", "^tide%.plot$", "^tide%.plot%."},
     why = "plots read CSV files only, so that a figure can be drawn again without its experiment"},
-  {files = "^data/", not_ = {"^tide%.nn", "^tide%.train", "^tide%.optim", "^tide%.ode$", "^tide%.plot", "^tide%.repl"},
-    may = {"^tide$", "^tide%."}, why = "data generators know tensors and files only"},
+  {files = "^data/", not_ = {"^tide%.nn", "^tide%.train", "^tide%.optim", "^tide%.plot", "^tide%.repl"},
+    may = {"^tide$", "^tide%."}, why = "data generators know tensors, solves and files only"},
   {files = "^experiments/", may = {"^tide$", "^tide%.", "^experiments%."}, why = "experiments use the library"},
   {files = "^scripts/tide/plot/", may = {"^tide%.plot", "^tide%.csv$", "^tide%.files$", "^tide%.options$"},
     why = "drawing needs no engine"},

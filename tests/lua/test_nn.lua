@@ -314,7 +314,7 @@ tests["misuse"] = function()
   check_error("layer 2 must be a layer, a function or the name of an activation, got 3", nn.chain, {"relu", 3})
   check_error("nn.odenet: dim must be >= 1, got 0", nn.odenet, {dim = 0})
   check_error("nn.odenet: augment must be >= 0, got -1", nn.odenet, {dim = 1, augment = -1})
-  check_error("nn.conv_odenet: image must be {channels, height, width}", nn.conv_odenet, {image = {28, 28}, filters = 1})
+  check_error("nn.conv_odenet: image must be {channels, height, width}", nn.conv_odenet, {image = {28}, filters = 1})
   check_error("nn.conv_odenet: image[2] must be an integer >= 1, got 0", nn.conv_odenet, {image = {1, 0, 28}, filters = 1})
   check_error("nn.resnet: layers must be >= 0, got -1", nn.resnet, {dim = 1, layers = -1})
 end

@@ -169,7 +169,8 @@ define{name = "odenet:trajectory", args = "x, times, opts", returns = "states, s
   text = "The states of the ODE block at the given times, {#times, N, ...}.",
   example = "tide.nn.odenet{dim = 2}:trajectory(x, {0, 0.5, 1})"}
 define{name = "nn.conv_odenet", args = "opts", returns = "model",
-  options = join({{"image", nil, "{channels, height, width}", required = true}, {"filters", nil, "of the field", required = true},
+  options = join({{"image", nil, "{channels, height, width}, or {channels, length} for signals", required = true},
+    {"filters", nil, "of the field", required = true},
     {"augment", 0, "zero channels appended"}, {"classes", 10, "features of the result"},
     {"time", false, "the field sees t; the paper's counts of parameters are without"}}, field_options,
     {{"solver", nil, "options of tide.odeint; default dopri5, rtol = atol = 1e-3"}}, layer),

@@ -1,0 +1,57 @@
+--- One cell of the grids of *ResNet After All?* (figures 3, 4, 7 to 19): train one model with one solver and one seed, test it with many.
+--
+-- Writes one CSV file, complete or not at all, a row per test solver. A seed that fails is a result: its status is "nan" (the training met NaN or
+-- Inf) or "chance" (with its own solver it is no better than naming the largest class, within three standard errors), and its rows are there.
+
+local here = arg[0]:match("^(.*)/") or "."
+local tide = require "tide"
+local experiment = require "tide.experiment"
+local models = dofile(here .. "/models.lua")
+
+local o = experiment.parse("Train with one solver, test with many", {
+  {"data", "spheres2", table.concat(models.names, ", ")}, {"preset", "as-stated", table.concat(models.presets, " or ")},
+  {"method", "euler", "solver of the training: euler, midpoint or rk4"}, {"steps", 8, "its steps"}, {"seed", 1, "of weights and order of the batches"},
+  {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"}, {"train", 0, "training points; 0: the preset's"},
+  {"test", 0, "test points; 0: the preset's"}, {"out", "cell.csv", "the file to write"}, {"model", "", "also save the trained weights (.safetensors, .npz)"},
+}, arg)
+local s = models.settings{data = o.data, preset = o.preset, method = o.method, steps = o.steps, seed = o.seed, data_seed = o["data-seed"],
+  iterations = o.iterations, train = o.train, test = o.test}
+
+local train_data, test_data = models.data(s)
+local model = models.model(s)
+
+-- Runs that diverge are results; every other error ends the cell.
+local function attempt(fn, ...)
+  local ok, result = pcall(fn, ...)
+  if ok then return result end
+  if not (result:find("NaN or Inf", 1, true) or result:find("the loss is", 1, true)) then error(result, 0) end
+  return nil, result
+end
+
+local history = {}
+local trained, message = attempt(models.train, s, model, train_data, {history = history, label = ("%s %s %d seed %d"):format(s.data, s.method, s.steps, s.seed)})
+if trained and o.model ~= "" then tide.save(o.model, model) end
+
+local largest = 0
+for class = 1, s.classes do largest = math.max(largest, test_data.y:eq(class):to("float64"):mean():item()) end
+
+-- What naming the largest class would reach with luck.
+local luck = largest + 3 * math.sqrt(largest * (1 - largest) / #test_data.x)
+
+local nan = 0 / 0
+local last = history[#history] or {loss = nan, accuracy = nan, seconds = nan}
+local rows, status = {}, trained and "ok" or "nan"
+for i, test in ipairs(models.tests(s)) do
+  local result = trained and attempt(tide.evaluate, model, test_data, {solver = test.solver}) or {}
+  if i == 1 and trained and not (result.accuracy and result.accuracy > luck) then status = "chance" end -- the first is the training's own solver
+  rows[i] = {data = s.data, preset = s.preset, method = s.method, steps = s.steps, seed = s.seed, status = status, test_method = test.method,
+    factor = test.factor, test_steps = test.steps, accuracy = result.accuracy or nan,
+    accuracy_published = s.counted and result.accuracy and result.accuracy * #test_data.x / s.counted or nan, loss = result.loss or nan,
+    nfe = result.nfe or nan, chance = largest, train_loss = last.loss, train_accuracy = last.accuracy, seconds = last.seconds}
+end
+
+local comments = experiment.provenance(arg)
+comments[#comments + 1] = "config: " .. models.config(s)
+if message then comments[#comments + 1] = "failed: " .. message end
+tide.csv.write(o.out, {"data", "preset", "method", "steps", "seed", "status", "test_method", "factor", "test_steps", "accuracy", "accuracy_published",
+  "loss", "nfe", "chance", "train_loss", "train_accuracy", "seconds"}, rows, {comments = comments})
