@@ -10,11 +10,12 @@ local models = dofile(here .. "/models.lua")
 
 local o = experiment.parse("Train with one solver, test with many", {
   {"data", "spheres2", table.concat(models.names, ", ")}, {"preset", "as-stated", table.concat(models.presets, " or ")},
-  {"method", "euler", "solver of the training: euler, midpoint or rk4"}, {"steps", 8, "its steps"}, {"seed", 1, "of weights and order of the batches"},
+  {"method", "euler", "solver of the training: euler, midpoint, rk4, fehlberg21 or dopri5"},
+  {"setting", "8", "its number of steps, or the tolerance of an adaptive one"}, {"seed", 1, "of weights and order of the batches"},
   {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"}, {"train", 0, "training points; 0: the preset's"},
   {"test", 0, "test points; 0: the preset's"}, {"out", "cell.csv", "the file to write"}, {"model", "", "also save the trained weights (.safetensors, .npz)"},
 }, arg)
-local s = models.settings{data = o.data, preset = o.preset, method = o.method, steps = o.steps, seed = o.seed, data_seed = o["data-seed"],
+local s = models.settings{data = o.data, preset = o.preset, method = o.method, setting = tonumber(o.setting), seed = o.seed, data_seed = o["data-seed"],
   iterations = o.iterations, train = o.train, test = o.test}
 
 local train_data, test_data = models.data(s)
@@ -29,7 +30,7 @@ local function attempt(fn, ...)
 end
 
 local history = {}
-local trained, message = attempt(models.train, s, model, train_data, {history = history, label = ("%s %s %d seed %d"):format(s.data, s.method, s.steps, s.seed)})
+local trained, message = attempt(models.train, s, model, train_data, {history = history, label = ("%s %s %s seed %d"):format(s.data, s.method, o.setting, s.seed)})
 if trained and o.model ~= "" then tide.save(o.model, model) end
 
 local largest = 0
@@ -44,8 +45,8 @@ local rows, status = {}, trained and "ok" or "nan"
 for i, test in ipairs(models.tests(s)) do
   local result = trained and attempt(tide.evaluate, model, test_data, {solver = test.solver}) or {}
   if i == 1 and trained and not (result.accuracy and result.accuracy > luck) then status = "chance" end -- the first is the training's own solver
-  rows[i] = {data = s.data, preset = s.preset, method = s.method, steps = s.steps, seed = s.seed, status = status, test_method = test.method,
-    factor = test.factor, test_steps = test.steps, accuracy = result.accuracy or nan,
+  rows[i] = {data = s.data, preset = s.preset, method = s.method, setting = s.steps or s.tolerance, seed = s.seed, status = status, test_method = test.method,
+    factor = test.factor, test_setting = test.setting, accuracy = result.accuracy or nan,
     accuracy_published = s.counted and result.accuracy and result.accuracy * #test_data.x / s.counted or nan, loss = result.loss or nan,
     nfe = result.nfe or nan, chance = largest, train_loss = last.loss, train_accuracy = last.accuracy, seconds = last.seconds}
 end
@@ -53,5 +54,5 @@ end
 local comments = experiment.provenance(arg)
 comments[#comments + 1] = "config: " .. models.config(s)
 if message then comments[#comments + 1] = "failed: " .. message end
-tide.csv.write(o.out, {"data", "preset", "method", "steps", "seed", "status", "test_method", "factor", "test_steps", "accuracy", "accuracy_published",
+tide.csv.write(o.out, {"data", "preset", "method", "setting", "seed", "status", "test_method", "factor", "test_setting", "accuracy", "accuracy_published",
   "loss", "nfe", "chance", "train_loss", "train_accuracy", "seconds"}, rows, {comments = comments})

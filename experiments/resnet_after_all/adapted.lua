@@ -1,0 +1,72 @@
+--- One training of *ResNet After All?* with step or tolerance adaption (section 5, appendix B.6; figures 5 and 6, table 1).
+--
+-- Writes two CSV files, complete or not at all: OUT, a row per record with test accuracies by the training's solver, by finer ones and by a tight
+-- reference solve; and OUT with -probes before .csv, a row per look that the adaption took: the value (step size, number of steps, or tolerance)
+-- before and after it, the accuracies it compared, what it cost.
+
+local here = arg[0]:match("^(.*)/") or "."
+local tide = require "tide"
+local experiment = require "tide.experiment"
+local models = dofile(here .. "/models.lua")
+
+local o = experiment.parse("Train with an adaption of the solver", {
+  {"data", "spheres2", table.concat(models.names, ", ")}, {"preset", "as-stated", table.concat(models.presets, " or ")},
+  {"rule", "steady", "steps: stated, published, steady; tolerances: published, corrected"}, {"method", "euler", "euler, midpoint, rk4; fehlberg21, dopri5"},
+  {"seed", 1, "of weights and order of the batches"}, {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"},
+  {"train", 0, "training points; 0: the preset's"}, {"test", 0, "test points; 0: the preset's"}, {"records", 100, "rows"}, {"out", "adapted.csv", "the file to write"},
+}, arg)
+local adaptive = o.method == "fehlberg21" or o.method == "dopri5"
+local s = models.settings{data = o.data, preset = o.preset, method = o.method, setting = adaptive and 1e-6 or 1, seed = o.seed, data_seed = o["data-seed"],
+  iterations = o.iterations, train = o.train, test = o.test}
+local train_data, test_data = models.data(s)
+local model = models.model(s)
+
+-- Hairer's rule sees one batch that the training never meets again in this order, as in the authors' code.
+local first = train_data.x:take(tide.randperm(#train_data.x, {seed = o.seed}):slice(1, 1, s.batch))
+local adaption = adaptive and tide.tolerance_adaption.new{rule = o.rule, method = o.method}
+  or tide.step_adaption.new{rule = o.rule, method = o.method, model = model, x = first}
+local reference = {method = "dopri5", rtol = 1e-5, atol = 1e-5}
+
+-- A solve that blows up is no better than chance; that is a result.
+local function predictions(solver)
+  local ok, result = pcall(function()
+    local parts = {}
+    for i = 1, #test_data.x, 1000 do parts[#parts + 1] = model(test_data.x:slice(1, i, math.min(i + 999, #test_data.x)), {solver = solver}):argmax(2) end
+    return tide.cat(parts, 1)
+  end)
+  if ok then return result end
+  if not (result:find("NaN or Inf", 1, true) or result:find("underflow", 1, true) or result:find("max_steps", 1, true)) then error(result, 0) end
+end
+
+local function right(p) return p and p:eq(test_data.y):to("float64"):mean():item() or 0 end
+
+local rows, evaluations, before = {}, 0, 0
+local function record(r)
+  local solver = adaption.current
+  local steps = solver.steps or solver.step_size and math.ceil(1 / solver.step_size - 1e-9) or 0 / 0
+  local own, exact = predictions(solver), predictions(reference)
+  evaluations, before = evaluations + r.nfe_forward * (r.iteration - before), r.iteration
+  rows[#rows + 1] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed, iteration = r.iteration,
+    value = solver.steps or solver.step_size or solver.atol, steps = steps, loss = r.loss, train_accuracy = r.accuracy, accuracy = right(own),
+    accuracy_midpoint = adaptive and 0 / 0 or right(predictions{method = "midpoint", steps = steps}),
+    accuracy_rk4 = adaptive and 0 / 0 or right(predictions{method = "rk4", steps = steps}), accuracy_reference = right(exact),
+    flips = own and exact and own:ne(exact):to("float64"):mean():item() or 1, nfe = (evaluations + adaption.nfe) / r.iteration, seconds = r.seconds}
+end
+
+local ok, message = pcall(models.train, s, model, train_data, {adaption = adaption, callback = record, record_every = math.max(1, s.iterations // o.records),
+  label = ("%s %s %s seed %d"):format(s.data, s.method, o.rule, s.seed)})
+if not ok and not (message:find("NaN or Inf", 1, true) or message:find("the loss is", 1, true)) then error(message, 0) end
+
+s.steps, s.tolerance, s.rule = nil, nil, o.rule
+local comments = experiment.provenance(arg)
+comments[#comments + 1] = ("config: %s records=%d"):format(models.config(s), o.records)
+if not ok then comments[#comments + 1] = "failed: " .. message end
+local probes = {}
+for i, p in ipairs(adaption.history) do
+  probes[i] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed, iteration = p.iteration, value = p.value, next = p.next,
+    train = p.train, test = p.test or 0, distance = p.distance, nfe = p.nfe}
+end
+tide.csv.write(o.out:gsub("%.csv$", "") .. "-probes.csv", {"data", "preset", "method", "rule", "seed", "iteration", "value", "next", "train", "test",
+  "distance", "nfe"}, probes, {comments = comments, digits = 6})
+tide.csv.write(o.out, {"data", "preset", "method", "rule", "seed", "iteration", "value", "steps", "loss", "train_accuracy", "accuracy", "accuracy_midpoint",
+  "accuracy_rk4", "accuracy_reference", "flips", "nfe", "seconds"}, rows, {comments = comments, digits = 6})

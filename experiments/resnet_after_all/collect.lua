@@ -1,0 +1,113 @@
+--- From the cells of a grid to tables: all rows, means over seeds, and which models are still ODEs.
+
+local M = {}
+
+local test_keys = {"data", "preset", "method", "setting", "test_method", "factor", "test_setting"}
+M.columns = {"data", "preset", "method", "setting", "test_method", "factor", "test_setting", "seeds", "failed", "accuracy", "accuracy_std",
+             "accuracy_published", "nfe"}
+
+-- Rows by the values of some columns, in order of first appearance.
+local function grouped(rows, keys)
+  local groups = {}
+  for _, row in ipairs(rows) do
+    local id = {}
+    for k, name in ipairs(keys) do id[k] = tostring(row[name]) end
+    id = table.concat(id, "\0")
+    if not groups[id] then
+      groups[id] = {}
+      groups[#groups + 1] = groups[id]
+    end
+    table.insert(groups[id], row)
+  end
+  return groups
+end
+M.grouped = grouped
+
+--- Mean and standard deviation (n - 1; 0 for one value) of a list; nan for none.
+function M.statistics(values)
+  local n, mean, squares = #values, 0, 0
+  for _, v in ipairs(values) do mean = mean + v / n end
+  for _, v in ipairs(values) do squares = squares + (v - mean) ^ 2 end
+  return n > 0 and mean or 0 / 0, n > 1 and math.sqrt(squares / (n - 1)) or n == 1 and 0 or 0 / 0
+end
+
+--- rows(plan, read) -> all rows of all cells, names of the columns, the commits that made them.
+function M.rows(plan, read)
+  local rows, names, commits, list = {}, nil, {}, {}
+  for _, cell in ipairs(plan) do
+    local result = read(cell)
+    for _, comment in ipairs(result and result.comments or {}) do
+      local commit = comment:match("^commit: (.*)")
+      if commit and not commits[commit] then
+        commits[commit] = true
+        list[#list + 1] = commit
+      end
+    end
+    for i = 1, result and result.rows or 0 do
+      names = result.names
+      local row = {}
+      for _, name in ipairs(names) do row[name] = result.columns[name][i] end
+      rows[#rows + 1] = row
+    end
+  end
+  if #rows == 0 then error("no cell has a result yet", 0) end
+  table.sort(list)
+  return rows, names, table.concat(list, " ")
+end
+
+--- A row per training and test solver: mean and standard deviation of the accuracy over the seeds whose training did not fail.
+function M.summary(rows)
+  local out = {}
+  for i, group in ipairs(grouped(rows, test_keys)) do
+    local row, lists = {seeds = 0, failed = 0}, {accuracy = {}, accuracy_published = {}, nfe = {}}
+    for _, name in ipairs(test_keys) do row[name] = group[1][name] end
+    for _, r in ipairs(group) do
+      row.seeds = row.seeds + 1
+      if r.status ~= "ok" then
+        row.failed = row.failed + 1
+      else
+        -- A test solve that blew up has no accuracy; it is no better than chance.
+        for name, list in pairs(lists) do list[#list + 1] = name == "accuracy" and r[name] ~= r[name] and 0 or r[name] end
+      end
+    end
+    for name, list in pairs(lists) do
+      local mean, deviation = M.statistics(list)
+      row[name], row[name .. "_std"] = mean, name == "accuracy" and deviation or nil
+    end
+    out[i] = row
+  end
+  return out
+end
+
+--- A row per training solver: {data, method, setting, seeds, failed, accuracy, std, worst, valid, nfe}: seeds that trained, their mean accuracy, the mean
+-- over them of the worst accuracy among solvers at least as fine, how many of them change by at most `threshold` (default 0.1,
+-- Algorithm 1) with every such solver. finer(method, setting, test) says which are.
+function M.verdicts(rows, finer, threshold)
+  local out = {}
+  for i, group in ipairs(grouped(rows, {"data", "preset", "method", "setting"})) do
+    local v = {data = group[1].data, preset = group[1].preset, method = group[1].method, setting = group[1].setting, seeds = 0, failed = 0, valid = 0}
+    local own, worst = {}, {}
+    for _, seed in ipairs(grouped(group, {"seed"})) do
+      if seed[1].status ~= "ok" then
+        v.failed = v.failed + 1
+      else
+        local trained, least, largest = seed[1].accuracy, seed[1].accuracy, 0
+        v.nfe = seed[1].nfe
+        for _, r in ipairs(seed) do
+          if finer(r.method, r.setting, {method = r.test_method, setting = r.test_setting, factor = r.factor}) then
+            local accuracy = r.accuracy == r.accuracy and r.accuracy or 0
+            least, largest = math.min(least, accuracy), math.max(largest, math.abs(accuracy - trained))
+          end
+        end
+        v.seeds, own[#own + 1], worst[#worst + 1] = v.seeds + 1, trained, least
+        if largest <= (threshold or 0.1) + 1e-9 then v.valid = v.valid + 1 end
+      end
+    end
+    v.accuracy, v.std = M.statistics(own)
+    v.worst = M.statistics(worst)
+    out[i] = v
+  end
+  return out
+end
+
+return M

@@ -1,0 +1,78 @@
+--- Grids of *ResNet After All?* (sections 4 and 4.1; figures 3, 4, 7 to 21): every training solver with every seed, each tested with many solvers.
+--
+-- Runs cell.lua once per cell, each a process with one thread, on all cores. A cell leaves one CSV file; those that are there already, made with the
+-- same settings, are not run again: after Ctrl-C, a kill or a crash the same command goes on. At the end all cells are collected
+-- into seeds.csv (every seed, also those that failed) and grid.csv (mean and standard deviation over the seeds that trained).
+
+local here = arg[0]:match("^(.*)/") or "."
+local tide = require "tide"
+local experiment, files, jobs = require "tide.experiment", require "tide.files", require "tide.jobs"
+local models, collect = dofile(here .. "/models.lua"), dofile(here .. "/collect.lua")
+
+local o = experiment.parse("Train with many solvers and seeds, test with many solvers", {
+  {"data", "spheres2", "one or more of " .. table.concat(models.names, ",")}, {"preset", "as-stated", table.concat(models.presets, " or ")},
+  {"methods", "euler,rk4", "solvers of the training: euler, midpoint, rk4, fehlberg21, dopri5"},
+  {"settings", "1,2,4,8,16,32,64,128,256", "their steps, or tolerances of adaptive ones"}, {"seeds", 5, "seeds 1 to this"},
+  {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"}, {"train", 0, "training points; 0: the preset's"},
+  {"test", 0, "test points; 0: the preset's"}, {"parallel", tide.threads(), "cells at a time"}, {"threads", 1, "threads of each"},
+  {"collect", false, "run nothing, collect what is there"}, {"out", "runs/resnet_after_all/grid", "output folder"},
+}, arg)
+local cells = experiment.folder(experiment.folder(o.out) .. "/cells")
+
+local function words(text)
+  local list = {}
+  for word in text:gmatch("[^,%s]+") do list[#list + 1] = word end
+  return list
+end
+
+-- Cells by seed, so that every setting has a first result early; the dear ones of a seed first, so that none is left alone at the end.
+local plan = {}
+for seed = 1, o.seeds do
+  local row = {}
+  for _, data in ipairs(words(o.data)) do
+    for _, method in ipairs(words(o.methods)) do
+      for _, setting in ipairs(words(o.settings)) do
+        local s = models.settings{data = data, preset = o.preset, method = method, setting = tonumber(setting), seed = seed, data_seed = o["data-seed"],
+          iterations = o.iterations, train = o.train, test = o.test}
+        local name = ("%s-%s-%s-%s-seed%d"):format(data, o.preset, method, setting, seed)
+        local path = ("%s/%s.csv"):format(cells, name)
+        row[#row + 1] = {s = s, name = name, path = path, cost = models.cost(s), command =
+          ("TIDE_QUIET=1 TIDE_THREADS=%d %s %s --data %s --preset %s --method %s --setting %s --seed %d --data-seed %d --iterations %d --train %d --test %d --out %s")
+          :format(o.threads, files.quote(arg[-1] or "tide"), files.quote(here .. "/cell.lua"), data, o.preset, method, setting, seed, o["data-seed"],
+            o.iterations, o.train, o.test, files.quote(path))}
+      end
+    end
+  end
+  table.sort(row, function(a, b) return a.cost > b.cost or a.cost == b.cost and a.name < b.name end)
+  table.move(row, 1, #row, #plan + 1, plan)
+end
+
+-- A cell is done when its file was made with these settings.
+local function read(cell)
+  if not files.exists(cell.path) then return nil end
+  local result = tide.csv.read(cell.path)
+  for _, comment in ipairs(result.comments) do
+    if comment == "config: " .. models.config(cell.s) then return result end
+  end
+end
+
+local missing = {}
+for _, cell in ipairs(plan) do if not read(cell) then missing[#missing + 1] = cell end end
+print(("%d cells, %d of them done"):format(#plan, #plan - #missing))
+local failures = o.collect and {} or jobs.run(missing, {parallel = o.parallel, label = "grid"})
+
+local rows, names, commits = collect.rows(plan, read)
+local comments = experiment.provenance(arg)
+comments[2] = ("commit: cells %s, collected %s"):format(commits, comments[2]:sub(9))
+comments[#comments + 1] = ("%d of %d cells have no result"):format(#failures, #plan)
+tide.csv.write(o.out .. "/seeds.csv", names, rows, {comments = comments, digits = 6})
+tide.csv.write(o.out .. "/grid.csv", collect.columns, collect.summary(rows), {comments = comments, digits = 6})
+
+local header, lines = {"data", "method", "setting", "seeds", "failed", "accuracy", "worst finer solver", "ODE?"}, {}
+for _, v in ipairs(collect.verdicts(rows, models.finer)) do
+  lines[#lines + 1] = {v.data, v.method, v.setting, v.seeds, v.failed, ("%.1f %%"):format(100 * v.accuracy), ("%.1f %%"):format(100 * v.worst),
+    ("%d of %d"):format(v.valid, v.seeds)}
+end
+experiment.print_table(header, lines)
+print(("\nODE?: seeds for which no solver at least as fine changes the accuracy by more than 0.1\ntables: %s/grid.csv, seeds.csv"):format(o.out))
+if #failures > 0 then os.exit(1) end
