@@ -1,9 +1,10 @@
-/* io.c -- tide.save, tide.load, tide.read_idx: files <-> tensors and nested tables of tensors.
+/* io.c -- tide.save, tide.load, tide.read_idx, tide.read_bytes: files <-> tensors and nested tables of tensors.
  *
  * In a file a nested table is flat: layers[1].weight has the name "layers.1.weight". On the way back a part that looks like an
  * integer becomes an integer key, so keys must not contain "." and strings must not look like integers: what is saved comes back
  * equal or is refused. Tables with a metatable are models; their other fields (sizes, functions) are configuration and are not
  * saved, while in a plain table whatever is no tensor would be lost silently and is an error. */
+#include "io/bytes.h"
 #include "io/idx.h"
 #include "io/npy.h"
 #include "io/npz.h"
@@ -273,18 +274,22 @@ static int io_load(lua_State *L)
     return 1;
 }
 
-/* read_idx(path, {limit=}) -> tensor; the file may be gzip */
-static int io_read_idx(lua_State *L)
+/* One tensor from a file of the kind that `load` reads. */
+static int read_one(lua_State *L, const char *name, enum status (*load)(struct tensor **out, const char *path, size_t limit))
 {
-    const char *path = check_path(L, "read_idx");
-    size_t limit = check_limit(L, "read_idx");
+    const char *path = check_path(L, name);
+    size_t limit = check_limit(L, name);
     struct value *v = value_push_empty(L);
-    check_file(L, idx_load(&v->tensor, path, limit), "read_idx", "read", path);
+    check_file(L, load(&v->tensor, path, limit), name, "read", path);
     value_account(L, v);
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"save", io_save}, {"load", io_load}, {"read_idx", io_read_idx}, {NULL, NULL}};
+/* read_idx(path, {limit=}), read_bytes(path, {limit=}) -> tensor; the file may be gzip */
+static int io_read_idx(lua_State *L) { return read_one(L, "read_idx", idx_load); }
+static int io_read_bytes(lua_State *L) { return read_one(L, "read_bytes", bytes_load); }
+
+static const luaL_Reg functions[] = {{"save", io_save}, {"load", io_load}, {"read_idx", io_read_idx}, {"read_bytes", io_read_bytes}, {NULL, NULL}};
 
 void open_io(lua_State *L)
 {

@@ -119,10 +119,6 @@ end
 -- The minimum where each start rests, and how near its path came to the top of a barrier, in units of the well beside it.
 local function roll(starts, world, solver)
   local V, minima, barriers, friction = world.V, world.minima, world.barriers, world.friction
-  local function field(_, y)
-    local x, v = y:slice(2, 1, 1), y:slice(2, 2, 2)
-    return tide.cat({v, -world.slope(x) - v * friction}, 2)
-  end
   local rate = friction
   for _, b in ipairs(barriers) do rate = math.max(rate, b.rate) end
   local times = tide.linspace(0, 10 / rate, 201, {dtype = "float64"}) -- slow passages of a top cannot hide between two of them
@@ -130,7 +126,7 @@ local function roll(starts, world, solver)
   for i = 1, #starts do label[i], nearest[i], active[i] = 0, math.huge, i end
   for round = 1, math.huge do
     if round > 1000 then core.raise("data.landscape: particles do not come to rest; raise friction") end
-    local ys = tide.odeint(field, state, times, solver)
+    local ys = tide.odeint(world.field, state, times, solver)
     local closest
     for _, b in ipairs(barriers) do
       local q, v = (ys:slice(3, 1, 1) - b.x) / b.size, ys:slice(3, 2, 2) / ((b.rate + friction) * b.size)
@@ -205,9 +201,13 @@ return {
     end
     local xs = starts:slice(2, 1, 1)
     local world = {V = V, slope = slope_of(V), friction = o.friction, rest = o.rest}
+    function world.field(_, y)
+      local place, speed = y:slice(2, 1, 1), y:slice(2, 2, 2)
+      return tide.cat({speed, -world.slope(place) - speed * o.friction}, 2)
+    end
     world.minima, world.barriers = survey(V, world.slope, math.min(xs:min():item(), o.x_range[1]), math.max(xs:max():item(), o.x_range[2]),
       energy:max():item())
-    local out = {x = x, y = tide.tensor(resolve(starts, world), {dtype = "int64"}), minima = {}, barriers = {}}
+    local out = {x = x, y = tide.tensor(resolve(starts, world), {dtype = "int64"}), minima = {}, barriers = {}, potential = V, field = world.field}
     for i, m in ipairs(world.minima) do out.minima[i] = m.x end
     for i, b in ipairs(world.barriers) do out.barriers[i] = b.x end
     return out

@@ -15,6 +15,7 @@ local o = experiment.parse("Train with many solvers and seeds, test with many so
   {"settings", "1,2,4,8,16,32,64,128,256", "their steps, or tolerances of adaptive ones"}, {"seeds", 5, "seeds 1 to this"},
   {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"}, {"train", 0, "training points; 0: the preset's"},
   {"test", 0, "test points; 0: the preset's"}, {"parallel", tide.threads(), "cells at a time"}, {"threads", 1, "threads of each"},
+  {"models", false, "also save the weights, for validity.lua"},
   {"collect", false, "run nothing, collect what is there"}, {"out", "runs/resnet_after_all/grid", "output folder"},
 }, arg)
 local cells = experiment.folder(experiment.folder(o.out) .. "/cells")
@@ -36,10 +37,11 @@ for seed = 1, o.seeds do
           iterations = o.iterations, train = o.train, test = o.test}
         local name = ("%s-%s-%s-%s-seed%d"):format(data, o.preset, method, setting, seed)
         local path = ("%s/%s.csv"):format(cells, name)
-        row[#row + 1] = {s = s, name = name, path = path, cost = models.cost(s), command =
+        local weights = ("%s/%s.safetensors"):format(cells, name)
+        row[#row + 1] = {s = s, name = name, path = path, weights = o.models and weights or nil, cost = models.cost(s), command =
           ("TIDE_QUIET=1 TIDE_THREADS=%d %s %s --data %s --preset %s --method %s --setting %s --seed %d --data-seed %d --iterations %d --train %d --test %d --out %s")
           :format(o.threads, files.quote(arg[-1] or "tide"), files.quote(here .. "/cell.lua"), data, o.preset, method, setting, seed, o["data-seed"],
-            o.iterations, o.train, o.test, files.quote(path))}
+            o.iterations, o.train, o.test, files.quote(path)) .. (o.models and " --model " .. files.quote(weights) or "")}
       end
     end
   end
@@ -49,7 +51,7 @@ end
 
 -- A cell is done when its file was made with these settings.
 local function read(cell)
-  if not files.exists(cell.path) then return nil end
+  if not files.exists(cell.path) or cell.weights and not files.exists(cell.weights) then return nil end
   local result = tide.csv.read(cell.path)
   for _, comment in ipairs(result.comments) do
     if comment == "config: " .. models.config(cell.s) then return result end

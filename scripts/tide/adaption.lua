@@ -75,16 +75,16 @@ end
 local methods = {}
 local meta = {__name = "adaption", __index = methods}
 
-function methods.solver(self) return self.mixed and self.finer or self.current end
+function methods.solver(self) return self.mixing and self.mixed or self.current end
 
--- Every `mix`-th training step is taken with the finer solver, so that the field cannot settle on the errors of the coarse one.
+-- Every `mix`-th training step is taken with a finer solver, so that the field cannot settle on the errors of the coarse one.
 local function plan_next(self, iteration)
-  self.mixed = self.mix ~= nil and self.mix > 0 and (iteration + 1) % self.mix == 0
+  self.mixing = self.mixed ~= nil and self.mix > 0 and (iteration + 1) % self.mix == 0
 end
 
 --- Look at a batch; returns true when the solver has changed.
 function methods.observe(self, iteration, model, x, y, prediction, nfe)
-  local mixed = self.mixed
+  local mixed = self.mixing
   if nfe and not mixed then
     table.insert(self.recent, nfe)
     if #self.recent > 5 then table.remove(self.recent, 1) end
@@ -99,15 +99,15 @@ function methods.observe(self, iteration, model, x, y, prediction, nfe)
   self.history[#self.history + 1] = {iteration = iteration, value = before, next = after, train = m.train, test = m.test, distance = m.distance,
                                      nfe = m.nfe}
   if after == before then return false end
-  self.current, self.finer = self.options_of(after), self.finer_of and self.finer_of(after)
+  self.current, self.mixed = self.options_of(after), self.mixed_of and self.mixed_of(after)
   return true
 end
 
---- new{rule =, every =, measure = function(rule, model, x, y, prediction, recent) -> m, options_of = function(value) -> solver options, finer_of =,
+--- new{rule =, every =, measure = function(rule, model, x, y, prediction, recent) -> m, options_of = function(value) -> solver options, mixed_of =,
 -- mix =}; recent: evaluations of the last five training solves.
 function M.new(fields)
   fields.current, fields.history, fields.recent, fields.nfe = fields.options_of(fields.rule.value), {}, {}, 0
-  fields.finer = fields.finer_of and fields.finer_of(fields.rule.value)
+  fields.mixed = fields.mixed_of and fields.mixed_of(fields.rule.value)
   fields.next_probe = 1 -- Algorithm 1 tests at iterations 0, 50, ..., counted from 0
   plan_next(fields, 0)
   return setmetatable(fields, meta)

@@ -9,6 +9,7 @@ local M = {}
 -- Which file makes which data set: the one list; adding a data set is one line here and one file.
 local files = {
   spheres = "spheres", flip1d = "flip1d", sines = "sines", three_spheres = "three_spheres", landscape = "landscape", mnist = "mnist",
+  cifar10 = "cifar10",
 }
 
 -- In a checkout the files are in ROOT/data, installed they are in a folder beside this file.

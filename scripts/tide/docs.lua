@@ -7,4 +7,5 @@
 
 require "tide.docs.tensors"
 require "tide.docs.models"
+require "tide.docs.validity"
 require "tide.docs.tools"

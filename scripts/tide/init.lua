@@ -35,14 +35,14 @@ include(require "tide.precision")
 
 tide.ode = require "tide.ode"
 tide.odeint = tide.ode.odeint
-tide.save, tide.load, tide.read_idx = core.save, core.load, core.read_idx
+tide.save, tide.load, tide.read_idx, tide.read_bytes = core.save, core.load, core.read_idx, core.read_bytes
 tide.memory = core.memory
 tide.threads = core.threads
 tide.tree = require "tide.tree"
 
 -- Sub-modules load on first use, so that a short script starts at once.
 local lazy = {nn = "tide.nn", optim = "tide.optim", data = "tide.data", plot = "tide.plot", csv = "tide.csv", help = "tide.help",
-              progress = "tide.progress", step_adaption = "tide.step_adaption", tolerance_adaption = "tide.tolerance_adaption", crossing = "tide.crossing"}
+              progress = "tide.progress", jobs = "tide.jobs", step_adaption = "tide.step_adaption", tolerance_adaption = "tide.tolerance_adaption", crossing = "tide.crossing"}
 local lazy_functions = {train = "tide.train", evaluate = "tide.train", explain = "tide.explain"}
 setmetatable(tide, {__index = function(t, key)
   local name = lazy[key]

@@ -54,9 +54,9 @@ local published = rule_class(function(self, m)
   return h
 end)
 
--- Above the band. One probe may be an accident of the batch or of the optimiser: a second one, soon after, must confirm it.
+-- Above the band. One probe may be an accident of the batch or of the optimiser: a second one, soon after, must confirm it, unless it is far above.
 local function refine(self, e)
-  local doubt = self.above
+  local doubt = self.above or e >= 2 * self.high and e
   self.quiet, self.above, self.interval = 0, e, self.soon
   if not doubt then return end
   e, self.interval = math.min(e, doubt), self.every
@@ -106,8 +106,8 @@ local fixed_spec = {
   max_steps = {"integer", default = 500, check = options.at_least(1)}, span = {"number", default = 1, check = options.positive},
 }
 local steady_spec = {
-  value = {"integer", required = true, check = options.at_least(1)}, high = {"number", default = 0.08, check = options.positive},
-  low = {"number", default = 0.04, check = options.positive}, patience = {"integer", default = 4, check = options.at_least(1)},
+  value = {"integer", required = true, check = options.at_least(1)}, high = {"number", default = 0.1, check = options.positive},
+  low = {"number", default = 0.05, check = options.positive}, patience = {"integer", default = 4, check = options.at_least(1)},
   gain = {"number", default = 0.7, check = options.positive}, healing = {"number", default = 0.8, check = options.between(0, 1)},
   smallest_change = {"number", default = 1.1, check = function(v) return options.finite(v) and v > 1, "> 1" end},
   min_steps = {"integer", check = options.at_least(1)}, max_steps = {"integer", default = 500, check = options.at_least(1)},
@@ -140,11 +140,22 @@ for _, m in ipairs(ode.methods()) do orders[m.name] = m.order end
 
 local one_better = {[1] = "midpoint", [2] = "rk4", [3] = "rk4"}
 
--- The finer solver for a step h, or a whole number of steps: the next better method on the same grid; rk4 with half the step.
-local function finer_on_grid(method, value, whole)
+-- The finer solver for a step h: the next better method on the same grid; for rk4 half the step.
+local function finer_on_grid(method, h)
   local better = one_better[orders[method]]
-  if whole then return {method = better or method, steps = better and value or 2 * value} end
-  return {method = better or method, step_size = better and value or value / 2}
+  return {method = better or method, step_size = better and h or h / 2}
+end
+
+-- For a whole number of steps: rk4 on the same grid. A midpoint solve with few steps can agree with an Euler solve while both are far from the flow.
+local function finer_steps(method, n)
+  local better = one_better[orders[method]]
+  return {method = better and "rk4" or method, steps = better and n or 2 * n}
+end
+
+-- What some training steps are taken with: the next better method costs less and suffices to pull the field off one solver's errors.
+local function mixed_steps(method, n)
+  local better = one_better[orders[method]]
+  return {method = better or method, steps = better and n or 2 * n}
 end
 
 -- The authors': a step of a method one order (Euler) or two orders (midpoint) better that is 50 times more accurate, for a span of 1.
@@ -161,7 +172,7 @@ function M.finer(rule, method, value)
   if rule ~= "published" and not rules[rule] then raise(("%s: %s"):format(where, options.unknown("rule", rule, options.sorted_keys(rules)))) end
   if type(value) ~= "number" or not (value > 0) then raise(("%s: value must be a number > 0, got %s"):format(where, options.show(value))) end
   if rule == "published" then return finer_published(where, method, value) end
-  return finer_on_grid(method, value, rule == "steady")
+  return (rule == "steady" and finer_steps or finer_on_grid)(method, value)
 end
 
 -- Mean over the samples of the 2-norm of the last axis: what the published code takes for a norm (of an image it sees rows of pixels).
@@ -215,6 +226,8 @@ local function measure(finer_of, options_of)
     local better
     better, m.nfe = adaption.measured(function() return model(x, {solver = finer_of(rule.value)}) end)
     m.test, m.distance = better and adaption.accuracy(better, y), better and adaption.distance(prediction, better, y) or 1
+    -- Labels that change all one way are worse than as many that change in both.
+    if m.train and m.test then m.distance = math.max(m.distance, math.abs(m.train - m.test)) end
     function m.retest(value)
       local again, nfe = adaption.measured(function() return model(x, {solver = options_of(value)}) end)
       m.nfe = m.nfe + nfe
@@ -245,10 +258,11 @@ function M.new(opts)
   local function options_of(value) return whole and {method = o.method, steps = value} or {method = o.method, step_size = value} end
   local function finer_of(value)
     if o.rule == "published" then return finer_published(where, o.method, value) end
-    return finer_on_grid(o.method, value, whole)
+    return (whole and finer_steps or finer_on_grid)(o.method, value)
   end
+  local function mixed_of(value) return mixed_steps(o.method, value) end
   finer_of(rule.value)
-  return adaption.new{rule = rule, every = o.every, options_of = options_of, finer_of = finer_of, mix = o.rule == "steady" and o.mix or 0,
+  return adaption.new{rule = rule, every = o.every, options_of = options_of, mixed_of = whole and mixed_of or nil, mix = whole and o.mix or 0,
                       measure = measure(finer_of, options_of)}
 end
 

@@ -151,6 +151,8 @@ function methods.write(self, path, comments)
   return path
 end
 
+M.methods = methods
+
 local report_meta = {__name = "validity report", __index = methods, __tostring = methods.text}
 
 local function statistics(values)

@@ -14,7 +14,8 @@ for _, entry in ipairs(help.entries()) do entries[entry.name] = entry end
 -- ---- every function has an entry, every entry a function ----
 
 local modules = {tide = tide, nn = nn, ode = tide.ode, optim = tide.optim, data = tide.data, plot = plot, csv = tide.csv, tree = tide.tree,
-  progress = tide.progress, tensor = tide.core.methods}
+  progress = tide.progress, jobs = tide.jobs, crossing = tide.crossing, step_adaption = tide.step_adaption,
+  tolerance_adaption = tide.tolerance_adaption, tensor = tide.core.methods}
 for _, name in ipairs(tide.data.names()) do assert(tide.data[name]) end -- these load when they are first used
 assert(tide.train and tide.evaluate and tide.explain)
 
@@ -24,7 +25,8 @@ local writer = tide.csv.writer(os.tmpname(), {"a"})
 writer:discard()
 local kinds = {optimiser = methods_of(tide.optim.sgd(model, {lr = 1})), odeblock = methods_of(nn.odeblock(model)),
   odenet = methods_of(nn.odenet{dim = 2}), resnet = methods_of(nn.resnet{dim = 2}), figure = methods_of(plot.figure()),
-  writer = methods_of(writer), table = methods_of(tide.csv.parse("a\n1")), meter = methods_of(tide.progress.new{quiet = true})}
+  writer = methods_of(writer), table = methods_of(tide.csv.parse("a\n1")), meter = methods_of(tide.progress.new{quiet = true}), adaption = methods_of(tide.step_adaption.new{value = 4}),
+  report = require("tide.validity").methods}
 -- What objects use among themselves.
 local private = {figure = {one_panel = true, add_at = true}, meter = {observe = true, describe = true, draw = true, plain = true}}
 
@@ -110,14 +112,18 @@ local calls = {
   ["tide.one_hot"] = function() tide.one_hot(x, 1, {}) end, ["nn.linear"] = function() nn.linear(1, 1, {}) end,
   ["nn.conv1d"] = function() nn.conv1d(1, 1, 1, {}) end, ["nn.conv2d"] = function() nn.conv2d(1, 1, 1, {}) end,
   ["ode.tableau.check"] = function() tide.ode.tableau.check("", {}) end, ["plot.figure"] = false, ["plot.panels"] = false,
-  ["figure:show"] = function() figure:text({}) end, ["tide.load"] = false, ["tide.read_idx"] = false, -- checked in C
+  ["figure:show"] = function() figure:text({}) end, ["tide.load"] = false, ["tide.read_idx"] = false, ["tide.read_bytes"] = false, -- checked in C
   ["csv.writer"] = function() tide.csv.writer("", {}, {}) end, ["csv.write"] = function() tide.csv.write("", {"a"}, {}, {}) end,
+  ["step_adaption.initial_step"] = function() tide.step_adaption.initial_step(model, x, {}) end,
   ["plot.runs"] = function() plot.runs({}, {}) end, ["plot.median_band"] = function() plot.median_band({}, {}) end,
 }
 for name in pairs(tide.optim) do calls["optim." .. name] = function() tide.optim[name](model, {}) end end
 
-local function same(a, b)
-  if type(a) == "table" and type(b) == "table" then return table.concat(a, ",") == table.concat(b, ",") end
+local function same(a, b) -- numbers, strings, lists of them
+  if type(a) == "table" and type(b) == "table" then
+    for i = 1, math.max(#a, #b) do if not same(a[i], b[i]) then return false end end
+    return true
+  end
   return a == b
 end
 

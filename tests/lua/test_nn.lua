@@ -298,6 +298,25 @@ tests["wrong input: the error names the model"] = function()
   check_error("nn.resnet: x must have shape {N, 2}, got {5}", res.features, res, tide.ones{5})
 end
 
+tests["weights that were saved come back"] = function()
+  local path = os.tmpname() .. ".safetensors"
+  local a, b = nn.odenet{dim = 2, hidden = 3, seed = 1}, nn.odenet{dim = 2, hidden = 3, seed = 2}
+  local x = tide.randn({4, 2}, {seed = 3})
+  assert(tide.tree.is_tensor(a(x)) and (a(x) - b(x)):abs():max():item() > 0)
+  tide.save(path, a)
+  local weights = tide.load(path)
+  assert(nn.load(b, weights) == b and (a(x) - b(x)):abs():max():item() == 0)
+  local before = b(x)
+  check_error("nn.load: block.field.layers[1].bias must be float32 {4}, got float32 {3}; the weights are of another model", nn.load,
+    nn.odenet{dim = 2, hidden = 4}, weights)
+  weights.out = nil
+  check_error("nn.load: weights lack out.bias, float32 {1}", nn.load, b, weights)
+  check_error("nn.load: the model has no scale; the weights are of another model", nn.load, nn.linear(2, 2), {weight = tide.ones{2, 2}, bias = tide.ones{2}, scale = tide.ones{2}})
+  check_error("nn.load: expected a model and a table of weights", nn.load, b, 3)
+  assert((before - b(x)):abs():max():item() == 0) -- a refused load changes nothing
+  os.remove(path)
+end
+
 tests["misuse"] = function()
   check_error("nn.linear: n_in must be an integer >= 1, got 0", nn.linear, 0, 1)
   check_error('nn.linear: n_out must be an integer >= 1, got "3"', nn.linear, 1, "3")

@@ -187,6 +187,9 @@ define{name = "nn.count", args = "model", returns = "integer", text = "The numbe
 define{name = "nn.parameters", args = "model", returns = "list",
   text = "Float tensors of a model in order: {name = \"layers[1].weight\", shape =, count =, tensor =}.",
   example = "for _, p in ipairs(tide.nn.parameters(model)) do print(p.name, p.count) end"}
+define{name = "nn.load", args = "model, weights", returns = "model",
+  text = "Put weights that tide.load returns into the tensors of a model like the one that was saved, in place; all names and shapes are checked first.",
+  example = "tide.save(folder .. \"/weights.npz\", model)  tide.nn.load(model, tide.load(folder .. \"/weights.npz\"))"}
 define{name = "nn.with_seed", args = "seed, make", returns = "what make() returns",
   text = "Run make() with the default generator set to seed, then put the generator back; seed nil just runs it.",
   example = "tide.nn.with_seed(1, function() return tide.nn.linear(2, 2) end)"}
@@ -228,7 +231,8 @@ define{name = "tide.train", args = "opts", returns = "history",
     {"shuffle", true, "false: the order of the data"}, {"drop_last", false, "true: leave out a last incomplete batch"},
     {"solver", nil, "solver options for the calls of the model"}, {"record_every", nil, "steps per record; default an epoch, or 1/50 of the steps"},
     {"callback", nil, "function(record, model) at each record; returning false stops"}, {"quiet", false, "true: no progress"},
-    {"label", nil, "in front of the progress"}, {"history", nil, "a table for the records, so that they survive an error"}},
+    {"label", nil, "in front of the progress"}, {"history", nil, "a table for the records, so that they survive an error"},
+    {"adaption", nil, "chooses the solver's options from step to step, see step_adaption.new; not with solver"}},
   text = [[Train in place, by one compiled step. history is a list of records iteration, epoch, loss, accuracy (for int64 labels and for
   targets -1/+1), nfe_forward, nfe_backward, seconds: means over the batches since the record before. history.loss and so on are
   the columns. Progress goes to standard error: a bar on a terminal, else lines. A loss that is NaN or infinite and a failed solve are
@@ -255,11 +259,30 @@ define{name = "data.sines", args = "opts", returns = "{x =, y =}",
     {"noise", 0.1, "standard deviation of the height"}, {"seed", 1, ""}, float},
   text = "Two sine curves, one above the other: x {n, dim}; y {n, 1} is +1 for the upper and -1 for the lower one.",
   example = "tide.data.sines{n = 10}.x:shape()"}
+define{name = "data.three_spheres", args = "opts", returns = "{x =, y =}",
+  options = {{"dim", 2, "dimension"}, {"n", 2000, "points"}, {"radii", {{0.1, 0.15}, {0.25, 0.3}, {0.4, 0.45}}, "{low, high} of each shell, from the inside out"},
+    {"classes", {1, 2, 1}, "class of each shell"}, {"seed", 1, ""}, float},
+  text = [[Concentric shells of the step-size paper (section 3.1): x {n, dim}; y {n}, int64, 2 for the shell in the middle. Classes are equally large; so
+  are the shells of a class.]], example = "tide.data.three_spheres{dim = 3, n = 8}.y"}
+define{name = "data.landscape", args = "opts", returns = "{x =, y =, minima =, barriers =, potential =, field =}",
+  options = {{"n", 2000, "particles"}, {"friction", 0.2, "of the motion"}, {"x_range", {-1, 2}, "of the starts"}, {"v_range", {-2, 2}, "of the starts"},
+    {"minima", {-0.85, 0.269, 1.839}, "of the potential, any number"}, {"barriers", nil, "between them; default half way"}, {"scale", 2, "of its slope"},
+    {"potential", nil, "function(x) on tensors, in place of minima, barriers, scale"}, {"starts", nil, "tensor {n, 2} of x and v, in place of random ones"},
+    {"rest", 0.01, "at rest: this share of the energy needed to leave the minimum is left"}, {"seed", 1, ""}, float},
+  text = [[A particle rolls in a potential with friction until it rests (the step-size paper, equation 4): x {n, 2} holds place and velocity at the start, y {n}
+  the minimum where it ends, counted from the left. Starts too near a separatrix to be sure are solved with a tighter solver; what stays unsure is an error. potential(x)
+  and field(t, y), the right-hand side for float64 y {n, 2}, come along.]],
+  example = "tide.data.landscape{n = 5}.y"}
 define{name = "data.mnist", args = "opts", returns = "{x =, y =}",
   options = {{"split", "train", "\"train\" (60000) or \"test\" (10000)", quote = true}, {"dir", nil, "folder of the four idx files, gzip or not"},
     {"n", nil, "only the first n"}},
   text = [[MNIST: x float32 N,1,28,28 in [0, 1]; y int64, digit + 1. Looks in dir, else TIDE_DATA/mnist, else the user's data folder; `tide
   data/fetch.lua mnist` gets the files.]], example = "tide.data.mnist{split = \"test\", n = 100}.x:shape()", run = false}
+define{name = "data.cifar10", args = "opts", returns = "{x =, y =}",
+  options = {{"split", "train", "\"train\" (50000) or \"test\" (10000)", quote = true}, {"dir", nil, "folder of the .bin files, gzip or not"},
+    {"n", nil, "only the first n; reads no more batches than that takes"}},
+  text = [[CIFAR-10 from its binary version: x float32 N,3,32,32 in [0, 1]; y int64, label + 1. Looks in dir, else TIDE_DATA/cifar10, else the user's data
+  folder; `tide data/fetch.lua cifar10 [FOLDER]` gets the files.]], example = "tide.data.cifar10{split = \"test\", n = 100}.x:shape()", run = false}
 define{name = "data.names", args = "", returns = "list", text = "Names of the data sets.", example = "tide.data.names()"}
 define{name = "data.folder", args = "name, dir", returns = "path",
   text = "Folder of a real data set: dir, else TIDE_DATA/name, else $XDG_DATA_HOME/tide/datasets/name.", example = "tide.data.folder(\"mnist\")"}

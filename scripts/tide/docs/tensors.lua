@@ -163,3 +163,7 @@ define{name = "tide.read_idx", args = "path, opts", returns = "tensor",
   options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"}},
   text = "Read one tensor from an idx file, the format of MNIST, gzip or not. Narrow integers come as int64, bytes as uint8.",
   example = "tide.read_idx(\"train-labels-idx1-ubyte.gz\", {limit = 1e6})", run = false}
+define{name = "tide.read_bytes", args = "path, opts", returns = "tensor",
+  options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"}},
+  text = "A whole file as uint8 numbers, unpacked if it is gzip: for formats that a script parses.",
+  example = "tide.read_bytes(\"test_batch.bin.gz\", {limit = 3e7})", run = false}
