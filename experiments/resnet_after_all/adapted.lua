@@ -13,7 +13,8 @@ local o = experiment.parse("Train with an adaption of the solver", {
   {"data", "spheres2", table.concat(models.names, ", ")}, {"preset", "as-stated", table.concat(models.presets, " or ")},
   {"rule", "steady", "steps: stated, published, steady; tolerances: published, corrected"}, {"method", "euler", "euler, midpoint, rk4; fehlberg21, dopri5"},
   {"seed", 1, "of weights and order of the batches"}, {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"},
-  {"train", 0, "training points; 0: the preset's"}, {"test", 0, "test points; 0: the preset's"}, {"records", 100, "rows"}, {"out", "adapted.csv", "the file to write"},
+  {"train", 0, "training points; 0: the preset's"}, {"test", 0, "test points; 0: the preset's"}, {"records", 100, "rows"}, {"out", "adapted.csv",
+    "the file to write"},
 }, arg)
 local adaptive = o.method == "fehlberg21" or o.method == "dopri5"
 local s = models.settings{data = o.data, preset = o.preset, method = o.method, setting = adaptive and 1e-6 or 1, seed = o.seed, data_seed = o["data-seed"],

@@ -30,7 +30,8 @@ local function attempt(fn, ...)
 end
 
 local history = {}
-local trained, message = attempt(models.train, s, model, train_data, {history = history, label = ("%s %s %s seed %d"):format(s.data, s.method, o.setting, s.seed)})
+local trained, message = attempt(models.train, s, model, train_data, {history = history, label = ("%s %s %s seed %d"):format(s.data, s.method,
+  o.setting, s.seed)})
 if trained and o.model ~= "" then tide.save(o.model, model) end
 
 local largest = 0

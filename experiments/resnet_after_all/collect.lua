@@ -110,4 +110,29 @@ function M.verdicts(rows, finer, threshold)
   return out
 end
 
+--- A row for a training with an adaption from its records (adapted.lua): the final accuracies and evaluations per iteration; the largest difference of
+-- the accuracies of the training solver and of the tight one, and how many records differ by more than 0.1; the mean share of labels that differ.
+function M.adapted(rows)
+  local last = rows[#rows]
+  local run = {data = last.data, preset = last.preset, method = last.method, rule = last.rule, seed = last.seed, accuracy = last.accuracy,
+    reference_accuracy = last.accuracy_reference, worst = 0, invalid = 0, records = #rows, flips = 0, nfe = last.nfe, value = last.value, var_log_h = 0 / 0}
+  for _, row in ipairs(rows) do
+    local change = math.abs(row.accuracy - row.accuracy_reference)
+    run.worst, run.flips = math.max(run.worst, change), run.flips + row.flips / #rows
+    if change > 0.1 + 1e-9 then run.invalid = run.invalid + 1 end
+  end
+  return run
+end
+
+--- The variance over the iterations of the second half of the log of the value (step size, number of steps, tolerance), from the rows of the looks.
+function M.variance_of_log(looks)
+  local last, n, sum, squares = looks[#looks].iteration, 0, 0, 0
+  for i = 2, #looks do
+    local from, v = math.max(looks[i - 1].iteration, last / 2), math.log(looks[i].value) -- the value of look i held since the look before
+    local weight = looks[i].iteration - from
+    if weight > 0 then n, sum, squares = n + weight, sum + weight * v, squares + weight * v * v end
+  end
+  return n > 0 and math.max(0, squares / n - (sum / n) ^ 2) or 0 / 0
+end
+
 return M

@@ -39,7 +39,8 @@ for seed = 1, o.seeds do
         local path = ("%s/%s.csv"):format(cells, name)
         local weights = ("%s/%s.safetensors"):format(cells, name)
         row[#row + 1] = {s = s, name = name, path = path, weights = o.models and weights or nil, cost = models.cost(s), command =
-          ("TIDE_QUIET=1 TIDE_THREADS=%d %s %s --data %s --preset %s --method %s --setting %s --seed %d --data-seed %d --iterations %d --train %d --test %d --out %s")
+          ("TIDE_QUIET=1 TIDE_THREADS=%d %s %s --data %s --preset %s --method %s --setting %s --seed %d --data-seed %d "
+            .. "--iterations %d --train %d --test %d --out %s")
           :format(o.threads, files.quote(arg[-1] or "tide"), files.quote(here .. "/cell.lua"), data, o.preset, method, setting, seed, o["data-seed"],
             o.iterations, o.train, o.test, files.quote(path)) .. (o.models and " --model " .. files.quote(weights) or "")}
       end

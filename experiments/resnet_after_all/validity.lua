@@ -1,7 +1,8 @@
 --- Is it still an ODE, and if not, why? (*ResNet After All?*, sections 1 and 4; figures 1 and 22)
 --
 -- Takes trained models of a grid (grid.lua --models) and writes, per data set: validity-DATA.csv, tests by finer solvers over the seeds; critical-DATA.csv,
--- verdict and critical number of steps of each model; crossings-DATA.csv, what a flow could not do; flows-DATA.csv, paths of some points.
+-- verdict and critical number of steps of each model; crossings-DATA.csv, what a flow could not do; steps-DATA.csv, accuracy with other numbers of
+-- steps; flows-DATA.csv, paths of some points.
 
 local here = arg[0]:match("^(.*)/") or "."
 local tide = require "tide"
@@ -9,7 +10,8 @@ local experiment = require "tide.experiment"
 local models = dofile(here .. "/models.lua")
 
 local o = experiment.parse("Tests that tell flows from ResNets", {
-  {"data", "spheres2", "one of spheres2, landscape, ..."}, {"preset", "as-stated", table.concat(models.presets, " or ")}, {"method", "euler", "of the training"},
+  {"data", "spheres2", "one of spheres2, landscape, ..."}, {"preset", "as-stated", table.concat(models.presets, " or ")}, {"method", "euler",
+    "of the training"},
   {"settings", "2,8,64,256", "numbers of steps"}, {"seeds", 5, "seeds 1 to this"}, {"points", 200, "points whose paths are compared"},
   {"paths", 60, "paths to draw"}, {"models", "runs/resnet_after_all/grid", "folder of the grid"}, {"out", "runs/resnet_after_all/validity", "output folder"},
 }, arg)
@@ -27,7 +29,9 @@ local function writer(name, columns) return tide.csv.writer(("%s/%s-%s.csv"):for
 local tests <close> = writer("validity", {"setting", "method", "steps", "factor", "finer", "accuracy", "accuracy_std", "flips", "flips_std", "distance",
   "distance_std", "nfe", "models", "failed"})
 local critical <close> = writer("critical", {"setting", "seed", "valid", "accuracy", "reference_accuracy", "worst", "critical_steps"})
-local crossings <close> = writer("crossings", {"setting", "seed", "points", "steep", "share", "negative", "steps_checked", "smallest", "lipschitz", "h_lipschitz"})
+local crossings <close> = writer("crossings", {"setting", "seed", "points", "steep", "share", "negative", "steps_checked", "smallest", "lipschitz",
+  "h_lipschitz"})
+local solves <close> = writer("steps", {"setting", "seed", "steps", "accuracy"})
 local flows <close> = writer("flows", {"setting", "seed", "point", "class", "t", "x", "y"})
 
 local function number(v) return v == nil and 0 / 0 or v end
@@ -42,6 +46,14 @@ local function write_paths(s, model, data)
   end
 end
 
+-- The accuracy with 1, 2, 4, ... steps of the training's method (figure 1 c, d).
+local function write_steps(s, model, data)
+  for power = 0, 10 do
+    local ok, result = pcall(tide.evaluate, model, data, {solver = models.solver(s, s.method, 1 << power), batch = #data.x})
+    solves:row{s.steps, s.seed, 1 << power, ok and result.accuracy or 0}
+  end
+end
+
 local _, data = models.data(settings(1, 1))
 local rows = {}
 for word in o.settings:gmatch("%d+") do
@@ -49,7 +61,8 @@ for word in o.settings:gmatch("%d+") do
   for seed = 1, o.seeds do trained[seed] = load(settings(steps, seed)) end
   local report = tide.ode.validity{models = trained, data = data}
   for _, r in ipairs(report.rows) do
-    tests:row{steps, r.method, number(r.setting), number(r.factor), r.finer and 1 or 0, number(r.accuracy), number(r.accuracy_std), number(r.flips), number(r.flips_std),
+    tests:row{steps, r.method, number(r.setting), number(r.factor), r.finer and 1 or 0, number(r.accuracy), number(r.accuracy_std), number(r.flips),
+      number(r.flips_std),
       number(r.distance), number(r.distance_std), r.nfe, r.models, r.failed}
   end
   local steep, negative, lipschitz = 0, 0, 0
@@ -62,6 +75,7 @@ for word in o.settings:gmatch("%d+") do
     steep, negative, lipschitz = steep + (paths.steep or 0) / o.seeds, negative + (turns.negative or 0) / (turns.points or 1) / o.seeds,
       lipschitz + why.h_lipschitz / o.seeds
     write_paths(settings(steps, seed), model, data)
+    write_steps(settings(steps, seed), model, data)
   end
   rows[#rows + 1] = {steps, report.verdict, ("%.1f %%"):format(100 * report.worst), report.critical and ("%.0f"):format(report.critical) or "-",
     ("%.0f"):format(steep), ("%.1f %%"):format(100 * negative), ("%.2f"):format(lipschitz)}

@@ -51,6 +51,13 @@ function M.column(rows, name)
   return out
 end
 
+--- A column in thousands, for axes whose numbers would be long.
+function M.thousands(rows, name)
+  local out = {}
+  for i, row in ipairs(rows) do out[i] = row[name] / 1000 end
+  return out
+end
+
 local viridis = {{68, 1, 84}, {71, 45, 123}, {59, 82, 139}, {44, 114, 142}, {33, 145, 140}, {40, 174, 128}, {94, 201, 98}, {173, 220, 48}}
 
 --- Colour of the i-th of n: viridis without its yellow, which is too light for thin lines.
@@ -69,7 +76,7 @@ local function ticks(values, tolerances)
   local v = tolerances and 10 ^ math.floor(math.log(low, 10)) or 1
   while v <= high * 1.01 do
     if v >= low * 0.99 then out[#out + 1] = {v, tolerances and ("10^{%d}"):format(math.floor(math.log(v, 10) + 0.5)) or ("%d"):format(v)} end
-    v = v * (tolerances and 10 or 4)
+    v = v * (tolerances and 10 or high > 16 * low and 4 or 2)
   end
   return out
 end
@@ -80,7 +87,8 @@ local function is_own(row) return row.test_method == row.method and row.factor =
 function M.overview(data, method, title)
   local rows = M.rows(data, function(r) return r.method == method and r.accuracy == r.accuracy end)
   local tolerances = method == "dopri5" or method == "fehlberg21"
-  local fig = plot.figure{title = title, xlabel = tolerances and "tolerance of the test" or "steps of the test", ylabel = "test accuracy", xlog = true, yrange = {0, 1},
+  local fig = plot.figure{title = title, xlabel = tolerances and "tolerance of the test" or "steps of the test", ylabel = "test accuracy", xlog = true,
+    yrange = {0, 1},
     xticks = ticks(M.column(rows, "test_setting"), tolerances), ratio = 0.75}
   local trained = M.split(rows, "setting")
   for i, group in ipairs(trained) do
@@ -88,14 +96,15 @@ function M.overview(data, method, title)
     for _, test in ipairs(M.split(group, "test_method")) do
       table.sort(test, function(a, b) return a.test_setting < b.test_setting end)
       fig:add("line", {x = M.column(test, "test_setting"), y = M.column(test, "accuracy"), color = color, marker = markers[test.key], size = 0.9,
-        linewidth = 0.8, dash = test.key ~= method and {3, 3} or nil, alpha = 0.55})
+        linewidth = 0.8, dash = test.key ~= method and {3, 3} or 1, alpha = 0.55})
     end
   end
   for i, group in ipairs(trained) do
     for _, row in ipairs(group) do
       if is_own(row) then
         local deviation = row.accuracy_std == row.accuracy_std and row.accuracy_std or 0
-        fig:add("line", {x = {row.test_setting}, y = {row.accuracy}, low = {row.accuracy - deviation}, high = {row.accuracy + deviation}, color = M.color(i, #trained),
+        fig:add("line", {x = {row.test_setting}, y = {row.accuracy}, low = {row.accuracy - deviation}, high = {row.accuracy + deviation},
+          color = M.color(i, #trained),
           marker = "circle", size = 2.1, linewidth = 1.5})
       end
     end
@@ -105,7 +114,7 @@ end
 
 --- Entries that explain markers: methods is a list of test methods.
 function M.explain(fig, methods, own)
-  fig:add("entry", {name = own or "tested as trained (mean ± deviation of the seeds)", color = "gray", marker = "circle", size = 2.1})
+  fig:add("entry", {name = own or "tested as trained (mean ± deviation of the seeds)", color = own and "blue" or "gray", marker = "circle", size = 2.1})
   for _, method in ipairs(methods) do
     fig:add("entry", {name = "tested with " .. M.methods[method], color = "gray", marker = markers[method], size = 0.9, linewidth = 0.8,
       dash = method ~= methods[1] and {3, 3} or nil})
@@ -139,7 +148,7 @@ local function seeds_panel(rows, title)
     for _, test in ipairs(M.split(seed, "test_method")) do
       table.sort(test, function(a, b) return a.test_setting < b.test_setting end)
       fig:add("line", {x = M.column(test, "test_setting"), y = M.column(test, "accuracy"), marker = markers[test.key], size = 0.9, linewidth = 0.8,
-        color = failed and "gray" or "sky", alpha = failed and 0.5 or 0.8, dash = test.key ~= seed[1].method and {3, 3} or nil})
+        color = failed and "gray" or "sky", alpha = failed and 0.5 or 0.8, dash = test.key ~= seed[1].method and {3, 3} or 1})
     end
     for _, row in ipairs(seed) do
       if is_own(row) then

@@ -77,9 +77,10 @@ local meta = {__name = "adaption", __index = methods}
 
 function methods.solver(self) return self.mixing and self.mixed or self.current end
 
--- Every `mix`-th training step is taken with a finer solver, so that the field cannot settle on the errors of the coarse one.
+-- Every `mix`-th training step is taken with a finer solver, so that the field cannot settle on the errors of the coarse one; every second one while
+-- the rule sees that it has.
 local function plan_next(self, iteration)
-  self.mixing = self.mixed ~= nil and self.mix > 0 and (iteration + 1) % self.mix == 0
+  self.mixing = self.mixed ~= nil and self.mix > 0 and (iteration + 1) % (self.rule.healing_now and 2 or self.mix) == 0
 end
 
 --- Look at a batch; returns true when the solver has changed.
@@ -89,8 +90,10 @@ function methods.observe(self, iteration, model, x, y, prediction, nfe)
     table.insert(self.recent, nfe)
     if #self.recent > 5 then table.remove(self.recent, 1) end
   end
-  plan_next(self, iteration)
-  if iteration < self.next_probe or mixed then return false end
+  if iteration < self.next_probe or mixed then
+    plan_next(self, iteration)
+    return false
+  end
   local before = self.rule.value
   local m = self.measure(self.rule, model, x, y, prediction, self.recent)
   local after = self.rule:next(m)
@@ -98,6 +101,7 @@ function methods.observe(self, iteration, model, x, y, prediction, nfe)
   self.next_probe = iteration + (self.rule.interval or self.every)
   self.history[#self.history + 1] = {iteration = iteration, value = before, next = after, train = m.train, test = m.test, distance = m.distance,
                                      nfe = m.nfe}
+  plan_next(self, iteration)
   if after == before then return false end
   self.current, self.mixed = self.options_of(after), self.mixed_of and self.mixed_of(after)
   return true

@@ -296,7 +296,8 @@ local function check_matrix(where, A, square)
     if A:rank() ~= 2 then raise(("%s: A must be a matrix, got shape {%s}"):format(where, table.concat(A:shape(), ", "))) end
     A = A:to("float64"):totable()
   end
-  if type(A) ~= "table" or type(A[1]) ~= "table" or #A[1] == 0 then raise(("%s: A must be a matrix (a tensor or rows of numbers), got %s"):format(where, show(A))) end
+  if type(A) ~= "table" or type(A[1]) ~= "table" or #A[1] == 0 then raise(("%s: A must be a matrix (a tensor or rows of numbers), got %s"):format(where,
+    show(A))) end
   local copy = {}
   for i, row in ipairs(A) do
     if type(row) ~= "table" or #row ~= #A[1] then raise(("%s: row %d of A must have %d numbers, as row 1"):format(where, i, #A[1])) end

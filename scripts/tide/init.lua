@@ -42,7 +42,8 @@ tide.tree = require "tide.tree"
 
 -- Sub-modules load on first use, so that a short script starts at once.
 local lazy = {nn = "tide.nn", optim = "tide.optim", data = "tide.data", plot = "tide.plot", csv = "tide.csv", help = "tide.help",
-              progress = "tide.progress", jobs = "tide.jobs", step_adaption = "tide.step_adaption", tolerance_adaption = "tide.tolerance_adaption", crossing = "tide.crossing"}
+              progress = "tide.progress", jobs = "tide.jobs", step_adaption = "tide.step_adaption", tolerance_adaption = "tide.tolerance_adaption",
+                crossing = "tide.crossing"}
 local lazy_functions = {train = "tide.train", evaluate = "tide.train", explain = "tide.explain"}
 setmetatable(tide, {__index = function(t, key)
   local name = lazy[key]

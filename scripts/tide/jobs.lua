@@ -56,7 +56,7 @@ function jobs.run(list, opts)
   local folder = os.tmpname()
   os.remove(folder)
   files.make_folder(folder)
-  local cleaner <close> = setmetatable({}, {__close = function() files.run("rm -r -- " .. files.quote(folder)) end})
+  local cleaner <close> = setmetatable({}, {__close = function() files.run("rm -r -- " .. files.quote(folder)) end}) -- luacheck: ignore cleaner
   prepare(list, folder)
   local total, failures, ended, cost = 0, {}, 0, 0
   for _, job in ipairs(list) do total = total + (job.cost or 1) end

@@ -85,9 +85,10 @@ local steady = rule_class(function(self, m)
   local e, since = m.distance, self.interval
   if not (e <= self.high) then -- NaN as well
     refine(self, e == e and math.min(e, 1) or 1)
+    self.healing_now = true
     return self.value
   end
-  self.above, self.refined, self.interval = nil, nil, math.min(self.every, 2 * since)
+  self.above, self.refined, self.healing_now, self.interval = nil, nil, false, math.min(self.every, 2 * since)
   if self.coarsened then
     self.coarsened = self.coarsened + since
     if self.coarsened > 2 * self.patience * self.every then self.coarsened = nil end -- it has held
@@ -204,7 +205,7 @@ end
 
 local new_spec = {
   rule = {"string|table", default = "steady"}, method = {"string", default = "euler"}, model = {"any"}, x = {"tensor"}, value = {"number"},
-  every = {"integer", default = 50, check = options.at_least(1)}, mix = {"integer", default = 10, check = options.at_least(0)},
+  every = {"integer", default = 50, check = options.at_least(1)}, mix = {"integer", default = 20, check = options.at_least(0)},
   threshold = {"number"}, max_steps = {"integer"}, min_steps = {"integer"}, span = {"number"}, high = {"number"}, low = {"number"}, patience = {"integer"},
   gain = {"number"}, healing = {"number"}, smallest_change = {"number"},
 }
@@ -219,6 +220,8 @@ local function rule_options(o, start)
   return out
 end
 
+local ACCURACY_WEIGHT = 1.5
+
 -- The batch once more with the finer solver; accuracies, distance and the retest of another step, with what they cost.
 local function measure(finer_of, options_of)
   return function(rule, model, x, y, prediction)
@@ -226,8 +229,8 @@ local function measure(finer_of, options_of)
     local better
     better, m.nfe = adaption.measured(function() return model(x, {solver = finer_of(rule.value)}) end)
     m.test, m.distance = better and adaption.accuracy(better, y), better and adaption.distance(prediction, better, y) or 1
-    -- Labels that change all one way are worse than as many that change in both.
-    if m.train and m.test then m.distance = math.max(m.distance, math.abs(m.train - m.test)) end
+    -- A change of the accuracy, which must stay below 0.1 (Algorithm 1), weighs more than labels that change both ways.
+    if m.train and m.test then m.distance = math.max(m.distance, ACCURACY_WEIGHT * math.abs(m.train - m.test)) end
     function m.retest(value)
       local again, nfe = adaption.measured(function() return model(x, {solver = options_of(value)}) end)
       m.nfe = m.nfe + nfe

@@ -157,7 +157,8 @@ end
 --- train{model=, data=, optimizer=, loss=, batch=, epochs= | iterations=, seed=, ...} -> history: a list of records {iteration, epoch, loss,
 -- accuracy, nfe_forward, nfe_backward, seconds}, means over the batches since the record before; history.loss etc. are the columns.
 -- adaption:solver() gives the solver options of the next step, adaption:observe(iteration, model, x, y, prediction, nfe) sees each batch
--- before the parameters change (see tide.step_adaption). callback(record, model) runs at each record and may return false to stop. A NaN loss or a failed solve is an error that names the iteration;
+-- before the parameters change (see tide.step_adaption). callback(record, model) runs at each record and may return false to stop. A NaN loss or a failed
+-- solve is an error that names the iteration;
 -- the records so far are in the table given as `history`.
 function M.train(opts)
   local o = check_arguments(opts)

@@ -260,7 +260,8 @@ local function conclude(report, o, train, steps)
   end
   report.valid = valid
   report.verdict = valid == #report.models and "valid" or valid == 0 and "not valid" or ("%d of %d valid"):format(valid, #report.models)
-  local lines = {("%s: solvers at least as fine change at most %.1f %% of the results (worst model; the limit is %g %%)"):format(report.verdict, 100 * report.worst,
+  local lines = {("%s: solvers at least as fine change at most %.1f %% of the results (worst model; the limit is %g %%)"):format(report.verdict,
+    100 * report.worst,
     100 * o.threshold)}
   if o.critical then
     local mean, deviation = statistics(critical)
@@ -304,7 +305,8 @@ end
 
 local crossing_spec = {
   model = {"any", required = true}, x = {"tensor"}, data = {"table"}, solver = {"table"}, points = {"integer", default = 200, check = options.at_least(1)},
-  same_step = {"boolean"}, largest_dim = {"integer", default = 16, check = options.at_least(1)}, iterations = {"integer", default = 50, check = options.at_least(1)},
+  same_step = {"boolean"}, largest_dim = {"integer", default = 16, check = options.at_least(1)}, iterations = {"integer", default = 50,
+    check = options.at_least(1)},
 }
 
 local why_meta = {__name = "crossings report", __tostring = function(r) return table.concat(r.lines, "\n") end}

@@ -117,7 +117,8 @@ tests["sines"] = function()
 end
 
 tests["misuse"] = function()
-  check_error('tide.data: unknown data set "mnst" (did you mean "mnist"?); valid are: flip1d, mnist, sines, spheres', function()
+  check_error('tide.data: unknown data set "mnst" (did you mean "mnist"?); valid are: cifar10, flip1d, landscape, mnist, sines, spheres, three_spheres',
+    function()
     return data.mnst
   end)
   check_error('did you mean "spheres"?', function() return data.sphere end)
@@ -129,7 +130,7 @@ tests["misuse"] = function()
   check_error('unknown dtype "f32"', data.spheres, {dtype = "f32"})
   check_error('split must be one of "train", "test"', data.mnist, {split = "valid"})
   check_error("n must be >= 1, got 0", data.mnist, {n = 0})
-  assert(table.concat(data.names(), " ") == "flip1d mnist sines spheres")
+  assert(table.concat(data.names(), " ") == "cifar10 flip1d landscape mnist sines spheres three_spheres")
   assert(data.folder("mnist", "/x") == "/x" and data.folder("mnist"):find("/mnist$"))
 end
 

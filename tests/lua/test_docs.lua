@@ -25,7 +25,8 @@ local writer = tide.csv.writer(os.tmpname(), {"a"})
 writer:discard()
 local kinds = {optimiser = methods_of(tide.optim.sgd(model, {lr = 1})), odeblock = methods_of(nn.odeblock(model)),
   odenet = methods_of(nn.odenet{dim = 2}), resnet = methods_of(nn.resnet{dim = 2}), figure = methods_of(plot.figure()),
-  writer = methods_of(writer), table = methods_of(tide.csv.parse("a\n1")), meter = methods_of(tide.progress.new{quiet = true}), adaption = methods_of(tide.step_adaption.new{value = 4}),
+  writer = methods_of(writer), table = methods_of(tide.csv.parse("a\n1")), meter = methods_of(tide.progress.new{quiet = true}),
+    adaption = methods_of(tide.step_adaption.new{value = 4}),
   report = require("tide.validity").methods}
 -- What objects use among themselves.
 local private = {figure = {one_panel = true, add_at = true}, meter = {observe = true, describe = true, draw = true, plain = true}}
@@ -51,7 +52,7 @@ end
 
 tests["every entry is about a function that exists"] = function()
   for name in pairs(entries) do
-    local first, rest = name:match("^(%a+)[.:](.+)$")
+    local first, rest = name:match("^([%a_]+)[.:](.+)$")
     local value = modules[first] or kinds[first]
     if first then
       for part in rest:gmatch("[%w_]+") do value = value and value[part] end
@@ -153,7 +154,7 @@ end
 tests["options and defaults are those of the code"] = function()
   for name, entry in pairs(entries) do
     if entry.options and calls[name] ~= false then
-      local module, last = name:match("^(%a+)[.:]([%w_]+)$")
+      local module, last = name:match("^([%a_]+)[.:]([%w_]+)$")
       local kind = module == "plot" and require("tide.plot.series").kinds[last]
       local call = calls[name] or function() modules[module][last]({}, {}) end
       local spec = kind and kind.spec or spec_of(call)

@@ -426,6 +426,21 @@ tests["read_idx"] = function()
   end)
 end
 
+tests["read_bytes"] = function()
+  with_path(".bin", function(path)
+    write_file(path, "\0\1\255")
+    check(tide.read_bytes(path), "uint8", {3}, {0, 1, 255})
+    write_file(path, "")
+    assert(#tide.read_bytes(path) == 0)
+    os.execute(("printf abcabcabc | gzip -c > '%s'"):format(path))
+    check(tide.read_bytes(path), "uint8", {9}, {97, 98, 99, 97, 98, 99, 97, 98, 99})
+    check_error("more than 8 bytes", tide.read_bytes, path, {limit = 8})
+    write_file(path, "\x1f\x8b\8oops")
+    check_error(('read_bytes: cannot read "%s"'):format(path), tide.read_bytes, path)
+    check_error("read_bytes: cannot read", tide.read_bytes, "/nowhere/x.bin")
+  end)
+end
+
 tests["MNIST"] = function()
   local folder = os.getenv "TIDE_DATA"
   if not folder then return "skip: TIDE_DATA is not set" end

@@ -311,7 +311,8 @@ tests["weights that were saved come back"] = function()
     nn.odenet{dim = 2, hidden = 4}, weights)
   weights.out = nil
   check_error("nn.load: weights lack out.bias, float32 {1}", nn.load, b, weights)
-  check_error("nn.load: the model has no scale; the weights are of another model", nn.load, nn.linear(2, 2), {weight = tide.ones{2, 2}, bias = tide.ones{2}, scale = tide.ones{2}})
+  check_error("nn.load: the model has no scale; the weights are of another model", nn.load, nn.linear(2, 2), {weight = tide.ones{2, 2},
+    bias = tide.ones{2}, scale = tide.ones{2}})
   check_error("nn.load: expected a model and a table of weights", nn.load, b, 3)
   assert((before - b(x)):abs():max():item() == 0) -- a refused load changes nothing
   os.remove(path)

@@ -260,7 +260,8 @@ define{name = "data.sines", args = "opts", returns = "{x =, y =}",
   text = "Two sine curves, one above the other: x {n, dim}; y {n, 1} is +1 for the upper and -1 for the lower one.",
   example = "tide.data.sines{n = 10}.x:shape()"}
 define{name = "data.three_spheres", args = "opts", returns = "{x =, y =}",
-  options = {{"dim", 2, "dimension"}, {"n", 2000, "points"}, {"radii", {{0.1, 0.15}, {0.25, 0.3}, {0.4, 0.45}}, "{low, high} of each shell, from the inside out"},
+  options = {{"dim", 2, "dimension"}, {"n", 2000, "points"}, {"radii", {{0.1, 0.15}, {0.25, 0.3}, {0.4, 0.45}},
+    "{low, high} of each shell, from the inside out"},
     {"classes", {1, 2, 1}, "class of each shell"}, {"seed", 1, ""}, float},
   text = [[Concentric shells of the step-size paper (section 3.1): x {n, dim}; y {n}, int64, 2 for the shell in the middle. Classes are equally large; so
   are the shells of a class.]], example = "tide.data.three_spheres{dim = 3, n = 8}.y"}
@@ -270,7 +271,8 @@ define{name = "data.landscape", args = "opts", returns = "{x =, y =, minima =, b
     {"potential", nil, "function(x) on tensors, in place of minima, barriers, scale"}, {"starts", nil, "tensor {n, 2} of x and v, in place of random ones"},
     {"rest", 0.01, "at rest: this share of the energy needed to leave the minimum is left"}, {"seed", 1, ""}, float},
   text = [[A particle rolls in a potential with friction until it rests (the step-size paper, equation 4): x {n, 2} holds place and velocity at the start, y {n}
-  the minimum where it ends, counted from the left. Starts too near a separatrix to be sure are solved with a tighter solver; what stays unsure is an error. potential(x)
+  the minimum where it ends, counted from the left. Starts too near a separatrix to be sure are solved with a tighter solver; what stays unsure is an
+  error. potential(x)
   and field(t, y), the right-hand side for float64 y {n, 2}, come along.]],
   example = "tide.data.landscape{n = 5}.y"}
 define{name = "data.mnist", args = "opts", returns = "{x =, y =}",

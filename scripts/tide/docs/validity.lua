@@ -40,7 +40,8 @@ define{name = "crossing.inversions", args = "states", returns = "table",
   example = "tide.crossing.inversions(tide.tensor{{0, 1}, {1, 0}}).count"}
 define{name = "crossing.intersections", args = "states, opts", returns = "table",
   options = {{"same_step", false, "only paths within one step"}, {"angle", 30, "degrees from which a crossing is steep"}, {"keep", 100, "crossings listed"}},
-  text = [[states {times, points, 2}: crossings, steep ones, touches, overlaps, share of the points on a path with a crossing. Polygons along one smooth path may weave at
+  text = [[states {times, points, 2}: crossings, steep ones, touches, overlaps, share of the points on a path with a crossing. Polygons along one smooth
+  path may weave at
   small angles; steep crossings tell of steps too long.]],
   example = "tide.crossing.intersections(tide.tensor{{{0, 0}, {0, 1}}, {{1, 1}, {1, 0}}}).crossings"}
 define{name = "crossing.determinant", args = "A", returns = "number", text = "Of a small square matrix, tensor or rows.",
@@ -70,9 +71,11 @@ define{name = "step_adaption.new", args = "opts", returns = "adaption",
     {"threshold", nil, "\"stated\", \"published\": change of the accuracy that counts; 0.1"}, {"span", nil, "the same: of the integration; 1"},
     {"max_steps", nil, "500"}, {"min_steps", nil, "\"steady\": half the first value"}, {"high", nil, "\"steady\": refine above this distance; 0.08"},
     {"low", nil, "\"steady\": coarsen below it; 0.04"}, {"patience", nil, "\"steady\": full intervals below low before coarsening; 4"},
-    {"gain", nil, "\"steady\": power of the ratio that the steps follow; 0.7"}, {"healing", nil, "\"steady\": a fall by this factor since a refinement is waited for; 0.8"},
+    {"gain", nil, "\"steady\": power of the ratio that the steps follow; 0.7"}, {"healing", nil,
+      "\"steady\": a fall by this factor since a refinement is waited for; 0.8"},
     {"smallest_change", nil, "\"steady\": of the number of steps; 1.1"}},
-  text = [[Keeps a model an ODE while it is trained with a fixed-step method: tide.train{adaption = ...} asks it for the solver and shows it every batch. "stated" is
+  text = [[Keeps a model an ODE while it is trained with a fixed-step method: tide.train{adaption = ...} asks it for the solver and shows it every batch.
+  "stated" is
   Algorithm 1 of ResNet After All?, "published" the authors' code, "steady" ours: it looks at a continuous distance between the predictions of the training
   solver and a finer one, holds a whole number of steps while that lies in a band, and coarsens with growing patience. history lists the looks.]],
   example = "tide.step_adaption.new{rule = \"stated\", value = 0.25}:solver()"}
@@ -96,13 +99,15 @@ define{name = "tolerance_adaption.new", args = "opts", returns = "adaption",
     {"dtype", "float32", "\"float32\" or \"float64\"", quote = true}, {"threshold", nil, "0.1"}, {"smallest", nil, "1e-8"}, {"largest", nil, "1"}},
   text = "The same for adaptive solvers: rtol = atol follow the rule (ResNet After All?, appendix B.6). See help(\"step_adaption.new\").",
   example = "tide.tolerance_adaption.new{value = 1e-4}:solver().rtol"}
-define{name = "tolerance_adaption.rule", args = "name, opts", returns = "rule", text = "A rule alone, without solves; m as for step_adaption.rule, retest gives accuracy and nfe.",
+define{name = "tolerance_adaption.rule", args = "name, opts", returns = "rule",
+  text = "A rule alone, without solves; m as for step_adaption.rule, retest gives accuracy and nfe.",
   example = "tide.tolerance_adaption.rule(\"corrected\", {value = 1e-4}):next{train = 0.9, test = 0.7}"}
 
 help.topic "Grids of runs"
 define{name = "jobs.run", args = "list, opts", returns = "list of failures",
   options = {{"parallel", nil, "processes at a time; default tide.threads()"}, {"label", "jobs", "in front of the progress", quote = true},
     {"quiet", false, "print nothing"}},
-  text = [[Run commands {command = for the shell, name =, cost =} as independent processes with a progress bar and the time left, weighed by cost. Ctrl-C ends them all.
+  text = [[Run commands {command = for the shell, name =, cost =} as independent processes with a progress bar and the time left, weighed by cost. Ctrl-C
+  ends them all.
   Let each write one file, complete or not at all, and list those that are missing: so a grid resumes.]],
   example = "tide.jobs.run({{command = \"true\"}, {command = \"exit 3\", name = \"b\"}}, {quiet = true})[1].status"}

@@ -1,0 +1,98 @@
+-- tide.jobs, and what experiments build on it: grids that were killed go on where they stopped.
+local tide = require "tide"
+local files = require "tide.files"
+
+local tests = {}
+
+local function check_error(words, fn, ...)
+  local ok, message = pcall(fn, ...)
+  assert(not ok, "an error was expected: " .. words)
+  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
+end
+
+local function with_folder(fn)
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(tide.core.mkdir(folder))
+  local ok, message = pcall(fn, folder)
+  os.execute("rm -rf " .. files.quote(folder))
+  if not ok then error(message, 0) end
+end
+
+local function lines_of(command)
+  local list, pipe = {}, io.popen(command)
+  for line in pipe:lines() do list[#list + 1] = line end
+  pipe:close()
+  return list
+end
+
+tests["all jobs run; failures carry status and last line"] = function()
+  with_folder(function(folder)
+    local list = {}
+    for i = 1, 5 do list[i] = {command = ("echo it\\'s %d > %s/%d"):format(i, folder, i)} end
+    list[6] = {command = "echo first; echo 'the reason' >&2; exit 3", name = "bad"}
+    list[7] = {command = "kill -9 $$", name = "killed"}
+    local failures = tide.jobs.run(list, {parallel = 3, quiet = true})
+    for i = 1, 5 do assert(files.read(("%s/%d"):format(folder, i)) == ("it's %d\n"):format(i)) end
+    table.sort(failures, function(a, b) return a.status < b.status end)
+    assert(#failures == 2 and failures[1].job.name == "bad" and failures[1].status == 3 and failures[1].message == "the reason")
+    assert(failures[2].job.name == "killed" and failures[2].status == 137)
+  end)
+end
+
+tests["so many at a time, and no more"] = function()
+  with_folder(function(folder)
+    local list = {}
+    for i = 1, 6 do
+      list[i] = {command = ("cd %s && mkdir run%d && ls -d run* | wc -l >> counts && sleep 0.15 && rmdir run%d"):format(files.quote(folder), i, i)}
+    end
+    assert(#tide.jobs.run(list, {parallel = 2, quiet = true}) == 0)
+    local most = 0
+    for word in files.read(folder .. "/counts"):gmatch("%d+") do most = math.max(most, tonumber(word)) end
+    assert(most == 2, most)
+  end)
+end
+
+tests["nothing to do, and misuse"] = function()
+  assert(#tide.jobs.run({}) == 0)
+  check_error("jobs.run: list must be a list", tide.jobs.run, 3)
+  check_error("jobs.run: job 1 must be a table with command = string", tide.jobs.run, {"ls"})
+  check_error("jobs.run: cost of job 1 must be a number > 0, got 0", tide.jobs.run, {{command = "true", cost = 0}})
+  check_error("parallel must be >= 1, got 0", tide.jobs.run, {{command = "true"}}, {parallel = 0})
+end
+
+-- A grid of six cells, killed after the first; the second run makes the others only, and the tables are complete.
+tests["a killed grid resumes"] = function()
+  if not tide.core.exists("./tide") then return "skip: ./tide is not built" end
+  with_folder(function(folder)
+    local command = ("./tide experiments/resnet_after_all/grid.lua --data spheres2 --methods euler --settings 1,2,4 --seeds 2 --iterations 400 "
+      .. "--train 200 --test 50 --parallel 1 --out %s"):format(files.quote(folder))
+    local pid = lines_of(("TIDE_QUIET=1 %s >/dev/null 2>&1 & echo $!"):format(command))[1]
+    local list = "ls -i " .. files.quote(folder) .. "/cells 2>/dev/null"
+    for _ = 1, 200 do
+      if #lines_of(list) >= 1 then break end
+      os.execute("sleep 0.05")
+    end
+    os.execute("kill -9 " .. pid)
+    local before, last = nil, -1 -- the cell that ran may come to its end, no new one starts
+    repeat
+      before, last = lines_of(list), before and #before or -1
+      os.execute("sleep 0.4")
+    until #before == last
+    assert(#before >= 1 and #before < 6, #before)
+    local output = table.concat(lines_of("TIDE_QUIET=1 " .. command .. " 2>&1"), "\n")
+    assert(output:find(("6 cells, %d of them done"):format(#before), 1, true), output)
+    local after = {}
+    for _, line in ipairs(lines_of(list)) do after[line] = true end
+    for _, line in ipairs(before) do assert(after[line], "made again: " .. line) end -- same file, not a new one
+    local grid, seeds = tide.csv.read(folder .. "/grid.csv"), tide.csv.read(folder .. "/seeds.csv")
+    assert(#grid:group("setting") == 3 and #seeds:group("setting", "seed") == 6)
+    for _, name in ipairs(lines_of("ls " .. files.quote(folder) .. "/cells")) do assert(name:find("%.csv$"), name) end -- nothing half-written
+    local again = table.concat(lines_of("TIDE_QUIET=1 " .. command .. " --collect 2>&1"), "\n")
+    assert(again:find("6 cells, 6 of them done", 1, true))
+    -- other settings are other cells: what is there does not count
+    assert(table.concat(lines_of("TIDE_QUIET=1 " .. command:gsub("400", "401") .. " --collect 2>&1"), "\n"):find("6 cells, 0 of them done", 1, true))
+  end)
+end
+
+return tests
