@@ -12,33 +12,41 @@ local o = experiment.parse("Train with adaptions of the solver", {
   {"data", "spheres2,landscape", "one or more of " .. table.concat(models.names, ",")}, {"preset", "as-stated", table.concat(models.presets, " or ")},
   {"method", "euler", "euler, midpoint, rk4; fehlberg21, dopri5"}, {"rules", "stated,published,steady", "for tolerances: published,corrected"},
   {"seeds", 5, "seeds 1 to this"}, {"iterations", 0, "0: the preset's"}, {"train", 0, "training points; 0: the preset's"},
-  {"test", 0, "test points; 0: the preset's"}, {"records", 100, "rows per training"}, {"parallel", tide.threads(), "trainings at a time"},
+  {"test", 0, "test points; 0: the preset's"}, {"records", 100, "rows per training"},
+  {"high", 0.0, "see adapted.lua"}, {"parallel", tide.threads(), "trainings at a time"},
   {"threads", 1, "threads of each"}, {"collect", false, "run nothing, collect what is there"}, {"out", "runs/resnet_after_all/adaption", "output folder"},
 }, arg)
 local cells = experiment.folder(experiment.folder(o.out) .. "/cells")
+
+-- A training is done when its file was made with these settings.
+local function read(cell, key)
+  local result = files.exists(cell[key]) and tide.csv.read(cell[key])
+  for _, comment in ipairs(result and result.comments or {}) do
+    if comment == cell.config then return result end
+  end
+end
 
 local plan, missing = {}, {}
 for seed = 1, o.seeds do
   for data in o.data:gmatch("[^,]+") do
     for rule in o.rules:gmatch("[^,]+") do
-      local name = ("%s-%s-%s-%s-seed%d"):format(data, o.preset, o.method, rule, seed)
-      local path = ("%s/%s.csv"):format(cells, name)
-      local cell = {name = name, path = path, probes = path:gsub("%.csv$", "-probes.csv"), cost =
-        models.cost(models.settings{data = data, preset = o.preset, method = "euler", setting = 32, seed = seed, iterations = o.iterations}), command =
-        ("TIDE_QUIET=1 TIDE_THREADS=%d %s %s --data %s --preset %s --method %s --rule %s --seed %d --iterations %d --train %d --test %d --records %d --out %s")
-        :format(o.threads, files.quote(arg[-1] or "tide"), files.quote(here .. "/adapted.lua"), data, o.preset, o.method, rule, seed, o.iterations, o.train,
-          o.test, o.records, files.quote(path))}
+      local s = models.adapted({data = data, preset = o.preset, method = o.method, seed = seed, iterations = o.iterations, train = o.train,
+        test = o.test}, rule, o.records, o.high)
+      local path = ("%s/%s-%s-%s-%s-seed%d.csv"):format(cells, data, o.preset, o.method, rule, seed)
+      local command = ("TIDE_QUIET=1 TIDE_THREADS=%d %s %s --data %s --preset %s --method %s --rule %s --seed %d --iterations %d --train %d --test %d "
+        .. "--records %d --high %g --out %s"):format(o.threads, files.quote(arg[-1] or "tide"), files.quote(here .. "/adapted.lua"), data, o.preset,
+        o.method, rule, seed, o.iterations, o.train, o.test, o.records, o.high, files.quote(path))
+      local cell = {name = path, path = path, probes = path:gsub("%.csv$", "-probes.csv"), config = "config: " .. models.config(s), command = command,
+                    cost = models.cost(s)}
       plan[#plan + 1] = cell
-      if not files.exists(path) then missing[#missing + 1] = cell end
+      if not read(cell, "path") then missing[#missing + 1] = cell end
     end
   end
 end
 print(("%d trainings, %d of them done"):format(#plan, #plan - #missing))
 local failures = o.collect and {} or jobs.run(missing, {parallel = o.parallel, label = "adaption"})
 
-local function reader(key)
-  return function(cell) return files.exists(cell[key]) and tide.csv.read(cell[key]) or nil end
-end
+local function reader(key) return function(cell) return read(cell, key) end end
 local traces, trace_names, commits = collect.rows(plan, reader "path")
 local probes, probe_names = collect.rows(plan, reader "probes")
 local comments = experiment.provenance(arg)

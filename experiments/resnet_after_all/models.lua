@@ -94,9 +94,21 @@ end
 --- Everything that the numbers of a run depend on, in one line: runs are the same when their lines are.
 function M.config(s)
   local words = {}
-  for key, value in pairs(s) do words[#words + 1] = ("%s=%s"):format(key, type(value) == "table" and table.concat(value, "x") or tostring(value)) end
+  for key, value in pairs(s) do
+    words[#words + 1] = ("%s=%s"):format(key, type(value) == "table" and table.concat(value, "x") or type(value) == "number" and ("%.15g"):format(value)
+      or tostring(value))
+  end
   table.sort(words)
   return table.concat(words, " ")
+end
+
+--- The settings of a training with an adaption: it starts with what its rule says, not with a number of steps.
+function M.adapted(o, rule, records, high)
+  local adaptive_method = adaptive[o.method] ~= nil
+  o.setting = adaptive_method and 1e-6 or 1
+  local s = M.settings(o)
+  s.steps, s.tolerance, s.rule, s.records, s.high = nil, nil, rule, records, high
+  return s
 end
 
 --- Training and test set. The points depend on data_seed alone, so that seeds differ in weights and order of the batches.
@@ -120,7 +132,7 @@ end
 
 --- The model, untrained: an autonomous field with Kaiming initialisation (zero biases), then a linear layer. No upstream layers (section 4.1).
 function M.model(s)
-  local solver = M.solver(s, s.method, s.steps or s.tolerance)
+  local solver = M.solver(s, s.method, s.steps or s.tolerance or adaptive[s.method] and 1e-6 or 1)
   if s.kind == "vector" then
     return tide.nn.odenet{dim = s.dim, hidden = s.hidden, out = s.classes, time = false, init = "kaiming", solver = solver, seed = s.seed}
   end
