@@ -80,7 +80,7 @@ function methods.solver(self) return self.mixing and self.mixed or self.current 
 -- Every `mix`-th training step is taken with a finer solver, so that the field cannot settle on the errors of the coarse one; every second one while
 -- the rule sees that it has.
 local function plan_next(self, iteration)
-  self.mixing = self.mixed ~= nil and self.mix > 0 and (iteration + 1) % (self.rule.healing_now and 2 or self.mix) == 0
+  self.mixing = self.mixed ~= nil and self.mix > 0 and (iteration + 1) % (self.rule.out_of_band and 2 or self.mix) == 0
 end
 
 --- Look at a batch; returns true when the solver has changed.

@@ -4,9 +4,9 @@
 --   "stated"     Algorithm 1 of the paper: half the step when the accuracy moves by more than 0.1, else 1.1 times the step
 --   "published"  the authors' code: as stated, with a finer test solver, a retest of the larger step, and a bound on the number of steps
 --   "steady"     ours. Both rules above must overstep the limit again and again to know where it is. This one reads a signal that says how far
---                off the limit is (adaption.distance), leaves the whole number of steps alone while it lies in a band, refines in proportion
---                when it is above, and coarsens after a patience that doubles with each failure. Some training steps are taken with the finer
---                solver, so that the field cannot settle on the errors of the coarse one.
+--                off the limit is (adaption.distance, and the change of the accuracy), leaves the whole number of steps alone while it lies in a
+--                band, refines in proportion when it is above, and coarsens after a patience that doubles with each failure. Some training steps
+--                are taken with a finer solver, so that the field cannot settle on the errors of the coarse one.
 
 local core = require "tide.core"
 local adaption = require "tide.adaption"
@@ -85,10 +85,10 @@ local steady = rule_class(function(self, m)
   local e, since = m.distance, self.interval
   if not (e <= self.high) then -- NaN as well
     refine(self, e == e and math.min(e, 1) or 1)
-    self.healing_now = true
+    self.out_of_band = true
     return self.value
   end
-  self.above, self.refined, self.healing_now, self.interval = nil, nil, false, math.min(self.every, 2 * since)
+  self.above, self.refined, self.out_of_band, self.interval = nil, nil, false, math.min(self.every, 2 * since)
   if self.coarsened then
     self.coarsened = self.coarsened + since
     if self.coarsened > 2 * self.patience * self.every then self.coarsened = nil end -- it has held
@@ -220,7 +220,7 @@ local function rule_options(o, start)
   return out
 end
 
-local ACCURACY_WEIGHT = 1.5
+local ACCURACY_WEIGHT = 1.5 -- so that the top of the band, 0.1, is a change of the accuracy by 0.067
 
 -- The batch once more with the finer solver; accuracies, distance and the retest of another step, with what they cost.
 local function measure(finer_of, options_of)
