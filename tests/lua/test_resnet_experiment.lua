@@ -106,8 +106,8 @@ tests["collect: an adapted training"] = function()
   near(run.worst, 0.15)
   near(run.flips, 0.2)
   assert(run.invalid == 1 and run.nfe == 12 and run.records == 3)
-  -- looks at 1, 51, 101: in the second half (51 to 101) the value was that of the look at 101
-  near(collect.variance_of_log{{iteration = 1, value = 3}, {iteration = 51, value = 5}, {iteration = 101, value = 8}}, 0)
+  -- looks at 0, 50, 100: in the second half the value was that of the look at 100
+  near(collect.variance_of_log{{iteration = 0, value = 3}, {iteration = 50, value = 5}, {iteration = 100, value = 8}}, 0)
   -- halves of equal length at 2 and 8: the variance of the log is (log 4 / 2)^2
   near(collect.variance_of_log{{iteration = 0, value = 9}, {iteration = 50, value = 7}, {iteration = 75, value = 2}, {iteration = 100, value = 8}},
     (math.log(4) / 2) ^ 2)
