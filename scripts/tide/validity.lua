@@ -135,7 +135,7 @@ end
 local columns = {"method", "setting", "factor", "finer", "trained", "adaptive", "accuracy", "accuracy_std", "flips", "flips_std", "distance", "distance_std",
                  "largest", "nfe", "models", "failed"}
 
---- Write the rows as CSV, for plots/resnet_validity.lua.
+--- Write the rows as CSV, for plots/validity.lua.
 function methods.write(self, path, comments)
   local csv = require "tide.csv"
   local rows = {}

@@ -20,7 +20,7 @@ define{name = "ode.validity", args = "opts", returns = "report",
   print(tide.ode.validity{model = m, data = {x = x, y = tide.tensor({1, 2, 1, 2}, {dtype = "int64"})}, max_steps = 32})]]}
 define{name = "report:text", args = "", returns = "string", text = "The table and the verdict, as print(report) shows them.",
   example = "local report = tide.ode.validity  -- report:text()"}
-define{name = "report:write", args = "path, comments", returns = "path", text = "The rows of ode.validity's report as CSV.",
+define{name = "report:write", args = "path, comments", returns = "path", text = "The rows of ode.validity's report as CSV; plots/validity.lua draws it.",
   example = "local report = tide.ode.validity  -- report:write(\"validity.csv\")"}
 define{name = "ode.crossings", args = "opts", returns = "report",
   options = {{"model", nil, "trained; holds one ODE block with a fixed-step solver", required = true}, {"x", nil, "points to start from"},
