@@ -67,14 +67,22 @@ local failures = o.collect and {} or jobs.run(missing, {parallel = o.parallel, l
 local rows, names, commits = collect.rows(plan, read)
 local comments = experiment.provenance(arg)
 comments[2] = ("commit: cells %s, collected %s"):format(commits, comments[2]:sub(9))
-comments[#comments + 1] = ("%d of %d cells have no result"):format(#failures, #plan)
+local without = 0
+for _, cell in ipairs(plan) do without = without + (read(cell) and 0 or 1) end
+comments[#comments + 1] = ("%d of %d cells have no result"):format(without, #plan)
 tide.csv.write(o.out .. "/seeds.csv", names, rows, {comments = comments, digits = 6})
 tide.csv.write(o.out .. "/grid.csv", collect.columns, collect.summary(rows), {comments = comments, digits = 6})
 
+local verdicts = collect.verdicts(rows, models.finer)
+table.sort(verdicts, function(a, b)
+  if a.data ~= b.data then return a.data < b.data end
+  if a.method ~= b.method then return a.method < b.method end
+  return a.setting < b.setting
+end)
+local function percent(v) return v == v and ("%.1f %%"):format(100 * v) or "-" end
 local header, lines = {"data", "method", "setting", "seeds", "failed", "accuracy", "worst finer solver", "ODE?"}, {}
-for _, v in ipairs(collect.verdicts(rows, models.finer)) do
-  lines[#lines + 1] = {v.data, v.method, v.setting, v.seeds, v.failed, ("%.1f %%"):format(100 * v.accuracy), ("%.1f %%"):format(100 * v.worst),
-    ("%d of %d"):format(v.valid, v.seeds)}
+for i, v in ipairs(verdicts) do
+  lines[i] = {v.data, v.method, v.setting, v.seeds, v.failed, percent(v.accuracy), percent(v.worst), ("%d of %d"):format(v.valid, v.seeds)}
 end
 experiment.print_table(header, lines)
 print(("\nODE?: seeds for which no solver at least as fine changes the accuracy by more than 0.1\ntables: %s/grid.csv, seeds.csv"):format(o.out))

@@ -260,7 +260,7 @@ local function conclude(report, o, train, steps)
   end
   report.valid = valid
   report.verdict = valid == #report.models and "valid" or valid == 0 and "not valid" or ("%d of %d valid"):format(valid, #report.models)
-  local lines = {("%s: solvers at least as fine change at most %.1f %% of the results (worst model; the limit is %g %%)"):format(report.verdict,
+  local lines = {("%s: solvers at least as fine change up to %.1f %% of the results (worst model; the limit is %g %%)"):format(report.verdict,
     100 * report.worst,
     100 * o.threshold)}
   if o.critical then
