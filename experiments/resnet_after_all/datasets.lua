@@ -7,7 +7,7 @@ local experiment = require "tide.experiment"
 local models = dofile(here .. "/models.lua")
 
 local o = experiment.parse("Data sets of the step-size paper, as tables", {
-  {"points", 2000, "points of each data set"}, {"paths", 60, "paths of the true flow"}, {"end", 40, "time at which they end"},
+  {"points", 2000, "points of each data set"}, {"paths", 40, "paths of the true flow"}, {"end", 12, "time at which they end"},
   {"out", "runs/resnet_after_all/datasets", "output folder"},
 }, arg)
 local out = experiment.folder(o.out)
@@ -30,7 +30,7 @@ local rows, values = {}, landscape.potential(xs):totable()
 for i, x in ipairs(xs:totable()) do rows[i] = {x, values[i]} end
 write("potential.csv", {"x", "potential"}, rows)
 
-local times, paths = tide.linspace(0, o["end"], 401, {dtype = "float64"}):totable(), {}
+local times, paths = tide.linspace(0, o["end"], 121, {dtype = "float64"}):totable(), {}
 local states = tide.odeint(landscape.field, landscape.x:slice(1, 1, o.paths):to("float64"), times, {method = "tsit5", rtol = 1e-8, atol = 1e-8}):totable()
 local class = landscape.y:totable()
 for p = 1, o.paths do

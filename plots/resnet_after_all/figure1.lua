@@ -1,4 +1,5 @@
--- Figure 1: spheres in the plane, trained with many and with few Euler steps: paths (a, b), accuracy of tests with other numbers of steps (c, d).
+-- Figure 1: spheres in the plane, trained with many and with few Euler steps: paths (a, b; most leave the frame), accuracy of tests with other numbers of
+-- steps (c, d).
 
 local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "common.lua")
 local plot = require "tide.plot"
@@ -14,7 +15,8 @@ return common.main("figure1", function(results)
   for i, steps in ipairs(shown) do
     local rows = common.rows(flows, function(r) return r.setting == steps and r.seed == 1 end)
     panels[i] = plot.figure{title = ("(%s) Paths, trained with %d Euler steps"):format(("ab"):sub(i, i), steps), xlabel = "x_1", ylabel = "x_2",
-      ratio = "square"}
+      ratio = 1, xrange = {-1.5, 1.5},
+      yrange = {-1.5, 1.5}}
     panels[i]:add("trajectories", {x = common.column(rows, "x"), y = common.column(rows, "y"), id = common.column(rows, "point"),
       class = common.column(rows, "class"), classes = classes, alpha = 0.8})
   end
