@@ -60,7 +60,7 @@ function jobs.run(list, opts)
   prepare(list, folder)
   local total, failures, ended, cost = 0, {}, 0, 0
   for _, job in ipairs(list) do total = total + (job.cost or 1) end
-  local meter <close> = progress.new{total = total, label = o.label, unit = "units", memory = math.huge, quiet = o.quiet}
+  local meter <close> = progress.new{total = 100, label = o.label, unit = "%", memory = math.huge, quiet = o.quiet}
   meter:update(0, {{"done", ("0/%d"):format(#list)}})
   local word = files.quote(folder)
   local pipe = io.popen(runner:format(o.parallel or core.threads(), word, word, word))
@@ -72,7 +72,7 @@ function jobs.run(list, opts)
       failures[#failures + 1] = {job = job, status = tonumber(status), message = last_line(("%s/%s.log"):format(folder, number))}
       meter:log(("%s failed: %s"):format(job.name or job.command, failures[#failures].message))
     end
-    meter:update(cost, {{"done", ("%d/%d"):format(ended, #list)}, {"failed", #failures}})
+    meter:update(100 * cost / total, {{"done", ("%d/%d"):format(ended, #list)}, {"failed", #failures}})
   end
   pipe:close()
   if ended < #list then core.raise(("jobs.run: stopped after %d of %d jobs"):format(ended, #list)) end
