@@ -6,7 +6,7 @@
 
 local here = arg[0]:match("^(.*)/") or "."
 local tide = require "tide"
-local experiment = require "tide.experiment"
+local experiment, files = require "tide.experiment", require "tide.files"
 local models = dofile(here .. "/models.lua")
 
 local o = experiment.parse("Train with an adaption of the solver", {
@@ -20,6 +20,7 @@ local o = experiment.parse("Train with an adaption of the solver", {
 local adaptive = o.method == "fehlberg21" or o.method == "dopri5"
 local s = models.adapted({data = o.data, preset = o.preset, method = o.method, seed = o.seed, data_seed = o["data-seed"],
   iterations = o.iterations, train = o.train, test = o.test}, o.rule, o.records, o.high)
+experiment.folder((files.split(o.out)))
 local train_data, test_data = models.data(s)
 local model = models.model(s)
 
@@ -72,3 +73,9 @@ tide.csv.write(o.out:gsub("%.csv$", "") .. "-probes.csv", {"data", "preset", "me
   "distance", "nfe"}, probes, {comments = comments, digits = 6})
 tide.csv.write(o.out, {"data", "preset", "method", "rule", "seed", "iteration", "value", "steps", "loss", "train_accuracy", "accuracy", "accuracy_midpoint",
   "accuracy_rk4", "accuracy_reference", "flips", "nfe", "seconds"}, rows, {comments = comments, digits = 6})
+
+local last = rows[#rows]
+print(last and ("%s, %s, seed %d: accuracy %.1f %%, with a tight solver %.1f %%, %.1f evaluations per iteration, %g steps at the end"):format(s.data,
+  o.rule, s.seed,
+  100 * last.accuracy, 100 * last.accuracy_reference, last.nfe, last.steps) or "failed: " .. tostring(message))
+print("tables: " .. o.out .. ", ...-probes.csv")

@@ -5,7 +5,7 @@
 
 local here = arg[0]:match("^(.*)/") or "."
 local tide = require "tide"
-local experiment = require "tide.experiment"
+local experiment, files = require "tide.experiment", require "tide.files"
 local models = dofile(here .. "/models.lua")
 
 local o = experiment.parse("Train with one solver, test with many", {
@@ -17,6 +17,8 @@ local o = experiment.parse("Train with one solver, test with many", {
 }, arg)
 local s = models.settings{data = o.data, preset = o.preset, method = o.method, setting = tonumber(o.setting), seed = o.seed, data_seed = o["data-seed"],
   iterations = o.iterations, train = o.train, test = o.test}
+
+experiment.folder((files.split(o.out))) -- before the training, not after it
 
 local train_data, test_data = models.data(s)
 local model = models.model(s)
@@ -57,3 +59,14 @@ comments[#comments + 1] = "config: " .. models.config(s)
 if message then comments[#comments + 1] = "failed: " .. message end
 tide.csv.write(o.out, {"data", "preset", "method", "setting", "seed", "status", "test_method", "factor", "test_setting", "accuracy", "accuracy_published",
   "loss", "nfe", "chance", "train_loss", "train_accuracy", "seconds"}, rows, {comments = comments})
+
+local lines = {}
+for i, row in ipairs(rows) do
+  local finer = models.finer(s.method, s.steps or s.tolerance, {method = row.test_method, setting = row.test_setting, factor = row.factor})
+  lines[i] = {row.test_method, ("%g"):format(row.test_setting), finer and "yes" or "", row.accuracy == row.accuracy
+    and ("%.1f %%"):format(100 * row.accuracy) or "-",
+    ("%g"):format(row.nfe)}
+end
+print(("%s, trained with %s, %s, seed %d: %s"):format(s.data, s.method, o.setting, s.seed, status))
+experiment.print_table({"tested with", "setting", "at least as fine", "accuracy", "NFE"}, lines)
+print("table: " .. o.out)
