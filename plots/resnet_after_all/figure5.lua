@@ -15,7 +15,7 @@ local function panel(rows, column, options)
 end
 
 return common.main("figure5", function(results)
-  local panels = {columns = 3, legend = "none"}
+  local panels = {columns = 3, legend = "none", title = "Step adaption: a colour per seed"}
   for _, folder in ipairs{"adaption", "adaption-mnist"} do
     local data = common.read(results, folder .. "/traces.csv", {"data", "method", "rule", "seed", "iteration", "steps", "accuracy"})
     for _, set in ipairs(data and common.split(common.rows(data), "data") or {}) do
