@@ -220,6 +220,7 @@ static int program_make(lua_State *L)
     struct tape *t = recorder_check(L, 1)->tape;
     int n;
     int *outputs = nodes_check(L, t, 2, &n);
+    program_account(L);
     struct program_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->program = NULL;
     luaL_setmetatable(L, PROGRAM_TYPE);

@@ -33,6 +33,7 @@ struct session {
     struct tape *recording; /* innermost tape being recorded, borrowed from its recorder; NULL when none */
     struct recorder *recorder; /* its owner, a userdata that takes itself out of this list when it ends; see autodiff.c */
     size_t debt;            /* bytes of tensors made since the last full collection */
+    size_t live;            /* bytes of the engine that were alive after it */
     struct rng rng;         /* default generator */
 };
 struct session *session_get(lua_State *L);
@@ -41,6 +42,9 @@ struct session *session_get(lua_State *L);
  * the collector learns about the bytes. */
 struct value *value_push_empty(lua_State *L);
 void value_account(lua_State *L, const struct value *v);
+
+/* The same for programs, which take memory when they are made and when they first run: to be called before one is made. */
+void program_account(lua_State *L);
 
 /* Push a tensor whose reference is given away; on Lua's own memory errors the reference is lost, so use value_push_empty
  * where that matters. */

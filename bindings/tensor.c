@@ -18,15 +18,27 @@ struct value *value_push_empty(lua_State *L)
     return v;
 }
 
+static void collect(lua_State *L, struct session *s)
+{
+    s->debt = 0;
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    s->live = (size_t)memory_get_stats().live_bytes;
+}
+
 /* Tensor memory is invisible to Lua's collector, which would let garbage pile up; so its debt is kept here. */
 void value_account(lua_State *L, const struct value *v)
 {
     if (!v->tensor || !tensor_is_sole_owner(v->tensor)) return;
     struct session *s = session_get(L);
     s->debt += tensor_storage_bytes(v->tensor);
-    if (s->debt < MIN_DEBT || s->debt < (size_t)memory_get_stats().live_bytes / 2) return;
-    s->debt = 0;
-    lua_gc(L, LUA_GCCOLLECT, 0);
+    if (s->debt >= MIN_DEBT && s->debt >= (size_t)memory_get_stats().live_bytes / 2) collect(L, s);
+}
+
+void program_account(lua_State *L)
+{
+    struct session *s = session_get(L);
+    size_t live = (size_t)memory_get_stats().live_bytes;
+    if (live >= s->live + MIN_DEBT && live >= s->live + s->live / 2) collect(L, s);
 }
 
 void tensor_push(lua_State *L, struct tensor *owned)

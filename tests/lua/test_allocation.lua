@@ -138,6 +138,17 @@ tests["a compiled solve allocates nothing"] = function()
 end
 
 -- Blocks live after many steps are those after few: nothing piles up, whatever the collector does.
+-- Programs that are made and dropped, with arenas of 10 MB each: Lua's collector, which sees small userdata only, is told about them.
+tests["dropped programs do not pile up"] = function()
+  local x = tide.ones{20000, 16}
+  local most = 0
+  for i = 1, 80 do
+    tide.compile(function(v) return (v:matmul(tide.full({16, 64}, i)):tanh() * i):sum() end)(x)
+    most = math.max(most, tide.memory().live_bytes)
+  end
+  assert(most < 400e6, most)
+end
+
 tests["live memory does not grow"] = function()
   local model, x, y, loss = toy(adaptive)
   local step, optimizer = new_step(loss), tide.optim.adam(model, {lr = 0})
