@@ -117,8 +117,6 @@ function M.new(fields)
   return setmetatable(fields, meta)
 end
 
-M.methods = methods
-
 -- ---- checks that rules share ----
 
 --- The rule called `name` out of a table of constructors, or a rule of the caller's own: {value =, next = function(self, m)}.
