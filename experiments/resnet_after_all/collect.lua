@@ -1,5 +1,7 @@
 --- From the cells of a grid to tables: all rows, means over seeds, and which models are still ODEs.
 
+local stats = require "tide.plot.stats"
+
 local M = {}
 
 local test_keys = {"data", "preset", "method", "setting", "test_method", "factor", "test_setting"}
@@ -23,12 +25,10 @@ local function grouped(rows, keys)
 end
 M.grouped = grouped
 
---- Mean and standard deviation (n - 1; 0 for one value) of a list; nan for none.
+--- Mean and standard deviation of a list; nan for none, which a CSV file can hold.
 function M.statistics(values)
-  local n, mean, squares = #values, 0, 0
-  for _, v in ipairs(values) do mean = mean + v / n end
-  for _, v in ipairs(values) do squares = squares + (v - mean) ^ 2 end
-  return n > 0 and mean or 0 / 0, n > 1 and math.sqrt(squares / (n - 1)) or n == 1 and 0 or 0 / 0
+  local mean, deviation = stats.mean_deviation(values)
+  return mean or 0 / 0, deviation or 0 / 0
 end
 
 --- rows(plan, read) -> all rows of all cells, names of the columns, the commits that made them.

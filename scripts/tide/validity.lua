@@ -7,6 +7,7 @@ local experiment = require "tide.experiment"
 local flow = require "tide.flow"
 local ode = require "tide.ode"
 local options = require "tide.options"
+local stats = require "tide.plot.stats"
 local tensor = require "tide.tensor"
 local tree = require "tide.tree"
 
@@ -155,14 +156,6 @@ M.methods = methods
 
 local report_meta = {__name = "validity report", __index = methods, __tostring = methods.text}
 
-local function statistics(values)
-  local n, mean, squares = #values, 0, 0
-  if n == 0 then return nil, nil end
-  for _, v in ipairs(values) do mean = mean + v / n end
-  for _, v in ipairs(values) do squares = squares + (v - mean) ^ 2 end
-  return mean, n > 1 and math.sqrt(squares / (n - 1)) or 0
-end
-
 -- Means over the models of one test.
 local function summarise(test, results)
   local row = {method = test.method, setting = test.setting, factor = test.factor, finer = test.finer, trained = test.trained, adaptive = test.adaptive,
@@ -176,7 +169,7 @@ local function summarise(test, results)
       row.largest = math.max(row.largest or 0, r.largest)
     end
   end
-  for name, list in pairs(lists) do row[name], row[name .. "_std"] = statistics(list) end
+  for name, list in pairs(lists) do row[name], row[name .. "_std"] = stats.mean_deviation(list) end
   row.solved, row.nfe = row.models - row.failed, row.nfe or 0 / 0
   return row
 end
@@ -264,7 +257,7 @@ local function conclude(report, o, train, steps)
     100 * report.worst,
     100 * o.threshold)}
   if o.critical then
-    local mean, deviation = statistics(critical)
+    local mean, deviation = stats.mean_deviation(critical)
     report.critical, report.critical_std, report.critical_found = mean, deviation, #critical
     local what = steps and ("critical number of steps of %s"):format(tostring(train.method)) or "critical tolerance"
     local format = steps and "%.0f" or "%.1e"

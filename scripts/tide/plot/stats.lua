@@ -72,13 +72,19 @@ function stats.median_band(runs, opts)
   end)
 end
 
---- Mean and mean -+ standard deviation (n - 1 in the denominator) per x: {x, y, low, high, n}.
+--- Mean and standard deviation of a list (n - 1 in the denominator; 0 for a single value); nothing for an empty one.
+function stats.mean_deviation(values)
+  local n, mean, squares = #values, 0, 0
+  if n == 0 then return end
+  for _, v in ipairs(values) do mean = mean + v / n end
+  for _, v in ipairs(values) do squares = squares + (v - mean) ^ 2 end
+  return mean, n > 1 and math.sqrt(squares / (n - 1)) or 0
+end
+
+--- Mean and mean -+ standard deviation per x: {x, y, low, high, n}.
 function stats.mean_band(runs)
   return summarise("plot.mean_band", runs, function(values)
-    local mean, squares = 0, 0
-    for _, v in ipairs(values) do mean = mean + v / #values end
-    for _, v in ipairs(values) do squares = squares + (v - mean) ^ 2 end
-    local deviation = #values > 1 and math.sqrt(squares / (#values - 1)) or 0
+    local mean, deviation = stats.mean_deviation(values)
     return mean, mean - deviation, mean + deviation
   end)
 end
