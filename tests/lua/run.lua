@@ -2,6 +2,7 @@
 -- A test fails by raising; it is skipped by returning a string "skip: reason". The last line is "N passed, N failed[, N skipped]".
 
 local here = arg[0]:match("^(.*)/") or "."
+package.path = here .. "/?.lua;" .. package.path -- require "check"
 local verbose, files, filter = false, {}, nil
 for _, a in ipairs(arg) do
   if a == "-v" then verbose = true

@@ -1,15 +1,10 @@
 -- Step and tolerance adaption: the rules on sequences computed by hand, the finer solvers, and trainings with them.
+local check = require "check"
 local tide = require "tide"
 local steps, tolerances = tide.step_adaption, tide.tolerance_adaption
 local adaption = require "tide.adaption"
 
 local tests = {}
-
-local function check_error(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words)
-  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
-end
 
 local function near(a, b) assert(math.abs(a - b) <= 1e-12 * math.max(1, math.abs(b)), ("%.17g, expected %.17g"):format(a, b)) end
 
@@ -91,9 +86,9 @@ tests["finer solvers"] = function()
     assert(o.method == "midpoint" and math.ceil(1 / o.step_size - 1e-9) == expected, n)
   end
   is(steps.finer("published", "midpoint", 0.5), "rk4", (0.25 / 50) ^ 0.25)
-  check_error('the published rule trains with "euler" or "midpoint", got "rk4"', steps.finer, "published", "rk4", 0.5)
-  check_error('unknown method "eulr" (did you mean "euler"?)', steps.finer, "stated", "eulr", 0.5)
-  check_error('unknown rule "stable"', steps.finer, "stable", "euler", 0.5)
+  check.fails('the published rule trains with "euler" or "midpoint", got "rk4"', steps.finer, "published", "rk4", 0.5)
+  check.fails('unknown method "eulr" (did you mean "euler"?)', steps.finer, "stated", "eulr", 0.5)
+  check.fails('unknown rule "stable"', steps.finer, "stable", "euler", 0.5)
 end
 
 -- dy/dt = -a y: d0 = |y0|, d1 = a |y0|, d2 = a^2 |y0| in the RMS norm.
@@ -110,7 +105,7 @@ tests["the starting step is Hairer's, at most the span"] = function()
   near(steps.initial_step(model, x, {method = "rk4"}), math.min(100 * h0, (0.01 / d2) ^ 0.2))
   near(steps.initial_step(model, x, {published = true}), math.min(100 * h0, (0.01 / d2) ^ 0.5)) -- one column: the norms agree
   near(steps.initial_step(decay(1e-3, 2)), 1)
-  check_error("model must hold an ODE block", steps.initial_step, tide.nn.linear(2, 2), x)
+  check.fails("model must hold an ODE block", steps.initial_step, tide.nn.linear(2, 2), x)
 end
 
 tests["distance of predictions"] = function()
@@ -198,18 +193,18 @@ tests["training: tolerances"] = function()
 end
 
 tests["misuse"] = function()
-  check_error('step_adaption.new: unknown rule "statd" (did you mean "stated"?)', steps.new, {rule = "statd", value = 1})
-  check_error("give value", steps.new, {rule = "stated"})
-  check_error('unknown option "treshold" (did you mean "threshold"?)', steps.new, {rule = "stated", value = 1, treshold = 1})
-  check_error("low must be < high", steps.new, {value = 4, low = 0.3})
-  check_error("min_steps must be <= max_steps", steps.rule, "steady", {value = 4, min_steps = 8, max_steps = 4})
-  check_error("a rule of your own must be a table {value = number", steps.new, {rule = {value = "a"}})
-  check_error("smallest must be <= largest", tolerances.new, {smallest = 1e-2, largest = 1e-3})
-  check_error("tide.train: adaption must have the methods solver and observe", function()
+  check.fails('step_adaption.new: unknown rule "statd" (did you mean "stated"?)', steps.new, {rule = "statd", value = 1})
+  check.fails("give value", steps.new, {rule = "stated"})
+  check.fails('unknown option "treshold" (did you mean "threshold"?)', steps.new, {rule = "stated", value = 1, treshold = 1})
+  check.fails("low must be < high", steps.new, {value = 4, low = 0.3})
+  check.fails("min_steps must be <= max_steps", steps.rule, "steady", {value = 4, min_steps = 8, max_steps = 4})
+  check.fails("a rule of your own must be a table {value = number", steps.new, {rule = {value = "a"}})
+  check.fails("smallest must be <= largest", tolerances.new, {smallest = 1e-2, largest = 1e-3})
+  check.fails("tide.train: adaption must have the methods solver and observe", function()
     local model, d = small_task()
     train(model, d, {}, 1)
   end)
-  check_error("give solver or adaption, not both", function()
+  check.fails("give solver or adaption, not both", function()
     local model, d = small_task()
     tide.train{model = model, data = d, optimizer = "adam", iterations = 1, solver = {steps = 2}, adaption = steps.new{value = 4}, quiet = true}
   end)

@@ -1,4 +1,5 @@
 -- The contract, executable: each call as a new user would write it, with an assertion on what it means. Details are tested elsewhere.
+local check = require "check"
 local tide = require "tide"
 local nn, optim, data = tide.nn, tide.optim, tide.data
 
@@ -6,10 +7,8 @@ local F64 = {dtype = "float64"}
 local function t64(values) return tide.tensor(values, F64) end
 local function decay(_, y) return -y end
 
+local fails, near = check.fails, check.near
 local function equal(got, want) assert(got == want, ("got %s, expected %s"):format(got, want)) end
-local function near(got, want, tolerance)
-  assert(math.abs(got - want) <= (tolerance or 1e-12), ("got %.17g, expected %.17g"):format(got, want))
-end
 local function shape_is(x, ...) equal(table.concat(x:shape(), ","), table.concat({...}, ",")) end
 
 -- Dense values (nested or flat), within a tolerance; numbers as they come from reshape.
@@ -19,23 +18,6 @@ local function holds(x, want, tolerance)
   walk(want)
   equal(#got, #flat)
   for i, v in ipairs(flat) do near(got[i], v, tolerance or 1e-6) end
-end
-
-local function fails(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words[1])
-  for _, word in ipairs(words) do
-    assert(tostring(message):find(word, 1, true), ("%s\n  lacks: %s"):format(message, word))
-  end
-end
-
-local function with_folder(body)
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(os.execute("mkdir " .. folder))
-  local ok, message = pcall(body, folder)
-  os.execute("rm -r " .. folder)
-  if not ok then error(message, 0) end
 end
 
 -- Evaluations of f that a call cost.
@@ -60,7 +42,7 @@ local function interpreter(arguments, before)
 end
 
 tests["running: arguments, exit status, traceback"] = function()
-  with_folder(function(folder)
+  check.in_folder(function(folder)
     local script = folder .. "/script.lua"
     local file = assert(io.open(script, "w"))
     file:write('local tide = require "tide"\nprint(arg[0], arg[1], #arg, select("#", ...), tide.ones{2}[1])\n',
@@ -225,7 +207,7 @@ tests["tensors: printing"] = function()
 end
 
 tests["tensors: save and load"] = function()
-  with_folder(function(folder)
+  check.in_folder(function(folder)
     local t = {w = tide.randn({2, 3}, {seed = 1}), list = {t64{1, 2}, tide.tensor({1, 2}, {dtype = "int64"})}, s = tide.tensor(3),
                bytes = tide.tensor({0, 255}, {dtype = "uint8"})}
     for _, extension in ipairs{".npz", ".safetensors"} do
@@ -555,7 +537,7 @@ tests["optimisers: PyTorch's first step, defaults, state through a file"] = func
     opt:step{w = t64{1, -1}}
     near(model.w[1], 1 - change)
   end
-  with_folder(function(folder)
+  check.in_folder(function(folder)
     for kind in pairs(first) do
       local function run(parts)
         local model = {w = t64{1, 2}}

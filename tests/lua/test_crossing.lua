@@ -1,15 +1,10 @@
 -- Crossing tests on constructed cases: exact predicates, order on the line, paths in the plane, determinants, singular values, Lipschitz constants.
+local check = require "check"
 local tide = require "tide"
 local crossing = require "tide.crossing"
 
 local tests = {}
 local float64 = {dtype = "float64"}
-
-local function check_error(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words)
-  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
-end
 
 local function near(a, b, tolerance, what)
   assert(math.abs(a - b) <= (tolerance or 1e-12) * math.max(1, math.abs(b)), ("%s: %.17g, expected %.17g"):format(what or "value", a, b))
@@ -257,20 +252,20 @@ tests["Lipschitz constants of linear fields"] = function()
 end
 
 tests["misuse"] = function()
-  check_error("states must have shape {times, points, 2}, got {3, 4, 3}", crossing.intersections, tide.ones{3, 4, 3})
-  check_error("crossing.inversions: states must be a tensor {times, points, 1} or nested tables like it, got 3", crossing.inversions, 3)
-  check_error("states at two or more times are needed, got 1", crossing.inversions, {{{1}}})
-  check_error("states at time 2 have 1 points, at time 1 2", crossing.inversions, {{{1}, {2}}, {{1}}})
-  check_error("state 1 at time 2 must be finite numbers, got nan; use a smaller step", crossing.inversions, {{{1}}, {{0 / 0}}})
-  check_error('unknown option "same_steps" (did you mean "same_step"?)', crossing.intersections, {{{0, 0}}, {{1, 1}}}, {same_steps = true})
-  check_error("A must be square, got 1 x 2", crossing.determinant, {{1, 2}})
-  check_error("row 2 of A must have 2 numbers", crossing.determinant, {{1, 2}, {3}})
-  check_error("A[1][2] must be a finite number, got nan", crossing.singular_values, {{1, 0 / 0}})
-  check_error("A must be a matrix", crossing.singular_values, 4)
-  check_error("y must be a tensor of states", crossing.jacobians, function(z) return z end, tide.ones{3})
-  check_error("map must keep the shape {2, 2}, it gave {2}", crossing.jacobians, function(z) return z:sum(2) end, tide.ones{2, 2})
-  check_error("expected a tensor {points, dim, dim}", crossing.orientation_of, tide.ones{2, 2})
-  check_error("iterations must be >= 1, got 0", crossing.lipschitz, function(z) return z end, tide.ones{2, 2}, {iterations = 0})
+  check.fails("states must have shape {times, points, 2}, got {3, 4, 3}", crossing.intersections, tide.ones{3, 4, 3})
+  check.fails("crossing.inversions: states must be a tensor {times, points, 1} or nested tables like it, got 3", crossing.inversions, 3)
+  check.fails("states at two or more times are needed, got 1", crossing.inversions, {{{1}}})
+  check.fails("states at time 2 have 1 points, at time 1 2", crossing.inversions, {{{1}, {2}}, {{1}}})
+  check.fails("state 1 at time 2 must be finite numbers, got nan; use a smaller step", crossing.inversions, {{{1}}, {{0 / 0}}})
+  check.fails('unknown option "same_steps" (did you mean "same_step"?)', crossing.intersections, {{{0, 0}}, {{1, 1}}}, {same_steps = true})
+  check.fails("A must be square, got 1 x 2", crossing.determinant, {{1, 2}})
+  check.fails("row 2 of A must have 2 numbers", crossing.determinant, {{1, 2}, {3}})
+  check.fails("A[1][2] must be a finite number, got nan", crossing.singular_values, {{1, 0 / 0}})
+  check.fails("A must be a matrix", crossing.singular_values, 4)
+  check.fails("y must be a tensor of states", crossing.jacobians, function(z) return z end, tide.ones{3})
+  check.fails("map must keep the shape {2, 2}, it gave {2}", crossing.jacobians, function(z) return z:sum(2) end, tide.ones{2, 2})
+  check.fails("expected a tensor {points, dim, dim}", crossing.orientation_of, tide.ones{2, 2})
+  check.fails("iterations must be >= 1, got 0", crossing.lipschitz, function(z) return z end, tide.ones{2, 2}, {iterations = 0})
 end
 
 return tests

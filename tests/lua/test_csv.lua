@@ -1,28 +1,13 @@
 -- CSV round trips and errors, atomic files, the progress meter.
 
+local check = require "check"
 local csv = require "tide.csv"
 local files = require "tide.files"
 local progress = require "tide.progress"
 
 local tests = {}
 
-local function in_folder(fn)
-  return function()
-    local folder = os.tmpname()
-    os.remove(folder)
-    assert(files.make_folder(folder))
-    local ok, message = pcall(fn, folder)
-    files.run("rm -rf -- " .. files.quote(folder))
-    if not ok then error(message, 0) end
-  end
-end
-
-local function fails(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "no error; expected: " .. pattern)
-  assert(tostring(message):find(pattern, 1, true), ("error %q does not mention %q"):format(message, pattern))
-  return message
-end
+local function in_folder(fn) return function() return check.in_folder(fn) end end
 
 local function equal(a, b) assert(a == b, ("%s ~= %s"):format(tostring(a), tostring(b))) end
 
@@ -56,13 +41,13 @@ end)
 tests["rows by name need every column and no other"] = in_folder(function(folder)
   local path = files.join(folder, "a.csv")
   local writer = csv.writer(path, {"loss", "nfe"})
-  fails("column nfe must be a number, a string or a boolean, got nil", writer.row, writer, {loss = 1})
-  fails('did you mean "loss"', writer.row, writer, {loss = 1, nfe = 2, los = 3})
-  fails("unknown column", writer.row, writer, {1, 2, 3})
-  fails("holds a line break", writer.row, writer, {1, "a\nb"})
+  check.fails("column nfe must be a number, a string or a boolean, got nil", writer.row, writer, {loss = 1})
+  check.fails('did you mean "loss"', writer.row, writer, {loss = 1, nfe = 2, los = 3})
+  check.fails("unknown column", writer.row, writer, {1, 2, 3})
+  check.fails("holds a line break", writer.row, writer, {1, "a\nb"})
   writer:discard()
-  fails("appears twice", csv.writer, path, {"a", "a"})
-  fails('did you mean "digits"', csv.writer, path, {"a"}, {digit = 3})
+  check.fails("appears twice", csv.writer, path, {"a", "a"})
+  check.fails('did you mean "digits"', csv.writer, path, {"a"}, {digit = 3})
 end)
 
 tests["a file appears only when complete"] = in_folder(function(folder)
@@ -74,7 +59,7 @@ tests["a file appears only when complete"] = in_folder(function(folder)
   equal(files.read(writer.part), "a\n2\n")
   writer:close():close()
   equal(files.read(path), "a\n2\n")
-  fails("row 2", csv.write, path, {"a"}, {{3}, {print}})
+  check.fails("row 2", csv.write, path, {"a"}, {{3}, {print}})
   equal(files.read(path), "a\n2\n")
   pcall(function()
     local w <close> = csv.writer(path, {"a"})
@@ -88,18 +73,18 @@ end)
 
 tests["reading errors name file and line"] = function()
   local function parse(text) return csv.parse(text, "x.csv") end
-  fails("x.csv:3: 1 fields where the header names 2", parse, "a,b\n1,2\n3\n")
-  fails("x.csv:4: column b held numbers so far, got \"oops\"", parse, "# c\na,b\n1,2\n1,oops\n")
-  fails("x.csv:2: a quoted field does not end", parse, 'a\n"b\n')
-  fails('x.csv:2: unexpected "x" after a quoted field', parse, 'a\n"b"x\n')
-  fails('x.csv:2: a quote inside the bare field', parse, 'a\nb"c\n')
-  fails("x.csv:1: column a appears twice", parse, "a,a\n")
-  fails("x.csv:1: column 2 has no name", parse, "a,,b\n")
-  fails("x.csv:1: the file is empty", parse, "")
-  fails("x.csv:1: no header", parse, "# only this\n")
-  fails("x.csv:2: 1 fields", parse, "a,b\n\n1,2\n")
-  fails('held numbers so far, got "0x10"', parse, "a\n1\n0x10\n")
-  fails("No such file", csv.read, "/nonexistent/x.csv")
+  check.fails("x.csv:3: 1 fields where the header names 2", parse, "a,b\n1,2\n3\n")
+  check.fails("x.csv:4: column b held numbers so far, got \"oops\"", parse, "# c\na,b\n1,2\n1,oops\n")
+  check.fails("x.csv:2: a quoted field does not end", parse, 'a\n"b\n')
+  check.fails('x.csv:2: unexpected "x" after a quoted field', parse, 'a\n"b"x\n')
+  check.fails('x.csv:2: a quote inside the bare field', parse, 'a\nb"c\n')
+  check.fails("x.csv:1: column a appears twice", parse, "a,a\n")
+  check.fails("x.csv:1: column 2 has no name", parse, "a,,b\n")
+  check.fails("x.csv:1: the file is empty", parse, "")
+  check.fails("x.csv:1: no header", parse, "# only this\n")
+  check.fails("x.csv:2: 1 fields", parse, "a,b\n\n1,2\n")
+  check.fails('held numbers so far, got "0x10"', parse, "a\n1\n0x10\n")
+  check.fails("No such file", csv.read, "/nonexistent/x.csv")
 end
 
 tests["line ends, byte order mark, empty fields"] = function()
@@ -113,9 +98,9 @@ end
 tests["missing columns are reported with what is there"] = in_folder(function(folder)
   local path = files.join(folder, "a.csv")
   csv.write(path, {"epoch", "loss"}, {{1, 2}})
-  fails("column nfe is missing; the file has: epoch, loss", csv.read, path, {"nfe"})
+  check.fails("column nfe is missing; the file has: epoch, loss", csv.read, path, {"nfe"})
   local data = csv.read(path)
-  fails('unknown column "los" (did you mean "loss"?)', data.column, data, "los")
+  check.fails('unknown column "los" (did you mean "loss"?)', data.column, data, "los")
 end)
 
 tests["groups keep the order of first appearance"] = function()
@@ -206,7 +191,7 @@ tests["quiet progress says nothing; unknown totals count"] = function()
   counter:update(8)
   counter:finish()
   assert(counted():find("8 steps  4 steps/s  took 0:02", 1, true), counted())
-  fails('did you mean "total"', progress.new, {totl = 3})
+  check.fails('did you mean "total"', progress.new, {totl = 3})
 end
 
 tests["durations"] = function()

@@ -1,12 +1,7 @@
 -- tide.data: what the generators promise about radii, sides and labels; MNIST's files, real and broken.
+local check = require "check"
 local tide = require "tide"
-local core, data = tide.core, tide.data
-
-local function check_error(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words)
-  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
-end
+local data = tide.data
 
 local function shape_is(x, ...)
   local got, want = table.concat(x:shape(), ","), table.concat({...}, ",")
@@ -93,9 +88,9 @@ tests["flip1d"] = function()
   local deviation = d.x + d.y -- y is the other side
   is_near(math.sqrt(deviation:var():item()), 0.1, 0.003)
   is_near(deviation:mean():item(), 0, 0.003)
-  check_error('task must be one of "flip", "identity"', data.flip1d, {task = "swap"})
-  check_error("n must be >= 2, got 1", data.flip1d, {n = 1})
-  check_error("noise must be >= 0", data.flip1d, {noise = -1})
+  check.fails('task must be one of "flip", "identity"', data.flip1d, {task = "swap"})
+  check.fails("n must be >= 2, got 1", data.flip1d, {n = 1})
+  check.fails("noise must be >= 0", data.flip1d, {noise = -1})
 end
 
 tests["sines"] = function()
@@ -113,41 +108,28 @@ tests["sines"] = function()
   end
   assert((d.x:slice(2, 3, 3) - d.x:slice(2, 4, 4)):abs():max():item() > 0.1)
   shape_is(data.sines{n = 10}.x, 10, 2)
-  check_error("dim must be >= 2, got 1", data.sines, {dim = 1})
+  check.fails("dim must be >= 2, got 1", data.sines, {dim = 1})
 end
 
 tests["misuse"] = function()
-  check_error('tide.data: unknown data set "mnst" (did you mean "mnist"?); valid are: cifar10, flip1d, landscape, mnist, sines, spheres, three_spheres',
+  check.fails('tide.data: unknown data set "mnst" (did you mean "mnist"?); valid are: cifar10, flip1d, landscape, mnist, sines, spheres, three_spheres',
     function()
     return data.mnst
   end)
-  check_error('did you mean "spheres"?', function() return data.sphere end)
-  check_error('data.spheres: unknown option "iner" (did you mean "inner"?)', data.spheres, {iner = 3})
-  check_error("data.spheres: the radii must satisfy r1 < r2 < r3, got 2, 1, 1.5", data.spheres, {r1 = 2})
-  check_error("dim must be >= 1, got 0", data.spheres, {dim = 0})
-  check_error("option dim must be an integer, got 2.5", data.spheres, {dim = 2.5})
-  check_error("options must be a table, got 3", data.spheres, 3)
-  check_error('unknown dtype "f32"', data.spheres, {dtype = "f32"})
-  check_error('split must be one of "train", "test"', data.mnist, {split = "valid"})
-  check_error("n must be >= 1, got 0", data.mnist, {n = 0})
+  check.fails('did you mean "spheres"?', function() return data.sphere end)
+  check.fails('data.spheres: unknown option "iner" (did you mean "inner"?)', data.spheres, {iner = 3})
+  check.fails("data.spheres: the radii must satisfy r1 < r2 < r3, got 2, 1, 1.5", data.spheres, {r1 = 2})
+  check.fails("dim must be >= 1, got 0", data.spheres, {dim = 0})
+  check.fails("option dim must be an integer, got 2.5", data.spheres, {dim = 2.5})
+  check.fails("options must be a table, got 3", data.spheres, 3)
+  check.fails('unknown dtype "f32"', data.spheres, {dtype = "f32"})
+  check.fails('split must be one of "train", "test"', data.mnist, {split = "valid"})
+  check.fails("n must be >= 1, got 0", data.mnist, {n = 0})
   assert(table.concat(data.names(), " ") == "cifar10 flip1d landscape mnist sines spheres three_spheres")
   assert(data.folder("mnist", "/x") == "/x" and data.folder("mnist"):find("/mnist$"))
 end
 
 -- ---- MNIST ----
-
-local function with_folder(fn)
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(core.mkdir(folder))
-  local ok, message = xpcall(fn, debug.traceback, folder, function(name, bytes)
-    local file = assert(io.open(folder .. "/" .. name, "wb"))
-    assert(file:write(bytes))
-    assert(file:close())
-  end)
-  os.execute("rm -rf '" .. folder .. "'")
-  if not ok then error(message, 0) end
-end
 
 local function images(n, height)
   height = height or 28
@@ -156,7 +138,7 @@ end
 local function labels(text) return string.pack(">I4I4", 0x0801, #text) .. text end
 
 tests["mnist: files of our own"] = function()
-  with_folder(function(folder, write)
+  check.in_folder(function(folder, write)
     write("train-images-idx3-ubyte", images(3))
     write("train-labels-idx1-ubyte", labels("\0\9\4"))
     local d = data.mnist{dir = folder}
@@ -169,17 +151,17 @@ tests["mnist: files of our own"] = function()
     shape_is(d.x, 2, 1, 28, 28)
     shape_is(d.y, 2)
     shape_is(data.mnist{dir = folder, n = 100}.y, 3)
-    check_error(folder .. "/t10k-images-idx3-ubyte[.gz] was not found; get the files with `tide data/fetch.lua mnist`", data.mnist,
+    check.fails(folder .. "/t10k-images-idx3-ubyte[.gz] was not found; get the files with `tide data/fetch.lua mnist`", data.mnist,
       {dir = folder, split = "test"})
   end)
 end
 
 tests["mnist: files that lie"] = function()
-  with_folder(function(folder, write)
+  check.in_folder(function(folder, write)
     local function fails(words, image_bytes, label_bytes)
       write("train-images-idx3-ubyte", image_bytes)
       write("train-labels-idx1-ubyte", label_bytes)
-      check_error(words, data.mnist, {dir = folder})
+      check.fails(words, data.mnist, {dir = folder})
     end
     local good = images(2)
     for _, n in ipairs{0, 3, 8, 15, 16, 17, 800, #good - 1} do fails("read_idx: cannot read", good:sub(1, n), labels("\1\2")) end
@@ -199,12 +181,12 @@ tests["mnist: files that lie"] = function()
     write("train-labels-idx1-ubyte", labels("\1\2"))
     shape_is(data.mnist{dir = folder}.x, 2, 1, 28, 28)
     write("train-images-idx3-ubyte.gz", "\x1f\x8b\8") -- the packed one comes first
-    check_error("train-images-idx3-ubyte.gz", data.mnist, {dir = folder})
+    check.fails("train-images-idx3-ubyte.gz", data.mnist, {dir = folder})
   end)
 end
 
 tests["mnist: a missing folder names the remedy"] = function()
-  check_error("/nowhere/train-images-idx3-ubyte[.gz] was not found; get the files with `tide data/fetch.lua mnist`, or point TIDE_DATA at",
+  check.fails("/nowhere/train-images-idx3-ubyte[.gz] was not found; get the files with `tide data/fetch.lua mnist`, or point TIDE_DATA at",
     data.mnist, {dir = "/nowhere"})
 end
 

@@ -1,23 +1,9 @@
 -- tide.jobs, and what experiments build on it: grids that were killed go on where they stopped.
+local check = require "check"
 local tide = require "tide"
 local files = require "tide.files"
 
 local tests = {}
-
-local function check_error(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words)
-  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
-end
-
-local function with_folder(fn)
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(tide.core.mkdir(folder))
-  local ok, message = pcall(fn, folder)
-  os.execute("rm -rf " .. files.quote(folder))
-  if not ok then error(message, 0) end
-end
 
 local function lines_of(command)
   local list, pipe = {}, io.popen(command)
@@ -27,7 +13,7 @@ local function lines_of(command)
 end
 
 tests["all jobs run; failures carry status and last line"] = function()
-  with_folder(function(folder)
+  check.in_folder(function(folder)
     local list = {}
     for i = 1, 5 do list[i] = {command = ("echo it\\'s %d > %s/%d"):format(i, folder, i)} end
     list[6] = {command = "echo first; echo 'the reason' >&2; exit 3", name = "bad"}
@@ -41,7 +27,7 @@ tests["all jobs run; failures carry status and last line"] = function()
 end
 
 tests["so many at a time, and no more"] = function()
-  with_folder(function(folder)
+  check.in_folder(function(folder)
     local list = {}
     for i = 1, 6 do
       list[i] = {command = ("cd %s && mkdir run%d && ls -d run* | wc -l >> counts && sleep 0.15 && rmdir run%d"):format(files.quote(folder), i, i)}
@@ -55,16 +41,16 @@ end
 
 tests["nothing to do, and misuse"] = function()
   assert(#tide.jobs.run({}) == 0)
-  check_error("jobs.run: list must be a list", tide.jobs.run, 3)
-  check_error("jobs.run: job 1 must be a table with command = string", tide.jobs.run, {"ls"})
-  check_error("jobs.run: cost of job 1 must be a number > 0, got 0", tide.jobs.run, {{command = "true", cost = 0}})
-  check_error("parallel must be >= 1, got 0", tide.jobs.run, {{command = "true"}}, {parallel = 0})
+  check.fails("jobs.run: list must be a list", tide.jobs.run, 3)
+  check.fails("jobs.run: job 1 must be a table with command = string", tide.jobs.run, {"ls"})
+  check.fails("jobs.run: cost of job 1 must be a number > 0, got 0", tide.jobs.run, {{command = "true", cost = 0}})
+  check.fails("parallel must be >= 1, got 0", tide.jobs.run, {{command = "true"}}, {parallel = 0})
 end
 
 -- A grid of six cells, killed after the first; the second run makes the others only, and the tables are complete.
 tests["a killed grid resumes"] = function()
   if not tide.core.exists("./tide") then return "skip: ./tide is not built" end
-  with_folder(function(folder)
+  check.in_folder(function(folder)
     local command = ("./tide experiments/resnet_after_all/grid.lua --data spheres2 --methods euler --settings 1,2,4 --seeds 2 --iterations 400 "
       .. "--train 200 --test 50 --parallel 1 --out %s"):format(files.quote(folder))
     local pid = lines_of(("TIDE_QUIET=1 %s >/dev/null 2>&1 & echo $!"):format(command))[1]

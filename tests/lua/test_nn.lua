@@ -1,4 +1,5 @@
 -- nn: counts of parameters, shapes, values, initialisation, ODE blocks and models, gradients, errors that name the model.
+local check = require "check"
 local tide = require "tide"
 local nn = tide.nn
 
@@ -18,12 +19,6 @@ local function near(x, values, tolerance)
 end
 
 local function identical(a, b) near(a, b, 0) end
-
-local function check_error(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words)
-  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
-end
 
 local function set(model, weight, bias)
   model.weight:copy_(tide.tensor(weight, {dtype = model.weight:dtype()}))
@@ -120,12 +115,12 @@ tests["activations"] = function()
     set(mlp.layers[2], {{1}}, {0})
     near(mlp(t64{{0.5}}), {{f(0.5)}}, 1e-15)
   end
-  check_error('nn.activation: unknown activation "tahn"', nn.activation, "tahn")
-  check_error('did you mean "sigmoid"?', nn.activation, "sigmoud")
-  check_error('nn.mlp: unknown activation "rellu" (did you mean "relu"?)', nn.mlp, {sizes = {1, 1}, act = "rellu"})
-  check_error('nn.conv_field: unknown activation', nn.conv_field, {channels = 1, filters = 1, act = "step"})
-  check_error('unknown activation "nil"', nn.activation)
-  check_error("nn.resnet: unknown activation", nn.resnet, {dim = 1, act = "step"})
+  check.fails('nn.activation: unknown activation "tahn"', nn.activation, "tahn")
+  check.fails('did you mean "sigmoid"?', nn.activation, "sigmoud")
+  check.fails('nn.mlp: unknown activation "rellu" (did you mean "relu"?)', nn.mlp, {sizes = {1, 1}, act = "rellu"})
+  check.fails('nn.conv_field: unknown activation', nn.conv_field, {channels = 1, filters = 1, act = "step"})
+  check.fails('unknown activation "nil"', nn.activation)
+  check.fails("nn.resnet: unknown activation", nn.resnet, {dim = 1, act = "step"})
 end
 
 -- mean, standard deviation and largest size of the elements
@@ -177,7 +172,7 @@ tests["initialisation"] = function()
   is_about(largest, math.sqrt(6 / ((4 + 32) * 15)), 0.01)
   _, _, largest = moments(nn.conv1d(8, 64, 3, {seed = 1}).weight)
   is_about(largest, 1 / math.sqrt(24), 0.01)
-  check_error('init must be one of "default", "kaiming"', nn.linear, 1, 1, {init = "he"})
+  check.fails('init must be one of "default", "kaiming"', nn.linear, 1, 1, {init = "he"})
 end
 
 tests["orthogonal weights"] = function()
@@ -223,9 +218,9 @@ tests["seeds"] = function()
     for i, x in ipairs(a) do identical(x, b[i]) end
   end
   assert(select("#", nn.with_seed(1, function() return 1, nil, nil end)) == 3)
-  check_error("boom", nn.with_seed, 1, function() error("boom") end)
-  check_error("seed must be an integer, got 1.5", nn.with_seed, 1.5, print)
-  check_error('seed must be an integer, got "1"', nn.with_seed, "1", print)
+  check.fails("boom", nn.with_seed, 1, function() error("boom") end)
+  check.fails("seed must be an integer, got 1.5", nn.with_seed, 1.5, print)
+  check.fails('seed must be an integer, got "1"', nn.with_seed, "1", print)
 end
 
 tests["ODE block: options of one call"] = function()
@@ -252,11 +247,11 @@ tests["ODE block: options of one call"] = function()
   near(ys[2], {{math.exp(-0.5)}, {2 * math.exp(-0.5)}}, 1e-6)
   local both = nn.odeblock(function(_, s) return {-s[1], s[2]} end, {method = "rk4", steps = 40})({x, x})
   near(both[2], {{math.exp(1)}, {2 * math.exp(1)}}, 1e-5)
-  check_error('nn.odeblock: unknown option "solvr" (did you mean "solver"?)', block, x, {solvr = {}})
-  check_error("nn.odeblock: options must be a table", block, x, 3)
-  check_error('unknown option "rtoll" (did you mean "rtol"?)', nn.odeblock, decay, {rtoll = 1})
-  check_error("nn.odeblock: solver options must be a table, got 3", nn.odeblock, decay, 3)
-  check_error('unknown option "stepz"', block, x, {solver = {stepz = 3}})
+  check.fails('nn.odeblock: unknown option "solvr" (did you mean "solver"?)', block, x, {solvr = {}})
+  check.fails("nn.odeblock: options must be a table", block, x, 3)
+  check.fails('unknown option "rtoll" (did you mean "rtol"?)', nn.odeblock, decay, {rtoll = 1})
+  check.fails("nn.odeblock: solver options must be a table, got 3", nn.odeblock, decay, 3)
+  check.fails('unknown option "stepz"', block, x, {solver = {stepz = 3}})
 end
 
 tests["models pass solver options on"] = function()
@@ -284,18 +279,18 @@ end
 
 tests["wrong input: the error names the model"] = function()
   local net, conv, res = nn.odenet{dim = 2, augment = 3}, nn.conv_odenet{image = {1, 4, 5}, filters = 2}, nn.resnet{dim = 2}
-  check_error("nn.odenet: x must have shape {N, 2}, got {3, 5}; the model was made for dim = 2", net, tide.ones{3, 5})
-  check_error("nn.odenet: x must have shape {N, 2}, got {2}", net, tide.ones{2})
-  check_error("nn.odenet: x must have shape {N, 2}, got {4, 3, 2}", net.trajectory, net, tide.ones{4, 3, 2}, {0, 1})
-  check_error("nn.odenet: x must have shape {N, 2}, got {3, 1}", net.features, net, tide.ones{3, 1})
-  check_error("nn.odenet: x must have shape {N, 2}, got nil", net)
-  check_error("test_nn.lua:", function() local y = net(tide.ones{3, 5}) return y end)
-  check_error("nn.odenet: x must have shape {N, 2}, got {3, 5}", tide.grad(function(m) return m(tide.ones{3, 5}):sum() end), net)
-  check_error("nn.conv_odenet: x must have shape {N, 1, 4, 5}, got {2, 1, 5, 4}; the model was made for image = {1, 4, 5}", conv,
+  check.fails("nn.odenet: x must have shape {N, 2}, got {3, 5}; the model was made for dim = 2", net, tide.ones{3, 5})
+  check.fails("nn.odenet: x must have shape {N, 2}, got {2}", net, tide.ones{2})
+  check.fails("nn.odenet: x must have shape {N, 2}, got {4, 3, 2}", net.trajectory, net, tide.ones{4, 3, 2}, {0, 1})
+  check.fails("nn.odenet: x must have shape {N, 2}, got {3, 1}", net.features, net, tide.ones{3, 1})
+  check.fails("nn.odenet: x must have shape {N, 2}, got nil", net)
+  check.fails("test_nn.lua:", function() local y = net(tide.ones{3, 5}) return y end)
+  check.fails("nn.odenet: x must have shape {N, 2}, got {3, 5}", tide.grad(function(m) return m(tide.ones{3, 5}):sum() end), net)
+  check.fails("nn.conv_odenet: x must have shape {N, 1, 4, 5}, got {2, 1, 5, 4}; the model was made for image = {1, 4, 5}", conv,
     tide.ones{2, 1, 5, 4})
-  check_error("nn.conv_odenet: x must have shape {N, 1, 4, 5}, got {2, 20}", conv.features, conv, tide.ones{2, 20})
-  check_error("nn.resnet: x must have shape {N, 2}, got {3, 5}; the model was made for dim = 2", res, tide.ones{3, 5})
-  check_error("nn.resnet: x must have shape {N, 2}, got {5}", res.features, res, tide.ones{5})
+  check.fails("nn.conv_odenet: x must have shape {N, 1, 4, 5}, got {2, 20}", conv.features, conv, tide.ones{2, 20})
+  check.fails("nn.resnet: x must have shape {N, 2}, got {3, 5}; the model was made for dim = 2", res, tide.ones{3, 5})
+  check.fails("nn.resnet: x must have shape {N, 2}, got {5}", res.features, res, tide.ones{5})
 end
 
 tests["weights that were saved come back"] = function()
@@ -307,36 +302,36 @@ tests["weights that were saved come back"] = function()
   local weights = tide.load(path)
   assert(nn.load(b, weights) == b and (a(x) - b(x)):abs():max():item() == 0)
   local before = b(x)
-  check_error("nn.load: block.field.layers[1].bias must be float32 {4}, got float32 {3}; the weights are of another model", nn.load,
+  check.fails("nn.load: block.field.layers[1].bias must be float32 {4}, got float32 {3}; the weights are of another model", nn.load,
     nn.odenet{dim = 2, hidden = 4}, weights)
   weights.out = nil
-  check_error("nn.load: weights lack out.bias, float32 {1}", nn.load, b, weights)
-  check_error("nn.load: the model has no scale; the weights are of another model", nn.load, nn.linear(2, 2), {weight = tide.ones{2, 2},
+  check.fails("nn.load: weights lack out.bias, float32 {1}", nn.load, b, weights)
+  check.fails("nn.load: the model has no scale; the weights are of another model", nn.load, nn.linear(2, 2), {weight = tide.ones{2, 2},
     bias = tide.ones{2}, scale = tide.ones{2}})
-  check_error("nn.load: expected a model and a table of weights", nn.load, b, 3)
+  check.fails("nn.load: expected a model and a table of weights", nn.load, b, 3)
   assert((before - b(x)):abs():max():item() == 0) -- a refused load changes nothing
   os.remove(path)
 end
 
 tests["misuse"] = function()
-  check_error("nn.linear: n_in must be an integer >= 1, got 0", nn.linear, 0, 1)
-  check_error('nn.linear: n_out must be an integer >= 1, got "3"', nn.linear, 1, "3")
-  check_error("nn.linear: x must have 2 features on its last axis, got shape {3}", nn.linear(2, 1), tide.ones{3})
-  check_error("nn.linear: expected a tensor, got 3", nn.linear(2, 1), 3)
-  check_error('unknown option "sed" (did you mean "seed"?)', nn.linear, 1, 1, {sed = 1})
-  check_error("kernel size must be an integer >= 1, got nil", nn.conv2d, 1, 1, {3})
-  check_error("groups = 2 must divide c_in = 3 and c_out = 4", nn.conv2d, 3, 4, 1, {groups = 2})
-  check_error("nn.mlp: sizes needs two or more entries, got 1", nn.mlp, {sizes = {1}})
-  check_error("option sizes is missing", nn.mlp, {})
-  check_error("this field depends on time; call it as field(t, y)", nn.mlp{sizes = {1, 1}, time = true}, tide.ones{1, 1})
-  check_error("nn.augment: p must be an integer >= 0, got -1", nn.augment, -1)
-  check_error("nn.augment: x must have shape N,d or N,C,..., got {3}", nn.augment(1), tide.ones{3})
-  check_error("layer 2 must be a layer, a function or the name of an activation, got 3", nn.chain, {"relu", 3})
-  check_error("nn.odenet: dim must be >= 1, got 0", nn.odenet, {dim = 0})
-  check_error("nn.odenet: augment must be >= 0, got -1", nn.odenet, {dim = 1, augment = -1})
-  check_error("nn.conv_odenet: image must be {channels, height, width}", nn.conv_odenet, {image = {28}, filters = 1})
-  check_error("nn.conv_odenet: image[2] must be an integer >= 1, got 0", nn.conv_odenet, {image = {1, 0, 28}, filters = 1})
-  check_error("nn.resnet: layers must be >= 0, got -1", nn.resnet, {dim = 1, layers = -1})
+  check.fails("nn.linear: n_in must be an integer >= 1, got 0", nn.linear, 0, 1)
+  check.fails('nn.linear: n_out must be an integer >= 1, got "3"', nn.linear, 1, "3")
+  check.fails("nn.linear: x must have 2 features on its last axis, got shape {3}", nn.linear(2, 1), tide.ones{3})
+  check.fails("nn.linear: expected a tensor, got 3", nn.linear(2, 1), 3)
+  check.fails('unknown option "sed" (did you mean "seed"?)', nn.linear, 1, 1, {sed = 1})
+  check.fails("kernel size must be an integer >= 1, got nil", nn.conv2d, 1, 1, {3})
+  check.fails("groups = 2 must divide c_in = 3 and c_out = 4", nn.conv2d, 3, 4, 1, {groups = 2})
+  check.fails("nn.mlp: sizes needs two or more entries, got 1", nn.mlp, {sizes = {1}})
+  check.fails("option sizes is missing", nn.mlp, {})
+  check.fails("this field depends on time; call it as field(t, y)", nn.mlp{sizes = {1, 1}, time = true}, tide.ones{1, 1})
+  check.fails("nn.augment: p must be an integer >= 0, got -1", nn.augment, -1)
+  check.fails("nn.augment: x must have shape N,d or N,C,..., got {3}", nn.augment(1), tide.ones{3})
+  check.fails("layer 2 must be a layer, a function or the name of an activation, got 3", nn.chain, {"relu", 3})
+  check.fails("nn.odenet: dim must be >= 1, got 0", nn.odenet, {dim = 0})
+  check.fails("nn.odenet: augment must be >= 0, got -1", nn.odenet, {dim = 1, augment = -1})
+  check.fails("nn.conv_odenet: image must be {channels, height, width}", nn.conv_odenet, {image = {28}, filters = 1})
+  check.fails("nn.conv_odenet: image[2] must be an integer >= 1, got 0", nn.conv_odenet, {image = {1, 0, 28}, filters = 1})
+  check.fails("nn.resnet: layers must be >= 0, got -1", nn.resnet, {dim = 1, layers = -1})
 end
 
 tests["gradients"] = function()

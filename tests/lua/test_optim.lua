@@ -1,4 +1,5 @@
 -- optim: trajectories of PyTorch, states that resume bit for bit, misuse.
+local check = require "check"
 local tide = require "tide"
 local optim = tide.optim
 
@@ -73,12 +74,6 @@ local function values(m) return table.move(m.b:reshape{-1}:totable(), 1, 2, 4, m
 
 local gradient = tide.compile(tide.grad(loss))
 local function steps(opt, model, n) for _ = 1, n do opt:step(gradient(model)) end end
-
-local function check_error(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words)
-  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
-end
 
 local tests = {}
 
@@ -158,39 +153,39 @@ end
 
 tests["misuse: options"] = function()
   local model = new_model()
-  check_error("optim.sgd: option lr is missing", optim.sgd, model)
-  check_error('optim.adam: unknown option "learning_rate"', optim.adam, model, {learning_rate = 1})
-  check_error('unknown option "momentun" (did you mean "momentum"?)', optim.sgd, model, {lr = 1, momentun = 1})
-  check_error("optim.adam: lr must be >= 0, got -1", optim.adam, model, {lr = -1})
-  check_error("optim.adam: lr must be >= 0", optim.adam, model, {lr = 0 / 0})
-  check_error("optim.adam: betas must be {beta1, beta2} with both in [0, 1)", optim.adam, model, {betas = {0.9, 1}})
-  check_error("betas must be {beta1, beta2}", optim.adamw, model, {betas = {0.9}})
-  check_error('option lr must be a number, got "1"', optim.sgd, model, {lr = "1"})
-  check_error("alpha must be in 0..1, got 2", optim.rmsprop, model, {alpha = 2})
-  check_error("optim.sgd: the model has no float tensors, got 3", optim.sgd, 3, {lr = 1})
-  check_error("the model has no float tensors", optim.adam, {tide.ones({2}, {dtype = "int64"})})
-  check_error("options must be a table, got 0.1", optim.sgd, model, 0.1)
+  check.fails("optim.sgd: option lr is missing", optim.sgd, model)
+  check.fails('optim.adam: unknown option "learning_rate"', optim.adam, model, {learning_rate = 1})
+  check.fails('unknown option "momentun" (did you mean "momentum"?)', optim.sgd, model, {lr = 1, momentun = 1})
+  check.fails("optim.adam: lr must be >= 0, got -1", optim.adam, model, {lr = -1})
+  check.fails("optim.adam: lr must be >= 0", optim.adam, model, {lr = 0 / 0})
+  check.fails("optim.adam: betas must be {beta1, beta2} with both in [0, 1)", optim.adam, model, {betas = {0.9, 1}})
+  check.fails("betas must be {beta1, beta2}", optim.adamw, model, {betas = {0.9}})
+  check.fails('option lr must be a number, got "1"', optim.sgd, model, {lr = "1"})
+  check.fails("alpha must be in 0..1, got 2", optim.rmsprop, model, {alpha = 2})
+  check.fails("optim.sgd: the model has no float tensors, got 3", optim.sgd, 3, {lr = 1})
+  check.fails("the model has no float tensors", optim.adam, {tide.ones({2}, {dtype = "int64"})})
+  check.fails("options must be a table, got 0.1", optim.sgd, model, 0.1)
   assert(optim.adma == nil)
 end
 
 tests["misuse: steps"] = function()
   local model = new_model()
   local opt = optim.adam(model)
-  check_error("adam: the model has 2 float tensors, the gradient 1; pass what tide.grad returned", opt.step, opt, {a = model.a})
-  check_error("the gradient 0", opt.step, opt)
-  check_error("the gradient 0", opt.step, opt, 3)
+  check.fails("adam: the model has 2 float tensors, the gradient 1; pass what tide.grad returned", opt.step, opt, {a = model.a})
+  check.fails("the gradient 0", opt.step, opt)
+  check.fails("the gradient 0", opt.step, opt, 3)
   local before = values(model)
-  check_error("adam: parameter 2 has shape {1, 2} (float64), its gradient {2} (float64)", opt.step, opt,
+  check.fails("adam: parameter 2 has shape {1, 2} (float64), its gradient {2} (float64)", opt.step, opt,
     {a = tide.ones({3}, F64), b = tide.ones({2}, F64)})
-  check_error("its gradient {1, 2} (float32)", opt.step, opt, {a = tide.ones({3}, F64), b = tide.ones{1, 2}})
+  check.fails("its gradient {1, 2} (float32)", opt.step, opt, {a = tide.ones({3}, F64), b = tide.ones{1, 2}})
   for k, v in ipairs(values(model)) do assert(v == before[k], "a refused step must change nothing") end
   assert(opt.steps == 0)
-  check_error("adamw: the model has 2 float tensors, the gradient 1", optim.adamw(model).step, optim.adamw(model), model.a)
-  check_error("rmsprop: parameter 1 has shape {3} (float64), its gradient {2} (float64)", optim.rmsprop(model).step, optim.rmsprop(model),
+  check.fails("adamw: the model has 2 float tensors, the gradient 1", optim.adamw(model).step, optim.adamw(model), model.a)
+  check.fails("rmsprop: parameter 1 has shape {3} (float64), its gradient {2} (float64)", optim.rmsprop(model).step, optim.rmsprop(model),
     {a = tide.ones({2}, F64), b = model.b})
   model = {tide.ones{2, 3}:transpose()}
-  check_error("must be dense", function() optim.sgd(model, {lr = 1}):step{tide.ones{3, 2}} end)
-  check_error("symbolic", tide.grad(function(m) opt:step(m) return m.a:sum() end), new_model())
+  check.fails("must be dense", function() optim.sgd(model, {lr = 1}):step{tide.ones{3, 2}} end)
+  check.fails("symbolic", tide.grad(function(m) opt:step(m) return m.a:sum() end), new_model())
 end
 
 -- What is wrong with the last parameter must be seen before the first one moves, and the step does not count.
@@ -200,7 +195,7 @@ tests["a refused step changes nothing"] = function()
     local first, second = tide.ones({3}, F64), tide.ones({2, 4}, F64)
     local opt = optim[kind == "momentum" and "sgd" or kind]({first, second}, opts)
     local function refused(words, grads)
-      check_error(words, opt.step, opt, grads)
+      check.fails(words, opt.step, opt, grads)
       assert(opt.steps == 0 and (first - 1):abs():max():item() == 0, kind)
       for _, list in pairs(opt.slots) do for _, x in ipairs(list) do assert(x:abs():max():item() == 0, kind) end end
     end
@@ -225,7 +220,7 @@ tests["a refused step changes nothing"] = function()
     opt:step{good, second:clone()}
     assert(opt.steps == 1 and first[1] < 1)
     second:close()
-    check_error("tensor is closed", opt.step, opt, {good, good})
+    check.fails("tensor is closed", opt.step, opt, {good, good})
     assert(opt.steps == 1)
   end
 end
@@ -234,25 +229,25 @@ tests["misuse: states"] = function()
   local model = new_model()
   local opt = optim.adam(model)
   steps(opt, model, 1)
-  check_error("adam: this is not a state that opt:state() returned", opt.load_state, opt)
-  check_error("this is not a state", opt.load_state, opt, {steps = 3})
+  check.fails("adam: this is not a state that opt:state() returned", opt.load_state, opt)
+  check.fails("this is not a state", opt.load_state, opt, {steps = 3})
   local plain = optim.sgd(model, {lr = 1}):state()
-  check_error('adam: the state has no "', opt.load_state, opt, plain)
+  check.fails('adam: the state has no "', opt.load_state, opt, plain)
   local rms = optim.rmsprop(model)
-  check_error('rmsprop: the state has no "square" for 2 tensors', rms.load_state, rms, opt:state())
+  check.fails('rmsprop: the state has no "square" for 2 tensors', rms.load_state, rms, opt:state())
   local sgd = optim.sgd(model, {lr = 1})
-  check_error('sgd: the state has "m", which', sgd.load_state, sgd, opt:state())
+  check.fails('sgd: the state has "m", which', sgd.load_state, sgd, opt:state())
   local other = {a = tide.ones({3}, F64), b = tide.ones({2}, F64)}
   local bad = optim.adam(other):state()
   local kept = opt:state()
-  check_error("adam: state m[2] has shape {2} (float64), expected {1, 2} (float64)", opt.load_state, opt, bad)
-  check_error("(float32), expected {3} (float64)", opt.load_state, opt, optim.adam(new_model("float32")):state())
+  check.fails("adam: state m[2] has shape {2} (float64), expected {1, 2} (float64)", opt.load_state, opt, bad)
+  check.fails("(float32), expected {3} (float64)", opt.load_state, opt, optim.adam(new_model("float32")):state())
   bad = opt:state()
   bad.v[2] = 3
-  check_error("adam: state v[2] must be a tensor, got 3", opt.load_state, opt, bad)
+  check.fails("adam: state v[2] must be a tensor, got 3", opt.load_state, opt, bad)
   bad = opt:state()
   bad.steps = tide.tensor{1, 2}
-  check_error("this is not a state", opt.load_state, opt, bad)
+  check.fails("this is not a state", opt.load_state, opt, bad)
   for i, x in ipairs(opt:state().m) do assert((x - kept.m[i]):abs():max():item() == 0, "a refused state must change nothing") end
   assert(opt.steps == 1)
 end

@@ -1,5 +1,6 @@
 -- Figures: what is written, what gnuplot's failures become, and that nothing half-drawn replaces a good picture.
 
+local check = require "check"
 local csv = require "tide.csv"
 local files = require "tide.files"
 local gnuplot = require "tide.plot.gnuplot"
@@ -12,21 +13,8 @@ local has_gnuplot = files.run("gnuplot --version")
 local function in_folder(fn, pure)
   return function()
     if not (has_gnuplot or pure) then return "skip: no gnuplot" end
-    local folder = os.tmpname()
-    os.remove(folder)
-    assert(files.make_folder(folder))
-    local results = table.pack(pcall(fn, folder))
-    files.run("rm -rf -- " .. files.quote(folder))
-    if not results[1] then error(results[2], 0) end
-    return results[2]
+    return check.in_folder(fn)
   end
-end
-
-local function fails(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "no error; expected: " .. pattern)
-  assert(tostring(message):find(pattern, 1, true), ("error %q does not mention %q"):format(message, pattern))
-  return message
 end
 
 local function equal(a, b) assert(a == b, ("%s ~= %s"):format(tostring(a), tostring(b))) end
@@ -50,7 +38,7 @@ tests["median and quantiles per x"] = function()
   near(short.y[3], 6)
   equal(short.n[2], 1)
   near(plot.median_band({{1}, {2}}, {low = 0, high = 1}).high[1], 2)
-  fails("x has 1 values, y has 2", plot.median_band, {{x = {1}, y = {1, 2}}})
+  check.fails("x has 1 values, y has 2", plot.median_band, {{x = {1}, y = {1, 2}}})
 end
 
 tests["mean and standard deviation per x"] = function()
@@ -74,17 +62,17 @@ tests["binning takes means over stretches of x"] = function()
 end
 
 tests["unknown names come with suggestions"] = function()
-  local message = fails('unknown option "xlable" (did you mean "xlabel"?)', plot.line, {y = {1, 2}, xlable = "t"})
+  local message = check.fails('unknown option "xlable" (did you mean "xlabel"?)', plot.line, {y = {1, 2}, xlable = "t"})
   assert(message:find("plot.line", 1, true))
-  fails('did you mean "name"', plot.line, {{y = {1}, nme = "a"}})
-  fails('did you mean "scatter"', function() sample():add("scater", {y = {1}}) end)
-  fails('did you mean "legend"', plot.panels, {sample(), legnd = "shared"})
-  fails('unknown color "blu" (did you mean "blue"?)', function() plot.line{y = {1, 2}, color = "blu"}:render() end)
-  fails('did you mean "viridis"', function() plot.image{z = {{1, 2}, {3, 4}}, palette = "viridi"}:render() end)
-  fails('did you mean "circle"', function() plot.line{y = {1, 2}, marker = "cirle"}:render() end)
-  fails('unknown extension "gif"', function() sample():save("x.gif") end)
-  fails("legend must be one of", plot.line, {y = {1}, legend = "middle"})
-  fails("is 3, no figure", plot.panels, {3})
+  check.fails('did you mean "name"', plot.line, {{y = {1}, nme = "a"}})
+  check.fails('did you mean "scatter"', function() sample():add("scater", {y = {1}}) end)
+  check.fails('did you mean "legend"', plot.panels, {sample(), legnd = "shared"})
+  check.fails('unknown color "blu" (did you mean "blue"?)', function() plot.line{y = {1, 2}, color = "blu"}:render() end)
+  check.fails('did you mean "viridis"', function() plot.image{z = {{1, 2}, {3, 4}}, palette = "viridi"}:render() end)
+  check.fails('did you mean "circle"', function() plot.line{y = {1, 2}, marker = "cirle"}:render() end)
+  check.fails('unknown extension "gif"', function() sample():save("x.gif") end)
+  check.fails("legend must be one of", plot.line, {y = {1}, legend = "middle"})
+  check.fails("is 3, no figure", plot.panels, {3})
 end
 
 tests["no option name means two things"] = function()
@@ -101,17 +89,17 @@ end
 
 tests["data are checked and named before gnuplot runs"] = function()
   local function drawn(fn) return function(t) return fn(t):render() end end
-  fails('series "NODE": y has 2 values where the column before has 3', drawn(plot.line), {x = {1, 2, 3}, y = {1, 2}, name = "NODE"})
-  fails('series "NODE" has no row of finite numbers among its 2 rows', drawn(plot.line), {y = {0 / 0, math.huge}, name = "NODE"})
-  fails("positive, for a log axis", drawn(plot.line), {y = {0, -1}, ylog = true})
-  fails('series "line 1": y[2] must be a number, got "a"', drawn(plot.line), {y = {1, "a"}})
-  fails("must be a list or a tensor, got 3", drawn(plot.line), {y = 3})
-  fails('series "band 1" has no low', drawn(plot.band), {y = {1}})
-  fails("2 x 2 values", drawn(plot.image), {z = {{1, 2}}})
-  fails("z has 1 values", drawn(plot.image), {z = {{1, 2}, {3}}})
-  fails("the field is zero everywhere", drawn(plot.field), {x = {0, 1}, y = {0, 1}, u = {0, 0}, v = {0, 0}})
-  fails("a panel has no series", drawn(plot.figure), {})
-  fails("no room for", drawn(plot.line), {y = {1, 2}, width = 60})
+  check.fails('series "NODE": y has 2 values where the column before has 3', drawn(plot.line), {x = {1, 2, 3}, y = {1, 2}, name = "NODE"})
+  check.fails('series "NODE" has no row of finite numbers among its 2 rows', drawn(plot.line), {y = {0 / 0, math.huge}, name = "NODE"})
+  check.fails("positive, for a log axis", drawn(plot.line), {y = {0, -1}, ylog = true})
+  check.fails('series "line 1": y[2] must be a number, got "a"', drawn(plot.line), {y = {1, "a"}})
+  check.fails("must be a list or a tensor, got 3", drawn(plot.line), {y = 3})
+  check.fails('series "band 1" has no low', drawn(plot.band), {y = {1}})
+  check.fails("2 x 2 values", drawn(plot.image), {z = {{1, 2}}})
+  check.fails("z has 1 values", drawn(plot.image), {z = {{1, 2}, {3}}})
+  check.fails("the field is zero everywhere", drawn(plot.field), {x = {0, 1}, y = {0, 1}, u = {0, 0}, v = {0, 0}})
+  check.fails("a panel has no series", drawn(plot.figure), {})
+  check.fails("no room for", drawn(plot.line), {y = {1, 2}, width = 60})
 end
 
 tests["tensors are taken by their totable method"] = function()
@@ -216,7 +204,7 @@ tests["a failing script keeps the old picture and says where it failed"] = in_fo
   local path = files.join(folder, "a.svg")
   sample():save(path)
   local before = files.read(path)
-  local message = fails("gnuplot failed:", function() sample():raw("set nonsense 3"):save(path) end)
+  local message = check.fails("gnuplot failed:", function() sample():raw("set nonsense 3"):save(path) end)
   assert(message:find("a.gp", 1, true) and message:find("line ", 1, true), message)
   assert(message:find("test_plot.lua", 1, true), "the error should point at the caller: " .. message)
   equal(files.read(path), before)
@@ -282,7 +270,7 @@ end
 
 tests["plots/anode_spheres.lua draws what is there"] = in_folder(function(folder)
   if not files.exists(pipeline_folder .. "/anode_spheres.lua") then return "skip: not run from the top folder" end
-  fails("holds none of loss.csv", run_pipeline, "anode_spheres", folder)
+  check.fails("holds none of loss.csv", run_pipeline, "anode_spheres", folder)
   local function put(name, columns, rows) csv.write(files.join(folder, name), columns, rows, {comments = {"command: test"}}) end
   local loss = {}
   for _, model in ipairs{"NODE", "ResNet"} do
@@ -338,7 +326,7 @@ tests["plots/bench_scaling.lua draws what is there"] = in_folder(function(folder
   csv.write(files.join(folder, "scaling.csv"), columns, rows)
   equal(run_pipeline("bench_scaling", folder)[1], files.join(folder, "scaling.png"))
   csv.write(files.join(folder, "scaling.csv"), columns, {{"colour", "MLP", 1, 1, 1, 1, 1}})
-  fails("no sweep that is known", run_pipeline, "bench_scaling", folder)
+  check.fails("no sweep that is known", run_pipeline, "bench_scaling", folder)
 end)
 
 return tests

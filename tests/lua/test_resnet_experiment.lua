@@ -1,16 +1,11 @@
 -- experiments/resnet_after_all: presets against the paper and the published code, test solvers, collecting and verdicts by hand.
+local check = require "check"
 local tide = require "tide"
 local folder = "experiments/resnet_after_all/"
 
 local tests = {}
 if not tide.core.exists(folder .. "models.lua") then return {["experiments"] = function() return "skip: not in a checkout" end} end
 local models, collect = dofile(folder .. "models.lua"), dofile(folder .. "collect.lua")
-
-local function check_error(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words)
-  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
-end
 
 local function near(a, b) assert(math.abs(a - b) <= 1e-12 * math.max(1, math.abs(b)), ("%.17g, expected %.17g"):format(a, b)) end
 
@@ -41,10 +36,10 @@ tests["presets: architectures of appendix A, Kaiming weights, zero biases"] = fu
 end
 
 tests["settings: misuse"] = function()
-  check_error("data must be one of", settings, "sphere2", "euler", 1)
-  check_error("method must be one of", settings, "spheres2", "heun", 1)
-  check_error("setting must be a number of steps for euler, an integer >= 1, got 0.5", settings, "spheres2", "euler", 0.5)
-  check_error("setting must be a tolerance for dopri5, in (0, 1], got 2", settings, "spheres2", "dopri5", 2)
+  check.fails("data must be one of", settings, "sphere2", "euler", 1)
+  check.fails("method must be one of", settings, "spheres2", "heun", 1)
+  check.fails("setting must be a number of steps for euler, an integer >= 1, got 0.5", settings, "spheres2", "euler", 0.5)
+  check.fails("setting must be a tolerance for dopri5, in (0, 1], got 2", settings, "spheres2", "dopri5", 2)
 end
 
 local function list(s)

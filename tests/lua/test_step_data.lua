@@ -1,15 +1,10 @@
 -- The data of the step-size paper: concentric spheres; the energy landscape, its labels against an independent solve; CIFAR-10's files.
+local check = require "check"
 local tide = require "tide"
 local data = tide.data
 
 local tests = {}
 local float64 = {dtype = "float64"}
-
-local function check_error(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words)
-  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
-end
 
 local function count(y, class) return math.tointeger(y:eq(class):sum():item()) end
 
@@ -44,11 +39,11 @@ tests["three spheres: seeds"] = function()
 end
 
 tests["three spheres: misuse"] = function()
-  check_error('data.three_spheres: unknown option "m"', data.three_spheres, {m = 1})
-  check_error("dim must be >= 1, got 0", data.three_spheres, {dim = 0})
-  check_error("radii[2] must be {low, high} with 0.3 <= low <= high", data.three_spheres, {radii = {{0.1, 0.3}, {0.2, 0.4}}, classes = {1, 2}})
-  check_error("classes must name a class for each of the 3 shells of radii, got 2", data.three_spheres, {classes = {1, 2}})
-  check_error("classes[2] must be an integer >= 1, got 0", data.three_spheres, {classes = {1, 0, 1}})
+  check.fails('data.three_spheres: unknown option "m"', data.three_spheres, {m = 1})
+  check.fails("dim must be >= 1, got 0", data.three_spheres, {dim = 0})
+  check.fails("radii[2] must be {low, high} with 0.3 <= low <= high", data.three_spheres, {radii = {{0.1, 0.3}, {0.2, 0.4}}, classes = {1, 2}})
+  check.fails("classes must name a class for each of the 3 shells of radii, got 2", data.three_spheres, {classes = {1, 2}})
+  check.fails("classes[2] must be an integer >= 1, got 0", data.three_spheres, {classes = {1, 0, 1}})
 end
 
 -- ---- energy landscape ----
@@ -139,47 +134,34 @@ tests["landscape: potential and field come along"] = function()
 end
 
 tests["landscape: misuse"] = function()
-  check_error('data.landscape: unknown option "gamma"', data.landscape, {gamma = 1})
-  check_error("friction", data.landscape, {friction = 0})
-  check_error("x_range must be {low, high} with low < high", data.landscape, {x_range = {2, 1}})
-  check_error("starts must be a tensor of shape {n, 2}", data.landscape, {starts = tide.ones{3}})
-  check_error("does not hold a particle", data.landscape, {n = 3, potential = function(x) return -x:square() end})
-  check_error("minima and barriers must be numbers that rise in turn", data.landscape, {minima = {1, 0}})
+  check.fails('data.landscape: unknown option "gamma"', data.landscape, {gamma = 1})
+  check.fails("friction", data.landscape, {friction = 0})
+  check.fails("x_range must be {low, high} with low < high", data.landscape, {x_range = {2, 1}})
+  check.fails("starts must be a tensor of shape {n, 2}", data.landscape, {starts = tide.ones{3}})
+  check.fails("does not hold a particle", data.landscape, {n = 3, potential = function(x) return -x:square() end})
+  check.fails("minima and barriers must be numbers that rise in turn", data.landscape, {minima = {1, 0}})
 end
 
 -- ---- CIFAR-10 ----
-
-local function with_folder(fn)
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(tide.core.mkdir(folder))
-  local ok, message = pcall(fn, folder, function(name, bytes)
-    local file = assert(io.open(folder .. "/" .. name, "wb"))
-    file:write(bytes)
-    file:close()
-  end)
-  os.execute("rm -rf '" .. folder .. "'")
-  if not ok then error(message, 0) end
-end
 
 local function record(label, red, green, blue)
   return string.char(label) .. string.char(red):rep(1024) .. string.char(green):rep(1024) .. string.char(blue):rep(1024)
 end
 
 tests["cifar10: files of our own"] = function()
-  with_folder(function(folder, write)
+  check.in_folder(function(folder, write)
     write("data_batch_1.bin", record(0, 0, 51, 255) .. record(9, 255, 0, 0))
     write("data_batch_2.bin", record(3, 1, 2, 3))
     local d = data.cifar10{dir = folder, n = 2}
     assert(table.concat(d.x:shape(), " ") == "2 3 32 32" and d.y[1] == 1 and d.y[2] == 10)
     assert(d.x[1][1]:max():item() == 0 and math.abs(d.x[1][2]:min():item() - 0.2) < 1e-7 and d.x[1][3]:min():item() == 1)
     assert(#data.cifar10{dir = folder, n = 3}.y == 3 and data.cifar10{dir = folder, n = 3}.y[3] == 4)
-    check_error(folder .. "/data_batch_3.bin[.gz] was not found; get the files with `tide data/fetch.lua cifar10", data.cifar10, {dir = folder})
-    check_error("test_batch.bin", data.cifar10, {dir = folder, split = "test"})
+    check.fails(folder .. "/data_batch_3.bin[.gz] was not found; get the files with `tide data/fetch.lua cifar10", data.cifar10, {dir = folder})
+    check.fails("test_batch.bin", data.cifar10, {dir = folder, split = "test"})
     write("test_batch.bin", record(0, 0, 0, 0):sub(1, 3000))
-    check_error("holds 3000 bytes; a batch is a multiple of 3073", data.cifar10, {dir = folder, split = "test"})
+    check.fails("holds 3000 bytes; a batch is a multiple of 3073", data.cifar10, {dir = folder, split = "test"})
     write("test_batch.bin", record(10, 0, 0, 0))
-    check_error("holds labels outside 0..9", data.cifar10, {dir = folder, split = "test"})
+    check.fails("holds labels outside 0..9", data.cifar10, {dir = folder, split = "test"})
   end)
 end
 

@@ -1,12 +1,7 @@
 -- tide.train and tide.evaluate: learning, records, reproducibility, what stops and what fails.
+local check = require "check"
 local tide = require "tide"
 local core, nn = tide.core, tide.nn
-
-local function check_error(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words)
-  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
-end
 
 -- y = 2 x1 - x2 + 1
 local function linear_data(n)
@@ -166,7 +161,7 @@ tests["callback"] = function()
   assert(#history == 2 and #seen == 2 and rawequal(seen[2], history[2]))
   local _, two = spheres{epochs = 2}
   same(parameters(model), parameters(two))
-  check_error("from the callback", spheres, {callback = function() error("from the callback") end})
+  check.fails("from the callback", spheres, {callback = function() error("from the callback") end})
   assert(#(spheres{epochs = 2, callback = function() return nil end}) == 2)
 end
 
@@ -184,18 +179,18 @@ tests["a loss that is no number"] = function()
   for _, bad in ipairs{0 / 0, math.huge} do
     history = {}
     model = nn.linear(2, 1, {seed = 1})
-    check_error("at iteration 5; lower the learning rate", run, bad)
+    check.fails("at iteration 5; lower the learning rate", run, bad)
     assert(#history == 4 and #history.loss == 4 and history[4].iteration == 4 and history.loss[4] == history[4].loss)
   end
   model = nn.linear(2, 1, {seed = 1})
-  check_error("the loss is -inf at iteration 1", train, {model = model, data = data, optimizer = tide.optim.sgd(model, {lr = 1}),
+  check.fails("the loss is -inf at iteration 1", train, {model = model, data = data, optimizer = tide.optim.sgd(model, {lr = 1}),
     epochs = 1, loss = function(p, y) return tide.mse(p, y) - math.huge end})
   -- a step that is refused leaves the parameters as they were
   assert(model.bias[1] == nn.linear(2, 1, {seed = 1}).bias[1])
 end
 
 tests["a solve that fails"] = function()
-  check_error("max_steps", spheres, {solver = {max_steps = 1}})
+  check.fails("max_steps", spheres, {solver = {max_steps = 1}})
 end
 
 tests["solver options for the calls of the model"] = function()
@@ -215,34 +210,34 @@ tests["misuse"] = function()
     for k, v in pairs(opts) do if v == "nothing" then opts[k] = nil end end
     return tide.train(opts)
   end
-  check_error("tide.train: expected a table of options, got nil", tide.train)
-  check_error('tide.train: unknown option "epoch" (did you mean "epochs"?)', with, {epoch = 3})
-  check_error("tide.train: option model is missing", with, {model = "nothing"})
-  check_error("tide.train: option data is missing", with, {data = "nothing"})
-  check_error("tide.train: option optimizer is missing", with, {optimizer = "nothing"})
-  check_error("give epochs or iterations, one of them", with, {epochs = "nothing"})
-  check_error("give epochs or iterations, one of them", with, {iterations = 3})
-  check_error("epochs must be >= 1, got 0", with, {epochs = 0})
-  check_error("option epochs must be an integer, got 1.5", with, {epochs = 1.5})
-  check_error("batch must be >= 1, got 0", with, {batch = 0})
-  check_error('unknown optimizer "adma"', with, {optimizer = "adma"})
-  check_error("optimizer must be one of tide.optim or its name, got 3", with, {optimizer = 3})
-  check_error("optim.sgd: option lr is missing", with, {optimizer = "sgd"})
-  check_error('unknown loss "mses" (did you mean "mse"?)', with, {loss = "mses"})
-  check_error("data must be a table {x = tensor, y = tensor}", with, {data = {x = data.x}})
-  check_error("data must be a table", with, {data = {x = {1}, y = {2}}})
-  check_error("data.x has 6 samples, data.y 5", with, {data = {x = data.x, y = data.y:slice(1, 1, 5)}})
-  check_error("the data set is empty", with, {data = {x = tide.zeros{0, 2}, y = tide.zeros{0, 1}}})
-  check_error("prediction and target must have one shape, got {6, 1} and {6}", with, {data = {x = data.x, y = data.y:reshape{-1}}})
-  check_error("the function must return a scalar, got shape {6, 1}", with, {loss = function(p) return p end})
-  check_error("x must have 2 features on its last axis", with, {data = {x = tide.ones{6, 3}, y = data.y}})
-  check_error("option callback must be a function, got 3", with, {callback = 3})
-  check_error("test_train.lua:", function() local h = tide.train{model = model} return h end)
-  check_error("data must be a table", tide.evaluate, model, {})
-  check_error('tide.evaluate: unknown option "bach" (did you mean "batch"?)', tide.evaluate, model, data, {bach = 1})
-  check_error('tide.evaluate: unknown loss "crossentropy" (did you mean "cross_entropy"?)', tide.evaluate, model, data,
+  check.fails("tide.train: expected a table of options, got nil", tide.train)
+  check.fails('tide.train: unknown option "epoch" (did you mean "epochs"?)', with, {epoch = 3})
+  check.fails("tide.train: option model is missing", with, {model = "nothing"})
+  check.fails("tide.train: option data is missing", with, {data = "nothing"})
+  check.fails("tide.train: option optimizer is missing", with, {optimizer = "nothing"})
+  check.fails("give epochs or iterations, one of them", with, {epochs = "nothing"})
+  check.fails("give epochs or iterations, one of them", with, {iterations = 3})
+  check.fails("epochs must be >= 1, got 0", with, {epochs = 0})
+  check.fails("option epochs must be an integer, got 1.5", with, {epochs = 1.5})
+  check.fails("batch must be >= 1, got 0", with, {batch = 0})
+  check.fails('unknown optimizer "adma"', with, {optimizer = "adma"})
+  check.fails("optimizer must be one of tide.optim or its name, got 3", with, {optimizer = 3})
+  check.fails("optim.sgd: option lr is missing", with, {optimizer = "sgd"})
+  check.fails('unknown loss "mses" (did you mean "mse"?)', with, {loss = "mses"})
+  check.fails("data must be a table {x = tensor, y = tensor}", with, {data = {x = data.x}})
+  check.fails("data must be a table", with, {data = {x = {1}, y = {2}}})
+  check.fails("data.x has 6 samples, data.y 5", with, {data = {x = data.x, y = data.y:slice(1, 1, 5)}})
+  check.fails("the data set is empty", with, {data = {x = tide.zeros{0, 2}, y = tide.zeros{0, 1}}})
+  check.fails("prediction and target must have one shape, got {6, 1} and {6}", with, {data = {x = data.x, y = data.y:reshape{-1}}})
+  check.fails("the function must return a scalar, got shape {6, 1}", with, {loss = function(p) return p end})
+  check.fails("x must have 2 features on its last axis", with, {data = {x = tide.ones{6, 3}, y = data.y}})
+  check.fails("option callback must be a function, got 3", with, {callback = 3})
+  check.fails("test_train.lua:", function() local h = tide.train{model = model} return h end)
+  check.fails("data must be a table", tide.evaluate, model, {})
+  check.fails('tide.evaluate: unknown option "bach" (did you mean "batch"?)', tide.evaluate, model, data, {bach = 1})
+  check.fails('tide.evaluate: unknown loss "crossentropy" (did you mean "cross_entropy"?)', tide.evaluate, model, data,
     {loss = "crossentropy"})
-  check_error("labels must have shape", tide.evaluate, model, data)
+  check.fails("labels must have shape", tide.evaluate, model, data)
 end
 
 return tests

@@ -1,13 +1,8 @@
 -- tree: the order of keys, walks, copies and signatures over tables of every kind.
+local check = require "check"
 local tide = require "tide"
 local core = require "tide.core"
 local tree = tide.tree
-
-local function check_error(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words)
-  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
-end
 
 -- ---- the order of keys, told in Lua ----
 
@@ -41,7 +36,7 @@ local function named(name) return setmetatable({}, {__tostring = function() retu
 
 local odd_keys = {true, false, "", "a", "A", "a\0", "a\0b", "a\0a", "ab", "\255", "n", "10", 0, -1, -2.5, 2.5, 1e300, -1e300, math.huge, -math.huge,
   7, 2^53 + 0.0, 2^63, -2^63 - 2048, math.maxinteger, math.mininteger, math.maxinteger - 1, 0.5, 1e15 + 0.5, 10^15, -0.5, {}, {}, named "x", named "b",
-  print, check_error, coroutine.create(print), coroutine.create(print), io.stdout, io.stderr}
+  print, check.fails, coroutine.create(print), coroutine.create(print), io.stdout, io.stderr}
 
 local tests = {}
 
@@ -69,7 +64,7 @@ tests["keys: array part, then by type and name"] = function()
   local large = {}
   for i = 1, 3000 do large[i] = i; large["k" .. i] = i; large[i + 0.5] = i; large[-i] = i end
   check_order(large)
-  check_error("table expected", core.tree_keys, 3)
+  check.fails("table expected", core.tree_keys, 3)
 end
 
 tests["keys of one name have an order all the same"] = function()
@@ -125,7 +120,7 @@ tests["replace: structure, metatables, other leaves"] = function()
   assert(tree.replace(x, {7}) == 7 and tree.replace(5, {}) == 5 and tree.replace(nil, {}) == nil and tree.replace("s") == "s")
   copy = tree.replace({a = x, b = y}, {1})
   assert(copy.a == 1 and copy.b == nil)
-  check_error("tree.replace: expected a list of tensors, got nil", tree.replace, {x})
+  check.fails("tree.replace: expected a list of tensors, got nil", tree.replace, {x})
   local list = tree.replace(table.pack(nil, x, nil, y, nil), {1, 2})
   assert(list.n == 5 and list[1] == nil and list[2] == 1 and list[3] == nil and list[4] == 2)
 end
@@ -136,7 +131,7 @@ tests["replace reads snapshots"] = function()
   local copy = tree.replace({a = tide.ones{1}, live = live, z = tide.ones{1}}, {1, 2})
   assert(copy.a == 1 and copy.live.run == 1 and copy.z == 2)
   assert(tree.replace(live, {}).run == 2)
-  check_error("no snapshot", tree.replace, {setmetatable({}, {__snapshot = function() error "no snapshot" end})}, {})
+  check.fails("no snapshot", tree.replace, {setmetatable({}, {__snapshot = function() error "no snapshot" end})}, {})
 end
 
 tests["tensors: all or the float ones"] = function()
@@ -145,8 +140,8 @@ tests["tensors: all or the float ones"] = function()
   assert(#tree.tensors{x, whole, {x}, 3, "s"} == 3 and #tree.tensors({x, whole, {x}}, true) == 2)
   assert(rawequal(tree.tensors(x)[1], x) and #tree.tensors(whole, true) == 0 and #tree.tensors(nil) == 0 and #tree.tensors(io.stdout) == 0)
   assert(#tree.tensors{closed} == 1)
-  check_error("tensor is closed", tree.tensors, {closed}, true)
-  check_error("tensor is closed", tree.signature, {closed}, {})
+  check.fails("tensor is closed", tree.tensors, {closed}, true)
+  check.fails("tensor is closed", tree.signature, {closed}, {})
 end
 
 -- ---- depth and size ----
@@ -165,13 +160,13 @@ tests["depth: 100 levels below the top, no more"] = function()
   ring.ring = ring
   for name, walk in pairs(walks) do
     walk(nested(101, tide.ones{1}))
-    check_error("a table is nested more than 100 deep", walk, nested(102, tide.ones{1}))
-    check_error("or contains itself", walk, ring)
+    check.fails("a table is nested more than 100 deep", walk, nested(102, tide.ones{1}))
+    check.fails("or contains itself", walk, ring)
     assert(coroutine.wrap(function() return pcall(walk, nested(101, tide.ones{1})) end)(), name)
   end
   local function visit() end
   tree.each(nested(100, 1), visit)
-  check_error("a table is nested more than 100 deep", tree.each, nested(101, 1), visit)
+  check.fails("a table is nested more than 100 deep", tree.each, nested(101, 1), visit)
 end
 
 tests["many keys at every depth"] = function()
@@ -205,7 +200,7 @@ tests["errors and changes in the middle of a walk"] = function()
   local t = {a = tide.ones{1}, [setmetatable({}, {__tostring = bad})] = 1}
   for _ = 1, 50 do
     for _, walk in ipairs{tree.tensors, function(v) return tree.replace(v, {1}) end, function(v) return tree.signature(v, {}) end} do
-      check_error("no name", walk, t)
+      check.fails("no name", walk, t)
     end
   end
   -- a name that empties the table while it is being walked
@@ -255,7 +250,7 @@ tests["signatures tell structures apart"] = function()
   assert(tree.signature(nil, {}) ~= tree.signature({}, {}))
   assert(tree.signature({a = 1, b = {float, x = "s"}}, {}) == tree.signature({b = {x = "s", tide.zeros{2, 3}}, a = 1}, {}))
   assert(tree.signature({0 / 0}, {}) == tree.signature({-(0 / 0)}, {}))
-  check_error("table expected", tree.signature, {})
+  check.fails("table expected", tree.signature, {})
 end
 
 tests["signatures of built keys do not depend on how a table was filled"] = function()
@@ -316,7 +311,7 @@ tests["compile: strided, repeated and many inputs"] = function()
   assert((sum(many) - turned * 150):abs():max():item() == 0)
   many[77] = tide.ones{4, 3}
   many[77]:close()
-  check_error("tensor is closed", sum, many)
+  check.fails("tensor is closed", sum, many)
 end
 
 tests["a program's inputs may be closed by finalisers"] = function()

@@ -1,14 +1,9 @@
 -- tide.ode.validity and tide.ode.crossings on models whose answer is known.
+local check = require "check"
 local tide = require "tide"
 
 local tests = {}
 local float64 = {dtype = "float64"}
-
-local function check_error(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "an error was expected: " .. words)
-  assert(tostring(message):find(words, 1, true), ("%s\n  lacks: %s"):format(message, words))
-end
 
 local function near(a, b, tolerance) assert(math.abs(a - b) <= tolerance, ("%.9g, expected %.9g"):format(a, b)) end
 
@@ -73,12 +68,12 @@ end
 
 tests["validity: misuse"] = function()
   local d = circle()
-  check_error("give model, or models", tide.ode.validity, {data = d})
-  check_error("models is empty", tide.ode.validity, {models = {}, data = d})
-  check_error("model must hold an ODE block", tide.ode.validity, {model = tide.nn.linear(2, 2), data = d})
-  check_error("data must be a table {x = tensor, y = tensor}", tide.ode.validity, {model = half_turn(4), data = {x = d.x}})
-  check_error("factors[1] must be a number > 0, got 0", tide.ode.validity, {model = half_turn(4), data = d, factors = {0}})
-  check_error('unknown option "modell" (did you mean "model"?)', tide.ode.validity, {modell = half_turn(4), data = d})
+  check.fails("give model, or models", tide.ode.validity, {data = d})
+  check.fails("models is empty", tide.ode.validity, {models = {}, data = d})
+  check.fails("model must hold an ODE block", tide.ode.validity, {model = tide.nn.linear(2, 2), data = d})
+  check.fails("data must be a table {x = tensor, y = tensor}", tide.ode.validity, {model = half_turn(4), data = {x = d.x}})
+  check.fails("factors[1] must be a number > 0, got 0", tide.ode.validity, {model = half_turn(4), data = d, factors = {0}})
+  check.fails('unknown option "modell" (did you mean "model"?)', tide.ode.validity, {modell = half_turn(4), data = d})
 end
 
 local function shrink(rate, steps) return tide.nn.odeblock(function(_, y) return y * -rate end, {method = "euler", steps = steps}) end
@@ -109,7 +104,7 @@ tests["crossings: high dimensions have the Lipschitz estimate only"] = function(
   local r = tide.ode.crossings{model = shrink(2, 4), x = tide.randn({3, 30}, {seed = 1})}
   assert(r.orientation == nil and r.inversions == nil and r.intersections == nil)
   near(r.h_lipschitz, 0.5, 1e-6)
-  check_error("the solver must have fixed steps", tide.ode.crossings, {model = shrink(2, 4), x = tide.ones{2, 2}, solver = {method = "dopri5"}})
+  check.fails("the solver must have fixed steps", tide.ode.crossings, {model = shrink(2, 4), x = tide.ones{2, 2}, solver = {method = "dopri5"}})
 end
 
 return tests

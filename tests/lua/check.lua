@@ -1,0 +1,40 @@
+--- What test files share: errors that are expected, numbers that are near, folders that go away again.
+
+local files = require "tide.files"
+
+local M = {}
+
+--- fn(...) must fail, with a message that holds `words`: one text or a list of them, plain, no patterns. Returns the message.
+function M.fails(words, fn, ...)
+  local ok, message = pcall(fn, ...)
+  if type(words) == "string" then words = {words} end
+  if ok then error("an error was expected: " .. words[1], 2) end
+  message = tostring(message)
+  for _, word in ipairs(words) do
+    if not message:find(word, 1, true) then error(("%s\n  lacks: %s"):format(message, word), 2) end
+  end
+  return message
+end
+
+--- |got - want| <= tolerance (default 1e-12).
+function M.near(got, want, tolerance)
+  if not (math.abs(got - want) <= (tolerance or 1e-12)) then error(("got %.17g, expected %.17g"):format(got, want), 2) end
+end
+
+--- Returns what fn(folder, write) does in a fresh folder, which is removed afterwards; write(name, bytes) makes a file in it.
+function M.in_folder(fn)
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(files.make_folder(folder))
+  local function write(name, bytes)
+    local file = assert(io.open(files.join(folder, name), "wb"))
+    assert(file:write(bytes))
+    assert(file:close())
+  end
+  local results = table.pack(xpcall(fn, debug.traceback, folder, write))
+  files.run("rm -rf -- " .. files.quote(folder))
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+return M
