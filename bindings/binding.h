@@ -89,6 +89,7 @@ int integers_check(lua_State *L, int arg, const char *what, int64_t *out, int mo
 
 /* Each file of bindings/ adds its functions to the module table at the top of the stack. */
 void open_tensor(lua_State *L);
+void open_creation(lua_State *L);
 void open_ops(lua_State *L);
 void open_autodiff(lua_State *L);
 void open_ode(lua_State *L);

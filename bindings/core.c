@@ -71,6 +71,7 @@ int luaopen_tide_core(lua_State *L)
     luaL_checkversion(L);
     luaL_newlib(L, functions);
     open_tensor(L);
+    open_creation(L);
     open_ops(L);
     open_autodiff(L);
     open_ode(L);

@@ -2,6 +2,7 @@
 --
 -- A layer is called as layer(x, opts); a field as field(t, y). opts.solver overrides solver options for that call only.
 
+local convolution = require "tide.convolution"
 local core = require "tide.core"
 local options = require "tide.options"
 local ode = require "tide.ode"
@@ -92,11 +93,6 @@ function M.load(model, weights)
   return model
 end
 
-local function check_tensor(where, x)
-  if not tree.is_tensor(x) then raise(("%s: expected a tensor, got %s"):format(where, options.show(x))) end
-  return x
-end
-
 -- ---- activations ----
 
 local activations = {"relu", "tanh", "sigmoid", "softplus", "sin", "cos", "exp", "abs", "square", "identity"}
@@ -109,7 +105,7 @@ end
 local function activate(x, name) return name == "identity" and x or x[name](x) end
 
 M.activation = (function()
-  local make = class("nn.activation", function(self, x) return activate(check_tensor("nn.activation", x), self.act) end)
+  local make = class("nn.activation", function(self, x) return activate(tree._check_tensor(x, "nn.activation"), self.act) end)
   return function(name) return make{act = activation("nn.activation", name)} end
 end)()
 
@@ -165,7 +161,7 @@ end
 -- ---- layers ----
 
 local function check_features(where, x, axis, wanted)
-  local shape = check_tensor(where, x):shape()
+  local shape = tree._check_tensor(x, where):shape()
   if shape[axis < 0 and #shape + 1 + axis or axis] ~= wanted then
     raise(("%s: x must have %d %s, got shape {%s}"):format(where, wanted, axis < 0 and "features on its last axis" or "channels",
       table.concat(shape, ", ")))
@@ -196,8 +192,8 @@ local conv_spec = {
 }
 for name, rule in pairs(layer_spec) do conv_spec[name] = rule end
 
-local make_conv1d = class("nn.conv1d", function(self, x) return tensor.conv1d(x, self.weight, self.bias, self.conv) end)
-local make_conv2d = class("nn.conv2d", function(self, x) return tensor.conv2d(x, self.weight, self.bias, self.conv) end)
+local make_conv1d = class("nn.conv1d", function(self, x) return convolution.conv1d(x, self.weight, self.bias, self.conv) end)
+local make_conv2d = class("nn.conv2d", function(self, x) return convolution.conv2d(x, self.weight, self.bias, self.conv) end)
 
 local function conv_layer(where, make, c_in, c_out, k, opts, axes)
   local o = options.check(where, opts, conv_spec, 3)
@@ -219,13 +215,13 @@ end
 function M.conv1d(c_in, c_out, k, opts) return conv_layer("nn.conv1d", make_conv1d, c_in, c_out, k, opts, 1) end
 function M.conv2d(c_in, c_out, k, opts) return conv_layer("nn.conv2d", make_conv2d, c_in, c_out, k, opts, 2) end
 
-local make_flatten = class("nn.flatten", function(_, x) return x:reshape{check_tensor("nn.flatten", x):shape()[1], -1} end)
+local make_flatten = class("nn.flatten", function(_, x) return x:reshape{tree._check_tensor(x, "nn.flatten"):shape()[1], -1} end)
 --- N,... to N,features.
 function M.flatten() return make_flatten{} end
 
 -- Zeros beside the features (N,d) or channels (N,C,...) of x, after them.
 local make_augment = class("nn.augment", function(self, x)
-  check_tensor("nn.augment", x)
+  tree._check_tensor(x, "nn.augment")
   if self.p == 0 then return x end
   local shape = x:shape()
   if #shape < 2 then raise(("nn.augment: x must have shape N,d or N,C,..., got {%s}"):format(table.concat(shape, ", "))) end

@@ -7,12 +7,7 @@ local tree = require "tide.tree"
 local M = {}            -- functions of the module
 local T = core.methods  -- methods of tensors
 local apply, raise = core.apply, core.raise
-local is_tensor = tree.is_tensor
-
-local function check_tensor(x, where)
-  if not is_tensor(x) then raise(("%s: expected a tensor, got %s; make one with tide.tensor(...)"):format(where, options.show(x))) end
-  return x
-end
+local is_tensor, check_tensor = tree.is_tensor, tree._check_tensor
 
 -- ---- arguments ----
 
@@ -369,62 +364,6 @@ function T.flatten(x, first)
   return x:reshape(table.move({-1}, 1, 1, at + 1, table.move(shape, 1, at, 1, {})))
 end
 
--- ---- convolution ----
-
-local conv_spec = {
-  stride = {"integer|table", default = 1}, padding = {"integer|table", default = 0},
-  dilation = {"integer|table", default = 1}, groups = {"integer", default = 1},
-}
-
-local function pair(where, name, v)
-  if type(v) ~= "table" then return integer(v), integer(v) end
-  if #v ~= 2 or not integer(v[1]) or not integer(v[2]) then
-    raise(("%s: %s must be an integer or {h, w}, got a table of %d"):format(where, name, #v))
-  end
-  return integer(v[1]), integer(v[2])
-end
-
-local function check_rank(where, what, x, rank, axes)
-  if check_tensor(x, where):rank() ~= rank then
-    raise(("%s: %s must have shape %s, got {%s}"):format(where, what, axes, table.concat(x:shape(), ", ")))
-  end
-end
-
-local function add_bias(where, y, b, filters, rank)
-  if b == nil then return y end
-  local shape = check_tensor(b, where):shape()
-  if #shape ~= 1 or shape[1] ~= filters then
-    raise(("%s: b must have shape {%d}, got {%s}"):format(where, filters, table.concat(shape, ", ")))
-  end
-  return y + b:reshape(rank == 4 and {filters, 1, 1} or {filters, 1})
-end
-
-function M.conv2d(x, w, b, opts)
-  local o = options.check("tide.conv2d", opts, conv_spec)
-  check_rank("tide.conv2d", "x", x, 4, "N,C,H,W")
-  check_rank("tide.conv2d", "w", w, 4, "O,C/groups,kh,kw")
-  local sh, sw = pair("tide.conv2d", "stride", o.stride)
-  local ph, pw = pair("tide.conv2d", "padding", o.padding)
-  local dh, dw = pair("tide.conv2d", "dilation", o.dilation)
-  return add_bias("tide.conv2d", apply("conv", {sh, sw, ph, pw, dh, dw, integer(o.groups)}, x, w), b, #w, 4)
-end
-
-function M.conv1d(x, w, b, opts)
-  local o = options.check("tide.conv1d", opts, conv_spec)
-  check_rank("tide.conv1d", "x", x, 3, "N,C,L")
-  check_rank("tide.conv1d", "w", w, 3, "O,C/groups,k")
-  local function one(name)
-    local v = o[name]
-    if type(v) == "table" then v = v[1] end
-    if not integer(v) then raise(("tide.conv1d: %s must be an integer"):format(name)) end
-    return integer(v)
-  end
-  local n, c, l = table.unpack(x:shape())
-  local f, cg, k = table.unpack(w:shape())
-  local y = apply("conv", {1, one "stride", 0, one "padding", 1, one "dilation", integer(o.groups)}, x:reshape{n, c, 1, l}, w:reshape{f, cg, 1, k})
-  return add_bias("tide.conv1d", y:reshape{n, f, -1}, b, f, 3)
-end
-
 -- ---- losses: means over everything ----
 
 local function same_shape(where, a, b)
@@ -463,74 +402,6 @@ function M.cross_entropy(logits, labels)
   local picked = M.where(M.one_hot(labels, shape[2], {dtype = log_p:dtype()}), log_p, 0)
   return -picked:sum() / labels:numel()
 end
-
--- ---- printing ----
-
-local function format_number(v, dtype)
-  if dtype == "int64" or dtype == "uint8" then return ("%d"):format(v) end
-  if v ~= v then return "nan" end
-  if v == math.huge then return "inf" elseif v == -math.huge then return "-inf" end
-  local a = math.abs(v)
-  if a ~= 0 and (a < 1e-4 or a >= 1e6) then return ("%.4e"):format(v) end
-  return ("%.4f"):format(v)
-end
-
--- At most 6 entries of an axis: the first and last three.
-local EDGE = 3
-local function shown(n)
-  local list = {}
-  for i = 1, n do if n <= 2 * EDGE + 1 or i <= EDGE or i > n - EDGE then list[#list + 1] = i end end
-  return list
-end
-
-local function rows(x, depth, out, width)
-  if x:rank() == 1 then
-    local cells, previous = {}, 0
-    for _, i in ipairs(shown(#x)) do
-      if i > previous + 1 then cells[#cells + 1] = "..." end
-      cells[#cells + 1] = (" "):rep(width - #format_number(x[i], x:dtype())) .. format_number(x[i], x:dtype())
-      previous = i
-    end
-    out[#out + 1] = (" "):rep(depth) .. table.concat(cells, "  ")
-    return
-  end
-  local previous = 0
-  for _, i in ipairs(shown(#x)) do
-    if i > previous + 1 then out[#out + 1] = (" "):rep(depth) .. "..." end
-    if x:rank() > 2 then out[#out + 1] = (" "):rep(depth) .. ("[%d]"):format(i) end
-    rows(x[i], x:rank() > 2 and depth + 1 or depth, out, width)
-    previous = i
-  end
-end
-
-local function widest(x)
-  if x:rank() == 0 then return #format_number(x:item(), x:dtype()) end
-  local w = 0
-  for _, i in ipairs(shown(#x)) do
-    w = math.max(w, x:rank() == 1 and #format_number(x[i], x:dtype()) or widest(x[i]))
-  end
-  return w
-end
-
---- Values aligned, with dtype and shape; long axes are elided in the middle.
-function M.tostring(x)
-  local shape = check_tensor(x, "tide.tostring"):shape()
-  local head = ("tensor %s {%s}"):format(x:dtype(), table.concat(shape, ", "))
-  if core.is_symbolic(x) then return head .. " (symbolic)" end
-  if #shape == 0 then return ("%s  %s"):format(format_number(x:item(), x:dtype()), head) end
-  if x:numel() == 0 then return head .. " (empty)" end
-  local out = {head}
-  rows(x, 1, out, widest(x))
-  return table.concat(out, "\n")
-end
-
-local meta = debug.getregistry()["tide.Tensor"]
-meta.__tostring = function(x)
-  if not pcall(T.rank, x) then return "tensor (closed)" end
-  return M.tostring(x)
-end
--- Concatenation with strings is a common slip that deserves a helpful message.
-meta.__concat = function() raise("a tensor cannot be joined to a string with ..; use tostring(x) or x:item()") end
 
 -- ---- functions of numbers ----
 

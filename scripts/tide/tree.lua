@@ -4,6 +4,7 @@
 -- training step makes are in bindings/tree.c.
 
 local core = require "tide.core"
+local options = require "tide.options"
 local tensor_meta = debug.getregistry()["tide.Tensor"]
 
 local tree = {}
@@ -12,6 +13,12 @@ local MAX_DEPTH = 100 -- as in bindings/tree.c
 
 function tree.is_tensor(v) return type(v) == "userdata" and getmetatable(v) == tensor_meta end
 local is_tensor = tree.is_tensor
+
+--- For the library: x, which must be a tensor; else an error in the name of `where`.
+function tree._check_tensor(x, where)
+  if not is_tensor(x) then core.raise(("%s: expected a tensor, got %s; make one with tide.tensor(...)"):format(where, options.show(x))) end
+  return x
+end
 
 local function too_deep() core.raise("a table is nested more than " .. MAX_DEPTH .. " deep (or contains itself)") end
 

@@ -1,0 +1,170 @@
+/* New tensors: filled, random, from Lua's nested tables; and the state of the default generator. */
+#include <math.h>
+#include <string.h>
+
+#include "binding.h"
+#include "kernels/elementwise.h"
+
+static int tensor_full(lua_State *L) /* shape, value, dtype */
+{
+    int64_t shape[MAX_RANK];
+    int rank = integers_check(L, 1, "shape", shape, MAX_RANK);
+    enum dtype dtype = dtype_check(L, 3, FLOAT32);
+    double value = number_check(L, luaL_checknumber(L, 2), dtype);
+    struct value *v = value_push_empty(L);
+    enum status status = tensor_new(&v->tensor, dtype, rank, shape);
+    if (status == STATUS_MEMORY) {
+        lua_gc(L, LUA_GCCOLLECT, 0);
+        status = tensor_new(&v->tensor, dtype, rank, shape);
+    }
+    binding_check(L, status);
+    if (value == 0) {
+        memset(v->tensor->array.data, 0, array_bytes(&v->tensor->array));
+    } else {
+        struct array one;
+        double number[1];
+        int64_t n[2] = {1, array_numel(&v->tensor->array)}, stride[2] = {0, 0};
+        array_init(&one, dtype, 0, NULL);
+        one.data = number;
+        array_set(&one, 0, value);
+        loops->cast[dtype][dtype](n, number, stride, v->tensor->array.data);
+    }
+    value_account(L, v);
+    return 1;
+}
+
+static int tensor_random(lua_State *L) /* "uniform" | "normal", shape, dtype, seed or nil */
+{
+    int64_t shape[MAX_RANK];
+    int normal = strcmp(luaL_checkstring(L, 1), "normal") == 0, rank = integers_check(L, 2, "shape", shape, MAX_RANK);
+    enum dtype dtype = dtype_check(L, 3, FLOAT32);
+    if (!dtype_is_float(dtype)) return binding_error(L, "random numbers are float32 or float64, got dtype \"%s\"", dtype_name(dtype));
+    struct rng own = {0}, *rng = &session_get(L)->rng;
+    if (!lua_isnoneornil(L, 4)) {
+        own.seed = (uint64_t)luaL_checkinteger(L, 4);
+        rng = &own;
+    }
+    struct value *v = value_push_empty(L);
+    binding_check(L, tensor_new(&v->tensor, dtype, rank, shape));
+    int64_t n = array_numel(&v->tensor->array);
+    void *data = v->tensor->array.data;
+    if (dtype == FLOAT32) (normal ? rng_normal_f32 : rng_uniform_f32)(rng, n, data);
+    else (normal ? rng_normal_f64 : rng_uniform_f64)(rng, n, data);
+    value_account(L, v);
+    return 1;
+}
+
+static int tensor_permutation(lua_State *L) /* n, seed or nil -> int64 tensor of 1..n */
+{
+    int64_t n = luaL_checkinteger(L, 1);
+    if (n < 0 || n > MAX_DIM) return binding_error(L, "randperm: n must lie in 0..%d, got %d", (int)MAX_DIM, (int)n);
+    struct rng own = {0}, *rng = &session_get(L)->rng;
+    if (!lua_isnoneornil(L, 2)) {
+        own.seed = (uint64_t)luaL_checkinteger(L, 2);
+        rng = &own;
+    }
+    struct value *v = value_push_empty(L);
+    binding_check(L, tensor_new(&v->tensor, INT64, 1, &n));
+    rng_permutation(rng, n, 1, v->tensor->array.data);
+    value_account(L, v);
+    return 1;
+}
+
+static int tensor_arange(lua_State *L) /* first, step, n, dtype: element i is first + i step */
+{
+    double first = luaL_checknumber(L, 1), step = luaL_checknumber(L, 2);
+    int64_t n = luaL_checkinteger(L, 3);
+    enum dtype dtype = dtype_check(L, 4, FLOAT32);
+    if (n > 0) {
+        number_check(L, first, dtype);
+        number_check(L, first + (double)(n - 1) * step, dtype);
+        if (!dtype_is_float(dtype) && n > 1) number_check(L, step, INT64);
+    }
+    struct value *v = value_push_empty(L);
+    binding_check(L, tensor_new(&v->tensor, dtype, 1, &n));
+    for (int64_t i = 0; i < n; i++) array_set(&v->tensor->array, i, first + (double)i * step);
+    value_account(L, v);
+    return 1;
+}
+
+/* Shape of a nested table, from its first elements. */
+static int nested_shape(lua_State *L, int64_t *shape)
+{
+    int rank = 0;
+    lua_pushvalue(L, 1);
+    while (lua_type(L, -1) == LUA_TTABLE) {
+        if (rank == MAX_RANK) return binding_error(L, "tensor: the table is nested more than %d deep", MAX_RANK);
+        shape[rank++] = (int64_t)lua_rawlen(L, -1);
+        lua_rawgeti(L, -1, 1);
+        lua_remove(L, -2);
+        if (shape[rank - 1] == 0) break;
+    }
+    lua_pop(L, 1);
+    return rank;
+}
+
+static void fill_nested(lua_State *L, const struct array *a, int axis, int64_t *at)
+{
+    if (axis == a->rank) {
+        if (lua_isinteger(L, -1) && a->dtype == INT64) {
+            *(int64_t *)array_at(a, (*at)++) = lua_tointeger(L, -1);
+            return;
+        }
+        if (lua_type(L, -1) != LUA_TNUMBER && !lua_isboolean(L, -1))
+            binding_error(L, "tensor: element %d must be a number, got a %s", (int)*at + 1, luaL_typename(L, -1));
+        double value = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tonumber(L, -1);
+        if (!dtype_is_float(a->dtype) && (value != floor(value) || (a->dtype == UINT8 && (value < 0 || value > 255)) || value < -0x1p63 || value >= 0x1p63))
+            binding_error(L, "tensor: element %d is %f, which %s cannot hold", (int)*at + 1, unsigned_nan(value), dtype_name(a->dtype));
+        array_set(a, (*at)++, value);
+        return;
+    }
+    if (lua_type(L, -1) != LUA_TTABLE || (int64_t)lua_rawlen(L, -1) != a->shape[axis])
+        binding_error(L, "tensor: the table is ragged: at depth %d a list of %d elements was expected, got %s%s", axis + 1,
+                      (int)a->shape[axis], lua_type(L, -1) == LUA_TTABLE ? "one of another length" : "a ",
+                      lua_type(L, -1) == LUA_TTABLE ? "" : luaL_typename(L, -1));
+    if (a->shape[axis] == 0) {
+        lua_pushnil(L);
+        if (lua_next(L, -2)) binding_error(L, "tensor: a list of numbers was expected, got a table with the key %s", luaL_tolstring(L, -2, NULL));
+    }
+    for (int64_t i = 1; i <= a->shape[axis]; i++) {
+        lua_rawgeti(L, -1, i);
+        fill_nested(L, a, axis + 1, at);
+        lua_pop(L, 1);
+    }
+}
+
+static int tensor_from(lua_State *L) /* nested table, number or boolean; dtype */
+{
+    int64_t shape[MAX_RANK], at = 0;
+    enum dtype dtype = dtype_check(L, 2, FLOAT32);
+    luaL_checkstack(L, MAX_RANK + 4, "tensor");
+    int rank = nested_shape(L, shape);
+    struct value *v = value_push_empty(L);
+    binding_check(L, tensor_new(&v->tensor, dtype, rank, shape));
+    lua_pushvalue(L, 1);
+    fill_nested(L, &v->tensor->array, 0, &at);
+    lua_pop(L, 1);
+    value_account(L, v);
+    return 1;
+}
+
+/* ---- the default generator ---- */
+
+static int rng_state(lua_State *L) /* () -> seed, block; (seed, block) sets it */
+{
+    struct rng *rng = &session_get(L)->rng;
+    if (lua_gettop(L) > 0) {
+        rng->seed = (uint64_t)luaL_checkinteger(L, 1);
+        rng->block = (uint64_t)luaL_optinteger(L, 2, 0);
+    }
+    lua_pushinteger(L, (lua_Integer)rng->seed);
+    lua_pushinteger(L, (lua_Integer)rng->block);
+    return 2;
+}
+
+static const luaL_Reg functions[] = {
+    {"full", tensor_full},        {"random", tensor_random}, {"permutation", tensor_permutation}, {"arange", tensor_arange},
+    {"tensor_from", tensor_from}, {"rng_state", rng_state},  {NULL, NULL},
+};
+
+void open_creation(lua_State *L) { luaL_setfuncs(L, functions, 0); }
