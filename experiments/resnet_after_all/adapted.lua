@@ -2,7 +2,7 @@
 --
 -- Writes two CSV files, complete or not at all: OUT, a row per record with test accuracies by the training's solver, by finer ones and by a tight
 -- reference solve; and OUT with -probes before .csv, a row per look that the adaption took: the value (step size, number of steps, or tolerance)
--- before and after it, the accuracies it compared, what it cost.
+-- before and after it, the accuracies it compared, what it cost. A training that was killed goes on from a checkpoint beside them.
 
 local here = arg[0]:match("^(.*)/") or "."
 local tide = require "tide"
@@ -44,22 +44,31 @@ end
 
 local function right(p) return p and p:eq(test_data.y):to("float64"):mean():item() or 0 end
 
-local rows, evaluations, before = {}, 0, 0
+-- What a record adds to those of tide.train; it is kept in the history, and in the checkpoint of a training that is killed.
+local history = {}
 local function record(r)
-  local solver = adaption.current
+  local solver, last = adaption.current, history[#history - 1] or {evaluations = 0, iteration = 0}
   local steps = solver.steps or solver.step_size and math.ceil(1 / solver.step_size - 1e-9) or 0 / 0
   local own, exact = predictions(solver), predictions(reference)
-  evaluations, before = evaluations + r.nfe_forward * (r.iteration - before), r.iteration
-  rows[#rows + 1] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed, iteration = r.iteration,
-    value = solver.steps or solver.step_size or solver.atol, steps = steps, loss = r.loss, train_accuracy = r.accuracy, accuracy = right(own),
-    accuracy_midpoint = adaptive and 0 / 0 or right(predictions{method = "midpoint", steps = steps}),
-    accuracy_rk4 = adaptive and 0 / 0 or right(predictions{method = "rk4", steps = steps}), accuracy_reference = right(exact),
-    flips = own and exact and own:ne(exact):to("float64"):mean():item() or 1, nfe = (evaluations + adaption.nfe) / r.iteration, seconds = r.seconds}
+  r.evaluations = last.evaluations + r.nfe_forward * (r.iteration - last.iteration)
+  r.value, r.steps, r.nfe = solver.steps or solver.step_size or solver.atol, steps, (r.evaluations + adaption.nfe) / r.iteration
+  r.test, r.test_reference = right(own), right(exact)
+  r.test_midpoint = adaptive and 0 / 0 or right(predictions{method = "midpoint", steps = steps})
+  r.test_rk4 = adaptive and 0 / 0 or right(predictions{method = "rk4", steps = steps})
+  r.flips = own and exact and own:ne(exact):to("float64"):mean():item() or 1
 end
 
+local unfinished = models.unfinished(o.out)
 local ok, message = pcall(models.train, s, model, train_data, {adaption = adaption, callback = record, record_every = math.max(1, s.iterations // o.records),
-  label = ("%s %s %s seed %d"):format(s.data, s.method, o.rule, s.seed)})
+  history = history, checkpoint = unfinished, checkpoint_config = models.config(s), label = ("%s %s %s seed %d"):format(s.data, s.method, o.rule, s.seed)})
 if not ok and not (message:find("NaN or Inf", 1, true) or message:find("the loss is", 1, true)) then error(message, 0) end
+
+local rows = {}
+for i, r in ipairs(history) do
+  rows[i] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed, iteration = r.iteration, value = r.value, steps = r.steps,
+    loss = r.loss, train_accuracy = r.accuracy, accuracy = r.test, accuracy_midpoint = r.test_midpoint, accuracy_rk4 = r.test_rk4,
+    accuracy_reference = r.test_reference, flips = r.flips, nfe = r.nfe, seconds = r.seconds}
+end
 
 local comments = experiment.provenance(arg)
 comments[#comments + 1] = "config: " .. models.config(s)
@@ -73,6 +82,7 @@ tide.csv.write(o.out:gsub("%.csv$", "") .. "-probes.csv", {"data", "preset", "me
   "distance", "nfe"}, probes, {comments = comments, digits = 6})
 tide.csv.write(o.out, {"data", "preset", "method", "rule", "seed", "iteration", "value", "steps", "loss", "train_accuracy", "accuracy", "accuracy_midpoint",
   "accuracy_rk4", "accuracy_reference", "flips", "nfe", "seconds"}, rows, {comments = comments, digits = 6})
+os.remove(unfinished)
 
 local last = rows[#rows]
 print(last and ("%s, %s, seed %d: accuracy %.1f %%, with a tight solver %.1f %%, %.1f evaluations per iteration, %g steps at the end"):format(s.data,

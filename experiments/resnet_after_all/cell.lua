@@ -1,7 +1,8 @@
 --- One cell of the grids of *ResNet After All?* (figures 3, 4, 7 to 19): train one model with one solver and one seed, test it with many.
 --
--- Writes one CSV file, complete or not at all, a row per test solver. A seed that fails is a result: its status is "nan" (the training met NaN or
--- Inf) or "chance" (with its own solver it is no better than naming the largest class, within three standard errors), and its rows are there.
+-- Writes one CSV file, complete or not at all, a row per test solver; a cell that was killed goes on from a checkpoint beside it. A seed that
+-- fails is a result: its status is "nan" (the training met NaN or Inf) or "chance" (with its own solver it is no better than naming the largest class,
+-- within three standard errors), and its rows are there.
 
 local here = arg[0]:match("^(.*)/") or "."
 local tide = require "tide"
@@ -31,9 +32,9 @@ local function attempt(fn, ...)
   return nil, result
 end
 
-local history = {}
-local trained, message = attempt(models.train, s, model, train_data, {history = history, label = ("%s %s %s seed %d"):format(s.data, s.method,
-  o.setting, s.seed)})
+local history, unfinished = {}, models.unfinished(o.out)
+local trained, message = attempt(models.train, s, model, train_data, {history = history, checkpoint = unfinished, checkpoint_config = models.config(s),
+  label = ("%s %s %s seed %d"):format(s.data, s.method, o.setting, s.seed)})
 if trained and o.model ~= "" then tide.save(o.model, model) end
 
 local largest = 0
@@ -59,6 +60,7 @@ comments[#comments + 1] = "config: " .. models.config(s)
 if message then comments[#comments + 1] = "failed: " .. message end
 tide.csv.write(o.out, {"data", "preset", "method", "setting", "seed", "status", "test_method", "factor", "test_setting", "accuracy", "accuracy_published",
   "loss", "nfe", "chance", "train_loss", "train_accuracy", "seconds"}, rows, {comments = comments})
+os.remove(unfinished)
 
 local lines = {}
 for i, row in ipairs(rows) do

@@ -41,6 +41,9 @@ function M.train(s, model, data, more)
   return tide.train(options)
 end
 
+--- Where a training keeps its checkpoint until the table `out` is written.
+function M.unfinished(out) return (out:gsub("%.csv$", "")) .. "-unfinished.npz" end
+
 M.factors = {0.5, 0.75, 1, 1.5, 2}
 local tolerance_factors = {0.01, 0.1, 1, 10, 100}
 local SMALLEST_TOLERANCE = 2e-6 -- of float32

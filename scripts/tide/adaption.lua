@@ -6,6 +6,7 @@
 --   observe(iteration, model, x, y, prediction, nfe)   sees a batch, with what the training solver made of it and the evaluations that took,
 --     before the parameters change
 
+local checkpoint = require "tide.checkpoint"
 local core = require "tide.core"
 local ode = require "tide.ode"
 local options = require "tide.options"
@@ -107,9 +108,29 @@ function methods.observe(self, iteration, model, x, y, prediction, nfe)
   return true
 end
 
+--- What is needed to go on later, as a table of tensors that tide.save takes: the rule's numbers, when the next look is due, the looks so far.
+function methods.state(self)
+  return {made_with = checkpoint.text(self.made_with), rule = checkpoint.pack(self.rule), recent = checkpoint.list(self.recent),
+          looks = checkpoint.columns(self.history), at = checkpoint.pack{next_probe = self.next_probe, nfe = self.nfe, mixing = self.mixing}}
+end
+
+--- Go on from a state, which must come from an adaption that was made with the same options.
+function methods.load_state(self, state)
+  if type(state) ~= "table" or type(state.rule) ~= "table" or not state.rule.value or type(state.at) ~= "table" then
+    raise("adaption: this is not a state that adaption:state() returned")
+  end
+  local difference = checkpoint.difference(checkpoint.untext(state.made_with), self.made_with)
+  if difference then raise("adaption: the state is of another adaption: " .. difference) end
+  checkpoint.unpack(state.rule, self.rule)
+  for name, v in pairs(checkpoint.unpack(state.at, {})) do self[name] = v end
+  self.recent, self.history = checkpoint.unlist(state.recent), checkpoint.records(state.looks)
+  self.current, self.mixed = self.options_of(self.rule.value), self.mixed_of and self.mixed_of(self.rule.value)
+end
+
 --- new{rule =, every =, measure = function(rule, model, x, y, prediction, recent) -> m, options_of = function(value) -> solver options, mixed_of =,
--- mix =}; recent: evaluations of the last five training solves.
+-- mix =, made_with = options}; recent: evaluations of the last five training solves; made_with: what a state must agree in.
 function M.new(fields)
+  fields.made_with = checkpoint.words(fields.made_with)
   fields.current, fields.history, fields.recent, fields.nfe = fields.options_of(fields.rule.value), {}, {}, 0
   fields.mixed = fields.mixed_of and fields.mixed_of(fields.rule.value)
   fields.next_probe = 1 -- Algorithm 1 tests at iterations 0, 50, ..., counted from 0

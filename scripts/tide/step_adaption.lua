@@ -266,7 +266,7 @@ function M.new(opts)
   local function mixed_of(value) return mixed_steps(o.method, value) end
   finer_of(rule.value)
   return adaption.new{rule = rule, every = o.every, options_of = options_of, mixed_of = whole and mixed_of or nil, mix = whole and o.mix or 0,
-                      measure = measure(finer_of, options_of)}
+                      measure = measure(finer_of, options_of), made_with = o}
 end
 
 return M

@@ -102,7 +102,8 @@ function M.new(opts)
   local where = "tolerance_adaption.new"
   local o = options.check(where, opts, new_spec)
   local rule = adaption.find_rule(where, rules, o.rule, {value = o.value, threshold = o.threshold, smallest = o.smallest, largest = o.largest})
-  return adaption.new{rule = rule, every = o.every, measure = measure(o), options_of = function(v) return solver_options(o.method, v, o.dtype) end}
+  return adaption.new{rule = rule, every = o.every, measure = measure(o), made_with = o,
+                      options_of = function(v) return solver_options(o.method, v, o.dtype) end}
 end
 
 return M

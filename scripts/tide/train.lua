@@ -2,6 +2,7 @@
 
 local core = require "tide.core"
 local autodiff = require "tide.autodiff"
+local checkpoint = require "tide.checkpoint"
 local ode = require "tide.ode"
 local optim = require "tide.optim"
 local options = require "tide.options"
@@ -72,6 +73,7 @@ local train_spec = {
   iterations = {"integer", check = options.at_least(1)}, seed = {"integer", default = 1}, record_every = {"integer", check = options.at_least(1)},
   drop_last = {"boolean", default = false}, shuffle = {"boolean", default = true}, solver = {"table"}, callback = {"function"},
   quiet = {"boolean", default = false}, label = {"string"}, history = {"table"}, adaption = {"table"},
+  checkpoint = {"string"}, checkpoint_every = {"number", default = 60, check = options.not_negative}, checkpoint_config = {"string"},
 }
 
 local function check_arguments(opts)
@@ -88,6 +90,12 @@ local function check_arguments(opts)
   if o.adaption and not (o.adaption.solver and o.adaption.observe) then
     raise("tide.train: adaption must have the methods solver and observe, as those of tide.step_adaption.new have; got another table")
   end
+  for _, name in ipairs(o.checkpoint and {"optimizer", "adaption"} or {}) do
+    if o[name] and not (o[name].state and o[name].load_state) then
+      raise(("tide.train: with checkpoint, %s must have the methods state and load_state; got a table without them"):format(name))
+    end
+  end
+  if not o.checkpoint and o.checkpoint_config then raise("tide.train: checkpoint_config needs checkpoint, the name of a file") end
   if o.adaption and o.solver then raise("tide.train: give solver or adaption, not both; the adaption chooses the solver's options") end
   local n = #o.data.x
   o.batch = math.min(o.batch, n)
@@ -97,17 +105,21 @@ local function check_arguments(opts)
   return o
 end
 
--- Means of what happened since the last record; also kept by column (history.loss[i] is history[i].loss).
-local function new_record(history, sums, iteration, o, start)
-  local record = {iteration = iteration, epoch = iteration / o.per_epoch, loss = sums.loss / sums.samples,
-                  accuracy = sums.right and sums.right / sums.samples or nil, nfe_forward = sums.nfe / sums.batches,
-                  nfe_backward = sums.nfe_backward / sums.batches, seconds = core.monotonic() - start}
-  history[#history + 1] = record
+-- Put a record at place i of the history, and its numbers into the columns: history.loss[i] is history[i].loss.
+local function set_record(history, i, record)
+  history[i] = record
   for key, value in pairs(record) do
     history[key] = history[key] or {}
-    history[key][#history] = value
+    history[key][i] = value
   end
   return record
+end
+
+-- Means of what happened since the last record.
+local function new_record(sums, iteration, o, start)
+  return {iteration = iteration, epoch = iteration / o.per_epoch, loss = sums.loss / sums.samples,
+          accuracy = sums.right and sums.right / sums.samples or nil, nfe_forward = sums.nfe / sums.batches,
+          nfe_backward = sums.nfe_backward / sums.batches, seconds = core.monotonic() - start}
 end
 
 local function empty_sums(count) return {loss = 0, samples = 0, batches = 0, nfe = 0, nfe_backward = 0, right = count and 0 or nil} end
@@ -154,32 +166,69 @@ local function show(record)
   return fields
 end
 
+-- ---- the loop ----
+
+-- Batches in the order of the training: a function of seed and epoch alone, so that a resumed run sees the same ones.
+local function batches(o)
+  local order, epoch
+  return function(i)
+    local at, n = (i - 1) % o.per_epoch, #o.data.x
+    local first, last = at * o.batch + 1, math.min((at + 1) * o.batch, n)
+    if not o.shuffle then return o.data.x:slice(1, first, last), o.data.y:slice(1, first, last) end
+    if epoch ~= (i - 1) // o.per_epoch then
+      epoch = (i - 1) // o.per_epoch
+      order = core.permutation(n, o.seed * 1000003 + epoch)
+    end
+    local positions = order:slice(1, first, last)
+    return o.data.x:take(positions), o.data.y:take(positions)
+  end
+end
+
+-- What a checkpoint holds and must agree in. run: where the training stands, with the sums since the last record.
+local function contents(o, history, run)
+  return {model = o.model, optimizer = o.optimizer, adaption = o.adaption, config = o.checkpoint_config, history = history, run = run,
+          settings = {samples = #o.data.x, batch = o.batch, seed = o.seed, shuffle = o.shuffle, drop_last = o.drop_last, optimizer = o.optimizer.kind,
+                      loss = type(o.loss) == "string" and o.loss or "function"}}
+end
+
+-- Go on from the checkpoint, when there is one; returns where the training stands.
+local function resume(o, history, count)
+  local run, records = nil, nil
+  if o.checkpoint then run, records = checkpoint.read("tide.train", o.checkpoint, contents(o)) end
+  if not run then return {iteration = 0, seconds = 0, stopped = false, sums = empty_sums(count)} end
+  if run.iteration > o.total then
+    raise(("tide.train: the checkpoint \"%s\" is at iteration %d, past the %d asked for; remove it to start anew, or give another name"):format(
+      o.checkpoint, run.iteration, o.total))
+  end
+  for key in pairs(history) do history[key] = nil end -- it may hold what the run that was cut off left
+  for i, record in ipairs(records) do set_record(history, i, record) end
+  run.sums = {loss = run.loss, samples = run.samples, batches = run.batches, nfe = run.nfe, nfe_backward = run.nfe_backward, right = run.right}
+  return run
+end
+
+local function save(o, history, i, sums, start, stopped)
+  local run = {iteration = i, seconds = core.monotonic() - start, stopped = stopped}
+  for key, value in pairs(sums) do run[key] = value end
+  checkpoint.write(o.checkpoint, contents(o, history, run))
+end
+
 --- train{model=, data=, optimizer=, loss=, batch=, epochs= | iterations=, seed=, ...} -> history: a list of records {iteration, epoch, loss,
 -- accuracy, nfe_forward, nfe_backward, seconds}, means over the batches since the record before; history.loss etc. are the columns.
 -- adaption:solver() gives the solver options of the next step, adaption:observe(iteration, model, x, y, prediction, nfe) sees each batch
--- before the parameters change (see tide.step_adaption). callback(record, model) runs at each record and may return false to stop. A NaN loss or a failed
--- solve is an error that names the iteration;
--- the records so far are in the table given as `history`.
+-- before the parameters change (see tide.step_adaption). callback(record, model) runs at each record and may return false to stop; numbers that it adds to the
+-- record stay in the history. A NaN loss or a failed solve is an error that names the iteration; the records so far are in the table given as
+-- `history`. checkpoint names a file that is written every so many seconds and at the end; a training that finds it goes on from there, with the same bits.
 function M.train(opts)
   local o = check_arguments(opts)
   local loss, count = find_loss("tide.train", o.loss), counter(o.data.y)
-  local step_for = steps_by_solver(loss)
-  local history, n, start = o.history or {}, #o.data.x, core.monotonic()
-  local meter <close> = progress.new{total = o.total, label = o.label or "train", unit = "it", quiet = o.quiet}
-  local order, sums
-  sums = empty_sums(count)
-  for i = 1, o.total do
-    local at = (i - 1) % o.per_epoch
-    -- The order of an epoch is a function of seed and epoch alone, so that a resumed run sees the same batches.
-    if at == 0 and o.shuffle then order = core.permutation(n, o.seed * 1000003 + (i - 1) // o.per_epoch) end
-    local first, last = at * o.batch + 1, math.min((at + 1) * o.batch, n)
-    local x, y
-    if o.shuffle then
-      local positions = order:slice(1, first, last)
-      x, y = o.data.x:take(positions), o.data.y:take(positions)
-    else
-      x, y = o.data.x:slice(1, first, last), o.data.y:slice(1, first, last)
-    end
+  local step_for, batch = steps_by_solver(loss), batches(o)
+  local history = o.history or {}
+  local run = resume(o, history, count)
+  local sums, start, saved = run.sums, core.monotonic() - run.seconds, core.monotonic()
+  local meter <close> = progress.new{total = o.total, initial = run.iteration, label = o.label or "train", unit = "it", quiet = o.quiet}
+  if run.iteration > 0 then meter:log(("going on from iteration %d of %s"):format(run.iteration, o.checkpoint)) end
+  for i = run.iteration + 1, run.stopped and 0 or o.total do
+    local x, y = batch(i)
     local step = step_for(o.adaption and o.adaption:solver() or o.solver)
     local before = ode.totals()
     local value, grads, prediction = step(o.model, x, y)
@@ -190,14 +239,21 @@ function M.train(opts)
     local nfe = add_batch(sums, number, prediction, y, count, before)
     if o.adaption then o.adaption:observe(i, o.model, x, y, prediction, nfe) end
     o.optimizer:step(grads)
+    local stopped = false
     if i % o.record_every == 0 or i == o.total then
-      local record = new_record(history, sums, i, o, start)
+      local record = set_record(history, #history + 1, new_record(sums, i, o, start))
       sums = empty_sums(count)
       meter:update(i, show(record), true)
-      if o.callback and o.callback(record, o.model) == false then break end
+      stopped = o.callback ~= nil and o.callback(record, o.model) == false
+      set_record(history, #history, record) -- with what the callback added
     else
       meter:update(i, nil, false)
     end
+    if o.checkpoint and (i == o.total or stopped or core.monotonic() - saved >= o.checkpoint_every) then
+      save(o, history, i, sums, start, stopped)
+      saved = core.monotonic()
+    end
+    if stopped then break end
   end
   return history
 end

@@ -232,11 +232,15 @@ define{name = "tide.train", args = "opts", returns = "history",
     {"solver", nil, "solver options for the calls of the model"}, {"record_every", nil, "steps per record; default an epoch, or 1/50 of the steps"},
     {"callback", nil, "function(record, model) at each record; returning false stops"}, {"quiet", false, "true: no progress"},
     {"label", nil, "in front of the progress"}, {"history", nil, "a table for the records, so that they survive an error"},
-    {"adaption", nil, "chooses the solver's options from step to step, see step_adaption.new; not with solver"}},
+    {"adaption", nil, "chooses the solver's options from step to step, see step_adaption.new; not with solver"},
+    {"checkpoint", nil, "a file (.npz, .safetensors) from which a training that was cut off goes on, with the same bits"},
+    {"checkpoint_every", 60, "seconds between checkpoints; there is one at the end as well"},
+    {"checkpoint_config", nil, "a text, settings of your own say: a checkpoint with another one is refused"}},
   text = [[Train in place, by one compiled step. history is a list of records iteration, epoch, loss, accuracy (for int64 labels and for
   targets -1/+1), nfe_forward, nfe_backward, seconds: means over the batches since the record before. history.loss and so on are
-  the columns. Progress goes to standard error: a bar on a terminal, else lines. A loss that is NaN or infinite and a failed solve are
-  errors.]],
+  the columns; numbers that the callback adds to a record are kept there. A checkpoint holds weights (.model, for nn.load), optimizer, adaption,
+  history, generator and place; remove the file to start anew. Progress goes to standard error: a bar on a terminal, else lines. A loss that
+  is NaN or infinite and a failed solve are errors.]],
   example = "tide.train{model = model, data = data, optimizer = \"adam\", loss = \"smooth_l1\", epochs = 2, quiet = true}.loss"}
 define{name = "tide.evaluate", args = "model, data, opts", returns = "{loss =, accuracy =, nfe =}",
   options = {{"loss", "cross_entropy", "as in tide.train", quote = true}, {"batch", 256, "samples per step"},

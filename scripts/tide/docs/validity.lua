@@ -84,6 +84,10 @@ define{name = "adaption:solver", args = "", returns = "table", text = "Solver op
 define{name = "adaption:observe", args = "iteration, model, x, y, prediction, nfe", returns = "boolean",
   text = "Show it a batch before the parameters change; true when the solver has changed.",
   example = "local adaption = tide.step_adaption.new{value = 8}  -- adaption:observe(1, model, x, y, prediction, 8)"}
+define{name = "adaption:state", args = "", returns = "table", text = "What must be saved to resume exactly; tide.train{checkpoint =} does.",
+  example = "tide.step_adaption.new{value = 8}:state().rule.value"}
+define{name = "adaption:load_state", args = "state", text = "Go on from what adaption:state() returned, for an adaption made with the same options.",
+  example = "local adaption = tide.step_adaption.new{value = 8}  adaption:load_state(adaption:state())"}
 define{name = "step_adaption.rule", args = "name, opts", returns = "rule",
   text = "A rule alone, without solves: rule:next(m) -> the next value. m: train, test (accuracies), retest(h) for \"published\"; distance for \"steady\".",
   example = "tide.step_adaption.rule(\"stated\", {value = 0.5}):next{train = 0.9, test = 0.7}"}
