@@ -9,6 +9,11 @@ local paper = {spheres2 = {"65-129", "99.2 ± 0.8 %", "100.5", "98.9 ± 0.6 %"},
                mnist = {"9-16", "96.5 ± 0.2 %", "9.8", "95.6 ± 0.5 %"}, cifar10 = {"17-33", "54.7 ± 0.3 %", "21.9", "55.0 ± 0.8 %"}}
 local finer = {euler = 1, midpoint = 2, rk4 = 4}
 
+-- Mean and deviation; of a single seed there is none.
+local function percent(mean, deviation, seeds)
+  return seeds > 1 and ("%.1f ± %.1f %%"):format(100 * mean, 100 * deviation) or ("%.1f %% (one seed)"):format(100 * mean)
+end
+
 -- From the seeds of a grid, trained with Euler: the two settings around the critical one, and the best accuracy of those that are ODEs: no mean test
 -- accuracy of a solver at least as fine differs by more than 0.1, as in Algorithm 1.
 local function grid_search(data)
@@ -27,8 +32,8 @@ local function grid_search(data)
       last_bad, first_good, best = group.key, nil, nil
     end
   end
-  return (last_bad and last_bad .. "-" or "up to ") .. (first_good or "?"), best and ("%.1f ± %.1f %%"):format(100 * best.accuracy,
-    100 * best.accuracy_std) or "none"
+  return (last_bad and last_bad .. "-" or "up to ") .. (first_good or "?"), best and percent(best.accuracy, best.accuracy_std,
+    best.seeds) or "none"
 end
 
 return (function(results, out)
@@ -36,16 +41,17 @@ return (function(results, out)
   files.make_folder(out)
   local rows = {}
   for _, set in ipairs{"spheres2", "landscape", "mnist", "cifar10"} do
-    local grid = common.read(results, set .. "/grid.csv", {"method", "setting", "test_method", "factor", "test_setting", "accuracy", "accuracy_std"})
+    local grid = common.read(results, set .. "/grid.csv", {"method", "setting", "test_method", "factor", "test_setting", "accuracy", "accuracy_std",
+      "seeds"})
     local row = {data = common.titles[set], paper_grid_nfe = paper[set][1], paper_grid_accuracy = paper[set][2], paper_nfe = paper[set][3],
       paper_accuracy = paper[set][4],
                  grid_nfe = "-", grid_accuracy = "-"}
     if grid then row.grid_nfe, row.grid_accuracy = grid_search(grid) end
     for _, rule in ipairs{"stated", "published", "steady"} do row[rule .. "_nfe"], row[rule .. "_accuracy"], row[rule .. "_tight"] = "-", "-", "-" end
     for _, folder in ipairs{"adaption", "adaption-mnist"} do
-      local summary = common.read(results, folder .. "/summary.csv", {"data", "method", "rule", "nfe", "accuracy", "accuracy_std", "reference_accuracy"})
+      local summary = common.read(results, folder .. "/summary.csv", {"data", "method", "rule", "nfe", "accuracy", "accuracy_std", "seeds", "reference_accuracy"})
       for _, s in ipairs(summary and common.rows(summary, function(r) return r.data == set and r.method == "euler" end) or {}) do
-        row[s.rule .. "_nfe"], row[s.rule .. "_accuracy"] = ("%.1f"):format(s.nfe), ("%.1f ± %.1f %%"):format(100 * s.accuracy, 100 * s.accuracy_std)
+        row[s.rule .. "_nfe"], row[s.rule .. "_accuracy"] = ("%.1f"):format(s.nfe), percent(s.accuracy, s.accuracy_std, s.seeds)
         row[s.rule .. "_tight"] = ("%.1f %%"):format(100 * s.reference_accuracy)
       end
     end
