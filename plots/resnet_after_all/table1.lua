@@ -49,7 +49,8 @@ return (function(results, out)
     if grid then row.grid_nfe, row.grid_accuracy = grid_search(grid) end
     for _, rule in ipairs{"stated", "published", "steady"} do row[rule .. "_nfe"], row[rule .. "_accuracy"], row[rule .. "_tight"] = "-", "-", "-" end
     for _, folder in ipairs{"adaption", "adaption-mnist"} do
-      local summary = common.read(results, folder .. "/summary.csv", {"data", "method", "rule", "nfe", "accuracy", "accuracy_std", "seeds", "reference_accuracy"})
+      local summary = common.read(results, folder .. "/summary.csv", {"data", "method", "rule", "nfe", "accuracy", "accuracy_std", "seeds",
+        "reference_accuracy"})
       for _, s in ipairs(summary and common.rows(summary, function(r) return r.data == set and r.method == "euler" end) or {}) do
         row[s.rule .. "_nfe"], row[s.rule .. "_accuracy"] = ("%.1f"):format(s.nfe), percent(s.accuracy, s.accuracy_std, s.seeds)
         row[s.rule .. "_tight"] = ("%.1f %%"):format(100 * s.reference_accuracy)
