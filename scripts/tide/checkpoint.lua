@@ -133,7 +133,7 @@ end
 -- ---- the file ----
 
 --- write(path, s): s = {model =, optimizer =, adaption = or nil, settings = flat table of what must agree, config = text or nil, run = flat table of
--- where the training stands, history =}.
+-- where the training stands, history =}; for read also total, the iterations asked for.
 function M.write(path, s)
   core.save(path, {
     version = core.tensor_from(VERSION, "int64"), model = tensors_only(s.model), optimizer = s.optimizer:state(),
@@ -153,7 +153,8 @@ function M.read(where, path, s)
   if not tree.is_tensor(saved) and tree.is_tensor(saved.version) and saved.version:item() ~= VERSION then
     refuse(("has the format %s, this program reads %d"):format(saved.version:item(), VERSION))
   end
-  if tree.is_tensor(saved) or not (saved.version and saved.model and saved.optimizer and saved.run and saved.generator) then
+  if tree.is_tensor(saved) or not (saved.version and saved.model and type(saved.optimizer) == "table" and type(saved.run) == "table"
+    and saved.run.iteration and saved.generator) then
     refuse("was not written by tide.train")
   end
   local difference = M.difference(M.untext(saved.settings), M.words(s.settings)) or M.difference(M.untext(saved.config), s.config or "")
@@ -161,6 +162,8 @@ function M.read(where, path, s)
   if (saved.adaption ~= nil) ~= (s.adaption ~= nil) then
     refuse(("belongs to a training %s an adaption, this one is %s"):format(saved.adaption and "with" or "without", s.adaption and "with" or "without"))
   end
+  local iteration = saved.run.iteration:item()
+  if iteration > s.total then refuse(("is at iteration %d, past the %d asked for"):format(iteration, s.total)) end
   if s.adaption then s.adaption:load_state(saved.adaption) end
   s.optimizer:load_state(saved.optimizer)
   nn.load({model = s.model}, {model = saved.model})

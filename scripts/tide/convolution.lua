@@ -5,15 +5,12 @@ local options = require "tide.options"
 local tree = require "tide.tree"
 
 local M = {}
-local apply, raise, check_tensor = core.apply, core.raise, tree._check_tensor
+local apply, raise, check_tensor, integer = core.apply, core.raise, tree._check_tensor, options.integer
 
 local conv_spec = {
   stride = {"integer|table", default = 1}, padding = {"integer|table", default = 0},
   dilation = {"integer|table", default = 1}, groups = {"integer", default = 1},
 }
-
--- The whole number that v is, or nil; unlike math.tointeger it takes no strings.
-local function integer(v) return type(v) == "number" and math.tointeger(v) or nil end
 
 local function pair(where, name, v)
   if type(v) ~= "table" then return integer(v), integer(v) end

@@ -30,6 +30,9 @@ local function distance(a, b)
   return previous[#b]
 end
 
+--- The whole number that v is, or nil; unlike math.tointeger it takes no strings.
+function options.integer(v) return type(v) == "number" and math.tointeger(v) or nil end
+
 --- The name of `names` (a list) that is nearest to `name`, or nil when none is near enough to be a likely slip.
 function options.nearest(name, names)
   local best, best_distance = nil, math.max(2, #name // 2)

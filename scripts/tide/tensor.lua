@@ -7,7 +7,7 @@ local tree = require "tide.tree"
 local M = {}            -- functions of the module
 local T = core.methods  -- methods of tensors
 local apply, raise = core.apply, core.raise
-local is_tensor, check_tensor = tree.is_tensor, tree._check_tensor
+local is_tensor, check_tensor, integer = tree.is_tensor, tree._check_tensor, options.integer
 
 -- ---- arguments ----
 
@@ -17,9 +17,6 @@ local function creation_options(where, opts)
   if opts == nil then return {dtype = "float32"} end
   return options.check("tide." .. where, opts, creation, 3)
 end
-
--- The whole number that v is, or nil; unlike math.tointeger it takes no strings.
-local function integer(v) return type(v) == "number" and math.tointeger(v) or nil end
 
 local function check_shape(where, shape)
   if type(shape) ~= "table" then

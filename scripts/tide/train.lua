@@ -186,7 +186,7 @@ end
 
 -- What a checkpoint holds and must agree in. run: where the training stands, with the sums since the last record.
 local function contents(o, history, run)
-  return {model = o.model, optimizer = o.optimizer, adaption = o.adaption, config = o.checkpoint_config, history = history, run = run,
+  return {model = o.model, optimizer = o.optimizer, adaption = o.adaption, config = o.checkpoint_config, history = history, run = run, total = o.total,
           settings = {samples = #o.data.x, batch = o.batch, seed = o.seed, shuffle = o.shuffle, drop_last = o.drop_last, optimizer = o.optimizer.kind,
                       loss = type(o.loss) == "string" and o.loss or "function"}}
 end
@@ -196,10 +196,6 @@ local function resume(o, history, count)
   local run, records = nil, nil
   if o.checkpoint then run, records = checkpoint.read("tide.train", o.checkpoint, contents(o)) end
   if not run then return {iteration = 0, seconds = 0, stopped = false, sums = empty_sums(count)} end
-  if run.iteration > o.total then
-    raise(("tide.train: the checkpoint \"%s\" is at iteration %d, past the %d asked for; remove it to start anew, or give another name"):format(
-      o.checkpoint, run.iteration, o.total))
-  end
   for key in pairs(history) do history[key] = nil end -- it may hold what the run that was cut off left
   for i, record in ipairs(records) do set_record(history, i, record) end
   run.sums = {loss = run.loss, samples = run.samples, batches = run.batches, nfe = run.nfe, nfe_backward = run.nfe_backward, right = run.right}

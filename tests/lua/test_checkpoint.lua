@@ -166,6 +166,7 @@ tests["files of other trainings are refused, and nothing changes"] = function()
     refused("it has optimizer=adam, this one has optimizer=sgd", optimizers.sgd)
     refused("it has lr=0.01, this one has lr=0.02", adam, nil, {checkpoint_config = "lr=0.02 data=spheres"})
     refused("it has lr=0.01 data=spheres, this one has nothing else", adam, nil, {checkpoint_config = "", checkpoint = path})
+    refused("is at iteration 12, past the 9 asked for", adam, nil, {iterations = 9})
     refused("belongs to a training without an adaption, this one is with", adam, adaptions.steady)
     refused("shape", adam, nil, (function()
       local wide = nn.odenet{dim = 2, hidden = 5, out = 2, time = false, solver = {method = "euler", steps = 3}, seed = 1}
