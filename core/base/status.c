@@ -29,3 +29,13 @@ enum status status_prefix(enum status code, const char *format, ...)
     snprintf(message, sizeof message, "%s: %.760s", prefix, old);
     return code;
 }
+
+enum status status_append(enum status code, const char *format, ...)
+{
+    size_t n = strlen(message);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message + n, sizeof message - n, format, args);
+    va_end(args);
+    return code;
+}

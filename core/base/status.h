@@ -29,6 +29,9 @@ const char *status_message(void);
 /* Prefix the current message with "who: " (used by outer layers to name the function and the argument). */
 __attribute__((format(printf, 2, 3))) enum status status_prefix(enum status code, const char *format, ...);
 
+/* Add to its end (outer layers say what else can be done). */
+__attribute__((format(printf, 2, 3))) enum status status_append(enum status code, const char *format, ...);
+
 #define TRY(call)                                                                                                             \
     do {                                                                                                                      \
         enum status try_status_ = (call);                                                                                     \

@@ -13,7 +13,7 @@ enum status bytes_load(struct tensor **out, const char *path, size_t limit)
         bytes = unpacked;
     }
     struct raw_layout layout = {.kind = RAW_U8, .rank = 1, .shape = {(int64_t)bytes.size}};
-    if (status == STATUS_OK) status = raw_read(out, &layout, bytes.data, bytes.size);
+    if (status == STATUS_OK) status = raw_read(out, &layout, bytes.data, bytes.size, SIZE_MAX);
     file_bytes_free(&bytes);
     return status;
 }

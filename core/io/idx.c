@@ -28,12 +28,12 @@ static enum status read_header(struct raw_layout *layout, size_t *start, const u
     return STATUS_OK;
 }
 
-enum status idx_read(struct tensor **out, const unsigned char *bytes, size_t size)
+enum status idx_read(struct tensor **out, const unsigned char *bytes, size_t size, size_t limit)
 {
     struct raw_layout layout;
     size_t start;
     TRY(read_header(&layout, &start, bytes, size));
-    return raw_read(out, &layout, bytes + start, size - start);
+    return raw_read(out, &layout, bytes + start, size - start, limit);
 }
 
 /* The header is unpacked first; it says how many bytes there must be, and at most one more is unpacked. */
@@ -41,16 +41,16 @@ static enum status unpack(struct file_bytes *out, const struct file_bytes *packe
 {
     struct file_bytes head;
     struct raw_layout layout;
-    size_t start, size;
+    size_t start, size, widened;
     TRY(file_gunzip_head(&head, packed, HEADER_LIMIT));
     enum status status = read_header(&layout, &start, head.data, head.size);
     file_bytes_free(&head);
     TRY(status);
-    TRY(raw_bytes(&layout, &size));
+    TRY(raw_bytes(&layout, &size, &widened));
     size += start;
-    if (size > limit)
-        return status_set(STATUS_FORMAT, "header says %zu bytes: the gzip data unpack to more than %zu bytes (the limit)", size,
-                          limit);
+    if (size > limit || widened > limit)
+        return status_set(STATUS_FORMAT, "header says %zu bytes: the gzip data unpack to more than %zu bytes (the limit)",
+                          size > widened ? size : widened, limit);
     if (size / FILE_RATIO_LIMIT > packed->size)
         return status_set(STATUS_FORMAT, "%zu packed bytes cannot unpack to the %zu that the header says", packed->size, size);
     status = file_gunzip(out, packed, size + 1);
@@ -62,12 +62,13 @@ enum status idx_load(struct tensor **out, const char *path, size_t limit)
     struct file_bytes bytes, unpacked = {0};
     TRY(file_read(&bytes, path, FILE_READ_LIMIT));
     enum status status = STATUS_OK;
-    if (file_is_gzip(&bytes)) {
+    int packed = file_is_gzip(&bytes);
+    if (packed) {
         status = unpack(&unpacked, &bytes, limit);
         file_bytes_free(&bytes);
         bytes = unpacked;
     }
-    if (status == STATUS_OK) status = idx_read(out, bytes.data, bytes.size);
+    if (status == STATUS_OK) status = idx_read(out, bytes.data, bytes.size, packed ? limit : SIZE_MAX);
     file_bytes_free(&bytes);
     return status;
 }

@@ -7,10 +7,11 @@
 #include "io/file.h"
 #include "io/raw.h"
 
-/* One array from the bytes of a whole (unpacked) file. Errors: STATUS_FORMAT, STATUS_MEMORY. */
-enum status idx_read(struct tensor **out, const unsigned char *bytes, size_t size);
+/* One array of at most `limit` bytes from those of a whole (unpacked) file. Errors: STATUS_FORMAT, STATUS_MEMORY. */
+enum status idx_read(struct tensor **out, const unsigned char *bytes, size_t size, size_t limit);
 
-/* From a file, which may be gzip (told by its first bytes, not by its name) of at most `limit` unpacked bytes. */
+/* From a file, which may be gzip (told by its first bytes, not by its name): then neither the unpacked bytes nor the tensor may be
+ * more than `limit`. */
 enum status idx_load(struct tensor **out, const char *path, size_t limit);
 
 #endif

@@ -58,14 +58,16 @@ static enum status take_descr(struct cursor *c, struct raw_layout *layout)
     size_t n;
     skip_spaces(c);
     if (c->at < c->end && *c->at == '[')
-        return status_set(STATUS_FORMAT, "structured dtypes are not supported; save each field by itself");
+        return status_set(STATUS_UNSUPPORTED, "structured dtypes are not supported; save each field by itself");
     TRY(take_string(c, &text, &n));
     int kind = n > 1 ? raw_find(RAW_NPY, text + 1, n - 1) : -1;
     char order = n ? text[0] : 0;
     int ordered = order == '<' || order == '>' || ((order == '|' || order == '=') && n == 3 && text[2] == '1');
     if (kind < 0 || !ordered) {
-        const char *hint = n > 1 && text[1] == 'O' ? " (Python objects are never loaded)" : "";
-        return status_set(STATUS_FORMAT, "unknown dtype '%.*s'%s; readable are %s with < or > in front", n > 40 ? 40 : (int)n, text,
+        const char *hint = n > 1 && text[1] == 'O'   ? " (Python objects are never loaded)"
+                           : n > 1 && text[1] == 'c' ? " (save the real and the imaginary part by themselves)"
+                                                     : "";
+        return status_set(STATUS_UNSUPPORTED, "unknown dtype '%.*s'%s; readable are %s with < or > in front", n > 40 ? 40 : (int)n, text,
                           hint, raw_names(RAW_NPY));
     }
     layout->kind = (enum raw_kind)kind;
@@ -155,20 +157,20 @@ static enum status read_header(struct raw_layout *layout, size_t *data, const un
     return parse_header((const char *)bytes + start, length, layout);
 }
 
-enum status npy_read(struct tensor **out, const unsigned char *bytes, size_t size)
+enum status npy_read(struct tensor **out, const unsigned char *bytes, size_t size, size_t limit)
 {
     struct raw_layout layout;
     size_t data;
     TRY(read_header(&layout, &data, bytes, size));
-    return raw_read(out, &layout, bytes + data, size - data);
+    return raw_read(out, &layout, bytes + data, size - data, limit);
 }
 
-enum status npy_check(const unsigned char *bytes, size_t size)
+enum status npy_check(const unsigned char *bytes, size_t size, size_t limit)
 {
     struct raw_layout layout;
     size_t data;
     TRY(read_header(&layout, &data, bytes, size));
-    return raw_check(&layout, size - data);
+    return raw_check(&layout, size - data, limit);
 }
 
 /* ---- writing ---- */
@@ -208,7 +210,7 @@ enum status npy_load(struct tensor **out, const char *path)
 {
     struct file_bytes bytes;
     TRY(file_read(&bytes, path, FILE_READ_LIMIT));
-    enum status status = npy_read(out, bytes.data, bytes.size);
+    enum status status = npy_read(out, bytes.data, bytes.size, SIZE_MAX);
     file_bytes_free(&bytes);
     return status;
 }

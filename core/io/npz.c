@@ -158,32 +158,32 @@ static enum status locate(const unsigned char *bytes, uint64_t next, const struc
     return STATUS_OK;
 }
 
-static enum status check_and_read(struct tensor **out, const struct entry *e, const unsigned char *data)
+static enum status check_and_read(struct tensor **out, const struct entry *e, const unsigned char *data, size_t limit)
 {
     uint32_t crc = (uint32_t)crc32_z(0, data, (size_t)e->size);
     if (crc != e->crc)
         return status_set(STATUS_FORMAT, "the checksum is %08x, the file says %08x: the data are damaged", (unsigned)crc,
                           (unsigned)e->crc);
-    return npy_read(out, data, (size_t)e->size);
+    return npy_read(out, data, (size_t)e->size, limit);
 }
 
 /* Larger entries are unpacked only when their header says the same size; of smaller ones the checksum tells damage better. */
 #define TRUSTED ((size_t)16 << 20)
 
-static enum status check_head(const struct entry *e, const unsigned char *data)
+static enum status check_head(const struct entry *e, const unsigned char *data, size_t limit)
 {
     if (e->size <= TRUSTED) return STATUS_OK;
     unsigned char *head = memory_alloc(NPY_HEADER_LIMIT);
     if (!head) return memory_status();
     enum status status = file_inflate_head(head, NPY_HEADER_LIMIT, data, (size_t)e->packed);
-    if (status == STATUS_OK) status = npy_check(head, (size_t)e->size);
+    if (status == STATUS_OK) status = npy_check(head, (size_t)e->size, limit);
     memory_free(head);
     return status;
 }
 
 static enum status read_array(struct tensor **out, const struct entry *e, const unsigned char *data, size_t *budget)
 {
-    if (e->method == 0) return e->packed == e->size ? check_and_read(out, e, data) : malformed("a stored entry has two sizes");
+    if (e->method == 0) return e->packed == e->size ? check_and_read(out, e, data, SIZE_MAX) : malformed("a stored entry has two sizes");
     if (e->method != 8)
         return status_set(STATUS_FORMAT, "compression method %u is not supported; readable are stored and deflated", e->method);
     if (e->size / FILE_RATIO_LIMIT > e->packed)
@@ -192,14 +192,32 @@ static enum status read_array(struct tensor **out, const struct entry *e, const 
     if (e->size > *budget)
         return status_set(STATUS_FORMAT, "it would unpack to %llu bytes; %zu are left of the limit", (unsigned long long)e->size,
                           *budget);
-    TRY(check_head(e, data));
-    *budget -= (size_t)e->size;
+    TRY(check_head(e, data, *budget));
     unsigned char *unpacked = memory_alloc((size_t)e->size);
     if (!unpacked) return memory_status();
     enum status status = file_inflate(unpacked, (size_t)e->size, data, (size_t)e->packed);
-    if (status == STATUS_OK) status = check_and_read(out, e, unpacked);
+    if (status == STATUS_OK) status = check_and_read(out, e, unpacked, *budget);
     memory_free(unpacked);
-    return status;
+    if (status != STATUS_OK) return status;
+    size_t widened = array_bytes(&(*out)->array);
+    *budget -= widened > e->size ? widened : (size_t)e->size;
+    return STATUS_OK;
+}
+
+/* Length of the name without ".npy", of the whole name when it has another end. */
+static size_t stem_length(const struct entry *e)
+{
+    int array = e->name_length >= SUFFIX_SIZE && memcmp(e->name + e->name_length - SUFFIX_SIZE, SUFFIX, SUFFIX_SIZE) == 0;
+    return e->name_length - (array ? SUFFIX_SIZE : 0);
+}
+
+/* The entries but one, for messages. */
+static struct name_listing list_names(const struct entry *entries, uint64_t n, uint64_t except)
+{
+    struct name_listing listing = {0};
+    for (uint64_t i = 0; i < n && !listing.full; i++)
+        if (i != except) name_listing_add(&listing, entries[i].name, stem_length(&entries[i]));
+    return listing;
 }
 
 static enum status read_entry(struct tensor_list *list, const unsigned char *bytes, uint64_t next, const struct entry *e,
@@ -207,13 +225,31 @@ static enum status read_entry(struct tensor_list *list, const unsigned char *byt
 {
     const unsigned char *data = NULL;
     struct tensor *t = NULL;
-    if (e->name_length < SUFFIX_SIZE || memcmp(e->name + e->name_length - SUFFIX_SIZE, SUFFIX, SUFFIX_SIZE) != 0)
-        return status_set(STATUS_FORMAT, "it is no " SUFFIX " array");
     TRY(locate(bytes, next, e, &data));
+    if (!tensor_list_wants(list, e->name, stem_length(e))) return STATUS_OK;
+    if (stem_length(e) == e->name_length) return status_set(STATUS_UNSUPPORTED, "it is no " SUFFIX " array");
     TRY(read_array(&t, e, data, budget));
-    enum status status = tensor_list_add(list, e->name, e->name_length - SUFFIX_SIZE, t);
+    enum status status = tensor_list_add(list, e->name, stem_length(e), t);
     if (status != STATUS_OK) tensor_release(t);
     return status;
+}
+
+static enum status read_all(struct tensor_list *list, const unsigned char *bytes, const struct directory *d, const struct entry *entries,
+                            size_t budget)
+{
+    if ((d->count ? entries[0].offset : d->offset) != 0) return malformed("bytes that belong to no entry stand at its start");
+    if (d->count && entries[d->count - 1].offset > d->offset) return malformed("an entry lies behind the central directory");
+    for (uint64_t i = 0; i < d->count; i++) {
+        const struct entry *e = &entries[i];
+        enum status status = read_entry(list, bytes, i + 1 < d->count ? entries[i + 1].offset : d->offset, e, &budget);
+        if (status == STATUS_OK) continue;
+        status_prefix(status, "entry \"%.*s\"", e->name_length > 100 ? 100 : (int)e->name_length, e->name);
+        struct name_listing others = list_names(entries, d->count, i);
+        return status == STATUS_UNSUPPORTED && others.used ? status_append(status, NAMES_HINT, others.text) : status;
+    }
+    TRY(tensor_list_check_unique(list));
+    struct name_listing all = list_names(entries, d->count, d->count);
+    return tensor_list_check_found(list, &all);
 }
 
 enum status npz_read(struct tensor_list *list, const unsigned char *bytes, size_t size, size_t limit)
@@ -225,18 +261,10 @@ enum status npz_read(struct tensor_list *list, const unsigned char *bytes, size_
     enum status status = read_entries(bytes, &d, entries);
     if (status == STATUS_OK) {
         qsort(entries, (size_t)d.count, sizeof *entries, by_offset);
-        if ((d.count ? entries[0].offset : d.offset) != 0)
-            status = malformed("bytes that belong to no entry stand at its start");
-        else if (d.count && entries[d.count - 1].offset > d.offset)
-            status = malformed("an entry lies behind the central directory");
-    }
-    for (uint64_t i = 0; i < d.count && status == STATUS_OK; i++) {
-        const struct entry *e = &entries[i];
-        status = read_entry(list, bytes, i + 1 < d.count ? entries[i + 1].offset : d.offset, e, &limit);
-        if (status != STATUS_OK) status_prefix(status, "entry \"%.*s\"", e->name_length > 100 ? 100 : (int)e->name_length, e->name);
+        status = read_all(list, bytes, &d, entries, limit);
     }
     memory_free(entries);
-    return status == STATUS_OK ? tensor_list_check_unique(list) : status;
+    return status;
 }
 
 enum status npz_load(struct tensor_list *list, const char *path, size_t limit)

@@ -10,8 +10,10 @@
 #include "io/raw.h"
 #include "io/tensor_list.h"
 
-/* Append the arrays of a whole file to `list` in the order in which they lie in it. All deflated entries together may unpack to at
- * most `limit` bytes. On failure the list may hold some of the arrays. Errors: STATUS_FORMAT (naming the entry), STATUS_MEMORY. */
+/* Append the arrays of a whole file (those that list->wanted names) to `list` in the order in which they lie in it. All deflated entries
+ * together may unpack to at most `limit` bytes, in the file's dtypes and in the tensors'. On failure the list may hold some of the arrays.
+ * Errors: STATUS_FORMAT (naming the entry), STATUS_UNSUPPORTED: an entry that is no array or has a dtype that cannot be read,
+ * STATUS_ARGUMENT: a wanted name is not there, STATUS_MEMORY. */
 enum status npz_read(struct tensor_list *list, const unsigned char *bytes, size_t size, size_t limit);
 
 /* Errors: STATUS_FORMAT: names that are empty, double or too long; STATUS_UNSUPPORTED: 4 GiB or 65535 entries and more. */

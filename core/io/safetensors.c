@@ -12,6 +12,7 @@
 struct entry {
     char *name; /* owned */
     size_t name_length;
+    char dtype[24]; /* of the file, when the engine cannot read it; else empty */
     struct raw_layout layout;
     size_t begin, end; /* in the data part */
 };
@@ -23,19 +24,19 @@ struct entries {
 
 /* ---- reading ---- */
 
-static enum status take_dtype(struct json_cursor *c, struct raw_layout *layout)
+/* An unknown dtype is an error only when the tensor is to be read. */
+static enum status take_dtype(struct json_cursor *c, struct entry *e)
 {
     char *text;
     size_t n;
     TRY(json_string(c, &text, &n));
     int kind = raw_find(RAW_SAFETENSORS, text, n);
-    enum status status = STATUS_OK;
     if (kind < 0)
-        status = status_set(STATUS_FORMAT, "dtype \"%.40s\" is not supported; readable are %s", text, raw_names(RAW_SAFETENSORS));
+        snprintf(e->dtype, sizeof e->dtype, "%s", *text ? text : "(none)");
     else
-        layout->kind = (enum raw_kind)kind;
+        e->layout.kind = (enum raw_kind)kind;
     memory_free(text);
-    return status;
+    return STATUS_OK;
 }
 
 static enum status take_shape(struct json_cursor *c, struct raw_layout *layout)
@@ -83,7 +84,7 @@ static enum status take_tensor(struct json_cursor *c, struct entry *e)
         TRY(status);
         seen |= 1U << i;
         if (!json_take(c, ':')) return json_error(c, "a colon is expected");
-        TRY(i == 0 ? take_dtype(c, &e->layout) : i == 1 ? take_shape(c, &e->layout) : take_offsets(c, e));
+        TRY(i == 0 ? take_dtype(c, e) : i == 1 ? take_shape(c, &e->layout) : take_offsets(c, e));
     } while (json_take(c, ','));
     if (!json_take(c, '}')) return json_error(c, "} is expected");
     return seen == 7 ? STATUS_OK : status_set(STATUS_FORMAT, "\"dtype\", \"shape\" and \"data_offsets\" must all be there");
@@ -159,10 +160,22 @@ static int by_begin(const void *a, const void *b)
 static enum status read_tensor(struct tensor_list *list, const struct entry *e, const unsigned char *data)
 {
     struct tensor *t = NULL;
-    TRY(raw_read(&t, &e->layout, data + e->begin, e->end - e->begin));
+    if (!tensor_list_wants(list, e->name, e->name_length)) return STATUS_OK;
+    if (e->dtype[0])
+        return status_set(STATUS_UNSUPPORTED, "its dtype %s cannot be read; readable are %s", e->dtype, raw_names(RAW_SAFETENSORS));
+    TRY(raw_read(&t, &e->layout, data + e->begin, e->end - e->begin, SIZE_MAX));
     enum status status = tensor_list_add(list, e->name, e->name_length, t);
     if (status != STATUS_OK) tensor_release(t);
     return status;
+}
+
+/* The tensors that can be read, but for one, for messages. */
+static struct name_listing list_names(const struct entries *entries, int except)
+{
+    struct name_listing listing = {0};
+    for (int i = 0; i < entries->n && !listing.full; i++)
+        if (i != except && !entries->at[i].dtype[0]) name_listing_add(&listing, entries->at[i].name, entries->at[i].name_length);
+    return listing;
 }
 
 static enum status read_tensors(struct tensor_list *list, struct entries *entries, const unsigned char *data, size_t size)
@@ -179,11 +192,17 @@ static enum status read_tensors(struct tensor_list *list, struct entries *entrie
                                 e->begin < filled ? "they overlap" : "a gap");
         else
             status = read_tensor(list, e, data);
-        if (status != STATUS_OK) return status_prefix(status, "tensor \"%.100s\"", e->name);
+        if (status != STATUS_OK) {
+            struct name_listing others = list_names(entries, i);
+            status_prefix(status, "tensor \"%.100s\"", e->name);
+            return status == STATUS_UNSUPPORTED && others.used ? status_append(status, NAMES_HINT, others.text) : status;
+        }
         filled = e->end;
     }
     if (filled != size) return status_set(STATUS_FORMAT, "%zu bytes follow the last tensor", size - filled);
-    return tensor_list_check_unique(list);
+    TRY(tensor_list_check_unique(list));
+    struct name_listing all = list_names(entries, -1);
+    return tensor_list_check_found(list, &all);
 }
 
 enum status safetensors_read(struct tensor_list *list, const unsigned char *bytes, size_t size)

@@ -1,5 +1,6 @@
 #include "io/tensor_list.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,44 @@ void tensor_list_sort(struct tensor_list *list)
         swap_entries(list, 0, last);
         sift_down(list, 0, last);
     }
+}
+
+int tensor_list_wants(const struct tensor_list *list, const char *name, size_t name_length)
+{
+    if (!list->wanted) return 1;
+    for (int low = 0, high = list->wanted->n; low < high;) {
+        int middle = low + (high - low) / 2;
+        const char *other = list->wanted->names[middle];
+        int order = strncmp(name, other, name_length);
+        if (order == 0) order = other[name_length] ? -1 : 0;
+        if (order == 0) return 1;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return 0;
+}
+
+void name_listing_add(struct name_listing *l, const char *name, size_t name_length)
+{
+    if (l->full) return;
+    l->full = l->used + name_length + 10 > sizeof l->text;
+    const char *comma = l->used ? ", " : "";
+    if (l->full)
+        l->used += (size_t)snprintf(l->text + l->used, sizeof l->text - l->used, "%s...", comma);
+    else
+        l->used += (size_t)snprintf(l->text + l->used, sizeof l->text - l->used, "%s\"%.*s\"", comma, (int)name_length, name);
+}
+
+enum status tensor_list_check_found(const struct tensor_list *list, const struct name_listing *there)
+{
+    if (!list->wanted || list->n == list->wanted->n) return STATUS_OK; /* both without doubles */
+    for (int i = 0; i < list->wanted->n; i++)
+        if (!tensor_list_find(list, list->wanted->names[i]))
+            return status_set(STATUS_ARGUMENT, "there is no tensor \"%.100s\" in it; it holds %s", list->wanted->names[i],
+                              there->used ? there->text : "none");
+    return STATUS_OK;
 }
 
 struct tensor *tensor_list_find(const struct tensor_list *list, const char *name)

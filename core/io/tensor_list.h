@@ -17,7 +17,25 @@ struct tensor_list {
     int n;
     char **names;
     struct tensor **tensors;
+    const struct tensor_list *wanted; /* not NULL: readers take these names only; borrowed, sorted, its tensors are not looked at */
 };
+
+/* Is the name wanted? */
+int tensor_list_wants(const struct tensor_list *list, const char *name, size_t name_length);
+
+/* A few names for a message: "a", "b", ... Start from a zeroed struct. */
+struct name_listing {
+    size_t used;
+    int full;
+    char text[300];
+};
+void name_listing_add(struct name_listing *listing, const char *name, size_t name_length);
+
+/* What to do about one tensor that cannot be read; takes the names of the others. */
+#define NAMES_HINT "; the others can be read with the option names = {%s}"
+
+/* After a read: STATUS_ARGUMENT naming a wanted name that is not there and those that are. */
+enum status tensor_list_check_found(const struct tensor_list *list, const struct name_listing *there);
 
 /* Append; the name (name_length bytes, no terminator needed) is copied, the reference is given away only on success.
  * Errors: STATUS_MEMORY; STATUS_FORMAT: empty name, NUL inside, more than TENSOR_LIST_MAX tensors. */

@@ -280,7 +280,61 @@ tests["npz and safetensors of others"] = function()
     if name ~= "npz_zip64" then is(back.layers[1].b, "uint8", {2}, {1, 2}) end
     if name == "safetensors" then is(back.layers[2].b, "int64", {1}, {-1}) end
   end
-  check.fails('the name "a.b" goes through another tensor', load_bytes, ".npz", samples.npz_clash)
+end
+
+-- A file by hand: entries are {name, dtype, shape, data}.
+local function safetensors_bytes(entries)
+  local header, data = {}, ""
+  for i, e in ipairs(entries) do
+    header[i] = ('"%s":{"dtype":"%s","shape":[%s],"data_offsets":[%d,%d]}'):format(e[1], e[2], table.concat(e[3], ","), #data, #data + #e[4])
+    data = data .. e[4]
+  end
+  return ("<s8"):pack("{" .. table.concat(header, ",") .. "}") .. data
+end
+
+tests["names that nest load flat, with their tensors"] = function()
+  local back = load_bytes(".npz", samples.npz_clash)
+  assert(back.a:dtype() == "float64" and back["a.b"]:dtype() == "float64")
+  back = load_bytes(".safetensors", safetensors_bytes{{"m", "U8", {}, "\1"}, {"m.1.w", "U8", {}, "\2"}, {"x.1", "U8", {}, "\3"}})
+  assert(back.m:item() == 1 and back["m.1.w"]:item() == 2 and back["x.1"]:item() == 3)
+  with_path(".safetensors", function(path)
+    tide.save(path, {a = {tide.tensor {1}}})
+    is(tide.load(path).a[1], "float32", {1}, {1})
+    is(tide.load(path, {flat = true})["a.1"], "float32", {1}, {1})
+  end)
+end
+
+tests["half precision widens exactly"] = function()
+  local halves_bytes = "\0\60\0\192\1\0\255\123\0\252" -- 1, -2, the smallest, the largest, -inf
+  local values = {1, -2, 2 ^ -24, 65504, -math.huge}
+  local header = "{'descr': '<f2', 'fortran_order': False, 'shape': (5,), }\n"
+  is(load_bytes(".npy", "\x93NUMPY\1\0" .. ("<s2"):pack(header) .. halves_bytes), "float32", {5}, values)
+  local back = load_bytes(".safetensors", safetensors_bytes{
+    {"h", "F16", {5}, halves_bytes}, {"b", "BF16", {2, 2}, "\128\63\0\192\127\127\1\0"}, {"w", "F32", {}, "\0\0\0\63"},
+    {"u", "U64", {1}, "\255\255\255\255\255\255\255\127"}, {"s", "I8", {2}, "\128\127"}, {"t", "BOOL", {2}, "\1\0"},
+  })
+  is(back.h, "float32", {5}, values)
+  is(back.b, "float32", {2, 2}, {1, -2, 0x1.fep+127, 0x1p-133})
+  is(back.w, "float32", {}, {0.5})
+  is(back.u, "int64", {1}, {math.maxinteger})
+  is(back.s, "int64", {2}, {-128, 127})
+  is(back.t, "uint8", {2}, {1, 0})
+end
+
+tests["a tensor that cannot be read leaves the others readable"] = function()
+  with_path(".safetensors", function(path)
+    write_file(path, safetensors_bytes{{"q", "F8_E5M2", {2}, "\1\2"}, {"u", "U64", {}, ("\255"):rep(8)}, {"w", "U8", {2}, "\1\2"}})
+    check.fails({'tensor "q": its dtype F8_E5M2 cannot be read', 'names = {"u", "w"}'}, tide.load, path)
+    check.fails({'tensor "u": it holds the uint64 18446744073709551615', 'names = {"w"}'}, tide.load, path, {names = {"u", "w"}})
+    local back = tide.load(path, {names = {"w"}})
+    is(back.w, "uint8", {2}, {1, 2})
+    assert(back.q == nil and back.u == nil and next(tide.load(path, {names = {}})) == nil)
+    check.fails('no tensor "v" in it; it holds "u", "w"', tide.load, path, {names = {"w", "v"}})
+    check.fails('option names: the name "w" occurs twice', tide.load, path, {names = {"w", "w"}})
+    check.fails("option names must be a list of names, got string", tide.load, path, {names = "w"})
+    check.fails("option names must be a list of names, got number at 1", tide.load, path, {names = {1}})
+    check.fails("option flat must be true or false, got 1", tide.load, path, {flat = 1})
+  end)
 end
 
 tests["every truncation is an error"] = function()
@@ -345,7 +399,10 @@ tests["options"] = function()
     write_file(path, samples.npz_deflated)
     is(tide.load(path, {limit = 1000}).w, "float32", {2, 3}, halves)
     check.fails("limit", tide.load, path, {limit = 100})
-    check.fails('unknown option limits; valid is "limit"', tide.load, path, {limits = 100})
+    check.fails('unknown option limits; valid are "limit", "names", "flat"', tide.load, path, {limits = 100})
+    check.fails('unknown option names; valid is "limit"', tide.load, "x.npy", {names = {}})
+    check.fails('unknown option 1; valid is "limit"', tide.read_idx, path, {100})
+    check.fails("got 3 arguments", tide.load, path, {}, 1)
     check.fails("option limit must be a number of bytes, got -1", tide.load, path, {limit = -1})
     check.fails("option limit must be a number of bytes, got 1000", tide.load, path, {limit = "1000"})
     check.fails("options must be a table, got number", tide.load, path, 1000)
@@ -463,7 +520,7 @@ tests["repeated loads and errors leave nothing behind"] = function()
       pcall(tide.save, "/nowhere/x.npz", {a = tide.tensor {1}})
     end
     write_file(path, samples.npz_clash)
-    for _ = 1, 200 do assert(not pcall(tide.load, path)) end
+    for _ = 1, 200 do assert(not pcall(tide.load, path, {names = {"a", "c"}})) end
     collectgarbage()
     if tide.memory then
       local before = tide.memory()
