@@ -25,7 +25,7 @@ BUILD   := build
 OPTIMISE := -O2 -g1
 HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 else ifeq ($(VARIANT),asan)
-OPTIMISE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPTIMISE := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
 else ifeq ($(VARIANT),tsan)
 OPTIMISE := -O1 -g -fsanitize=thread
 else ifeq ($(VARIANT),debug)

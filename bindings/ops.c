@@ -158,7 +158,8 @@ static int op_general(lua_State *L)
     struct attrs attrs = {0};
     int id = op_id_check(L, luaL_checkstring(L, 1)), n = lua_gettop(L) - 2;
     attrs.n = integers_check(L, 2, op_table[id].name, attrs.v, MAX_ATTRS);
-    if (id == OP_CUSTOM || n < op_table[id].min_in || n > op_table[id].max_in || n < 1)
+    if (id == OP_LAYER || id == OP_CONV_LAYER || id == OP_CUSTOM) return binding_error(L, "%s is made by the engine alone", op_table[id].name);
+    if (n < op_table[id].min_in || n > op_table[id].max_in || n < 1)
         return binding_error(L, "%s takes %d to %d tensors, got %d", op_table[id].name, op_table[id].min_in, op_table[id].max_in, n);
     value_apply(L, (enum op_id)id, &attrs, 3, n);
     return 1;

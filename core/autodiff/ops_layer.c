@@ -40,6 +40,17 @@ enum status prepare_layer(struct call *c)
 
 /* ---- CONV_MATRIX(w) and its transpose; a: the convolution's seven, H, W, and for the transpose the shape of w ---- */
 
+/* Whatever the rule of the convolution itself refuses is refused here. */
+static enum status check_matrix(const struct call *c, int64_t rank, const int64_t w[4])
+{
+    struct array in[2];
+    struct call conv = {.op = &op_table[OP_CONV], .attrs = c->attrs, .n_in = 2, .in = in};
+    if (rank != 4) return status_set(STATUS_SHAPE, "%s: w must have four axes", c->op->name);
+    TRY(array_init(&in[0], c->in[0].dtype, 4, (int64_t[]){1, w[1], V(7), V(8)}));
+    TRY(array_init(&in[1], c->in[0].dtype, 4, w));
+    return infer_conv(&conv);
+}
+
 static struct conv matrix_geometry(const struct call *c, const int64_t w[4])
 {
     struct conv s = {.dtype = c->in[0].dtype, .n = 1, .c = w[1], .h = V(7), .w = V(8), .o = w[0], .kh = w[2], .kw = w[3], .sh = V(0), .sw = V(1),
@@ -51,11 +62,21 @@ static struct conv matrix_geometry(const struct call *c, const int64_t w[4])
 
 enum status infer_conv_matrix(struct call *c)
 {
+    TRY(check_matrix(c, c->in[0].rank, c->in[0].shape));
     struct conv s = matrix_geometry(c, c->in[0].shape);
     return array_init(&c->out, s.dtype, 2, (int64_t[]){s.c * s.h * s.w, s.o * s.oh * s.ow});
 }
 
-enum status infer_conv_matrix_grad(struct call *c) { return array_init(&c->out, c->in[0].dtype, 4, &V(9)); }
+enum status infer_conv_matrix_grad(struct call *c)
+{
+    TRY(check_matrix(c, 4, &V(9)));
+    struct conv s = matrix_geometry(c, &V(9));
+    const struct array *g = &c->in[0];
+    if (g->rank != 2 || g->shape[0] != s.c * s.h * s.w || g->shape[1] != s.o * s.oh * s.ow)
+        return status_set(STATUS_SHAPE, "%s: the cotangent must be a matrix of %lld x %lld", c->op->name, (long long)(s.c * s.h * s.w),
+                          (long long)(s.o * s.oh * s.ow));
+    return array_init(&c->out, g->dtype, 4, &V(9));
+}
 
 static enum status run_conv_matrix(struct call *c)
 {

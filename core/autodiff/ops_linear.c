@@ -97,6 +97,7 @@ enum status infer_matmul(struct call *c)
 {
     const struct array *a = &c->in[0], *b = &c->in[1];
     char ta[SHAPE_TEXT], tb[SHAPE_TEXT];
+    if (V(0) < 0 || V(0) > 1 || V(1) < 0 || V(1) > 1) return status_set(STATUS_ARGUMENT, "matmul: transpose is 0 or 1 for each operand");
     if (a->rank < 2 || b->rank < 2)
         return status_set(STATUS_SHAPE, "matmul needs tensors with two or more axes, got %s and %s", array_shape_text(a, ta),
                           array_shape_text(b, tb));
@@ -212,6 +213,18 @@ void vjp_matmul(struct vjp *v)
 
 /* ---- convolution ---- */
 
+/* All that the kernels compute with: padded images, padded cotangents and unrolled kernels stay far below what an int64 can count. */
+static enum status conv_size(const struct conv *s)
+{
+    double taps = (double)s->kh * (double)s->kw, pixels = (double)s->oh * (double)s->ow, channels = (double)(s->c > s->o ? s->c : s->o);
+    double padded = (double)(s->h + 2 * s->ph) * (double)(s->w + 2 * s->pw);
+    double back = (double)(s->oh + 2 * s->dh * s->kh) * (double)(s->ow + 2 * s->dw * s->kw);
+    double most = channels * (padded + back + taps * (pixels + channels + COLUMN_PIXELS));
+    if (most < 0x1p48) return STATUS_OK;
+    return status_set(STATUS_SHAPE, "conv: padding %lld x %lld, kernel %lld x %lld and dilation %lld x %lld need work space for %.0f numbers",
+                      (long long)s->ph, (long long)s->pw, (long long)s->kh, (long long)s->kw, (long long)s->dh, (long long)s->dw, most);
+}
+
 /* x: N,C,H,W and w: O,C/groups,KH,KW with attrs (stride, padding, dilation, groups): fill everything and check it. */
 static enum status conv_geometry(const struct call *c, const int64_t x[4], const int64_t w[4], struct conv *s)
 {
@@ -230,14 +243,16 @@ static enum status conv_geometry(const struct call *c, const int64_t x[4], const
                           (long long)(s->w + 2 * s->pw));
     s->oh = rest_h / s->sh + 1;
     s->ow = rest_w / s->sw + 1;
-    return STATUS_OK;
+    return conv_size(s);
 }
 
 static enum status conv_operands(const struct call *c)
 {
     char a[SHAPE_TEXT], b[SHAPE_TEXT];
     for (int i = 0; i < 9; i++)
-        if (V(i) > MAX_DIM) return status_set(STATUS_ARGUMENT, "conv: stride, padding, dilation or groups is too large (%lld)", (long long)V(i));
+        if (V(i) < 0 || V(i) > MAX_DIM)
+            return status_set(STATUS_ARGUMENT, "conv: stride, dilation and groups must be >= 1 and padding >= 0, %lld is too %s", (long long)V(i),
+                              V(i) < 0 ? "small" : "large");
     if (c->in[0].rank != 4 || c->in[1].rank != 4)
         return status_set(STATUS_SHAPE, "conv needs x of shape N,C,H,W and w of shape O,C/groups,KH,KW, got %s and %s",
                           array_shape_text(&c->in[0], a), array_shape_text(&c->in[1], b));

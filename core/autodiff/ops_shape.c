@@ -110,31 +110,47 @@ int view_broadcast(struct call *c, int64_t *offset)
 }
 
 /* ---- slice: start, step, length per axis; steps may be negative ---- */
+
+/* Where a slice lies: length elements from start, step apart, in 0 .. n-1. A step of 0 would show one element many times, which has another
+ * derivative: that is what broadcast is for. */
+static enum status check_slice(const struct call *c, int axis, int64_t length, int64_t n)
+{
+    int64_t start = V(3 * axis), step = V(3 * axis + 1);
+    if (step < -MAX_DIM || step > MAX_DIM || length > MAX_DIM || start < -MAX_DIM || start > MAX_DIM || (step == 0 && length > 1))
+        return status_set(STATUS_ARGUMENT, "%s: start, step or length of axis %d is out of range", c->op->name, axis + 1);
+    int64_t last = length > 0 ? start + (length - 1) * step : start;
+    if (length < 0 || (length > 0 && (start < 0 || start >= n || last < 0 || last >= n)))
+        return status_set(STATUS_ARGUMENT, "%s: elements %lld..%lld of axis %d lie outside 1..%lld", c->op->name, (long long)start + 1,
+                          (long long)last + 1, axis + 1, (long long)n);
+    return STATUS_OK;
+}
+
+/* Strides and offset, in elements, of the slice of an array with these strides. Of one element no step is taken. */
+static int64_t slice_layout(const struct call *c, const int64_t *length, const int64_t *stride, int64_t *out)
+{
+    int64_t offset = 0;
+    for (int i = 0; i < c->out.rank; i++) {
+        if (length[i] > 0) offset += V(3 * i) * stride[i];
+        out[i] = length[i] > 1 ? stride[i] * V(3 * i + 1) : stride[i];
+    }
+    return offset;
+}
+
 enum status infer_slice(struct call *c)
 {
     int64_t shape[MAX_RANK];
     if (c->attrs->n != 3 * c->in[0].rank)
         return status_set(STATUS_ARGUMENT, "slice: the tensor has %d axes, the slice describes %d", c->in[0].rank, c->attrs->n / 3);
     for (int i = 0; i < c->in[0].rank; i++) {
-        int64_t start = V(3 * i), step = V(3 * i + 1), length = V(3 * i + 2), n = c->in[0].shape[i];
-        if (step < -MAX_DIM || step > MAX_DIM || length > MAX_DIM || start < -MAX_DIM || start > MAX_DIM)
-            return status_set(STATUS_ARGUMENT, "slice: start, step or length of axis %d is out of range", i + 1);
-        int64_t last = length > 0 ? start + (length - 1) * step : start;
-        if (length < 0 || (length > 0 && (start < 0 || start >= n || last < 0 || last >= n)))
-            return status_set(STATUS_ARGUMENT, "slice: elements %lld..%lld of axis %d lie outside 1..%lld", (long long)start + 1,
-                              (long long)last + 1, i + 1, (long long)n);
-        shape[i] = length;
+        TRY(check_slice(c, i, V(3 * i + 2), c->in[0].shape[i]));
+        shape[i] = V(3 * i + 2);
     }
     return array_init(&c->out, c->in[0].dtype, c->in[0].rank, shape);
 }
 
 int view_slice(struct call *c, int64_t *offset)
 {
-    *offset = 0;
-    for (int i = 0; i < c->out.rank; i++) {
-        if (V(3 * i + 2) > 0) *offset += V(3 * i) * c->in[0].stride[i] * (int64_t)dtype_size(c->out.dtype);
-        c->out.stride[i] = c->in[0].stride[i] * V(3 * i + 1);
-    }
+    *offset = slice_layout(c, c->out.shape, c->in[0].stride, c->out.stride) * (int64_t)dtype_size(c->out.dtype);
     return 1;
 }
 
@@ -150,14 +166,11 @@ void vjp_slice(struct vjp *v)
 enum status infer_embed(struct call *c)
 {
     int64_t shape[MAX_RANK];
+    if (c->attrs->n != 3 * c->in[0].rank)
+        return status_set(STATUS_ARGUMENT, "embed: the tensor has %d axes, the slice describes %d", c->in[0].rank, c->attrs->n / 3);
     for (int i = 0; i < c->in[0].rank; i++) {
         shape[i] = V(3 * i + 2);
-        int64_t length = c->in[0].shape[i], start = V(3 * i), step = V(3 * i + 1);
-        if (step < -MAX_DIM || step > MAX_DIM || start < -MAX_DIM || start > MAX_DIM)
-            return status_set(STATUS_ARGUMENT, "embed: start or step of axis %d is out of range", i + 1);
-        int64_t last = start + (length - 1) * step;
-        if (length > 0 && (start < 0 || start >= shape[i] || last < 0 || last >= shape[i]))
-            return status_set(STATUS_ARGUMENT, "embed: the slice lies outside the result on axis %d", i + 1);
+        TRY(check_slice(c, i, c->in[0].shape[i], shape[i]));
     }
     return array_init(&c->out, c->in[0].dtype, c->in[0].rank, shape);
 }
@@ -189,12 +202,8 @@ static enum status run_embed(struct call *c)
 {
     struct array window = c->out;
     memset(c->out.data, 0, array_bytes(&c->out));
-    int64_t offset = 0;
-    for (int i = 0; i < c->out.rank; i++) {
-        offset += V(3 * i) * c->out.stride[i];
-        window.stride[i] = c->out.stride[i] * V(3 * i + 1);
-    }
     if (array_numel(&c->in[0]) == 0) return STATUS_OK;
+    int64_t offset = slice_layout(c, c->in[0].shape, c->out.stride, window.stride);
     window.data = (char *)c->out.data + offset * (int64_t)dtype_size(c->out.dtype);
     copy_strided(&c->in[0], window);
     return STATUS_OK;
@@ -287,7 +296,15 @@ static enum status infer_positions(struct call *c, int64_t size)
 }
 
 enum status infer_take(struct call *c) { return infer_positions(c, c->in[1].rank == 1 ? c->in[1].shape[0] : 0); }
-enum status infer_take_grad(struct call *c) { return infer_positions(c, V(1)); }
+
+enum status infer_take_grad(struct call *c)
+{
+    TRY(infer_positions(c, V(1)));
+    if (c->in[0].shape[V(0)] != c->in[1].shape[0])
+        return status_set(STATUS_SHAPE, "take_grad: there are %lld positions for %lld rows", (long long)c->in[1].shape[0],
+                          (long long)c->in[0].shape[V(0)]);
+    return STATUS_OK;
+}
 
 static enum status check_positions(const struct call *c, int64_t size)
 {

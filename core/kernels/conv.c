@@ -30,7 +30,6 @@
 
 #define CHUNKS 8          /* partial sums of a weight gradient */
 #define PLANES_PIXELS 9   /* pixels of a result from which on the planes way is better */
-#define COLUMN_PIXELS 256 /* pixels that the columns way wants in one product */
 
 /* An image of `channels` planes inside zero margins, for the planes way. */
 struct frame {

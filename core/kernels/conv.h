@@ -29,6 +29,8 @@ struct conv {
     const struct conv_finish *finish; /* NULL: nothing */
 };
 
+#define COLUMN_PIXELS 256 /* pixels of results that the columns way wants in one product */
+
 enum conv_kind { CONV_FORWARD, CONV_INPUT_GRADIENT, CONV_WEIGHT_GRADIENT };
 
 /* Bytes of scratch memory that conv_run needs for this shape. */

@@ -111,6 +111,7 @@ static inline float vlog1pf(float u)
 #define COMPARE(NAME, name, expression) BINARY_BODY(PASTE(name, SUFFIX), T, uint8_t, expression)
 
 #define FN(f) FN_float(f)
+#define W(x) (x)
 #define T float
 #define SUFFIX f32
 #define UNARY(NAME, name, dtypes, expression) UNARY_BODY(PASTE(name, SUFFIX), T, T, expression)
@@ -131,11 +132,15 @@ static inline float vlog1pf(float u)
 #undef SUFFIX
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wtype-limits"
+#undef W
+#define W(x) ((uint64_t)(x))
 #define T int64_t
 #define SUFFIX i64
 #include "kernels/elementwise.def"
 #undef T
 #undef SUFFIX
+#undef W
+#define W(x) (x)
 #define T uint8_t
 #define SUFFIX u8
 #include "kernels/elementwise.def"
@@ -145,6 +150,7 @@ static inline float vlog1pf(float u)
 #undef UNARY
 #undef BINARY
 #undef COMPARE
+#undef W
 
 /* ---- casts: a float that an integer type cannot hold becomes the nearest value it can hold, NaN becomes 0 ---- */
 static int64_t to_i64(double x) { return x != x ? 0 : x >= 0x1p63 ? INT64_MAX : x <= -0x1p63 ? INT64_MIN : (int64_t)x; }
@@ -200,7 +206,7 @@ WHERE_BODY(where_u8, uint8_t)
     }
 SUM_BLOCK(sum_block_f32, float, double)
 SUM_BLOCK(sum_block_f64, double, double)
-SUM_BLOCK(sum_block_i64, int64_t, int64_t)
+SUM_BLOCK(sum_block_i64, int64_t, uint64_t) /* wraps around */
 SUM_BLOCK(sum_block_u8, uint8_t, int64_t)
 
 /* Pairwise summation (Higham, Accuracy and Stability, 4.2): the error grows with log n. */
@@ -212,7 +218,7 @@ static double sum_pairwise(int64_t n, const double *x, int64_t stride)
 }
 static double sum_f32(int64_t n, const void *x, int64_t stride) { return sum_block_f32(n, x, stride); }
 static double sum_f64(int64_t n, const void *x, int64_t stride) { return sum_pairwise(n, x, stride); }
-static double sum_i64(int64_t n, const void *x, int64_t stride) { return (double)sum_block_i64(n, x, stride); }
+static double sum_i64(int64_t n, const void *x, int64_t stride) { return (double)(int64_t)sum_block_i64(n, x, stride); }
 static double sum_u8(int64_t n, const void *x, int64_t stride) { return (double)sum_block_u8(n, x, stride); }
 
 #define EXTREME_BODY(NAME, T, COMPARISON)                                                                                     \
@@ -274,7 +280,7 @@ EXTREME_BODY(min_u8, uint8_t, <)
     }
 SUM_ROWS_BODY(sum_rows_f32, float, double)
 SUM_ROWS_BODY(sum_rows_f64, double, double)
-SUM_ROWS_BODY(sum_rows_i64, int64_t, int64_t)
+SUM_ROWS_BODY(sum_rows_i64, int64_t, uint64_t)
 SUM_ROWS_BODY(sum_rows_u8, uint8_t, int64_t)
 
 /* ---- solver arithmetic: blocks that stay in the first-level cache, so each operand is read once from memory ---- */

@@ -194,6 +194,42 @@ local rows = {
   ["threads: 0"] = {"count must lie in 1..256, got 0", function() core.threads(0) end},
 }
 
+-- The inner form of the ops takes bare numbers: each rule checks them all.
+do
+  local v, m, image = tide.ones{3}, tide.ones{2, 3}, tide.ones{1, 1, 4, 4}
+  local at = tide.tensor({1, 2, 3, 1}, {dtype = "int64"})
+  local big, huge = 2147483647, math.maxinteger
+  for name, row in pairs{
+    ["take_grad: rows"] = {"4 positions for 3 rows", "take_grad", {0, 3}, v, at},
+    ["take_grad: size"] = {"sizes lie in", "take_grad", {0, huge}, tide.ones{4}, at},
+    ["take: axis"] = {"axis 2 does not exist", "take", {1}, v, at},
+    ["slice: step 0"] = {"out of range", "slice", {0, 0, 3}, v},
+    ["slice: too few"] = {"describes 1", "slice", {0, 1, 1}, m},
+    ["slice: far"] = {"out of range", "slice", {huge, huge, huge}, v},
+    ["embed: outside"] = {"lie outside 1..3", "embed", {1, 1, 3}, v},
+    ["embed: too few"] = {"describes 0", "embed", {}, v},
+    ["embed: step 0"] = {"out of range", "embed", {0, 0, 9}, v},
+    ["matmul: transpose"] = {"transpose is 0 or 1", "matmul", {1 << 32, 0}, m, m},
+    ["cast: dtype"] = {"no dtype number 4", "cast", {4}, v},
+    ["one_hot: dtype"] = {"must be float32 or float64", "one_hot", {3, 2}, at},
+    ["one_hot: classes"] = {"sizes lie in", "one_hot", {huge, 0}, at},
+    ["broadcast: overflow"] = {"more than 2%^63 bytes", "broadcast", {big, big, big}, tide.ones{1, 1, 1}},
+    ["permute: twice"] = {"each of the 2 axes once", "permute", {0, 0}, m},
+    ["conv: work space"] = {"need work space", "conv", {big, big, big, big, big, big, 1}, image, tide.ones{1, 1, 2, 2}},
+    ["conv_dx: groups"] = {"too small", "conv_dx", {1, 1, 0, 0, 1, 1, math.mininteger, 4, 4}, image, tide.ones{1, 2, 1, 1}},
+    ["conv_dx: no size"] = {"kernel .* is larger", "conv_dx", {1, 1, 0, 0, 1, 1, 1, 0, 0}, image, tide.ones{1, 1, 1, 1}},
+    ["conv_dw: cotangent"] = {"the cotangent has shape", "conv_dw", {1, 1, 0, 0, 1, 1, 1, 2, 2}, image, image},
+    ["conv_matrix: shape"] = {"four axes", "conv_matrix", {1, 1, 0, 0, 1, 1, 1, 4, 4}, m},
+    ["conv_matrix: groups"] = {"groups", "conv_matrix", {1, 1, 0, 0, 1, 1, 2, 4, 4}, tide.ones{2, 1, 2, 2}},
+    ["conv_matrix_grad: shape"] = {"a matrix of 16 x 9", "conv_matrix_grad", {1, 1, 0, 0, 1, 1, 1, 4, 4, 1, 1, 2, 2}, m},
+    ["layer"] = {"by the engine alone", "layer", {0, 0}, m, m},
+    ["custom"] = {"by the engine alone", "custom", {}, m},
+    ["literal"] = {"takes 0 to 0 tensors", "literal", {7}, m},
+  } do
+    rows["apply, " .. name] = {row[1], function() local _ = core.apply(table.unpack(row, 2)) end}
+  end
+end
+
 local tests = {}
 
 for name, row in pairs(rows) do

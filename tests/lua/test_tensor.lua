@@ -461,4 +461,37 @@ for name, operation in pairs(operations) do
   end
 end
 
+-- As NumPy's and Lua's integers: sums, products, negation and absolute values of int64 wrap around.
+tests["int64 wraps around"] = function()
+  local max, min = math.maxinteger, math.mininteger
+  local a, b = tide.tensor({max, min, min, 3}, {dtype = "int64"}), tide.tensor({1, -1, min, max}, {dtype = "int64"})
+  local function holds(x, want)
+    for i, v in ipairs(want) do assert(x[i] == v, ("entry %d: got %s, expected %d"):format(i, x[i], v)) end
+  end
+  for _ = 1, 2 do -- dense, then with strides
+    holds(a + b, {max + 1, min - 1, 0, 3 + max})
+    holds(a - b, {max - 1, min + 1, 0, 3 - max})
+    holds(a * b, {max, min * -1, min * min, 3 * max})
+    holds(-a, {-max, min, min, -3})
+    holds(a:abs(), {max, min, min, 3})
+    holds(a:square(), {max * max, 0, 0, 9})
+    assert(tide.cat({a, a, a}):sum():item() == 3 * (max + min + min + 3))
+    holds(tide.stack({a, a, a}):sum(1), {3 * max, 3 * min, 3 * min, 9})
+    assert(a:max():item() == max and a:min():item() == min and a:argmin():item() == 2)
+    a, b = tide.stack({a, a}, 2):transpose()[1], tide.stack({b, b}, 2):transpose()[1]
+  end
+end
+
+-- What no integer can hold becomes the nearest one that can; NaN becomes 0.
+tests["casts to integers saturate"] = function()
+  local x = tide.tensor({0 / 0, math.huge, -math.huge, 1e300, -1e300, 2 ^ 63, -2 ^ 63, 2.9, -2.9, 300}, {dtype = "float64"})
+  local max, min = math.maxinteger, math.mininteger
+  for _, dtype in ipairs{"float64", "float32"} do
+    local whole, byte = x:to(dtype):to("int64"), x:to(dtype):to("uint8")
+    for i, want in ipairs{0, max, min, max, min, max, min, 2, -2, 300} do assert(whole[i] == want, dtype .. i) end
+    for i, want in ipairs{0, 255, 0, 255, 0, 255, 0, 2, 0, 255} do assert(byte[i] == want, dtype .. i) end
+  end
+  for i, want in ipairs{0, 255, 7} do assert(tide.tensor({min, max, 7}, {dtype = "int64"}):to("uint8")[i] == want) end
+end
+
 return tests
