@@ -10,14 +10,6 @@
 
 /* ---- tapes ---- */
 
-/* Active recorders form a list from the innermost outwards. They need not end in the order of a stack: a coroutine may be suspended, or
- * dropped, while it records. */
-struct recorder {
-    struct tape *tape;         /* owned; the first member, see field_tape in ode.c */
-    struct recorder *previous; /* recorder that was the innermost one when this one began */
-    int active;
-};
-
 static struct recorder *recorder_check(lua_State *L, int arg)
 {
     struct recorder *r = luaL_checkudata(L, arg, TAPE_TYPE);
@@ -25,30 +17,51 @@ static struct recorder *recorder_check(lua_State *L, int arg)
     return r;
 }
 
-/* tape_begin(): a new tape becomes the one that symbolic operations are recorded on, until it is closed. */
+/* A recorder whose coroutine waits in a yield, or died by an error, does not record what others do. */
+static struct recorder *recorder_running(struct recorder *r)
+{
+    while (r && lua_status(r->thread) != LUA_OK) r = r->previous;
+    return r;
+}
+
+struct tape *recording_get(lua_State *L)
+{
+    struct recorder *r = recorder_running(session_get(L)->recorder);
+    return r ? r->tape : NULL;
+}
+
+struct tape *recording_random(lua_State *L)
+{
+    struct recorder *r = recorder_running(session_get(L)->recorder), *outermost = NULL;
+    for (; r && r->kind != RECORD_NOTHING; r = recorder_running(r->previous)) outermost = r;
+    return outermost && outermost->kind == RECORD_PROGRAM ? outermost->tape : NULL;
+}
+
+/* tape_begin(kind): a new tape becomes the one that operations are recorded on, until it is closed. "nothing": none is. */
 static int tape_begin(lua_State *L)
 {
+    static const char *const kinds[] = {"once", "program", "field", "nothing", NULL};
+    enum recorder_kind kind = (enum recorder_kind)luaL_checkoption(L, 1, NULL, kinds);
     struct session *s = session_get(L);
-    struct recorder *r = lua_newuserdatauv(L, sizeof *r, 0);
-    *r = (struct recorder){0};
+    struct recorder *r = lua_newuserdatauv(L, sizeof *r, 1);
+    *r = (struct recorder){.kind = kind, .thread = L};
     luaL_setmetatable(L, TAPE_TYPE);
-    binding_check(L, tape_new(&r->tape, s->recording));
+    lua_pushthread(L);
+    lua_setiuservalue(L, -2, 1);
+    if (kind != RECORD_NOTHING) binding_check(L, tape_new(&r->tape, recording_get(L)));
     r->previous = s->recorder;
     r->active = 1;
     s->recorder = r;
-    s->recording = r->tape;
     return 1;
 }
 
 static int tape_end(lua_State *L)
 {
     struct recorder *r = luaL_checkudata(L, 1, TAPE_TYPE);
-    struct session *s = session_get(L);
     if (!r->active) return 0;
-    struct recorder **link = &s->recorder;
+    struct recorder **link = &session_get(L)->recorder;
     while (*link != r) link = &(*link)->previous;
     *link = r->previous;
-    s->recording = s->recorder ? s->recorder->tape : NULL;
     r->active = 0;
     return 0;
 }
@@ -64,11 +77,11 @@ static int tape_collect(lua_State *L)
 
 static int is_recording(lua_State *L)
 {
-    lua_pushboolean(L, session_get(L)->recording != NULL);
+    lua_pushboolean(L, recording_get(L) != NULL);
     return 1;
 }
 
-/* tape:input(tensor) or tape:input(dtype, shape): a symbolic input of that dtype and shape. */
+/* tape:input(tensor) or tape:input(dtype, shape, weak): a symbolic input of that dtype and shape. */
 static int tape_add_input(lua_State *L)
 {
     struct recorder *r = recorder_check(L, 1);
@@ -83,6 +96,7 @@ static int tape_add_input(lua_State *L)
         node = tape_input(r->tape, dtype, rank, shape);
     }
     if (node < 0) binding_check(L, tape_take_status(r->tape));
+    r->tape->nodes[node].weak = lua_toboolean(L, 4);
     symbol_push(L, r->tape, node);
     return 1;
 }
@@ -113,7 +127,7 @@ static void push_symbols(lua_State *L, struct tape *t, const int *nodes, int n)
 /* The tape to work on: an explicit one at index 1, else the one being recorded. */
 static struct tape *working_tape(lua_State *L)
 {
-    struct tape *t = luaL_testudata(L, 1, TAPE_TYPE) ? recorder_check(L, 1)->tape : session_get(L)->recording;
+    struct tape *t = luaL_testudata(L, 1, TAPE_TYPE) ? recorder_check(L, 1)->tape : recording_get(L);
     if (!t) binding_error(L, "nothing is being recorded");
     return t;
 }
@@ -141,6 +155,7 @@ static int tape_vjp_lua(lua_State *L)
     enum status status = tape_vjp(t, y, ybar, n_y, x, n_x, xbar);
     if (t->status != STATUS_OK) status = tape_take_status(t);
     binding_check(L, status);
+    for (int i = 0; i < n_x; i++) t->nodes[xbar[i]].weak = t->nodes[x[i]].weak;
     push_symbols(L, t, xbar, n_x);
     return 1;
 }
@@ -160,31 +175,14 @@ static int tape_jvp_lua(lua_State *L)
     return 1;
 }
 
-/* tape:captures({outputs}): do they need values of an enclosing recording? */
-static int tape_captures(lua_State *L)
-{
-    struct tape *t = recorder_check(L, 1)->tape;
-    int captures = 0, n;
-    nodes_check(L, t, 2, &n);
-    for (int i = 0; i < t->n_inputs; i++) captures |= t->captured[i] >= 0;
-    lua_pushboolean(L, captures);
-    return 1;
-}
-
 /* tape:inline({inputs}, {outputs}) -> {symbols}: everything recorded on `tape`, which has ended, again on the one being recorded. */
 static int tape_inline_lua(lua_State *L)
 {
-    struct tape *source = recorder_check(L, 1)->tape, *t = session_get(L)->recording;
-    if (!t) binding_error(L, "this symbolic tensor belongs to a recording that has ended; return values from the recorded function "
-                             "instead of storing them outside");
-    int n_out, n_in, next = 0;
-    int *declared = nodes_check(L, t, 2, &n_in), *outputs = nodes_check(L, source, 3, &n_out);
-    int *inputs = lua_newuserdatauv(L, (size_t)(source->n_inputs + 1) * sizeof *inputs, 0);
-    for (int i = 0; i < source->n_inputs; i++) {
-        if (source->captured[i] < 0 && next == n_in) return binding_error(L, "the recorded function has more than %d inputs", n_in);
-        inputs[i] = source->captured[i] >= 0 ? tape_import(t, source->parent, source->captured[i]) : declared[next++];
-        if (inputs[i] < 0) binding_check(L, tape_take_status(t));
-    }
+    struct tape *source = recorder_check(L, 1)->tape, *t = recording_get(L);
+    if (!t) return binding_error(L, "nothing is being recorded");
+    int n_out, n_in;
+    int *inputs = nodes_check(L, t, 2, &n_in), *outputs = nodes_check(L, source, 3, &n_out);
+    if (n_in != source->n_inputs) return binding_error(L, "the recorded function has %d inputs, got %d", source->n_inputs, n_in);
     int *nodes = lua_newuserdatauv(L, (size_t)(n_out + 1) * sizeof *nodes, 0);
     enum status status = tape_inline_outputs(t, source, inputs, outputs, n_out, nodes);
     if (t->status != STATUS_OK) status = tape_take_status(t);
@@ -224,8 +222,6 @@ static int program_make(lua_State *L)
     struct program_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->program = NULL;
     luaL_setmetatable(L, PROGRAM_TYPE);
-    for (int i = 0; i < t->n_inputs; i++)
-        if (t->captured[i] >= 0) return binding_error(L, "the recorded function uses symbolic tensors of an enclosing recording");
     binding_check(L, program_new(&box->program, t, outputs, n));
     return 1;
 }
@@ -324,8 +320,8 @@ static int program_describe(lua_State *L)
 }
 
 static const luaL_Reg tape_methods[] = {
-    {"input", tape_add_input},   {"vjp", tape_vjp_lua},       {"jvp", tape_jvp_lua}, {"finish", tape_end},
-    {"captures", tape_captures}, {"inline", tape_inline_lua}, {NULL, NULL}};
+    {"input", tape_add_input}, {"vjp", tape_vjp_lua},       {"jvp", tape_jvp_lua},
+    {"finish", tape_end},      {"inline", tape_inline_lua}, {NULL, NULL}};
 static const luaL_Reg program_methods[] = {{"run", program_run_lua}, {"describe", program_describe}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"tape_begin", tape_begin}, {"is_recording", is_recording}, {"vjp", tape_vjp_lua},
                                      {"jvp", tape_jvp_lua},      {"program", program_make},      {NULL, NULL}};

@@ -7,6 +7,9 @@
 
 static const char session_key;
 
+/* The generator is part of the session, whose memory outlives every program: it goes after the last finalizer has run. */
+static void session_keep(struct object *generator) { (void)generator; }
+
 struct session *session_get(lua_State *L)
 {
     struct session *s;
@@ -18,6 +21,7 @@ struct session *session_get(lua_State *L)
     lua_pop(L, 1);
     s = lua_newuserdatauv(L, sizeof *s, 0);
     memset(s, 0, sizeof *s);
+    s->generator.base = (struct object){1, session_keep};
     lua_rawsetp(L, LUA_REGISTRYINDEX, &session_key);
     return s;
 }

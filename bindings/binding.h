@@ -30,13 +30,34 @@ struct value {
 
 /* One per Lua universe, in the registry. */
 struct session {
-    struct tape *recording; /* innermost tape being recorded, borrowed from its recorder; NULL when none */
-    struct recorder *recorder; /* its owner, a userdata that takes itself out of this list when it ends; see autodiff.c */
-    size_t debt;            /* bytes of tensors made since the last full collection */
-    size_t live;            /* bytes of the engine that were alive after it */
-    struct rng rng;         /* default generator */
+    struct recorder *recorder;   /* the innermost one; see autodiff.c */
+    size_t debt;                 /* bytes of tensors made since the last full collection */
+    size_t live;                 /* bytes of the engine that were alive after it */
+    struct generator generator;  /* the default one */
+    enum dtype default_dtype;    /* of what is made of numbers alone */
 };
 struct session *session_get(lua_State *L);
+
+/* Recorders form a list from the innermost outwards. They need not end in the order of a stack: a coroutine may be suspended, or dropped,
+ * while it records. What a recorder is for decides where random tensors are drawn. */
+enum recorder_kind {
+    RECORD_ONCE,    /* a function that is recorded anew at each call: random tensors are drawn while it is */
+    RECORD_PROGRAM, /* one that is recorded once and run many times: they are ops, drawn at each run */
+    RECORD_FIELD,   /* a field: once per solve, that is outside of it */
+    RECORD_NOTHING, /* until this one ends, operations on tensors are run at once */
+};
+struct recorder {
+    struct tape *tape; /* owned; the first member, see field_tape in ode.c; NULL for RECORD_NOTHING */
+    enum recorder_kind kind;
+    lua_State *thread; /* the one that records, kept alive by the user value */
+    struct recorder *previous;
+    int active;
+};
+
+/* The tape that operations of the running coroutine are recorded on, NULL: they are run at once. */
+struct tape *recording_get(lua_State *L);
+/* The tape to draw random tensors on as ops, NULL: they are drawn at once. */
+struct tape *recording_random(lua_State *L);
 
 /* Push an empty tensor userdata; the caller fills value->tensor with a reference that it gives away, then calls value_account, so that
  * the collector learns about the bytes. */
@@ -66,9 +87,14 @@ struct tensor *tensor_check(lua_State *L, int arg);
 /* Node of the tape being recorded for a value: symbolic ones are imported, concrete ones become constants. Raises on failure. */
 int value_node(lua_State *L, struct tape *t, struct value *v);
 
-/* Apply an op to the n values at stack indices first .. first + n - 1 (tensors, or numbers beside a tensor) and push the result. At once
- * for concrete tensors; recorded when one is symbolic. Brings dtypes together as the op's flags say. */
+/* Apply an op to the n values at stack indices first .. first + n - 1 (tensors, or numbers beside a tensor) and push the result. While
+ * something is recorded the op becomes part of the recording, whether an operand is symbolic or not; else it runs at once. Brings dtypes
+ * together as the op's flags say. */
 void value_apply(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n);
+/* The same, at once: operands are concrete. */
+void value_apply_now(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n);
+/* The op on numbers alone, in float64: pushes a number, of a comparison a boolean. */
+void number_apply(lua_State *L, enum op_id op, int first, int n);
 
 /* Raise a Lua error when status is not STATUS_OK; binding_error raises a message of its own. Both put the position of the innermost
  * caller that is not part of Tide's library in front, so that the user sees a line of their own. */

@@ -33,45 +33,45 @@ static int tensor_full(lua_State *L) /* shape, value, dtype */
     return 1;
 }
 
+/* Draw from the default generator, or, with a seed at index `seed`, from one of its own: then the numbers are the same at each run, so that a
+ * recording has no part in it. */
+static int draw(lua_State *L, struct attrs *attrs, int seed)
+{
+    struct tape *t = lua_isnoneornil(L, seed) ? recording_random(L) : NULL;
+    struct generator own = {.base = {1, NULL}};
+    attrs->object = lua_isnoneornil(L, seed) ? &session_get(L)->generator.base : &own.base;
+    own.rng.seed = (uint64_t)luaL_optinteger(L, seed, 0);
+    if (!t) {
+        value_apply_now(L, OP_RANDOM, attrs, lua_gettop(L) + 1, 0);
+        return 1;
+    }
+    int node = tape_emit(t, OP_RANDOM, attrs, NULL, 0);
+    if (node < 0) binding_check(L, tape_take_status(t));
+    symbol_push(L, t, node);
+    return 1;
+}
+
 static int tensor_random(lua_State *L) /* "uniform" | "normal", shape, dtype, seed or nil */
 {
-    int64_t shape[MAX_RANK];
-    int normal = strcmp(luaL_checkstring(L, 1), "normal") == 0, rank = integers_check(L, 2, "shape", shape, MAX_RANK);
+    int normal = strcmp(luaL_checkstring(L, 1), "normal") == 0;
     enum dtype dtype = dtype_check(L, 3, FLOAT32);
     if (!dtype_is_float(dtype)) return binding_error(L, "random numbers are float32 or float64, got dtype \"%s\"", dtype_name(dtype));
-    struct rng own = {0}, *rng = &session_get(L)->rng;
-    if (!lua_isnoneornil(L, 4)) {
-        own.seed = (uint64_t)luaL_checkinteger(L, 4);
-        rng = &own;
-    }
-    struct value *v = value_push_empty(L);
-    binding_check(L, tensor_new(&v->tensor, dtype, rank, shape));
-    int64_t n = array_numel(&v->tensor->array);
-    void *data = v->tensor->array.data;
-    if (dtype == FLOAT32) (normal ? rng_normal_f32 : rng_uniform_f32)(rng, n, data);
-    else (normal ? rng_normal_f64 : rng_uniform_f64)(rng, n, data);
-    value_account(L, v);
-    return 1;
+    struct attrs attrs = {.v = {normal ? RANDOM_NORMAL : RANDOM_UNIFORM, dtype}};
+    attrs.n = 2 + integers_check(L, 2, "shape", attrs.v + 2, MAX_RANK);
+    return draw(L, &attrs, 4);
 }
 
 static int tensor_permutation(lua_State *L) /* n, seed or nil -> int64 tensor of 1..n */
 {
     int64_t n = luaL_checkinteger(L, 1);
     if (n < 0 || n > MAX_DIM) return binding_error(L, "randperm: n must lie in 0..%d, got %d", (int)MAX_DIM, (int)n);
-    struct rng own = {0}, *rng = &session_get(L)->rng;
-    if (!lua_isnoneornil(L, 2)) {
-        own.seed = (uint64_t)luaL_checkinteger(L, 2);
-        rng = &own;
-    }
-    struct value *v = value_push_empty(L);
-    binding_check(L, tensor_new(&v->tensor, INT64, 1, &n));
-    rng_permutation(rng, n, 1, v->tensor->array.data);
-    value_account(L, v);
-    return 1;
+    struct attrs attrs = {.n = 3, .v = {RANDOM_PERMUTATION, INT64, n}};
+    return draw(L, &attrs, 2);
 }
 
-static int tensor_arange(lua_State *L) /* first, step, n, dtype: element i is first + i step */
+static int tensor_arange(lua_State *L) /* first, step, n, dtype, last or nil: element i is first + i step, the last one `last` */
 {
+    lua_settop(L, 5);
     double first = luaL_checknumber(L, 1), step = luaL_checknumber(L, 2);
     int64_t n = luaL_checkinteger(L, 3);
     enum dtype dtype = dtype_check(L, 4, FLOAT32);
@@ -83,6 +83,7 @@ static int tensor_arange(lua_State *L) /* first, step, n, dtype: element i is fi
     struct value *v = value_push_empty(L);
     binding_check(L, tensor_new(&v->tensor, dtype, 1, &n));
     for (int64_t i = 0; i < n; i++) array_set(&v->tensor->array, i, first + (double)i * step);
+    if (n > 0 && !lua_isnoneornil(L, 5)) array_set(&v->tensor->array, n - 1, luaL_checknumber(L, 5));
     value_account(L, v);
     return 1;
 }
@@ -152,7 +153,7 @@ static int tensor_from(lua_State *L) /* nested table, number or boolean; dtype *
 
 static int rng_state(lua_State *L) /* () -> seed, block; (seed, block) sets it */
 {
-    struct rng *rng = &session_get(L)->rng;
+    struct rng *rng = &session_get(L)->generator.rng;
     if (lua_gettop(L) > 0) {
         rng->seed = (uint64_t)luaL_checkinteger(L, 1);
         rng->block = (uint64_t)luaL_optinteger(L, 2, 0);
@@ -162,7 +163,18 @@ static int rng_state(lua_State *L) /* () -> seed, block; (seed, block) sets it *
     return 2;
 }
 
+static int default_dtype(lua_State *L) /* () -> name; (name) sets it */
+{
+    struct session *s = session_get(L);
+    enum dtype dtype = dtype_check(L, 1, (int)s->default_dtype);
+    if (!dtype_is_float(dtype)) return binding_error(L, "the default dtype is float32 or float64, got \"%s\"", dtype_name(dtype));
+    s->default_dtype = dtype;
+    lua_pushstring(L, dtype_name(dtype));
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
+    {"default_dtype", default_dtype},
     {"full", tensor_full},        {"random", tensor_random}, {"permutation", tensor_permutation}, {"arange", tensor_arange},
     {"tensor_from", tensor_from}, {"rng_state", rng_state},  {NULL, NULL},
 };

@@ -6,6 +6,7 @@
 #include "binding.h"
 #include "kernels/elementwise.h"
 #include "solver/odeint.h"
+#include "solver/times.h"
 
 #define SOLVE_TYPE "tide.Solve"
 
@@ -167,13 +168,13 @@ static int odeint_lua(lua_State *L)
     box->op = NULL;
     luaL_setmetatable(L, SOLVE_TYPE);
     binding_check(L, odeint_new(&box->op, t, node, &options, &layout));
-    if (y0->tensor && times->tensor && captured == 0) {
+    struct tape *outer = recording_get(L);
+    if (!outer) {
+        if (!y0->tensor || !times->tensor || captured) return binding_error(L, "odeint: symbolic tensors can be used only while they are being recorded");
         struct value *v = value_push_empty(L);
         binding_check(L, run_at_once(box->op, y0, times, &v->tensor));
         value_account(L, v);
     } else {
-        struct tape *outer = session_get(L)->recording;
-        if (!outer) return binding_error(L, "odeint: symbolic tensors can be used only while they are being recorded");
         int a = value_node(L, outer, y0), b = value_node(L, outer, times);
         int result = odeint_emit(outer, box->op, a, b, t->captured + 2, t->n_inputs - 2);
         if (result < 0) binding_check(L, tape_take_status(outer));
@@ -281,6 +282,7 @@ static int odeint_callback(lua_State *L)
     read_options(L, 5, &options);
     read_layout(L, 6, &layout);
     layout.batch = luaL_optinteger(L, 7, 0);
+    binding_check(L, times_check(times->data, times->shape[0]));
     struct value *v = value_push_empty(L);
     binding_check(L, tensor_new(&v->tensor, y0->dtype, 1, (int64_t[]){times->shape[0] * y0->shape[0]}));
     value_account(L, v);
@@ -309,6 +311,13 @@ static int initial_step(lua_State *L)
     binding_check(L, solve_initial_step(&f->base, &layout, &o, t0, s->y, s->k[0], 1, s->next, s->k[1], &h));
     lua_pushnumber(L, h);
     return 1;
+}
+
+static int check_times(lua_State *L) /* a dense float64 tensor of rank 1 */
+{
+    const struct array *times = &tensor_check(L, 1)->array;
+    binding_check(L, times_check(times->data, times->shape[0]));
+    return 0;
 }
 
 /* ---- information ---- */
@@ -367,6 +376,7 @@ static int ode_totals(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {{"odeint", odeint_lua},       {"odeint_callback", odeint_callback}, {"initial_step", initial_step},
+                                     {"check_times", check_times},
                                      {"ode_methods", ode_methods}, {"ode_totals", ode_totals},           {NULL, NULL}};
 
 void open_ode(lua_State *L)

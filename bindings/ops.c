@@ -1,4 +1,4 @@
-/* Ops as Lua functions: at once on concrete tensors, recorded on symbolic ones. */
+/* Ops as Lua functions: recorded while something is being recorded, else at once. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -27,23 +27,30 @@ static int operands_check(lua_State *L, enum op_id op, int first, int n)
     return symbolic;
 }
 
-/* The dtype that the operands are brought to, or -1 to leave each as it is. The condition of `where` takes no part. */
-static int common_dtype(lua_State *L, enum op_id id, int first, int n)
+static int is_weak(const struct value *v) { return v->tape && v->tape->nodes[v->node].weak; }
+
+/* The dtype that the operands are brought to, or -1 to leave each as it is. The condition of `where` takes no part. A weak operand counts
+ * where no other is a float; then *weak says that the result is weak as well. */
+static int common_dtype(lua_State *L, enum op_id id, int first, int n, int *weak)
 {
     const struct op *op = &op_table[id];
-    int common = -1;
+    int common = -1, yielding = -1;
     for (int i = id == OP_WHERE ? 1 : 0; i < n; i++) {
         struct value *v = value_test(L, first + i);
-        if (v) common = common < 0 ? (int)value_spec(v)->dtype : (int)dtype_promote((enum dtype)common, value_spec(v)->dtype);
+        if (!v) continue;
+        int *of = is_weak(v) ? &yielding : &common;
+        *of = *of < 0 ? (int)value_spec(v)->dtype : (int)dtype_promote((enum dtype)*of, value_spec(v)->dtype);
     }
-    if (common >= 0 && (op->flags & OP_FLOAT) && !dtype_is_float((enum dtype)common)) return FLOAT32;
+    *weak = yielding >= 0 && (common < 0 || !dtype_is_float((enum dtype)common));
+    if (*weak) common = common < 0 ? yielding : (int)dtype_promote((enum dtype)common, (enum dtype)yielding);
+    if (common >= 0 && (op->flags & OP_FLOAT) && !dtype_is_float((enum dtype)common)) return (int)session_get(L)->default_dtype;
     return op->flags & OP_PROMOTE ? common : -1;
 }
 
 /* A number takes the dtype of the tensors beside it; it must fit. */
 static double number_operand(lua_State *L, int arg, enum dtype dtype) { return number_check(L, lua_tonumber(L, arg), dtype); }
 
-static enum status apply_recorded(lua_State *L, struct tape *t, enum op_id op, const struct attrs *attrs, int first, int n, int common)
+static enum status apply_recorded(lua_State *L, struct tape *t, enum op_id op, const struct attrs *attrs, int first, int n, int common, int weak)
 {
     int few[16], *in = n <= 16 ? few : lua_newuserdatauv(L, (size_t)n * sizeof(int), 0);
     for (int i = 0; i < n; i++) {
@@ -53,10 +60,11 @@ static enum status apply_recorded(lua_State *L, struct tape *t, enum op_id op, c
             continue;
         }
         in[i] = value_node(L, t, v);
-        if (common >= 0 && !(op == OP_WHERE && i == 0)) in[i] = emit_cast(t, in[i], (enum dtype)common);
+        if (common >= 0 && !(op == OP_WHERE && i == 0)) in[i] = emit_strong(t, in[i], (enum dtype)common);
     }
     int node = tape_emit(t, op, attrs, in, n);
     if (node < 0) return tape_take_status(t);
+    t->nodes[node].weak = weak && t->nodes[node].spec.dtype == FLOAT64 && op != OP_CAST;
     symbol_push(L, t, node);
     return STATUS_OK;
 }
@@ -90,22 +98,25 @@ static enum status apply_at_once(lua_State *L, enum op_id op, const struct attrs
     return status;
 }
 
-void value_apply(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n)
+/* Checks that do not depend on whether the op is recorded; the dtype to bring operands to, see common_dtype. */
+static int operands_dtype(lua_State *L, enum op_id op, int first, int n, int *symbolic, int *weak)
 {
-    int symbolic = operands_check(L, op, first, n), common = common_dtype(L, op, first, n);
+    *symbolic = operands_check(L, op, first, n);
+    int common = common_dtype(L, op, first, n, weak);
     for (int i = 0; i < n; i++)
         if (!value_test(L, first + i)) {
             if (common < 0) binding_error(L, "%s needs at least one tensor among its operands", op_table[op].name);
             number_operand(L, first + i, (enum dtype)common);
         }
-    if (symbolic) {
-        struct tape *t = session_get(L)->recording;
-        if (!t)
-            binding_error(L, "this symbolic tensor belongs to a recording that has ended; return values from the recorded function "
-                             "instead of storing them outside");
-        binding_check(L, apply_recorded(L, t, op, attrs, first, n, common));
-        return;
-    }
+    return common;
+}
+
+void value_apply_now(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n)
+{
+    int symbolic, weak, common = operands_dtype(L, op, first, n, &symbolic, &weak);
+    if (symbolic)
+        binding_error(L, "this symbolic tensor belongs to a recording that has ended; return values from the recorded function "
+                         "instead of storing them outside");
     struct value *v = value_push_empty(L);
     operands_check(L, op, first, n); /* again: the collector may just have run a finalizer that closed one */
     enum status status = apply_at_once(L, op, attrs, first, n, common, &v->tensor);
@@ -118,20 +129,60 @@ void value_apply(lua_State *L, enum op_id op, const struct attrs *attrs, int fir
     value_account(L, v);
 }
 
+void value_apply(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n)
+{
+    struct tape *t = recording_get(L);
+    if (!t) {
+        value_apply_now(L, op, attrs, first, n);
+        return;
+    }
+    int symbolic, weak, common = operands_dtype(L, op, first, n, &symbolic, &weak);
+    binding_check(L, apply_recorded(L, t, op, attrs, first, n, common, weak));
+}
+
+void number_apply(lua_State *L, enum op_id op, int first, int n)
+{
+    struct tensor *in[2] = {NULL}, *out = NULL;
+    enum status status = STATUS_OK;
+    for (int i = 0; i < n && status == STATUS_OK; i++) {
+        status = tensor_new(&in[i], FLOAT64, 0, NULL);
+        if (status == STATUS_OK) array_set(&in[i]->array, 0, lua_tonumber(L, first + i));
+    }
+    if (status == STATUS_OK) status = op_apply(op, NULL, in, n, &out);
+    double result = out ? array_get(&out->array, 0) : 0;
+    int truth = out && out->array.dtype == UINT8;
+    for (int i = 0; i < n; i++) tensor_release(in[i]);
+    tensor_release(out);
+    binding_check(L, status);
+    if (truth) lua_pushboolean(L, result != 0);
+    else lua_pushnumber(L, result);
+}
+
 /* ---- Lua functions ---- */
+
+static int all_numbers(lua_State *L, int n)
+{
+    int all = 1;
+    for (int i = 1; i <= n; i++) all &= lua_type(L, i) == LUA_TNUMBER;
+    return all;
+}
+
+static int apply_op(lua_State *L, enum op_id op, int n)
+{
+    (all_numbers(L, n) ? number_apply(L, op, 1, n) : value_apply(L, op, NULL, 1, n));
+    return 1;
+}
 
 static int op_unary(lua_State *L)
 {
     lua_settop(L, 1);
-    value_apply(L, (enum op_id)lua_tointeger(L, lua_upvalueindex(1)), NULL, 1, 1);
-    return 1;
+    return apply_op(L, (enum op_id)lua_tointeger(L, lua_upvalueindex(1)), 1);
 }
 
 static int op_binary(lua_State *L)
 {
     lua_settop(L, 2);
-    value_apply(L, (enum op_id)lua_tointeger(L, lua_upvalueindex(1)), NULL, 1, 2);
-    return 1;
+    return apply_op(L, (enum op_id)lua_tointeger(L, lua_upvalueindex(1)), 2);
 }
 
 /* x^2 and x^0.5 are common enough to have ops of their own. */
@@ -139,10 +190,8 @@ static int op_power(lua_State *L)
 {
     lua_settop(L, 2);
     double exponent = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : 0;
-    if (exponent == 2) value_apply(L, OP_SQUARE, NULL, 1, 1);
-    else if (exponent == 0.5) value_apply(L, OP_SQRT, NULL, 1, 1);
-    else value_apply(L, OP_POW, NULL, 1, 2);
-    return 1;
+    if (exponent == 2) return apply_op(L, OP_SQUARE, 1);
+    return exponent == 0.5 ? apply_op(L, OP_SQRT, 1) : apply_op(L, OP_POW, 2);
 }
 
 static int op_id_check(lua_State *L, const char *name)

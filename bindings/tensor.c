@@ -132,6 +132,13 @@ static int tensor_len(lua_State *L)
     return 1;
 }
 
+static int tensor_is_weak(lua_State *L)
+{
+    struct value *v = value_check(L, 1);
+    lua_pushboolean(L, v->tape && v->tape->nodes[v->node].weak);
+    return 1;
+}
+
 static int tensor_is_symbolic(lua_State *L)
 {
     struct value *v = value_test(L, 1);
@@ -224,8 +231,9 @@ static int tensor_index(lua_State *L)
     struct attrs slice, shape;
     select_attrs(&a, i, &slice, &shape);
     lua_settop(L, 1);
-    value_apply(L, OP_SLICE, &slice, 1, 1);
-    value_apply(L, OP_RESHAPE, &shape, 2, 1);
+    void (*run)(lua_State *, enum op_id, const struct attrs *, int, int) = v->tensor ? value_apply_now : value_apply; /* reading is no op */
+    run(L, OP_SLICE, &slice, 1, 1);
+    run(L, OP_RESHAPE, &shape, 2, 1);
     return 1;
 }
 
@@ -343,7 +351,8 @@ static const luaL_Reg metamethods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"memory", memory_report}, {"memory_fail_after", memory_inject_failure}, {"is_symbolic", tensor_is_symbolic}, {NULL, NULL},
+    {"memory", memory_report}, {"memory_fail_after", memory_inject_failure}, {"is_symbolic", tensor_is_symbolic},
+    {"is_weak", tensor_is_weak}, {NULL, NULL},
 };
 
 void open_tensor(lua_State *L)

@@ -32,7 +32,7 @@ enum status field_eval_keep(struct field *f, double t, const void *y, void *dy, 
 enum status field_vjp_kept(struct field *f, double t, const void *y, const void *a, const void *residual, void *ybar, void *thetabar);
 void field_free(struct field *f);
 
-/* Field of a tape with inputs t (a scalar of the state's dtype), y (rank 1), then captured parameters, and output node dy of y's
+/* Field of a tape with inputs t (a float scalar), y (rank 1), then captured parameters, and output node dy of y's
  * spec. batch: samples that y consists of, in equal shares one after the other (0 or 1: not known). Where the tape treats them
  * independently and they are much data, they are worked on tile by tile, tiles over the threads; the tiles depend on shapes only. */
 enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64_t batch);

@@ -9,16 +9,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/rng.h"
 #include "base/status.h"
 #include "tensor/tensor.h"
 
-/* A counted object that a node may carry (a solve, for instance). */
+/* A counted object that a node may carry (a solve, a generator of random numbers). */
 struct object {
     int refs;
     void (*free)(struct object *self);
 };
 struct object *object_retain(struct object *o); /* NULL is fine for both */
 void object_release(struct object *o);
+
+/* A generator that RANDOM draws from at each run. */
+struct generator {
+    struct object base;
+    struct rng rng;
+};
+enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_PERMUTATION };
 
 #define MAX_ATTRS 24
 
@@ -57,7 +65,8 @@ enum op_flags {
     OP_DENSE = 1,    /* inputs must be dense row-major; callers copy where they are not */
     OP_IN_PLACE = 2, /* out may be the memory of an input that has out's dtype and shape */
     OP_PROMOTE = 4,  /* inputs are brought to one dtype first (all but an uint8 condition) */
-    OP_FLOAT = 8,    /* integer inputs become float32 first */
+    OP_FLOAT = 8,    /* integer inputs become floats first */
+    OP_FRESH = 16,   /* each node is a run of its own: two that look the same are not common */
 };
 
 struct op {

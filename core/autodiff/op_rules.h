@@ -5,7 +5,7 @@
 #include "autodiff/op.h"
 #include "autodiff/vjp.h"
 
-enum status infer_literal(struct call *c), infer_same(struct call *c), infer_reshape(struct call *c), infer_permute(struct call *c),
+enum status infer_literal(struct call *c), infer_random(struct call *c), infer_same(struct call *c), infer_reshape(struct call *c), infer_permute(struct call *c),
     infer_broadcast(struct call *c), infer_slice(struct call *c), infer_cast(struct call *c), infer_embed(struct call *c),
     infer_cat(struct call *c), infer_take(struct call *c), infer_take_grad(struct call *c), infer_one_hot(struct call *c),
     infer_where(struct call *c), infer_reduce(struct call *c), infer_arg(struct call *c), infer_matmul(struct call *c),
@@ -17,7 +17,7 @@ int view_same(struct call *c, int64_t *offset), view_reshape(struct call *c, int
     view_permute(struct call *c, int64_t *offset), view_broadcast(struct call *c, int64_t *offset),
     view_slice(struct call *c, int64_t *offset);
 
-enum status prepare_literal(struct call *c), prepare_copy(struct call *c), prepare_cast(struct call *c), prepare_embed(struct call *c),
+enum status prepare_literal(struct call *c), prepare_random(struct call *c), prepare_copy(struct call *c), prepare_cast(struct call *c), prepare_embed(struct call *c),
     prepare_cat(struct call *c), prepare_take(struct call *c), prepare_take_grad(struct call *c), prepare_one_hot(struct call *c),
     prepare_where(struct call *c), prepare_sum(struct call *c), prepare_max(struct call *c), prepare_min(struct call *c),
     prepare_arg(struct call *c), prepare_matmul(struct call *c), prepare_conv(struct call *c), prepare_custom(struct call *c),

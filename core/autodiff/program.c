@@ -60,7 +60,7 @@ static enum status find_common(struct builder *b)
     memset(table, 0xff, size * sizeof *table);
     for (int i = 0; i < t->n; i++) {
         b->canonical[i] = i;
-        if (t->nodes[i].op == OP_INPUT || t->nodes[i].op == OP_CONSTANT) continue;
+        if (t->nodes[i].op == OP_INPUT || t->nodes[i].op == OP_CONSTANT || (op_table[t->nodes[i].op].flags & OP_FRESH)) continue;
         size_t at = hash_node(&t->nodes[i], b->canonical) & (size - 1);
         while (table[at] >= 0 && !same_node(t, b->canonical, table[at], i)) at = (at + 1) & (size - 1);
         if (table[at] >= 0) b->canonical[i] = table[at];
@@ -159,7 +159,7 @@ static int add_view(struct builder *b, int i, int source)
 static enum status add_node(struct builder *b, int i)
 {
     const struct node *node = &b->tape->nodes[i];
-    if (node->n_in == 0) return add_leaf(b, i);
+    if (node->n_in == 0 && !(op_table[node->op].flags & OP_FRESH)) return add_leaf(b, i);
     int few[8], *in = few;
     if (node->n_in > 8 && !(in = memory_alloc((size_t)node->n_in * sizeof *in))) return memory_status();
     enum status status = STATUS_OK;

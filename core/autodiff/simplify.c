@@ -3,6 +3,7 @@
  *   time in the bias    cat(y, u) W = y W_y + u W_u, where u is the same for every sample (t, as a rule): the second part is one row
  *   one bias            (z + c) + d = z + (c + d), for rows c and d
  *   tiny convolution    of a few pixels: a product with a matrix that is made of the weights once per solve (kernels/conv_dense.h)
+ *   one dtype of time   where all readers cast t to the state's dtype, it comes in that dtype
  *   reshape last        act(reshape(z) + b) = reshape(act(z + b')), so that such products stay matrices from layer to layer */
 #include <string.h>
 
@@ -198,11 +199,27 @@ static int tiny_convolution(struct simplify *s, const struct node *node, const i
 static int by_rule(struct simplify *s, const struct node *node, const int *in)
 {
     int result = -1;
+    if (node->op == OP_CAST) return tape_spec(s->r.to, in[0])->dtype == node->spec.dtype ? in[0] : -1;
     if (node->op == OP_RESHAPE) return reshape(s, in[0], node->spec.rank, node->spec.shape);
     if (node->op == OP_MATMUL) return time_in_bias(s, node, in);
     if (node->op == OP_CONV) return tiny_convolution(s, node, in);
     if (node->op == OP_ADD) result = one_bias(s, in);
     return result < 0 && node->op >= OP_NEG ? elementwise(s, node, in) : result;
+}
+
+/* Time is an input of the dtype that all its readers cast it to, if they agree. */
+static enum dtype time_dtype(const struct tape *t, const char *live)
+{
+    int time = t->inputs[0];
+    enum dtype own = t->nodes[time].spec.dtype, wanted = own;
+    for (int i = 0; i < t->n; i++)
+        for (int j = 0; live[i] && j < t->nodes[i].n_in; j++) {
+            if (t->nodes[i].in[j] != time) continue;
+            enum dtype read = t->nodes[i].op == OP_CAST ? t->nodes[i].spec.dtype : own;
+            if (read == own || (wanted != own && wanted != read)) return own;
+            wanted = read;
+        }
+    return wanted;
 }
 
 static enum status run(struct simplify *s, const int *output)
@@ -220,6 +237,7 @@ static enum status run(struct simplify *s, const int *output)
         for (int j = 0; j < node->n_in; j++) s->r.in[j] = s->r.copy[node->in[j]];
         int few[2] = {node->n_in > 0 ? s->r.in[0] : -1, node->n_in > 1 ? s->r.in[1] : -1};
         s->r.copy[i] = node->n_in == 1 || node->n_in == 2 ? by_rule(s, node, few) : -1;
+        if (i == from->inputs[0]) s->r.copy[i] = tape_input(s->r.to, time_dtype(from, live), 0, NULL);
         if (s->r.copy[i] < 0 && rewrite_copy(&s->r, i) < 0) break;
         label_new(s, first);
     }

@@ -90,7 +90,7 @@ static int fixed_node(struct splitter *s, int i)
 static enum status run(struct splitter *s, const struct tape *tape, const char *varies, const int *outputs, int n_outputs)
 {
     tape_mark_live(tape, outputs, n_outputs, s->live);
-    for (int i = tape->n_inputs - 1; i >= 0; i--)
+    for (int i = 0; i < tape->n_inputs; i++) /* the last one: time may have another dtype than the state */
         if (varies[i] && dtype_is_float(tape_spec(tape, tape->inputs[i])->dtype)) s->dtype = tape_spec(tape, tape->inputs[i])->dtype;
     for (int i = 0; i < tape->n_inputs; i++) {
         s->class[tape->inputs[i]] = varies[i] ? VARYING : FREE;

@@ -182,7 +182,9 @@ int tape_import(struct tape *t, struct tape *owner, int node)
     if (outer < 0) return fail(t, tape_take_status(t->parent));
     for (int i = 0; i < t->n_inputs; i++)
         if (t->captured[i] == outer) return t->inputs[i];
-    return append_input(t, &t->parent->nodes[outer].spec, outer);
+    int input = append_input(t, &t->parent->nodes[outer].spec, outer);
+    if (input >= 0) t->nodes[input].weak = t->parent->nodes[outer].weak;
+    return input;
 }
 
 const struct array *tape_spec(const struct tape *t, int node)
@@ -224,6 +226,15 @@ int emit_sum_to(struct tape *t, int x, const struct array *shape)
 int emit_slice_flat(struct tape *t, int x, int64_t start, int64_t length)
 {
     return tape_emit(t, OP_SLICE, &(struct attrs){.n = 3, .v = {start, 1, length}}, &x, 1);
+}
+
+int emit_strong(struct tape *t, int x, enum dtype dtype)
+{
+    if (x < 0 || !t->nodes[x].weak) return emit_cast(t, x, dtype);
+    struct node node = t->nodes[x];
+    if (!op_table[node.op].view) return emit_cast(t, x, dtype);
+    int source = emit_strong(t, node.in[0], dtype);
+    return tape_emit(t, node.op, t->nodes[x].attrs, &source, 1);
 }
 
 int emit_cast(struct tape *t, int x, enum dtype dtype)

@@ -14,6 +14,7 @@ struct node {
     struct attrs *attrs;     /* NULL when the op has none */
     struct array spec;       /* dtype and shape of the value; strides and data mean nothing */
     struct tensor *constant; /* OP_CONSTANT: owned */
+    int weak; /* float64 that gives way to the float dtype of whatever it meets: the time of a float32 solve, and what comes of it alone */
 };
 
 struct tape {
@@ -59,6 +60,7 @@ int emit_sum_to(struct tape *t, int x, const struct array *shape); /* undo a bro
 int emit_slice_flat(struct tape *t, int x, int64_t start, int64_t length); /* of a rank-1 node */
 int emit_like(struct tape *t, int x, double value);                         /* a literal of x's dtype (a scalar) */
 int emit_cast(struct tape *t, int x, enum dtype dtype);                     /* x itself when it has the dtype */
+int emit_strong(struct tape *t, int x, enum dtype dtype); /* the same; of a weak view, the view of the cast: fewer numbers are cast */
 const struct array *tape_spec(const struct tape *t, int node);
 
 #endif

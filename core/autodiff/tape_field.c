@@ -127,7 +127,7 @@ static enum status run_job(struct job *job)
 
 static void set_time(struct tape_field *f, double t)
 {
-    if (f->base.dtype == FLOAT32) f->time.f32 = (float)t;
+    if (f->time_dtype == FLOAT32) f->time.f32 = (float)t;
     else f->time.f64 = t;
 }
 
@@ -370,6 +370,7 @@ static enum status describe_parameters(struct tape_field *f)
 {
     const struct tape *body = f->simplified->body, *setup = f->simplified->split.setup;
     f->n_inputs = body->n_inputs;
+    f->time_dtype = tape_spec(body, body->inputs[0])->dtype;
     f->theta_offset = memory_zalloc((size_t)f->n_inputs, sizeof *f->theta_offset);
     f->given = memory_zalloc((size_t)setup->n_inputs + 1, sizeof *f->given);
     f->theta_inputs = memory_zalloc((size_t)(setup->n_inputs + f->n_inputs), sizeof *f->theta_inputs);

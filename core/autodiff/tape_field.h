@@ -52,7 +52,8 @@ struct tape_field {
     union {
         float f32;
         double f64;
-    } time; /* t in the state's dtype */
+    } time;
+    enum dtype time_dtype; /* of the body's input */
 };
 
 /* The vjp of the tape of a size, and the one that takes what an evaluation has kept; made when a job first needs them. */

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "solver/gradient.h"
 #include "solver/tiled.h"
+#include "solver/times.h"
 
 struct odeint {
     struct custom solve; /* the object of the forward node */
@@ -102,6 +103,7 @@ static enum status run_solve(struct call *c)
     int keep = op->recording && op->options.gradient != GRADIENT_ADJOINT;
     const double *times = c->in[1].data;
     int64_t n_times = c->in[1].shape[0];
+    TRY(times_check(times, n_times));
     enum status status = op->tiled ? tiled_solve(op->tiled, &op->options, c->in[0].data, times, n_times, c->out.data, keep, &op->stats)
                                    : solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, times, n_times, c->out.data,
                                            keep ? &op->record : NULL, &op->stats);
@@ -257,7 +259,7 @@ static enum status tangent_tape(const struct odeint *op, struct tape **out, int 
         memory_free(nodes);
         return status;
     }
-    inputs[0] = tape_input(t, y.dtype, 0, NULL);
+    inputs[0] = tape_input(t, tape_spec(src, src->inputs[0])->dtype, 0, NULL);
     int pair = tape_input(t, y.dtype, 1, (int64_t[]){2 * y.shape[0]});
     for (int i = 0; i < n_theta; i++) {
         const struct array *spec = tape_spec(src, src->inputs[2 + i]);

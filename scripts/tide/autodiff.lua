@@ -29,18 +29,10 @@ local function check_scalar(where, y)
   return y
 end
 
-local function any_symbolic(...)
-  for i = 1, select("#", ...) do
-    local list = tree.tensors((select(i, ...)))
-    for _, x in ipairs(list) do if core.is_symbolic(x) then return true end end
-  end
-  return false
-end
-
--- The values of `outputs` of a tape that has ended, given the tensors for its inputs. A tape that uses values of an enclosing recording
--- (the gradient of a closure over symbolic parameters, say) becomes part of that recording.
+-- The values of `outputs` of a tape that has ended, given the tensors for its inputs. A pullback that is used inside another recording
+-- becomes part of that one.
 local function evaluate(tape, inputs, outputs)
-  if tape:captures(outputs) or any_symbolic(inputs) then return tape:inline(inputs, outputs) end
+  if core.is_recording() then return tape:inline(inputs, outputs) end
   return core.program(tape, outputs):run(inputs)
 end
 
@@ -62,6 +54,11 @@ local function float_leaves(where, p)
     raise(("%s: the first argument must be a float tensor or a table of them, got %s"):format(where,
       is_tensor(p) and "dtype " .. p:dtype() or options.show(p)))
   end
+  for _, x in ipairs(leaves) do
+    if core.is_symbolic(x) and not core.is_recording() then
+      raise(("%s: the first argument holds a symbolic tensor of a recording that has ended"):format(where))
+    end
+  end
   return leaves
 end
 
@@ -70,13 +67,13 @@ function M.value_and_grad(fn)
   check_function("tide.value_and_grad", fn)
   return function(p, ...)
     local leaves = float_leaves("tide.grad", p)
-    if any_symbolic(p, ...) then
+    if core.is_recording() then -- part of that recording
       local y, grads = emit_gradient("tide.grad", fn, p, leaves, ...)
       return y, tree.replace(p, grads, true)
     end
     local tape, outputs
     do
-      local recording <close> = core.tape_begin()
+      local recording <close> = core.tape_begin("once")
       tape = recording
       local inputs = {}
       for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end
@@ -113,7 +110,7 @@ end
 function M.vjp(fn, x)
   check_function("tide.vjp", fn)
   local leaves = float_leaves("tide.vjp", x)
-  if any_symbolic(x) then
+  if core.is_recording() then
     local fresh = {}
     for i, leaf in ipairs(leaves) do fresh[i] = alias(leaf) end
     local y = fn(tree.replace(x, fresh, true))
@@ -121,7 +118,7 @@ function M.vjp(fn, x)
   end
   local tape, y, inputs = nil, nil, {}
   do
-    local recording <close> = core.tape_begin()
+    local recording <close> = core.tape_begin("once")
     tape = recording
     for i, leaf in ipairs(leaves) do inputs[i] = tape:input(leaf) end
     y = fn(tree.replace(x, inputs, true))
@@ -146,7 +143,7 @@ function M.jvp(fn, x, v)
   check_function("tide.jvp", fn)
   local leaves, tangents = float_leaves("tide.jvp", x), tree.tensors(v, true)
   if #tangents ~= #leaves then raise(("tide.jvp: x has %d float tensors, the tangent has %d"):format(#leaves, #tangents)) end
-  if any_symbolic(x, v) then
+  if core.is_recording() then
     local fresh = {}
     for i, leaf in ipairs(leaves) do fresh[i] = alias(leaf) end
     local y = fn(tree.replace(x, fresh, true))
@@ -154,7 +151,7 @@ function M.jvp(fn, x, v)
   end
   local tape, y, outputs, n
   do
-    local recording <close> = core.tape_begin()
+    local recording <close> = core.tape_begin("once")
     tape = recording
     local inputs, directions = {}, {}
     for i, leaf in ipairs(leaves) do inputs[i] = tape:input(leaf) end
@@ -173,17 +170,17 @@ end
 
 local MAX_PROGRAMS = 64
 
--- What compile keeps: the results with symbolic tensors in them, and the program, or no program when fn used values of an enclosing
--- recording. The arguments are kept because the cache's key holds addresses of functions and metatables, which must not be used again.
+-- What compile keeps: the results with symbolic tensors in them, and the program. The arguments are kept because the cache's key holds
+-- addresses of functions and metatables, which must not be used again.
 local function record(fn, arguments, leaves)
-  local tape <close> = core.tape_begin()
+  local tape <close> = core.tape_begin("program")
   local inputs = {}
   for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end
   local entry = {arguments = tree.replace(arguments, inputs)}
   entry.results = table.pack(fn(table.unpack(entry.arguments, 1, arguments.n)))
   entry.outputs = tree.tensors(entry.results)
-  if not tape:captures(entry.outputs) then entry.program = core.program(tape, entry.outputs) end
-  return entry, tape
+  entry.program = core.program(tape, entry.outputs)
+  return entry
 end
 
 local function unpack_results(entry, values)
@@ -191,23 +188,22 @@ local function unpack_results(entry, values)
 end
 
 --- compile(fn) -> function that records fn once per structure, dtype and shape of its arguments and replays it after that.
--- Tensors in the arguments are inputs; everything else (numbers, strings, options) is part of the key. What fn reads from outside is
--- fixed when it is recorded; captured tensors are read anew at each call.
+-- Tensors in the arguments are inputs; everything else (numbers, strings, options) is part of the key. Numbers and other Lua values that fn
+-- reads from outside are fixed when it is recorded; tensors from outside, and what is computed of them, are read anew at each call.
 function M.compile(fn)
   check_function("tide.compile", fn)
   local cache, count = {}, 0
   return function(...)
+    if core.is_recording() then return fn(...) end -- part of that recording
     local arguments = {n = select("#", ...), ...}
     local leaves = {}
     local key, symbolic = tree.signature(arguments, leaves)
-    if symbolic then return fn(...) end
+    if symbolic then raise("tide.compile: an argument is a symbolic tensor of a recording that has ended") end
     local level = core.matmul_precision() -- a program takes the level that holds when it is made
     if level ~= 0 then key = level .. key end
     local entry = cache[key]
     if not entry then
-      local tape
-      entry, tape = record(fn, arguments, leaves)
-      if not entry.program then return unpack_results(entry, tape:inline(leaves, entry.outputs)) end
+      entry = record(fn, arguments, leaves)
       if count >= MAX_PROGRAMS then cache, count = {}, 0 end
       cache[key], count = entry, count + 1
     end
@@ -243,13 +239,17 @@ function M.gradcheck(fn, p, opts)
     if y:numel() == 1 then return y:to("float64"):sum() end
     return (y:to("float64") * core.random("normal", y:shape(), "float64", 7)):sum()
   end
+  local state, compiled = {core.rng_state()}, M.compile(loss)
+  local function value() -- always with the same random numbers
+    core.rng_state(table.unpack(state))
+    return compiled(q):item()
+  end
   local gradient = tree.tensors(M.grad(loss)(q), true)
-  local compiled = M.compile(loss)
   local worst = 0
   for j, x in ipairs(tree.tensors(q, true)) do
     local flat, g = x:reshape{-1}, gradient[j]:reshape{-1}
     for i = 1, flat:numel() do
-      local numeric = central_difference(function() return compiled(q):item() end, flat, i, o.step)
+      local numeric = central_difference(value, flat, i, o.step)
       local err = math.abs(g[i] - numeric) / math.max(1, math.abs(numeric))
       if worst == worst and not (err <= worst) then worst = err end -- NaN stays
     end

@@ -373,15 +373,13 @@ end
 -- What is recorded, as tide.compile does it.
 local function record(fn, ...)
   local arguments, leaves = {n = select("#", ...), ...}, {}
-  tree.signature(arguments, leaves)
-  for _, x in ipairs(leaves) do
-    if core.is_symbolic(x) then core.raise("tide.explain: the arguments must be tensors with values, not symbolic ones") end
-  end
-  local tape <close> = core.tape_begin()
+  local _, symbolic = tree.signature(arguments, leaves)
+  if symbolic then core.raise("tide.explain: the arguments must be tensors with values, not symbolic ones") end
+  if core.is_recording() then core.raise("tide.explain: it cannot be called from inside a function that is being recorded") end
+  local tape <close> = core.tape_begin("program")
   local inputs = {}
   for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end
   local outputs = tree.tensors(table.pack(fn(table.unpack(tree.replace(arguments, inputs), 1, arguments.n))))
-  if tape:captures(outputs) then core.raise("tide.explain: the function uses symbolic tensors of a recording around it") end
   return core.explain(tape, outputs)
 end
 

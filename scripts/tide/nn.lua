@@ -36,6 +36,7 @@ function M.with_seed(seed, make)
     raise("nn.with_seed: expected a function to run, got " .. options.show(make))
   end
   if seed == nil then return make() end
+  local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once (the same numbers at each run: no part of a recording)
   local old_seed, old_block = core.rng_state()
   core.rng_state(math.tointeger(seed), 0)
   local results = table.pack(pcall(make))
@@ -115,7 +116,7 @@ local inits = {"default", "kaiming", "xavier", "normal", "orthogonal", "zeros"}
 local count = options.at_least(1)
 local layer_spec = {
   init = {"string", default = "default", check = options.one_of(inits)}, std = {"number", default = 0.02, check = options.positive},
-  bias = {"boolean", default = true}, dtype = {"string", default = "float32"}, seed = {"integer"},
+  bias = {"boolean", default = true}, dtype = tensor._dtype_rule, seed = {"integer"},
 }
 
 -- Rows made orthonormal by the modified Gram-Schmidt process (columns where there are more rows than columns).

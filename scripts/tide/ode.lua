@@ -83,26 +83,21 @@ end
 
 -- ---- times and states ----
 
--- A strictly monotone 1-D float64 tensor of times.
+-- A strictly monotone 1-D float64 tensor of times. Those of a tensor are checked when the solve runs: in a recording they may change.
 local function check_times(where, t)
   if is_tensor(t) then
     if t:rank() ~= 1 then raise(("%s: t must be 1-D, got shape {%s}"):format(where, table.concat(t:shape(), ", "))) end
-    if core.is_symbolic(t) then return t:to("float64") end
-    t = t:to("float64"):totable()
+    if #t < 2 then raise(("%s: t needs two or more times, got %d"):format(where, #t)) end
+    return t:to("float64") -- the engine looks at their values at each run
   end
   if type(t) ~= "table" then raise(("%s: t must be a table or a 1-D tensor of times, got %s"):format(where, show(t))) end
   if #t < 2 then raise(("%s: t needs two or more times, got %d"):format(where, #t)) end
   for i, v in ipairs(t) do
-    if type(v) ~= "number" or not options.finite(v) then raise(("%s: t[%d] must be a finite number, got %s"):format(where, i, show(v))) end
+    if type(v) ~= "number" then raise(("%s: t[%d] must be a finite number, got %s"):format(where, i, show(v))) end
   end
-  for i = 2, #t do
-    if t[i] == t[i - 1] or (t[i] > t[i - 1]) ~= (t[2] > t[1]) then
-      raise(("%s: times must be strictly increasing or strictly decreasing; t[%d] = %g does not follow t[%d] = %g"):format(where, i, t[i], i - 1,
-        t[i - 1]))
-    end
-  end
-  if not options.finite(t[#t] - t[1]) then raise(("%s: the span from %g to %g is too long"):format(where, t[1], t[#t])) end
-  return core.tensor_from(t, "float64")
+  local times = core.tensor_from(t, "float64")
+  core.check_times(times)
+  return times
 end
 
 -- The state: its leaves, their shapes and sizes, and one dtype.
@@ -164,7 +159,9 @@ local function check_derivative(where, state, dy, detail)
       raise(("%s: f returned shape {%s}, the state has shape {%s}%s"):format(where, table.concat(x:shape(), ", "),
         table.concat(state.shapes[i], ", "), detail))
     end
-    if x:dtype() ~= state.dtype then
+    if core.is_weak(x) then -- of t alone
+      leaves[i] = x:to(state.dtype)
+    elseif x:dtype() ~= state.dtype then
       raise(("%s: f returned %s, the state is %s%s; convert one of them with x:to(...)"):format(where, x:dtype(), state.dtype, detail))
     end
   end
@@ -190,8 +187,8 @@ end
 
 local function solve_recorded(f, state, y0, times, o)
   local solution, handle
-  local tape <close> = core.tape_begin()
-  local t = tape:input(state.dtype, {})
+  local tape <close> = core.tape_begin("field")
+  local t = tape:input("float64", {}, state.dtype == "float32") -- weak: it takes the state's dtype when it meets the state, not before
   local y = tape:input(state.dtype, {y0:numel()})
   local dy = check_derivative("odeint", state, f(t, unflatten(state, y)), "")
   if not core.is_symbolic(dy) then dy = dy + y * 0 end -- a constant field
@@ -210,6 +207,7 @@ end
 local function solve_eager(f, state, y0, times, o)
   local evaluations = 0
   local guard <close> = with_numbers_of(state.dtype) -- luacheck: ignore guard
+  local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
   local function wrapped(t, flat)
     evaluations = evaluations + 1
     return check_derivative("odeint", state, f(t, unflatten(state, flat)), (" at t = %.6g (evaluation %d)"):format(t, evaluations))
@@ -222,13 +220,9 @@ local function solve_plain(f, y0, times, o)
   local start = is_tensor(y0) and y0:to("float64"):reshape{-1} or core.tensor_from(y0, "float64")
   if start:rank() ~= 1 then raise("odeint: with plain = true y0 must be a flat array of numbers") end
   local n = start:numel()
+  local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
   local flat, stats = core.odeint_callback(f, true, start, times, o, {n}, 0)
   return flat:reshape{times:numel(), n}, stats
-end
-
-local function any_symbolic(leaves)
-  for _, x in ipairs(leaves) do if core.is_symbolic(x) then return true end end
-  return false
 end
 
 --- ys, stats = odeint(f, y0, t, opts): see help("tide.odeint").
@@ -244,8 +238,9 @@ function M.odeint(f, y0, t, opts)
   local flat = flatten(leaves)
   local n, solution, stats = times:numel(), nil, nil
   if o.eager then
-    if any_symbolic(leaves) then
-      raise("odeint: an eager field has no gradient, so it cannot be solved while symbolic tensors are being recorded; leave out eager = true")
+    if core.is_recording() then
+      raise("odeint: an eager field cannot become part of a recording (inside tide.grad, tide.compile, ...) and has no gradient; leave out "
+        .. "eager = true, or solve outside of the recorded function and pass the result in")
     end
     solution, stats = solve_eager(f, state, flat, times, o)
   else
@@ -267,6 +262,7 @@ function M.initial_step(f, t0, y0, p, rtol, atol)
   if p < 0 then raise(("%s: p must be >= 0, got %s"):format(where, show(p))) end
   local state, leaves = describe_state(where, y0)
   local guard <close> = with_numbers_of(state.dtype) -- luacheck: ignore guard
+  if core.is_recording() then raise(where .. ": it runs f on concrete tensors, which cannot become part of a recording; call it outside") end
   local h = core.initial_step(function(t, flat) return check_derivative(where, state, f(t, unflatten(state, flat)), "") end, t0,
     flatten(leaves):clone(), p, rtol, atol)
   if not options.finite(h) then raise(("%s: NaN or Inf in y0 or f near t = %g"):format(where, t0)) end

@@ -11,12 +11,26 @@ local is_tensor, check_tensor, integer = tree.is_tensor, tree._check_tensor, opt
 
 -- ---- arguments ----
 
-local creation = {dtype = {"string", default = "float32"}, seed = {"integer"}}
+M._dtype_rule = {"string", default = core.default_dtype()}
+local creation = {dtype = M._dtype_rule, seed = {"integer"}}
+
+-- dtype of numbers that stand alone, where a tensor is wanted: the default one; inside an eager field that of the state.
+local number_dtype = core.default_dtype()
 
 local function creation_options(where, opts)
-  if opts == nil then return {dtype = "float32"} end
+  if opts == nil then return {dtype = M._dtype_rule.default} end
   return options.check("tide." .. where, opts, creation, 3)
 end
+
+--- The dtype of new tensors, "float32" at first, or "float64"; also of nn's weights. Tensors that exist keep theirs.
+function M.set_default_dtype(dtype)
+  if dtype ~= "float32" and dtype ~= "float64" then
+    raise('tide.set_default_dtype: the dtype is "float32" or "float64", got ' .. options.show(dtype))
+  end
+  number_dtype = core.default_dtype(dtype)
+  M._dtype_rule.default = dtype
+end
+function M.get_default_dtype() return M._dtype_rule.default end
 
 local function check_shape(where, shape)
   if type(shape) ~= "table" then
@@ -99,9 +113,7 @@ function M.linspace(a, b, n, opts)
   check_number("tide.linspace", "b", b)
   if not integer(n) or n < 1 then raise("tide.linspace: n must be an integer >= 1, got " .. options.show(n)) end
   local o = creation_options("linspace", opts)
-  local x = core.arange(a, n > 1 and (b - a) / (n - 1) or 0, integer(n), o.dtype)
-  if n > 1 then x[n] = b end
-  return x
+  return core.arange(a, n > 1 and (b - a) / (n - 1) or 0, integer(n), o.dtype, n > 1 and b or nil)
 end
 
 function M.eye(n, opts)
@@ -188,6 +200,19 @@ function T.slice(x, axis, first, last, step)
   return apply("slice", slice_attrs(shape, axis, length > 0 and integer(first) - 1 or 0, integer(step), integer(length)), x)
 end
 
+--- Element i along an axis, without that axis: x:select(1, i) of a 1-D tensor is a tensor of shape {}, where x[i] is a number.
+function T.select(x, axis, i)
+  local shape = check_tensor(x, "select"):shape()
+  local at = axis_index("select", axis, #shape)
+  local n, position = shape[at + 1], integer(i)
+  if not position or position == 0 or position > n or position < -n then
+    raise(("select: the position along axis %d must be an integer in 1..%d or -%d..-1, got %s"):format(at + 1, n, n, options.show(i)))
+  end
+  local part = apply("slice", slice_attrs(shape, at, position > 0 and position - 1 or n + position, 1, 1), x)
+  table.remove(shape, at + 1)
+  return apply("reshape", shape, part)
+end
+
 --- Rows at the given 1-based positions (a 1-D int64 tensor or a table) along an axis (default 1).
 function T.take(x, positions, axis)
   if type(positions) == "table" then positions = core.tensor_from(positions, "int64") end
@@ -205,9 +230,6 @@ function M.cat(list, axis)
   return apply("cat", {axis_index("tide.cat", axis or 1, list[1]:rank())}, table.unpack(list))
 end
 
--- dtype of numbers that stand alone, where a tensor is wanted; inside an eager field it is that of the state.
-local number_dtype = "float32"
-
 --- For ode.lua: set the dtype of lone numbers; returns the old one.
 function M._number_dtype(dtype)
   local old = number_dtype
@@ -216,8 +238,8 @@ function M._number_dtype(dtype)
 end
 
 -- Numbers in a list become scalars of the dtype of the tensors beside them: y[1] of a 1-D tensor is a number, of a recorded one a tensor.
-local function numbers_to_tensors(list)
-  local dtype, out = nil, nil
+local function numbers_to_tensors(list, dtype)
+  local out
   if type(list) ~= "table" then return list end
   for i, x in ipairs(list) do
     if type(x) == "number" then
@@ -231,15 +253,17 @@ local function numbers_to_tensors(list)
   return out or list
 end
 
---- Join tensors (or numbers) of one shape along a new axis.
-function M.stack(list, axis)
-  list = numbers_to_tensors(list)
+--- Join tensors (or numbers) of one shape along a new axis. dtype: of the result.
+function M.stack(list, axis, opts)
+  if type(axis) == "table" then axis, opts = nil, axis end
+  local o = options.check("tide.stack", opts, {dtype = {"string"}})
+  list = numbers_to_tensors(list, o.dtype)
   local columns, rank = {}, check_list("stack", list)[1]:rank() + 1
   local at = axis_index("tide.stack", axis or 1, rank) + 1
   for i, x in ipairs(list) do
     local shape = x:shape()
     table.insert(shape, math.min(at, #shape + 1), 1)
-    columns[i] = x:reshape(shape)
+    columns[i] = (o.dtype and x:to(o.dtype) or x):reshape(shape)
   end
   return M.cat(columns, at)
 end
@@ -274,7 +298,7 @@ T.sum, T.max, T.min = reduction "sum", reduction "max", reduction "min"
 function T.mean(x, axis, keepdim)
   local mask, rest, count = reduced(x, "mean", axis)
   local dtype = x:dtype()
-  if dtype == "int64" or dtype == "uint8" then x = x:to("float32") end
+  if dtype == "int64" or dtype == "uint8" then x = x:to(M._dtype_rule.default) end
   local y = apply("sum", {mask}, x) / count
   return keepdim and y or apply("reshape", rest, y)
 end
@@ -341,7 +365,7 @@ end
 
 function M.where(condition, a, b)
   if is_tensor(condition) and condition:dtype() ~= "uint8" then condition = condition:ne(0) end
-  if not is_tensor(a) and not is_tensor(b) then a = core.full({}, check_number("tide.where", "value", a), "float32") end
+  if not is_tensor(a) and not is_tensor(b) then a = core.full({}, check_number("tide.where", "value", a), number_dtype) end
   return apply("where", {}, check_tensor(condition, "tide.where"), a, b)
 end
 
@@ -402,33 +426,14 @@ end
 
 -- ---- functions of numbers ----
 
--- Numbers alone give a number: the op in float64, on tensors of shape {}. Comparisons give a boolean, because 0 is true in Lua.
-local function unary(op)
-  return function(x)
-    if type(x) ~= "number" then return op(x) end
-    return op(core.full({}, x, "float64")):item()
-  end
-end
-
-local function binary(op, is_comparison)
-  return function(x, y)
-    if type(x) ~= "number" or type(y) ~= "number" then return op(x, y) end
-    local z = op(core.full({}, x, "float64"), y):item()
-    if is_comparison then return z ~= 0 end
-    return z
-  end
-end
-
-for name in ("neg abs square sign relu exp log sin cos tanh sigmoid softplus sqrt reciprocal"):gmatch("%a+") do M[name] = unary(T[name]) end
-for name in ("add sub mul div pow maximum minimum relu_grad tanh_grad sigmoid_grad"):gmatch("[%a_]+") do M[name] = binary(T[name]) end
-for name in ("eq ne lt le gt ge"):gmatch("%a+") do M[name] = binary(T[name], true) end
-
 function M.clamp(x, low, high)
   if type(x) ~= "number" or is_tensor(low) or is_tensor(high) then return T.clamp(x, low, high) end
-  return T.clamp(core.full({}, x, "float64"), low, high):item()
+  if low then x = T.maximum(x, low) end
+  return high and T.minimum(x, high) or x
 end
 
--- Every other op, reduction and composite is a function too: tide.sum(x) is x:sum().
+-- Every method is a function too: tide.sum(x) is x:sum(). Elementwise functions of numbers alone give a number, comparisons a boolean,
+-- because 0 is true in Lua.
 for name, method in pairs(T) do
   if M[name] == nil and name ~= "close" then M[name] = method end
 end

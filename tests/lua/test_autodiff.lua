@@ -236,9 +236,13 @@ tests["recordings in coroutines"] = function()
   assert(not core.is_recording())
   local co = coroutine.create(function() return tide.grad(function(x) coroutine.yield() return x:sum() end)(vector(1)) end)
   coroutine.resume(co)
-  assert(core.is_recording())
+  -- it waits: what others do meanwhile is no part of its recording
+  assert(not core.is_recording() and (vector(1) + 1):item() == 2)
   coroutine.close(co)
   assert(not core.is_recording())
+  -- a coroutine that the recorded function resumes is part of it
+  local function by_coroutine(x) return coroutine.wrap(function() assert(core.is_recording()) return (x * x):sum() end)() end
+  same(tide.grad(by_coroutine)(vector(3)), {6})
 end
 
 tests["long chains"] = function()

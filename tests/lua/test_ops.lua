@@ -197,6 +197,15 @@ local cases = {
     check_all(name, function(q) return q:broadcast_to{4, 2, 3}:sin() end, randn{2, 1})
     check_all(name, function(q) return q:broadcast_to{2, 2} end, randn{})
   end,
+  select = function(name)
+    local x = randn{5, 4}
+    for _, s in ipairs{{1, 2}, {2, -1}, {-1, 1}} do
+      for _, view in ipairs(layouts(x)) do check_all(name, function(q) return q:select(table.unpack(s)):sin() end, view) end
+    end
+    local one = randn{3}
+    assert(one:select(1, 2):rank() == 0 and one:select(1, 2):item() == one[2])
+    check_all(name, function(q) return q:select(1, -1) * q end, one)
+  end,
   slice = function(name)
     local x = randn{5, 4}
     for _, s in ipairs{{1, 2, 4}, {1, 5, 1, -2}, {2, -1, 1, -1}, {2, 2, 4, 2}, {1, 3, 3}, {1, 3, 2}} do
@@ -295,7 +304,7 @@ local cases = {
 cases.conv1d, cases.conv2d, cases.broadcast_to = cases.conv, cases.conv, cases.broadcast
 
 -- Leaves of a tape, ops that are supplied from above (the solver's tests check those), and what is made after derivatives (test_passes.lua).
-local leaves = {input = true, constant = true, literal = true, custom = true, layer = true, conv_layer = true}
+local leaves = {input = true, constant = true, literal = true, random = true, custom = true, layer = true, conv_layer = true}
 -- Methods that are no ops.
 local plain = {shape = true, dtype = true, numel = true, rank = true, item = true, totable = true, copy_ = true, close = true}
 

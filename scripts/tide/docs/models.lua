@@ -22,8 +22,9 @@ define{name = "tide.stop_gradient", args = "x", returns = "tensor", method = tru
   example = "tide.grad(function(v) return (v * v:stop_gradient()):sum() end)(x)"}
 define{name = "tide.compile", args = "fn", returns = "function",
   text = [[fn, recorded once for each structure, shape and dtype of its arguments and replayed without Lua afterwards. Numbers and strings
-  in the arguments are part of the structure. Other Lua values that fn reads are those of the recording; tensors that it reads are read
-  anew at each call.]],
+  in the arguments are part of the structure. Other Lua values that fn reads are those of the recording, also numbers that it reads from a
+  tensor (x[1], x:item()). Every operation on tensors is recorded, on captured ones too, so tensors are read anew at each call; random
+  tensors without a seed are drawn anew. x:shape(), x:dtype() and #x have values; comparisons, if and x:item() need tide.where.]],
   example = "local step = tide.compile(tide.value_and_grad(loss))  print(step(model, x, y))"}
 define{name = "tide.explain", args = "fn, ...", returns = "totals",
   text = [[Print what tide.compile(fn) records for these arguments and what then runs: operations, shapes, floating-point operations (a

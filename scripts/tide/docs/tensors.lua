@@ -20,7 +20,8 @@ define{name = "tide.full", args = "shape, value, opts", returns = "tensor", opti
 define{name = "tide.zeros_like", args = "x", returns = "tensor", text = "Zeros of x's shape and dtype.", example = "tide.zeros_like(x)"}
 define{name = "tide.ones_like", args = "x", returns = "tensor", text = "Ones of x's shape and dtype.", example = "tide.ones_like(x)"}
 define{name = "tide.randn", args = "shape, opts", returns = "tensor", options = creation,
-  text = "Standard normal numbers, float32 or float64.", example = "tide.randn({64, 2}, {seed = 1})"}
+  text = [[Standard normal numbers, float32 or float64. In a function that is recorded (tide.compile, tide.train) they are fresh at each
+  run, in a field once per solve; with a seed they are always the same.]], example = "tide.randn({64, 2}, {seed = 1})"}
 define{name = "tide.rand", args = "shape, opts", returns = "tensor", options = creation,
   text = "Uniform numbers in [0, 1), float32 or float64.", example = "tide.rand({3}, {seed = 1})"}
 define{name = "tide.randperm", args = "n, opts", returns = "tensor", options = creation,
@@ -35,6 +36,11 @@ define{name = "tide.eye", args = "n, opts", returns = "tensor", options = creati
 define{name = "tide.one_hot", args = "labels, classes, opts", returns = "tensor", options = creation,
   text = [[From int64 labels 1..classes of any shape: one axis more, 1 at the label and 0 elsewhere. A label outside 1..classes is an
   error.]], example = "tide.one_hot(tide.tensor({1, 3}, {dtype = \"int64\"}), 3)"}
+define{name = "tide.set_default_dtype", args = "dtype",
+  text = [["float32" (at first) or "float64": the dtype of new tensors, weights of nn, means of integers and numbers in tide.stack
+  where nothing else says so. Tensors that exist keep theirs.]], example = "tide.set_default_dtype(\"float32\")"}
+define{name = "tide.get_default_dtype", args = "", returns = "string", text = "The dtype of new tensors; see tide.set_default_dtype.",
+  example = "tide.get_default_dtype()"}
 define{name = "tide.seed", args = "n",
   text = [[Set the default generator of random numbers (Philox 4x32-10). The same seed gives the same numbers on any number of
   threads; the option seed of a call overrides it.]], example = "tide.seed(42)"}
@@ -76,14 +82,20 @@ define{name = "tensor:broadcast_to", args = "shape", returns = "tensor", text = 
   example = "tide.ones({2}):broadcast_to({3, 2})"}
 define{name = "tensor:slice", args = "axis, first, last, step", returns = "tensor",
   text = [[A view of the elements first, first + step, ..., up to last (inclusive, 1-based; negative ones count from the end) of one
-  axis. x[i] takes element i of the first axis (a number when x has one axis); x[i] = v sets it.]], example = "x:slice(1, 1, 3)"}
+  axis. x[i] takes element i of the first axis; x[i] = v sets it. Where x has one axis x[i] is a number, which is a constant of what is
+  being recorded; of a symbolic tensor it is a symbolic scalar. x:select(1, i) is a tensor of shape {} in both.]],
+  example = "x:slice(1, 1, 3)"}
+define{name = "tensor:select", args = "axis, i", returns = "tensor",
+  text = "A view of the elements at position i (1-based; negative ones count from the end) of an axis, without that axis.",
+  example = "x:select(2, 1)"}
 define{name = "tensor:take", args = "positions, axis", returns = "tensor",
   text = "The rows (along axis, default 1) at 1-based positions: a table or an int64 tensor; repeats are fine.",
   example = "x:take({1, 1, 3})"}
 define{name = "tide.cat", args = "list, axis", returns = "tensor", text = "Tensors joined along an existing axis (default 1).",
   example = "tide.cat({x, y}, 2)"}
-define{name = "tide.stack", args = "list, axis", returns = "tensor",
-  text = "Tensors of one shape joined along a new axis (default 1). Numbers count as scalars of the dtype of the tensors beside them.",
+define{name = "tide.stack", args = "list, axis, opts", returns = "tensor", options = {{"dtype", nil, "of the result"}},
+  text = [[Tensors of one shape joined along a new axis (default 1, may be left out). Numbers count as scalars of the dtype of the tensors
+  beside them; numbers alone take the default dtype.]],
   example = "tide.stack({x, y}, 1)"}
 define{name = "tide.tostring", args = "x", returns = "string",
   text = "What tostring(x) gives: dtype, shape and aligned values; long axes are elided in the middle.", example = "tide.tostring(x)"}
