@@ -243,7 +243,9 @@ tests["time is float64 until it meets the state"] = function()
   close(function(t, y) return tide.arange(1, 2, 1, {dtype = "int64"}) * (t - start) + 0 * y end, tide.zeros{2}, 1.5, 1e-5)
   -- second derivatives go through it
   assert(tide.gradcheck(function(p)
-    local function solve(q) return tide.odeint(function(t, y) return q * tide.sin(t) * y end, tide.ones({2}, F64), {0, 1}, {method = "rk4", steps = 8})[2]:sum() end
+    local function solve(q)
+      return tide.odeint(function(t, y) return q * tide.sin(t) * y end, tide.ones({2}, F64), {0, 1}, {method = "rk4", steps = 8})[2]:sum()
+    end
     return tide.grad(solve)(p)
   end, tide.ones({2}, F64)))
 end
