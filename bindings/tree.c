@@ -17,6 +17,7 @@ struct walk {
     int list;         /* stack index of the list of tensors */
     lua_Integer n;    /* tensors met so far */
     int float_only;
+    uint64_t structure; /* tells the places of the tensors apart */
     int symbolic;      /* has a symbolic tensor been met? */
     struct text *text; /* signature only */
 };
@@ -71,12 +72,29 @@ static int tree_keys(lua_State *L)
 
 /* ---- tensors ---- */
 
-static void collect(struct walk *w, int depth)
+static uint64_t mixed(uint64_t place, const void *bytes, size_t n) /* FNV-1a */
+{
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < n; i++) place = (place ^ p[i]) * UINT64_C(0x100000001b3);
+    return place ^ place >> 29;
+}
+
+/* The place of what key i of a table leads to; of keys that are no text and no integer only that there is one. */
+static uint64_t below(uint64_t place, const struct keys *k, lua_Integer i)
+{
+    const struct key *key = i < k->array ? NULL : &k->order[i - k->array];
+    if (key && key->kind == STRING_KEY) return mixed(place ^ key->length, key->text, key->length);
+    lua_Integer whole = !key ? i + 1 : key->kind == NUMBER_KEY && key->whole ? key->is.i : 0;
+    return mixed(place ^ 1, &whole, sizeof whole);
+}
+
+static void collect(struct walk *w, int depth, uint64_t place)
 {
     lua_State *L = w->L;
     int type = lua_type(L, -1);
     const struct value *v = tensor_at_top(w, type);
     if (v && (!w->float_only || dtype_is_float(open_spec(w, v)->dtype))) {
+        w->structure = mixed(w->structure, &place, sizeof place);
         lua_pushvalue(L, -1);
         lua_rawseti(L, w->list, ++w->n);
     }
@@ -87,7 +105,7 @@ static void collect(struct walk *w, int depth)
     keys_begin(L, t, &k);
     for (lua_Integer i = 0; i < k.array + k.n; i++) {
         keys_push_value(L, t, &k, i);
-        collect(w, depth + 1);
+        collect(w, depth + 1, below(place, &k, i));
         lua_pop(L, 1);
     }
     keys_end(L, &k);
@@ -101,9 +119,23 @@ static int tree_tensors(lua_State *L)
     struct walk w = walk_start(L, 3);
     w.float_only = lua_toboolean(L, 2);
     lua_pushvalue(L, 1);
-    collect(&w, 0);
+    collect(&w, 0, 0);
     lua_pop(L, 1);
     return 1;
+}
+
+/* tree_structure(t) -> list of its float tensors, an integer that tells the places of theirs apart from those of another tree */
+static int tree_structure(lua_State *L)
+{
+    lua_settop(L, 1);
+    lua_newtable(L);
+    struct walk w = walk_start(L, 2);
+    w.float_only = 1;
+    lua_pushvalue(L, 1);
+    collect(&w, 0, 0);
+    lua_pop(L, 1);
+    lua_pushinteger(L, (lua_Integer)w.structure);
+    return 2;
 }
 
 /* ---- replace ---- */
@@ -331,6 +363,7 @@ static int tree_signature(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {{"tree_keys", tree_keys},       {"tree_tensors", tree_tensors},
+                                     {"tree_structure", tree_structure},
                                      {"tree_replace", tree_replace}, {"tree_signature", tree_signature}, {NULL, NULL}};
 
 void open_tree(lua_State *L) { luaL_setfuncs(L, functions, 0); }

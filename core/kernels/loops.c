@@ -360,6 +360,24 @@ SUM_ROWS_BODY(sum_rows_u8, uint8_t, int64_t)
 SOLVER_BODY(f32, float, fabsf)
 SOLVER_BODY(f64, double, fabs)
 
+/* Magnitudes in the order of their bits without the sign: infinity comes after every number, NaN after infinity. */
+#define PEAK(SUFFIX, T, BITS, MASK)                                 \
+    typedef BITS __attribute__((may_alias)) bits_##SUFFIX;          \
+    static double peak_##SUFFIX(int64_t n, const void *xv)          \
+    {                                                               \
+        const bits_##SUFFIX *x = xv;                                \
+        BITS top = 0;                                               \
+        T value;                                                    \
+        for (int64_t i = 0; i < n; i++) {                           \
+            BITS b = x[i] & MASK;                                   \
+            top = b > top ? b : top;                                \
+        }                                                           \
+        __builtin_memcpy(&value, &top, sizeof value);                         \
+        return (double)value;                                       \
+    }
+PEAK(f32, float, int32_t, INT32_MAX)
+PEAK(f64, double, int64_t, INT64_MAX)
+
 /* ---- the table ---- */
 #define TABLE_F(name) [FLOAT32] = PASTE(name, f32), [FLOAT64] = PASTE(name, f64)
 #define TABLE_A(name) TABLE_F(name), [INT64] = PASTE(name, i64), [UINT8] = PASTE(name, u8)
@@ -393,4 +411,5 @@ const struct loops PASTE(loops, LOOPS_NAME) = {
     .product = {EXTERNAL(product)},
     .product_row = {EXTERNAL(product_row)},
     .adam = {TABLE_F(adam)},
+    .peak = {TABLE_F(peak)},
 };

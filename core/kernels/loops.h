@@ -96,6 +96,8 @@ struct loops {
 
     /* Adam on n values of parameter p, gradient g, moments m and v. */
     void (*adam[2])(int64_t n, void *p, const void *g, void *m, void *v, const struct adam_step *step);
+    /* The largest magnitude of n values; NaN when there is one, 0 for none. */
+    double (*peak[2])(int64_t n, const void *x);
 };
 
 /* The table in force. */

@@ -33,12 +33,23 @@ end
 --- The whole number that v is, or nil; unlike math.tointeger it takes no strings.
 function options.integer(v) return type(v) == "number" and math.tointeger(v) or nil end
 
+-- Is `short` what people write for `long`: its initials (lr, learning_rate) or its beginning (eps, epsilon)?
+local function abbreviates(short, long)
+  return #short > 1 and short == long:gsub("(%a)%a*_?", "%1") or #short > 2 and long:sub(1, #short) == short
+end
+
 --- The name of `names` (a list) that is nearest to `name`, or nil when none is near enough to be a likely slip.
 function options.nearest(name, names)
+  name = tostring(name):lower()
   local best, best_distance = nil, math.max(2, #name // 2)
   for _, candidate in ipairs(names) do
-    local d = distance(tostring(name):lower(), candidate:lower())
+    local d = distance(name, candidate:lower())
     if d < best_distance then best, best_distance = candidate, d end
+  end
+  if best_distance <= 1 then return best end
+  for _, candidate in ipairs(names) do
+    local other = candidate:lower()
+    if abbreviates(name, other) or abbreviates(other, name) then return candidate end
   end
   return best
 end
@@ -97,6 +108,16 @@ local function described(wanted)
   return table.concat(words, " or ")
 end
 
+local function check_value(where, key, value, rule, level)
+  if not type_matches(value, rule[1]) then
+    raise(("%s: option %s must be %s, got %s"):format(where, key, described(rule[1]), show(value)), level)
+  end
+  if rule.check then
+    local ok, expected = rule.check(value)
+    if not ok then raise(("%s: %s must be %s, got %s"):format(where, key, expected, show(value)), level) end
+  end
+end
+
 --- Check `given` (a table or nil) against `spec`; returns a fresh table with defaults filled in.
 -- `where` names the function in messages. Raises at `level` (default: the caller's caller).
 function options.check(where, given, spec, level)
@@ -111,13 +132,7 @@ function options.check(where, given, spec, level)
     if not rule then
       raise(("%s: %s"):format(where, options.unknown("option", key, options.sorted_keys(spec))), level)
     end
-    if not type_matches(value, rule[1]) then
-      raise(("%s: option %s must be %s, got %s"):format(where, key, described(rule[1]), show(value)), level)
-    end
-    if rule.check then
-      local ok, expected = rule.check(value)
-      if not ok then raise(("%s: %s must be %s, got %s"):format(where, key, expected, show(value)), level) end
-    end
+    check_value(where, key, value, rule, level + 1)
     out[key] = value
   end
   for key, rule in pairs(spec) do
@@ -129,6 +144,54 @@ function options.check(where, given, spec, level)
     end
   end
   return out
+end
+
+-- A list that can be read but not written, so that whoever holds it cannot change what was checked.
+local function frozen(copy, where, key)
+  return setmetatable({}, {
+    __index = copy, __len = function() return #copy end, __name = "list",
+    __tostring = function() return "{" .. table.concat(copy, ", ") .. "}" end,
+    __newindex = function() raise(("%s: %s is replaced as a whole: %s = {...}"):format(where, key, key), 2) end,
+  })
+end
+
+--- A table of options that stays checked: `values`, as options.check returned them, are read and written as fields by the rules of `spec`;
+-- an unknown name raises. `changed(values)`, if given, is called after each change. Also returns the plain values, for the owner to read.
+function options.record(where, values, spec, changed)
+  local names = options.sorted_keys(spec)
+  local own = {}
+  local function store(key, value) own[key] = type(value) == "table" and table.move(value, 1, #value, 1, {}) or value end
+  local function shown(key) return type(own[key]) == "table" and frozen(own[key], where, key) or own[key] end
+  for key, value in pairs(values) do store(key, value) end
+  local function known(key)
+    if not spec[key] then raise(("%s: %s"):format(where, options.unknown("field", key, names)), 3) end
+    return spec[key]
+  end
+  return setmetatable({}, {
+    __name = "options",
+    __index = function(_, key) return known(key) and shown(key) end,
+    __newindex = function(_, key, value)
+      check_value(where, key, value, known(key), 3)
+      store(key, value)
+      if changed then changed(own) end
+    end,
+    __pairs = function()
+      return function(_, key)
+        local following = next(own, key)
+        return following, following and shown(following)
+      end
+    end,
+  }), own
+end
+
+--- For __newindex: a function that raises for every name but those of `allowed`, a list of what the object itself sets.
+function options.seal(where, allowed)
+  local own = {}
+  for _, name in ipairs(allowed) do own[name] = true end
+  return function(object, key, value)
+    if not own[key] then raise(("%s: %s"):format(where, options.unknown("field", key, allowed)), 2) end
+    rawset(object, key, value)
+  end
 end
 
 -- Ready-made checks.

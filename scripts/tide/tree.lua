@@ -36,6 +36,15 @@ function tree.each(t, visit, path, depth)
   for _, k in ipairs(ordered_keys(t)) do tree.each(rawget(t, k), visit, join(path, k), depth + 1) end
 end
 
+--- For the library: the places of the float tensors of t ("layers[2].weight"), in order; "" is that of t itself.
+function tree._names(t)
+  local names = {}
+  tree.each(t, function(x, path)
+    if is_tensor(x) and (x:dtype() == "float32" or x:dtype() == "float64") then names[#names + 1] = path end
+  end)
+  return names
+end
+
 --- A copy with every tensor x replaced by fn(x, path); other leaves stay as they are.
 function tree.map(t, fn, path, depth)
   path, depth = path or "", depth or 0

@@ -23,13 +23,13 @@ local function methods_of(object) return getmetatable(object).__index end
 local model = nn.linear(2, 2)
 local writer = tide.csv.writer(os.tmpname(), {"a"})
 writer:discard()
-local kinds = {optimiser = methods_of(tide.optim.sgd(model, {lr = 1})), odeblock = methods_of(nn.odeblock(model)),
+local kinds = {optimiser = getmetatable(tide.optim.sgd(model, {lr = 1})).methods, odeblock = methods_of(nn.odeblock(model)),
   odenet = methods_of(nn.odenet{dim = 2}), resnet = methods_of(nn.resnet{dim = 2}), figure = methods_of(plot.figure()),
   writer = methods_of(writer), table = methods_of(tide.csv.parse("a\n1")), meter = methods_of(tide.progress.new{quiet = true}),
     adaption = methods_of(tide.step_adaption.new{value = 4}),
   report = require("tide.validity").methods}
 -- What objects use among themselves.
-local private = {figure = {one_panel = true, add_at = true}, meter = {observe = true, describe = true, draw = true, plain = true}}
+local private = {optimiser = {_try = true}, figure = {one_panel = true, add_at = true}, meter = {observe = true, describe = true, draw = true, plain = true}}
 
 tests["every exported function has an entry"] = function()
   for name, module in pairs(modules) do

@@ -205,21 +205,29 @@ define{name = "tide.cross_entropy", args = "logits, labels", returns = "scalar",
   example = "tide.cross_entropy(x, tide.tensor({1, 2, 2, 1}, {dtype = \"int64\"}))"}
 
 help.topic "Training"
-local rate = {"lr", nil, "learning rate", required = true}
-local adam = {{"lr", 1e-3, "learning rate"}, {"betas", {0.9, 0.999}, "decay of the two moments"}, {"eps", 1e-8, "added to the root"}}
+local rate_text = "learning rate, or a function(step) that returns it; steps count from 1"
+local rate = {"lr", nil, rate_text, required = true}
+local adam = {{"lr", 1e-3, rate_text}, {"betas", {0.9, 0.999}, "decay of the two moments"}, {"eps", 1e-8, "added to the root"}}
 define{name = "optim.sgd", args = "model, opts", returns = "optimiser",
-  options = {rate, {"momentum", 0, "no dampening, no Nesterov"}, {"weight_decay", 0, "L2 penalty"}}, text = "PyTorch's SGD.",
+  options = {rate, {"momentum", 0, "no dampening, no Nesterov"}, {"weight_decay", 0, "L2 penalty"}},
+  text = [[PyTorch's SGD. Its options are fields, as those of every optimiser: opt.lr is read and set, opt.lr = 0.01 counts from the next step on. A number
+  that is not finite (gradient, weight or moment) is an error that names its place and changes nothing.]],
   example = "tide.optim.sgd(model, {lr = 0.1, momentum = 0.9})"}
 define{name = "optim.adam", args = "model, opts", returns = "optimiser", options = join(adam, {{"weight_decay", 0, "L2 penalty"}}),
-  text = "PyTorch's Adam.", example = "tide.optim.adam(model, {lr = 1e-2})"}
+  text = "PyTorch's Adam.",
+  example = "tide.optim.adam(model, {lr = function(step) return 1e-2 * 0.5 ^ (step // 100) end})"}
 define{name = "optim.adamw", args = "model, opts", returns = "optimiser",
   options = join(adam, {{"weight_decay", 1e-2, "decoupled from the gradient"}}), text = "PyTorch's AdamW.", example = "tide.optim.adamw(model)"}
 define{name = "optim.rmsprop", args = "model, opts", returns = "optimiser",
-  options = {{"lr", 1e-2, "learning rate"}, {"alpha", 0.99, "decay of the mean square"}, {"eps", 1e-8, "added to the root"},
+  options = {{"lr", 1e-2, rate_text}, {"alpha", 0.99, "decay of the mean square"}, {"eps", 1e-8, "added to the root"},
     {"weight_decay", 0, "L2 penalty"}}, text = "PyTorch's RMSprop, without momentum and not centred.", example = "tide.optim.rmsprop(model)"}
 define{name = "optimiser:step", args = "grads", text = "Update the model in place with gradients of its structure, as tide.grad returns them.",
   example = "tide.optim.adam(model):step(tide.grad(loss)(model, x, y))"}
-define{name = "optimiser:state", args = "", returns = "table", text = "What must be saved to resume exactly; tide.save takes it.",
+define{name = "optimiser:rate", args = "step", returns = "number", text = "The learning rate of a step, counted from 1; default the next one.",
+  example = "tide.optim.sgd(model, {lr = function(step) return 1 / step end}):rate(4)"}
+define{name = "optimiser:state", args = "", returns = "table",
+  text = [[What must be saved to resume exactly: step count, moments, options as they are now; tide.save takes it. An option that is a function is not in it:
+  whoever goes on gives it anew.]],
   example = "tide.save(folder .. \"/adam.npz\", tide.optim.adam(model):state())"}
 define{name = "optimiser:load_state", args = "state",
   text = "Go on from what optimiser:state() returned, for the same kind of optimiser and a model of the same shapes.",
