@@ -19,6 +19,16 @@ static double number_field(lua_State *L, int table, const char *name, double fal
     return value;
 }
 
+/* Whole numbers come as integers: a double cannot hold all of them. */
+static int64_t integer_field(lua_State *L, int table, const char *name, int64_t fallback)
+{
+    int whole = 0;
+    lua_getfield(L, table, name);
+    int64_t value = lua_tointegerx(L, -1, &whole);
+    lua_pop(L, 1);
+    return whole ? value : fallback;
+}
+
 static int choice_field(lua_State *L, int table, const char *name, const char *const *choices)
 {
     int found = 0;
@@ -72,23 +82,23 @@ static void user_tableau(lua_State *L, int table, struct tableau *m)
 
 static void read_options(lua_State *L, int table, struct solve_options *o)
 {
-    static const char *const norms[] = {"batch", "sample", NULL}, *const gradients[] = {"direct", "adjoint", "checkpoint", "interpolated", NULL},
+    static const char *const norms[] = {"part", "batch", "sample", NULL}, *const gradients[] = {"direct", "adjoint", "checkpoint", "interpolated", NULL},
                              *const finals[] = {"clip", "interpolate", NULL};
     memset(o, 0, sizeof *o);
     if (lua_getfield(L, table, "method") == LUA_TTABLE) user_tableau(L, lua_gettop(L), &o->method);
     else binding_check(L, tableau_find(luaL_checkstring(L, -1), &o->method));
     lua_pop(L, 1);
     o->step_size = number_field(L, table, "step_size", 0);
-    o->steps = (int64_t)number_field(L, table, "steps", 0);
+    o->steps = integer_field(L, table, "steps", 0);
     o->adaptive = o->step_size == 0 && o->steps == 0;
     o->rtol = number_field(L, table, "rtol", 1e-3);
     o->atol = number_field(L, table, "atol", 1e-6);
     o->first_step = number_field(L, table, "first_step", 0);
-    o->max_steps = (int64_t)number_field(L, table, "max_steps", 100000);
+    o->max_steps = integer_field(L, table, "max_steps", 100000);
     o->norm = (enum norm_kind)choice_field(L, table, "norm", norms);
     o->overshoot = choice_field(L, table, "final", finals);
     o->gradient = (enum gradient_kind)choice_field(L, table, "gradient", gradients);
-    o->checkpoint_steps = (int64_t)number_field(L, table, "checkpoint_steps", 10);
+    o->checkpoint_steps = integer_field(L, table, "checkpoint_steps", 10);
     o->adjoint_rtol = number_field(L, table, "adjoint_rtol", o->rtol);
     o->adjoint_atol = number_field(L, table, "adjoint_atol", o->atol);
     o->reconstruction_limit = number_field(L, table, "reconstruction_limit", 10);
@@ -308,7 +318,7 @@ static int initial_step(lua_State *L)
     struct solver *s = &f->solver;
     memcpy(s->y, y0->data, array_bytes(y0));
     binding_check(L, field_eval(&f->base, t0, s->y, s->k[0]));
-    binding_check(L, solve_initial_step(&f->base, &layout, &o, t0, s->y, s->k[0], 1, s->next, s->k[1], &h));
+    binding_check(L, solve_initial_step(&f->base, &layout, &o, t0, s->y, s->k[0], 1, NULL, s->next, s->k[1], &h));
     lua_pushnumber(L, h);
     return 1;
 }

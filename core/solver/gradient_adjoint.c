@@ -24,29 +24,29 @@ static enum status load_step(struct augmented *g)
     const struct solve_record *r = g->record;
     struct solver *s = g->s;
     const struct tableau *m = g->m;
-    double t = r->t[g->step], h = r->h[g->step];
+    const struct step *p = &r->steps[g->step];
     size_t bytes = (size_t)s->n * dtype_size(s->dtype);
     const char *y = r->states + (size_t)g->step * bytes;
     memcpy(s->y, y, bytes);
-    if (m->interpolation == INTERPOLATE_STEP) return field_eval(g->inner, t, s->y, s->k[0]);
+    if (m->interpolation == INTERPOLATE_STEP) return field_eval(g->inner, p->t, s->y, s->k[0]);
     if (g->step < r->stage_steps) {
         for (int i = 0; i < m->weighted; i++) memcpy(s->k[i], r->stages + (size_t)(g->step * m->weighted + i) * bytes, bytes);
     } else {
-        TRY(solve_stages(s, g->inner, m, t, h, s->y, 0, m->weighted));
+        TRY(solve_stages(s, g->inner, m, p, s->y, 0, m->weighted));
     }
     if (m->interpolation != INTERPOLATE_HERMITE) return STATUS_OK;
-    solve_combine(s, s->y, h, m->b, m->stages, s->next);
-    return field_eval(g->inner, t + h, s->next, s->k[m->fsal ? m->stages - 1 : m->stages]);
+    solve_combine(s, s->y, p->h, m->b, m->stages, s->next);
+    return field_eval(g->inner, p->end, s->next, s->k[m->fsal ? m->stages - 1 : m->stages]);
 }
 
 /* y(t) in the solver's spare vector. */
 static enum status forward_state(struct augmented *g, double t)
 {
     const struct solve_record *r = g->record;
-    double w[MAX_STAGES + 1], direction = r->h[0] > 0 ? 1 : -1;
+    double w[MAX_STAGES + 1], direction = r->steps[0].h > 0 ? 1 : -1;
     int64_t step = g->step < 0 ? r->n - 1 : g->step;
-    while (step > 0 && (t - r->t[step]) * direction < 0) step--;
-    while (step + 1 < r->n && (t - r->t[step + 1]) * direction > 0) step++;
+    while (step > 0 && (t - r->steps[step].t) * direction < 0) step--;
+    while (step + 1 < r->n && (t - r->steps[step + 1].t) * direction > 0) step++;
     if (step != g->step) {
         g->step = step;
         enum status status = load_step(g);
@@ -55,13 +55,15 @@ static enum status forward_state(struct augmented *g, double t)
             return status;
         }
     }
-    double h = r->h[step], theta = (t - r->t[step]) / h;
+    const struct step *p = &r->steps[step];
+    double theta = fmin(fmax((t - p->t) / p->h, 0), 1);
     if (g->m->interpolation == INTERPOLATE_STEP) {
-        TRY(solve_stages(g->s, g->inner, g->m, r->t[step], theta * h, g->s->y, 1, g->m->weighted));
-        solve_combine(g->s, g->s->y, theta * h, g->m->b, g->m->stages, g->s->spare);
+        struct step part = step_part(p, theta);
+        TRY(solve_stages(g->s, g->inner, g->m, &part, g->s->y, 1, g->m->weighted));
+        solve_combine(g->s, g->s->y, part.h, g->m->b, g->m->stages, g->s->spare);
     } else {
         int need_end = tableau_interpolate(g->m, theta, w);
-        solve_combine(g->s, g->s->y, h, w, g->m->stages + need_end, g->s->spare);
+        solve_combine(g->s, g->s->y, p->h, w, g->m->stages + need_end, g->s->spare);
     }
     return STATUS_OK;
 }
@@ -79,11 +81,15 @@ static enum status augmented_eval(struct field *self, double t, const void *z, v
     return STATUS_OK;
 }
 
-/* How far y is from the stored state, in tolerances (root mean square). */
-static double reconstruction_error(const struct field *f, const struct solve_options *o, const void *y, const void *stored, void *difference)
+/* How far y is from the stored state, in tolerances, by the norm of the solve. */
+static double reconstruction_error(const struct field *f, const struct solve_options *o, const struct state_layout *layout,
+                                   const void *y, const void *stored, void *difference)
 {
+    struct state_layout one = *layout;
+    one.copies = 1;
+    one.extra = 0;
     loops->combine[f->dtype](f->n, y, 1, (double[]){-1}, &stored, difference);
-    return sqrt(loops->scaled_sum[f->dtype](f->n, difference, stored, o->adjoint_rtol, o->adjoint_atol) / (double)f->n);
+    return norm_scaled(&one, o->norm, f->dtype, difference, stored, o->adjoint_rtol, o->adjoint_atol);
 }
 
 static enum status one_interval(struct solver *s, struct augmented *g, const struct solve_options *o, const struct state_layout *layout,
@@ -99,7 +105,7 @@ static enum status one_interval(struct solver *s, struct augmented *g, const str
                              "\"direct\" needs none)", from, to);
     memcpy(z, out + z_bytes, z_bytes);
     if (g->record) return STATUS_OK;
-    double error = reconstruction_error(f, o, z, stored, out);
+    double error = reconstruction_error(f, o, layout, z, stored, out);
     if (!(error <= (o->adaptive ? 1 : FIXED_STEP_ALLOWANCE) * o->reconstruction_limit))
         return status_set(STATUS_NUMERIC, "continuous adjoint: backward reconstruction of y off by %.3g tolerances at t = %.6g; the flow cannot "
                           "be run backwards accurately, so this gradient would be wrong; use gradient = \"direct\" or \"interpolated\", "
@@ -112,7 +118,6 @@ static struct solve_options backward_options(const struct solve_options *o, cons
     struct solve_options back = *o;
     back.rtol = o->adjoint_rtol;
     back.atol = o->adjoint_atol;
-    back.norm = NORM_PART; /* the parts have different scales, and theta must not drown y */
     back.overshoot = 0;
     if (o->steps > 0) { /* the grid of the forward solve, whatever the output times are */
         back.step_size = fabs(times[n_times - 1] - times[0]) / (double)o->steps;
@@ -121,16 +126,19 @@ static struct solve_options backward_options(const struct solve_options *o, cons
     return back;
 }
 
-enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o, const struct solve_record *record,
-                             const double *times, int64_t n_times, const void *y, const void *ybar, void *y0bar, void *thetabar,
-                             struct solve_stats *stats)
+enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o, const struct state_layout *layout,
+                             const struct solve_record *record, const double *times, int64_t n_times, const void *y,
+                             const void *ybar, void *y0bar, void *thetabar, struct solve_stats *stats)
 {
     size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = record ? 0 : bytes, theta_bytes = (size_t)f->n_theta * dtype_size(f->dtype);
     size_t z_bytes = own + bytes + theta_bytes;
     int64_t n = (record ? 1 : 2) * f->n + f->n_theta, before = f->nfe + f->nfe_vjp;
     struct augmented g = {.base = {.n = n, .dtype = f->dtype, .eval = augmented_eval}, .inner = f, .record = record, .m = &o->method,
                           .s = forward, .step = -1};
-    struct state_layout parts = {.n_parts = record ? 2 : 3, .size = {f->n, record ? f->n_theta : f->n, f->n_theta}, .controlled = n};
+    struct state_layout parts = *layout; /* y and its cotangent alike; theta by itself, so that it does not drown them */
+    parts.controlled = f->n;
+    parts.copies = record ? 1 : 2;
+    parts.extra = f->n_theta;
     struct solve_options back = backward_options(o, times, n_times);
     memset(thetabar, 0, theta_bytes);
     if (f->n == 0) return STATUS_OK;

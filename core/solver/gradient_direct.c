@@ -80,20 +80,21 @@ static int gather_kbar(struct backward *b, const struct stage_sources *from, dou
     return count > 0 || started;
 }
 
-/* Back through one step of size h from (t, y), with stages k[0 .. weighted) in the solver: lambda becomes the cotangent of y. residuals: what
+/* Back through one step from y, with stages k[0 .. weighted) in the solver: lambda becomes the cotangent of y. residuals: what
  * the field kept at those stages, or NULL. */
-static enum status step_back(struct backward *b, const struct stage_sources *from, double t, double h, const void *y, void *const *residuals)
+static enum status step_back(struct backward *b, const struct stage_sources *from, const struct step *p, const void *y,
+                             void *const *residuals)
 {
     const struct tableau *m = b->m;
     char used[MAX_STAGES + 1] = {0};
     for (int i = m->stages - 1; i >= 0; i--) {
-        if (!gather_kbar(b, from, h, i, m->stages, used)) continue;
+        if (!gather_kbar(b, from, p->h, i, m->stages, used)) continue;
         const void *input = y;
         if (i > 0) {
-            solve_stage_input(b->s, m, h, y, i, b->s->stage_input);
+            solve_stage_input(b->s, m, p->h, y, i, b->s->stage_input);
             input = b->s->stage_input;
         }
-        TRY(stage_vjp(b, t + m->c[i] * h, input, residuals && i < m->weighted ? residuals[i] : NULL, i));
+        TRY(stage_vjp(b, step_time(p, m->c[i]), input, residuals && i < m->weighted ? residuals[i] : NULL, i));
         used[i] = 1;
     }
     double ones[MAX_STAGES];
@@ -116,7 +117,7 @@ static enum status load_stages(struct backward *b, int64_t step, const void *y)
             memcpy(b->s->k[i], r->stages + (size_t)(step * b->m->weighted + i) * b->bytes, b->bytes);
         return STATUS_OK;
     }
-    return solve_stages(b->s, b->f, b->m, r->t[step], r->h[step], y, 0, b->m->weighted > 1 ? b->m->weighted : 0);
+    return solve_stages(b->s, b->f, b->m, &r->steps[step], y, 0, b->m->weighted > 1 ? b->m->weighted : 0);
 }
 
 static enum status more_sources(struct stage_sources *from)
@@ -152,7 +153,7 @@ static enum status outputs_back(struct backward *b, struct stage_sources *from, 
                                 const void *y, char *at_start)
 {
     const struct solve_record *r = b->r;
-    double t = r->t[step], h = r->h[step];
+    const struct step *p = &r->steps[step];
     int end_used = 0;
     memset(at_start, 0, b->bytes);
     for (int64_t i = first; i <= last; i++) {
@@ -169,9 +170,9 @@ static enum status outputs_back(struct backward *b, struct stage_sources *from, 
     }
     if (end_used) { /* f at the end: kbar = h sum_q w_q[stages] source_q, evaluated at y_next */
         char none[MAX_STAGES + 1] = {0};
-        if (gather_kbar(b, from, h, b->m->stages, b->m->stages, none)) {
-            solve_combine(b->s, y, h, b->m->b, b->m->stages, b->s->next);
-            TRY(stage_vjp(b, t + h, b->s->next, NULL, b->m->stages));
+        if (gather_kbar(b, from, p->h, b->m->stages, b->m->stages, none)) {
+            solve_combine(b->s, y, p->h, b->m->b, b->m->stages, b->s->next);
+            TRY(stage_vjp(b, p->end, b->s->next, NULL, b->m->stages));
             add(b, b->s->n, 1, b->stage_bar[b->m->stages], b->lambda);
         }
     }
@@ -186,11 +187,12 @@ static enum status own_steps_back(struct backward *b, int64_t step, int64_t firs
     struct stage_sources from = {.n = 1, .weight = weight, .source = &source};
     memcpy(weight[0], b->m->b, sizeof b->m->b);
     for (int64_t i = first; i <= last; i++) {
-        double theta = b->r->output_theta[i], h = theta * b->r->h[step];
+        double theta = b->r->output_theta[i];
+        struct step part = step_part(&b->r->steps[step], theta);
         if (theta == 1) continue;
         source = ybar + (size_t)i * b->pitch;
-        TRY(solve_stages(b->s, b->f, b->m, b->r->t[step], h, y, 0, b->m->weighted));
-        TRY(step_back(b, &from, b->r->t[step], h, y, NULL));
+        TRY(solve_stages(b->s, b->f, b->m, &part, y, 0, b->m->weighted));
+        TRY(step_back(b, &from, &part, y, NULL));
     }
     return STATUS_OK;
 }
@@ -210,7 +212,7 @@ static enum status recorded_step_back(struct backward *b, int64_t step, const vo
     memcpy(b->s->spare, b->lambda, b->bytes); /* lambda changes while the stages still need it */
     TRY_GOTO_DONE(add_source(&from, b->s->spare));
     memcpy(from.weight[from.n - 1], b->m->b, sizeof b->m->b);
-    TRY_GOTO_DONE(step_back(b, &from, b->r->t[step], b->r->h[step], y, residuals));
+    TRY_GOTO_DONE(step_back(b, &from, &b->r->steps[step], y, residuals));
     add(b, b->s->n, 1, at_start, b->lambda);
     if (b->m->interpolation == INTERPOLATE_STEP) status = own_steps_back(b, step, first, last, ybar, y);
 done:
@@ -224,8 +226,8 @@ static enum status replay_segment(struct backward *b, int64_t first, int64_t cou
     memcpy(b->segment, b->r->states + (size_t)(first / b->r->every) * b->bytes, b->bytes);
     for (int64_t i = 0; i + 1 < count; i++) {
         char *y = b->segment + (size_t)i * b->bytes;
-        TRY(solve_stages(b->s, b->f, b->m, b->r->t[first + i], b->r->h[first + i], y, 0, b->m->weighted));
-        solve_combine(b->s, y, b->r->h[first + i], b->m->b, b->m->stages, y + b->bytes);
+        TRY(solve_stages(b->s, b->f, b->m, &b->r->steps[first + i], y, 0, b->m->weighted));
+        solve_combine(b->s, y, b->r->steps[first + i].h, b->m->b, b->m->stages, y + b->bytes);
     }
     return STATUS_OK;
 }
@@ -251,11 +253,13 @@ static enum status all_steps_back(struct backward *b, const char *ybar, int64_t 
 
 static size_t padded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
-enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o, int64_t every)
+enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o, int64_t segment)
 {
     size_t state = padded((size_t)f->n * dtype_size(f->dtype)), theta = padded((size_t)f->n_theta * dtype_size(f->dtype));
     TRY(solver_reserve(s, f->n, f->dtype, o->method.stages));
-    return solver_backward(s, state * (size_t)(o->method.stages + 4) + theta + (every > 1 ? (size_t)every * state : 0)) ? STATUS_OK : memory_status();
+    size_t fixed = state * (size_t)(o->method.stages + 4) + theta, states = segment > 1 ? (size_t)segment : 0;
+    if (state > 0 && states > (SIZE_MAX - fixed) / state) return status_set(STATUS_MEMORY, "out of memory: %zu states of %zu bytes", states, state);
+    return solver_backward(s, fixed + states * state) ? STATUS_OK : memory_status();
 }
 
 enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o, const struct solve_record *r, const void *ybar,
@@ -266,7 +270,7 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
     int stages = o->method.stages;
     int64_t before = f->nfe + f->nfe_vjp;
     memset(thetabar, 0, (size_t)f->n_theta * dtype_size(f->dtype));
-    TRY(gradient_direct_reserve(s, f, o, r->every));
+    TRY(gradient_direct_reserve(s, f, o, r->every < r->n ? r->every : r->n));
     b.pitch = solver_pitch(s);
     b.block = s->backward;
     b.lambda = b.block;

@@ -198,7 +198,7 @@ static enum status adjoint_with_record(struct odeint *op, const struct call *c, 
     if (!op->states && !(op->states = memory_alloc(array_bytes(&c->in[0])))) return memory_status();
     enum status status = solve(&op->solver, op->field, &o, &op->layout, c->in[2].data, times, n_times, op->states, &op->record, &forward);
     if (status == STATUS_OK)
-        status = gradient_adjoint(&op->solver, op->field, &o, &op->record, times, n_times, op->states, c->in[1].data, y0bar, thetabar, &backward);
+        status = gradient_adjoint(&op->solver, op->field, &o, &op->layout, &op->record, times, n_times, op->states, c->in[1].data, y0bar, thetabar, &backward);
     op->stats.nfe_backward += forward.nfe + backward.nfe_backward;
     return status;
 }
@@ -213,7 +213,7 @@ static enum status gradient(struct odeint *op, const struct call *c, char *y0bar
     if (op->tiled) return tiled_gradient(op->tiled, &op->options, c->in[1].data, n_times, y0bar, thetabar, &op->stats);
     if (!op->own_thetabar && !(op->own_thetabar = memory_alloc((size_t)op->field->n_theta * dtype_size(op->field->dtype)))) return memory_status();
     enum status status =
-        adjoint ? gradient_adjoint(&op->solver, op->field, &op->options, kind == GRADIENT_ADJOINT ? NULL : &op->record, times, n_times,
+        adjoint ? gradient_adjoint(&op->solver, op->field, &op->options, &op->layout, kind == GRADIENT_ADJOINT ? NULL : &op->record, times, n_times,
                                    c->in[0].data, c->in[1].data, y0bar, op->own_thetabar, &op->stats)
                 : gradient_direct(&op->solver, op->field, &op->options, &op->record, c->in[1].data, n_times, y0bar, op->own_thetabar, &op->stats);
     if (status == STATUS_NUMERIC && kind == GRADIENT_ADJOINT) status = adjoint_with_record(op, c, y0bar, op->own_thetabar);

@@ -71,17 +71,15 @@ static enum status pool_keep(struct residual_pool *p, int64_t n)
 void record_free(struct solve_record *r)
 {
     pool_free(&r->residuals);
-    void *blocks[] = {r->t, r->h, r->states, r->stages, r->output_step, r->output_theta};
+    void *blocks[] = {r->steps, r->states, r->stages, r->output_step, r->output_theta};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
     *r = (struct solve_record){0};
 }
 
-enum status record_step(struct solve_record *r, const struct solver *s, const struct tableau *m, double t, double h)
+enum status record_step(struct solve_record *r, const struct solver *s, const struct tableau *m, const struct step *p)
 {
     size_t bytes = (size_t)s->n * dtype_size(s->dtype);
-    int64_t capacity = r->capacity;
-    TRY(grow(&r->t, &capacity, r->n + 1, sizeof *r->t));
-    TRY(grow(&r->h, &r->capacity, r->n + 1, sizeof *r->h));
+    TRY(grow(&r->steps, &r->capacity, r->n + 1, sizeof *r->steps));
     if (r->n % r->every == 0) {
         TRY(grow(&r->states, &r->state_capacity, r->n / r->every + 1, bytes));
         memcpy(r->states + (size_t)(r->n / r->every) * bytes, s->y, bytes);
@@ -93,8 +91,7 @@ enum status record_step(struct solve_record *r, const struct solver *s, const st
         r->stage_steps++;
     }
     TRY(pool_keep(&r->residuals, r->n));
-    r->t[r->n] = t;
-    r->h[r->n++] = h;
+    r->steps[r->n++] = *p;
     return STATUS_OK;
 }
 

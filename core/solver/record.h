@@ -3,6 +3,7 @@
 #define SOLVER_RECORD_H
 
 #include "autodiff/field.h"
+#include "solver/step.h"
 #include "solver/tableau.h"
 
 struct solver;
@@ -24,7 +25,7 @@ struct residual_pool {
 struct solve_record {
     int64_t n, every; /* steps; states are kept for steps 0, every, 2 every, ... */
     int64_t capacity, state_capacity, stage_steps, stage_capacity, output_capacity;
-    double *t, *h;         /* start and size of each step */
+    struct step *steps;
     char *states;          /* y at the start of the kept steps */
     char *stages;          /* stages of the first `stage_steps` steps, while they fit the budget */
     int64_t *output_step;  /* per output time: step it lies in, -1 for the initial state */
@@ -35,8 +36,8 @@ struct solve_record {
 
 /* Empty the record for a solve with n_times outputs (its memory stays) and tell the solver where residuals go. */
 enum status record_begin(struct solve_record *r, struct solver *s, struct field *f, const struct solve_options *o, int64_t n_times);
-/* Note an accepted step of size h from t before the state moves on. */
-enum status record_step(struct solve_record *r, const struct solver *s, const struct tableau *m, double t, double h);
+/* Note an accepted step before the state moves on. */
+enum status record_step(struct solve_record *r, const struct solver *s, const struct tableau *m, const struct step *p);
 void record_free(struct solve_record *r);
 
 /* A block for stage i, or NULL when the budget is spent (or memory is): what is not kept is computed again. */

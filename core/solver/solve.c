@@ -2,217 +2,18 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/interrupt.h"
-#include "base/memory.h"
-#include "base/threads.h"
 #include "kernels/loops.h"
+#include "solver/run.h"
 
 #define MAX_REJECTIONS 50 /* in a row */
+#define COARSE 1e-9       /* a step that rounding of t changes by more than this share is the rounded one */
+#define SLIVER 1e-3       /* what is left of the span after a step is more than this share of it */
 
-/* ---- memory ---- */
+double run_smallest_step(double t) { return fmax(16 * DBL_EPSILON * fabs(t), 16 * DBL_MIN); }
 
-enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, int stages)
-{
-    if (s->block && s->n == n && s->dtype == dtype && s->stages >= stages) return STATUS_OK;
-    size_t bytes = ((size_t)n * dtype_size(dtype) + 63) & ~(size_t)63, wanted = bytes * (size_t)(stages + 5);
-    char *block = s->block && s->block_bytes >= wanted ? s->block : memory_alloc(wanted);
-    if (!block) return memory_status();
-    if (block != s->block) {
-        memory_free(s->block);
-        s->block_bytes = wanted;
-    }
-    s->n = n;
-    s->dtype = dtype;
-    s->stages = stages;
-    s->block = block;
-    char **fields[] = {&s->y, &s->next, &s->stage_input, &s->spare};
-    for (int i = 0; i < 4; i++) *fields[i] = block + bytes * (size_t)i;
-    for (int i = 0; i <= stages; i++) s->k[i] = block + bytes * (size_t)(4 + i);
-    return STATUS_OK;
-}
-
-char *solver_backward(struct solver *s, size_t bytes)
-{
-    if (s->backward && s->backward_bytes >= bytes) return s->backward;
-    memory_free(s->backward);
-    s->backward = memory_alloc(bytes);
-    s->backward_bytes = s->backward ? bytes : 0;
-    return s->backward;
-}
-
-size_t solver_pitch(const struct solver *s) { return (size_t)(s->whole > 0 ? s->whole : s->n) * dtype_size(s->dtype); }
-
-enum status solver_poll(const struct solver *s)
-{
-    if (s->cancelled && *s->cancelled) return STATUS_INTERRUPTED;
-    return interrupt_poll();
-}
-
-void solver_release(struct solver *s)
-{
-    memory_free(s->block);
-    memory_free(s->backward);
-    if (s->adjoint) solver_release(s->adjoint);
-    memory_free(s->adjoint);
-    *s = (struct solver){0};
-}
-
-/* ---- arithmetic on states, split over the threads in blocks of fixed size ---- */
-
-#define TASK_ELEMENTS 65536
-
-struct combine_job {
-    int64_t n;
-    size_t size;
-    enum dtype dtype;
-    const char *y;
-    int count;
-    double c[MAX_STAGES + 1];
-    const char *k[MAX_STAGES + 1];
-    char *out;
-};
-
-static void combine_task(void *context, int64_t task)
-{
-    const struct combine_job *j = context;
-    int64_t first = task * TASK_ELEMENTS, n = j->n - first < TASK_ELEMENTS ? j->n - first : TASK_ELEMENTS;
-    size_t at = (size_t)first * j->size;
-    const void *k[MAX_STAGES + 1];
-    for (int i = 0; i < j->count; i++) k[i] = j->k[i] + at;
-    loops->combine[j->dtype](n, j->y ? j->y + at : NULL, j->count, j->c, k, j->out + at);
-}
-
-void solve_combine(struct solver *s, const void *y, double h, const double *w, int count, void *out)
-{
-    struct combine_job job = {.n = s->n, .size = dtype_size(s->dtype), .dtype = s->dtype, .y = y, .out = out};
-    for (int j = 0; j < count; j++) {
-        if (w[j] == 0) continue;
-        job.c[job.count] = h * w[j];
-        job.k[job.count++] = s->k[j];
-    }
-    threads_for((s->n + TASK_ELEMENTS - 1) / TASK_ELEMENTS, combine_task, &job);
-}
-
-void solve_stage_input(struct solver *s, const struct tableau *m, double h, const void *y, int stage, void *out)
-{
-    solve_combine(s, y, h, m->a[stage], stage, out);
-}
-
-/* k_i = f(t, input), with what the field keeps for the backward pass where a record wants it. */
-static enum status eval_stage(struct solver *s, struct field *f, double t, const void *input, int i)
-{
-    return field_eval_keep(f, t, input, s->k[i], s->residuals ? residual_take(s->residuals, i) : NULL);
-}
-
-enum status solve_stages(struct solver *s, struct field *f, const struct tableau *m, double t, double h, const void *y, int first, int last)
-{
-    for (int i = first; i < last; i++) {
-        const void *input = y;
-        if (i > 0) {
-            solve_stage_input(s, m, h, y, i, s->stage_input);
-            input = s->stage_input;
-        }
-        TRY(eval_stage(s, f, t + m->c[i] * h, input, i));
-    }
-    return STATUS_OK;
-}
-
-/* ---- norms ---- */
-
-typedef double (*sum_function)(const void *context, int64_t first, int64_t n);
-
-/* Root mean square by parts, where sum(first, n) is the sum of squares of n scaled elements. */
-static double norm_over(const struct state_layout *l, enum norm_kind kind, sum_function sum, const void *context)
-{
-    double largest = 0;
-    if (kind == NORM_BATCH || (kind == NORM_SAMPLE && l->batch < 1))
-        return l->controlled > 0 ? sqrt(sum(context, 0, l->controlled) / (double)l->controlled) : 0;
-    int64_t groups = kind == NORM_SAMPLE ? l->batch : l->n_parts;
-    for (int64_t g = 0; g < groups; g++) {
-        double total = 0;
-        int64_t count = 0, offset = 0;
-        for (int p = 0; p < l->n_parts && offset < l->controlled; offset += l->size[p++]) {
-            int64_t n = kind == NORM_SAMPLE ? l->size[p] / l->batch : l->size[p];
-            if (kind == NORM_PART && p != g) continue;
-            total += sum(context, kind == NORM_SAMPLE ? offset + g * n : offset, n);
-            count += n;
-        }
-        double norm = count > 0 ? sqrt(total / (double)count) : 0;
-        if (!(norm <= largest)) largest = norm; /* a NaN stays */
-        if (largest != largest) break;
-    }
-    return largest;
-}
-
-struct norm_context {
-    enum dtype dtype;
-    int count;
-    double c[MAX_STAGES];
-    const char *k[MAX_STAGES];
-    const char *y0, *y1;
-    double rtol, atol;
-};
-
-static double error_sum(const void *context, int64_t first, int64_t n)
-{
-    const struct norm_context *c = context;
-    size_t at = (size_t)first * dtype_size(c->dtype);
-    const void *k[MAX_STAGES];
-    for (int i = 0; i < c->count; i++) k[i] = c->k[i] + at;
-    return loops->error_sum[c->dtype](n, c->count, c->c, k, c->y0 + at, c->y1 + at, c->rtol, c->atol);
-}
-
-static double scaled_sum(const void *context, int64_t first, int64_t n)
-{
-    const struct norm_context *c = context;
-    size_t at = (size_t)first * dtype_size(c->dtype);
-    return loops->scaled_sum[c->dtype](n, c->k[0] + at, c->y0 + at, c->rtol, c->atol);
-}
-
-enum status solve_initial_step(struct field *f, const struct state_layout *layout, const struct solve_options *o, double t0, const void *y0,
-                               const void *f0, double direction, void *y1, void *f1, double *h)
-{
-    struct norm_context c = {.dtype = f->dtype, .k = {y0}, .y0 = y0, .rtol = o->rtol, .atol = o->atol};
-    double d0 = norm_over(layout, o->norm, scaled_sum, &c);
-    c.k[0] = f0;
-    double d1 = norm_over(layout, o->norm, scaled_sum, &c), h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1;
-    loops->combine[f->dtype](f->n, y0, 1, (double[]){direction * h0}, (const void *[]){f0}, y1);
-    TRY(field_eval(f, t0 + direction * h0, y1, f1));
-    loops->combine[f->dtype](f->n, f1, 1, (double[]){-1}, (const void *[]){f0}, f1);
-    c.k[0] = f1;
-    double d2 = norm_over(layout, o->norm, scaled_sum, &c) / h0, slope = fmax(d1, d2);
-    double h1 = slope <= 1e-15 ? fmax(1e-6, h0 * 1e-3) : pow(0.01 / slope, o->controller.exponent);
-    *h = fmin(100 * h0, h1);
-    return STATUS_OK;
-}
-
-/* ---- the loop ---- */
-
-struct run {
-    struct solver *s;
-    struct field *f;
-    const struct solve_options *o;
-    const struct state_layout *layout;
-    const double *times;
-    int64_t n_times, next_output;
-    char *out;
-    struct solve_record *record;
-    struct solve_stats *stats;
-    double t, end, direction;
-    int first_ready; /* k[0] is f(t, y) */
-    int end_ready;   /* k[stages] is f at the end of the step just made */
-};
-
-static enum status give_up(const struct run *r, double h, const char *what, const char *remedy)
-{
-    return status_set(STATUS_NUMERIC, "odeint: %s at t = %.9g, h = %.3g after %lld steps (%lld accepted); %s", what, r->t, h,
-                      (long long)r->stats->steps, (long long)r->stats->accepted, remedy);
-}
-
-static int is_finite(const struct solver *s, const void *y)
+int run_is_finite(const struct solver *s, const void *y)
 {
     if (isfinite(loops->sum[s->dtype](s->n, y, 1))) return 1;
     for (int64_t i = 0; i < s->n; i++) /* the sum of finite numbers may overflow */
@@ -220,35 +21,70 @@ static int is_finite(const struct solver *s, const void *y)
     return 1;
 }
 
-static enum status not_finite(const struct run *r, double h, const void *y, const char *what)
+/* ---- times that must be hit ---- */
+
+/* Stop number i along the direction, i < n_stops. */
+static const struct stop *stop_number(const struct run *r, int64_t i)
 {
-    char text[128];
-    int64_t i = 0;
-    while (i < r->s->n && isfinite(r->s->dtype == FLOAT32 ? (double)((const float *)y)[i] : ((const double *)y)[i])) i++;
-    snprintf(text, sizeof text, "NaN or Inf in %s (element %lld of %lld)", what, (long long)(r->s->first + i) + 1,
-             (long long)(r->s->whole > 0 ? r->s->whole : r->s->n));
-    return give_up(r, h, text, "check the field and the parameters, or use smaller steps or tolerances");
+    return &r->o->stops[r->direction > 0 ? i : r->o->n_stops - 1 - i];
 }
+
+static int is_jump(const struct run *r, double t)
+{
+    for (int64_t low = 0, high = r->o->n_stops; low < high;) {
+        int64_t middle = low + (high - low) / 2;
+        if (r->o->stops[middle].t == t) return r->o->stops[middle].jump;
+        if (r->o->stops[middle].t < t) low = middle + 1;
+        else high = middle;
+    }
+    return 0;
+}
+
+static void begin_at(struct run *r, double t)
+{
+    r->t = t;
+    r->behind_jump = is_jump(r, t);
+    while (r->next_stop < r->o->n_stops && (stop_number(r, r->next_stop)->t - t) * r->direction <= 0) r->next_stop++;
+}
+
+/* Where the next step has to end at the latest. */
+static double target(const struct run *r)
+{
+    double end = r->end;
+    if (r->next_stop < r->o->n_stops) {
+        double stop = stop_number(r, r->next_stop)->t;
+        if ((end - stop) * r->direction > 0) end = stop;
+    }
+    return end;
+}
+
+/* The step of size h from t to `end`, with the times of its stages on the near sides of jumps. */
+static struct step step_to(const struct run *r, double h, double end)
+{
+    struct step p = {r->behind_jump ? nextafter(r->t, end) : r->t, h, is_jump(r, end) ? nextafter(end, r->t) : end};
+    return (p.end - p.t) * h < 0 ? (struct step){r->t, h, end} : p; /* neighbours: there is nothing between */
+}
+
+/* ---- steps ---- */
 
 static enum status ensure_first_stage(struct run *r)
 {
     if (r->first_ready) return STATUS_OK;
-    TRY(eval_stage(r->s, r->f, r->t, r->s->y, 0));
+    TRY(solve_stage(r->s, r->f, r->behind_jump ? nextafter(r->t, r->end) : r->t, r->s->y, 0));
     r->first_ready = 1;
     return STATUS_OK;
 }
 
-/* All stages of a step from (t, y) to t + h = end, and y_next in s->next. The last stage of an FSAL method is f at the end, which is also the
- * first of the next step: its time is `end` to the last bit, so that recomputing it there gives the same numbers. */
-static enum status make_step(struct run *r, double h, double end)
+/* All stages of a step, and y_next in s->next. The last stage of an FSAL method is f at the end, which is also the first of the next step. */
+static enum status make_step(struct run *r, const struct step *p)
 {
     struct solver *s = r->s;
     const struct tableau *m = &r->o->method;
     int last = m->fsal ? m->stages - 1 : m->stages;
     TRY(ensure_first_stage(r));
-    TRY(solve_stages(s, r->f, m, r->t, h, s->y, 1, last));
-    solve_combine(s, s->y, h, m->b, m->stages, s->next);
-    return m->fsal ? eval_stage(s, r->f, end, s->next, last) : STATUS_OK;
+    TRY(solve_stages(s, r->f, m, p, s->y, 1, last));
+    solve_combine(s, s->y, p->h, m->b, m->stages, s->next);
+    return m->fsal ? solve_stage(s, r->f, p->end, s->next, last) : STATUS_OK;
 }
 
 static void swap_stages(struct solver *s, int i, int j)
@@ -269,32 +105,41 @@ static void keep_end_slope(struct run *r)
     r->end_ready = 1;
 }
 
-/* Write the outputs that lie in the step of size h from t to end, whose stages are in k and whose last state is in next. An output time
- * within rounding of the end is the end, so that grids written as 0.1 + 0.2 hit their points. */
-static enum status write_outputs(struct run *r, double h, double end, int64_t step)
+/* y at an output time inside the step, at theta < 1 of it. */
+static enum status interpolate(struct run *r, const struct step *p, double theta, char *out)
 {
     struct solver *s = r->s;
     const struct tableau *m = &r->o->method;
+    double w[MAX_STAGES + 1];
+    if (m->interpolation == INTERPOLATE_STEP) {
+        struct step part = step_part(p, theta);
+        if (m->fsal && !r->end_ready) keep_end_slope(r);
+        TRY(solve_stages(s, r->f, m, &part, s->y, 1, m->weighted));
+        solve_combine(s, s->y, part.h, m->b, m->stages, out);
+        return STATUS_OK;
+    }
+    int need_end = tableau_interpolate(m, theta, w);
+    if (need_end && !r->end_ready) {
+        TRY(solve_stage(s, r->f, p->end, s->next, m->stages));
+        r->end_ready = 1;
+    }
+    solve_combine(s, s->y, p->h, w, m->stages + need_end, out);
+    return STATUS_OK;
+}
+
+/* Write the outputs that lie in the step from t to end, whose stages are in k and whose last state is in next. An output time within
+ * rounding of the end is the end, so that grids written as 0.1 + 0.2 hit their points. */
+static enum status write_outputs(struct run *r, const struct step *p, double end, int64_t step)
+{
+    struct solver *s = r->s;
     size_t bytes = (size_t)s->n * dtype_size(s->dtype);
-    double w[MAX_STAGES + 1], rounding = 4 * DBL_EPSILON * fmax(fabs(end), fabs(r->t));
+    double rounding = 4 * DBL_EPSILON * fmax(fabs(end), fabs(r->t));
     r->end_ready = 0;
     for (; r->next_output < r->n_times && (r->times[r->next_output] - end) * r->direction <= rounding; r->next_output++) {
-        double at = r->times[r->next_output], theta = fabs(at - end) <= rounding ? 1 : (at - r->t) / h;
+        double at = r->times[r->next_output], theta = fabs(at - end) <= rounding ? 1 : (at - r->t) / p->h;
         char *out = r->out + (size_t)r->next_output * solver_pitch(s);
-        if (theta == 1) {
-            memcpy(out, s->next, bytes);
-        } else if (m->interpolation == INTERPOLATE_STEP) {
-            if (m->fsal && !r->end_ready) keep_end_slope(r);
-            TRY(solve_stages(s, r->f, m, r->t, theta * h, s->y, 1, m->weighted));
-            solve_combine(s, s->y, theta * h, m->b, m->stages, out);
-        } else {
-            int need_end = tableau_interpolate(m, theta, w);
-            if (need_end && !r->end_ready) {
-                TRY(eval_stage(s, r->f, end, s->next, m->stages));
-                r->end_ready = 1;
-            }
-            solve_combine(s, s->y, h, w, m->stages + need_end, out);
-        }
+        if (theta == 1) memcpy(out, s->next, bytes);
+        else TRY(interpolate(r, p, theta, out));
         if (r->record) {
             r->record->output_step[r->next_output] = step;
             r->record->output_theta[r->next_output] = theta;
@@ -304,110 +149,166 @@ static enum status write_outputs(struct run *r, double h, double end, int64_t st
 }
 
 /* Accept the step: outputs, record, and the state at its end becomes the current one. */
-static enum status advance(struct run *r, double h, double end)
+static enum status advance(struct run *r, const struct step *p, double end)
 {
     struct solver *s = r->s;
     const struct tableau *m = &r->o->method;
-    if (r->record) TRY(record_step(r->record, s, m, r->t, h));
-    TRY(write_outputs(r, h, end, r->stats->accepted));
+    if (r->record) TRY(record_step(r->record, s, m, p));
+    TRY(write_outputs(r, p, end, r->stats->accepted));
     char *swap = s->y;
     s->y = s->next;
     s->next = swap;
+    begin_at(r, end);
     int ready = r->end_ready ? m->stages : m->fsal ? m->stages - 1 : -1; /* stage that holds f at the end, if any */
     if (ready >= 0) swap_stages(s, 0, ready);
-    r->first_ready = ready >= 0;
+    r->first_ready = ready >= 0 && !r->behind_jump;
     r->stats->accepted++;
-    r->t = end;
     return STATUS_OK;
 }
 
 static enum status begin_attempt(struct run *r, double h)
 {
     TRY(solver_poll(r->s));
-    if (r->stats->steps >= r->o->max_steps)
-        return give_up(r, h, "the solve needs more than max_steps", "raise max_steps, loosen rtol and atol, or check that the problem is not stiff");
+    if (r->stats->steps >= r->o->max_steps) return failure_max_steps(r, h);
     r->stats->steps++;
+    return STATUS_OK;
+}
+
+/* ---- fixed steps ---- */
+
+enum status solve_grid(const struct solve_options *o, double t0, double end, int64_t *steps)
+{
+    double size = o->steps ? fabs(end - t0) / (double)o->steps : o->step_size;
+    double exact = o->steps ? (double)o->steps : fabs(end - t0) / size, resolution = run_smallest_step(fmax(fabs(t0), fabs(end)));
+    double sliver = fmax(1e-9 * fmax(1, exact), resolution / size); /* it is not a step of its own */
+    double count = isfinite(exact) ? fmax(1, ceil(exact - sliver)) : INFINITY;
+    if (!(count <= (double)o->max_steps))
+        return status_set(STATUS_NUMERIC,
+                          "odeint: the fixed grid needs more than max_steps = %lld steps (%.4g of size %.3g over a span of %.3g); use "
+                          "larger steps, or raise max_steps", (long long)o->max_steps, count, size, fabs(end - t0));
+    if (count > 1 && size < resolution)
+        return status_set(STATUS_NUMERIC,
+                          "odeint: step size underflow: steps of %.3g do not resolve t near %.9g, where float64 numbers are %.2g apart; "
+                          "use larger steps, or shift t towards 0", size, end, nextafter(fabs(end), INFINITY) - fabs(end));
+    *steps = (int64_t)count;
     return STATUS_OK;
 }
 
 static enum status run_fixed(struct run *r)
 {
     double t0 = r->t, span = r->end - t0, resolution = 4 * DBL_EPSILON * fmax(fabs(t0), fabs(r->end));
-    double h = r->o->steps ? span / (double)r->o->steps : r->o->step_size * r->direction, exact = r->o->steps ? (double)r->o->steps : span / h;
-    double count = fmax(1, ceil(exact - 1e-9 * fmax(1, exact)));
-    if (!(count <= (double)r->o->max_steps))
-        return give_up(r, h, "the fixed grid needs more than max_steps", "use larger steps, or raise max_steps");
-    if (count > 1 && fabs(h) < resolution)
-        return give_up(r, h, "step size underflow", "such steps do not change t; use larger ones, or shift t towards 0");
-    int64_t n = (int64_t)count;
+    double h = r->o->steps ? span / (double)r->o->steps : r->o->step_size * r->direction;
+    int64_t n;
+    TRY(solve_grid(r->o, t0, r->end, &n));
     for (int64_t i = 0; i < n; i++) {
-        double end = i == n - 1 ? r->end : t0 + (double)(i + 1) * h, step = r->o->steps || i < n - 1 ? h : r->end - r->t;
-        if (fabs(step - h) <= resolution) step = h; /* a step that is short by rounding only is a whole one */
-        TRY(begin_attempt(r, step));
-        TRY(make_step(r, step, end));
-        if (!is_finite(r->s, r->s->next)) return not_finite(r, step, r->s->next, "y");
-        TRY(advance(r, step, end));
+        double end = i == n - 1 ? r->end : t0 + (double)(i + 1) * h, size = r->o->steps || i < n - 1 ? h : r->end - r->t;
+        if (fabs(size - h) <= resolution) size = h; /* a step that is short by rounding only is a whole one */
+        struct step step = step_to(r, size, end);
+        TRY(begin_attempt(r, size));
+        TRY(make_step(r, &step));
+        if (!run_is_finite(r->s, r->s->next)) return failure_not_finite(r, size, r->s->next, "y");
+        TRY(advance(r, &step, end));
     }
     return STATUS_OK;
 }
 
+/* ---- adaptive steps ---- */
+
 static double error_norm(const struct run *r, double h)
 {
     const struct tableau *m = &r->o->method;
-    struct norm_context c = {.dtype = r->s->dtype, .y0 = r->s->y, .y1 = r->s->next, .rtol = r->o->rtol, .atol = r->o->atol};
+    double c[MAX_STAGES];
+    const char *k[MAX_STAGES];
+    int count = 0;
     for (int j = 0; j < m->stages; j++) {
         if (m->e[j] == 0) continue;
-        c.c[c.count] = h * m->e[j];
-        c.k[c.count++] = r->s->k[j];
+        c[count] = h * m->e[j];
+        k[count++] = r->s->k[j];
     }
-    return norm_over(r->layout, r->o->norm, error_sum, &c);
+    return norm_error(r->layout, r->o->norm, r->s->dtype, count, c, k, r->s->y, r->s->next, r->o->rtol, r->o->atol);
 }
 
-/* Stage times of smaller steps are no longer apart. It goes with t, not with the span: solutions over long times may start with tiny steps. */
-static double smallest_step(const struct run *r) { return fmax(16 * DBL_EPSILON * fabs(r->t), 16 * DBL_MIN); }
+enum status solve_initial_step(struct field *f, const struct state_layout *layout, const struct solve_options *o, double t0,
+                               const void *y0, const void *f0, double direction, const struct step *room, void *y1, void *f1,
+                               double *h)
+{
+    double d0 = norm_scaled(layout, o->norm, f->dtype, y0, y0, o->rtol, o->atol);
+    double d1 = norm_scaled(layout, o->norm, f->dtype, f0, y0, o->rtol, o->atol);
+    double h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1, t1 = t0 + direction * h0;
+    if (room && !(h0 < fabs(room->h))) {
+        h0 = fabs(room->h);
+        t1 = room->end;
+    }
+    loops->combine[f->dtype](f->n, y0, 1, (double[]){direction * h0}, (const void *[]){f0}, y1);
+    TRY(field_eval(f, t1, y1, f1));
+    loops->combine[f->dtype](f->n, f1, 1, (double[]){-1}, (const void *[]){f0}, f1);
+    double d2 = norm_scaled(layout, o->norm, f->dtype, f1, y0, o->rtol, o->atol) / h0, slope = fmax(d1, d2);
+    double h1 = slope <= 1e-15 ? fmax(1e-6, h0 * 1e-3) : pow(0.01 / slope, o->controller.exponent);
+    *h = fmin(100 * h0, h1);
+    return STATUS_OK;
+}
 
 static enum status first_step(struct run *r, double *h)
 {
     TRY(ensure_first_stage(r));
-    if (!is_finite(r->s, r->s->k[0])) return not_finite(r, 0, r->s->k[0], "f(t0, y0)");
+    if (!run_is_finite(r->s, r->s->k[0])) return failure_not_finite(r, 0, r->s->k[0], "f(t0, y0)");
     *h = r->o->first_step;
     if (*h > 0) return STATUS_OK;
-    TRY(solve_initial_step(r->f, r->layout, r->o, r->t, r->s->y, r->s->k[0], r->direction, r->s->stage_input, r->s->k[1], h));
-    *h = fmin(fmax(*h, smallest_step(r)), fabs(r->end - r->t));
+    double most = fabs(target(r) - r->t);
+    if (r->o->max_step > 0) most = fmin(most, r->o->max_step);
+    struct step room = step_to(r, most * r->direction, most < fabs(target(r) - r->t) ? r->t + most * r->direction : target(r));
+    TRY(solve_initial_step(r->f, r->layout, r->o, r->t, r->s->y, r->s->k[0], r->direction, r->o->overshoot ? NULL : &room,
+                           r->s->stage_input, r->s->k[1], h));
+    *h = fmin(fmax(*h, fmax(run_smallest_step(r->t), r->o->min_step)), fabs(r->end - r->t));
     if (!(*h > 0)) *h = 1e-6 * fabs(r->end - r->t); /* f is NaN or huge at the probe; the loop finds out */
+    return STATUS_OK;
+}
+
+/* The step that is tried next. */
+struct attempt {
+    double h, end; /* with its sign; where it ends */
+    int lands;     /* on the end of the span, or on a stop */
+};
+
+/* A step of about the size h: landing on what must be hit exactly, and leaving no sliver for a last step. */
+static struct attempt plan(const struct run *r, double h)
+{
+    double goal = target(r), rest = fabs(goal - r->t), most = r->o->max_step > 0 ? r->o->max_step : INFINITY;
+    int open = r->o->overshoot && goal == r->end;
+    if (h > most) h = most;
+    int lands = !open && h >= rest * (1 - SLIVER) && rest <= most;
+    if (lands) return (struct attempt){r->direction * rest, goal, 1};
+    if (!open && h >= rest * (1 - SLIVER)) h = rest / 2; /* max_step forbids to go all the way */
+    double end = r->t + r->direction * h, resolved = (end - r->t) * r->direction;
+    if (fabs(resolved - h) > COARSE * h) h = resolved; /* t is so large that h is a different one by rounding */
+    return (struct attempt){r->direction * h, end, 0};
+}
+
+static enum status rejected(struct run *r, const struct attempt *a)
+{
+    r->stats->rejected++;
+    if (r->controller.rejected >= MAX_REJECTIONS) return failure_small_step(r, a->h, "50 rejected steps in a row");
+    if (fabs(a->h) <= r->o->min_step) return failure_small_step(r, a->h, "step size underflow");
     return STATUS_OK;
 }
 
 static enum status run_adaptive(struct run *r)
 {
     double h, factor;
-    struct controller controller = r->o->controller;
-    controller_reset(&controller);
+    r->controller = r->o->controller;
+    controller_reset(&r->controller);
     TRY(first_step(r, &h));
     while ((r->end - r->t) * r->direction > 0) {
-        double rest = fabs(r->end - r->t), smallest = smallest_step(r);
-        /* Land on the end exactly, and leave no sliver for a last step. */
-        int last = !r->o->overshoot && h >= rest * (1 - 1e-3);
-        double step = r->direction * (last ? rest : h);
-        if (fabs(step) < smallest && !last && r->stats->steps > 0 && !is_finite(r->s, r->s->next))
-            return not_finite(r, step, r->s->next, "f or y");
-        if (fabs(step) < smallest && !last)
-            return give_up(r, step, "step size underflow", "the problem may be stiff or singular: loosen rtol and atol, or check the field");
-        TRY(begin_attempt(r, step));
-        double end = last ? r->end : r->t + step;
-        TRY(make_step(r, step, end));
-        int accepted = controller_judge(&controller, error_norm(r, step), &factor);
-        if (accepted && !is_finite(r->s, r->s->next)) return not_finite(r, step, r->s->next, "y");
-        if (!accepted) {
-            r->stats->rejected++;
-            if (controller.rejected >= MAX_REJECTIONS) {
-                if (!is_finite(r->s, r->s->next)) return not_finite(r, step, r->s->next, "f or y");
-                return give_up(r, step, "50 rejected steps in a row", "the field may be discontinuous: loosen rtol and atol, or split the span there");
-            }
-        } else {
-            TRY(advance(r, step, end));
-        }
-        h = fabs(step) * factor;
+        struct attempt a = plan(r, h);
+        if (!a.lands && fabs(a.h) < run_smallest_step(r->t)) return failure_small_step(r, a.h, "step size underflow");
+        struct step step = step_to(r, a.h, a.end);
+        TRY(begin_attempt(r, a.h));
+        TRY(make_step(r, &step));
+        int accepted = controller_judge(&r->controller, error_norm(r, a.h), &factor);
+        if (accepted && !run_is_finite(r->s, r->s->next)) return failure_not_finite(r, a.h, r->s->next, "y");
+        TRY(accepted ? advance(r, &step, a.end) : rejected(r, &a));
+        double next = fabs(a.h) * factor;
+        h = fmax(accepted && a.lands ? fmax(next, h) : next, r->o->min_step); /* a stop has made the step short, not the error */
     }
     return STATUS_OK;
 }
@@ -421,18 +322,22 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     TRY(solver_reserve(s, f->n, f->dtype, o->method.stages));
     s->residuals = NULL;
     if (record) TRY(record_begin(record, s, f, o, n_times));
-    struct run r = {.s = s, .f = f, .o = o, .layout = layout, .times = times, .n_times = n_times, .next_output = 1, .out = out,
-                    .record = record, .stats = stats, .t = times[0], .end = times[n_times - 1]};
-    r.direction = r.end > r.t ? 1 : -1;
+    struct run r = {.s = s, .f = f, .o = o, .layout = layout, .y0 = y0, .times = times, .n_times = n_times, .next_output = 1,
+                    .out = out, .record = record, .stats = stats, .end = times[n_times - 1]};
+    r.direction = r.end > times[0] ? 1 : -1;
+    begin_at(&r, times[0]);
     memcpy(s->y, y0, bytes);
     memcpy(out, y0, bytes);
     enum status status = STATUS_OK;
-    if (f->n > 0 && !is_finite(s, y0)) status = not_finite(&r, 0, y0, "y0");
+    if (f->n > 0 && !run_is_finite(s, y0)) status = failure_not_finite(&r, 0, y0, "y0");
     if (status == STATUS_OK && f->n == 0) { /* nothing to integrate */
         stats->nfe = 0;
         return STATUS_OK;
     }
-    if (status == STATUS_OK && n_times > 1) status = o->adaptive ? run_adaptive(&r) : run_fixed(&r);
+    if (status == STATUS_OK && n_times > 1) {
+        if (fabs(r.end - r.t) < run_smallest_step(fmax(fabs(r.t), fabs(r.end)))) status = failure_unresolved(&r);
+        else status = o->adaptive ? run_adaptive(&r) : run_fixed(&r);
+    }
     s->residuals = NULL;
     stats->nfe = f->nfe - nfe;
     return status;

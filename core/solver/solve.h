@@ -7,22 +7,16 @@
 
 #include "autodiff/field.h"
 #include "solver/controller.h"
+#include "solver/norm.h"
 #include "solver/record.h"
+#include "solver/step.h"
 #include "solver/tableau.h"
 
-enum norm_kind {
-    NORM_BATCH,  /* root mean square over all controlled elements */
-    NORM_SAMPLE, /* largest over the samples (first axis) of the root mean square over a sample */
-    NORM_PART,   /* largest over the parts of the root mean square over a part */
-};
-
-/* The state as parts (leaves of the user's table), one after the other. */
-#define MAX_PARTS 64
-struct state_layout {
-    int n_parts;
-    int64_t size[MAX_PARTS];
-    int64_t batch;      /* first axis that all parts share, for NORM_SAMPLE; 0 when they do not */
-    int64_t controlled; /* the first so many elements take part in the error norm (the rest are sensitivities) */
+/* A time that an adaptive solve has to hit. Behind a jump f is another: it is evaluated anew there, and on either side of the jump at
+ * the nearest number, so that it does not matter to which side f counts the time itself. */
+struct stop {
+    double t;
+    int jump;
 };
 
 enum gradient_kind { GRADIENT_DIRECT, GRADIENT_ADJOINT, GRADIENT_CHECKPOINT, GRADIENT_INTERPOLATED };
@@ -33,6 +27,9 @@ struct solve_options {
     double step_size; /* fixed grid t0 + k h; 0: use `steps` */
     int64_t steps;    /* fixed grid of so many equal steps over the span */
     double rtol, atol, first_step; /* first_step 0: chosen by solve_initial_step */
+    double min_step, max_step;     /* of adaptive steps; max_step 0: none */
+    const struct stop *stops;      /* in ascending order; borrowed */
+    int64_t n_stops;
     int64_t max_steps;
     struct controller controller;
     enum norm_kind norm;
@@ -78,13 +75,20 @@ void solver_release(struct solver *s);
 enum status solve(struct solver *s, struct field *f, const struct solve_options *o, const struct state_layout *layout, const void *y0,
                   const double *times, int64_t n_times, void *out, struct solve_record *record, struct solve_stats *stats);
 
-/* Hairer, Norsett, Wanner I, p. 169: starting step for an error estimate of order p. direction is +1 or -1; f0 = f(t0, y0) is an input, y1
- * and f1 are work space. One evaluation. */
-enum status solve_initial_step(struct field *f, const struct state_layout *layout, const struct solve_options *o, double t0, const void *y0,
-                               const void *f0, double direction, void *y1, void *f1, double *h);
+/* Hairer, Norsett, Wanner I, p. 169: starting step for an error estimate of order p. direction is +1 or -1; f0 = f(t0, y0) is an input,
+ * y1 and f1 are work space. One evaluation, at a time within `room` unless it is NULL. */
+enum status solve_initial_step(struct field *f, const struct state_layout *layout, const struct solve_options *o, double t0,
+                               const void *y0, const void *f0, double direction, const struct step *room, void *y1, void *f1,
+                               double *h);
 
+/* Steps of a fixed grid over a span; errors where there are none (too many, or too short to change t). */
+enum status solve_grid(const struct solve_options *o, double t0, double end, int64_t *steps);
+
+/* k_i = f(t, input), with what the field keeps for the backward pass where a record wants it. */
+enum status solve_stage(struct solver *s, struct field *f, double t, const void *input, int i);
 /* The stages k_first .. k_(last-1) of a step, and the input of a stage: y + h sum_j a_ij k_j. */
-enum status solve_stages(struct solver *s, struct field *f, const struct tableau *m, double t, double h, const void *y, int first, int last);
+enum status solve_stages(struct solver *s, struct field *f, const struct tableau *m, const struct step *p, const void *y,
+                         int first, int last);
 void solve_stage_input(struct solver *s, const struct tableau *m, double h, const void *y, int stage, void *out);
 /* out = y + h sum_j w_j k_j, j < count. */
 void solve_combine(struct solver *s, const void *y, double h, const double *w, int count, void *out);

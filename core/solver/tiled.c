@@ -132,14 +132,19 @@ struct field *tiled_field(const struct tiled *t, int64_t *n_tiles, int64_t *rows
 }
 
 /* The same for gradients, once one is wanted. */
-static enum status prepare_gradient(struct tiled *t, const struct solve_options *o)
+static enum status prepare_gradient(struct tiled *t, const struct solve_options *o, double t0, double end)
 {
+    int64_t segment = 1;
+    if (o->gradient == GRADIENT_CHECKPOINT) {
+        TRY(solve_grid(o, t0, end, &segment));
+        if (o->checkpoint_steps < segment) segment = o->checkpoint_steps;
+    }
     for (int64_t i = 0; i < t->n_lanes && !t->gradient_ready; i++)
         for (int k = 0; k < 2; k++) {
             struct lane *lane = &t->lanes[i];
             if (!lane->field[k]) continue;
             TRY(field_prepare(lane->field[k], 1));
-            TRY(gradient_direct_reserve(&lane->solver[k], lane->field[k], o, o->gradient == GRADIENT_CHECKPOINT ? o->checkpoint_steps : 1));
+            TRY(gradient_direct_reserve(&lane->solver[k], lane->field[k], o, segment));
         }
     t->gradient_ready = 1;
     return STATUS_OK;
@@ -239,7 +244,7 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
                         struct solve_stats *stats)
 {
     struct job job = {.t = t, .o = o, .record = record, .times = times, .n_times = n_times, .y0 = y0, .out = out, .reporting = ATOMIC_FLAG_INIT};
-    if (record) TRY(prepare_gradient(t, o));
+    if (record) TRY(prepare_gradient(t, o, times[0], times[n_times - 1]));
     enum status status = run_job(&job);
     *stats = t->stats[status == STATUS_OK ? 0 : job.failed_tile];
     return status;
@@ -249,8 +254,7 @@ enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const
                            struct solve_stats *stats)
 {
     struct job job = {.t = t, .o = o, .backward = 1, .n_times = n_times, .ybar = ybar, .y0bar = y0bar, .reporting = ATOMIC_FLAG_INIT};
-    TRY(prepare_gradient(t, o));
-    TRY(run_job(&job));
+    TRY(run_job(&job)); /* what it needs was prepared by the solve with a record */
     stats->nfe_backward = t->stats[0].nfe_backward;
     struct field *f = t->lanes[0].field[0];
     double ones[CHUNKS];

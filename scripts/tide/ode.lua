@@ -41,7 +41,7 @@ local spec = {
   min_factor = {"number", default = 0.2, check = options.between(1e-3, 1)},
   max_factor = {"number", default = 10, check = options.between(1, 1e6)},
   controller = {"string", default = "I", check = options.one_of{"I", "PI", "PID"}},
-  norm = {"string", default = "batch", check = options.one_of{"batch", "sample"}},
+  norm = {"string", default = "part", check = options.one_of{"part", "batch", "sample"}},
   final = {"string", default = "clip", check = options.one_of{"clip", "interpolate"}},
   gradient = {"string", default = "direct", check = options.one_of{"direct", "adjoint", "checkpoint", "interpolated"}},
   checkpoint_steps = {"integer", default = 10, check = options.at_least(1)},

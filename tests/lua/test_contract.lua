@@ -375,7 +375,7 @@ tests["odeint: adaptive options and their defaults"] = function()
   local function steps(opts) return select(2, tide.odeint(field, t64{2, 0}, {0, 10}, opts)) end
   local default = steps()
   for name, value in pairs{method = "dopri5", rtol = 1e-3, atol = 1e-6, max_steps = 100000, safety = 0.9, min_factor = 0.2, max_factor = 10,
-                           norm = "batch", gradient = "direct"} do equal(steps({[name] = value}).nfe, default.nfe) end
+                           norm = "part", gradient = "direct"} do equal(steps({[name] = value}).nfe, default.nfe) end
   assert(steps{rtol = 1e-6}.steps > default.steps)
   assert(steps{atol = 1e-1}.steps < default.steps)
   assert(steps{safety = 0.5}.steps > default.steps)

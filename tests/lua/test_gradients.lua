@@ -497,7 +497,7 @@ tests["table states and norms have gradients"] = function()
     end, p, opts.method)
   end
   local want = tide.grad(function(r) return solve(r, {method = "dopri8", steps = 20}).q:sum() end)(p)
-  for _, norm in ipairs{"batch", "sample"} do
+  for _, norm in ipairs{"batch", "sample", "part"} do
     for _, gradient in ipairs{"direct", "adjoint", "checkpoint", "interpolated"} do
       local opts = {rtol = 1e-8, atol = 1e-8, norm = norm, gradient = gradient}
       near(tide.grad(function(r) return solve(r, opts).q:sum() end)(p), want, 2e-7, norm .. " " .. gradient)

@@ -373,7 +373,7 @@ tests["a fixed grid obeys max_steps when it is given, before any work"] = functi
   local function f() calls = calls + 1; return {0} end
   raises("fixed grid needs more than max_steps", tide.odeint, f, {0}, {0, 1}, {method = "euler", steps = 11, max_steps = 10, plain = true})
   raises("fixed grid needs more than max_steps", tide.odeint, f, {0}, {0, 1}, {method = "euler", step_size = 1e-300, plain = true})
-  raises("step size underflow", tide.odeint, f, {0}, {1e17, 1e17 + 100}, {method = "euler", step_size = 1, plain = true})
+  raises("step size underflow", tide.odeint, f, {0}, {1e17, 1e17 + 1e4}, {method = "euler", step_size = 1, plain = true})
   assert(calls == 0)
 end
 
@@ -384,7 +384,8 @@ tests["states may be scalars, matrices and tables of tensors"] = function()
   assert(#y:shape() == 1)
   close(y[2], 2 * math.exp(-1), 1e-8)
   local state = {q = f64{{1, 2}, {3, 4}}, p = {f64{0, 0}, 5, name = "kept"}}
-  local ys, s = tide.odeint(function(t, z) return {q = z.q * -1, p = {z.q:sum(1) * t}} end, state, {0, 0.5, 1}, {rtol = 1e-9, atol = 1e-9})
+  local ys, s = tide.odeint(function(t, z) return {q = z.q * -1, p = {z.q:sum(1) * t}} end, state, {0, 0.5, 1},
+    {rtol = 1e-9, atol = 1e-9, norm = "batch"})
   assert(ys.p[2] == 5 and ys.p.name == "kept")
   assert(table.concat(ys.q:shape(), ",") == "3,2,2" and table.concat(ys.p[1]:shape(), ",") == "3,2")
   close(ys.q[3]:totable()[2][1], 3 * math.exp(-1), 1e-8)
@@ -622,7 +623,7 @@ tests["small steps at the start of a very long span are no underflow"] = functio
 end
 
 tests["times may be close together, tiny or huge"] = function()
-  for _, t in ipairs{{0, 1e-200}, {1e200, 2e200}, {1, 1 + 2 ^ -50}, {-1e-300, 0}} do
+  for _, t in ipairs{{0, 1e-200}, {1e200, 2e200}, {1, 1 + 2 ^ -47}, {-1e-300, 0}} do
     local ys = tide.odeint(function(_, y) return {0 * y[1]} end, {1}, t, {plain = true})
     assert(ys[2]:totable()[1] == 1)
   end

@@ -50,9 +50,10 @@ local solving = {
   {"min_factor", 0.2, "smallest change of the step size"},
   {"max_factor", 10, "largest change of the step size"},
   {"controller", "I", [["I", "PI" or "PID" control of the step size]], quote = true},
-  {"norm", "batch", [["batch": RMS of err / (atol + rtol max(|y0|, |y1|)) over everything; "sample": its largest over the first axis]],
-    quote = true},
-  {"final", "clip", [["clip": the last step ends at the end; "interpolate": step past it and interpolate back]], quote = true},
+  {"norm", "part", [["part": RMS of err / (atol + rtol max(|y0|, |y1|)) over each tensor of the state, the largest counts; "batch": RMS over
+    everything; "sample": its largest over the first axis]], quote = true},
+  {"final", "clip", [["clip": the last step ends at the end; "interpolate": step past it and interpolate back, as
+    torchdiffeq does; then f is evaluated beyond the end, else never outside of the span]], quote = true},
   {"gradient", "direct", [["direct": exact derivative of the steps taken; "checkpoint": the same with fewer states kept; "adjoint":
     continuous, by a solve backwards; "interpolated": the same with y from the recorded solve]], quote = true},
   {"checkpoint_steps", 10, "with \"checkpoint\" every so many-th state is kept"},

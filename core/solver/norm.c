@@ -1,0 +1,82 @@
+#include "solver/norm.h"
+
+#include <math.h>
+
+#include "kernels/loops.h"
+
+/* What is summed: squares of scaled elements first .. first + n - 1. */
+struct terms {
+    enum dtype dtype;
+    int count; /* 0: x scaled by y0, else a combination of k scaled by both ends */
+    const double *c;
+    const char *const *k;
+    const char *x, *y0, *y1;
+    double rtol, atol;
+};
+
+static double sum_squares(const struct terms *c, int64_t first, int64_t n)
+{
+    size_t at = (size_t)first * dtype_size(c->dtype);
+    const void *k[MAX_STAGES];
+    if (c->x) return loops->scaled_sum[c->dtype](n, c->x + at, c->y0 + at, c->rtol, c->atol);
+    for (int i = 0; i < c->count; i++) k[i] = c->k[i] + at;
+    return loops->error_sum[c->dtype](n, c->count, c->c, k, c->y0 + at, c->y1 + at, c->rtol, c->atol);
+}
+
+static double root_mean(double total, int64_t count) { return count > 0 ? sqrt(total / (double)count) : 0; }
+
+static double worse(double a, double b) { return b <= a || a != a ? a : b; } /* a NaN stays */
+
+static double norm_of_part(const struct state_layout *l, const struct terms *c, int64_t base)
+{
+    double largest = 0;
+    int64_t offset = 0;
+    for (int p = 0; p < l->n_parts && offset < l->controlled && largest == largest; offset += l->size[p++])
+        largest = worse(largest, root_mean(sum_squares(c, base + offset, l->size[p]), l->size[p]));
+    return largest;
+}
+
+static double norm_of_sample(const struct state_layout *l, const struct terms *c, int64_t base)
+{
+    double largest = 0;
+    for (int64_t g = 0; g < l->batch && largest == largest; g++) {
+        double total = 0;
+        int64_t count = 0, offset = 0;
+        for (int p = 0; p < l->n_parts && offset < l->controlled; offset += l->size[p++]) {
+            int64_t n = l->size[p] / l->batch;
+            total += sum_squares(c, base + offset + g * n, n);
+            count += n;
+        }
+        largest = worse(largest, root_mean(total, count));
+    }
+    return largest;
+}
+
+static double norm_of_copy(const struct state_layout *l, enum norm_kind kind, const struct terms *c, int64_t base)
+{
+    if (kind == NORM_PART) return norm_of_part(l, c, base);
+    if (kind == NORM_SAMPLE && l->batch >= 1) return norm_of_sample(l, c, base);
+    return l->controlled > 0 ? root_mean(sum_squares(c, base, l->controlled), l->controlled) : 0;
+}
+
+static double norm_over(const struct state_layout *l, enum norm_kind kind, const struct terms *c)
+{
+    int64_t whole = 0, copies = l->copies > 0 ? l->copies : 1;
+    for (int p = 0; p < l->n_parts; p++) whole += l->size[p];
+    double largest = norm_of_copy(l, kind, c, 0);
+    for (int64_t i = 1; i < copies; i++) largest = worse(largest, norm_of_copy(l, kind, c, i * whole));
+    return l->extra > 0 ? worse(largest, root_mean(sum_squares(c, copies * whole, l->extra), l->extra)) : largest;
+}
+
+double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, const void *x, const void *y,
+                   double rtol, double atol)
+{
+    return norm_over(l, kind, &(struct terms){.dtype = dtype, .x = x, .y0 = y, .rtol = rtol, .atol = atol});
+}
+
+double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, int count, const double *c,
+                  const char *const *k, const void *y0, const void *y1, double rtol, double atol)
+{
+    struct terms terms = {.dtype = dtype, .count = count, .c = c, .k = k, .y0 = y0, .y1 = y1, .rtol = rtol, .atol = atol};
+    return norm_over(l, kind, &terms);
+}
