@@ -80,6 +80,24 @@ static void user_tableau(lua_State *L, int table, struct tableau *m)
     tableau_derive(m);
 }
 
+/* The times that must be hit, as scripts/tide/ode.lua sorted them; they stay on the stack, which keeps them. */
+static void read_stops(lua_State *L, int table, struct solve_options *o)
+{
+    lua_getfield(L, table, "hit_times");
+    lua_getfield(L, table, "hit_jumps");
+    size_t n = lua_istable(L, -2) ? lua_rawlen(L, -2) : 0;
+    struct stop *stops = lua_newuserdatauv(L, n * sizeof *stops, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, -3, (lua_Integer)i + 1);
+        lua_rawgeti(L, -3, (lua_Integer)i + 1);
+        stops[i] = (struct stop){lua_tonumber(L, -2), lua_toboolean(L, -1)};
+        lua_pop(L, 2);
+    }
+    o->stops = stops;
+    o->n_stops = (int64_t)n;
+}
+
+/* Leaves values on the stack that the options borrow. */
 static void read_options(lua_State *L, int table, struct solve_options *o)
 {
     static const char *const norms[] = {"part", "batch", "sample", NULL}, *const gradients[] = {"direct", "adjoint", "checkpoint", "interpolated", NULL},
@@ -94,6 +112,8 @@ static void read_options(lua_State *L, int table, struct solve_options *o)
     o->rtol = number_field(L, table, "rtol", 1e-3);
     o->atol = number_field(L, table, "atol", 1e-6);
     o->first_step = number_field(L, table, "first_step", 0);
+    o->min_step = number_field(L, table, "min_step", 0);
+    o->max_step = number_field(L, table, "max_step", 0);
     o->max_steps = integer_field(L, table, "max_steps", 100000);
     o->norm = (enum norm_kind)choice_field(L, table, "norm", norms);
     o->overshoot = choice_field(L, table, "final", finals);
@@ -109,6 +129,7 @@ static void read_options(lua_State *L, int table, struct solve_options *o)
     double gains[MAX_STAGES] = {1, 0, 0};
     row_field(L, table, "controller_gains", gains);
     memcpy(o->controller.k, gains, sizeof o->controller.k);
+    read_stops(L, table, o);
 }
 
 /* layout = {sizes of the parts ..., batch = n or nil} */

@@ -43,16 +43,22 @@ static int asks_for_rounding(const struct run *r)
 
 /* ---- failures ---- */
 
+static const char *against_many_steps(const struct run *r, double h)
+{
+    if (2 * r->stats->rejected > r->stats->steps)
+        return "most steps are rejected: f may jump or be noisy; give the times of jumps as jumps = {t, ...}, smooth f, or loosen rtol "
+               "and atol";
+    if (r->o->max_step > 0 && fabs(h) > 0.999 * r->o->max_step) return "max_step keeps the steps short: raise it, or max_steps";
+    return "raise max_steps, loosen rtol and atol, or use a method of higher order (\"dopri8\") where they are tight";
+}
+
 enum status failure_max_steps(const struct run *r, double h)
 {
     char text[400];
     double done = (r->t - r->times[0]) / (r->end - r->times[0]);
     int n = snprintf(text, sizeof text, "%.3g %% of the span is done", 100 * done);
     if (done > 0) n += snprintf(text + n, sizeof text - (size_t)n, ", at this pace it takes about %.2g steps", (double)r->stats->steps / done);
-    snprintf(text + n, sizeof text - (size_t)n, "; %s",
-             2 * r->stats->rejected > r->stats->steps
-                 ? "most steps are rejected: f may jump or be noisy; give the times of jumps as jumps = {t, ...}, smooth f, or loosen rtol and atol"
-                 : "raise max_steps, loosen rtol and atol, or use a method of higher order (\"dopri8\") where they are tight");
+    snprintf(text + n, sizeof text - (size_t)n, "; %s", against_many_steps(r, h));
     return give_up(r, h, "the solve needs more than max_steps", text);
 }
 
@@ -60,6 +66,12 @@ enum status failure_small_step(const struct run *r, double h, const char *what)
 {
     char text[320], name[80];
     if (r->stats->steps > 0 && !run_is_finite(r->s, r->s->next)) return failure_not_finite(r, h, r->s->next, "f or y");
+    const char *asked = r->o->max_step > 0 && r->o->max_step <= fabs(h) * (1 + 1e-9)   ? "max_step"
+                        : r->stats->steps == 0 && r->o->first_step > 0 ? "first_step" : NULL;
+    if (asked && fabs(h) < run_smallest_step(r->t)) {
+        snprintf(text, sizeof text, "%s is shorter than t resolves there (%.2g): raise it", asked, run_smallest_step(r->t));
+        return give_up(r, h, what, text);
+    }
     if (grows_without_bound(r)) {
         int64_t i = largest_element(r, r->s->y);
         snprintf(text, sizeof text, "the solution appears to go to infinity near t = %.9g (|y| = %.3g): to loosen rtol and atol does not help, end "

@@ -26,6 +26,7 @@ struct odeint {
     char *own_thetabar; /* gradients of the field's own parameters */
     const void **addresses; /* of the parameters */
     char *states; /* of adjoint_with_record */
+    struct stop *stops; /* the options' own */
 };
 
 static struct solve_stats totals;
@@ -53,6 +54,7 @@ static void odeint_free(struct object *self)
     memory_free(op->own_thetabar);
     memory_free(op->addresses);
     memory_free(op->states);
+    memory_free(op->stops);
     tape_release(op->tape);
     memory_free(op);
 }
@@ -368,6 +370,11 @@ enum status odeint_new(struct odeint **out, struct tape *tape, int dy, const str
 {
     struct odeint *op = memory_zalloc(1, sizeof *op);
     if (!op) return memory_status();
+    if (!(op->stops = memory_zalloc((size_t)o->n_stops, sizeof *op->stops))) {
+        memory_free(op);
+        return memory_status();
+    }
+    if (o->n_stops > 0) memcpy(op->stops, o->stops, (size_t)o->n_stops * sizeof *op->stops);
     op->solve = (struct custom){{1, odeint_free}, "odeint", solve_infer, solve_prepare, solve_vjp};
     op->vjp = (struct custom){{0, vjp_free}, "odeint_vjp", vjp_infer, vjp_prepare, vjp_vjp};
     op->tape = tape_retain(tape);
@@ -375,6 +382,7 @@ enum status odeint_new(struct odeint **out, struct tape *tape, int dy, const str
     tape->parent = NULL;
     op->dy = dy;
     op->options = *o;
+    op->options.stops = op->stops;
     op->layout = *layout;
     *out = op;
     return STATUS_OK;

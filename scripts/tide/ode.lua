@@ -37,6 +37,8 @@ local spec = {
   step_size = {"number", check = options.positive}, steps = {"integer", check = options.at_least(1)},
   rtol = {"number", default = 1e-3, check = options.not_negative}, atol = {"number", default = 1e-6, check = options.not_negative},
   first_step = {"number", check = options.positive}, max_steps = {"integer", default = 100000, check = options.at_least(1)},
+  min_step = {"number", check = options.positive}, max_step = {"number", check = options.positive},
+  stops = {"table|tensor"}, jumps = {"table|tensor"},
   safety = {"number", default = 0.9, check = options.between(1e-3, 1)},
   min_factor = {"number", default = 0.2, check = options.between(1e-3, 1)},
   max_factor = {"number", default = 10, check = options.between(1, 1e6)},
@@ -53,6 +55,38 @@ local spec = {
 -- The option "rtol must be > 0" is worded for the user's likely slip; zero is fine for one of the two.
 spec.rtol.check = function(v) return options.finite(v) and v >= 0, "> 0 (or 0 with a positive atol)" end
 spec.atol.check = function(v) return options.finite(v) and v >= 0, ">= 0" end
+
+-- Times to hit, ascending, and which of them are jumps of f.
+local function times_to_hit(where, o)
+  local jump, times, jumps = {}, {}, {}
+  for _, name in ipairs{"stops", "jumps"} do
+    local list = o[name] or {}
+    if is_tensor(list) then
+      if core.is_symbolic(list) then raise(("%s: %s must be numbers, got a tensor that is being recorded"):format(where, name)) end
+      list = list:reshape{-1}:totable()
+    end
+    for key, v in pairs(list) do
+      if type(v) ~= "number" or not options.finite(v) then
+        raise(("%s: %s must be a list of finite numbers, got %s[%s] = %s"):format(where, name, name, tostring(key), show(v)))
+      end
+      jump[v + 0.0] = jump[v + 0.0] or name == "jumps"
+    end
+  end
+  for t in pairs(jump) do times[#times + 1] = t end
+  table.sort(times)
+  for i, t in ipairs(times) do jumps[i] = jump[t] end
+  return times, jumps
+end
+
+-- What steers steps that adapt means nothing on a fixed grid, which is what the user asked for.
+local function refuse_with_grid(where, o)
+  for _, name in ipairs{"max_step", "min_step", "stops", "jumps"} do
+    if o[name] then
+      raise(("%s: %s is for steps that adapt; the grid of step_size or steps is fixed. Choose a grid with nodes there, solve the pieces one after "
+        .. "the other, or leave out step_size and steps"):format(where, name))
+    end
+  end
+end
 
 --- Check solver options without solving (odeblock does so when it is made). Returns them with defaults filled in.
 function M.check_options(where, opts, dtype)
@@ -75,7 +109,14 @@ function M.check_options(where, opts, dtype)
   if (o.eager or o.plain) and opts and opts.gradient then
     raise(("%s: a field with %s = true has no gradient; leave out gradient"):format(where, o.eager and "eager" or "plain"))
   end
-  if (o.step_size or o.steps) and not (opts and opts.max_steps) then o.max_steps = MAX_FIXED_STEPS end
+  if o.step_size or o.steps then
+    refuse_with_grid(where, o)
+    if not (opts and opts.max_steps) then o.max_steps = MAX_FIXED_STEPS end
+  end
+  if o.min_step and o.max_step and o.min_step > o.max_step then
+    raise(("%s: min_step = %g is longer than max_step = %g"):format(where, o.min_step, o.max_step))
+  end
+  o.hit_times, o.hit_jumps = times_to_hit(where, o)
   o.controller_gains = controllers[o.controller]
   o.max_steps, o.checkpoint_steps = math.tointeger(o.max_steps), math.tointeger(o.checkpoint_steps)
   return o

@@ -45,6 +45,10 @@ local solving = {
   {"rtol", 1e-3, "relative tolerance of adaptive steps; at least 1.2e-6 for float32, 2.2e-15 for float64"},
   {"atol", 1e-6, "absolute tolerance; rtol or atol may be 0, not both"},
   {"first_step", nil, "default: Hairer's rule, one more evaluation"},
+  {"max_step", nil, "no adaptive step is longer: for a short pulse between long calm, which steps could pass unseen"},
+  {"min_step", nil, "an adaptive step that would have to be shorter is an error; steps that land on stops, jumps or the end may be"},
+  {"stops", nil, "times that adaptive steps must hit exactly; those outside of the span do not matter"},
+  {"jumps", nil, "times where f jumps: hit too, and f is evaluated anew behind them, so that no step looks across"},
   {"max_steps", 100000, "attempted steps before the solve gives up (fixed grids: 1e8)"},
   {"safety", 0.9, "of the next step size"},
   {"min_factor", 0.2, "smallest change of the step size"},
@@ -75,7 +79,10 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", opt
 
   Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. The error of each step is controlled; the error at the
   end is often a few times larger, and much larger for unstable problems.]],
-  example = "tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 1}, {rtol = 1e-5})"}
+  example = [[tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 1}, {rtol = 1e-5})
+  local function dose(t, u) return tide.where(tide.gt(t, 5), tide.where(tide.lt(t, 5.05), 20, 0), 0) - u end
+  tide.odeint(dose, tide.ones({1}), {0, 10}, {jumps = {5, 5.05}})   -- the times are known
+  tide.odeint(dose, tide.ones({1}), {0, 10}, {max_step = 0.02})     -- only that it is short]]}
 define{name = "ode.odeint", args = "f, y0, t, opts", returns = "ys, stats", text = "The same function as tide.odeint."}
 define{name = "ode.methods", args = "", returns = "list",
   text = [[The methods that odeint knows: name, order, error_order, stages, kind ("fixed" or "adaptive"), fsal, and the tableau A, b, c,
