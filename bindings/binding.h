@@ -121,6 +121,7 @@ void open_autodiff(lua_State *L);
 void open_ode(lua_State *L);
 void open_explain(lua_State *L);
 void open_io(lua_State *L);
+void open_files(lua_State *L);
 void open_optim(lua_State *L);
 void open_system(lua_State *L);
 void open_tree(lua_State *L);

@@ -4,6 +4,7 @@
 #include "kernels/gemm.h"
 #include "kernels/loops.h"
 #include "kernels/precision.h"
+#include "standard_files.h"
 
 #ifndef TIDE_VERSION
 #define TIDE_VERSION "0.1.0"
@@ -69,6 +70,7 @@ __attribute__((visibility("default"))) int luaopen_tide_core(lua_State *L);
 int luaopen_tide_core(lua_State *L)
 {
     luaL_checkversion(L);
+    standard_files_open(); /* our launcher has done so; another program may not */
     luaL_newlib(L, functions);
     open_tensor(L);
     open_creation(L);
@@ -77,6 +79,7 @@ int luaopen_tide_core(lua_State *L)
     open_ode(L);
     open_explain(L);
     open_io(L);
+    open_files(L);
     open_optim(L);
     open_system(L);
     open_tree(L);

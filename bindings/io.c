@@ -264,6 +264,18 @@ static int io_save(lua_State *L)
     return 0;
 }
 
+/* checksum(table of tensors) -> integer: over what save would write */
+static int io_checksum(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    struct saving s = {push_list(L), "checksum"};
+    flatten(L, &s, 1, "", 0, 1);
+    tensor_list_sort(s.list);
+    lua_pushinteger(L, tensor_list_checksum(s.list));
+    tensor_list_free(s.list);
+    return 1;
+}
+
 /* ---- loading ---- */
 
 /* Replace the table at the top by the one under its key (n bytes at part), which is made if need be. */
@@ -357,7 +369,7 @@ static int read_one(lua_State *L, const char *name, enum status (*load)(struct t
 static int io_read_idx(lua_State *L) { return read_one(L, "read_idx", idx_load); }
 static int io_read_bytes(lua_State *L) { return read_one(L, "read_bytes", bytes_load); }
 
-static const luaL_Reg functions[] = {{"save", io_save}, {"load", io_load}, {"read_idx", io_read_idx}, {"read_bytes", io_read_bytes}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"save", io_save}, {"load", io_load}, {"checksum", io_checksum}, {"read_idx", io_read_idx}, {"read_bytes", io_read_bytes}, {NULL, NULL}};
 
 void open_io(lua_State *L)
 {

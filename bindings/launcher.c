@@ -8,6 +8,7 @@
  *                  Ours come first, so that a stray file never replaces a part of Tide.
  *   package.cpath  our core.so, then Lua's default path without the working directory. LUA_CPATH and LUA_INIT are not read: a
  * shared object or a chunk that the environment slips in would run before anything could be checked. */
+#include <errno.h>
 #include <lauxlib.h>
 #include <limits.h>
 #include <lua.h>
@@ -17,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "standard_files.h"
 
 /* Folder of this program (without a final slash) into dir; 0 when the system does not say. */
 static int program_folder(char dir[PATH_MAX])
@@ -111,8 +114,20 @@ static int protected_main(lua_State *L)
     return 1;
 }
 
+/* What print wrote must have arrived, however the program ends; a full disk is a failure of its own. */
+static void check_output(void)
+{
+    errno = 0;
+    if (ferror(stdout) | fflush(stdout)) {
+        fprintf(stderr, "tide: standard output: %s\n", errno ? strerror(errno) : "write error");
+        _exit(EXIT_FAILURE);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    standard_files_open();
+    atexit(check_output);
     lua_State *L = luaL_newstate();
     if (!L) {
         fprintf(stderr, "tide: not enough memory\n");
@@ -130,9 +145,5 @@ int main(int argc, char **argv)
     }
     signal(SIGINT, SIG_DFL); /* lua_close unloads core.so, where the handler lives */
     lua_close(L);
-    if ((fflush(stdout) != 0 || ferror(stdout)) && exit_status == EXIT_SUCCESS) {
-        perror("tide: standard output");
-        exit_status = EXIT_FAILURE;
-    }
     return exit_status;
 }

@@ -43,7 +43,9 @@ enum status file_inflate(unsigned char *to, size_t size, const unsigned char *fr
 /* The first `size` bytes of it; there must be so many. */
 enum status file_inflate_head(unsigned char *to, size_t size, const unsigned char *from, size_t n);
 
-/* ---- writing: open, write..., close ---- */
+/* ---- writing: open, write..., close ----
+ *
+ * A writer remembers its first failure: whatever is asked of it afterwards fails with the same words, and nothing is installed. */
 struct file_writer;
 
 /* Errors: STATUS_IO: the folder is missing or not writable, the target is write-protected or no regular file; STATUS_MEMORY. A
@@ -53,8 +55,13 @@ enum status file_writer_open(struct file_writer **out, const char *path);
 /* A raw_sink; the context is the writer. */
 enum status file_writer_write(void *writer, const void *bytes, size_t n);
 
+/* Hand what was written so far to the system: it stands in the temporary file then. */
+enum status file_writer_flush(struct file_writer *writer);
+/* Path of the temporary file; borrowed. */
+const char *file_writer_temporary(const struct file_writer *writer);
+
 /* Free the writer. With STATUS_OK (all went well so far) first flush, fsync, rename and fsync the folder; otherwise remove the
- * temporary and return `status`. On any failure the old file is untouched; only when the folder's fsync fails is the new one in
+ * temporary and return `status`. A program that ends by exit() removes it too. On any failure the old file is untouched; only when the folder's fsync fails is the new one in
  * place already. */
 enum status file_writer_close(struct file_writer *writer, enum status status);
 

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "base/memory.h"
+#include "io/raw.h"
 
 /* Room grows at powers of two, so that n alone tells the capacity. */
 static enum status grow(struct tensor_list *list)
@@ -57,6 +59,29 @@ enum status tensor_list_check_unique(const struct tensor_list *list)
             status = status_set(STATUS_FORMAT, "the name \"%.200s\" occurs twice", sorted[i].name);
     memory_free(sorted);
     return status;
+}
+
+static enum status add_to_sum(void *context, const void *bytes, size_t n)
+{
+    uint32_t *sum = context;
+    *sum = (uint32_t)crc32_z(*sum, bytes, n);
+    return STATUS_OK;
+}
+
+uint32_t tensor_list_checksum(const struct tensor_list *list)
+{
+    uint32_t sum = 0;
+    for (int i = 0; i < list->n; i++) {
+        const struct array *a = &list->tensors[i]->array;
+        unsigned char shape[8 * (MAX_RANK + 1)];
+        raw_put_little(shape, 8, (uint64_t)a->rank);
+        for (int k = 0; k < a->rank; k++) raw_put_little(shape + 8 + 8 * k, 8, (uint64_t)a->shape[k]);
+        add_to_sum(&sum, list->names[i], strlen(list->names[i]) + 1);
+        add_to_sum(&sum, dtype_name(a->dtype), strlen(dtype_name(a->dtype)) + 1);
+        add_to_sum(&sum, shape, 8 + 8 * (size_t)a->rank);
+        raw_write(a, add_to_sum, &sum);
+    }
+    return sum;
 }
 
 static void swap_entries(struct tensor_list *list, int i, int j)

@@ -6,6 +6,7 @@
 #define IO_TENSOR_LIST_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 #include "tensor/tensor.h"
@@ -43,6 +44,9 @@ enum status tensor_list_add(struct tensor_list *list, const char *name, size_t n
 
 /* STATUS_FORMAT naming the first name that occurs twice. Allocates a scratch array; n log n. */
 enum status tensor_list_check_unique(const struct tensor_list *list);
+
+/* CRC-32 (that of zip) over names, dtypes, shapes and elements, in the order of the list. */
+uint32_t tensor_list_checksum(const struct tensor_list *list);
 
 /* Order of the names by bytes, so that the same tensors make the same file whatever order a Lua table was walked in. */
 void tensor_list_sort(struct tensor_list *list);

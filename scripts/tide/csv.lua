@@ -1,34 +1,43 @@
---- CSV files: what experiments write and plots read.
+--- CSV files: what experiments write and plots read, and the tables of other programs.
 --
---   # command: ./tide experiments/anode/spheres.lua       comment lines, before the header only
+--   # command: ./tide experiments/anode/spheres.lua       comment lines
 --   model,seed,epoch,loss                                 header
 --   NODE,1,1,0.93                                         numbers bare, words bare or quoted
 --
--- Numbers come back as Lua numbers (integers as integers); a quoted field is always a string, so "12" in quotes stays one. A column
--- holds numbers or strings, never both. `nan`, `inf` and `-inf` are numbers; an empty bare field reads as nan, as pandas writes it.
+-- What is written comes back equal. Numbers come back as Lua numbers (integers as integers); a quoted field is always a string, so "12" in
+-- quotes stays one. A column holds numbers or strings, never both; a missing value (nothing, NA) is nan in a column of numbers. How the
+-- files of others are read stands in csv_reader.lua.
 
+local core = require "tide.core"
 local files = require "tide.files"
 local options = require "tide.options"
+local csv_reader = require "tide.csv_reader"
+local csv_text = require "tide.csv_text"
 
 local csv = {}
 
-local special = {nan = 0 / 0, ["-nan"] = 0 / 0, inf = math.huge, ["-inf"] = -math.huge}
+local to_number = csv_text.to_number
 
--- Lua's tonumber also takes hexadecimal and surrounding blanks; a strict reader must not.
-local function to_number(text)
-  if special[text] then return special[text] end
-  if text:find("^[+-]?%d[%d.]*[eE]?[+-]?%d*$") or text:find("^[+-]?%.%d+[eE]?[+-]?%d*$") then return tonumber(text) end
+-- Of a locale with another point, too.
+local function with_point(text) return (text:gsub("[^0-9a-z+-]+", ".")) end
+
+-- As many digits as the value needs; a float keeps a point, so that it comes back as a float.
+local function shortest(v)
+  for digits = 15, 17 do
+    local text = with_point(("%%.%dg"):format(digits):format(v))
+    if tonumber(text) == v then return text:find("[.ein]") and text or text .. ".0" end
+  end
 end
 
 local function format_number(v, float_format)
   if math.type(v) == "integer" then return ("%d"):format(v) end
   if v ~= v then return "nan" end -- printf may say "-nan"
-  return float_format:format(v)
+  return float_format and with_point(float_format:format(v)) or shortest(v)
 end
 
--- Quoted when bare text would read back as something else.
+-- Quoted when bare text would read back as something else, or could be taken for a separator or a comment.
 local function format_string(s)
-  if s == "" or to_number(s) or s:find('[",]') or s:find("^#") or s:find("^%s") or s:find("%s$") then
+  if to_number(s) or csv_text.is_missing(s) or s:find('[",;\t\r\n]') or s:find("^#") or s:find("^%s") or s:find("%s$") then
     return '"' .. s:gsub('"', '""') .. '"'
   end
   return s
@@ -38,8 +47,12 @@ local function format_field(v, float_format)
   if math.type(v) then return format_number(v, float_format) end
   if type(v) == "boolean" then return tostring(v) end
   if type(v) ~= "string" then return nil, "must be a number, a string or a boolean, got " .. options.show(v) end
-  if v:find("[\r\n]") then return nil, "holds a line break: " .. options.show(v) end
   return format_string(v)
+end
+
+local function must(ok, message)
+  if not ok then error("csv: cannot write " .. message, 3) end
+  return ok
 end
 
 local Writer = {}
@@ -61,35 +74,31 @@ function Writer:row(row)
       error(("csv: %s row %d: %s"):format(self.path, self.rows + 1, options.unknown("column", key, self.columns)), 2)
     end
   end
+  if #self.columns == 1 and fields[1]:find("[ \t]") and fields[1]:byte() ~= 34 then fields[1] = '"' .. fields[1] .. '"' end
+  must(self.file:write(table.concat(fields, ","), "\n"))
   self.rows = self.rows + 1
-  local ok, message = self.file:write(table.concat(fields, ","), "\n")
-  if not ok then error(("csv: cannot write %s: %s"):format(self.path, message), 2) end
   return self
 end
 
 --- Hand the rows so far to the system, so that a killed run leaves them in the .part file (whose name is `writer.part`).
 function Writer:flush()
-  self.file:flush()
+  if not self.file then error("csv: flush after close of " .. self.path, 2) end
+  must(self.file:flush())
   return self
 end
 
---- Finish: the file appears under its name. A second close does nothing.
+--- Finish: the file appears under its name. A second close does nothing. After a failure, of any call, nothing appears.
 function Writer:close()
-  if not self.file then return self end
-  local ok, message = self.file:close()
+  local file = self.file
   self.file = nil
-  if ok then ok, message = files.replace(self.part, self.path) end
-  if not ok then error(("csv: cannot write %s: %s"):format(self.path, message), 2) end
+  if file then must(file:close()) end
   return self
 end
 
 --- Give up: nothing appears, an older file stays.
 function Writer:discard()
-  if self.file then
-    self.file:close()
-    self.file = nil
-    os.remove(self.part)
-  end
+  if self.file then self.file:discard() end
+  self.file = nil
 end
 
 -- `local w <close> = csv.writer(...)`: complete when the block ends well, discarded when it ends by an error.
@@ -99,29 +108,29 @@ end
 
 local writer_spec = {
   comments = {"table", default = {}},
-  digits = {"integer", default = 9, check = options.between(1, 17)},
+  digits = {"integer", check = options.between(1, 17)},
 }
 
---- Open a table for writing: csv.writer(path, {"model", "loss"}, {comments = {"command: ..."}, digits = 9 | 17}).
+--- Open a table for writing: csv.writer(path, {"model", "loss"}, {comments = {"command: ..."}, digits = 6}).
 -- Rows go to a temporary file beside `path` until :close().
 function csv.writer(path, columns, opts)
   opts = options.check("csv.writer", opts, writer_spec)
   if type(columns) ~= "table" or #columns == 0 then error("csv.writer: columns must be a list of names", 2) end
   local names, seen = {}, {}
   for i, name in ipairs(columns) do
-    if type(name) ~= "string" or name == "" or name:find("[\r\n]") then
+    if type(name) ~= "string" or name == "" then
       error(("csv.writer: column %d must be a name, got %s"):format(i, options.show(name)), 2)
     end
     if seen[name] then error(("csv.writer: column %s appears twice"):format(name), 2) end
     seen[name], names[i] = true, format_string(name)
   end
-  local part = files.part_name(path)
-  local file, message = io.open(part, "wb")
-  if not file then error(("csv.writer: cannot write %s: %s"):format(path, message), 2) end
-  for _, comment in ipairs(opts.comments) do file:write("# ", (comment:gsub("[\r\n]+", "\n# ")), "\n") end
-  file:write(table.concat(names, ","), "\n")
-  return setmetatable({path = path, part = part, columns = columns, file = file, rows = 0,
-    float_format = ("%%.%dg"):format(opts.digits)}, Writer)
+  local file, message = core.file_writer(path)
+  if not file then error("csv.writer: cannot write " .. message, 2) end
+  local writer = setmetatable({path = path, part = file:temporary(), columns = columns, file = file, rows = 0,
+    float_format = opts.digits and ("%%.%dg"):format(opts.digits)}, Writer)
+  for _, comment in ipairs(opts.comments) do must(file:write("# ", (comment:gsub("[\r\n]+", "\n# ")), "\n")) end
+  must(file:write(table.concat(names, ","), "\n"))
+  return writer
 end
 
 --- Write a whole table at once: `rows` is a list of what writer:row takes.
@@ -137,42 +146,12 @@ function csv.write(path, columns, rows, opts)
   end
 end
 
--- The fields of one line as {text =, quoted =}; nil and a message when the quoting is wrong.
-local function split_line(line)
-  local fields, position = {}, 1
-  while true do
-    if line:sub(position, position) == '"' then
-      local text, from = "", position + 1
-      repeat
-        local closing = line:find('"', from, true)
-        if not closing then return nil, "a quoted field does not end" end
-        text = text .. line:sub(from, closing - 1)
-        from = closing + 1
-        local doubled = line:sub(from, from) == '"'
-        if doubled then text, from = text .. '"', from + 1 end
-      until not doubled
-      local after = line:sub(from, from)
-      if after ~= "" and after ~= "," then return nil, ("unexpected %q after a quoted field"):format(after) end
-      fields[#fields + 1] = {text = text, quoted = true}
-      position = from
-    else
-      local comma = line:find(",", position, true) or #line + 1
-      local text = line:sub(position, comma - 1)
-      if text:find('"', 1, true) then return nil, ("a quote inside the bare field %q"):format(text) end
-      fields[#fields + 1] = {text = text, quoted = false}
-      position = comma
-    end
-    if position > #line then return fields end
-    position = position + 1
-  end
-end
-
 local Table = {}
 Table.__index = Table
 
---- The values of a column; an unknown name is an error that lists the columns.
+--- The values of a column by name or number; an unknown name is an error that lists the columns.
 function Table:column(name)
-  local values = self.columns[name]
+  local values = self.columns[name] or self.columns[self.names[name]]
   if not values then error(("%s: %s"):format(self.path, options.unknown("column", name, self.names)), 2) end
   return values
 end
@@ -203,69 +182,28 @@ function Table:group(...)
   return groups
 end
 
-local function fail(where, line, message) error(("%s:%d: %s"):format(where, line, message), 0) end
-
-local function read_header(where, number, line)
-  local fields, message = split_line(line)
-  if not fields then fail(where, number, message) end
-  local names, columns = {}, {}
-  for i, field in ipairs(fields) do
-    local name = field.text
-    if name == "" then fail(where, number, ("column %d has no name"):format(i)) end
-    if columns[name] then fail(where, number, ("column %s appears twice"):format(name)) end
-    names[i], columns[name] = name, {}
-  end
-  return names, columns
-end
-
-local function read_row(where, number, line, result, kinds)
-  local fields, message = split_line(line)
-  if not fields then fail(where, number, message) end
-  if #fields ~= #result.names then
-    fail(where, number, ("%d fields where the header names %d"):format(#fields, #result.names))
-  end
-  result.rows = result.rows + 1
-  for i, name in ipairs(result.names) do
-    local text = fields[i].text
-    local value = text
-    if not fields[i].quoted then value = text == "" and 0 / 0 or to_number(text) or text end
-    local kind = type(value)
-    kinds[i] = kinds[i] or kind
-    if kind ~= kinds[i] then
-      fail(where, number, ("column %s held %ss so far, got %s"):format(name, kinds[i], options.show(fields[i].text)))
-    end
-    result.columns[name][result.rows] = value
-  end
-end
+local one_of = {[","] = true, [";"] = true, ["\t"] = true, [" "] = true}
+local reader_spec = {
+  separator = {"string", check = function(s) return one_of[s] or false, 'one of ",", ";", "\\t", " "' end},
+  decimal = {"string", check = options.one_of{".", ","}},
+  header = {"boolean|table"}, comment = {"boolean"},
+}
 
 --- Parse CSV text; `where` names it in messages. See csv.read.
-function csv.parse(text, where)
-  where = where or "csv"
-  local result = setmetatable({path = where, names = nil, columns = nil, comments = {}, rows = 0}, Table)
-  local kinds, number = {}, 0
-  text = text:gsub("^\239\187\191", "") -- spreadsheets like to write a byte order mark
-  for line in (text:sub(-1) == "\n" and text or text .. "\n"):gmatch("([^\n]*)\n") do
-    number = number + 1
-    line = line:gsub("\r$", "")
-    if not result.names and line:sub(1, 1) == "#" then
-      result.comments[#result.comments + 1] = line:gsub("^#%s?", "")
-    elseif not result.names then
-      if line == "" then fail(where, number, text == "" and "the file is empty" or "expected a header, got an empty line") end
-      result.names, result.columns = read_header(where, number, line)
-    else
-      read_row(where, number, line, result, kinds)
-    end
-  end
-  if not result.names then fail(where, number, "no header: the file holds comments only") end
-  return result
+function csv.parse(text, where, opts)
+  opts = options.check("csv.parse", opts, reader_spec)
+  if type(text) ~= "string" then error("csv.parse: a text is expected, got " .. options.show(text), 2) end
+  return setmetatable(csv_reader.parse(text, where or "csv", opts), Table)
 end
 
 --- Read a file: {names = {...}, columns = {name = values}, rows = n, comments = {...}, path =} with the methods
--- :column(name), :has(name), :group(name, ...). `wanted` (optional) lists columns that must be there.
-function csv.read(path, wanted)
+-- :column(name), :has(name), :group(name, ...). `wanted` (optional) lists columns that must be there. Options: separator, decimal, header,
+-- comment; each is found out from the text when it is not given.
+function csv.read(path, wanted, opts)
+  opts = options.check("csv.read", opts, reader_spec)
   local text, message = files.read(path)
   if not text then error("csv.read: " .. message, 2) end
-  local ok, result = pcall(csv.parse, text, path)
+  local ok, result = pcall(csv.parse, text, path, opts)
   if not ok then error("csv.read: " .. result, 2) end
   for _, name in ipairs(wanted or {}) do
     if not result.columns[name] then

@@ -80,9 +80,10 @@ function M.provenance(arguments)
           ("tide %s, %s, OpenBLAS %s, %d threads"):format(info.version, info.isa, info.blas, core.threads())}
 end
 
---- Make the output folder and return it.
+--- Make the output folder and return it; an error when it cannot be made, before anything was computed for it.
 function M.folder(path)
-  files.make_folder(path)
+  local ok, message = files.make_folder(path)
+  if not ok then error(message, 2) end
   return path
 end
 

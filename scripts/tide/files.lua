@@ -1,8 +1,8 @@
 --- Small helpers around files that plain Lua 5.4 lacks: paths, whole-file reads, atomic writes, shell words.
 
-local files = {}
+local core = require "tide.core"
 
-local part_count = 0
+local files = {}
 
 --- `word` as one word for /bin/sh, whatever it holds.
 function files.quote(word)
@@ -37,36 +37,17 @@ function files.stem(path)
   return stem, extension:lower()
 end
 
-function files.exists(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
-end
+--- Is there anything of that name, whether it can be read or not?
+function files.exists(path) return core.exists(path) ~= false end
 
---- Whole contents of a file, or nil and a message.
-function files.read(path)
-  local file, message = io.open(path, "rb")
-  if not file then return nil, message end
-  local text
-  text, message = file:read("a")
-  file:close()
-  if not text then return nil, ("%s: %s"):format(path, message or "cannot be read") end
-  return text
-end
+--- Whole contents of a regular file (a FIFO or a device never ends), or nil and a message.
+function files.read(path) return core.read_file(path) end
 
 --- Make a folder and its parents; true, or nil and a message.
 function files.make_folder(path)
-  local ok, output = files.run("mkdir -p -- " .. files.quote(path))
+  local ok, message = core.mkdir(path)
   if ok then return true end
-  return nil, ("cannot make the folder %s: %s"):format(path, output)
-end
-
---- A name in the same folder as `path`: os.rename is atomic only within one file system.
--- It ends in ".part", which .gitignore knows. The table's address tells processes apart, as Lua knows no process id.
-function files.part_name(path)
-  part_count = part_count + 1
-  local address = ("%p"):format({}):gsub("^0x0*", "")
-  return ("%s.%s%d.part"):format(path, address, part_count)
+  return nil, "cannot make the folder " .. message
 end
 
 --- Move a finished part over its target; readers see the old file or the new one, never a torn one.
@@ -79,17 +60,12 @@ end
 
 --- Write a whole file atomically; true, or nil and a message (then the old file, if any, is untouched).
 function files.write(path, text)
-  local part = files.part_name(path)
-  local file, message = io.open(part, "wb")
-  if not file then return nil, message end
+  local writer, message = core.file_writer(path)
+  if not writer then return nil, message end
   local ok
-  ok, message = file:write(text)
-  if ok then ok, message = file:close() else file:close() end
-  if not ok then
-    os.remove(part)
-    return nil, ("%s: %s"):format(path, message)
-  end
-  return files.replace(part, path)
+  ok, message = writer:write(text)
+  if ok then ok, message = writer:close() else writer:discard() end
+  return ok, message
 end
 
 --- Run a shell command without input; returns success, everything it printed, exit status, "exit" | "signal".

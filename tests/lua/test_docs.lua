@@ -114,6 +114,7 @@ local calls = {
   ["nn.conv1d"] = function() nn.conv1d(1, 1, 1, {}) end, ["nn.conv2d"] = function() nn.conv2d(1, 1, 1, {}) end,
   ["ode.tableau.check"] = function() tide.ode.tableau.check("", {}) end, ["plot.figure"] = false, ["plot.panels"] = false,
   ["figure:show"] = function() figure:text({}) end, ["tide.load"] = false, ["tide.read_idx"] = false, ["tide.read_bytes"] = false, -- checked in C
+  ["csv.read"] = function() tide.csv.read("", nil, {}) end, ["csv.parse"] = function() tide.csv.parse("a", "", {}) end,
   ["csv.writer"] = function() tide.csv.writer("", {}, {}) end, ["csv.write"] = function() tide.csv.write("", {"a"}, {}, {}) end,
   ["step_adaption.initial_step"] = function() tide.step_adaption.initial_step(model, x, {}) end,
   ["plot.runs"] = function() plot.runs({}, {}) end, ["plot.median_band"] = function() plot.median_band({}, {}) end,

@@ -235,9 +235,9 @@ tests["a missing gnuplot says what to install"] = in_folder(function(folder)
   assert(files.make_folder(bin))
   assert(files.run(("ln -s \"$(command -v mkdir)\" %s"):format(files.quote(bin .. "/mkdir"))))
   local program = 'local ok, m = pcall(function() require("tide.plot").line{y = {1, 2}}:save(arg[1]) end) print(m)'
-  local command = "PATH=%s LUA_PATH=%s %s - %s <<'EOF'\n%s\nEOF\n"
-  local ok, output = files.run(command:format(files.quote(bin), files.quote(package.path), lua:gsub("%s+$", ""),
-    files.quote(files.join(folder, "a.svg")), program))
+  local command = "PATH=%s LUA_PATH=%s LUA_CPATH=%s %s - %s <<'EOF'\n%s\nEOF\n"
+  local ok, output = files.run(command:format(files.quote(bin), files.quote(package.path), files.quote(package.cpath),
+    (lua:gsub("%s+$", "")), files.quote(files.join(folder, "a.svg")), program))
   assert(ok, output)
   assert(output:find("gnuplot not found: apt install gnuplot-nox", 1, true), output)
   assert(files.exists(files.join(folder, "a.gp")))

@@ -112,10 +112,14 @@ define{name = "plot.check_fonts", args = "", returns = "true, or nil and what to
   example = "tide.plot.check_fonts()"}
 
 help.topic "Tables of numbers (CSV)"
-local writer_options = {{"comments", {}, "lines for the top of the file"}, {"digits", 9, "significant digits; 17 for exact float64"}}
+local writer_options = {{"comments", {}, "lines for the top of the file"}, {"digits", nil, "significant digits, 1 to 17 (default: as many as a value needs)"}}
+local reader_options = {{"separator", nil, "\",\", \";\", \"\\t\" or \" \" (runs of blanks)"}, {"decimal", nil, "\".\" or \",\""},
+  {"header", nil, "true: the first line names the columns; false: column1, column2, ...; or a list of names"},
+  {"comment", nil, "are lines that begin with # comments?"}}
 define{name = "csv.writer", args = "path, columns, opts", returns = "writer", options = writer_options,
   text = [[A table to be written row by row; the file appears under its name when it is closed. local w <close> = csv.writer(...) closes it,
-  or discards it after an error.]],
+  or discards it after an error. What is written comes back equal, but for booleans, which come back as "true" and "false". A full disk
+  is an error of row, flush or close, and then nothing appears.]],
   example = "local w <close> = tide.csv.writer(folder .. \"/a.csv\", {\"epoch\", \"loss\"})  w:row{epoch = 1, loss = 0.5}"}
 define{name = "writer:row", args = "row", returns = "writer",
   text = "Append a row: a table by column name, or a list in order; numbers, strings, booleans. Every column must be there.",
@@ -128,13 +132,18 @@ define{name = "writer:discard", args = "", text = "Give up: nothing appears, an 
   example = "tide.csv.writer(folder .. \"/e.csv\", {\"a\"}):discard()"}
 define{name = "csv.write", args = "path, columns, rows, opts", options = writer_options, text = "A whole table at once.",
   example = "tide.csv.write(folder .. \"/f.csv\", {\"a\", \"b\"}, {{1, 2}, {a = 3, b = 4}})"}
-define{name = "csv.read", args = "path, wanted", returns = "table",
-  text = [[{names =, columns = {name = values}, rows =, comments =, path =}; wanted lists columns that must be there. A column holds numbers or
-  strings; nan and inf are numbers.]],
+define{name = "csv.read", args = "path, wanted, opts", returns = "table", options = reader_options,
+  text = [[{names =, columns = {name = values}, rows =, comments =, path =}; wanted lists columns that must be there. Reads what csv.writer,
+  pandas, NumPy, MATLAB, R, Julia and gnuplot write: separators, decimal commas (with ";"), headers, comments are found out; what could be
+  read in two ways is an error, and an option decides. A column holds numbers or strings; quoted fields are strings; nan, inf in any
+  spelling are numbers; a missing value (nothing, NA, N/A, <NA>, missing, null) is nan in a column of numbers. Blanks around fields and
+  empty lines do not count; a row of another length is an error.]],
   example = "tide.csv.write(folder .. \"/g.csv\", {\"a\"}, {{1}})  print(tide.csv.read(folder .. \"/g.csv\", {\"a\"}).rows)"}
-define{name = "csv.parse", args = "text, where", returns = "table", text = "As csv.read, from a string; where names it in messages.",
+define{name = "csv.parse", args = "text, where, opts", returns = "table", options = reader_options,
+  text = "As csv.read, from a string; where names it in messages.",
   example = "tide.csv.parse(\"a,b\\n1,2\").columns.b[1]"}
-define{name = "table:column", args = "name", returns = "list", text = "The values of a column.", example = "tide.csv.parse(\"a,b\\n1,2\"):column(\"a\")"}
+define{name = "table:column", args = "name", returns = "list", text = "The values of a column, by name or by number.",
+  example = "tide.csv.parse(\"a,b\\n1,2\"):column(\"a\")"}
 define{name = "table:has", args = "name", returns = "boolean", text = "Is there such a column?", example = "tide.csv.parse(\"a,b\\n1,2\"):has(\"c\")"}
 define{name = "table:group", args = "name, ...", returns = "list of tables",
   text = "Split by the values of columns, in order of appearance; each part has key = {name = value}.",
