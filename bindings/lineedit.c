@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #ifdef HAVE_LIBEDIT
@@ -70,6 +71,59 @@ static int read_plain(lua_State *L, const char *prompt)
     int interrupted = interrupt_take();
     lua_pushnil(L);
     lua_pushstring(L, interrupted ? "interrupted" : "eof");
+    return 2;
+}
+
+static int byte_within(int milliseconds)
+{
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&input, 1, milliseconds) > 0;
+}
+
+/* One key from the terminal, its sequence of bytes: of an arrow key several, which come at once. */
+static ssize_t take_key(char *bytes, size_t room)
+{
+    if (wait_input(STDIN_FILENO, NULL, NULL) < 0) return -1;
+    ssize_t n = read(STDIN_FILENO, bytes, 1);
+    while (n >= 1 && bytes[0] == '\033' && (size_t)n < room && byte_within(20)) {
+        ssize_t more = read(STDIN_FILENO, bytes + n, 1);
+        if (more != 1) break;
+        n++;
+        if (n > 2 && (bytes[n - 1] == '~' || (bytes[n - 1] >= 'A' && bytes[n - 1] <= 'z'))) break;
+    }
+    return n;
+}
+
+/* input_waits(): is there input that was typed ahead or pasted, for somebody else than who would ask now? */
+static int lua_input_waits(lua_State *L)
+{
+    lua_pushboolean(L, byte_within(0));
+    return 1;
+}
+
+/* ask_key(text): write a question, then -> the key that is pressed, unseen ("\3" for Ctrl-C), or nil and "eof" or "interrupted" (by a signal; the request is
+ * forgotten). */
+static int lua_ask_key(lua_State *L)
+{
+    const char *text = luaL_checkstring(L, 1);
+    struct termios before, raw;
+    char bytes[8];
+    ssize_t n = 0;
+    if (isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0) {
+        raw = before;
+        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG); /* Ctrl-C is a key here: no handler, ours or stock Lua's, is asked */
+        raw.c_cc[VMIN] = 1;
+        raw.c_cc[VTIME] = 0;
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &raw); /* before the question: who answers at once is heard */
+        fputs(text, stdout);
+        fflush(stdout);
+        n = take_key(bytes, sizeof bytes);
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+    }
+    if (n >= 1) return lua_pushlstring(L, bytes, (size_t)n), 1;
+    if (n < 0) interrupt_clear();
+    lua_pushnil(L);
+    lua_pushstring(L, n < 0 ? "interrupted" : "eof");
     return 2;
 }
 
@@ -132,12 +186,6 @@ static int next_byte(struct editor *e, unsigned char *byte)
     }
     ssize_t n = read(STDIN_FILENO, byte, 1);
     return n == 1 ? 1 : 0;
-}
-
-static int byte_within(int milliseconds)
-{
-    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    return poll(&input, 1, milliseconds) > 0;
 }
 
 static int paste_add(struct editor *e, unsigned char byte)
@@ -444,4 +492,8 @@ void open_lineedit(lua_State *L)
     lua_pop(L, 1);
     lua_pushcfunction(L, lua_editor);
     lua_setfield(L, -2, "editor");
+    lua_pushcfunction(L, lua_ask_key);
+    lua_setfield(L, -2, "ask_key");
+    lua_pushcfunction(L, lua_input_waits);
+    lua_setfield(L, -2, "input_waits");
 }

@@ -42,6 +42,15 @@ static int sys_terminal_width(lua_State *L)
     return 1;
 }
 
+/* Rows of the terminal of standard output, or nil. */
+static int sys_terminal_height(lua_State *L)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0) lua_pushinteger(L, size.ws_row);
+    else lua_pushnil(L);
+    return 1;
+}
+
 static int sys_isatty(lua_State *L)
 {
     lua_Integer fd = luaL_checkinteger(L, 1);
@@ -215,6 +224,7 @@ void open_system(lua_State *L)
     static const luaL_Reg functions[] = {
         {"isatty", sys_isatty},
         {"terminal_width", sys_terminal_width},
+        {"terminal_height", sys_terminal_height},
         {"monotonic", sys_monotonic},
         {"sleep", sys_sleep},
         {"cpu_count", sys_cpu_count},

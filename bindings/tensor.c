@@ -163,25 +163,36 @@ static int tensor_item(lua_State *L)
     return 1;
 }
 
-static void push_nested(lua_State *L, const struct array *a, int axis, int64_t first)
+/* Nested tables of the elements; of an axis longer than 2 edge only the first and last `edge` entries (0: all). */
+static void push_nested(lua_State *L, const struct array *a, int axis, int64_t first, int64_t edge)
 {
     if (axis == a->rank) {
         push_element(L, a, first);
         return;
     }
-    int64_t inner = 1;
+    int64_t inner = 1, n = a->shape[axis];
     for (int i = axis + 1; i < a->rank; i++) inner *= a->shape[i];
+    int64_t skipped = edge > 0 && n > 2 * edge ? n - 2 * edge : 0;
     luaL_checkstack(L, 3, "totable");
-    lua_createtable(L, (int)a->shape[axis], 0);
-    for (int64_t i = 0; i < a->shape[axis]; i++) {
-        push_nested(L, a, axis + 1, first + i * inner);
+    lua_createtable(L, (int)(n - skipped), 0);
+    for (int64_t i = 0; i < n - skipped; i++) {
+        push_nested(L, a, axis + 1, first + (i < edge ? i : i + skipped) * inner, edge);
         lua_rawseti(L, -2, i + 1);
     }
 }
 
 static int tensor_totable(lua_State *L)
 {
-    push_nested(L, &tensor_check(L, 1)->array, 0, 0);
+    push_nested(L, &tensor_check(L, 1)->array, 0, 0, 0);
+    return 1;
+}
+
+/* edges(x, edge): what is shown of a large tensor; an op for each row would be part of a recording. */
+static int tensor_edges(lua_State *L)
+{
+    lua_Integer edge = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, edge >= 1 && edge <= INT32_MAX, 2, "must be in 1..2147483647");
+    push_nested(L, &tensor_check(L, 1)->array, 0, 0, edge);
     return 1;
 }
 
@@ -352,7 +363,7 @@ static const luaL_Reg metamethods[] = {
 
 static const luaL_Reg functions[] = {
     {"memory", memory_report}, {"memory_fail_after", memory_inject_failure}, {"is_symbolic", tensor_is_symbolic},
-    {"is_weak", tensor_is_weak}, {NULL, NULL},
+    {"is_weak", tensor_is_weak}, {"edges", tensor_edges}, {NULL, NULL},
 };
 
 void open_tensor(lua_State *L)

@@ -3,15 +3,18 @@
 Every step waits for its answer with a limit; the last line is "N passed, N failed". The shell that calls this says so when there is
 no python3; nothing else of the project needs it."""
 
+import fcntl
 import os
 import pty
 import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 PROMPT = "tide> "
@@ -72,6 +75,9 @@ class Session:
                 self.pid = 0
                 return os.waitstatus_to_exitcode(status)
         raise AssertionError("still running")
+
+    def size(self, rows, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def close(self):
         if self.pid:
@@ -222,6 +228,55 @@ def history(s):
 def helping(s):
     contains(s.line("help 'odeint'"), "tide.odeint(f, y0, t, opts)")
     contains(s.line("?x:sum"), "x:sum(axis, keepdim)")
+    s.line("net = nn.odenet{dim = 2, seed = 1}")
+    contains(s.line("?net"), "1253 values")
+    contains(s.line("?net.block"), "odeblock:trajectory")
+    contains(s.line("help(nothing_here)"), "nothing_here is nil")
+    contains(s.line("help(nil)"), "the value is nil")
+    contains(s.line("help learning rate"), "optim.adam")
+    contains(s.line("? learning rate"), "optim.adam")
+    contains(s.line("odeint(1)"), "did you mean tide.odeint?")
+    contains(s.line("nett.block"), "did you mean net?")
+
+
+def pages(s):
+    """Long texts wait at the bottom of the screen, and nobody is caught there."""
+    ask = "q: end"
+    s.size(24, 80)
+    for leave in ("q", "\x03", "\x04", "\x1b"):
+        s.send("help()\r")
+        first = s.wait(ask)
+        contains(first, "Guides")
+        expect(first.count("\n"), 24)  # the line that was typed, and 23 of help
+        s.send("zz\r")  # what has no meaning is ignored; enter shows one line more
+        expect(s.wait(ask).count("\n"), 1)
+        s.send(" ")
+        expect(s.wait(ask).count("\n"), 23)
+        s.send(leave)
+        s.wait(PROMPT)
+        expect(s.line("1 + 2"), "3")
+    s.send("help()\r")
+    s.wait(ask)
+    s.send("G")
+    contains(s.wait(PROMPT), "searches.")
+    contains(s.line("help 'seed'"), "tide.seed(n)")  # fits the screen
+    s.send("help(tide)\r'typed' .. ' ahead'\r")  # input for the prompt is not taken for keys
+    s.wait("\ntyped ahead")
+    s.wait(PROMPT)
+    s.size(0, 0)
+
+
+def pages_under_e(tide, home):
+    s = Session(tide, home, "-e", "help()")
+    try:
+        s.size(20, 80)
+        s.wait("q: end")
+        s.send(" ")
+        s.wait("q: end")
+        s.send("\x03")
+        expect(s.end(), 0)
+    finally:
+        s.close()
 
 
 def control_d(s):
@@ -230,7 +285,7 @@ def control_d(s):
 
 
 IN_ONE_SESSION = [expressions, locals_stay, multi_line, errors, completion, tab_is_white_space_in_a_paste, interrupts,
-                  second_interrupt_stops_the_line, interrupt_at_prompt, history, helping, control_d]
+                  second_interrupt_stops_the_line, interrupt_at_prompt, history, helping, pages, control_d]
 
 
 def history_is_kept(tide, home):
@@ -354,7 +409,7 @@ def second_interrupt_kills_what_catches_errors(tide, home):
     killed(tide, home, "print(1) io.stdout:flush() while true do pcall(function() while true do end end) end")
 
 
-ALONE = [history_is_kept, init_file, dumb_terminal, colours, script_loop, script_coroutine, script_nested_coroutines,
+ALONE = [pages_under_e, history_is_kept, init_file, dumb_terminal, colours, script_loop, script_coroutine, script_nested_coroutines,
          script_yielding, second_interrupt_kills, second_interrupt_kills_what_catches_errors]
 
 

@@ -89,6 +89,18 @@ local function string_at_end(text)
   return quote and start, quote
 end
 
+--- Names of the fields of a value that can be typed, sorted; of an environment: its globals.
+function complete.fields(value)
+  local names = {}
+  for _, t in ipairs(sources(value)) do
+    for name in next, t do
+      if type(name) == "string" and name:find("^[%a_][%w_]*$") then names[#names + 1] = name end
+    end
+  end
+  table.sort(names)
+  return names
+end
+
 local function starts_with(s, prefix) return s:sub(1, #prefix) == prefix end
 
 local function sorted(set)
@@ -154,9 +166,22 @@ local function file_names(prefix)
   return sorted(found)
 end
 
--- Inside a string: module names after require, else files. A single module closes its string.
+-- Names that help knows, for help "...".
+local function help_names(prefix)
+  local found = {}
+  for _, entry in ipairs(help.entries()) do
+    if starts_with(entry.name, prefix) then found[entry.name] = true end
+    local last = entry.name:match("[%w_]+$")
+    if starts_with(last, prefix) then found[last] = true end
+  end
+  return sorted(found)
+end
+
+-- Inside a string: module names after require, entries after help, else files. A single module closes its
+-- string.
 local function in_string(line, start, quote)
   local typed, before = line:sub(start), line:sub(1, start - 2)
+  if before:find("^%s*help%s*%(?%s*$") then return start, help_names(typed) end
   if not before:find("require%s*%(?%s*$") then return start, file_names(typed) end
   local names = module_names(typed)
   if #names == 1 then names[1] = names[1] .. quote end

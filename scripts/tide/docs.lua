@@ -5,6 +5,7 @@
 -- (tensors of shape {4, 2}), model and loss (a linear layer and its loss), data (a small data set), folder (a temporary one). An
 -- example with `run = false` needs something that a test cannot count on; it is only compiled.
 
+require "tide.docs.guides"
 require "tide.docs.tensors"
 require "tide.docs.models"
 require "tide.docs.validity"

@@ -1,19 +1,24 @@
 --- Documentation, kept once as data (tide.docs) and shown by help().
 --
--- An entry: {name = "tide.zeros", args = "shape, opts", returns = "tensor", text = "...", example = "...", topic = "..."}.
--- Names begin with the module ("tide.", "nn.", "plot.", ...) or with the kind of object whose method they are ("tensor:", "optimiser:").
--- `method = true` says that the function is a method of tensors as well: its first argument is the tensor. `options` is a list of rows
--- {name, default, text, required =, quote = show the default in quotes}. `run = false`: the example is not for tests. help(x) takes the
--- function itself, a name, a model, a module or a topic.
+-- An entry: {name = "tide.zeros", args = "shape, opts", returns = "tensor", text = "...", example = "...",
+-- topic = "..."}. Names begin with the module ("tide.", "nn.", "plot.", ...) or with the kind of object
+-- whose method they are ("tensor:", "optimiser:"). `method = true` says that the function is a method of
+-- tensors as well: its first argument is the tensor. `options` is a list of rows {name, default, text,
+-- required =, quote = show the default in quotes}. `run = false`: the example is not for tests. `guide =
+-- true`: a page about a subject and not about a function. help(x) takes the function itself, any other
+-- value, a name, a topic, or words to search for.
 
+local layout = require "tide.help_text"
 local options = require "tide.options"
+local search = require "tide.help_search"
+local values = require "tide.help_value"
 
 local help = {}
 
 local entries, by_name, topics = {}, {}, {}
 local methods_of_tensor = "tensor:"
 
-local function last_part(name) return name:match("[%w_]+$") end
+local last_part = layout.last_part
 
 local current -- topic of entries that name none
 
@@ -44,6 +49,7 @@ function help.define(entry)
     topics[entry.topic] = true
     topics[#topics + 1] = entry.topic
   end
+  search.forget()
   if entry.method then by_name[methods_of_tensor .. last_part(entry.name)] = entry end
 end
 
@@ -54,6 +60,9 @@ local function load_docs()
   loaded = true
   require "tide.docs"
 end
+
+-- What people call things; see tide.docs.words.
+local function words() return require "tide.docs.words" end
 
 --- All entries, in the order of definition.
 function help.entries()
@@ -124,138 +133,65 @@ function help.find(what)
   return find_value(what)
 end
 
---- "tide.sum(x, axis, keepdim) -> tensor"
-function help.signature(entry)
-  local text = entry.args and ("%s(%s)"):format(entry.name, entry.args) or entry.name
-  return entry.returns and text .. " -> " .. entry.returns or text
+help.signature, help.hint, help.text = layout.signature, layout.hint, layout.entry
+
+-- ---- modules ----
+
+-- Names of tables in tide that are no modules for users.
+local not_modules = {core = true, help = true}
+
+--- Names of the modules, "tide" first, loaded or not.
+function help.modules()
+  local tide, names = package.loaded["tide"], {}
+  if type(tide) ~= "table" then return {"tide"} end
+  for name in pairs(getmetatable(tide).submodules) do names[#names + 1] = not not_modules[name] and name or nil end
+  for name, value in pairs(tide) do
+    local module = type(value) == "table" and rawequal(value, package.loaded["tide." .. name])
+    if module and not not_modules[name] and not getmetatable(tide).submodules[name] then names[#names + 1] = name end
+  end
+  table.sort(names)
+  table.insert(names, 1, "tide")
+  return names
 end
 
--- Words filled into lines; an empty line separates paragraphs.
-local function wrapped(text, width)
-  local first, rest = text:match("^(.-)\n%s*\n(.*)$")
-  if first then return wrapped(first, width) .. "\n" .. wrapped(rest, width) end
-  local lines, line = {}, ""
-  for word in text:gmatch("%S+") do
-    if #line + #word + 1 > width and line ~= "" then
-      lines[#lines + 1] = line
-      line = word
-    else
-      line = line == "" and word or line .. " " .. word
+local function is_ours(name) return type(name) == "string" and name:sub(1, 1) ~= "_" end
+
+-- Functions in a table and in the plain tables inside it, as full names; "ode.tableau.order".
+local function functions_in(t, prefix, out, skip)
+  for name, value in pairs(t) do
+    if is_ours(name) and not (skip and skip[name]) then
+      if type(value) == "function" then
+        out[#out + 1] = prefix .. name
+      elseif type(value) == "table" and not debug.getmetatable(value) then
+        functions_in(value, prefix .. name .. ".", out)
+      end
     end
   end
-  lines[#lines + 1] = line
-  return table.concat(lines, "\n")
+  return out
 end
 
-local function indented(text) return "  " .. text:gsub("\n", "\n  ") end
-
-local function default_text(v, quote)
-  if type(v) == "table" then return "{" .. table.concat(v, ", ") .. "}" end
-  if quote then return '"' .. v .. '"' end
-  return math.type(v) == "float" and ("%.10g"):format(v) or tostring(v)
+--- Names of all functions that users reach through tide, as entries name them; this loads every module.
+function help.reachable()
+  local tide, skip, out = require "tide", {core = true, help = true}, {}
+  for _, name in ipairs(help.modules()) do skip[name] = name ~= "tide" or nil end
+  for name in pairs(getmetatable(tide).functions or {}) do out[#out + 1] = tide[name] and "tide." .. name end
+  for _, name in ipairs(help.modules()) do functions_in(name == "tide" and tide or tide[name], name .. ".", out, name == "tide" and skip or nil) end
+  functions_in(tide.core.methods, methods_of_tensor, out)
+  table.sort(out)
+  return out
 end
 
--- "rtol = 0.001"
-local function option_head(row)
-  if row.required then return row[1] .. " (required)" end
-  return row[2] == nil and row[1] or ("%s = %s"):format(row[1], default_text(row[2], row.quote))
-end
-
---- Signature and options of an entry, for whoever is typing a call.
-function help.hint(entry, width)
-  if not entry.options then return help.signature(entry) end
-  local heads = {}
-  for i, row in ipairs(entry.options) do heads[i] = option_head(row) end
-  return help.signature(entry) .. "\n" .. indented(wrapped("opts: " .. table.concat(heads, ", "), width - 4))
-end
-
--- "rtol = 0.001      relative tolerance of adaptive steps"
-local function option_lines(rows, width, lines)
-  local heads, widest = {}, 0
-  for i, row in ipairs(rows) do
-    heads[i] = option_head(row)
-    widest = math.max(widest, #heads[i])
-  end
-  for i, row in ipairs(rows) do
-    local text = wrapped(row[3], math.max(20, width - widest - 6)):gsub("\n", "\n" .. (" "):rep(widest + 6))
-    lines[#lines + 1] = ("    %s%s  %s"):format(heads[i], (" "):rep(widest - #heads[i]), text):gsub("%s+$", "")
-  end
-end
-
---- What help(x) prints for an entry.
-function help.text(entry, width)
-  local lines = {help.signature(entry)}
-  if entry.method then
-    local rest = entry.args:match("^[^,]*,%s*(.*)$") or ""
-    lines[2] = ("x:%s(%s)"):format(last_part(entry.name), rest)
-  end
-  width = width or 80
-  lines[#lines + 1] = indented(wrapped(entry.text, width - 4))
-  if entry.options then
-    lines[#lines + 1] = "options:"
-    option_lines(entry.options, width, lines)
-  end
-  if entry.example then lines[#lines + 1] = "example:\n" .. indented(entry.example) end
-  return table.concat(lines, "\n")
-end
-
---- Names of the functions in table `t` that have no entry under `prefix` ("tide.", "tensor:"): the list should be empty.
-function help.missing(prefix, t)
+--- Those of them that have no entry: the list should be empty. A method of tensors and a function of the
+-- same name share one.
+function help.undocumented()
   load_docs()
   local names = {}
-  for k, v in pairs(t) do
-    local known = by_name[prefix .. tostring(k)] or prefix == "tide." and by_name[methods_of_tensor .. tostring(k)]
-    if type(k) == "string" and type(v) == "function" and k:sub(1, 1) ~= "_" and not known then
-      names[#names + 1] = prefix .. k
-    end
-  end
-  table.sort(names)
-  return names
-end
-
-local function of_topic(topic)
-  local names = {}
-  for _, entry in ipairs(entries) do
-    if entry.topic == topic then names[#names + 1] = entry.name end
+  for _, name in ipairs(help.reachable()) do
+    local twin = name:find("^tide%.[%w_]+$") and name:gsub("^tide%.", methods_of_tensor) or name
+    if not (by_name[name] or by_name[twin]) and names[#names] ~= name then names[#names + 1] = name end
   end
   return names
 end
-
-local function overview(width)
-  local lines = {}
-  for _, topic in ipairs(topics) do
-    lines[#lines + 1] = topic
-    lines[#lines + 1] = indented(wrapped(table.concat(of_topic(topic), " "), width - 4))
-  end
-  lines[#lines + 1] = 'help(tide.odeint), help "odeint", help "x:sum" or help "Solving" tell more.'
-  return table.concat(lines, "\n")
-end
-
-local function find_topic(name)
-  for _, topic in ipairs(topics) do
-    if topic:lower() == name:lower() then return topic end
-  end
-end
-
-local function topic_text(topic)
-  local lines = {topic}
-  for _, name in ipairs(of_topic(topic)) do lines[#lines + 1] = "  " .. help.signature(by_name[name]) end
-  return table.concat(lines, "\n")
-end
-
-local function unknown(what)
-  if type(what) ~= "string" then return "no help for this " .. options.typename(what) end
-  local names = {}
-  for name in pairs(by_name) do
-    names[#names + 1] = name
-    names[#names + 1] = last_part(name)
-  end
-  table.sort(names)
-  local near = options.nearest(what, names)
-  return ('no help for "%s"%s; help() lists what there is'):format(what, near and (' (did you mean "%s"?)'):format(near) or "")
-end
-
-local modules = {"tide", "nn", "ode", "optim", "data", "plot", "csv", "tree", "progress"}
 
 -- Entries whose name begins with a module or with the kind of an object: "nn.", "optimiser:".
 local function entries_of(prefix)
@@ -273,16 +209,9 @@ end
 
 -- The name of a module of ours, or nil.
 local function module_name(value)
-  for _, name in ipairs(type(value) == "table" and modules or {}) do
+  for _, name in ipairs(type(value) == "table" and help.modules() or {}) do
     if rawequal(root_of(name), value) then return name end
   end
-end
-
--- "nn.odenet" and "odenet" for a model that nn.odenet made: what metatables of our objects are called.
-local function kind_of(value)
-  local meta = debug.getmetatable(value)
-  local name = type(meta) == "table" and rawget(meta, "__name")
-  if type(name) == "string" then return name, (name:match("[%w_]+$") or ""):lower() end
 end
 
 --- Names of the functions in a module of ours, loaded or not; an empty list for other values.
@@ -296,52 +225,161 @@ end
 --- Entry of a method of an object of ours, or nil.
 function help.find_method(object, method)
   load_docs()
-  local _, kind = kind_of(object)
+  local _, kind = values.kind_of(object)
   return kind and by_name[kind .. ":" .. method]
 end
 
-local function module_text(value)
-  local name = module_name(value)
-  if not name then return nil end
+local function module_text(name)
   local lines = add_signatures({}, entries_of(name .. "."))
-  if name == "tide" then lines[#lines + 1] = "sub-modules: nn, ode, optim, data, plot, csv, tree, progress; help(tide.nn) lists one" end
+  if name == "tide" then
+    local others = table.concat(help.modules(), ", ", 2)
+    lines[#lines + 1] = "modules in tide: " .. others .. "; help(tide.nn) lists one"
+  end
   return table.concat(lines, "\n")
 end
 
-local function tensor_text(width)
+--- "module nn: activation, augment, ..." for a module of ours, or nil.
+function help.module_line(value, width)
+  local name = module_name(value)
+  if not name then return nil end
+  return layout.wrapped(("module %s: %s; help(%s) tells more"):format(name, table.concat(help.names(value), ", "),
+    name == "tide" and name or "tide." .. name), width)
+end
+
+-- ---- topics ----
+
+local function of_topic(topic)
+  local list = {}
+  for _, entry in ipairs(entries) do
+    if entry.topic == topic then list[#list + 1] = entry end
+  end
+  return list
+end
+
+--- All names by topic.
+function help.overview(width)
+  load_docs()
+  local lines = {}
+  for _, topic in ipairs(topics) do
+    local names = {}
+    for i, entry in ipairs(of_topic(topic)) do names[i] = entry.name end
+    lines[#lines + 1] = topic
+    lines[#lines + 1] = layout.indented(layout.wrapped(table.concat(names, " "), width - 4))
+  end
+  lines[#lines + 1] = 'help(tide.odeint), help "odeint", help "x:sum", help "Solving" tell more; help "learning rate" searches.'
+  return table.concat(lines, "\n")
+end
+
+local function find_topic(name)
+  for _, topic in ipairs(topics) do
+    if topic:lower() == name:lower() then return topic end
+  end
+end
+
+-- Signatures of a topic, below the guide about it.
+local function topic_text(topic, width)
+  local lines = {}
+  for _, entry in ipairs(entries) do
+    if entry.about == topic then lines = {help.text(entry, width), ""} end
+  end
+  lines[#lines + 1] = topic
+  for _, entry in ipairs(of_topic(topic)) do
+    lines[#lines + 1] = layout.cut("  " .. help.signature(entry) .. (entry.guide and ": " .. layout.first_sentence(entry) or ""), width)
+  end
+  return table.concat(lines, "\n")
+end
+
+local function tensor_methods(width)
   local names = {}
   for _, entry in ipairs(entries) do
-    if entry.method then names[#names + 1] = last_part(entry.name) end
+    if entry.method then names[#names + 1] = layout.last_part(entry.name) end
   end
-  return topic_text("Tensor methods") .. "\nalso, as x:name(...) and tide.name(x, ...):\n" .. indented(wrapped(table.concat(names, " "), width - 4))
+  return topic_text("Tensor methods", width) .. "\nalso, as x:name(...) and tide.name(x, ...):\n" ..
+    layout.indented(layout.wrapped(table.concat(names, " "), width - 4))
 end
 
--- What made a model, and the methods of an object.
-local function object_text(value, width)
-  local name, kind = kind_of(value)
-  if not name then return nil end
-  local lines = add_signatures({by_name[name] and help.text(by_name[name], width)}, entries_of(kind .. ":"))
-  return #lines > 0 and table.concat(lines, "\n") or nil
+-- ---- answers ----
+
+local function is_module(what)
+  local short = what:gsub("^tide%.", "")
+  for _, name in ipairs(help.modules()) do if name == short then return true end end
+  return false
 end
 
---- Text that answers help(what); `what` nil asks for the overview.
-function help.answer(what, width)
+-- What is typed as a name: entry, topic, module or a function of Lua; else what the search finds.
+local function answer_text(what, width)
+  local entry, also = find_name(what), nil
+  local module = is_module(what) and what:gsub("^tide%.", "")
+  local function shown(other) return other == entry or module and other.name:sub(1, #module + 1) == module .. "." end
+  if not (entry and (entry.name == what or entry.guide)) then also = search.also(entries, words(), what, shown) end
+  also = also and "\n" .. layout.wrapped(also, width) or ""
+  if entry and entry.about then return topic_text(entry.about, width) end
+  if entry then return help.text(entry, width) .. also end
+  local topic = find_topic(what)
+  if topic then return topic_text(topic, width) end
+  if module then return module_text(module) .. also end
+  if values.standard(what) then return values.standard(what) .. also end
+  local near = search.corrected(entries, words(), what)
+  if near and find_name(near) then
+    return ('no help for "%s" (did you mean "%s"?)\n%s'):format(what, near, answer_text(near, width))
+  end
+  local found, problems = search.answer(entries, words(), what, width)
+  if found then return found end
+  return table.concat(#problems > 0 and problems or {('no help for "%s"'):format(what)}, "\n") .. "; help() lists what there is"
+end
+
+--- What a value is: the entry of a documented function, else its kind, shape or parameters, and its methods.
+function help.describe(value, width)
   load_docs()
   width = width or 80
-  if what == nil then return overview(width) end
-  local entry = help.find(what)
+  local entry = value ~= nil and type(value) ~= "string" and find_value(value)
   if entry then return help.text(entry, width) end
-  if type(what) == "string" then
-    local topic = find_topic(what)
-    return topic and topic_text(topic) or unknown(what)
+  local module = module_name(value)
+  if module then return module_text(module) end
+  local name, kind = values.kind_of(value)
+  local methods = kind and kind ~= "tensor" and entries_of(kind .. ":") or {}
+  local lines = {values.describe(value, width, #methods > 0, tensor_methods)}
+  if #methods > 0 then lines[2] = "methods:" end
+  for _, method in ipairs(methods) do lines[#lines + 1] = "  " .. help.signature(method) end
+  local maker = name and by_name[name]
+  if maker then
+    lines[#lines + 1] = ('made by %s; help "%s" explains its options:'):format(help.signature(maker), name)
+    lines[#lines + 1] = layout.indented(layout.wrapped(maker.text, width - 4))
   end
-  if options.typename(what) == "tensor" then return tensor_text(width) end
-  return type(what) == "table" and (module_text(what) or object_text(what, width)) or unknown(what)
+  return table.concat(lines, "\n")
 end
 
-local function terminal_width()
+--- Text that answers help(what): for a string what it names or what a search for its words finds. Without
+-- argument: the overview.
+function help.answer(...)
+  load_docs()
+  local what, width = ...
+  width = width or 80
+  if select("#", ...) == 0 then return help.overview(width) end
+  if type(what) == "string" then return answer_text(what:match("^%s*(.-)%s*$"), width) end
+  return help.describe(what, width)
+end
+
+--- The same about a name that was typed and has no value (?a.b): what help knows by that name; else that it
+-- is nil, and which of `names`, those of the fields beside it, may have been meant by its last part.
+function help.unnamed(name, last, names, width)
+  load_docs()
+  if find_name(name) or find_topic(name) or is_module(name) or values.standard(name) then return answer_text(name, width) end
+  local near = options.nearest(last, names)
+  local line = ("%s is nil%s"):format(name, near and (' (did you mean "%s"?)'):format(near) or "")
+  return name == last and line .. "\n" .. answer_text(name, width) or line
+end
+
+--- Columns that help prints in.
+function help.width()
   local core = package.loaded["tide.core"]
   return core and math.min(core.terminal_width(), 132) or 80
 end
 
-return setmetatable(help, {__call = function(_, what) print(help.answer(what, terminal_width())) end})
+local function show(_, ...)
+  local text
+  if select("#", ...) == 0 then text = help.overview(help.width()) else text = help.answer((...), help.width()) end
+  require("tide.pager").print(text)
+end
+
+return setmetatable(help, {__call = show})

@@ -45,7 +45,7 @@ tide.tree = require "tide.tree"
 -- Sub-modules load on first use, so that a short script starts at once.
 local lazy = {nn = "tide.nn", optim = "tide.optim", data = "tide.data", plot = "tide.plot", csv = "tide.csv", help = "tide.help",
               progress = "tide.progress", jobs = "tide.jobs", step_adaption = "tide.step_adaption", tolerance_adaption = "tide.tolerance_adaption",
-              crossing = "tide.crossing"}
+              crossing = "tide.crossing", experiment = "tide.experiment"}
 local lazy_functions = {train = "tide.train", evaluate = "tide.train", explain = "tide.explain"}
 setmetatable(tide, {__index = function(t, key)
   local name = lazy[key]
@@ -57,6 +57,6 @@ setmetatable(tide, {__index = function(t, key)
   local module = require(name)
   rawset(t, key, module)
   return module
-end, submodules = lazy})
+end, submodules = lazy, functions = lazy_functions})
 
 return tide

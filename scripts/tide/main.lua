@@ -7,7 +7,7 @@ local main = {}
 local usage = [=[
 usage: tide [options] [script [arguments]]
 
-  -e code        run code (may be repeated)
+  -e code        run code (may be repeated); tide and help are there as at the prompt
   -l name        require "name" into the global name (may be repeated; also -l global=name)
   -i             open the prompt after the script or the code
   -, --          run standard input; end of the options
@@ -118,8 +118,25 @@ local function show_version(core, release)
   for _, key in ipairs(options.sorted_keys(info)) do print(key .. ": " .. tostring(info[key])) end
 end
 
+-- What code on the command line finds beside Lua's globals; a script that follows gets none of it.
+local function with_globals(run)
+  local given = {}
+  for _, name in ipairs{"tide", "help"} do
+    local good, module = pcall(require, name == "tide" and name or "tide." .. name)
+    given[name] = good and _G[name] == nil and module or nil
+    _G[name] = _G[name] or given[name]
+  end
+  local status = run()
+  for name, module in pairs(given) do
+    if rawequal(_G[name], module) then _G[name] = nil end
+  end
+  return status
+end
+
 local function run_action(action)
-  if action.kind == "code" then return call(load(action.value, "=(command line)")) end
+  if action.kind == "code" then
+    return with_globals(function() return call(load(action.value, "=(command line)")) end)
+  end
   local global, name = action.value:match("^([%a_][%w_]*)=(.+)$")
   name = name or action.value
   return call(load("local global, name = ... _G[global] = require(name)", "=(command line)"), nil, global or name, name)

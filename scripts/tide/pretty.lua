@@ -1,7 +1,8 @@
 --- Values as text for people: what the prompt prints.
 --
--- Tables are shown nested, with sorted keys, bounded in depth and length, on one line where that fits. Nothing of the user's runs,
--- except __tostring.
+-- Tables are shown nested, with sorted keys, bounded in depth and length, on one line where that fits;
+-- models with the number of their values, tensors inside tables by dtype and shape. Nothing of the user's
+-- runs, except __tostring.
 
 local pretty = {}
 
@@ -49,14 +50,47 @@ end
 -- A tensor inside a table: its shape and dtype only; its numbers would hide the structure.
 local function tensor_summary(v)
   local good, text = pcall(function()
-    return ("tensor {%s} %s"):format(table.concat(v:shape(), ", "), v:dtype())
+    return ("tensor %s {%s}"):format(v:dtype(), table.concat(v:shape(), ", "))
   end)
   return good and text or nil
 end
 
+-- A fraction that float32 holds exactly, as elements of tensors are, by the digits that tell it from other
+-- float32 numbers: 0.1 and not 0.10000000149012. Other numbers as Lua prints them.
+local function number_text(v)
+  if v ~= v then return "nan" end -- printf may say "-nan"
+  local text = tostring(v)
+  if v == math.floor(v) or math.abs(v) > 1e38 or #text:gsub("[^%d]", "") <= 9 then return text end
+  if string.unpack("f", string.pack("f", v)) ~= v then return text end
+  for digits = 6, 9 do
+    local short = ("%%.%dg"):format(digits):format(v)
+    if string.unpack("f", string.pack("f", tonumber(short))) == v then return short end
+  end
+  return text
+end
+
+-- "function(a, b)"
+local function function_text(f)
+  local info, names = debug.getinfo(f, "Su"), {}
+  if info.what == "C" then return "function" end
+  for i = 1, info.nparams do names[i] = debug.getlocal(f, i) or "?" end
+  if info.isvararg then names[#names + 1] = "..." end
+  return ("function(%s)"):format(table.concat(names, ", "))
+end
+
+-- A function by itself: its entry in help, else where it comes from.
+local function whole_function(f)
+  local help = require "tide.help"
+  local entry = help.find(f)
+  if entry then return "function " .. help.signature(entry) end
+  local info = debug.getinfo(f, "S")
+  return info.what == "C" and tostring(f) or ("%s, defined at %s:%d"):format(function_text(f), info.short_src, info.linedefined)
+end
+
 local function leaf(v, nested)
-  if v ~= v and type(v) == "number" then return "nan" end -- printf may say "-nan"
+  if type(v) == "number" then return number_text(v) end
   if type(v) == "string" then return nested and quoted(v) or v end
+  if type(v) == "function" then return nested and function_text(v) or whole_function(v) end
   if nested and type(v) == "userdata" then
     local meta = debug.getmetatable(v)
     local summary = meta and rawget(meta, "__name") == "tide.Tensor" and tensor_summary(v)
@@ -85,34 +119,70 @@ local function entries(t, state, depth)
     if full() then break end
     add("", rawget(t, i))
   end
+  local listed = shown
   for _, k in ipairs(keys) do
     if full() then break end
     add(is_name(k) and k .. " = " or ("[%s] = "):format(leaf(k, true)), rawget(t, k))
   end
   if n + #keys > shown then out[#out + 1] = ("... %d more"):format(n + #keys - shown) end
-  return out
+  return out, listed
+end
+
+-- Parts one below the other; of the first `listed`, short ones, as many on a line as fit.
+local function stacked(parts, listed, room)
+  local lines, line = {}, nil
+  for i, part in ipairs(parts) do
+    local short = i <= listed and #part <= room // 3 and not part:find("[{\n]")
+    if short and line and #line + #part + 3 <= room then
+      line = line .. ", " .. part
+    else
+      lines[#lines + 1] = line
+      line = part
+      if not short then
+        lines[#lines + 1] = line
+        line = nil
+      end
+    end
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
+-- "nn.odenet" and how many values it has, for the outermost table that is a model.
+local function head_of(v, depth)
+  local meta = debug.getmetatable(v)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  if type(name) ~= "string" then return "" end
+  local tree = package.loaded["tide.tree"]
+  if depth > 0 or not name:find("^nn%.") or not tree then return name .. " " end
+  local total = 0
+  local good = pcall(function()
+    for _, x in ipairs(tree.tensors(v, true)) do total = total + x:numel() end
+  end)
+  return good and ("%s (%d values) "):format(name, total) or name .. " "
 end
 
 function render(v, state, depth)
   if type(v) ~= "table" or with_tostring(v) then return leaf(v, true) end
   if state.seen[v] then return "<cycle>" end
-  local meta = debug.getmetatable(v)
-  local name = type(meta) == "table" and rawget(meta, "__name")
-  local head = type(name) == "string" and name .. " " or ""
+  local head = head_of(v, depth)
   if next(v) == nil then return head .. "{}" end
   if depth >= max_depth then return head .. "{...}" end
   state.seen[v] = true
-  local parts = entries(v, state, depth)
+  local parts, listed = entries(v, state, depth)
   state.seen[v] = nil
   local line = head .. "{" .. table.concat(parts, ", ") .. "}"
   if #line + 2 * depth <= state.width and not line:find("\n", 1, true) then return line end
   local pad = ("  "):rep(depth + 1)
-  return head .. "{\n" .. pad .. table.concat(parts, ",\n" .. pad) .. "\n" .. ("  "):rep(depth) .. "}"
+  return head .. "{\n" .. pad .. table.concat(stacked(parts, listed, state.width - #pad), ",\n" .. pad) .. "\n" .. ("  "):rep(depth) .. "}"
 end
 
 --- Text of a value; `width` is the number of columns (default 80). A string on its own is shown as it is.
 function pretty.show(v, width)
   if type(v) ~= "table" or with_tostring(v) then return leaf(v, false) end
+  local help = package.loaded["tide.help"]
+  local module = help and help.module_line(v, width or 80)
+  if module then return module end
   return render(v, {seen = {}, count = 0, width = width or 80}, 0)
 end
 

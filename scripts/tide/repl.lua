@@ -6,6 +6,8 @@
 local complete = require "tide.complete"
 local core = require "tide.core"
 local help = require "tide.help"
+local options = require "tide.options"
+local pager = require "tide.pager"
 local pretty = require "tide.pretty"
 
 local repl = {}
@@ -90,9 +92,23 @@ local function on_error(err)
   return {message = error_text(err), frames = user_frames()}
 end
 
-local function error_report(failure)
+-- A name that has no value: the name it may have been meant to be.
+local function name_hint(message, env)
+  local name = message:match("%(global '([%w_]+)'%)") or message:match("global '([%w_]+)' is nil")
+  if not name or rawget(env, name) ~= nil then return nil end
+  local entry = help.find(name)
+  if entry and entry.name:find("^%w+%.") and help.find(entry.name) then
+    local path = entry.name:find("^tide%.") and entry.name or "tide." .. entry.name
+    return ("  (%s is nil; did you mean %s?)"):format(name, path)
+  end
+  local near = #name > 3 and options.nearest(name, complete.fields(env))
+  return near and ("  (%s is nil; did you mean %s?)"):format(name, near)
+end
+
+local function error_report(failure, env)
   if type(failure) ~= "table" then return tostring(failure) end -- out of memory, or an error while reporting
   local lines = {failure.message}
+  lines[2] = name_hint(failure.message, env)
   if #failure.frames > 1 then -- a single frame is the line itself
     for i = 1, math.min(#failure.frames, max_frames) do lines[#lines + 1] = "  " .. failure.frames[i] end
     if #failure.frames > max_frames then lines[#lines + 1] = ("  ... %d more"):format(#failure.frames - max_frames) end
@@ -184,7 +200,7 @@ local function evaluate(session, chunk, kind)
   core.hold_interrupts(true)
   io.stdout:flush()
   if not good then
-    local report = error_report(failure)
+    local report = error_report(failure, session.env)
     local after_echo = session.terminal and report:find("interrupted", 1, true) and "\n" or "" -- the terminal wrote ^C
     io.stderr:write(after_echo, paint(session, "error", report), "\n")
   end
@@ -192,24 +208,49 @@ local function evaluate(session, chunk, kind)
   if elapsed > slow_seconds and session.colour then print(paint(session, "dim", ("%.2f s"):format(elapsed))) end
 end
 
-local commands = {exit = "end", quit = "end", ["exit()"] = "end", ["quit()"] = "end", help = "help"}
+local commands = {exit = "end", quit = "end", ["exit()"] = "end", ["quit()"] = "end"}
+
+-- A name with fields, as one types it before a question: "m.block", "x:sum", "layers[1]".
+local function is_path(text) return text:find("^[%a_][%w_.:%[%]\"']*$") ~= nil and complete.path(text) ~= nil end
+
+--- Text that answers "?asked": about the value of that name in env, else about the name or the words.
+function repl.about(asked, env, width)
+  if not is_path(asked) then return help.answer(asked, width) end
+  local path = complete.path(asked)
+  local value = complete.follow(path, env)
+  if value ~= nil then return help.describe(value, width) end
+  local field = table.remove(path)
+  local holder = complete.follow(path, env)
+  return help.unnamed(asked, tostring(field), holder ~= nil and complete.fields(holder) or {}, width)
+end
+
+-- The question in "?m", "? stiff problem", "help stiff problem", "help(m)" of a name without a value; nil
+-- when it is none. What Lua can run, it runs.
+local function question(session, text)
+  local asked = text:match("^%s*%?%s*(.-)%s*$")
+  if asked then return asked end
+  local word = text:match("^%s*(.-)%s*;?%s*$")
+  if word == "help" then return "" end
+  local name = word:match("^help%s*%(%s*([%a_][%w_.:]*)%s*%)$")
+  if name and name ~= "nil" and is_path(name) and complete.follow(complete.path(name), session.env) == nil then
+    local good, value = pcall(load("return " .. name:gsub(":", "."), chunk_name, "t", session.env) or error)
+    return (not good or value == nil) and name or nil
+  end
+  local words = word:match("^help%s+([%a_].*)$")
+  return words and not load("return " .. word, chunk_name, "t", {}) and not load(word, chunk_name, "t", {}) and words or nil
+end
 
 -- What is no Lua: "exit", "help", "?name". Returns "end", true when handled, or nil.
 local function command(session, text)
+  local asked = question(session, text)
+  if asked and rawequal(session.env.help, help) then
+    local width = help.width()
+    local good, answer = pcall(function() return asked == "" and help.overview(width) or repl.about(asked, session.env, width) end)
+    pager.print(good and answer or tostring(answer))
+    return true
+  end
   local word = text:match("^%s*(.-)%s*;?%s*$")
-  local asked = word:match("^%?%s*(.*)$")
-  if asked then
-    local path = complete.path(asked)
-    local value = path and complete.follow(path, session.env)
-    help(value ~= nil and help.find(value) and value or asked ~= "" and asked or nil)
-    return true
-  end
-  local action = commands[word]
-  if action == "help" then
-    help()
-    return true
-  end
-  if action == "end" and rawget(session.env, word:match("^%a+")) == nil then return "end" end
+  if commands[word] == "end" and rawget(session.env, word:match("^%a+")) == nil then return "end" end
 end
 
 -- Read lines until they compile: chunk, kind; nil after something else was done; or nil, "end".
@@ -270,7 +311,7 @@ end
 local function banner()
   local version = core.build_info and core.build_info().version or ""
   print(("Tide %s, %s: a workbench for neural ODEs."):format(version, _VERSION))
-  print("TAB completes, help() lists topics, help(x) explains x, Ctrl-C interrupts, Ctrl-D ends.")
+  print('TAB completes, help() lists topics, ?x explains x, ?words search, Ctrl-C interrupts, Ctrl-D ends.')
 end
 
 local function open_session(opts)

@@ -162,8 +162,17 @@ define{name = "tide.set_matmul_precision", args = "level", returns = "the level 
   survive) or "medium" (at least 8). A level is what may be lost, not what will be: 3 x 3 convolutions lose about one bit at "high" and become
   faster; what is not faster stays exact. float64 is never affected. Compiled functions are compiled anew for another level.]],
   example = "local before = tide.set_matmul_precision(\"high\")  tide.set_matmul_precision(before)"}
-define{name = "tide.get_matmul_precision", returns = "string", text = "The level of float32 products; see tide.set_matmul_precision.",
+define{name = "tide.get_matmul_precision", args = "", returns = "string", text = "The level of float32 products; see tide.set_matmul_precision.",
   example = "tide.get_matmul_precision()"}
+local print_options = {{"precision", 4, "decimals of floats; in powers of ten as many behind the point"},
+  {"threshold", 1000, "elements from which on only the ends are printed; math.huge: never"}, {"edge", 3, "entries at both ends of a long axis"},
+  {"width", "auto", "columns of a line; \"auto\": those of the terminal, else 80", quote = true},
+  {"scientific", "auto", "true: powers of ten; false: never; \"auto\": where fixed decimals would hide an entry or run long", quote = true}}
+define{name = "tide.set_print", args = "opts", returns = "the settings before", options = print_options,
+  text = [[How print, tostring and the prompt show tensors from now on; what is not given stays, and tide.set_print() goes back to the defaults.]],
+  example = "local before = tide.set_print{precision = 8, threshold = math.huge}  print(x)  tide.set_print(before)"}
+define{name = "tide.get_print", args = "", returns = "table", text = "The settings of tide.set_print, in the form that it takes.",
+  example = "tide.get_print().precision"}
 define{name = "tree.map", args = "t, fn", returns = "table", text = "A copy of nested tables with every tensor x replaced by fn(x, path).",
   example = "tide.tree.map(model, function(v) return v * 2 end)"}
 define{name = "tree.each", args = "t, visit", text = "visit(leaf, path) for every leaf, tensors and others, always in the same order.",
@@ -201,11 +210,37 @@ define{name = "progress.is_terminal", args = "descriptor", returns = "boolean", 
 
 help.topic "Prompt"
 define{name = "help", args = "x",
-  text = [[Explain a function, a name ("x:sum", "nn.linear"), a model, a module or a topic; without argument, list everything. ?name is
-  short for it.]], example = "help(tide.odeint)"}
+  text = [[Explain x: a function, a module, a model, a tensor or any other value; of a text what it names ("x:sum", "nn.linear", a topic), else what a search
+  for its words finds: help "learning rate". Without argument, list everything.
+
+  At the prompt ?m is short for help(m), and ?learning rate for a search. Long texts come in pages on a terminal: space goes on, q ends. In a
+  script it is tide.help; tide.help.answer(x) returns the text.]], example = "help(tide.odeint)"}
 define{name = "repl",
-  text = [[At the prompt expressions print themselves; ";" at the end prints nothing; _ is the last value. A chunk goes on over
-  several lines until it is complete; Ctrl-C drops it, or interrupts what runs; Ctrl-D ends. Locals of a line become globals
-  when the line has run, so that they are there for the next. TAB completes names, files in strings and modules after require,
-  and shows the arguments of a function after "(". Ctrl-R searches the history. ~/.config/tide/init.lua runs first (not with
-  --no-init). From a script: require("tide.repl").start().]]}
+  text = [[At the prompt expressions print themselves; ";" at the end prints nothing; _ is the last value. A chunk goes on over several lines until it
+  is complete; Ctrl-C drops it, or interrupts what runs; Ctrl-D ends. Locals of a line become globals when the line has run, so that they are
+  there for the next. TAB completes names, files in strings, modules after require and names after help, and shows the arguments of a function
+  after "(". Ctrl-R searches the history. ~/.config/tide/init.lua runs first (not with --no-init). tide, nn, ode, data, plot, optim and
+  help are globals here, tide and help also in `tide -e`. From a script: require("tide.repl").start().]]}
+
+help.topic "Experiments"
+define{name = "experiment.parse", args = "title, spec, arguments", returns = "table",
+  text = [[Options of a script from its command line: spec lists {name, default, text}; the default decides the type. --name value and --name=value; a boolean
+  needs no value. --help prints the list and ends the script; an unknown name or a value that does not fit ends it with status 2.]],
+  example = "tide.experiment.parse(\"Training\", {{\"epochs\", 10, \"passes over the data\"}}, {\"--epochs\", \"20\"}).epochs"}
+define{name = "experiment.usage_error", args = "message", text = "Print a message to standard error and end the script with status 2.",
+  example = "tide.experiment.usage_error(\"give a folder\")", run = false}
+define{name = "experiment.provenance", args = "arguments", returns = "list",
+  text = "Comment lines for a result file: the command (arguments: the table arg), the commit with + for changes, engine, OpenBLAS and threads.",
+  example = "tide.csv.write(folder .. \"/p.csv\", {\"a\"}, {{1}}, {comments = tide.experiment.provenance(arg)})"}
+define{name = "experiment.folder", args = "path", returns = "path", text = "Make a folder, and those above it, where they are not there.",
+  example = "tide.experiment.folder(folder .. \"/runs/first\")"}
+define{name = "experiment.table_text", args = "header, rows", returns = "string",
+  text = "Rows of cells in aligned columns under a header; all but the first column stand right.",
+  example = "tide.experiment.table_text({\"model\", \"loss\"}, {{\"NODE\", 0.5}, {\"ANODE\", 0.1}})"}
+define{name = "experiment.print_table", args = "header, rows", text = "Print experiment.table_text.",
+  example = "tide.experiment.print_table({\"seed\", \"loss\"}, {{1, 0.5}})"}
+define{name = "experiment.summary", args = "list", returns = "mean, smallest, largest", text = "Of a list of numbers; of an empty one nan, inf, -inf.",
+  example = "tide.experiment.summary{1, 2, 6}"}
+define{name = "experiment.draw", args = "pipeline, folder", returns = "list of paths",
+  text = "Draw the pictures of plots/PIPELINE.lua from the CSV files in a folder, into it; without gnuplot it says so and returns an empty list.",
+  example = "tide.experiment.draw(\"anode_spheres\", \"runs/anode/spheres\")", run = false}

@@ -1,0 +1,194 @@
+--- Pages of help() about subjects rather than functions; see tide.docs. `about` names the topic whose
+-- functions are listed below.
+
+local help = require "tide.help"
+
+help.topic "Guides"
+local function guide(entry)
+  entry.guide = true
+  help.define(entry)
+end
+
+guide{name = "recording",
+  text = [[How tide.grad, vjp, jvp, compile, gradcheck and odeint look at a function: they call it once with
+  symbolic tensors, which have shape and dtype but no values, and note each operation on tensors. What was
+  noted is then differentiated and run, without Lua.
+
+  Recorded is every operation on tensors, also on tensors that the function takes from outside (upvalues,
+  globals): when those change, later runs see it. What depends on parameters alone runs once per solve.
+
+  Random tensors are recorded too: tide.randn inside a compiled function draws anew at each run, inside a
+  field once per solve.
+
+  Constants are numbers: what x[1] of a concrete 1-D tensor, x:item() or a Lua variable gave while recording
+  stays that number. Keep a tensor instead: x:select(1, i), or a tensor of shape {}. Lua's math functions
+  take numbers only: write t:sin(), or tide.sin(t), for math.sin(t).
+
+  Lua's if and while see no values: choose with tide.where(c, a, b). A loop over i = 1, n runs while
+  recording and is unrolled.
+
+  Printing a value, or a field that no recording can express: tide.odeint(f, y0, t, {eager = true}) calls f
+  with concrete tensors at each evaluation (no gradient).
+
+  tide.compile records once for each structure, shape and dtype of its arguments; tide.grad records at each
+  call. tide.explain shows what was recorded.]],
+  example = "local a = tide.tensor(2)  local f = tide.compile(function(v) return a * v end)  a:copy_(tide.tensor(3))  f(tide.ones({2}))"}
+
+guide{name = "gradients", about = "Derivatives",
+  text = [[tide.grad(fn)(p, ...) differentiates the scalar fn(p, ...) by its first argument, a tensor or a
+  table of tensors (a model); further arguments are constants. tide.value_and_grad gives the value as well.
+  tide.stop_gradient(x) makes a constant of x. fn must return one number as a tensor: finish with :sum() or
+  :mean().
+
+  Several parameters: put them in a table, p = {a = ..., b = ...}; the gradient has the same keys.
+
+  Second derivatives: compositions work. Hessian times v: tide.jvp(tide.grad(fn), p, v), second result. Row
+  i of a Jacobian: the pullback of tide.vjp with a unit vector; column j: tide.jvp with one.
+
+  Through a solve: gradient = "direct" (the default) differentiates the steps that were taken, exactly;
+  "checkpoint" gives the same numbers with fewer states kept, for long solves; "adjoint" solves the adjoint
+  equation backwards in constant memory and is as accurate as its tolerances; "interpolated" is the same
+  with y from the recorded solve. Step sizes count as constants.
+
+  In doubt: tide.gradcheck(fn, p) compares with central differences in float64.]],
+  example = "select(2, tide.jvp(tide.grad(function(v) return (v * v * v):sum() end), x, tide.ones_like(x)))"}
+
+guide{name = "solvers", about = "Solving",
+  text = [[Start with the default, dopri5 at rtol = 1e-3, atol = 1e-6, and tighten rtol until the answer no
+  longer changes. "tsit5" is much the same; "dopri8" pays below 1e-8 (in float64); "bosh3" at loose
+  tolerances. float32 states allow rtol >= 1.2e-6: for more make y0 float64.
+
+  atol is what counts as zero: set it well below the size of the smallest part of y that matters; the error
+  of a step is compared with atol + rtol |y|. What is controlled is the error of each step; the error at the
+  end is often a few times larger.
+
+  Fixed steps, for models that shall cost the same each time: steps = K or step_size = h with "euler",
+  "midpoint", "rk4". Check that they are small enough: tide.ode.validity.
+
+  A change of the right-hand side at a known time: jumps = {t, ...}, or stops where only the time is to be
+  hit; a short pulse that a long step could pass unseen: max_step. A problem that needs very many steps
+  though its solution is smooth is stiff: help "stiff".
+
+  tide.ode.methods() lists all; a tableau of your own is a table {A =, b =, c =, b_error =, order =}.]],
+  example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order) end"}
+
+guide{name = "training", about = "Training",
+  text = [[tide.train{model =, data = {x =, y =}, optimizer =, loss =, batch =, epochs =} does the loop,
+  with progress, records and checkpoints. The loop by hand:
+
+  | local step = tide.compile(tide.value_and_grad(loss))
+  | local value, gradient = step(model, x, y)
+  | opt:step(gradient)
+
+  Learning rate: lr of the optimiser, 1e-3 for adam by default. When the loss jumps about, becomes NaN, or a
+  solve fails in the middle of a training, divide it by ten; when it falls slowly and smoothly, raise it.
+  Write it as 1e-3 in optim.adam(model, {lr = 1e-3}).
+
+  Losses: "mse" and "smooth_l1" for numbers, "cross_entropy" for int64 class labels 1..k against logits of
+  shape N,k.
+
+  Data: the first axis counts samples. Scale inputs to about 1: a field with large inputs needs many steps.
+
+  Evaluations per solve that grow with training: the flow becomes hard. augment > 0, weight_decay, a smaller
+  learning rate help.]],
+  example = "tide.train{model = model, data = data, optimizer = tide.optim.adam(model, {lr = 1e-2}), epochs = 1, quiet = true}.loss"}
+
+guide{name = "saving", about = "Files",
+  text = [[A model is a table of tensors: tide.save("m.npz", model) writes its weights, and
+  tide.nn.load(model, tide.load("m.npz")) puts them into a model built by the same code. The code itself is
+  not saved. .npz is read by NumPy, .safetensors by PyTorch and others, .npy holds one tensor.
+
+  A long training: checkpoint = "run.npz" among tide.train's options; the same script goes on where it was
+  killed, with the same bits. By hand, save {model = model, opt = opt:state()} and use nn.load and
+  opt:load_state.
+
+  Tables of results: tide.csv. Figures: fig:save("a.png"), with the script and the data beside it.
+
+  A file appears under its name whole or not at all; files are parsed, never executed.]],
+  example = "tide.save(folder .. \"/m.npz\", model)  tide.nn.load(model, tide.load(folder .. \"/m.npz\"))"}
+
+guide{name = "figures", about = "Plots",
+  text = [[tide.plot.line{x =, y =} and its kin return a figure; fig:save("a.png"), .svg or .pdf draws it
+  with gnuplot, fig:show() shows it here, fig:add{...} adds a series, tide.plot.panels{a, b, columns = 2}
+  puts figures side by side. Data are lists or 1-D tensors.
+
+  All options stand in one table: tide.plot.line{y = losses, ylog = true, xlabel = "epoch", title = "loss",
+  color = "blue", name = "adam"}. xlog, ylog, xrange, yrange, xticks, legend belong to the axes: help
+  "plot.figure".
+
+  Means over seeds: plot.band{runs = ...}; flows in the plane: plot.trajectories, plot.field; a matrix:
+  plot.image.]],
+  example = "tide.plot.line{y = {1, 0.1, 0.01}, ylog = true, xlabel = \"epoch\"}"}
+
+guide{name = "reproducibility",
+  text = [[tide.seed(n) sets the generator of all random numbers: the same seed gives the same numbers with
+  any number of threads. The option seed of a call (tide.randn, nn.linear, data.spheres, ...) uses numbers
+  of its own and leaves the generator alone. tide.train orders its batches by its own seed, 1 unless told
+  otherwise.
+
+  Results repeat bit for bit on one machine with the same seed and do not depend on the number of threads.
+  Another processor may differ in the last bits, and training amplifies that: TIDE_ISA=generic or avx2 makes
+  machines more alike.
+
+  A training that goes on from a checkpoint gives the bits of one that ran in one go.
+
+  tide.experiment.provenance writes command, commit and engine into the head of a result file.]],
+  example = "tide.seed(1)  local a = tide.randn({2})  tide.seed(1)  assert(tide.randn({2})[1] == a[1])"}
+
+guide{name = "numbers",
+  text = [[Tensors are float32 unless told otherwise: {dtype = "float64"} in calls that make them,
+  x:to("float64") afterwards. float32 with float64 gives float64; numbers never change a dtype. Axes,
+  indices and class labels count from 1, negative ones from the end.
+
+  Lua's own numbers are float64. x[1] of a 1-D tensor, and x:item(), give such a number: 0.1 in float32 is
+  0.10000000149011612 then, as print shows. The prompt shows a number that a float32 holds exactly by the
+  digits that tell it from other float32 numbers: 0.1. "%.17g" shows all.
+
+  Tensors print with 4 decimals, all entries alike: fixed where no entry would show as zero, else in powers
+  of ten. Fewer than 1000 elements stand there whole, of more the ends. tide.set_print{precision = 8,
+  threshold = math.huge} changes that.
+
+  NaN is a number that equals nothing, itself neither: x:ne(x) finds it. Integers wrap around at 2^63.]],
+  example = "tide.tensor({0.1}, {dtype = \"float64\"})[1] == 0.1"}
+
+guide{name = "speed",
+  text = [[Compile what runs often: tide.compile(tide.value_and_grad(loss)) records once; tide.train does. A
+  loop of many small operations on concrete tensors pays Lua's price for each.
+
+  One solve of a batch beats a loop over samples. Looser tolerances and fewer output times cost less;
+  stats.nfe counts evaluations.
+
+  tide.explain(fn, ...) shows operations and bytes of each part. tide.threads(n) sets the threads,
+  TIDE_THREADS at the start; small batches use one. tide.set_matmul_precision("high") trades bits of float32
+  products for speed on processors that have bfloat16.
+
+  Memory: gradient = "checkpoint" or "adjoint" keeps fewer states of a solve; a smaller batch; tide.memory()
+  tells what is in use.
+
+  Many runs: tide.jobs.run, one process each.]],
+  example = "tide.explain(tide.value_and_grad(loss), model, x, y)"}
+
+guide{name = "errors",
+  text = [[Messages and what helps.
+
+  "NaN or Inf": the field gave no finite number. At the first evaluation: look at the inputs and parameters
+  (log, sqrt or division of values <= 0; weights already NaN). Later, with fixed steps: the steps are too
+  long, the solution grows without bound, or the field is undefined there. In training: a smaller learning
+  rate; the weights have diverged. A root or a norm at 0 has no finite slope: add a small number inside.
+
+  "step size underflow": no step is small enough: a jump or a pole of the field, a tolerance below what
+  float32 holds (make y0 float64), or weights that diverged.
+
+  "too many steps": a stiff problem (help "stiff"), a span far longer than the time scale of the field, or
+  tolerances tighter than needed. Raise max_steps only when stats of a shorter span show that it is just
+  long.
+
+  "symbolic" tensor: a value was asked for while recording (item, if, print): help "recording".
+
+  shape or dtype errors: the message names both shapes. A target {n} against a prediction {n, 1} wants
+  reshape{n, 1}; labels want int64 from 1.
+
+  "unknown option": a misspelt key; the message lists the valid ones.
+
+  "out of memory": help "memory". "interrupted": Ctrl-C.]],
+  example = "select(2, pcall(tide.odeint, function(t, u) return u end, x, {0, 1}, {rtoll = 1e-3}))"}

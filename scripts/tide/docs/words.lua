@@ -1,0 +1,155 @@
+--- What people call things, for the search of help(): rows {words, words, ..., see = names of entries, best
+-- first, text = what to say}.
+--
+-- A row answers when all words of one of its texts are asked for. `absent` is a function: the row counts
+-- only while it returns true, that is as long as Tide does not have the thing; its text says so and names
+-- the nearest that there is.
+
+local function lacks(module, name)
+  return function() return (require "tide")[module][name] == nil end
+end
+
+local function lacks_implicit()
+  for _, method in ipairs(require("tide").ode.methods()) do
+    if method.implicit then return false end
+  end
+  return true
+end
+
+return {
+  -- derivatives
+  {"gradient", "derivative", "differentiate", "autograd", "autodiff", "backward", "backprop",
+    "backpropagation", see = {"gradients", "tide.grad", "tide.value_and_grad", "tide.vjp"}},
+  {"hessian", "second derivative", "second order", "hvp", "curvature", see = {"gradients", "tide.grad",
+    "tide.jvp", "tide.vjp"},
+    text = [[There is no function for a Hessian: derivatives compose. Hessian times v:
+      tide.jvp(tide.grad(fn), p, v), the second result.]]},
+  {"jacobian", see = {"tide.vjp", "tide.jvp", "crossing.jacobians", "gradients"},
+    text = [[Rows come from tide.vjp, columns from tide.jvp; crossing.jacobians gives small ones whole, a
+      matrix per sample.]]},
+  {"adjoint", "backsolve", see = {"gradients", "tide.odeint"}},
+  {"detach", "no grad", "freeze", "frozen", "requires grad", "constant", see = {"tide.stop_gradient",
+    "gradients", "recording"}},
+  {"gradient clipping", "clip gradient", see = {"training", "tree.map", "tide.value_and_grad",
+    "optimiser:step"},
+    text = [[There is no option for it: scale the gradient with tide.tree.map between tide.value_and_grad
+      and opt:step.]]},
+  {"jit", "trace", "tape", "symbolic", "graph", "compile", "record", see = {"recording", "tide.compile",
+    "tide.explain"}},
+  {"condition", "branch", "mask", "piecewise", "while loop", see = {"tide.where", "recording", "tide.gt"}},
+  -- solving
+  {"stiff", "stiffness", "implicit", "bdf", "radau", "rosenbrock", "backward euler", "newton", absent =
+    lacks_implicit, see = {"solvers", "errors", "ode.methods", "tide.odeint"},
+    text = [[The methods of this version are explicit: a stiff problem costs them very many small steps.
+      Rescale it or its time, loosen atol of parts that do not matter, or raise max_steps when it is only
+      a little stiff.]]},
+  {"stiff", "stiffness", "implicit", see = {"solvers", "ode.methods", "tide.odeint", "errors"}},
+  {"event", "terminal", "root finding", "zero crossing", "stop condition", absent = lacks("ode", "event"),
+    see = {"solvers", "tide.odeint"},
+    text = [[Events are not in this version: ask for closely spaced output times and look for the change
+      of sign, or solve in pieces, each from the last state of the one before.]]},
+  {"tolerance", "rtol", "atol", "error control", "accuracy solver", see = {"solvers", "tide.odeint"}},
+  {"step size", "time step", "dt", "fixed step", see = {"tide.odeint", "solvers", "step_adaption.new"}},
+  {"underflow", "step size underflow", "too many steps", "max steps", see = {"errors", "solvers",
+    "tide.odeint"}},
+  {"runge kutta", "integrator", "solver", "method", "ode solver", "tableau", see = {"solvers",
+    "ode.methods", "tide.odeint"}},
+  {"discontinuity", "jump", "pulse", "kick", "forcing", see = {"tide.odeint", "solvers"}},
+  {"dense output", "interpolate", "interpolation", see = {"tide.odeint", "solvers"}},
+  {"sde", "stochastic differential", "brownian", "dde", "delay", "dae", "pde", see = {"tide.odeint",
+    "solvers"},
+    text = [[Tide solves ordinary differential equations; a PDE works once space is discretised, a
+      constraint once it is differentiated away.]]},
+  {"cnf", "normalizing flow", "normalising flow", "divergence", "hutchinson", absent = lacks("ode",
+    "divergence"), see = {"tide.jvp", "tide.vjp", "tide.odeint"},
+    text = [[There is no ready divergence in this version: tide.jvp of the field with unit vectors (exact)
+      or random ones (Hutchinson) gives it.]]},
+  {"nfe", "function evaluation", "statistics", "stats", see = {"tide.odeint", "ode.totals", "tide.train"}},
+  -- models and training
+  {"learning rate", "lr", see = {"optim.adam", "optim.sgd", "training", "tide.train"}},
+  {"schedule", "scheduler", "warmup", "annealing", "learning rate decay", see = {"training", "optim.sgd",
+    "optim.adam", "tide.train"}},
+  {"optimizer", "optimiser", "optimise", "optimize", "minimize", "minimise", "lbfgs", see = {"optim.adam",
+    "optim.sgd", "optim.adamw", "optim.rmsprop", "training"}},
+  {"regularisation", "regularization", "weight decay", "l2", see = {"optim.adamw", "optim.adam",
+    "optim.sgd"}},
+  {"batch", "minibatch", "mini batch", "data loader", "dataloader", "batch size", see = {"tide.train",
+    "tide.evaluate", "tensor:take"}},
+  {"loss", "criterion", "objective", "cost", see = {"tide.mse", "tide.cross_entropy", "tide.smooth_l1",
+    "training"}},
+  {"accuracy", "metric", "validation", "evaluate", see = {"tide.evaluate", "tide.train", "ode.validity"}},
+  {"train", "fit", "epoch", "training loop", see = {"training", "tide.train", "tide.value_and_grad"}},
+  {"dropout", absent = lacks("nn", "dropout"), see = {"tide.rand", "tide.where", "optim.adamw"},
+    text = [[There is no dropout layer: weight_decay regularises, and a mask tide.rand(shape):ge(0.5)
+      times 2 x does what dropout does. Inside a field noise would make the solver's work harder.]]},
+  {"batch norm", "batchnorm", "layer norm", "group norm", "normalisation", "normalization", absent =
+    lacks("nn", "layer_norm"), see = {"tide.mean", "tide.var", "nn.chain"},
+    text = "There is no normalisation layer: a function in nn.chain with x:mean, x:var does it."},
+  {"attention", "transformer", "lstm", "gru", "rnn", "recurrent", "embedding", "pooling", "max pool", see
+    = {"nn.chain", "nn.mlp", "nn.conv2d", "tide.one_hot"},
+    text = [[There is no such layer. A model is any table of tensors with a function over them; nn.chain
+      takes functions as layers.]]},
+  {"neural ode", "node", "anode", "augment", see = {"nn.odenet", "nn.odeblock", "nn.augment",
+    "nn.conv_odenet"}},
+  {"parameter", "number of parameters", "weights", "summary", see = {"nn.parameters", "nn.count"}},
+  {"initialisation", "initialization", "init", "xavier", "kaiming", see = {"nn.linear", "nn.mlp",
+    "nn.odenet"}},
+  {"activation", "nonlinearity", "relu", "gelu", "elu", see = {"nn.activation", "tide.relu", "tide.tanh"}},
+  -- files
+  {"save model", "load model", "save", "store", "weights", "state dict", "pickle", "export",
+    "load weights", see = {"saving", "tide.save", "nn.load", "tide.load" }},
+  {"checkpoint", "resume", "restart", "continue training", see = {"saving", "tide.train",
+    "optimiser:state", "tide.odeint"}},
+  {"numpy", "torch", "pytorch", "jax", "python", "npy", "npz", "safetensors", see = {"saving",
+    "tide.load", "tide.save"}},
+  {"csv", "spreadsheet", "pandas", "table of results", see = {"csv.read", "csv.writer", "csv.write"}},
+  {"image", "png", "picture", see = {"tide.load", "tide.save", "plot.image"}},
+  {"dataset", "data set", "download", "mnist", "cifar", see = {"data.names", "data.mnist", "data.cifar10",
+    "data.spheres"}},
+  -- tensors
+  {"gather", "fancy index", "index select", "select rows", "permutation", "shuffle", see = {"tensor:take",
+    "tensor:slice", "tide.randperm"}},
+  {"slice", "part of axis", "subset", "crop", "submatrix", see = {"tensor:slice", "tensor:take"}},
+  {"concatenate", "concat", "append", "join", "hstack", "vstack", see = {"tide.cat", "tide.stack"}},
+  {"unsqueeze", "squeeze", "expand dims", "view", "resize", "repeat", "tile", see = {"tensor:reshape",
+    "tensor:broadcast_to"}},
+  {"matrix product", "matrix multiply", "dot", "dot product", "mm", "bmm", "einsum", "outer product",
+    "inner product", see = {"tensor:matmul"}},
+  {"inverse", "linear system", "eigenvalue", "svd", "cholesky", "qr", "linear algebra", see =
+    {"crossing.determinant", "crossing.singular_values", "tensor:matmul"},
+    text = [[There is no linear algebra beyond products, and of small matrices determinant and singular
+      values.]]},
+  {"std", "standard deviation", "variance", see = {"tide.var", "tide.sqrt"}},
+  {"norm", "euclidean", "distance", see = {"tide.square", "tide.sum", "tide.sqrt"},
+    text = "The Euclidean norm is x:square():sum():sqrt()."},
+  {"clip", see = {"tide.clamp", "tide.maximum"}},
+  {"label", "class", "one based", "index from", see = {"numbers", "tide.cross_entropy", "tide.one_hot"}},
+  {"double", "float64", "dtype", "single precision", "double precision", "float16", "half", "cast",
+    "convert", see = {"numbers", "tensor:to", "tide.tensor"}},
+  {"print", "digits", "format", "display", "show tensor", see = {"tide.set_print", "numbers",
+    "tensor:item"}},
+  -- random numbers, speed, failures
+  {"seed", "random", "reproducible", "deterministic", "repeatable", "noise", see = {"reproducibility",
+    "tide.seed", "tide.randn", "tide.rand"}},
+  {"gpu", "cuda", "device", "tpu", "accelerator", "metal", see = {"speed", "tide.threads",
+    "tide.set_matmul_precision"},
+    text = [[Tide computes on the processor, with all its cores and vector instructions; there are no
+      devices to choose.]]},
+  {"thread", "core", "cpu", "parallel", "multiprocessing", see = {"tide.threads", "jobs.run", "speed"}},
+  {"slow", "fast", "speed", "performance", "profile", "flops", see = {"speed", "tide.explain",
+    "tide.threads", "tide.set_matmul_precision"}},
+  {"memory", "out of memory", "leak", see = {"tide.memory", "speed", "tide.odeint", "tensor:close"}},
+  {"nan", "inf", "infinite", "not finite", "diverge", "explode", "overflow", see = {"errors", "training",
+    "tide.odeint", "tide.train"}},
+  {"error", "message", "fail", "remedy", "debug", "crash", see = {"errors"}},
+  -- figures and tools
+  {"plot", "figure", "draw", "chart", "curve", "gnuplot", see = {"figures", "plot.line", "plot.scatter",
+    "figure:save", "figure:show"}},
+  {"phase portrait", "vector field", "quiver", "stream", see = {"plot.field", "plot.trajectories",
+    "odenet:trajectory"}},
+  {"histogram", "heatmap", "contour", "colormap", see = {"plot.image", "plot.bin", "plot.palettes"}},
+  {"progress bar", "tqdm", see = {"progress.new", "meter:update"}},
+  {"command line", "argument", "argparse", "script option", see = {"experiment.parse"}},
+  {"interrupt", "ctrl c", "stop run", see = {"repl", "tide.train"}},
+  {"history", "completion", "prompt", "multi line", see = {"repl"}},
+}

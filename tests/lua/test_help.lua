@@ -1,0 +1,175 @@
+-- help: the search, values, names without a value, pages, where it exists.
+
+local tide = require "tide"
+local check = require "check"
+local complete = require "tide.complete"
+local help = require "tide.help"
+local repl = require "tide.repl"
+local search = require "tide.help_search"
+
+local tests = {}
+
+local function has(text, ...)
+  for _, words in ipairs{...} do
+    if not text:find(words, 1, true) then error(("%s\n  lacks: %s"):format(text, words), 2) end
+  end
+  return text
+end
+
+local function lacks(text, words)
+  if text:find(words, 1, true) then error(("%s\n  should not hold: %s"):format(text, words), 2) end
+end
+
+tests["words that people ask for find something useful"] = function()
+  local rows = {
+    {"stiff", "ode.methods"}, {"learning rate", "optim.adam", "lr = 0.001: learning rate", "training"}, {"events", "tide.odeint"},
+    {"hessian", "tide.jvp(tide.grad(fn), p, v)", "tide.grad"}, {"save model", "tide.save", "nn.load"},
+    {"jacobian", "tide.vjp", "tide.jvp", "crossing.jacobians"}, {"dropout", "no dropout layer", "tide.rand"},
+    {"gpu", "computes on the processor", "tide.threads"}, {"batch", "tide.train", "batch = 64"},
+    {"checkpoint", "saving", "tide.train", "optimiser:state"}, {"seed", "tide.seed(n)", "reproducibility"},
+    {"plot", "plot.line", "figures"}, {"adjoint", "gradients", "tide.odeint"}, {"nan", "errors", "finite"},
+    {"resume training", "tide.train"}, {"tolerance", "rtol = 0.001", "solvers"}, {"how do I load weights", "nn.load"},
+    {"step size underflow", "errors", "tide.odeint"}, {"progress bar", "progress.new"}, {"matrix product", "tensor:matmul"},
+    {"momentum", "optim.sgd"}, {"command line options of a script", "experiment.parse"}, {"vector field", "plot.field"},
+    {"interpolation", "tide.odeint"}, {"number of parameters", "nn.count"}, {"detach", "tide.stop_gradient"},
+    {"print digits", "tide.set_print"}, {"mini batches", "tide.train"}, {"part of an axis", "tensor:slice"},
+  }
+  for _, row in ipairs(rows) do
+    local text = help.answer(row[1])
+    has(text, table.unpack(row, 2))
+    lacks(text, "no help for")
+  end
+end
+
+tests["words in any order, singular or plural, and with slips"] = function()
+  assert(help.answer("rate learning") == help.answer("learning rate"))
+  assert(help.answer("event") == help.answer("events"))
+  assert(help.answer("Saving models") == help.answer("save model"))
+  has(help.answer("jacobain"), 'no help for "jacobain" (did you mean "jacobian"?)', "tide.vjp")
+  has(help.answer("odeitn"), 'did you mean "odeint"', "rtol = 0.001")
+  has(help.answer("qwfpgj zxcvb"), 'no help for "qwfpgj"', "help() lists what there is")
+  has(help.answer(""), "help() lists")
+  has(help.answer("the of"), "help() lists")
+  for a, b in pairs{training = "train", stiffness = "stiff", saving = "save", plots = "plotting", batches = "batch", axes = "axes"} do
+    assert(search.stem(a) == search.stem(b), a)
+  end
+  for _, word in ipairs{"lr", "bias", "status", "loss", "axis"} do assert(search.stem(word):sub(1, 3) == word:sub(1, 3)) end
+end
+
+tests["a message that was pasted finds its remedy"] = function()
+  has(help.answer("tide.odeint: NaN or Inf in f at t = 0.3 (h = 0.1, step 7)"), "errors", "finite")
+  has(help.answer("odeint: too many steps at t = 4.31, h = 1e-9"), "errors", "too many steps")
+end
+
+tests["an exact name shows its entry, a topic its page"] = function()
+  has(help.answer("tide.train"), "tide.train(opts) -> history", "options:")
+  lacks(help.answer("tide.train"), "see also")
+  has(help.answer("Solving"), "Start with the default", "ode.initial_step(f")
+  assert(help.answer("training") == help.answer("Training"))
+  has(help.answer("recording"), "x:select(1, i)", "tide.where", "once per solve")
+  has(help.answer("nn"), "nn.linear(n_in", "nn.odenet")
+  has(help.answer("tide.experiment"), "experiment.parse(")
+  has(help.answer("string.rep"), "lua.org/manual/5.4")
+end
+
+tests["what people call things names entries that exist, and nothing that Tide has is called missing"] = function()
+  local names, phrases = {}, 0
+  for _, entry in ipairs(help.entries()) do names[entry.name] = true end
+  for _, row in ipairs(require "tide.docs.words") do
+    for _, name in ipairs(row.see) do assert(names[name], "tide.docs.words: no entry " .. name) end
+    for _, phrase in ipairs(row) do
+      phrases = phrases + 1
+      lacks(help.answer(phrase), "no help for")
+    end
+    assert(not row.absent or row.text and type(row.absent()) == "boolean")
+  end
+  assert(phrases > 150)
+  local ode = tide.ode
+  local before = rawget(ode, "event")
+  ode.event = function() end
+  local text = help.answer("events")
+  ode.event = before
+  lacks(text, "Events are not in this version")
+end
+
+tests["values: what they are, their shapes, parameters and methods"] = function()
+  local model = tide.nn.odenet{dim = 2, seed = 1}
+  local text = help.answer(model)
+  has(text, "1253 values in 8 tensors", "block.field.layers[1].weight  float32 {32, 3}", "odenet:trajectory", 'help "nn.odenet"')
+  has(help.answer(model.block), "nn.odeblock", "odeblock:trajectory")
+  has(help.answer(tide.zeros({2, 0})), "tensor float32 {2, 0}: 0 elements", "tensor:reshape", "logsumexp")
+  has(help.answer(tide.optim.adam(model)), "optimiser:step", "optimiser:load_state")
+  has(help.answer(tide.plot.line{y = {1, 2}}), "figure:save")
+  has(help.answer(12), "the integer 12")
+  has(help.answer(0 / 0), "nan")
+  has(help.answer(0.1), "0.1")
+  has(help.answer(true), "true")
+  has(help.answer(nil), "the value is nil")
+  has(help.answer({}), "empty table")
+  has(help.answer({1, 2, a = 3}), "[1] to [2], a")
+  has(help.answer({w = tide.ones{2}}), "1 tensor, 2 values", "w  float32 {2}")
+  has(help.answer(print), "print is a function of Lua")
+  has(help.answer(function(a, b, ...) return a, b, ... end), "function(a, b, ...), defined at", "test_help.lua")
+  has(help.answer(coroutine.create(print)), "suspended")
+  has(help.answer(io.stdout), "file (")
+  local closed = tide.ones{2}
+  closed:close()
+  has(help.answer(closed), "closed")
+  has(help.answer(setmetatable({1}, {__name = "thing", __index = error})), "a thing")
+  has(help.answer(setmetatable({}, {__tostring = error})), "empty table")
+  has(help.answer(tide), "modules in tide: ", "experiment", "jobs")
+  assert(help.answer(tide.nn) == help.answer("nn") or help.answer("nn"):find(help.answer(tide.nn), 1, true))
+  tide.grad(function(x)
+    has(help.answer(x), "symbolic")
+    return x:sum()
+  end)(tide.ones{2})
+end
+
+tests["?name explains the value; of a name without one it says so"] = function()
+  local env = {model = tide.nn.linear(2, 3), text = "odeint", tide = tide, count = 3, list = {{a = 1}}}
+  local function about(asked) return repl.about(asked, env, 80) end
+  has(about("model"), "9 values")
+  has(about("model.weight"), "tensor float32 {3, 2}")
+  has(about("list[1]"), "keys: a")
+  has(about("text"), 'a string of 6 bytes: "odeint"')
+  has(about("count"), "the integer 3")
+  has(about("tide.odeint"), "rtol = 0.001")
+  has(about("model:nothing"), "model:nothing is nil")
+  has(about("model.wieght"), 'model.wieght is nil (did you mean "weight"?)')
+  has(about("cuont"), 'cuont is nil (did you mean "count"?)')
+  has(about("odeint"), "tide.odeint(f, y0, t, opts)")
+  lacks(about("odeint"), "is nil")
+  has(about("tide.csv"), "csv.read")
+  has(about("learning rate"), "optim.adam")
+  has(about("string.rep"), "Lua 5.4")
+end
+
+tests["TAB inside help completes names"] = function()
+  has(table.concat(select(2, complete.find('help "odei', {})), " "), "odeint")
+  has(table.concat(select(2, complete.find("help('nn.conv_", {})), " "), "nn.conv_odenet")
+end
+
+-- What a program printed, and whether it ended well.
+local function output_of(command)
+  local pipe = io.popen(command .. " 2>&1")
+  local text = pipe:read("a")
+  return text, pipe:close()
+end
+
+local program = arg and arg[-1] or "tide"
+
+tests["help and tide are there under -e, in scripts as tide.help, and go to no script"] = function()
+  local own = tide.core.exists("tide") == "file" and "./tide" or program
+  if not tide.core.exists(own) then return end
+  has(output_of(own .. [[ -e 'help "odeint"' ]]), "tide.odeint(f, y0, t, opts)")
+  has(output_of(own .. [[ -e 'help(nil)' ]]), "the value is nil")
+  has(output_of(own .. [[ -e 'help()' ]]), "Making tensors", "experiment.parse")
+  has(output_of(own .. [[ -e 'print(tide.ones({2})) help(tide.seed)' ]]), "tensor float32 {2}", "tide.seed(n)")
+  check.in_folder(function(folder, write)
+    write("a.lua", "print(help, tide) local t = require 'tide' t.help('seed') t.help(t.csv)")
+    local text = has(output_of(("%s -e 'x = 1' %s/a.lua"):format(own, folder)), "nil\tnil", "tide.seed(n)", "csv.read")
+    lacks(text, "error")
+  end)
+end
+
+return tests
