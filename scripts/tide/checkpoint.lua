@@ -1,5 +1,5 @@
---- What a training leaves behind so that it can go on after a kill: an ordinary file of tensors (.npz, whose checksums are verified when it is read,
--- or .safetensors), replaced whole or not at all.
+--- What a training leaves behind so that it can go on after a kill: an ordinary file of tensors (.npz or .safetensors), replaced whole or not at
+-- all, with a checksum over everything in it, which is verified before anything is used.
 --
 -- tide.train writes and reads it; tide.load opens it like any other: .model holds the weights by name, for nn.load.
 
@@ -11,7 +11,7 @@ local tree = require "tide.tree"
 local M = {}
 local raise = core.raise
 
-local VERSION = 1
+local VERSION = 2 -- 1 had no checksum
 
 -- ---- Lua values as tensors ----
 
@@ -135,11 +135,23 @@ end
 --- write(path, s): s = {model =, optimizer =, adaption = or nil, settings = flat table of what must agree, config = text or nil, run = flat table of
 -- where the training stands, history =}; for read also total, the iterations asked for.
 function M.write(path, s)
-  core.save(path, {
+  local contents = {
     version = core.tensor_from(VERSION, "int64"), model = tensors_only(s.model), optimizer = s.optimizer:state(),
     adaption = s.adaption and s.adaption:state(), settings = M.text(M.words(s.settings)), config = M.text(s.config), run = M.pack(s.run),
     history = M.columns(s.history), generator = core.tensor_from({core.rng_state()}, "int64"),
-  })
+  }
+  contents.checksum = core.tensor_from(core.checksum(contents), "int64")
+  core.save(path, contents)
+end
+
+local function scalar(x) return tree.is_tensor(x) and x:numel() == 1 and x:item() end
+
+-- Is the checksum that of the rest? (A name that save would refuse is damage, too.)
+local function is_whole_file(saved)
+  local stated = scalar(saved.checksum)
+  saved.checksum = nil
+  local ok, sum = pcall(core.checksum, saved)
+  return ok and sum == stated
 end
 
 --- read(path, s) -> run, records: puts everything back into model, optimizer, adaption and the default generator; nil when there is no file. A file of
@@ -150,10 +162,10 @@ function M.read(where, path, s)
   local function refuse(why)
     raise(("%s: the checkpoint \"%s\" %s; remove it to start anew, or give another name"):format(where, path, why))
   end
-  if not tree.is_tensor(saved) and tree.is_tensor(saved.version) and saved.version:item() ~= VERSION then
-    refuse(("has the format %s, this program reads %d"):format(saved.version:item(), VERSION))
-  end
-  if tree.is_tensor(saved) or not (saved.version and saved.model and type(saved.optimizer) == "table" and type(saved.run) == "table"
+  if tree.is_tensor(saved) or not scalar(saved.version) then refuse("was not written by tide.train") end
+  if scalar(saved.version) ~= VERSION then refuse(("has the format %s, this program reads %d"):format(scalar(saved.version), VERSION)) end
+  if not is_whole_file(saved) then refuse("is damaged: its checksum is not that of its contents") end
+  if not (saved.version and saved.model and type(saved.optimizer) == "table" and type(saved.run) == "table"
     and saved.run.iteration and saved.generator) then
     refuse("was not written by tide.train")
   end

@@ -1,6 +1,7 @@
 -- Checkpoints of tide.train: a training that was cut off anywhere goes on with the same bits; files of other trainings are refused.
 local check = require "check"
 local tide = require "tide"
+local checkpoint = require "tide.checkpoint"
 local files = require "tide.files"
 local nn = tide.nn
 
@@ -180,7 +181,7 @@ tests["files of other trainings are refused, and nothing changes"] = function()
     local future = tide.load(path)
     future.version = tide.tensor(7, {dtype = "int64"})
     tide.save(folder .. "/future.npz", future)
-    refused("has the format 7, this program reads 1", adam, nil, {checkpoint = folder .. "/future.npz"})
+    refused("has the format 7, this program reads 2", adam, nil, {checkpoint = folder .. "/future.npz"})
     local bytes = files.read(path)
     write("cut.npz", bytes:sub(1, -100))
     refused("cut.npz", adam, nil, {checkpoint = folder .. "/cut.npz"})
@@ -193,6 +194,73 @@ tests["files of other trainings are refused, and nothing changes"] = function()
     check.fails("belongs to a training with an adaption, this one is without", train, 1, adam, nil, {checkpoint = path})
     check.fails("of another adaption: it has mix=3 rule=steady", train, 1, adam, adaptions.stated, {checkpoint = path})
     check.fails("this is not a state that adaption:state() returned", function() adaptions.steady():load_state{} end)
+  end)
+end
+
+-- Every byte of a checkpoint is changed in turn: the file is refused, or it goes on with the same bits.
+tests["one bit wrong anywhere: refused, or the same bits"] = function()
+  check.in_folder(function(folder, write)
+    for _, extension in ipairs{"npz", "safetensors"} do
+      local path, mutant = folder .. "/a." .. extension, "m." .. extension
+      local s = {settings = {seed = 5}, config = "c", total = 12, history = {{iteration = 1, loss = 0.5}}, run = {iteration = 1, stopped = false}}
+      s.model = nn.linear(2, 2, {seed = 1})
+      s.optimizer = adam(s.model)
+      checkpoint.write(path, s)
+      local bytes, refused = files.read(path), 0
+      local function state() return {model = s.model, optimizer = s.optimizer:state(), generator = tide.tensor({tide.core.rng_state()}, {dtype = "int64"})} end
+      local function fresh()
+        s.model = nn.linear(2, 2, {seed = 1})
+        s.optimizer = adam(s.model)
+        tide.seed(1)
+      end
+      fresh()
+      local run, records = checkpoint.read("test", path, s)
+      local whole = state()
+      for i = 1, #bytes do
+        write(mutant, bytes:sub(1, i - 1) .. string.char(bytes:byte(i) ~ (1 << i % 8)) .. bytes:sub(i + 1))
+        fresh()
+        local ok, run_again, records_again = pcall(checkpoint.read, "test", folder .. "/" .. mutant, s)
+        if not ok then
+          refused = refused + 1
+          s.model = nn.linear(2, 2, {seed = 1})
+        else
+          same_bits(whole, state(), ("%s byte %d"):format(extension, i))
+          assert(run_again.iteration == run.iteration and run_again.stopped == run.stopped and records_again[1].loss == records[1].loss)
+        end
+      end
+      assert(refused > 0.8 * #bytes, ("%s: %d of %d refused"):format(extension, refused, #bytes))
+    end
+  end)
+end
+
+-- The process ends in place of its n-th system call, for every n: the old checkpoint is there or the new one.
+tests["killed at every system call: old or new, never mixed"] = function()
+  if not tide.core.exists("./tide") then return "skip: ./tide is not built" end
+  check.in_folder(function(folder, write)
+    write("train.lua", [=[
+local tide = require "tide"
+local model = tide.nn.linear(2, 1, {seed = 1})
+if arg[3] then tide.core.calls_inject{die_at = tonumber(arg[3])} end
+tide.train{model = model, data = {x = tide.ones{6, 2}, y = tide.ones{6, 1}}, optimizer = tide.optim.adam(model), iterations = tonumber(arg[2]), batch = 3,
+  quiet = true, checkpoint = arg[1]}
+]=])
+    local path, seen, kills = folder .. "/a.npz", {}, 0
+    local function run(iterations, die_at)
+      return files.run(("./tide %s %s %d %s"):format(files.quote(folder .. "/train.lua"), files.quote(path), iterations, die_at or ""))
+    end
+    assert(run(2))
+    local old = files.read(path)
+    for n = 0, 100 do
+      local ok, _, status = run(4, n)
+      local iteration = tide.load(path).run.iteration:item()
+      assert(iteration == 2 or iteration == 4, iteration)
+      seen[iteration] = true
+      if ok then break end
+      assert(status == 128 + 9, status)
+      kills = kills + 1
+      write("a.npz", old)
+    end
+    assert(seen[2] and seen[4] and kills > 8, kills)
   end)
 end
 
