@@ -108,6 +108,8 @@ def expressions(s):
 def locals_stay(s):
     expect(s.line("local a, b = 3, 4"), "")
     expect(s.line("a * b"), "12")
+    expect(s.line("local c = 5; c + 1"), "6")
+    expect(s.line("c"), "5")
 
 
 def multi_line(s):
@@ -126,6 +128,7 @@ def errors(s):
     contains(s.line("local function f() error({1}) end f()"), "in local 'f'")
     contains(s.line("x = = 1"), "unexpected symbol")
     contains(s.line("nothing.field"), "nil value")
+    expect(s.line("qqqq()"), "input:1: attempt to call a nil value (global 'qqqq')")
     expect(s.line("1"), "1")
 
 
@@ -235,6 +238,12 @@ def helping(s):
     contains(s.line("help(nil)"), "the value is nil")
     contains(s.line("help learning rate"), "optim.adam")
     contains(s.line("? learning rate"), "optim.adam")
+    s.line("opt = optim.adam(net)")
+    contains(s.line("?opt"), "optimiser:step")
+    contains(s.line("?opt.lr"), "0.001")
+    s.send("opt.weight_d\t")
+    s.wait("ecay")
+    expect(s.line(""), "0")
     contains(s.line("odeint(1)"), "did you mean tide.odeint?")
     contains(s.line("nett.block"), "did you mean net?")
 

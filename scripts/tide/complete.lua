@@ -1,7 +1,7 @@
 --- Completion of names at the prompt.
 --
 -- Completing calls no function of the user: paths such as a.b[1].c are followed with raw access, through tables in __index and the
--- table `methods` of a metatable, which our userdata publish because their __index is a function.
+-- tables `methods` and `fields` (whose keys alone count) of a metatable, which our objects publish because their __index is a function.
 
 local core = require "tide.core"
 local help = require "tide.help"
@@ -131,6 +131,15 @@ local function add_fields(found, value, prefix, only_functions)
   end
 end
 
+-- Names that an object takes as fields without holding them.
+local function add_published(found, value, prefix)
+  local meta = debug.getmetatable(value)
+  local fields = type(meta) == "table" and rawget(meta, "fields")
+  for name in next, type(fields) == "table" and fields or {} do
+    if type(name) == "string" and starts_with(name, prefix) then found[name] = true end
+  end
+end
+
 local function list_folder(dir)
   return core.listdir(dir == "" and "." or dir) or {}
 end
@@ -201,6 +210,7 @@ function complete.find(line, env)
     local path = complete.path(object)
     local value = path and complete.follow(path, env)
     if value ~= nil then add_fields(found, value, typed, separator == ":") end
+    if value ~= nil and separator == "." then add_published(found, value, typed) end
     for _, name in ipairs(separator == "." and help.names(value) or {}) do -- also what loads on first use
       if starts_with(name, typed) then
         found[name] = nil

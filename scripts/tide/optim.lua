@@ -221,7 +221,7 @@ local function class(kind)
     if name:sub(1, 1) ~= "_" then fields[#fields + 1] = name end
   end
   return {
-    __name = "optimiser", methods = methods,
+    __name = "optimiser", methods = methods, fields = kinds[kind].spec,
     __index = function(self, key)
       if methods[key] then return methods[key] end
       if not kinds[kind].spec[key] then raise(("optim.%s: %s"):format(kind, options.unknown("field", key, fields))) end

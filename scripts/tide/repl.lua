@@ -29,6 +29,21 @@ local function is_quiet(text)
   return text:find(";%s*$") ~= nil and load("return " .. text .. "]") == nil
 end
 
+-- Statements and an expression behind them, "x = 3; x": a chunk that runs them and returns its values, or nil. By itself Lua would wait
+-- for more.
+local function with_value(text, env)
+  local from = #text + 1
+  for _ = 1, 20 do
+    from = text:sub(1, from - 1):find("[;\n][^;\n]*$")
+    if not from then return nil end
+    local statements, expression = text:sub(1, from - 1), text:sub(from + 1)
+    if expression:find("%S") and load(statements, chunk_name, "t", env) and load("return " .. expression, chunk_name, "t", env) then
+      local keeps = statements:find("%f[%w_]local%f[^%w_]") and ";(...)()" or ""
+      return load(statements .. keeps .. text:sub(from, from) .. "return " .. expression, chunk_name, "t", env)
+    end
+  end
+end
+
 --- Compile what was typed: chunk and kind ("values", "quiet" or "statements"), or nil, "incomplete" or "error", and the message.
 function repl.compile(text, env)
   local expression = text:match("^%s*=(.*)$") or text
@@ -40,6 +55,8 @@ function repl.compile(text, env)
     local keeping = text:find("%f[%w_]local%f[^%w_]") and load(text .. "\n;(...)()", chunk_name, "t", env)
     return keeping or statements, "statements"
   end
+  local mixed = with_value(text, env)
+  if mixed then return mixed, "values" end
   if is_incomplete(problem) or is_incomplete(message) then return nil, "incomplete", problem end
   return nil, "error", problem
 end
@@ -102,7 +119,7 @@ local function name_hint(message, env)
     return ("  (%s is nil; did you mean %s?)"):format(name, path)
   end
   local near = #name > 3 and options.nearest(name, complete.fields(env))
-  return near and ("  (%s is nil; did you mean %s?)"):format(name, near)
+  return near and ("  (%s is nil; did you mean %s?)"):format(name, near) or nil
 end
 
 local function error_report(failure, env)
@@ -213,12 +230,21 @@ local commands = {exit = "end", quit = "end", ["exit()"] = "end", ["quit()"] = "
 -- A name with fields, as one types it before a question: "m.block", "x:sum", "layers[1]".
 local function is_path(text) return text:find("^[%a_][%w_.:%[%]\"']*$") ~= nil and complete.path(text) ~= nil end
 
+-- The value of such a name, or nil; fields that an object works out are asked for, but nothing is called.
+local function value_of(name, env)
+  local value = complete.follow(complete.path(name), env)
+  if value ~= nil then return value end
+  local chunk = load("return " .. name:gsub(":", "."), chunk_name, "t", env)
+  local good, found = pcall(chunk or error)
+  if good then return found end
+end
+
 --- Text that answers "?asked": about the value of that name in env, else about the name or the words.
 function repl.about(asked, env, width)
   if not is_path(asked) then return help.answer(asked, width) end
-  local path = complete.path(asked)
-  local value = complete.follow(path, env)
+  local value = value_of(asked, env)
   if value ~= nil then return help.describe(value, width) end
+  local path = complete.path(asked)
   local field = table.remove(path)
   local holder = complete.follow(path, env)
   return help.unnamed(asked, tostring(field), holder ~= nil and complete.fields(holder) or {}, width)
@@ -232,10 +258,7 @@ local function question(session, text)
   local word = text:match("^%s*(.-)%s*;?%s*$")
   if word == "help" then return "" end
   local name = word:match("^help%s*%(%s*([%a_][%w_.:]*)%s*%)$")
-  if name and name ~= "nil" and is_path(name) and complete.follow(complete.path(name), session.env) == nil then
-    local good, value = pcall(load("return " .. name:gsub(":", "."), chunk_name, "t", session.env) or error)
-    return (not good or value == nil) and name or nil
-  end
+  if name and name ~= "nil" and is_path(name) then return value_of(name, session.env) == nil and name or nil end
   local words = word:match("^help%s+([%a_].*)$")
   return words and not load("return " .. word, chunk_name, "t", {}) and not load(word, chunk_name, "t", {}) and words or nil
 end

@@ -42,6 +42,26 @@ tests["incomplete chunks are told from wrong ones"] = function()
   for _, text in ipairs{"x = = 2", "end", "'abc", "1 + * 2", "for i = 1 do"} do equal(kind(text), "error", text) end
 end
 
+tests["statements with an expression behind them show its value"] = function()
+  local env = {print = function() end}
+  local function value(text)
+    local chunk, k = repl.compile(text, env)
+    equal(k, "values", text)
+    return chunk(function() end)
+  end
+  equal(value("x = 3; x"), 3)
+  equal(value("x = 4; y = 5; x + y"), 9)
+  equal(value("local z = 6; z * 2"), 12)
+  equal(value("for i = 1, 3 do x = i end\nx"), 3)
+  equal(value("s = 'a;b'; s"), "a;b")
+  equal(kind("x = 3; y"), "values")
+  equal(kind("x = 3; y = "), "incomplete")
+  equal(kind("for i = 1, 3 do x = i; x"), "incomplete")
+  equal(kind("f(1; 2"), "error")
+  equal(kind("x = 3; y ="), "incomplete")
+  equal(kind("x = 1;"), "statements")
+end
+
 tests["history entries survive on one line"] = function()
   for _, text in ipairs{"x = 1", "for i = 1, 2 do\n  print(i)\nend", [[print("a\n\\b")]], "\\", "a\\nb", "\r\n", "\\\n\\"} do
     local line = repl.escape(text)
