@@ -1,7 +1,8 @@
 --- Completion of names at the prompt.
 --
--- Completing calls no function of the user: paths such as a.b[1].c are followed with raw access, through tables in __index and the
--- tables `methods` and `fields` (whose keys alone count) of a metatable, which our objects publish because their __index is a function.
+-- Completing calls no function of the user: paths such as a.b[1].c are followed with raw access, through
+-- tables in __index and the tables `methods` and `fields` (whose keys alone count) of a metatable, which
+-- our objects publish because their __index is a function.
 
 local core = require "tide.core"
 local help = require "tide.help"

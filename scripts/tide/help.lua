@@ -142,13 +142,14 @@ local not_modules = {core = true, help = true}
 
 --- Names of the modules, "tide" first, loaded or not.
 function help.modules()
-  local tide, names = package.loaded["tide"], {}
+  local tide, found = package.loaded["tide"], {}
   if type(tide) ~= "table" then return {"tide"} end
-  for name in pairs(getmetatable(tide).submodules) do names[#names + 1] = not not_modules[name] and name or nil end
+  for name in pairs(getmetatable(tide).submodules) do found[name] = true end
   for name, value in pairs(tide) do
-    local module = type(value) == "table" and rawequal(value, package.loaded["tide." .. name])
-    if module and not not_modules[name] and not getmetatable(tide).submodules[name] then names[#names + 1] = name end
+    if type(value) == "table" and rawequal(value, package.loaded["tide." .. name]) then found[name] = true end
   end
+  local names = {}
+  for name in pairs(found) do names[#names + 1] = not not_modules[name] and name or nil end
   table.sort(names)
   table.insert(names, 1, "tide")
   return names
@@ -175,7 +176,10 @@ function help.reachable()
   local tide, skip, out = require "tide", {core = true, help = true}, {}
   for _, name in ipairs(help.modules()) do skip[name] = name ~= "tide" or nil end
   for name in pairs(getmetatable(tide).functions or {}) do out[#out + 1] = tide[name] and "tide." .. name end
-  for _, name in ipairs(help.modules()) do functions_in(name == "tide" and tide or tide[name], name .. ".", out, name == "tide" and skip or nil) end
+  functions_in(tide, "tide.", out, skip)
+  for _, name in ipairs(help.modules()) do
+    if name ~= "tide" then functions_in(tide[name], name .. ".", out) end
+  end
   functions_in(tide.core.methods, methods_of_tensor, out)
   table.sort(out)
   return out
@@ -242,8 +246,9 @@ end
 function help.module_line(value, width)
   local name = module_name(value)
   if not name then return nil end
-  return layout.wrapped(("module %s: %s; help(%s) tells more"):format(name, table.concat(help.names(value), ", "),
-    name == "tide" and name or "tide." .. name), width)
+  local path = name == "tide" and name or "tide." .. name
+  local list = table.concat(help.names(value), ", ")
+  return layout.wrapped(("module %s: %s; help(%s) tells more"):format(name, list, path), width)
 end
 
 -- ---- topics ----
@@ -266,7 +271,8 @@ function help.overview(width)
     lines[#lines + 1] = topic
     lines[#lines + 1] = layout.indented(layout.wrapped(table.concat(names, " "), width - 4))
   end
-  lines[#lines + 1] = 'help(tide.odeint), help "odeint", help "x:sum", help "Solving" tell more; help "learning rate" searches.'
+  lines[#lines + 1] = 'help(tide.odeint), help "odeint", help "x:sum", help "Solving" tell more; ' ..
+    'help "learning rate" searches.'
   return table.concat(lines, "\n")
 end
 
@@ -284,7 +290,8 @@ local function topic_text(topic, width)
   end
   lines[#lines + 1] = topic
   for _, entry in ipairs(of_topic(topic)) do
-    lines[#lines + 1] = layout.cut("  " .. help.signature(entry) .. (entry.guide and ": " .. layout.first_sentence(entry) or ""), width)
+    local about = entry.guide and ": " .. layout.first_sentence(entry) or ""
+    lines[#lines + 1] = layout.cut("  " .. help.signature(entry) .. about, width)
   end
   return table.concat(lines, "\n")
 end
@@ -310,8 +317,11 @@ end
 local function answer_text(what, width)
   local entry, also = find_name(what), nil
   local module = is_module(what) and what:gsub("^tide%.", "")
-  local function shown(other) return other == entry or module and other.name:sub(1, #module + 1) == module .. "." end
-  if not (entry and (entry.name == what or entry.guide)) then also = search.also(entries, words(), what, shown) end
+  local function shown(other)
+    return other == entry or module and other.name:sub(1, #module + 1) == module .. "."
+  end
+  local certain = entry and (entry.name == what or entry.guide)
+  if not certain then also = search.also(entries, words(), what, shown) end
   also = also and "\n" .. layout.wrapped(also, width) or ""
   if entry and entry.about then return topic_text(entry.about, width) end
   if entry then return help.text(entry, width) .. also end
@@ -325,7 +335,8 @@ local function answer_text(what, width)
   end
   local found, problems = search.answer(entries, words(), what, width)
   if found then return found end
-  return table.concat(#problems > 0 and problems or {('no help for "%s"'):format(what)}, "\n") .. "; help() lists what there is"
+  if #problems == 0 then problems[1] = ('no help for "%s"'):format(what) end
+  return table.concat(problems, "\n") .. "; help() lists what there is"
 end
 
 --- What a value is: the entry of a documented function, else its kind, shape or parameters, and its methods.
@@ -364,7 +375,9 @@ end
 -- is nil, and which of `names`, those of the fields beside it, may have been meant by its last part.
 function help.unnamed(name, last, names, width)
   load_docs()
-  if find_name(name) or find_topic(name) or is_module(name) or values.standard(name) then return answer_text(name, width) end
+  if find_name(name) or find_topic(name) or is_module(name) or values.standard(name) then
+    return answer_text(name, width)
+  end
   local near = options.nearest(last, names)
   local line = ("%s is nil%s"):format(name, near and (' (did you mean "%s"?)'):format(near) or "")
   return name == last and line .. "\n" .. answer_text(name, width) or line
@@ -377,9 +390,8 @@ function help.width()
 end
 
 local function show(_, ...)
-  local text
-  if select("#", ...) == 0 then text = help.overview(help.width()) else text = help.answer((...), help.width()) end
-  require("tide.pager").print(text)
+  local width = help.width()
+  require("tide.pager").print(select("#", ...) == 0 and help.overview(width) or help.answer((...), width))
 end
 
 return setmetatable(help, {__call = show})

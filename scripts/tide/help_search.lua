@@ -14,7 +14,8 @@ local function set(words)
   return found
 end
 
-local stop = set [[a an the of to how do does i is it in on for with what which my and or not can use using set get make about when why
+local stop = set [[a an the of to how do does i is it in on for with what which my and or not can
+  use using set get make about when why
   there are be by from at as me you your this that into has have should tide lua]]
 
 --- The stem by which words are compared: without endings, final e and doubled consonants.
@@ -103,7 +104,8 @@ local function understand(index, question)
   local asked, slips, all = {}, {}, {}
   for word in question:lower():gmatch("%w+") do
     all[#all + 1] = word
-    if not stop[word] and not word:find("^%d*%a?$") then -- numbers and letters of a pasted message say nothing
+    local says_nothing = word:find("^%d*%a?$") -- numbers and letters, of a message that was pasted
+    if not stop[word] and not says_nothing then
       local stem = search.stem(word)
       local near = not known(index, stem) and options.nearest(word, index.names)
       if not known(index, stem) then slips[#slips + 1] = {word, near or nil} end
@@ -111,7 +113,8 @@ local function understand(index, question)
       if near or known(index, stem) then asked[#asked + 1] = stem end
     end
   end
-  if #asked == 0 and #slips == 0 and #all == 1 and known(index, search.stem(all[1])) then asked[1] = search.stem(all[1]) end
+  local only = #all == 1 and #asked == 0 and #slips == 0 and search.stem(all[1])
+  if only and known(index, only) then asked[1] = only end
   return asked, slips
 end
 
@@ -226,7 +229,8 @@ end
 local function slips_text(slips)
   local lines = {}
   for i, slip in ipairs(slips) do
-    lines[i] = ('no help for "%s"%s'):format(slip[1], slip[2] and (' (did you mean "%s"?)'):format(slip[2]) or "")
+    local near = slip[2] and (' (did you mean "%s"?)'):format(slip[2]) or ""
+    lines[i] = ('no help for "%s"%s'):format(slip[1], near)
   end
   return lines
 end

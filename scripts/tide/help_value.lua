@@ -37,7 +37,8 @@ local function tensor_rows(list)
   end
   for i = 1, math.min(#list, max_rows) do
     local row = list[i]
-    lines[i] = ("  %s%s  %s%s  %d"):format(row[1], (" "):rep(widest - #row[1]), row[2], (" "):rep(shapes - #row[2]), row[3])
+    local name, shape = row[1] .. (" "):rep(widest - #row[1]), row[2] .. (" "):rep(shapes - #row[2])
+    lines[i] = ("  %s  %s  %d"):format(name, shape, row[3])
   end
   if #list > max_rows then lines[#lines + 1] = ("  ... %d more"):format(#list - max_rows) end
   return lines, total
@@ -54,15 +55,19 @@ local function keys_text(value, width)
     end
     words[#words + 1] = tostring(key)
   end
-  return #words > 0 and layout.indented(layout.wrapped("keys: " .. table.concat(words, ", "), width - 4)) or nil
+  if #words == 0 then return nil end
+  return layout.indented(layout.wrapped("keys: " .. table.concat(words, ", "), width - 4))
 end
+
+-- "1 tensor", "2 tensors"
+local function counted(n, word) return ("%d %s%s"):format(n, word, n == 1 and "" or "s") end
 
 local function plain_table(value, width)
   if next(value) == nil then return "an empty table" end
   local list = parameters(value)
   if #list == 0 then return "a table\n" .. keys_text(value, width) end
   local lines, total = tensor_rows(list)
-  table.insert(lines, 1, ("a table with %d tensor%s, %d values"):format(#list, #list == 1 and "" or "s", total))
+  table.insert(lines, 1, ("a table with %s, %d values"):format(counted(#list, "tensor"), total))
   return table.concat(lines, "\n")
 end
 
@@ -74,7 +79,7 @@ local function object(value, name, kind, width, ours)
   if name:find("^nn%.") then
     local list = parameters(value)
     local lines, total = tensor_rows(list)
-    table.insert(lines, 1, ("%s: a model of %d values in %d tensor%s"):format(name, total, #list, #list == 1 and "" or "s"))
+    table.insert(lines, 1, ("%s: a model of %d values in %s"):format(name, total, counted(#list, "tensor")))
     return table.concat(lines, "\n")
   end
   local meta = debug.getmetatable(value)
@@ -98,7 +103,8 @@ local function standard_name(what)
   end
   local base = package.loaded._G
   for name, value in pairs(base) do
-    if type(value) == "function" and (rawequal(value, what) or name == what) and debug.getinfo(value, "S").what == "C" then return name end
+    local is_meant = rawequal(value, what) or name == what
+    if type(value) == "function" and is_meant and debug.getinfo(value, "S").what == "C" then return name end
   end
 end
 
@@ -109,11 +115,10 @@ function M.standard(what)
 end
 
 local function tensor(value, width, methods)
-  local shape = value:shape()
   local symbolic = package.loaded["tide.core"].is_symbolic(value)
-  local size = value:numel()
-  local head = ("tensor %s {%s}: %d element%s%s"):format(value:dtype(), table.concat(shape, ", "), size, size == 1 and "" or "s",
-    symbolic and ", symbolic: a value of a recording, see help \"recording\"" or "")
+  local shape = table.concat(value:shape(), ", ")
+  local head = ("tensor %s {%s}: %s"):format(value:dtype(), shape, counted(value:numel(), "element"))
+  if symbolic then head = head .. ", symbolic: a value of a recording, see help \"recording\"" end
   return head .. "\n" .. methods(width)
 end
 
@@ -122,7 +127,8 @@ end
 function M.describe(value, width, ours, tensor_methods)
   local kind = options.typename(value)
   if value == nil then
-    return "the value is nil: nothing has that name, or a field that is not there was read; help() lists what there is"
+    return "the value is nil: nothing has that name, or a field that is not there was read; " ..
+      "help() lists what there is"
   elseif kind == "tensor" then
     local good, text = pcall(tensor, value, width, tensor_methods)
     return good and text or "a tensor that was closed: its memory has been given back, and it has no values"
@@ -130,12 +136,13 @@ function M.describe(value, width, ours, tensor_methods)
     if math.type(value) == "integer" then return ("a number: the integer %d"):format(value) end
     return ("a number: %s, a float (64 bits)"):format(value ~= value and "nan" or ("%.17g"):format(value))
   elseif type(value) == "string" then
-    return ("a string of %d byte%s: %s"):format(#value, #value == 1 and "" or "s", require("tide.pretty").show({value}, width):sub(2, -2))
+    local quoted = require("tide.pretty").show({value}, math.huge):sub(2, -2)
+    return ("a string of %s: %s"):format(counted(#value, "byte"), quoted)
   elseif type(value) == "boolean" then
     return "a boolean: " .. tostring(value)
   elseif type(value) == "function" then
-    return M.standard(value) or debug.getinfo(value, "S").what ~= "C" and require("tide.pretty").show(value) or
-      "a function written in C, without help"
+    if debug.getinfo(value, "S").what ~= "C" then return require("tide.pretty").show(value) end
+    return M.standard(value) or "a function written in C, without help"
   elseif type(value) == "thread" then
     return "a coroutine: " .. coroutine.status(value)
   end

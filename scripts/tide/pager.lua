@@ -6,7 +6,8 @@ local core = require "tide.core"
 
 local pager = {}
 
-local keys = {[" "] = "page", f = "page", ["\27[6~"] = "page", ["\r"] = "line", ["\n"] = "line", j = "line", ["\27[B"] = "line",
+local keys = {[" "] = "page", f = "page", ["\27[6~"] = "page",
+  ["\r"] = "line", ["\n"] = "line", j = "line", ["\27[B"] = "line",
   G = "rest", ["\27[F"] = "rest", q = "end", Q = "end", ["\3"] = "end", ["\4"] = "end", ["\27"] = "end"}
 
 -- Rows of the screen that a line takes.

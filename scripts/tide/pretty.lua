@@ -84,7 +84,8 @@ local function whole_function(f)
   local entry = help.find(f)
   if entry then return "function " .. help.signature(entry) end
   local info = debug.getinfo(f, "S")
-  return info.what == "C" and tostring(f) or ("%s, defined at %s:%d"):format(function_text(f), info.short_src, info.linedefined)
+  if info.what == "C" then return tostring(f) end
+  return ("%s, defined at %s:%d"):format(function_text(f), info.short_src, info.linedefined)
 end
 
 local function leaf(v, nested)
@@ -174,7 +175,8 @@ function render(v, state, depth)
   local line = head .. "{" .. table.concat(parts, ", ") .. "}"
   if #line + 2 * depth <= state.width and not line:find("\n", 1, true) then return line end
   local pad = ("  "):rep(depth + 1)
-  return head .. "{\n" .. pad .. table.concat(stacked(parts, listed, state.width - #pad), ",\n" .. pad) .. "\n" .. ("  "):rep(depth) .. "}"
+  local rows = table.concat(stacked(parts, listed, state.width - #pad), ",\n" .. pad)
+  return head .. "{\n" .. pad .. rows .. "\n" .. ("  "):rep(depth) .. "}"
 end
 
 --- Text of a value; `width` is the number of columns (default 80). A string on its own is shown as it is.

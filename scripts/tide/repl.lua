@@ -29,15 +29,17 @@ local function is_quiet(text)
   return text:find(";%s*$") ~= nil and load("return " .. text .. "]") == nil
 end
 
--- Statements and an expression behind them, "x = 3; x": a chunk that runs them and returns its values, or nil. By itself Lua would wait
--- for more.
+-- Statements and an expression behind them, "x = 3; x": a chunk that runs them and returns its values, or
+-- nil. By itself Lua would wait for more.
 local function with_value(text, env)
   local from = #text + 1
   for _ = 1, 20 do
     from = text:sub(1, from - 1):find("[;\n][^;\n]*$")
     if not from then return nil end
     local statements, expression = text:sub(1, from - 1), text:sub(from + 1)
-    if expression:find("%S") and load(statements, chunk_name, "t", env) and load("return " .. expression, chunk_name, "t", env) then
+    local both = expression:find("%S") and load(statements, chunk_name, "t", env)
+      and load("return " .. expression, chunk_name, "t", env)
+    if both then
       local keeps = statements:find("%f[%w_]local%f[^%w_]") and ";(...)()" or ""
       return load(statements .. keeps .. text:sub(from, from) .. "return " .. expression, chunk_name, "t", env)
     end
@@ -228,7 +230,9 @@ end
 local commands = {exit = "end", quit = "end", ["exit()"] = "end", ["quit()"] = "end"}
 
 -- A name with fields, as one types it before a question: "m.block", "x:sum", "layers[1]".
-local function is_path(text) return text:find("^[%a_][%w_.:%[%]\"']*$") ~= nil and complete.path(text) ~= nil end
+local function is_path(text)
+  return text:find("^[%a_][%w_.:%[%]\"']*$") ~= nil and complete.path(text) ~= nil
+end
 
 -- The value of such a name, or nil; fields that an object works out are asked for, but nothing is called.
 local function value_of(name, env)
@@ -258,9 +262,12 @@ local function question(session, text)
   local word = text:match("^%s*(.-)%s*;?%s*$")
   if word == "help" then return "" end
   local name = word:match("^help%s*%(%s*([%a_][%w_.:]*)%s*%)$")
-  if name and name ~= "nil" and is_path(name) then return value_of(name, session.env) == nil and name or nil end
+  if name and name ~= "nil" and is_path(name) then
+    return value_of(name, session.env) == nil and name or nil
+  end
   local words = word:match("^help%s+([%a_].*)$")
-  return words and not load("return " .. word, chunk_name, "t", {}) and not load(word, chunk_name, "t", {}) and words or nil
+  local is_lua = load("return " .. word, chunk_name, "t", {}) or load(word, chunk_name, "t", {})
+  return not is_lua and words or nil
 end
 
 -- What is no Lua: "exit", "help", "?name". Returns "end", true when handled, or nil.
@@ -268,7 +275,9 @@ local function command(session, text)
   local asked = question(session, text)
   if asked and rawequal(session.env.help, help) then
     local width = help.width()
-    local good, answer = pcall(function() return asked == "" and help.overview(width) or repl.about(asked, session.env, width) end)
+    local good, answer = pcall(function()
+      return asked == "" and help.overview(width) or repl.about(asked, session.env, width)
+    end)
     pager.print(good and answer or tostring(answer))
     return true
   end

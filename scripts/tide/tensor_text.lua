@@ -19,16 +19,20 @@ local function auto_or(kind, check, expected)
 end
 
 local function integer_in(low, high)
-  return function(v) return math.tointeger(v) ~= nil and v >= low and v <= high, ("an integer in %d..%d"):format(low, high) end
+  local expected = ("an integer in %d..%d"):format(low, high)
+  return function(v) return math.tointeger(v) ~= nil and v >= low and v <= high, expected end
 end
+
+local function not_negative(v) return v >= 0, "a number >= 0; math.huge prints everything" end
 
 local spec = {
   precision = {"number", default = 4, check = integer_in(0, 17)},
-  threshold = {"number", default = 1000, check = function(v) return v >= 0, "a number >= 0; math.huge prints everything" end},
+  threshold = {"number", default = 1000, check = not_negative},
   edge = {"number", default = 3, check = integer_in(1, 1000000)},
   width = {"number|string", default = "auto",
-    check = auto_or("number", function(v) return math.tointeger(v) ~= nil and v >= 20 and v <= 100000 end, "an integer in 20..100000")},
-  scientific = {"boolean|string", default = "auto", check = auto_or("boolean", function() return true end, "true or false")},
+    check = auto_or("number", integer_in(20, 100000), "an integer in 20..100000")},
+  scientific = {"boolean|string", default = "auto",
+    check = auto_or("boolean", function() return true end, "true or false")},
 }
 
 local settings = options.check("tide.set_print", nil, spec)
