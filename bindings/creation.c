@@ -2,8 +2,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "binding.h"
+#include "kernels/bounded.h"
 #include "kernels/elementwise.h"
+
+#define POLL 65536 /* elements between two looks at the flag of interrupts */
 
 static int tensor_full(lua_State *L) /* shape, value, dtype */
 {
@@ -18,17 +22,19 @@ static int tensor_full(lua_State *L) /* shape, value, dtype */
         status = tensor_new(&v->tensor, dtype, rank, shape);
     }
     binding_check(L, status);
-    if (value == 0) {
-        memset(v->tensor->array.data, 0, array_bytes(&v->tensor->array));
+    interrupt_begin();
+    if (value == 0 && !signbit(value)) {
+        bounded_zero(v->tensor->array.data, array_bytes(&v->tensor->array));
     } else {
         struct array one;
         double number[1];
-        int64_t n[2] = {1, array_numel(&v->tensor->array)}, stride[2] = {0, 0};
         array_init(&one, dtype, 0, NULL);
         one.data = number;
         array_set(&one, 0, value);
-        loops->cast[dtype][dtype](n, number, stride, v->tensor->array.data);
+        broadcast_view(&one, rank, shape, &one);
+        array_copy_dense(&one, v->tensor->array.data);
     }
+    binding_check(L, interrupt_end(STATUS_OK));
     value_account(L, v);
     return 1;
 }
@@ -107,6 +113,7 @@ static int nested_shape(lua_State *L, int64_t *shape)
 static void fill_nested(lua_State *L, const struct array *a, int axis, int64_t *at)
 {
     if (axis == a->rank) {
+        if (*at % POLL == POLL - 1) binding_check(L, interrupt_poll());
         if (lua_isinteger(L, -1) && a->dtype == INT64) {
             *(int64_t *)array_at(a, (*at)++) = lua_tointeger(L, -1);
             return;

@@ -1,6 +1,7 @@
 /* The userdata "tide.Tensor": life and access. Creation is in creation.c, the ops are in ops.c, composites in scripts/tide/tensor.lua. */
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "binding.h"
 #include "kernels/elementwise.h"
@@ -176,6 +177,7 @@ static void push_nested(lua_State *L, const struct array *a, int axis, int64_t f
     luaL_checkstack(L, 3, "totable");
     lua_createtable(L, (int)(n - skipped), 0);
     for (int64_t i = 0; i < n - skipped; i++) {
+        if ((first + i) % 65536 == 65535) binding_check(L, interrupt_poll());
         push_nested(L, a, axis + 1, first + (i < edge ? i : i + skipped) * inner, edge);
         lua_rawseti(L, -2, i + 1);
     }
@@ -264,13 +266,16 @@ static void assign_tensor(lua_State *L, const struct array *part, const struct a
 {
     int64_t one[2] = {1, n}, unit[2] = {0, 1};
     size_t size = dtype_size(part->dtype);
+    struct array from = *part;
     char *dense = lua_newuserdatauv(L, (size_t)n * dtype_size(view->dtype) + 1, 0), *converted = dense;
     array_copy_dense(view, dense);
     if (view->dtype != part->dtype) {
         converted = lua_newuserdatauv(L, (size_t)n * size + 1, 0);
         loops->cast[view->dtype][part->dtype](one, dense, unit, converted);
     }
-    for (int64_t j = 0; j < n; j++) memcpy(array_at(part, j), converted + (size_t)j * size, size);
+    from.data = converted;
+    for (int64_t i = from.rank - 1, stride = 1; i >= 0; stride *= from.shape[i--]) from.stride[i] = stride;
+    array_copy_strided(&from, part);
 }
 
 static int tensor_newindex(lua_State *L)

@@ -1,6 +1,7 @@
 #include "autodiff/op.h"
 
 #include "autodiff/op_rules.h"
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "kernels/elementwise.h"
 
@@ -73,7 +74,13 @@ enum status op_apply(enum op_id id, const struct attrs *attrs, struct tensor *co
         held = (struct tensor **)(call.in + n_in);
     }
     for (int i = 0; i < n_in; i++) held[i] = tensor_retain(in[i]);
-    enum status status = apply(&call, held, out);
+    interrupt_begin();
+    *out = NULL;
+    enum status status = interrupt_end(apply(&call, held, out));
+    if (status != STATUS_OK && *out) {
+        tensor_release(*out);
+        *out = NULL;
+    }
     for (int i = 0; i < n_in; i++) tensor_release(held[i]);
     memory_free(block);
     return status;

@@ -2,9 +2,11 @@
 #include <string.h>
 
 #include "autodiff/op_rules.h"
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/bf16.h"
+#include "kernels/bounded.h"
 #include "kernels/conv.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
@@ -159,13 +161,13 @@ static enum status run_matmul(struct call *c)
     const struct matmul_plan *p = c->plan;
     size_t bytes = (size_t)(p->m * p->n) * dtype_size(c->out.dtype);
     if (p->k == 0) {
-        memset(c->out.data, 0, array_bytes(&c->out));
+        bounded_zero(c->out.data, array_bytes(&c->out));
         return STATUS_OK;
     }
-    for (int64_t i = 0; i < p->batches && p->parts > 0; i++)
+    for (int64_t i = 0; i < p->batches && p->parts > 0 && !interrupt_stop(); i++)
         gemm_bf16(p->parts, p->transpose[0], p->transpose[1], p->m, p->n, p->k, matmul_operand(c, p, 0, i), p->ld[0], matmul_operand(c, p, 1, i), p->ld[1],
                   (float *)c->out.data + i * p->m * p->n, p->n, (char *)c->scratch + p->copy_bytes[0] + p->copy_bytes[1]);
-    for (int64_t i = 0; i < p->batches && p->parts == 0; i++)
+    for (int64_t i = 0; i < p->batches && p->parts == 0 && !interrupt_stop(); i++)
         gemm_parallel(c->out.dtype, p->transpose[0], p->transpose[1], p->m, p->n, p->k, 1, matmul_operand(c, p, 0, i), p->ld[0],
                       matmul_operand(c, p, 1, i), p->ld[1], 0, (char *)c->out.data + (size_t)i * bytes, p->n > 0 ? p->n : 1);
     return STATUS_OK;

@@ -1,5 +1,6 @@
 /* Random tensors: an op without inputs, so that a recording draws anew at each run. */
 #include "autodiff/op_rules.h"
+#include "base/interrupt.h"
 #include "kernels/elementwise.h"
 
 enum status infer_random(struct call *c)
@@ -14,12 +15,13 @@ enum status infer_random(struct call *c)
 
 static enum status run_random(struct call *c)
 {
-    struct rng *rng = &((struct generator *)c->attrs->object)->rng;
+    struct rng *kept = &((struct generator *)c->attrs->object)->rng, next = *kept, *rng = &next;
     int64_t n = array_numel(&c->out);
     int normal = c->attrs->v[0] == RANDOM_NORMAL;
     if (c->out.dtype == INT64) rng_permutation(rng, n, 1, c->out.data);
     else if (c->out.dtype == FLOAT32) (normal ? rng_normal_f32 : rng_uniform_f32)(rng, n, c->out.data);
     else (normal ? rng_normal_f64 : rng_uniform_f64)(rng, n, c->out.data);
+    if (!interrupt_stop()) *kept = next; /* who stops it may ask again */
     return STATUS_OK;
 }
 

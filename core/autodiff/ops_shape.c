@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "autodiff/op_rules.h"
+#include "base/interrupt.h"
 #include "base/memory.h"
+#include "kernels/bounded.h"
 #include "kernels/elementwise.h"
 
 #define V(i) c->attrs->v[i]
@@ -175,37 +177,14 @@ enum status infer_embed(struct call *c)
     return array_init(&c->out, c->in[0].dtype, c->in[0].rank, shape);
 }
 
-/* Copy between arrays of one shape and dtype, both strided, row by row of the last axis. */
-static void copy_strided(const struct array *from, struct array to)
-{
-    int64_t rows = 1, size = (int64_t)dtype_size(from->dtype);
-    int last = from->rank - 1;
-    for (int i = 0; i < last; i++) rows *= from->shape[i];
-    int64_t columns = last < 0 ? 1 : from->shape[last], s = last < 0 ? 1 : from->stride[last], d = last < 0 ? 1 : to.stride[last];
-    if (columns == 0) return;
-    for (int64_t row = 0; row < rows; row++) {
-        int64_t rest = row, a = 0, b = 0;
-        for (int i = last - 1; i >= 0; i--) {
-            a += rest % from->shape[i] * from->stride[i];
-            b += rest % from->shape[i] * to.stride[i];
-            rest /= from->shape[i];
-        }
-        const char *x = (const char *)from->data + a * size;
-        char *y = (char *)to.data + b * size;
-        if (s == 1 && d == 1) memcpy(y, x, (size_t)(columns * size));
-        else
-            for (int64_t j = 0; j < columns; j++) memcpy(y + j * d * size, x + j * s * size, (size_t)size);
-    }
-}
-
 static enum status run_embed(struct call *c)
 {
     struct array window = c->out;
-    memset(c->out.data, 0, array_bytes(&c->out));
+    bounded_zero(c->out.data, array_bytes(&c->out));
     if (array_numel(&c->in[0]) == 0) return STATUS_OK;
     int64_t offset = slice_layout(c, c->in[0].shape, c->out.stride, window.stride);
     window.data = (char *)c->out.data + offset * (int64_t)dtype_size(c->out.dtype);
-    copy_strided(&c->in[0], window);
+    array_copy_strided(&c->in[0], &window);
     return STATUS_OK;
 }
 
@@ -252,7 +231,7 @@ static enum status run_cat(struct call *c)
     for (int i = 0; i < c->n_in; i++) {
         struct array window = c->out;
         window.data = (char *)c->out.data + at * c->out.stride[V(0)] * (int64_t)dtype_size(c->out.dtype);
-        copy_strided(&c->in[i], window);
+        array_copy_strided(&c->in[i], &window);
         at += c->in[i].shape[V(0)];
     }
     return STATUS_OK;
@@ -306,10 +285,18 @@ enum status infer_take_grad(struct call *c)
     return STATUS_OK;
 }
 
+/* After each million or so of elements: is the user waiting for the end? */
+static int piece_ends(int64_t *done, int64_t elements)
+{
+    if ((*done += elements + 8) < 1 << 20) return 0;
+    *done = 0;
+    return interrupt_stop();
+}
+
 static enum status check_positions(const struct call *c, int64_t size)
 {
     const int64_t *position = c->in[1].data;
-    for (int64_t i = 0; i < c->in[1].shape[0]; i++)
+    for (int64_t i = 0, done = 0; i < c->in[1].shape[0] && !piece_ends(&done, 0); i++)
         if (position[i] < 1 || position[i] > size)
             return status_set(STATUS_ARGUMENT, "take: position %lld (entry %lld) lies outside 1..%lld", (long long)position[i],
                               (long long)i + 1, (long long)size);
@@ -324,14 +311,17 @@ static void axis_blocks(const struct array *x, int64_t axis, int64_t *outer, int
 
 static enum status run_take(struct call *c)
 {
-    int64_t outer, inner, n = c->in[0].shape[V(0)], m = c->in[1].shape[0];
+    int64_t outer, inner, n = c->in[0].shape[V(0)], m = c->in[1].shape[0], done = 0;
     const int64_t *position = c->in[1].data;
     TRY(check_positions(c, n));
+    if (interrupt_stop()) return STATUS_OK;
     axis_blocks(&c->out, V(0), &outer, &inner);
     size_t row = (size_t)inner * dtype_size(c->out.dtype);
     for (int64_t i = 0; i < outer; i++)
-        for (int64_t j = 0; j < m; j++)
+        for (int64_t j = 0; j < m; j++) {
+            if (piece_ends(&done, inner)) return STATUS_OK;
             memcpy((char *)c->out.data + (size_t)(i * m + j) * row, (const char *)c->in[0].data + (size_t)(i * n + position[j] - 1) * row, row);
+        }
     return STATUS_OK;
 }
 
@@ -343,15 +333,17 @@ enum status prepare_take(struct call *c)
 
 static enum status run_take_grad(struct call *c)
 {
-    int64_t outer, inner, n = V(1), m = c->in[1].shape[0];
+    int64_t outer, inner, n = V(1), m = c->in[1].shape[0], done = 0;
     const int64_t *position = c->in[1].data;
     TRY(check_positions(c, n));
+    if (interrupt_stop()) return STATUS_OK;
     axis_blocks(&c->out, V(0), &outer, &inner);
-    memset(c->out.data, 0, array_bytes(&c->out));
+    bounded_zero(c->out.data, array_bytes(&c->out));
     binary_loop add = loops->binary[BINARY_ADD][c->out.dtype];
     int64_t size = (int64_t)dtype_size(c->out.dtype), shape[2] = {1, inner}, unit[2] = {0, 1};
     for (int64_t i = 0; i < outer; i++)
         for (int64_t j = 0; j < m; j++) {
+            if (piece_ends(&done, inner)) return STATUS_OK;
             char *to = (char *)c->out.data + (i * n + position[j] - 1) * inner * size;
             add(shape, to, unit, (const char *)c->in[0].data + (i * m + j) * inner * size, unit, to);
         }
@@ -393,8 +385,9 @@ static enum status run_one_hot(struct call *c)
 {
     int64_t n = array_numel(&c->in[0]), classes = V(0);
     const int64_t *label = c->in[0].data;
-    memset(c->out.data, 0, array_bytes(&c->out));
-    for (int64_t i = 0; i < n; i++) {
+    bounded_zero(c->out.data, array_bytes(&c->out));
+    for (int64_t i = 0, done = 0; i < n; i++) {
+        if (piece_ends(&done, 8)) return STATUS_OK;
         if (label[i] < 1 || label[i] > classes)
             return status_set(STATUS_ARGUMENT, "label %lld (entry %lld) lies outside 1..%lld; class labels are 1-based", (long long)label[i],
                               (long long)i + 1, (long long)classes);

@@ -352,10 +352,9 @@ enum status program_run(struct program *p, const void *const *inputs, void *cons
         *patch->field = (void *)(uintptr_t)(base + patch->offset);
     }
     enum status status = STATUS_OK;
-    for (int i = 0; i < p->n_calls && status == STATUS_OK; i++) {
-        status = p->calls[i].run(&p->calls[i]);
-        if (interrupt_pending() && status == STATUS_OK) status = interrupt_poll();
-    }
+    interrupt_begin();
+    for (int i = 0; i < p->n_calls && status == STATUS_OK && !interrupt_stop(); i++) status = p->calls[i].run(&p->calls[i]);
+    status = interrupt_end(status);
     p->running = 0;
     return status;
 }

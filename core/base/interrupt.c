@@ -17,3 +17,32 @@ int interrupt_pending(void) { return atomic_load_explicit(&requested, memory_ord
 int interrupt_take(void) { return interrupt_pending() && atomic_exchange_explicit(&requested, 0, memory_order_relaxed); }
 
 enum status interrupt_poll(void) { return interrupt_take() ? status_set(STATUS_INTERRUPTED, "interrupted") : STATUS_OK; }
+
+static _Thread_local int depth, undone;
+
+void interrupt_begin(void) { depth++; }
+int interrupt_may_stop(void) { return depth > 0; }
+void interrupt_left_undone(void) { undone = 1; }
+
+int interrupt_stop(void)
+{
+    if (!interrupt_pending() || depth == 0) return 0;
+    undone = 1;
+    return 1;
+}
+
+int interrupt_end_quietly(void)
+{
+    int left = undone;
+    depth--;
+    undone = 0;
+    return left;
+}
+
+enum status interrupt_end(enum status status)
+{
+    if (!interrupt_end_quietly()) return status;
+    if (status != STATUS_OK && status != STATUS_INTERRUPTED) return status;
+    interrupt_take();
+    return status_set(STATUS_INTERRUPTED, "interrupted");
+}

@@ -25,4 +25,21 @@ int interrupt_take(void);
 /* STATUS_OK, or STATUS_INTERRUPTED with the message "interrupted" once per request (the request is taken). */
 enum status interrupt_poll(void);
 
+/* ---- work that may be left half done ----
+ *
+ * Between interrupt_begin and interrupt_end (they nest) the result is of no use unless interrupt_end says so. There a loop over pieces of
+ * work of a few milliseconds asks interrupt_stop before each piece and returns at once when it answers 1, leaving what it should have computed
+ * undefined; threads_for does so between tasks. Loops that change what the user can see (optimisers, copy_) run outside and to their end. */
+void interrupt_begin(void);
+int interrupt_stop(void);
+
+/* `status`; STATUS_INTERRUPTED, with the request taken, where this thread has left work undone since the outermost interrupt_begin. */
+enum status interrupt_end(enum status status);
+
+/* For threads_for: does this thread's work stop on request? Begin on a worker what its master has begun; end there: was work left undone? Tell
+ * the master. */
+int interrupt_may_stop(void);
+int interrupt_end_quietly(void);
+void interrupt_left_undone(void);
+
 #endif

@@ -2,6 +2,9 @@
 
 #include <math.h>
 
+#include "base/interrupt.h"
+#include "base/threads.h"
+
 void rng_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3], k0 = key[0], k1 = key[1];
@@ -43,14 +46,31 @@ static void normal_pair(struct rng *rng, double out[2])
     out[1] = radius * sin(angle);
 }
 
+#define TASK_NUMBERS 32768
+
+struct fill {
+    const struct rng *rng;
+    int64_t n;
+    void *out;
+};
+
 #define FILL(NAME, TYPE, PAIR_TYPE, DRAW, VALUE)                                                                              \
+    static void NAME##_task(void *context, int64_t task)                                                                      \
+    {                                                                                                                         \
+        const struct fill *f = context;                                                                                       \
+        int64_t first = task * TASK_NUMBERS, end = f->n - first < TASK_NUMBERS ? f->n : first + TASK_NUMBERS;                 \
+        struct rng rng = {f->rng->seed, f->rng->block + (uint64_t)first / 2};                                                 \
+        PAIR_TYPE pair[2];                                                                                                    \
+        for (int64_t i = first; i < end; i++) {                                                                               \
+            if (i % 2 == 0) DRAW(&rng, pair);                                                                                 \
+            ((TYPE *)f->out)[i] = (TYPE)VALUE(pair[i % 2]);                                                                   \
+        }                                                                                                                     \
+    }                                                                                                                         \
     void NAME(struct rng *rng, int64_t n, TYPE *out)                                                                          \
     {                                                                                                                         \
-        PAIR_TYPE pair[2];                                                                                                    \
-        for (int64_t i = 0; i < n; i++) {                                                                                     \
-            if (i % 2 == 0) DRAW(rng, pair);                                                                                  \
-            out[i] = (TYPE)VALUE(pair[i % 2]);                                                                                \
-        }                                                                                                                     \
+        struct fill f = {rng, n, out};                                                                                        \
+        threads_for((n + TASK_NUMBERS - 1) / TASK_NUMBERS, NAME##_task, &f);                                                  \
+        rng->block += ((uint64_t)n + 1) / 2;                                                                                  \
     }
 
 FILL(rng_uniform_f64, double, uint64_t, next_block, unit_f64)
@@ -69,6 +89,7 @@ uint64_t rng_below(struct rng *rng, uint64_t n)
 void rng_permutation(struct rng *rng, int64_t n, int64_t first, int64_t *out)
 {
     for (int64_t i = 0; i < n; i++) {
+        if (i % TASK_NUMBERS == 0 && interrupt_stop()) return;
         int64_t j = (int64_t)rng_below(rng, (uint64_t)i + 1);
         out[i] = out[j];
         out[j] = first + i;

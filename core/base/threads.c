@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
+
 #define MAX_THREADS 256
 #define SPINS 30000 /* about 150 us: longer than what lies between two solves of a training step, so that its threads never sleep */
 
@@ -23,6 +25,8 @@ static struct {
     _Atomic int64_t next;
     _Atomic int busy; /* workers that have not finished the current job */
     _Atomic int sleepers;
+    int may_stop;
+    _Atomic int undone; /* a worker has skipped a task */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static _Thread_local int inside_task;
@@ -30,8 +34,15 @@ static _Thread_local int inside_task;
 static void run_tasks(void)
 {
     inside_task = 1;
-    for (int64_t i; (i = atomic_fetch_add(&pool.next, 1)) < pool.n;) pool.task(pool.context, i);
+    for (int64_t i; (i = atomic_fetch_add(&pool.next, 1)) < pool.n && !interrupt_stop();) pool.task(pool.context, i);
     inside_task = 0;
+}
+
+static void run_tasks_as_worker(void)
+{
+    if (pool.may_stop) interrupt_begin();
+    run_tasks();
+    if (pool.may_stop && interrupt_end_quietly()) pool.undone = 1;
 }
 
 static void wait_for_job(uint64_t seen)
@@ -56,7 +67,7 @@ static void *worker_main(void *first_job)
         wait_for_job(seen);
         seen = atomic_load(&pool.job);
         if (pool.stop) return NULL;
-        run_tasks();
+        run_tasks_as_worker();
         atomic_fetch_sub_explicit(&pool.busy, 1, memory_order_release);
     }
 }
@@ -116,7 +127,7 @@ void threads_for(int64_t n, threads_task task, void *context)
     if (n <= 1 || inside_task || threads_count() == 1) {
         int outer = inside_task;
         inside_task = 1;
-        for (int64_t i = 0; i < n; i++) task(context, i);
+        for (int64_t i = 0; i < n && !interrupt_stop(); i++) task(context, i);
         inside_task = outer;
         return;
     }
@@ -124,6 +135,8 @@ void threads_for(int64_t n, threads_task task, void *context)
     pool.task = task;
     pool.context = context;
     pool.n = n;
+    pool.may_stop = interrupt_may_stop();
+    pool.undone = 0;
     atomic_store(&pool.next, 0);
     atomic_store(&pool.busy, pool.running);
     publish_job();
@@ -133,4 +146,5 @@ void threads_for(int64_t n, threads_task task, void *context)
         __builtin_ia32_pause();
 #endif
     }
+    if (pool.undone) interrupt_left_undone();
 }

@@ -19,9 +19,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/bf16.h"
+#include "kernels/bounded.h"
 #include "kernels/conv_bf16.h"
 #include "kernels/conv_dense.h"
 #include "kernels/conv_winograd.h"
@@ -158,9 +160,9 @@ static void swap_channels(const struct conv *s, const struct geometry *g, const 
 
 static void pad_image(const struct frame *f, size_t size, const char *x, char *padded)
 {
-    memset(padded, 0, (size_t)(f->channels * f->plane) * size);
+    bounded_zero(padded, (size_t)(f->channels * f->plane) * size);
     for (int64_t c = 0; c < f->channels; c++)
-        for (int64_t i = 0; i < f->h; i++)
+        for (int64_t i = 0; i < f->h && !interrupt_stop(); i++)
             memcpy(padded + (size_t)(c * f->plane + (i + f->top) * f->pitch + f->left) * size, x + (size_t)((c * f->h + i) * f->w) * size,
                    (size_t)f->w * size);
 }
@@ -194,7 +196,7 @@ static void turn_image(const struct conv *s, const struct geometry *g, const cha
 static void narrow_image(const char *wide, int64_t channels, int64_t length, int64_t pitch, int64_t h, int64_t w, size_t size, char *out)
 {
     for (int64_t c = 0; c < channels; c++)
-        for (int64_t i = 0; i < h; i++)
+        for (int64_t i = 0; i < h && !interrupt_stop(); i++)
             memcpy(out + (size_t)((c * h + i) * w) * size, wide + (size_t)(c * length + i * pitch) * size, (size_t)w * size);
 }
 
@@ -215,7 +217,7 @@ static void planes_product(struct conv_job *job, int64_t image, char *lane)
     }
     if (f->pitch == w) wide = out; /* nothing to drop */
     for (int64_t group = 0; group < s->groups; group++)
-        loops->product[s->dtype](rows, g->length, g->depth, (back ? job->weights : job->b) + (size_t)(group * rows * g->depth) * size, g->depth, 1,
+        bounded_product(s->dtype, rows, g->length, g->depth, (back ? job->weights : job->b) + (size_t)(group * rows * g->depth) * size, g->depth, 1,
                                  source + (size_t)(group * inner * f->plane) * size, job->offsets, 0,
                                  wide + (size_t)(group * rows * g->length) * size, g->length, 0);
     if (wide != out) narrow_image(wide, rows * s->groups, g->length, f->pitch, h, w, size, out);
@@ -232,7 +234,7 @@ static void planes_weights(struct conv_job *job, int64_t image, char *lane, char
     for (int64_t group = 0; group < s->groups; group++)
         for (int64_t tap = 0; tap < g->taps; tap++) {
             int64_t shift = (tap / s->kw * s->dh * f->pitch + tap % s->kw * s->dw) * g->cg;
-            loops->product[s->dtype](g->og, g->cg, g->pixels, job->b + (size_t)((image * s->o + group * g->og) * g->pixels) * g->size, g->pixels, 1,
+            bounded_product(s->dtype, g->og, g->cg, g->pixels, job->b + (size_t)((image * s->o + group * g->og) * g->pixels) * g->size, g->pixels, 1,
                                      lane + (size_t)(group * g->cg * f->plane + shift) * g->size, job->offsets, 0,
                                      accumulator + (size_t)((tap * s->o + group * g->og) * g->cg) * g->size, g->cg, !first);
         }
@@ -250,7 +252,7 @@ static void planes_image(struct conv_job *job, int64_t image, char *lane, char *
     for (int64_t c = 0; c < g->cg; c++)                                                                                       \
         for (int64_t tap = 0; tap < g->taps; tap++)                                                                           \
             for (int64_t m = 0; m < images; m++)                                                                              \
-                for (int64_t i = 0; i < s->oh; i++) {                                                                         \
+                for (int64_t i = 0; i < s->oh && !interrupt_stop(); i++) {                                                    \
                     int64_t row = i * s->sh - s->ph + tap / s->kw * s->dh, left = tap % s->kw * s->dw - s->pw;                \
                     T *col = (T *)columns + ((c * g->taps + tap) * images + m) * g->pixels + i * s->ow;                       \
                     int inside = row >= 0 && row < s->h;                                                                      \
@@ -292,7 +294,7 @@ static void add_columns(const struct conv *s, const struct geometry *g, int64_t 
 static void gather_pixels(const struct conv *s, const struct geometry *g, int64_t images, const char *y, char *matrix)
 {
     for (int64_t m = 0; m < images; m++)
-        for (int64_t o = 0; o < g->og; o++)
+        for (int64_t o = 0; o < g->og && !interrupt_stop(); o++)
             memcpy(matrix + (size_t)((o * images + m) * g->pixels) * g->size, y + (size_t)((m * s->o + o) * g->pixels) * g->size,
                    (size_t)g->pixels * g->size);
 }
@@ -300,7 +302,7 @@ static void gather_pixels(const struct conv *s, const struct geometry *g, int64_
 static void scatter_pixels(const struct conv *s, const struct geometry *g, int64_t images, const char *matrix, char *y)
 {
     for (int64_t m = 0; m < images; m++)
-        for (int64_t o = 0; o < g->og; o++)
+        for (int64_t o = 0; o < g->og && !interrupt_stop(); o++)
             memcpy(y + (size_t)((m * s->o + o) * g->pixels) * g->size, matrix + (size_t)((o * images + m) * g->pixels) * g->size,
                    (size_t)g->pixels * g->size);
 }
@@ -356,7 +358,7 @@ static void finish_images(const struct conv_job *job, int64_t image, int64_t ima
 static void run_images(struct conv_job *job, int64_t first, int64_t end, char *lane, char *accumulator)
 {
     const struct geometry *g = &job->g;
-    for (int64_t image = first; image < end; image += g->images) {
+    for (int64_t image = first; image < end && !interrupt_stop(); image += g->images) {
         if (g->planes) planes_image(job, image, lane, accumulator, image == first);
         else columns_images(job, image, end - image < g->images ? end - image : g->images, lane, accumulator, image == first);
         if (!g->planes && job->kind != CONV_WEIGHT_GRADIENT) finish_images(job, image, end - image < g->images ? end - image : g->images);
@@ -368,7 +370,7 @@ static void conv_lane(void *context, int64_t index)
     struct conv_job *job = context;
     const struct geometry *g = &job->g;
     char *lane = job->lanes + (size_t)index * g->lane;
-    for (int64_t task; (task = atomic_fetch_add(&job->next, 1)) < g->tasks;) {
+    for (int64_t task; (task = atomic_fetch_add(&job->next, 1)) < g->tasks && !interrupt_stop();) {
         if (job->kind == CONV_WEIGHT_GRADIENT) {
             run_images(job, task * job->s->n / g->tasks, (task + 1) * job->s->n / g->tasks, lane,
                        job->weights + (size_t)task * g->weights);
@@ -402,7 +404,7 @@ void conv_run(const struct conv *s, enum conv_kind kind, const void *a, const vo
                         : kind == CONV_INPUT_GRADIENT ? s->n * s->c * s->h * s->w
                                                       : s->o * g->cg * g->taps;
     if (s->n == 0 || s->c == 0 || s->o == 0) {
-        memset(out, 0, (size_t)out_numel * g->size);
+        bounded_zero(out, (size_t)out_numel * g->size);
         return;
     }
     job.weights = (char *)scratch + g->offsets;

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/bf16.h"
@@ -150,13 +151,13 @@ static void lane_task(void *context, int64_t index)
     struct job *j = context;
     const struct plan *p = &j->p;
     char *lane = j->lanes + (size_t)index * p->lane;
-    for (int64_t task; (task = atomic_fetch_add(&j->next, 1)) < p->tasks;) {
+    for (int64_t task; (task = atomic_fetch_add(&j->next, 1)) < p->tasks && !interrupt_stop();) {
         if (p->kind != CONV_WEIGHT_GRADIENT) {
             image_forward(j, task, lane);
             continue;
         }
         int64_t first = task * p->s->n / p->tasks, end = (task + 1) * p->s->n / p->tasks;
-        for (int64_t image = first; image < end; image++)
+        for (int64_t image = first; image < end && !interrupt_stop(); image++)
             image_weights(j, image, lane, (float *)(j->weights + (size_t)task * p->weights), image == first);
     }
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "kernels/bounded.h"
 #include "kernels/loops.h"
 
 #define MAX_PIXELS 16   /* of the result; beyond, the matrix is mostly zeros */
@@ -82,7 +83,7 @@ void conv_dense_run(const struct conv *s, enum conv_kind kind, const void *a, co
 {
     int64_t in = features_in(s), n_out = features_out(s);
     if (kind == CONV_WEIGHT_GRADIENT) {
-        loops->product[s->dtype](in, n_out, s->n, a, 1, in, b, NULL, n_out, scratch, n_out, 0);
+        bounded_product(s->dtype, in, n_out, s->n, a, 1, in, b, NULL, n_out, scratch, n_out, 0);
         conv_dense_gather(s, scratch, out);
         return;
     }

@@ -2,9 +2,12 @@
 
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/threads.h"
+#include "kernels/bounded.h"
 
 #define TASK_ELEMENTS 32768 /* work of one task; smaller arrays run on the calling thread */
+#define PIECE_ELEMENTS ((int64_t)1 << 18) /* done at once, a multiple of every vector length */
 
 enum status broadcast_shapes(const struct array *a, const struct array *b, int *rank, int64_t shape[MAX_RANK])
 {
@@ -84,8 +87,8 @@ struct loop_job {
     int64_t outer_per_task;
 };
 
-/* The rectangle [row, row + rows) x [column, column + columns) of the two innermost axes at outer position `outer`. */
-static void run_rectangle(const struct loop_job *job, int64_t outer, int64_t row, int64_t rows, int64_t column, int64_t columns)
+/* At once: the rectangle [row, row + rows) x [column, column + columns) of the two innermost axes at outer position `outer`. */
+static void run_piece(const struct loop_job *job, int64_t outer, int64_t row, int64_t rows, int64_t column, int64_t columns)
 {
     const struct loop_plan *p = job->plan;
     int last = p->rank - 1;
@@ -106,6 +109,21 @@ static void run_rectangle(const struct loop_job *job, int64_t outer, int64_t row
     char *out = job->out + ((outer * p->size[last - 1] + row) * p->size[last] + column) * (int64_t)p->out_size;
     if (job->unary) job->unary(n, in[0], s[0], out);
     else job->binary(n, in[0], s[0], in[1], s[1], out);
+}
+
+/* A rectangle in pieces. */
+static void run_rectangle(const struct loop_job *job, int64_t outer, int64_t row, int64_t rows, int64_t column, int64_t columns)
+{
+    if (rows * columns <= PIECE_ELEMENTS) {
+        run_piece(job, outer, row, rows, column, columns);
+        return;
+    }
+    int64_t wide = columns < PIECE_ELEMENTS ? columns : PIECE_ELEMENTS, high = PIECE_ELEMENTS / wide;
+    for (int64_t i = 0; i < rows; i += high)
+        for (int64_t j = 0; j < columns; j += wide) {
+            if (interrupt_stop()) return;
+            run_piece(job, outer, row + i, rows - i < high ? rows - i : high, column + j, columns - j < wide ? columns - j : wide);
+        }
 }
 
 static int64_t outer_count(const struct loop_plan *p)
@@ -161,10 +179,41 @@ void loop_run_binary(const struct loop_plan *plan, binary_loop loop, const void 
 void array_copy_dense(const struct array *a, void *out)
 {
     if (array_is_contiguous(a)) {
-        if (array_bytes(a) > 0) memcpy(out, a->data, array_bytes(a));
+        bounded_copy(out, a->data, array_bytes(a));
         return;
     }
     struct loop_plan plan;
     loop_plan(&plan, a, &(const struct array *){a}, 1);
     loop_run_unary(&plan, loops->cast[a->dtype][a->dtype], a->data, out);
+}
+
+void array_copy_strided(const struct array *from, const struct array *to)
+{
+    int64_t rows = 1, size = (int64_t)dtype_size(from->dtype);
+    int last = from->rank - 1;
+    for (int i = 0; i < last; i++) rows *= from->shape[i];
+    int64_t columns = last < 0 ? 1 : from->shape[last], s = last < 0 ? 1 : from->stride[last], d = last < 0 ? 1 : to->stride[last];
+    if (columns == 0) return;
+    for (int64_t row = 0, done = 0; row < rows; row++, done += columns) {
+        if (done >= PIECE_ELEMENTS) {
+            if (interrupt_stop()) return;
+            done = 0;
+        }
+        int64_t rest = row, a = 0, b = 0;
+        for (int i = last - 1; i >= 0; i--) {
+            a += rest % from->shape[i] * from->stride[i];
+            b += rest % from->shape[i] * to->stride[i];
+            rest /= from->shape[i];
+        }
+        const char *x = (const char *)from->data + a * size;
+        char *y = (char *)to->data + b * size;
+        if (s == 1 && d == 1) {
+            bounded_copy(y, x, (size_t)(columns * size));
+            continue;
+        }
+        for (int64_t j = 0; j < columns; j++) {
+            if (j % PIECE_ELEMENTS == PIECE_ELEMENTS - 1 && interrupt_stop()) return;
+            memcpy(y + j * d * size, x + j * s * size, (size_t)size);
+        }
+    }
 }

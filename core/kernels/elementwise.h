@@ -30,4 +30,7 @@ void broadcast_view(const struct array *a, int rank, const int64_t *shape, struc
 /* Copy a strided array into dense memory of the same dtype and shape. */
 void array_copy_dense(const struct array *a, void *out);
 
+/* Copy between arrays of one shape and dtype, both strided, that do not overlap. */
+void array_copy_strided(const struct array *from, const struct array *to);
+
 #endif

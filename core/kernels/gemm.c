@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/loops.h"
@@ -90,11 +91,9 @@ static int small_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n,
     return 1;
 }
 
-void gemm(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda, const void *b,
-          int64_t ldb, double beta, void *c, int64_t ldc)
+static void library_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda,
+                            const void *b, int64_t ldb, double beta, void *c, int64_t ldc)
 {
-    if (m == 0 || n == 0) return;
-    if (small_product(dtype, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
     enum CBLAS_TRANSPOSE opa = ta ? CblasTrans : CblasNoTrans, opb = tb ? CblasTrans : CblasNoTrans;
     if (dtype == FLOAT32)
         blas.sgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, (float)alpha, a, (blasint)lda, b, (blasint)ldb,
@@ -106,6 +105,33 @@ void gemm(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, dou
 
 #define TILE_M 192
 #define TILE_N 384
+#define PIECE_WORK (1 << 29) /* multiply-adds of one call of the library, which cannot be interrupted */
+#define LONG_SUM 65536
+
+/* Pieces of rows and columns; sums are cut only where they are so long that a few of them are too much work. */
+void gemm(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda, const void *b,
+          int64_t ldb, double beta, void *c, int64_t ldc)
+{
+    if (m == 0 || n == 0) return;
+    if (small_product(dtype, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
+    int64_t size = (int64_t)dtype_size(dtype), rows = m, columns = n, depth = k < 2 * LONG_SUM ? k : LONG_SUM;
+    while ((double)rows * (double)columns * (double)depth > PIECE_WORK && (rows > TILE_M / 4 || columns > TILE_N / 4)) {
+        if (rows * TILE_N > columns * TILE_M) rows = rows > TILE_M ? (rows / 2 + TILE_M - 1) / TILE_M * TILE_M : rows / 2;
+        else columns = columns > TILE_N ? (columns / 2 + TILE_N - 1) / TILE_N * TILE_N : columns / 2;
+    }
+    for (int64_t i = 0; i < m; i += rows)
+        for (int64_t j = 0; j < n; j += columns)
+            for (int64_t l = 0, part; l < k || l == 0; l += part) {
+                part = k - l < 2 * depth ? k - l : depth;
+                if (interrupt_stop()) return;
+                library_product(dtype, ta, tb, m - i < rows ? m - i : rows, n - j < columns ? n - j : columns, part, alpha,
+                                (const char *)a + (ta ? l * lda + i : i * lda + l) * size, lda,
+                                (const char *)b + (tb ? j * ldb + l : l * ldb + j) * size, ldb, l > 0 ? 1 : beta,
+                                (char *)c + (i * ldc + j) * size, ldc);
+                if (part == 0) break;
+            }
+}
+
 #define PARALLEL_WORK (1 << 21) /* multiply-adds below which one thread is faster */
 
 struct gemm_job {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/threads.h"
 #include "kernels/gemm.h"
 
@@ -33,7 +34,8 @@ static void finish_rows(const struct layer_job *j, int64_t first, int64_t rows)
 static void fill_rows(const struct layer_job *j, int64_t first, int64_t rows)
 {
     size_t bytes = (size_t)j->l->n * dtype_size(j->l->dtype);
-    for (int64_t i = first; i < first + rows; i++) memcpy(j->out + (size_t)i * bytes, j->c, bytes);
+    for (int64_t i = first; i < first + rows && (i % 64 != 0 || !interrupt_stop()); i++)
+        memcpy(j->out + (size_t)i * bytes, j->c, bytes);
 }
 
 static void chunk_task(void *context, int64_t task)
@@ -51,6 +53,7 @@ static void chunk_task(void *context, int64_t task)
 
 void layer_run(const struct layer *l, const void *a, const void *b, const void *c, const void *e, void *out)
 {
+    if (l->m == 0 || l->n == 0) return;
     struct layer_job j = {l, a, b, c, e, out, CHUNK_ELEMENTS / l->n / ROW_BLOCK * ROW_BLOCK, !l->tb && l->n * l->k <= MOST_WEIGHTS};
     if (j.rows < ROW_BLOCK) j.rows = ROW_BLOCK;
     if (!j.own_product) {

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "base/interrupt.h"
+
 #ifndef LOOPS_NAME
 #define LOOPS_NAME generic
 #endif
@@ -189,6 +191,7 @@ WHERE_BODY(where_u8, uint8_t)
 
 /* ---- reductions ---- */
 #define LANES 16
+#define PIECE ((int64_t)1 << 22) /* elements between two looks at the flag of interrupts */
 
 /* Sixteen partial sums give the compiler vectors and fix the order of addition. */
 #define SUM_BLOCK(NAME, T, ACCUMULATOR)                                                                                       \
@@ -197,9 +200,11 @@ WHERE_BODY(where_u8, uint8_t)
         ACCUMULATOR lane[LANES] = {0}, sum = 0;                                                                               \
         int64_t i = 0;                                                                                                        \
         if (stride == 1)                                                                                                      \
-            for (; i + LANES <= n; i += LANES)                                                                                \
-                for (int j = 0; j < LANES; j++) lane[j] += (ACCUMULATOR)x[i + j];                                             \
-        for (; i < n; i++) sum += (ACCUMULATOR)x[i * stride];                                                                 \
+            for (int64_t end; i + LANES <= n && !interrupt_stop();)                                                           \
+                for (end = n - i < PIECE ? n : i + PIECE; i + LANES <= end; i += LANES)                                       \
+                    for (int j = 0; j < LANES; j++) lane[j] += (ACCUMULATOR)x[i + j];                                         \
+        for (int64_t end; i < n && !interrupt_stop();)                                                                        \
+            for (end = n - i < PIECE ? n : i + PIECE; i < end; i++) sum += (ACCUMULATOR)x[i * stride];                        \
         for (int width = LANES / 2; width > 0; width /= 2)                                                                    \
             for (int j = 0; j < width; j++) lane[j] += lane[j + width];                                                       \
         return sum + lane[0];                                                                                                 \
@@ -213,6 +218,7 @@ SUM_BLOCK(sum_block_u8, uint8_t, int64_t)
 static double sum_pairwise(int64_t n, const double *x, int64_t stride)
 {
     if (n <= 1024) return sum_block_f64(n, x, stride);
+    if (n > PIECE / 4 && interrupt_stop()) return 0;
     int64_t half = n / 2 / LANES * LANES;
     return sum_pairwise(half, x, stride) + sum_pairwise(n - half, x + half * stride, stride);
 }
@@ -262,6 +268,7 @@ EXTREME_BODY(min_u8, uint8_t, <)
     }                                                                                                                         \
     static void NAME##_part(int64_t rows, int64_t width, const T *x, int64_t pitch, ACCUMULATOR *sum)                         \
     {                                                                                                                         \
+        if (rows > 16384 && interrupt_stop()) return;                                                                         \
         if (rows <= 128) {                                                                                                    \
             NAME##_block(rows, width, x, pitch, sum);                                                                         \
             return;                                                                                                           \

@@ -2,11 +2,14 @@
 
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/threads.h"
+#include "kernels/bounded.h"
 
 #define TASK_ELEMENTS 65536
 #define ROW_WIDTH 256 /* columns that sum_rows takes at once */
 #define MAX_FOLD 32   /* neighbours that are worth adding by rows first */
+#define PIECE_ELEMENTS ((int64_t)1 << 20)
 
 static int add_axis(int n, int64_t *size, int64_t *stride, int64_t axis_size, int64_t axis_stride, int adjacent)
 {
@@ -85,7 +88,7 @@ static double sum_runs(const struct reduce_plan *p, const char *in, int64_t firs
     if (n > 16) return sum_runs(p, in, first, n / 2) + sum_runs(p, in, first + n / 2, n - n / 2);
     double total = 0;
     int last = p->reduced - 1;
-    for (int64_t i = first; i < first + n; i++)
+    for (int64_t i = first; i < first + n && !interrupt_stop(); i++)
         total += loops->sum[p->dtype](p->reduced_size[last], in + run_offset(p, i) * (int64_t)dtype_size(p->dtype), p->reduced_stride[last]);
     return total;
 }
@@ -98,8 +101,10 @@ static double reduce_one(const struct reduce_plan *p, const char *in)
     for (int axis = 0; axis < last; axis++) outer *= p->reduced_size[axis];
     if (p->kind == REDUCE_SUM) return sum_runs(p, in, 0, outer);
     double best = 0;
-    for (int64_t i = 0; i < outer && best == best; i++) {
-        double part = inner(p->reduced_size[last], in + run_offset(p, i) * size, p->reduced_stride[last]);
+    int64_t length = p->reduced_size[last], stride = p->reduced_stride[last], pieces = (length + PIECE_ELEMENTS - 1) / PIECE_ELEMENTS;
+    for (int64_t i = 0; i < outer * pieces && best == best && !interrupt_stop(); i++) {
+        int64_t at = i % pieces * PIECE_ELEMENTS, n = length - at < PIECE_ELEMENTS ? length - at : PIECE_ELEMENTS;
+        double part = inner(n, in + (run_offset(p, i / pieces) + at * stride) * size, stride);
         if (i == 0 || part != part || (p->kind == REDUCE_MAX ? part > best : part < best)) best = part;
     }
     return best;
@@ -111,6 +116,7 @@ static int64_t reduce_one_i64(const struct reduce_plan *p, const int64_t *in)
     int64_t total = 0;
     for (int64_t i = 0; i < p->count; i++) {
         int64_t offset = 0, rest = i;
+        if (i % PIECE_ELEMENTS == PIECE_ELEMENTS - 1 && interrupt_stop()) break;
         for (int axis = p->reduced - 1; axis >= 0; axis--) {
             offset += rest % p->reduced_size[axis] * p->reduced_stride[axis];
             rest /= p->reduced_size[axis];
@@ -139,7 +145,7 @@ static void reduce_task(void *context, int64_t task)
     const struct reduce_plan *p = job->plan;
     int64_t size = (int64_t)dtype_size(p->dtype), first = task * job->per_task, end = first + job->per_task;
     if (!p->by_rows) {
-        for (int64_t i = first; i < end && i < p->outputs; i++)
+        for (int64_t i = first; i < end && i < p->outputs && !interrupt_stop(); i++)
             reduce_output(p, job->in + kept_offset(p, p->kept, i) * size, job->out, i);
         return;
     }
@@ -176,7 +182,7 @@ void reduce_run(const struct reduce_plan *plan, const void *in, void *out)
 {
     if (plan->outputs == 0) return;
     if (plan->count == 0) { /* the empty sum */
-        memset(out, 0, (size_t)plan->outputs * dtype_size(plan->dtype));
+        bounded_zero(out, (size_t)plan->outputs * dtype_size(plan->dtype));
         return;
     }
     if (plan->fold > 0) {
@@ -197,9 +203,11 @@ void reduce_run(const struct reduce_plan *plan, const void *in, void *out)
 #define ARG_EXTREME(T)                                                                                                        \
     for (int64_t i = 0; i < outputs; i++) {                                                                                   \
         const T *x = array_at(&rest, i);                                                                                      \
+        if (i % 1024 == 0 && interrupt_stop()) return;                                                                        \
         int64_t best = 0;                                                                                                     \
         for (int64_t j = 1; j < n && x[best * stride] == x[best * stride]; j++) {                                             \
             T v = x[j * stride], b = x[best * stride];                                                                        \
+            if (j % PIECE_ELEMENTS == 0 && interrupt_stop()) return;                                                          \
             if (v != v || (largest ? v > b : v < b)) best = j;                                                                \
         }                                                                                                                     \
         out[i] = best + 1;                                                                                                    \
