@@ -1,5 +1,6 @@
 /* ODE solves for scripts/tide/ode.lua, which checks the options and flattens the state. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -132,12 +133,18 @@ static void read_options(lua_State *L, int table, struct solve_options *o)
     read_stops(L, table, o);
 }
 
-/* layout = {sizes of the parts ..., batch = n or nil} */
-static void read_layout(lua_State *L, int table, struct state_layout *l)
+/* sizes of the parts; their names are in the options, or not */
+static void read_layout(lua_State *L, int table, int options, struct state_layout *l)
 {
     memset(l, 0, sizeof *l);
     l->n_parts = integers_check(L, table, "state", l->size, MAX_PARTS);
     for (int i = 0; i < l->n_parts; i++) l->controlled += l->size[i];
+    if (lua_getfield(L, options, "part_names") == LUA_TTABLE)
+        for (int i = 0; i < l->n_parts; i++) {
+            if (lua_rawgeti(L, -1, i + 1) == LUA_TSTRING) snprintf(l->name[i], PART_NAME, "%s", lua_tostring(L, -1));
+            lua_pop(L, 1);
+        }
+    lua_pop(L, 1);
 }
 
 /* ---- recorded fields ---- */
@@ -191,7 +198,7 @@ static int odeint_lua(lua_State *L)
     struct tape *t = field_tape(L, 1);
     struct value *dy = value_check(L, 2), *y0 = value_check(L, 3), *times = value_check(L, 4);
     read_options(L, 5, &options);
-    read_layout(L, 6, &layout);
+    read_layout(L, 6, 5, &layout);
     layout.batch = luaL_optinteger(L, 7, 0);
     int node = value_node(L, t, dy), captured = 0;
     for (int i = 2; i < t->n_inputs; i++) captured += t->captured[i] >= 0;
@@ -311,7 +318,7 @@ static int odeint_callback(lua_State *L)
     struct state_layout layout;
     const struct array *y0 = &tensor_check(L, 3)->array, *times = &tensor_check(L, 4)->array;
     read_options(L, 5, &options);
-    read_layout(L, 6, &layout);
+    read_layout(L, 6, 5, &layout);
     layout.batch = luaL_optinteger(L, 7, 0);
     binding_check(L, times_check(times->data, times->shape[0]));
     struct value *v = value_push_empty(L);

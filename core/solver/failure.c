@@ -31,6 +31,7 @@ static int grows_without_bound(const struct run *r)
 {
     int64_t i = largest_element(r, r->s->y);
     double y = element(r, r->s->y, i), slope = element(r, r->s->k[0], i) * r->direction;
+    if (fabs(y) > 1e-10 * (r->s->dtype == FLOAT32 ? FLT_MAX : DBL_MAX)) return 1;
     return r->stats->accepted > 0 && y * slope > 0 && fabs(y / slope) < 1e6 * run_smallest_step(r->t);
 }
 
@@ -41,79 +42,143 @@ static int asks_for_rounding(const struct run *r)
     return digits * (r->s->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON) > 0.02;
 }
 
-/* ---- failures ---- */
-
-static const char *against_many_steps(const struct run *r, double h)
+/* Evaluations of f are what a stability boundary has to be divided by. */
+static int costs_much_for_its_boundary(const struct run *r)
 {
-    if (2 * r->stats->rejected > r->stats->steps)
-        return "most steps are rejected: f may jump or be noisy; give the times of jumps as jumps = {t, ...}, smooth f, or loosen rtol "
-               "and atol";
-    if (r->o->max_step > 0 && fabs(h) > 0.999 * r->o->max_step) return "max_step keeps the steps short: raise it, or max_steps";
-    return "raise max_steps, loosen rtol and atol, or use a method of higher order (\"dopri8\") where they are tight";
+    return r->stiffness.boundary < 0.8 * (r->o->method.stages - r->o->method.fsal);
 }
+
+/* ---- remedies ---- */
+
+#define TEXT 640
+
+static void against_stiffness(const struct run *r, char *text)
+{
+    snprintf(text, TEXT,
+             "the problem looks stiff: h |df/dy| = %.3g is at the boundary of stability of the method (%.3g), so that other tolerances do not "
+             "help; it wants an implicit method, which odeint does not have: eliminate the fast part of the problem%s, or raise max_steps",
+             r->stiffness.h_rho, r->stiffness.boundary,
+             costs_much_for_its_boundary(r) ? ", take \"bosh3\", which needs fewer evaluations here" : "");
+}
+
+static void against_many_steps(const struct run *r, double h, char *text)
+{
+    if (stiffness_seen(&r->stiffness, r->stats->accepted)) {
+        against_stiffness(r, text);
+        return;
+    }
+    const char *remedy = "raise max_steps, loosen rtol and atol, or use a method of higher order (\"dopri8\") where they are tight";
+    if (2 * r->stats->rejected > r->stats->steps)
+        remedy = "most steps are rejected: f may jump or be noisy; give the times of jumps as jumps = {t, ...}, smooth f, or loosen rtol "
+                 "and atol";
+    else if (r->o->max_step > 0 && fabs(h) > 0.999 * r->o->max_step)
+        remedy = "max_step keeps the steps short: raise it, or max_steps";
+    snprintf(text, TEXT, "%s", remedy);
+}
+
+/* Without a stiff spell before, a solution that grows like this does so by itself. */
+static void against_growth(const struct run *r, char *text)
+{
+    double y = fabs(element(r, r->s->y, largest_element(r, r->s->y)));
+    if (stiffness_ever(&r->stiffness))
+        snprintf(text, TEXT,
+                 "the numerical solution goes to infinity near t = %.9g (|y| = %.3g), and the problem looked stiff before: where the true "
+                 "solution stays finite, tighten rtol and atol, which have let an error grow that large", r->t, y);
+    else
+        snprintf(text, TEXT,
+                 "the solution appears to go to infinity near t = %.9g (|y| = %.3g): to loosen rtol and atol does not help, end the span "
+                 "before; where the true solution stays finite, tighten them", r->t, y);
+}
+
+/* An option of the user's asks for steps that t does not resolve. */
+static const char *option_too_short(const struct run *r, double h)
+{
+    if (!(fabs(h) < run_smallest_step(r->t))) return NULL;
+    if (r->o->max_step > 0 && r->o->max_step <= fabs(h) * (1 + 1e-9)) return "max_step";
+    return r->stats->steps == 0 && r->o->first_step > 0 ? "first_step" : NULL;
+}
+
+static void against_small_steps(const struct run *r, double h, char *text)
+{
+    const char *option = option_too_short(r, h);
+    if (option) {
+        snprintf(text, TEXT, "%s is shorter than t resolves there (%.2g): raise it", option, run_smallest_step(r->t));
+    } else if (grows_without_bound(r)) {
+        against_growth(r, text);
+    } else if (r->o->min_step > 0 && fabs(h) <= r->o->min_step * (1 + 1e-9)) {
+        snprintf(text, TEXT,
+                 "the error asks for a step below min_step = %.3g: lower min_step, loosen rtol and atol, or give the times where f jumps as "
+                 "jumps = {t, ...}", r->o->min_step);
+    } else if (asks_for_rounding(r)) {
+        snprintf(text, TEXT, "rtol and atol ask for more digits than %s", r->s->dtype == FLOAT32
+                                                                             ? "float32 has here: loosen them, or use dtype \"float64\""
+                                                                             : "float64 has here: loosen them");
+    } else {
+        int n = snprintf(text, TEXT,
+                         "f appears to be discontinuous or singular there: end the span before a singularity; give the exact time of a "
+                         "jump, here near %.9g, in jumps = {...}; smooth a noisy f, or loosen rtol and atol", r->t);
+        if (stiffness_ever(&r->stiffness))
+            snprintf(text + n, TEXT - (size_t)n, "; the problem looked stiff before, where an error may have led away: tighten them");
+    }
+}
+
+/* ---- failures ---- */
 
 enum status failure_max_steps(const struct run *r, double h)
 {
-    char text[400];
+    char text[TEXT + 160], remedy[TEXT];
     double done = (r->t - r->times[0]) / (r->end - r->times[0]);
     int n = snprintf(text, sizeof text, "%.3g %% of the span is done", 100 * done);
-    if (done > 0) n += snprintf(text + n, sizeof text - (size_t)n, ", at this pace it takes about %.2g steps", (double)r->stats->steps / done);
-    snprintf(text + n, sizeof text - (size_t)n, "; %s", against_many_steps(r, h));
+    if (done > 0)
+        n += snprintf(text + n, sizeof text - (size_t)n, ", at this pace it takes about %.2g steps", (double)r->stats->steps / done);
+    against_many_steps(r, h, remedy);
+    snprintf(text + n, sizeof text - (size_t)n, "; %s", remedy);
     return give_up(r, h, "the solve needs more than max_steps", text);
 }
 
 enum status failure_small_step(const struct run *r, double h, const char *what)
 {
-    char text[320], name[80];
+    char text[TEXT];
     if (r->stats->steps > 0 && !run_is_finite(r->s, r->s->next)) return failure_not_finite(r, h, r->s->next, "f or y");
-    const char *asked = r->o->max_step > 0 && r->o->max_step <= fabs(h) * (1 + 1e-9)   ? "max_step"
-                        : r->stats->steps == 0 && r->o->first_step > 0 ? "first_step" : NULL;
-    if (asked && fabs(h) < run_smallest_step(r->t)) {
-        snprintf(text, sizeof text, "%s is shorter than t resolves there (%.2g): raise it", asked, run_smallest_step(r->t));
-        return give_up(r, h, what, text);
-    }
-    if (grows_without_bound(r)) {
-        int64_t i = largest_element(r, r->s->y);
-        snprintf(text, sizeof text, "the solution appears to go to infinity near t = %.9g (|y| = %.3g): to loosen rtol and atol does not help, end "
-                 "the span before", r->t, fabs(element(r, r->s->y, i)));
-        return give_up(r, h, what, text);
-    }
-    if (r->o->min_step > 0 && fabs(h) <= r->o->min_step * (1 + 1e-9)) {
-        snprintf(name, sizeof name, "%.40s below min_step = %.3g", what, r->o->min_step);
-        return give_up(r, h, name,
-                       "the error asks for a shorter one: lower min_step, loosen rtol and atol, or give the times where f jumps as "
-                       "jumps = {t, ...}");
-    }
-    if (asks_for_rounding(r))
-        return give_up(r, h, what,
-                       r->s->dtype == FLOAT32 ? "rtol and atol ask for more digits than float32 has here: loosen them, or use dtype \"float64\""
-                                              : "rtol and atol ask for more digits than float64 has here: loosen them");
-    snprintf(text, sizeof text,
-             "f appears to be discontinuous or singular there: end the span before a singularity; give the time of a jump as jumps = "
-             "{%.9g}; smooth a noisy f, or loosen rtol and atol", r->t);
+    against_small_steps(r, h, text);
     return give_up(r, h, what, text);
+}
+
+/* "element 2 of 4", or of a part by its name. */
+static void name_element(const struct run *r, int64_t i, char *text, size_t size)
+{
+    const struct state_layout *l = r->layout;
+    int64_t at = r->s->first + i, whole = r->s->whole > 0 ? r->s->whole : r->s->n;
+    int part = 0;
+    if (l->n_parts > 1 && l->copies == 0 && l->name[0][0]) {
+        while (part + 1 < l->n_parts && at >= l->size[part]) at -= l->size[part++];
+        snprintf(text, size, "element %lld of %lld of y.%.31s", (long long)at + 1, (long long)l->size[part], l->name[part]);
+        return;
+    }
+    snprintf(text, size, "element %lld of %lld", (long long)at + 1, (long long)whole);
 }
 
 enum status failure_not_finite(const struct run *r, double h, const void *y, const char *what)
 {
-    char text[160], remedy[320];
+    char text[160], remedy[TEXT], name[96];
     int64_t i = 0;
     while (i < r->s->n && isfinite(element(r, y, i))) i++;
-    snprintf(text, sizeof text, "NaN or Inf in %s (element %lld of %lld)", what, (long long)(r->s->first + i) + 1,
-             (long long)(r->s->whole > 0 ? r->s->whole : r->s->n));
+    name_element(r, i, name, sizeof name);
+    snprintf(text, sizeof text, "NaN or Inf in %s (%s)", what, name);
     if (y == r->y0) return give_up(r, h, text, "check y0");
-    if (r->stats->steps == 0) return give_up(r, h, text, "check the field and the parameters: it fails before any step is made");
+    if (r->stats->steps == 0)
+        return give_up(r, h, text, "check the field and the parameters: no step can be made from a slope that is no number");
     if (!r->o->adaptive)
         return give_up(r, h, text,
                        "check the field; where the solution is finite, these steps are too long for an explicit method: use smaller ones, or "
-                       "leave out step_size and steps for steps that adapt (with a method that can)");
+                       "an adaptive method without step_size and steps");
     if (grows_without_bound(r)) {
-        snprintf(remedy, sizeof remedy, "the solution appears to go to infinity near t = %.9g; end the span before, or check the field", r->t);
+        against_growth(r, remedy);
         return give_up(r, h, text, remedy);
     }
     return give_up(r, h, text,
-                   "however small the step: check the field, which is not defined beyond this state (a root or logarithm of a negative "
-                   "number, a division by 0, an overflow?)");
+                   "check the field: however small the step, it is not defined beyond this state (a root or logarithm of a negative number, "
+                   "a division by 0, an overflow?)");
 }
 
 enum status failure_unresolved(const struct run *r)

@@ -16,6 +16,7 @@ enum norm_kind {
 /* The state as parts (leaves of the user's table), one after the other. The augmented state of a continuous adjoint is `copies` such states
  * (y and its cotangent), each judged by itself, and `extra` elements that are a part of their own (the gradient of the parameters). */
 #define MAX_PARTS 64
+#define PART_NAME 32
 struct state_layout {
     int n_parts;
     int64_t size[MAX_PARTS];
@@ -23,6 +24,7 @@ struct state_layout {
     int64_t controlled; /* of a copy, the first so many elements take part in the norm (the rest are sensitivities) */
     int copies;         /* 0: one */
     int64_t extra;
+    char name[MAX_PARTS][PART_NAME]; /* the user's, for messages; may be empty */
 };
 
 /* Norm of x / (atol + rtol |y|). */

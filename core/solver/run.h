@@ -3,6 +3,7 @@
 #define SOLVER_RUN_H
 
 #include "solver/solve.h"
+#include "solver/stiffness.h"
 
 struct run {
     struct solver *s;
@@ -21,6 +22,7 @@ struct run {
     int first_ready;   /* k[0] is f(t, y) */
     int end_ready;     /* k[stages] is f at the end of the step just made */
     struct controller controller;
+    struct stiffness stiffness;
 };
 
 int run_is_finite(const struct solver *s, const void *y);

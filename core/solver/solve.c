@@ -82,6 +82,7 @@ static enum status make_step(struct run *r, const struct step *p)
     const struct tableau *m = &r->o->method;
     int last = m->fsal ? m->stages - 1 : m->stages;
     TRY(ensure_first_stage(r));
+    stiffness_look_again(&r->stiffness, s, r->o, r->stats->accepted);
     TRY(solve_stages(s, r->f, m, p, s->y, 1, last));
     solve_combine(s, s->y, p->h, m->b, m->stages, s->next);
     return m->fsal ? solve_stage(s, r->f, p->end, s->next, last) : STATUS_OK;
@@ -113,6 +114,7 @@ static enum status interpolate(struct run *r, const struct step *p, double theta
     double w[MAX_STAGES + 1];
     if (m->interpolation == INTERPOLATE_STEP) {
         struct step part = step_part(p, theta);
+        r->stiffness.waiting = 0; /* its stages are overwritten */
         if (m->fsal && !r->end_ready) keep_end_slope(r);
         TRY(solve_stages(s, r->f, m, &part, s->y, 1, m->weighted));
         solve_combine(s, s->y, part.h, m->b, m->stages, out);
@@ -154,6 +156,7 @@ static enum status advance(struct run *r, const struct step *p, double end)
     struct solver *s = r->s;
     const struct tableau *m = &r->o->method;
     if (r->record) TRY(record_step(r->record, s, m, p));
+    if (r->o->adaptive) stiffness_look(&r->stiffness, s, r->o, p->h, r->stats->accepted);
     TRY(write_outputs(r, p, end, r->stats->accepted));
     char *swap = s->y;
     s->y = s->next;
@@ -162,6 +165,7 @@ static enum status advance(struct run *r, const struct step *p, double end)
     int ready = r->end_ready ? m->stages : m->fsal ? m->stages - 1 : -1; /* stage that holds f at the end, if any */
     if (ready >= 0) swap_stages(s, 0, ready);
     r->first_ready = ready >= 0 && !r->behind_jump;
+    if (r->behind_jump) r->stiffness.waiting = 0;
     r->stats->accepted++;
     return STATUS_OK;
 }

@@ -147,6 +147,10 @@ local function describe_state(where, y0)
   if #leaves == 0 then raise(("%s: y0 must be a tensor or a table of tensors, got %s"):format(where, show(y0))) end
   if #leaves > 64 then raise(("%s: the state has %d tensors, at most 64 are possible; join some with tide.cat"):format(where, #leaves)) end
   local state = {template = y0, shapes = {}, sizes = {}, dtype = leaves[1]:dtype()}
+  if #leaves > 1 then
+    state.names = {}
+    tree.each(y0, function(_, path) table.insert(state.names, path) end)
+  end
   for i, x in ipairs(leaves) do
     local dtype = x:dtype()
     if dtype ~= "float32" and dtype ~= "float64" then
@@ -275,6 +279,7 @@ function M.odeint(f, y0, t, opts)
   end
   local state, leaves = describe_state("odeint", y0)
   local o = M.check_options("odeint", opts, state.dtype)
+  o.part_names = state.names
   local times = check_times("odeint", t)
   local flat = flatten(leaves)
   local n, solution, stats = times:numel(), nil, nil

@@ -77,7 +77,8 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", opt
   stats: nfe (evaluations of f), steps (accepted + rejected), nfe_backward. Give rtol and atol, or step_size, or steps.
   While a solve is only recorded, its stats are not known yet; a compiled function returns those of each run.
 
-  Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. The error of each step is controlled; the error at the
+  Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. Where the problem looks stiff (the steps of an explicit
+  method are held down by stability, so that tolerances do not matter) they say so. The error of each step is controlled; the error at the
   end is often a few times larger, and much larger for unstable problems.]],
   example = [[tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 1}, {rtol = 1e-5})
   local function dose(t, u) return tide.where(tide.gt(t, 5), tide.where(tide.lt(t, 5.05), 20, 0), 0) - u end
@@ -87,7 +88,9 @@ define{name = "ode.odeint", args = "f, y0, t, opts", returns = "ys, stats", text
 define{name = "ode.methods", args = "", returns = "list",
   text = [[The methods that odeint knows: name, order, error_order, stages, kind ("fixed" or "adaptive"), fsal, and the tableau A, b, c,
   b_error. "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the error weights of 1980, "dopri5_shampine" those of
-  torchdiffeq.]], example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order, m.kind) end"}
+  torchdiffeq. The error estimate of "fehlberg21" is 1/512 of a difference of slopes and all but blind where the method is about to become
+  unstable: at tolerances looser than 1e-4 its results can be wrong by powers of ten where "heun_euler" and "bosh3" are right.]],
+  example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order, m.kind) end"}
 define{name = "ode.initial_step", args = "f, t0, y0, p, rtol, atol", returns = "number",
   text = [[Hairer's starting step (Solving ODEs I, p. 169) for an error estimate of order p, with sc = atol + rtol |y0| in the RMS norm and
   exponent 1/(p+1). f runs on concrete tensors.]],

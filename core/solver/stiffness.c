@@ -1,0 +1,148 @@
+#include "solver/stiffness.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/loops.h"
+
+#define EVERY 20      /* steps between looks while nothing is suspected */
+#define SAY_SO 15     /* such steps, less others in between, and others in a row that take it back */
+#define TAKE_BACK 6
+#define NEAR_PAIR 0.6 /* from this share of the boundary is near it: two evaluations at one time tell it well */
+#define NEAR 0.8      /* others less so */
+#define FAR 3         /* no accepted step is that far beyond */
+#define PULL 0.5      /* least -cos of the angle between the differences of f and of y */
+#define NOISE 1e-3    /* differences of states that are smaller, in tolerances, are not judged */
+
+/* |R(-x)| of the method, R its stability function. */
+static double growth(const struct tableau *m, double x)
+{
+    double k[MAX_STAGES], y = 1;
+    for (int i = 0; i < m->stages; i++) {
+        double input = 1;
+        for (int j = 0; j < i; j++) input -= x * m->a[i][j] * k[j];
+        k[i] = input;
+        y -= x * m->b[i] * k[i];
+    }
+    return fabs(y);
+}
+
+static double stability_boundary(const struct tableau *m)
+{
+    double low = 0, step = 0.25;
+    while (low < 100 && growth(m, low + step) <= 1) low += step;
+    for (int i = 0; i < 8; i++) {
+        step /= 2;
+        if (growth(m, low + step) <= 1) low += step;
+    }
+    return low;
+}
+
+static int find_pair(struct stiffness *d, const struct tableau *m)
+{
+    for (int i = m->stages - 1; i > 0; i--)
+        for (int j = i - 1; j > 0; j--)
+            if (m->c[i] == m->c[j] && memcmp(m->a[i], m->a[j], sizeof m->a[i]) != 0) {
+                d->f[i] = 1;
+                d->f[j] = -1;
+                for (int k = 0; k < i; k++) d->y[k] = m->a[i][k] - m->a[j][k];
+                return 1;
+            }
+    return 0;
+}
+
+static int find_next(struct stiffness *d, const struct tableau *m)
+{
+    int last = m->stages - 1;
+    if (m->fsal || m->c[last] != 1) return 0;
+    d->last = last;
+    for (int k = 0; k <= last; k++) d->y[k] = m->b[k] - (k < last ? m->a[last][k] : 0);
+    return 1;
+}
+
+/* Divided difference of the highest order, at most 3, over distinct times, the last ones first. That of the states must not cancel as well, or
+ * the quotient would be one of small numbers. */
+static int find_difference(struct stiffness *d, const struct tableau *m)
+{
+    int at[4], n = 0;
+    double curvature = 0;
+    for (int i = m->stages - 1; i >= 0 && n < 4; i--) {
+        int fresh = 1;
+        for (int q = 0; q < n; q++) fresh &= fabs(m->c[at[q]] - m->c[i]) > 0.05;
+        if (fresh) at[n++] = i;
+    }
+    if (n < 3) return 0;
+    for (int q = 0; q < n; q++) {
+        double w = 1, moment = 0;
+        for (int p = 0; p < n; p++)
+            if (p != q) w /= m->c[at[q]] - m->c[at[p]];
+        d->f[at[q]] = w;
+        for (int k = 0; k < at[q]; k++) {
+            d->y[k] += w * m->a[at[q]][k];
+            moment += m->a[at[q]][k] * m->c[k];
+        }
+        curvature += w * moment;
+    }
+    return fabs(curvature) > 0.05;
+}
+
+static void begin(struct stiffness *d, const struct tableau *m)
+{
+    d->boundary = stability_boundary(m);
+    d->kind = find_pair(d, m) ? STIFFNESS_PAIR : find_next(d, m) ? STIFFNESS_NEXT : STIFFNESS_NONE;
+    if (d->kind == STIFFNESS_NONE && find_difference(d, m)) d->kind = STIFFNESS_DIFFERENCE;
+    if (!(d->boundary > 0)) d->kind = STIFFNESS_NONE;
+}
+
+/* Judge by the differences of states (in spare) and of f times h (in stage_input). */
+static void judge(struct stiffness *d, struct solver *s, const struct solve_options *o, int64_t accepted)
+{
+    double a = sqrt(loops->scaled_sum[s->dtype](s->n, s->stage_input, s->y, o->rtol, o->atol) / (double)s->n);
+    double b = sqrt(loops->scaled_sum[s->dtype](s->n, s->spare, s->y, o->rtol, o->atol) / (double)s->n);
+    const void *difference = s->spare;
+    loops->combine[s->dtype](s->n, s->stage_input, 1, (double[]){1}, &difference, s->stage_input);
+    double sum = loops->scaled_sum[s->dtype](s->n, s->stage_input, s->y, o->rtol, o->atol) / (double)s->n;
+    double h_rho = a / b, cosine = (sum - a * a - b * b) / (2 * a * b);
+    double near = d->kind == STIFFNESS_PAIR ? NEAR_PAIR : NEAR;
+    if (b > NOISE && h_rho > near * d->boundary && h_rho < FAR * d->boundary && cosine < -PULL) {
+        d->below = 0;
+        d->h_rho = h_rho;
+        if (d->above < SAY_SO) d->above++;
+        if (d->above == SAY_SO && !d->stiff) {
+            d->stiff = 1;
+            d->stiff_since = accepted - SAY_SO;
+        }
+        return;
+    }
+    if (d->above > 0) d->above--;
+    if (++d->below < TAKE_BACK && d->above > 0) return;
+    if (d->stiff) d->stiff_steps += accepted - d->stiff_since;
+    d->above = d->stiff = 0;
+}
+
+int stiffness_seen(const struct stiffness *d, int64_t accepted) { return d->stiff || 2 * d->stiff_steps > accepted; }
+int stiffness_ever(const struct stiffness *d) { return d->stiff || d->stiff_steps > 0; }
+
+void stiffness_look(struct stiffness *d, struct solver *s, const struct solve_options *o, double h, int64_t accepted)
+{
+    d->waiting = 0;
+    if (d->above == 0 && accepted % EVERY != EVERY - 1) return;
+    if (d->kind == STIFFNESS_NOT_LOOKED) begin(d, &o->method);
+    if (d->kind == STIFFNESS_NONE) return;
+    solve_combine(s, NULL, h, d->y, o->method.stages, s->spare);
+    if (d->kind == STIFFNESS_NEXT) {
+        d->waiting = h;
+        return;
+    }
+    solve_combine(s, NULL, h, d->f, o->method.stages, s->stage_input);
+    judge(d, s, o, accepted);
+}
+
+void stiffness_look_again(struct stiffness *d, struct solver *s, const struct solve_options *o, int64_t accepted)
+{
+    const void *k[] = {s->k[0], s->k[d->last]};
+    if (d->waiting == 0) return;
+    loops->combine[s->dtype](s->n, NULL, 2, (double[]){d->waiting, -d->waiting}, k, s->stage_input);
+    d->waiting = 0;
+    judge(d, s, o, accepted);
+}
