@@ -99,16 +99,20 @@ local function known(index, stem)
   return false
 end
 
+local long_question = 6 -- words, of a message rather than of a question: those that say nothing are passed over
+
 -- Stems of the question; `slips` lists {typed, nearest or nil}.
 local function understand(index, question)
   local asked, slips, all = {}, {}, {}
+  local _, count = question:gsub("%w+", "")
   for word in question:lower():gmatch("%w+") do
     all[#all + 1] = word
     local says_nothing = word:find("^%d*%a?$") -- numbers and letters, of a message that was pasted
     if not stop[word] and not says_nothing then
       local stem = search.stem(word)
-      local near = not known(index, stem) and options.nearest(word, index.names)
-      if not known(index, stem) then slips[#slips + 1] = {word, near or nil} end
+      local strange = count < long_question and not known(index, stem)
+      local near = strange and options.nearest(word, index.names)
+      if strange then slips[#slips + 1] = {word, near or nil} end
       if near then stem = search.stem(near) end
       if near or known(index, stem) then asked[#asked + 1] = stem end
     end
@@ -149,9 +153,9 @@ end
 
 -- Entries worth showing, best first: {entry =, score =}.
 local function rank(index, asked, rows)
-  local bonus, list = {}, {}
+  local bonus, list, more = {}, {}, math.max(1, #asked / 4) -- many words add up elsewhere
   for _, row in ipairs(rows) do
-    for place, name in ipairs(row.see) do bonus[name] = math.max(bonus[name] or 0, 42 - 2 * place) end
+    for place, name in ipairs(row.see) do bonus[name] = math.max(bonus[name] or 0, (42 - 2 * place) * more) end
   end
   for place, item in ipairs(index.entries) do
     local score, hits = score_of(item, asked)

@@ -80,9 +80,10 @@ guide{name = "training", about = "Training",
   | local value, gradient = step(model, x, y)
   | opt:step(gradient)
 
-  Learning rate: lr of the optimiser, 1e-3 for adam by default. When the loss jumps about, becomes NaN, or a
-  solve fails in the middle of a training, divide it by ten; when it falls slowly and smoothly, raise it.
-  Write it as 1e-3 in optim.adam(model, {lr = 1e-3}).
+  Learning rate: lr of the optimiser, 1e-3 for adam by default. When the loss jumps about, is not finite, or
+  a solve fails in the middle of a training, divide it by ten; when it falls slowly and smoothly, raise it.
+  opt.lr = 1e-4 counts from the next step on; a function is a schedule: lr = function(step) return 1e-2 *
+  0.5 ^ (step // 100) end.
 
   Losses: "mse" and "smooth_l1" for numbers, "cross_entropy" for int64 class labels 1..k against logits of
   shape N,k.
@@ -137,8 +138,9 @@ guide{name = "reproducibility",
 
 guide{name = "numbers",
   text = [[Tensors are float32 unless told otherwise: {dtype = "float64"} in calls that make them,
-  x:to("float64") afterwards. float32 with float64 gives float64; numbers never change a dtype. Axes,
-  indices and class labels count from 1, negative ones from the end.
+  x:to("float64") afterwards, tide.set_default_dtype("float64") for all that follow. float32 with float64
+  gives float64; numbers never change a dtype. Axes, indices and class labels count from 1, negative ones
+  from the end.
 
   Lua's own numbers are float64. x[1] of a 1-D tensor, and x:item(), give such a number: 0.1 in float32 is
   0.10000000149011612 then, as print shows. The prompt shows a number that a float32 holds exactly by the
@@ -171,24 +173,32 @@ guide{name = "speed",
 guide{name = "errors",
   text = [[Messages and what helps.
 
-  "NaN or Inf": the field gave no finite number. At the first evaluation: look at the inputs and parameters
-  (log, sqrt or division of values <= 0; weights already NaN). Later, with fixed steps: the steps are too
-  long, the solution grows without bound, or the field is undefined there. In training: a smaller learning
-  rate; the weights have diverged. A root or a norm at 0 has no finite slope: add a small number inside.
+  "NaN or Inf in f(t0, y0)": the field gives no finite number at the start. Look at the inputs and the
+  parameters: log, sqrt or division of values <= 0, weights that are NaN already. A root or a norm at 0 has
+  no finite slope: add a small number inside.
 
-  "step size underflow": no step is small enough: a jump or a pole of the field, a tolerance below what
-  float32 holds (make y0 float64), or weights that diverged.
+  "NaN or Inf" later: with fixed steps, they are too long, or the solution grows without bound. In training:
+  a smaller learning rate; weights and inputs of size 1.
 
-  "too many steps": a stiff problem (help "stiff"), a span far longer than the time scale of the field, or
-  tolerances tighter than needed. Raise max_steps only when stats of a shorter span show that it is just
-  long.
+  "step size underflow": no step is small enough. The solution goes to infinity: end the span before. A jump
+  of the field: give its times as jumps. A tolerance below what float32 holds: make y0 float64. Weights that
+  diverged: a smaller learning rate.
 
-  "symbolic" tensor: a value was asked for while recording (item, if, print): help "recording".
+  "the solve needs more than max_steps": a stiff problem (help "stiff"), a span far longer than the time
+  scale of the field, or tolerances tighter than needed. Raise max_steps when the message says that few are
+  missing.
 
-  shape or dtype errors: the message names both shapes. A target {n} against a prediction {n, 1} wants
-  reshape{n, 1}; labels want int64 from 1.
+  "the loss is inf" or "not finite" in training: nothing was changed by that step. Scale the data to size 1,
+  divide the learning rate by ten.
 
-  "unknown option": a misspelt key; the message lists the valid ones.
+  "a symbolic tensor has no value", "tensors are compared element by element", "number expected, got
+  tide.Tensor": values were asked for while recording, or math.sin was written for t:sin(). help "recording"
+  says what to write.
+
+  "must have one shape": {n} against {n, 1} wants y:reshape{n, 1}. "labels must be int64": class labels
+  count from 1, y:to("int64").
+
+  "unknown option", "unknown field": a misspelt key; the message lists the valid ones.
 
   "out of memory": help "memory". "interrupted": Ctrl-C.]],
   example = "select(2, pcall(tide.odeint, function(t, u) return u end, x, {0, 1}, {rtoll = 1e-3}))"}

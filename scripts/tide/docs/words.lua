@@ -141,6 +141,8 @@ return {
   {"memory", "out of memory", "leak", see = {"tide.memory", "speed", "tide.odeint", "tensor:close"}},
   {"nan", "inf", "infinite", "not finite", "diverge", "explode", "overflow", see = {"errors", "training",
     "tide.odeint", "tide.train"}},
+  {"bad argument", "number expected", "symbolic tensor", "compared element", "must have one shape", "unknown option",
+    "unknown field", "needs more max steps", see = {"errors", "recording"}},
   {"error", "message", "fail", "remedy", "debug", "crash", see = {"errors"}},
   -- figures and tools
   {"plot", "figure", "draw", "chart", "curve", "gnuplot", see = {"figures", "plot.line", "plot.scatter",
