@@ -55,7 +55,7 @@ local function must(ok, message)
   return ok
 end
 
-local Writer = {}
+local Writer = {__name = "tide.csv.Writer"}
 Writer.__index = Writer
 
 --- Append one row: a table by column name, or an array in column order. Every column must be there; write nan for "unknown".
@@ -99,6 +99,10 @@ end
 function Writer:discard()
   if self.file then self.file:discard() end
   self.file = nil
+end
+
+function Writer:__tostring()
+  return ("csv writer: %d rows so far, columns %s; %s"):format(self.rows, table.concat(self.columns, ", "), self.path)
 end
 
 -- `local w <close> = csv.writer(...)`: complete when the block ends well, discarded when it ends by an error.
@@ -146,8 +150,12 @@ function csv.write(path, columns, rows, opts)
   end
 end
 
-local Table = {}
+local Table = {__name = "tide.csv.Table"}
 Table.__index = Table
+
+function Table:__tostring()
+  return ("csv table: %d rows, columns %s"):format(self.rows, table.concat(self.names, ", "))
+end
 
 --- The values of a column by name or number; an unknown name is an error that lists the columns.
 function Table:column(name)

@@ -5,7 +5,7 @@ local options = require "tide.options"
 
 local M = {}
 
-local max_rows, max_keys = 40, 20
+local max_rows, max_keys, max_lines = 40, 20, 12
 
 -- "nn.odenet" and "odenet" for a model that nn.odenet made: what metatables of our objects are called.
 function M.kind_of(value)
@@ -65,7 +65,10 @@ local function counted(n, word) return ("%d %s%s"):format(n, word, n == 1 and ""
 local function plain_table(value, width)
   if next(value) == nil then return "an empty table" end
   local list = parameters(value)
-  if #list == 0 then return "a table\n" .. keys_text(value, width) end
+  if #list == 0 then
+    local whole = require("tide.pretty").show(value, width)
+    return "a table\n" .. (select(2, whole:gsub("\n", "")) <= max_lines and whole or keys_text(value, width))
+  end
   local lines, total = tensor_rows(list)
   table.insert(lines, 1, ("a table with %s, %d values"):format(counted(#list, "tensor"), total))
   return table.concat(lines, "\n")

@@ -6,7 +6,7 @@
 
 local pretty = {}
 
-local max_depth, max_items, max_entries, max_string = 5, 50, 400, 200
+local max_depth, max_items, max_entries, max_string, edge = 5, 50, 400, 200, 3
 
 local function quoted(s)
   local cut = #s > max_string and s:sub(1, max_string) or s
@@ -106,7 +106,13 @@ local is_name = function(k) return type(k) == "string" and k:find("^[%a_][%w_]*$
 
 local render
 
--- The entries of a table as texts.
+-- Of a long list of tables, records say, the middle is left out: from, to.
+local function gap(t, n)
+  if n <= 2 * edge + 2 or type(rawget(t, 1)) ~= "table" or with_tostring(rawget(t, 1)) then return n + 1, n end
+  return edge + 1, n - edge
+end
+
+-- The entries of a table as texts; and how many of them are of its list.
 local function entries(t, state, depth)
   local keys, n = pretty.keys(t)
   local out, shown = {}, 0
@@ -116,16 +122,19 @@ local function entries(t, state, depth)
     out[#out + 1] = prefix .. render(v, state, depth + 1)
   end
   local function full() return shown >= max_items or state.count >= max_entries end
+  local from, to = gap(t, n)
   for i = 1, n do
     if full() then break end
-    add("", rawget(t, i))
+    if i == from then out[#out + 1] = ("... %d more"):format(to - from + 1) end
+    if i < from or i > to then add("", rawget(t, i)) end
   end
-  local listed = shown
+  local listed, skipped = #out, math.max(0, to - from + 1)
   for _, k in ipairs(keys) do
     if full() then break end
     add(is_name(k) and k .. " = " or ("[%s] = "):format(leaf(k, true)), rawget(t, k))
   end
-  if n + #keys > shown then out[#out + 1] = ("... %d more"):format(n + #keys - shown) end
+  local left = n + #keys - shown - skipped
+  if left > 0 then out[#out + 1] = ("... %d more"):format(left) end
   return out, listed
 end
 

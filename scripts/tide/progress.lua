@@ -75,7 +75,7 @@ local function show_fields(fields)
   return table.concat(parts, "  ")
 end
 
-local Meter = {}
+local Meter = {__name = "tide.progress.Meter"}
 Meter.__index = Meter
 
 local spec = {
@@ -219,6 +219,9 @@ function Meter:finish(fields)
   return self
 end
 
+Meter.__tostring = function(self)
+  return ("meter: %s of %s %s"):format(self.n, self.total or "?", self.unit)
+end
 Meter.__close = function(self) self:finish() end
 
 return progress

@@ -140,6 +140,10 @@ tests["tables: lists fill lines, models say how many values, modules and functio
   local text = pretty.show(list, 40)
   assert(text:find("{\n  1, 2, 3,", 1, true) and text:find("... 10 more", 1, true), text)
   for line in text:gmatch("[^\n]+") do assert(#line <= 41, line) end
+  local records = {}
+  for i = 1, 200 do records[i] = {epoch = i, loss = 1 / i} end
+  text = pretty.show(records)
+  assert(select(2, text:gsub("\n", "")) < 10 and text:find("... 194 more", 1, true) and text:find("epoch = 200", 1, true), text)
   local model = tide.nn.mlp{sizes = {2, 3, 1}}
   text = pretty.show(model)
   assert(text:find("^nn.mlp %(13 values%) {") and text:find("weight = tensor float32 {3, 2}", 1, true), text)
