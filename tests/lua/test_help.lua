@@ -127,7 +127,7 @@ tests["values: what they are, their shapes, parameters and methods"] = function(
   has(help.answer({}), "empty table")
   has(help.answer({1, 2, a = 3}), "{1, 2, a = 3}")
   local long = {a = 3}
-  for i = 1, 400 do long[i] = "word " .. i end
+  for i = 1, 400 do long[i] = {i, text = ("word "):rep(20)} end
   has(help.answer(long), "keys: [1] to [400], a")
   has(help.answer({w = tide.ones{2}}), "1 tensor, 2 values", "w  float32 {2}")
   has(help.answer(print), "print is a function of Lua")
