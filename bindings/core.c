@@ -1,7 +1,7 @@
 /* The module tide.core: everything that the engine offers to the Lua library in scripts/tide. */
 #include "base/threads.h"
 #include "binding.h"
-#include "kernels/gemm.h"
+#include "kernels/blas.h"
 #include "kernels/loops.h"
 #include "kernels/precision.h"
 #include "standard_files.h"
@@ -42,16 +42,20 @@ static int build_info(lua_State *L)
     lua_setfield(L, -2, "version");
     lua_pushstring(L, loops->name);
     lua_setfield(L, -2, "isa");
-    lua_pushstring(L, gemm_core_name());
-    lua_setfield(L, -2, "blas");
     lua_pushliteral(L, __VERSION__);
     lua_setfield(L, -2, "compiler");
     return 1;
 }
 
-static int blas_core(lua_State *L)
+static int blas(lua_State *L) /* -> {library, version, core, why} */
 {
-    lua_pushstring(L, gemm_core_name());
+    struct blas_choice choice = blas_choice();
+    const char *fields[][2] = {{"library", choice.library}, {"version", choice.version}, {"core", choice.core}, {"why", choice.why}};
+    lua_createtable(L, 0, 4);
+    for (int i = 0; i < 4; i++) {
+        lua_pushstring(L, fields[i][1]);
+        lua_setfield(L, -2, fields[i][0]);
+    }
     return 1;
 }
 
@@ -63,7 +67,7 @@ static int matmul_precision(lua_State *L) /* () -> level; (level) sets it: 0 hig
 }
 
 static const luaL_Reg functions[] = {{"threads", threads},       {"library_root", library_root}, {"raise", raise},
-                                     {"build_info", build_info}, {"blas_core", blas_core},       {"matmul_precision", matmul_precision},
+                                     {"build_info", build_info}, {"blas", blas}, {"matmul_precision", matmul_precision},
                                      {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_tide_core(lua_State *L);

@@ -26,11 +26,11 @@ static enum status run_layer(struct call *c)
 
 enum status prepare_layer(struct call *c)
 {
-    TRY(gemm_open());
     struct layer *l = c->plan = memory_zalloc(1, sizeof *l);
     if (!l) return memory_status();
     *l = (struct layer){.dtype = c->out.dtype, .ta = (int)V(0), .tb = (int)V(1), .m = c->out.shape[0], .n = c->out.shape[1],
                         .k = c->in[0].shape[V(0) ? 0 : 1], .second = (int)L(LAYER_SECOND)};
+    TRY(gemm_open(l->tb, l->m, l->n, l->k));
     enum op_id post = (enum op_id)L(LAYER_POST);
     if (post >= OP_ADD) l->binary = loops->binary[post - OP_ADD][l->dtype];
     else if (post >= OP_NEG) l->unary = loops->unary[post - OP_NEG][l->dtype];

@@ -175,7 +175,6 @@ static enum status run_matmul(struct call *c)
 
 enum status prepare_matmul(struct call *c)
 {
-    TRY(gemm_open());
     struct matmul_plan *p = c->plan = memory_zalloc(1, sizeof *p);
     if (!p) return memory_status();
     const struct array *a = &c->in[0];
@@ -192,6 +191,7 @@ enum status prepare_matmul(struct call *c)
         memcpy(p->batch_stride[which], view.stride, sizeof view.stride);
         plan_operand(&c->in[which], (int)V(which), p, which);
     }
+    TRY(gemm_open(p->transpose[1], p->m, p->n, p->k));
     c->scratch_bytes = p->copy_bytes[0] + p->copy_bytes[1];
     if (c->out.dtype == FLOAT32 && gemm_bf16_fits(p->m, p->n, p->k)) p->parts = bf16_parts(precision_get());
     if (p->parts > 0) c->scratch_bytes += gemm_bf16_scratch(p->parts, p->m, p->n, p->k);
@@ -326,12 +326,12 @@ static enum status run_conv(struct call *c)
 
 enum status prepare_conv(struct call *c)
 {
-    TRY(gemm_open());
     struct conv_plan *p = c->plan = memory_zalloc(1, sizeof *p);
     if (!p) return memory_status();
     TRY(conv_of(c, &p->shape, &p->kind));
     p->shape.lanes = threads_count();
     p->shape.precision = precision_get();
+    TRY(conv_open(&p->shape, p->kind));
     c->scratch_bytes = conv_scratch(&p->shape, p->kind);
     c->run = run_conv;
     return STATUS_OK;

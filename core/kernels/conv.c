@@ -90,6 +90,17 @@ static struct geometry geometry(const struct conv *s, enum conv_kind kind)
     return g;
 }
 
+enum status conv_open(const struct conv *s, enum conv_kind kind)
+{
+    if (s->n == 0 || s->c == 0 || s->o == 0) return STATUS_OK;
+    struct geometry g = geometry(s, kind);
+    int64_t rows = g.cg * g.taps, pixels = g.images * g.pixels;
+    if (g.planes) return STATUS_OK;
+    if (kind == CONV_FORWARD) return gemm_open(0, g.og, pixels, rows);
+    if (kind == CONV_INPUT_GRADIENT) return gemm_open(0, rows, pixels, g.og);
+    return gemm_open(1, g.og, rows, pixels);
+}
+
 size_t conv_scratch(const struct conv *s, enum conv_kind kind)
 {
     if (conv_dense_fits(s)) return conv_dense_scratch(s);

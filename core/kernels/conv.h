@@ -33,6 +33,9 @@ struct conv {
 
 enum conv_kind { CONV_FORWARD, CONV_INPUT_GRADIENT, CONV_WEIGHT_GRADIENT };
 
+/* Make ready what conv_run may need for this shape; see blas_open. */
+enum status conv_open(const struct conv *s, enum conv_kind kind);
+
 /* Bytes of scratch memory that conv_run needs for this shape. */
 size_t conv_scratch(const struct conv *s, enum conv_kind kind);
 

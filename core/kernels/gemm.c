@@ -1,67 +1,10 @@
 #include "kernels/gemm.h"
 
-#include <cblas.h>
-#include <dlfcn.h>
-#include <stdlib.h>
-
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "kernels/blas.h"
 #include "kernels/loops.h"
-
-static struct {
-    void *library;
-    __typeof__(&cblas_sgemm) sgemm;
-    __typeof__(&cblas_dgemm) dgemm;
-    void (*set_threads)(int);
-    char *(*core_name)(void);
-} blas;
-
-/* OpenBLAS reads its environment while it is loaded. A release older than the processor falls back to a slower kernel set (0.3.21
- * runs AVX2 kernels on AMD Zen 4 and 5, half the speed of its AVX-512 ones), so its choice is named here unless the user made one. */
-static const char *better_core(void)
-{
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (!__builtin_cpu_is("intel") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-        return "SkylakeX";
-#endif
-    return NULL;
-}
-
-/* The variables are set for the time of loading only, so that programs started later see the user's environment. */
-static void load_library(void)
-{
-    const char *core = getenv("OPENBLAS_CORETYPE") ? NULL : better_core();
-    int own_threads = getenv("OPENBLAS_NUM_THREADS") == NULL;
-    if (core) setenv("OPENBLAS_CORETYPE", core, 1);
-    if (own_threads) setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    static const char *const names[] = {"libopenblas.so.0", "libopenblas.so"};
-    for (int i = 0; i < 2 && !blas.library; i++) blas.library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    if (core) unsetenv("OPENBLAS_CORETYPE");
-    if (own_threads) unsetenv("OPENBLAS_NUM_THREADS");
-}
-
-enum status gemm_open(void)
-{
-    if (blas.sgemm) return STATUS_OK;
-    if (!blas.library) load_library();
-    if (!blas.library)
-        return status_set(STATUS_UNSUPPORTED, "OpenBLAS cannot be opened (%s); install it, e.g. apt install libopenblas0", dlerror());
-    blas.dgemm = (__typeof__(blas.dgemm))dlsym(blas.library, "cblas_dgemm");
-    blas.set_threads = (void (*)(int))dlsym(blas.library, "openblas_set_num_threads");
-    blas.core_name = (char *(*)(void))dlsym(blas.library, "openblas_get_corename");
-    blas.sgemm = (__typeof__(blas.sgemm))dlsym(blas.library, "cblas_sgemm");
-    if (!blas.sgemm || !blas.dgemm || !blas.set_threads) {
-        blas.sgemm = NULL;
-        return status_set(STATUS_UNSUPPORTED, "the installed libopenblas lacks cblas_sgemm; install libopenblas0");
-    }
-    blas.set_threads(1);
-    return STATUS_OK;
-}
-
-const char *gemm_core_name(void) { return gemm_open() == STATUS_OK && blas.core_name ? blas.core_name() : "none"; }
 
 #define SMALL_WORK (1 << 22)  /* multiply-adds up to which the engine's own kernel beats the library's preparations */
 #define PACKED_ELEMENTS 16384
@@ -76,13 +19,17 @@ static void pack_rows(enum dtype dtype, const void *b, int64_t ldb, int64_t k, i
         }
 }
 
+static int is_small(int tb, int64_t m, int64_t n, int64_t k)
+{
+    return (double)m * (double)n * (double)(k > 0 ? k : 1) <= SMALL_WORK && (!tb || (double)k * (double)n <= PACKED_ELEMENTS);
+}
+
 static int small_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda,
                          const void *b, int64_t ldb, double beta, void *c, int64_t ldc)
 {
     _Alignas(64) char packed[PACKED_ELEMENTS * sizeof(double) + MEMORY_SLACK];
-    if (m * n > SMALL_WORK || m * n * k > SMALL_WORK || alpha != 1 || (beta != 0 && beta != 1)) return 0;
+    if (!is_small(tb, m, n, k) || alpha != 1 || (beta != 0 && beta != 1)) return 0;
     if (tb) {
-        if (k * n > PACKED_ELEMENTS) return 0;
         pack_rows(dtype, b, ldb, k, n, packed);
         b = packed;
         ldb = n;
@@ -91,17 +38,7 @@ static int small_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n,
     return 1;
 }
 
-static void library_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda,
-                            const void *b, int64_t ldb, double beta, void *c, int64_t ldc)
-{
-    enum CBLAS_TRANSPOSE opa = ta ? CblasTrans : CblasNoTrans, opb = tb ? CblasTrans : CblasNoTrans;
-    if (dtype == FLOAT32)
-        blas.sgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, (float)alpha, a, (blasint)lda, b, (blasint)ldb,
-                   (float)beta, c, (blasint)ldc);
-    else
-        blas.dgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, alpha, a, (blasint)lda, b, (blasint)ldb, beta, c,
-                   (blasint)ldc);
-}
+enum status gemm_open(int tb, int64_t m, int64_t n, int64_t k) { return is_small(tb, m, n, k) ? STATUS_OK : blas_open(); }
 
 #define TILE_M 192
 #define TILE_N 384
@@ -124,7 +61,7 @@ void gemm(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, dou
             for (int64_t l = 0, part; l < k || l == 0; l += part) {
                 part = k - l < 2 * depth ? k - l : depth;
                 if (interrupt_stop()) return;
-                library_product(dtype, ta, tb, m - i < rows ? m - i : rows, n - j < columns ? n - j : columns, part, alpha,
+                blas_product(dtype, ta, tb, m - i < rows ? m - i : rows, n - j < columns ? n - j : columns, part, alpha,
                                 (const char *)a + (ta ? l * lda + i : i * lda + l) * size, lda,
                                 (const char *)b + (tb ? j * ldb + l : l * ldb + j) * size, ldb, l > 0 ? 1 : beta,
                                 (char *)c + (i * ldc + j) * size, ldc);

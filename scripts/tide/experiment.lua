@@ -77,7 +77,7 @@ function M.provenance(arguments)
   if first_line("git status --porcelain --untracked-files=no") then commit = commit .. "+" end
   local info = core.build_info()
   return {"command: " .. table.concat(words, " "), "commit: " .. commit,
-          ("tide %s, %s, OpenBLAS %s, %d threads"):format(info.version, info.isa, info.blas, core.threads())}
+          ("tide %s, %s, OpenBLAS %s, %d threads"):format(info.version, info.isa, core.blas().core, core.threads())}
 end
 
 --- Make the output folder and return it; an error when it cannot be made, before anything was computed for it.

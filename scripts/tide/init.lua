@@ -34,6 +34,7 @@ include(require "tide.tensor_text")
 include(require "tide.convolution")
 include(require "tide.autodiff")
 include(require "tide.precision")
+include(require "tide.machine")
 
 tide.ode = require "tide.ode"
 tide.odeint = tide.ode.odeint

@@ -80,7 +80,7 @@ local info = core.build_info()
 local cpu, load_before, environment = machine.processor(), machine.load(), machine.environment()
 local product, copy, start = product_ceiling(2048, 7), copy_ceiling(256, 5), start_up(9)
 local function ceilings(form) return form:format(product, copy, 1e3 * start) end
-print(("%s; %d threads; loops %s; OpenBLAS %s; load %s"):format(cpu, tide.threads(), info.isa, core.blas_core(), load_before))
+print(("%s; %d threads; loops %s; OpenBLAS %s (%s); load %s"):format(cpu, tide.threads(), info.isa, core.blas().core, core.blas().why, load_before))
 print(environment)
 print(ceilings("ceilings: matrix product 2048^3 %.0f GFLOP/s; copy of 256 MiB %.1f GB/s (read + written, one thread); start-up %.1f ms\n"))
 

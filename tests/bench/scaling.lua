@@ -138,7 +138,8 @@ if next(wanted) then experiment.usage_error(("no sweep %q; there are: batch, wid
 -- ---- running ----
 
 local info, load_before = core.build_info(), machine.load()
-print(("%s; %d threads; loops %s; OpenBLAS %s; load %s"):format(machine.processor(), tide.threads(), info.isa, core.blas_core(), load_before))
+local blas = core.blas()
+print(("%s; %d threads; loops %s; OpenBLAS %s (%s); load %s"):format(machine.processor(), tide.threads(), info.isa, blas.core, blas.why, load_before))
 print(machine.environment())
 local bar = progress.new{total = #points, label = "scaling"}
 local seconds = o.quick and 0.1 * o.seconds or o.seconds

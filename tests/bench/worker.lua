@@ -70,7 +70,7 @@ local commands = {
   info = function()
     local info = tide.core.build_info()
     local commit = experiment.provenance{[0] = "worker"}[2]:match("commit: (.*)")
-    return ("Tide %s (%s), %s, OpenBLAS %s, %d threads"):format(info.version, commit, info.isa, tide.core.blas_core(), tide.threads())
+    return ("Tide %s (%s), %s, OpenBLAS %s, %d threads"):format(info.version, commit, info.isa, tide.core.blas().core, tide.threads())
   end,
 }
 

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "kernels/bf16.h"
+#include "kernels/blas.h"
 #include "kernels/conv_bf16.h"
 #include "kernels/gemm.h"
 #include "kernels/loops.h"
@@ -189,7 +190,7 @@ static void levels(void)
 
 int main(int argc, char **argv)
 {
-    if (gemm_open() != STATUS_OK) return 1;
+    if (blas_open() != STATUS_OK) return 1;
     static const struct check_test tests[] = {{"parts add up", parts_add_up}, {"products", products}, {"kernels agree", kernels_agree},
                                               {"convolutions", convolutions}, {"levels", levels}};
     return check_main(tests, sizeof tests / sizeof *tests, argc, argv);

@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "check.h"
+#include "kernels/blas.h"
 #include "kernels/conv.h"
 #include "kernels/conv_dense.h"
 #include "kernels/gemm.h"
@@ -110,7 +111,7 @@ static void measure(enum dtype dtype, long double got, long double want, long do
 static void for_each_set(void (*test)(void))
 {
     const struct loops *best = loops;
-    CHECK_OK(gemm_open());
+    CHECK_OK(blas_open());
     for (int s = 0; s < SETS; s++) {
         if (loops_select(sets[s]) != STATUS_OK) continue;
         worst[FLOAT32] = worst[FLOAT64] = 0;

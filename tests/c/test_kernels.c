@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "check.h"
+#include "kernels/blas.h"
 #include "kernels/conv.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
@@ -482,7 +483,7 @@ static void gemm_case(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, in
 static void gemm_residuals(void)
 {
     static const int64_t primes[] = {1, 2, 7, 31, 61, 67, 127, 131, 191, 193, 383, 389, 509};
-    CHECK_OK(gemm_open());
+    CHECK_OK(blas_open());
     for (int trial = 0; trial < 4000; trial++)
         gemm_case((enum dtype)pick(0, 1), (int)pick(0, 1), (int)pick(0, 1), pick(1, 70), pick(1, 70), pick(1, 70));
     for (int trial = 0; trial < 120; trial++)
@@ -571,7 +572,7 @@ static int conv_fits(const struct conv *s)
 
 static void conv_sweep(void)
 {
-    CHECK_OK(gemm_open());
+    CHECK_OK(blas_open());
     for (int trial = 0; trial < 250000; trial++) {
         struct conv s = {.dtype = trial % 4 == 0 ? FLOAT32 : FLOAT64, .n = pick(1, 3), .c = pick(1, 3), .o = pick(1, 3), .h = pick(1, 6),
                          .w = pick(1, 6), .kh = pick(1, 4), .kw = pick(1, 4), .sh = pick(1, 3), .sw = pick(1, 3), .ph = pick(0, 3),
@@ -583,7 +584,7 @@ static void conv_sweep(void)
 /* Stride 1, 8 or more channels per group and 64 or more pixels: the way by planes; and larger cases of the other one. */
 static void conv_planes(void)
 {
-    CHECK_OK(gemm_open());
+    CHECK_OK(blas_open());
     for (int trial = 0; trial < 250; trial++) {
         int64_t groups = pick(1, 2), stride = trial % 5 == 0 ? 2 : 1;
         struct conv s = {.dtype = (enum dtype)pick(0, 1), .n = pick(1, 10), .c = 8 * groups + groups * pick(0, 3),
@@ -596,7 +597,7 @@ static void conv_planes(void)
 
 static void conv_empty(void)
 {
-    CHECK_OK(gemm_open());
+    CHECK_OK(blas_open());
     for (int kind = 0; kind < 3; kind++) {
         struct conv s = {FLOAT32, 0, 8, 9, 9, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1, 9, 9, 2, PRECISION_HIGHEST, NULL};
         float w[8 * 8 * 9];
@@ -611,7 +612,7 @@ static void conv_empty(void)
 
 static void same_bits_for_any_threads(void)
 {
-    CHECK_OK(gemm_open());
+    CHECK_OK(blas_open());
     enum { N = 300 };
     struct conv s = {FLOAT32, 20, 16, 12, 12, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 12, 12, 1, PRECISION_HIGHEST, NULL}, t = {FLOAT32, 37, 3, 28, 28, 5, 3, 3, 2, 2, 1, 1, 1, 1, 1, 14, 14, 1, PRECISION_HIGHEST, NULL};
     float *a = fresh(FLOAT32, 400000), *b = fresh(FLOAT32, 400000), *first = memory_zalloc(1200000, 4), *now = memory_zalloc(1200000, 4);

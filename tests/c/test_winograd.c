@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/threads.h"
+#include "kernels/blas.h"
 #include "kernels/conv.h"
 #include "kernels/conv_winograd.h"
 #include "kernels/gemm.h"
@@ -180,7 +181,7 @@ static void special_values(void)
 
 int main(int argc, char **argv)
 {
-    if (gemm_open() != STATUS_OK) return 1;
+    if (blas_open() != STATUS_OK) return 1;
     static const struct check_test tests[] = {{"random shapes", random_shapes},
                                          {"errors of common sizes", errors_of_common_sizes},
                                          {"same bits for any number of threads", same_bits_for_any_threads},

@@ -157,6 +157,10 @@ define{name = "tide.memory", args = "reset_peak", returns = "table",
 define{name = "tide.threads", args = "n", returns = "integer",
   text = "Threads in use; n sets their number (at the start: TIDE_THREADS, else all cores). Results do not depend on it.",
   example = "tide.threads()"}
+define{name = "tide.machine", returns = "table",
+  text = [[What the engine found and chose: version, compiler, isa (instruction set of its loops), threads, cores, and blas = {library, version, core,
+  why}: the kernels of OpenBLAS that large products use, and whether the library took them by itself, was told to, or a user's OPENBLAS_CORETYPE.]],
+  example = "tide.machine().blas.core"}
 define{name = "tide.set_matmul_precision", args = "level", returns = "the level before",
   text = [[How exactly float32 products and convolutions are computed from now on: "highest" (the default: float32 accuracy), "high" (at least 16 bits
   survive) or "medium" (at least 8). A level is what may be lost, not what will be: 3 x 3 convolutions lose about one bit at "high" and become
