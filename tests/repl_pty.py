@@ -267,7 +267,7 @@ def pages(s):
     s.send("help()\r")
     s.wait(ask)
     s.send("G")
-    contains(s.wait(PROMPT), "searches.")
+    contains(s.wait(PROMPT), "searches")
     contains(s.line("help 'seed'"), "tide.seed(n)")  # fits the screen
     s.send("help(tide)\r'typed' .. ' ahead'\r")  # input for the prompt is not taken for keys
     s.wait("\ntyped ahead")

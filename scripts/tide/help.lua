@@ -271,7 +271,7 @@ function help.overview(width)
     lines[#lines + 1] = topic
     lines[#lines + 1] = layout.indented(layout.wrapped(table.concat(names, " "), width - 4))
   end
-  lines[#lines + 1] = 'help(tide.odeint), help "odeint", help "x:sum", help "Solving" tell more; ' ..
+  lines[#lines + 1] = 'help "start" shows the first steps, help "odeint", help(x) and help "Solving" tell more,\n' ..
     'help "learning rate" searches.'
   return table.concat(lines, "\n")
 end

@@ -6,6 +6,13 @@ function text.last_part(name) return name:match("[%w_]+$") end
 
 local code_line = "^%s*| ?(.-)%s*$"
 
+--- The code in an entry's text, as one chunk.
+function text.code(entry)
+  local lines = {}
+  for row in entry.text:gmatch("[^\n]+") do lines[#lines + 1] = row:match(code_line) end
+  return table.concat(lines, "\n")
+end
+
 --- Words filled into lines; an empty line separates paragraphs; lines that begin with "|" are code and stay
 -- as they are.
 function text.wrapped(source, width)

@@ -215,6 +215,31 @@ tests["every example runs"] = function()
   assert(#failures == 0, "\n" .. table.concat(failures, "\n"))
 end
 
+tests["the code in guides runs"] = function()
+  local layout = require "tide.help_text"
+  local quiet = {train = function(opts)
+    opts.quiet = true
+    return tide.train(opts)
+  end, plot = {line = function(opts)
+    local line = plot.line(opts)
+    return {show = function() return line end}
+  end}}
+  setmetatable(quiet, {__index = tide})
+  local count = 0
+  for name, entry in pairs(entries) do
+    local code = entry.guide and name ~= "methods" and layout.code(entry) or ""
+    if code ~= "" then
+      count = count + 1
+      local env = prelude("")
+      env.tide, env.opt = quiet, tide.optim.adam(env.model)
+      local chunk, message = load((code:gsub("\ntide%.grad", "\n_ = tide.grad")), "=guide " .. name, "t", env)
+      assert(chunk, message)
+      chunk()
+    end
+  end
+  assert(count >= 2)
+end
+
 tests["every function has an example, and every entry ends its sentences"] = function()
   for name, entry in pairs(entries) do
     assert(entry.example or name == "repl" or name == "ode.odeint", name .. " has no example")

@@ -9,6 +9,32 @@ local function guide(entry)
   help.define(entry)
 end
 
+guide{name = "start",
+  text = [[The first steps. A tensor:
+
+  | x = tide.randn({3, 2}, {seed = 1})
+
+  An ordinary differential equation dy/dt = -y from y(0) = 1, at three times:
+
+  | f = function(t, y) return -y end
+  | ys, stats = tide.odeint(f, tide.ones({1}), {0, 0.5, 1})
+
+  A gradient:
+
+  | tide.grad(function(v) return (v * v):sum() end)(x)
+
+  A neural ODE that learns to tell a ball from the shell around it, and its picture:
+
+  | data = tide.data.spheres{dim = 2, inner = 100, outer = 200}
+  | model = tide.nn.odenet{dim = 2, augment = 1, seed = 1}
+  | history = tide.train{model = model, data = data, optimizer = "adam",
+  |   loss = "smooth_l1", epochs = 3}
+  | tide.plot.line{y = history.loss, xlabel = "epoch", ylabel = "loss"}:show()
+
+  From here: help "training", help "solvers", help "gradients", help "recording", help "figures", help "saving", help "errors". In a script,
+  begin with local tide = require "tide".]],
+  example = "tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 0.5, 1})"}
+
 guide{name = "recording",
   text = [[How tide.grad, vjp, jvp, compile, gradcheck and odeint look at a function: they call it once with
   symbolic tensors, which have shape and dtype but no values, and note each operation on tensors. What was
@@ -71,6 +97,32 @@ guide{name = "solvers", about = "Solving",
 
   tide.ode.methods() lists all; a tableau of your own is a table {A =, b =, c =, b_error =, order =}.]],
   example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order) end"}
+
+-- What is worth saying about a method beside its order.
+local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trapezoid rule, explicit", rk4 = "the classic one",
+  rk4_38 = "the 3/8 rule, torchdiffeq's rk4", heun_euler = "very loose tolerances", fehlberg21 = "torchdiffeq's fehlberg2",
+  bosh3 = "Bogacki and Shampine, MATLAB's ode23: loose tolerances", dopri5 = "Dormand and Prince 5(4): the default",
+  dopri5_shampine = "torchdiffeq's dopri5: other error weights", tsit5 = "Tsitouras 5(4): much like dopri5",
+  dopri8 = "Dormand and Prince 8(7): tight tolerances, in float64"}
+
+-- "| dopri5           order 5, adaptive, 7 stages: the default"
+local function method_lines()
+  local lines = {}
+  for i, method in ipairs(require("tide").ode.methods()) do
+    local note = (notes[method.name] or "") ~= "" and ": " .. notes[method.name] or ""
+    lines[i] = ("  | %-16s order %s, %s%s"):format(method.name, method.order, method.kind, note)
+  end
+  return table.concat(lines, "\n")
+end
+
+guide{name = "methods",
+  text = "The values of method, for tide.odeint and the solver of a model; tide.ode.methods() has their tableaus.\n\n" ..
+    method_lines() .. [[
+
+
+  Methods marked adaptive choose their steps by rtol and atol, or take fixed ones with steps or step_size; the others take
+  fixed steps only. help "solvers" says how to choose.]],
+  example = "tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 1}, {method = \"rk4\", steps = 10})"}
 
 guide{name = "training", about = "Training",
   text = [[tide.train{model =, data = {x =, y =}, optimizer =, loss =, batch =, epochs =} does the loop,

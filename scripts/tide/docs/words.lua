@@ -52,8 +52,8 @@ return {
   {"step size", "time step", "dt", "fixed step", see = {"tide.odeint", "solvers", "step_adaption.new"}},
   {"underflow", "step size underflow", "too many steps", "max steps", see = {"errors", "solvers",
     "tide.odeint"}},
-  {"runge kutta", "integrator", "solver", "method", "ode solver", "tableau", see = {"solvers",
-    "ode.methods", "tide.odeint"}},
+  {"runge kutta", "integrator", "solver", "method", "ode solver", "tableau", see = {"methods",
+    "solvers", "ode.methods", "tide.odeint"}},
   {"discontinuity", "jump", "pulse", "kick", "forcing", see = {"tide.odeint", "solvers"}},
   {"dense output", "interpolate", "interpolation", see = {"tide.odeint", "solvers"}},
   {"sde", "stochastic differential", "brownian", "dde", "delay", "dae", "pde", see = {"tide.odeint",
@@ -152,6 +152,7 @@ return {
   {"histogram", "heatmap", "contour", "colormap", see = {"plot.image", "plot.bin", "plot.palettes"}},
   {"progress bar", "tqdm", see = {"progress.new", "meter:update"}},
   {"command line", "argument", "argparse", "script option", see = {"experiment.parse"}},
+  {"tutorial", "introduction", "first steps", "getting started", "begin", "example", "quick start", see = {"start"}},
   {"interrupt", "ctrl c", "stop run", see = {"repl", "tide.train"}},
   {"history", "completion", "prompt", "multi line", see = {"repl"}},
 }
