@@ -1,7 +1,7 @@
 /* Tapes and programs for scripts/tide/autodiff.lua, which knows about functions and tables of tensors. */
 #include <string.h>
 
-#include "autodiff/field.h"
+#include "autodiff/passes.h"
 #include "autodiff/program.h"
 #include "autodiff/vjp.h"
 #include "base/memory.h"

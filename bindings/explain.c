@@ -261,7 +261,7 @@ static void set_work(lua_State *L, const struct odeint_plan *plan)
     struct field_plan forward = {0}, backward = {0};
     enum field_work back = kind == GRADIENT_ADJOINT ? FIELD_VJP_AND_EVAL : kind == GRADIENT_DIRECT ? FIELD_VJP_KEPT : FIELD_VJP;
     if (plan->gradient) binding_check(L, field_explain(plan->field, back, &backward));
-    if (plan->gradient && back == FIELD_VJP_KEPT && backward.n_kept == 0) binding_check(L, field_explain(plan->field, FIELD_VJP, &backward));
+    if (plan->gradient && back == FIELD_VJP_KEPT && !backward.program) binding_check(L, field_explain(plan->field, FIELD_VJP, &backward));
     binding_check(L, field_explain(plan->field, backward.n_kept > 0 ? FIELD_EVAL_KEEP : FIELD_EVAL, &forward));
     push_stage(L, forward.parameters);
     lua_setfield(L, -2, "parameters");
@@ -284,7 +284,7 @@ static void push_solve(lua_State *L, struct odeint *op)
     set_integer(L, "batch", plan.batch);
     set_integer(L, "tiles", plan.n_tiles);
     set_integer(L, "rows", plan.rows);
-    push_tape(L, plan.tape, &plan.dy, 1);
+    push_tape(L, plan.recorded.tape, &plan.recorded.dy, 1);
     lua_setfield(L, -2, "tape");
     set_work(L, &plan);
 }

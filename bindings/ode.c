@@ -205,7 +205,11 @@ static int odeint_lua(lua_State *L)
     struct solve_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->op = NULL;
     luaL_setmetatable(L, SOLVE_TYPE);
-    binding_check(L, odeint_new(&box->op, t, node, &options, &layout));
+    struct field *field;
+    binding_check(L, field_from_tape(&field, t, node, layout.n_parts == 1 ? layout.batch : 0));
+    tape_release(t->parent); /* the recording that this solve will be a node of: with it the solve would own itself */
+    t->parent = NULL;
+    binding_check(L, odeint_new(&box->op, field, &options, &layout));
     struct tape *outer = recording_get(L);
     if (!outer) {
         if (!y0->tensor || !times->tensor || captured) return binding_error(L, "odeint: symbolic tensors can be used only while they are being recorded");
@@ -303,7 +307,8 @@ static struct callback_field *push_callback(lua_State *L, int function, int plai
     struct callback_field *f = lua_newuserdatauv(L, sizeof *f, 0);
     memset(f, 0, sizeof *f);
     luaL_setmetatable(L, CALLBACK_TYPE);
-    f->base = (struct field){.n = y0->shape[0], .dtype = y0->dtype, .eval = callback_eval};
+    static const struct field_type type = {.name = "a callback (eager or plain)", .eval = callback_eval};
+    f->base = (struct field){.type = &type, .n = y0->shape[0], .dtype = y0->dtype};
     f->L = L;
     f->function = function;
     f->plain = plain;
@@ -326,7 +331,6 @@ static int odeint_callback(lua_State *L)
     value_account(L, v);
     struct callback_field *f = push_callback(L, 1, lua_toboolean(L, 2), y0);
     enum status status = solve(&f->solver, &f->base, &options, &layout, y0->data, times->data, times->shape[0], v->tensor->array.data, NULL, &stats);
-    odeint_count(&stats);
     binding_check(L, status);
     lua_pop(L, 1);
     push_stats(L, &stats);
@@ -406,16 +410,19 @@ static int ode_methods(lua_State *L)
     return 1;
 }
 
-static int ode_totals(lua_State *L)
+/* program_stats(program) -> the sum over the solves of its latest run */
+static int program_stats(lua_State *L)
 {
-    struct solve_stats totals = odeint_totals();
-    push_stats(L, &totals);
+    struct program **box = luaL_checkudata(L, 1, PROGRAM_TYPE);
+    if (!*box) return binding_error(L, "the program is closed");
+    struct solve_stats stats = odeint_program_stats(*box);
+    push_stats(L, &stats);
     return 1;
 }
 
 static const luaL_Reg functions[] = {{"odeint", odeint_lua},       {"odeint_callback", odeint_callback}, {"initial_step", initial_step},
                                      {"check_times", check_times},
-                                     {"ode_methods", ode_methods}, {"ode_totals", ode_totals},           {NULL, NULL}};
+                                     {"ode_methods", ode_methods}, {"program_stats", program_stats},           {NULL, NULL}};
 
 void open_ode(lua_State *L)
 {

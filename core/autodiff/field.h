@@ -1,68 +1,106 @@
-/* field.h -- a tape read as a right-hand side dy/dt = f(t, y; theta).
+/* field.h -- a right-hand side dy/dt = f(t, y; theta) as the solver sees it.
  *
- * The state is one flat vector of n numbers of a float dtype; whoever records the tape slices and reshapes it. A field that is a callback
- * has no vjp. Every call counts. */
+ * The state is one flat vector of n numbers of a float dtype. A field is made ready before it runs (field_prepare), told where its parameters
+ * are (field_bind), and then evaluated; evaluating makes nothing. What a kind of field can do is its table of functions: recorded ones
+ * (field_from_tape) can do all of it, callbacks can evaluate only. */
 #ifndef AUTODIFF_FIELD_H
 #define AUTODIFF_FIELD_H
 
 #include "autodiff/tape.h"
 
-struct field {
-    int64_t n;       /* length of y */
-    int64_t n_theta; /* length of the gradients of the parameters as the field has them; see field_theta_gradient */
-    enum dtype dtype;
-    int64_t nfe;     /* evaluations of f so far */
-    int64_t nfe_vjp; /* evaluations of f that came with a vjp */
-    /* dy = f(t, y); y and dy do not overlap. */
+/* Kinds of work; sets of them are masks of 1 << kind. */
+enum field_work {
+    FIELD_EVAL,
+    FIELD_EVAL_KEEP,    /* f, and what is dear to compute again: the residual */
+    FIELD_VJP,          /* a^T df/dy and a^T df/dtheta */
+    FIELD_VJP_AND_EVAL, /* and f as well */
+    FIELD_VJP_KEPT,     /* the vjp with the help of a residual */
+    FIELD_WORKS
+};
+#define FIELD_MASK(work) (1u << (work))
+
+struct field;
+struct field_cost;
+struct field_plan;
+
+/* NULL: this kind of field cannot do it. What a function does is said at the function below that calls it. */
+struct field_type {
+    const char *name;
+    enum status (*prepare)(struct field *self, unsigned works);
+    enum status (*bind)(struct field *self, const void *const *parameters);
     enum status (*eval)(struct field *self, double t, const void *y, void *dy);
-    /* ybar = a^T df/dy and thetabar = a^T df/dtheta, both overwritten; dy as well unless NULL. NULL: no derivative. */
-    enum status (*vjp)(struct field *self, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar);
-    /* What is dear to compute again can be kept: eval_keep also fills `residual` (kept_bytes, the caller's memory), and vjp_kept is the vjp at
-     * the same (t, y) with its help. kept_bytes tells the size, 0 where there is nothing to keep. NULL: the field has no vjp. */
-    enum status (*kept_bytes)(struct field *self, int64_t *bytes);
     enum status (*eval_keep)(struct field *self, double t, const void *y, void *dy, void *residual);
-    enum status (*vjp_kept)(struct field *self, double t, const void *y, const void *a, const void *residual, void *ybar, void *thetabar);
+    enum status (*vjp)(struct field *self, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar);
+    enum status (*vjp_kept)(struct field *self, double t, const void *y, const void *a, const void *residual, void *ybar,
+                            void *thetabar);
+    enum status (*theta_gradient)(struct field *self, const void *own, void *thetabar);
+    enum status (*tangent)(const struct field *self, struct field **out);
+    enum status (*cut)(const struct field *self, int64_t rows, struct field **out);
+    void (*cost)(const struct field *self, struct field_cost *out);
+    enum status (*explain)(struct field *self, enum field_work work, struct field_plan *out);
     void (*free)(struct field *self);
 };
 
+struct field {
+    const struct field_type *type;
+    int64_t n;       /* length of y */
+    enum dtype dtype;
+    int64_t batch;   /* samples that y consists of, in equal shares one after the other; 0 or 1: not known */
+    int64_t n_theta; /* length of the gradients of the parameters as the field has them, see field_theta_gradient; after field_prepare */
+    int64_t kept_bytes; /* of a residual, 0: there is nothing to keep; after field_prepare with FIELD_EVAL_KEEP */
+    int64_t nfe;     /* evaluations of f so far */
+    int64_t nfe_vjp; /* evaluations of f that came with a vjp */
+};
+
+/* Make all that the field will need for these kinds of work, so that threads find it ready. Those it was ready for stay. */
+enum status field_prepare(struct field *f, unsigned works);
+/* Where the parameters are; borrowed until bound anew. What the field takes from them alone is computed now, once for all kinds of work. */
+enum status field_bind(struct field *f, const void *const *parameters);
+
+/* dy = f(t, y); y and dy do not overlap. */
 enum status field_eval(struct field *f, double t, const void *y, void *dy);
+/* ybar = a^T df/dy and thetabar = a^T df/dtheta, both overwritten; dy as well unless NULL. */
 enum status field_vjp(struct field *f, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar);
-/* The same with a residual; NULL means none. */
+/* The same with a residual (kept_bytes, the caller's memory), which field_eval_keep fills; NULL means none. */
 enum status field_eval_keep(struct field *f, double t, const void *y, void *dy, void *residual);
 enum status field_vjp_kept(struct field *f, double t, const void *y, const void *a, const void *residual, void *ybar, void *thetabar);
-void field_free(struct field *f);
-
-/* Field of a tape with inputs t (a float scalar), y (rank 1), then captured parameters, and output node dy of y's
- * spec. batch: samples that y consists of, in equal shares one after the other (0 or 1: not known). Where the tape treats them
- * independently and they are much data, they are worked on tile by tile, tiles over the threads; the tiles depend on shapes only. */
-enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64_t batch);
-/* Make all that the field will need to run, for its gradient as well, so that threads find it ready. */
-enum status field_prepare(struct field *f, int gradient);
-/* Where the parameters (tape inputs 2, 3, ...) are; borrowed until changed. What the field takes from them alone is computed now. */
-enum status field_set_parameters(struct field *f, const void *const *parameters);
-/* Do two fields of tapes have the same parameters, so that gradients as vjp makes them can be added? */
-int field_same_parameters(const struct field *a, const struct field *b);
-/* The field may have other parameters than those of the tape: results of what the tape computes from its parameters alone. own: gradients
- * of these, as vjp makes them (n_theta numbers); thetabar: those of the float parameters set, one after the other. */
+/* The field may have other parameters than those bound: results of what it computes from them alone. own: gradients of these, as vjp makes
+ * them (n_theta numbers); thetabar: those of the float parameters bound, one after the other. */
 enum status field_theta_gradient(struct field *f, const void *own, void *thetabar);
 
-/* What a field runs, for those who want to read it (tide.explain); made if need be, and the field's. Programs are NULL where there is nothing
- * to compute. Values of `source`, for each fixed input of a program behind its first ones: input of the setup before it, or -1 - j for that
- * setup's output j. */
+/* The field of (y, v) -> (f, df/dy v + df/dtheta u), its parameters theta..., then u for each float theta. Its vjp with a cotangent (0, m) is
+ * the second-order product d/d(y, theta) of m^T (df/dy v). */
+enum status field_tangent(const struct field *f, struct field **out);
+/* The field of `rows` of the batch's samples; *out is NULL where it cannot be cut, because samples know of each other. */
+enum status field_cut(const struct field *f, int64_t rows, struct field **out);
+void field_free(struct field *f);
+
+/* What an evaluation of the whole batch costs; zeros where that is not known. */
+struct field_cost {
+    double work;        /* multiply-adds of products and convolutions */
+    int64_t bytes;      /* of values that are computed */
+    int64_t least_rows; /* samples from which on each parameter that is loaded is used for more than a few numbers */
+};
+void field_cost(const struct field *f, struct field_cost *out);
+
+/* Field of a tape with inputs t (a float scalar), y (rank 1), then captured parameters, and output node dy of y's spec; the tape is
+ * retained. Where it treats the samples of the batch independently and they are much data, they are worked on tile by tile, tiles over the
+ * threads; the tiles depend on shapes only. */
+enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64_t batch);
+/* Do two prepared fields of tapes have the same parameters, so that gradients as vjp makes them can be added? */
+int field_same_parameters(const struct field *a, const struct field *b);
+
+/* What a prepared field runs (for tide.explain); everything in it is the field's. */
 struct staged;
-enum field_work { FIELD_EVAL, FIELD_EVAL_KEEP, FIELD_VJP, FIELD_VJP_AND_EVAL, FIELD_VJP_KEPT };
 struct field_plan {
-    const struct staged *parameters, *own; /* once per solve: the field's parameters from those given; from these what this work alone needs */
+    const struct tape *tape; /* as recorded */
+    int dy;
+    const struct staged *parameters, *own; /* once per solve: the field's parameters from those bound; from these what evaluations need */
     const struct program *program;         /* at each evaluation, of a tile */
     int n_given;                           /* inputs that come before the fixed ones */
     int n_kept;                            /* outputs that are kept for the gradient, or inputs that were */
     int64_t rows, n_tiles;                 /* samples of a tile; n_tiles 1: all at once */
 };
 enum status field_explain(struct field *f, enum field_work work, struct field_plan *out);
-
-/* Copy the nodes of `src` onto `dst`, with src's inputs replaced by the given nodes of dst; returns dst's node for `output`, or -1. */
-int tape_inline(struct tape *dst, const struct tape *src, const int *inputs, int output);
-/* The same for several outputs: nodes[i] is dst's node for outputs[i]. */
-enum status tape_inline_outputs(struct tape *dst, const struct tape *src, const int *inputs, const int *outputs, int n_outputs, int *nodes);
 
 #endif

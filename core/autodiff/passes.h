@@ -22,6 +22,9 @@ enum status rewrite_begin(struct rewrite *r, const struct tape *from);
 int rewrite_copy(struct rewrite *r, int i); /* node i as it is; its inputs have counterparts */
 void rewrite_end(struct rewrite *r);        /* `to` is the caller's */
 
+/* Copy the nodes of `src` onto `dst`, with src's inputs replaced by the given nodes of dst; nodes[i] is dst's node for outputs[i]. */
+enum status tape_inline_outputs(struct tape *dst, const struct tape *src, const int *inputs, const int *outputs, int n_outputs, int *nodes);
+
 /* live[i] for the nodes that the outputs depend on, and for all inputs. */
 void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, char *live);
 

@@ -4,14 +4,20 @@
 
 #include "base/memory.h"
 
-enum status rewrite_begin(struct rewrite *r, const struct tape *from)
+static enum status begin(struct rewrite *r, const struct tape *from, struct tape *to)
 {
     int most = 1;
     for (int i = 0; i < from->n; i++) most = from->nodes[i].n_in > most ? from->nodes[i].n_in : most;
-    *r = (struct rewrite){.from = from, .copy = memory_alloc((size_t)(from->n + most) * sizeof *r->copy)};
+    *r = (struct rewrite){.from = from, .to = to, .copy = memory_alloc((size_t)(from->n + most) * sizeof *r->copy)};
     if (!r->copy) return memory_status();
     r->in = r->copy + from->n;
     for (int i = 0; i < from->n; i++) r->copy[i] = -1;
+    return STATUS_OK;
+}
+
+enum status rewrite_begin(struct rewrite *r, const struct tape *from)
+{
+    TRY(begin(r, from, NULL));
     enum status status = tape_new(&r->to, NULL);
     if (status != STATUS_OK) rewrite_end(r);
     return status;
@@ -30,6 +36,19 @@ void rewrite_end(struct rewrite *r)
 {
     memory_free(r->copy);
     r->copy = NULL;
+}
+
+enum status tape_inline_outputs(struct tape *dst, const struct tape *src, const int *inputs, const int *outputs, int n_outputs, int *nodes)
+{
+    struct rewrite r;
+    TRY(begin(&r, src, dst));
+    for (int i = 0; i < src->n_inputs; i++) r.copy[src->inputs[i]] = inputs[i];
+    for (int i = 0; i < src->n; i++)
+        if (r.copy[i] < 0 && rewrite_copy(&r, i) < 0) break;
+    enum status status = tape_status(dst);
+    for (int i = 0; i < n_outputs && status == STATUS_OK; i++) nodes[i] = r.copy[outputs[i]];
+    rewrite_end(&r);
+    return status;
 }
 
 void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, char *live)

@@ -1,53 +1,49 @@
-/* tape_field.h -- a field made from a tape, for the two files that make it: tape_field.c runs it, tape_field_programs.c makes what runs. */
+/* tape_field.h -- a field made from a tape, for the files that make it: tape_field.c runs it, tape_field_programs.c makes what runs,
+ * tape_field_kinds.c makes other fields of it and reads it. */
 #ifndef AUTODIFF_TAPE_FIELD_H
 #define AUTODIFF_TAPE_FIELD_H
 
 #include "autodiff/field.h"
+#include "autodiff/passes.h"
 #include "autodiff/program.h"
 #include "autodiff/staged.h"
 
-enum job_kind { EVAL, VJP, VJP_AND_EVAL, EVAL_KEEP, VJP_KEPT, JOB_KINDS };
-
-/* The field for one number of samples, and its derivative. Tapes are owned; NULL: not used or not made yet. */
-struct size {
+/* The field for one number of samples. Tapes are owned; NULL: not used. */
+struct tile_size {
     int64_t rows;
     struct tape *tape;
     int dy;
-    struct tape *vjp; /* inputs: the tape's, then the cotangent */
-    int vjp_dy, *vjp_outputs; /* ybar, one per float parameter, dy */
-    struct tape *kept_vjp; /* inputs: those of vjp, then what is kept */
+    struct staged *own; /* inputs t, y, the cotangent if there is to be a vjp, what is fixed; outputs dy, ybar, one per float parameter */
+    struct tape *kept_tape; /* inputs t, y, the cotangent, what is kept, what is fixed; outputs ybar, one per float parameter */
     int *kept_outputs;
-    int n_kept, *kept;   /* nodes of vjp that are kept */
+    int n_kept, *kept;    /* nodes of own's body that are kept */
     int64_t *kept_offset; /* bytes, in the residual of a tile */
     int64_t kept_bytes;
-    struct staged *staged[JOB_KINDS];
-    int bound[JOB_KINDS]; /* to the parameters in force */
 };
 
-struct instance {
-    struct program *program[JOB_KINDS];
-    const void **inputs; /* t, y, the cotangent, what was kept, what is fixed */
-    void **outputs;      /* ybar, one per float parameter, dy, what to keep */
-    int room;            /* for things kept and fixed */
-};
-
-struct lane {
-    struct instance instance[2]; /* of each size */
+/* At most one thread works in a lane at a time: a program has one arena. */
+struct tile_lane {
+    struct program *program[2][FIELD_WORKS]; /* of each size; NULL: the field is not ready for that */
+    const void **inputs;
+    void **outputs;
     char *theta_part;
 };
 
 struct tape_field {
     struct field base;
-    struct staged *simplified; /* of the whole batch: its body is the field, its fixed inputs are the field's parameters */
+    struct tape *source; /* as recorded */
+    int source_dy;
+    unsigned works;            /* what it is ready for */
+    struct staged *simplified; /* of the whole batch: its body is the field, its fixed inputs are the field's parameters; NULL: not prepared */
     int n_inputs, n_float;     /* of the body */
     int64_t *theta_offset;     /* bytes of each float parameter's gradient in thetabar */
-    struct program *theta_vjp; /* inputs: the given parameters, then the gradients of the field's; NULL: none was needed yet */
+    struct program *theta_vjp; /* inputs: the given parameters, then the gradients of the field's */
     const void **theta_inputs;
     void **theta_outputs;
     const void **given;
-    struct size size[2]; /* whole tiles, and the rest if there is one */
+    struct tile_size size[2]; /* whole tiles, and the rest if there is one */
     int64_t share, n_tiles, n_chunks, n_lanes;
-    struct lane *lanes;
+    struct tile_lane *lanes;
     char *chunks; /* n_chunks gradients of the parameters */
     union {
         float f32;
@@ -56,11 +52,18 @@ struct tape_field {
     enum dtype time_dtype; /* of the body's input */
 };
 
-/* The vjp of the tape of a size, and the one that takes what an evaluation has kept; made when a job first needs them. */
-enum status tape_field_make_vjp(const struct tape_field *f, struct size *size);
-enum status tape_field_make_kept(const struct tape_field *f, struct size *size);
+#define FIELD_CHUNKS 16 /* partial sums of gradients, and what threads take of them */
+#define FIELD_VJPS (FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP_KEPT))
 
-/* The programs of a kind of job, in every lane; bind: to the parameters in force. */
-enum status tape_field_programs(struct tape_field *f, enum job_kind kind, int bind);
+static inline int field_has_theta(enum field_work work) { return (FIELD_VJPS & FIELD_MASK(work)) != 0; }
+
+/* The functions of the table of tape fields that are not in tape_field.c. */
+enum status tape_field_prepare(struct field *self, unsigned works);
+enum status tape_field_tangent(const struct field *self, struct field **out);
+enum status tape_field_cut(const struct field *self, int64_t rows, struct field **out);
+void tape_field_cost(const struct field *self, struct field_cost *out);
+enum status tape_field_explain(struct field *self, enum field_work work, struct field_plan *out);
+/* Give back what tape_field_prepare has made. */
+void tape_field_unprepare(struct tape_field *f);
 
 #endif

@@ -133,7 +133,8 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
     size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = record ? 0 : bytes, theta_bytes = (size_t)f->n_theta * dtype_size(f->dtype);
     size_t z_bytes = own + bytes + theta_bytes;
     int64_t n = (record ? 1 : 2) * f->n + f->n_theta, before = f->nfe + f->nfe_vjp;
-    struct augmented g = {.base = {.n = n, .dtype = f->dtype, .eval = augmented_eval}, .inner = f, .record = record, .m = &o->method,
+    static const struct field_type type = {.name = "the augmented field of a continuous adjoint", .eval = augmented_eval};
+    struct augmented g = {.base = {.type = &type, .n = n, .dtype = f->dtype}, .inner = f, .record = record, .m = &o->method,
                           .s = forward, .step = -1};
     struct state_layout parts = *layout; /* y and its cotangent alike; theta by itself, so that it does not drown them */
     parts.controlled = f->n;

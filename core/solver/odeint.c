@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "autodiff/program.h"
 #include "autodiff/vjp.h"
 #include "base/memory.h"
 #include "solver/gradient.h"
@@ -12,35 +13,20 @@
 struct odeint {
     struct custom solve; /* the object of the forward node */
     struct custom vjp;   /* the object of the gradient node; its life is this object's */
-    struct tape *tape;
-    int dy;
+    struct field *field;
     struct solve_options options;
     struct state_layout layout;
-    int recording; /* someone wants the gradient */
-    struct tiled *tiled; /* where the batch is solved tile by tile; the rest of this is then not used */
-    int tiles_chosen;
-    struct field *field;
+    int recording;  /* someone wants the gradient */
+    unsigned works; /* that field or tiles are ready for */
+    struct tiled *tiled; /* where the batch is solved tile by tile; the field itself is then not made ready */
     struct solver solver;
     struct solve_record record;
     struct solve_stats stats;
     char *own_thetabar; /* gradients of the field's own parameters */
     const void **addresses; /* of the parameters */
-    char *states; /* of adjoint_with_record */
     struct stop *stops; /* the options' own */
+    char *states; /* of adjoint_with_record */
 };
-
-static struct solve_stats totals;
-
-struct solve_stats odeint_totals(void) { return totals; }
-
-void odeint_count(const struct solve_stats *stats)
-{
-    totals.nfe += stats->nfe;
-    totals.steps += stats->steps;
-    totals.accepted += stats->accepted;
-    totals.rejected += stats->rejected;
-    totals.nfe_backward += stats->nfe_backward;
-}
 
 static struct odeint *from_vjp(struct custom *vjp) { return (struct odeint *)((char *)vjp - offsetof(struct odeint, vjp)); }
 
@@ -55,7 +41,6 @@ static void odeint_free(struct object *self)
     memory_free(op->addresses);
     memory_free(op->states);
     memory_free(op->stops);
-    tape_release(op->tape);
     memory_free(op);
 }
 
@@ -77,45 +62,57 @@ static enum status solve_infer(struct custom *self, struct call *c)
     return array_init(&c->out, c->in[0].dtype, 1, (int64_t[]){c->in[1].shape[0] * c->in[0].shape[0]});
 }
 
-static enum status ensure_field(struct odeint *op)
+/* What the field will be asked for: by the solve, and by its gradient if somebody wants it. */
+static unsigned field_works(const struct odeint *op)
 {
-    int64_t batch = op->layout.n_parts == 1 ? op->layout.batch : 0;
-    if (!op->tiles_chosen) TRY(tiled_new(&op->tiled, op->tape, op->dy, batch, &op->options));
-    op->tiles_chosen = 1;
-    return op->tiled || op->field ? STATUS_OK : field_from_tape(&op->field, op->tape, op->dy, batch);
+    static const unsigned backward[] = {
+        [GRADIENT_DIRECT] = FIELD_MASK(FIELD_EVAL_KEEP) | FIELD_MASK(FIELD_VJP_KEPT) | FIELD_MASK(FIELD_VJP),
+        [GRADIENT_CHECKPOINT] = FIELD_MASK(FIELD_VJP),
+        [GRADIENT_ADJOINT] = FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP), /* the latter where y cannot be rebuilt */
+        [GRADIENT_INTERPOLATED] = FIELD_MASK(FIELD_VJP),
+    };
+    return FIELD_MASK(FIELD_EVAL) | (op->recording ? backward[op->options.gradient] : 0);
 }
 
-static enum status set_parameters(struct odeint *op, const void *const *addresses)
+/* Everything that a run needs: nothing is made under it. A gradient may come to be wanted later. */
+static enum status make_ready(struct odeint *op)
 {
-    TRY(ensure_field(op));
-    return op->tiled ? tiled_set_parameters(op->tiled, addresses) : field_set_parameters(op->field, addresses);
-}
-
-static enum status bind_parameters(struct odeint *op, const struct array *theta, int n)
-{
-    if (!op->addresses && !(op->addresses = memory_alloc((size_t)(n + 1) * sizeof *op->addresses))) return memory_status();
-    for (int i = 0; i < n; i++) op->addresses[i] = theta[i].data;
-    return set_parameters(op, op->addresses);
+    unsigned works = field_works(op);
+    if ((works & ~op->works) == 0) return STATUS_OK;
+    if (op->tiled || !op->works) {
+        tiled_free(op->tiled);
+        op->tiled = NULL;
+        TRY(tiled_new(&op->tiled, op->field, &op->options, works));
+    }
+    if (!op->tiled) {
+        TRY(field_prepare(op->field, works));
+        if (!op->own_thetabar && !(op->own_thetabar = memory_alloc((size_t)op->field->n_theta * dtype_size(op->field->dtype))))
+            return memory_status();
+    }
+    op->works = works;
+    return STATUS_OK;
 }
 
 static enum status run_solve(struct call *c)
 {
     struct odeint *op = (struct odeint *)c->attrs->object;
-    TRY(bind_parameters(op, c->in + 2, c->n_in - 2));
     int keep = op->recording && op->options.gradient != GRADIENT_ADJOINT;
     const double *times = c->in[1].data;
     int64_t n_times = c->in[1].shape[0];
     TRY(times_check(times, n_times));
-    enum status status = op->tiled ? tiled_solve(op->tiled, &op->options, c->in[0].data, times, n_times, c->out.data, keep, &op->stats)
-                                   : solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, times, n_times, c->out.data,
-                                           keep ? &op->record : NULL, &op->stats);
-    odeint_count(&op->stats);
-    return status;
+    for (int i = 2; i < c->n_in; i++) op->addresses[i - 2] = c->in[i].data;
+    if (op->tiled)
+        return tiled_solve(op->tiled, &op->options, op->addresses, c->in[0].data, times, n_times, c->out.data, keep, &op->stats);
+    TRY(field_bind(op->field, op->addresses));
+    return solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, times, n_times, c->out.data, keep ? &op->record : NULL,
+                 &op->stats);
 }
 
 static enum status solve_prepare(struct custom *self, struct call *c)
 {
-    (void)self;
+    struct odeint *op = (struct odeint *)self;
+    if (!op->addresses && !(op->addresses = memory_alloc((size_t)c->n_in * sizeof *op->addresses))) return memory_status();
+    TRY(make_ready(op));
     c->run = run_solve;
     return STATUS_OK;
 }
@@ -213,7 +210,6 @@ static enum status gradient(struct odeint *op, const struct call *c, char *y0bar
     enum gradient_kind kind = op->options.gradient;
     int adjoint = kind == GRADIENT_ADJOINT || kind == GRADIENT_INTERPOLATED;
     if (op->tiled) return tiled_gradient(op->tiled, &op->options, c->in[1].data, n_times, y0bar, thetabar, &op->stats);
-    if (!op->own_thetabar && !(op->own_thetabar = memory_alloc((size_t)op->field->n_theta * dtype_size(op->field->dtype)))) return memory_status();
     enum status status =
         adjoint ? gradient_adjoint(&op->solver, op->field, &op->options, &op->layout, kind == GRADIENT_ADJOINT ? NULL : &op->record, times, n_times,
                                    c->in[0].data, c->in[1].data, y0bar, op->own_thetabar, &op->stats)
@@ -225,12 +221,9 @@ static enum status gradient(struct odeint *op, const struct call *c, char *y0bar
 static enum status run_vjp(struct call *c)
 {
     struct odeint *op = from_vjp((struct custom *)c->attrs->object);
-    TRY(bind_parameters(op, c->in + 4, c->n_in - 4));
     char *y0bar = c->out.data;
     op->stats.nfe_backward = 0;
-    enum status status = gradient(op, c, y0bar, y0bar + array_bytes(&c->in[2]));
-    totals.nfe_backward += op->stats.nfe_backward;
-    return status;
+    return gradient(op, c, y0bar, y0bar + array_bytes(&c->in[2])); /* parameters are bound: the solve ran just before */
 }
 
 static enum status vjp_prepare(struct custom *self, struct call *c)
@@ -246,61 +239,15 @@ static enum status vjp_prepare(struct custom *self, struct call *c)
  * equation v' = f_y v + f_theta u_theta, v(t0) = u_y. So the derivative with respect to sbar is v at the times, and that with respect to
  * (y0, theta) is the vjp of the tangent solve with cotangent (0, sbar). */
 
-/* Tape of the field (y, v) -> (f, f_y v + f_theta u): inputs t, the flat pair, theta..., then u for each float theta. */
-static enum status tangent_tape(const struct odeint *op, struct tape **out, int *dy)
-{
-    const struct tape *src = op->tape;
-    struct tape *t;
-    int n_theta = src->n_inputs - 2, count = 0, f, fdot;
-    struct array y = *tape_spec(src, src->inputs[1]);
-    int *nodes = memory_alloc((size_t)(3 * src->n_inputs + 3) * sizeof *nodes);
-    if (!nodes) return memory_status();
-    int *inputs = nodes, *x = inputs + src->n_inputs, *v = x + src->n_inputs + 1;
-    enum status status = tape_new(&t, NULL);
-    if (status != STATUS_OK) {
-        memory_free(nodes);
-        return status;
-    }
-    inputs[0] = tape_input(t, tape_spec(src, src->inputs[0])->dtype, 0, NULL);
-    int pair = tape_input(t, y.dtype, 1, (int64_t[]){2 * y.shape[0]});
-    for (int i = 0; i < n_theta; i++) {
-        const struct array *spec = tape_spec(src, src->inputs[2 + i]);
-        inputs[2 + i] = tape_input(t, spec->dtype, spec->rank, spec->shape);
-    }
-    inputs[1] = emit1(t, OP_ALIAS, emit_slice_flat(t, pair, 0, y.shape[0]));
-    x[count] = inputs[1];
-    v[count++] = emit_slice_flat(t, pair, y.shape[0], y.shape[0]);
-    for (int i = 0; i < n_theta; i++) {
-        const struct array *spec = tape_spec(src, src->inputs[2 + i]);
-        if (!dtype_is_float(spec->dtype)) continue;
-        x[count] = inputs[2 + i];
-        v[count++] = tape_input(t, spec->dtype, spec->rank, spec->shape);
-    }
-    f = tape_inline(t, src, inputs, op->dy);
-    status = f < 0 && t->status == STATUS_OK ? memory_status() : tape_status(t);
-    if (status == STATUS_OK) status = tape_jvp(t, &f, 1, x, v, count, &fdot);
-    if (status == STATUS_OK) {
-        *dy = tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {0}}, (int[]){f, fdot}, 2);
-        status = tape_status(t);
-    }
-    memory_free(nodes);
-    if (status == STATUS_OK) *out = t;
-    else tape_release(t);
-    return status;
-}
-
 static enum status tangent_odeint(const struct odeint *op, struct odeint **out)
 {
-    struct tape *t = NULL;
-    int dy = -1;
+    struct field *tangent;
     struct state_layout layout = op->layout;
     if (layout.n_parts >= MAX_PARTS)
         return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative", MAX_PARTS);
-    TRY(tangent_tape(op, &t, &dy));
-    layout.size[layout.n_parts++] = tape_spec(op->tape, op->tape->inputs[1])->shape[0];
-    enum status status = odeint_new(out, t, dy, &op->options, &layout);
-    tape_release(t);
-    return status;
+    TRY(field_tangent(op->field, &tangent));
+    layout.size[layout.n_parts++] = op->field->n;
+    return odeint_new(out, tangent, &op->options, &layout);
 }
 
 /* From pairs at each time, flat T x 2n, the halves: `second` picks v. */
@@ -366,23 +313,22 @@ done:
 
 /* ---- making ---- */
 
-enum status odeint_new(struct odeint **out, struct tape *tape, int dy, const struct solve_options *o, const struct state_layout *layout)
+enum status odeint_new(struct odeint **out, struct field *field, const struct solve_options *o, const struct state_layout *layout)
 {
     struct odeint *op = memory_zalloc(1, sizeof *op);
-    if (!op) return memory_status();
-    if (!(op->stops = memory_zalloc((size_t)o->n_stops, sizeof *op->stops))) {
+    struct stop *stops = memory_zalloc((size_t)o->n_stops, sizeof *stops);
+    if (!op || !stops) {
         memory_free(op);
+        memory_free(stops);
+        field_free(field);
         return memory_status();
     }
-    if (o->n_stops > 0) memcpy(op->stops, o->stops, (size_t)o->n_stops * sizeof *op->stops);
+    if (o->n_stops > 0) memcpy(stops, o->stops, (size_t)o->n_stops * sizeof *stops);
     op->solve = (struct custom){{1, odeint_free}, "odeint", solve_infer, solve_prepare, solve_vjp};
     op->vjp = (struct custom){{0, vjp_free}, "odeint_vjp", vjp_infer, vjp_prepare, vjp_vjp};
-    op->tape = tape_retain(tape);
-    tape_release(tape->parent); /* the recording that this solve will be a node of: with it the solve would own itself */
-    tape->parent = NULL;
-    op->dy = dy;
+    op->field = field;
     op->options = *o;
-    op->options.stops = op->stops;
+    op->options.stops = op->stops = stops;
     op->layout = *layout;
     *out = op;
     return STATUS_OK;
@@ -397,11 +343,28 @@ struct odeint *odeint_of(struct object *o, int *backward)
 
 enum status odeint_explain(struct odeint *op, struct odeint_plan *out)
 {
-    TRY(ensure_field(op));
-    *out = (struct odeint_plan){.tape = op->tape, .dy = op->dy, .options = &op->options, .field = op->field, .n_tiles = 1,
-                                .batch = op->layout.n_parts == 1 ? op->layout.batch : 0, .gradient = op->recording};
+    TRY(make_ready(op));
+    *out = (struct odeint_plan){.options = &op->options, .field = op->field, .n_tiles = 1, .batch = op->field->batch, .gradient = op->recording};
     if (op->tiled) out->field = tiled_field(op->tiled, &out->n_tiles, &out->rows);
-    return STATUS_OK;
+    return field_explain(op->field, FIELD_EVAL, &out->recorded);
+}
+
+struct solve_stats odeint_program_stats(const struct program *p)
+{
+    struct solve_stats sum = {0};
+    for (int i = 0; i < program_n_calls(p); i++) {
+        const int *in;
+        int written, over, backward = 0;
+        const struct call *c = program_call(p, i, &in, &written, &over);
+        const struct odeint *op = c->op == &op_table[OP_CUSTOM] ? odeint_of(c->attrs->object, &backward) : NULL;
+        if (!op || backward) continue; /* the solve knows of its gradient */
+        sum.nfe += op->stats.nfe;
+        sum.steps += op->stats.steps;
+        sum.accepted += op->stats.accepted;
+        sum.rejected += op->stats.rejected;
+        sum.nfe_backward += op->stats.nfe_backward;
+    }
+    return sum;
 }
 
 int odeint_emit(struct tape *t, struct odeint *op, int y0, int times, const int *theta, int n_theta)

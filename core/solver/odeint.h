@@ -8,14 +8,14 @@
 #ifndef SOLVER_ODEINT_H
 #define SOLVER_ODEINT_H
 
+#include "autodiff/program.h"
 #include "autodiff/tape.h"
 #include "solver/solve.h"
 
 struct odeint;
 
-/* A solve of the field recorded on `tape` (inputs t, y, then captured parameters) with output node dy. The tape is retained and loses its
- * parent: its recording is over. */
-enum status odeint_new(struct odeint **out, struct tape *tape, int dy, const struct solve_options *o, const struct state_layout *layout);
+/* A solve of a field, which is given away, also in case of failure. */
+enum status odeint_new(struct odeint **out, struct field *field, const struct solve_options *o, const struct state_layout *layout);
 
 /* Emit the solve: nodes y0 (rank 1), times (rank 1, float64) and the values of the captured parameters, in order. */
 int odeint_emit(struct tape *t, struct odeint *op, int y0, int times, const int *theta, int n_theta);
@@ -23,10 +23,12 @@ int odeint_emit(struct tape *t, struct odeint *op, int y0, int times, const int 
 /* Counts of the latest run and of its gradient. */
 const struct solve_stats *odeint_stats(const struct odeint *op);
 
-/* What a solve is made of, for those who want to read it (tide.explain); its field is made if need be. */
+/* The sum over the solves of a program in its latest run. */
+struct solve_stats odeint_program_stats(const struct program *p);
+
+/* What a solve is made of (for tide.explain); its field is made ready if need be. */
 struct odeint_plan {
-    const struct tape *tape; /* as recorded */
-    int dy;
+    struct field_plan recorded; /* of the field before it was cut into tiles */
     const struct solve_options *options;
     int64_t batch; /* samples, 0: not known */
     struct field *field;
@@ -39,9 +41,5 @@ enum status odeint_explain(struct odeint *op, struct odeint_plan *out);
 
 /* The object that nodes hold; odeint_new returns it with one reference. */
 struct object *odeint_object(struct odeint *op);
-
-/* Counts of all solves of recorded fields of the process so far, for progress reports: subtract two readings. */
-struct solve_stats odeint_totals(void);
-void odeint_count(const struct solve_stats *stats); /* add a solve that was run otherwise */
 
 #endif

@@ -97,22 +97,20 @@ enum status record_step(struct solve_record *r, const struct solver *s, const st
 
 /* ---- steps ---- */
 
-static enum status prepare_residuals(struct solve_record *r, struct field *f, const struct solve_options *o)
+static void prepare_residuals(struct solve_record *r, struct field *f, const struct solve_options *o)
 {
     struct residual_pool *p = &r->residuals;
-    int64_t bytes = 0;
-    if (f->kept_bytes && o->gradient == GRADIENT_DIRECT) TRY(f->kept_bytes(f, &bytes));
+    int64_t bytes = o->gradient == GRADIENT_DIRECT ? f->kept_bytes : 0;
     if ((size_t)bytes != p->bytes || p->per_step != o->method.weighted) pool_free(p);
     else pool_collect(p);
     p->bytes = (size_t)bytes;
     p->budget = RESIDUAL_BUDGET / (r->share > 0 ? r->share : 1);
     p->per_step = o->method.weighted;
-    return STATUS_OK;
 }
 
 enum status record_begin(struct solve_record *r, struct solver *s, struct field *f, const struct solve_options *o, int64_t n_times)
 {
-    TRY(prepare_residuals(r, f, o));
+    prepare_residuals(r, f, o);
     s->residuals = r->residuals.bytes > 0 ? &r->residuals : NULL;
     r->n = r->stage_steps = 0;
     r->every = o->gradient == GRADIENT_CHECKPOINT ? o->checkpoint_steps : 1;

@@ -3,8 +3,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "autodiff/batch.h"
-#include "autodiff/passes.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/loops.h"
@@ -27,78 +25,77 @@ struct tiled {
     struct solve_record *records; /* of each tile */
     struct solve_stats *stats;
     char *chunks; /* sums over the tiles of a chunk */
-    int refused; /* the rules that simplify a field made other parameters of one sample than of several */
-    int n_parameters, gradient_ready;
-    const void **parameters;
 };
 
-static int64_t tile_rows(const struct tape *tape, int64_t batch)
+static int64_t tile_rows(const struct field *f)
 {
-    double work = tape_work(tape);
-    int64_t tiles = 1, most = TILE_BYTES / (tape_bytes(tape) / batch + 1), least = tape_least_rows(tape, batch);
-    while (tiles < CHUNKS && 2 * tiles * least <= batch && work / (double)(2 * tiles) >= TILE_WORK) tiles *= 2;
-    int64_t rows = (batch + tiles - 1) / tiles;
+    struct field_cost cost;
+    field_cost(f, &cost);
+    int64_t tiles = 1, most = TILE_BYTES / (cost.bytes / f->batch + 1);
+    while (tiles < CHUNKS && 2 * tiles * cost.least_rows <= f->batch && cost.work / (double)(2 * tiles) >= TILE_WORK) tiles *= 2;
+    int64_t rows = (f->batch + tiles - 1) / tiles;
     return rows <= most ? rows : most < 1 ? 1 : most;
 }
 
-/* Fields and solvers of both sizes for every lane, ready to run: workers make no programs and need no memory. */
-static enum status make_lanes(struct tiled *t, struct tape *const *tape, const int *dy, const struct solve_options *o)
+/* The fields of a lane, NULL where samples are connected. */
+static enum status cut_fields(struct tiled *t, const struct field *f, struct lane *lane, int *connected)
 {
+    TRY(field_cut(f, t->rows, &lane->field[0]));
+    if (t->rest) TRY(field_cut(f, t->rest, &lane->field[1]));
+    *connected = !lane->field[0] || (t->rest && !lane->field[1]);
+    return STATUS_OK;
+}
+
+/* Fields and solvers of both sizes for every lane, ready to run: workers make no programs and need no memory. */
+static enum status make_lanes(struct tiled *t, const struct field *f, const struct solve_options *o, unsigned works, int *refused)
+{
+    int64_t segment = o->gradient == GRADIENT_CHECKPOINT && o->steps > 0 ? o->checkpoint_steps : 1;
+    if (segment > o->steps && o->steps > 0) segment = o->steps;
     if (!(t->lanes = memory_zalloc((size_t)t->n_lanes, sizeof *t->lanes))) return memory_status();
-    for (int64_t i = 0; i < t->n_lanes; i++)
+    for (int64_t i = 0; i < t->n_lanes; i++) {
+        struct lane *lane = &t->lanes[i];
+        TRY(cut_fields(t, f, lane, refused));
+        if (*refused) return STATUS_OK;
         for (int k = 0; k < 2; k++) {
-            struct lane *lane = &t->lanes[i];
-            if (!tape[k]) continue;
-            TRY(field_from_tape(&lane->field[k], tape[k], dy[k], 0));
-            TRY(field_prepare(lane->field[k], 0));
+            if (!lane->field[k]) continue;
+            TRY(field_prepare(lane->field[k], works));
             TRY(solver_reserve(&lane->solver[k], lane->field[k]->n, t->dtype, o->method.stages));
+            if (works & FIELD_MASK(FIELD_VJP)) TRY(gradient_direct_reserve(&lane->solver[k], lane->field[k], o, segment));
         }
-    const struct lane *first = &t->lanes[0];
-    t->refused = first->field[1] && !field_same_parameters(first->field[0], first->field[1]);
-    size_t theta = (size_t)t->lanes[0].field[0]->n_theta * dtype_size(t->dtype);
-    for (int64_t i = 0; i < t->n_lanes; i++)
-        if (!(t->lanes[i].part = memory_alloc(theta))) return memory_status();
+        /* the rules that simplify a field may make other parameters of one sample than of several */
+        *refused = lane->field[1] && !field_same_parameters(lane->field[0], lane->field[1]);
+        if (*refused) return STATUS_OK;
+        if (!(lane->part = memory_alloc((size_t)lane->field[0]->n_theta * dtype_size(t->dtype)))) return memory_status();
+    }
+    return STATUS_OK;
+}
+
+static enum status make_sums(struct tiled *t)
+{
     t->records = memory_zalloc((size_t)t->n_tiles, sizeof *t->records);
     t->stats = memory_zalloc((size_t)t->n_tiles, sizeof *t->stats);
-    t->chunks = memory_alloc((size_t)t->n_chunks * theta);
+    t->chunks = memory_alloc((size_t)(t->n_chunks * t->lanes[0].field[0]->n_theta) * dtype_size(t->dtype));
     if (!t->records || !t->stats || !t->chunks) return memory_status();
     for (int64_t i = 0; i < t->n_tiles; i++) t->records[i].share = t->n_tiles;
     return STATUS_OK;
 }
 
-static enum status make(struct tiled *t, const struct tape *tape, int dy, int64_t batch, const struct solve_options *o)
+enum status tiled_new(struct tiled **out, const struct field *f, const struct solve_options *o, unsigned works)
 {
-    struct tape *part[2] = {NULL, NULL};
-    int part_dy[2];
-    enum status status = tape_rebatch(&part[0], tape, tape->inputs[1], batch, t->rows, dy, &part_dy[0]);
-    if (status == STATUS_OK && part[0] && t->rest) status = tape_rebatch(&part[1], tape, tape->inputs[1], batch, t->rest, dy, &part_dy[1]);
-    if (status == STATUS_OK && part[0] && (part[1] || !t->rest)) {
-        t->parameters = memory_zalloc((size_t)t->n_parameters + 1, sizeof *t->parameters);
-        status = t->parameters ? make_lanes(t, part, part_dy, o) : memory_status();
-    } else {
-        t->n_lanes = 0; /* samples are connected */
-    }
-    tape_release(part[0]);
-    tape_release(part[1]);
-    return status;
-}
-
-enum status tiled_new(struct tiled **out, const struct tape *tape, int dy, int64_t batch, const struct solve_options *o)
-{
-    const struct array *y = tape_spec(tape, tape->inputs[1]);
-    int gradient = o->gradient == GRADIENT_DIRECT || o->gradient == GRADIENT_CHECKPOINT;
+    int gradient = o->gradient == GRADIENT_DIRECT || o->gradient == GRADIENT_CHECKPOINT, refused = 0;
     *out = NULL;
-    if (o->adaptive || !gradient || batch < 2 || y->shape[0] == 0 || y->shape[0] % batch != 0) return STATUS_OK;
-    int64_t rows = tile_rows(tape, batch);
-    if (rows >= batch) return STATUS_OK;
+    if (o->adaptive || !gradient || f->batch < 2 || f->n == 0 || f->n % f->batch != 0 || !f->type->cut) return STATUS_OK;
+    int64_t rows = tile_rows(f);
+    if (rows >= f->batch) return STATUS_OK;
     struct tiled *t = memory_zalloc(1, sizeof *t);
     if (!t) return memory_status();
-    *t = (struct tiled){.n = y->shape[0], .rows = rows, .rest = batch % rows, .share = y->shape[0] / batch, .n_tiles = (batch + rows - 1) / rows,
-                        .dtype = y->dtype, .n_parameters = tape->n_inputs - 2};
+    *t = (struct tiled){.n = f->n, .rows = rows, .rest = f->batch % rows, .share = f->n / f->batch,
+                        .n_tiles = (f->batch + rows - 1) / rows, .dtype = f->dtype};
     t->n_chunks = t->n_tiles < CHUNKS ? t->n_tiles : CHUNKS;
     t->n_lanes = threads_count() < t->n_chunks ? threads_count() : t->n_chunks;
-    enum status status = make(t, tape, dy, batch, o);
-    if (status == STATUS_OK && t->n_lanes > 0 && !t->refused) *out = t;
+    enum status status = make_lanes(t, f, o, works, &refused);
+    if (status == STATUS_OK && !refused) status = make_sums(t);
+    if (status == STATUS_OK && !refused) *out = t;
     else tiled_free(t);
     return status;
 }
@@ -114,14 +111,8 @@ void tiled_free(struct tiled *t)
         memory_free(t->lanes[i].part);
     }
     for (int64_t i = 0; t->records && i < t->n_tiles; i++) record_free(&t->records[i]);
-    void *blocks[] = {t->lanes, t->records, t->stats, t->chunks, t->parameters, t};
+    void *blocks[] = {t->lanes, t->records, t->stats, t->chunks, t};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
-}
-
-enum status tiled_set_parameters(struct tiled *t, const void *const *parameters)
-{
-    if (t->n_parameters > 0) memcpy(t->parameters, parameters, (size_t)t->n_parameters * sizeof *parameters);
-    return STATUS_OK;
 }
 
 struct field *tiled_field(const struct tiled *t, int64_t *n_tiles, int64_t *rows)
@@ -129,25 +120,6 @@ struct field *tiled_field(const struct tiled *t, int64_t *n_tiles, int64_t *rows
     *n_tiles = t->n_tiles;
     *rows = t->rows;
     return t->lanes[0].field[0];
-}
-
-/* The same for gradients, once one is wanted. */
-static enum status prepare_gradient(struct tiled *t, const struct solve_options *o, double t0, double end)
-{
-    int64_t segment = 1;
-    if (o->gradient == GRADIENT_CHECKPOINT) {
-        TRY(solve_grid(o, t0, end, &segment));
-        if (o->checkpoint_steps < segment) segment = o->checkpoint_steps;
-    }
-    for (int64_t i = 0; i < t->n_lanes && !t->gradient_ready; i++)
-        for (int k = 0; k < 2; k++) {
-            struct lane *lane = &t->lanes[i];
-            if (!lane->field[k]) continue;
-            TRY(field_prepare(lane->field[k], 1));
-            TRY(gradient_direct_reserve(&lane->solver[k], lane->field[k], o, segment));
-        }
-    t->gradient_ready = 1;
-    return STATUS_OK;
 }
 
 /* ---- running ---- */
@@ -158,6 +130,7 @@ struct job {
     int backward, record;
     const double *times;
     int64_t n_times;
+    const void *const *parameters;
     const char *y0, *ybar;
     char *out, *y0bar;
     _Atomic int64_t next;
@@ -223,15 +196,11 @@ static void lane_task(void *context, int64_t index)
     struct job *job = context;
     struct tiled *t = job->t;
     struct lane *lane = &t->lanes[index];
-    int bound = 0;
-    for (int64_t chunk; !job->cancelled && (chunk = atomic_fetch_add(&job->next, 1)) < t->n_chunks;) {
-        for (int k = 0; k < 2 && !bound; k++) {
-            enum status status = lane->field[k] ? field_set_parameters(lane->field[k], t->parameters) : STATUS_OK;
-            if (status != STATUS_OK) fail(job, 0, status);
-        }
-        bound = 1;
-        if (!job->cancelled) run_chunk(job, lane, chunk);
+    for (int k = 0; k < 2 && job->parameters; k++) { /* every lane, also one that finds nothing to do: the gradient may need it */
+        enum status status = lane->field[k] ? field_bind(lane->field[k], job->parameters) : STATUS_OK;
+        if (status != STATUS_OK) fail(job, 0, status);
     }
+    for (int64_t chunk; !job->cancelled && (chunk = atomic_fetch_add(&job->next, 1)) < t->n_chunks;) run_chunk(job, lane, chunk);
 }
 
 static enum status run_job(struct job *job)
@@ -240,11 +209,11 @@ static enum status run_job(struct job *job)
     return job->status == STATUS_OK ? STATUS_OK : status_set(job->status, "%s", job->message);
 }
 
-enum status tiled_solve(struct tiled *t, const struct solve_options *o, const void *y0, const double *times, int64_t n_times, void *out, int record,
-                        struct solve_stats *stats)
+enum status tiled_solve(struct tiled *t, const struct solve_options *o, const void *const *parameters, const void *y0, const double *times,
+                        int64_t n_times, void *out, int record, struct solve_stats *stats)
 {
-    struct job job = {.t = t, .o = o, .record = record, .times = times, .n_times = n_times, .y0 = y0, .out = out, .reporting = ATOMIC_FLAG_INIT};
-    if (record) TRY(prepare_gradient(t, o, times[0], times[n_times - 1]));
+    struct job job = {.t = t, .o = o, .record = record, .times = times, .n_times = n_times, .parameters = parameters, .y0 = y0, .out = out,
+                      .reporting = ATOMIC_FLAG_INIT};
     enum status status = run_job(&job);
     *stats = t->stats[status == STATUS_OK ? 0 : job.failed_tile];
     return status;
@@ -264,6 +233,5 @@ enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const
         parts[i] = t->chunks + (size_t)(i * f->n_theta) * dtype_size(t->dtype);
     }
     loops->combine[t->dtype](f->n_theta, NULL, (int)t->n_chunks, ones, parts, t->lanes[0].part);
-    TRY(field_set_parameters(f, t->parameters));
     return field_theta_gradient(f, t->lanes[0].part, thetabar);
 }

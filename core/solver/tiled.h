@@ -10,22 +10,20 @@
 
 struct tiled;
 
-/* *out is NULL where this does not apply: the tape connects samples, or one tile is best. batch: samples of the state, in equal shares. */
-enum status tiled_new(struct tiled **out, const struct tape *tape, int dy, int64_t batch, const struct solve_options *o);
+/* *out is NULL where this does not apply: samples are connected, or one tile is best. works: kinds of work that the fields of tiles, which
+ * are made here, will be asked for. */
+enum status tiled_new(struct tiled **out, const struct field *f, const struct solve_options *o, unsigned works);
 void tiled_free(struct tiled *t);
 
-/* As field_set_parameters. */
-enum status tiled_set_parameters(struct tiled *t, const void *const *parameters);
+/* As field_bind, then solve; with `record`, for tiled_gradient. */
+enum status tiled_solve(struct tiled *t, const struct solve_options *o, const void *const *parameters, const void *y0, const double *times,
+                        int64_t n_times, void *out, int record, struct solve_stats *stats);
 
-/* As solve; with `record`, for tiled_gradient. */
-enum status tiled_solve(struct tiled *t, const struct solve_options *o, const void *y0, const double *times, int64_t n_times, void *out, int record,
-                        struct solve_stats *stats);
-
-/* As gradient_direct after the last tiled_solve with a record, but thetabar is that of the parameters set (field_theta_gradient is done). */
+/* As gradient_direct after the last tiled_solve with a record, but thetabar is that of the parameters bound (field_theta_gradient is done). */
 enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *ybar, int64_t n_times, void *y0bar, void *thetabar,
                            struct solve_stats *stats);
 
-/* For those who want to read it: the field that a whole tile goes through, and how many tiles of how many samples there are. */
+/* The field that a whole tile goes through, and how many tiles of how many samples there are. */
 struct field *tiled_field(const struct tiled *t, int64_t *n_tiles, int64_t *rows);
 
 #endif

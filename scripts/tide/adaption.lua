@@ -57,11 +57,9 @@ end
 
 --- run(fn, ...) -> result of fn, evaluations of fields that it took. A solve that blows up gives nil: for a comparison that is an answer.
 function M.measured(fn, ...)
-  local before = ode.totals().nfe
-  local ok, result = pcall(fn, ...)
-  local nfe = ode.totals().nfe - before
-  if ok then return result, nfe end
-  if M.blown_up(result) then return nil, nfe end
+  local stats, ok, result = ode.counted(pcall, fn, ...)
+  if ok then return result, stats.nfe end
+  if M.blown_up(result) then return nil, stats.nfe end
   error(result, 0)
 end
 

@@ -29,11 +29,38 @@ local function check_scalar(where, y)
   return y
 end
 
+-- What the solves inside of counted() did so far; nil: nobody asks.
+local counter
+
+--- For ode.lua: a solve has run.
+function M._count(stats)
+  if not counter then return end
+  for key, n in pairs(stats) do counter[key] = counter[key] + n end
+end
+
+--- For ode.lua: _counted(fn, ...) -> statistics, what fn(...) returns. The statistics are the sums over the solves that ran in it.
+function M._counted(fn, ...)
+  check_function("tide.ode.counted", fn)
+  local own, outer = {nfe = 0, steps = 0, accepted = 0, rejected = 0, nfe_backward = 0}, counter
+  local guard <close> = setmetatable({}, {__close = function() -- luacheck: ignore guard
+    counter = outer
+    M._count(own)
+  end})
+  counter = own
+  return own, fn(...)
+end
+
+local function run(program, inputs)
+  local results = program:run(inputs)
+  if counter then M._count(core.program_stats(program)) end
+  return results
+end
+
 -- The values of `outputs` of a tape that has ended, given the tensors for its inputs. A pullback that is used inside another recording
 -- becomes part of that one.
 local function evaluate(tape, inputs, outputs)
   if core.is_recording() then return tape:inline(inputs, outputs) end
-  return core.program(tape, outputs):run(inputs)
+  return run(core.program(tape, outputs), inputs)
 end
 
 local function ones_like(y) return core.full({}, 1, y:dtype()):broadcast_to(y:shape()) end
@@ -207,7 +234,7 @@ function M.compile(fn)
       if count >= MAX_PROGRAMS then cache, count = {}, 0 end
       cache[key], count = entry, count + 1
     end
-    return unpack_results(entry, entry.program:run(leaves))
+    return unpack_results(entry, run(entry.program, leaves))
   end
 end
 

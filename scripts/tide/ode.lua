@@ -2,6 +2,7 @@
 
 local core = require "tide.core"
 local options = require "tide.options"
+local autodiff = require "tide.autodiff"
 local tree = require "tide.tree"
 local tensor = require "tide.tensor"
 local tableau = require "tide.tableau"
@@ -240,7 +241,9 @@ local function solve_recorded(f, state, y0, times, o)
   tape:finish()
   solution, handle = core.odeint(tape, dy, y0, times, o, state.sizes, state.batch)
   if core.is_symbolic(solution) then return solution, live_statistics(handle) end
-  return solution, handle()
+  local stats = handle()
+  autodiff._count(stats)
+  return solution, stats
 end
 
 -- While a field runs on concrete tensors, numbers that stand alone (y[1] of a 1-D state) become tensors of the state's dtype.
@@ -257,7 +260,9 @@ local function solve_eager(f, state, y0, times, o)
     evaluations = evaluations + 1
     return check_derivative("odeint", state, f(t, unflatten(state, flat)), (" at t = %.6g (evaluation %d)"):format(t, evaluations))
   end
-  return core.odeint_callback(wrapped, false, y0, times, o, state.sizes, state.batch)
+  local solution, stats = core.odeint_callback(wrapped, false, y0, times, o, state.sizes, state.batch)
+  autodiff._count(stats)
+  return solution, stats
 end
 
 local function solve_plain(f, y0, times, o)
@@ -267,6 +272,7 @@ local function solve_plain(f, y0, times, o)
   local n = start:numel()
   local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
   local flat, stats = core.odeint_callback(f, true, start, times, o, {n}, 0)
+  autodiff._count(stats)
   return flat:reshape{times:numel(), n}, stats
 end
 
@@ -315,8 +321,8 @@ function M.initial_step(f, t0, y0, p, rtol, atol)
   return h
 end
 
---- Counts of all solves so far in this process: nfe, steps, accepted, rejected, nfe_backward. Subtract two readings.
-function M.totals() return core.ode_totals() end
+--- counted(fn, ...) -> statistics, what fn(...) returns: see help("tide.ode.counted").
+M.counted = autodiff._counted
 
 --- Is a trained model the flow of an ODE: do finer solvers give the same? See help("tide.ode.validity").
 function M.validity(opts) return require("tide.validity").validity(opts) end

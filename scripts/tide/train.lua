@@ -55,16 +55,17 @@ function M.evaluate(model, data, opts)
     local prediction = m(x, call)
     return prediction, loss(prediction, y)
   end)
-  local total, right, batches, n, before = 0, 0, 0, #data.x, ode.totals().nfe
+  local total, right, batches, n, nfe = 0, 0, 0, #data.x, 0
   for first = 1, n, o.batch do
     local last = math.min(first + o.batch - 1, n)
     local y = data.y:slice(1, first, last)
-    local prediction, value = forward(model, data.x:slice(1, first, last), y)
+    local stats, prediction, value = ode.counted(forward, model, data.x:slice(1, first, last), y)
+    nfe = nfe + stats.nfe
     total = total + value:item() * (last - first + 1)
     if count then right = right + count(prediction, y) end
     batches = batches + 1
   end
-  return {loss = total / n, accuracy = count and right / n or nil, nfe = (ode.totals().nfe - before) / batches}
+  return {loss = total / n, accuracy = count and right / n or nil, nfe = nfe / batches}
 end
 
 local train_spec = {
@@ -124,12 +125,11 @@ end
 
 local function empty_sums(count) return {loss = 0, samples = 0, batches = 0, nfe = 0, nfe_backward = 0, right = count and 0 or nil} end
 
-local function add_batch(sums, value, prediction, y, count, before)
-  local after, size = ode.totals(), #y
+local function add_batch(sums, value, prediction, y, count, stats)
+  local size = #y
   sums.loss, sums.samples, sums.batches = sums.loss + value * size, sums.samples + size, sums.batches + 1
-  sums.nfe, sums.nfe_backward = sums.nfe + after.nfe - before.nfe, sums.nfe_backward + after.nfe_backward - before.nfe_backward
+  sums.nfe, sums.nfe_backward = sums.nfe + stats.nfe, sums.nfe_backward + stats.nfe_backward
   if count then sums.right = sums.right + count(prediction, y) end
-  return after.nfe - before.nfe
 end
 
 -- The compiled step with these solver options: loss, gradients and predictions of one batch.
@@ -226,14 +226,13 @@ function M.train(opts)
   for i = run.iteration + 1, run.stopped and 0 or o.total do
     local x, y = batch(i)
     local step = step_for(o.adaption and o.adaption:solver() or o.solver)
-    local before = ode.totals()
-    local value, grads, prediction = step(o.model, x, y)
+    local stats, value, grads, prediction = ode.counted(step, o.model, x, y)
     local number = value:item()
     if number ~= number or math.abs(number) == math.huge then
       raise(("tide.train: the loss is %s at iteration %d; lower the learning rate, or use tighter tolerances"):format(options.show(number), i))
     end
-    local nfe = add_batch(sums, number, prediction, y, count, before)
-    if o.adaption then o.adaption:observe(i, o.model, x, y, prediction, nfe) end
+    add_batch(sums, number, prediction, y, count, stats)
+    if o.adaption then o.adaption:observe(i, o.model, x, y, prediction, stats.nfe) end
     o.optimizer:step(grads)
     local stopped = false
     if i % o.record_every == 0 or i == o.total then

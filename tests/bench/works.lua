@@ -126,14 +126,14 @@ function methods:learn(lr) self.optimizer = tide.optim.adam(self.model, {lr = lr
 --- k steps as tide.train makes them: the loss is read each time. Returns seconds, the losses, and evaluations per step (forward, backward).
 function methods:run(k)
   if tide.set_matmul_precision then tide.set_matmul_precision(self.work.precision or "highest") end
-  local before, losses, start = tide.ode.totals(), {}, core.monotonic()
+  local losses, nfe, nfe_backward, start = {}, 0, 0, core.monotonic()
   for i = 1, k do
-    local value, grads = self.step(self.model, self.x, self.y)
+    local stats, value, grads = tide.ode.counted(self.step, self.model, self.x, self.y)
+    nfe, nfe_backward = nfe + stats.nfe, nfe_backward + stats.nfe_backward
     losses[i] = value:item()
     self.optimizer:step(grads)
   end
-  local seconds, after = core.monotonic() - start, tide.ode.totals()
-  return seconds, losses, (after.nfe - before.nfe) / k, (after.nfe_backward - before.nfe_backward) / k
+  return core.monotonic() - start, losses, nfe / k, nfe_backward / k
 end
 
 --- Floating-point operations of one evaluation of the field for the whole batch: matrix products only, a multiply-add counts as two.

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "autodiff/field.h"
+#include "autodiff/passes.h"
 #include "autodiff/program.h"
 #include "autodiff/vjp.h"
 #include "base/memory.h"

@@ -264,17 +264,17 @@ static enum status by_field(struct tape *t, int dy, const double *y, const doubl
 {
     struct field *f = NULL;
     const void *address[8];
-    int64_t n = tape_spec(t, t->inputs[1])->shape[0], bytes;
+    int64_t n = tape_spec(t, t->inputs[1])->shape[0];
     char residual[8192];
     parameters(t, address);
     enum status status = field_from_tape(&f, t, dy, BATCH);
-    if (status == STATUS_OK) status = field_prepare(f, 1);
-    if (status == STATUS_OK) status = field_set_parameters(f, address);
+    if (status == STATUS_OK) status = field_prepare(f, FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_EVAL_KEEP));
+    if (status == STATUS_OK) status = field_bind(f, address);
     if (status == STATUS_OK) status = field_eval(f, 0.7, y, out);
     if (status == STATUS_OK) status = field_vjp(f, 0.7, y, a, out, out + n, own);
-    if (status == STATUS_OK) status = f->kept_bytes(f, &bytes);
-    if (status == STATUS_OK && bytes <= (int64_t)sizeof residual) status = field_eval_keep(f, 0.7, y, out, residual);
-    if (status == STATUS_OK && bytes <= (int64_t)sizeof residual) status = field_vjp_kept(f, 0.7, y, a, residual, out + n, own);
+    int keeps = status == STATUS_OK && f->kept_bytes > 0 && f->kept_bytes <= (int64_t)sizeof residual;
+    if (keeps) status = field_eval_keep(f, 0.7, y, out, residual);
+    if (status == STATUS_OK && keeps) status = field_vjp_kept(f, 0.7, y, a, residual, out + n, own);
     if (status == STATUS_OK) status = field_theta_gradient(f, own, out + 2 * n);
     field_free(f);
     return status;
@@ -296,7 +296,7 @@ static void by_program(const struct tape *t, int dy, const double *y, const doub
         if (i > 0) wrt[n_wrt++] = inputs[i];
     }
     int bar = input1(copy, tape_spec(t, t->inputs[1])->shape[0]);
-    nodes[0] = tape_inline(copy, t, inputs, dy);
+    CHECK_OK(tape_inline_outputs(copy, t, inputs, &dy, 1, nodes));
     CHECK_OK(tape_vjp(copy, nodes, &bar, 1, wrt, n_wrt, nodes + 1));
     CHECK_OK(program_new(&p, copy, nodes, 1 + n_wrt));
     address[0] = &time;

@@ -22,9 +22,7 @@ end
 
 -- Evaluations of f that a call cost.
 local function evaluations(fn, ...)
-  local before = tide.ode.totals().nfe
-  fn(...)
-  return tide.ode.totals().nfe - before
+  return tide.ode.counted(fn, ...).nfe
 end
 
 local tests = {}

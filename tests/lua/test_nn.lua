@@ -257,11 +257,7 @@ end
 tests["models pass solver options on"] = function()
   local x = tide.randn({3, 2}, {seed = 1, dtype = "float64"})
   local model = nn.odenet{dim = 2, hidden = 4, augment = 1, seed = 1, dtype = "float64"}
-  local function nfe(fn, ...)
-    local before = tide.ode.totals().nfe
-    fn(...)
-    return tide.ode.totals().nfe - before
-  end
+  local function nfe(fn, ...) return (tide.ode.counted(fn, ...)).nfe end
   local own = nfe(model, x)
   assert(nfe(model, x, {solver = {method = "euler", steps = 7}}) == 7)
   assert(nfe(model, x) == own)

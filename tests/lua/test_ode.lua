@@ -256,12 +256,24 @@ tests["evaluations between outputs are counted too"] = function()
   end
 end
 
-tests["totals count every solve"] = function()
-  local before = tide.ode.totals()
-  local _, a = tide.odeint(pendulum, {1, 0}, {0, 1}, {plain = true})
-  local _, b = tide.odeint(function(_, y) return -y end, tide.ones{2}, {0, 1})
-  local after = tide.ode.totals()
-  assert(after.nfe - before.nfe == a.nfe + b.nfe and after.steps - before.steps == a.steps + b.steps)
+tests["counted adds up every solve that runs in it"] = function()
+  local function decay(y) return tide.odeint(function(_, u) return -u end, y, {0, 1}) end
+  local compiled = tide.compile(function(y) return (decay(decay(y)[2])) end)
+  compiled(tide.ones{2})
+  local _, a, b, c, inner
+  local stats, value = tide.ode.counted(function(y)
+    _, a = tide.odeint(pendulum, {1, 0}, {0, 1}, {plain = true})
+    _, b = tide.odeint(function(_, u) return -1 * u end, y, {0, 1}, {eager = true})
+    _, c = decay(y)
+    inner = tide.ode.counted(compiled, y)
+    assert(not pcall(tide.ode.counted, error, "stop"))
+    return "kept"
+  end, tide.ones{2})
+  assert(value == "kept" and inner.nfe == 2 * c.nfe)
+  for _, key in ipairs{"nfe", "steps", "accepted", "rejected"} do
+    assert(stats[key] == a[key] + b[key] + c[key] + inner[key], key)
+  end
+  assert(tide.ode.counted(function() end).nfe == 0)
 end
 
 -- ---- output times ----

@@ -95,9 +95,10 @@ define{name = "ode.initial_step", args = "f, t0, y0, p, rtol, atol", returns = "
   text = [[Hairer's starting step (Solving ODEs I, p. 169) for an error estimate of order p, with sc = atol + rtol |y0| in the RMS norm and
   exponent 1/(p+1). f runs on concrete tensors.]],
   example = "tide.ode.initial_step(function(t, u) return -u end, 0, tide.ones({1}), 4, 1e-3, 1e-6)"}
-define{name = "ode.totals", args = "", returns = "table",
-  text = "Counts of all solves so far: nfe, steps, accepted, rejected, nfe_backward. Subtract two readings.",
-  example = "local before = tide.ode.totals().nfe"}
+define{name = "ode.counted", args = "fn, ...", returns = "statistics, what fn returns",
+  text = [[Call fn(...) and add up the statistics of the solves that run in it, compiled ones included: nfe, steps, accepted, rejected,
+  nfe_backward. A solve inside the field of another one does not count by itself.]],
+  example = "local stats, y = tide.ode.counted(model, x)"}
 define{name = "ode.check_options", args = "where, opts, dtype", returns = "table",
   text = "Check options of odeint without solving; `where` begins the error message. Returns them with the defaults filled in.",
   example = "tide.ode.check_options(\"my solver\", {rtol = 1e-4})"}

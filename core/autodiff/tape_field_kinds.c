@@ -1,0 +1,93 @@
+/* Other fields that are made of a field from a tape, and what there is to read in it. */
+#include "autodiff/batch.h"
+#include "autodiff/tape_field.h"
+#include "autodiff/vjp.h"
+#include "base/memory.h"
+
+/* Inputs of the tangent's tape: t, the pair, theta..., then u for each float theta; x, v: what the derivative is by, and its direction. */
+static int tangent_inputs(struct tape *t, const struct tape *src, int *inputs, int *x, int *v)
+{
+    struct array y = *tape_spec(src, src->inputs[1]);
+    int n_theta = src->n_inputs - 2, count = 0;
+    inputs[0] = tape_input(t, tape_spec(src, src->inputs[0])->dtype, 0, NULL);
+    int pair = tape_input(t, y.dtype, 1, (int64_t[]){2 * y.shape[0]});
+    for (int i = 0; i < n_theta; i++) {
+        const struct array *spec = tape_spec(src, src->inputs[2 + i]);
+        inputs[2 + i] = tape_input(t, spec->dtype, spec->rank, spec->shape);
+    }
+    inputs[1] = emit1(t, OP_ALIAS, emit_slice_flat(t, pair, 0, y.shape[0]));
+    x[count] = inputs[1];
+    v[count++] = emit_slice_flat(t, pair, y.shape[0], y.shape[0]);
+    for (int i = 0; i < n_theta; i++) {
+        const struct array *spec = tape_spec(src, src->inputs[2 + i]);
+        if (!dtype_is_float(spec->dtype)) continue;
+        x[count] = inputs[2 + i];
+        v[count++] = tape_input(t, spec->dtype, spec->rank, spec->shape);
+    }
+    return count;
+}
+
+enum status tape_field_tangent(const struct field *self, struct field **out)
+{
+    const struct tape_field *field = (const struct tape_field *)self;
+    const struct tape *src = field->source;
+    struct tape *t = NULL;
+    int f, fdot, *inputs = memory_alloc((size_t)(3 * src->n_inputs + 3) * sizeof *inputs);
+    if (!inputs) return memory_status();
+    int *x = inputs + src->n_inputs, *v = x + src->n_inputs + 1;
+    enum status status = tape_new(&t, NULL);
+    if (status == STATUS_OK) {
+        int count = tangent_inputs(t, src, inputs, x, v);
+        status = tape_inline_outputs(t, src, inputs, &field->source_dy, 1, &f);
+        if (status == STATUS_OK) status = tape_jvp(t, &f, 1, x, v, count, &fdot);
+    }
+    if (status == STATUS_OK) {
+        int dy = tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {0}}, (int[]){f, fdot}, 2);
+        status = field_from_tape(out, t, dy, 0);
+    }
+    tape_release(t);
+    memory_free(inputs);
+    return status;
+}
+
+enum status tape_field_cut(const struct field *self, int64_t rows, struct field **out)
+{
+    const struct tape_field *f = (const struct tape_field *)self;
+    struct tape *tape = NULL;
+    int dy;
+    TRY(tape_rebatch(&tape, f->source, f->source->inputs[1], self->batch, rows, f->source_dy, &dy));
+    if (!tape) return STATUS_OK;
+    enum status status = field_from_tape(out, tape, dy, 0);
+    tape_release(tape);
+    return status;
+}
+
+void tape_field_cost(const struct field *self, struct field_cost *out)
+{
+    const struct tape *tape = ((const struct tape_field *)self)->source;
+    *out = (struct field_cost){tape_work(tape), tape_bytes(tape), self->batch > 0 ? tape_least_rows(tape, self->batch) : 1};
+}
+
+int field_same_parameters(const struct field *a, const struct field *b)
+{
+    const struct staged *s[2] = {((const struct tape_field *)a)->simplified, ((const struct tape_field *)b)->simplified};
+    const struct tape *t[2] = {s[0]->body, s[1]->body};
+    int same = s[0]->n_fixed == s[1]->n_fixed;
+    for (int i = 0; same && i < s[0]->n_fixed; i++) {
+        const struct array *x = tape_spec(t[0], t[0]->inputs[2 + i]), *y = tape_spec(t[1], t[1]->inputs[2 + i]);
+        same = s[0]->source[i] == s[1]->source[i] && x->dtype == y->dtype && array_same_shape(x, y);
+    }
+    return same;
+}
+
+enum status tape_field_explain(struct field *self, enum field_work work, struct field_plan *out)
+{
+    struct tape_field *f = (struct tape_field *)self;
+    const struct tile_size *size = &f->size[0];
+    const struct program *program = f->lanes ? f->lanes[0].program[0][work] : NULL;
+    *out = (struct field_plan){.tape = f->source, .dy = f->source_dy, .parameters = f->simplified, .own = size->own, .program = program,
+                               .n_kept = work == FIELD_EVAL_KEEP || work == FIELD_VJP_KEPT ? size->n_kept : 0, .rows = size->rows,
+                               .n_tiles = f->n_tiles};
+    if (program) out->n_given = program_n_inputs(program) - size->own->n_fixed;
+    return STATUS_OK;
+}
