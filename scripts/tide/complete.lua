@@ -132,11 +132,18 @@ local function add_fields(found, value, prefix, only_functions)
   end
 end
 
--- Names that an object takes as fields without holding them.
-local function add_published(found, value, prefix)
+-- Names that an object takes as fields without holding them, or nil: what it holds is its own affair then.
+local function published(value)
   local meta = debug.getmetatable(value)
   local fields = type(meta) == "table" and rawget(meta, "fields")
-  for name in next, type(fields) == "table" and fields or {} do
+  return type(fields) == "table" and fields or nil
+end
+
+local function add_members(found, value, prefix, only_functions)
+  local fields = published(value)
+  if not fields then return add_fields(found, value, prefix, only_functions) end
+  add_fields(found, debug.getmetatable(value).methods, prefix, only_functions)
+  for name in next, only_functions and {} or fields do
     if type(name) == "string" and starts_with(name, prefix) then found[name] = true end
   end
 end
@@ -210,9 +217,10 @@ function complete.find(line, env)
   if separator and not before:find("%.%.$") then
     local path = complete.path(object)
     local value = path and complete.follow(path, env)
-    if value ~= nil then add_fields(found, value, typed, separator == ":") end
-    if value ~= nil and separator == "." then add_published(found, value, typed) end
-    for _, name in ipairs(separator == "." and help.names(value) or {}) do -- also what loads on first use
+    if value ~= nil then add_members(found, value, typed, separator == ":") end
+    local unloaded = value == nil and path and path[1] == "tide" and #path == 2 and path[2]
+    local module = unloaded or type(value) == "table" and value or nil
+    for _, name in ipairs(separator == "." and help.names(module) or {}) do -- also what loads on first use
       if starts_with(name, typed) then
         found[name] = nil
         found[name .. "("] = true

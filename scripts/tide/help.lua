@@ -218,10 +218,16 @@ local function module_name(value)
   end
 end
 
---- Names of the functions in a module of ours, loaded or not; an empty list for other values.
+local function is_module(what)
+  local short = what:gsub("^tide%.", "")
+  for _, name in ipairs(help.modules()) do if name == short then return true end end
+  return false
+end
+
+--- Names of the functions in a module of ours, by the module or by its name; an empty list for other values.
 function help.names(value)
   load_docs()
-  local name, names = module_name(value), {}
+  local name, names = type(value) == "string" and is_module(value) and value or module_name(value), {}
   for i, entry in ipairs(name and entries_of(name .. ".") or {}) do names[i] = entry.name:match("%.([%w_]+)") end
   return names
 end
@@ -306,12 +312,6 @@ local function tensor_methods(width)
 end
 
 -- ---- answers ----
-
-local function is_module(what)
-  local short = what:gsub("^tide%.", "")
-  for _, name in ipairs(help.modules()) do if name == short then return true end end
-  return false
-end
 
 -- What is typed as a name: entry, topic, module or a function of Lua; else what the search finds.
 local function answer_text(what, width)

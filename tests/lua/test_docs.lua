@@ -82,13 +82,19 @@ end
 
 tests["TAB knows what is documented, loaded or not"] = function()
   local complete = require "tide.complete"
-  local env = {tide = tide, data = tide.data, model = nn.odenet{dim = 2}, opt = tide.optim.sgd(model, {lr = 1})}
+  local env = {tide = tide, data = tide.data, text = "nn", model = nn.odenet{dim = 2}, opt = tide.optim.sgd(model, {lr = 1})}
   local function shown(line) return select(2, complete.tab(line, env, 80)) or "" end
   assert(complete.tab("data.mni", env, 80) == "st(")
   assert(shown("tide.tra"):find("train(", 1, true))
   assert(shown("tide.odeint("):find("rtol = 0.001", 1, true))
   assert(shown("data.spheres("):find("outer = 2000", 1, true))
   assert(shown("opt:step("):find("grads", 1, true) and shown("model:trajectory("):find("times", 1, true))
+  assert(shown("opt."):find("lr") and not shown("opt."):find("slots") and not shown("opt:"):find("lr"))
+  assert(not shown("text."):find("linear", 1, true))
+  local before = rawget(tide, "experiment")
+  rawset(tide, "experiment", nil)
+  assert(shown("tide.experiment."):find("print_table(", 1, true) and rawget(tide, "experiment") == nil)
+  rawset(tide, "experiment", before)
   assert(shown("nothing.here(") == "" and shown("data:spheres:(") == "")
   assert(help.answer(tide.ones({})):find("logsumexp", 1, true))
 end
