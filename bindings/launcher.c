@@ -3,11 +3,8 @@
  * The engine lives in the C module tide/core.so, so that this program and stock lua5.4 run the same bits. This program is linked
  * with -Wl,-E: core.so has no Lua of its own and finds the lua_* symbols here.
  *
- * Which files are loaded is decided by where this program lies, not by the environment:
- *   package.path   our scripts, then LUA_PATH_5_4 or LUA_PATH (";;" is the default, as in stock Lua), else the default path of Lua.
- *                  Ours come first, so that a stray file never replaces a part of Tide.
- *   package.cpath  our core.so, then Lua's default path without the working directory. LUA_CPATH and LUA_INIT are not read: a
- * shared object or a chunk that the environment slips in would run before anything could be checked. */
+ * Which files are loaded is decided by where this program lies, not by the environment or the working directory: it runs
+ * tide/loader.lua by its full path, and that file decides where modules come from. */
 #include <errno.h>
 #include <lauxlib.h>
 #include <limits.h>
@@ -40,53 +37,31 @@ static int file_exists(lua_State *L, const char *dir, const char *name)
     return found;
 }
 
-/* Push our part of package.path and of package.cpath, each empty or ending in ';'. */
-static void push_own_paths(lua_State *L)
+/* Push the folders that hold tide/loader.lua and tide/core.so. */
+static void push_folders(lua_State *L)
 {
     char dir[PATH_MAX];
-    if (!program_folder(dir)) {
-        lua_pushliteral(L, "");
-        lua_pushliteral(L, "");
-    } else if (file_exists(L, dir, "scripts/tide/main.lua")) { /* a checkout */
-        lua_pushfstring(L, "%s/scripts/?.lua;%s/scripts/?/init.lua;", dir, dir);
-        lua_pushfstring(L, "%s/build/?.so;", dir);
+    if (!program_folder(dir)) luaL_error(L, "the system does not say where this program lies (/proc/self/exe)");
+    if (file_exists(L, dir, "scripts/tide/loader.lua")) { /* a checkout */
+        lua_pushfstring(L, "%s/scripts", dir);
+        lua_pushfstring(L, "%s/build", dir);
     } else { /* PREFIX/bin/tide */
         char *slash = strrchr(dir, '/');
         if (slash) *slash = '\0';
-        lua_pushfstring(L, "%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;", dir, dir);
-        lua_pushfstring(L, "%s/lib/lua/5.4/?.so;", dir);
+        lua_pushfstring(L, "%s/share/lua/5.4", dir);
+        lua_pushfstring(L, "%s/lib/lua/5.4", dir);
     }
 }
 
-/* The value of LUA_PATH_5_4 or LUA_PATH with ";;" replaced by Lua's default, or that default. */
-static const char *push_user_path(lua_State *L, const char *fallback)
+/* Run tide/loader.lua with both folders. */
+static void set_loader(lua_State *L)
 {
-    const char *given = getenv("LUA_PATH_5_4");
-    if (!given) given = getenv("LUA_PATH");
-    if (!given) return lua_pushstring(L, fallback);
-    const char *expanded = luaL_gsub(L, given, ";;", lua_pushfstring(L, ";%s;", fallback));
-    lua_remove(L, -2);
-    return expanded;
-}
-
-static void set_paths(lua_State *L)
-{
-    lua_getglobal(L, LUA_LOADLIBNAME);
-    int package = lua_gettop(L);
-    push_own_paths(L);
-
-    lua_getfield(L, package, "path");
-    lua_pushvalue(L, package + 1);
-    push_user_path(L, lua_tostring(L, -2));
-    lua_concat(L, 2);
-    lua_setfield(L, package, "path");
-
-    lua_getfield(L, package, "cpath"); /* of the build: LUA_NOENV was set */
-    lua_pushvalue(L, package + 2);
-    luaL_gsub(L, lua_tostring(L, -2), ";./?.so", "");
-    lua_concat(L, 2);
-    lua_setfield(L, package, "cpath");
-    lua_settop(L, package - 1);
+    push_folders(L);
+    const char *path = lua_pushfstring(L, "%s/tide/loader.lua", lua_tostring(L, -2));
+    if (luaL_loadfilex(L, path, "t") != LUA_OK) lua_error(L);
+    lua_insert(L, -4); /* below the folders and the path */
+    lua_pop(L, 1);
+    lua_call(L, 2, 0);
 }
 
 /* main(argc, argv) in protected mode: require("tide.main").run(argv, LUA_RELEASE) -> exit status. */
@@ -98,7 +73,7 @@ static int protected_main(lua_State *L)
     lua_pushboolean(L, 1);
     lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
     luaL_openlibs(L);
-    set_paths(L);
+    set_loader(L);
 
     lua_getglobal(L, "require");
     lua_pushliteral(L, "tide.main");

@@ -192,6 +192,17 @@ static int sys_tempname(lua_State *L)
     return 1;
 }
 
+/* mkdtemp() -> path of a new folder that only its owner may enter. */
+static int sys_mkdtemp(lua_State *L)
+{
+    const char *base = getenv("TMPDIR");
+    const char *pattern = lua_pushfstring(L, "%s/tide-XXXXXX", base && *base ? base : "/tmp");
+    char *path = strcpy((char *)lua_newuserdatauv(L, strlen(pattern) + 1, 0), pattern);
+    if (!mkdtemp(path)) return luaL_fileresult(L, 0, pattern);
+    lua_pushstring(L, path);
+    return 1;
+}
+
 /* append_private(path, text): append to a file that only its owner may read (created so). */
 static int sys_append_private(lua_State *L)
 {
@@ -235,6 +246,7 @@ void open_system(lua_State *L)
         {"exists", sys_exists},
         {"listdir", sys_listdir},
         {"tempname", sys_tempname},
+        {"mkdtemp", sys_mkdtemp},
         {"append_private", sys_append_private},
         {"realpath", sys_realpath},
         {NULL, NULL},
@@ -248,4 +260,6 @@ void open_system(lua_State *L)
     lua_setfield(L, -2, "has_libedit");
     open_signals(L);
     open_lineedit(L);
+    open_process(L);
+    open_terminal(L);
 }

@@ -28,23 +28,30 @@ local sets = {
 }
 
 local function md5(path)
-  local pipe = assert(io.popen("md5sum " .. files.quote(path)))
-  local sum = pipe:read("a"):match("^\\?(%x+)")
-  pipe:close()
-  return sum
+  local _, output = files.run{"md5sum", path}
+  return output:match("^\\?(%x+)")
+end
+
+-- Programs by their list of arguments; their own words go to the terminal.
+local function succeeds(argv, output)
+  local ok, _, status = files.run(argv, {output = output, show_errors = true})
+  if status == 127 then io.stderr:write(argv[1], " is not installed\n") end
+  return ok
 end
 
 -- A file of a folder, packed or not, as `part`.
 local function import(folder, name, part)
-  for ending, command in pairs{[""] = "cat", [".gz"] = "gzip -dc", [".xz"] = "xz -dc"} do
+  for ending, command in pairs{[""] = {"cat"}, [".gz"] = {"gzip", "-dc"}, [".xz"] = {"xz", "-dc"}} do
     local path = folder .. "/" .. name .. ending
-    if core.exists(path) then return os.execute(("%s %s >%s"):format(command, files.quote(path), files.quote(part))) end
+    table.insert(command, "--")
+    table.insert(command, path)
+    if core.exists(path) then return succeeds(command, part) end
   end
 end
 
 local function download(set, name, part)
   for _, mirror in ipairs(set.mirrors) do
-    if os.execute(("curl -fL --retry 3 -o %s %s"):format(files.quote(part), files.quote(mirror .. name))) then return true end
+    if succeeds{"curl", "-fL", "--retry", "3", "-o", part, mirror .. name} then return true end
   end
 end
 
@@ -57,7 +64,7 @@ local function obtain(set, name, part, folder)
     if not download(set, set.archive, archive .. ".part") then return nil end
     assert(os.rename(archive .. ".part", archive))
   end
-  return os.execute(("tar -xzOf %s %s >%s"):format(files.quote(archive), files.quote(set.inside .. name), files.quote(part)))
+  return succeeds({"tar", "-xzO", "--file=" .. archive, "--", set.inside .. name}, part)
 end
 
 local name, folder = arg[1], arg[2]

@@ -28,7 +28,7 @@ local function curves_of(data)
 end
 
 local function axes(title)
-  return plot.figure{title = title, xlabel = "time t", ylabel = "x(t)", ratio = 0.8, pad = true}
+  return plot.figure{title = title, markup = true, xlabel = "time t", ylabel = "x(t)", ratio = 0.8, pad = true}
 end
 
 local function crossing_panel(data)
@@ -56,7 +56,7 @@ local function task_panel(field, trajectories)
   local task = field.key.task
   local ones = {}
   for i = 1, field.rows do ones[i] = 1 end
-  local fig = axes(titles[task] or ("Learned flow, " .. plot.plain(task)))
+  local fig = axes(titles[task] or ("Learned flow, " .. plot.escape(task)))
   fig:add("field", {x = field:column("t"), y = field:column("x"), u = ones, v = field:column("u"), equal = true})
   if trajectories then fig:add("trajectories", {curves = curves_of(trajectories), classes = classes, linewidth = 2}) end
   return fig

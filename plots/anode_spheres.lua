@@ -71,7 +71,7 @@ local function flow_figure(flows, field, note)
   local panels, fields = {}, by_model(field)
   for _, group in ipairs(flows:group("model")) do
     local planar = has_numbers(group, "y")
-    local fig = plot.figure{title = plot.plain(group.key.model), ratio = planar and "square" or 0.9,
+    local fig = plot.figure{title = plot.escape(group.key.model), markup = true, ratio = planar and "square" or 0.9,
       xlabel = planar and "x_1" or "time t", ylabel = planar and "x_2" or "x(t)"}
     add_field(fig, fields[group.key.model], planar)
     fig:add("trajectories", {x = group:column(planar and "x" or "t"), y = group:column(planar and "y" or "x"),
@@ -100,7 +100,7 @@ local function feature_figure(features, note)
       if not points then error(("%s: model %s has no stage %s"):format(features.path, group.key.model, stage[1]), 0) end
       local planar = has_numbers(points, "y")
       local label = stage[3]
-      local fig = plot.figure{title = ("%s, %s"):format(plot.plain(group.key.model), stage[2]), ratio = planar and 0.9 or 0.22,
+      local fig = plot.figure{title = ("%s, %s"):format(plot.escape(group.key.model), stage[2]), markup = true, ratio = planar and 0.9 or 0.22,
         xlabel = label:format(1), ylabel = planar and label:format(2) or nil}
       if not planar then fig:axes{yrange = {-1, 1}, yticks = false} end
       fig:add("scatter", {x = points:column("x"), y = planar and points:column("y") or zeros(points.rows),

@@ -33,9 +33,9 @@ for seed = 1, o.seeds do
       local s = models.adapted({data = data, preset = o.preset, method = o.method, seed = seed, iterations = o.iterations, train = o.train,
         test = o.test}, rule, o.records, o.high)
       local path = ("%s/%s-%s-%s-%s-seed%d.csv"):format(cells, data, o.preset, o.method, rule, seed)
-      local command = ("TIDE_QUIET=1 TIDE_THREADS=%d %s %s --data %s --preset %s --method %s --rule %s --seed %d --iterations %d --train %d --test %d "
-        .. "--records %d --high %g --out %s"):format(o.threads, files.quote(arg[-1] or "tide"), files.quote(here .. "/adapted.lua"), data, o.preset,
-        o.method, rule, seed, o.iterations, o.train, o.test, o.records, o.high, files.quote(path))
+      local command = {"env", "TIDE_QUIET=1", "TIDE_THREADS=" .. o.threads, arg[-1] or "tide", here .. "/adapted.lua", "--data", data, "--preset", o.preset,
+        "--method", o.method, "--rule", rule, "--seed", seed, "--iterations", o.iterations, "--train", o.train, "--test", o.test, "--records", o.records,
+        "--high", ("%g"):format(o.high), "--out", path}
       local cell = {name = path, path = path, probes = path:gsub("%.csv$", "-probes.csv"), config = "config: " .. models.config(s), command = command,
                     cost = models.cost(s)}
       plan[#plan + 1] = cell

@@ -38,11 +38,11 @@ for seed = 1, o.seeds do
         local name = ("%s-%s-%s-%s-seed%d"):format(data, o.preset, method, setting, seed)
         local path = ("%s/%s.csv"):format(cells, name)
         local weights = ("%s/%s.safetensors"):format(cells, name)
-        row[#row + 1] = {s = s, name = name, path = path, weights = o.models and weights or nil, cost = models.cost(s), command =
-          ("TIDE_QUIET=1 TIDE_THREADS=%d %s %s --data %s --preset %s --method %s --setting %s --seed %d --data-seed %d "
-            .. "--iterations %d --train %d --test %d --out %s")
-          :format(o.threads, files.quote(arg[-1] or "tide"), files.quote(here .. "/cell.lua"), data, o.preset, method, setting, seed, o["data-seed"],
-            o.iterations, o.train, o.test, files.quote(path)) .. (o.models and " --model " .. files.quote(weights) or "")}
+        local command = {"env", "TIDE_QUIET=1", "TIDE_THREADS=" .. o.threads, arg[-1] or "tide", here .. "/cell.lua", "--data", data, "--preset", o.preset,
+          "--method", method, "--setting", setting, "--seed", seed, "--data-seed", o["data-seed"], "--iterations", o.iterations, "--train", o.train,
+          "--test", o.test, "--out", path}
+        if o.models then table.move({"--model", weights}, 1, 2, #command + 1, command) end
+        row[#row + 1] = {s = s, name = name, path = path, weights = o.models and weights or nil, cost = models.cost(s), command = command}
       end
     end
   end

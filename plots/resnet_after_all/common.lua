@@ -89,7 +89,7 @@ function M.overview(data, method, title)
   local tolerances = method == "dopri5" or method == "fehlberg21"
   local fig = plot.figure{title = title, xlabel = tolerances and "tolerance of the test" or "steps of the test", ylabel = "test accuracy", xlog = true,
     yrange = {0, 1},
-    xticks = ticks(M.column(rows, "test_setting"), tolerances), ratio = 0.75}
+    xticks = ticks(M.column(rows, "test_setting"), tolerances), markup = tolerances, ratio = 0.75}
   local trained = M.split(rows, "setting")
   for i, group in ipairs(trained) do
     local color = M.color(i, #trained)

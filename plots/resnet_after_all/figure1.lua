@@ -14,7 +14,7 @@ return common.main("figure1", function(results)
   local panels = {columns = 2, legend = "shared", note = table.concat(flows.comments, "\n")}
   for i, steps in ipairs(shown) do
     local rows = common.rows(flows, function(r) return r.setting == steps and r.seed == 1 end)
-    panels[i] = plot.figure{title = ("(%s) Paths, trained with %d Euler steps"):format(("ab"):sub(i, i), steps), xlabel = "x_1", ylabel = "x_2",
+    panels[i] = plot.figure{title = ("(%s) Paths, trained with %d Euler steps"):format(("ab"):sub(i, i), steps), markup = true, xlabel = "x_1", ylabel = "x_2",
       ratio = 1, xrange = {-1.5, 1.5},
       yrange = {-1.5, 1.5}}
     panels[i]:add("trajectories", {x = common.column(rows, "x"), y = common.column(rows, "y"), id = common.column(rows, "point"),

@@ -20,6 +20,6 @@ return common.main("figure2", function(results)
   curve:add("line", {x = potential:column("x"), y = potential:column("potential"), color = "black", dash = 1})
   return plot.panels{curve, points(landscape, "x", "v", {title = "(b) Minimum reached from (x, v)", xlabel = "initial position x",
     ylabel = "initial velocity v"}),
-    points(spheres, "x", "y", {title = "(c) Spheres", xlabel = "x_1", ylabel = "x_2"}), columns = 3, legend = "shared",
+    points(spheres, "x", "y", {title = "(c) Spheres", markup = true, xlabel = "x_1", ylabel = "x_2"}), columns = 3, legend = "shared",
     note = table.concat(landscape.comments, "\n")}
 end, ...)

@@ -8,7 +8,7 @@ local classes = {{value = 1, name = "class 1", color = "blue"}, {value = 2, name
   color = "green"}}
 
 local function paths(rows, title, range)
-  return plot.figure{title = title, xlabel = "x_1", ylabel = "x_2", ratio = 1, xrange = range, yrange = range}:add("trajectories",
+  return plot.figure{title = title, markup = true, xlabel = "x_1", ylabel = "x_2", ratio = 1, xrange = range, yrange = range}:add("trajectories",
     {x = common.column(rows, "x"),
     y = common.column(rows, "y"), id = common.column(rows, "point"), class = common.column(rows, "class"), classes = classes, alpha = 0.7, linewidth = 1})
 end

@@ -55,11 +55,10 @@ function M.parse(title, spec, arguments)
   return out
 end
 
-local function first_line(command)
-  local pipe = io.popen(command .. " 2>/dev/null")
-  local line = pipe and pipe:read("l") or nil
-  if pipe then pipe:close() end
-  return line ~= "" and line or nil
+-- The first line that git prints; nil when it prints none or fails. A folder's own configuration may name a program as its monitor.
+local function git_line(...)
+  local ok, output = files.run{"git", "-c", "core.fsmonitor=false", ...}
+  return ok and output:match("^[^\n]+") or nil
 end
 
 -- A path below the current folder without it, so that results do not name a machine.
@@ -73,8 +72,8 @@ end
 function M.provenance(arguments)
   local words = {"tide", relative(arguments[0] or "?")}
   for _, a in ipairs(arguments) do words[#words + 1] = a end
-  local commit = first_line("git rev-parse --short HEAD") or "unknown"
-  if first_line("git status --porcelain --untracked-files=no") then commit = commit .. "+" end
+  local commit = git_line("rev-parse", "--short", "HEAD") or "unknown"
+  if git_line("status", "--porcelain", "--untracked-files=no") then commit = commit .. "+" end
   local info = core.build_info()
   return {"command: " .. table.concat(words, " "), "commit: " .. commit,
           ("tide %s, %s, OpenBLAS %s, %d threads"):format(info.version, info.isa, core.blas().core, core.threads())}
@@ -127,7 +126,7 @@ function M.draw(pipeline, folder)
   local here = debug.getinfo(1, "S").source:match("^@(.*)experiment%.lua$") or ""
   for _, path in ipairs{here .. "../../plots/" .. pipeline .. ".lua", here .. "plots/" .. pipeline .. ".lua"} do
     if core.exists(path) then
-      local ok, result = pcall(dofile(path), folder, folder)
+      local ok, result = pcall(assert(loadfile(path, "t"))(), folder, folder)
       if ok then return result end
       io.stderr:write("The pictures could not be drawn: " .. tostring(result) .. "\n")
       return {}

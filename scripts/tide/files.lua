@@ -1,4 +1,4 @@
---- Small helpers around files that plain Lua 5.4 lacks: paths, whole-file reads, atomic writes, shell words.
+--- Small helpers around files that plain Lua 5.4 lacks: paths, whole-file reads, atomic writes, temporary folders, other programs.
 
 local core = require "tide.core"
 
@@ -50,6 +50,24 @@ function files.make_folder(path)
   return nil, "cannot make the folder " .. message
 end
 
+--- Remove a file, or a folder with all that is in it; links are removed, never followed. True, or nil and a message.
+function files.remove_tree(path)
+  local ok, message = core.remove(path)
+  if ok then return true end
+  local names = core.listdir(path) or {} -- a link to a folder was removed above: only a folder is left that is not empty
+  for _, name in ipairs(names) do files.remove_tree(path .. "/" .. name) end
+  if #names > 0 then ok, message = core.remove(path) end
+  return ok, message
+end
+
+--- A fresh folder that nobody else can enter (mkdtemp, mode 0700): {path =}. `local t <close> = files.temporary_folder()` removes it at the
+-- end of the block, after an error too.
+function files.temporary_folder()
+  local path, message = core.mkdtemp()
+  if not path then core.raise("cannot make a temporary folder: " .. message) end
+  return setmetatable({path = path}, {__close = function() files.remove_tree(path) end})
+end
+
 --- Move a finished part over its target; readers see the old file or the new one, never a torn one.
 function files.replace(part, path)
   local ok, message = os.rename(part, path)
@@ -68,14 +86,16 @@ function files.write(path, text)
   return ok, message
 end
 
---- Run a shell command without input; returns success, everything it printed, exit status, "exit" | "signal".
--- A file collects the output: with a pipe a dying child could take this process along by SIGPIPE.
-function files.run(command)
-  local log = os.tmpname()
-  local ok, how, status = os.execute(("{ %s\n} </dev/null >%s 2>&1"):format(command, files.quote(log)))
-  local output = files.read(log) or ""
-  os.remove(log)
-  return ok == true, output, status, how
+--- Run a program: run({name, argument, ...}, {folder =, input =, output =, environment =, show_errors =}) -> success, everything it
+-- printed, exit status or signal, "exit" | "signal". No shell takes part, so an argument may hold anything. See core.spawn for the options;
+-- a program that is not there gives false, the reason, 127, "exit".
+function files.run(argv, opts)
+  local process <close>, message = core.spawn(argv, opts)
+  if not process then return false, message, 127, "exit" end
+  local pieces = {}
+  for bytes in process.read, process do pieces[#pieces + 1] = bytes end
+  local how, status = process:wait()
+  return how == "exit" and status == 0, table.concat(pieces), status, how
 end
 
 return files

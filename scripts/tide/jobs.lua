@@ -11,11 +11,11 @@ local progress = require "tide.progress"
 
 local jobs = {}
 
--- Status 255 makes xargs stop: the process that asked is gone.
+-- Status 255 makes xargs stop: the process that asked is gone. $1 is the folder of the jobs, $2 how many run at a time.
 local runner = [[
 driver=$PPID; export driver
-xargs -P %d -n 1 sh -c 'kill -0 "$driver" 2>/dev/null || exit 255
-sh %s/"$0".sh </dev/null >%s/"$0".log 2>&1; echo "$0 $?"' <%s/list]]
+exec xargs -P "$2" -n 1 sh -c 'kill -0 "$driver" 2>/dev/null || exit 255
+sh "$0/$1.sh" </dev/null >"$0/$1.log" 2>&1; echo "$1 $?"' "$1"]]
 
 local spec = {
   parallel = {"integer", check = options.at_least(1)}, label = {"string", default = "jobs"}, quiet = {"boolean", default = false},
@@ -24,17 +24,27 @@ local spec = {
 local function check_list(list)
   if type(list) ~= "table" then core.raise("jobs.run: list must be a list of {command =, name =, cost =}, got " .. options.show(list)) end
   for i, job in ipairs(list) do
-    if type(job) ~= "table" or type(job.command) ~= "string" then core.raise(("jobs.run: job %d must be a table with command = string"):format(i)) end
+    local words = type(job) == "table" and job.command
+    if type(words) ~= "string" and type(words) ~= "table" then
+      core.raise(("jobs.run: job %d must be a table with command = string for /bin/sh, or a list of words"):format(i))
+    end
     if job.cost ~= nil and not (type(job.cost) == "number" and job.cost > 0) then
       core.raise(("jobs.run: cost of job %d must be a number > 0, got %s"):format(i, options.show(job.cost)))
     end
   end
 end
 
+local function command_text(job)
+  if type(job.command) == "string" then return job.command end
+  local words = {}
+  for i, word in ipairs(job.command) do words[i] = files.quote(word) end
+  return table.concat(words, " ")
+end
+
 local function prepare(list, folder)
   local numbers = {}
   for i, job in ipairs(list) do
-    assert(files.write(("%s/%d.sh"):format(folder, i), job.command .. "\n"))
+    assert(files.write(("%s/%d.sh"):format(folder, i), command_text(job) .. "\n"))
     numbers[i] = i .. "\n"
   end
   assert(files.write(folder .. "/list", table.concat(numbers)))
@@ -47,34 +57,50 @@ local function last_line(path)
   return last
 end
 
---- run(list, {parallel =, label =, quiet =}) -> list of failures {job =, status =, message =}. Each job is {command = for /bin/sh, name =, cost = in
--- any unit}: the costs weigh the estimate of the time left. parallel: default tide.threads(). What a job prints is kept only until it ends.
+-- Lines that a process prints, as they come.
+local function lines_of(process)
+  local rest = ""
+  return function()
+    while true do
+      local line, behind = rest:match("^([^\n]*)\n(.*)$")
+      if line then
+        rest = behind
+        return line
+      end
+      local bytes = process:read()
+      if not bytes then return nil end
+      rest = rest .. bytes
+    end
+  end
+end
+
+--- run(list, {parallel =, label =, quiet =}) -> list of failures {job =, status =, message =}. Each job is {command = a line for /bin/sh or a
+-- list of words, name =, cost = in any unit}: the costs weigh the estimate of the time left. parallel: default tide.threads(). What a job
+-- prints is kept only until it ends.
 function jobs.run(list, opts)
   local o = options.check("jobs.run", opts, spec)
   check_list(list)
   if #list == 0 then return {} end
-  local folder = os.tmpname()
-  os.remove(folder)
-  files.make_folder(folder)
-  local cleaner <close> = setmetatable({}, {__close = function() files.run("rm -r -- " .. files.quote(folder)) end}) -- luacheck: ignore cleaner
+  local temporary <close> = files.temporary_folder()
+  local folder = temporary.path
   prepare(list, folder)
   local total, failures, ended, cost = 0, {}, 0, 0
   for _, job in ipairs(list) do total = total + (job.cost or 1) end
   local meter <close> = progress.new{total = 100, label = o.label, unit = "%", memory = math.huge, quiet = o.quiet}
   meter:update(0, {{"done", ("0/%d"):format(#list)}})
-  local word = files.quote(folder)
-  local pipe = io.popen(runner:format(o.parallel or core.threads(), word, word, word))
-  for line in pipe:lines() do
+  local process <close>, problem = core.spawn({"sh", "-c", runner, "sh", folder, tostring(o.parallel or core.threads())},
+    {input = folder .. "/list", show_errors = true})
+  if not process then core.raise("jobs.run: " .. problem) end
+  for line in lines_of(process) do
     local number, status = line:match("^(%d+) (%d+)$")
     local job = list[tonumber(number)]
     ended, cost = ended + 1, cost + (job.cost or 1)
     if status ~= "0" then
       failures[#failures + 1] = {job = job, status = tonumber(status), message = last_line(("%s/%s.log"):format(folder, number))}
-      meter:log(("%s failed: %s"):format(job.name or job.command, failures[#failures].message))
+      meter:log(("%s failed: %s"):format(job.name or command_text(job), failures[#failures].message))
     end
     meter:update(100 * cost / total, {{"done", ("%d/%d"):format(ended, #list)}, {"failed", #failures}})
   end
-  pipe:close()
   if ended < #list then core.raise(("jobs.run: stopped after %d of %d jobs"):format(ended, #list)) end
   return failures
 end

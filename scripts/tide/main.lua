@@ -134,12 +134,13 @@ local function with_globals(run)
 end
 
 local function run_action(action)
+  if action.kind == "code" and action.value:byte() == 27 then return call(nil, "-e takes Lua text, this is bytecode") end
   if action.kind == "code" then
-    return with_globals(function() return call(load(action.value, "=(command line)")) end)
+    return with_globals(function() return call(load(action.value, "=(command line)", "t")) end)
   end
   local global, name = action.value:match("^([%a_][%w_]*)=(.+)$")
   name = name or action.value
-  return call(load("local global, name = ... _G[global] = require(name)", "=(command line)"), nil, global or name, name)
+  return call(load("local global, name = ... _G[global] = require(name)", "=(command line)", "t"), nil, global or name, name)
 end
 
 local function run_script(argv, script)

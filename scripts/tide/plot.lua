@@ -4,7 +4,8 @@
 --   local fig = plot.line{x = t, y = loss, name = "NODE", xlabel = "epoch", ylabel = "loss", ylog = true}
 --   fig:add("band", {runs = runs, name = "ANODE"})
 --   fig:save("runs/a/loss.png")       -- also loss.gp (runs alone: `gnuplot loss.gp`) and loss.dat
---   fig:show()                        -- as text, in the terminal
+--   fig:show()                        -- in the terminal, in a window, or as text: what there is
+--   fig:notes()                       -- what is missing from the picture, as it says itself
 --
 -- Kinds: line, scatter, band, image, field, trajectories. Their options and those of the axes are the tables `spec` and `axes_spec`
 -- of plot/series.lua, plot/flows.lua and plot/panel.lua; `plot.options(kind)` lists them. A list inside the table adds several
@@ -15,10 +16,10 @@ local files = require "tide.files"
 local gnuplot = require "tide.plot.gnuplot"
 local options = require "tide.options"
 local panel = require "tide.plot.panel"
-local progress = require "tide.progress"
 local runs = require "tide.plot.runs"
 local script = require "tide.plot.script"
 local series = require "tide.plot.series"
+local show = require "tide.plot.show"
 local stats = require "tide.plot.stats"
 local style = require "tide.plot.style"
 
@@ -26,25 +27,51 @@ local plot = {}
 
 plot.median_band, plot.mean_band, plot.bin = stats.median_band, stats.mean_band, stats.bin
 plot.runs, plot.looks, plot.band_caption = runs.split, runs.looks, runs.caption
-plot.plain = style.plain
+plot.plain, plot.escape = style.plain, style.escape
+
+local function size(v) return options.positive(v) and v <= 20000, "> 0 and at most 20000" end
 
 local figure_spec = {
-  width = {"number", check = options.positive},  -- logical pixels, 1/96 inch
-  height = {"number", check = options.positive}, -- nil: what the aspect ratios ask for
-  scale = {"number", default = 2, check = options.positive}, -- png pixels per logical pixel
-  fontsize = {"number", default = 12, check = options.positive},
+  width = {"number", check = size},  -- logical pixels, 1/96 inch
+  height = {"number", check = size}, -- nil: what the aspect ratios ask for
+  scale = {"number", default = 2, check = options.between(0.01, 100)}, -- png pixels per logical pixel
+  fontsize = {"number", default = 12, check = options.between(1, 1000)},
   note = {"string"}, -- comment for script and data: command, run ids, ...
 }
 
 local panels_spec = {
-  title = {"string"},
+  title = {"string"}, markup = {"boolean", default = false},
   columns = {"integer", check = options.at_least(1)},
   legend = {"string", default = "each", check = options.one_of{"each", "shared", "none"}},
 }
 for key, rule in pairs(figure_spec) do panels_spec[key] = rule end
 
-local Figure = {}
+local Figure = {__name = "tide.plot.Figure"}
 Figure.__index = Figure
+
+function Figure.__newindex(_, key)
+  local hint = panel.axes_spec[key] and (": write fig:axes{%s = ...}"):format(key)
+    or figure_spec[key] and (": give %s when the figure is made"):format(key) or "; it is changed by :add, :axes and :raw"
+  error(('plot: a figure has no field "%s"%s'):format(tostring(key), hint), 2)
+end
+
+local function check_self(self, method)
+  if getmetatable(self) ~= Figure then
+    error(("plot: write fig:%s(...) with a colon; it was called on %s"):format(method, options.show(self)), 3)
+  end
+end
+
+-- How each kind is called, for those who pass lists or tensors without names.
+local usage = {
+  line = "{x = x, y = y}", scatter = "{x = x, y = y}", band = "{x = x, low = low, high = high}, or {runs = {a, b, ...}}",
+  image = "{z = matrix}", field = "{x = x, y = y, u = u, v = v}", trajectories = "{curves = {{x = x, y = y}, ...}}", entry = "{name = \"dashed: test\"}",
+}
+
+-- Numbers where options were expected: a tensor, or a list of numbers or of tensors.
+local function is_data(v)
+  if type(v) == "userdata" or type(v) == "number" then return true end
+  return type(v) == "table" and getmetatable(v) ~= Figure and (type(v[1]) == "number" or type(v[1]) == "userdata" or type(v.totable) == "function")
+end
 
 local function kind_of(kind, level)
   if not series.kinds[kind] then
@@ -81,19 +108,31 @@ local function all_keys(spec)
   return options.sorted_keys(keys)
 end
 
-local function new_figure(where, kind, given, level)
+local function check_call(where, kind, given, others, level)
+  local data = is_data(given) or others > 0
+  if type(given) == "table" then
+    for _, item in ipairs(given) do data = data or is_data(item) or type(item) == "table" and kind ~= "image" and type(item[1]) == "table" end
+  end
+  if data and kind then error(("%s takes one table of options: write %s%s"):format(where, where, usage[kind]), level + 1) end
+end
+
+local function new_figure(where, kind, given, level, others)
   level = level + 1
+  check_call(where, kind, given, others, level)
   if type(given) ~= "table" then error(("%s: expected a table of options, got %s"):format(where, options.show(given)), level) end
   local spec = kind and series.kinds[kind].spec or {}
   local figure, axes, rest = sort_keys(given, spec)
   for key in pairs(rest) do
     if not spec[key] then error(("%s: %s"):format(where, options.unknown("option", key, all_keys(spec))), level) end
   end
-  local self = setmetatable({kind = kind, columns = 1, options = options.check(where, figure, figure_spec, level)}, Figure)
-  self.panels = {{axes = options.check(where, axes, panel.axes_spec, level), series = {}, raw = {}}}
+  local panels = {{axes = options.check(where, axes, panel.axes_spec, level), series = {}, raw = {}}}
+  local self = setmetatable({kind = kind, columns = 1, options = options.check(where, figure, figure_spec, level), panels = panels}, Figure)
   -- What stands beside a list of series (a colour, say) is the default of each.
   if given[1] ~= nil and kind then
     for _, item in ipairs(given) do
+      if type(item) ~= "table" then
+        error(("%s: each item of the list must be a table of options, got %s"):format(where, options.show(item)), level)
+      end
       local merged = {}
       for key, value in pairs(rest) do merged[key] = value end
       for key, value in pairs(item) do merged[key] = value end
@@ -113,20 +152,24 @@ end
 function Figure:add_at(level, kind, given)
   level = level + 1
   local target = self:one_panel(level)
-  local checked = options.check("plot." .. kind, given, kind_of(kind, level).spec, level)
+  local spec = kind_of(kind, level).spec
+  check_call(("fig:add(\"%s\", ...)"):format(kind), kind, given, 0, level)
+  local checked = options.check("plot." .. kind, given, spec, level)
   table.insert(target.series, {kind = kind, options = checked})
   return self
 end
 
 --- Add a series: fig:add("band", {...}), or fig:add{...} for one more of the figure's own kind.
 function Figure:add(kind, given)
+  check_self(self, "add")
   if type(kind) == "table" then kind, given = self.kind, kind end
-  if not kind then error("plot: say which kind of series to add, as in fig:add(\"line\", {...})", 2) end
+  if type(kind) ~= "string" then error("plot: say which kind of series to add, as in fig:add(\"line\", {...})", 2) end
   return self:add_at(2, kind, given)
 end
 
 --- Change axes after the fact: fig:axes{xlabel = "epoch"}.
 function Figure:axes(given)
+  check_self(self, "axes")
   local target = self:one_panel(2)
   options.check("plot axes", given, panel.axes_spec, 2)
   for key, value in pairs(given) do target.axes[key] = value end
@@ -135,6 +178,7 @@ end
 
 --- A line of gnuplot, placed just before the plot command; in a figure of panels give it to the panel.
 function Figure:raw(line)
+  check_self(self, "raw")
   if type(line) ~= "string" then error("plot: raw takes a line of gnuplot, got " .. options.show(line), 2) end
   table.insert(self:one_panel(2).raw, line)
   return self
@@ -145,69 +189,73 @@ local function raise(level, ok, ...)
   return ...
 end
 
---- The texts of NAME.gp and NAME.dat without running anything.
+--- The texts of NAME.gp and NAME.dat without running anything, and the notes.
 function Figure:render(name, extension)
+  check_self(self, "render")
+  if extension ~= nil and not script.can_write(extension) then
+    error("plot: " .. options.unknown("extension", extension, script.extensions), 2)
+  end
   return raise(2, pcall(script.render, self, name or "figure", extension or "png"))
+end
+
+--- What a reader of the picture must know, as the picture says it: points that are missing because they are not finite, empty series.
+function Figure:notes()
+  check_self(self, "notes")
+  local _, _, notes = raise(2, pcall(script.render, self, "figure", "png"))
+  return notes
 end
 
 local function must(level, ok, message)
   if not ok then error("plot: " .. message, level + 1) end
 end
 
+local function report(where, notes)
+  for i = 1, math.min(#notes, 4) do io.stderr:write(("plot: %s: %s\n"):format(where, notes[i])) end
+  if #notes > 4 then io.stderr:write(("plot: %s: %d notes more; fig:notes() lists them\n"):format(where, #notes - 4)) end
+end
+
 --- Draw into `path` (png, svg or pdf by extension; png without one), with the script and the data beside it. On failure an older
 -- picture stays, and script and data show what went wrong. Returns the path.
-function Figure:save(path)
+function Figure:save(path, ...)
+  check_self(self, "save")
   if type(path) ~= "string" then error("plot: save needs a file name, got " .. options.show(path), 2) end
+  if select("#", ...) > 0 then error("plot: save takes a file name alone; width, height and scale are given when the figure is made", 2) end
   local folder, last = files.split(path)
+  if path:find("\0", 1, true) or last == "" or last == "." or last == ".." then
+    error("plot: save needs the name of a file, got " .. options.show(path), 2)
+  end
   local name, extension = files.stem(path)
   if extension == "" then
     extension, last = "png", last .. ".png"
   elseif not script.can_write(extension) then
     error("plot: " .. options.unknown("extension", extension, script.extensions), 2)
   end
-  local text, data = raise(2, pcall(script.render, self, name, extension))
+  local text, data, notes = raise(2, pcall(script.render, self, name, extension))
   must(2, files.make_folder(folder))
   must(2, files.write(files.join(folder, name .. ".dat"), data))
   must(2, files.write(files.join(folder, name .. ".gp"), text))
   if extension ~= "svg" then gnuplot.warn_fonts(script.font) end -- an svg brings no fonts
   must(2, gnuplot.run(folder, name .. ".gp", last))
+  report(style.one_line(files.join(folder, last)), notes)
   return files.join(folder, last)
 end
 
-local text_spec = {
-  width = {"integer", default = 79, check = options.at_least(20)},
-  height = {"integer", default = 24, check = options.at_least(8)},
-  color = {"boolean"},
-}
-
---- The figure as text of width x height characters.
+--- The figure as text of width x height characters, with its notes below.
 function Figure:text(opts)
-  opts = options.check("plot text", opts, text_spec, 2)
-  local terminal = ("dumb size %d,%d %s"):format(opts.width, opts.height, opts.color and "ansi256" or "mono")
-  local base = os.tmpname()
-  local folder, name = files.split(base)
-  local ok, result = pcall(function()
-    local text, data = script.render(self, name, "txt", terminal)
-    assert(files.write(base .. ".dat", data))
-    assert(files.write(base .. ".gp", text))
-    assert(gnuplot.run(folder, name .. ".gp", name .. ".txt"))
-    return files.read(base .. ".txt")
-  end)
-  for _, suffix in ipairs{"", ".gp", ".dat", ".txt"} do os.remove(base .. suffix) end
-  if not ok then error(result, 2) end
-  return (result:gsub("\f", ""))
+  check_self(self, "text")
+  return raise(2, pcall(show.text, self, options.check("plot text", opts, show.text_spec, 2)))
 end
 
---- Print the figure as text; in colour on a terminal, unless NO_COLOR is set.
+--- Show the figure: in the terminal where that can draw (kitty, sixel), in a window of gnuplot where there is a display, as text otherwise,
+-- and say which.
 function Figure:show(opts)
-  local copy = {}
-  for key, value in pairs(opts or {}) do copy[key] = value end
-  if copy.color == nil then copy.color = progress.is_terminal(1) and (os.getenv("NO_COLOR") or "") == "" end
-  io.stdout:write(self:text(copy))
-  return self
+  check_self(self, "show")
+  raise(2, pcall(show.show, self, options.check("plot show", opts, show.spec, 2)))
 end
 
-Figure.__name = "tide.plot.Figure"
+--- What the prompt does with a figure that is the value of a line.
+Figure.__display = function(self) self:show() end
+
 Figure.__tostring = function(self)
   local kinds = {}
   for i, p in ipairs(self.panels) do
@@ -220,25 +268,25 @@ end
 
 --- plot.line{...}, plot.scatter{...}, plot.band{...}, plot.image{...}, plot.field{...}, plot.trajectories{...}.
 for kind in pairs(series.kinds) do
-  plot[kind] = function(given) return new_figure("plot." .. kind, kind, given, 2) end
+  plot[kind] = function(given, ...) return new_figure("plot." .. kind, kind, given, 2, select("#", ...)) end
 end
 
 --- Axes without series yet.
-function plot.figure(given) return new_figure("plot.figure", nil, given or {}, 2) end
+function plot.figure(given) return new_figure("plot.figure", nil, given or {}, 2, 0) end
 
 --- One figure of several: plot.panels{figure, figure, ..., columns = 2, legend = "each" | "shared" | "none", title =, width =}.
 function plot.panels(given)
   if type(given) ~= "table" or #given == 0 then error("plot.panels: expected a list of figures", 2) end
-  local rest, self = {}, setmetatable({panels = {}}, Figure)
+  local rest, panels = {}, {}
   for key, value in pairs(given) do if math.type(key) ~= "integer" then rest[key] = value end end
-  self.options = options.check("plot.panels", rest, panels_spec, 2)
+  local checked = options.check("plot.panels", rest, panels_spec, 2)
   for i, figure in ipairs(given) do
     if getmetatable(figure) ~= Figure then error(("plot.panels: item %d is %s, no figure"):format(i, options.show(figure)), 2) end
-    for _, p in ipairs(figure.panels) do table.insert(self.panels, p) end
+    for _, p in ipairs(figure.panels) do table.insert(panels, p) end
   end
-  local n = #self.panels
-  self.columns = math.min(n, self.options.columns or (n <= 3 and n or math.ceil(math.sqrt(n))))
-  return self
+  local n = #panels
+  local columns = math.min(n, checked.columns or (n <= 3 and n or math.ceil(math.sqrt(n))))
+  return setmetatable({panels = panels, options = checked, columns = columns}, Figure)
 end
 
 --- Sorted option names of a kind: its own, then those of axes and figure.
@@ -252,5 +300,10 @@ function plot.palettes() return style.palettes() end
 
 --- Whether pictures will have text: true, or nil and what to install.
 function plot.check_fonts() return gnuplot.check_fonts(script.font) end
+
+setmetatable(plot, {__index = function(_, name)
+  if type(name) ~= "string" or name:find("^_") then return nil end
+  error("tide.plot: " .. options.unknown("function", name, options.sorted_keys(plot)), 2)
+end})
 
 return plot

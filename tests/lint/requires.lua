@@ -7,8 +7,8 @@ local rules = {
   {files = "^data/", not_ = {"^tide%.nn", "^tide%.train", "^tide%.optim", "^tide%.plot", "^tide%.repl"},
     may = {"^tide$", "^tide%."}, why = "data generators know tensors, solves and files only"},
   {files = "^experiments/", may = {"^tide$", "^tide%.", "^experiments%."}, why = "experiments use the library"},
-  {files = "^scripts/tide/plot/", may = {"^tide%.plot", "^tide%.csv$", "^tide%.files$", "^tide%.options$"},
-    why = "drawing needs no engine"},
+  {files = "^scripts/tide/plot/", may = {"^tide%.plot", "^tide%.csv$", "^tide%.files$", "^tide%.options$", "^tide%.core$"},
+    why = "drawing knows files, programs and the terminal (tide.core), no tensors"},
   {files = "^scripts/tide/[%w_]+%.lua$", may = {"^tide$", "^tide%."}, why = "the library knows only itself"},
 }
 

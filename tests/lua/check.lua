@@ -23,18 +23,19 @@ end
 
 --- Returns what fn(folder, write) does in a fresh folder, which is removed afterwards; write(name, bytes) makes a file in it.
 function M.in_folder(fn)
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(files.make_folder(folder))
+  local temporary <close> = files.temporary_folder()
+  local folder = temporary.path
   local function write(name, bytes)
     local file = assert(io.open(files.join(folder, name), "wb"))
     assert(file:write(bytes))
     assert(file:close())
   end
   local results = table.pack(xpcall(fn, debug.traceback, folder, write))
-  files.run("rm -rf -- " .. files.quote(folder))
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)
 end
+
+--- What files.run returns for a line of /bin/sh.
+function M.sh(line) return files.run{"sh", "-c", line} end
 
 return M

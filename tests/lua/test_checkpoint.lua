@@ -246,7 +246,7 @@ tide.train{model = model, data = {x = tide.ones{6, 2}, y = tide.ones{6, 1}}, opt
 ]=])
     local path, seen, kills = folder .. "/a.npz", {}, 0
     local function run(iterations, die_at)
-      return files.run(("./tide %s %s %d %s"):format(files.quote(folder .. "/train.lua"), files.quote(path), iterations, die_at or ""))
+      return check.sh(("./tide %s %s %d %s"):format(files.quote(folder .. "/train.lua"), files.quote(path), iterations, die_at or ""))
     end
     assert(run(2))
     local old = files.read(path)

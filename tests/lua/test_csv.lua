@@ -176,7 +176,7 @@ tests["what could be read in two ways is an error that says how to decide"] = fu
 end
 
 tests["files that never end are refused at once"] = in_folder(function(folder)
-  assert(files.run("mkfifo " .. files.quote(folder .. "/fifo")))
+  assert(check.sh("mkfifo " .. files.quote(folder .. "/fifo")))
   for _, path in ipairs{folder .. "/fifo", "/dev/zero", folder} do
     check.fails("not a regular file", csv.read, path)
     local text, message = files.read(path)
@@ -212,7 +212,7 @@ tests["a file appears only when complete"] = in_folder(function(folder)
     error("stop")
   end)
   equal(files.read(path), "a\n2\n")
-  local _, listing = files.run("ls " .. files.quote(folder))
+  local _, listing = files.run{"ls", folder}
   equal(listing, "a.csv\n")
 end)
 
@@ -268,7 +268,7 @@ tests["atomic writes, paths and shell words"] = in_folder(function(folder)
   equal(select(2, files.stem("x/y.PNG")), "png")
   equal(select(2, files.stem("x.d/y")), "")
   local nasty = "it's $HOME `date` \"x\""
-  local ok, output = files.run("printf %s " .. files.quote(nasty))
+  local ok, output = check.sh("printf %s " .. files.quote(nasty))
   assert(ok)
   equal(output, nasty)
   local path = files.join(folder, nasty)

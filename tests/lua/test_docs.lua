@@ -126,7 +126,8 @@ local calls = {
   ["tide.one_hot"] = function() tide.one_hot(x, 1, {}) end, ["nn.linear"] = function() nn.linear(1, 1, {}) end,
   ["nn.conv1d"] = function() nn.conv1d(1, 1, 1, {}) end, ["nn.conv2d"] = function() nn.conv2d(1, 1, 1, {}) end,
   ["ode.tableau.check"] = function() tide.ode.tableau.check("", {}) end, ["plot.figure"] = false, ["plot.panels"] = false,
-  ["figure:show"] = function() figure:text({}) end, ["tide.load"] = false, ["tide.read_idx"] = false, ["tide.read_bytes"] = false, -- checked in C
+  ["figure:show"] = function() figure:show({}) end,
+  ["tide.load"] = false, ["tide.read_idx"] = false, ["tide.read_bytes"] = false, -- checked in C
   ["csv.read"] = function() tide.csv.read("", nil, {}) end, ["csv.parse"] = function() tide.csv.parse("a", "", {}) end,
   ["csv.writer"] = function() tide.csv.writer("", {}, {}) end, ["csv.write"] = function() tide.csv.write("", {"a"}, {}, {}) end,
   ["step_adaption.initial_step"] = function() tide.step_adaption.initial_step(model, x, {}) end,
@@ -198,9 +199,8 @@ local function prelude(folder)
 end
 
 tests["every example runs"] = function()
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(tide.core.mkdir(folder))
+  local temporary <close> = require("tide.files").temporary_folder()
+  local folder = temporary.path
   local seed, block = tide.core.rng_state()
   local failures, shown = {}, print
   local quiet <close> = setmetatable({}, {__close = function() rawset(_G, "print", shown) end}) -- luacheck: ignore quiet
@@ -217,7 +217,6 @@ tests["every example runs"] = function()
     end
   end
   tide.core.rng_state(seed, block)
-  os.execute("rm -rf '" .. folder .. "'")
   assert(#failures == 0, "\n" .. table.concat(failures, "\n"))
 end
 

@@ -155,7 +155,7 @@ tests["a writer that is dropped leaves nothing, nor does a program that ends"] =
     if not core.exists("./tide") then return end
     for _, ending in ipairs{"error 'stop'", "os.exit(3)", "os.exit(3, true)", "return"} do
       write("end.lua", ("W = tide.csv.writer(%q, {'a'}) W:row{3}:flush() %s"):format(path, ending))
-      local _, output = files.run(("F=%s ./tide -e 'tide = require \"tide\"  dofile(os.getenv(\"F\"))'"):format(files.quote(folder .. "/end.lua")))
+      local _, output = check.sh(("F=%s ./tide -e 'tide = require \"tide\"  dofile(os.getenv(\"F\"))'"):format(files.quote(folder .. "/end.lua")))
       assert(#core.listdir(folder) == 2 and bytes_of(path) == "a\n1\n", ending .. output)
     end
   end)
@@ -173,10 +173,10 @@ tests["standard output that is closed or full"] = function()
     end
     assert(status(("./tide %s >&- 2>&-"):format(script)) == 1 and bytes_of(out) == "x")
     assert(status(("./tide %s <&- >&- 2>&-"):format(script)) == 1 and bytes_of(out) == "x")
-    local _, output = files.run("./tide -e 'print(1)' >/dev/full")
+    local _, output = check.sh("./tide -e 'print(1)' >/dev/full")
     assert(output:find("tide: standard output: ", 1, true), output)
     assert(status("./tide -e 'x = 1' >&-") == 0 and status("./tide -e 'print(1) os.exit(0)' >/dev/full 2>&1") == 1)
-    if files.run("command -v lua5.4") and core.exists("build/tide/core.so") then
+    if check.sh("command -v lua5.4") and core.exists("build/tide/core.so") then
       write("y.lua", 'package.path, package.cpath = "scripts/?.lua;scripts/?/init.lua", "build/?.so" require "tide"\n' .. bytes_of(script))
       os.remove(out)
       status(("lua5.4 %s/y.lua >&- 2>&-"):format(folder))

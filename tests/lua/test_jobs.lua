@@ -47,6 +47,104 @@ tests["nothing to do, and misuse"] = function()
   check.fails("parallel must be >= 1, got 0", tide.jobs.run, {{command = "true"}}, {parallel = 0})
 end
 
+-- Strings that mean something to a shell, and every byte that an argument can hold.
+local function hostile()
+  local list = {"", "-n", "$(touch P)", "`touch P`", "; touch P", "|touch P", "&& touch P", "a\ntouch P", "'; touch P; '", '"; touch P; "', "$HOME",
+    "~", "*", "\\",
+    "<P", ">P", "#", "!!", "{a,b}", "it's"}
+  for byte = 1, 255 do list[#list + 1] = string.char(byte, byte) end
+  return list
+end
+
+tests["no shell sees the arguments of a program"] = function()
+  check.in_folder(function(folder)
+    for _, word in ipairs(hostile()) do
+      local ok, output = files.run({"printf", "%s", word}, {folder = folder})
+      assert(ok and output == word, ("%q gives %q"):format(word, output))
+    end
+    assert(#tide.core.listdir(folder) == 0)
+  end)
+end
+
+tests["a word for the shell is one word, whatever it holds"] = function()
+  check.in_folder(function(folder)
+    local words = hostile()
+    for i, word in ipairs(words) do words[i] = files.quote(word) end
+    local ok, output = files.run({"sh", "-c", "printf '%s\\n' " .. table.concat(words, " ")}, {folder = folder})
+    assert(ok and output == table.concat(hostile(), "\n") .. "\n")
+    assert(#tide.core.listdir(folder) == 0)
+  end)
+end
+
+tests["a job is a line for the shell or a list of words"] = function()
+  check.in_folder(function(folder)
+    local list = {}
+    for i, word in ipairs(hostile()) do list[i] = {command = {"sh", "-c", 'printf %s "$1" > "$0"', folder .. "/" .. i, word}} end
+    assert(#tide.jobs.run(list, {parallel = 4, quiet = true}) == 0)
+    for i, word in ipairs(hostile()) do assert(files.read(folder .. "/" .. i) == word, ("%q"):format(word)) end
+    assert(#tide.core.listdir(folder) == #list)
+  end)
+end
+
+tests["jobs work in a folder with any name, that nobody else can enter, and leave nothing"] = function()
+  if not tide.core.exists("./tide") then return "skip: ./tide is not built" end
+  check.in_folder(function(folder)
+    local strange = folder .. "/it's $(touch P)\n; a 'b'"
+    assert(files.make_folder(strange))
+    local code = [[
+      local list = {{command = "stat -c %a \"$TMPDIR\"/tide-* >&2; exit 1"}, {command = "exit 2"}}
+      local f = require("tide").jobs.run(list, {quiet = true})
+      print(#f, f[1].status == 1 and f[1].message or f[2].message)
+      pcall(require("tide").jobs.run, {{command = "true"}}, {parallel = 1, quiet = true})]]
+    local ok, output = files.run({"./tide", "-e", code}, {environment = {"TMPDIR=" .. strange}})
+    assert(ok and output == "2\t700\n", output)
+    assert(#tide.core.listdir(strange) == 0)
+    assert(not files.exists("P"))
+  end)
+end
+
+tests["a temporary folder is private and goes, with what is in it, after an error too"] = function()
+  local path
+  local ok = pcall(function()
+    local temporary <close> = files.temporary_folder()
+    path = temporary.path
+    local _, mode = files.run{"stat", "-c", "%a", path}
+    assert(mode == "700\n")
+    assert(files.make_folder(path .. "/a/b c") and files.write(path .. "/a/x", "1"))
+    assert(files.run{"ln", "-s", "/", path .. "/a/link"} and files.run{"ln", "-s", ".", path .. "/self"})
+    error("stop")
+  end)
+  assert(not ok and not tide.core.exists(path) and tide.core.exists("/") == "directory")
+  local one, other = tide.core.mkdtemp(), tide.core.mkdtemp()
+  assert(one ~= other and files.remove_tree(one) and files.remove_tree(other))
+end
+
+tests["programs: streams, folder, environment, status"] = function()
+  check.in_folder(function(folder, write)
+    local function run(...) return table.pack(files.run(...)) end
+    local function expect(result, ...) for i, v in ipairs{...} do assert(result[i] == v, ("%s ~= %s"):format(result[i], v)) end end
+    expect(run({"sh", "-c", "pwd; echo err >&2; exit 3"}, {folder = folder}), false, tide.core.realpath(folder) .. "\nerr\n", 3, "exit")
+    expect(run{"sh", "-c", "kill -9 $$"}, false, "", 9, "signal")
+    expect(run{"no-such-program"}, false, "no-such-program: No such file or directory", 127, "exit")
+    expect(run({"pwd"}, {folder = folder .. "/none"}), false, "pwd: No such file or directory", 127)
+    write("in", "line\n")
+    expect(run({"cat"}, {input = folder .. "/in"}), true, "line\n", 0, "exit")
+    expect(run{"cat"}, true, "")
+    expect(run({"cat"}, {input = folder .. "/in", output = folder .. "/out"}), true, "")
+    assert(files.read(folder .. "/out") == "line\n")
+    expect(run({"sh", "-c", "echo $A$HOME"}, {environment = {"A=x", "HOME=y"}}), true, "xy\n")
+    local _, long = files.run{"sh", "-c", "head -c 300000 /dev/zero"}
+    assert(long == ("\0"):rep(300000))
+    check.fails("names no program", tide.core.spawn, {})
+    check.fails("argument 2 must be a string without NUL", tide.core.spawn, {"echo", "a\0b"})
+    check.fails("folder must be a string", tide.core.spawn, {"echo"}, {folder = 1})
+    local process = tide.core.spawn{"sleep", "100"}
+    getmetatable(process).__close(process) -- ends it
+    check.fails("waited for", process.wait, process)
+    assert(process:read() == nil)
+  end)
+end
+
 -- A grid of six cells, killed after the first; the second run makes the others only, and the tables are complete.
 tests["a killed grid resumes"] = function()
   if not tide.core.exists("./tide") then return "skip: ./tide is not built" end

@@ -111,7 +111,7 @@ help.topic "Grids of runs"
 define{name = "jobs.run", args = "list, opts", returns = "list of failures",
   options = {{"parallel", nil, "processes at a time; default tide.threads()"}, {"label", "jobs", "in front of the progress", quote = true},
     {"quiet", false, "print nothing"}},
-  text = [[Run commands {command = for the shell, name =, cost =} as independent processes with a progress bar and the time left, weighed by cost. Ctrl-C
-  ends them all.
+  text = [[Run commands {command = a line for the shell or a list of words, name =, cost =} as independent processes with a progress bar and
+  the time left, weighed by cost. Ctrl-C ends them all.
   Let each write one file, complete or not at all, and list those that are missing: so a grid resumes.]],
   example = "tide.jobs.run({{command = \"true\"}, {command = \"exit 3\", name = \"b\"}}, {quiet = true})[1].status"}

@@ -18,16 +18,43 @@ function layout.legend_size(entries, width)
   return math.ceil(#entries / columns)
 end
 
+--- Text in lines that fit into so many pixels.
+function layout.wrap(text, width)
+  local lines, line = {}, ""
+  for word in text:gmatch("%S+") do
+    if line ~= "" and CHARACTER * (utf8.len(line .. word) or 0) > width then
+      lines[#lines + 1] = line
+      line = ""
+    end
+    line = line == "" and word or line .. " " .. word
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
+-- Pixels that the labels of an axis need beyond the six characters that there is always room for.
+local function extra_label(axes, axis, range)
+  if axes[axis .. "ticks"] or axes[axis .. "log"] or not range or range[1] > range[2] then return 0 end
+  return CHARACTER * (panel.label_width(range[1], range[2]) - 6)
+end
+
 -- Space around the plot box of one panel. `width` is a first guess of the box's width, for the legend.
 local function surroundings(built, entries, width)
   local axes = built.axes
   local s = {left = EDGE, right = EDGE, top = EDGE, bottom = EDGE, rows = 0}
-  if axes.xticks ~= false then s.right = s.right + 4 end -- half of the last label
-  if axes.yticks ~= false then s.left = s.left + 38 end
+  if axes.xticks ~= false then s.right = s.right + 4 + extra_label(axes, "x", built.range.x) / 2 end -- half of the last label
+  if axes.yticks ~= false then s.left = s.left + 38 + extra_label(axes, "y", built.range.y or built.extent.y) end
   if axes.ylabel then s.left = s.left + 22 end
   if axes.xticks ~= false then s.bottom = s.bottom + 16 end
   if axes.xlabel then s.bottom = s.bottom + 22 end
-  if built.colors and axes.colorbox then s.right = s.right + (axes.zlabel and 72 or 54) end
+  if built.colors and not built.colors.hidden then
+    s.right = s.right + (axes.zlabel and 72 or 54) + CHARACTER * (panel.label_width(built.colors.low, built.colors.high) - 6)
+  end
+  s.notes = {}
+  for _, note in ipairs(built.notes) do
+    for _, line in ipairs(layout.wrap(note, width)) do table.insert(s.notes, line) end
+  end
+  s.bottom = s.bottom + LINE * #s.notes
   if axes.title then s.top = s.top + LINE + 2 end
   if axes.legend == "above" and #entries > 0 then
     s.rows = layout.legend_size(entries, width)
@@ -111,9 +138,11 @@ function layout.arrange(panels, columns, figure)
         if ratio then w, h = math.min(w, h / ratio), math.min(h, w * ratio) end
         local left, top = x + (box_width - w) / 2, y + (heights[r] - h) / 2
         local around = m.around[(r - 1) * columns + c]
+        local note_y = top + h + around.bottom - EDGE - LINE * (#around.notes - 0.7)
         built.box = {x = w, y = h}
         built.place = {left = left / width, right = (left + w) / width, top = 1 - top / height, bottom = 1 - (top + h) / height,
-          rows = around.rows, legend_x = (left + w / 2) / width, legend_y = 1 - (top - 4) / height,
+          notes = around.notes, note_x = left / width, note_y = 1 - note_y / height,
+          note_step = LINE / height, rows = around.rows, legend_x = (left + w / 2) / width, legend_y = 1 - (top - 4) / height,
           legend_height = math.max(0, LINE * around.rows - 6)}
       end
       x = x + box_width + m.right[c]

@@ -10,24 +10,16 @@ local FONT = "DejaVu Sans"
 local POINTS = 0.75 -- of a point in a pixel: cairo's fonts are in points, svg's in pixels
 script.font = FONT
 
-local function number(v)
-  if math.type(v) == "integer" then return ("%d"):format(v) end
-  if v ~= v then return "nan" end
-  if v == math.huge then return "inf" elseif v == -math.huge then return "-inf" end
-  return ("%.9g"):format(v)
-end
-
 -- From whatever folder gnuplot is started, data and picture lie beside the script, whose path it calls ARG0.
 local beside = [[
 HERE = exists('ARG0') ? ARG0 : ''
-while (strlen(HERE) && HERE[strlen(HERE):] ne '/') { HERE = HERE[1:strlen(HERE)-1] }]]
-
-local function one_line(text) return (text:gsub("[\r\n]+", " ")) end
+while (strlen(HERE) && HERE[strlen(HERE):] ne '/') { HERE = HERE[1:strlen(HERE)-1] }
+if (HERE[1:1] ne '/') HERE = './'.HERE]] -- a name that begins with "<" or "|" would be a command to gnuplot
 
 -- Number the blocks (a block that several elements draw is written once) and return the data file.
 local function data_text(name, panels, note)
-  local lines, index = {"# data of " .. name .. ", drawn by " .. name .. ".gp"}, 0
-  for line in (note or ""):gmatch("[^\n]+") do lines[#lines + 1] = "# " .. line end
+  local lines, index = {style.comment("data of " .. name .. ", drawn by " .. name .. ".gp")}, 0
+  for line in (note or ""):gmatch("[^\n]+") do lines[#lines + 1] = style.comment(line) end
   for p, built in ipairs(panels) do
     for _, element in ipairs(built.elements) do element.block.index = nil end
     for _, element in ipairs(built.elements) do
@@ -35,13 +27,13 @@ local function data_text(name, panels, note)
       if not block.index then
         block.index, index = index, index + 1
         if block.index > 0 then lines[#lines + 1] = "\n" end -- two blank lines start a new block
-        lines[#lines + 1] = ("# block %d: panel %d, %s"):format(block.index, p, one_line(block.title))
+        lines[#lines + 1] = style.comment(("block %d: panel %d, %s"):format(block.index, p, block.title))
         lines[#lines + 1] = "# " .. table.concat(block.names, " ")
         for s, columns in ipairs(block.segments) do
           if s > 1 then lines[#lines + 1] = "" end -- one blank line lifts the pen
           for row = 1, #columns[1] do
             local fields = {}
-            for c = 1, #block.names do fields[c] = number(columns[c][row]) end
+            for c = 1, #block.names do fields[c] = style.number(columns[c][row]) end
             lines[#lines + 1] = table.concat(fields, " ")
           end
         end
@@ -69,6 +61,23 @@ local terminals = {
 script.extensions = {"png", "svg", "pdf"}
 
 function script.can_write(extension) return terminals[extension] ~= nil end
+
+-- Terminals for fig:show: sixels, and windows that stay when gnuplot has ended.
+local function shown(form)
+  return function(w, h, f)
+    return form:format(math.floor(w * f.scale + 0.5), math.floor(h * f.scale + 0.5), FONT, POINTS * f.fontsize * f.scale)
+  end
+end
+local displays = {
+  png = terminals.png, sixel = shown 'sixelgd enhanced truecolor size %d,%d font "%s,%.3g" background rgb "white"',
+  qt = shown 'qt 0 enhanced size %d,%d font "%s,%.3g" persist title "tide"', wxt = shown 'wxt 0 enhanced size %d,%d font "%s,%.3g" persist title "tide"',
+  x11 = shown 'x11 0 enhanced size %d,%d font "%s,%.3g" persist title "tide"',
+}
+
+--- For script.render: the line that sets terminal `kind`, with so many pixels per logical one.
+function script.terminal(kind, scale)
+  return function(w, h, f) return displays[kind](w, h, {scale = scale, fontsize = f.fontsize}) end
+end
 
 -- Undo whatever the panel before may have set.
 local fresh = {
@@ -102,15 +111,26 @@ local function title_line(built, height)
   return ("set title offset 0, screen %.5f"):format(rise)
 end
 
+-- What is missing from the picture, below it.
+local function note_lines(built)
+  local place, lines = built.place, {}
+  for i, note in ipairs(place.notes) do
+    lines[i] = ("set label %s at screen %.5f, screen %.5f left textcolor rgb 0xA02020"):format(style.text_of(note, {}), place.note_x,
+      place.note_y - (i - 1) * place.note_step)
+  end
+  return lines
+end
+
 local function panel_lines(lines, built, figure, height, first)
   local entries = built.shown
   local function add(list) for _, line in ipairs(list) do lines[#lines + 1] = line end end
   add(panel.settings(built, not height))
-  if not height then -- a text terminal: gnuplot's own layout
+  if not height then -- a text terminal: gnuplot's own layout; notes follow below the text
     add{"unset grid; set key tmargin center horizontal"}
   else
     add(place_lines(built, entries))
     if built.axes.title then add{title_line(built, height)} end
+    add(note_lines(built))
     if first and #figure.shared > 0 then
       entries = figure.shared
       local at = figure.shared_place
@@ -118,7 +138,7 @@ local function panel_lines(lines, built, figure, height, first)
     end
   end
   add(built.raw)
-  add{panel.plot_command(built, entries)}
+  add{panel.plot_command(built, entries, not height)}
 end
 
 -- Every panel built, and which entries its own legend shows.
@@ -141,30 +161,43 @@ local function build_panels(figure)
   return panels, shared
 end
 
+-- The notes of all panels as one list; of several panels each says which it is.
+local function all_notes(panels)
+  local notes = {}
+  for i, built in ipairs(panels) do
+    local where = #panels > 1 and ("panel %d%s: "):format(i, built.axes.title and (' "%s"'):format(built.axes.title) or "") or ""
+    for _, note in ipairs(built.notes) do notes[#notes + 1] = style.one_line(where .. note) end
+  end
+  return notes
+end
+
 local function multiplot_line(figure, rows, columns, height, fontsize)
   local title = figure.options.title
   if not height then return ("set multiplot layout %d,%d"):format(rows, columns) end
-  return "set multiplot" .. (title and (" title %s font ',%g'"):format(style.quote(title), fontsize) or "")
+  return "set multiplot" .. (title and (" title %s font ',%g'"):format(style.text_of(title, figure.options), fontsize) or "")
 end
 
---- Script and data of a figure that will be NAME.EXTENSION; extension "text" takes a terminal line for the character terminal.
-function script.render(figure, name, extension, text_terminal)
+--- Script, data and notes of a figure that will be NAME.EXTENSION. Extension "txt" is a terminal of characters, "window" one that writes no
+-- file; `terminal` makes the line for another terminal than the extension's.
+function script.render(figure, name, extension, terminal)
   local panels, shared = build_panels(figure)
   local f, columns = figure.options, figure.columns
   local data = data_text(name, panels, f.note)
   local view = {shared = shared, options = f, title = #panels > 1 and f.title or nil, width = f.width, height = f.height}
   local width, height
-  if not text_terminal then width, height, view.shared_place = layout.arrange(panels, columns, view) end
+  if extension ~= "txt" then width, height, view.shared_place = layout.arrange(panels, columns, view) end
 
   local out = name .. "." .. extension
-  local lines = {("# %s -- remake with: gnuplot -d %s.gp"):format(out, name)}
-  for line in (f.note or ""):gmatch("[^\n]+") do lines[#lines + 1] = "# " .. line end
+  local lines = {style.comment(("%s -- remake with: gnuplot -d %s.gp"):format(out, name))}
+  for line in (f.note or ""):gmatch("[^\n]+") do lines[#lines + 1] = style.comment(line) end
   lines[#lines + 1] = "\n" .. style.text():gsub("%s+$", "") .. "\n"
-  lines[#lines + 1] = "set terminal " .. (text_terminal or terminals[extension](width, height, f))
+  lines[#lines + 1] = "set terminal " .. (terminal or terminals[extension])(width, height, f)
   lines[#lines + 1] = beside
   lines[#lines + 1] = "DATA = HERE." .. style.quote(name .. ".dat")
-  lines[#lines + 1] = "if (!exists('OUT')) OUT = HERE." .. style.quote(out)
-  lines[#lines + 1] = "set output OUT"
+  if extension ~= "window" then
+    lines[#lines + 1] = "if (!exists('OUT')) OUT = HERE." .. style.quote(out)
+    lines[#lines + 1] = "set output OUT"
+  end
   local several = #panels > 1
   if several then
     local fontsize = (f.fontsize + 1) * (extension == "svg" and 1 or POINTS)
@@ -176,7 +209,7 @@ function script.render(figure, name, extension, text_terminal)
     panel_lines(lines, built, view, height, i == 1)
   end
   lines[#lines + 1] = "\n" .. (several and "unset multiplot\n" or "") .. "unset output"
-  return table.concat(lines, "\n") .. "\n", data
+  return table.concat(lines, "\n") .. "\n", data, all_notes(panels)
 end
 
 return script

@@ -18,17 +18,27 @@ local pen_spec = {
   name = {"string"},
   color = {"string|number"},              -- a name of style.gp, "#rrggbb" or a number
   style = {"integer", check = options.at_least(1)}, -- line type: colour, dash and marker at once
-  dash = {"number|string|table"},         -- gnuplot's dashtype; {12, 4} is 12 on, 4 off
+  dash = {"integer|string|table", check = function(v) -- gnuplot's dashtype: a number, a pattern of ". - _", or {on, off, ...}
+    local good = type(v) == "number" and v >= 0 or type(v) == "string" and v:find("^[._%- ]+$")
+    if type(v) == "table" then
+      good = #v > 0 and #v <= 8 and #v % 2 == 0
+      for _, length in ipairs(v) do good = good and type(length) == "number" and options.positive(length) end
+    end
+    return good, 'a number >= 0, a pattern of the characters ". - _" or a list of up to 4 lengths {on, off, ...}'
+  end},
   linewidth = {"number", check = options.positive},
   marker = {"string|integer"},
   size = {"number", default = 1, check = options.positive},
   alpha = {"number", default = 1, check = opacity},
 }
 
-local function with_pen(spec)
-  for key, rule in pairs(pen_spec) do spec[key] = spec[key] or rule end
+-- A kind takes those options of the pen that change its picture.
+local function with_pen(spec, names)
+  for _, name in ipairs(names) do spec[name] = spec[name] or pen_spec[name] end
   return spec
 end
+
+local every_option = options.sorted_keys(pen_spec)
 
 local function index_of(list, wanted)
   for i, v in ipairs(list) do if v == wanted then return i end end
@@ -38,12 +48,19 @@ end
 local function pen(o, context)
   local lt = o.style or index_of(style.colors(), o.color)
   if not lt then lt = o.color and 1 or context:next_style() end
-  lt = (lt - 1) % 7 + 1
+  lt = (math.tointeger(lt) - 1) % 7 + 1
   local parts = {"lt " .. lt}
   if o.color or o.alpha < 1 then parts[#parts + 1] = "lc rgb " .. style.color(o.color or lt, o.alpha) end
   local dash = o.dash
-  if type(dash) == "table" then dash = "(" .. table.concat(dash, ",") .. ")" end
-  if math.type(dash) then dash = ("%d"):format(dash) elseif o.dash and type(o.dash) == "string" then dash = style.quote(dash) end
+  if type(dash) == "table" then
+    local lengths = {}
+    for i, length in ipairs(dash) do lengths[i] = ("%g"):format(length) end
+    dash = "(" .. table.concat(lengths, ",") .. ")"
+  elseif type(dash) == "string" then
+    dash = style.quote(dash)
+  elseif dash then
+    dash = ("%d"):format(dash)
+  end
   if dash then parts[#parts + 1] = "dt " .. dash end
   if o.linewidth then parts[#parts + 1] = ("lw %g"):format(o.linewidth) end
   return table.concat(parts, " "), lt
@@ -63,35 +80,61 @@ local function column(context, label, name, values, length)
   if not list then
     context:fail(('series "%s": %s must be a list or a tensor, got %s'):format(label, name, options.show(values)))
   end
-  values = list
-  for i, v in ipairs(values) do
-    if not math.type(v) then
-      context:fail(('series "%s": %s[%d] must be a number, got %s'):format(label, name, i, options.show(v)))
+  for i = 1, #list do
+    if not math.type(list[i]) then
+      local hint = list[i] == nil and "; write 0/0 for a value that is missing" or type(list[i]) ~= "string" and ""
+        or list[i]:find("^%d%d%d%d%-%d") and "; os.time{year =, month =, day =} makes numbers of dates" or "; tonumber makes numbers of texts"
+      context:fail(('series "%s": %s[%d] must be a number, got %s%s'):format(label, name, i, options.show(list[i]), hint))
     end
   end
-  if length and #values ~= length then
-    context:fail(('series "%s": %s has %d values where the column before has %d'):format(label, name, #values, length))
+  if length and #list ~= length then
+    context:fail(('series "%s": %s has %d values where the column before has %d'):format(label, name, #list, length))
   end
-  return values
+  return list
 end
 
--- Columns by name, equally long, with at least one row that can be drawn.
+-- Columns by name, equally long.
 local function columns(context, label, given, names)
-  local out, usable = {}, 0
+  local out = {}
   for i, name in ipairs(names) do out[i] = column(context, label, name, given[name], i > 1 and #out[1] or nil) end
-  for row = 1, #out[1] do
-    local fine = true
-    for i, name in ipairs(names) do
-      local v = out[i][row]
-      if not options.finite(v) or (context:is_log(name) and v <= 0) then fine = false end
-    end
-    if fine then usable = usable + 1 end
-  end
-  if usable == 0 then
-    local log = (context.axes.xlog or context.axes.ylog) and " (and positive, for a log axis)" or ""
-    context:fail(('series "%s" has no row of finite%s numbers among its %d rows'):format(label, log, #out[1]))
-  end
   return out
+end
+
+local LARGEST = 1e307 -- beyond it gnuplot's own arithmetic overflows
+
+-- Why a value has no place in the picture; nil when it has one.
+local function trouble(v, log)
+  if not options.finite(v) then return "not finite" end
+  if v + 0.0 > LARGEST or v + 0.0 < -LARGEST then return "beyond 1e307" end
+  if log and v <= 0 then return "not positive on a log axis" end
+end
+
+-- The rows that can be drawn, as segments (runs of neighbours): a row that cannot leaves a gap. They are seen by the axes, the others are
+-- counted for the note. Returns segments, and the rows that are in them.
+local function drawable(context, label, cols, names, noun)
+  local segments, rows, current = {}, {}, nil
+  for row = 1, #cols[1] do
+    local reason
+    for c, name in ipairs(names) do reason = reason or trouble(cols[c][row], context:is_log(name)) end
+    if reason then
+      context:miss(noun or "points", reason)
+      current = nil
+    else
+      if not current then
+        current = {}
+        for c = 1, #names do current[c] = {} end
+        segments[#segments + 1] = current
+      end
+      for c = 1, #names do table.insert(current[c], cols[c][row]) end
+      rows[#rows + 1] = row
+    end
+  end
+  context:count(label, noun or "points", #cols[1])
+  for c, name in ipairs(names) do
+    local axis = context.axis_of[name]
+    if axis then for _, segment in ipairs(segments) do context:see(axis, segment[c]) end end
+  end
+  return segments, rows
 end
 
 local function count_from_one(n)
@@ -105,23 +148,48 @@ local function xy(o, context, label, extra)
   local y = column(context, label, "y", o.y)
   local given = {x = o.x or count_from_one(#y), y = y, low = o.low, high = o.high}
   local names = {"x", "y", table.unpack(extra or {})}
-  local cols = columns(context, label, given, names)
-  context:see("x", cols[1])
-  for i = 2, #cols do context:see("y", cols[i]) end
-  return cols, names
+  return columns(context, label, given, names), names
+end
+
+local function pick(values, rows)
+  local out = {}
+  for i, row in ipairs(rows) do out[i] = values[row] end
+  return out
+end
+
+-- On a log axis what lies between a value and 0 or less reaches down to the end of the axis: log 0 is minus infinity.
+local function reach_down(context, values, others)
+  if not context.axes.ylog then return values end
+  local out = {}
+  for i, v in ipairs(values) do
+    local other = others[i]
+    out[i] = options.finite(v) and v <= 0 and other and other > 0 and context:bottom() or v
+  end
+  return out
 end
 
 local function legend(o, code) return o.name and {name = o.name, code = code} or nil end
 
+-- What a line cannot show: points whose neighbours are missing. A dot each, else they would vanish without a word.
+local function lone_points(segments, names, line, lt)
+  local lone = {}
+  for _, segment in ipairs(segments) do if #segment[1] == 1 then lone[#lone + 1] = segment end end
+  if #lone == 0 then return nil end
+  return {layer = LINE, block = {title = "points without neighbours", names = names, segments = lone}, using = "1:2",
+    code = ("with points %s pt 7 ps %g"):format(line, 0.5 * native_size[lt])}
+end
+
 series.kinds.line = {
-  spec = with_pen{
+  spec = with_pen({
     x = {"any"}, y = {"any", required = true},
     low = {"any"}, high = {"any"},  -- error bars
     every = {"integer", check = options.at_least(1)}, -- a marker at every n-th point
-  },
+  }, every_option),
   build = function(o, context, label)
-    local bars = o.low ~= nil
+    local bars = o.low ~= nil or o.high ~= nil
     local cols, names = xy(o, context, label, bars and {"low", "high"})
+    if bars then cols[3] = reach_down(context, cols[3], cols[2]) end
+    local segments = drawable(context, label, cols, names)
     local line, lt = pen(o, context)
     local code = "with lines " .. line
     if bars then
@@ -130,14 +198,14 @@ series.kinds.line = {
       code = ("with linespoints %s %s pi %d"):format(line, marker(o, lt), -(o.every or 1))
     end
     local key = bars and ("with linespoints %s %s"):format(line, marker(o, lt)) or code
-    return {{layer = LINE, block = {names = names, segments = {cols}}, using = bars and "1:2:3:4" or "1:2", code = code,
-      legend = legend(o, key)}}
+    return {{layer = LINE, block = {names = names, segments = segments}, using = bars and "1:2:3:4" or "1:2", code = code,
+      legend = legend(o, key)}, not (bars or o.marker) and lone_points(segments, names, line, lt) or nil}
   end,
 }
 
 -- A line of the legend without data: for what dashes or colours mean across several series.
 series.kinds.entry = {
-  spec = with_pen{},
+  spec = with_pen({}, every_option),
   build = function(o, context)
     if not o.name then context:fail("an entry of the legend needs a name") end
     local line, lt = pen(o, context)
@@ -146,46 +214,42 @@ series.kinds.entry = {
   end,
 }
 
--- On a log axis a bound below zero has no place: let the band reach down to the smallest value that has one.
-local function clamp_to_log(values, others)
-  local floor = math.huge
-  for _, list in ipairs(others) do
-    for _, v in ipairs(list) do if v > 0 then floor = math.min(floor, v) end end
-  end
-  local out = {}
-  for i, v in ipairs(values) do out[i] = v <= 0 and floor or v end
-  return out
-end
-
 series.kinds.band = {
-  spec = with_pen{
+  spec = with_pen({
     x = {"any"}, low = {"any"}, high = {"any"},
     y = {"any"},     -- a line inside the band
     runs = {"table"}, -- instead of x, low, high, y: runs to summarise
     stat = {"string", default = "median", check = options.one_of{"median", "mean"}},
     opacity = {"number", default = 0.2, check = opacity},
-  },
+  }, {"name", "color", "style", "dash", "linewidth", "alpha"}),
   build = function(o, context, label)
     if o.runs then
       local summary = (o.stat == "mean" and stats.mean_band or stats.median_band)(o.runs)
       for _, name in ipairs{"x", "y", "low", "high"} do o[name] = summary[name] end
+      if summary.missing > 0 then context:miss("values", "not finite", summary.missing) end
+      context:count(label, "values", summary.total)
     end
-    local low = column(context, label, "low", o.low)
-    local high = column(context, label, "high", o.high, #low)
-    if context.axes.ylog then low = clamp_to_log(low, {low, high}) end
+    local high = column(context, label, "high", o.high)
+    local low = reach_down(context, column(context, label, "low", o.low, #high), high)
     local x = o.x or count_from_one(#low)
-    local names = o.y and {"x", "low", "high", "y"} or {"x", "low", "high"}
-    local cols = columns(context, label, {x = x, low = low, high = high, y = o.y}, names)
-    context:see("x", cols[1])
-    for i = 2, #cols do context:see("y", cols[i]) end
+    local y = o.y and (context.axes.ylog and reach_down(context, column(context, label, "y", o.y, #high), high) or o.y)
+    local names = y and {"x", "low", "high", "y"} or {"x", "low", "high"}
+    local segments = drawable(context, label, columns(context, label, {x = x, low = low, high = high, y = y}, names), names, o.runs and "places of the band")
     local line, lt = pen(o, context)
-    local block = {names = names, segments = {cols}}
+    local block = {names = names, segments = segments}
     local fill = ("with filledcurves lc rgb %s fs transparent solid %.2f noborder"):format(style.color(o.color or lt), o.opacity)
     local elements = {{layer = BAND, block = block, using = "1:2:3", code = fill}}
-    if o.y then
+    if y then
       elements[2] = {layer = LINE, block = block, using = "1:4", code = "with lines " .. line}
     end
-    elements[1].legend = legend(o, o.y and "with lines " .. line or fill)
+    elements[1].legend = legend(o, y and "with lines " .. line or fill)
+    -- A stretch of one point has no area: an upright stroke shows it.
+    local lone = {}
+    for _, segment in ipairs(segments) do if #segment[1] == 1 then lone[#lone + 1] = segment end end
+    if #lone > 0 then
+      elements[#elements + 1] = {layer = BAND, block = {title = "points without neighbours", names = names, segments = lone}, code =
+        ("with yerrorbars lc rgb %s pt %d ps 0.4 lw 2"):format(style.color(o.color or lt), y and 7 or 0), using = y and "1:4:2:3" or "1:2:2:3"}
+    end
     return elements
   end,
 }
@@ -203,6 +267,10 @@ local function split_classes(o, context, label, n, values)
   for row = 1, n do
     local value = values[row]
     if value == nil then context:fail(('series "%s": class[%d] is missing'):format(label, row)) end
+    if value ~= value then value = "nan" end -- no key of a table; a class of its own all the same
+    if type(value) == "table" or type(value) == "userdata" or type(value) == "function" then
+      context:fail(('series "%s": class[%d] must be a number, a text or a boolean, got %s'):format(label, row, options.show(value)))
+    end
     if not found[value] then
       found[value] = {value = value, name = type(value) == "string" and value or "class " .. tostring(value), rows = {}}
       unknown[#unknown + 1] = found[value]
@@ -211,6 +279,7 @@ local function split_classes(o, context, label, n, values)
   end
   table.sort(unknown, function(a, b)
     if type(a.value) ~= type(b.value) then return type(a.value) < type(b.value) end
+    if type(a.value) == "boolean" then return not a.value and b.value end
     return a.value < b.value
   end)
   for _, class in ipairs(unknown) do
@@ -220,10 +289,12 @@ local function split_classes(o, context, label, n, values)
   return list
 end
 
-local function pick(values, rows)
-  local out = {}
-  for i, row in ipairs(rows) do out[i] = values[row] end
-  return out
+-- The class of each of n things.
+local function class_list(context, label, given, n)
+  local list = stats.list(given)
+  if not list then context:fail(('series "%s": class must be a list or a tensor, got %s'):format(label, options.show(given))) end
+  if #list ~= n then context:fail(('series "%s": class has %d values for %d points'):format(label, #list, n)) end
+  return list
 end
 
 -- Points, with a white copy a little larger underneath so that crowded points stay apart.
@@ -233,33 +304,36 @@ local function points(o, cols, names, lt, code, rim, title)
   if rim then
     local pt = o.marker and style.marker(o.marker) or ({7, 5, 9, 13, 11, 15, 2})[lt]
     elements[1] = {layer = POINT, block = block, using = "1:2",
-      code = ("with points pt %d ps %g lc rgb white"):format(pt, native_size[lt] * o.size + 0.25)}
+      code = ("with points pt %s ps %g lc rgb white"):format(pt, native_size[lt] * o.size + 0.25)}
   end
   elements[#elements + 1] = {layer = POINT, block = block, using = #cols == 3 and "1:2:3" or "1:2", code = code}
   return elements
 end
 
 series.kinds.scatter = {
-  spec = with_pen{
+  spec = with_pen({
     x = {"any"}, y = {"any", required = true},
     class = {"any"},                 -- a class per point: colour and marker by class
     classes = {"table"},             -- {{value =, name =, color =, marker =}, ...}
     value = {"any"},                 -- a number per point: colour by palette
     palette = {"string", default = "viridis"},
     rim = {"boolean", default = true},
-  },
+  }, {"name", "color", "style", "linewidth", "marker", "size", "alpha"}),
   build = function(o, context, label)
     local cols, names = xy(o, context, label)
+    local class = o.class ~= nil and class_list(context, label, o.class, #cols[1])
+    if o.value ~= nil then cols[3], names[3] = column(context, label, "value", o.value, #cols[1]), "value" end
+    local _, rows = drawable(context, label, cols, names)
+    for c = 1, #cols do cols[c] = pick(cols[c], rows) end
     context:pad()
-    if o.value then
-      cols[3], names[3] = column(context, label, "value", o.value, #cols[1]), "value"
+    if o.value ~= nil then
       context:palette(o.palette, nil, cols[3])
-      local code = ("with points pt %d ps %g lc palette"):format(style.marker(o.marker or "circle"), 0.7 * o.size)
+      local code = ("with points pt %s ps %g lc palette"):format(style.marker(o.marker or "circle"), 0.7 * o.size)
       local elements = points(o, cols, names, 1, code, o.rim)
       elements[1].legend = legend(o, code:gsub("lc palette", "lc rgb gray"))
       return elements
     end
-    if not o.class then
+    if not class then
       local line, lt = pen(o, context)
       local code = ("with points %s %s"):format(line, marker(o, lt))
       local elements = points(o, cols, names, lt, code, o.rim)
@@ -267,22 +341,22 @@ series.kinds.scatter = {
       return elements
     end
     local out = {}
-    for _, class in ipairs(split_classes(o, context, label, #cols[1], stats.list(o.class))) do
-      if #class.rows > 0 then
-        local look = {style = class.style, color = class.color or o.color, alpha = o.alpha, size = o.size,
-          marker = class.marker or o.marker}
+    for _, part in ipairs(split_classes(o, context, label, #rows, pick(class, rows))) do
+      if #part.rows > 0 then
+        local look = {style = part.style, color = part.color or o.color, alpha = o.alpha, size = o.size, marker = part.marker or o.marker}
         local line, lt = pen(look, context)
         local code = ("with points %s %s"):format(line, marker(look, lt))
-        local part = points(look, {pick(cols[1], class.rows), pick(cols[2], class.rows)}, names, lt, code, o.rim, class.name)
-        part[1].legend = class.name and {name = class.name, code = code}
-        for _, element in ipairs(part) do out[#out + 1] = element end
+        local drawn = points(look, {pick(cols[1], part.rows), pick(cols[2], part.rows)}, names, lt, code, o.rim, part.name)
+        drawn[1].legend = part.name and {name = part.name, code = code}
+        for _, element in ipairs(drawn) do out[#out + 1] = element end
       end
     end
     return out
   end,
 }
 
-series.column, series.columns, series.pen, series.with_pen = column, columns, pen, with_pen
+series.column, series.columns, series.drawable, series.trouble, series.pick = column, columns, drawable, trouble, pick
+series.pen, series.with_pen, series.lone_points, series.class_list = pen, with_pen, lone_points, class_list
 series.split_classes, series.native_size = split_classes, native_size
 series.layers = {image = IMAGE, field = FIELD, band = BAND, line = LINE, point = POINT}
 

@@ -22,37 +22,46 @@ function stats.quantile(sorted, q)
   return sorted[below] + (position - below) * (sorted[above] - sorted[below])
 end
 
--- x -> numbers of all runs there, nan left out. A run that stopped early simply has no value at later x.
+-- x -> finite numbers of all runs there, and how many were left out. A run that stopped early simply has no value at later x.
 local function gather(where, runs)
-  local at, xs = {}, {}
+  local at, xs, missing, total = {}, {}, 0, 0
   if type(runs) ~= "table" or #runs == 0 then error(where .. ": expected a list of one or more runs", 3) end
   for r, run in ipairs(runs) do
-    local y = stats.list(run.y or run)
-    local x = run.x and stats.list(run.x)
+    if type(run) ~= "table" and type(run) ~= "userdata" then
+      error(("%s: run %d must be {x =, y =} or a list of numbers, got %s"):format(where, r, options.show(run)), 3)
+    end
+    local y = stats.list(type(run) == "table" and run.y or run)
+    local x = type(run) == "table" and run.x and stats.list(run.x)
     if x and #x ~= #y then error(("%s: run %d: x has %d values, y has %d"):format(where, r, #x, #y), 3) end
+    missing, total = missing + (type(run) == "table" and rawget(run, "missing") or 0), total + (type(run) == "table" and rawget(run, "total") or #y)
     for i, value in ipairs(y) do
       local key = x and x[i] or i
-      if not at[key] then
+      if options.finite(key) and not at[key] then
         at[key] = {}
         xs[#xs + 1] = key
       end
-      if value == value then table.insert(at[key], value) end
+      if options.finite(value) and options.finite(key) then
+        table.insert(at[key], value)
+      else
+        missing = missing + 1
+      end
     end
   end
   table.sort(xs)
-  return xs, at
+  return xs, at, missing, total
 end
 
 local function summarise(where, runs, fn)
-  local xs, at = gather(where, runs)
-  local out = {x = {}, y = {}, low = {}, high = {}, n = {}}
-  for _, x in ipairs(xs) do
+  local xs, at, missing, total = gather(where, runs)
+  local out = {x = {}, y = {}, low = {}, high = {}, n = {}, missing = missing, total = total}
+  for i, x in ipairs(xs) do
     local values = at[x]
+    table.sort(values)
+    out.x[i], out.n[i] = x, #values
     if #values > 0 then
-      table.sort(values)
-      local i = #out.x + 1
-      out.x[i], out.n[i] = x, #values
       out.y[i], out.low[i], out.high[i] = fn(values)
+    else
+      out.y[i], out.low[i], out.high[i] = 0 / 0, 0 / 0, 0 / 0 -- a gap, not a bridge
     end
   end
   return out
@@ -63,8 +72,9 @@ local band_spec = {
   high = {"number", default = 0.9, check = options.between(0, 1)},
 }
 
---- Median and quantiles per x over runs: {x, y = median, low, high, n}. A run is {x =, y =} or a list of values. Unlike mean and
--- standard deviation it means the same on a log axis.
+--- Median and quantiles per x over runs: {x, y = median, low, high, n, missing, total}. What is not finite is left out and
+-- counted (missing of total); where all runs lack a value, the result is nan. A run is {x =, y =} or a list of values. Unlike mean and standard
+-- deviation it means the same on a log axis.
 function stats.median_band(runs, opts)
   opts = options.check("plot.median_band", opts, band_spec)
   return summarise("plot.median_band", runs, function(sorted)
@@ -100,8 +110,9 @@ function stats.extent(lists)
   return low, high
 end
 
---- Means over `bins` equal stretches of x, for noisy or very long curves: {x = middle of the stretch, y}. A run of no more than
--- `bins` values stays as it is, unless `low` and `high` give common stretches for several runs: bands need the same x in all.
+--- Means over `bins` equal stretches of x, for noisy or very long curves: {x = middle of the stretch, y, missing = values left out that are not
+-- finite, total}. A run of no more than `bins` values stays as it is, unless `low` and `high` give common stretches for several runs: bands need
+-- the same x in all.
 function stats.bin(run, bins, low, high)
   local x, y = stats.list(run.x), stats.list(run.y)
   if not low then
@@ -109,11 +120,13 @@ function stats.bin(run, bins, low, high)
     low, high = stats.extent{x}
   end
   if high <= low then return {x = x, y = y} end
-  local sums, counts, out = {}, {}, {x = {}, y = {}}
+  local sums, counts, out = {}, {}, {x = {}, y = {}, missing = 0, total = #x}
   for i, v in ipairs(x) do
-    if y[i] == y[i] then
+    if options.finite(y[i]) and options.finite(v) then
       local b = math.min(bins, 1 + math.floor(bins * (v - low) / (high - low)))
       sums[b], counts[b] = (sums[b] or 0) + y[i], (counts[b] or 0) + 1
+    else
+      out.missing = out.missing + 1
     end
   end
   for b = 1, bins do

@@ -42,7 +42,10 @@ end
 function style.color(color, alpha)
   local veil = ""
   if alpha and alpha < 1 then veil = (" + 0x%02X000000"):format(math.floor(255 * (1 - alpha) + 0.5)) end
-  if math.type(color) then color = style.colors()[(math.tointeger(color) - 1) % 7 + 1] end
+  if math.type(color) then
+    if not math.tointeger(color) then error(("plot: a colour by number must be a whole one, got %s"):format(options.show(color)), 0) end
+    color = style.colors()[(math.tointeger(color) - 1) % 7 + 1]
+  end
   if color:match("^#%x%x%x%x%x%x$") then return "0x" .. color:sub(2) .. veil end
   if not contains(style.colors(), color) then
     error("plot: " .. options.unknown("color", color, style.colors()) .. ', or "#rrggbb"', 0)
@@ -52,7 +55,7 @@ end
 
 --- gnuplot's point type for a marker name or number.
 function style.marker(marker)
-  if math.type(marker) then return math.tointeger(marker) end
+  if math.type(marker) then return ("%d"):format(marker) end
   local number = marker_numbers[marker]
   if not number then error("plot: " .. options.unknown("marker", marker, options.sorted_keys(marker_numbers)), 0) end
   return number
@@ -65,16 +68,73 @@ function style.palette(name)
   return "@" .. name
 end
 
---- A string as gnuplot code. Single quotes: inside double ones gnuplot would run what stands in backquotes.
-function style.quote(text)
-  local pieces = {}
-  for piece in (text .. "\n"):gmatch("([^\n]*)\n") do pieces[#pieces + 1] = "'" .. piece:gsub("'", "''") .. "'" end
-  return table.concat(pieces, '."\\n".')
+-- ---- strings: whatever reaches gnuplot goes through one of these ----
+
+local function octal(run)
+  return (run:gsub(".", function(byte) return ("\\%03o"):format(byte:byte()) end))
 end
 
---- Text whose ^ _ { } @ & ~ are meant literally, for titles and labels (which understand gnuplot's enhanced text).
-function style.plain(text)
-  return (tostring(text):gsub("[%^_{}@&~\\]", "\\%0"))
+--- A string as gnuplot code, byte for byte. What means anything to gnuplot (quotes, backquotes, macros, comments, braces, line ends) is
+-- written in octal, and so are the digits behind it, which gnuplot would take for more of the number.
+function style.quote(text)
+  if text:find("\0", 1, true) then error("plot: a text for gnuplot cannot hold NUL bytes", 0) end
+  return '"' .. text:gsub("[%c\"\\'`$@#{}\127]%d*", octal) .. '"'
 end
+
+-- Valid UTF-8 without control characters other than line ends: terminals differ in what they do with the rest.
+local function printable(text)
+  local pieces, at = {}, 1
+  while at <= #text do
+    local good, bad = utf8.len(text, at)
+    local stop = good and #text or bad - 1
+    pieces[#pieces + 1] = text:sub(at, stop)
+    if not good then pieces[#pieces + 1] = "\u{FFFD}" end
+    at = stop + (good and 1 or 2)
+  end
+  return (table.concat(pieces):gsub("\r\n?", "\n"):gsub("\t", " "):gsub("[%z\1-\9\11-\31\127]", "\u{FFFD}"))
+end
+
+--- Text in which gnuplot's markup is escaped, for texts of axes that have markup = true.
+function style.escape(text)
+  return (tostring(text):gsub("[%^_{}@&~\\]", "\\%0"):gsub("\\U%+", "\\{}U+"))
+end
+
+--- Text on one line, fit for a terminal.
+function style.one_line(text) return (printable(tostring(text)):gsub("\n", " ")) end
+
+-- As much of a text as characters leave room for.
+local function cut(text, most)
+  if utf8.len(text) <= most then return text end
+  return text:sub(1, utf8.offset(text, most) - 1) .. "…"
+end
+
+--- A text of the picture as gnuplot code, shown as it is written, or with gnuplot's markup where that was asked for. `form` is set for labels of
+-- ticks, which gnuplot takes for formats of numbers; `raw` for a picture of characters, without markup.
+function style.text_of(text, opts)
+  text = printable(tostring(text))
+  if opts.raw then
+    text = cut((text:gsub("\n", " ")), opts.form and 12 or 40)
+  elseif not opts.markup then
+    text = style.escape(text)
+  end
+  if opts.form then text = text:gsub("%%", "%%%%") end
+  return style.quote(text)
+end
+
+--- A line of comment, for scripts and data: no text ends it, and none goes on in the next line, which a backslash at the end would do.
+function style.comment(text)
+  return (("# " .. style.one_line(text)):gsub("\\$", "\\ "))
+end
+
+--- A number as gnuplot reads it: 15 digits, so that no two that an axis can tell apart become one.
+function style.number(v)
+  if math.type(v) == "integer" then return ("%d"):format(v) end
+  if v ~= v then return "nan" end
+  if v == math.huge then return "inf" elseif v == -math.huge then return "-inf" end
+  return ("%.15g"):format(v)
+end
+
+--- Kept for scripts from the time when titles had markup of their own accord: titles and labels show what is written.
+function style.plain(text) return tostring(text) end
 
 return style
