@@ -87,6 +87,12 @@ double number_check(lua_State *L, double value, enum dtype dtype)
     return value;
 }
 
+int flag_check(lua_State *L, int arg, const char *what)
+{
+    if (!lua_isnoneornil(L, arg) && !lua_isboolean(L, arg)) binding_error(L, "%s must be true or false, got a %s", what, luaL_typename(L, arg));
+    return lua_toboolean(L, arg);
+}
+
 int integers_check(lua_State *L, int arg, const char *what, int64_t *out, int most)
 {
     if (lua_type(L, arg) != LUA_TTABLE) return binding_error(L, "%s must be a table of integers, got a %s", what, luaL_typename(L, arg));

@@ -110,6 +110,9 @@ enum dtype dtype_check(lua_State *L, int arg, int fallback);
 /* The number, or an error when a tensor of that dtype cannot hold it (floats hold every number). */
 double number_check(lua_State *L, double value, enum dtype dtype);
 
+/* Is the argument true? Anything but true, false, nil and none is an error in the name of `what`. */
+int flag_check(lua_State *L, int arg, const char *what);
+
 /* The table of whole numbers at `arg` into out[]; returns how many (at most `most`). `what` names it in errors. */
 int integers_check(lua_State *L, int arg, const char *what, int64_t *out, int most);
 

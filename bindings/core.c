@@ -5,6 +5,7 @@
 #include "kernels/loops.h"
 #include "kernels/precision.h"
 #include "standard_files.h"
+#include "truth.h"
 
 #ifndef TIDE_VERSION
 #define TIDE_VERSION "0.1.0"
@@ -87,5 +88,6 @@ int luaopen_tide_core(lua_State *L)
     open_optim(L);
     open_system(L);
     open_tree(L);
+    open_truth(L);
     return 1;
 }

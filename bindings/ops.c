@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "binding.h"
+#include "truth.h"
 
 int value_node(lua_State *L, struct tape *t, struct value *v)
 {
@@ -185,6 +186,22 @@ static int op_binary(lua_State *L)
     return apply_op(L, (enum op_id)lua_tointeger(L, lua_upvalueindex(1)), 2);
 }
 
+static int op_compare(lua_State *L)
+{
+    enum op_id op = (enum op_id)lua_tointeger(L, lua_upvalueindex(1));
+    lua_settop(L, 2);
+    apply_op(L, op, 2);
+    return truth_settle(L, op_table[op].name, (int)(op - OP_EQ));
+}
+
+static int op_order(lua_State *L) /* x < y, x <= y, of which Lua makes booleans */
+{
+    enum op_id op = (enum op_id)lua_tointeger(L, lua_upvalueindex(1));
+    lua_settop(L, 2);
+    apply_op(L, op, 2);
+    return truth_force(L, op == OP_LT ? "x < y" : "x <= y", op_table[op].name);
+}
+
 /* x^2 and x^0.5 are common enough to have ops of their own. */
 static int op_power(lua_State *L)
 {
@@ -239,6 +256,7 @@ void open_ops(lua_State *L)
     int methods = lua_gettop(L);
     for (int i = OP_NEG; i < OP_ADD; i++) set_op(L, methods, op_table[i].name, op_unary, i);
     for (int i = OP_ADD; i < OP_COUNT; i++) set_op(L, methods, op_table[i].name, op_binary, i);
+    for (int i = OP_EQ; i <= OP_GE; i++) set_op(L, methods, op_table[i].name, op_compare, i);
     set_op(L, methods, "pow", op_power, OP_POW);
     set_op(L, methods, "clone", op_unary, OP_COPY);
     set_op(L, methods, "stop_gradient", op_unary, OP_STOP_GRADIENT);
@@ -252,6 +270,8 @@ void open_ops(lua_State *L)
         int op;
     } arithmetic[] = {{"__add", OP_ADD}, {"__sub", OP_SUB}, {"__mul", OP_MUL}, {"__div", OP_DIV}};
     for (size_t i = 0; i < sizeof arithmetic / sizeof *arithmetic; i++) set_op(L, meta, arithmetic[i].event, op_binary, arithmetic[i].op);
+    set_op(L, meta, "__lt", op_order, OP_LT);
+    set_op(L, meta, "__le", op_order, OP_LE);
     set_op(L, meta, "__pow", op_power, OP_POW);
     set_op(L, meta, "__unm", op_unary, OP_NEG);
     lua_settop(L, module);

@@ -308,12 +308,6 @@ static int tensor_newindex(lua_State *L)
     return 0;
 }
 
-static int tensor_compare(lua_State *L)
-{
-    return binding_error(L, "tensors are compared element by element with x:lt(y), x:le(y), x:gt(y), x:ge(y), x:eq(y); for one number use x:item(); "
-                            "to choose between values use tide.where(x:lt(y), a, b)");
-}
-
 /* copy_(x, y): the numbers of y into x's memory, shapes and dtypes equal. Used by optimisers' load_state and by readers. */
 static int tensor_copy_into(lua_State *L)
 {
@@ -334,6 +328,7 @@ static int tensor_copy_into(lua_State *L)
 
 static int memory_report(lua_State *L)
 {
+    int reset = flag_check(L, 1, "tide.memory: reset_peak");
     struct memory_stats m = memory_get_stats();
     lua_createtable(L, 0, 5);
     lua_pushinteger(L, m.live_bytes);
@@ -346,7 +341,7 @@ static int memory_report(lua_State *L)
     lua_setfield(L, -2, "live_blocks");
     lua_pushinteger(L, m.system_allocations);
     lua_setfield(L, -2, "system_allocations");
-    if (lua_toboolean(L, 1)) memory_reset_peak();
+    if (reset) memory_reset_peak();
     return 1;
 }
 
@@ -363,7 +358,7 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg metamethods[] = {
     {"__gc", value_close},     {"__close", value_close},  {"__len", tensor_len}, {"__newindex", tensor_newindex},
-    {"__lt", tensor_compare}, {"__le", tensor_compare}, {NULL, NULL},
+    {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {

@@ -117,7 +117,7 @@ static int tree_tensors(lua_State *L)
     lua_settop(L, 2);
     lua_newtable(L);
     struct walk w = walk_start(L, 3);
-    w.float_only = lua_toboolean(L, 2);
+    w.float_only = flag_check(L, 2, "tree.tensors: float_only");
     lua_pushvalue(L, 1);
     collect(&w, 0, 0);
     lua_pop(L, 1);
@@ -200,7 +200,7 @@ static int tree_replace(lua_State *L)
 {
     lua_settop(L, 3);
     struct walk w = walk_start(L, 2);
-    w.float_only = lua_toboolean(L, 3);
+    w.float_only = flag_check(L, 3, "tree.replace: float_only");
     lua_pushvalue(L, 1);
     rebuild(&w, 0);
     return 1;

@@ -118,6 +118,12 @@ local function check_value(where, key, value, rule, level)
   end
 end
 
+--- An argument that is true, false or left out; every other value would count as true.
+function options.flag(where, name, v)
+  if v ~= nil and type(v) ~= "boolean" then raise(("%s: %s must be true or false, got %s"):format(where, name, show(v)), 2) end
+  return v
+end
+
 --- Check `given` (a table or nil) against `spec`; returns a fresh table with defaults filled in.
 -- `where` names the function in messages. Raises at `level` (default: the caller's caller).
 function options.check(where, given, spec, level)
@@ -184,13 +190,20 @@ function options.record(where, values, spec, changed)
   }), own
 end
 
---- For __newindex: a function that raises for every name but those of `allowed`, a list of what the object itself sets.
-function options.seal(where, allowed)
-  local own = {}
-  for _, name in ipairs(allowed) do own[name] = true end
+--- For __newindex of an object that has nothing to be set from outside: raises for every name but those of the list `own`, which the object sets
+-- itself. `methods` is the table of what it can do, for the message.
+function options.seal(where, own, methods)
+  local allowed = {}
+  for _, name in ipairs(own) do allowed[name] = true end
   return function(object, key, value)
-    if not own[key] then raise(("%s: %s"):format(where, options.unknown("field", key, allowed)), 2) end
-    rawset(object, key, value)
+    if allowed[key] then return rawset(object, key, value) end
+    local names = {}
+    for _, name in ipairs(options.sorted_keys(methods)) do
+      if type(methods[name]) == "function" and name:sub(1, 1) ~= "_" then names[#names + 1] = name end
+    end
+    local near = options.nearest(key, names)
+    raise(('%s: no field "%s" can be set%s; it has the methods %s'):format(where, tostring(key), near and (' (did you mean "%s"?)'):format(near) or "",
+      table.concat(names, ", ")), 2)
   end
 end
 

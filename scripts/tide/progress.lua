@@ -15,6 +15,10 @@ local PLAIN = 30    -- seconds between plain lines
 local MEMORY = 30   -- seconds over which the rate is smoothed, unless told
 
 local has_core, core = pcall(require, "tide.core")
+local function raise(message)
+  if has_core and core.raise then core.raise(message) end
+  error(message, 3)
+end
 local function from_core(name)
   return has_core and type(core) == "table" and type(core[name]) == "function" and core[name] or nil
 end
@@ -106,6 +110,8 @@ function progress.new(opts)
   return setmetatable(self, Meter)
 end
 
+Meter.__newindex = options.seal("meter", {"fields", "finished", "shown_n"}, Meter)
+
 --- Steps per second: an exponential mean with a memory of 30 s, or what was asked for. Amount and time decay alike, so that it is unbiased from the start.
 function Meter:rate()
   return self.weight > 0 and self.amount / self.weight or 0
@@ -172,6 +178,8 @@ end
 --- Report that `n` of `total` are done, with optional fields to show. Where there is no bar, `line` = true prints a line now, false none;
 -- by default there is one per `every` percent or 30 s.
 function Meter:update(n, fields, line)
+  if type(n) ~= "number" then raise("meter:update: n, how many are done, must be a number, got " .. options.show(n)) end
+  options.flag("meter:update", "line", line)
   if self.finished then return self end
   local now = self.clock()
   self:observe(n, now)
@@ -191,6 +199,12 @@ function Meter:update(n, fields, line)
     self:plain(now)
   end
   return self
+end
+
+--- Report that `n` more (default 1) are done.
+function Meter:advance(n, fields, line)
+  if n ~= nil and type(n) ~= "number" then raise("meter:advance: n, how many more are done, must be a number, got " .. options.show(n)) end
+  return self:update(self.n + (n or 1), fields, line)
 end
 
 --- Print a line above the bar.

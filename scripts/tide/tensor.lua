@@ -270,15 +270,29 @@ end
 
 -- ---- reductions ----
 
--- Bit mask of axes and the shape without them.
-local function reduced(x, where, axis)
-  local shape = check_tensor(x, where):shape()
-  local mask, rest, count = 0, {}, 1
-  if axis == nil then
-    mask = (1 << #shape) - 1
-  else
-    for _, a in ipairs(type(axis) == "table" and axis or {axis}) do mask = mask | 1 << axis_index(where, a, #shape) end
+-- Bit mask of the axes of a list.
+local function axes_mask(where, list, rank)
+  local mask = 0
+  for key in pairs(list) do
+    if not integer(key) or key > #list then
+      raise(("%s: axis must be an integer or a list of them, got a table with the key %s; options are positional here: x:%s(axis, true) keeps the axis")
+        :format(where, options.show(key), where))
+    end
   end
+  for _, axis in ipairs(list) do
+    local bit = 1 << axis_index(where, axis, rank)
+    if mask & bit ~= 0 then raise(("%s: axis %s is given twice"):format(where, options.show(axis))) end
+    mask = mask | bit
+  end
+  return mask
+end
+
+-- Bit mask of axes and the shape without them.
+local function reduced(x, where, axis, keepdim)
+  local shape = check_tensor(x, where):shape()
+  local mask, rest, count = (1 << #shape) - 1, {}, 1
+  options.flag(where, "keepdim", keepdim)
+  if axis ~= nil then mask = axes_mask(where, type(axis) == "table" and axis or {axis}, #shape) end
   for i, n in ipairs(shape) do
     if mask >> (i - 1) & 1 == 0 then rest[#rest + 1] = n else count = count * n end
   end
@@ -287,7 +301,7 @@ end
 
 local function reduction(name)
   return function(x, axis, keepdim)
-    local mask, rest = reduced(x, name, axis)
+    local mask, rest = reduced(x, name, axis, keepdim)
     if name == "sum" and x:dtype() == "uint8" then x = x:to("int64") end -- comparisons are counted with sum
     local y = apply(name, {mask}, x)
     return keepdim and y or apply("reshape", rest, y)
@@ -296,7 +310,7 @@ end
 T.sum, T.max, T.min = reduction "sum", reduction "max", reduction "min"
 
 function T.mean(x, axis, keepdim)
-  local mask, rest, count = reduced(x, "mean", axis)
+  local mask, rest, count = reduced(x, "mean", axis, keepdim)
   local dtype = x:dtype()
   if dtype == "int64" or dtype == "uint8" then x = x:to(M._dtype_rule.default) end
   local y = apply("sum", {mask}, x) / count
@@ -305,15 +319,21 @@ end
 
 --- Variance over axes: mean of squared deviations (divisor n), as numpy.var.
 function T.var(x, axis, keepdim)
+  reduced(x, "var", axis, keepdim)
   local centred = x - T.mean(x, axis, true)
   return T.mean(centred:square(), axis, keepdim)
 end
 
 local function arg_reduction(name)
   return function(x, axis, keepdim)
-    check_tensor(x, name)
-    if axis == nil then return apply("reshape", {}, apply(name, {0}, x:reshape{-1})) end
-    local at = axis_index(name, axis, x:rank())
+    local rank = check_tensor(x, name):rank()
+    options.flag(name, "keepdim", keepdim)
+    if axis == nil then
+      local ones = {}
+      for i = 1, keepdim and rank or 0 do ones[i] = 1 end
+      return apply("reshape", ones, apply(name, {0}, x:reshape{-1}))
+    end
+    local at = axis_index(name, axis, rank)
     local y = apply(name, {at}, x)
     if keepdim then return y end
     local shape = y:shape()
@@ -322,6 +342,16 @@ local function arg_reduction(name)
   end
 end
 T.argmax, T.argmin = arg_reduction "argmax", arg_reduction "argmin"
+
+-- Counts first: of an empty set all are true, any is not. The comparison comes last, so that in a condition it gives a boolean.
+function T.all(x, axis, keepdim)
+  reduced(x, "all", axis, keepdim)
+  return T.sum(x:eq(0), axis, keepdim):eq(0)
+end
+function T.any(x, axis, keepdim)
+  reduced(x, "any", axis, keepdim)
+  return T.sum(x:ne(0), axis, keepdim):gt(0)
+end
 
 -- ---- composites ----
 
@@ -345,7 +375,7 @@ local function shifted(x, axis)
 end
 
 function T.logsumexp(x, axis, keepdim)
-  local mask, rest = reduced(x, "logsumexp", axis)
+  local mask, rest = reduced(x, "logsumexp", axis, keepdim)
   local top = apply("max", {mask}, x:stop_gradient())
   -- an infinite maximum must not make NaN of inf - inf
   top = M.where(top:abs():lt(math.huge), top, 0)

@@ -305,8 +305,8 @@ cases.conv1d, cases.conv2d, cases.broadcast_to = cases.conv, cases.conv, cases.b
 
 -- Leaves of a tape, ops that are supplied from above (the solver's tests check those), and what is made after derivatives (test_passes.lua).
 local leaves = {input = true, constant = true, literal = true, random = true, custom = true, layer = true, conv_layer = true}
--- Methods that are no ops.
-local plain = {shape = true, dtype = true, numel = true, rank = true, item = true, totable = true, copy_ = true, close = true}
+-- Methods that are no ops, or whose results are no floats.
+local plain = {all = true, any = true, shape = true, dtype = true, numel = true, rank = true, item = true, totable = true, copy_ = true, close = true}
 
 local tests = {}
 

@@ -112,6 +112,12 @@ local reductions = {
   {"argmax", "The 1-based position of the first largest element, int64.", one_axis_text},
   {"argmin", "The 1-based position of the first smallest element, int64.", one_axis_text},
 }
+local truths = {{"all", "1 where no element is 0, else 0, as uint8; of none it is 1."},
+  {"any", "1 where an element is not 0, else 0, as uint8; of none it is 0."}}
+for _, row in ipairs(truths) do
+  define{name = "tide." .. row[1], args = "x, axis, keepdim", returns = "tensor", method = true,
+    text = row[2] .. " In a condition it is a boolean: if x:gt(0):" .. row[1] .. "() then ..." .. axis_text, example = ("x:gt(0):%s()"):format(row[1])}
+end
 for _, row in ipairs(reductions) do
   define{name = "tide." .. row[1], args = "x, axis, keepdim", returns = "tensor", method = true, text = row[2] .. (row[3] or axis_text),
     example = ("x:%s(1)"):format(row[1])}
@@ -148,8 +154,10 @@ define{name = "tide.where", args = "condition, a, b", returns = "tensor",
 local comparisons = {{"gt", ">"}, {"ge", ">="}, {"lt", "<"}, {"le", "<="}, {"eq", "=="}, {"ne", "~="}}
 for _, row in ipairs(comparisons) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
-    text = ([[1 where x %s y, else 0, as uint8; elementwise with broadcasting. Of two numbers it is true or false. (x == y asks whether they
-    are one tensor.)]]):format(row[2]),
+    text = ([[1 where x %s y, else 0, as uint8; elementwise with broadcasting. Of two numbers it is true or false. Called in a condition (if, while,
+    until, not, and, or, assert), as x < y is anywhere, the comparison of one element is a boolean; of more it is an error: ask :all() or :any(); of what
+    is being recorded as well: use tide.where. A variable that holds a comparison is a tensor, and every tensor is true to Lua. x == y asks whether
+    they are one tensor.]]):format(row[2]),
     example = ("x:%s(0)"):format(row[1])}
 end
 local slopes = {{"relu_grad", "y where x > 0, else 0"}, {"tanh_grad", "y (1 - x^2)"}, {"sigmoid_grad", "y x (1 - x)"}}

@@ -217,10 +217,14 @@ define{name = "progress.new", args = "opts", returns = "meter",
     {"bar", nil, "force or forbid the bar; default: on a terminal, unless CI is set"}, {"width", nil, "columns"},
     {"stream", nil, "default: standard error"}, {"clock", nil, "function that gives seconds"}},
   text = "A progress meter: a bar on a terminal, else a line now and then. TIDE_QUIET=1 silences all.",
-  example = "local meter <close> = tide.progress.new{total = 10, quiet = true}  meter:update(1)"}
+  example = "local meter <close> = tide.progress.new{total = 10, quiet = true}  meter:advance(1)"}
 define{name = "meter:update", args = "n, fields, line", returns = "meter",
-  text = "n are done; fields: a string, {{name, value}, ...} or a table by name. Without a bar: line = true prints a line, false none.",
+  text = [[Sets how many are done: n of the total (meter:advance adds to it). fields: a string, {{name, value}, ...} or a table by name. Without a bar:
+  line = true prints a line, false none.]],
   example = "tide.progress.new{total = 2, quiet = true}:update(1, {{\"loss\", 0.5}})"}
+define{name = "meter:advance", args = "n, fields, line", returns = "meter",
+  text = "Adds n (default 1) to what is done, where meter:update sets it; fields and line as there.",
+  example = "local meter = tide.progress.new{total = 3, quiet = true}  for i = 1, 3 do meter:advance() end  print(meter.n)"}
 define{name = "meter:log", args = "line", returns = "meter", text = "Print a line above the bar.",
   example = "tide.progress.new{quiet = true}:log(\"half way\")"}
 define{name = "meter:finish", args = "fields", returns = "meter", text = "Draw the last state and end the line.",
