@@ -23,12 +23,15 @@ LIMIT = 10.0  # seconds; only a failure takes that long
 
 
 class Session:
-    """A running prompt; `home` keeps its history and its init file."""
+    """A running prompt; `home` keeps its history and its init file. `answer` is what its terminal says when it is asked what it is."""
+
+    answer = b""
 
     def __init__(self, tide, home, *arguments, **environment):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "NO_COLOR", "EDITRC"):
+            for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "NO_COLOR", "EDITRC", "DISPLAY", "WAYLAND_DISPLAY", "TMUX", "KITTY_WINDOW_ID",
+                         "TERM_PROGRAM"):
                 os.environ.pop(name, None)
             os.environ.update({"TERM": "xterm-256color", "HOME": home, "NO_COLOR": "1", **environment})
             os.chdir(home)
@@ -43,6 +46,8 @@ class Session:
             data = os.read(self.fd, 65536)
         except OSError:
             return False
+        if b"\x1b[c" in data and self.answer:
+            os.write(self.fd, self.answer)
         self.text += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data.decode("utf-8", "replace"))
         return bool(data)
 
@@ -418,7 +423,35 @@ def second_interrupt_kills_what_catches_errors(tide, home):
     killed(tide, home, "print(1) io.stdout:flush() while true do pcall(function() while true do end end) end")
 
 
-ALONE = [pages_under_e, history_is_kept, init_file, dumb_terminal, colours, script_loop, script_coroutine, script_nested_coroutines,
+def figures(tide, home):
+    """What shows a figure depends on the terminal; a figure that is a value shows itself."""
+    if not shutil.which("gnuplot"):
+        return
+    for answer, environment, how, picture in (
+            (b"", {}, "text", None), (b"\x1b[?62;4;22c", {}, "sixels", "\x1bP"), (b"\x1b[?62;22;14c", {}, "text", None), (b"\x1b[?62;4c", {"TMUX": "x"}, "sixels", "\x1bP"),
+            (b"", {"TERM": "xterm-kitty"}, "kitty's graphics", "\x1b_Ga=T,f=100"), (b"", {"TERM": "dumb"}, "text", None),
+            (b"", {"DISPLAY": ":99"}, "text; this gnuplot opens no windows", None)):
+        if picture == "\x1bP" and "sixelgd" not in subprocess.run(["gnuplot", "-d", "-e", "print GPVAL_TERMINALS"], capture_output=True, text=True).stderr:
+            continue
+        if "DISPLAY" in environment and re.search(r" (qt|wxt|x11) ", subprocess.run(["gnuplot", "-d", "-e", "print GPVAL_TERMINALS"], capture_output=True,
+                                                                                      text=True).stderr):
+            continue
+        s = Session(tide, home, "--no-init", **environment)
+        s.answer = answer
+        try:
+            s.wait(PROMPT)
+            shown = s.line("plot.line{y = {1, 3, 2}, name = 'curve'}")
+            contains(shown, f"(shown as {how}")
+            contains(shown, picture or "curve")
+            contains(s.line("fig = plot.line{y = {1, 0/0}}; fig:show()"), f"(shown as {how}")
+            contains(s.line("plot.line{y = {1, 'x'}}"), "must be a number")
+            expect(s.line("plot.line{y = {1, 2}};"), "")
+            expect(s.line("1 + 1"), "2")
+        finally:
+            s.close()
+
+
+ALONE = [figures, pages_under_e, history_is_kept, init_file, dumb_terminal, colours, script_loop, script_coroutine, script_nested_coroutines,
          script_yielding, second_interrupt_kills, second_interrupt_kills_what_catches_errors]
 
 

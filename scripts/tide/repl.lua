@@ -194,15 +194,23 @@ local function prompt(session, text)
   return ("\1\27[%sm\1%s\1\27[0m\1 "):format(colours.prompt, (text:gsub(" $", "")))
 end
 
+-- What can show itself (a figure) does so on a terminal. Returns what is left to print of it, nil when that is nothing.
+local function text_of(v, width)
+  local meta = debug.getmetatable(v)
+  local display = type(meta) == "table" and core.isatty(1) and rawget(meta, "__display")
+  if not display then return pretty.show(v, width) end
+  local good, message = pcall(display, v)
+  return not good and ("%s\n%s"):format(pretty.show(v, width), message) or nil
+end
+
 local function show(values)
   local width = core.terminal_width()
   local out, simple = {}, true
   for i = 1, values.n do
-    local v = values[i]
-    out[i] = pretty.show(v, width)
-    simple = simple and not out[i]:find("\n", 1, true)
+    out[#out + 1] = text_of(values[i], width)
+    simple = simple and not (out[#out] or ""):find("\n", 1, true)
   end
-  print(table.concat(out, simple and "\t" or "\n"))
+  if #out > 0 then print(table.concat(out, simple and "\t" or "\n")) end
 end
 
 -- Run a compiled chunk; everything of the user's, printing included, can be interrupted and fails without ending the session.

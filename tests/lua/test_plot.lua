@@ -246,6 +246,47 @@ tests["missing fonts are noticed"] = function()
   assert(not ok and message:find("fonts-dejavu-core", 1, true), message)
 end
 
+tests["how a figure is shown follows from the terminal"] = function()
+  local show = require "tide.plot.show"
+  for _, case in ipairs{
+    {{}, false, false, "text"}, {{TERM = "xterm-kitty", DISPLAY = ":0"}, false, true, "text"}, -- no terminal: text, into whatever reads it
+    {{TERM = "xterm"}, true, false, "text"}, {{TERM = "xterm"}, true, true, "sixel text"}, {{TERM = "dumb"}, true, true, "text"},
+    {{TERM = "xterm-kitty"}, true, false, "kitty text"}, {{KITTY_WINDOW_ID = "1", WAYLAND_DISPLAY = "w"}, true, false, "kitty window text"},
+    {{TERM = "tmux-256color", KITTY_WINDOW_ID = "1"}, true, false, "text"}, {{TERM = "screen", KITTY_WINDOW_ID = "1"}, true, true, "sixel text"},
+    {{TERM = "foot"}, true, false, "sixel text"}, {{TERM = "xterm", TERM_PROGRAM = "iTerm.app"}, true, false, "sixel text"},
+    {{TERM = "xterm", DISPLAY = ":0"}, true, false, "window text"}, {{TERM = "xterm", DISPLAY = ""}, true, false, "text"},
+  } do
+    local environment, terminal, sixels, wanted = table.unpack(case)
+    local ways = show.ways(function(name) return environment[name] end, terminal, function() return sixels end)
+    equal(table.concat(ways, " "), wanted)
+  end
+  check.fails('as must be one of "kitty", "sixel", "window", "text"', function() sample():show{as = "picture"} end)
+end
+
+tests["a window is opened by gnuplot's own terminal"] = in_folder(function(folder, write)
+  local show = require "tide.plot.show"
+  write("gnuplot", ([[#!/bin/sh
+case "$*" in *GPVAL_TERMINALS*) echo " dumb qt svg "; exit;; esac
+cp figure.gp figure.dat %s
+]]):format(files.quote(folder)))
+  assert(files.run{"chmod", "+x", folder .. "/gnuplot"})
+  local real, print_before = gnuplot.program, print
+  local back <close> = setmetatable({}, {__close = function() -- luacheck: ignore back
+    gnuplot.program = real
+    rawset(_G, "print", print_before)
+    show.forget()
+  end})
+  local said
+  gnuplot.program = folder .. "/gnuplot"
+  show.forget()
+  rawset(_G, "print", function(text) said = text end)
+  sample():show{as = "window"}
+  equal(said, '(shown as a window of gnuplot; fig:save("figure.png") makes a file)')
+  local script = files.read(folder .. "/figure.gp")
+  assert(script:find("set terminal qt 0 enhanced", 1, true) and script:find("persist", 1, true) and not script:find("set output OUT", 1, true), script)
+  assert(files.exists(folder .. "/figure.dat"))
+end, true)
+
 -- The pipelines, on the smallest tables that have every column.
 local pipeline_folder = "plots"
 

@@ -84,6 +84,9 @@ end
 
 local known_terminals
 
+--- Ask terminal and gnuplot anew (for tests).
+function show.forget() sixels, known_terminals = nil, nil end
+
 -- Can this gnuplot draw for terminal `name`?
 local function has_terminal(name)
   if not known_terminals then
@@ -149,7 +152,7 @@ function ways.window(figure)
 end
 
 function ways.text(figure, o)
-  if o.color == nil then o.color = core.isatty(1) and (os.getenv("NO_COLOR") or "") == "" end
+  if o.color == nil then o.color = core.isatty(1) and (os.getenv("NO_COLOR") or "") == "" and os.getenv("TERM") ~= "dumb" end
   io.stdout:write(show.text(figure, o))
   return true
 end
