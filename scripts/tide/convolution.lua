@@ -58,7 +58,7 @@ function M.conv1d(x, w, b, opts)
   local n, c, l = table.unpack(x:shape())
   local f, cg, k = table.unpack(w:shape())
   local y = apply("conv", {1, one "stride", 0, one "padding", 1, one "dilation", integer(o.groups)}, x:reshape{n, c, 1, l}, w:reshape{f, cg, 1, k})
-  return add_bias("tide.conv1d", y:reshape{n, f, -1}, b, f, 3)
+  return add_bias("tide.conv1d", y:reshape{n, f, y:shape()[4]}, b, f, 3)
 end
 
 return M

@@ -216,7 +216,9 @@ end
 function M.conv1d(c_in, c_out, k, opts) return conv_layer("nn.conv1d", make_conv1d, c_in, c_out, k, opts, 1) end
 function M.conv2d(c_in, c_out, k, opts) return conv_layer("nn.conv2d", make_conv2d, c_in, c_out, k, opts, 2) end
 
-local make_flatten = class("nn.flatten", function(_, x) return x:reshape{tree._check_tensor(x, "nn.flatten"):shape()[1], -1} end)
+local make_flatten = class("nn.flatten", function(_, x)
+  return tree._check_tensor(x, "nn.flatten"):rank() == 1 and x:reshape{#x, 1} or x:flatten(2)
+end)
 --- N,... to N,features.
 function M.flatten() return make_flatten{} end
 
@@ -400,7 +402,7 @@ function odenet_methods.trajectory(self, x, times, opts) return self.block:traje
 
 local make_odenet = class("nn.odenet", function(self, x, opts)
   local h = self.block(start_of(self, x), opts)
-  if self.flatten then h = h:reshape{h:shape()[1], -1} end
+  if self.flatten then h = h:flatten(2) end
   return self.out and self.out(h) or h
 end, odenet_methods)
 

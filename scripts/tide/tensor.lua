@@ -371,12 +371,13 @@ end
 
 -- Shifted by the largest element, which changes neither the value nor the derivative.
 local function shifted(x, axis)
+  if x:numel() == 0 then return x end
   return x - apply("max", {(reduced(x, "softmax", axis))}, x:stop_gradient()):stop_gradient()
 end
 
 function T.logsumexp(x, axis, keepdim)
-  local mask, rest = reduced(x, "logsumexp", axis, keepdim)
-  local top = apply("max", {mask}, x:stop_gradient())
+  local mask, rest, count = reduced(x, "logsumexp", axis, keepdim)
+  local top = count == 0 and apply("sum", {mask}, x) or apply("max", {mask}, x:stop_gradient())
   -- an infinite maximum must not make NaN of inf - inf
   top = M.where(top:abs():lt(math.huge), top, 0)
   local y = apply("sum", {mask}, (x - top):exp()):log() + top
@@ -412,7 +413,10 @@ end
 
 function T.flatten(x, first)
   local shape, at = check_tensor(x, "flatten"):shape(), axis_index("flatten", first or 1, x:rank())
-  return x:reshape(table.move({-1}, 1, 1, at + 1, table.move(shape, 1, at, 1, {})))
+  local wanted, rest = table.move(shape, 1, at, 1, {}), 1 -- not -1, which has no answer where there is nothing
+  for i = at + 1, #shape do rest = rest * shape[i] end
+  wanted[at + 1] = rest
+  return x:reshape(wanted)
 end
 
 -- ---- losses: means over everything ----
