@@ -220,6 +220,23 @@ tests["every example runs"] = function()
   assert(#failures == 0, "\n" .. table.concat(failures, "\n"))
 end
 
+tests["names in guides and in the words of the search exist"] = function()
+  for _, row in ipairs(require "tide.docs.words") do
+    for _, name in ipairs(row.see) do assert(entries[name], "scripts/tide/docs/words.lua: no entry " .. name) end
+  end
+  local function check_names(text, where)
+    for name in text:gmatch("%f[%w_]tide%.[%w_.]*[%w_]") do
+      local value = tide
+      for part in name:gmatch("%.([%w_]+)") do value = type(value) == "table" and value[part] or nil end
+      local known = value ~= nil or package.searchpath(name, package.path)
+        or name == "tide.Tensor" -- as messages of Lua call tensors
+      assert(known, ("%s speaks of %s, which is not there"):format(where, name))
+    end
+  end
+  for name, entry in pairs(entries) do check_names(entry.text, "the entry " .. name) end
+  for _, row in ipairs(require "tide.docs.words") do check_names(row.text or "", "docs/words.lua") end
+end
+
 tests["the code in guides runs"] = function()
   local layout = require "tide.help_text"
   local quiet = {train = function(opts)

@@ -86,11 +86,9 @@ tests["an exact name shows its entry, a topic its page"] = function()
   has(help.answer("string.rep"), "lua.org/manual/5.4")
 end
 
-tests["what people call things names entries that exist, and nothing that Tide has is called missing"] = function()
-  local names, phrases = {}, 0
-  for _, entry in ipairs(help.entries()) do names[entry.name] = true end
+tests["what people call things is understood, and nothing that Tide has is called missing"] = function()
+  local phrases = 0
   for _, row in ipairs(require "tide.docs.words") do
-    for _, name in ipairs(row.see) do assert(names[name], "tide.docs.words: no entry " .. name) end
     for _, phrase in ipairs(row) do
       phrases = phrases + 1
       lacks(help.answer(phrase), "no help for")

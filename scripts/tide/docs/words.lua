@@ -64,7 +64,7 @@ return {
     "divergence"), see = {"tide.jvp", "tide.vjp", "tide.odeint"},
     text = [[There is no ready divergence in this version: tide.jvp of the field with unit vectors (exact)
       or random ones (Hutchinson) gives it.]]},
-  {"nfe", "function evaluation", "statistics", "stats", see = {"tide.odeint", "ode.totals", "tide.train"}},
+  {"nfe", "function evaluation", "statistics", "stats", see = {"tide.odeint", "tide.train"}},
   -- models and training
   {"learning rate", "lr", see = {"optim.adam", "optim.sgd", "training", "tide.train"}},
   {"schedule", "scheduler", "warmup", "annealing", "learning rate decay", see = {"training", "optim.sgd",
