@@ -70,7 +70,7 @@ BIND_OBJ  := $(BIND_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
 CORE_LIBS := -lpng -lz -ldl -lm -lpthread
 
-.PHONY: all test test-c test-lua test-programs asan tsan bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
+.PHONY: all test test-c test-lua test-programs asan tsan fuzz fuzz-readers bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
 .SECONDARY:
 
 all: $(MODULE) $(PROGRAM) $(LIBRARY) ## build the engine and the launcher (the default)
@@ -145,6 +145,15 @@ test-programs: $(TEST_BIN)
 
 asan: ## C and Lua tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@VARIANT=asan $(RUN_TESTS) c lua
+
+# The sanitizers do not see Lua, but what it calls.
+fuzz-readers: ## mutated files through every reader under sanitizers, FUZZ times (default 100) as many as the tests take
+	@$(MAKE) --no-print-directory VARIANT=asan all test-programs
+	TIDE_FUZZ=$(or $(FUZZ),100) build/asan/tests/test_io_bytes mutations
+	TIDE_FUZZ=$(or $(FUZZ),100) build/asan/tests/test_io_png mutations
+	ASAN_OPTIONS=allocator_may_return_null=1 TIDE_FUZZ=$(or $(FUZZ),100) build/asan/bin/tide tests/lua/run.lua -v -k=mutated tests/lua/test_io.lua tests/lua/test_csv.lua
+
+fuzz: fuzz-readers ## everything that takes random input, for long
 
 # Of the Lua tests those where threads share work: Lua's errors are longjmps, which ThreadSanitizer's record of the stack does not follow, so
 # tests that raise thousands of them exhaust it.

@@ -103,6 +103,7 @@ int main(int argc, char **argv)
 {
     standard_files_open();
     atexit(check_output);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit (ulimit -f) is an error of write, as a full disk is */
     lua_State *L = luaL_newstate();
     if (!L) {
         fprintf(stderr, "tide: not enough memory\n");

@@ -61,7 +61,10 @@ local function obtain(set, name, part, folder)
   if not set.archive then return download(set, name, part) end
   local archive = part:match("^(.*/)") .. set.archive
   if not core.exists(archive) then
-    if not download(set, set.archive, archive .. ".part") then return nil end
+    if not download(set, set.archive, archive .. ".part") then
+      os.remove(archive .. ".part")
+      return nil
+    end
     assert(os.rename(archive .. ".part", archive))
   end
   return succeeds({"tar", "-xzO", "--file=" .. archive, "--", set.inside .. name}, part)

@@ -25,13 +25,14 @@ local function with_point(text) return (text:gsub("[^0-9a-z+-]+", ".")) end
 local function shortest(v)
   for digits = 15, 17 do
     local text = with_point(("%%.%dg"):format(digits):format(v))
-    if tonumber(text) == v then return text:find("[.ein]") and text or text .. ".0" end
+    if tonumber(text) == v then return text:find("[.e]") and text or text .. ".0" end
   end
 end
 
 local function format_number(v, float_format)
   if math.type(v) == "integer" then return ("%d"):format(v) end
   if v ~= v then return "nan" end -- printf may say "-nan"
+  if v == math.huge or v == -math.huge then return v > 0 and "inf" or "-inf" end
   return float_format and with_point(float_format:format(v)) or shortest(v)
 end
 

@@ -55,6 +55,7 @@ tests["every value comes back: floats of any bits, every byte in strings"] = in_
   end
   rows[601] = {5e-324, math.mininteger, "x", true}
   rows[602] = {-0.0, math.maxinteger, "", false}
+  rows[603], rows[604], rows[605] = {math.huge, 0, "x", true}, {-math.huge, 0, "x", true}, {0 / 0, 0, "x", true}
   csv.write(path, {"float,", "\"int\"", "# word", "flag\n"}, rows)
   local t = csv.read(path, {"float,", "\"int\"", "# word", "flag\n"})
   equal(t.rows, #rows)
@@ -152,6 +153,50 @@ tests["tables of pandas, NumPy, MATLAB, R, Julia and gnuplot"] = function()
   end
   equal(table.concat(csv.parse("# run 7\n# t y\n1.0 2.0\n# end\n").comments, "|"), "run 7|end")
 end
+
+-- Whatever comes in: a table, which comes back when it is written, or an error that names the line.
+tests["mutated tables"] = in_folder(function(folder)
+  local texts, state, path = {}, 1, files.join(folder, "a.csv")
+  for _, row in pairs(foreign) do texts[#texts + 1] = row[1] end
+  table.sort(texts)
+  local function draw(n)
+    state = (state * 6364136223846793005 + 1442695040888963407)
+    return (state >> 33) % n
+  end
+  local words = {",", ";", "\t", '"', '""', "\n", "\r\n", "\r", " ", "#", "# ", "0", "-", "1e5", "NaN", "NA", ".", "\0", "\255", "a", "1,5", "\n\n", '"\n"'}
+  local read, refused = 0, 0
+  for _ = 1, 3000 * math.max(1, math.tointeger(os.getenv "TIDE_FUZZ") or 1) do
+    local text = texts[draw(#texts) + 1]
+    for _ = 0, draw(4) do
+      local at, word = draw(#text + 1), words[draw(#words) + 1]
+      text = text:sub(1, at) .. (draw(2) == 0 and word or "") .. text:sub(at + 1 + (draw(3) == 0 and draw(4) or 0))
+    end
+    local ok, t = pcall(csv.parse, text, "x.csv")
+    if not ok then
+      refused = refused + 1
+      assert(t:find("^x%.csv:%d+: ") or t:find("UTF-16", 1, true), ("%q: %s"):format(text, t))
+    else
+      read = read + 1
+      local rows = {}
+      for r = 1, t.rows do
+        rows[r] = {}
+        for c in ipairs(t.names) do rows[r][c] = t:column(c)[r] end
+        assert(#rows[r] == #t.names, ("%q"):format(text))
+      end
+      csv.write(path, t.names, rows)
+      local back = csv.read(path, t.names)
+      assert(back.rows == t.rows, ("%q"):format(text))
+      for c in ipairs(t.names) do
+        assert(#t:column(c) == t.rows)
+        for r, v in ipairs(t:column(c)) do
+          local w = back:column(c)[r]
+          assert(v == w and math.type(v) == math.type(w) or v ~= v and w ~= w, ("%q: %s for %s"):format(text, w, v))
+        end
+      end
+    end
+  end
+  assert(read > 500 and refused > 500)
+end)
 
 tests["what could be read in two ways is an error that says how to decide"] = function()
   for text, words in pairs{
