@@ -60,12 +60,28 @@ static const char *check_path(lua_State *L, const char *who)
     return path;
 }
 
+/* What to do about a file of another kind. */
+static const char *extension_hint(const char *extension)
+{
+    static const char pickle[] = "; pickles run code and are never read: in Python, save with safetensors.torch.save_file(model.state_dict(), path)";
+    static const struct {
+        const char *extension, *hint;
+    } hints[] = {{".pt", pickle},  {".pth", pickle}, {".ckpt", pickle},
+                 {".pkl", pickle}, {".bin", "; tide.read_bytes gives the bytes of any file"},
+                 {".csv", "; tables of numbers are read by tide.csv.read, written by tide.csv.write"},
+                 {".gz", "; idx files are read by tide.read_idx, packed or not"}};
+    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
+        if (strcasecmp(extension, hints[i].extension) == 0) return hints[i].hint;
+    return "";
+}
+
 static const struct format *check_format(lua_State *L, const char *who, const char *path)
 {
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < FORMAT_COUNT; i++)
         if (strcasecmp(dot, formats[i].extension) == 0) return &formats[i];
-    luaL_error(L, "%s: \"%s\" has no known extension; valid are \".npy\", \".npz\", \".safetensors\", \".png\"", who, path);
+    luaL_error(L, "%s: \"%s\" has no known extension; valid are \".npy\", \".npz\", \".safetensors\", \".png\"%s", who, path,
+               dot ? extension_hint(dot) : "");
     return NULL;
 }
 

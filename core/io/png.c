@@ -1,10 +1,12 @@
 #include "io/png.h"
 
 #include <png.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <zlib.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 
 #define SIDE_LIMIT 1000000 /* libpng's own */
@@ -18,6 +20,43 @@ static enum status picture_error(const png_image *image, enum status status)
 {
     int memory = strcasestr(image->message, "of memory") || strcasestr(image->message, "insufficient memory");
     return status_set(memory ? STATUS_MEMORY : status, "%s", image->message);
+}
+
+/* libpng reads and writes whole pictures in one call. Its bytes go through a stream of ours, which looks at Ctrl-C and keeps why it failed. */
+struct stream {
+    const unsigned char *from;
+    size_t left;
+    raw_sink *sink;
+    void *context;
+    enum status status;
+};
+
+static ssize_t stream_read(void *cookie, char *to, size_t n)
+{
+    struct stream *s = cookie;
+    s->status = interrupt_poll();
+    if (s->status != STATUS_OK) return -1;
+    if (n > s->left) n = s->left;
+    memcpy(to, s->from, n);
+    s->from += n;
+    s->left -= n;
+    return (ssize_t)n;
+}
+
+/* As POSIX wants it for streams that are written: 0 is failure. */
+static ssize_t stream_write(void *cookie, const char *from, size_t n)
+{
+    struct stream *s = cookie;
+    if (s->status == STATUS_OK) s->status = interrupt_poll();
+    if (s->status == STATUS_OK) s->status = s->sink(s->context, from, n);
+    return s->status == STATUS_OK ? (ssize_t)n : 0;
+}
+
+static FILE *stream_open(struct stream *s, const char *mode)
+{
+    FILE *file = fopencookie(s, mode, (cookie_io_functions_t){.read = stream_read, .write = stream_write});
+    if (!file) status_set(STATUS_MEMORY, "out of memory: a stream could not be opened");
+    return file;
 }
 
 /* ---- reading ---- */
@@ -62,10 +101,14 @@ static enum status check_picture(const png_image *image, const unsigned char *by
 }
 
 /* H,W,C of the file to C,H,W. */
-static void separate(unsigned char *to, const unsigned char *from, size_t pixels, size_t channels)
+static enum status separate(unsigned char *to, const unsigned char *from, size_t width, size_t height, size_t channels)
 {
-    for (size_t c = 0; c < channels; c++)
-        for (size_t i = 0; i < pixels; i++) *to++ = from[i * channels + c];
+    for (size_t row = 0; row < channels * height; row++) {
+        if (row % 64 == 0) TRY(interrupt_poll());
+        const unsigned char *p = from + row % height * width * channels + row / height;
+        for (size_t x = 0; x < width; x++) *to++ = p[x * channels];
+    }
+    return STATUS_OK;
 }
 
 static enum status read_pixels(struct tensor **out, png_image *image)
@@ -78,7 +121,7 @@ static enum status read_pixels(struct tensor **out, png_image *image)
     unsigned char *target = t->array.data;
     if (channels > 1 && !(target = pixels = memory_alloc(array_bytes(&t->array)))) TRY_GOTO_DONE(memory_status());
     if (!png_image_finish_read(image, NULL, target, 0, NULL)) TRY_GOTO_DONE(picture_error(image, STATUS_FORMAT));
-    if (pixels) separate(t->array.data, pixels, (size_t)image->width * image->height, channels);
+    if (pixels) TRY_GOTO_DONE(separate(t->array.data, pixels, image->width, image->height, channels));
     *out = t;
 done:
     if (status != STATUS_OK) tensor_release(t);
@@ -92,13 +135,17 @@ enum status png_read(struct tensor **out, const unsigned char *bytes, size_t siz
     size_t packed = 0;
     enum status status;
     TRY(check_chunks(bytes, size, &packed));
-    if (!png_image_begin_read_from_memory(&image, bytes, size)) TRY_GOTO_DONE(picture_error(&image, STATUS_FORMAT));
+    struct stream stream = {.from = bytes, .left = size};
+    FILE *file = stream_open(&stream, "rb");
+    if (!file) return STATUS_MEMORY;
+    if (!png_image_begin_read_from_stdio(&image, file)) TRY_GOTO_DONE(picture_error(&image, STATUS_FORMAT));
     TRY_GOTO_DONE(check_picture(&image, bytes, packed, limit));
     image.format &= PNG_FORMAT_FLAG_COLOR | PNG_FORMAT_FLAG_ALPHA;
     TRY_GOTO_DONE(read_pixels(out, &image));
 done:
     png_image_free(&image);
-    return status;
+    fclose(file);
+    return stream.status == STATUS_OK ? status : status_set(stream.status, "interrupted");
 }
 
 enum status png_load(struct tensor **out, const char *path, size_t limit)
@@ -125,7 +172,8 @@ static enum status join(unsigned char *to, const struct array *a, int64_t channe
 {
     const int64_t *s = a->stride + a->rank - 2;
     int64_t step = a->rank == 3 ? a->stride[0] : 0;
-    for (int64_t y = 0; y < height; y++)
+    for (int64_t y = 0; y < height; y++) {
+        if (y % 64 == 0) TRY(interrupt_poll());
         for (int64_t x = 0; x < width; x++)
             for (int64_t c = 0; c < channels; c++) {
                 int v = sample(a, y * s[0] + x * s[1] + c * step);
@@ -134,6 +182,7 @@ static enum status join(unsigned char *to, const struct array *a, int64_t channe
                                       (long long)y + 1, (long long)x + 1);
                 *to++ = (unsigned char)v;
             }
+    }
     return STATUS_OK;
 }
 
@@ -162,19 +211,21 @@ enum status png_write(const struct array *a, raw_sink *sink, void *context)
     png_image image = {.version = PNG_IMAGE_VERSION, .format = formats[channels - 1]};
     image.height = (png_uint_32)a->shape[a->rank - 2];
     image.width = (png_uint_32)a->shape[a->rank - 1];
-    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
-    unsigned char *pixels = memory_alloc((size_t)array_numel(a)), *bytes = pixels ? memory_alloc(size) : NULL;
-    enum status status = STATUS_OK;
-    if (!bytes) TRY_GOTO_DONE(memory_status());
+    unsigned char *pixels = memory_alloc((size_t)array_numel(a));
+    if (!pixels) return memory_status();
+    struct stream stream = {.sink = sink, .context = context};
+    FILE *file = NULL;
+    enum status status;
     TRY_GOTO_DONE(join(pixels, a, channels, image.height, image.width));
-    if (!png_image_write_to_memory(&image, bytes, &size, 0, pixels, 0, NULL))
-        TRY_GOTO_DONE(picture_error(&image, STATUS_UNSUPPORTED));
-    TRY_GOTO_DONE(sink(context, bytes, size));
+    file = stream_open(&stream, "wb");
+    if (!file) TRY_GOTO_DONE(STATUS_MEMORY);
+    if (!png_image_write_to_stdio(&image, file, 0, pixels, 0, NULL) && stream.status == STATUS_OK)
+        status = picture_error(&image, STATUS_UNSUPPORTED);
 done:
     png_image_free(&image);
-    memory_free(bytes);
+    if (file && fclose(file) != 0 && status == STATUS_OK) status = stream.status;
     memory_free(pixels);
-    return status;
+    return status == STATUS_OK ? stream.status : status;
 }
 
 enum status png_save(const char *path, const struct array *a)

@@ -3,7 +3,7 @@
  * C is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA); palettes are resolved, 1, 2 and 4 bits are stretched to 8, 16 bits are
  * refused because they would lose values. A file that states another gamma than sRGB's is converted to sRGB. The chunks of a file
  * must carry right checksums and fill it. Decoding is libpng's simplified interface, which allocates (some 100 KB and a few rows)
- * by malloc, not by base/memory.h, and frees it whatever happens; it does not look at Ctrl-C. */
+ * by malloc, not by base/memory.h, and frees it whatever happens. */
 #ifndef IO_PNG_H
 #define IO_PNG_H
 

@@ -120,6 +120,41 @@ static void test_png_ratio(void)
     free(b.data);
 }
 
+static enum status append_and_interrupt(void *context, const void *bytes, size_t n)
+{
+    interrupt_request();
+    return append(context, bytes, n);
+}
+
+static enum status refuse(void *context, const void *bytes, size_t n)
+{
+    (void)context, (void)bytes;
+    return n ? status_set(STATUS_IO, "no room") : STATUS_OK;
+}
+
+/* Ctrl-C and a full disk while libpng is at work. */
+static void test_png_stopped(void)
+{
+    struct tensor *t = make(UINT8, 3, (int64_t[]){3, 100, 100}), *back = NULL;
+    for (int64_t i = 0; i < 30000; i++) array_set(&t->array, i, draw(256)); /* does not shrink: many writes */
+    struct memory_stats before = memory_get_stats();
+    struct buffer b = {0};
+    CHECK(png_write(&t->array, refuse, NULL) == STATUS_IO && strcmp(status_message(), "no room") == 0);
+    interrupt_request();
+    CHECK(png_write(&t->array, append, &b) == STATUS_INTERRUPTED && b.size == 0);
+    CHECK(png_write(&t->array, append_and_interrupt, &b) == STATUS_INTERRUPTED && b.size > 0);
+    interrupt_clear();
+    b.size = 0;
+    CHECK(png_write(&t->array, append, &b) == STATUS_OK);
+    interrupt_request();
+    CHECK(png_read(&back, b.data, b.size, SIZE_MAX) == STATUS_INTERRUPTED && !back && !interrupt_pending());
+    CHECK(png_read(&back, b.data, b.size, SIZE_MAX) == STATUS_OK);
+    tensor_release(back);
+    CHECK(memory_get_stats().live_blocks == before.live_blocks);
+    tensor_release(t);
+    free(b.data);
+}
+
 static void test_png_memory_failures(void)
 {
     struct tensor *t = make(FLOAT32, 3, (int64_t[]){3, 4, 5});
@@ -141,6 +176,7 @@ static const struct check_test tests[] = {
     {"png mutations", test_png_mutations},
     {"png", test_png},
     {"png ratio", test_png_ratio},
+    {"png stopped", test_png_stopped},
     {"png memory failures", test_png_memory_failures},
 };
 
