@@ -8,6 +8,7 @@
 #define EVERY 20      /* steps between looks while nothing is suspected */
 #define SAY_SO 15     /* such steps, less others in between, and others in a row that take it back */
 #define TAKE_BACK 6
+#define GIVE_UP 60    /* looks in a row that settle nothing */
 #define NEAR_PAIR 0.6 /* from this share of the boundary is near it: two evaluations at one time tell it well */
 #define NEAR 0.8      /* others less so */
 #define FAR 3         /* no accepted step is that far beyond */
@@ -115,9 +116,9 @@ static void judge(struct stiffness *d, struct solver *s, const struct solve_opti
         return;
     }
     if (d->above > 0) d->above--;
-    if (++d->below < TAKE_BACK && d->above > 0) return;
+    if (++d->below < TAKE_BACK && d->above > 0 && d->looks < GIVE_UP) return;
     if (d->stiff) d->stiff_steps += accepted - d->stiff_since;
-    d->above = d->stiff = 0;
+    d->above = d->stiff = d->looks = 0;
 }
 
 int stiffness_seen(const struct stiffness *d, int64_t accepted) { return d->stiff || 2 * d->stiff_steps > accepted; }
@@ -126,7 +127,9 @@ int stiffness_ever(const struct stiffness *d) { return d->stiff || d->stiff_step
 void stiffness_look(struct stiffness *d, struct solver *s, const struct solve_options *o, double h, int64_t accepted)
 {
     d->waiting = 0;
-    if (d->above == 0 && accepted % EVERY != EVERY - 1) return;
+    int suspected = d->above > 0 && d->above < SAY_SO; /* what is settled either way is looked at now and then */
+    if (!suspected && accepted % EVERY != EVERY - 1) return;
+    d->looks = suspected ? d->looks + 1 : 0;
     if (d->kind == STIFFNESS_NOT_LOOKED) begin(d, &o->method);
     if (d->kind == STIFFNESS_NONE) return;
     solve_combine(s, NULL, h, d->y, o->method.stages, s->spare);

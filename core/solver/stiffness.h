@@ -24,6 +24,7 @@ struct stiffness {
     int last;         /* NEXT: the stage with c = 1 */
     double boundary;  /* of the stability region on the negative real axis */
     int above, below; /* steps near the boundary, and others in a row since */
+    int looks;        /* in a row */
     double waiting;   /* NEXT: size of the step whose difference of states is in the solver's spare vector; 0: none */
     int stiff;
     int64_t stiff_since, stiff_steps; /* accepted steps: when it was said, and how many before that were stiff */
