@@ -269,8 +269,11 @@ static void read_plain(struct callback_field *f, double t, double *dy)
 {
     lua_State *L = f->L;
     if (!lua_istable(L, -1) || (int64_t)lua_rawlen(L, -1) != f->base.n)
-        binding_error(L, "odeint: f must return an array of %d numbers, got %s at t = %f after %d evaluations", (int)f->base.n,
-                      lua_istable(L, -1) ? "one of another length" : luaL_typename(L, -1), t, (int)f->base.nfe);
+        binding_error(L, "odeint: f must return an array of %d numbers, got %s at t = %f after %d evaluations%s", (int)f->base.n,
+                      lua_istable(L, -1) ? "one of another length" : luaL_typename(L, -1), t, (int)f->base.nfe,
+                      lua_isnil(L, -1)      ? "; does f end with return?"
+                      : lua_isnumber(L, -1) ? "; with plain = true write return {value}"
+                                            : "");
     for (int64_t i = 0; i < f->base.n; i++) {
         if (lua_rawgeti(L, -1, i + 1) != LUA_TNUMBER)
             binding_error(L, "odeint: element %d of what f returned is a %s, not a number, at t = %f after %d evaluations", (int)i + 1,

@@ -142,10 +142,26 @@ local function check_times(where, t)
   return times
 end
 
+-- "{1, 2}" of a table of numbers (the first few), or "1" of a number, else nil.
+local function array_of_numbers(v)
+  if type(v) == "number" then return tostring(v) end
+  if type(v) ~= "table" or getmetatable(v) or rawlen(v) == 0 then return nil end
+  local words = {}
+  for i = 1, math.min(#v, 4) do
+    if type(v[i]) ~= "number" then return nil end
+    words[i] = ("%.6g"):format(v[i])
+  end
+  return "{" .. table.concat(words, ", ") .. (#v > 4 and ", ...}" or "}")
+end
+
 -- The state: its leaves, their shapes and sizes, and one dtype.
 local function describe_state(where, y0)
   local leaves = tree.tensors(y0)
-  if #leaves == 0 then raise(("%s: y0 must be a tensor or a table of tensors, got %s"):format(where, show(y0))) end
+  if #leaves == 0 then
+    local hint = array_of_numbers(y0)
+    raise(("%s: y0 must be a tensor or a table of tensors, got %s"):format(where, hint and ("%s; write y0 = tide.tensor(%s), or plain = true for a "
+      .. "field on Lua arrays"):format(hint, hint) or show(y0)))
+  end
   if #leaves > 64 then raise(("%s: the state has %d tensors, at most 64 are possible; join some with tide.cat"):format(where, #leaves)) end
   local state = {template = y0, shapes = {}, sizes = {}, dtype = leaves[1]:dtype()}
   if #leaves > 1 then
@@ -195,22 +211,38 @@ local function unflatten_times(state, flat, n)
   return tree.replace(state.template, list)
 end
 
+-- What to write instead of a result that holds no tensor, or too many.
+local function instead(state, dy, count)
+  local one = #state.shapes == 1
+  if dy == nil then return "; does f end with return?" end
+  if count == 0 and type(dy) == "number" then return one and ("; write %g + 0 * y"):format(dy) or "" end
+  if count == 0 and array_of_numbers(dy) then return "; write tide.stack{...} of its elements, or plain = true for a field on Lua arrays" end
+  if one and count > 1 then return "; join them by tide.stack{...} (numbers and scalars) or tide.cat({...}, 1)" end
+  return not one and "; return a table with the keys of y0" or ""
+end
+
+local function check_part(where, state, i, x, detail)
+  local shape, wanted = table.concat(x:shape(), ", "), table.concat(state.shapes[i], ", ")
+  local part = state.names and (" for y." .. state.names[i]) or ""
+  if shape ~= wanted then
+    local hint = x:numel() == state.sizes[i] and ("; if it is the same numbers, x:reshape{%s}"):format(wanted) or ""
+    raise(("%s: f returned shape {%s}%s, the state has shape {%s}%s%s"):format(where, shape, part, wanted, detail, hint))
+  end
+  if x:dtype() ~= state.dtype then
+    raise(('%s: f returned %s%s, the state is %s%s; convert one of them with x:to("%s")'):format(where, x:dtype(), part, state.dtype, detail,
+      state.dtype))
+  end
+end
+
 -- What f returned must look like the state.
 local function check_derivative(where, state, dy, detail)
   local leaves = tree.tensors(dy)
-  if #leaves == 0 then raise(("%s: f must return a tensor like y, got %s%s"):format(where, show(dy), detail)) end
-  if #leaves ~= #state.shapes then raise(("%s: f returned %d tensors, the state has %d%s"):format(where, #leaves, #state.shapes, detail)) end
-  for i, x in ipairs(leaves) do
-    if table.concat(x:shape(), ",") ~= table.concat(state.shapes[i], ",") then
-      raise(("%s: f returned shape {%s}, the state has shape {%s}%s"):format(where, table.concat(x:shape(), ", "),
-        table.concat(state.shapes[i], ", "), detail))
-    end
-    if core.is_weak(x) then -- of t alone
-      leaves[i] = x:to(state.dtype)
-    elseif x:dtype() ~= state.dtype then
-      raise(("%s: f returned %s, the state is %s%s; convert one of them with x:to(...)"):format(where, x:dtype(), state.dtype, detail))
-    end
+  local count = #leaves
+  if count == 0 then raise(("%s: f must return a tensor like y, got %s%s%s"):format(where, show(dy), detail, instead(state, dy, 0))) end
+  if count ~= #state.shapes then
+    raise(("%s: f returned %d tensors, the state has %d%s%s"):format(where, count, #state.shapes, detail, instead(state, dy, count)))
   end
+  for i, x in ipairs(leaves) do check_part(where, state, i, x, detail) end
   return flatten(leaves)
 end
 
@@ -231,8 +263,23 @@ local function live_statistics(handle)
   return setmetatable({}, {__index = function(_, key) return now()[key] end, __pairs = function() return pairs(now()) end, __snapshot = handle})
 end
 
+-- Lua's own functions refuse a tensor without a word on what to write; the error is given that word on its way out, the rest as it came.
+local lua_functions = {sin = true, cos = true, exp = true, log = true, sqrt = true, abs = true, tan = "sin(x) / cos(x)", max = "where", min = "where",
+                       floor = "where", ceil = "where", fmod = "where", pow = "x ^ y"}
+local function explain_error(_, message)
+  if type(message) ~= "string" then return end
+  local first = message:match("^[^\n]*")
+  local name = first:match("bad argument #%d+ to '([%w_]+)' %(number expected, got tide%.Tensor")
+  local known = name and lua_functions[name]
+  if not known or first:find("write tide", 1, true) then return end
+  local hint = known == true and ("tide.%s(x)"):format(name) or known == "where" and "tide.where(condition, a, b)" or known
+  error(("%s; inside a field t and y are tensors: write %s in place of math.%s, or solve with eager = true"):format(first, hint, name), 0)
+end
+local explaining = setmetatable({}, {__close = explain_error})
+
 local function solve_recorded(f, state, y0, times, o)
   local solution, handle
+  local hint <close> = explaining -- luacheck: ignore hint
   local tape <close> = core.tape_begin("field")
   local t = tape:input("float64", {}, state.dtype == "float32") -- weak: it takes the state's dtype when it meets the state, not before
   local y = tape:input(state.dtype, {y0:numel()})

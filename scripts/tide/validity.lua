@@ -299,7 +299,7 @@ end
 local crossing_spec = {
   model = {"any", required = true}, x = {"tensor"}, data = {"table"}, solver = {"table"}, points = {"integer", default = 200, check = options.at_least(1)},
   same_step = {"boolean"}, largest_dim = {"integer", default = 16, check = options.at_least(1)}, iterations = {"integer", default = 50,
-    check = options.at_least(1)},
+    check = options.between(1, 1e6)},
 }
 
 local why_meta = {__name = "crossings report", __tostring = function(r) return table.concat(r.lines, "\n") end}

@@ -196,6 +196,27 @@ tests["wrong returns name the expectation, t and the evaluation"] = function()
   works()
 end
 
+tests["usual slips are told what to write instead"] = function()
+  local function try(words, f, y0, opts) raises(words, tide.odeint, f, y0 or f64{1, 2}, {0, 1}, opts) end
+  try({"bad argument #1 to 'sin'", "write tide.sin%(x%) in place of math.sin", "eager = true"}, function(t, y) return math.sin(t) * y end)
+  try({"bad argument #1 to 'floor'", "tide.where%(condition"}, function(t, y) return math.floor(t) * y end)
+  try({"bad argument #1 to 'sin'", "write tide.sin"}, function(_, y) return {y[1], math.sin(y[2])} end)
+  try({"{1, 2}", "y0 = tide.tensor%({1, 2}%)", "plain = true"}, decay, {1, 2})
+  try({"got 3", "y0 = tide.tensor%(3%)"}, decay, 3)
+  try({"got nil", "end with return"}, function(_, y) y = y * 2 end) -- luacheck: ignore y
+  try({"2 tensors, the state has 1", "tide.stack{"}, function(_, y) return {y[2], -y[1]} end)
+  try({"got a table", "tide.stack{", "plain = true"}, function() return {1, 2} end)
+  try({"got 3", "write 3 %+ 0 %* y"}, function() return 3 end)
+  try({"shape {2, 1}", "x:reshape{2}"}, function(_, y) return y:reshape{2, 1} end)
+  try({"1 tensors, the state has 2", "keys of y0"}, function(_, y) return y.a end, {a = f64{1}, b = f64{2}})
+  try({"shape {1} for y.b", "shape {2}"}, function(_, y) return {a = y.a, b = y.a} end, {a = f64{1}, b = f64{2, 3}})
+  try({"got nil", "end with return"}, function() end, {1}, {plain = true})
+  try({"got number", "write return {value}"}, function(_, y) return -y[1] end, {1}, {plain = true})
+  -- the user's own error keeps its words, and errors of other kinds their value
+  try("^bad argument #1 to 'f' %(number expected, got tide.Tensor%)$", function() error("bad argument #1 to 'f' (number expected, got tide.Tensor)", 0) end)
+  works()
+end
+
 tests["NaN and Inf in f or y: t, h, steps and a remedy, and soon"] = function()
   local remedy = {"odeint", "NaN or Inf", "t = ", "h = ", "steps", "check the field"}
   for _, v in ipairs{0 / 0, math.huge, -math.huge} do
