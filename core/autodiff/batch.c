@@ -99,6 +99,7 @@ static int copy_batched(struct rebatch *r, const struct node *node)
 
 static int copy_shared(struct rebatch *r, const struct node *node)
 {
+    if (node->op == OP_CUSTOM) return -1; /* a solve has state of its own: threads that work on tiles must not share it */
     int few[8], *in = few;
     if (node->n_in > 8 && !(in = memory_alloc((size_t)node->n_in * sizeof *in))) return -1;
     for (int j = 0; j < node->n_in; j++) in[j] = r->copy[node->in[j]];

@@ -9,7 +9,9 @@ static enum status cannot(const struct field *f, const char *what, const char *r
 
 enum status field_prepare(struct field *f, unsigned works)
 {
-    if ((works & ~(FIELD_MASK(FIELD_EVAL) | FIELD_MASK(FIELD_EVAL_KEEP))) && !f->type->vjp) return cannot(f, "gradient", RECORD_IT);
+    const unsigned evaluations = FIELD_MASK(FIELD_EVAL) | FIELD_MASK(FIELD_EVAL_KEEP), jvp = FIELD_MASK(FIELD_JVP);
+    if ((works & ~(evaluations | jvp)) && !f->type->vjp) return cannot(f, "gradient", RECORD_IT);
+    if ((works & jvp) && !f->type->jvp) return cannot(f, "Jacobian", RECORD_IT);
     return f->type->prepare ? f->type->prepare(f, works) : STATUS_OK;
 }
 
@@ -49,6 +51,13 @@ enum status field_theta_gradient(struct field *f, const void *own, void *thetaba
 {
     if (!f->type->theta_gradient) return cannot(f, "gradient", RECORD_IT);
     return f->type->theta_gradient(f, own, thetabar);
+}
+
+enum status field_jvp(struct field *f, double t, const void *y, const void *v, void *ydot)
+{
+    if (!f->type->jvp) return cannot(f, "Jacobian", RECORD_IT);
+    f->nfe_jvp++;
+    return f->type->jvp(f, t, y, v, ydot);
 }
 
 enum status field_tangent(const struct field *f, struct field **out)

@@ -15,6 +15,7 @@ enum field_work {
     FIELD_VJP,          /* a^T df/dy and a^T df/dtheta */
     FIELD_VJP_AND_EVAL, /* and f as well */
     FIELD_VJP_KEPT,     /* the vjp with the help of a residual */
+    FIELD_JVP,          /* df/dy v */
     FIELD_WORKS
 };
 #define FIELD_MASK(work) (1u << (work))
@@ -34,6 +35,7 @@ struct field_type {
     enum status (*vjp_kept)(struct field *self, double t, const void *y, const void *a, const void *residual, void *ybar,
                             void *thetabar);
     enum status (*theta_gradient)(struct field *self, const void *own, void *thetabar);
+    enum status (*jvp)(struct field *self, double t, const void *y, const void *v, void *ydot);
     enum status (*tangent)(const struct field *self, struct field **out);
     enum status (*cut)(const struct field *self, int64_t rows, struct field **out);
     void (*cost)(const struct field *self, struct field_cost *out);
@@ -50,6 +52,7 @@ struct field {
     int64_t kept_bytes; /* of a residual, 0: there is nothing to keep; after field_prepare with FIELD_EVAL_KEEP */
     int64_t nfe;     /* evaluations of f so far */
     int64_t nfe_vjp; /* evaluations of f that came with a vjp */
+    int64_t nfe_jvp;
 };
 
 /* Make all that the field will need for these kinds of work, so that threads find it ready. Those it was ready for stay. */
@@ -67,6 +70,8 @@ enum status field_vjp_kept(struct field *f, double t, const void *y, const void 
 /* The field may have other parameters than those bound: results of what it computes from them alone. own: gradients of these, as vjp makes
  * them (n_theta numbers); thetabar: those of the float parameters bound, one after the other. */
 enum status field_theta_gradient(struct field *f, const void *own, void *thetabar);
+/* ydot = df/dy v, a column of the Jacobian where v is a unit vector. */
+enum status field_jvp(struct field *f, double t, const void *y, const void *v, void *ydot);
 
 /* The field of (y, v) -> (f, df/dy v + df/dtheta u), its parameters theta..., then u for each float theta. Its vjp with a cotangent (0, m) is
  * the second-order product d/d(y, theta) of m^T (df/dy v). */

@@ -38,7 +38,7 @@ static enum status run_tile(const struct tile_job *job, struct tile_lane *lane, 
     void **output = lane->outputs;
     *input++ = &f->time;
     *input++ = job->y + at;
-    if (f->works & FIELD_VJPS) *input++ = job->a ? job->a + at : NULL;
+    if (f->works & FIELD_DIRECTED) *input++ = job->a ? job->a + at : NULL;
     if (field_has_theta(job->work)) {
         *output++ = job->ybar + at;
         for (int i = 0; i < f->n_float; i++) *output++ = thetabar + f->theta_offset[i];
@@ -124,6 +124,12 @@ static enum status tape_field_vjp_kept(struct field *self, double t, const void 
     return run_job(&job, t);
 }
 
+static enum status tape_field_jvp(struct field *self, double t, const void *y, const void *v, void *ydot)
+{
+    struct tile_job job = {.f = (struct tape_field *)self, .work = FIELD_JVP, .y = y, .a = v, .dy = ydot};
+    return run_job(&job, t);
+}
+
 static enum status tape_field_bind(struct field *self, const void *const *parameters)
 {
     struct tape_field *f = (struct tape_field *)self;
@@ -172,7 +178,7 @@ enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64
     static const struct field_type type = {.name = "a recorded function", .prepare = tape_field_prepare, .bind = tape_field_bind,
                                            .eval = tape_field_eval, .eval_keep = tape_field_eval_keep, .vjp = tape_field_vjp,
                                            .vjp_kept = tape_field_vjp_kept, .theta_gradient = tape_field_theta_gradient,
-                                           .tangent = tape_field_tangent, .cut = tape_field_cut, .cost = tape_field_cost,
+                                           .jvp = tape_field_jvp, .tangent = tape_field_tangent, .cut = tape_field_cut, .cost = tape_field_cost,
                                            .explain = tape_field_explain, .free = tape_field_free};
     TRY(tape_status(tape));
     TRY(check_parameters(tape));

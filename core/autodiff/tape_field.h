@@ -13,7 +13,9 @@ struct tile_size {
     int64_t rows;
     struct tape *tape;
     int dy;
-    struct staged *own; /* inputs t, y, the cotangent if there is to be a vjp, what is fixed; outputs dy, ybar, one per float parameter */
+    /* Inputs t, y, a direction if there are to be derivatives (the vjp's cotangent or the jvp's tangent), what is fixed; outputs dy, for a vjp
+     * ybar and one per float parameter, for a jvp ydot. */
+    struct staged *own;
     struct tape *kept_tape; /* inputs t, y, the cotangent, what is kept, what is fixed; outputs ybar, one per float parameter */
     int *kept_outputs;
     int n_kept, *kept;    /* nodes of own's body that are kept */
@@ -54,6 +56,7 @@ struct tape_field {
 
 #define FIELD_CHUNKS 16 /* partial sums of gradients, and what threads take of them */
 #define FIELD_VJPS (FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP_KEPT))
+#define FIELD_DIRECTED (FIELD_VJPS | FIELD_MASK(FIELD_JVP)) /* works that take a direction */
 
 static inline int field_has_theta(enum field_work work) { return (FIELD_VJPS & FIELD_MASK(work)) != 0; }
 

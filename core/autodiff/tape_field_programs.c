@@ -14,25 +14,38 @@
 
 /* ---- the field in two stages ---- */
 
-/* The tape with its vjp: inputs the tape's, then the cotangent; outputs dy, ybar, one per float parameter. */
-static enum status make_vjp(const struct tape_field *f, const struct tile_size *size, struct tape **out, int *outputs)
+/* How many outputs `own` has: dy, then those of the vjp, then that of the jvp. */
+static int count_outputs(const struct tape_field *f, unsigned works)
 {
-    int n_wrt = 0, *inputs = memory_alloc((size_t)(2 * f->n_inputs + 1) * sizeof *inputs);
-    if (!inputs) return memory_status();
-    int *wrt = inputs + f->n_inputs;
-    struct tape *t = NULL;
-    enum status status = tape_new(&t, NULL);
-    for (int i = 0; i < f->n_inputs && status == STATUS_OK; i++) {
+    return 1 + (works & FIELD_VJPS ? 1 + f->n_float : 0) + (works & FIELD_MASK(FIELD_JVP) ? 1 : 0);
+}
+
+/* The tape with its derivatives in a direction, which is its last input; outputs as in `own`. */
+static enum status emit_derivatives(const struct tape_field *f, const struct tile_size *size, unsigned works, struct tape *t,
+                                    int *inputs, int *outputs)
+{
+    int n_wrt = 0, *wrt = inputs + f->n_inputs;
+    for (int i = 0; i < f->n_inputs; i++) {
         const struct array *spec = tape_spec(size->tape, size->tape->inputs[i]);
         inputs[i] = tape_input(t, spec->dtype, spec->rank, spec->shape);
         if (i >= 1 && dtype_is_float(spec->dtype)) wrt[n_wrt++] = inputs[i];
     }
-    if (status == STATUS_OK) {
-        const struct array *y = tape_spec(size->tape, size->tape->inputs[1]);
-        int a = tape_input(t, y->dtype, 1, y->shape);
-        status = tape_inline_outputs(t, size->tape, inputs, &size->dy, 1, outputs);
-        if (status == STATUS_OK) status = tape_vjp(t, outputs, &a, 1, wrt, n_wrt, outputs + 1);
-    }
+    const struct array *y = tape_spec(size->tape, size->tape->inputs[1]);
+    int direction = tape_input(t, y->dtype, 1, y->shape);
+    TRY(tape_inline_outputs(t, size->tape, inputs, &size->dy, 1, outputs));
+    if (works & FIELD_VJPS) TRY(tape_vjp(t, outputs, &direction, 1, wrt, n_wrt, outputs + 1));
+    if (works & FIELD_MASK(FIELD_JVP))
+        TRY(tape_jvp(t, outputs, 1, inputs + 1, &direction, 1, outputs + count_outputs(f, works) - 1));
+    return STATUS_OK;
+}
+
+static enum status make_derivatives(const struct tape_field *f, const struct tile_size *size, unsigned works, struct tape **out, int *outputs)
+{
+    int *inputs = memory_alloc((size_t)(2 * f->n_inputs + 1) * sizeof *inputs);
+    if (!inputs) return memory_status();
+    struct tape *t = NULL;
+    enum status status = tape_new(&t, NULL);
+    if (status == STATUS_OK) status = emit_derivatives(f, size, works, t, inputs, outputs);
     memory_free(inputs);
     if (status == STATUS_OK) *out = t;
     else tape_release(t);
@@ -42,11 +55,11 @@ static enum status make_vjp(const struct tape_field *f, const struct tile_size *
 static enum status make_own(struct tape_field *f, struct tile_size *size, unsigned works)
 {
     struct tape *tape = NULL;
-    int n_outputs = works & FIELD_VJPS ? 2 + f->n_float : 1, *outputs = memory_alloc((size_t)n_outputs * sizeof *outputs);
+    int n_outputs = count_outputs(f, works), *outputs = memory_alloc((size_t)n_outputs * sizeof *outputs);
     char *varies = memory_alloc((size_t)f->n_inputs + 1);
     enum status status = outputs && varies ? STATUS_OK : memory_status();
     if (status == STATUS_OK && n_outputs > 1) {
-        status = make_vjp(f, size, &tape, outputs);
+        status = make_derivatives(f, size, works, &tape, outputs);
     } else if (status == STATUS_OK) {
         tape = tape_retain(size->tape);
         outputs[0] = size->dy;
@@ -104,7 +117,7 @@ static void kept_inputs(struct tile_size *size, struct rewrite *r, int n_varying
 }
 
 /* The body with the kept nodes as inputs; what only they needed is dead there. */
-static enum status copy_with_kept(struct tile_size *size, const char *mark, int n_varying)
+static enum status copy_with_kept(struct tile_size *size, const char *mark, int n_varying, int n_bars)
 {
     struct rewrite r;
     const struct staged *own = size->own;
@@ -114,7 +127,7 @@ static enum status copy_with_kept(struct tile_size *size, const char *mark, int 
     kept_inputs(size, &r, n_varying);
     for (int i = 0; i < own->body->n; i++)
         if (r.copy[i] < 0 && rewrite_copy(&r, i) < 0) break;
-    for (int i = 1; i < own->n_outputs; i++) size->kept_outputs[i - 1] = r.copy[own->outputs[i]];
+    for (int i = 0; i < n_bars; i++) size->kept_outputs[i] = r.copy[own->outputs[1 + i]];
     enum status status = tape_status(r.to);
     rewrite_end(&r);
     size->kept_tape = r.to;
@@ -127,12 +140,12 @@ static enum status make_kept(const struct tape_field *f, struct tile_size *size)
     int n = body->n, n_varying = body->n_inputs - size->own->n_fixed;
     char *marks = memory_zalloc(3, (size_t)n);
     if (!marks) return memory_status();
-    size->n_kept = choose_kept(body, body->inputs[2], size->own->outputs + 1, size->own->n_outputs - 1, marks, marks + n, marks + 2 * n);
+    size->n_kept = choose_kept(body, body->inputs[2], size->own->outputs + 1, 1 + f->n_float, marks, marks + n, marks + 2 * n);
     size->kept = memory_alloc((size_t)(size->n_kept + 1) * sizeof *size->kept);
     size->kept_offset = memory_alloc((size_t)(size->n_kept + 1) * sizeof *size->kept_offset);
     size->kept_outputs = memory_alloc((size_t)(1 + f->n_float) * sizeof *size->kept_outputs);
     enum status status = size->kept && size->kept_offset && size->kept_outputs ? STATUS_OK : memory_status();
-    if (status == STATUS_OK && size->n_kept > 0) status = copy_with_kept(size, marks, n_varying);
+    if (status == STATUS_OK && size->n_kept > 0) status = copy_with_kept(size, marks, n_varying, 1 + f->n_float);
     memory_free(marks);
     return status;
 }
@@ -144,6 +157,7 @@ static enum status make_program(struct program **out, const struct tape_field *f
     const struct staged *own = size->own;
     if (work == FIELD_EVAL) return program_new(out, own->body, own->outputs, 1);
     if (work == FIELD_VJP) return program_new(out, own->body, own->outputs + 1, 1 + f->n_float);
+    if (work == FIELD_JVP) return program_new(out, own->body, own->outputs + own->n_outputs - 1, 1);
     if (work == FIELD_VJP_KEPT) return program_new(out, size->kept_tape, size->kept_outputs, 1 + f->n_float);
     int n = work == FIELD_EVAL_KEEP ? 1 + size->n_kept : 2 + f->n_float, *outputs = memory_alloc((size_t)n * sizeof *outputs);
     if (!outputs) return memory_status();

@@ -268,7 +268,8 @@ static enum status by_field(struct tape *t, int dy, const double *y, const doubl
     char residual[8192];
     parameters(t, address);
     enum status status = field_from_tape(&f, t, dy, BATCH);
-    if (status == STATUS_OK) status = field_prepare(f, FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_EVAL_KEEP));
+    unsigned works = FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_EVAL_KEEP) | FIELD_MASK(FIELD_JVP);
+    if (status == STATUS_OK) status = field_prepare(f, works);
     if (status == STATUS_OK) status = field_bind(f, address);
     if (status == STATUS_OK) status = field_eval(f, 0.7, y, out);
     if (status == STATUS_OK) status = field_vjp(f, 0.7, y, a, out, out + n, own);

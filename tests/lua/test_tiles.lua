@@ -2,6 +2,7 @@
 -- threads, and fields whose samples depend on each other stay whole.
 
 local tide = require "tide"
+local check = require "check"
 local nn = tide.nn
 
 local tests = {}
@@ -108,6 +109,16 @@ tests["parameters that look like a batch are shared"] = function()
   local y = big
   for _ = 1, 2 do y = y + f(0, y) * 0.5 end
   close(got, y, 1e-12, "left product")
+end
+
+-- A solve is one object with a state of its own: threads that work on tiles used to meet in it.
+tests["a solve inside, of nothing that is batched, keeps the batch whole"] = function()
+  local start = tide.full({4}, 0.5, {dtype = "float64"})
+  local function f(_, y)
+    return -y * tide.odeint(function(_, z) return -z end, start, {0, 1}, {rtol = 1e-9, atol = 1e-9}):slice(1, 2, 2):sum()
+  end
+  local ys = tide.odeint(f, tide.ones({40000, 8}, {dtype = "float64"}), {0, 1}, {method = "rk4", steps = 20})
+  check.near(ys[2]:mean():item(), math.exp(-2 * math.exp(-1)), 1e-7)
 end
 
 tests["an error in a tile arrives with its message"] = function()
