@@ -34,15 +34,23 @@ end
 
 -- Pixels that the labels of an axis need beyond the six characters that there is always room for.
 local function extra_label(axes, axis, range)
-  if axes[axis .. "ticks"] or axes[axis .. "log"] or not range or range[1] > range[2] then return 0 end
-  return CHARACTER * (panel.label_width(range[1], range[2]) - 6)
+  local ticks, longest = axes[axis .. "ticks"], 6
+  if type(ticks) == "table" then
+    for _, tick in ipairs(ticks) do
+      local text = type(tick) == "table" and tostring(tick[2]) or ""
+      longest = math.max(longest, 1.15 * (utf8.len(text) or #text)) -- wider than digits
+    end
+  elseif ticks ~= false and not axes[axis .. "log"] and range and range[1] < range[2] then
+    longest = panel.label_width(range[1], range[2])
+  end
+  return CHARACTER * (longest - 6)
 end
 
 -- Space around the plot box of one panel. `width` is a first guess of the box's width, for the legend.
 local function surroundings(built, entries, width)
   local axes = built.axes
   local s = {left = EDGE, right = EDGE, top = EDGE, bottom = EDGE, rows = 0}
-  if axes.xticks ~= false then s.right = s.right + 4 + extra_label(axes, "x", built.range.x) / 2 end -- half of the last label
+  if axes.xticks ~= false then s.right = s.right + 4 + (type(axes.xticks) == "table" and 0 or extra_label(axes, "x", built.range.x) / 2) end -- half of the last label
   if axes.yticks ~= false then s.left = s.left + 38 + extra_label(axes, "y", built.range.y or built.extent.y) end
   if axes.ylabel then s.left = s.left + 22 end
   if axes.xticks ~= false then s.bottom = s.bottom + 16 end
