@@ -58,7 +58,9 @@ static void set_loader(lua_State *L)
 {
     push_folders(L);
     const char *path = lua_pushfstring(L, "%s/tide/loader.lua", lua_tostring(L, -2));
-    if (luaL_loadfilex(L, path, "t") != LUA_OK) lua_error(L);
+    if (luaL_loadfilex(L, path, "t") != LUA_OK)
+        luaL_error(L, "%s\nthe program belongs beside the folder scripts/ of Tide, or into PREFIX/bin of an installation; a link to it may lie anywhere",
+                   lua_tostring(L, -1));
     lua_insert(L, -4); /* below the folders and the path */
     lua_pop(L, 1);
     lua_call(L, 2, 0);

@@ -50,7 +50,9 @@ end
 local function surroundings(built, entries, width)
   local axes = built.axes
   local s = {left = EDGE, right = EDGE, top = EDGE, bottom = EDGE, rows = 0}
-  if axes.xticks ~= false then s.right = s.right + 4 + (type(axes.xticks) == "table" and 0 or extra_label(axes, "x", built.range.x) / 2) end -- half of the last label
+  if axes.xticks ~= false then
+    s.right = s.right + 4 + (type(axes.xticks) == "table" and 0 or extra_label(axes, "x", built.range.x) / 2) -- half of the last label
+  end
   if axes.yticks ~= false then s.left = s.left + 38 + extra_label(axes, "y", built.range.y or built.extent.y) end
   if axes.ylabel then s.left = s.left + 22 end
   if axes.xticks ~= false then s.bottom = s.bottom + 16 end
