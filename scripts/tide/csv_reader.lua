@@ -91,11 +91,14 @@ local function counts_up(fields, first)
   return #fields >= first
 end
 
+-- A complex number of Python, Julia or MATLAB: no number to us, but no name either.
+local function is_complex(field) return field:find("^%(?[+-]?%d[%d.eE+-]*[ij]%)?$") ~= nil end
+
 -- Which fields are bare numbers; how many are, how many are words, whether all the numbers are whole.
 function Reader:survey(fields, quoted)
   local is_number, numbers, words, whole = {}, 0, 0, true
   for i, field in ipairs(fields) do
-    if not quoted[i] and self:number(field) then
+    if not quoted[i] and (self:number(field) or is_complex(field)) then
       is_number[i], numbers = true, numbers + 1
       whole = whole and field:find("^%d+$") ~= nil
     elseif quoted[i] and field ~= "" or not csv_text.is_missing(field) then
@@ -192,8 +195,10 @@ function Reader:settle(i, kind)
   self.waiting[i], self.kinds[i] = nil, kind
 end
 
-function Reader:read_missing(i, text)
+-- Of nothing but quoted missing values no column of numbers is made; beside numbers they are missing, as pandas writes them.
+function Reader:read_missing(i, text, quoted)
   local kind = self.kinds[i]
+  if quoted then self.quoted_empty[i] = true end
   if not kind then
     self.waiting[i] = self.waiting[i] or {}
     self.waiting[i][self.rows] = text
@@ -205,8 +210,8 @@ function Reader:read_row(fields, quoted, line)
   if #fields ~= #self.names then self:fail(line, ("%d fields where the header names %d"):format(#fields, #self.names)) end
   self.rows = self.rows + 1
   for i, text in ipairs(fields) do
-    if not quoted[i] and csv_text.is_missing(text) then
-      self:read_missing(i, text)
+    if text == "" or not quoted[i] and csv_text.is_missing(text) then
+      self:read_missing(i, text, quoted[i])
     else
       local value, kind = text, "string"
       if not quoted[i] then value, kind = self:value(text, line) end
@@ -224,7 +229,7 @@ function M.parse(text, where, opts)
   if text:find("^\255\254") or text:find("^\254\255") then error(where .. ": the text is UTF-16; save it as UTF-8", 0) end
   text = text:gsub("^\239\187\191", "") -- spreadsheets like to write a byte order mark
   local self = setmetatable({text = text, where = where, opts = opts, decimal = opts.decimal, columns = {}, comments = {}, rows = 0, kinds = {},
-    waiting = {}}, Reader)
+    waiting = {}, quoted_empty = {}}, Reader)
   local from, line = self:skip(1, 1)
   if not from then self:fail(1, #self.comments > 0 and "no header: the file holds comments only" or "the file is empty") end
   self.separator = opts.separator or csv_text.separator(text, from, opts.decimal)
@@ -234,7 +239,7 @@ function M.parse(text, where, opts)
     self:read_row(fields, quoted, line)
     from, line = self:skip(after, next_line)
   end
-  for i = 1, #self.names do if self.waiting[i] then self:settle(i, "number") end end
+  for i = 1, #self.names do if self.waiting[i] then self:settle(i, self.quoted_empty[i] and "string" or "number") end end
   return {path = where, names = self.names, columns = self.columns, comments = self.comments, rows = self.rows}
 end
 

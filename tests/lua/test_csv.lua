@@ -95,6 +95,9 @@ end)
 local nan = 0 / 0
 local foreign = {
   ["pandas"] = {"t,loss,name\n0,0.5,a\n1,,b\n2,0.25,\"c, d\"\n", t = {0, 1, 2}, loss = {0.5, nan, 0.25}, name = {"a", "b", "c, d"}},
+  ["pandas, missing values in quotes"] = {'x\n1.5\n""\n2.5\n', x = {1.5, nan, 2.5}},
+  ["nothing but empty texts"] = {'x,y\n"",1\n"",2\n', x = {"", ""}, y = {1, 2}},
+  ["savetxt, complex"] = {" (1.0e+00+2.0e+00j)\n", column1 = {"(1.0e+00+2.0e+00j)"}},
   ["pandas, index"] = {",a,b\n0,1.5,x\n1,2.5,y\n", column1 = {0, 1}, a = {1.5, 2.5}, b = {"x", "y"}},
   ["pandas, index and no names"] = {",0,1\n0,1.5,2\n", column1 = {0}, ["0"] = {1.5}, ["1"] = {2}},
   ["pandas, no names, said so"] = {"0,1\n1.5,2\n", {header = true}, ["0"] = {1.5}, ["1"] = {2}},
