@@ -12,6 +12,7 @@
 -- series: plot.line{{y = a, name = "a"}, {y = b, name = "b"}, xlabel = "step"}. plot.panels{fig, fig, columns = 2} puts figures
 -- together.
 
+local core = require "tide.core"
 local files = require "tide.files"
 local gnuplot = require "tide.plot.gnuplot"
 local options = require "tide.options"
@@ -24,6 +25,10 @@ local stats = require "tide.plot.stats"
 local style = require "tide.plot.style"
 
 local plot = {}
+
+-- Errors name the user's line, also where only this part of Tide was loaded.
+local here = debug.getinfo(1, "S").source:match("^@(.*)plot%.lua$")
+if here then core.library_root(here) end
 
 plot.median_band, plot.mean_band, plot.bin = stats.median_band, stats.mean_band, stats.bin
 plot.runs, plot.looks, plot.band_caption = runs.split, runs.looks, runs.caption
@@ -52,12 +57,12 @@ Figure.__index = Figure
 function Figure.__newindex(_, key)
   local hint = panel.axes_spec[key] and (": write fig:axes{%s = ...}"):format(key)
     or figure_spec[key] and (": give %s when the figure is made"):format(key) or "; it is changed by :add, :axes and :raw"
-  error(('plot: a figure has no field "%s"%s'):format(tostring(key), hint), 2)
+  core.raise(('plot: a figure has no field "%s"%s'):format(tostring(key), hint))
 end
 
 local function check_self(self, method)
   if getmetatable(self) ~= Figure then
-    error(("plot: write fig:%s(...) with a colon; it was called on %s"):format(method, options.show(self)), 3)
+    core.raise(("plot: write fig:%s(...) with a colon; it was called on %s"):format(method, options.show(self)))
   end
 end
 
@@ -73,9 +78,9 @@ local function is_data(v)
   return type(v) == "table" and getmetatable(v) ~= Figure and (type(v[1]) == "number" or type(v[1]) == "userdata" or type(v.totable) == "function")
 end
 
-local function kind_of(kind, level)
+local function kind_of(kind)
   if not series.kinds[kind] then
-    error("plot: " .. options.unknown("kind of series", kind, options.sorted_keys(series.kinds)), level + 1)
+    core.raise("plot: " .. options.unknown("kind of series", kind, options.sorted_keys(series.kinds)))
   end
   return series.kinds[kind]
 end
@@ -108,53 +113,57 @@ local function all_keys(spec)
   return options.sorted_keys(keys)
 end
 
-local function check_call(where, kind, given, others, level)
+local function check_call(where, kind, given, others)
   local data = is_data(given) or others > 0
   if type(given) == "table" then
     for _, item in ipairs(given) do data = data or is_data(item) or type(item) == "table" and kind ~= "image" and type(item[1]) == "table" end
   end
-  if data and kind then error(("%s takes one table of options: write %s%s"):format(where, where, usage[kind]), level + 1) end
+  if data and kind then core.raise(("%s takes one table of options: write %s%s"):format(where, where, usage[kind])) end
 end
 
-local function new_figure(where, kind, given, level, others)
-  level = level + 1
-  check_call(where, kind, given, others, level)
-  if type(given) ~= "table" then error(("%s: expected a table of options, got %s"):format(where, options.show(given)), level) end
+local function new_figure(where, kind, given, others)
+  check_call(where, kind, given, others)
+  if type(given) ~= "table" then core.raise(("%s: expected a table of options, got %s"):format(where, options.show(given))) end
   local spec = kind and series.kinds[kind].spec or {}
   local figure, axes, rest = sort_keys(given, spec)
   for key in pairs(rest) do
-    if not spec[key] then error(("%s: %s"):format(where, options.unknown("option", key, all_keys(spec))), level) end
+    if not spec[key] then core.raise(("%s: %s"):format(where, options.unknown("option", key, all_keys(spec)))) end
   end
-  local panels = {{axes = options.check(where, axes, panel.axes_spec, level), series = {}, raw = {}}}
-  local self = setmetatable({kind = kind, columns = 1, options = options.check(where, figure, figure_spec, level), panels = panels}, Figure)
+  local panels = {{axes = options.check(where, axes, panel.axes_spec), series = {}, raw = {}}}
+  local self = setmetatable({kind = kind, columns = 1, options = options.check(where, figure, figure_spec), panels = panels}, Figure)
   -- What stands beside a list of series (a colour, say) is the default of each.
   if given[1] ~= nil and kind then
     for _, item in ipairs(given) do
       if type(item) ~= "table" then
-        error(("%s: each item of the list must be a table of options, got %s"):format(where, options.show(item)), level)
+        core.raise(("%s: each item of the list must be a table of options, got %s"):format(where, options.show(item)))
       end
       local merged = {}
       for key, value in pairs(rest) do merged[key] = value end
       for key, value in pairs(item) do merged[key] = value end
-      self:add_at(level, kind, merged)
+      self:add_at(kind, merged)
     end
   elseif next(rest) ~= nil then
-    self:add_at(level, kind, rest)
+    self:add_at(kind, rest)
   end
   return self
 end
 
-function Figure:one_panel(level)
-  if #self.panels > 1 then error("plot: this figure has several panels; add to one of them before plot.panels", level + 1) end
+function Figure:one_panel()
+  if #self.panels > 1 then core.raise("plot: this figure has several panels; add to one of them before plot.panels") end
   return self.panels[1]
 end
 
-function Figure:add_at(level, kind, given)
-  level = level + 1
-  local target = self:one_panel(level)
-  local spec = kind_of(kind, level).spec
-  check_call(("fig:add(\"%s\", ...)"):format(kind), kind, given, 0, level)
-  local checked = options.check("plot." .. kind, given, spec, level)
+function Figure:add_at(kind, given)
+  local target = self:one_panel()
+  local spec = kind_of(kind).spec
+  check_call(("fig:add(\"%s\", ...)"):format(kind), kind, given, 0)
+  for key in pairs(type(given) == "table" and given or {}) do
+    if not spec[key] and (panel.axes_spec[key] or figure_spec[key]) then
+      core.raise(("plot.%s: %s is no option of a series: write it beside the list of series%s"):format(kind, key,
+        panel.axes_spec[key] and (", or fig:axes{%s = ...}"):format(key) or ""))
+    end
+  end
+  local checked = options.check("plot." .. kind, given, spec)
   table.insert(target.series, {kind = kind, options = checked})
   return self
 end
@@ -163,15 +172,15 @@ end
 function Figure:add(kind, given)
   check_self(self, "add")
   if type(kind) == "table" then kind, given = self.kind, kind end
-  if type(kind) ~= "string" then error("plot: say which kind of series to add, as in fig:add(\"line\", {...})", 2) end
-  return self:add_at(2, kind, given)
+  if type(kind) ~= "string" then core.raise("plot: say which kind of series to add, as in fig:add(\"line\", {...})") end
+  return self:add_at(kind, given)
 end
 
 --- Change axes after the fact: fig:axes{xlabel = "epoch"}.
 function Figure:axes(given)
   check_self(self, "axes")
-  local target = self:one_panel(2)
-  options.check("plot axes", given, panel.axes_spec, 2)
+  local target = self:one_panel()
+  options.check("plot axes", given, panel.axes_spec)
   for key, value in pairs(given) do target.axes[key] = value end
   return self
 end
@@ -179,13 +188,14 @@ end
 --- A line of gnuplot, placed just before the plot command; in a figure of panels give it to the panel.
 function Figure:raw(line)
   check_self(self, "raw")
-  if type(line) ~= "string" then error("plot: raw takes a line of gnuplot, got " .. options.show(line), 2) end
-  table.insert(self:one_panel(2).raw, line)
+  if type(line) ~= "string" then core.raise("plot: raw takes a line of gnuplot, got " .. options.show(line)) end
+  table.insert(self:one_panel().raw, line)
   return self
 end
 
-local function raise(level, ok, ...)
-  if not ok then error(..., level + 1) end
+-- What a pcall returned, or its error with the user's line in front.
+local function checked(ok, ...)
+  if not ok then core.raise((...)) end
   return ...
 end
 
@@ -193,20 +203,20 @@ end
 function Figure:render(name, extension)
   check_self(self, "render")
   if extension ~= nil and not script.can_write(extension) then
-    error("plot: " .. options.unknown("extension", extension, script.extensions), 2)
+    core.raise("plot: " .. options.unknown("extension", extension, script.extensions))
   end
-  return raise(2, pcall(script.render, self, name or "figure", extension or "png"))
+  return checked(pcall(script.render, self, name or "figure", extension or "png"))
 end
 
 --- What a reader of the picture must know, as the picture says it: points that are missing because they are not finite, empty series.
 function Figure:notes()
   check_self(self, "notes")
-  local _, _, notes = raise(2, pcall(script.render, self, "figure", "png"))
+  local _, _, notes = checked(pcall(script.render, self, "figure", "png"))
   return notes
 end
 
-local function must(level, ok, message)
-  if not ok then error("plot: " .. message, level + 1) end
+local function must(ok, message)
+  if not ok then core.raise("plot: " .. message) end
 end
 
 local function report(where, notes)
@@ -218,24 +228,24 @@ end
 -- picture stays, and script and data show what went wrong. Returns the path.
 function Figure:save(path, ...)
   check_self(self, "save")
-  if type(path) ~= "string" then error("plot: save needs a file name, got " .. options.show(path), 2) end
-  if select("#", ...) > 0 then error("plot: save takes a file name alone; width, height and scale are given when the figure is made", 2) end
+  if type(path) ~= "string" then core.raise("plot: save needs a file name, got " .. options.show(path)) end
+  if select("#", ...) > 0 then core.raise("plot: save takes a file name alone; width, height and scale are given when the figure is made") end
   local folder, last = files.split(path)
   if path:find("\0", 1, true) or last == "" or last == "." or last == ".." then
-    error("plot: save needs the name of a file, got " .. options.show(path), 2)
+    core.raise("plot: save needs the name of a file, got " .. options.show(path))
   end
   local name, extension = files.stem(path)
   if extension == "" then
     extension, last = "png", last .. ".png"
   elseif not script.can_write(extension) then
-    error("plot: " .. options.unknown("extension", extension, script.extensions), 2)
+    core.raise("plot: " .. options.unknown("extension", extension, script.extensions))
   end
-  local text, data, notes = raise(2, pcall(script.render, self, name, extension))
-  must(2, files.make_folder(folder))
-  must(2, files.write(files.join(folder, name .. ".dat"), data))
-  must(2, files.write(files.join(folder, name .. ".gp"), text))
+  local text, data, notes = checked(pcall(script.render, self, name, extension))
+  must(files.make_folder(folder))
+  must(files.write(files.join(folder, name .. ".dat"), data))
+  must(files.write(files.join(folder, name .. ".gp"), text))
   if extension ~= "svg" then gnuplot.warn_fonts(script.font) end -- an svg brings no fonts
-  must(2, gnuplot.run(folder, name .. ".gp", last))
+  must(gnuplot.run(folder, name .. ".gp", last))
   report(style.one_line(files.join(folder, last)), notes)
   return files.join(folder, last)
 end
@@ -243,14 +253,14 @@ end
 --- The figure as text of width x height characters, with its notes below.
 function Figure:text(opts)
   check_self(self, "text")
-  return raise(2, pcall(show.text, self, options.check("plot text", opts, show.text_spec, 2)))
+  return checked(pcall(show.text, self, options.check("plot text", opts, show.text_spec)))
 end
 
 --- Show the figure: in the terminal where that can draw (kitty, sixel), in a window of gnuplot where there is a display, as text otherwise,
 -- and say which.
 function Figure:show(opts)
   check_self(self, "show")
-  raise(2, pcall(show.show, self, options.check("plot show", opts, show.spec, 2)))
+  checked(pcall(show.show, self, options.check("plot show", opts, show.spec)))
 end
 
 --- What the prompt does with a figure that is the value of a line.
@@ -268,30 +278,30 @@ end
 
 --- plot.line{...}, plot.scatter{...}, plot.band{...}, plot.image{...}, plot.field{...}, plot.trajectories{...}.
 for kind in pairs(series.kinds) do
-  plot[kind] = function(given, ...) return new_figure("plot." .. kind, kind, given, 2, select("#", ...)) end
+  plot[kind] = function(given, ...) return new_figure("plot." .. kind, kind, given, select("#", ...)) end
 end
 
 --- Axes without series yet.
-function plot.figure(given) return new_figure("plot.figure", nil, given or {}, 2, 0) end
+function plot.figure(given) return new_figure("plot.figure", nil, given or {}, 0) end
 
 --- One figure of several: plot.panels{figure, figure, ..., columns = 2, legend = "each" | "shared" | "none", title =, width =}.
 function plot.panels(given)
-  if type(given) ~= "table" or #given == 0 then error("plot.panels: expected a list of figures", 2) end
+  if type(given) ~= "table" or #given == 0 then core.raise("plot.panels: expected a list of figures") end
   local rest, panels = {}, {}
   for key, value in pairs(given) do if math.type(key) ~= "integer" then rest[key] = value end end
-  local checked = options.check("plot.panels", rest, panels_spec, 2)
+  local o = options.check("plot.panels", rest, panels_spec)
   for i, figure in ipairs(given) do
-    if getmetatable(figure) ~= Figure then error(("plot.panels: item %d is %s, no figure"):format(i, options.show(figure)), 2) end
+    if getmetatable(figure) ~= Figure then core.raise(("plot.panels: item %d is %s, no figure"):format(i, options.show(figure))) end
     for _, p in ipairs(figure.panels) do table.insert(panels, p) end
   end
   local n = #panels
-  local columns = math.min(n, checked.columns or (n <= 3 and n or math.ceil(math.sqrt(n))))
-  return setmetatable({panels = panels, options = checked, columns = columns}, Figure)
+  local columns = math.min(n, o.columns or (n <= 3 and n or math.ceil(math.sqrt(n))))
+  return setmetatable({panels = panels, options = o, columns = columns}, Figure)
 end
 
 --- Sorted option names of a kind: its own, then those of axes and figure.
 function plot.options(kind)
-  return options.sorted_keys(kind_of(kind, 2).spec), options.sorted_keys(panel.axes_spec), options.sorted_keys(figure_spec)
+  return options.sorted_keys(kind_of(kind).spec), options.sorted_keys(panel.axes_spec), options.sorted_keys(figure_spec)
 end
 
 --- Colours and palettes by name, as style.gp lists them.
@@ -303,7 +313,7 @@ function plot.check_fonts() return gnuplot.check_fonts(script.font) end
 
 setmetatable(plot, {__index = function(_, name)
   if type(name) ~= "string" or name:find("^_") then return nil end
-  error("tide.plot: " .. options.unknown("function", name, options.sorted_keys(plot)), 2)
+  core.raise("tide.plot: " .. options.unknown("function", name, options.sorted_keys(plot)))
 end})
 
 return plot

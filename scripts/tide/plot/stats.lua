@@ -1,5 +1,6 @@
 --- Summaries of several runs of one experiment, for bands.
 
+local core = require "tide.core"
 local options = require "tide.options"
 
 local stats = {}
@@ -25,14 +26,14 @@ end
 -- x -> finite numbers of all runs there, and how many were left out. A run that stopped early simply has no value at later x.
 local function gather(where, runs)
   local at, xs, missing, total = {}, {}, 0, 0
-  if type(runs) ~= "table" or #runs == 0 then error(where .. ": expected a list of one or more runs", 3) end
+  if type(runs) ~= "table" or #runs == 0 then core.raise(where .. ": expected a list of one or more runs") end
   for r, run in ipairs(runs) do
     if type(run) ~= "table" and type(run) ~= "userdata" then
-      error(("%s: run %d must be {x =, y =} or a list of numbers, got %s"):format(where, r, options.show(run)), 3)
+      core.raise(("%s: run %d must be {x =, y =} or a list of numbers, got %s"):format(where, r, options.show(run)))
     end
     local y = stats.list(type(run) == "table" and run.y or run)
     local x = type(run) == "table" and run.x and stats.list(run.x)
-    if x and #x ~= #y then error(("%s: run %d: x has %d values, y has %d"):format(where, r, #x, #y), 3) end
+    if x and #x ~= #y then core.raise(("%s: run %d: x has %d values, y has %d"):format(where, r, #x, #y)) end
     missing, total = missing + (type(run) == "table" and rawget(run, "missing") or 0), total + (type(run) == "table" and rawget(run, "total") or #y)
     for i, value in ipairs(y) do
       local key = x and x[i] or i
