@@ -70,7 +70,7 @@ BIND_OBJ  := $(BIND_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
 CORE_LIBS := -lpng -lz -ldl -lm -lpthread
 
-.PHONY: all test test-c test-lua test-programs asan tsan fuzz fuzz-readers bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
+.PHONY: all test test-c test-lua test-programs asan tsan fuzz fuzz-readers fuzz-programs bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
 .SECONDARY:
 
 all: $(MODULE) $(PROGRAM) $(LIBRARY) ## build the engine and the launcher (the default)
@@ -153,7 +153,13 @@ fuzz-readers: ## mutated files through every reader under sanitizers, FUZZ times
 	TIDE_FUZZ=$(or $(FUZZ),100) build/asan/tests/test_io_png mutations
 	ASAN_OPTIONS=allocator_may_return_null=1 TIDE_FUZZ=$(or $(FUZZ),100) build/asan/bin/tide tests/lua/run.lua -v -k=mutated tests/lua/test_io.lua tests/lua/test_csv.lua
 
-fuzz: fuzz-readers ## everything that takes random input, for long
+# PROGRAMS random programs and as many solves, SEED is the first seed.
+PROGRAMS ?= 20000
+SEED     ?= 1
+fuzz-programs: all ## random programs and solves, PROGRAMS (default 20000) of each from SEED on
+	TIDE_PROGRAMS=$(PROGRAMS) TIDE_PROGRAMS_SEED=$(SEED) ./tide tests/lua/run.lua -v $(wildcard tests/lua/test_random_*.lua)
+
+fuzz: fuzz-readers fuzz-programs ## everything that takes random input, for long
 
 # Of the Lua tests those where threads share work: Lua's errors are longjmps, which ThreadSanitizer's record of the stack does not follow, so
 # tests that raise thousands of them exhaust it.

@@ -74,8 +74,9 @@ static void find_live(struct builder *b, const int *outputs, int n_outputs)
 {
     for (int i = 0; i < n_outputs; i++) b->live[b->canonical[outputs[i]]] = 1;
     for (int i = b->tape->n - 1; i >= 0; i--) {
-        if (!b->live[i]) continue;
         const struct node *node = &b->tape->nodes[i];
+        b->live[i] |= (op_table[node->op].flags & OP_FRESH) != 0; /* a draw moves the generator, whether or not it is read */
+        if (!b->live[i]) continue;
         for (int j = 0; j < node->n_in; j++) b->live[b->canonical[node->in[j]]] = 1;
     }
 }

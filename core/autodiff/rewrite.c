@@ -54,6 +54,7 @@ enum status tape_inline_outputs(struct tape *dst, const struct tape *src, const 
 void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, char *live)
 {
     for (int i = 0; i < n_outputs; i++) live[outputs[i]] = 1;
+    for (int i = 0; i < t->n; i++) live[i] |= (op_table[t->nodes[i].op].flags & OP_FRESH) != 0; /* a draw moves the generator, read or not */
     for (int i = t->n - 1; i >= 0; i--)
         for (int j = 0; live[i] && j < t->nodes[i].n_in; j++) live[t->nodes[i].in[j]] = 1;
     for (int i = 0; i < t->n_inputs; i++) live[t->inputs[i]] = 1; /* their order is the interface */

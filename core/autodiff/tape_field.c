@@ -160,19 +160,6 @@ static void tape_field_free(struct field *self)
     memory_free(f);
 }
 
-/* Float parameters must have the state's dtype. */
-static enum status check_parameters(const struct tape *tape)
-{
-    enum dtype dtype = tape_spec(tape, tape->inputs[1])->dtype;
-    for (int i = 2; i < tape->n_inputs; i++) {
-        const struct array *spec = tape_spec(tape, tape->inputs[i]);
-        if (dtype_is_float(spec->dtype) && spec->dtype != dtype)
-            return status_set(STATUS_DTYPE, "the state is %s but a parameter of the field is %s; convert one of them with x:to(...)",
-                              dtype_name(dtype), dtype_name(spec->dtype));
-    }
-    return STATUS_OK;
-}
-
 enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64_t batch)
 {
     static const struct field_type type = {.name = "a recorded function", .prepare = tape_field_prepare, .bind = tape_field_bind,
@@ -181,7 +168,6 @@ enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64
                                            .jvp = tape_field_jvp, .tangent = tape_field_tangent, .cut = tape_field_cut, .cost = tape_field_cost,
                                            .explain = tape_field_explain, .free = tape_field_free};
     TRY(tape_status(tape));
-    TRY(check_parameters(tape));
     const struct array *y = tape_spec(tape, tape->inputs[1]);
     struct tape_field *f = memory_zalloc(1, sizeof *f);
     if (!f) return memory_status();

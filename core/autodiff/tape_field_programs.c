@@ -20,7 +20,8 @@ static int count_outputs(const struct tape_field *f, unsigned works)
     return 1 + (works & FIELD_VJPS ? 1 + f->n_float : 0) + (works & FIELD_MASK(FIELD_JVP) ? 1 : 0);
 }
 
-/* The tape with its derivatives in a direction, which is its last input; outputs as in `own`. */
+/* The tape with its derivatives in a direction, which is its last input; outputs as in `own`. Gradients have the
+ * state's dtype, whatever that of the parameter. */
 static enum status emit_derivatives(const struct tape_field *f, const struct tile_size *size, unsigned works, struct tape *t,
                                     int *inputs, int *outputs)
 {
@@ -34,9 +35,10 @@ static enum status emit_derivatives(const struct tape_field *f, const struct til
     int direction = tape_input(t, y->dtype, 1, y->shape);
     TRY(tape_inline_outputs(t, size->tape, inputs, &size->dy, 1, outputs));
     if (works & FIELD_VJPS) TRY(tape_vjp(t, outputs, &direction, 1, wrt, n_wrt, outputs + 1));
+    for (int i = 1; works & FIELD_VJPS && i <= n_wrt; i++) outputs[i] = emit_cast(t, outputs[i], f->base.dtype);
     if (works & FIELD_MASK(FIELD_JVP))
         TRY(tape_jvp(t, outputs, 1, inputs + 1, &direction, 1, outputs + count_outputs(f, works) - 1));
-    return STATUS_OK;
+    return tape_status(t);
 }
 
 static enum status make_derivatives(const struct tape_field *f, const struct tile_size *size, unsigned works, struct tape **out, int *outputs)
@@ -229,9 +231,11 @@ static enum status make_theta_vjp(struct tape_field *f)
     status = tape_inline_outputs(t, setup, inputs, wanted, n_y, y);
     for (int i = 0; i < n_y && status == STATUS_OK; i++) {
         struct array spec = *tape_spec(setup, wanted[i]);
-        ybar[i] = tape_input(t, spec.dtype, spec.rank, spec.shape);
+        ybar[i] = emit_cast(t, tape_input(t, f->base.dtype, spec.rank, spec.shape), spec.dtype);
     }
     if (status == STATUS_OK) status = tape_vjp(t, y, ybar, n_y, wrt, n_wrt, gradients);
+    for (int i = 0; i < n_wrt && status == STATUS_OK; i++) gradients[i] = emit_cast(t, gradients[i], f->base.dtype);
+    if (status == STATUS_OK) status = tape_status(t);
     if (status == STATUS_OK) status = program_new(&f->theta_vjp, t, gradients, n_wrt);
     tape_release(t);
     memory_free(nodes);

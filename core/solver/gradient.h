@@ -23,9 +23,9 @@
 enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o, const struct solve_record *r, const void *ybar,
                             int64_t n_times, void *y0bar, void *thetabar, struct solve_stats *stats);
 
-/* The memory that gradient_direct will need; it asks itself, but a thread may want to find it ready. segment: states between two that a
- * record keeps, no more than there are steps. */
-enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o, int64_t segment);
+/* The memory that gradient_direct will need; it asks itself, but a thread may want to find it ready. steps: of the solve, or
+ * fewer. */
+enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o, int64_t steps);
 
 /* record NULL: y is reconstructed, and `forward` is not used; else `forward` is overwritten. The error norm is that of the solve, taken of y and
  * of its cotangent each by itself; the gradient of the parameters is a part of its own. */

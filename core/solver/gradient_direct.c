@@ -253,11 +253,12 @@ static enum status all_steps_back(struct backward *b, const char *ybar, int64_t 
 
 static size_t padded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
-enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o, int64_t segment)
+enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o, int64_t steps)
 {
     size_t state = padded((size_t)f->n * dtype_size(f->dtype)), theta = padded((size_t)f->n_theta * dtype_size(f->dtype));
     TRY(solver_reserve(s, f->n, f->dtype, o->method.stages));
-    size_t fixed = state * (size_t)(o->method.stages + 4) + theta, states = segment > 1 ? (size_t)segment : 0;
+    size_t fixed = state * (size_t)(o->method.stages + 4) + theta, states = 0; /* of a segment that is replayed */
+    if (o->gradient == GRADIENT_CHECKPOINT && o->checkpoint_steps > 1) states = (size_t)(o->checkpoint_steps < steps ? o->checkpoint_steps : steps);
     if (state > 0 && states > (SIZE_MAX - fixed) / state) return status_set(STATUS_MEMORY, "out of memory: %zu states of %zu bytes", states, state);
     return solver_backward(s, fixed + states * state) ? STATUS_OK : memory_status();
 }
@@ -270,7 +271,7 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
     int stages = o->method.stages;
     int64_t before = f->nfe + f->nfe_vjp;
     memset(thetabar, 0, (size_t)f->n_theta * dtype_size(f->dtype));
-    TRY(gradient_direct_reserve(s, f, o, r->every < r->n ? r->every : r->n));
+    TRY(gradient_direct_reserve(s, f, o, r->n));
     b.pitch = solver_pitch(s);
     b.block = s->backward;
     b.lambda = b.block;

@@ -117,6 +117,12 @@ static enum status solve_prepare(struct custom *self, struct call *c)
     return STATUS_OK;
 }
 
+/* The part of a flat node (in the state's dtype) that belongs to a parameter of the given shape and dtype. */
+static int part_of(struct tape *t, int flat, int64_t at, const struct array *spec)
+{
+    return emit_cast(t, emit_reshape(t, emit_slice_flat(t, flat, at, array_numel(spec)), spec->rank, spec->shape), spec->dtype);
+}
+
 /* Slices of the flat gradient node: y0bar, then each float parameter, in its shape. */
 static void unpack(struct vjp *v, int flat, int first_input)
 {
@@ -125,9 +131,8 @@ static void unpack(struct vjp *v, int flat, int first_input)
         if (i == first_input + 1) continue; /* times */
         struct array spec = *tape_spec(v->tape, v->in[i]);
         if (!dtype_is_float(spec.dtype)) continue;
-        int64_t n = array_numel(&spec);
-        if (v->need[i]) v->xbar[i] = emit_reshape(v->tape, emit_slice_flat(v->tape, flat, at, n), spec.rank, spec.shape);
-        at += n;
+        if (v->need[i]) v->xbar[i] = part_of(v->tape, flat, at, &spec);
+        at += array_numel(&spec);
     }
 }
 
@@ -289,9 +294,8 @@ static void vjp_vjp(struct custom *self, struct vjp *v)
     for (int i = 0; i < n_theta; i++) {
         struct array spec = *tape_spec(t, v->in[4 + i]);
         if (!dtype_is_float(spec.dtype)) continue;
-        int64_t length = array_numel(&spec);
-        inputs[n_inputs++] = emit_reshape(t, emit_slice_flat(t, v->ybar, at, length), spec.rank, spec.shape);
-        at += length;
+        inputs[n_inputs++] = part_of(t, v->ybar, at, &spec);
+        at += array_numel(&spec);
     }
     int pairs = odeint_emit(t, tangent, inputs[0], inputs[1], inputs + 2, n_inputs - 2);
     if (v->need[1]) v->xbar[1] = half_of_pairs(t, pairs, times, n, 1);
@@ -302,9 +306,8 @@ static void vjp_vjp(struct custom *self, struct vjp *v)
     for (int i = 0; i < n_theta; i++) {
         struct array spec = *tape_spec(t, v->in[4 + i]);
         if (!dtype_is_float(spec.dtype)) continue;
-        int64_t length = array_numel(&spec);
-        if (v->need[4 + i]) v->xbar[4 + i] = emit_reshape(t, emit_slice_flat(t, flat, at, length), spec.rank, spec.shape);
-        at += length;
+        if (v->need[4 + i]) v->xbar[4 + i] = part_of(t, flat, at, &spec);
+        at += array_numel(&spec);
     }
 done:
     memory_free(inputs);

@@ -49,8 +49,6 @@ static enum status cut_fields(struct tiled *t, const struct field *f, struct lan
 /* Fields and solvers of both sizes for every lane, ready to run: workers make no programs and need no memory. */
 static enum status make_lanes(struct tiled *t, const struct field *f, const struct solve_options *o, unsigned works, int *refused)
 {
-    int64_t segment = o->gradient == GRADIENT_CHECKPOINT && o->steps > 0 ? o->checkpoint_steps : 1;
-    if (segment > o->steps && o->steps > 0) segment = o->steps;
     if (!(t->lanes = memory_zalloc((size_t)t->n_lanes, sizeof *t->lanes))) return memory_status();
     for (int64_t i = 0; i < t->n_lanes; i++) {
         struct lane *lane = &t->lanes[i];
@@ -60,7 +58,7 @@ static enum status make_lanes(struct tiled *t, const struct field *f, const stru
             if (!lane->field[k]) continue;
             TRY(field_prepare(lane->field[k], works));
             TRY(solver_reserve(&lane->solver[k], lane->field[k]->n, t->dtype, o->method.stages));
-            if (works & FIELD_MASK(FIELD_VJP)) TRY(gradient_direct_reserve(&lane->solver[k], lane->field[k], o, segment));
+            if (works & FIELD_MASK(FIELD_VJP)) TRY(gradient_direct_reserve(&lane->solver[k], lane->field[k], o, o->steps));
         }
         /* the rules that simplify a field may make other parameters of one sample than of several */
         *refused = lane->field[1] && !field_same_parameters(lane->field[0], lane->field[1]);

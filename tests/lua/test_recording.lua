@@ -214,6 +214,51 @@ tests["a model with noise resumes with the same bits"] = function()
   end)
 end
 
+tests["a draw that nothing reads is made all the same"] = function()
+  local function second() tide.randn{2} return tide.randn{2} end
+  tide.seed(5)
+  local want = second()
+  tide.seed(5)
+  same(tide.compile(second)(), want)
+end
+
+-- ---- dtypes ----
+
+tests["a field reads parameters of any dtype"] = function()
+  local function promoted(p)
+    return tide.tree.map(p, function(x) return x:dtype() == "float32" and x:to("float64") or x end)
+  end
+  for _, gradient in ipairs{"direct", "adjoint", "checkpoint", "interpolated"} do
+    for _, dtype in ipairs{"float32", "float64"} do
+      local other = dtype == "float32" and "float64" or "float32"
+      local function loss(p)
+        local dtype_here = p.y0:dtype()
+        local function field(t, y) return ((p.w:exp():sum() * p.k * t):sin() * y * p.n):to(dtype_here) + (p.w * p.w):to(dtype_here) end
+        return tide.odeint(field, p.y0, {0, 1}, {method = "rk4", steps = 4, gradient = gradient})[2]:square():sum()
+      end
+      local function second(p)
+        local g = tide.grad(loss)(p)
+        return g.w:square():sum():to("float64") + g.k:square():sum()
+      end
+      local p = {w = tide.randn({3}, {dtype = other, seed = 1}), k = tide.tensor({1.25}, {dtype = other}), n = tide.tensor({2}, {dtype = "int64"}),
+                 y0 = tide.randn({2, 3}, {dtype = dtype, seed = 2})}
+      for _, fn in ipairs{loss, second} do
+        local value, g = tide.value_and_grad(fn)(p)
+        local again, h = tide.compile(tide.value_and_grad(fn))(p)
+        local wide, exact = tide.value_and_grad(fn)(promoted(p))
+        same(again, value)
+        assert(math.abs(value:item() / wide:item() - 1) < 1e-5)
+        for _, key in ipairs{"w", "k", "y0"} do
+          same(h[key], g[key])
+          assert(g[key]:dtype() == p[key]:dtype())
+          local size = exact[key]:abs():max():item()
+          same(g[key]:to("float64"), exact[key], 2e-5 * size)
+        end
+      end
+    end
+  end
+end
+
 -- ---- time ----
 
 tests["time is float64 until it meets the state"] = function()
