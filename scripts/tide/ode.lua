@@ -242,7 +242,10 @@ local function check_derivative(where, state, dy, detail)
   if count ~= #state.shapes then
     raise(("%s: f returned %d tensors, the state has %d%s%s"):format(where, count, #state.shapes, detail, instead(state, dy, count)))
   end
-  for i, x in ipairs(leaves) do check_part(where, state, i, x, detail) end
+  for i, x in ipairs(leaves) do
+    if core.is_weak(x) then leaves[i] = x:to(state.dtype) end -- of t alone
+    check_part(where, state, i, leaves[i], detail)
+  end
   return flatten(leaves)
 end
 
