@@ -101,6 +101,9 @@ void number_apply(lua_State *L, enum op_id op, int first, int n);
 void binding_check(lua_State *L, enum status status);
 int binding_error(lua_State *L, const char *format, ...);
 
+/* on_solve_failure(fn): until the result is closed, fn(message) makes the message of a solve that gives up. */
+int on_solve_failure(lua_State *L);
+
 /* The number for a message: NaN without its sign, which printf would show as "-nan". */
 double unsigned_nan(double v);
 

@@ -68,7 +68,7 @@ static int matmul_precision(lua_State *L) /* () -> level; (level) sets it: 0 hig
 }
 
 static const luaL_Reg functions[] = {{"threads", threads},       {"library_root", library_root}, {"raise", raise},
-                                     {"build_info", build_info}, {"blas", blas}, {"matmul_precision", matmul_precision},
+                                     {"build_info", build_info}, {"blas", blas}, {"matmul_precision", matmul_precision}, {"on_solve_failure", on_solve_failure},
                                      {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_tide_core(lua_State *L);

@@ -118,6 +118,8 @@ static void fill_nested(lua_State *L, const struct array *a, int axis, int64_t *
             *(int64_t *)array_at(a, (*at)++) = lua_tointeger(L, -1);
             return;
         }
+        if (value_test(L, -1))
+            binding_error(L, "tensor: element %d is a tensor, not a number; join tensors with tide.stack{...}", (int)*at + 1);
         if (lua_type(L, -1) != LUA_TNUMBER && !lua_isboolean(L, -1))
             binding_error(L, "tensor: element %d must be a number, got a %s", (int)*at + 1, luaL_typename(L, -1));
         double value = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tonumber(L, -1);

@@ -283,6 +283,9 @@ static int tensor_newindex(lua_State *L)
     int whole = 0;
     if (lua_type(L, 2) == LUA_TNUMBER) lua_tointegerx(L, 2, &whole);
     if (!whole) return binding_error(L, "only elements x[i] of a tensor can be assigned; the key was a %s", luaL_typename(L, 2));
+    if (recording_get(L))
+        return binding_error(L, "x[i] = v: a tensor cannot be changed while a function is being recorded (inside tide.grad, tide.compile, tide.odeint, ...); "
+                                "build the result from its parts with tide.stack, tide.cat or tide.where, or fill the tensor outside");
     struct array a = tensor_check(L, 1)->array, part = a;
     int64_t i = element_index(L, &a);
     part.rank--;
@@ -311,6 +314,8 @@ static int tensor_newindex(lua_State *L)
 /* copy_(x, y): the numbers of y into x's memory, shapes and dtypes equal. Used by optimisers' load_state and by readers. */
 static int tensor_copy_into(lua_State *L)
 {
+    if (recording_get(L))
+        return binding_error(L, "copy_: a tensor cannot be changed while a function is being recorded (inside tide.grad, tide.compile, tide.odeint, ...)");
     struct array x = tensor_check(L, 1)->array, y = tensor_check(L, 2)->array;
     char to[SHAPE_TEXT], from[SHAPE_TEXT];
     if (!array_same_shape(&x, &y) || x.dtype != y.dtype)

@@ -249,7 +249,23 @@ local function central_difference(value, x, i, h)
   return (above - below) / (2 * h)
 end
 
---- gradcheck(fn, p) -> ok, worst relative error against float64 central differences. fn may return any float tensor (it is summed with fixed
+-- What the worst entry of a failed check is: its place, both numbers.
+local report_meta = {__name = "gradcheck report", __tostring = function(r)
+  local at = #r.index > 0 and ("[%s]"):format(table.concat(r.index, "][")) or ""
+  return ("%s%s: gradient %.9g, central difference %.9g"):format(r.name == "" and "the tensor" or r.name, at, r.gradient, r.difference)
+end}
+
+local function report_of(name, x, i, gradient, difference)
+  local index, rest, shape = {}, i - 1, x:shape()
+  for axis = #shape, 1, -1 do
+    index[axis] = rest % shape[axis] + 1
+    rest = rest // shape[axis]
+  end
+  return setmetatable({name = name, index = index, gradient = gradient, difference = difference}, report_meta)
+end
+
+--- gradcheck(fn, p) -> ok, worst relative error against float64 central differences, and, when not ok, a report {name = place of the parameter,
+-- index = {row, ...}, gradient =, difference =} that prints itself. fn may return any float tensor (it is summed with fixed
 -- random weights). p is copied to float64. Options: tolerance (1e-6), step (1e-6).
 function M.gradcheck(fn, p, opts)
   local o = options.check("tide.gradcheck", opts, {tolerance = {"number", default = 1e-6, check = options.positive},
@@ -272,16 +288,19 @@ function M.gradcheck(fn, p, opts)
     return compiled(q):item()
   end
   local gradient = tree.tensors(M.grad(loss)(q), true)
-  local worst = 0
+  local worst, report, names = 0, nil, tree._names(q)
   for j, x in ipairs(tree.tensors(q, true)) do
     local flat, g = x:reshape{-1}, gradient[j]:reshape{-1}
     for i = 1, flat:numel() do
       local numeric = central_difference(value, flat, i, o.step)
       local err = math.abs(g[i] - numeric) / math.max(1, math.abs(numeric))
-      if worst == worst and not (err <= worst) then worst = err end -- NaN stays
+      if worst == worst and not (err <= worst) then -- NaN stays
+        worst, report = err, report_of(names[j], x, i, g[i], numeric)
+      end
     end
   end
-  return worst <= o.tolerance, worst
+  if worst <= o.tolerance then return true, worst end
+  return false, worst, report
 end
 
 return M

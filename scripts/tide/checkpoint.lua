@@ -137,7 +137,8 @@ end
 function M.write(path, s)
   local contents = {
     version = core.tensor_from(VERSION, "int64"), model = tensors_only(s.model), optimizer = s.optimizer:state(),
-    adaption = s.adaption and s.adaption:state(), settings = M.text(M.words(s.settings)), config = M.text(s.config), run = M.pack(s.run),
+    adaption = s.adaption and s.adaption:state(), settings = M.text(M.words(s.settings)),
+    optimizer_options = M.text(s.optimizer_options), config = M.text(s.config), run = M.pack(s.run),
     history = M.columns(s.history), generator = core.tensor_from({core.rng_state()}, "int64"),
   }
   contents.checksum = core.tensor_from(core.checksum(contents), "int64")
@@ -158,10 +159,12 @@ end
 -- another training is an error, raised before any weight changes.
 function M.read(where, path, s)
   if not files.exists(path) then return nil end
-  local saved = core.load(path)
   local function refuse(why)
     raise(("%s: the checkpoint \"%s\" %s; remove it to start anew, or give another name"):format(where, path, why))
   end
+  local ok, saved = pcall(core.load, path)
+  if not ok and tostring(saved):find("cannot read", 1, true) then refuse("cannot be read (" .. tostring(saved):gsub("^.-load: ", "") .. ")") end
+  if not ok then error(saved, 0) end
   if tree.is_tensor(saved) or not scalar(saved.version) then refuse("was not written by tide.train") end
   if scalar(saved.version) ~= VERSION then refuse(("has the format %s, this program reads %d"):format(scalar(saved.version), VERSION)) end
   if not is_whole_file(saved) then refuse("is damaged: its checksum is not that of its contents") end
@@ -170,6 +173,7 @@ function M.read(where, path, s)
     refuse("was not written by tide.train")
   end
   local difference = M.difference(M.untext(saved.settings), M.words(s.settings)) or M.difference(M.untext(saved.config), s.config or "")
+    or saved.optimizer_options and M.difference(M.untext(saved.optimizer_options), s.optimizer_options)
   if difference then refuse("belongs to another training: " .. difference) end
   if (saved.adaption ~= nil) ~= (s.adaption ~= nil) then
     refuse(("belongs to a training %s an adaption, this one is %s"):format(saved.adaption and "with" or "without", s.adaption and "with" or "without"))

@@ -8,16 +8,12 @@ local options = require "tide.options"
 local ode = require "tide.ode"
 local tensor = require "tide.tensor"
 local tree = require "tide.tree"
+local class = require "tide.model_class"
 
 local M = {}
 local raise = core.raise
 
 -- ---- helpers ----
-
-local function class(name, call, methods)
-  local meta = {__name = name, __call = call, __index = methods}
-  return function(fields) return setmetatable(fields, meta) end
-end
 
 local function size_check(where, name, v)
   if type(v) ~= "number" or not math.tointeger(v) or v < 1 then
@@ -103,10 +99,13 @@ local function activation(where, name)
   raise(("%s: %s"):format(where, options.unknown("activation", name, activations)))
 end
 
-local function activate(x, name) return name == "identity" and x or x[name](x) end
+local function activate(x, name)
+  if name == "identity" then return x end
+  return x[activation("nn", name)](x)
+end
 
 M.activation = (function()
-  local make = class("nn.activation", function(self, x) return activate(tree._check_tensor(x, "nn.activation"), self.act) end)
+  local make = class("nn.activation", "act", function(self, x) return activate(tree._check_tensor(x, "nn.activation"), self.act) end)
   return function(name) return make{act = activation("nn.activation", name)} end
 end)()
 
@@ -169,7 +168,7 @@ local function check_features(where, x, axis, wanted)
   end
 end
 
-local make_linear = class("nn.linear", function(self, x)
+local make_linear = class("nn.linear", "weight bias", function(self, x)
   if not tree.is_tensor(self.weight) then
     raise("nn.linear: the layer's weight must be a tensor of shape n_out, n_in, got " .. options.show(self.weight))
   end
@@ -193,8 +192,8 @@ local conv_spec = {
 }
 for name, rule in pairs(layer_spec) do conv_spec[name] = rule end
 
-local make_conv1d = class("nn.conv1d", function(self, x) return convolution.conv1d(x, self.weight, self.bias, self.conv) end)
-local make_conv2d = class("nn.conv2d", function(self, x) return convolution.conv2d(x, self.weight, self.bias, self.conv) end)
+local make_conv1d = class("nn.conv1d", "weight bias conv", function(self, x) return convolution.conv1d(x, self.weight, self.bias, self.conv) end)
+local make_conv2d = class("nn.conv2d", "weight bias conv", function(self, x) return convolution.conv2d(x, self.weight, self.bias, self.conv) end)
 
 local function conv_layer(where, make, c_in, c_out, k, opts, axes)
   local o = options.check(where, opts, conv_spec, 3)
@@ -216,14 +215,14 @@ end
 function M.conv1d(c_in, c_out, k, opts) return conv_layer("nn.conv1d", make_conv1d, c_in, c_out, k, opts, 1) end
 function M.conv2d(c_in, c_out, k, opts) return conv_layer("nn.conv2d", make_conv2d, c_in, c_out, k, opts, 2) end
 
-local make_flatten = class("nn.flatten", function(_, x)
+local make_flatten = class("nn.flatten", "", function(_, x)
   return tree._check_tensor(x, "nn.flatten"):rank() == 1 and x:reshape{#x, 1} or x:flatten(2)
 end)
 --- N,... to N,features.
 function M.flatten() return make_flatten{} end
 
 -- Zeros beside the features (N,d) or channels (N,C,...) of x, after them.
-local make_augment = class("nn.augment", function(self, x)
+local make_augment = class("nn.augment", "p", function(self, x)
   tree._check_tensor(x, "nn.augment")
   if self.p == 0 then return x end
   local shape = x:shape()
@@ -237,7 +236,7 @@ function M.augment(p)
   return make_augment{p = math.tointeger(p)}
 end
 
-local make_chain = class("nn.chain", function(self, x, opts)
+local make_chain = class("nn.chain", "", function(self, x, opts)
   for _, layer in ipairs(self) do x = layer(x, opts) end
   return x
 end)
@@ -275,7 +274,7 @@ local function field_arguments(where, self, a, b)
   return nil, a
 end
 
-local make_mlp = class("nn.mlp", function(self, a, b)
+local make_mlp = class("nn.mlp", "layers act time", function(self, a, b)
   local t, y = field_arguments("nn.mlp", self, a, b)
   local x = self.time and with_time(t, y, y:rank()) or y
   for i, layer in ipairs(self.layers) do
@@ -304,7 +303,7 @@ function M.mlp(opts)
   return make_mlp{layers = layers, act = activation("nn.mlp", o.act), time = o.time}
 end
 
-local make_conv_field = class("nn.conv_field", function(self, a, b)
+local make_conv_field = class("nn.conv_field", "layers act time", function(self, a, b)
   local t, x = field_arguments("nn.conv_field", self, a, b)
   for i, layer in ipairs(self.layers) do
     x = layer(self.time and with_time(t, x, 2) or x)
@@ -353,14 +352,23 @@ local function solver_of(opts)
   return opts.solver
 end
 
+local watcher
+
+--- For the library: call seen(block) before each solve of a block, until the result is closed.
+function M._watch(seen)
+  watcher = seen
+  return setmetatable({}, {__close = function() watcher = nil end})
+end
+
 local function solve(self, x, times, over)
+  if watcher then watcher(self) end
   local o = merged(self.solver, over)
   local rest = {}
   for k, v in pairs(o) do if k ~= "t" then rest[k] = v end end
   return ode.odeint(self.field, x, times or o.t or {0, 1}, rest)
 end
 
-local make_odeblock = class("nn.odeblock", function(self, x, opts)
+local make_odeblock = class("nn.odeblock", "field solver", function(self, x, opts)
   local ys, stats = solve(self, x, nil, solver_of(opts))
   return tree.map(ys, function(y) return y[-1] end), stats
 end, {
@@ -400,7 +408,7 @@ function odenet_methods.features(self, x, opts) return (self.block(start_of(self
 --- States of the ODE block at the given times, {n_times, N, ...}.
 function odenet_methods.trajectory(self, x, times, opts) return self.block:trajectory(start_of(self, x), times, opts) end
 
-local make_odenet = class("nn.odenet", function(self, x, opts)
+local make_odenet = class("nn.odenet", "input augment block flatten out", function(self, x, opts)
   local h = self.block(start_of(self, x), opts)
   if self.flatten then h = h:flatten(2) end
   return self.out and self.out(h) or h
@@ -463,7 +471,7 @@ local function resnet_features(self, x)
   return x
 end
 
-local make_resnet = class("nn.resnet", function(self, x) return self.out(resnet_features(self, x)) end, {features = resnet_features})
+local make_resnet = class("nn.resnet", "input blocks act out", function(self, x) return self.out(resnet_features(self, x)) end, {features = resnet_features})
 
 local resnet_spec = {
   dim = {"integer", required = true, check = count}, hidden = {"integer", default = 32, check = count},

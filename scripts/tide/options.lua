@@ -33,6 +33,15 @@ end
 --- The whole number that v is, or nil; unlike math.tointeger it takes no strings.
 function options.integer(v) return type(v) == "number" and math.tointeger(v) or nil end
 
+--- The one of `names` that `name` surely is a slip for: an edit or two away, and no extension such as out2 or out_b.
+function options.slip(name, names)
+  if type(name) ~= "string" then return nil end
+  for _, known in ipairs(names) do
+    local extended = name:sub(1, #known) == known and name:find("^[%d_]", #known + 1)
+    if not extended and distance(name:lower(), known) <= (#known > 4 and 2 or 1) then return known end
+  end
+end
+
 -- Is `short` what people write for `long`: its initials (lr, learning_rate) or its beginning (eps, epsilon)?
 local function abbreviates(short, long)
   return #short > 1 and short == long:gsub("(%a)%a*_?", "%1") or #short > 2 and long:sub(1, #short) == short

@@ -8,6 +8,7 @@ local optim = require "tide.optim"
 local options = require "tide.options"
 local progress = require "tide.progress"
 local tensor = require "tide.tensor"
+local faults = require "tide.train_faults"
 local tree = require "tide.tree"
 
 local M = {}
@@ -32,12 +33,23 @@ local function counter(y)
   return nil
 end
 
-local function check_data(where, data)
+local function is_callable(v)
+  local meta = getmetatable(v)
+  return type(v) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+local function check_data(where, data, loss)
   if type(data) ~= "table" or not tree.is_tensor(data.x) or not tree.is_tensor(data.y) then
-    raise(where .. ": data must be a table {x = tensor, y = tensor}, as the generators of tide.data return")
+    local lack = type(data) == "table" and tree.is_tensor(data.x) and ("; data.y is %s"):format(options.show(data.y)) or ""
+    raise(where .. ": data must be a table {x = tensor, y = tensor}, as the generators of tide.data return" .. lack)
+  end
+  for _, name in ipairs{"x", "y"} do
+    if data[name]:rank() == 0 then raise(("%s: data.%s is a scalar; samples lie along the first axis"):format(where, name)) end
   end
   if #data.x ~= #data.y then raise(("%s: data.x has %d samples, data.y %d"):format(where, #data.x, #data.y)) end
   if #data.x == 0 then raise(where .. ": the data set is empty") end
+  local fault = loss == "cross_entropy" and faults.of_labels(data.y)
+  if fault then raise(("%s: %s"):format(where, fault)) end
   return data
 end
 
@@ -47,8 +59,9 @@ local evaluate_spec = {
 
 --- evaluate(model, data, {batch=, loss=, solver=}) -> {loss=, accuracy=, nfe=}: means over all samples; nfe per batch.
 function M.evaluate(model, data, opts)
+  if not is_callable(model) then raise("tide.evaluate: model must be called as model(x), got " .. options.show(model)) end
   local o = options.check("tide.evaluate", opts, evaluate_spec)
-  check_data("tide.evaluate", data)
+  check_data("tide.evaluate", data, o.loss)
   local loss, count = find_loss("tide.evaluate", o.loss), counter(data.y)
   local call = o.solver and {solver = o.solver} or nil
   local forward = autodiff.compile(function(m, x, y)
@@ -77,17 +90,48 @@ local train_spec = {
   checkpoint = {"string"}, checkpoint_every = {"number", default = 60, check = options.not_negative}, checkpoint_config = {"string"},
 }
 
-local function check_arguments(opts)
-  if type(opts) ~= "table" then raise("tide.train: expected a table of options, got " .. options.show(opts)) end
-  local o = options.check("tide.train", opts, train_spec, 3)
-  check_data("tide.train", o.data)
-  if (o.epochs == nil) == (o.iterations == nil) then raise("tide.train: give epochs or iterations, one of them") end
+local CALL = "tide.train{model = model, data = data, optimizer = \"adam\", epochs = 10}"
+
+-- An optimiser of this library holds the tensors that it changes: they must be those of the model.
+local function check_optimizer(o)
   if type(o.optimizer) == "string" then
     if not optim[o.optimizer] then raise("tide.train: " .. options.unknown("optimizer", o.optimizer, options.sorted_keys(optim))) end
     o.optimizer = optim[o.optimizer](o.model)
   elseif type(o.optimizer) ~= "table" or not o.optimizer.step then
     raise("tide.train: optimizer must be one of tide.optim or its name, got " .. options.show(o.optimizer))
   end
+  local own = rawget(o.optimizer, "parameters")
+  if type(own) ~= "table" then return end
+  local names = tree._names(o.model)
+  for i, x in ipairs(core.tree_structure(o.model)) do
+    if not rawequal(x, own[i]) then
+      raise(("tide.train: the optimizer was made for another model: it does not hold %s; make it by tide.optim.%s(model, ...) when the model is complete")
+        :format(faults.in_model(names[i]), o.optimizer.kind))
+    end
+    if #own > #names then raise(("tide.train: the optimizer holds %d tensors, the model has %d; make it for this model"):format(#own, #names)) end
+  end
+end
+
+-- The options of an optimiser as one word each; a schedule is only known to be one.
+local function plain_options(optimizer)
+  local out = {}
+  for name, v in pairs(rawget(optimizer, "values") or {}) do
+    out[name] = type(v) == "table" and table.concat(v, ",") or type(v) == "function" and "function" or v
+  end
+  return out
+end
+
+local function check_arguments(opts, ...)
+  if type(opts) ~= "table" or select("#", ...) > 0 or is_callable(opts) then
+    raise(("tide.train: expected a table of options, got %s; write %s"):format(select("#", ...) > 0 and select("#", ...) + 1 .. " arguments"
+      or is_callable(opts) and "a model" or options.show(opts), CALL))
+  end
+  local o = options.check("tide.train", opts, train_spec, 3)
+  if not is_callable(o.model) then raise("tide.train: model must be called as model(x), got " .. options.show(o.model)) end
+  check_data("tide.train", o.data, o.loss)
+  if (o.epochs == nil) == (o.iterations == nil) then raise("tide.train: give epochs or iterations, one of them") end
+  check_optimizer(o)
+  o.started_with = checkpoint.words(plain_options(o.optimizer))
   if o.adaption and not (o.adaption.solver and o.adaption.observe) then
     raise("tide.train: adaption must have the methods solver and observe, as those of tide.step_adaption.new have; got another table")
   end
@@ -95,6 +139,9 @@ local function check_arguments(opts)
     if o[name] and not (o[name].state and o[name].load_state) then
       raise(("tide.train: with checkpoint, %s must have the methods state and load_state; got a table without them"):format(name))
     end
+  end
+  if o.checkpoint and not (o.checkpoint:find("%.npz$") or o.checkpoint:find("%.safetensors$")) then
+    raise("tide.train: checkpoint must be the name of a .npz or .safetensors file, got " .. options.show(o.checkpoint))
   end
   if not o.checkpoint and o.checkpoint_config then raise("tide.train: checkpoint_config needs checkpoint, the name of a file") end
   if o.adaption and o.solver then raise("tide.train: give solver or adaption, not both; the adaption chooses the solver's options") end
@@ -187,6 +234,7 @@ end
 -- What a checkpoint holds and must agree in. run: where the training stands, with the sums since the last record.
 local function contents(o, history, run)
   return {model = o.model, optimizer = o.optimizer, adaption = o.adaption, config = o.checkpoint_config, history = history, run = run, total = o.total,
+          optimizer_options = o.started_with,
           settings = {samples = #o.data.x, batch = o.batch, seed = o.seed, shuffle = o.shuffle, drop_last = o.drop_last, optimizer = o.optimizer.kind,
                       loss = type(o.loss) == "string" and o.loss or "function"}}
 end
@@ -208,38 +256,55 @@ local function save(o, history, i, sums, start, stopped)
   checkpoint.write(o.checkpoint, contents(o, history, run))
 end
 
+-- One step: statistics, loss, gradients and predictions of a batch. s describes it to whoever says what went wrong.
+local function take_step(step, s)
+  local failures <close> = core.on_solve_failure(function(message) return faults.of_solve(s, message) end) -- luacheck: ignore failures
+  local stats, value, grads, prediction = ode.counted(step, s.model, s.x, s.y)
+  local number = value:item()
+  if not options.finite(number) then raise(faults.of_loss(s, number, prediction)) end
+  return stats, number, grads, prediction
+end
+
+-- Update the weights; an optimiser of the user's own has step alone.
+local function update(s, grads, loss)
+  if not s.optimizer._try then return s.optimizer:step(grads) end
+  local fault = s.optimizer:_try(grads)
+  if fault then raise(("tide.train: %s, loss %.4g: %s"):format(faults.at(s), loss, fault)) end
+end
+
 --- train{model=, data=, optimizer=, loss=, batch=, epochs= | iterations=, seed=, ...} -> history: a list of records {iteration, epoch, loss,
 -- accuracy, nfe_forward, nfe_backward, seconds}, means over the batches since the record before; history.loss etc. are the columns.
 -- adaption:solver() gives the solver options of the next step, adaption:observe(iteration, model, x, y, prediction, nfe) sees each batch
--- before the parameters change (see tide.step_adaption). callback(record, model) runs at each record and may return false to stop; numbers that it adds to the
--- record stay in the history. A NaN loss or a failed solve is an error that names the iteration; the records so far are in the table given as
--- `history`. checkpoint names a file that is written every so many seconds and at the end; a training that finds it goes on from there, with the same bits.
-function M.train(opts)
-  local o = check_arguments(opts)
+-- before the parameters change (see tide.step_adaption). callback(record, model, optimizer) runs at each record and may return false to stop; numbers
+-- that it adds to the record stay in the history. A loss, gradient, weight or moment that is not finite and a failed solve are errors that name the
+-- iteration, with weights and checkpoint as before it; the records so far are in the table given as `history`. checkpoint names a file that is
+-- written at the start, every so many seconds and at the end; a training that finds it goes on from there, with the same bits.
+function M.train(opts, ...)
+  local o = check_arguments(opts, ...)
   local loss, count = find_loss("tide.train", o.loss), counter(o.data.y)
   local step_for, batch = steps_by_solver(loss), batches(o)
   local history = o.history or {}
   local run = resume(o, history, count)
   local sums, start, saved = run.sums, core.monotonic() - run.seconds, core.monotonic()
+  local last = run.stopped and run.iteration or o.total
+  -- A name that cannot be written is noticed now, not after the first minutes.
+  if o.checkpoint and run.iteration < last then save(o, history, run.iteration, sums, start, false) end
   local meter <close> = progress.new{total = o.total, initial = run.iteration, label = o.label or "train", unit = "it", quiet = o.quiet}
   if run.iteration > 0 then meter:log(("going on from iteration %d of %s"):format(run.iteration, o.checkpoint)) end
-  for i = run.iteration + 1, run.stopped and 0 or o.total do
+  for i = run.iteration + 1, last do
     local x, y = batch(i)
-    local step = step_for(o.adaption and o.adaption:solver() or o.solver)
-    local stats, value, grads, prediction = ode.counted(step, o.model, x, y)
-    local number = value:item()
-    if number ~= number or math.abs(number) == math.huge then
-      raise(("tide.train: the loss is %s at iteration %d; lower the learning rate, or use tighter tolerances"):format(options.show(number), i))
-    end
+    local solver = o.adaption and o.adaption:solver() or o.solver
+    local s = {iteration = i, model = o.model, optimizer = o.optimizer, loss = loss, x = x, y = y, call = solver and {solver = solver}}
+    local stats, number, grads, prediction = take_step(step_for(solver), s)
     add_batch(sums, number, prediction, y, count, stats)
     if o.adaption then o.adaption:observe(i, o.model, x, y, prediction, stats.nfe) end
-    o.optimizer:step(grads)
+    update(s, grads, number)
     local stopped = false
     if i % o.record_every == 0 or i == o.total then
       local record = set_record(history, #history + 1, new_record(sums, i, o, start))
       sums = empty_sums(count)
       meter:update(i, show(record), true)
-      stopped = o.callback ~= nil and o.callback(record, o.model) == false
+      stopped = o.callback ~= nil and o.callback(record, o.model, o.optimizer) == false
       set_record(history, #history, record) -- with what the callback added
     else
       meter:update(i, nil, false)

@@ -28,6 +28,8 @@ local function join(path, key)
   return type(key) == "number" and ("%s[%s]"):format(path, key) or path == "" and tostring(key) or path .. "." .. tostring(key)
 end
 
+tree._join = join
+
 --- Call visit(leaf, path) for every leaf that is not a table, tensors and others.
 function tree.each(t, visit, path, depth)
   path, depth = path or "", depth or 0

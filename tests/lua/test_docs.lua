@@ -122,6 +122,7 @@ local calls = {
   ["tide.arange"] = function() tide.arange(1, 2, 1, {}) end, ["tide.linspace"] = function() tide.linspace(1, 2, 2, {}) end,
   ["tide.eye"] = function() tide.eye(1, {}) end,
   ["tide.randperm"] = function() tide.randperm(1, {}) end,
+  ["tide.train"] = function() tide.train{} end,
   ["tide.full"] = function() tide.full({}, 1, {}) end, ["tide.evaluate"] = function() tide.evaluate(model, {}, {}) end,
   ["tide.one_hot"] = function() tide.one_hot(x, 1, {}) end, ["nn.linear"] = function() nn.linear(1, 1, {}) end,
   ["nn.conv1d"] = function() nn.conv1d(1, 1, 1, {}) end, ["nn.conv2d"] = function() nn.conv2d(1, 1, 1, {}) end,

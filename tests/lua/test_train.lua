@@ -179,7 +179,7 @@ tests["a loss that is no number"] = function()
   for _, bad in ipairs{0 / 0, math.huge} do
     history = {}
     model = nn.linear(2, 1, {seed = 1})
-    check.fails("at iteration 5; lower the learning rate", run, bad)
+    check.fails({"at iteration 5, learning rate 0.01", "model.bias holds " .. (bad ~= bad and "nan" or "inf")}, run, bad)
     assert(#history == 4 and #history.loss == 4 and history[4].iteration == 4 and history.loss[4] == history[4].loss)
   end
   model = nn.linear(2, 1, {seed = 1})
@@ -187,6 +187,143 @@ tests["a loss that is no number"] = function()
     epochs = 1, loss = function(p, y) return tide.mse(p, y) - math.huge end})
   -- a step that is refused leaves the parameters as they were
   assert(model.bias[1] == nn.linear(2, 1, {seed = 1}).bias[1])
+end
+
+tests["why the loss is no number"] = function()
+  local x = tide.randn({8, 2}, {seed = 1})
+  local model = nn.linear(2, 2, {seed = 1})
+  local function with(words, o)
+    local before = parameters(model)
+    local opts = {model = model, data = {x = x, y = x}, optimizer = tide.optim.sgd(model, {lr = 0.1}), epochs = 9}
+    for k, v in pairs(o) do opts[k] = v end
+    check.fails(words, train, opts)
+    if opts.epochs == 9 then same(parameters(model), before) end
+  end
+  with({"the loss is nan at iteration 1, learning rate 0.1", "data.x holds nan (element 1 of this batch)"}, {data = {x = x / 0 * 0, y = x}})
+  with({"data.y holds inf"}, {data = {x = x, y = x:abs() / 0}})
+  with({"it is the loss function that gives it"}, {loss = function(p) return (p - p):log():sum() end})
+  with({"the training has diverged; lower the learning rate"}, {optimizer = tide.optim.sgd(model, {lr = 1e25}), epochs = 10})
+end
+
+tests["a gradient that is no number"] = function()
+  local model = nn.linear(1, 1, {seed = 1})
+  local opt = tide.optim.adam(model)
+  local before = parameters(model)
+  check.in_folder(function(folder)
+    local file = folder .. "/c.npz"
+    check.fails({"tide.train: iteration 1, learning rate 0.001, loss 0: the gradient of bias[1] is nan", "Weights and moments are as before"}, train,
+      {model = model, data = {x = tide.zeros{8, 1}, y = tide.zeros{8, 1}}, optimizer = opt, epochs = 1, checkpoint = file,
+        loss = function(p, y) return (p * 0 - y):square():sum(2):sqrt():mean() end})
+    same(parameters(model), before)
+    same(parameters(tide.load(file).model), before)
+    assert(opt.steps == 0 and opt.slots.m[1]:abs():max():item() == 0)
+  end)
+  -- weights that would overflow
+  local wide = nn.linear(1, 1, {seed = 1})
+  check.fails({"tide.train: iteration 1", "would make", "lower the learning rate (now 1e+38)"}, train, {model = wide, loss = "mse", epochs = 1,
+    data = {x = tide.ones{4, 1}, y = tide.full({4, 1}, 1e3)}, optimizer = tide.optim.sgd(wide, {lr = 1e38})})
+  same(parameters(wide), parameters(nn.linear(1, 1, {seed = 1})))
+end
+
+tests["a learning rate that changes during training counts"] = function()
+  local data = linear_data(16)
+  local function run(o)
+    local model = nn.linear(2, 1, {seed = 1})
+    o.model, o.data, o.batch, o.iterations, o.record_every = model, data, 4, 6, 1
+    o.optimizer = tide.optim.sgd(model, {lr = o.lr})
+    o.lr = nil
+    train(o)
+    return parameters(model)
+  end
+  local function rate(step) return step <= 3 and 0.1 or 0.01 end
+  local scheduled = run{lr = rate}
+  same(scheduled, run{lr = 0.1, callback = function(r, _, opt) if r.iteration == 3 then opt.lr = 0.01 end end})
+  assert(scheduled[1] ~= run{lr = 0.1}[1])
+  -- beside an adaption too
+  local model = nn.odenet{dim = 2, hidden = 4, seed = 1, solver = {method = "euler", steps = 4}}
+  local opt, rates = tide.optim.adam(model, {lr = 0.1}), {}
+  train{model = model, data = tide.data.spheres{inner = 8, outer = 16, seed = 1}, optimizer = opt, iterations = 4, batch = 8, record_every = 1,
+    loss = "smooth_l1", adaption = tide.step_adaption.new{model = model, x = tide.randn{4, 2}}, callback = function(_, m)
+      rates[#rates + 1] = parameters(m)
+      opt.lr = 0
+    end}
+  same(rates[2], rates[4])
+  same(rates[1], rates[4])
+end
+
+tests["an optimizer of another model"] = function()
+  local a, b = nn.linear(1, 1, {seed = 1}), nn.linear(1, 1, {seed = 2})
+  local data = {x = tide.ones{8, 1}, y = tide.ones{8, 1}}
+  check.fails({"tide.train: the optimizer was made for another model", "model.bias", "tide.optim.adam(model, ...)"}, train,
+    {model = a, data = data, optimizer = tide.optim.adam(b), epochs = 1})
+  local opt = tide.optim.adam(a)
+  a.extra = tide.ones{1}
+  check.fails("does not hold model.extra", train, {model = a, data = data, optimizer = opt, epochs = 1})
+  check.fails("the optimizer holds 5 tensors, the model has 2", train,
+    {model = b, data = data, optimizer = tide.optim.adam{b.bias, b.weight, a}, epochs = 1})
+  train{model = a, data = data, optimizer = {step = function() end}, epochs = 1} -- one of the user's own
+end
+
+tests["a failed solve says where"] = function()
+  local function chain(solver)
+    return nn.chain{nn.odeblock(nn.mlp{sizes = {2, 4, 2}, seed = 1}), nn.odeblock(nn.mlp{sizes = {2, 4, 2}, seed = 1}, solver), nn.linear(2, 2, {seed = 1})}
+  end
+  local x = tide.randn({6, 2}, {seed = 1})
+  local function fails(words, model, loss)
+    check.fails(words, train, {model = model, data = {x = x, y = x}, optimizer = tide.optim.sgd(model, {lr = 0.25}), epochs = 1, loss = loss or "mse"})
+  end
+  fails({"tide.train: iteration 1, learning rate 0.25, in the ODE block model[2]: odeint:", "max_steps at t"}, chain{max_steps = 1})
+  fails({"in the ODE block model.block: odeint:"}, nn.odenet{dim = 2, out = 2, solver = {max_steps = 1}})
+  fails({"in the ODE block model: odeint:"}, nn.odeblock(nn.mlp{sizes = {2, 2}}, {max_steps = 1}))
+  fails({"in the loss function: odeint: step size underflow"}, chain(), function(p)
+    return tide.odeint(function(_, u) return u * u end, 1 + p:square(), {0, 100})[2]:sum()
+  end)
+  -- outside of a training nothing is added
+  assert(not check.fails("odeint:", chain{max_steps = 1}, x):find("tide.train", 1, true))
+end
+
+tests["labels, and calls that are no calls"] = function()
+  local model, x = nn.mlp{sizes = {2, 4, 3}, seed = 1}, tide.randn({6, 2}, {seed = 1})
+  local int64 = {dtype = "int64"}
+  for words, y in pairs{['write y = y:to("int64")'] = tide.tensor{1, 2, 3, 1, 2, 3}, ["write y = y + 1"] = tide.tensor({0, 1, 2, 0, 1, 2}, int64),
+    ["write y = y:reshape{-1}"] = tide.ones({6, 1}, int64), ["write y = y:argmax(2)"] = tide.ones{6, 3}, ["data.y holds the class -1"] = -tide.ones({6}, int64),
+    ["label 4"] = tide.tensor({1, 2, 3, 1, 2, 4}, int64), ["data.x has 6 samples, data.y 5"] = tide.ones({5}, int64)} do
+    check.fails(words, train, {model = model, data = {x = x, y = y}, optimizer = "adam", epochs = 1, loss = "cross_entropy"})
+    check.fails(words, tide.evaluate, model, {x = x, y = y})
+  end
+  local data = {x = x, y = tide.ones({6}, int64)}
+  for _, arguments in ipairs{{model, data}, {model}, {data, "adam"}, {3}} do
+    check.fails({"tide.train: expected a table of options", "tide.train{model = model, data = data, optimizer ="}, tide.train, table.unpack(arguments))
+  end
+  check.fails("model must be called as model(x), got a table", train, {model = {w = x}, data = data, optimizer = "adam", epochs = 1})
+  check.fails("data.y is nil", train, {model = model, data = {x = x}, optimizer = "adam", epochs = 1})
+  check.fails("epochs must be >= 1, got 0", train, {model = model, data = data, optimizer = "adam", epochs = 0})
+end
+
+tests["checkpoint names and files that cannot be"] = function()
+  local model, data = nn.linear(2, 1, {seed = 1}), linear_data(6)
+  local before, batches = parameters(model), 0
+  local function with(name)
+    return train{model = model, data = data, optimizer = "adam", epochs = 1, checkpoint = name, loss = function(p, y)
+      batches = batches + 1
+      return tide.mse(p, y)
+    end}
+  end
+  check.in_folder(function(folder, write)
+    check.fails("cannot open its folder", with, folder .. "/none/c.npz")
+    check.fails("checkpoint must be the name of a .npz or .safetensors file", with, folder .. "/c.txt")
+    write("c.npz", "garbage")
+    check.fails({"tide.train: the checkpoint", "cannot be read (cannot read", "remove it to start anew"}, with, folder .. "/c.npz")
+    local file <close> = io.open(folder .. "/c.npz", "rb")
+    assert(file:read("a") == "garbage" and batches == 0)
+    same(parameters(model), before)
+    -- options that another run began with
+    local function resumed(rate)
+      return train{model = model, data = data, optimizer = tide.optim.sgd(model, {lr = rate}), epochs = rate == 0.5 and 1 or 2, checkpoint = folder .. "/d.npz"}
+    end
+    resumed(0.5)
+    check.fails({"belongs to another training: it has lr=0.5, this one has lr=0.25"}, resumed, 0.25)
+  end)
 end
 
 tests["a solve that fails"] = function()
@@ -237,7 +374,7 @@ tests["misuse"] = function()
   check.fails('tide.evaluate: unknown option "bach" (did you mean "batch"?)', tide.evaluate, model, data, {bach = 1})
   check.fails('tide.evaluate: unknown loss "crossentropy" (did you mean "cross_entropy"?)', tide.evaluate, model, data,
     {loss = "crossentropy"})
-  check.fails("labels must have shape", tide.evaluate, model, data)
+  check.fails("write y = y:reshape{-1}", tide.evaluate, model, data)
 end
 
 return tests

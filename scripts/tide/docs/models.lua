@@ -32,9 +32,10 @@ define{name = "tide.explain", args = "fn, ...", returns = "totals",
   and backwards. Nothing is computed. The totals: recorded.nodes, .operations, .bytes; optimised.calls, .operations, .bytes, .arena_bytes,
   .common, .dead, .views; solves[i].recorded, .setup, .evaluation and .backward alike, .tiles, .rows.]],
   example = "tide.explain(tide.value_and_grad(loss), model, x, y)"}
-define{name = "tide.gradcheck", args = "fn, p, opts", returns = "boolean, worst relative error",
+define{name = "tide.gradcheck", args = "fn, p, opts", returns = "boolean, worst relative error, report",
   options = {{"tolerance", 1e-6, "largest error |a - n| / max(1, |n|) that passes"}, {"step", 1e-6, "of the differences"}},
-  text = "Does the gradient of fn agree with central differences in float64? fn may return any tensor; p is copied to float64.",
+  text = [[Does the gradient of fn agree with central differences in float64? fn may return any tensor; p is copied to float64. If not, the
+  report says where: name, index, gradient, difference; it prints itself.]],
   example = "tide.gradcheck(function(v) return v:sin() end, x)"}
 
 help.topic "Solving"
@@ -251,17 +252,17 @@ define{name = "tide.train", args = "opts", returns = "history",
     {"epochs", nil, "passes over the data; give this or iterations"}, {"iterations", nil, "steps"}, {"seed", 1, "order of the batches"},
     {"shuffle", true, "false: the order of the data"}, {"drop_last", false, "true: leave out a last incomplete batch"},
     {"solver", nil, "solver options for the calls of the model"}, {"record_every", nil, "steps per record; default an epoch, or 1/50 of the steps"},
-    {"callback", nil, "function(record, model) at each record; returning false stops"}, {"quiet", false, "true: no progress"},
+    {"callback", nil, "function(record, model, optimizer) at each record; returning false stops"}, {"quiet", false, "true: no progress"},
     {"label", nil, "in front of the progress"}, {"history", nil, "a table for the records, so that they survive an error"},
     {"adaption", nil, "chooses the solver's options from step to step, see step_adaption.new; not with solver"},
     {"checkpoint", nil, "a file (.npz, .safetensors) from which a training that was cut off goes on, with the same bits"},
-    {"checkpoint_every", 60, "seconds between checkpoints; there is one at the end as well"},
+    {"checkpoint_every", 60, "seconds between checkpoints; there is one at the start and at the end as well"},
     {"checkpoint_config", nil, "a text, settings of your own say: a checkpoint with another one is refused"}},
   text = [[Train in place, by one compiled step. history is a list of records iteration, epoch, loss, accuracy (for int64 labels and for
   targets -1/+1), nfe_forward, nfe_backward, seconds: means over the batches since the record before. history.loss and so on are
   the columns; numbers that the callback adds to a record are kept there. A checkpoint holds weights (.model, for nn.load), optimizer, adaption,
-  history, generator and place; remove the file to start anew. Progress goes to standard error: a bar on a terminal, else lines. A loss that
-  is NaN or infinite and a failed solve are errors.]],
+  history, generator and place; remove the file to start anew. Progress goes to standard error: a bar on a terminal, else lines. A loss,
+  gradient, weight or moment that is not finite and a failed solve are errors that say where; weights, moments and checkpoint are as before the step.]],
   example = "tide.train{model = model, data = data, optimizer = \"adam\", loss = \"smooth_l1\", epochs = 2, quiet = true}.loss"}
 define{name = "tide.evaluate", args = "model, data, opts", returns = "{loss =, accuracy =, nfe =}",
   options = {{"loss", "cross_entropy", "as in tide.train", quote = true}, {"batch", 256, "samples per step"},
