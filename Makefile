@@ -70,7 +70,7 @@ BIND_OBJ  := $(BIND_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
 CORE_LIBS := -lpng -lz -ldl -lm -lpthread
 
-.PHONY: all test test-c test-lua test-programs asan tsan fuzz fuzz-readers fuzz-programs bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
+.PHONY: all test test-c test-lua test-programs asan tsan fuzz fuzz-readers fuzz-programs fuzz-api bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
 .SECONDARY:
 
 all: $(MODULE) $(PROGRAM) $(LIBRARY) ## build the engine and the launcher (the default)
@@ -167,6 +167,11 @@ tsan: ## C tests and the tests of tiles under ThreadSanitizer, four threads
 	@VARIANT=tsan TIDE_THREADS=4 $(RUN_TESTS) c
 	@$(MAKE) -s VARIANT=tsan all
 	@TIDE_THREADS=4 build/tsan/bin/tide tests/lua/run.lua tests/lua/test_tiles.lua
+
+fuzz-api: ## a million hostile calls of everything that a script can reach, under AddressSanitizer; FUZZ_SEEDS="1 2 3", FUZZ_CALLS=100000
+	@$(MAKE) -s VARIANT=asan all
+	@for seed in $(or $(FUZZ_SEEDS),1 2 3 4 5 6 7 8 9 10); do \
+	  ASAN_OPTIONS=allocator_may_return_null=1 build/asan/bin/tide tests/fuzz/api.lua $$seed $(or $(FUZZ_CALLS),100000) || exit 1; done
 
 lint: all ## rules of the sources that no compiler checks
 	@./tide tests/lint/run.lua

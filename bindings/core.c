@@ -14,8 +14,9 @@
 static int threads(lua_State *L) /* () -> count; (n) sets it */
 {
     if (!lua_isnoneornil(L, 1)) {
-        lua_Integer n = luaL_checkinteger(L, 1);
-        if (n < 1 || n > 256) return binding_error(L, "threads: the count must lie in 1..256, got %d", (int)n);
+        int whole = 0;
+        lua_Integer n = lua_type(L, 1) == LUA_TNUMBER ? lua_tointegerx(L, 1, &whole) : 0;
+        if (!whole || n < 1 || n > 256) return binding_error(L, "threads: the count must lie in 1..256, got %s", luaL_tolstring(L, 1, NULL));
         threads_set((int)n);
     }
     lua_pushinteger(L, threads_count());

@@ -56,8 +56,8 @@ static void row_field(lua_State *L, int table, const char *name, double *out)
 static void user_tableau(lua_State *L, int table, struct tableau *m)
 {
     *m = (struct tableau){.name = "user"};
-    m->order = (int)number_field(L, table, "order", 1);
-    m->error_order = (int)number_field(L, table, "error_order", 0);
+    m->order = (int)integer_field(L, table, "order", 1);
+    m->error_order = (int)integer_field(L, table, "error_order", 0);
     row_field(L, table, "b", m->b);
     row_field(L, table, "c", m->c);
     row_field(L, table, "b_error", m->e);
@@ -133,12 +133,27 @@ static void read_options(lua_State *L, int table, struct solve_options *o)
     read_stops(L, table, o);
 }
 
-/* sizes of the parts; their names are in the options, or not */
-static void read_layout(lua_State *L, int table, int options, struct state_layout *l)
+/* The solver sees bare memory: what ode.lua has made of its arguments is what it takes, nothing else. */
+static const struct array *vector_check(lua_State *L, const struct array *a, const char *what, int float64)
+{
+    if (a->rank != 1 || !dtype_is_float(a->dtype) || (float64 && a->dtype != FLOAT64) || (a->data && !array_is_contiguous(a)))
+        binding_error(L, "odeint: %s must be a dense %s tensor with one axis", what, float64 ? "float64" : "float");
+    return a;
+}
+
+static const struct array *state_check(lua_State *L, int arg) { return vector_check(L, &tensor_check(L, arg)->array, "the state", 0); }
+static const struct array *times_vector(lua_State *L, int arg) { return vector_check(L, &tensor_check(L, arg)->array, "t", 1); }
+
+/* sizes of the parts of a state of n numbers, and of its batch; their names are in the options, or not */
+static void read_layout(lua_State *L, int table, int options, int64_t n, struct state_layout *l)
 {
     memset(l, 0, sizeof *l);
     l->n_parts = integers_check(L, table, "state", l->size, MAX_PARTS);
-    for (int i = 0; i < l->n_parts; i++) l->controlled += l->size[i];
+    l->batch = luaL_optinteger(L, table + 1, 0);
+    for (int i = 0; i < l->n_parts && l->controlled >= 0; i++)
+        l->controlled = l->size[i] < 0 || l->size[i] > n - l->controlled ? -1 : l->controlled + l->size[i];
+    if (l->n_parts < 1 || l->controlled != n || l->batch < 0 || (l->batch > 0 && n % l->batch != 0))
+        binding_error(L, "odeint: the parts and the batch do not make up the state of %I numbers", (LUAI_UACINT)n);
     if (lua_getfield(L, options, "part_names") == LUA_TTABLE)
         for (int i = 0; i < l->n_parts; i++) {
             if (lua_rawgeti(L, -1, i + 1) == LUA_TSTRING) snprintf(l->name[i], PART_NAME, "%s", lua_tostring(L, -1));
@@ -198,8 +213,8 @@ static int odeint_lua(lua_State *L)
     struct tape *t = field_tape(L, 1);
     struct value *dy = value_check(L, 2), *y0 = value_check(L, 3), *times = value_check(L, 4);
     read_options(L, 5, &options);
-    read_layout(L, 6, 5, &layout);
-    layout.batch = luaL_optinteger(L, 7, 0);
+    vector_check(L, value_spec(times), "t", 1);
+    read_layout(L, 6, 5, vector_check(L, value_spec(y0), "the state", 0)->shape[0], &layout);
     int node = value_node(L, t, dy), captured = 0;
     for (int i = 2; i < t->n_inputs; i++) captured += t->captured[i] >= 0;
     struct solve_box *box = lua_newuserdatauv(L, sizeof *box, 0);
@@ -324,10 +339,9 @@ static int odeint_callback(lua_State *L)
     struct solve_options options;
     struct solve_stats stats;
     struct state_layout layout;
-    const struct array *y0 = &tensor_check(L, 3)->array, *times = &tensor_check(L, 4)->array;
+    const struct array *y0 = state_check(L, 3), *times = times_vector(L, 4);
     read_options(L, 5, &options);
-    read_layout(L, 6, 5, &layout);
-    layout.batch = luaL_optinteger(L, 7, 0);
+    read_layout(L, 6, 5, y0->shape[0], &layout);
     binding_check(L, times_check(times->data, times->shape[0]));
     struct value *v = value_push_empty(L);
     binding_check(L, tensor_new(&v->tensor, y0->dtype, 1, (int64_t[]){times->shape[0] * y0->shape[0]}));
@@ -343,7 +357,7 @@ static int odeint_callback(lua_State *L)
 /* initial_step(f, t0, y0, p, rtol, atol): Hairer's starting step for an error estimate of order p; f runs on concrete tensors. */
 static int initial_step(lua_State *L)
 {
-    const struct array *y0 = &tensor_check(L, 3)->array;
+    const struct array *y0 = state_check(L, 3);
     struct solve_options o = {.rtol = luaL_checknumber(L, 5), .atol = luaL_checknumber(L, 6),
                               .controller = {.exponent = 1 / (luaL_checknumber(L, 4) + 1)}};
     struct state_layout layout = {.n_parts = 1, .size = {y0->shape[0]}, .controlled = y0->shape[0]};
@@ -360,7 +374,7 @@ static int initial_step(lua_State *L)
 
 static int check_times(lua_State *L) /* a dense float64 tensor of rank 1 */
 {
-    const struct array *times = &tensor_check(L, 1)->array;
+    const struct array *times = times_vector(L, 1);
     binding_check(L, times_check(times->data, times->shape[0]));
     return 0;
 }

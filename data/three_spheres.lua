@@ -56,11 +56,11 @@ return {
   three_spheres = function(opts)
     local o = options.check("data.three_spheres", opts, spec)
     check_shells(o)
+    local direction = core.random("normal", {o.n, o.dim}, "float64", o.seed * 4)
     local low, high, label = {}, {}, {}
     for shell, count in ipairs(sizes(o)) do
       for _ = 1, count do low[#low + 1], high[#high + 1], label[#label + 1] = o.radii[shell][1], o.radii[shell][2], o.classes[shell] end
     end
-    local direction = core.random("normal", {o.n, o.dim}, "float64", o.seed * 4)
     local u = core.random("uniform", {o.n, 1}, "float64", o.seed * 4 + 1)
     local r0, r1 = core.tensor_from(low, "float64"):reshape{o.n, 1}, core.tensor_from(high, "float64"):reshape{o.n, 1}
     local x = direction / direction:square():sum(2, true):sqrt() * (u ^ (1 / o.dim) * (r1 - r0) + r0)

@@ -475,7 +475,7 @@ local make_resnet = class("nn.resnet", "input blocks act out", function(self, x)
 
 local resnet_spec = {
   dim = {"integer", required = true, check = count}, hidden = {"integer", default = 32, check = count},
-  layers = {"integer", default = 5, check = options.at_least(0)}, out = {"integer", default = 1, check = count},
+  layers = {"integer", default = 5, check = options.between(0, 10000)}, out = {"integer", default = 1, check = count},
   act = {"string", default = "relu"},
 }
 for name, rule in pairs(layer_spec) do resnet_spec[name] = rule end
