@@ -131,6 +131,9 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
                              const void *ybar, void *y0bar, void *thetabar, struct solve_stats *stats)
 {
     size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = record ? 0 : bytes, theta_bytes = (size_t)f->n_theta * dtype_size(f->dtype);
+    if (o->adaptive && o->adjoint_atol == 0)
+        return status_set(STATUS_ARGUMENT, "odeint: the cotangents of a continuous adjoint begin as zeros, which a relative tolerance alone "
+                                           "cannot judge; give adjoint_atol > 0 (or atol > 0)");
     size_t z_bytes = own + bytes + theta_bytes;
     int64_t n = (record ? 1 : 2) * f->n + f->n_theta, before = f->nfe + f->nfe_vjp;
     static const struct field_type type = {.name = "the augmented field of a continuous adjoint", .eval = augmented_eval};

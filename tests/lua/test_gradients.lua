@@ -165,6 +165,20 @@ tests['direct with final = "interpolate"'] = function()
   near(tide.grad(solve_loss({0, 0.4, 1}, {method = "dopri5_shampine", final = "interpolate", rtol = 1e-9, atol = 1e-9}))(p), want, 1e-7, "shampine")
 end
 
+tests["a continuous adjoint without an absolute tolerance says so"] = function()
+  local function loss(opts)
+    return function(k) return tide.odeint(function(_, y) return y * k end, tide.ones({1}, {dtype = "float64"}), {0, 1}, opts)[2]:sum() end
+  end
+  local k = tide.tensor(0.5, {dtype = "float64"})
+  for _, gradient in ipairs{"adjoint", "interpolated"} do
+    local ok, message = pcall(tide.grad(loss{gradient = gradient, atol = 0}), k)
+    assert(not ok and message:find("give adjoint_atol > 0", 1, true), message)
+    local g = tide.grad(loss{gradient = gradient, atol = 0, rtol = 1e-8, adjoint_atol = 1e-8})(k)
+    assert(math.abs(g:item() - math.exp(0.5)) < 1e-6)
+    tide.grad(loss{gradient = gradient, atol = 0, steps = 10, method = "rk4"})(k)
+  end
+end
+
 tests["checkpoint where the solve takes one step"] = function()
   for _, n in ipairs{1, 40, 70000} do
     local y0 = tide.randn({n}, {dtype = "float64", seed = n})

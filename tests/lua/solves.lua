@@ -1,0 +1,449 @@
+--- Random solves: y' = k cos(w t) y in parts of a state, with any combination of odeint's options; what must hold for each of them.
+-- A case is a table of plain values, so that a failure can be printed, run again and made smaller.
+
+local tide = require "tide"
+local checks = require "program_checks" -- comparing, bit for bit
+
+local M = {checked = {}}
+local tree = tide.tree
+local EPS = {float32 = 2.0 ^ -23, float64 = 2.0 ^ -52}
+
+local methods, names = {}, {}
+for i, m in ipairs(tide.ode.methods()) do methods[m.name], names[i] = m, m.name end
+
+-- ---- chance ----
+
+local G = {}
+G.__index = G
+function G:int(a, b) -- splitmix64
+  self.state = self.state + 0x9E3779B97F4A7C15
+  local z = self.state
+  z = (z ~ z >> 30) * 0xBF58476D1CE4E5B9
+  z = (z ~ z >> 27) * 0x94D049BB133111EB
+  return a + math.tointeger(((z ~ z >> 31) >> 1) % (b - a + 1))
+end
+function G:chance(p) return self:int(0, 9999) < p * 10000 end
+function G:pick(list) return list[self:int(1, #list)] end
+function G:real(a, b) return a + (b - a) * self:int(0, 1000) / 1000 end
+
+-- ---- options ----
+
+-- For each option of odeint a random value; c is the case so far. Options that are not given keep their default.
+M.options = {
+  method = function(g) return g:pick(names) end,
+  steps = function(g) return g:pick{1, 2, 3, 7, 12} end,
+  step_size = function(g) return g:pick{0.05, 0.1, 0.13, 0.3, 5} end,
+  rtol = function(g) return g:pick{1e-3, 1e-5, 1e-8, 0, 1e-9} end,
+  atol = function(g) return g:pick{1e-3, 1e-6, 1e-9, 0} end,
+  first_step = function(g) return g:pick{1e-3, 0.1, 10} end,
+  max_steps = function(g) return g:pick{1, 5, 10000} end,
+  min_step = function(g) return g:pick{1e-9, 1e-3, 0.2} end,
+  max_step = function(g) return g:pick{0.01, 0.1, 10} end,
+  stops = function(g, c) return {g:real(-2, 2), c.t[1] + 0.4 * (c.t[#c.t] - c.t[1]), c.t[#c.t]} end,
+  jumps = function(g, c) return {g:real(-2, 2), c.t[1] + 0.7 * (c.t[#c.t] - c.t[1])} end,
+  safety = function(g) return g:pick{0.5, 0.8, 1} end,
+  min_factor = function(g) return g:pick{0.1, 0.5} end,
+  max_factor = function(g) return g:pick{1.5, 5, 100} end,
+  controller = function(g) return g:pick{"I", "PI", "PID"} end,
+  norm = function(g) return g:pick{"part", "batch", "sample"} end,
+  final = function(g) return g:pick{"clip", "interpolate"} end,
+  gradient = function(g) return g:pick{"direct", "adjoint", "checkpoint", "interpolated"} end,
+  checkpoint_steps = function(g) return g:pick{1, 2, 3, 100} end,
+  adjoint_rtol = function(g) return g:pick{1e-6, 1e-9} end,
+  adjoint_atol = function(g) return g:pick{1e-6, 1e-9} end,
+  reconstruction_limit = function(g) return g:pick{1, 10, 1e6} end,
+  eager = function(g) return g:chance(0.5) end,
+  plain = function(g) return g:chance(0.5) end,
+}
+local often = {method = 0.9, steps = 0.35, step_size = 0.15, rtol = 0.5, atol = 0.4, gradient = 0.5, eager = 0.1, plain = 0.06, max_steps = 0.1, min_step = 0.1}
+
+--- The names of the options that odeint has, from what it says about an unknown one.
+function M.option_names()
+  local _, message = pcall(tide.odeint, function(_, y) return y end, tide.ones{1}, {0, 1}, {no_such_option = 1})
+  local list = {}
+  for name in tostring(message):match("valid are: ([%w_, ]+)"):gmatch("[%w_]+") do list[#list + 1] = name end
+  return list
+end
+
+-- Shapes of the parts of a state; batches lie around the sizes where work is cut into tiles.
+local function random_parts(g)
+  local batch = g:pick{1, 2, 3, 15, 16, 17, 31, 33, 64, 65, 256, 257}
+  local way = g:int(1, 8)
+  if way <= 3 then return {{batch, g:int(1, 5)}} end
+  if way == 4 then return {{}} end
+  if way == 5 then return {{g:int(1, 4)}} end
+  if way == 6 then return {{batch, 2}, {batch}} end
+  if way == 7 then return {{2, 0}, {3}, {}} end
+  return {{batch, 2, 3}, {0}}
+end
+
+local function random_times(g)
+  local a, b = g:pick{0, -0.5, 1}, nil
+  b = a + g:pick{1, -1} * g:pick{0.2, 0.75, 1.5}
+  local t, n = {a}, g:pick{0, 0, 1, 5}
+  for i = 1, n do t[#t + 1] = a + (b - a) * (i - g:real(0, 0.9)) / n end
+  if t[#t] == a and n > 0 then t = {a} end
+  t[#t + 1] = b
+  return t
+end
+
+local function random_options(g, c)
+  local out = {}
+  for _, name in ipairs(M.option_names()) do
+    local make = M.options[name]
+    if make and g:chance(often[name] or 0.12) then
+      local value = make(g, c)
+      if value ~= false then out[name] = value end
+    end
+  end
+  return out
+end
+
+-- ---- text ----
+
+local function show(v)
+  if type(v) == "number" then return math.type(v) == "integer" and tostring(v) or ("%.17g"):format(v) end
+  if type(v) ~= "table" then return type(v) == "string" and ("%q"):format(v) or tostring(v) end
+  local out, keys = {}, {}
+  for i, x in ipairs(v) do out[i] = show(x) end
+  for key in pairs(v) do if type(key) == "string" then keys[#keys + 1] = key end end
+  table.sort(keys)
+  for _, key in ipairs(keys) do out[#out + 1] = key .. " = " .. show(v[key]) end
+  return "{" .. table.concat(out, ", ") .. "}"
+end
+
+function M.text(c) return 'package.path = "tests/lua/?.lua;" .. package.path\nrequire("solves").check' .. show(c) end
+
+-- ---- the problem ----
+
+-- State, parameter, field and times of a case. Parts have factors 1, 1/2, 1/3 of k.
+local function build(c)
+  local list = {}
+  for i, shape in ipairs(c.parts) do
+    list[i] = (tide.rand(shape, {dtype = "float64", seed = 10 + i}) + 0.5):to(c.dtype)
+  end
+  local y0 = #list == 1 and list[1] or {first = list[1], {list[2]}, last = list[3]}
+  local k = tide.tensor(c.k, {dtype = c.dtype})
+  local function field_of(p)
+    return function(t, y)
+      local speed = p * tide.cos(c.w * t)
+      local leaves, out = tree.tensors(y), {}
+      for i, x in ipairs(leaves) do out[i] = x * speed / i end
+      return tree.replace(y, out)
+    end
+  end
+  return y0, k, field_of, c.tensor_times and tide.tensor(c.t, {dtype = "float64"}) or c.t
+end
+
+local function integral(c, t) return c.w == 0 and t or math.sin(c.w * t) / c.w end
+
+-- The Runge-Kutta method in plain Lua over given nodes, of the factor that every element of a part grows by.
+local function discrete_growth(c, m, nodes, k)
+  local y = 1
+  for n = 1, #nodes - 1 do
+    local t, h, stages = nodes[n], nodes[n + 1] - nodes[n], {}
+    for i = 1, m.stages do
+      local u = y
+      for j = 1, i - 1 do u = u + h * ((m.A[i] or {})[j] or 0) * stages[j] end
+      stages[i] = k * math.cos(c.w * (t + m.c[i] * h)) * u
+    end
+    local sum = 0
+    for i = 1, m.stages do sum = sum + m.b[i] * stages[i] end
+    y = y + h * sum
+  end
+  return y
+end
+
+local function grid(c)
+  local a, b, o = c.t[1], c.t[#c.t], c.options
+  local nodes = {a}
+  local n = o.steps or math.max(1, math.ceil(math.abs(b - a) / o.step_size - 1e-9))
+  for i = 1, n - 1 do nodes[#nodes + 1] = o.steps and a + (b - a) * i / n or a + (b > a and 1 or -1) * o.step_size * i end
+  nodes[#nodes + 1] = b
+  return nodes
+end
+
+-- ---- what may fail ----
+
+-- Words of the error that the options must lead to before anything is solved, or nil.
+local function refused(c)
+  local o = c.options
+  local m, fixed = methods[o.method or "dopri5"], o.steps or o.step_size
+  if o.steps and o.step_size then return "not both" end
+  if m.kind == "fixed" and not fixed then return "fixed-step method" end
+  if fixed then
+    if o.eager and o.plain then return "not both" end
+    if (o.eager or o.plain) and o.gradient then return "no gradient" end
+    for _, name in ipairs{"max_step", "min_step", "stops", "jumps"} do if o[name] then return "steps that adapt" end end
+    return nil
+  end
+  local rtol, atol = o.rtol or 1e-3, o.atol or 1e-6
+  if rtol == 0 and atol == 0 then return "both 0" end
+  local least = 10 * EPS[o.plain and "float64" or c.dtype]
+  if rtol < least and (rtol > 0 or atol == 0) then return "can resolve" end
+  if o.eager and o.plain then return "not both" end
+  if (o.eager or o.plain) and o.gradient then return "no gradient" end
+  if o.min_step and o.max_step and o.min_step > o.max_step then return "longer than max_step" end
+end
+
+--- The case of a seed. Options that contradict each other come too, but not often.
+function M.new(seed)
+  local g = setmetatable({state = seed * 104729 + 5}, G)
+  local c = {seed = seed, dtype = g:pick{"float32", "float64"}, parts = random_parts(g), k = g:pick{0.8, -1.2}, w = g:pick{0, 1, 3}, t = random_times(g),
+             tensor_times = g:chance(0.3)}
+  for _ = 1, 8 do
+    c.options = random_options(g, c)
+    if not refused(c) or g:chance(0.1) then break end
+  end
+  return c
+end
+
+-- What a solve may say while it runs.
+local function may_stop(message, c)
+  if message:find("max_steps", 1, true) then return c.options.max_steps and c.options.max_steps < 1000 end
+  if message:find("give adjoint_atol > 0", 1, true) then return c.options.atol == 0 and not c.options.adjoint_atol end
+  return message:find("min_step", 1, true) and c.options.min_step ~= nil
+    or message:find("step size", 1, true) and (c.dtype == "float32" or (c.options.atol or 1e-6) < 1e-8 or c.options.min_step)
+end
+
+-- ---- checks ----
+
+local function fail(...) error(string.format(...), 0) end
+local function count(what) M.checked[what] = (M.checked[what] or 0) + 1 end
+
+local function leaves_of(y) return tree.tensors(y) end
+local function snapshot(stats) return {nfe = stats.nfe, steps = stats.steps, accepted = stats.accepted, rejected = stats.rejected} end
+
+local function with(o, changes)
+  local out = {}
+  for name, v in pairs(o) do out[name] = v end
+  for name, v in pairs(changes) do out[name] = v ~= "none" and v or nil end
+  return out
+end
+
+-- How far the results may be off: relative to the largest number.
+local function bound(c)
+  local o = c.options
+  local m, span = methods[o.method or "dopri5"], math.abs(c.t[#c.t] - c.t[1])
+  local rounding = 200 * EPS[c.dtype]
+  if o.steps or o.step_size then
+    local h = math.min(span, o.step_size or span / o.steps)
+    return rounding + 4 * ((1.2 + c.w) * h) ^ m.order, rounding + 4 * ((1.2 + c.w) * h) ^ math.min(m.order, 2)
+  end
+  local tolerance = (o.rtol or 1e-3) + (o.atol or 1e-6)
+  local steps = 4 + span * 20
+  return rounding * 20 + steps * 10 * tolerance, rounding * 20 + steps * 30 * tolerance
+end
+
+local function close(what, got, want, limit)
+  local size = math.max(1, want:numel() > 0 and want:abs():max():item() or 0)
+  local off = got:numel() > 0 and (got:to("float64") - want):abs():max():item() or 0
+  if not (off <= limit * size) then fail("%s is off by %.3g, at most %.3g was expected", what, off, limit * size) end
+end
+
+-- Against the closed form at all times, and on a grid against the method in plain Lua.
+local function check_values(c, ys, y0)
+  local at_end, between = bound(c)
+  for i, y in ipairs(leaves_of(ys)) do
+    local start = leaves_of(y0)[i]:to("float64")
+    for j = 1, #c.t do
+      local growth = math.exp(c.k / i * (integral(c, c.t[j]) - integral(c, c.t[1])))
+      close(("part %d at time %d"):format(i, j), y:select(1, j), start * growth, j == #c.t and at_end or between)
+    end
+    if c.options.steps or c.options.step_size then
+      local growth = discrete_growth(c, methods[c.options.method or "dopri5"], grid(c), leaves_of(tide.tensor(c.k, {dtype = c.dtype}))[1]:item() / i)
+      close(("part %d, against the method in plain Lua,"):format(i), y:select(1, #c.t), start * growth, 200 * EPS[c.dtype])
+      count "method in plain Lua"
+    end
+    if checks.differs(y:select(1, 1), leaves_of(y0)[i]) then fail("the first output is not y0") end
+  end
+end
+
+local function check_statistics(s, calls)
+  if s.accepted + s.rejected ~= s.steps then fail("%d accepted, %d rejected, %d steps", s.accepted, s.rejected, s.steps) end
+  if calls and s.nfe ~= calls then fail("nfe = %d, f was called %d times", s.nfe, calls) end
+end
+
+-- Along a direction: the gradient against differences of the same steps, or against the derivative of the closed form.
+local function check_gradient(c, gradient, loss, k, y0)
+  local o = c.options
+  local kind, fixed = o.gradient or "direct", o.steps or o.step_size
+  if c.dtype == "float64" and fixed and (kind == "direct" or kind == "checkpoint") then
+    local h = 1e-5
+    local function moved(by) return loss{k = k + by, y0 = tree.map(y0, function(x) return x * (1 + by) end)}:item() end
+    local along = gradient.k:item()
+    for i, x in ipairs(leaves_of(gradient.y0)) do along = along + (x * leaves_of(y0)[i]):sum():item() end
+    local numeric = (moved(h) - moved(-h)) / (2 * h)
+    local size = math.abs(numeric) + math.abs(along) + math.abs(moved(0))
+    if not (math.abs(along - numeric) <= 1e-8 * size) then fail("gradient along a direction %.12g, differences %.12g", along, numeric) end
+    return count "gradient = differences"
+  end
+  local exact, size = 0, 1
+  local limit = bound(c)
+  if kind == "adjoint" or kind == "interpolated" then limit = select(2, bound(c)) end
+  for i, x in ipairs(leaves_of(y0)) do
+    local span = (integral(c, c.t[#c.t]) - integral(c, c.t[1])) / i
+    local y = x:to("float64") * math.exp(c.k * span)
+    exact, size = exact + 2 * span * y:square():sum():item(), size + y:square():sum():item()
+    close(("gradient of part %d"):format(i), leaves_of(gradient.y0)[i], y * (2 * math.exp(c.k * span)), 20 * limit)
+  end
+  if not (math.abs(gradient.k:item() - exact) <= 20 * limit * size) then fail("dL/dk = %.9g, closed form %.9g", gradient.k:item(), exact) end
+  count("gradient near the closed form, " .. kind)
+end
+
+local function loss_of(c, field_of, t, options)
+  return function(p)
+    local sum
+    for _, y in ipairs(leaves_of((tide.odeint(field_of(p.k), p.y0, t, options)))) do
+      local part = y:select(1, #c.t):square():sum()
+      sum = sum and sum + part or part
+    end
+    return sum
+  end
+end
+
+local function same_gradients(what, a, b)
+  checks.same(what, tree.tensors(a), tree.tensors(b))
+end
+
+local function check_recorded(c, y0, k, field_of, t)
+  local o = c.options
+  local function solve(p)
+    local ys, stats = tide.odeint(field_of(p.k), p.y0, t, o)
+    return ys, stats
+  end
+  local p = {k = k, y0 = y0}
+  local ys, stats = solve(p)
+  local s = snapshot(stats)
+  check_values(c, ys, y0)
+  check_statistics(s)
+  local compiled = tide.compile(solve)
+  for _ = 1, 2 do
+    local again, live = compiled(p)
+    checks.same("compiled", leaves_of(ys), leaves_of(again))
+    for name, v in pairs(s) do if live[name] ~= v then fail("compiled: %s = %d for %d", name, live[name], v) end end
+  end
+  -- eager
+  local calls, eager_field = 0, field_of(k)
+  local eager, eager_stats = tide.odeint(function(...) calls = calls + 1 return eager_field(...) end, y0, t, with(o, {eager = true, gradient = "none"}))
+  check_statistics(snapshot(eager_stats), calls)
+  local at_end = bound(c)
+  local fixed = o.steps or o.step_size
+  local identical = true
+  for i, y in ipairs(leaves_of(ys)) do
+    identical = identical and not checks.differs(y, leaves_of(eager)[i])
+    close("eager", leaves_of(eager)[i], y:to("float64"), fixed and 100 * EPS[c.dtype] or at_end)
+  end
+  if identical or fixed then
+    for name, v in pairs(s) do if eager_stats[name] ~= v then fail("eager: %s = %d for %d", name, eager_stats[name], v) end end
+  end
+  -- output times do not change the steps
+  if not fixed then
+    for _, n in ipairs{1, 30} do
+      local times = {c.t[1]}
+      for i = 1, n do times[i + 1] = i == n and c.t[#c.t] or c.t[1] + (c.t[#c.t] - c.t[1]) * (i / n) end
+      local other = tide.odeint(field_of(k), y0, times, o)
+      for i, y in ipairs(leaves_of(other)) do
+        checks.same(("the end with %d output times"):format(n), {leaves_of(ys)[i]:select(1, #c.t)}, {y:select(1, n + 1)})
+      end
+    end
+  end
+  -- gradients
+  local loss = loss_of(c, field_of, t, o)
+  local value, gradient = tide.value_and_grad(loss)(p)
+  local again, compiled_gradient = tide.compile(tide.value_and_grad(loss))(p)
+  checks.same("compiled value", {value}, {again})
+  same_gradients("compiled gradient", gradient, compiled_gradient)
+  check_gradient(c, gradient, loss, k, y0)
+  if o.gradient == nil or o.gradient == "direct" then
+    for _, every in ipairs{1, 3} do
+      local kept = tide.grad(loss_of(c, field_of, t, with(o, {gradient = "checkpoint", checkpoint_steps = every})))(p)
+      same_gradients(("checkpoint of %d steps"):format(every), gradient, kept)
+    end
+    count "checkpoint = direct"
+  end
+  count "recorded"
+end
+
+local function check_plain(c, y0, k)
+  local flat, numbers = {}, k:item()
+  for i, x in ipairs(leaves_of(y0)) do for _, v in ipairs(x:reshape{-1}:totable()) do flat[#flat + 1] = {v, i} end end
+  local start, calls = {}, 0
+  for i, pair in ipairs(flat) do start[i] = pair[1] end
+  local ys, stats = tide.odeint(function(t, y)
+    calls = calls + 1
+    local out = {}
+    for i, v in ipairs(y) do out[i] = numbers * math.cos(c.w * t) * v / flat[i][2] end
+    return out
+  end, start, c.t, c.options)
+  check_statistics(snapshot(stats), calls)
+  local at_end = bound(with(c, {dtype = "float64"}))
+  for i, pair in ipairs(flat) do
+    local want = pair[1] * math.exp(numbers / pair[2] * (integral(c, c.t[#c.t]) - integral(c, c.t[1])))
+    if not (math.abs(ys[#c.t][i] - want) <= at_end * math.max(1, math.abs(want)) * 1.01) then fail("plain: %.9g for %.9g", ys[#c.t][i], want) end
+  end
+  count "plain"
+end
+
+--- Raises where something does not hold.
+function M.check(c)
+  local y0, k, field_of, t = build(c)
+  local words = refused(c)
+  local o = c.options
+  local ok, message = pcall(function()
+    if o.plain then return check_plain(c, y0, k) end
+    if not o.eager then return check_recorded(c, y0, k, field_of, t) end
+    local calls, field = 0, field_of(k)
+    local ys, stats = tide.odeint(function(...) calls = calls + 1 return field(...) end, y0, t, o)
+    check_values(c, ys, y0)
+    check_statistics(snapshot(stats), calls)
+    count "eager"
+  end)
+  message = tostring(message)
+  if words then
+    if ok then fail("an error was expected: %s", words) end
+    if not message:find(words, 1, true) then fail("%s\n  lacks: %s", message, words) end
+    return count "refused"
+  end
+  if ok then
+    for name in pairs(o) do count("option " .. name) end
+    return
+  end
+  if message:find("lua:%d+: odeint: ") or message:find("lua:%d+: continuous adjoint, from t = [^:]*: odeint: ") then
+    if may_stop(message, c) then return count "stopped" end
+  end
+  error(message, 0)
+end
+
+--- nil, or a text: what fails, and the smallest case found that still fails.
+function M.failure(c)
+  local ok, message = pcall(M.check, c)
+  if ok then return nil end
+  local function kind(text) return tostring(text):gsub("%-?[%d.]+e?[-+]?%d*", "N"):sub(1, 40) end
+  local function still(smaller)
+    local fine, other = pcall(M.check, smaller)
+    return not fine and kind(other) == kind(message)
+  end
+  local changed = true
+  while changed do
+    changed = false
+    local options_left = {}
+    for name in pairs(c.options) do options_left[#options_left + 1] = name end
+    table.sort(options_left)
+    local tries = {}
+    for _, name in ipairs(options_left) do tries[#tries + 1] = with(c, {options = with(c.options, {[name] = "none"})}) end
+    if #c.t > 2 then tries[#tries + 1] = with(c, {t = {c.t[1], c.t[#c.t]}}) end
+    if #c.parts > 1 then tries[#tries + 1] = with(c, {parts = {c.parts[1]}}) end
+    if #c.parts[1] > 0 then tries[#tries + 1] = with(c, {parts = {{}}}) end
+    for _, smaller in ipairs(tries) do
+      if still(smaller) then
+        c, changed = smaller, true
+        break
+      end
+    end
+  end
+  local _, last = pcall(M.check, c)
+  return ("seed %d: %s\n%s"):format(c.seed, tostring(last), M.text(c))
+end
+
+return M
