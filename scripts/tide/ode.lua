@@ -228,10 +228,12 @@ local function check_part(where, state, i, x, detail)
     local hint = x:numel() == state.sizes[i] and ("; if it is the same numbers, x:reshape{%s}"):format(wanted) or ""
     raise(("%s: f returned shape {%s}%s, the state has shape {%s}%s%s"):format(where, shape, part, wanted, detail, hint))
   end
+  if core.is_weak(x) then return x:to(state.dtype) end -- of t alone
   if x:dtype() ~= state.dtype then
     raise(('%s: f returned %s%s, the state is %s%s; convert one of them with x:to("%s")'):format(where, x:dtype(), part, state.dtype, detail,
       state.dtype))
   end
+  return x
 end
 
 -- What f returned must look like the state.
