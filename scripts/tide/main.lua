@@ -118,18 +118,15 @@ local function show_version(core, release)
   for _, key in ipairs(options.sorted_keys(info)) do print(key .. ": " .. tostring(info[key])) end
 end
 
--- What code on the command line finds beside Lua's globals; a script that follows gets none of it.
+-- What code on the command line finds beside Lua's globals, loaded when it is read; a script that follows gets none of it.
+local offered = {tide = "tide", help = "tide.help"}
+
 local function with_globals(run)
-  local given = {}
-  for _, name in ipairs{"tide", "help"} do
-    local good, module = pcall(require, name == "tide" and name or "tide." .. name)
-    given[name] = good and _G[name] == nil and module or nil
-    _G[name] = _G[name] or given[name]
-  end
+  if getmetatable(_G) then return run() end -- the code before this one made rules of its own
+  local meta = {__index = function(_, name) return offered[name] and require(offered[name]) end}
+  setmetatable(_G, meta)
   local status = run()
-  for name, module in pairs(given) do
-    if rawequal(_G[name], module) then _G[name] = nil end
-  end
+  if getmetatable(_G) == meta then setmetatable(_G, nil) end
   return status
 end
 

@@ -79,6 +79,15 @@ tests["modules of the user are found as ever"] = with_tide(function(folder, writ
   assert(output:find("error loading module 'wrong' from file './wrong.lua':", 1, true) and output:find("unexpected symbol", 1, true), output)
 end)
 
+tests["code of the command line finds tide and help, loaded when it reads them; a script that follows does not"] = with_tide(function(_, write, run)
+  write("after.lua", "print(tide, help, getmetatable(_G))")
+  local output = run{"-e", "print(package.loaded.tide, package.loaded['tide.help'])",
+    "-e", "print(tide.ones{1}:item(), #help.entries() > 10, nothing)", "after.lua"}
+  assert(output == "nil\tnil\n1.0\ttrue\tnil\nnil\tnil\tnil\n", output)
+  output = run{"-e", "tide = 5", "-e", "print(tide)", "-e", "setmetatable(_G, {__index = function() return 7 end})", "-e", "print(any)"}
+  assert(output == "5\n7\n", output)
+end)
+
 tests["bytecode is refused, and says why"] = with_tide(function(folder, write, run)
   local code = string.dump(function() print("ran") end)
   write("code.lua", code)
