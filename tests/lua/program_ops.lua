@@ -104,6 +104,14 @@ function M.select(g)
   local axis = g:axis(x)
   return f("%s:select(%d, %d)", x, axis, g:int(1, g.values[x].shape[axis > 0 and axis or axis + g.values[x].rank + 1]))
 end
+function M.own_view(g) -- a tensor with another view of its own memory
+  local x = g:any(function(v) return v.rank >= 1 and v.numel > 0 end)
+  local axis, view = g:int(1, g.values[x].rank), nil
+  local shape = g.values[x].shape
+  if #shape >= 2 and shape[#shape] == shape[#shape - 1] and g:chance(0.6) then view = "%s:transpose()"
+  else view = "%s:slice(" .. axis .. ", -1, 1, -1)" end
+  return f(g:pick{"%s + %s", "%s * %s", "%s:maximum(%s)", "%s - %s"}, g:pick{x, f("(%s * 2)", x)}, f(view, x))
+end
 function M.embed(g)
   local x = g:any()
   local attrs = {}

@@ -8,6 +8,7 @@ local ops = program_ops.make
 local M = {ops = ops}
 local core = tide.core
 local BODY, TOO_LARGE = "@", 1e3
+local SMALL, LARGE = 5000, 100000 -- elements of a tensor; the latter is cut into tasks for threads
 
 local keys = {}
 for name in pairs(ops) do
@@ -41,13 +42,14 @@ function G:shuffled(n)
 end
 function G:dim()
   local way = self:int(1, 100)
+  if self.most > SMALL and way > 50 then return self:pick{64, 100, 257, 300} end
   return way <= 4 and 0 or way <= 25 and 1 or way <= 94 and self:int(2, 5) or way <= 98 and self:int(6, 19) or self:pick{32, 33, 65}
 end
 function G:shape(least)
   local shape, n = {}, 1
   for i = 1, self:int(least or 0, self:pick{2, 3, 4}) do
     shape[i] = self:dim()
-    if n * shape[i] > 3000 then shape[i] = 1 end
+    if n * shape[i] > self.most // 2 then shape[i] = 1 end
     n = n * math.max(1, shape[i])
   end
   return shape
@@ -90,7 +92,7 @@ function G:any(fits, may_fail)
   return self:pick(list)
 end
 
---- A value that broadcasts against x to no more than a few thousand elements, or nil.
+--- A value that broadcasts against x to as many elements as a program may have, or nil.
 function G:fitting(x)
   local a, other = self.values[x], self:chance(0.9)
   return self:any(function(b)
@@ -101,7 +103,7 @@ function G:fitting(x)
       if p ~= q and p ~= 1 and q ~= 1 then return false end
       n = n * math.max(p, q)
     end
-    return n <= 5000
+    return n <= self.most
   end, true)
 end
 function G:number(x, first)
@@ -144,7 +146,7 @@ function G:evaluate(text) return assert(load("return " .. text, "=line", "t", se
 -- ---- lines ----
 
 local function acceptable(g, x)
-  if x:numel() > 5000 or x:rank() > 4 then return false end
+  if x:numel() > g.most or x:rank() > 4 then return false end
   if core.is_symbolic(x) or not x:dtype():find("float") or x:numel() == 0 then return true end
   local nothing <close> = core.tape_begin("nothing") -- luacheck: ignore nothing
   local top = x:abs():max():item()
@@ -319,7 +321,7 @@ function M.new(seed, focus)
   local g = setmetatable({state = seed * 7919 + 17, values = {}, env = {tide = tide, core = core, F32 = "float32", F64 = "float64", select = select},
     scope = {}, lines = {}, used = {}, touched = {}, errors = {}, counter = 0, depth = 0}, G)
   g.env.STOP = function(x) return x:stop_gradient() end
-  g.main = g:pick{"F32", "F64"}
+  g.main, g.most = g:pick{"F32", "F64"}, g:chance(0.015) and LARGE or SMALL
   local p = {seed = seed, captures = {}, lines = g.lines, outputs = {}}
   g.program = p
   tide.seed(1)
