@@ -230,9 +230,9 @@ int emit_slice_flat(struct tape *t, int x, int64_t start, int64_t length)
 
 int emit_strong(struct tape *t, int x, enum dtype dtype)
 {
-    if (x < 0 || !t->nodes[x].weak) return emit_cast(t, x, dtype);
+    if (x < 0 || !t->nodes[x].weak || tape_spec(t, x)->dtype == dtype) return emit_cast(t, x, dtype);
     struct node node = t->nodes[x];
-    if (!op_table[node.op].view) return emit_cast(t, x, dtype);
+    if (!op_table[node.op].view || node.op == OP_ALIAS) return emit_cast(t, x, dtype); /* derivatives are taken by what an alias names */
     int source = emit_strong(t, node.in[0], dtype);
     return tape_emit(t, node.op, t->nodes[x].attrs, &source, 1);
 }

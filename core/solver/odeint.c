@@ -93,6 +93,17 @@ static enum status make_ready(struct odeint *op)
     return STATUS_OK;
 }
 
+/* Note where the parameters are. Returns whether they were elsewhere. */
+static int note_addresses(struct odeint *op, const struct array *theta, int n)
+{
+    int moved = 0;
+    for (int i = 0; i < n; i++) {
+        moved |= op->addresses[i] != theta[i].data;
+        op->addresses[i] = theta[i].data;
+    }
+    return moved;
+}
+
 static enum status run_solve(struct call *c)
 {
     struct odeint *op = (struct odeint *)c->attrs->object;
@@ -100,7 +111,7 @@ static enum status run_solve(struct call *c)
     const double *times = c->in[1].data;
     int64_t n_times = c->in[1].shape[0];
     TRY(times_check(times, n_times));
-    for (int i = 2; i < c->n_in; i++) op->addresses[i - 2] = c->in[i].data;
+    note_addresses(op, c->in + 2, c->n_in - 2);
     if (op->tiled)
         return tiled_solve(op->tiled, &op->options, op->addresses, c->in[0].data, times, n_times, c->out.data, keep, &op->stats);
     TRY(field_bind(op->field, op->addresses));
@@ -208,13 +219,14 @@ static enum status adjoint_with_record(struct odeint *op, const struct call *c, 
 }
 
 /* The gradient by the field's own parameters, then by those that were given. */
-static enum status gradient(struct odeint *op, const struct call *c, char *y0bar, char *thetabar)
+static enum status gradient(struct odeint *op, const struct call *c, int moved, char *y0bar, char *thetabar)
 {
     const double *times = c->in[3].data;
     int64_t n_times = c->in[3].shape[0];
     enum gradient_kind kind = op->options.gradient;
     int adjoint = kind == GRADIENT_ADJOINT || kind == GRADIENT_INTERPOLATED;
-    if (op->tiled) return tiled_gradient(op->tiled, &op->options, c->in[1].data, n_times, y0bar, thetabar, &op->stats);
+    if (op->tiled) return tiled_gradient(op->tiled, &op->options, moved ? op->addresses : NULL, c->in[1].data, n_times, y0bar, thetabar, &op->stats);
+    if (moved) TRY(field_bind(op->field, op->addresses));
     enum status status =
         adjoint ? gradient_adjoint(&op->solver, op->field, &op->options, &op->layout, kind == GRADIENT_ADJOINT ? NULL : &op->record, times, n_times,
                                    c->in[0].data, c->in[1].data, y0bar, op->own_thetabar, &op->stats)
@@ -228,7 +240,9 @@ static enum status run_vjp(struct call *c)
     struct odeint *op = from_vjp((struct custom *)c->attrs->object);
     char *y0bar = c->out.data;
     op->stats.nfe_backward = 0;
-    return gradient(op, c, y0bar, y0bar + array_bytes(&c->in[2])); /* parameters are bound: the solve ran just before */
+    /* The solve ran just before, with the same parameters. But where they are views it had dense copies of its own, which are gone. */
+    int moved = note_addresses(op, c->in + 4, c->n_in - 4);
+    return gradient(op, c, moved, y0bar, y0bar + array_bytes(&c->in[2]));
 }
 
 static enum status vjp_prepare(struct custom *self, struct call *c)

@@ -217,10 +217,11 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
     return status;
 }
 
-enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *ybar, int64_t n_times, void *y0bar, void *thetabar,
-                           struct solve_stats *stats)
+enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *const *parameters, const void *ybar,
+                           int64_t n_times, void *y0bar, void *thetabar, struct solve_stats *stats)
 {
-    struct job job = {.t = t, .o = o, .backward = 1, .n_times = n_times, .ybar = ybar, .y0bar = y0bar, .reporting = ATOMIC_FLAG_INIT};
+    struct job job = {.t = t, .o = o, .backward = 1, .n_times = n_times, .parameters = parameters, .ybar = ybar, .y0bar = y0bar,
+                      .reporting = ATOMIC_FLAG_INIT};
     TRY(run_job(&job)); /* what it needs was prepared by the solve with a record */
     stats->nfe_backward = t->stats[0].nfe_backward;
     struct field *f = t->lanes[0].field[0];

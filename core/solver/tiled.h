@@ -19,9 +19,10 @@ void tiled_free(struct tiled *t);
 enum status tiled_solve(struct tiled *t, const struct solve_options *o, const void *const *parameters, const void *y0, const double *times,
                         int64_t n_times, void *out, int record, struct solve_stats *stats);
 
-/* As gradient_direct after the last tiled_solve with a record, but thetabar is that of the parameters bound (field_theta_gradient is done). */
-enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *ybar, int64_t n_times, void *y0bar, void *thetabar,
-                           struct solve_stats *stats);
+/* As gradient_direct after the last tiled_solve with a record, but thetabar is that of the parameters bound (field_theta_gradient is done).
+ * parameters: where they are now, or NULL where they have not moved. */
+enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *const *parameters, const void *ybar,
+                           int64_t n_times, void *y0bar, void *thetabar, struct solve_stats *stats);
 
 /* The field that a whole tile goes through, and how many tiles of how many samples there are. */
 struct field *tiled_field(const struct tiled *t, int64_t *n_tiles, int64_t *rows);

@@ -310,7 +310,8 @@ local function random(name)
     local seed = g:chance(0.4) and f(", seed = %d", g:seed()) or ""
     local dtype = g:chance(0.5) and "float32" or "float64"
     local shape = g:chance(0.6) and g.values[g:any()].shape or g:shape()
-    return f('tide.%s(%s, {dtype = "%s"%s})%s', name, show(shape), dtype, seed, dtype == "float32" and ":to(F32)" or "")
+    local text = f('tide.%s(%s, {dtype = "%s"%s})%s', name, show(shape), dtype, seed, dtype == "float32" and ":to(F32)" or "")
+    return g:chance(0.3) and f("%s - %s", text, text) or text
   end
 end
 M.randn, M.rand = random "randn", random "rand"

@@ -321,7 +321,7 @@ function M.new(seed, focus)
   local g = setmetatable({state = seed * 7919 + 17, values = {}, env = {tide = tide, core = core, F32 = "float32", F64 = "float64", select = select},
     scope = {}, lines = {}, used = {}, touched = {}, errors = {}, counter = 0, depth = 0}, G)
   g.env.STOP = function(x) return x:stop_gradient() end
-  g.main, g.most = g:pick{"F32", "F64"}, g:chance(0.015) and LARGE or SMALL
+  g.main, g.most = g:pick{"F32", "F64"}, g:chance(0.025) and LARGE or SMALL
   local p = {seed = seed, captures = {}, lines = g.lines, outputs = {}}
   g.program = p
   tide.seed(1)

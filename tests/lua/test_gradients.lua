@@ -179,6 +179,32 @@ tests["a continuous adjoint without an absolute tolerance says so"] = function()
   end
 end
 
+tests["parameters that are views"] = function()
+  local F64 = {dtype = "float64"}
+  local views = {
+    reversed = function(x) return x:slice(1, -1, 1, -1) end,
+    spread = function(x) return x:sum(nil, true):broadcast_to{2} end,
+    every_second = function(x) return tide.cat{x, x * 2}:slice(1, 1, 4, 2) end,
+  }
+  local weight = tide.randn({2, 600, 2}, {dtype = "float64", seed = 4})
+  for name, view in pairs(views) do
+    for _, n in ipairs{1, 600} do -- the latter tile by tile
+      for _, opts in ipairs{{method = "euler", steps = 2}, {method = "rk4", steps = 2, gradient = "checkpoint"},
+                            {method = "rk4", steps = 40, gradient = "adjoint"}, {method = "rk4", steps = 40, gradient = "interpolated"}} do
+        local function loss(x)
+          local v = view(x)
+          local ys = tide.odeint(function(_, y) return v:tanh() * (0.1 * y):sin() + v end, x:reshape{1, 2}:broadcast_to{n, 2}, {0, 1}, opts)
+          return (ys * weight:slice(2, 1, n)):sum()
+        end
+        local ok, worst = tide.gradcheck(loss, tide.tensor({0.3, -0.2}, F64), {tolerance = 1e-4})
+        assert(ok, ("%s, batch %d, %s: %g"):format(name, n, opts.gradient or "direct", worst))
+        local x = tide.tensor({0.3, -0.2}, F64)
+        same_bits(tide.compile(tide.grad(loss))(x), tide.grad(loss)(x), name)
+      end
+    end
+  end
+end
+
 tests["checkpoint where the solve takes one step"] = function()
   for _, n in ipairs{1, 40, 70000} do
     local y0 = tide.randn({n}, {dtype = "float64", seed = n})

@@ -286,6 +286,13 @@ tests["time is float64 until it meets the state"] = function()
   close(function(t, s) return {a = 0 * s.a + tide.ones{1} * (t - start), b = (t - start) * 2} end, {a = tide.zeros{1}, b = tide.zeros{}}, 0.5, 1e-5)
   close(function(t, y) return tide.where(tide.gt(t, start + 0.5), y * 0 + 1, y * 0) end, tide.zeros{1}, 0.5, 0.05)
   close(function(t, y) return tide.arange(1, 2, 1, {dtype = "int64"}) * (t - start) + 0 * y end, tide.zeros{2}, 1.5, 1e-5)
+  -- a derivative by time itself, inside of the field
+  for _, f in ipairs{function(u) return (u * 3):sum() end, function(u) return u:reshape{1}:square():sum() * 3 / (2 * u:stop_gradient()) end} do
+    for _, dtype in ipairs{"float32", "float64"} do
+      local y = tide.odeint(function(t, y) return 0 * y + tide.grad(f)(t) end, tide.zeros({1}, {dtype = dtype}), {1, 2}, {method = "rk4", steps = 4})
+      near(y[2][1], 3, 1e-5)
+    end
+  end
   -- second derivatives go through it
   assert(tide.gradcheck(function(p)
     local function solve(q)
