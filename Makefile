@@ -68,9 +68,10 @@ BIND_SRC  := $(filter-out bindings/launcher.c,$(wildcard bindings/*.c))
 CORE_OBJ  := $(CORE_SRC:%.c=$(BUILD)/%.o) $(foreach isa,$(ISAS),$(LOOP_SRC:%.c=$(BUILD)/%_$(isa).o))
 BIND_OBJ  := $(BIND_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
+TEST_FIELDS := $(patsubst tests/cfield/%.c,$(BUILD)/tests/cfield/%.so,$(wildcard tests/cfield/*.c))
 CORE_LIBS := -lpng -lz -ldl -lm -lpthread
 
-.PHONY: all test test-c test-lua test-programs asan tsan fuzz fuzz-readers fuzz-programs fuzz-api bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
+.PHONY: all test test-c test-lua test-programs test-fields asan tsan fuzz fuzz-readers fuzz-programs fuzz-api bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
 .SECONDARY:
 
 all: $(MODULE) $(PROGRAM) $(LIBRARY) ## build the engine and the launcher (the default)
@@ -116,6 +117,11 @@ $(TEST_BIN): $(BUILD)/tests/%: tests/c/%.c $(BUILD)/libtide.a Makefile
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/c -MMD -MP -MF $@.d -o $@ $< \
 	      -Wl,--whole-archive $(BUILD)/libtide.a -Wl,--no-whole-archive $(ALL_LDFLAGS) $(CORE_LIBS)
 
+$(TEST_FIELDS): $(BUILD)/tests/cfield/%.so: tests/cfield/%.c core/autodiff/tide_field.h Makefile $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC   $<")
+	$(Q)$(CC) $(ALL_CFLAGS) -shared -o $@ $< $(ALL_LDFLAGS) -lm
+
 # Rewritten when compiler or flags change, so that everything is built anew; the time to look for what the build needs.
 FLAGS := $(CC) $(filter-out -Werror,$(ALL_CFLAGS)) $(LUA_CFLAGS) $(EDIT_CFLAGS)
 $(BUILD)/flags: FORCE | $(filter clean,$(MAKECMDGOALS))
@@ -142,6 +148,8 @@ test-lua: ## the Lua tests only
 	@VARIANT=$(VARIANT) $(RUN_TESTS) lua
 
 test-programs: $(TEST_BIN)
+
+test-fields: $(TEST_FIELDS)
 
 asan: ## C and Lua tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@VARIANT=asan $(RUN_TESTS) c lua
@@ -197,6 +205,7 @@ format: ## lay out the C sources by .clang-format
 BIN_DIR := $(DESTDIR)$(PREFIX)/bin
 LUA_DIR := $(DESTDIR)$(PREFIX)/share/lua/5.4/tide
 SO_DIR  := $(DESTDIR)$(PREFIX)/lib/lua/5.4/tide
+INC_DIR := $(DESTDIR)$(PREFIX)/include/tide
 DOC_DIR := $(DESTDIR)$(PREFIX)/share/doc/tide
 folders = $(sort $(dir $(1)))
 lua_files = $(shell cd $(1) && find . -name '*.lua' -not -path './cache/*' | sed 's,^\./,,')
@@ -210,6 +219,7 @@ endif
 	install -d "$(BIN_DIR)" "$(SO_DIR)" "$(LUA_DIR)/data" "$(DOC_DIR)"
 	install -m 755 tide "$(BIN_DIR)/tide"
 	install -m 644 build/tide/core.so "$(SO_DIR)/core.so"
+	install -D -m 644 core/autodiff/tide_field.h "$(INC_DIR)/field.h"
 	@cd scripts/tide && for f in $(call lua_files,scripts/tide); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/$$f"; done
 	@cd data && for f in $(call lua_files,data); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/data/$$f"; done
 	install -m 644 plots/style.gp "$(LUA_DIR)/plot/style.gp"
@@ -219,7 +229,7 @@ endif
 
 uninstall: ## remove what install put there
 	rm -f "$(BIN_DIR)/tide"
-	rm -rf "$(LUA_DIR)" "$(SO_DIR)" "$(DOC_DIR)"
+	rm -rf "$(LUA_DIR)" "$(SO_DIR)" "$(INC_DIR)" "$(DOC_DIR)"
 
 env: ## lines that let stock lua5.4 use this checkout: eval "$(make -s env)"
 	@echo "export LUA_PATH_5_4='$(CURDIR)/scripts/?.lua;$(CURDIR)/scripts/?/init.lua;;'"

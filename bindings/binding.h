@@ -119,12 +119,17 @@ int flag_check(lua_State *L, int arg, const char *what);
 /* The table of whole numbers at `arg` into out[]; returns how many (at most `most`). `what` names it in errors. */
 int integers_check(lua_State *L, int arg, const char *what, int64_t *out, int most);
 
+/* A new field of the C code at `code` for states like y, its parameters at `theta` (nil: none); see cfield.c. */
+struct field;
+struct field *cfield_new(lua_State *L, int code, int theta, const struct array *y);
+
 /* Each file of bindings/ adds its functions to the module table at the top of the stack. */
 void open_tensor(lua_State *L);
 void open_creation(lua_State *L);
 void open_ops(lua_State *L);
 void open_autodiff(lua_State *L);
 void open_ode(lua_State *L);
+void open_cfield(lua_State *L);
 void open_explain(lua_State *L);
 void open_io(lua_State *L);
 void open_files(lua_State *L);

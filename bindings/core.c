@@ -83,6 +83,7 @@ int luaopen_tide_core(lua_State *L)
     open_ops(L);
     open_autodiff(L);
     open_ode(L);
+    open_cfield(L);
     open_explain(L);
     open_io(L);
     open_files(L);

@@ -241,6 +241,31 @@ static int odeint_lua(lua_State *L)
     return 2;
 }
 
+/* odeint_cfield(code, theta or nil, y0, times, options, sizes, batch) -> flat states, stats handle. */
+static int odeint_cfield(lua_State *L)
+{
+    struct solve_options options;
+    struct state_layout layout;
+    int has_theta = !lua_isnoneornil(L, 2);
+    const struct array *y0 = vector_check(L, value_spec(value_check(L, 3)), "the state", 0);
+    lua_settop(L, 7);
+    vector_check(L, value_spec(value_check(L, 4)), "t", 1);
+    read_options(L, 5, &options);
+    read_layout(L, 6, 5, y0->shape[0], &layout);
+    struct solve_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+    box->op = NULL;
+    luaL_setmetatable(L, SOLVE_TYPE);
+    struct field *field = cfield_new(L, 1, 2, y0);
+    binding_check(L, odeint_new(&box->op, field, &options, &layout));
+    int first = lua_gettop(L) + 1;
+    lua_pushvalue(L, 3);
+    lua_pushvalue(L, 4);
+    if (has_theta) lua_pushvalue(L, 2);
+    value_apply(L, OP_CUSTOM, &(struct attrs){.n = 0, .object = odeint_object(box->op)}, first, 2 + has_theta);
+    lua_pushvalue(L, first - 1);
+    return 2;
+}
+
 /* ---- callback fields ----
  *
  * An error in the callback unwinds through the solver by Lua's longjmp, so that its value and traceback stay as they are; that is safe
@@ -437,7 +462,7 @@ static int program_stats(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"odeint", odeint_lua},       {"odeint_callback", odeint_callback}, {"initial_step", initial_step},
+static const luaL_Reg functions[] = {{"odeint", odeint_lua}, {"odeint_cfield", odeint_cfield},       {"odeint_callback", odeint_callback}, {"initial_step", initial_step},
                                      {"check_times", check_times},
                                      {"ode_methods", ode_methods}, {"program_stats", program_stats},           {NULL, NULL}};
 

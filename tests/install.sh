@@ -41,6 +41,10 @@ if command -v lua5.4 > /dev/null; then
     check "stock lua5.4" env LUA_PATH_5_4="$prefix/share/lua/5.4/?.lua;$prefix/share/lua/5.4/?/init.lua" \
         LUA_CPATH_5_4="$prefix/lib/lua/5.4/?.so" lua5.4 use.lua "$prefix" $spheres
 fi
+cp tests/cfield/pendulum.c "$stage/pendulum.c"
+check "a field in C, by the installed header" sh -c 'sed -i "s,\"autodiff/tide_field.h\",<tide/field.h>," pendulum.c &&
+    ${CC:-cc} -Wall -Wextra -Werror -shared -fPIC -Iusr/include -o pendulum.so pendulum.c -lm &&
+    usr/bin/tide -e "print(require(\"tide\").ode.cfield(\"pendulum.so\", \"pendulum\"){9.81, 0})"'
 check "make uninstall" make -C "$root" --no-print-directory uninstall DESTDIR="$stage" PREFIX=/usr
 # shellcheck disable=SC2016
 check "nothing is left" sh -c 'left=$(find usr -not -type d); echo "$left"; [ -z "$left" ]'

@@ -282,8 +282,15 @@ local function explain_error(_, message)
 end
 local explaining = setmetatable({}, {__close = explain_error})
 
+-- A solve that was run, or recorded, with its statistics.
+local function with_statistics(solution, handle)
+  if core.is_symbolic(solution) then return solution, live_statistics(handle) end
+  local stats = handle()
+  autodiff._count(stats)
+  return solution, stats
+end
+
 local function solve_recorded(f, state, y0, times, o)
-  local solution, handle
   local hint <close> = explaining -- luacheck: ignore hint
   local tape <close> = core.tape_begin("field")
   local t = tape:input("float64", {}, state.dtype == "float32") -- weak: it takes the state's dtype when it meets the state, not before
@@ -291,11 +298,18 @@ local function solve_recorded(f, state, y0, times, o)
   local dy = check_derivative("odeint", state, f(t, unflatten(state, y)), "")
   if not core.is_symbolic(dy) then dy = dy + y * 0 end -- a constant field
   tape:finish()
-  solution, handle = core.odeint(tape, dy, y0, times, o, state.sizes, state.batch)
-  if core.is_symbolic(solution) then return solution, live_statistics(handle) end
-  local stats = handle()
-  autodiff._count(stats)
-  return solution, stats
+  return with_statistics(core.odeint(tape, dy, y0, times, o, state.sizes, state.batch))
+end
+
+-- What cfield.lua knows of f, nil where f is no C field.
+local function c_field(f)
+  local meta = getmetatable(f)
+  return type(meta) == "table" and rawget(meta, "__cfield") or nil
+end
+
+local function solve_c(c, f, state, y0, times, o)
+  local theta = c.parameters("odeint", f, state)
+  return with_statistics(core.odeint_cfield(c.code, theta, y0, times, o, state.sizes, state.batch))
 end
 
 -- While a field runs on concrete tensors, numbers that stand alone (y[1] of a 1-D state) become tensors of the state's dtype.
@@ -332,6 +346,10 @@ end
 function M.odeint(f, y0, t, opts)
   if not callable(f) then raise("odeint: f must be a function f(t, y), got " .. show(f)) end
   if opts ~= nil and type(opts) ~= "table" then raise("odeint: options must be a table, got " .. show(opts)) end
+  local c = c_field(f)
+  if c and opts and (opts.eager or opts.plain) then
+    raise(("odeint: eager and plain are for Lua functions, f is a C field; leave out %s = true"):format(opts.eager and "eager" or "plain"))
+  end
   if opts and opts.plain then
     return solve_plain(f, y0, check_times("odeint", t), M.check_options("odeint", opts, "float64"))
   end
@@ -341,7 +359,9 @@ function M.odeint(f, y0, t, opts)
   local times = check_times("odeint", t)
   local flat = flatten(leaves)
   local n, solution, stats = times:numel(), nil, nil
-  if o.eager then
+  if c then
+    solution, stats = solve_c(c, f, state, flat, times, o)
+  elseif o.eager then
     if core.is_recording() then
       raise("odeint: an eager field cannot become part of a recording (inside tide.grad, tide.compile, ...) and has no gradient; leave out "
         .. "eager = true, or solve outside of the recorded function and pass the result in")
@@ -375,6 +395,16 @@ end
 
 --- counted(fn, ...) -> statistics, what fn(...) returns: see help("tide.ode.counted").
 M.counted = autodiff._counted
+
+--- A field in C: see help("ode.cfield").
+function M.cfield(path, symbol, opts) return require("tide.cfield").cfield(path, symbol, opts) end
+
+-- For cfield.lua: a state as one flat tensor, and back.
+function M._flat(where, y)
+  local state, leaves = describe_state(where, y)
+  return state, flatten(leaves)
+end
+M._unflat = unflatten
 
 --- Is a trained model the flow of an ODE: do finer solvers give the same? See help("tide.ode.validity").
 function M.validity(opts) return require("tide.validity").validity(opts) end

@@ -119,7 +119,8 @@ local unit = function(_, u) return u end
 local calls = {
   ["tide.conv1d"] = function() tide.conv1d(x, x, nil, {}) end, ["tide.conv2d"] = function() tide.conv2d(x, x, nil, {}) end,
   ["tide.gradcheck"] = function() tide.gradcheck(unit, x, {}) end, ["tide.odeint"] = function() tide.odeint(unit, x, {0, 1}, {}) end,
-  ["tide.arange"] = function() tide.arange(1, 2, 1, {}) end, ["tide.linspace"] = function() tide.linspace(1, 2, 2, {}) end,
+  ["tide.arange"] = function() tide.arange(1, 2, 1, {}) end,
+  ["ode.cfield"] = function() tide.ode.cfield("", "", {}) end, ["tide.linspace"] = function() tide.linspace(1, 2, 2, {}) end,
   ["tide.eye"] = function() tide.eye(1, {}) end,
   ["tide.randperm"] = function() tide.randperm(1, {}) end,
   ["tide.train"] = function() tide.train{} end,

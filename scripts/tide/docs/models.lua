@@ -86,6 +86,23 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", opt
   tide.odeint(dose, tide.ones({1}), {0, 10}, {jumps = {5, 5.05}})   -- the times are known
   tide.odeint(dose, tide.ones({1}), {0, 10}, {max_step = 0.02})     -- only that it is short]]}
 define{name = "ode.odeint", args = "f, y0, t, opts", returns = "ys, stats", text = "The same function as tide.odeint."}
+define{name = "ode.cfield", args = "path, symbol, opts", returns = "field, or function(theta) -> field", run = false,
+  options = {{"constants", nil, "numbers that the functions find in call->constants; no derivatives by them"}},
+  text = [[A right-hand side in C or C++: a shared object that exports a struct tide_field under the name `symbol` (tide/field.h, installed
+  in PREFIX/include; tests/cfield/pendulum.c is a whole example). It has f and, if there are to be gradients, vjp. A path without a slash
+  is a file of the current folder; folders are never searched.
+
+  A field without parameters is given to odeint as it is, else field(theta), theta a 1-D float64 tensor or a list of numbers. It takes
+  part in derivatives, in tide.compile, and is a model whose only tensor is theta, so that optimisers train it. The state is float64: a
+  tensor {batch, width} or {width}, or a table of tensors that are one sample together. field(theta)(t, y) evaluates it, on tensors or
+  inside another field: a part of f in C, a part in Lua. There are no second derivatives.
+
+  tide.gradcheck compares the vjp with differences. A result that is not 0 ends the solve with the text in call->message; results that f
+  or vjp did not write are an error. Ctrl-C is noticed between evaluations.]],
+  example = [[local pendulum = tide.ode.cfield("pendulum.so", "pendulum")  -- cc -O2 -shared -fPIC -o pendulum.so pendulum.c -lm
+  local theta, y0 = tide.tensor({9.81, 0.1}, {dtype = "float64"}), tide.tensor({0.5, 0}, {dtype = "float64"})
+  tide.odeint(pendulum(theta), y0, {0, 1})
+  assert(tide.gradcheck(function(p) return pendulum(p)(0, y0) end, theta))]]}
 define{name = "ode.methods", args = "", returns = "list",
   text = [[The methods that odeint knows: name, order, error_order, stages, kind ("fixed" or "adaptive"), fsal, and the tableau A, b, c,
   b_error. "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the error weights of 1980, "dopri5_shampine" those of

@@ -1,0 +1,164 @@
+#include "autodiff/field_op.h"
+
+#include <string.h>
+
+#include "autodiff/op_rules.h"
+#include "base/memory.h"
+
+struct field_op {
+    struct custom custom;
+    struct field *field;
+};
+
+/* Of the gradient's node: inputs t, y, the cotangent, theta...; the result is flat: ybar, then the gradient of each float theta. */
+struct field_op_vjp {
+    struct custom custom;
+    struct field_op *op; /* owned */
+};
+
+/* Where the parameters are, for each node by itself, then room for the gradients of the field's own parameters. */
+static enum status plan_call(struct call *c, const struct field *f, int first, int64_t n_own)
+{
+    size_t addresses = ((size_t)(c->n_in - first) * sizeof(void *) + 63) & ~(size_t)63;
+    c->plan = memory_alloc(addresses + (size_t)n_own * dtype_size(f->dtype));
+    return c->plan ? STATUS_OK : memory_status();
+}
+
+static enum status bind(struct call *c, struct field *f, int first, char **own)
+{
+    const void **addresses = c->plan;
+    for (int i = first; i < c->n_in; i++) addresses[i - first] = c->in[i].data;
+    *own = (char *)c->plan + (((size_t)(c->n_in - first) * sizeof *addresses + 63) & ~(size_t)63);
+    return field_bind(f, addresses);
+}
+
+static enum status op_infer(struct custom *self, struct call *c)
+{
+    const struct field *f = ((struct field_op *)self)->field;
+    if (c->n_in < 2 || c->in[0].dtype != FLOAT64 || c->in[0].rank != 0 || c->in[1].dtype != f->dtype ||
+        array_numel(&c->in[1]) != f->n)
+        return status_set(STATUS_SHAPE, "this field takes t, a float64 scalar, and y, %lld numbers of %s", (long long)f->n,
+                          dtype_name(f->dtype));
+    return array_init(&c->out, f->dtype, c->in[1].rank, c->in[1].shape);
+}
+
+static enum status run_op(struct call *c)
+{
+    struct field *f = ((struct field_op *)c->attrs->object)->field;
+    char *own;
+    TRY(bind(c, f, 2, &own));
+    return field_eval(f, *(const double *)c->in[0].data, c->in[1].data, c->out.data);
+}
+
+static enum status op_prepare(struct custom *self, struct call *c)
+{
+    struct field *f = ((struct field_op *)self)->field;
+    c->run = run_op;
+    TRY(field_prepare(f, FIELD_MASK(FIELD_EVAL)));
+    return plan_call(c, f, 2, 0);
+}
+
+static enum status vjp_infer(struct custom *self, struct call *c)
+{
+    int64_t n = ((struct field_op_vjp *)self)->op->field->n;
+    for (int i = 3; i < c->n_in; i++)
+        if (dtype_is_float(c->in[i].dtype)) n += array_numel(&c->in[i]);
+    return array_init(&c->out, c->in[1].dtype, 1, &n);
+}
+
+static enum status run_vjp(struct call *c)
+{
+    struct field *f = ((struct field_op_vjp *)c->attrs->object)->op->field;
+    char *ybar = c->out.data, *own;
+    TRY(bind(c, f, 3, &own));
+    TRY(field_vjp(f, *(const double *)c->in[0].data, c->in[1].data, c->in[2].data, NULL, ybar, own));
+    return field_theta_gradient(f, own, ybar + (size_t)f->n * dtype_size(f->dtype));
+}
+
+static enum status vjp_prepare(struct custom *self, struct call *c)
+{
+    struct field *f = ((struct field_op_vjp *)self)->op->field;
+    c->run = run_vjp;
+    TRY(field_prepare(f, FIELD_MASK(FIELD_VJP)));
+    return plan_call(c, f, 3, f->n_theta);
+}
+
+/* A rule that emits nothing means a derivative of zero, so a failure is noted on the tape. */
+static void fail(struct tape *t, enum status status)
+{
+    if (t->status != STATUS_OK) return;
+    t->status = status;
+    t->message = memory_strdup(status_message());
+}
+
+static void vjp_vjp(struct custom *self, struct vjp *v)
+{
+    (void)self;
+    fail(v->tape, status_set(STATUS_UNSUPPORTED,
+                             "a field that is not recorded has no second derivative; record it as a Lua function for that"));
+}
+
+static void vjp_free(struct object *self)
+{
+    object_release(&((struct field_op_vjp *)self)->op->custom.base);
+    memory_free(self);
+}
+
+static int emit_vjp(struct field_op *op, struct vjp *v)
+{
+    struct field_op_vjp *object = memory_zalloc(1, sizeof *object);
+    int *in = memory_alloc((size_t)(v->n_in + 1) * sizeof *in), node = -1;
+    if (object && in) {
+        object->custom = (struct custom){{1, vjp_free}, "field_vjp", vjp_infer, vjp_prepare, vjp_vjp};
+        object->op = op;
+        object_retain(&op->custom.base);
+        memcpy(in, v->in, 2 * sizeof *in);
+        in[2] = v->ybar;
+        memcpy(in + 3, v->in + 2, (size_t)(v->n_in - 2) * sizeof *in);
+        node = tape_emit(v->tape, OP_CUSTOM, &(struct attrs){.n = 0, .object = &object->custom.base}, in, v->n_in + 1);
+        object_release(&object->custom.base);
+    } else {
+        memory_free(object);
+        fail(v->tape, memory_status());
+    }
+    memory_free(in);
+    return node;
+}
+
+static void op_vjp(struct custom *self, struct vjp *v)
+{
+    struct field_op *op = (struct field_op *)self;
+    if (v->need[0]) {
+        fail(v->tape,
+             status_set(STATUS_UNSUPPORTED, "a field that is not recorded has no derivative by t; wrap t in tide.stop_gradient"));
+        return;
+    }
+    int flat = emit_vjp(op, v);
+    int64_t at = 0;
+    for (int i = 1; i < v->n_in && flat >= 0; i++) {
+        struct array spec = *tape_spec(v->tape, v->in[i]);
+        if (!dtype_is_float(spec.dtype)) continue;
+        int64_t n = array_numel(&spec);
+        if (v->need[i]) v->xbar[i] = emit_reshape(v->tape, emit_slice_flat(v->tape, flat, at, n), spec.rank, spec.shape);
+        at += n;
+    }
+}
+
+static void op_free(struct object *self)
+{
+    field_free(((struct field_op *)self)->field);
+    memory_free(self);
+}
+
+enum status field_op_new(struct object **out, struct field *field)
+{
+    struct field_op *op = memory_zalloc(1, sizeof *op);
+    if (!op) {
+        field_free(field);
+        return memory_status();
+    }
+    op->custom = (struct custom){{1, op_free}, "field", op_infer, op_prepare, op_vjp};
+    op->field = field;
+    *out = &op->custom.base;
+    return STATUS_OK;
+}
