@@ -16,7 +16,7 @@ for name in pairs(ops) do
 end
 table.sort(keys)
 -- Functions of functions cost more and make more, so they come as often as all of these together let them.
-local functional = {"grad", "value_and_grad", "vjp", "jvp", "compile", "odeint"}
+local functional = {"grad", "value_and_grad", "vjp", "jvp", "compile", "odeint", "odeint", "odeint"}
 local is_functional = {}
 for _, name in ipairs(functional) do is_functional[name] = true end
 
@@ -236,7 +236,7 @@ end
 --- One more line at the end of g.lines, if an attempt succeeds.
 function G:line(key)
   for _ = 1, key and 5 or 20 do
-    local op = key or (self.depth < 2 and self:chance(0.08)) and self:pick(functional) or self:pick(keys)
+    local op = key or (self.depth < 2 and self:chance(0.15)) and self:pick(functional) or self:pick(keys)
     if not is_functional[op] or self.depth < 2 then
       local scope, symbolic, lines, depth, captures = self.scope, self.symbolic, self.lines, self.depth, #self.program.captures
       local length, attempted = #scope, nil
