@@ -76,6 +76,7 @@ void symbol_push(lua_State *L, struct tape *t, int node);
 
 /* The value at stack index `arg`; errors name the function's argument. value_test returns NULL when it is no tensor. */
 struct value *value_check(lua_State *L, int arg);
+extern const char recording_ended[]; /* the error of a symbolic tensor that is left over */
 struct value *value_test(lua_State *L, int arg);
 
 /* dtype and shape of a concrete or symbolic value. */

@@ -116,8 +116,7 @@ void value_apply_now(lua_State *L, enum op_id op, const struct attrs *attrs, int
 {
     int symbolic, weak, common = operands_dtype(L, op, first, n, &symbolic, &weak);
     if (symbolic)
-        binding_error(L, "this symbolic tensor belongs to a recording that has ended; return values from the recorded function "
-                         "instead of storing them outside");
+        binding_error(L, "%s", recording_ended);
     struct value *v = value_push_empty(L);
     operands_check(L, op, first, n); /* again: the collector may just have run a finalizer that closed one */
     enum status status = apply_at_once(L, op, attrs, first, n, common, &v->tensor);

@@ -67,12 +67,17 @@ struct value *value_check(lua_State *L, int arg)
 
 const struct array *value_spec(const struct value *v) { return v->tensor ? &v->tensor->array : tape_spec(v->tape, v->node); }
 
+const char recording_ended[] = "this symbolic tensor belongs to a recording that has ended; return values from the recorded function "
+                               "instead of storing them outside";
+
 struct tensor *tensor_check(lua_State *L, int arg)
 {
     struct value *v = value_check(L, arg);
+    if (!v->tensor && !recording_get(L)) binding_error(L, "%s", recording_ended);
     if (!v->tensor)
         binding_error(L, "a symbolic tensor has no value while it is being recorded (inside tide.grad, tide.compile, tide.odeint, ...); "
-                         "choose with tide.where instead of if, or use an eager field (eager = true)");
+                         "compute with the tensor itself in place of its numbers, choose with tide.where in place of if, or, in a field, "
+                         "solve with eager = true");
     return v->tensor;
 }
 
@@ -315,7 +320,8 @@ static int tensor_newindex(lua_State *L)
 static int tensor_copy_into(lua_State *L)
 {
     if (recording_get(L))
-        return binding_error(L, "copy_: a tensor cannot be changed while a function is being recorded (inside tide.grad, tide.compile, tide.odeint, ...)");
+        return binding_error(L, "copy_: a tensor cannot be changed while a function is being recorded (inside tide.grad, tide.compile, tide.odeint, "
+                                "...); return the new values and copy them outside");
     struct array x = tensor_check(L, 1)->array, y = tensor_check(L, 2)->array;
     char to[SHAPE_TEXT], from[SHAPE_TEXT];
     if (!array_same_shape(&x, &y) || x.dtype != y.dtype)

@@ -389,8 +389,8 @@ static enum status run_one_hot(struct call *c)
     for (int64_t i = 0, done = 0; i < n; i++) {
         if (piece_ends(&done, 8)) return STATUS_OK;
         if (label[i] < 1 || label[i] > classes)
-            return status_set(STATUS_ARGUMENT, "label %lld (entry %lld) lies outside 1..%lld; class labels are 1-based", (long long)label[i],
-                              (long long)i + 1, (long long)classes);
+            return status_set(STATUS_ARGUMENT, "label %lld (entry %lld) lies outside 1..%lld; class labels are 1-based, and here are %lld classes",
+                              (long long)label[i], (long long)i + 1, (long long)classes, (long long)classes);
         array_set(&c->out, i * classes + label[i] - 1, 1);
     }
     return STATUS_OK;

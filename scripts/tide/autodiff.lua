@@ -89,6 +89,24 @@ local function float_leaves(where, p)
   return leaves
 end
 
+-- Lua's own functions refuse a tensor without a word on what to write; the error is given that word on its way out, the rest as it came.
+local lua_functions = {sin = true, cos = true, exp = true, log = true, sqrt = true, abs = true, tan = "tide.sin(x) / tide.cos(x)", max = "tide.maximum(a, b)",
+                       min = "tide.minimum(a, b)", floor = "where", ceil = "where", fmod = "where", pow = "x ^ y"}
+
+--- For the library: a value to be closed that explains the error of Lua's mathematical functions; `also` says what else helps.
+function M._explaining(also)
+  return setmetatable({}, {__close = function(_, message)
+    if type(message) ~= "string" then return end
+    local first = message:match("^[^\n]*")
+    local name = first:match("bad argument #%d+ to '([%w_]+)' %(number expected, got tide%.Tensor")
+    local known = name and lua_functions[name]
+    if not known or first:find("in place of math.", 1, true) then return end
+    local hint = known == true and ("tide.%s(x)"):format(name) or known == "where" and "tide.where(condition, a, b)" or known
+    error(("%s; what is being recorded works on tensors: write %s in place of math.%s%s"):format(first, hint, name, also or ""), 0)
+  end})
+end
+local explaining = M._explaining()
+
 --- value_and_grad(fn)(p, ...) -> fn(p, ...), gradient with respect to p (p's structure).
 function M.value_and_grad(fn)
   check_function("tide.value_and_grad", fn)
@@ -100,6 +118,7 @@ function M.value_and_grad(fn)
     end
     local tape, outputs
     do
+      local hint <close> = explaining -- luacheck: ignore hint
       local recording <close> = core.tape_begin("once")
       tape = recording
       local inputs = {}
@@ -145,6 +164,7 @@ function M.vjp(fn, x)
   end
   local tape, y, inputs = nil, nil, {}
   do
+    local hint <close> = explaining -- luacheck: ignore hint
     local recording <close> = core.tape_begin("once")
     tape = recording
     for i, leaf in ipairs(leaves) do inputs[i] = tape:input(leaf) end
@@ -178,6 +198,7 @@ function M.jvp(fn, x, v)
   end
   local tape, y, outputs, n
   do
+    local hint <close> = explaining -- luacheck: ignore hint
     local recording <close> = core.tape_begin("once")
     tape = recording
     local inputs, directions = {}, {}
@@ -200,6 +221,7 @@ local MAX_PROGRAMS = 64
 -- What compile keeps: the results with symbolic tensors in them, and the program. The arguments are kept because the cache's key holds
 -- addresses of functions and metatables, which must not be used again.
 local function record(fn, arguments, leaves)
+  local hint <close> = explaining -- luacheck: ignore hint
   local tape <close> = core.tape_begin("program")
   local inputs = {}
   for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end

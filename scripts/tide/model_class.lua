@@ -5,8 +5,9 @@ local options = require "tide.options"
 
 -- What may be added to a model: tensors, tables (layers of the user's own) and functions, under any name that is no slip for a field that the class
 -- reads; a number, string or boolean only where it reads one. Everything else would be set and never looked at.
-local function check_field(name, names, key, value)
+local function check_field(name, names, elsewhere, key, value)
   if math.type(key) == "integer" then return end
+  if elsewhere[key] then core.raise(("%s: %s belongs to a part of the model; write model.%s = ..."):format(name, key, elsewhere[key])) end
   for _, known in ipairs(names) do if key == known then return end end
   local kind, slip = options.typename(value), options.slip(key, names)
   if (kind == "tensor" or kind == "table" or kind == "function" or value == nil) and not slip then return end
@@ -14,12 +15,21 @@ local function check_field(name, names, key, value)
     slip and (' (did you mean "%s"?)'):format(slip) or "", #names > 0 and table.concat(names, ", ") or "nothing"))
 end
 
---- class(name, "field field", call, methods) -> function that makes a model of a table of its fields.
-return function(name, fields, call, methods)
+--- class(name, "field field", call, methods, elsewhere) -> function that makes a model of a table of its fields. elsewhere: where fields are that
+-- belong to a part of the model, such as {solver = "block.solver"}.
+return function(name, fields, call, methods, elsewhere)
   local names = {}
   for word in fields:gmatch("%a+") do names[#names + 1] = word end
-  local meta = {__name = name, __call = call, __index = methods, __newindex = function(self, key, value)
-    check_field(name, names, key, value)
+  local meta
+  local checked = {}
+  for method, fn in pairs(methods or {}) do
+    checked[method] = function(self, ...)
+      if getmetatable(self) ~= meta then core.raise(("%s: %s is a method; call it with a colon, model:%s(...)"):format(name, method, method)) end
+      return fn(self, ...)
+    end
+  end
+  meta = {__name = name, __call = call, __index = checked, __newindex = function(self, key, value)
+    check_field(name, names, elsewhere or {}, key, value)
     rawset(self, key, value)
   end}
   return function(own) return setmetatable(own, meta) end

@@ -412,7 +412,7 @@ local make_odenet = class("nn.odenet", "input augment block flatten out", functi
   local h = self.block(start_of(self, x), opts)
   if self.flatten then h = h:flatten(2) end
   return self.out and self.out(h) or h
-end, odenet_methods)
+end, odenet_methods, {solver = "block.solver", field = "block.field"})
 
 local paper_solver = {method = "dopri5", rtol = 1e-3, atol = 1e-3}
 

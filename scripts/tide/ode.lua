@@ -225,7 +225,8 @@ local function check_part(where, state, i, x, detail)
   local shape, wanted = table.concat(x:shape(), ", "), table.concat(state.shapes[i], ", ")
   local part = state.names and (" for y." .. state.names[i]) or ""
   if shape ~= wanted then
-    local hint = x:numel() == state.sizes[i] and ("; if it is the same numbers, x:reshape{%s}"):format(wanted) or ""
+    local hint = x:numel() == state.sizes[i] and ("; if it is the same numbers, x:reshape{%s}"):format(wanted)
+      or "; f is called as f(t, y) and returns dy/dt of every number of y"
     raise(("%s: f returned shape {%s}%s, the state has shape {%s}%s%s"):format(where, shape, part, wanted, detail, hint))
   end
   if core.is_weak(x) then return x:to(state.dtype) end -- of t alone
@@ -268,19 +269,7 @@ local function live_statistics(handle)
   return setmetatable({}, {__index = function(_, key) return now()[key] end, __pairs = function() return pairs(now()) end, __snapshot = handle})
 end
 
--- Lua's own functions refuse a tensor without a word on what to write; the error is given that word on its way out, the rest as it came.
-local lua_functions = {sin = true, cos = true, exp = true, log = true, sqrt = true, abs = true, tan = "sin(x) / cos(x)", max = "where", min = "where",
-                       floor = "where", ceil = "where", fmod = "where", pow = "x ^ y"}
-local function explain_error(_, message)
-  if type(message) ~= "string" then return end
-  local first = message:match("^[^\n]*")
-  local name = first:match("bad argument #%d+ to '([%w_]+)' %(number expected, got tide%.Tensor")
-  local known = name and lua_functions[name]
-  if not known or first:find("write tide", 1, true) then return end
-  local hint = known == true and ("tide.%s(x)"):format(name) or known == "where" and "tide.where(condition, a, b)" or known
-  error(("%s; inside a field t and y are tensors: write %s in place of math.%s, or solve with eager = true"):format(first, hint, name), 0)
-end
-local explaining = setmetatable({}, {__close = explain_error})
+local explaining = autodiff._explaining(", or, in a field, solve with eager = true")
 
 -- A solve that was run, or recorded, with its statistics.
 local function with_statistics(solution, handle)

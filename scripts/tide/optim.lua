@@ -213,6 +213,14 @@ end
 
 -- ---- objects ----
 
+for name, method in pairs(methods) do
+  methods[name] = function(self, ...)
+    local meta = getmetatable(self)
+    if type(meta) ~= "table" or meta.methods ~= methods then raise(("optimiser: %s is a method; call it with a colon, opt:%s(...)"):format(name, name)) end
+    return method(self, ...)
+  end
+end
+
 -- The fields that are set from outside are the options.
 local function class(kind)
   local names = options.sorted_keys(kinds[kind].spec)

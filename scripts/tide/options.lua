@@ -153,7 +153,7 @@ function options.check(where, given, spec, level)
   for key, rule in pairs(spec) do
     if out[key] == nil then
       if rule.required then
-        raise(("%s: option %s is missing; it must be %s"):format(where, key, described(rule[1])), level)
+        raise(("%s: option %s is missing%s"):format(where, key, rule[1] ~= "any" and "; it must be " .. described(rule[1]) or ""), level)
       end
       out[key] = rule.default
     end

@@ -56,7 +56,11 @@ Figure.__index = Figure
 
 function Figure.__newindex(_, key)
   local hint = panel.axes_spec[key] and (": write fig:axes{%s = ...}"):format(key)
-    or figure_spec[key] and (": give %s when the figure is made"):format(key) or "; it is changed by :add, :axes and :raw"
+    or figure_spec[key] and (": give %s when the figure is made"):format(key)
+  if not hint then
+    local near = options.nearest(tostring(key), options.sorted_keys(panel.axes_spec))
+    hint = near and (' (did you mean "%s"?): write fig:axes{%s = ...}'):format(near, near) or "; it is changed by :add, :axes and :raw"
+  end
   core.raise(('plot: a figure has no field "%s"%s'):format(tostring(key), hint))
 end
 

@@ -395,6 +395,10 @@ function T.log_softmax(x, axis)
 end
 
 function M.where(condition, a, b)
+  if type(condition) == "boolean" then -- not taken: == between tensors gives false, whatever they hold
+    raise(("tide.where: expected a tensor, got %s; == never looks into tensors: write x:eq(y). Two numbers compare to a boolean: write c and a or b")
+      :format(condition))
+  end
   if is_tensor(condition) and condition:dtype() ~= "uint8" then condition = condition:ne(0) end
   if not is_tensor(a) and not is_tensor(b) then a = core.full({}, check_number("tide.where", "value", a), number_dtype) end
   return apply("where", {}, check_tensor(condition, "tide.where"), a, b)

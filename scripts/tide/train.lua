@@ -92,13 +92,23 @@ local train_spec = {
 
 local CALL = "tide.train{model = model, data = data, optimizer = \"adam\", epochs = 10}"
 
+local OPTIMIZER = 'optimizer = tide.optim.adam(model, {lr = 1e-3}), or optimizer = "adam"'
+
+-- What is no option of train and often taken for one.
+local function check_slips(opts)
+  if opts[1] ~= nil then raise(("tide.train: options have names, got a list that begins with %s; write %s"):format(options.show(opts[1]), CALL)) end
+  for _, name in ipairs{"lr", "learning_rate", "momentum", "betas", "weight_decay"} do
+    if opts[name] ~= nil then raise(("tide.train: %s belongs to the optimizer; write %s"):format(name, OPTIMIZER)) end
+  end
+end
+
 -- An optimiser of this library holds the tensors that it changes: they must be those of the model.
 local function check_optimizer(o)
   if type(o.optimizer) == "string" then
     if not optim[o.optimizer] then raise("tide.train: " .. options.unknown("optimizer", o.optimizer, options.sorted_keys(optim))) end
     o.optimizer = optim[o.optimizer](o.model)
   elseif type(o.optimizer) ~= "table" or not o.optimizer.step then
-    raise("tide.train: optimizer must be one of tide.optim or its name, got " .. options.show(o.optimizer))
+    raise(("tide.train: optimizer must be one of tide.optim or its name, got %s; write %s"):format(options.show(o.optimizer), OPTIMIZER))
   end
   local own = rawget(o.optimizer, "parameters")
   if type(own) ~= "table" then return end
@@ -126,6 +136,7 @@ local function check_arguments(opts, ...)
     raise(("tide.train: expected a table of options, got %s; write %s"):format(select("#", ...) > 0 and select("#", ...) + 1 .. " arguments"
       or is_callable(opts) and "a model" or options.show(opts), CALL))
   end
+  check_slips(opts)
   local o = options.check("tide.train", opts, train_spec, 3)
   if not is_callable(o.model) then raise("tide.train: model must be called as model(x), got " .. options.show(o.model)) end
   check_data("tide.train", o.data, o.loss)

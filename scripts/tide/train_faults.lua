@@ -71,7 +71,10 @@ function M.at(s)
 end
 
 --- A failed solve: the solver's own words with where in the training it was.
-function M.of_solve(s, message) return ("tide.train: %s, in %s: %s"):format(M.at(s), failing_part(s), message) end
+function M.of_solve(s, message)
+  local later = s.iteration > 1 and "; the solves of earlier iterations did not fail: weights that moved less (a lower learning rate) may cure it" or ""
+  return ("tide.train: %s, in %s: %s%s"):format(M.at(s), failing_part(s), message, later)
+end
 
 -- Why the loss is not a number: the first cause in the order of the computation.
 local function cause(s, prediction)

@@ -327,7 +327,7 @@ tests["misuse"] = function()
   check.fails("nn.odenet: augment must be >= 0, got -1", nn.odenet, {dim = 1, augment = -1})
   check.fails("nn.conv_odenet: image must be {channels, height, width}", nn.conv_odenet, {image = {28}, filters = 1})
   check.fails("nn.conv_odenet: image[2] must be an integer >= 1, got 0", nn.conv_odenet, {image = {1, 0, 28}, filters = 1})
-  check.fails("nn.resnet: layers must be >= 0, got -1", nn.resnet, {dim = 1, layers = -1})
+  check.fails("nn.resnet: layers must be in 0..10000, got -1", nn.resnet, {dim = 1, layers = -1})
 end
 
 tests["gradients"] = function()

@@ -102,4 +102,21 @@ tests["assignment while a function is recorded"] = function()
   assert(kept[1] == 3)
 end
 
+tests["methods that are called with a dot, fields that belong to a part"] = function()
+  local model = tide.nn.odenet{dim = 2, seed = 1}
+  local opt, x = tide.optim.adam(model), tide.ones{1, 2}
+  for name, argument in pairs{step = x, state = false, load_state = {}, rate = 1} do
+    check.fails({name .. " is a method", ("opt:%s(...)"):format(name)}, opt[name], argument)
+  end
+  for name in pairs{trajectory = true, features = true} do check.fails({"nn.odenet: " .. name, "model:" .. name}, model[name], x, {0, 1}) end
+  check.fails({"nn.odeblock", "model:trajectory"}, model.block.trajectory, x, {0, 1})
+  check.fails("write model.block.solver = ...", function() model.solver = {method = "rk4", steps = 2} end)
+  local before = model(x):item()
+  model.block.solver = {method = "euler", steps = 1}
+  assert(model(x):item() ~= before)
+  local figure = tide.plot.line{y = {1, 2}}
+  check.fails({'no field "titel" (did you mean "title"?)', "fig:axes{title = ...}"}, function() figure.titel = "x" end)
+  check.fails({"y[1] must be a number, got a table", "x:reshape{-1}"}, function() tide.plot.line{y = tide.ones{2, 1}}:render() end)
+end
+
 return tests

@@ -342,4 +342,23 @@ tests["default dtype"] = function()
   assert(tide.stack({1, 2}, {dtype = "float64"}):dtype() == "float64" and tide.stack({tide.ones{}, 2}, 1, F64):dtype() == "float64")
 end
 
+tests["Lua's own functions and the reading of numbers say what to write, in every recording"] = function()
+  local x = tide.tensor{1, 2}
+  local function sine(v) return math.sin(v[1]) end
+  for _, run in ipairs{tide.grad(sine), tide.compile(sine), function(v) tide.vjp(sine, v) end, function(v) tide.jvp(sine, v, v) end} do
+    fails({"bad argument #1 to 'sin'", "write tide.sin(x) in place of math.sin"}, run, x)
+  end
+  local function field(t, y) return math.exp(t) * y end
+  for _, run in ipairs{function(y) tide.odeint(field, y, {0, 1}) end, tide.grad(function(y) return tide.odeint(field, y, {0, 1})[2]:sum() end)} do
+    fails({"write tide.exp(x) in place of math.exp", "eager = true"}, run, x)
+  end
+  fails({"has no value while it is being recorded", "compute with the tensor itself"}, tide.compile(function(v) return v:sum():item() end), x)
+  fails({"copy_", "copy them outside"}, tide.compile(function(v) x:copy_(v) return v end), x)
+  local left
+  tide.compile(function(v) left = v return v * 2 end)(x)
+  for _, read in ipairs{left.item, left.totable, function(v) return v + 1 end} do fails("a recording that has ended", read, left) end
+  fails({"tide.where: expected a tensor, got false", "x:eq(y)"}, function() return tide.where(x == x:clone(), 1, 2) end)
+  fails({"f returned shape {}", "f is called as f(t, y)"}, tide.odeint, function(y) return -y end, x, {0, 1})
+end
+
 return tests

@@ -377,4 +377,19 @@ tests["misuse"] = function()
   check.fails("write y = y:reshape{-1}", tide.evaluate, model, data)
 end
 
+tests["options of the optimizer, a list, a solve that fails later"] = function()
+  local model = nn.linear(2, 1, {seed = 1})
+  local data = {x = tide.ones{4, 2}, y = tide.ones{4, 1}}
+  for _, name in ipairs{"lr", "learning_rate", "weight_decay"} do
+    check.fails({name .. " belongs to the optimizer", "tide.optim.adam(model, {lr = 1e-3})"}, tide.train,
+      {model = model, data = data, epochs = 1, optimizer = "adam", [name] = 0.1})
+  end
+  check.fails({"options have names", "tide.train{model = model"}, tide.train, {model, data})
+  check.fails({"got a function", "tide.optim.adam(model"}, tide.train, {model = model, data = data, epochs = 1, optimizer = tide.optim.adam})
+  check.fails("option optimizer is missing", tide.train, {model = model, data = data, epochs = 1})
+  local net = nn.odenet{dim = 2, seed = 1, solver = {rtol = 1e-3, atol = 1e-3, max_steps = 50}}
+  check.fails({"max_steps", "earlier iterations did not fail", "a lower learning rate"}, tide.train,
+    {model = net, data = data, epochs = 20, optimizer = tide.optim.sgd(net, {lr = 1e3}), quiet = true})
+end
+
 return tests

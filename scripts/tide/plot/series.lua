@@ -82,7 +82,9 @@ local function column(context, label, name, values, length)
   end
   for i = 1, #list do
     if not math.type(list[i]) then
-      local hint = list[i] == nil and "; write 0/0 for a value that is missing" or type(list[i]) ~= "string" and ""
+      local hint = list[i] == nil and "; write 0/0 for a value that is missing"
+        or type(list[i]) == "table" and "; it is one list or a 1-D tensor: x:reshape{-1}, or a series for each column"
+        or type(list[i]) ~= "string" and ""
         or list[i]:find("^%d%d%d%d%-%d") and "; os.time{year =, month =, day =} makes numbers of dates" or "; tonumber makes numbers of texts"
       context:fail(('series "%s": %s[%d] must be a number, got %s%s'):format(label, name, i, options.show(list[i]), hint))
     end
