@@ -244,7 +244,7 @@ static void push_work(lua_State *L, const struct field_plan *plan)
 static void set_options(lua_State *L, const struct solve_options *o)
 {
     static const char *const gradients[] = {"direct", "adjoint", "checkpoint", "interpolated"};
-    set_text(L, "method", o->method.name);
+    set_text(L, "method", o->method.rk.name);
     set_text(L, "gradient_kind", gradients[o->gradient]);
     if (o->steps > 0) set_integer(L, "steps", o->steps);
     if (o->step_size > 0) set_number(L, "step_size", o->step_size);

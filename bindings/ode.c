@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "binding.h"
 #include "kernels/elementwise.h"
+#include "solver/family.h"
 #include "solver/odeint.h"
 #include "solver/times.h"
 
@@ -53,8 +54,9 @@ static void row_field(lua_State *L, int table, const char *name, double *out)
 }
 
 /* A tableau checked by scripts/tide/tableau.lua: {name, order, error_order, A, b, c, b_error}. */
-static void user_tableau(lua_State *L, int table, struct tableau *m)
+static void user_tableau(lua_State *L, int table, struct method *method)
 {
+    struct tableau *m = &method->rk;
     *m = (struct tableau){.name = "user"};
     m->order = (int)integer_field(L, table, "order", 1);
     m->error_order = (int)integer_field(L, table, "error_order", 0);
@@ -77,8 +79,8 @@ static void user_tableau(lua_State *L, int table, struct tableau *m)
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
-    m->interpolation = m->order <= 2 ? INTERPOLATE_QUADRATIC : m->order <= 4 ? INTERPOLATE_HERMITE : INTERPOLATE_STEP;
-    tableau_derive(m);
+    m->interpolation = m->order <= 2 ? INTERPOLATE_QUADRATIC : m->order <= 4 ? INTERPOLATE_HERMITE : INTERPOLATE_BOOTSTRAP;
+    method_of_tableau(method);
 }
 
 /* The times that must be hit, as scripts/tide/ode.lua sorted them; they stay on the stack, which keeps them. */
@@ -105,7 +107,7 @@ static void read_options(lua_State *L, int table, struct solve_options *o)
                              *const finals[] = {"clip", "interpolate", NULL};
     memset(o, 0, sizeof *o);
     if (lua_getfield(L, table, "method") == LUA_TTABLE) user_tableau(L, lua_gettop(L), &o->method);
-    else binding_check(L, tableau_find(luaL_checkstring(L, -1), &o->method));
+    else binding_check(L, method_find(luaL_checkstring(L, -1), &o->method));
     lua_pop(L, 1);
     o->step_size = number_field(L, table, "step_size", 0);
     o->steps = integer_field(L, table, "steps", 0);
@@ -124,7 +126,7 @@ static void read_options(lua_State *L, int table, struct solve_options *o)
     o->adjoint_atol = number_field(L, table, "adjoint_atol", o->atol);
     o->reconstruction_limit = number_field(L, table, "reconstruction_limit", 10);
     o->controller = (struct controller){.safety = number_field(L, table, "safety", 0.9), .min_factor = number_field(L, table, "min_factor", 0.2),
-                                        .max_factor = number_field(L, table, "max_factor", 10), .exponent = 1.0 / (o->method.error_order + 1)};
+                                        .max_factor = number_field(L, table, "max_factor", 10), .exponent = 1.0 / (o->method.rk.error_order + 1)};
     o->controller.min_after_accept = o->overshoot ? 1 : o->controller.min_factor;
     o->controller.max_after_reject = o->overshoot ? o->controller.max_factor : 1;
     double gains[MAX_STAGES] = {1, 0, 0};
@@ -388,11 +390,13 @@ static int initial_step(lua_State *L)
     struct state_layout layout = {.n_parts = 1, .size = {y0->shape[0]}, .controlled = y0->shape[0]};
     double t0 = luaL_checknumber(L, 2), h;
     struct callback_field *f = push_callback(L, 1, 0, y0);
-    binding_check(L, solver_reserve(&f->solver, y0->shape[0], y0->dtype, 2));
+    struct method two_slopes;
+    binding_check(L, method_find("heun", &two_slopes));
+    binding_check(L, solver_reserve(&f->solver, y0->shape[0], y0->dtype, &two_slopes));
     struct solver *s = &f->solver;
-    memcpy(s->y, y0->data, array_bytes(y0));
-    binding_check(L, field_eval(&f->base, t0, s->y, s->k[0]));
-    binding_check(L, solve_initial_step(&f->base, &layout, &o, t0, s->y, s->k[0], 1, NULL, s->next, s->k[1], &h));
+    memcpy(s->carry[0], y0->data, array_bytes(y0));
+    binding_check(L, field_eval(&f->base, t0, s->carry[0], s->k[0]));
+    binding_check(L, solve_initial_step(&f->base, &layout, &o, t0, s->carry[0], s->k[0], 1, NULL, s->next[0], s->k[1], &h));
     lua_pushnumber(L, h);
     return 1;
 }
@@ -422,13 +426,20 @@ static void push_integer_field(lua_State *L, const char *name, lua_Integer value
     lua_setfield(L, -2, name);
 }
 
-/* ode_methods() -> list of tableaus */
+/* ode_methods() -> list of methods; those of multistep methods have no tableau. */
 static int ode_methods(lua_State *L)
 {
-    lua_createtable(L, tableau_count(), 0);
-    for (int i = 0; i < tableau_count(); i++) {
-        const struct tableau *m = tableau_get(i);
+    lua_createtable(L, method_count(), 0);
+    for (int i = 0; i < method_count(); i++) {
+        struct method method;
+        method_get(i, &method);
+        const struct tableau *m = &method.rk;
+        int multistep = method.family == &family_multistep;
         lua_createtable(L, 0, 12);
+        lua_pushstring(L, method.family->name);
+        lua_setfield(L, -2, "family");
+        lua_pushboolean(L, method.family->implicit);
+        lua_setfield(L, -2, "implicit");
         lua_pushstring(L, m->name);
         lua_setfield(L, -2, "name");
         push_integer_field(L, "order", m->order);
@@ -438,15 +449,17 @@ static int ode_methods(lua_State *L)
         lua_setfield(L, -2, "fsal");
         lua_pushstring(L, m->adaptive ? "adaptive" : "fixed");
         lua_setfield(L, -2, "kind");
-        push_row(L, "b", m->b, m->stages);
-        push_row(L, "c", m->c, m->stages);
+        if (!multistep) {
+            push_row(L, "b", m->b, m->stages);
+            push_row(L, "c", m->c, m->stages);
+        }
         if (m->adaptive) push_row(L, "b_error", m->e, m->stages);
         lua_createtable(L, m->stages, 0);
         for (int j = 0; j < m->stages; j++) {
-            push_row(L, NULL, m->a[j], j);
+            push_row(L, NULL, m->a[j], m->implicit ? m->stages : j);
             lua_rawseti(L, -2, j + 1);
         }
-        lua_setfield(L, -2, "A");
+        lua_setfield(L, -2, multistep ? "begins" : "A");
         lua_rawseti(L, -2, i + 1);
     }
     return 1;

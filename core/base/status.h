@@ -15,6 +15,7 @@ enum status {
     STATUS_IO,          /* the operating system refused: open, read, write, rename */
     STATUS_FORMAT,      /* a file is not what it claims to be */
     STATUS_NUMERIC,     /* a solve gave up: underflow, too many steps, NaN or Inf */
+    STATUS_RETRY,       /* a step cannot be made like this, a smaller one may; without a message, never seen by users */
     STATUS_INTERRUPTED, /* the user asked to stop */
     STATUS_CALLBACK,    /* a callback failed; its own error is kept by whoever installed it */
     STATUS_UNSUPPORTED, /* a valid request that this object cannot serve */

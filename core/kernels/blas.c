@@ -18,6 +18,8 @@ static struct {
     void *library;
     __typeof__(&cblas_sgemm) sgemm;
     __typeof__(&cblas_dgemm) dgemm;
+    void (*factor[2])(int *, int *, void *, int *, int *, int *);                                     /* by dtype: getrf, getrs */
+    void (*solve[2])(char *, int *, int *, const void *, int *, const int *, void *, int *, int *, size_t);
     char *(*core_name)(void), *(*config)(void);
     void *(*take)(int);
     void (*give)(void *);
@@ -77,6 +79,10 @@ static void load(const char *core)
     if (!blas.library) return;
     blas.sgemm = (__typeof__(blas.sgemm))dlsym(blas.library, "cblas_sgemm");
     blas.dgemm = (__typeof__(blas.dgemm))dlsym(blas.library, "cblas_dgemm");
+    blas.factor[FLOAT32] = (__typeof__(blas.factor[0]))dlsym(blas.library, "sgetrf_");
+    blas.factor[FLOAT64] = (__typeof__(blas.factor[0]))dlsym(blas.library, "dgetrf_");
+    blas.solve[FLOAT32] = (__typeof__(blas.solve[0]))dlsym(blas.library, "sgetrs_");
+    blas.solve[FLOAT64] = (__typeof__(blas.solve[0]))dlsym(blas.library, "dgetrs_");
     blas.core_name = (char *(*)(void))dlsym(blas.library, "openblas_get_corename");
     blas.config = (char *(*)(void))dlsym(blas.library, "openblas_get_config");
     blas.take = (void *(*)(int))dlsym(blas.library, "blas_memory_alloc");
@@ -144,7 +150,7 @@ static int product_is_right(enum dtype dtype)
 static enum status open_failed(void)
 {
     const char *reason = dlerror();
-    if (!reason) reason = "it lacks cblas_sgemm";
+    if (!reason) reason = "it lacks cblas_sgemm or LAPACK";
     if (strstr(reason, "failed to map") || strstr(reason, "allocate memory"))
         return status_set(STATUS_MEMORY, "out of memory: OpenBLAS cannot be loaded (%s)", reason);
     return status_set(STATUS_UNSUPPORTED, "OpenBLAS cannot be opened (%s); install it, e.g. apt install libopenblas0", reason);
@@ -212,19 +218,47 @@ struct blas_choice blas_choice(void)
     return (struct blas_choice){blas.file, blas.version, core_of_library(), blas.why};
 }
 
+/* Wait for a buffer where there are fewer than threads; returns whether to give it back. */
+static int take_turn(void)
+{
+    if (blas.buffers >= threads_count()) return 0;
+    while (sem_wait(&blas.waiting) != 0) { /* a signal came */
+    }
+    return 1;
+}
+
+static void end_turn(int queue)
+{
+    if (queue) sem_post(&blas.waiting);
+}
+
+/* By columns the matrix is the transpose. */
+int blas_factor(enum dtype dtype, int64_t n, void *a, int *pivot)
+{
+    int size = (int)n, info = 0, queue = take_turn();
+    blas.factor[dtype](&size, &size, a, &size, pivot, &info);
+    end_turn(queue);
+    return info == 0;
+}
+
+void blas_factor_solve(enum dtype dtype, int64_t n, const void *a, const int *pivot, int transpose, void *x)
+{
+    char op = transpose ? 'N' : 'T';
+    int size = (int)n, one = 1, info = 0, queue = take_turn();
+    blas.solve[dtype](&op, &size, &one, a, &size, pivot, x, &size, &info, 1);
+    end_turn(queue);
+}
+
 void blas_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda, const void *b,
                   int64_t ldb, double beta, void *c, int64_t ldc)
 {
     enum CBLAS_TRANSPOSE opa = ta ? CblasTrans : CblasNoTrans, opb = tb ? CblasTrans : CblasNoTrans;
-    int queue = blas.buffers < threads_count();
-    if (queue)
-        while (sem_wait(&blas.waiting) != 0) { /* a signal came */
-        }
+    int queue = take_turn();
     if (dtype == FLOAT32)
         blas.sgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, (float)alpha, a, (blasint)lda, b, (blasint)ldb,
                    (float)beta, c, (blasint)ldc);
     else
         blas.dgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, alpha, a, (blasint)lda, b, (blasint)ldb, beta, c,
                    (blasint)ldc);
-    if (queue) sem_post(&blas.waiting);
+    end_turn(queue);
 }

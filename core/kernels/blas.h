@@ -22,6 +22,11 @@ enum status blas_open(void);
 void blas_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda, const void *b,
                   int64_t ldb, double beta, void *c, int64_t ldc);
 
+/* LU factors of an n x n matrix by rows, in place (LAPACK's getrf), and x = A^-1 x or A^-T x (getrs); after blas_open. Returns 0 when it is
+ * singular. */
+int blas_factor(enum dtype dtype, int64_t n, void *a, int *pivot);
+void blas_factor_solve(enum dtype dtype, int64_t n, const void *a, const int *pivot, int transpose, void *x);
+
 /* What was opened, for people: file, version, kernel set, and why that one. Opens the library; core is "none" when that fails, why the reason. */
 struct blas_choice {
     const char *library, *version, *core, *why;

@@ -29,8 +29,8 @@ static int64_t largest_element(const struct run *r, const void *x)
 /* y grows at a rate at which it goes to infinity within what the smallest steps resolve. k[0] is f(t, y) whenever a step was tried. */
 static int grows_without_bound(const struct run *r)
 {
-    int64_t i = largest_element(r, r->s->y);
-    double y = element(r, r->s->y, i), slope = element(r, r->s->k[0], i) * r->direction;
+    int64_t i = largest_element(r, r->s->carry[0]);
+    double y = element(r, r->s->carry[0], i), slope = element(r, r->s->k[0], i) * r->direction;
     if (fabs(y) > 1e-10 * (r->s->dtype == FLOAT32 ? FLT_MAX : DBL_MAX)) return 1;
     return r->stats->accepted > 0 && y * slope > 0 && fabs(y / slope) < 1e6 * run_smallest_step(r->t);
 }
@@ -38,14 +38,14 @@ static int grows_without_bound(const struct run *r)
 /* The tolerances ask for more digits than a number of the state has. */
 static int asks_for_rounding(const struct run *r)
 {
-    double digits = norm_scaled(r->layout, NORM_BATCH, r->s->dtype, r->s->y, r->s->y, r->o->rtol, r->o->atol);
+    double digits = norm_scaled(r->layout, NORM_BATCH, r->s->dtype, r->s->carry[0], r->s->carry[0], r->o->rtol, r->o->atol);
     return digits * (r->s->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON) > 0.02;
 }
 
 /* Evaluations of f are what a stability boundary has to be divided by. */
 static int costs_much_for_its_boundary(const struct run *r)
 {
-    return r->stiffness.boundary < 0.8 * (r->o->method.stages - r->o->method.fsal);
+    return r->stiffness.boundary < 0.8 * (r->o->method.rk.stages - r->o->method.rk.fsal);
 }
 
 /* ---- remedies ---- */
@@ -56,7 +56,7 @@ static void against_stiffness(const struct run *r, char *text)
 {
     snprintf(text, TEXT,
              "the problem looks stiff: h |df/dy| = %.3g is at the boundary of stability of the method (%.3g), so that other tolerances do not "
-             "help; it wants an implicit method, which odeint does not have: eliminate the fast part of the problem%s, or raise max_steps",
+             "help; it wants an implicit method: method = \"sdirk2\" or \"bdf\" with fixed steps (steps = n)%s, or raise max_steps",
              r->stiffness.h_rho, r->stiffness.boundary,
              costs_much_for_its_boundary(r) ? ", take \"bosh3\", which needs fewer evaluations here" : "");
 }
@@ -79,7 +79,7 @@ static void against_many_steps(const struct run *r, double h, char *text)
 /* Without a stiff spell before, a solution that grows like this does so by itself. */
 static void against_growth(const struct run *r, char *text)
 {
-    double y = fabs(element(r, r->s->y, largest_element(r, r->s->y)));
+    double y = fabs(element(r, r->s->carry[0], largest_element(r, r->s->carry[0])));
     if (stiffness_ever(&r->stiffness))
         snprintf(text, TEXT,
                  "the numerical solution goes to infinity near t = %.9g (|y| = %.3g), and the problem looked stiff before: where the true "
@@ -139,7 +139,7 @@ enum status failure_max_steps(const struct run *r, double h)
 enum status failure_small_step(const struct run *r, double h, const char *what)
 {
     char text[TEXT];
-    if (r->stats->steps > 0 && !run_is_finite(r->s, r->s->next)) return failure_not_finite(r, h, r->s->next, "f or y");
+    if (r->stats->steps > 0 && !run_is_finite(r->s, r->s->next[0])) return failure_not_finite(r, h, r->s->next[0], "f or y");
     against_small_steps(r, h, text);
     return give_up(r, h, what, text);
 }
@@ -187,4 +187,9 @@ enum status failure_unresolved(const struct run *r)
     return status_set(STATUS_NUMERIC,
                       "odeint: the span from t = %.17g to %.17g is too short to be resolved: float64 numbers are %.2g apart there; shift or "
                       "rescale t, so that it counts from a time near the span", r->t, r->end, ulp);
+}
+
+enum status failure_newton(const struct run *r, double h)
+{
+    return give_up(r, h, "Newton's method does not converge", "use smaller steps, or check that f is smooth there");
 }

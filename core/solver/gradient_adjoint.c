@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "kernels/loops.h"
+#include "solver/family.h"
 #include "solver/gradient.h"
 
 /* On a fixed grid the tolerances mean little: y reconstructed backwards may be this much further off before its gradient is refused. */
@@ -14,7 +15,7 @@ struct augmented {
     struct field base;
     struct field *inner;
     const struct solve_record *record; /* NULL: y is part of z */
-    const struct tableau *m;
+    const struct method *m;
     struct solver *s; /* holds the stages of `step`, when there is a record */
     int64_t step;
 };
@@ -23,27 +24,22 @@ static enum status load_step(struct augmented *g)
 {
     const struct solve_record *r = g->record;
     struct solver *s = g->s;
-    const struct tableau *m = g->m;
-    const struct step *p = &r->steps[g->step];
-    size_t bytes = (size_t)s->n * dtype_size(s->dtype);
-    const char *y = r->states + (size_t)g->step * bytes;
-    memcpy(s->y, y, bytes);
-    if (m->interpolation == INTERPOLATE_STEP) return field_eval(g->inner, p->t, s->y, s->k[0]);
-    if (g->step < r->stage_steps) {
-        for (int i = 0; i < m->weighted; i++) memcpy(s->k[i], r->stages + (size_t)(g->step * m->weighted + i) * bytes, bytes);
-    } else {
-        TRY(solve_stages(s, g->inner, m, p, s->y, 0, m->weighted));
-    }
-    if (m->interpolation != INTERPOLATE_HERMITE) return STATUS_OK;
-    solve_combine(s, s->y, p->h, m->b, m->stages, s->next);
-    return field_eval(g->inner, p->end, s->next, s->k[m->fsal ? m->stages - 1 : m->stages]);
+    const struct family *family = g->m->family;
+    size_t bytes = solver_bytes(s);
+    int kept = family->kept(g->m), have = g->step < r->stage_steps;
+    for (int i = 0; i < s->n_carry; i++)
+        memcpy(s->carry[i], r->states + (size_t)(g->step * s->n_carry + i) * bytes, bytes);
+    for (int i = 0; have && i < kept; i++) memcpy(s->k[i], r->stages + (size_t)(g->step * kept + i) * bytes, bytes);
+    return family->again(s, g->inner, g->m, &r->steps[g->step], AGAIN_ALL, have);
 }
 
 /* y(t) in the solver's spare vector. */
 static enum status forward_state(struct augmented *g, double t)
 {
     const struct solve_record *r = g->record;
-    double w[MAX_STAGES + 1], direction = r->steps[0].h > 0 ? 1 : -1;
+    double w[MAX_CARRY + MAX_K], direction = r->steps[0].h > 0 ? 1 : -1;
+    const void *carry[MAX_CARRY];
+    int n;
     int64_t step = g->step < 0 ? r->n - 1 : g->step;
     while (step > 0 && (t - r->steps[step].t) * direction < 0) step--;
     while (step + 1 < r->n && (t - r->steps[step + 1].t) * direction > 0) step++;
@@ -57,14 +53,11 @@ static enum status forward_state(struct augmented *g, double t)
     }
     const struct step *p = &r->steps[step];
     double theta = fmin(fmax((t - p->t) / p->h, 0), 1);
-    if (g->m->interpolation == INTERPOLATE_STEP) {
-        struct step part = step_part(p, theta);
-        TRY(solve_stages(g->s, g->inner, g->m, &part, g->s->y, 1, g->m->weighted));
-        solve_combine(g->s, g->s->y, part.h, g->m->b, g->m->stages, g->s->spare);
-    } else {
-        int need_end = tableau_interpolate(g->m, theta, w);
-        solve_combine(g->s, g->s->y, p->h, w, g->m->stages + need_end, g->s->spare);
-    }
+    TRY(g->m->family->dense(g->s, g->inner, g->m, p, theta, 1, w, &n));
+    for (int i = 0; i < g->s->n_carry; i++) carry[i] = g->s->carry[i];
+    int whole = w[0] == 1; /* so that y itself is added to */
+    loops->combine[g->s->dtype](g->s->n, whole ? carry[0] : NULL, g->s->n_carry - whole, w + whole, carry + whole, g->s->spare);
+    solver_combine(g->s, g->s->spare, 1, w + g->s->n_carry, n - g->s->n_carry, g->s->spare);
     return STATUS_OK;
 }
 
@@ -146,7 +139,7 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
     struct solve_options back = backward_options(o, times, n_times);
     memset(thetabar, 0, theta_bytes);
     if (f->n == 0) return STATUS_OK;
-    if (record) TRY(solver_reserve(forward, f->n, f->dtype, o->method.stages));
+    if (record) TRY(solver_reserve(forward, f->n, f->dtype, &o->method));
     if (!forward->adjoint && !(forward->adjoint = memory_zalloc(1, sizeof *forward->adjoint))) return memory_status();
     char *z = solver_backward(forward, 3 * z_bytes), *out = z + z_bytes, *a = z + own;
     if (!z) return memory_status();

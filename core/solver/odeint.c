@@ -6,6 +6,7 @@
 #include "autodiff/program.h"
 #include "autodiff/vjp.h"
 #include "base/memory.h"
+#include "solver/family.h"
 #include "solver/gradient.h"
 #include "solver/tiled.h"
 #include "solver/times.h"
@@ -71,7 +72,8 @@ static unsigned field_works(const struct odeint *op)
         [GRADIENT_ADJOINT] = FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP), /* the latter where y cannot be rebuilt */
         [GRADIENT_INTERPOLATED] = FIELD_MASK(FIELD_VJP),
     };
-    return FIELD_MASK(FIELD_EVAL) | (op->recording ? backward[op->options.gradient] : 0);
+    unsigned implicit = op->options.method.family->implicit ? FIELD_MASK(FIELD_VJP) : 0; /* for the Jacobian */
+    return FIELD_MASK(FIELD_EVAL) | implicit | (op->recording ? backward[op->options.gradient] : 0);
 }
 
 /* Everything that a run needs: nothing is made under it. A gradient may come to be wanted later. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "solver/family.h"
 #include "solver/solve.h"
 
 #define STAGE_BUDGET ((int64_t)64 << 20)     /* bytes of stages that a record keeps; the rest is recomputed */
@@ -41,7 +42,7 @@ void *residual_take(struct residual_pool *p, int i)
 
 static void pool_collect(struct residual_pool *p)
 {
-    for (int i = 0; i <= MAX_STAGES; i++) pool_give(p, &p->current[i]);
+    for (int i = 0; i < MAX_K; i++) pool_give(p, &p->current[i]);
     for (int64_t i = 0; i < p->kept_steps * p->per_step; i++) pool_give(p, &p->kept[i]);
     p->kept_steps = 0;
 }
@@ -76,18 +77,20 @@ void record_free(struct solve_record *r)
     *r = (struct solve_record){0};
 }
 
-enum status record_step(struct solve_record *r, const struct solver *s, const struct tableau *m, const struct step *p)
+enum status record_step(struct solve_record *r, const struct solver *s, const struct method *m, const struct step *p)
 {
-    size_t bytes = (size_t)s->n * dtype_size(s->dtype);
+    size_t bytes = solver_bytes(s), carry = bytes * (size_t)s->n_carry;
+    int kept = m->family->kept(m);
     TRY(grow(&r->steps, &r->capacity, r->n + 1, sizeof *r->steps));
     if (r->n % r->every == 0) {
-        TRY(grow(&r->states, &r->state_capacity, r->n / r->every + 1, bytes));
-        memcpy(r->states + (size_t)(r->n / r->every) * bytes, s->y, bytes);
+        TRY(grow(&r->states, &r->state_capacity, r->n / r->every + 1, carry));
+        for (int i = 0; i < s->n_carry; i++)
+            memcpy(r->states + (size_t)(r->n / r->every) * carry + bytes * (size_t)i, s->carry[i], bytes);
     }
-    int64_t stage_bytes = (int64_t)bytes * m->weighted;
-    if (r->every == 1 && m->weighted > 1 && r->stage_steps == r->n && (r->n + 1) * stage_bytes <= STAGE_BUDGET / (r->share > 0 ? r->share : 1)) {
+    int64_t stage_bytes = (int64_t)bytes * kept;
+    if (r->every == 1 && kept > 0 && r->stage_steps == r->n && (r->n + 1) * stage_bytes <= STAGE_BUDGET / (r->share > 0 ? r->share : 1)) {
         TRY(grow(&r->stages, &r->stage_capacity, r->n + 1, (size_t)stage_bytes));
-        for (int i = 0; i < m->weighted; i++) memcpy(r->stages + r->n * stage_bytes + (int64_t)bytes * i, s->k[i], bytes);
+        for (int i = 0; i < kept; i++) memcpy(r->stages + r->n * stage_bytes + (int64_t)bytes * i, s->k[i], bytes);
         r->stage_steps++;
     }
     TRY(pool_keep(&r->residuals, r->n));
@@ -101,11 +104,11 @@ static void prepare_residuals(struct solve_record *r, struct field *f, const str
 {
     struct residual_pool *p = &r->residuals;
     int64_t bytes = o->gradient == GRADIENT_DIRECT ? f->kept_bytes : 0;
-    if ((size_t)bytes != p->bytes || p->per_step != o->method.weighted) pool_free(p);
+    if ((size_t)bytes != p->bytes || p->per_step != o->method.rk.weighted) pool_free(p);
     else pool_collect(p);
     p->bytes = (size_t)bytes;
     p->budget = RESIDUAL_BUDGET / (r->share > 0 ? r->share : 1);
-    p->per_step = o->method.weighted;
+    p->per_step = o->method.rk.weighted;
 }
 
 enum status record_begin(struct solve_record *r, struct solver *s, struct field *f, const struct solve_options *o, int64_t n_times)

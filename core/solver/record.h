@@ -4,7 +4,7 @@
 
 #include "autodiff/field.h"
 #include "solver/step.h"
-#include "solver/tableau.h"
+#include "solver/method.h"
 
 struct solver;
 struct solve_options;
@@ -13,7 +13,7 @@ struct solve_options;
 struct residual_pool {
     size_t bytes;                  /* of a block; 0: nothing is kept */
     int64_t budget;                /* bytes of all blocks */
-    void *current[MAX_STAGES + 1]; /* of the solver's stages k[i], NULL: none */
+    void *current[MAX_K]; /* of the solver's k[i], NULL: none */
     void **kept;                   /* of stage i of step n at n * per_step + i, NULL: none */
     int64_t kept_capacity, kept_steps;
     int per_step;
@@ -26,8 +26,8 @@ struct solve_record {
     int64_t n, every; /* steps; states are kept for steps 0, every, 2 every, ... */
     int64_t capacity, state_capacity, stage_steps, stage_capacity, output_capacity;
     struct step *steps;
-    char *states;          /* y at the start of the kept steps */
-    char *stages;          /* stages of the first `stage_steps` steps, while they fit the budget */
+    char *states;          /* the carry at the start of the kept steps: n_carry vectors each */
+    char *stages;          /* k of the first `stage_steps` steps, while they fit the budget */
     int64_t *output_step;  /* per output time: step it lies in, -1 for the initial state */
     double *output_theta;  /* position in that step, 1 at its end */
     struct residual_pool residuals;
@@ -37,7 +37,7 @@ struct solve_record {
 /* Empty the record for a solve with n_times outputs (its memory stays) and tell the solver where residuals go. */
 enum status record_begin(struct solve_record *r, struct solver *s, struct field *f, const struct solve_options *o, int64_t n_times);
 /* Note an accepted step before the state moves on. */
-enum status record_step(struct solve_record *r, const struct solver *s, const struct tableau *m, const struct step *p);
+enum status record_step(struct solve_record *r, const struct solver *s, const struct method *m, const struct step *p);
 void record_free(struct solve_record *r);
 
 /* A block for stage i, or NULL when the budget is spent (or memory is): what is not kept is computed again. */

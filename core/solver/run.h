@@ -5,8 +5,22 @@
 #include "solver/solve.h"
 #include "solver/stiffness.h"
 
+/* When steps begin and end. */
+struct clock {
+    double h;     /* of the fixed grid, with its sign; or of the adaptive step that is tried next */
+    double first; /* of the fixed grid of n steps */
+    int64_t n;
+};
+
+/* The step that is tried next. */
+struct attempt {
+    double h, end; /* with its sign; where it ends */
+    int lands;     /* on the end of the span, or on a stop */
+};
+
 struct run {
     struct solver *s;
+    const struct family *family;
     struct field *f;
     const struct solve_options *o;
     const struct state_layout *layout;
@@ -19,8 +33,8 @@ struct run {
     double t, end, direction;
     int64_t next_stop; /* number of the next of the options' stops, counted along the direction */
     int behind_jump;   /* t is a jump: f is evaluated at the nearest time behind it */
-    int first_ready;   /* k[0] is f(t, y) */
-    int end_ready;     /* k[stages] is f at the end of the step just made */
+    double before;     /* size of the step before, 0: there is none, or a jump lies between */
+    struct clock clock;
     struct controller controller;
     struct stiffness stiffness;
 };
@@ -34,5 +48,6 @@ enum status failure_max_steps(const struct run *r, double h);
 enum status failure_small_step(const struct run *r, double h, const char *what); /* underflow, or too many rejections */
 enum status failure_not_finite(const struct run *r, double h, const void *y, const char *what);
 enum status failure_unresolved(const struct run *r);
+enum status failure_newton(const struct run *r, double h);
 
 #endif

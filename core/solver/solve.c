@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/loops.h"
+#include "solver/family.h"
 #include "solver/run.h"
 
 #define MAX_REJECTIONS 50 /* in a row */
@@ -61,71 +62,27 @@ static double target(const struct run *r)
 /* The step of size h from t to `end`, with the times of its stages on the near sides of jumps. */
 static struct step step_to(const struct run *r, double h, double end)
 {
-    struct step p = {r->behind_jump ? nextafter(r->t, end) : r->t, h, is_jump(r, end) ? nextafter(end, r->t) : end};
-    return (p.end - p.t) * h < 0 ? (struct step){r->t, h, end} : p; /* neighbours: there is nothing between */
+    struct step p = {r->behind_jump ? nextafter(r->t, end) : r->t, h, is_jump(r, end) ? nextafter(end, r->t) : end, r->before};
+    return (p.end - p.t) * h < 0 ? (struct step){r->t, h, end, r->before} : p; /* neighbours: there is nothing between */
 }
 
 /* ---- steps ---- */
 
-static enum status ensure_first_stage(struct run *r)
-{
-    if (r->first_ready) return STATUS_OK;
-    TRY(solve_stage(r->s, r->f, r->behind_jump ? nextafter(r->t, r->end) : r->t, r->s->y, 0));
-    r->first_ready = 1;
-    return STATUS_OK;
-}
-
-/* All stages of a step, and y_next in s->next. The last stage of an FSAL method is f at the end, which is also the first of the next step. */
-static enum status make_step(struct run *r, const struct step *p)
-{
-    struct solver *s = r->s;
-    const struct tableau *m = &r->o->method;
-    int last = m->fsal ? m->stages - 1 : m->stages;
-    TRY(ensure_first_stage(r));
-    stiffness_look_again(&r->stiffness, s, r->o, r->stats->accepted);
-    TRY(solve_stages(s, r->f, m, p, s->y, 1, last));
-    solve_combine(s, s->y, p->h, m->b, m->stages, s->next);
-    return m->fsal ? solve_stage(s, r->f, p->end, s->next, last) : STATUS_OK;
-}
-
-static void swap_stages(struct solver *s, int i, int j)
-{
-    char *swap = s->k[i];
-    s->k[i] = s->k[j];
-    s->k[j] = swap;
-    if (!s->residuals) return;
-    void *residual = s->residuals->current[i];
-    s->residuals->current[i] = s->residuals->current[j];
-    s->residuals->current[j] = residual;
-}
-
-/* The stages are about to be overwritten: move f at the end, the last of them, out of the way. */
-static void keep_end_slope(struct run *r)
-{
-    swap_stages(r->s, r->o->method.stages - 1, r->o->method.stages);
-    r->end_ready = 1;
-}
-
 /* y at an output time inside the step, at theta < 1 of it. */
 static enum status interpolate(struct run *r, const struct step *p, double theta, char *out)
 {
+    double w[MAX_CARRY + MAX_K], c[MAX_CARRY];
+    const void *carry[MAX_CARRY];
     struct solver *s = r->s;
-    const struct tableau *m = &r->o->method;
-    double w[MAX_STAGES + 1];
-    if (m->interpolation == INTERPOLATE_STEP) {
-        struct step part = step_part(p, theta);
-        r->stiffness.waiting = 0; /* its stages are overwritten */
-        if (m->fsal && !r->end_ready) keep_end_slope(r);
-        TRY(solve_stages(s, r->f, m, &part, s->y, 1, m->weighted));
-        solve_combine(s, s->y, part.h, m->b, m->stages, out);
-        return STATUS_OK;
+    int n, others = 0;
+    TRY(r->family->dense(s, r->f, &r->o->method, p, theta, 1, w, &n));
+    for (int i = 0; i < s->n_carry; i++) {
+        if (i == 0 && w[0] == 1) continue;
+        c[others] = w[i];
+        carry[others++] = s->carry[i];
     }
-    int need_end = tableau_interpolate(m, theta, w);
-    if (need_end && !r->end_ready) {
-        TRY(solve_stage(s, r->f, p->end, s->next, m->stages));
-        r->end_ready = 1;
-    }
-    solve_combine(s, s->y, p->h, w, m->stages + need_end, out);
+    if (others > 0) loops->combine[s->dtype](s->n, w[0] == 1 ? s->carry[0] : NULL, others, c, carry, s->spare);
+    solver_combine(s, others > 0 ? s->spare : s->carry[0], 1, w + s->n_carry, n - s->n_carry, out);
     return STATUS_OK;
 }
 
@@ -134,13 +91,11 @@ static enum status interpolate(struct run *r, const struct step *p, double theta
 static enum status write_outputs(struct run *r, const struct step *p, double end, int64_t step)
 {
     struct solver *s = r->s;
-    size_t bytes = (size_t)s->n * dtype_size(s->dtype);
     double rounding = 4 * DBL_EPSILON * fmax(fabs(end), fabs(r->t));
-    r->end_ready = 0;
     for (; r->next_output < r->n_times && (r->times[r->next_output] - end) * r->direction <= rounding; r->next_output++) {
         double at = r->times[r->next_output], theta = fabs(at - end) <= rounding ? 1 : (at - r->t) / p->h;
         char *out = r->out + (size_t)r->next_output * solver_pitch(s);
-        if (theta == 1) memcpy(out, s->next, bytes);
+        if (theta == 1) memcpy(out, s->next[0], solver_bytes(s));
         else TRY(interpolate(r, p, theta, out));
         if (r->record) {
             r->record->output_step[r->next_output] = step;
@@ -150,23 +105,32 @@ static enum status write_outputs(struct run *r, const struct step *p, double end
     return STATUS_OK;
 }
 
-/* Accept the step: outputs, record, and the state at its end becomes the current one. */
+/* Accept the step: outputs, record, and the carry moves on. */
 static enum status advance(struct run *r, const struct step *p, double end)
 {
     struct solver *s = r->s;
-    const struct tableau *m = &r->o->method;
-    if (r->record) TRY(record_step(r->record, s, m, p));
-    if (r->o->adaptive) stiffness_look(&r->stiffness, s, r->o, p->h, r->stats->accepted);
+    if (r->record) TRY(record_step(r->record, s, &r->o->method, p));
     TRY(write_outputs(r, p, end, r->stats->accepted));
-    char *swap = s->y;
-    s->y = s->next;
-    s->next = swap;
+    if (r->o->adaptive && r->family == &family_explicit) stiffness_look(&r->stiffness, s, r->o, p->h, r->stats->accepted);
+    for (int i = 0; i < s->n_carry; i++) {
+        char *swap = s->carry[i];
+        s->carry[i] = s->next[i];
+        s->next[i] = swap;
+    }
     begin_at(r, end);
-    int ready = r->end_ready ? m->stages : m->fsal ? m->stages - 1 : -1; /* stage that holds f at the end, if any */
-    if (ready >= 0) swap_stages(s, 0, ready);
-    r->first_ready = ready >= 0 && !r->behind_jump;
-    if (r->behind_jump) r->stiffness.waiting = 0;
+    if (r->family->moved) r->family->moved(s, &r->o->method);
+    if (r->behind_jump) s->slope_ready = 0;
+    r->before = r->behind_jump ? 0 : p->h;
     r->stats->accepted++;
+    return STATUS_OK;
+}
+
+/* f at the current state, for families that begin a step with it and to choose the first one. */
+static enum status ensure_slope(struct run *r)
+{
+    if (r->s->slope_ready) return STATUS_OK;
+    TRY(solver_eval(r->s, r->f, r->behind_jump ? nextafter(r->t, r->end) : r->t, r->s->carry[0], 0));
+    r->s->slope_ready = r->family->slope;
     return STATUS_OK;
 }
 
@@ -198,38 +162,39 @@ enum status solve_grid(const struct solve_options *o, double t0, double end, int
     return STATUS_OK;
 }
 
-static enum status run_fixed(struct run *r)
+static enum status fixed_begin(struct run *r)
 {
-    double t0 = r->t, span = r->end - t0, resolution = 4 * DBL_EPSILON * fmax(fabs(t0), fabs(r->end));
-    double h = r->o->steps ? span / (double)r->o->steps : r->o->step_size * r->direction;
-    int64_t n;
-    TRY(solve_grid(r->o, t0, r->end, &n));
-    for (int64_t i = 0; i < n; i++) {
-        double end = i == n - 1 ? r->end : t0 + (double)(i + 1) * h, size = r->o->steps || i < n - 1 ? h : r->end - r->t;
-        if (fabs(size - h) <= resolution) size = h; /* a step that is short by rounding only is a whole one */
-        struct step step = step_to(r, size, end);
-        TRY(begin_attempt(r, size));
-        TRY(make_step(r, &step));
-        if (!run_is_finite(r->s, r->s->next)) return failure_not_finite(r, size, r->s->next, "y");
-        TRY(advance(r, &step, end));
-    }
-    return STATUS_OK;
+    double span = r->end - r->t;
+    r->clock.first = r->t;
+    r->clock.h = r->o->steps ? span / (double)r->o->steps : r->o->step_size * r->direction;
+    return solve_grid(r->o, r->t, r->end, &r->clock.n);
+}
+
+/* The grid is t0 + k h, not a running sum. */
+static struct attempt fixed_next(const struct run *r)
+{
+    const struct clock *c = &r->clock;
+    int64_t i = r->stats->accepted;
+    double resolution = 4 * DBL_EPSILON * fmax(fabs(c->first), fabs(r->end));
+    double end = i == c->n - 1 ? r->end : c->first + (double)(i + 1) * c->h;
+    double size = r->o->steps || i < c->n - 1 ? c->h : r->end - r->t;
+    if (fabs(size - c->h) <= resolution) size = c->h; /* a step that is short by rounding only is a whole one */
+    return (struct attempt){size, end, 0};
 }
 
 /* ---- adaptive steps ---- */
 
-static double error_norm(const struct run *r, double h)
+static double error_norm(const struct run *r, const struct step *p)
 {
-    const struct tableau *m = &r->o->method;
-    double c[MAX_STAGES];
-    const char *k[MAX_STAGES];
-    int count = 0;
-    for (int j = 0; j < m->stages; j++) {
-        if (m->e[j] == 0) continue;
-        c[count] = h * m->e[j];
+    double w[MAX_K], c[MAX_K];
+    const char *k[MAX_K];
+    int count = 0, n = r->family->error(&r->o->method, p, w);
+    for (int j = 0; j < n; j++) {
+        if (w[j] == 0) continue;
+        c[count] = w[j];
         k[count++] = r->s->k[j];
     }
-    return norm_error(r->layout, r->o->norm, r->s->dtype, count, c, k, r->s->y, r->s->next, r->o->rtol, r->o->atol);
+    return norm_error(r->layout, r->o->norm, r->s->dtype, count, c, k, r->s->carry[0], r->s->next[0], r->o->rtol, r->o->atol);
 }
 
 enum status solve_initial_step(struct field *f, const struct state_layout *layout, const struct solve_options *o, double t0,
@@ -254,25 +219,19 @@ enum status solve_initial_step(struct field *f, const struct state_layout *layou
 
 static enum status first_step(struct run *r, double *h)
 {
-    TRY(ensure_first_stage(r));
+    TRY(ensure_slope(r));
     if (!run_is_finite(r->s, r->s->k[0])) return failure_not_finite(r, 0, r->s->k[0], "f(t0, y0)");
     *h = r->o->first_step;
     if (*h > 0) return STATUS_OK;
     double most = fabs(target(r) - r->t);
     if (r->o->max_step > 0) most = fmin(most, r->o->max_step);
     struct step room = step_to(r, most * r->direction, most < fabs(target(r) - r->t) ? r->t + most * r->direction : target(r));
-    TRY(solve_initial_step(r->f, r->layout, r->o, r->t, r->s->y, r->s->k[0], r->direction, r->o->overshoot ? NULL : &room,
+    TRY(solve_initial_step(r->f, r->layout, r->o, r->t, r->s->carry[0], r->s->k[0], r->direction, r->o->overshoot ? NULL : &room,
                            r->s->stage_input, r->s->k[1], h));
     *h = fmin(fmax(*h, fmax(run_smallest_step(r->t), r->o->min_step)), fabs(r->end - r->t));
     if (!(*h > 0)) *h = 1e-6 * fabs(r->end - r->t); /* f is NaN or huge at the probe; the loop finds out */
     return STATUS_OK;
 }
-
-/* The step that is tried next. */
-struct attempt {
-    double h, end; /* with its sign; where it ends */
-    int lands;     /* on the end of the span, or on a stop */
-};
 
 /* A step of about the size h: landing on what must be hit exactly, and leaving no sliver for a last step. */
 static struct attempt plan(const struct run *r, double h)
@@ -296,23 +255,51 @@ static enum status rejected(struct run *r, const struct attempt *a)
     return STATUS_OK;
 }
 
-static enum status run_adaptive(struct run *r)
+static enum status adaptive_begin(struct run *r)
 {
-    double h, factor;
     r->controller = r->o->controller;
     controller_reset(&r->controller);
-    TRY(first_step(r, &h));
+    return first_step(r, &r->clock.h);
+}
+
+static enum status adaptive_next(struct run *r, struct attempt *a)
+{
+    *a = plan(r, r->clock.h);
+    return !a->lands && fabs(a->h) < run_smallest_step(r->t) ? failure_small_step(r, a->h, "step size underflow") : STATUS_OK;
+}
+
+/* Is the step good enough, and how long shall the next one be? A step that could not be made counts as one with an infinite error. */
+static enum status adaptive_judge(struct run *r, const struct attempt *a, const struct step *p, enum status made, int *accepted)
+{
+    double factor, error = made == STATUS_OK ? error_norm(r, p) : INFINITY;
+    *accepted = controller_judge(&r->controller, error, &factor);
+    double next = fabs(a->h) * factor;
+    r->clock.h = fmax(*accepted && a->lands ? fmax(next, r->clock.h) : next, r->o->min_step); /* a stop has made it short, not the error */
+    return *accepted ? STATUS_OK : rejected(r, a);
+}
+
+/* ---- the loop ---- */
+
+static enum status run(struct run *r)
+{
+    int adaptive = r->o->adaptive;
+    TRY(adaptive ? adaptive_begin(r) : fixed_begin(r));
     while ((r->end - r->t) * r->direction > 0) {
-        struct attempt a = plan(r, h);
-        if (!a.lands && fabs(a.h) < run_smallest_step(r->t)) return failure_small_step(r, a.h, "step size underflow");
+        struct attempt a;
+        int accepted = 1;
+        if (adaptive) TRY(adaptive_next(r, &a));
+        else a = fixed_next(r);
         struct step step = step_to(r, a.h, a.end);
         TRY(begin_attempt(r, a.h));
-        TRY(make_step(r, &step));
-        int accepted = controller_judge(&r->controller, error_norm(r, a.h), &factor);
-        if (accepted && !run_is_finite(r->s, r->s->next)) return failure_not_finite(r, a.h, r->s->next, "y");
-        TRY(accepted ? advance(r, &step, a.end) : rejected(r, &a));
-        double next = fabs(a.h) * factor;
-        h = fmax(accepted && a.lands ? fmax(next, h) : next, r->o->min_step); /* a stop has made the step short, not the error */
+        if (r->family->slope) TRY(ensure_slope(r));
+        if (adaptive) stiffness_look_again(&r->stiffness, r->s, r->o, r->stats->accepted);
+        enum status made = r->family->step(r->s, r->f, &r->o->method, &step);
+        if (made != STATUS_OK && made != STATUS_RETRY) return made;
+        if (adaptive) TRY(adaptive_judge(r, &a, &step, made, &accepted));
+        else if (made == STATUS_RETRY) return failure_newton(r, a.h);
+        if (!accepted) continue;
+        if (!run_is_finite(r->s, r->s->next[0])) return failure_not_finite(r, a.h, r->s->next[0], "y");
+        TRY(advance(r, &step, a.end));
     }
     return STATUS_OK;
 }
@@ -320,18 +307,18 @@ static enum status run_adaptive(struct run *r)
 enum status solve(struct solver *s, struct field *f, const struct solve_options *o, const struct state_layout *layout, const void *y0,
                   const double *times, int64_t n_times, void *out, struct solve_record *record, struct solve_stats *stats)
 {
-    size_t bytes = (size_t)f->n * dtype_size(f->dtype);
     int64_t nfe = f->nfe;
     *stats = (struct solve_stats){0};
-    TRY(solver_reserve(s, f->n, f->dtype, o->method.stages));
+    TRY(solver_reserve(s, f->n, f->dtype, &o->method));
     s->residuals = NULL;
     if (record) TRY(record_begin(record, s, f, o, n_times));
-    struct run r = {.s = s, .f = f, .o = o, .layout = layout, .y0 = y0, .times = times, .n_times = n_times, .next_output = 1,
+    struct run r = {.s = s, .f = f, .o = o, .family = o->method.family, .layout = layout, .y0 = y0, .times = times, .n_times = n_times, .next_output = 1,
                     .out = out, .record = record, .stats = stats, .end = times[n_times - 1]};
     r.direction = r.end > times[0] ? 1 : -1;
     begin_at(&r, times[0]);
-    memcpy(s->y, y0, bytes);
-    memcpy(out, y0, bytes);
+    memcpy(s->carry[0], y0, solver_bytes(s));
+    memcpy(out, y0, solver_bytes(s));
+    if (r.family->start) r.family->start(s);
     enum status status = STATUS_OK;
     if (f->n > 0 && !run_is_finite(s, y0)) status = failure_not_finite(&r, 0, y0, "y0");
     if (status == STATUS_OK && f->n == 0) { /* nothing to integrate */
@@ -340,7 +327,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     }
     if (status == STATUS_OK && n_times > 1) {
         if (fabs(r.end - r.t) < run_smallest_step(fmax(fabs(r.t), fabs(r.end)))) status = failure_unresolved(&r);
-        else status = o->adaptive ? run_adaptive(&r) : run_fixed(&r);
+        else status = run(&r);
     }
     s->residuals = NULL;
     stats->nfe = f->nfe - nfe;

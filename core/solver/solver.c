@@ -3,14 +3,19 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/loops.h"
-#include "solver/solve.h"
+#include "solver/family.h"
+#include "solver/linear.h"
+#include "solver/solver.h"
 
 /* ---- memory ---- */
 
-enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, int stages)
+enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, const struct method *m)
 {
-    if (s->block && s->n == n && s->dtype == dtype && s->stages >= stages) return STATUS_OK;
-    size_t bytes = ((size_t)n * dtype_size(dtype) + 63) & ~(size_t)63, wanted = bytes * (size_t)(stages + 5);
+    int n_carry, n_k;
+    m->family->sizes(m, &n_carry, &n_k);
+    s->slope_ready = s->dense_ready = 0;
+    if (s->block && s->n == n && s->dtype == dtype && s->n_carry == n_carry && s->n_k == n_k) return STATUS_OK;
+    size_t bytes = ((size_t)n * dtype_size(dtype) + 63) & ~(size_t)63, wanted = bytes * (size_t)(2 * n_carry + n_k + 2);
     char *block = s->block && s->block_bytes >= wanted ? s->block : memory_alloc(wanted);
     if (!block) return memory_status();
     if (block != s->block) {
@@ -19,11 +24,16 @@ enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, int st
     }
     s->n = n;
     s->dtype = dtype;
-    s->stages = stages;
+    s->n_carry = n_carry;
+    s->n_k = n_k;
     s->block = block;
-    char **fields[] = {&s->y, &s->next, &s->stage_input, &s->spare};
-    for (int i = 0; i < 4; i++) *fields[i] = block + bytes * (size_t)i;
-    for (int i = 0; i <= stages; i++) s->k[i] = block + bytes * (size_t)(4 + i);
+    for (int i = 0; i < n_carry; i++, block += 2 * bytes) {
+        s->carry[i] = block;
+        s->next[i] = block + bytes;
+    }
+    for (int i = 0; i < n_k; i++, block += bytes) s->k[i] = block;
+    s->stage_input = block;
+    s->spare = block + bytes;
     return STATUS_OK;
 }
 
@@ -48,6 +58,7 @@ void solver_release(struct solver *s)
 {
     memory_free(s->block);
     memory_free(s->backward);
+    linear_free(s->linear);
     if (s->adjoint) solver_release(s->adjoint);
     memory_free(s->adjoint);
     *s = (struct solver){0};
@@ -63,8 +74,8 @@ struct combine_job {
     enum dtype dtype;
     const char *y;
     int count;
-    double c[MAX_STAGES + 1];
-    const char *k[MAX_STAGES + 1];
+    double c[MAX_K];
+    const char *k[MAX_K];
     char *out;
 };
 
@@ -73,12 +84,12 @@ static void combine_task(void *context, int64_t task)
     const struct combine_job *j = context;
     int64_t first = task * TASK_ELEMENTS, n = j->n - first < TASK_ELEMENTS ? j->n - first : TASK_ELEMENTS;
     size_t at = (size_t)first * j->size;
-    const void *k[MAX_STAGES + 1];
+    const void *k[MAX_K];
     for (int i = 0; i < j->count; i++) k[i] = j->k[i] + at;
     loops->combine[j->dtype](n, j->y ? j->y + at : NULL, j->count, j->c, k, j->out + at);
 }
 
-void solve_combine(struct solver *s, const void *y, double h, const double *w, int count, void *out)
+void solver_combine(struct solver *s, const void *y, double h, const double *w, int count, void *out)
 {
     struct combine_job job = {.n = s->n, .size = dtype_size(s->dtype), .dtype = s->dtype, .y = y, .out = out};
     for (int j = 0; j < count; j++) {
@@ -89,26 +100,18 @@ void solve_combine(struct solver *s, const void *y, double h, const double *w, i
     threads_for((s->n + TASK_ELEMENTS - 1) / TASK_ELEMENTS, combine_task, &job);
 }
 
-void solve_stage_input(struct solver *s, const struct tableau *m, double h, const void *y, int stage, void *out)
-{
-    solve_combine(s, y, h, m->a[stage], stage, out);
-}
-
-enum status solve_stage(struct solver *s, struct field *f, double t, const void *input, int i)
+enum status solver_eval(struct solver *s, struct field *f, double t, const void *input, int i)
 {
     return field_eval_keep(f, t, input, s->k[i], s->residuals ? residual_take(s->residuals, i) : NULL);
 }
 
-enum status solve_stages(struct solver *s, struct field *f, const struct tableau *m, const struct step *p, const void *y,
-                         int first, int last)
+void solver_swap(struct solver *s, int i, int j)
 {
-    for (int i = first; i < last; i++) {
-        const void *input = y;
-        if (i > 0) {
-            solve_stage_input(s, m, p->h, y, i, s->stage_input);
-            input = s->stage_input;
-        }
-        TRY(solve_stage(s, f, step_time(p, m->c[i]), input, i));
-    }
-    return STATUS_OK;
+    char *swap = s->k[i];
+    s->k[i] = s->k[j];
+    s->k[j] = swap;
+    if (!s->residuals) return;
+    void *residual = s->residuals->current[i];
+    s->residuals->current[i] = s->residuals->current[j];
+    s->residuals->current[j] = residual;
 }

@@ -10,6 +10,7 @@
 
 struct step {
     double t, h, end; /* time of a stage with c = 0; size; time of a stage with c = 1: t + h but for rounding */
+    double before;    /* size of the step before, 0: there is none whose past counts */
 };
 
 static inline double step_time(const struct step *p, double c)
@@ -18,12 +19,6 @@ static inline double step_time(const struct step *p, double c)
     if (c < -4 * DBL_EPSILON || c > 1 + 4 * DBL_EPSILON) return at; /* a user's tableau may look outside of the step */
     if (c >= 1 - 4 * DBL_EPSILON || (at - p->end) * p->h > 0) return p->end;
     return (at - p->t) * p->h < 0 ? p->t : at;
-}
-
-/* The step over the first part of a step, 0 < theta <= 1. */
-static inline struct step step_part(const struct step *p, double theta)
-{
-    return (struct step){p->t, theta * p->h, step_time(p, theta)};
 }
 
 #endif

@@ -98,11 +98,11 @@ static void begin(struct stiffness *d, const struct tableau *m)
 /* Judge by the differences of states (in spare) and of f times h (in stage_input). */
 static void judge(struct stiffness *d, struct solver *s, const struct solve_options *o, int64_t accepted)
 {
-    double a = sqrt(loops->scaled_sum[s->dtype](s->n, s->stage_input, s->y, o->rtol, o->atol) / (double)s->n);
-    double b = sqrt(loops->scaled_sum[s->dtype](s->n, s->spare, s->y, o->rtol, o->atol) / (double)s->n);
+    double a = sqrt(loops->scaled_sum[s->dtype](s->n, s->stage_input, s->carry[0], o->rtol, o->atol) / (double)s->n);
+    double b = sqrt(loops->scaled_sum[s->dtype](s->n, s->spare, s->carry[0], o->rtol, o->atol) / (double)s->n);
     const void *difference = s->spare;
     loops->combine[s->dtype](s->n, s->stage_input, 1, (double[]){1}, &difference, s->stage_input);
-    double sum = loops->scaled_sum[s->dtype](s->n, s->stage_input, s->y, o->rtol, o->atol) / (double)s->n;
+    double sum = loops->scaled_sum[s->dtype](s->n, s->stage_input, s->carry[0], o->rtol, o->atol) / (double)s->n;
     double h_rho = a / b, cosine = (sum - a * a - b * b) / (2 * a * b);
     double near = d->kind == STIFFNESS_PAIR ? NEAR_PAIR : NEAR;
     if (b > NOISE && h_rho > near * d->boundary && h_rho < FAR * d->boundary && cosine < -PULL) {
@@ -130,14 +130,14 @@ void stiffness_look(struct stiffness *d, struct solver *s, const struct solve_op
     int suspected = d->above > 0 && d->above < SAY_SO; /* what is settled either way is looked at now and then */
     if (!suspected && accepted % EVERY != EVERY - 1) return;
     d->looks = suspected ? d->looks + 1 : 0;
-    if (d->kind == STIFFNESS_NOT_LOOKED) begin(d, &o->method);
+    if (d->kind == STIFFNESS_NOT_LOOKED) begin(d, &o->method.rk);
     if (d->kind == STIFFNESS_NONE) return;
-    solve_combine(s, NULL, h, d->y, o->method.stages, s->spare);
+    solver_combine(s, NULL, h, d->y, o->method.rk.stages, s->spare);
     if (d->kind == STIFFNESS_NEXT) {
         d->waiting = h;
         return;
     }
-    solve_combine(s, NULL, h, d->f, o->method.stages, s->stage_input);
+    solver_combine(s, NULL, h, d->f, o->method.rk.stages, s->stage_input);
     judge(d, s, o, accepted);
 }
 

@@ -1,171 +1,121 @@
 #include "solver/tableau.h"
 
+#include <math.h>
 #include <string.h>
 
-/* Sources: Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I (HNW): tables II.1.2 (rk4, 3/8), II.4.4 (Fehlberg 1(2)),
- * II.5.2 (Dormand, Prince 5(4)), II.6 (its interpolant); Bogacki, Shampine 1989 (bosh3); Shampine 1986 (weights used by torchdiffeq);
- * Tsitouras 2011; Prince, Dormand 1981 (8(7)13M). */
-static const struct tableau methods[] = {
-    {.name = "euler", .order = 1, .stages = 1, .interpolation = INTERPOLATE_QUADRATIC, .b = {1}},
-    {.name = "midpoint", .order = 2, .stages = 2, .interpolation = INTERPOLATE_QUADRATIC, .c = {0, 0.5}, .a = {{0}, {0.5}}, .b = {0, 1}},
-    {.name = "heun", .order = 2, .stages = 2, .interpolation = INTERPOLATE_QUADRATIC, .c = {0, 1}, .a = {{0}, {1}}, .b = {0.5, 0.5}},
-    {.name = "rk4",
-     .order = 4,
-     .stages = 4,
-     .interpolation = INTERPOLATE_HERMITE,
-     .c = {0, 0.5, 0.5, 1},
-     .a = {{0}, {0.5}, {0, 0.5}, {0, 0, 1}},
-     .b = {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6}},
-    {.name = "rk4_38",
-     .order = 4,
-     .stages = 4,
-     .interpolation = INTERPOLATE_HERMITE,
-     .c = {0, 1.0 / 3, 2.0 / 3, 1},
-     .a = {{0}, {1.0 / 3}, {-1.0 / 3, 1}, {1, -1, 1}},
-     .b = {0.125, 0.375, 0.375, 0.125}},
-    {.name = "heun_euler",
-     .order = 2,
-     .error_order = 1,
-     .stages = 2,
-     .interpolation = INTERPOLATE_QUADRATIC,
-     .c = {0, 1},
-     .a = {{0}, {1}},
-     .b = {0.5, 0.5},
-     .e = {-0.5, 0.5}},
-    {.name = "fehlberg21",
-     .order = 2,
-     .error_order = 1,
-     .stages = 3,
-     .interpolation = INTERPOLATE_QUADRATIC,
-     .c = {0, 0.5, 1},
-     .a = {{0}, {0.5}, {1.0 / 256, 255.0 / 256}},
-     .b = {1.0 / 512, 255.0 / 256, 1.0 / 512},
-     .e = {-1.0 / 512, 0, 1.0 / 512}},
-    {.name = "bosh3",
-     .order = 3,
-     .error_order = 2,
-     .stages = 4,
-     .interpolation = INTERPOLATE_HERMITE,
-     .c = {0, 0.5, 0.75, 1},
-     .a = {{0}, {0.5}, {0, 0.75}, {2.0 / 9, 1.0 / 3, 4.0 / 9}},
-     .b = {2.0 / 9, 1.0 / 3, 4.0 / 9},
-     .e = {2.0 / 9 - 7.0 / 24, 1.0 / 3 - 1.0 / 4, 4.0 / 9 - 1.0 / 3, -1.0 / 8}},
-#define DOPRI5_BODY                                                                                                           \
-    .order = 5, .error_order = 4, .stages = 7, .interpolation = INTERPOLATE_HERMITE, .c = {0, 0.2, 0.3, 0.8, 8.0 / 9, 1, 1},  \
-    .a = {{0},                                                                                                                \
-          {0.2},                                                                                                              \
-          {3.0 / 40, 9.0 / 40},                                                                                               \
-          {44.0 / 45, -56.0 / 15, 32.0 / 9},                                                                                  \
-          {19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561, -212.0 / 729},                                                    \
-          {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656},                                          \
-          {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84}},                                             \
-    .b = {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84},                                               \
-    .d = {-12715105075.0 / 11282082432.0, 0, 87487479700.0 / 32700410799.0, -10690763975.0 / 1880347072.0,                    \
-          701980252875.0 / 199316789632.0, -1453857185.0 / 822651844.0, 69997945.0 / 29380423.0}
-    {.name = "dopri5",
-     DOPRI5_BODY,
-     .e = {71.0 / 57600, 0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40}},
-    {.name = "dopri5_shampine",
-     DOPRI5_BODY,
-     .e = {35.0 / 384 - 1951.0 / 21600, 0, 500.0 / 1113 - 22642.0 / 50085, 125.0 / 192 - 451.0 / 720, -2187.0 / 6784 + 12231.0 / 42400,
-           11.0 / 84 - 649.0 / 6300, -1.0 / 60}},
-    {.name = "tsit5",
-     .order = 5,
-     .error_order = 4,
-     .stages = 7,
-     .interpolation = INTERPOLATE_HERMITE,
-     /* a[4][2] is one ulp below the published 7.49553934288983621: so the row sums to c, and the order conditions hold ten times better. */
-     .c = {0, 0.161, 0.327, 0.9, 0.9800255409045097, 1, 1},
-     .a = {{0},
-           {0.161},
-           {-0.008480655492356989, 0.335480655492357},
-           {2.8971530571054935, -6.359448489975075, 4.3622954328695815},
-           {5.325864828439257, -11.748883564062828, 7.495539342889836, -0.09249506636175525},
-           {5.86145544294642, -12.92096931784711, 8.159367898576159, -0.071584973281401, -0.028269050394068383},
-           {0.09646076681806523, 0.01, 0.4798896504144996, 1.379008574103742, -3.290069515436081, 2.324710524099774}},
-     .b = {0.09646076681806523, 0.01, 0.4798896504144996, 1.379008574103742, -3.290069515436081, 2.324710524099774},
-     .e = {-0.00178001105222577714, -0.0008164344596567469, 0.007880878010261995, -0.1447110071732629, 0.5823571654525552,
-           -0.45808210592918697, 1.0 / 66},
-     .d = {-1.0530884977290216, 0.1017, 2.490627285651253, -16.548102889244902, 47.37952196281928, -34.87065786149661, 2.5}},
-    {.name = "dopri8",
-     .order = 8,
-     .error_order = 7,
-     .stages = 13,
-     .interpolation = INTERPOLATE_STEP,
-     .c = {0, 1.0 / 18, 1.0 / 12, 1.0 / 8, 5.0 / 16, 3.0 / 8, 59.0 / 400, 93.0 / 200, 5490023248.0 / 9719169821.0, 13.0 / 20,
-           1201146811.0 / 1299019798.0, 1, 1},
-     .a = {{0},
-           {1.0 / 18},
-           {1.0 / 48, 1.0 / 16},
-           {1.0 / 32, 0, 3.0 / 32},
-           {5.0 / 16, 0, -75.0 / 64, 75.0 / 64},
-           {3.0 / 80, 0, 0, 3.0 / 16, 3.0 / 20},
-           {29443841.0 / 614563906, 0, 0, 77736538.0 / 692538347, -28693883.0 / 1125000000, 23124283.0 / 1800000000},
-           {16016141.0 / 946692911, 0, 0, 61564180.0 / 158732637, 22789713.0 / 633445777, 545815736.0 / 2771057229.0,
-            -180193667.0 / 1043307555},
-           {39632708.0 / 573591083, 0, 0, -433636366.0 / 683701615, -421739975.0 / 2616292301.0, 100302831.0 / 723423059,
-            790204164.0 / 839813087, 800635310.0 / 3783071287.0},
-           {246121993.0 / 1340847787, 0, 0, -37695042795.0 / 15268766246.0, -309121744.0 / 1061227803, -12992083.0 / 490766935,
-            6005943493.0 / 2108947869, 393006217.0 / 1396673457, 123872331.0 / 1001029789},
-           {-1028468189.0 / 846180014, 0, 0, 8478235783.0 / 508512852, 1311729495.0 / 1432422823, -10304129995.0 / 1701304382,
-            -48777925059.0 / 3047939560.0, 15336726248.0 / 1032824649, -45442868181.0 / 3398467696.0, 3065993473.0 / 597172653},
-           {185892177.0 / 718116043, 0, 0, -3185094517.0 / 667107341, -477755414.0 / 1098053517, -703635378.0 / 230739211,
-            5731566787.0 / 1027545527, 5232866602.0 / 850066563, -4093664535.0 / 808688257, 3962137247.0 / 1805957418,
-            65686358.0 / 487910083},
-           {403863854.0 / 491063109, 0, 0, -5068492393.0 / 434740067, -411421997.0 / 543043805, 652783627.0 / 914296604,
-            11173962825.0 / 925320556, -13158990841.0 / 6184727034.0, 3936647629.0 / 1978049680, -160528059.0 / 685178525,
-            248638103.0 / 1413531060, 0}},
-     .b = {14005451.0 / 335480064, 0, 0, 0, 0, -59238493.0 / 1068277825, 181606767.0 / 758867731, 561292985.0 / 797845732,
-           -1041891430.0 / 1371343529, 760417239.0 / 1151165299, 118820643.0 / 751138087, -528747749.0 / 2220607170.0, 1.0 / 4},
-     .e = {14005451.0 / 335480064 - 13451932.0 / 455176623, 0, 0, 0, 0, -59238493.0 / 1068277825 + 808719846.0 / 976000145,
-           181606767.0 / 758867731 - 1757004468.0 / 5645159321.0, 561292985.0 / 797845732 - 656045339.0 / 265891186,
-           -1041891430.0 / 1371343529 + 3867574721.0 / 1518517206, 760417239.0 / 1151165299 - 465885868.0 / 322736535,
-           118820643.0 / 751138087 - 53011238.0 / 667516719, -528747749.0 / 2220607170.0 - 2.0 / 45, 1.0 / 4}},
-};
+/* ---- interpolants by solving for them ---- */
 
-int tableau_count(void) { return (int)(sizeof methods / sizeof *methods); }
+/* Gauss's elimination with pivots: n equations, the right-hand sides are rows over the k. */
+static void solve_rows(int n, double v[MAX_DEGREE][MAX_DEGREE], double rows[MAX_DEGREE][MAX_K])
+{
+    for (int p = 0; p < n; p++) {
+        int best = p;
+        for (int i = p + 1; i < n; i++)
+            if (fabs(v[i][p]) > fabs(v[best][p])) best = i;
+        for (int j = 0; j < n; j++) {
+            double swap = v[p][j];
+            v[p][j] = v[best][j];
+            v[best][j] = swap;
+        }
+        for (int j = 0; j < MAX_K; j++) {
+            double swap = rows[p][j];
+            rows[p][j] = rows[best][j];
+            rows[best][j] = swap;
+        }
+        for (int i = 0; i < n; i++) {
+            double factor = i == p ? 0 : v[i][p] / v[p][p];
+            for (int j = 0; j < n && factor != 0; j++) v[i][j] -= factor * v[p][j];
+            for (int j = 0; j < MAX_K && factor != 0; j++) rows[i][j] -= factor * rows[p][j];
+        }
+    }
+    for (int p = 0; p < n; p++)
+        for (int j = 0; j < MAX_K; j++) rows[p][j] /= v[p][p];
+}
+
+static void slope_equation(double *v, double *row, int degree, double theta, int k)
+{
+    for (int p = 0; p < degree; p++) v[p] = (p + 1) * pow(theta, p);
+    row[k] = 1;
+}
+
+static void weights_at(double power[MAX_DEGREE][MAX_K], int degree, double theta, double *w)
+{
+    for (int j = 0; j < MAX_K; j++) {
+        w[j] = 0;
+        for (int p = degree - 1; p >= 0; p--) w[j] = (w[j] + power[p][j]) * theta;
+    }
+}
+
+/* The polynomial through both ends with their slopes and slopes k[first], ... at theta[0..n). */
+static void through(struct tableau *t, int n, const double *theta, int first)
+{
+    int degree = 3 + n;
+    double v[MAX_DEGREE][MAX_DEGREE];
+    memset(t->power, 0, sizeof t->power);
+    for (int p = 0; p < degree; p++) v[0][p] = 1;
+    memcpy(t->power[0], t->b, sizeof t->b);
+    slope_equation(v[1], t->power[1], degree, 0, 0);
+    slope_equation(v[2], t->power[2], degree, 1, t->fsal ? t->stages - 1 : t->stages);
+    for (int i = 0; i < n; i++) slope_equation(v[3 + i], t->power[3 + i], degree, theta[i], first + i);
+    solve_rows(degree, v, t->power);
+}
+
+/* Boot-strapping (Hairer, Norsett, Wanner, Solving ODEs I, II.6; Enright et al. 1986): slopes inside, at states of the last round's polynomial,
+ * give the next one, an order higher. The points are those of a grid of 0.05 whose weights are smallest. */
+static void bootstrap(struct tableau *t)
+{
+    static const double inside[4][4] = {{0.35}, {0.25, 0.6}, {0.2, 0.5, 0.7}, {0.1, 0.25, 0.55, 0.8}};
+    t->extra = t->fsal ? 0 : 1;
+    through(t, 0, NULL, 0);
+    for (int round = 0; round < 4; round++) {
+        int first = t->stages + t->extra;
+        for (int i = 0; i <= round; i++, t->extra++) {
+            t->extra_c[t->extra] = inside[round][i];
+            weights_at(t->power, 3 + round, inside[round][i], t->extra_a[t->extra]);
+        }
+        through(t, round + 1, inside[round], first);
+    }
+}
+
+static void stage_polynomial(struct tableau *t)
+{
+    double v[MAX_DEGREE][MAX_DEGREE];
+    memset(t->power, 0, sizeof t->power);
+    for (int i = 0; i < t->stages; i++) slope_equation(v[i], t->power[i], t->stages, t->c[i], i);
+    solve_rows(t->stages, v, t->power);
+}
 
 void tableau_derive(struct tableau *t)
 {
     int last = t->stages - 1;
     t->fsal = last > 0 && t->c[last] == 1 && t->b[last] == 0 && memcmp(t->a[last], t->b, sizeof t->b) == 0;
-    t->adaptive = 0;
-    t->weighted = 0;
+    t->adaptive = t->implicit = t->weighted = 0;
     for (int i = 0; i <= last; i++) {
         if (t->e[i] != 0) t->adaptive = 1;
         if (t->b[i] != 0) t->weighted = i + 1;
+        for (int j = i; j <= last; j++) t->implicit |= t->a[i][j] != 0;
     }
+    t->extra = t->interpolation == INTERPOLATE_HERMITE && !t->fsal;
+    if (t->interpolation == INTERPOLATE_BOOTSTRAP) bootstrap(t);
+    if (t->interpolation == INTERPOLATE_STAGES) stage_polynomial(t);
 }
 
-const struct tableau *tableau_get(int i)
+int tableau_interpolate(const struct tableau *t, double theta, double w[MAX_K])
 {
-    static _Thread_local struct tableau derived;
-    derived = methods[i];
-    tableau_derive(&derived);
-    return &derived;
-}
-
-enum status tableau_find(const char *name, struct tableau *out)
-{
-    for (int i = 0; i < tableau_count(); i++)
-        if (strcmp(methods[i].name, name) == 0) {
-            *out = *tableau_get(i);
-            return STATUS_OK;
-        }
-    return status_set(STATUS_ARGUMENT, "unknown method \"%.40s\"", name);
-}
-
-int tableau_interpolate(const struct tableau *t, double theta, double w[MAX_STAGES + 1])
-{
-    memset(w, 0, (MAX_STAGES + 1) * sizeof *w);
+    memset(w, 0, MAX_K * sizeof *w);
     if (t->interpolation == INTERPOLATE_QUADRATIC) {
         for (int j = 0; j < t->stages; j++) w[j] = theta * theta * t->b[j];
         w[0] += theta - theta * theta;
-        return 0;
+        return t->stages;
+    }
+    if (t->interpolation != INTERPOLATE_HERMITE) {
+        for (int j = 0; j < t->stages + t->extra; j++)
+            for (int p = MAX_DEGREE - 1; p >= 0; p--) w[j] = (w[j] + t->power[p][j]) * theta;
+        return t->stages + t->extra;
     }
     double s = 1 - theta, end = -theta * theta * s;
     for (int j = 0; j < t->stages; j++) w[j] = theta * theta * (3 - 2 * theta) * t->b[j] + theta * theta * s * s * t->d[j];
     w[0] += theta * s * s;
     w[t->fsal ? t->stages - 1 : t->stages] += end;
-    return !t->fsal;
+    return t->stages + t->extra;
 }

@@ -57,7 +57,7 @@ static enum status make_lanes(struct tiled *t, const struct field *f, const stru
         for (int k = 0; k < 2; k++) {
             if (!lane->field[k]) continue;
             TRY(field_prepare(lane->field[k], works));
-            TRY(solver_reserve(&lane->solver[k], lane->field[k]->n, t->dtype, o->method.stages));
+            TRY(solver_reserve(&lane->solver[k], lane->field[k]->n, t->dtype, &o->method));
             if (works & FIELD_MASK(FIELD_VJP)) TRY(gradient_direct_reserve(&lane->solver[k], lane->field[k], o, o->steps));
         }
         /* the rules that simplify a field may make other parameters of one sample than of several */

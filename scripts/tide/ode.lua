@@ -16,7 +16,8 @@ local methods = core.ode_methods()
 local by_name, names = {}, {}
 for i, m in ipairs(methods) do by_name[m.name], names[i] = m, m.name end
 
---- List of the methods: name, order, error_order, stages, kind ("fixed" or "adaptive"), fsal, and the tableau A, b, c, b_error.
+--- List of the methods: name, family, implicit, order, error_order, stages, kind ("fixed" or "adaptive"), fsal, and the tableau A, b, c, b_error
+-- (of a multistep method: `begins`, the A of the one-step method that begins it).
 function M.methods() return core.ode_methods() end
 
 local function find_method(where, method)
@@ -34,7 +35,7 @@ local MAX_FIXED_STEPS = 10 ^ 8 -- a fixed grid is what the user asked for; this 
 local smallest_tolerance = {float32 = 10 * 2 ^ -23, float64 = 10 * 2 ^ -52}
 
 local spec = {
-  method = {"any", default = "dopri5"},
+  method = {"any", default = "dopri5"}, order = {"integer"},
   step_size = {"number", check = options.positive}, steps = {"integer", check = options.at_least(1)},
   rtol = {"number", default = 1e-3, check = options.not_negative}, atol = {"number", default = 1e-6, check = options.not_negative},
   first_step = {"number", check = options.positive}, max_steps = {"integer", default = 100000, check = options.at_least(1)},
@@ -95,6 +96,10 @@ function M.check_options(where, opts, dtype)
   local method = find_method(where, o.method)
   if type(o.method) == "table" then o.method = method end
   local kind = method.kind or (method.b_error and "adaptive" or "fixed")
+  if o.order and (method.family ~= "multistep" or o.order ~= method.order) then
+    raise(method.family == "multistep" and ("%s: order = %d of %s is not there, only %d"):format(where, o.order, method.name, method.order)
+      or ("%s: order is an option of multistep methods; the order of %s is %d"):format(where, method.name or "this method", method.order))
+  end
   if o.step_size and o.steps then raise(where .. ": give step_size or steps, not both") end
   if kind == "fixed" and not (o.step_size or o.steps) then
     raise(("%s: %s is a fixed-step method; give step_size = h or steps = n"):format(where, method.name))

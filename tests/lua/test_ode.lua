@@ -5,8 +5,12 @@ local tableau = tide.ode.tableau
 
 local tests = {}
 
-local methods = {}
-for _, m in ipairs(tide.ode.methods()) do methods[#methods + 1], methods[m.name] = m, m end
+local methods, tableaus, explicit = {}, {}, {}
+for _, m in ipairs(tide.ode.methods()) do
+  methods[#methods + 1], methods[m.name] = m, m
+  if m.b then tableaus[#tableaus + 1] = m end
+  if m.family == "explicit" then explicit[#explicit + 1] = m end
+end
 
 local function f64(x) return tide.tensor(x, {dtype = "float64"}) end
 local function close(a, b, tol, what)
@@ -30,7 +34,7 @@ tests["rooted trees: 1, 1, 2, 4, 9, 20, 48, 115"] = function()
 end
 
 tests["order conditions of all methods and their embedded weights"] = function()
-  for _, m in ipairs(methods) do
+  for _, m in ipairs(tableaus) do
     local tolerance = m.name == "dopri8" and 1e-13 or 1e-14
     for p = 1, m.order do
       local r = tableau.residual(m.A, m.b, p)
@@ -51,7 +55,7 @@ end
 
 tests["row sums are c, and FSAL is set only where the last row is b"] = function()
   local fsal = {bosh3 = true, dopri5 = true, dopri5_shampine = true, tsit5 = true, fehlberg21 = true}
-  for _, m in ipairs(methods) do
+  for _, m in ipairs(tableaus) do
     for i = 1, m.stages do
       local sum, size = 0, 0
       for _, a in ipairs(m.A[i]) do sum, size = sum + a, size + math.abs(a) end
@@ -185,10 +189,11 @@ for kind, p in pairs(problems) do
         end
         return worst
       end
-      local h = m.order >= 8 and 0.8 or m.order >= 5 and 0.1 or 0.05
+      local h = m.order >= 8 and 0.4 or m.order >= 5 and 0.1 or 0.05
       local q = math.log(err(h) / err(h / 2), 2) - 1
       -- bosh3 and rk4 have a cubic (order 3), dopri5 and tsit5 a quartic (order 4)
       local want = m.order == 8 and 7 or m.order == 5 and 4 or m.order >= 3 and 3 or m.order
+      if m.name == "implicit_midpoint" then want = 1 end -- a straight line
       assert(q >= want - 0.1, ("%s: order %.2f"):format(m.name, q))
     end
   end
@@ -206,6 +211,10 @@ tests["evaluation counts: formulas, and equal to the number of calls"] = functio
     local f, n = counted(pendulum)
     local _, s = tide.odeint(f, {1, 0.5}, {0, 3}, {method = m.name, steps = 10, plain = true})
     assert(s.nfe == n[1], m.name)
+  end
+  for _, m in ipairs(explicit) do
+    local f, n = counted(pendulum)
+    local _, s = tide.odeint(f, {1, 0.5}, {0, 3}, {method = m.name, steps = 10, plain = true})
     local per_step = m.fsal and m.stages - 1 or m.stages
     assert(s.nfe == 10 * per_step + (m.fsal and 1 or 0), ("%s: %d"):format(m.name, s.nfe))
     assert(s.steps == 10 and s.accepted == 10 and s.rejected == 0 and s.nfe_backward == 0)
@@ -318,9 +327,9 @@ tests["outputs on the grid of a fixed step are the steps' own values"] = functio
     local ys, s = tide.odeint(pendulum, {1, 0.5}, times, {method = m.name, step_size = 0.1, plain = true})
     for i = 1, 10 do
       local alone = tide.odeint(pendulum, {1, 0.5}, {0, i / 10}, {method = m.name, steps = i, plain = true})
-      assert(distance(ys[i + 1]:totable(), alone[2]:totable()) < 1e-15, m.name)
+      assert(distance(ys[i + 1]:totable(), alone[2]:totable()) < (m.implicit and 1e-13 or 1e-15), m.name)
     end
-    assert(s.steps == 10 and s.nfe == 10 * (m.fsal and m.stages - 1 or m.stages) + (m.fsal and 1 or 0), m.name)
+    assert(s.steps == 10 and (m.implicit or s.nfe == 10 * (m.fsal and m.stages - 1 or m.stages) + (m.fsal and 1 or 0)), m.name)
   end
 end
 

@@ -40,6 +40,7 @@ define{name = "tide.gradcheck", args = "fn, p, opts", returns = "boolean, worst 
 
 help.topic "Solving"
 local solving = {
+  {"order", nil, "of a multistep method: \"bdf\" has 2"},
   {"method", "dopri5", "a name of ode.methods() or a tableau {A =, b =, c =, b_error =, order =}", quote = true},
   {"step_size", nil, "fixed steps t0 + k h; the last one is shortened to land on the end"},
   {"steps", nil, "so many equal fixed steps over the span"},

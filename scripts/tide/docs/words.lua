@@ -9,13 +9,6 @@ local function lacks(module, name)
   return function() return (require "tide")[module][name] == nil end
 end
 
-local function lacks_implicit()
-  for _, method in ipairs(require("tide").ode.methods()) do
-    if method.implicit then return false end
-  end
-  return true
-end
-
 return {
   -- derivatives
   {"gradient", "derivative", "differentiate", "autograd", "autodiff", "backward", "backprop",
@@ -38,12 +31,9 @@ return {
     "tide.explain"}},
   {"condition", "branch", "mask", "piecewise", "while loop", see = {"tide.where", "recording", "tide.gt"}},
   -- solving
-  {"stiff", "stiffness", "implicit", "bdf", "radau", "rosenbrock", "backward euler", "newton", absent =
-    lacks_implicit, see = {"solvers", "errors", "ode.methods", "tide.odeint"},
-    text = [[The methods of this version are explicit: a stiff problem costs them very many small steps.
-      Rescale it or its time, loosen atol of parts that do not matter, or raise max_steps when it is only
-      a little stiff.]]},
-  {"stiff", "stiffness", "implicit", see = {"solvers", "ode.methods", "tide.odeint", "errors"}},
+  {"radau", "rosenbrock", absent = lacks("ode", "solution"), see = {"solvers", "ode.methods", "tide.odeint"},
+    text = [[Implicit methods of this version have order 2 and fixed steps: "sdirk2", "implicit_midpoint", "bdf".]]},
+  {"stiff", "stiffness", "implicit", "bdf", "backward euler", "newton", see = {"solvers", "ode.methods", "tide.odeint", "errors"}},
   {"event", "terminal", "root finding", "zero crossing", "stop condition", absent = lacks("ode", "event"),
     see = {"solvers", "tide.odeint"},
     text = [[Events are not in this version: ask for closely spaced output times and look for the change

@@ -1,0 +1,49 @@
+/* backward.h -- a direct gradient that is under way, for the families that go back through their steps. */
+#ifndef SOLVER_BACKWARD_H
+#define SOLVER_BACKWARD_H
+
+#include "solver/solve.h"
+
+/* Cotangents that reach the k of one step from outside it, by weights that include h. Few are the rule. */
+#define FEW_SOURCES 4
+struct backward_sources {
+    int n, capacity;
+    double (*weight)[MAX_K];
+    const char **source;
+    double few_weights[FEW_SOURCES][MAX_K];
+    const char *few_sources[FEW_SOURCES];
+};
+
+struct backward {
+    struct solver *s;
+    struct field *f;
+    const struct solve_options *o;
+    const struct solve_record *r;
+    size_t bytes, pitch; /* of a vector; from one cotangent of an output to the next */
+    char *carry_bar[MAX_CARRY], *at_start[MAX_CARRY]; /* at_start: what outputs inside the step give to the carry */
+    char *kbar, *k_bar[MAX_K];                        /* one at hand; one for each k */
+    char *theta_part, *segment;                       /* segment: carries of the steps since the last kept one */
+    struct backward_sources from;
+    char *thetabar;
+};
+
+/* out += c x, over n elements. */
+void backward_add(const struct backward *b, int64_t n, double c, const void *x, void *out);
+/* Another source: w[j] of it for k[j], j < n. */
+enum status backward_from(struct backward *b, const char *source, const double *w, int n);
+
+/* b->kbar = the sum over the sources of weight[i] source, and terms that are added. */
+#define SUM_PORTION 16
+struct backward_sum {
+    int count, started;
+    double c[SUM_PORTION];
+    const void *x[SUM_PORTION];
+};
+void backward_sum_begin(struct backward_sum *sum, struct backward *b, int i);
+void backward_sum_add(struct backward_sum *sum, struct backward *b, double c, const void *x);
+int backward_sum_end(struct backward_sum *sum, struct backward *b); /* 0: there was no term */
+
+/* ybar = a^T df/dy at (t, input), and thetabar grows. residual: what the field kept there, or NULL. */
+enum status backward_vjp(struct backward *b, double t, const void *input, const void *residual, const void *a, void *ybar);
+
+#endif
