@@ -117,11 +117,13 @@ local function is_callable(v)
   return type(meta) == "table" and rawget(meta, "__call") ~= nil
 end
 
--- Fields of a value whose names begin with prefix; functions get "(". Names that begin with "_" only when asked for.
+-- Fields of a value whose names begin with prefix; functions get "(". Names that begin with "_" only when asked for, methods that
+-- objects of ours use among themselves never.
 local function add_fields(found, value, prefix, only_functions)
   for _, t in ipairs(sources(value)) do
     for k, v in next, t do
-      if type(k) == "string" and starts_with(k, prefix) and k:find("^[%a_][%w_]*$") and (prefix ~= "" or k:sub(1, 1) ~= "_") then
+      if type(k) == "string" and starts_with(k, prefix) and k:find("^[%a_][%w_]*$") and (prefix ~= "" or k:sub(1, 1) ~= "_")
+        and not help.is_private(value, k, v) then
         if type(v) == "function" then
           found[k .. "("] = true
         elseif not only_functions or is_callable(v) then

@@ -239,6 +239,16 @@ function help.find_method(object, method)
   return kind and by_name[kind .. ":" .. method]
 end
 
+local library = debug.getinfo(1, "S").source:match("^(.*/)[^/]*$") or ""
+
+--- Is f a method that objects of ours use among themselves: one of the library, without an entry, of an object whose methods have entries?
+function help.is_private(object, method, f)
+  local _, kind = values.kind_of(object)
+  if not kind or help.find_method(object, method) or type(f) ~= "function" then return false end
+  if debug.getinfo(f, "S").source:sub(1, #library) ~= library then return false end
+  return #entries_of(kind .. ":") > 0
+end
+
 local function module_text(name)
   local lines = add_signatures({}, entries_of(name .. "."))
   if name == "tide" then
