@@ -203,22 +203,36 @@ static int sys_mkdtemp(lua_State *L)
     return 1;
 }
 
+/* Append all of the text, or nothing: 0, or an errno. Where the disk is full after a part of it, that part is taken back, so that the
+ * next line does not go on behind half of this one. */
+static int append_whole(int fd, const char *text, size_t size)
+{
+    off_t done = 0;
+    while (size > 0) {
+        ssize_t n = write(fd, text, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) {
+            int code = n < 0 ? errno : ENOSPC;
+            struct stat now;
+            if (done > 0 && fstat(fd, &now) == 0 && now.st_size >= done && ftruncate(fd, now.st_size - done) != 0) return errno;
+            return code;
+        }
+        text += n, size -= (size_t)n, done += n;
+    }
+    return 0;
+}
+
 /* append_private(path, text): append to a file that only its owner may read (created so). */
 static int sys_append_private(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
     size_t size;
     const char *text = luaL_checklstring(L, 2, &size);
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    int good = fd >= 0;
-    while (good && size > 0) {
-        ssize_t n = write(fd, text, size);
-        if (n < 0 && errno == EINTR) continue;
-        good = n > 0;
-        if (good) text += n, size -= (size_t)n;
-    }
-    if (fd >= 0 && close(fd) != 0) good = 0;
-    return luaL_fileresult(L, good, path);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+    int code = fd < 0 ? errno : append_whole(fd, text, size);
+    if (fd >= 0 && close(fd) != 0 && code == 0) code = errno;
+    errno = code;
+    return luaL_fileresult(L, code == 0, path);
 }
 
 static int sys_realpath(lua_State *L)

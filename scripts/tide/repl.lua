@@ -156,10 +156,8 @@ end
 -- Entries of the history file, oldest first; a file that has grown far too long is rewritten.
 local function read_history(path)
   local entries = {}
-  local file = path and io.open(path, "r")
-  if not file then return entries end
-  for line in file:lines() do entries[#entries + 1] = repl.unescape(line) end
-  file:close()
+  local text = path and core.read_file(path)
+  for line in (text or ""):gmatch("[^\n]+") do entries[#entries + 1] = repl.unescape(line) end
   local surplus = #entries - history_size
   if surplus <= 0 then return entries end
   entries = table.move(entries, surplus + 1, #entries, 1, {})
@@ -172,11 +170,17 @@ local function read_history(path)
   return entries
 end
 
+local full_disk = {[5] = true, [27] = true, [28] = true, [122] = true} -- EIO, EFBIG, ENOSPC, EDQUOT
+
 local function remember(session, text)
   if text == session.last_entry then return end
   session.last_entry = text
   session.editor:add(text)
-  if session.history_path then core.append_private(session.history_path, repl.escape(text) .. "\n") end
+  if not session.history_path then return end
+  local kept, message, code = core.append_private(session.history_path, repl.escape(text) .. "\n")
+  if kept or not full_disk[code] or session.warned then return end
+  session.warned = true -- once; where there can be no history at all, nobody waits for a word about it
+  io.stderr:write("the history of this session is not kept: ", message, "\n")
 end
 
 -- ---- one step ----

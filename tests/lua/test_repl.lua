@@ -145,13 +145,23 @@ tests["completion follows __index tables and methods, and calls nothing"] = func
   equal(candidates("loop.x"), "")
 end
 
+tests["completion shows the methods that help knows, of objects of ours; all of others"] = function()
+  local tide = require "tide"
+  env.fig, env.meter = tide.plot.line{y = {1, 2}}, tide.progress.new{quiet = true}
+  equal(candidates("fig:add"), "add(")
+  equal(candidates("fig.o"), "options")
+  equal(candidates("fig:o"), "")
+  assert(not candidates("meter:"):find("plain", 1, true) and candidates("meter:"):find("update(", 1, true))
+  env.other = setmetatable({}, {__name = "Figure", __index = {add = print, one_panel = function() end}})
+  equal(candidates("other:"), "add( one_panel(")
+end
+
 tests["completion inside strings: modules after require, else files"] = function()
   equal(candidates('require "tide.optio'), 'tide.options"')
   equal(candidates("require('tide.optio"), "tide.options'")
   assert(candidates('require "tide.').find and candidates('require "tide.'):find("tide.repl", 1, true))
   local core = require "tide.core"
-  local folder = core.tempname()
-  core.remove(folder)
+  local folder = assert(core.mkdtemp())
   assert(core.mkdir(folder .. "/sub"))
   equal(candidates(("open('%s/s"):format(folder)), folder .. "/sub/")
   core.remove(folder .. "/sub")
@@ -213,10 +223,35 @@ tests["the command line"] = function()
   assert(select(2, main.parse{[0] = "tide", "-e"}):find("needs a value", 1, true))
 end
 
+tests["a line of the history that does not fit on the disk leaves no half of it"] = function()
+  local check = require "check"
+  check.in_folder(function(folder, write)
+    write("append.lua", [[
+      local core, lengths = require("tide.core"), {}
+      for i = 1, 20 do
+        local kept, message = core.append_private(arg[1], ("%d"):format(i % 10):rep(30 * i) .. "\n")
+        lengths[i] = kept and 30 * i or message
+      end
+      for i = 1, 20 do print(lengths[i]) end]])
+    local history = folder .. "/history"
+    local pipe = assert(io.popen(("ulimit -f 2; ./tide %s/append.lua %s"):format(folder, history)))
+    local kept, refused = {}, 0
+    for line in pipe:lines() do
+      kept[#kept + 1] = math.tointeger(line)
+      refused = refused + (line:find(history, 1, true) and 1 or 0)
+    end
+    pipe:close()
+    assert(#kept > 3 and refused > 0 and #kept + refused == 20)
+    local text = require("tide.files").read(history)
+    for line in text:gmatch("(.-)\n") do equal(#line, table.remove(kept, 1)) end
+    equal(#kept, 0)
+    equal(text:sub(-1), "\n")
+  end)
+end
+
 tests["the operating system: expected failures return nil and a message"] = function()
   local core = require "tide.core"
-  local folder = core.tempname()
-  core.remove(folder)
+  local folder = assert(core.mkdtemp())
   assert(core.mkdir(folder .. "/a/b") and core.mkdir(folder .. "/a/b/"))
   assert(core.append_private(folder .. "/f", "one") and core.append_private(folder .. "/f", "two"))
   equal(io.open(folder .. "/f"):read("a"), "onetwo")
