@@ -119,14 +119,9 @@ local samples = {
 
 local idx_bytes = "\0\0\8\2\0\0\0\2\0\0\0\3\1\2\3\4\5\6"
 
--- A path that is removed when the test ends, also by an error.
+-- A path in a folder that is removed when the test ends, also by an error.
 local function with_path(extension, fn)
-  local base = os.tmpname()
-  local path = base .. extension
-  local ok, message = xpcall(fn, debug.traceback, path)
-  os.remove(base)
-  os.remove(path)
-  if not ok then error(message, 0) end
+  return check.in_folder(function(folder) return fn(folder .. "/file" .. extension) end)
 end
 
 local function write_file(path, bytes)

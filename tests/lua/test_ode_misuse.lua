@@ -1,5 +1,6 @@
 --- Misuse of odeint: hostile arguments, hostile callbacks, fields that blow up; every failure is a clear error and the library goes on working.
 
+local check = require "check"
 local tide = require "tide"
 
 local tests = {}
@@ -370,9 +371,7 @@ tests["initial_step refuses nonsense"] = function()
 end
 
 tests["interrupts stop a solve"] = function()
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write [[
+  local script = [[
     local tide = require "tide"
     local kind = arg[1]
     io.stdout:write("ready\n") io.stdout:flush()
@@ -385,16 +384,17 @@ tests["interrupts stop a solve"] = function()
     end
     io.stdout:write(tostring(ok), " ", tostring(message), "\n")
     os.exit(0, true)]]
-  file:close()
-  for _, kind in ipairs{"plain", "recorded"} do
-    local command = ("timeout --foreground -k 2 -s INT 0.5 ./tide %s %s 2>&1"):format(path, kind)
-    local pipe = assert(io.popen(command))
-    local text = pipe:read "a"
-    pipe:close()
-    assert(text:find "ready", text)
-    assert(text:find "false" and text:find "interrupted", kind .. ": " .. text)
-  end
-  os.remove(path)
+  check.in_folder(function(folder, write)
+    write("solve.lua", script)
+    for _, kind in ipairs{"plain", "recorded"} do
+      local command = ("timeout --foreground -k 2 -s INT 0.5 ./tide %s/solve.lua %s 2>&1"):format(folder, kind)
+      local pipe = assert(io.popen(command))
+      local text = pipe:read "a"
+      pipe:close()
+      assert(text:find "ready", text)
+      assert(text:find "false" and text:find "interrupted", kind .. ": " .. text)
+    end
+  end)
 end
 
 return tests

@@ -106,11 +106,10 @@ for i, case in ipairs(golden) do
         steps(opt, model, 4)
         local saved = {model = model, state = opt:state()}
         if through_file then
-          local base = os.tmpname()
-          tide.save(base .. through_file, saved)
-          saved = tide.load(base .. through_file)
-          os.remove(base .. through_file)
-          os.remove(base)
+          saved = check.in_folder(function(folder)
+            tide.save(folder .. "/saved" .. through_file, saved)
+            return tide.load(folder .. "/saved" .. through_file)
+          end)
         else
           saved.model = tide.tree.map(model, function(x) return x:clone() end)
           steps(opt, model, 1) -- what was taken before must not change with it

@@ -1,6 +1,7 @@
 --- Passes over the tapes of fields (core/autodiff/passes.h) and solves tile by tile (core/solver/tiled.h): fields of many forms give what the
 -- same ops give one by one, outside of any field, and so do their gradients.
 
+local check = require "check"
 local tide = require "tide"
 local core = tide.core
 
@@ -641,9 +642,7 @@ end
 
 -- Ctrl-C after half a second of a long solve, forwards and backwards, on several threads.
 tests["tiles: an interrupt ends the solve with one error"] = function()
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write [[
+  local script = [[
     local tide = require "tide"
     tide.threads(tonumber(arg[1]))
     local a, y0 = tide.randn({8, 4000}, {seed = 1}) * 0.01, tide.randn({131, 8}, {seed = 2})
@@ -656,16 +655,17 @@ tests["tiles: an interrupt ends the solve with one error"] = function()
     local again, y = pcall(tide.odeint, function(_, z) return -z end, y0, {0, 1}, {steps = 2})
     io.stdout:write("then ", tostring(again), " ", again and #y or tostring(y), "\n")
     os.exit(0, true)]]
-  file:close()
-  for _, how in ipairs{"1 1200000", "4 1200000", "3 40"} do
-    local pipe = assert(io.popen(("timeout --foreground -k 5 -s INT 0.5 ./tide %s %s 2>&1"):format(path, how)))
-    local text = pipe:read "a"
-    pipe:close()
-    assert(text:find "ready" and text:find "false [^\n]*interrupted", text)
-    assert(text:find "then true 2", text)
-    assert(select(2, text:gsub("interrupted", "")) == 1, text)
-  end
-  os.remove(path)
+  check.in_folder(function(folder, write)
+    write("solve.lua", script)
+    for _, how in ipairs{"1 1200000", "4 1200000", "3 40"} do
+      local pipe = assert(io.popen(("timeout --foreground -k 5 -s INT 0.5 ./tide %s/solve.lua %s 2>&1"):format(folder, how)))
+      local text = pipe:read "a"
+      pipe:close()
+      assert(text:find "ready" and text:find "false [^\n]*interrupted", text)
+      assert(text:find "then true 2", text)
+      assert(select(2, text:gsub("interrupted", "")) == 1, text)
+    end
+  end)
 end
 
 tests["tiles: failing allocations are errors and lose nothing"] = function()
