@@ -1,7 +1,6 @@
 -- The documentation that help() shows is complete and true: every function has an entry and every entry a function; options and their
 -- defaults are those of the code; every example runs.
 
-local check = require "check"
 local tide = require "tide"
 local help = require "tide.help"
 local options = require "tide.options"
@@ -21,7 +20,7 @@ for _, name in ipairs(help.modules()) do modules[name] = name == "tide" and tide
 
 local function methods_of(object) return getmetatable(object).__index end
 local model = nn.linear(2, 2)
-local writer = check.in_folder(function(folder)
+local writer = require("check").in_folder(function(folder)
   local made = tide.csv.writer(folder .. "/a.csv", {"a"})
   made:discard()
   return made
