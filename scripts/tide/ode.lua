@@ -20,9 +20,15 @@ for i, m in ipairs(methods) do by_name[m.name], names[i] = m, m.name end
 -- (of a multistep method: `begins`, the A of the one-step method that begins it).
 function M.methods() return core.ode_methods() end
 
+-- What SciPy, MATLAB and others call methods that are here under another name.
+local elsewhere = {rk45 = "dopri5", ode45 = "dopri5", rk23 = "bosh3", ode23 = "bosh3", dop853 = "dopri8", dopri853 = "dopri8", vern9 = "dopri8",
+                   fehlberg2 = "fehlberg21", adaptive_heun = "heun_euler", rungekutta4 = "rk4", forward_euler = "euler"}
+
 local function find_method(where, method)
   if type(method) == "table" then return tableau.check(where .. ": method", method) end
   if type(method) ~= "string" or not by_name[method] then
+    local ours = elsewhere[tostring(method):lower()]
+    if ours then raise(('%s: unknown method "%s"; what others call so, or its nearest kin, is "%s" here'):format(where, method, ours)) end
     raise(("%s: %s"):format(where, options.unknown("method", method, names)))
   end
   return by_name[method]

@@ -139,6 +139,9 @@ local function check_arguments(opts, ...)
   check_slips(opts)
   local o = options.check("tide.train", opts, train_spec, 3)
   if not is_callable(o.model) then raise("tide.train: model must be called as model(x), got " .. options.show(o.model)) end
+  if type(o.model) == "function" then
+    raise("tide.train: model must be a table that holds its tensors and can be called, as those of nn, got a function: whose tensors are to be trained?")
+  end
   check_data("tide.train", o.data, o.loss)
   if (o.epochs == nil) == (o.iterations == nil) then raise("tide.train: give epochs or iterations, one of them") end
   check_optimizer(o)

@@ -44,6 +44,9 @@ tests["the kernels of OpenBLAS: what was chosen and why"] = function()
   assert(ask("OPENBLAS_CORETYPE=Prescott"):find("^Prescott|OPENBLAS_CORETYPE=Prescott is set|%d"), ask("OPENBLAS_CORETYPE=Prescott"))
   local own = ask("env -u OPENBLAS_CORETYPE")
   assert(own:find("|the library's choice|") or own:find("|asked for: "), own)
+  local machine = require("tide.machine").machine()
+  local blas = machine.blas
+  assert(tostring(machine):find(("OpenBLAS %s: kernels for %s (%s)"):format(blas.version, blas.core, blas.why), 1, true))
 end
 
 return tests

@@ -115,8 +115,11 @@ tests["unknown options and methods suggest the nearest"] = function()
   raises('unknown option "stepsize" %(did you mean "step_size"', tide.odeint, decay, f64{1}, {0, 1}, {stepsize = 1})
   raises("unknown option", tide.odeint, decay, f64{1}, {0, 1}, {[1] = 1})
   raises('did you mean "dopri5"', tide.odeint, decay, f64{1}, {0, 1}, {method = "Dopri5"})
-  raises({'did you mean "rk4"', "bosh3", "tsit5"}, tide.odeint, decay, f64{1}, {0, 1}, {method = "rk45"})
+  raises({'did you mean "rk4"', "bosh3", "tsit5"}, tide.odeint, decay, f64{1}, {0, 1}, {method = "rkk4"})
   raises("unknown method", tide.odeint, decay, f64{1}, {0, 1}, {method = ""})
+  for others, ours in pairs{RK45 = "dopri5", DOP853 = "dopri8", ode23 = "bosh3"} do
+    raises({"unknown method", ours}, tide.odeint, decay, f64{1}, {0, 1}, {method = others})
+  end
   raises("unknown method", tide.odeint, decay, f64{1}, {0, 1}, {method = 5})
   raises("unknown method", tide.odeint, decay, f64{1}, {0, 1}, {method = true})
   raises({"fixed%-step method", "step_size"}, tide.odeint, decay, f64{1}, {0, 1}, {method = "rk4"})

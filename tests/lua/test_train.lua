@@ -386,6 +386,7 @@ tests["options of the optimizer, a list, a solve that fails later"] = function()
   end
   check.fails({"options have names", "tide.train{model = model"}, tide.train, {model, data})
   check.fails({"got a function", "tide.optim.adam(model"}, tide.train, {model = model, data = data, epochs = 1, optimizer = tide.optim.adam})
+  check.fails("a table that holds its tensors", tide.train, {model = function(x) return model(x) end, data = data, epochs = 1, optimizer = "adam"})
   check.fails("option optimizer is missing", tide.train, {model = model, data = data, epochs = 1})
   local net = nn.odenet{dim = 2, seed = 1, solver = {rtol = 1e-3, atol = 1e-3, max_steps = 50}}
   check.fails({"max_steps", "earlier iterations did not fail", "a lower learning rate"}, tide.train,

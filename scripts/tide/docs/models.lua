@@ -14,7 +14,8 @@ define{name = "tide.grad", args = "fn", returns = "function(p, ...) -> gradient"
 define{name = "tide.value_and_grad", args = "fn", returns = "function(p, ...) -> value, gradient", text = "As tide.grad, with the value of fn.",
   example = "local l, g = tide.value_and_grad(loss)(model, x, y)"}
 define{name = "tide.vjp", args = "fn, x", returns = "y, pullback",
-  text = "y = fn(x), and pullback(ybar) = the vector-Jacobian product ybar^T J. x and y are tensors or tables of them.",
+  text = "y = fn(x), and pullback(ybar) = the vector-Jacobian product ybar^T J. x and y are tensors or tables of them. " ..
+    "The pullback reads x and captured tensors as they are when it is called: call it before they change.",
   example = "local v, pull = tide.vjp(tide.sin, x)  print(pull(tide.ones(v:shape())))"}
 define{name = "tide.jvp", args = "fn, x, v", returns = "y, dy", text = "y = fn(x) and the Jacobian-vector product dy = J v, v like x.",
   example = "tide.jvp(tide.sin, x, tide.ones_like(x))"}
