@@ -43,8 +43,11 @@ end
 
 --- Number of trainable values: the elements of all float tensors.
 function M.count(model)
-  local n = 0
-  for _, x in ipairs(tree.tensors(model, true)) do n = n + x:numel() end
+  local n, seen = 0, {}
+  for _, x in ipairs(tree.tensors(model, true)) do
+    if not seen[x] then n = n + x:numel() end -- a layer that is used twice is counted once
+    seen[x] = true
+  end
   return n
 end
 

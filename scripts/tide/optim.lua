@@ -107,11 +107,37 @@ end
 -- Gradients of the right number and of other names: of another model. A single tensor has no name.
 local function check_names(self, grads)
   for i, name in ipairs(tree._names(grads)) do
-    if name ~= self.names[i] then
+    if name ~= self.places[i] then
       raise(("%s: the gradient has \"%s\" where the model has \"%s\"; pass what tide.grad returned for this model"):format(self.kind, name,
-        self.names[i]))
+        self.places[i]))
     end
   end
+end
+
+-- The tensors of a list, each once; at[i] is the place of list[i] among them. shared: does one stand in several places, as a layer used twice?
+local function once(list)
+  local unique, at, seen = {}, {}, {}
+  for i, x in ipairs(list) do
+    if not seen[x] then
+      unique[#unique + 1] = x
+      seen[x] = #unique
+    end
+    at[i] = seen[x]
+  end
+  return unique, at, #unique < #list
+end
+
+-- The gradient of a tensor that stands in several places is the sum of theirs.
+local function summed(self, list)
+  if #list ~= #self.places then
+    raise(("%s: the model has %d float tensors, the gradient %d; pass what tide.grad returned for this model"):format(self.kind, #self.places, #list))
+  end
+  local out = {}
+  for i, g in ipairs(list) do
+    local j = self.at[i]
+    out[j] = out[j] and out[j] + g or g
+  end
+  return out
 end
 
 --- What train calls: a step, or what is wrong with it as a text; then nothing has changed.
@@ -119,7 +145,8 @@ function methods:_try(grads)
   local step = self.steps + 1
   local lr = self:rate(step)
   local list, structure = core.tree_structure(grads)
-  if structure ~= self.structure and #list == #self.parameters then check_names(self, grads) end
+  if structure ~= self.structure and #list == #self.places then check_names(self, grads) end
+  if self.shared then list = summed(self, list) end
   local known, i, index, value = kinds[self.kind].update(self, self.values, lr, list, step)
   if i then return fault_text(self, known, i, index, value, lr) end
   self.known, self.steps = known, step
@@ -253,7 +280,10 @@ local function make(kind)
   return function(model, opts)
     local where = "optim." .. kind
     local values = options.check(where, opts, rules.spec)
-    local parameters, structure = core.tree_structure(model)
+    local all, structure = core.tree_structure(model)
+    local parameters, at, shared = once(all)
+    local places, names = tree._names(model), {}
+    for i = #places, 1, -1 do names[at[i]] = places[i] end
     if #parameters == 0 then raise(("%s: the model has no float tensors, got %s"):format(where, options.show(model))) end
     local slots = {}
     local function keep(o) -- sgd keeps a buffer from when its momentum is not 0
@@ -262,8 +292,8 @@ local function make(kind)
     keep(values)
     local record, own = options.record(where, values, rules.spec, keep)
     -- known: do all numbers in the slots lie in their usual range? See bindings/optim.c.
-    return setmetatable({kind = kind, options = record, values = own, parameters = parameters, names = tree._names(model), structure = structure,
-                         slots = slots, steps = 0, known = false}, meta)
+    return setmetatable({kind = kind, options = record, values = own, parameters = parameters, names = names, structure = structure,
+                         places = places, at = at, shared = shared, slots = slots, steps = 0, known = false}, meta)
   end
 end
 

@@ -110,15 +110,17 @@ local function check_optimizer(o)
   elseif type(o.optimizer) ~= "table" or not o.optimizer.step then
     raise(("tide.train: optimizer must be one of tide.optim or its name, got %s; write %s"):format(options.show(o.optimizer), OPTIMIZER))
   end
-  local own = rawget(o.optimizer, "parameters")
-  if type(own) ~= "table" then return end
+  local own, places = rawget(o.optimizer, "parameters"), rawget(o.optimizer, "at")
+  if type(own) ~= "table" or type(places) ~= "table" then return end
   local names = tree._names(o.model)
   for i, x in ipairs(core.tree_structure(o.model)) do
-    if not rawequal(x, own[i]) then
+    if not rawequal(x, own[places[i]]) then
       raise(("tide.train: the optimizer was made for another model: it does not hold %s; make it by tide.optim.%s(model, ...) when the model is complete")
         :format(faults.in_model(names[i]), o.optimizer.kind))
     end
-    if #own > #names then raise(("tide.train: the optimizer holds %d tensors, the model has %d; make it for this model"):format(#own, #names)) end
+    if #places > #names then
+      raise(("tide.train: the optimizer holds %d tensors, the model has %d; make it for this model"):format(#places, #names))
+    end
   end
 end
 

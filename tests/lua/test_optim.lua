@@ -428,4 +428,26 @@ tests["misuse: states"] = function()
   assert(opt.steps == 1)
 end
 
+tests["a tensor in two places of a model takes one step, with the sum of both gradients"] = function()
+  for _, kind in ipairs{"sgd", "adam", "adamw", "rmsprop"} do
+    local w, v = tide.full({2}, 2), tide.full({2}, 2)
+    local opts = {lr = 0.1, weight_decay = 0.1, momentum = kind == "sgd" and 0.9 or nil}
+    local twice, once = {a = w, b = {w}}, {a = v}
+    local p, q = tide.optim[kind](twice, opts), tide.optim[kind](once, opts)
+    for _ = 1, 4 do
+      p:step(tide.grad(function(m) return (m.a * m.b[1] * m.a):sum() end)(twice))
+      q:step(tide.grad(function(m) return (m.a * m.a * m.a):sum() end)(once))
+    end
+    check.near(w[1], v[1], 1e-5)
+    check.fails({"2 float tensors, the gradient 1"}, p.step, p, {a = w})
+    check.fails({'the gradient has "c"', '"b[1]"'}, p.step, p, {a = w, c = w})
+  end
+  local layer = tide.nn.linear(2, 2, {seed = 1})
+  local model, other = tide.nn.chain{layer, "relu", layer}, tide.nn.chain{layer, "relu", tide.nn.linear(2, 2)}
+  local job = {model = model, data = {x = tide.ones{4, 2}, y = tide.ones{4, 2}}, optimizer = tide.optim.adam(model), epochs = 2, quiet = true}
+  assert(tide.nn.count(model) == 6 and #tide.train(job) == 2)
+  job.model = other
+  check.fails("made for another model", tide.train, job)
+end
+
 return tests
