@@ -299,7 +299,7 @@ tests["kill -9 while saving"] = function()
       done = os.execute(command(1 + attempt % 4, "killed", ("timeout -s KILL %.2f"):format(attempt < 20 and 0.05 + 0.03 * attempt or 60))) == true
       if done then break end
       kills = kills + 1
-      if files.exists(folder .. "/killed.npz") then assert(tide.load(folder .. "/killed.npz").run.iteration:item() >= 1) end
+      if files.exists(folder .. "/killed.npz") then assert(tide.load(folder .. "/killed.npz").run.iteration:item() >= 0) end
     end
     assert(done, files.read(folder .. "/log"))
     assert(kills >= 1, "nothing was killed")
