@@ -61,18 +61,18 @@ Writer.__index = Writer
 
 --- Append one row: a table by column name, or an array in column order. Every column must be there; write nan for "unknown".
 function Writer:row(row)
-  if not self.file then error("csv: row after close of " .. self.path, 2) end
+  if not self.file then core.raise("csv: row after close of " .. self.path) end
   local known, by_name = {}, row[1] == nil
   local fields = {}
   for i, name in ipairs(self.columns) do
     known[by_name and name or i] = true
     local field, message = format_field(row[by_name and name or i], self.float_format)
-    if not field then error(("csv: %s row %d: column %s %s"):format(self.path, self.rows + 1, name, message), 2) end
+    if not field then core.raise(("csv: %s row %d: column %s %s"):format(self.path, self.rows + 1, name, message)) end
     fields[i] = field
   end
   for key in pairs(row) do
     if not known[key] then
-      error(("csv: %s row %d: %s"):format(self.path, self.rows + 1, options.unknown("column", key, self.columns)), 2)
+      core.raise(("csv: %s row %d: %s"):format(self.path, self.rows + 1, options.unknown("column", key, self.columns)))
     end
   end
   if #self.columns == 1 and fields[1]:find("[ \t]") and fields[1]:byte() ~= 34 then fields[1] = '"' .. fields[1] .. '"' end
@@ -83,7 +83,7 @@ end
 
 --- Hand the rows so far to the system, so that a killed run leaves them in the .part file (whose name is `writer.part`).
 function Writer:flush()
-  if not self.file then error("csv: flush after close of " .. self.path, 2) end
+  if not self.file then core.raise("csv: flush after close of " .. self.path) end
   must(self.file:flush())
   return self
 end
@@ -120,17 +120,17 @@ local writer_spec = {
 -- Rows go to a temporary file beside `path` until :close().
 function csv.writer(path, columns, opts)
   opts = options.check("csv.writer", opts, writer_spec)
-  if type(columns) ~= "table" or #columns == 0 then error("csv.writer: columns must be a list of names", 2) end
+  if type(columns) ~= "table" or #columns == 0 then core.raise("csv.writer: columns must be a list of names") end
   local names, seen = {}, {}
   for i, name in ipairs(columns) do
     if type(name) ~= "string" or name == "" then
-      error(("csv.writer: column %d must be a name, got %s"):format(i, options.show(name)), 2)
+      core.raise(("csv.writer: column %d must be a name, got %s"):format(i, options.show(name)))
     end
-    if seen[name] then error(("csv.writer: column %s appears twice"):format(name), 2) end
+    if seen[name] then core.raise(("csv.writer: column %s appears twice"):format(name)) end
     seen[name], names[i] = true, format_string(name)
   end
   local file, message = core.file_writer(path)
-  if not file then error("csv.writer: cannot write " .. message, 2) end
+  if not file then core.raise("csv.writer: cannot write " .. message) end
   local writer = setmetatable({path = path, part = file:temporary(), columns = columns, file = file, rows = 0,
     float_format = opts.digits and ("%%.%dg"):format(opts.digits)}, Writer)
   for _, comment in ipairs(opts.comments) do must(file:write("# ", (comment:gsub("[\r\n]+", "\n# ")), "\n")) end
@@ -147,7 +147,7 @@ function csv.write(path, columns, rows, opts)
   end)
   if not ok then
     writer:discard()
-    error((tostring(message):gsub("^[^:]*:%d+: ", "")), 2)
+    core.raise((tostring(message):gsub("^[^:]*:%d+: ", "")))
   end
 end
 
@@ -161,7 +161,7 @@ end
 --- The values of a column by name or number; an unknown name is an error that lists the columns.
 function Table:column(name)
   local values = self.columns[name] or self.columns[self.names[name]]
-  if not values then error(("%s: %s"):format(self.path, options.unknown("column", name, self.names)), 2) end
+  if not values then core.raise(("%s: %s"):format(self.path, options.unknown("column", name, self.names))) end
   return values
 end
 
@@ -201,7 +201,7 @@ local reader_spec = {
 --- Parse CSV text; `where` names it in messages. See csv.read.
 function csv.parse(text, where, opts)
   opts = options.check("csv.parse", opts, reader_spec)
-  if type(text) ~= "string" then error("csv.parse: a text is expected, got " .. options.show(text), 2) end
+  if type(text) ~= "string" then core.raise("csv.parse: a text is expected, got " .. options.show(text)) end
   return setmetatable(csv_reader.parse(text, where or "csv", opts), Table)
 end
 
@@ -211,12 +211,12 @@ end
 function csv.read(path, wanted, opts)
   opts = options.check("csv.read", opts, reader_spec)
   local text, message = files.read(path)
-  if not text then error("csv.read: " .. message, 2) end
+  if not text then core.raise("csv.read: " .. message) end
   local ok, result = pcall(csv.parse, text, path, opts)
-  if not ok then error("csv.read: " .. result, 2) end
+  if not ok then core.raise("csv.read: " .. result) end
   for _, name in ipairs(wanted or {}) do
     if not result.columns[name] then
-      error(("csv.read: %s: column %s is missing; the file has: %s"):format(path, name, table.concat(result.names, ", ")), 2)
+      core.raise(("csv.read: %s: column %s is missing; the file has: %s"):format(path, name, table.concat(result.names, ", ")))
     end
   end
   return result

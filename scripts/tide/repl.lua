@@ -257,6 +257,7 @@ end
 
 --- Text that answers "?asked": about the value of that name in env, else about the name or the words.
 function repl.about(asked, env, width)
+  if asked == "nil" then return help.describe(nil, width) end
   if not is_path(asked) then return help.answer(asked, width) end
   local value = value_of(asked, env)
   if value ~= nil then return help.describe(value, width) end

@@ -394,4 +394,19 @@ tests["durations"] = function()
   equal(progress.duration(math.huge), "-:--")
 end
 
+tests["errors name the line of the user"] = function()
+  local here = debug.getinfo(1, "S").short_src
+  for _, call in ipairs{
+    function() tide.csv.write("/nowhere/a.csv", {"a"}, {{1}}) end,
+    function() tide.csv.write("/nowhere/a.csv", {"a", "a"}, {}) end,
+    function() tide.csv.read("/nowhere/a.csv") end,
+    function() tide.csv.parse(1) end,
+    function() tide.csv.parse("a\n1"):column("b") end,
+  } do
+    local ok, message = pcall(call)
+    local line = debug.getinfo(call, "S").linedefined
+    assert(not ok and message:find(("%s:%d: "):format(here, line), 1, true) == 1, message)
+  end
+end
+
 return tests

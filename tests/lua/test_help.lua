@@ -149,6 +149,7 @@ tests["?name explains the value; of a name without one it says so"] = function()
   local env = {model = tide.nn.linear(2, 3), text = "odeint", tide = tide, count = 3, list = {{a = 1}}}
   local function about(asked) return repl.about(asked, env, 80) end
   has(about("model"), "9 values")
+  has(about("nil"), "the value is nil")
   has(about("model.weight"), "tensor float32 {3, 2}")
   has(about("list[1]"), "{a = 1}")
   has(about("text"), 'a string of 6 bytes: "odeint"')
