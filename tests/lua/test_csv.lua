@@ -397,11 +397,11 @@ end
 tests["errors name the line of the user"] = function()
   local here = debug.getinfo(1, "S").short_src
   for _, call in ipairs{
-    function() tide.csv.write("/nowhere/a.csv", {"a"}, {{1}}) end,
-    function() tide.csv.write("/nowhere/a.csv", {"a", "a"}, {}) end,
-    function() tide.csv.read("/nowhere/a.csv") end,
-    function() tide.csv.parse(1) end,
-    function() tide.csv.parse("a\n1"):column("b") end,
+    function() csv.write("/nowhere/a.csv", {"a"}, {{1}}) end,
+    function() csv.write("/nowhere/a.csv", {"a", "a"}, {}) end,
+    function() csv.read("/nowhere/a.csv") end,
+    function() csv.parse(1) end,
+    function() csv.parse("a\n1"):column("b") end,
   } do
     local ok, message = pcall(call)
     local line = debug.getinfo(call, "S").linedefined

@@ -359,4 +359,12 @@ tests["a wrong call says what to write"] = function()
   check.fails("run 1 must be {x =, y =} or a list", plot.median_band, {1, 2})
 end
 
+tests["bins: a number that can be meant"] = function()
+  local run = {x = {1, 2, 3, 4}, y = {1, 2, 3, 4}}
+  for _, bins in ipairs{0, -1, 2.5, 0 / 0, 1 << 31, 1 << 53, math.maxinteger, "2", {}} do
+    check.fails("plot.bin: bins must be an integer in 1..1000000, got ", tide.plot.bin, run, bins, 0, 5)
+  end
+  assert(#tide.plot.bin(run, 1000000, 0, 5).y == 4 and #tide.plot.bin(run, 2.0, 0, 5).y == 2)
+end
+
 return tests

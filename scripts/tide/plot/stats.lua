@@ -4,6 +4,7 @@ local core = require "tide.core"
 local options = require "tide.options"
 
 local stats = {}
+local max_bins = 1000000
 
 --- A plain Lua list from a list or anything with :totable() (a tensor); nil for anything else.
 function stats.list(v)
@@ -115,6 +116,11 @@ end
 -- finite, total}. A run of no more than `bins` values stays as it is, unless `low` and `high` give common stretches for several runs: bands need
 -- the same x in all.
 function stats.bin(run, bins, low, high)
+  local whole = options.integer(bins)
+  if not whole or whole < 1 or whole > max_bins then
+    core.raise(("plot.bin: bins must be an integer in 1..%d, got %s"):format(max_bins, options.show(bins)))
+  end
+  bins = whole
   local x, y = stats.list(run.x), stats.list(run.y)
   if not low then
     if #x <= bins then return {x = x, y = y} end
