@@ -4,6 +4,7 @@ local check = require "check"
 local csv = require "tide.csv"
 local files = require "tide.files"
 local progress = require "tide.progress"
+require "tide" -- says where the library lies, so that errors name lines of others
 
 local tests = {}
 
