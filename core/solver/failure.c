@@ -35,6 +35,13 @@ static int grows_without_bound(const struct run *r)
     return r->stats->accepted > 0 && y * slope > 0 && fabs(y / slope) < 1e6 * run_smallest_step(r->t);
 }
 
+/* y or f is about as large as a number of the state can be, so that steps fail for want of range. */
+static int leaves_range(const struct run *r)
+{
+    double y = element(r, r->s->carry[0], largest_element(r, r->s->carry[0])), f = element(r, r->s->k[0], largest_element(r, r->s->k[0]));
+    return fmax(fabs(y), fabs(f)) > 1e-6 * (r->s->dtype == FLOAT32 ? FLT_MAX : DBL_MAX);
+}
+
 /* The tolerances ask for more digits than a number of the state has. */
 static int asks_for_rounding(const struct run *r)
 {
@@ -65,6 +72,12 @@ static void against_many_steps(const struct run *r, double h, char *text)
 {
     if (stiffness_seen(&r->stiffness, r->stats->accepted)) {
         against_stiffness(r, text);
+        return;
+    }
+    if (leaves_range(r)) {
+        snprintf(text, TEXT, "y and f reach the largest numbers of %s (|y| = %.3g): end the span before%s, or rescale y",
+                 r->s->dtype == FLOAT32 ? "float32" : "float64", fabs(element(r, r->s->carry[0], largest_element(r, r->s->carry[0]))),
+                 r->s->dtype == FLOAT32 ? ", use dtype \"float64\"" : "");
         return;
     }
     const char *remedy = "raise max_steps, loosen rtol and atol, or use a method of higher order (\"dopri8\") where they are tight";

@@ -356,6 +356,13 @@ tests["symbolic tensors: eager fields refuse, values are refused with a reason"]
   works()
 end
 
+tests["a solution that leaves the range of its dtype is told so"] = function()
+  for _, row in ipairs{{50, 1, 100}, {1, 3e38, 1}} do
+    local ok, message = pcall(tide.odeint, function(_, y) return row[1] * y end, tide.full({1}, row[2]), {0, row[3]}, {max_steps = 3000})
+    assert(not ok and tostring(message):find("largest numbers of float32", 1, true) and tostring(message):find('dtype "float64"', 1, true), message)
+  end
+end
+
 tests["a callable table is a field"] = function()
   local field = setmetatable({rate = f64{2}}, {__call = function(self, _, y) return -(y * self.rate) end})
   local ys = tide.odeint(field, f64{1}, {0, 1}, {rtol = 1e-9, atol = 1e-9})
