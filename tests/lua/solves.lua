@@ -216,7 +216,9 @@ end
 
 -- What a solve may say while it runs.
 local function may_stop(message, c)
-  if message:find("max_steps", 1, true) then return c.options.max_steps and c.options.max_steps < 1000 end
+  if message:find("max_steps", 1, true) then -- few are allowed, the order is low, or float32 cannot follow
+    return (c.options.max_steps or math.huge) < 1000 or methods[c.options.method or "dopri5"].order <= 2 or c.dtype == "float32" and c.options.rtol == 0
+  end
   if message:find("give adjoint_atol > 0", 1, true) then return c.options.atol == 0 and not c.options.adjoint_atol end
   return message:find("min_step", 1, true) and c.options.min_step ~= nil
     or message:find("step size", 1, true) and (c.dtype == "float32" or (c.options.atol or 1e-6) < 1e-8 or c.options.min_step)
