@@ -41,6 +41,7 @@ size_t conv_dense_scratch(const struct conv *s) { return (size_t)(features_in(s)
 void conv_dense_matrix(const struct conv *s, const void *w, int transpose, void *matrix)
 {
     int64_t rs = transpose ? 1 : features_out(s), cs = transpose ? features_in(s) : 1;
+    if (conv_dense_scratch(s) == 0) return; /* no pixels: there may be no memory */
     memset(matrix, 0, conv_dense_scratch(s));
     if (s->dtype == FLOAT32) {
         FOR_EACH_ENTRY(((float *)matrix)[row * rs + column * cs] = ((const float *)w)[weight])
