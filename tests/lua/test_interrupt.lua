@@ -7,7 +7,7 @@ local tests = {}
 for _, name in ipairs(interrupt.names()) do
   tests["interrupted: " .. name] = function()
     local report = interrupt.run(name)
-    if report == "finished" then return "skip: this machine was done before the signal came" end
+    if report:find("^finished") then return "skip: this machine was done before the signal came" end
     assert(report:find("^interrupted %d+$"), report)
   end
 end
