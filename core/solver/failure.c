@@ -204,5 +204,5 @@ enum status failure_unresolved(const struct run *r)
 
 enum status failure_newton(const struct run *r, double h)
 {
-    return give_up(r, h, "Newton's method does not converge", "use smaller steps, or check that f is smooth there");
+    return give_up(r, h, "Newton's method does not converge", "use smaller steps, or check that f is finite and smooth there");
 }

@@ -8,7 +8,7 @@
 #include "kernels/loops.h"
 
 #define LONGEST 4096 /* state of a dense Jacobian: 128 MiB in float64 */
-#define OWN 32       /* up to this size the loops below are faster than the library's calls */
+#define OWN 32       /* up to this size the loops below serve, and OpenBLAS need not be opened */
 
 struct linear {
     int64_t n, n_theta;

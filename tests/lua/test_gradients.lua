@@ -63,7 +63,7 @@ tests["direct is the derivative of the discrete map: all methods, fixed steps, o
   end
 end
 
-tests["direct with a user's FSAL tableau, whose outputs are steps of their own"] = function()
+tests["direct with a user's FSAL tableau, whose outputs come from the boot-strapped interpolant"] = function()
   local m = by_name.dopri5
   local method = {A = m.A, b = m.b, c = m.c, b_error = m.b_error, order = 5}
   check(solve_loss({0, 0.33, 0.71, 1}, {method = method, steps = 3}), parameters(), "user dopri5")
