@@ -199,7 +199,7 @@ figures: all ## draw the figures of every finished experiment in runs/ anew
 
 format: ## lay out the C sources by .clang-format
 	@command -v clang-format >/dev/null || { echo "clang-format is not installed (apt install clang-format)" >&2; exit 1; }
-	clang-format -i $(wildcard core/*/*.[ch] bindings/*.[ch] tests/c/*.[ch])
+	clang-format -i $(wildcard core/*/*.[ch] bindings/*.[ch] tests/c/*.[ch] tests/cfield/*.[ch])
 
 # An installation: the paths that both stock lua5.4 and the launcher search.
 BIN_DIR := $(DESTDIR)$(PREFIX)/bin

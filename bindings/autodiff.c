@@ -37,7 +37,8 @@ struct tape *recording_random(lua_State *L)
     return outermost && outermost->kind == RECORD_PROGRAM ? outermost->tape : NULL;
 }
 
-/* tape_begin(kind): a new tape becomes the one that operations are recorded on, until it is closed. "nothing": none is. */
+/* tape_begin(kind): a new tape becomes the one that operations are recorded on, until it is closed.
+ * "nothing": none is. */
 static int tape_begin(lua_State *L)
 {
     static const char *const kinds[] = {"once", "program", "field", "nothing", NULL};
@@ -132,15 +133,17 @@ static struct tape *working_tape(lua_State *L)
     return t;
 }
 
-static void check_cotangents(lua_State *L, struct tape *t, const int *y, const int *ybar, int n, int n_bar, const char *what)
+static void check_cotangents(lua_State *L, struct tape *t, const int *y, const int *ybar, int n, int n_bar,
+                             const char *what)
 {
     if (n != n_bar) binding_error(L, "%s: %d tensors were expected, got %d", what, n, n_bar);
     for (int i = 0; i < n; i++) {
         const struct array *a = tape_spec(t, y[i]), *b = tape_spec(t, ybar[i]);
         char ta[SHAPE_TEXT], tb[SHAPE_TEXT];
         if (!array_same_shape(a, b) || a->dtype != b->dtype)
-            binding_error(L, "%s %d has shape %s (%s), expected %s (%s)", what, i + 1, array_shape_text(b, tb), dtype_name(b->dtype),
-                          array_shape_text(a, ta), dtype_name(a->dtype));
+            binding_error(L, "%s %d has shape %s (%s), expected %s (%s)", what, i + 1,
+                          array_shape_text(b, tb), dtype_name(b->dtype), array_shape_text(a, ta),
+                          dtype_name(a->dtype));
     }
 }
 
@@ -149,7 +152,8 @@ static int tape_vjp_lua(lua_State *L)
 {
     struct tape *t = working_tape(L);
     int n_y, n_bar, n_x;
-    int *y = nodes_check(L, t, 2, &n_y), *ybar = nodes_check(L, t, 3, &n_bar), *x = nodes_check(L, t, 4, &n_x);
+    int *y = nodes_check(L, t, 2, &n_y), *ybar = nodes_check(L, t, 3, &n_bar),
+        *x = nodes_check(L, t, 4, &n_x);
     check_cotangents(L, t, y, ybar, n_y, n_bar, "cotangent");
     int *xbar = lua_newuserdatauv(L, (size_t)(n_x + 1) * sizeof *xbar, 0);
     enum status status = tape_vjp(t, y, ybar, n_y, x, n_x, xbar);
@@ -175,14 +179,16 @@ static int tape_jvp_lua(lua_State *L)
     return 1;
 }
 
-/* tape:inline({inputs}, {outputs}) -> {symbols}: everything recorded on `tape`, which has ended, again on the one being recorded. */
+/* tape:inline({inputs}, {outputs}) -> {symbols}: everything recorded on `tape`, which has ended, again on the
+ * one being recorded. */
 static int tape_inline_lua(lua_State *L)
 {
     struct tape *source = recorder_check(L, 1)->tape, *t = recording_get(L);
     if (!t) return binding_error(L, "nothing is being recorded");
     int n_out, n_in;
     int *inputs = nodes_check(L, t, 2, &n_in), *outputs = nodes_check(L, source, 3, &n_out);
-    if (n_in != source->n_inputs) return binding_error(L, "the recorded function has %d inputs, got %d", source->n_inputs, n_in);
+    if (n_in != source->n_inputs)
+        return binding_error(L, "the recorded function has %d inputs, got %d", source->n_inputs, n_in);
     int *nodes = lua_newuserdatauv(L, (size_t)(n_out + 1) * sizeof *nodes, 0);
     enum status status = tape_inline_outputs(t, source, inputs, outputs, n_out, nodes);
     if (t->status != STATUS_OK) status = tape_take_status(t);
@@ -226,7 +232,8 @@ static int program_make(lua_State *L)
     return 1;
 }
 
-/* Entry i of the list of inputs, at index 2, which must have the shape and dtype that the program was recorded for. */
+/* Entry i of the list of inputs, at index 2, which must have the shape and dtype that the program was
+ * recorded for. */
 static struct tensor *input_check(lua_State *L, const struct program *p, int i)
 {
     lua_rawgeti(L, 2, i + 1);
@@ -235,12 +242,14 @@ static struct tensor *input_check(lua_State *L, const struct program *p, int i)
     const struct array *wanted = program_input(p, i), *a = &t->array;
     char tw[SHAPE_TEXT], ta[SHAPE_TEXT];
     if (!array_same_shape(wanted, a) || wanted->dtype != a->dtype)
-        binding_error(L, "input %d has shape %s (%s), the program was recorded for %s (%s)", i + 1, array_shape_text(a, ta),
-                      dtype_name(a->dtype), array_shape_text(wanted, tw), dtype_name(wanted->dtype));
+        binding_error(L, "input %d has shape %s (%s), the program was recorded for %s (%s)", i + 1,
+                      array_shape_text(a, ta), dtype_name(a->dtype), array_shape_text(wanted, tw),
+                      dtype_name(wanted->dtype));
     return t;
 }
 
-/* Push a table with dense copies of the inputs that are strided, each at its place; or nil when all are dense. */
+/* Push a table with dense copies of the inputs that are strided, each at its place; or nil when all are
+ * dense. */
 static void push_dense_copies(lua_State *L, const struct program *p)
 {
     lua_pushnil(L);
@@ -269,7 +278,8 @@ static const void *input_address(lua_State *L, const struct program *p, int i, i
         lua_pop(L, 1);
     }
     if (!t) t = input_check(L, p, i);
-    if (!array_is_contiguous(&t->array)) binding_error(L, "input %d was changed while the program was being started", i + 1);
+    if (!array_is_contiguous(&t->array))
+        binding_error(L, "input %d was changed while the program was being started", i + 1);
     return t->array.data;
 }
 
@@ -287,8 +297,9 @@ static void push_outputs(lua_State *L, const struct program *p, void **addresses
     }
 }
 
-/* program:run({inputs}) -> {outputs}. Making results may run Lua's collector, and with it finalisers that close tensors, so the inputs'
- * addresses are taken last; from there on nothing of Lua runs until the program is through. */
+/* program:run({inputs}) -> {outputs}. Making results may run Lua's collector, and with it finalisers that
+ * close tensors, so the inputs' addresses are taken last; from there on nothing of Lua runs until the program
+ * is through. */
 static int program_run_lua(lua_State *L)
 {
     enum { FEW = 64 };
@@ -296,7 +307,8 @@ static int program_run_lua(lua_State *L)
     struct program *p = program_check(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     int n_in = program_n_inputs(p), n_out = program_n_outputs(p);
-    if ((int)lua_rawlen(L, 2) != n_in) return binding_error(L, "the program takes %d inputs, got %d", n_in, (int)lua_rawlen(L, 2));
+    if ((int)lua_rawlen(L, 2) != n_in)
+        return binding_error(L, "the program takes %d inputs, got %d", n_in, (int)lua_rawlen(L, 2));
     lua_settop(L, 2);
     if (n_in + n_out > FEW) addresses = lua_newuserdatauv(L, (size_t)(n_in + n_out) * sizeof *addresses, 0);
     const void **inputs = (const void **)addresses;
@@ -319,14 +331,17 @@ static int program_describe(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg tape_methods[] = {
-    {"input", tape_add_input}, {"vjp", tape_vjp_lua},       {"jvp", tape_jvp_lua},
-    {"finish", tape_end},      {"inline", tape_inline_lua}, {NULL, NULL}};
-static const luaL_Reg program_methods[] = {{"run", program_run_lua}, {"describe", program_describe}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"tape_begin", tape_begin}, {"is_recording", is_recording}, {"vjp", tape_vjp_lua},
-                                     {"jvp", tape_jvp_lua},      {"program", program_make},      {NULL, NULL}};
+static const luaL_Reg tape_methods[] = {{"input", tape_add_input},   {"vjp", tape_vjp_lua},
+                                        {"jvp", tape_jvp_lua},       {"finish", tape_end},
+                                        {"inline", tape_inline_lua}, {NULL, NULL}};
+static const luaL_Reg program_methods[] = {
+    {"run", program_run_lua}, {"describe", program_describe}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"tape_begin", tape_begin}, {"is_recording", is_recording},
+                                     {"vjp", tape_vjp_lua},      {"jvp", tape_jvp_lua},
+                                     {"program", program_make},  {NULL, NULL}};
 
-static void new_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction collect, lua_CFunction close)
+static void new_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction collect,
+                      lua_CFunction close)
 {
     luaL_newmetatable(L, name);
     lua_pushcfunction(L, collect);

@@ -7,7 +7,8 @@
 
 static const char session_key;
 
-/* The generator is part of the session, whose memory outlives every program: it goes after the last finalizer has run. */
+/* The generator is part of the session, whose memory outlives every program: it goes after the last finalizer
+ * has run. */
 static void session_keep(struct object *generator) { (void)generator; }
 
 struct session *session_get(lua_State *L)
@@ -66,7 +67,8 @@ double unsigned_nan(double v) { return isnan(v) ? fabs(v) : v; }
 
 static const char failure_key; /* in the registry: the function that on_solve_failure was given last */
 
-/* The message of a failed solve on top of the stack becomes what the training that it is part of makes of it. */
+/* The message of a failed solve on top of the stack becomes what the training that it is part of makes of
+ * it. */
 static void complete_message(lua_State *L)
 {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &failure_key) != LUA_TFUNCTION) {
@@ -76,8 +78,10 @@ static void complete_message(lua_State *L)
     lua_pushnil(L); /* what it looks into may fail as well */
     lua_rawsetp(L, LUA_REGISTRYINDEX, &failure_key);
     lua_pushvalue(L, -2);
-    if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING) lua_replace(L, -2);
-    else lua_pop(L, 1);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING)
+        lua_replace(L, -2);
+    else
+        lua_pop(L, 1);
 }
 
 void binding_check(lua_State *L, enum status status)
@@ -114,30 +118,38 @@ enum dtype dtype_check(lua_State *L, int arg, int fallback)
     enum dtype dtype = (enum dtype)fallback;
     if (lua_isnoneornil(L, arg)) return dtype;
     if (lua_type(L, arg) != LUA_TSTRING)
-        binding_error(L, "dtype must be a string (\"float32\", \"float64\", \"int64\", \"uint8\"), got a %s", luaL_typename(L, arg));
+        binding_error(L, "dtype must be a string (\"float32\", \"float64\", \"int64\", \"uint8\"), got a %s",
+                      luaL_typename(L, arg));
     binding_check(L, dtype_find(lua_tostring(L, arg), &dtype));
     return dtype;
 }
 
 double number_check(lua_State *L, double value, enum dtype dtype)
 {
-    if (!dtype_is_float(dtype) && (value != floor(value) || fabs(value) > 0x1p53 || (dtype == UINT8 && (value < 0 || value > 255))))
-        binding_error(L, "the number %f does not fit a tensor of dtype %s, and numbers never change a dtype; convert with x:to(\"float32\")",
+    if (!dtype_is_float(dtype) &&
+        (value != floor(value) || fabs(value) > 0x1p53 || (dtype == UINT8 && (value < 0 || value > 255))))
+        binding_error(L,
+                      "the number %f does not fit a tensor of dtype %s, and numbers never change a dtype; "
+                      "convert with x:to(\"float32\")",
                       unsigned_nan(value), dtype_name(dtype));
     return value;
 }
 
 int flag_check(lua_State *L, int arg, const char *what)
 {
-    if (!lua_isnoneornil(L, arg) && !lua_isboolean(L, arg)) binding_error(L, "%s must be true or false, got a %s", what, luaL_typename(L, arg));
+    if (!lua_isnoneornil(L, arg) && !lua_isboolean(L, arg))
+        binding_error(L, "%s must be true or false, got a %s", what, luaL_typename(L, arg));
     return lua_toboolean(L, arg);
 }
 
 int integers_check(lua_State *L, int arg, const char *what, int64_t *out, int most)
 {
-    if (lua_type(L, arg) != LUA_TTABLE) return binding_error(L, "%s must be a table of integers, got a %s", what, luaL_typename(L, arg));
+    if (lua_type(L, arg) != LUA_TTABLE)
+        return binding_error(L, "%s must be a table of integers, got a %s", what, luaL_typename(L, arg));
     lua_Unsigned n = lua_rawlen(L, arg);
-    if (n > (lua_Unsigned)most) return binding_error(L, "%s has %d entries, at most %d are possible", what, (int)(n > 1000000 ? 1000000 : n), most);
+    if (n > (lua_Unsigned)most)
+        return binding_error(L, "%s has %d entries, at most %d are possible", what,
+                             (int)(n > 1000000 ? 1000000 : n), most);
     for (int i = 0; i < (int)n; i++) {
         int whole = 0;
         lua_rawgeti(L, arg, i + 1);
@@ -145,14 +157,16 @@ int integers_check(lua_State *L, int arg, const char *what, int64_t *out, int mo
         if (!whole || lua_type(L, -1) != LUA_TNUMBER) {
             if (lua_type(L, -1) == LUA_TNUMBER) lua_pushnumber(L, unsigned_nan(lua_tonumber(L, -1)));
             luaL_tolstring(L, -1, NULL);
-            return binding_error(L, "%s: entry %d must be an integer, got %s", what, i + 1, lua_tostring(L, -1));
+            return binding_error(L, "%s: entry %d must be an integer, got %s", what, i + 1,
+                                 lua_tostring(L, -1));
         }
         lua_pop(L, 1);
     }
     for (lua_pushnil(L); lua_next(L, arg < 0 ? arg - 1 : arg); lua_pop(L, 1))
         if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1 || (lua_Unsigned)lua_tointeger(L, -2) > n) {
             luaL_tolstring(L, -2, NULL);
-            return binding_error(L, "%s must be a list {n1, n2, ...} without holes or names; it has a key %s", what, lua_tostring(L, -1));
+            return binding_error(L, "%s must be a list {n1, n2, ...} without holes or names; it has a key %s",
+                                 what, lua_tostring(L, -1));
         }
     return (int)n;
 }

@@ -66,11 +66,12 @@ static void push_identity(lua_State *L, const char *path, const char *resolved)
     struct stat st;
     if (stat(resolved, &st) != 0) binding_error(L, "cfield: %s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode)) binding_error(L, "cfield: %s is no file", path);
-    lua_pushfstring(L, "%I %I %I %I %I", (LUAI_UACINT)st.st_dev, (LUAI_UACINT)st.st_ino, (LUAI_UACINT)st.st_size,
-                    (LUAI_UACINT)st.st_mtim.tv_sec, (LUAI_UACINT)st.st_mtim.tv_nsec);
+    lua_pushfstring(L, "%I %I %I %I %I", (LUAI_UACINT)st.st_dev, (LUAI_UACINT)st.st_ino,
+                    (LUAI_UACINT)st.st_size, (LUAI_UACINT)st.st_mtim.tv_sec, (LUAI_UACINT)st.st_mtim.tv_nsec);
 }
 
-/* The system would give the old code again where a file of that name is loaded already. identity: on the stack. */
+/* The system would give the old code again where a file of that name is loaded already. identity: on the
+ * stack. */
 static int is_outdated(lua_State *L, const char *resolved, int identity)
 {
     void *loaded = dlopen(resolved, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
@@ -93,14 +94,16 @@ static void open_library(lua_State *L, struct library *l, const char *path, cons
         if (is_outdated(L, resolved, identity))
             binding_error(
                 L,
-                "cfield: %s has changed since it was loaded, and what it was is still in use; let go of it (the field and what was "
+                "cfield: %s has changed since it was loaded, and what it was is still in use; let go of it "
+                "(the field and what was "
                 "compiled with it = nil, then collectgarbage()), or give the new one another file name",
                 path);
     }
     if (!(l->handle = dlopen(resolved, RTLD_NOW | RTLD_LOCAL))) {
         const char *why = dlerror(); /* begins with the path */
         size_t length = strlen(resolved);
-        if (strncmp(why, resolved, length) == 0 && why[length] == ':') why += length + 1 + (why[length + 1] == ' ');
+        if (strncmp(why, resolved, length) == 0 && why[length] == ':')
+            why += length + 1 + (why[length + 1] == ' ');
         binding_error(L, "cfield: %s cannot be loaded: %s", path, why);
     }
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LOADED);
@@ -108,15 +111,19 @@ static void open_library(lua_State *L, struct library *l, const char *path, cons
     lua_rawsetp(L, -2, l->handle);
     lua_pop(L, 2);
     const void *exported = dlsym(l->handle, symbol);
-    if (!exported) binding_error(L, "cfield: %s exports no symbol \"%s\"; TIDE_FIELD(%s) = {...} does", path, symbol, symbol);
-    if (c_code_read(&l->code, exported) != STATUS_OK) binding_error(L, "cfield: %s: %s", path, status_message());
+    if (!exported)
+        binding_error(L, "cfield: %s exports no symbol \"%s\"; TIDE_FIELD(%s) = {...} does", path, symbol,
+                      symbol);
+    if (c_code_read(&l->code, exported) != STATUS_OK)
+        binding_error(L, "cfield: %s: %s", path, status_message());
 }
 
 /* cfield_open(path, symbol, constants or nil) -> code; constants: a dense float64 tensor */
 static int cfield_open(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1), *symbol = luaL_checkstring(L, 2);
-    const struct array *constants = lua_isnoneornil(L, 3) ? NULL : float64_check(L, &tensor_check(L, 3)->array, "constants");
+    const struct array *constants =
+        lua_isnoneornil(L, 3) ? NULL : float64_check(L, &tensor_check(L, 3)->array, "constants");
     struct cfield_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->library = NULL;
     luaL_setmetatable(L, CFIELD_TYPE);
@@ -159,7 +166,8 @@ struct field *cfield_new(lua_State *L, int code, int theta, const struct array *
 {
     struct field *f;
     int64_t n_theta = 0;
-    if (!lua_isnoneornil(L, theta)) n_theta = array_numel(float64_check(L, value_spec(value_check(L, theta)), "theta"));
+    if (!lua_isnoneornil(L, theta))
+        n_theta = array_numel(float64_check(L, value_spec(value_check(L, theta)), "theta"));
     float64_check(L, y, "the state");
     binding_check(L, field_from_c(&f, &library_check(L, code)->code, array_numel(y), n_theta));
     return f;
@@ -196,8 +204,10 @@ static int cfield_eval(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"cfield_open", cfield_open}, {"cfield_describe", cfield_describe}, {"cfield_eval", cfield_eval}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"cfield_open", cfield_open},
+                                     {"cfield_describe", cfield_describe},
+                                     {"cfield_eval", cfield_eval},
+                                     {NULL, NULL}};
 
 void open_cfield(lua_State *L)
 {

@@ -16,14 +16,17 @@ static int threads(lua_State *L) /* () -> count; (n) sets it */
     if (!lua_isnoneornil(L, 1)) {
         int whole = 0;
         lua_Integer n = lua_type(L, 1) == LUA_TNUMBER ? lua_tointegerx(L, 1, &whole) : 0;
-        if (!whole || n < 1 || n > 256) return binding_error(L, "threads: the count must lie in 1..256, got %s", luaL_tolstring(L, 1, NULL));
+        if (!whole || n < 1 || n > 256)
+            return binding_error(L, "threads: the count must lie in 1..256, got %s",
+                                 luaL_tolstring(L, 1, NULL));
         threads_set((int)n);
     }
     lua_pushinteger(L, threads_count());
     return 1;
 }
 
-static int library_root(lua_State *L) /* add a folder whose Lua files are skipped when an error looks for the user's line */
+static int library_root(
+    lua_State *L) /* add a folder whose Lua files are skipped when an error looks for the user's line */
 {
     luaL_checkstring(L, 1);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LIBRARY_ROOTS);
@@ -52,7 +55,8 @@ static int build_info(lua_State *L)
 static int blas(lua_State *L) /* -> {library, version, core, why} */
 {
     struct blas_choice choice = blas_choice();
-    const char *fields[][2] = {{"library", choice.library}, {"version", choice.version}, {"core", choice.core}, {"why", choice.why}};
+    const char *fields[][2] = {
+        {"library", choice.library}, {"version", choice.version}, {"core", choice.core}, {"why", choice.why}};
     lua_createtable(L, 0, 4);
     for (int i = 0; i < 4; i++) {
         lua_pushstring(L, fields[i][1]);
@@ -68,8 +72,13 @@ static int matmul_precision(lua_State *L) /* () -> level; (level) sets it: 0 hig
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"threads", threads},       {"library_root", library_root}, {"raise", raise},
-                                     {"build_info", build_info}, {"blas", blas}, {"matmul_precision", matmul_precision}, {"on_solve_failure", on_solve_failure},
+static const luaL_Reg functions[] = {{"threads", threads},
+                                     {"library_root", library_root},
+                                     {"raise", raise},
+                                     {"build_info", build_info},
+                                     {"blas", blas},
+                                     {"matmul_precision", matmul_precision},
+                                     {"on_solve_failure", on_solve_failure},
                                      {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_tide_core(lua_State *L);

@@ -39,8 +39,8 @@ static int tensor_full(lua_State *L) /* shape, value, dtype */
     return 1;
 }
 
-/* Draw from the default generator, or, with a seed at index `seed`, from one of its own: then the numbers are the same at each run, so that a
- * recording has no part in it. */
+/* Draw from the default generator, or, with a seed at index `seed`, from one of its own: then the numbers are
+ * the same at each run, so that a recording has no part in it. */
 static int draw(lua_State *L, struct attrs *attrs, int seed)
 {
     struct tape *t = lua_isnoneornil(L, seed) ? recording_random(L) : NULL;
@@ -61,7 +61,8 @@ static int tensor_random(lua_State *L) /* "uniform" | "normal", shape, dtype, se
 {
     int normal = strcmp(luaL_checkstring(L, 1), "normal") == 0;
     enum dtype dtype = dtype_check(L, 3, FLOAT32);
-    if (!dtype_is_float(dtype)) return binding_error(L, "random numbers are float32 or float64, got dtype \"%s\"", dtype_name(dtype));
+    if (!dtype_is_float(dtype))
+        return binding_error(L, "random numbers are float32 or float64, got dtype \"%s\"", dtype_name(dtype));
     struct attrs attrs = {.v = {normal ? RANDOM_NORMAL : RANDOM_UNIFORM, dtype}};
     attrs.n = 2 + integers_check(L, 2, "shape", attrs.v + 2, MAX_RANK);
     return draw(L, &attrs, 4);
@@ -70,12 +71,14 @@ static int tensor_random(lua_State *L) /* "uniform" | "normal", shape, dtype, se
 static int tensor_permutation(lua_State *L) /* n, seed or nil -> int64 tensor of 1..n */
 {
     int64_t n = luaL_checkinteger(L, 1);
-    if (n < 0 || n > MAX_DIM) return binding_error(L, "randperm: n must lie in 0..%d, got %d", (int)MAX_DIM, (int)n);
+    if (n < 0 || n > MAX_DIM)
+        return binding_error(L, "randperm: n must lie in 0..%d, got %d", (int)MAX_DIM, (int)n);
     struct attrs attrs = {.n = 3, .v = {RANDOM_PERMUTATION, INT64, n}};
     return draw(L, &attrs, 2);
 }
 
-static int tensor_arange(lua_State *L) /* first, step, n, dtype, last or nil: element i is first + i step, the last one `last` */
+static int tensor_arange(
+    lua_State *L) /* first, step, n, dtype, last or nil: element i is first + i step, the last one `last` */
 {
     lua_settop(L, 5);
     double first = luaL_checknumber(L, 1), step = luaL_checknumber(L, 2);
@@ -100,7 +103,8 @@ static int nested_shape(lua_State *L, int64_t *shape)
     int rank = 0;
     lua_pushvalue(L, 1);
     while (lua_type(L, -1) == LUA_TTABLE) {
-        if (rank == MAX_RANK) return binding_error(L, "tensor: the table is nested more than %d deep", MAX_RANK);
+        if (rank == MAX_RANK)
+            return binding_error(L, "tensor: the table is nested more than %d deep", MAX_RANK);
         shape[rank++] = (int64_t)lua_rawlen(L, -1);
         lua_rawgeti(L, -1, 1);
         lua_remove(L, -2);
@@ -119,22 +123,31 @@ static void fill_nested(lua_State *L, const struct array *a, int axis, int64_t *
             return;
         }
         if (value_test(L, -1))
-            binding_error(L, "tensor: element %d is a tensor, not a number; join tensors with tide.stack{...}", (int)*at + 1);
+            binding_error(L,
+                          "tensor: element %d is a tensor, not a number; join tensors with tide.stack{...}",
+                          (int)*at + 1);
         if (lua_type(L, -1) != LUA_TNUMBER && !lua_isboolean(L, -1))
-            binding_error(L, "tensor: element %d must be a number, got a %s", (int)*at + 1, luaL_typename(L, -1));
+            binding_error(L, "tensor: element %d must be a number, got a %s", (int)*at + 1,
+                          luaL_typename(L, -1));
         double value = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tonumber(L, -1);
-        if (!dtype_is_float(a->dtype) && (value != floor(value) || (a->dtype == UINT8 && (value < 0 || value > 255)) || value < -0x1p63 || value >= 0x1p63))
-            binding_error(L, "tensor: element %d is %f, which %s cannot hold", (int)*at + 1, unsigned_nan(value), dtype_name(a->dtype));
+        if (!dtype_is_float(a->dtype) &&
+            (value != floor(value) || (a->dtype == UINT8 && (value < 0 || value > 255)) || value < -0x1p63 ||
+             value >= 0x1p63))
+            binding_error(L, "tensor: element %d is %f, which %s cannot hold", (int)*at + 1,
+                          unsigned_nan(value), dtype_name(a->dtype));
         array_set(a, (*at)++, value);
         return;
     }
     if (lua_type(L, -1) != LUA_TTABLE || (int64_t)lua_rawlen(L, -1) != a->shape[axis])
-        binding_error(L, "tensor: the table is ragged: at depth %d a list of %d elements was expected, got %s%s", axis + 1,
-                      (int)a->shape[axis], lua_type(L, -1) == LUA_TTABLE ? "one of another length" : "a ",
-                      lua_type(L, -1) == LUA_TTABLE ? "" : luaL_typename(L, -1));
+        binding_error(
+            L, "tensor: the table is ragged: at depth %d a list of %d elements was expected, got %s%s",
+            axis + 1, (int)a->shape[axis], lua_type(L, -1) == LUA_TTABLE ? "one of another length" : "a ",
+            lua_type(L, -1) == LUA_TTABLE ? "" : luaL_typename(L, -1));
     if (a->shape[axis] == 0) {
         lua_pushnil(L);
-        if (lua_next(L, -2)) binding_error(L, "tensor: a list of numbers was expected, got a table with the key %s", luaL_tolstring(L, -2, NULL));
+        if (lua_next(L, -2))
+            binding_error(L, "tensor: a list of numbers was expected, got a table with the key %s",
+                          luaL_tolstring(L, -2, NULL));
     }
     for (int64_t i = 1; i <= a->shape[axis]; i++) {
         lua_rawgeti(L, -1, i);
@@ -176,16 +189,18 @@ static int default_dtype(lua_State *L) /* () -> name; (name) sets it */
 {
     struct session *s = session_get(L);
     enum dtype dtype = dtype_check(L, 1, (int)s->default_dtype);
-    if (!dtype_is_float(dtype)) return binding_error(L, "the default dtype is float32 or float64, got \"%s\"", dtype_name(dtype));
+    if (!dtype_is_float(dtype))
+        return binding_error(L, "the default dtype is float32 or float64, got \"%s\"", dtype_name(dtype));
     s->default_dtype = dtype;
     lua_pushstring(L, dtype_name(dtype));
     return 1;
 }
 
 static const luaL_Reg functions[] = {
-    {"default_dtype", default_dtype},
-    {"full", tensor_full},        {"random", tensor_random}, {"permutation", tensor_permutation}, {"arange", tensor_arange},
-    {"tensor_from", tensor_from}, {"rng_state", rng_state},  {NULL, NULL},
+    {"default_dtype", default_dtype}, {"full", tensor_full},
+    {"random", tensor_random},        {"permutation", tensor_permutation},
+    {"arange", tensor_arange},        {"tensor_from", tensor_from},
+    {"rng_state", rng_state},         {NULL, NULL},
 };
 
 void open_creation(lua_State *L) { luaL_setfuncs(L, functions, 0); }

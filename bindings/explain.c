@@ -1,4 +1,5 @@
-/* What tide.explain prints, as tables: a tape, the program made of it, and the solves inside. scripts/tide/explain.lua reads them. */
+/* What tide.explain prints, as tables: a tape, the program made of it, and the solves inside.
+ * scripts/tide/explain.lua reads them. */
 #include "autodiff/field.h"
 #include "autodiff/program.h"
 #include "autodiff/staged.h"
@@ -72,7 +73,8 @@ static void set_op(lua_State *L, enum op_id op, const struct attrs *attrs)
 
 static void push_solve(lua_State *L, struct odeint *op);
 
-/* {nodes = {{op, kind, attrs, inputs, dtype, shape, bytes, input = which, address = of a constant, plan = of a solve}, ...}, outputs = {nodes}} */
+/* {nodes = {{op, kind, attrs, inputs, dtype, shape, bytes, input = which, address = of a constant, plan = of
+ * a solve}, ...}, outputs = {nodes}} */
 static void push_tape(lua_State *L, const struct tape *t, const int *outputs, int n_outputs)
 {
     luaL_checkstack(L, 12, "explain");
@@ -116,7 +118,8 @@ static void push_tape(lua_State *L, const struct tape *t, const int *outputs, in
     lua_setfield(L, -2, "outputs");
 }
 
-/* Value v + 1 of the table `values` at the top: {root, kind, slot, dtype, shape, address = of a constant, number = when it has one element}. */
+/* Value v + 1 of the table `values` at the top: {root, kind, slot, dtype, shape, address = of a constant,
+ * number = when it has one element}. */
 static void set_value(lua_State *L, const struct program *p, int v)
 {
     static const char *const kinds[] = {"computed", "constant", "input", "output"};
@@ -138,7 +141,8 @@ static void set_value(lua_State *L, const struct program *p, int v)
     lua_rawseti(L, -2, v + 1);
 }
 
-/* {op, kind, attrs, inputs = {values}, shapes = of the inputs, dtype, shape, result = value, over = value, bytes = read and written} */
+/* {op, kind, attrs, inputs = {values}, shapes = of the inputs, dtype, shape, result = value, over = value,
+ * bytes = read and written} */
 static void push_call(lua_State *L, const struct program *p, int i, int values)
 {
     const int *in;
@@ -207,7 +211,8 @@ static void push_program(lua_State *L, const struct program *p)
     lua_setfield(L, -2, "inputs");
 }
 
-/* {program, sources = of each fixed input: i for input i of the setup, -j for its output j; floats = which of these have a gradient} */
+/* {program, sources = of each fixed input: i for input i of the setup, -j for its output j; floats = which of
+ * these have a gradient} */
 static void push_stage(lua_State *L, const struct staged *s)
 {
     lua_createtable(L, 0, 2);
@@ -221,7 +226,9 @@ static void push_stage(lua_State *L, const struct staged *s)
     lua_setfield(L, -2, "sources");
     lua_createtable(L, s->n_fixed, 0);
     for (int i = 0; i < s->n_fixed; i++) {
-        lua_pushboolean(L, dtype_is_float(tape_spec(s->body, s->body->inputs[s->body->n_inputs - s->n_fixed + i])->dtype));
+        lua_pushboolean(
+            L,
+            dtype_is_float(tape_spec(s->body, s->body->inputs[s->body->n_inputs - s->n_fixed + i])->dtype));
         lua_rawseti(L, -2, i + 1);
     }
     lua_setfield(L, -2, "floats");
@@ -259,10 +266,14 @@ static void set_work(lua_State *L, const struct odeint_plan *plan)
 {
     enum gradient_kind kind = plan->options->gradient;
     struct field_plan forward = {0}, backward = {0};
-    enum field_work back = kind == GRADIENT_ADJOINT ? FIELD_VJP_AND_EVAL : kind == GRADIENT_DIRECT ? FIELD_VJP_KEPT : FIELD_VJP;
+    enum field_work back = kind == GRADIENT_ADJOINT  ? FIELD_VJP_AND_EVAL
+                           : kind == GRADIENT_DIRECT ? FIELD_VJP_KEPT
+                                                     : FIELD_VJP;
     if (plan->gradient) binding_check(L, field_explain(plan->field, back, &backward));
-    if (plan->gradient && back == FIELD_VJP_KEPT && !backward.program) binding_check(L, field_explain(plan->field, FIELD_VJP, &backward));
-    binding_check(L, field_explain(plan->field, backward.n_kept > 0 ? FIELD_EVAL_KEEP : FIELD_EVAL, &forward));
+    if (plan->gradient && back == FIELD_VJP_KEPT && !backward.program)
+        binding_check(L, field_explain(plan->field, FIELD_VJP, &backward));
+    binding_check(L,
+                  field_explain(plan->field, backward.n_kept > 0 ? FIELD_EVAL_KEEP : FIELD_EVAL, &forward));
     push_stage(L, forward.parameters);
     lua_setfield(L, -2, "parameters");
     push_work(L, &forward);
@@ -289,7 +300,8 @@ static void push_solve(lua_State *L, struct odeint *op)
     set_work(L, &plan);
 }
 
-/* explain(tape, {outputs}) -> {tape =, program =, value_of = {value of each node or 0}, common, dead, views, fused} */
+/* explain(tape, {outputs}) -> {tape =, program =, value_of = {value of each node or 0}, common, dead, views,
+ * fused} */
 static int explain(lua_State *L)
 {
     struct tape *t = *(struct tape **)luaL_checkudata(L, 1, TAPE_TYPE);

@@ -22,7 +22,8 @@ static const char *check_path(lua_State *L, const char *who)
     return path;
 }
 
-/* The value at the top on success; nil and a message when the system refused, an error when memory ran out or the user interrupted. */
+/* The value at the top on success; nil and a message when the system refused, an error when memory ran out or
+ * the user interrupted. */
 static int result(lua_State *L, enum status status, const char *path)
 {
     if (status == STATUS_OK) return 1;
@@ -179,10 +180,12 @@ static int inject(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"read_file", read_file}, {"file_writer", open_writer}, {"calls_inject", inject}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"read_file", read_file}, {"file_writer", open_writer}, {"calls_inject", inject}, {NULL, NULL}};
 
-static const luaL_Reg methods[] = {{"write", writer_write},     {"flush", writer_flush},         {"close", writer_close},
-                                   {"discard", writer_discard}, {"temporary", writer_temporary}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"write", writer_write},         {"flush", writer_flush},
+                                   {"close", writer_close},         {"discard", writer_discard},
+                                   {"temporary", writer_temporary}, {NULL, NULL}};
 
 void open_files(lua_State *L)
 {

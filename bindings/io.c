@@ -1,9 +1,12 @@
-/* io.c -- tide.save, tide.load, tide.read_idx, tide.read_bytes: files <-> tensors and nested tables of tensors.
+/* io.c -- tide.save, tide.load, tide.read_idx, tide.read_bytes: files <-> tensors and nested tables of
+ * tensors.
  *
- * In a file a nested table is flat: layers[1].weight has the name "layers.1.weight". On the way back a part that looks like an
- * integer becomes an integer key, so keys must not contain "." and strings must not look like integers: what is saved comes back
- * equal or is refused. A file of others, where one name goes through another ("a" and "a.b"), comes back flat: its names are the keys. Tables with a metatable are models; their other fields (sizes, functions) are configuration and are not
- * saved, while in a plain table whatever is no tensor would be lost silently and is an error. */
+ * In a file a nested table is flat: layers[1].weight has the name "layers.1.weight". On the way back a part
+ * that looks like an integer becomes an integer key, so keys must not contain "." and strings must not look
+ * like integers: what is saved comes back equal or is refused. A file of others, where one name goes through
+ * another ("a" and "a.b"), comes back flat: its names are the keys. Tables with a metatable are models; their
+ * other fields (sizes, functions) are configuration and are not saved, while in a plain table whatever is no
+ * tensor would be lost silently and is an error. */
 #include "io/bytes.h"
 #include "io/idx.h"
 #include "io/npy.h"
@@ -53,7 +56,8 @@ static const struct format {
 static const char *check_path(lua_State *L, const char *who)
 {
     size_t n;
-    if (lua_type(L, 1) != LUA_TSTRING) luaL_error(L, "%s: the path must be a string, got %s", who, luaL_typename(L, 1));
+    if (lua_type(L, 1) != LUA_TSTRING)
+        luaL_error(L, "%s: the path must be a string, got %s", who, luaL_typename(L, 1));
     const char *path = lua_tolstring(L, 1, &n);
     if (strlen(path) != n) luaL_error(L, "%s: the path \"%s\" has a NUL byte inside", who, path);
     if (n == 0) luaL_error(L, "%s: the path is empty", who);
@@ -63,11 +67,15 @@ static const char *check_path(lua_State *L, const char *who)
 /* What to do about a file of another kind. */
 static const char *extension_hint(const char *extension)
 {
-    static const char pickle[] = "; pickles run code and are never read: in Python, save with safetensors.torch.save_file(model.state_dict(), path)";
+    static const char pickle[] = "; pickles run code and are never read: in Python, save with "
+                                 "safetensors.torch.save_file(model.state_dict(), path)";
     static const struct {
         const char *extension, *hint;
-    } hints[] = {{".pt", pickle},  {".pth", pickle}, {".ckpt", pickle},
-                 {".pkl", pickle}, {".bin", "; tide.read_bytes gives the bytes of any file"},
+    } hints[] = {{".pt", pickle},
+                 {".pth", pickle},
+                 {".ckpt", pickle},
+                 {".pkl", pickle},
+                 {".bin", "; tide.read_bytes gives the bytes of any file"},
                  {".csv", "; tables of numbers are read by tide.csv.read, written by tide.csv.write"},
                  {".gz", "; idx files are read by tide.read_idx, packed or not"}};
     for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
@@ -80,8 +88,9 @@ static const struct format *check_format(lua_State *L, const char *who, const ch
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < FORMAT_COUNT; i++)
         if (strcasecmp(dot, formats[i].extension) == 0) return &formats[i];
-    luaL_error(L, "%s: \"%s\" has no known extension; valid are \".npy\", \".npz\", \".safetensors\", \".png\"%s", who, path,
-               dot ? extension_hint(dot) : "");
+    luaL_error(
+        L, "%s: \"%s\" has no known extension; valid are \".npy\", \".npz\", \".safetensors\", \".png\"%s",
+        who, path, dot ? extension_hint(dot) : "");
     return NULL;
 }
 
@@ -119,13 +128,15 @@ struct options {
 static struct tensor_list *push_wanted(lua_State *L, const char *who)
 {
     int names = lua_gettop(L);
-    if (!lua_istable(L, names)) luaL_error(L, "%s: option names must be a list of names, got %s", who, luaL_typename(L, names));
+    if (!lua_istable(L, names))
+        luaL_error(L, "%s: option names must be a list of names, got %s", who, luaL_typename(L, names));
     struct tensor_list *list = push_list(L);
     lua_Unsigned n = lua_rawlen(L, names);
     for (lua_Unsigned i = 1; i <= n; i++) {
         size_t length;
         if (lua_rawgeti(L, names, (lua_Integer)i) != LUA_TSTRING)
-            luaL_error(L, "%s: option names must be a list of names, got %s at %d", who, luaL_typename(L, -1), (int)i);
+            luaL_error(L, "%s: option names must be a list of names, got %s at %d", who, luaL_typename(L, -1),
+                       (int)i);
         const char *name = lua_tolstring(L, -1, &length);
         enum status status = tensor_list_add(list, name, length, NULL);
         if (status != STATUS_OK) binding_check(L, status_prefix(status, "%s: option names", who));
@@ -137,7 +148,8 @@ static struct tensor_list *push_wanted(lua_State *L, const char *who)
     return list;
 }
 
-/* The option whose name is at -2 and whose value is at -1; leaves what it must keep on the stack above them. */
+/* The option whose name is at -2 and whose value is at -1; leaves what it must keep on the stack above
+ * them. */
 static void take_option(lua_State *L, const char *who, struct options *o, int lists)
 {
     static const char *const valid[] = {"limit", "names", "flat"};
@@ -148,13 +160,15 @@ static void take_option(lua_State *L, const char *who, struct options *o, int li
         int whole;
         lua_Integer value = lua_tointegerx(L, -1, &whole);
         if (lua_type(L, -1) != LUA_TNUMBER || !whole || value < 0)
-            luaL_error(L, "%s: option limit must be a number of bytes, got %s", who, luaL_tolstring(L, -1, NULL));
+            luaL_error(L, "%s: option limit must be a number of bytes, got %s", who,
+                       luaL_tolstring(L, -1, NULL));
         o->limit = (size_t)value;
     } else if (lists && which == 1) {
         o->wanted = push_wanted(L, who);
         lua_insert(L, 3); /* below the walk through the options */
     } else if (lists && which == 2) {
-        if (!lua_isboolean(L, -1)) luaL_error(L, "%s: option flat must be true or false, got %s", who, luaL_tolstring(L, -1, NULL));
+        if (!lua_isboolean(L, -1))
+            luaL_error(L, "%s: option flat must be true or false, got %s", who, luaL_tolstring(L, -1, NULL));
         o->flat = lua_toboolean(L, -1);
     } else {
         lua_pushvalue(L, -2); /* the text of a number must not replace the key */
@@ -166,7 +180,8 @@ static void take_option(lua_State *L, const char *who, struct options *o, int li
 static struct options check_options(lua_State *L, const char *who, int lists)
 {
     struct options o = {.limit = FILE_UNPACK_LIMIT};
-    if (lua_gettop(L) > 2) luaL_error(L, "%s: a path and options are expected, got %d arguments", who, lua_gettop(L));
+    if (lua_gettop(L) > 2)
+        luaL_error(L, "%s: a path and options are expected, got %d arguments", who, lua_gettop(L));
     lua_settop(L, 2);
     if (lua_isnil(L, 2)) return o;
     if (!lua_istable(L, 2)) luaL_error(L, "%s: options must be a table, got %s", who, luaL_typename(L, 2));
@@ -181,7 +196,8 @@ static void push_key(lua_State *L, const char *part, size_t n)
     const char *text = lua_pushlstring(L, part, n);
     if (lua_stringtonumber(L, text) == 0) return;
     /* Only the form that save writes counts: "01" and "0x1" remain strings. */
-    if (lua_isinteger(L, -1) && strcmp(lua_pushfstring(L, "%I", (LUAI_UACINT)lua_tointeger(L, -1)), text) == 0) {
+    if (lua_isinteger(L, -1) &&
+        strcmp(lua_pushfstring(L, "%I", (LUAI_UACINT)lua_tointeger(L, -1)), text) == 0) {
         lua_pop(L, 1);
         lua_replace(L, top + 1);
     }
@@ -198,7 +214,8 @@ struct saving {
 /* The tensor of a userdata that is one; what it is called is needed for the message only. */
 static struct tensor *saved_tensor(lua_State *L, const struct value *v, const char *name)
 {
-    if (v->tape) luaL_error(L, "save: %s is symbolic; save works outside tide.grad, tide.compile and the like", name);
+    if (v->tape)
+        luaL_error(L, "save: %s is symbolic; save works outside tide.grad, tide.compile and the like", name);
     if (!v->tensor) luaL_error(L, "save: %s is closed", name);
     return v->tensor;
 }
@@ -209,17 +226,21 @@ static const char *push_key_text(lua_State *L, int key, const char *prefix)
     const char *inside = *prefix ? prefix : "the table";
     if (lua_isinteger(L, key)) return lua_pushfstring(L, "%I", (LUAI_UACINT)lua_tointeger(L, key));
     if (lua_type(L, key) != LUA_TSTRING)
-        luaL_error(L, "save: key %s in %s must be a string or an integer", luaL_tolstring(L, key, NULL), inside);
+        luaL_error(L, "save: key %s in %s must be a string or an integer", luaL_tolstring(L, key, NULL),
+                   inside);
     size_t n;
     const char *text = lua_tolstring(L, key, &n);
     if (n == 0 || strspn(text, KEY_SYMBOLS) != n)
-        luaL_error(L, "save: key \"%s\" in %s: keys are made of letters, digits, \"_\" and \"-\"", text, inside);
+        luaL_error(L, "save: key \"%s\" in %s: keys are made of letters, digits, \"_\" and \"-\"", text,
+                   inside);
     push_key(L, text, n);
-    if (lua_isinteger(L, -1)) luaL_error(L, "save: key \"%s\" in %s would come back as an integer; use [%s]", text, inside, text);
+    if (lua_isinteger(L, -1))
+        luaL_error(L, "save: key \"%s\" in %s would come back as an integer; use [%s]", text, inside, text);
     return lua_tostring(L, -1);
 }
 
-static void flatten(lua_State *L, const struct saving *s, int table, const char *prefix, int in_model, int depth);
+static void flatten(lua_State *L, const struct saving *s, int table, const char *prefix, int in_model,
+                    int depth);
 
 /* The entry with the key at -2 and the value at -1; leaves the stack as it was. */
 static void flatten_entry(lua_State *L, const struct saving *s, const char *prefix, int in_model, int depth)
@@ -238,14 +259,17 @@ static void flatten_entry(lua_State *L, const struct saving *s, const char *pref
     } else if (is_table) {
         flatten(L, s, value, name, in_model, depth + 1);
     } else {
-        luaL_error(L, "save: %s is a %s; a file holds tensors and tables of tensors only", name, luaL_typename(L, value));
+        luaL_error(L, "save: %s is a %s; a file holds tensors and tables of tensors only", name,
+                   luaL_typename(L, value));
     }
     lua_settop(L, value);
 }
 
-static void flatten(lua_State *L, const struct saving *s, int table, const char *prefix, int in_model, int depth)
+static void flatten(lua_State *L, const struct saving *s, int table, const char *prefix, int in_model,
+                    int depth)
 {
-    if (depth > MAX_DEPTH) luaL_error(L, "save: tables nested deeper than %d at %s (a cycle?)", MAX_DEPTH, prefix);
+    if (depth > MAX_DEPTH)
+        luaL_error(L, "save: tables nested deeper than %d at %s (a cycle?)", MAX_DEPTH, prefix);
     luaL_checkstack(L, 12, "save: tables nested too deep");
     if (lua_getmetatable(L, table)) {
         in_model = 1;
@@ -264,12 +288,15 @@ static int io_save(lua_State *L)
     if (!v && !lua_istable(L, 2))
         return luaL_error(L, "save: a tensor or a table of tensors is expected, got %s", luaL_typename(L, 2));
     if (!format->save && !v)
-        return luaL_error(L, "save: a %s file holds one tensor; use .npz or .safetensors for a table", format->extension);
-    if (format->save && v)
-        return luaL_error(L, "save: a %s file holds a table of tensors, got a tensor; use .npy or a table {x = tensor}",
+        return luaL_error(L, "save: a %s file holds one tensor; use .npz or .safetensors for a table",
                           format->extension);
+    if (format->save && v)
+        return luaL_error(
+            L, "save: a %s file holds a table of tensors, got a tensor; use .npy or a table {x = tensor}",
+            format->extension);
     if (v) {
-        check_file(L, format->save_one(path, &saved_tensor(L, v, "the tensor")->array), "save", "write", path);
+        check_file(L, format->save_one(path, &saved_tensor(L, v, "the tensor")->array), "save", "write",
+                   path);
         return 0;
     }
     struct saving s = {push_list(L), path};
@@ -337,7 +364,8 @@ static void insert(lua_State *L, const char *name, struct tensor **slot, int fla
     if (flat) {
         lua_pushstring(L, name);
     } else {
-        for (const char *dot; (dot = strchr(part, '.')) != NULL; part = dot + 1) descend(L, part, (size_t)(dot - part));
+        for (const char *dot; (dot = strchr(part, '.')) != NULL; part = dot + 1)
+            descend(L, part, (size_t)(dot - part));
         push_key(L, part, strlen(part));
     }
     struct value *v = value_push_empty(L);
@@ -348,7 +376,8 @@ static void insert(lua_State *L, const char *name, struct tensor **slot, int fla
     lua_pop(L, 1);
 }
 
-/* load(path, {limit=, names=, flat=}) -> a tensor for .npy and .png, else a table of tensors, nested if the names allow it */
+/* load(path, {limit=, names=, flat=}) -> a tensor for .npy and .png, else a table of tensors, nested if the
+ * names allow it */
 static int io_load(lua_State *L)
 {
     const char *path = check_path(L, "load");
@@ -371,7 +400,8 @@ static int io_load(lua_State *L)
 }
 
 /* One tensor from a file of the kind that `load` reads. */
-static int read_one(lua_State *L, const char *name, enum status (*load)(struct tensor **out, const char *path, size_t limit))
+static int read_one(lua_State *L, const char *name,
+                    enum status (*load)(struct tensor **out, const char *path, size_t limit))
 {
     const char *path = check_path(L, name);
     size_t limit = check_options(L, name, 0).limit;
@@ -385,7 +415,12 @@ static int read_one(lua_State *L, const char *name, enum status (*load)(struct t
 static int io_read_idx(lua_State *L) { return read_one(L, "read_idx", idx_load); }
 static int io_read_bytes(lua_State *L) { return read_one(L, "read_bytes", bytes_load); }
 
-static const luaL_Reg functions[] = {{"save", io_save}, {"load", io_load}, {"checksum", io_checksum}, {"read_idx", io_read_idx}, {"read_bytes", io_read_bytes}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"save", io_save},
+                                     {"load", io_load},
+                                     {"checksum", io_checksum},
+                                     {"read_idx", io_read_idx},
+                                     {"read_bytes", io_read_bytes},
+                                     {NULL, NULL}};
 
 void open_io(lua_State *L)
 {

@@ -1,4 +1,5 @@
-/* The order of a table's keys. Few keys, the usual case, are sorted where they lie on the stack; nothing is allocated then. */
+/* The order of a table's keys. Few keys, the usual case, are sorted where they lie on the stack; nothing is
+ * allocated then. */
 #include "keys.h"
 
 #include <math.h>
@@ -61,26 +62,37 @@ static void sort_keys(struct key *k, int n)
 /* What the key at stack index `at` is; a key without a name of its own has no text yet. */
 static void read_key(lua_State *L, int at, struct key *key)
 {
-    static const enum key_kind kinds[] = {
-        [LUA_TBOOLEAN] = BOOLEAN_KEY, [LUA_TLIGHTUSERDATA] = USERDATA_KEY, [LUA_TNUMBER] = NUMBER_KEY, [LUA_TSTRING] = STRING_KEY,
-        [LUA_TTABLE] = TABLE_KEY, [LUA_TFUNCTION] = FUNCTION_KEY, [LUA_TUSERDATA] = USERDATA_KEY, [LUA_TTHREAD] = THREAD_KEY};
+    static const enum key_kind kinds[] = {[LUA_TBOOLEAN] = BOOLEAN_KEY,   [LUA_TLIGHTUSERDATA] = USERDATA_KEY,
+                                          [LUA_TNUMBER] = NUMBER_KEY,     [LUA_TSTRING] = STRING_KEY,
+                                          [LUA_TTABLE] = TABLE_KEY,       [LUA_TFUNCTION] = FUNCTION_KEY,
+                                          [LUA_TUSERDATA] = USERDATA_KEY, [LUA_TTHREAD] = THREAD_KEY};
     key->kind = kinds[lua_type(L, at)];
     key->text = NULL;
-    if (key->kind == STRING_KEY) key->text = lua_tolstring(L, at, &key->length);
-    else if (key->kind == BOOLEAN_KEY) key->is.i = lua_toboolean(L, at);
-    else if (key->kind != NUMBER_KEY) key->is.address = lua_topointer(L, at);
-    else if ((key->whole = lua_isinteger(L, at))) key->is.i = lua_tointeger(L, at);
-    else key->is.f = lua_tonumber(L, at);
+    if (key->kind == STRING_KEY)
+        key->text = lua_tolstring(L, at, &key->length);
+    else if (key->kind == BOOLEAN_KEY)
+        key->is.i = lua_toboolean(L, at);
+    else if (key->kind != NUMBER_KEY)
+        key->is.address = lua_topointer(L, at);
+    else if ((key->whole = lua_isinteger(L, at)))
+        key->is.i = lua_tointeger(L, at);
+    else
+        key->is.f = lua_tonumber(L, at);
 }
 
-static int needs_name(const struct key *key) { return !key->text && key->kind != NUMBER_KEY && key->kind != BOOLEAN_KEY; }
+static int needs_name(const struct key *key)
+{
+    return !key->text && key->kind != NUMBER_KEY && key->kind != BOOLEAN_KEY;
+}
 
 static int is_array_key(lua_State *L, const struct keys *k, int at)
 {
-    return k->array > 0 && lua_isinteger(L, at) && (lua_Unsigned)lua_tointeger(L, at) - 1 < (lua_Unsigned)k->array;
+    return k->array > 0 && lua_isinteger(L, at) &&
+           (lua_Unsigned)lua_tointeger(L, at) - 1 < (lua_Unsigned)k->array;
 }
 
-/* The keys of the table at index t that are not of its array part, with their values, on the stack; 0 when there are too many. */
+/* The keys of the table at index t that are not of its array part, with their values, on the stack; 0 when
+ * there are too many. */
 static int collect_few(lua_State *L, int t, struct keys *k)
 {
     lua_pushnil(L);
@@ -99,7 +111,8 @@ static int collect_few(lua_State *L, int t, struct keys *k)
         lua_pushvalue(L, -2); /* for lua_next */
     }
     for (int i = 0; i < k->n; i++)
-        if (needs_name(&k->few[i])) k->few[i].text = luaL_tolstring(L, k->base + 2 * i + 1, &k->few[i].length);
+        if (needs_name(&k->few[i]))
+            k->few[i].text = luaL_tolstring(L, k->base + 2 * i + 1, &k->few[i].length);
     return 1;
 }
 
@@ -155,9 +168,12 @@ void keys_end(lua_State *L, const struct keys *k) { lua_settop(L, k->base); }
 
 void keys_push(lua_State *L, const struct keys *k, lua_Integer i)
 {
-    if (i < k->array) lua_pushinteger(L, i + 1);
-    else if (k->held) lua_rawgeti(L, k->held, k->order[i - k->array].at);
-    else lua_pushvalue(L, k->base + 2 * k->order[i - k->array].at - 1);
+    if (i < k->array)
+        lua_pushinteger(L, i + 1);
+    else if (k->held)
+        lua_rawgeti(L, k->held, k->order[i - k->array].at);
+    else
+        lua_pushvalue(L, k->base + 2 * k->order[i - k->array].at - 1);
 }
 
 void keys_push_value(lua_State *L, int t, const struct keys *k, lua_Integer i)

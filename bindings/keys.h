@@ -1,14 +1,25 @@
-/* keys.h -- the keys of a Lua table in one order: the array part first, then the other keys by type and name. */
+/* keys.h -- the keys of a Lua table in one order: the array part first, then the other keys by type and
+ * name. */
 #ifndef BINDINGS_KEYS_H
 #define BINDINGS_KEYS_H
 
 #include <lauxlib.h>
 #include <lua.h>
 
-#define FEW_KEYS 24                    /* held on the Lua stack with their values; more of them in a table */
-#define KEYS_SLOTS (3 * FEW_KEYS + 16) /* of the Lua stack that keys_begin takes, with some for what comes above; the caller asks for them */
+#define FEW_KEYS 24 /* held on the Lua stack with their values; more of them in a table */
+#define KEYS_SLOTS                                                                                           \
+    (3 * FEW_KEYS + 16) /* of the Lua stack that keys_begin takes, with some for what comes above; the       \
+                           caller asks for them */
 
-enum key_kind { BOOLEAN_KEY, FUNCTION_KEY, NUMBER_KEY, STRING_KEY, TABLE_KEY, THREAD_KEY, USERDATA_KEY }; /* as their names are sorted */
+enum key_kind {
+    BOOLEAN_KEY,
+    FUNCTION_KEY,
+    NUMBER_KEY,
+    STRING_KEY,
+    TABLE_KEY,
+    THREAD_KEY,
+    USERDATA_KEY
+}; /* as their names are sorted */
 
 struct key {
     enum key_kind kind;
@@ -27,12 +38,13 @@ struct keys {
     lua_Integer array; /* 1..array come first */
     int n;             /* other keys */
     int base;          /* stack index below everything here */
-    int held;          /* stack index of the table that holds many keys; 0 when few lie on the stack, each below its value */
+    int held; /* stack index of the table that holds many keys; 0 when few lie on the stack, each below its
+                 value */
     struct key *order, few[FEW_KEYS];
 };
 
-/* The ordered keys of the table at index t (absolute), which is read as it is stored. They lie above what is on the stack now, until
- * keys_end; until then what they refer to stays alive. */
+/* The ordered keys of the table at index t (absolute), which is read as it is stored. They lie above what is
+ * on the stack now, until keys_end; until then what they refer to stays alive. */
 void keys_begin(lua_State *L, int t, struct keys *k);
 void keys_end(lua_State *L, const struct keys *k);
 

@@ -1,10 +1,10 @@
 /* launcher.c -- the program `tide`: a Lua state, our paths, then the Lua module tide.main does the rest.
  *
- * The engine lives in the C module tide/core.so, so that this program and stock lua5.4 run the same bits. This program is linked
- * with -Wl,-E: core.so has no Lua of its own and finds the lua_* symbols here.
+ * The engine lives in the C module tide/core.so, so that this program and stock lua5.4 run the same bits.
+ * This program is linked with -Wl,-E: core.so has no Lua of its own and finds the lua_* symbols here.
  *
- * Which files are loaded is decided by where this program lies, not by the environment or the working directory: it runs
- * tide/loader.lua by its full path, and that file decides where modules come from. */
+ * Which files are loaded is decided by where this program lies, not by the environment or the working
+ * directory: it runs tide/loader.lua by its full path, and that file decides where modules come from. */
 #include <errno.h>
 #include <lauxlib.h>
 #include <limits.h>
@@ -41,7 +41,8 @@ static int file_exists(lua_State *L, const char *dir, const char *name)
 static void push_folders(lua_State *L)
 {
     char dir[PATH_MAX];
-    if (!program_folder(dir)) luaL_error(L, "the system does not say where this program lies (/proc/self/exe)");
+    if (!program_folder(dir))
+        luaL_error(L, "the system does not say where this program lies (/proc/self/exe)");
     if (file_exists(L, dir, "scripts/tide/loader.lua")) { /* a checkout */
         lua_pushfstring(L, "%s/scripts", dir);
         lua_pushfstring(L, "%s/build", dir);
@@ -59,7 +60,10 @@ static void set_loader(lua_State *L)
     push_folders(L);
     const char *path = lua_pushfstring(L, "%s/tide/loader.lua", lua_tostring(L, -2));
     if (luaL_loadfilex(L, path, "t") != LUA_OK)
-        luaL_error(L, "%s\nthe program belongs beside the folder scripts/ of Tide, or into PREFIX/bin of an installation; a link to it may lie anywhere",
+        luaL_error(L,
+                   "%s\nthe program belongs beside the folder scripts/ of Tide, or into PREFIX/bin of an "
+                   "installation; a link to "
+                   "it may lie anywhere",
                    lua_tostring(L, -1));
     lua_insert(L, -4); /* below the folders and the path */
     lua_pop(L, 1);

@@ -1,12 +1,13 @@
 /* lineedit.c -- one line from the terminal: editing, history, completion through a Lua function.
  *
- * This is libedit's own interface (histedit.h). Its readline emulation must not be used: under stock lua5.4, which is linked with
- * libreadline, the same names would reach that library instead. Without libedit, on a dumb terminal, or when standard input is no
- * terminal, the same Lua interface reads plain lines.
+ * This is libedit's own interface (histedit.h). Its readline emulation must not be used: under stock lua5.4,
+ * which is linked with libreadline, the same names would reach that library instead. Without libedit, on a
+ * dumb terminal, or when standard input is no terminal, the same Lua interface reads plain lines.
  *
- * Bytes are read here and not by libedit, for three reasons: a Ctrl-C between "is there a request?" and "wait" would be lost; a
- * paste (terminals bracket it with ESC[200~ and ESC[201~ when asked) is one piece of text whose tabs are no completion and whose
- * newlines do not submit; and libedit's own signal handling resends Ctrl-C to the whole process group. */
+ * Bytes are read here and not by libedit, for three reasons: a Ctrl-C between "is there a request?" and
+ * "wait" would be lost; a paste (terminals bracket it with ESC[200~ and ESC[201~ when asked) is one piece of
+ * text whose tabs are no completion and whose newlines do not submit; and libedit's own signal handling
+ * resends Ctrl-C to the whole process group. */
 #include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
@@ -33,8 +34,8 @@
 #define EDITOR_TYPE "tide.LineEditor"
 #define HISTORY_SIZE 5000
 
-/* Wait until fd can be read. 0: yes (or end of file); -1: Ctrl-C. SIGINT is let in only while waiting, so that none is missed;
- * `wake` is called after other signals. */
+/* Wait until fd can be read. 0: yes (or end of file); -1: Ctrl-C. SIGINT is let in only while waiting, so
+ * that none is missed; `wake` is called after other signals. */
 static int wait_input(int fd, void (*wake)(void *), void *context)
 {
     sigset_t sigint, before;
@@ -101,8 +102,8 @@ static int lua_input_waits(lua_State *L)
     return 1;
 }
 
-/* ask_key(text): write a question, then -> the key that is pressed, unseen ("\3" for Ctrl-C), or nil and "eof" or "interrupted" (by a signal; the request is
- * forgotten). */
+/* ask_key(text): write a question, then -> the key that is pressed, unseen ("\3" for Ctrl-C), or nil and
+ * "eof" or "interrupted" (by a signal; the request is forgotten). */
 static int lua_ask_key(lua_State *L)
 {
     const char *text = luaL_checkstring(L, 1);
@@ -111,7 +112,9 @@ static int lua_ask_key(lua_State *L)
     ssize_t n = 0;
     if (isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0) {
         raw = before;
-        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG); /* Ctrl-C is a key here: no handler, ours or stock Lua's, is asked */
+        raw.c_lflag &=
+            ~(tcflag_t)(ICANON | ECHO |
+                        ISIG); /* Ctrl-C is a key here: no handler, ours or stock Lua's, is asked */
         raw.c_cc[VMIN] = 1;
         raw.c_cc[VTIME] = 0;
         tcsetattr(STDIN_FILENO, TCSADRAIN, &raw); /* before the question: who answers at once is heard */
@@ -202,7 +205,8 @@ static int paste_add(struct editor *e, unsigned char byte)
     return 1;
 }
 
-/* Collect the text up to ESC[201~. Other control bytes than tab and newline are dropped: a paste must not press keys. */
+/* Collect the text up to ESC[201~. Other control bytes than tab and newline are dropped: a paste must not
+ * press keys. */
 static void read_paste(struct editor *e)
 {
     static const char end[] = "\033[201~";
@@ -216,8 +220,9 @@ static void read_paste(struct editor *e)
             if (byte != '\t' ? !paste_add(e, byte) : !paste_add(e, ' ') || !paste_add(e, ' ')) break;
         }
     }
-    if (matched == sizeof end - 1) e->paste_size -= sizeof end - 2;                   /* the mark, whose ESC was dropped */
-    while (e->paste_size > 0 && e->paste[e->paste_size - 1] == '\n') e->paste_size--; /* Enter stays with the user */
+    if (matched == sizeof end - 1) e->paste_size -= sizeof end - 2; /* the mark, whose ESC was dropped */
+    while (e->paste_size > 0 && e->paste[e->paste_size - 1] == '\n')
+        e->paste_size--; /* Enter stays with the user */
     if (e->paste) e->paste[e->paste_size] = '\0';
 }
 
@@ -278,7 +283,8 @@ struct completion {
     int code;
 };
 
-/* Protected: completer(text before the cursor) -> text to insert or nil, text to show below the line or nil. */
+/* Protected: completer(text before the cursor) -> text to insert or nil, text to show below the line or
+ * nil. */
 static int run_completer(lua_State *L)
 {
     struct completion *c = (struct completion *)lua_touserdata(L, 1);
@@ -327,9 +333,11 @@ static void bind_keys(EditLine *el)
         {"\\e[4~", "ed-move-to-end"},      {"\\e[1;5C", "em-next-word"},
         {"\\e[1;5D", "ed-prev-word"},
     };
-    el_wset(el, EL_ADDFN, L"tide-complete", L"complete names", key_complete); /* the narrow call leaks copies of the names */
+    el_wset(el, EL_ADDFN, L"tide-complete", L"complete names",
+            key_complete); /* the narrow call leaks copies of the names */
     el_wset(el, EL_ADDFN, L"tide-paste", L"insert pasted text", key_paste);
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) el_set(el, EL_BIND, keys[i][0], keys[i][1], NULL);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        el_set(el, EL_BIND, keys[i][0], keys[i][1], NULL);
     el_source(el, NULL); /* the user's ~/.editrc has the last word */
 }
 
@@ -337,7 +345,8 @@ static void editor_open(struct editor *e)
 {
     const char *terminal = getenv("TERM");
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !terminal || strcmp(terminal, "dumb") == 0) return;
-    /* libedit decodes the line with the locale; only the character set is set, numbers keep their decimal point. */
+    /* libedit decodes the line with the locale; only the character set is set, numbers keep their decimal
+     * point. */
     if (!setlocale(LC_CTYPE, "") || MB_CUR_MAX == 1) setlocale(LC_CTYPE, "C.UTF-8");
     e->el = el_init("tide", stdin, stdout, stderr);
     e->history = e->el ? history_init() : NULL;
@@ -397,7 +406,8 @@ static int editor_line(lua_State *L, struct editor *e, const char *prompt)
     sigaction(SIGCONT, &cont, NULL);
     e->prompt = "";
     if (!line || size <= 0) {
-        clearerr(stdout); /* the signal may have cut a write of the editor short; what it drew is drawn again */
+        clearerr(
+            stdout); /* the signal may have cut a write of the editor short; what it drew is drawn again */
         puts(e->interrupted ? "^C" : "");
         if (e->interrupted) interrupt_clear();
         el_reset(e->el);
@@ -422,13 +432,20 @@ static void editor_open(struct editor *e) { (void)e; }
 static void editor_close(struct editor *e) { (void)e; }
 static int editor_native(const struct editor *e) { return (void)e, 0; }
 static void editor_remember(struct editor *e, const char *text) { (void)e, (void)text; }
-static int editor_line(lua_State *L, struct editor *e, const char *prompt) { return (void)e, read_plain(L, prompt); }
+static int editor_line(lua_State *L, struct editor *e, const char *prompt)
+{
+    return (void)e, read_plain(L, prompt);
+}
 
 #endif
 
-static struct editor *check_editor(lua_State *L) { return (struct editor *)luaL_checkudata(L, 1, EDITOR_TYPE); }
+static struct editor *check_editor(lua_State *L)
+{
+    return (struct editor *)luaL_checkudata(L, 1, EDITOR_TYPE);
+}
 
-/* editor:read(prompt) -> line, or nil and "eof" or "interrupted". In the prompt, \1 encloses what takes no room (colours). */
+/* editor:read(prompt) -> line, or nil and "eof" or "interrupted". In the prompt, \1 encloses what takes no
+ * room (colours). */
 static int lua_editor_read(lua_State *L)
 {
     struct editor *e = check_editor(L);

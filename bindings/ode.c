@@ -66,7 +66,8 @@ static void user_tableau(lua_State *L, int table, struct method *method)
     lua_getfield(L, table, "b");
     m->stages = (int)lua_rawlen(L, -1);
     lua_pop(L, 1);
-    if (m->stages < 1 || m->stages > MAX_STAGES) binding_error(L, "a tableau has 1 to %d stages, got %d", MAX_STAGES, m->stages);
+    if (m->stages < 1 || m->stages > MAX_STAGES)
+        binding_error(L, "a tableau has 1 to %d stages, got %d", MAX_STAGES, m->stages);
     lua_getfield(L, table, "A");
     int rows = lua_gettop(L);
     for (int i = 0; i < m->stages; i++) {
@@ -79,11 +80,14 @@ static void user_tableau(lua_State *L, int table, struct method *method)
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
-    m->interpolation = m->order <= 2 ? INTERPOLATE_QUADRATIC : m->order <= 4 ? INTERPOLATE_HERMITE : INTERPOLATE_BOOTSTRAP;
+    m->interpolation = m->order <= 2   ? INTERPOLATE_QUADRATIC
+                       : m->order <= 4 ? INTERPOLATE_HERMITE
+                                       : INTERPOLATE_BOOTSTRAP;
     method_of_tableau(method);
 }
 
-/* The times that must be hit, as scripts/tide/ode.lua sorted them; they stay on the stack, which keeps them. */
+/* The times that must be hit, as scripts/tide/ode.lua sorted them; they stay on the stack, which keeps
+ * them. */
 static void read_stops(lua_State *L, int table, struct solve_options *o)
 {
     lua_getfield(L, table, "hit_times");
@@ -103,11 +107,14 @@ static void read_stops(lua_State *L, int table, struct solve_options *o)
 /* Leaves values on the stack that the options borrow. */
 static void read_options(lua_State *L, int table, struct solve_options *o)
 {
-    static const char *const norms[] = {"part", "batch", "sample", NULL}, *const gradients[] = {"direct", "adjoint", "checkpoint", "interpolated", NULL},
+    static const char *const norms[] = {"part", "batch", "sample", NULL},
+                             *const gradients[] = {"direct", "adjoint", "checkpoint", "interpolated", NULL},
                              *const finals[] = {"clip", "interpolate", NULL};
     memset(o, 0, sizeof *o);
-    if (lua_getfield(L, table, "method") == LUA_TTABLE) user_tableau(L, lua_gettop(L), &o->method);
-    else binding_check(L, method_find(luaL_checkstring(L, -1), &o->method));
+    if (lua_getfield(L, table, "method") == LUA_TTABLE)
+        user_tableau(L, lua_gettop(L), &o->method);
+    else
+        binding_check(L, method_find(luaL_checkstring(L, -1), &o->method));
     lua_pop(L, 1);
     o->step_size = number_field(L, table, "step_size", 0);
     o->steps = integer_field(L, table, "steps", 0);
@@ -125,8 +132,10 @@ static void read_options(lua_State *L, int table, struct solve_options *o)
     o->adjoint_rtol = number_field(L, table, "adjoint_rtol", o->rtol);
     o->adjoint_atol = number_field(L, table, "adjoint_atol", o->atol);
     o->reconstruction_limit = number_field(L, table, "reconstruction_limit", 10);
-    o->controller = (struct controller){.safety = number_field(L, table, "safety", 0.9), .min_factor = number_field(L, table, "min_factor", 0.2),
-                                        .max_factor = number_field(L, table, "max_factor", 10), .exponent = 1.0 / (o->method.rk.error_order + 1)};
+    o->controller = (struct controller){.safety = number_field(L, table, "safety", 0.9),
+                                        .min_factor = number_field(L, table, "min_factor", 0.2),
+                                        .max_factor = number_field(L, table, "max_factor", 10),
+                                        .exponent = 1.0 / (o->method.rk.error_order + 1)};
     o->controller.min_after_accept = o->overshoot ? 1 : o->controller.min_factor;
     o->controller.max_after_reject = o->overshoot ? o->controller.max_factor : 1;
     double gains[MAX_STAGES] = {1, 0, 0};
@@ -138,13 +147,21 @@ static void read_options(lua_State *L, int table, struct solve_options *o)
 /* The solver sees bare memory: what ode.lua has made of its arguments is what it takes, nothing else. */
 static const struct array *vector_check(lua_State *L, const struct array *a, const char *what, int float64)
 {
-    if (a->rank != 1 || !dtype_is_float(a->dtype) || (float64 && a->dtype != FLOAT64) || (a->data && !array_is_contiguous(a)))
-        binding_error(L, "odeint: %s must be a dense %s tensor with one axis", what, float64 ? "float64" : "float");
+    if (a->rank != 1 || !dtype_is_float(a->dtype) || (float64 && a->dtype != FLOAT64) ||
+        (a->data && !array_is_contiguous(a)))
+        binding_error(L, "odeint: %s must be a dense %s tensor with one axis", what,
+                      float64 ? "float64" : "float");
     return a;
 }
 
-static const struct array *state_check(lua_State *L, int arg) { return vector_check(L, &tensor_check(L, arg)->array, "the state", 0); }
-static const struct array *times_vector(lua_State *L, int arg) { return vector_check(L, &tensor_check(L, arg)->array, "t", 1); }
+static const struct array *state_check(lua_State *L, int arg)
+{
+    return vector_check(L, &tensor_check(L, arg)->array, "the state", 0);
+}
+static const struct array *times_vector(lua_State *L, int arg)
+{
+    return vector_check(L, &tensor_check(L, arg)->array, "t", 1);
+}
 
 /* sizes of the parts of a state of n numbers, and of its batch; their names are in the options, or not */
 static void read_layout(lua_State *L, int table, int options, int64_t n, struct state_layout *l)
@@ -155,10 +172,12 @@ static void read_layout(lua_State *L, int table, int options, int64_t n, struct 
     for (int i = 0; i < l->n_parts && l->controlled >= 0; i++)
         l->controlled = l->size[i] < 0 || l->size[i] > n - l->controlled ? -1 : l->controlled + l->size[i];
     if (l->n_parts < 1 || l->controlled != n || l->batch < 0 || (l->batch > 0 && n % l->batch != 0))
-        binding_error(L, "odeint: the parts and the batch do not make up the state of %I numbers", (LUAI_UACINT)n);
+        binding_error(L, "odeint: the parts and the batch do not make up the state of %I numbers",
+                      (LUAI_UACINT)n);
     if (lua_getfield(L, options, "part_names") == LUA_TTABLE)
         for (int i = 0; i < l->n_parts; i++) {
-            if (lua_rawgeti(L, -1, i + 1) == LUA_TSTRING) snprintf(l->name[i], PART_NAME, "%s", lua_tostring(L, -1));
+            if (lua_rawgeti(L, -1, i + 1) == LUA_TSTRING)
+                snprintf(l->name[i], PART_NAME, "%s", lua_tostring(L, -1));
             lua_pop(L, 1);
         }
     lua_pop(L, 1);
@@ -183,7 +202,11 @@ static void push_stats(lua_State *L, const struct solve_stats *s)
     const struct {
         const char *name;
         int64_t value;
-    } fields[] = {{"nfe", s->nfe}, {"steps", s->steps}, {"accepted", s->accepted}, {"rejected", s->rejected}, {"nfe_backward", s->nfe_backward}};
+    } fields[] = {{"nfe", s->nfe},
+                  {"steps", s->steps},
+                  {"accepted", s->accepted},
+                  {"rejected", s->rejected},
+                  {"nfe_backward", s->nfe_backward}};
     lua_createtable(L, 0, 5);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         lua_pushinteger(L, fields[i].value);
@@ -199,7 +222,10 @@ static int solve_stats_lua(lua_State *L)
 }
 
 /* The tape userdata's tape; see struct recorder in autodiff.c, whose first field it is. */
-static struct tape *field_tape(lua_State *L, int arg) { return *(struct tape **)luaL_checkudata(L, arg, TAPE_TYPE); }
+static struct tape *field_tape(lua_State *L, int arg)
+{
+    return *(struct tape **)luaL_checkudata(L, arg, TAPE_TYPE);
+}
 
 static enum status run_at_once(struct odeint *op, struct value *y0, struct value *times, struct tensor **out)
 {
@@ -207,7 +233,8 @@ static enum status run_at_once(struct odeint *op, struct value *y0, struct value
     return op_apply(OP_CUSTOM, &(struct attrs){.n = 0, .object = odeint_object(op)}, in, 2, out);
 }
 
-/* odeint(field tape, dy, y0, times, options, sizes, batch) -> flat states, stats handle. y0 rank 1, times rank 1 float64. */
+/* odeint(field tape, dy, y0, times, options, sizes, batch) -> flat states, stats handle. y0 rank 1, times
+ * rank 1 float64. */
 static int odeint_lua(lua_State *L)
 {
     struct solve_options options;
@@ -224,12 +251,15 @@ static int odeint_lua(lua_State *L)
     luaL_setmetatable(L, SOLVE_TYPE);
     struct field *field;
     binding_check(L, field_from_tape(&field, t, node, layout.n_parts == 1 ? layout.batch : 0));
-    tape_release(t->parent); /* the recording that this solve will be a node of: with it the solve would own itself */
+    tape_release(
+        t->parent); /* the recording that this solve will be a node of: with it the solve would own itself */
     t->parent = NULL;
     binding_check(L, odeint_new(&box->op, field, &options, &layout));
     struct tape *outer = recording_get(L);
     if (!outer) {
-        if (!y0->tensor || !times->tensor || captured) return binding_error(L, "odeint: symbolic tensors can be used only while they are being recorded");
+        if (!y0->tensor || !times->tensor || captured)
+            return binding_error(L,
+                                 "odeint: symbolic tensors can be used only while they are being recorded");
         struct value *v = value_push_empty(L);
         binding_check(L, run_at_once(box->op, y0, times, &v->tensor));
         value_account(L, v);
@@ -263,15 +293,16 @@ static int odeint_cfield(lua_State *L)
     lua_pushvalue(L, 3);
     lua_pushvalue(L, 4);
     if (has_theta) lua_pushvalue(L, 2);
-    value_apply(L, OP_CUSTOM, &(struct attrs){.n = 0, .object = odeint_object(box->op)}, first, 2 + has_theta);
+    value_apply(L, OP_CUSTOM, &(struct attrs){.n = 0, .object = odeint_object(box->op)}, first,
+                2 + has_theta);
     lua_pushvalue(L, first - 1);
     return 2;
 }
 
 /* ---- callback fields ----
  *
- * An error in the callback unwinds through the solver by Lua's longjmp, so that its value and traceback stay as they are; that is safe
- * because everything a solve allocates is owned by the userdata below. */
+ * An error in the callback unwinds through the solver by Lua's longjmp, so that its value and traceback stay
+ * as they are; that is safe because everything a solve allocates is owned by the userdata below. */
 
 #define CALLBACK_TYPE "tide.CallbackField"
 
@@ -311,15 +342,19 @@ static void read_plain(struct callback_field *f, double t, double *dy)
 {
     lua_State *L = f->L;
     if (!lua_istable(L, -1) || (int64_t)lua_rawlen(L, -1) != f->base.n)
-        binding_error(L, "odeint: f must return an array of %d numbers, got %s at t = %f after %d evaluations%s", (int)f->base.n,
-                      lua_istable(L, -1) ? "one of another length" : luaL_typename(L, -1), t, (int)f->base.nfe,
+        binding_error(L,
+                      "odeint: f must return an array of %d numbers, got %s at t = %f after %d evaluations%s",
+                      (int)f->base.n, lua_istable(L, -1) ? "one of another length" : luaL_typename(L, -1), t,
+                      (int)f->base.nfe,
                       lua_isnil(L, -1)      ? "; does f end with return?"
                       : lua_isnumber(L, -1) ? "; with plain = true write return {value}"
                                             : "");
     for (int64_t i = 0; i < f->base.n; i++) {
         if (lua_rawgeti(L, -1, i + 1) != LUA_TNUMBER)
-            binding_error(L, "odeint: element %d of what f returned is a %s, not a number, at t = %f after %d evaluations", (int)i + 1,
-                          luaL_typename(L, -1), t, (int)f->base.nfe);
+            binding_error(
+                L,
+                "odeint: element %d of what f returned is a %s, not a number, at t = %f after %d evaluations",
+                (int)i + 1, luaL_typename(L, -1), t, (int)f->base.nfe);
         dy[i] = lua_tonumber(L, -1);
         lua_pop(L, 1);
     }
@@ -339,8 +374,8 @@ static enum status callback_eval(struct field *self, double t, const void *y, vo
     } else { /* ode.lua's wrapper has flattened and checked it */
         const struct array *a = &tensor_check(L, -1)->array;
         if (a->dtype != f->base.dtype || array_numel(a) != f->base.n)
-            binding_error(L, "odeint: f returned %d elements of %s, expected %d of %s", (int)array_numel(a), dtype_name(a->dtype), (int)f->base.n,
-                          dtype_name(f->base.dtype));
+            binding_error(L, "odeint: f returned %d elements of %s, expected %d of %s", (int)array_numel(a),
+                          dtype_name(a->dtype), (int)f->base.n, dtype_name(f->base.dtype));
         array_copy_dense(a, dy);
     }
     lua_pop(L, 1);
@@ -360,7 +395,8 @@ static struct callback_field *push_callback(lua_State *L, int function, int plai
     return f;
 }
 
-/* odeint_callback(f, plain, y0, times, options, sizes, batch) -> flat states, stats. y0 is dense, rank 1, float64 when plain. */
+/* odeint_callback(f, plain, y0, times, options, sizes, batch) -> flat states, stats. y0 is dense, rank 1,
+ * float64 when plain. */
 static int odeint_callback(lua_State *L)
 {
     struct solve_options options;
@@ -374,18 +410,21 @@ static int odeint_callback(lua_State *L)
     binding_check(L, tensor_new(&v->tensor, y0->dtype, 1, (int64_t[]){times->shape[0] * y0->shape[0]}));
     value_account(L, v);
     struct callback_field *f = push_callback(L, 1, lua_toboolean(L, 2), y0);
-    enum status status = solve(&f->solver, &f->base, &options, &layout, y0->data, times->data, times->shape[0], v->tensor->array.data, NULL, &stats);
+    enum status status = solve(&f->solver, &f->base, &options, &layout, y0->data, times->data,
+                               times->shape[0], v->tensor->array.data, NULL, &stats);
     binding_check(L, status);
     lua_pop(L, 1);
     push_stats(L, &stats);
     return 2;
 }
 
-/* initial_step(f, t0, y0, p, rtol, atol): Hairer's starting step for an error estimate of order p; f runs on concrete tensors. */
+/* initial_step(f, t0, y0, p, rtol, atol): Hairer's starting step for an error estimate of order p; f runs on
+ * concrete tensors. */
 static int initial_step(lua_State *L)
 {
     const struct array *y0 = state_check(L, 3);
-    struct solve_options o = {.rtol = luaL_checknumber(L, 5), .atol = luaL_checknumber(L, 6),
+    struct solve_options o = {.rtol = luaL_checknumber(L, 5),
+                              .atol = luaL_checknumber(L, 6),
                               .controller = {.exponent = 1 / (luaL_checknumber(L, 4) + 1)}};
     struct state_layout layout = {.n_parts = 1, .size = {y0->shape[0]}, .controlled = y0->shape[0]};
     double t0 = luaL_checknumber(L, 2), h;
@@ -396,7 +435,8 @@ static int initial_step(lua_State *L)
     struct solver *s = &f->solver;
     memcpy(s->carry[0], y0->data, array_bytes(y0));
     binding_check(L, field_eval(&f->base, t0, s->carry[0], s->k[0]));
-    binding_check(L, solve_initial_step(&f->base, &layout, &o, t0, s->carry[0], s->k[0], 1, NULL, s->next[0], s->k[1], &h));
+    binding_check(L, solve_initial_step(&f->base, &layout, &o, t0, s->carry[0], s->k[0], 1, NULL, s->next[0],
+                                        s->k[1], &h));
     lua_pushnumber(L, h);
     return 1;
 }
@@ -475,9 +515,14 @@ static int program_stats(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"odeint", odeint_lua}, {"odeint_cfield", odeint_cfield},       {"odeint_callback", odeint_callback}, {"initial_step", initial_step},
+static const luaL_Reg functions[] = {{"odeint", odeint_lua},
+                                     {"odeint_cfield", odeint_cfield},
+                                     {"odeint_callback", odeint_callback},
+                                     {"initial_step", initial_step},
                                      {"check_times", check_times},
-                                     {"ode_methods", ode_methods}, {"program_stats", program_stats},           {NULL, NULL}};
+                                     {"ode_methods", ode_methods},
+                                     {"program_stats", program_stats},
+                                     {NULL, NULL}};
 
 void open_ode(lua_State *L)
 {

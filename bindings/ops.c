@@ -18,11 +18,12 @@ static int operands_check(lua_State *L, enum op_id op, int first, int n)
     int symbolic = 0;
     for (int i = 0; i < n; i++) {
         if (op == OP_WHERE && i == 0 && !value_test(L, first))
-            binding_error(L, "where: the condition must be a tensor (a comparison gives one), got %s", luaL_typename(L, first));
+            binding_error(L, "where: the condition must be a tensor (a comparison gives one), got %s",
+                          luaL_typename(L, first));
         if (lua_type(L, first + i) == LUA_TNUMBER) continue;
         if (!value_test(L, first + i))
-            binding_error(L, "%s: operand %d must be a tensor%s, got %s", op_table[op].name, i + 1, n > 1 ? " or a number" : "",
-                          luaL_typename(L, first + i));
+            binding_error(L, "%s: operand %d must be a tensor%s, got %s", op_table[op].name, i + 1,
+                          n > 1 ? " or a number" : "", luaL_typename(L, first + i));
         symbolic |= value_check(L, first + i)->tape != NULL;
     }
     return symbolic;
@@ -30,8 +31,8 @@ static int operands_check(lua_State *L, enum op_id op, int first, int n)
 
 static int is_weak(const struct value *v) { return v->tape && v->tape->nodes[v->node].weak; }
 
-/* The dtype that the operands are brought to, or -1 to leave each as it is. The condition of `where` takes no part. A weak operand counts
- * where no other is a float; then *weak says that the result is weak as well. */
+/* The dtype that the operands are brought to, or -1 to leave each as it is. The condition of `where` takes no
+ * part. A weak operand counts where no other is a float; then *weak says that the result is weak as well. */
 static int common_dtype(lua_State *L, enum op_id id, int first, int n, int *weak)
 {
     const struct op *op = &op_table[id];
@@ -40,18 +41,24 @@ static int common_dtype(lua_State *L, enum op_id id, int first, int n, int *weak
         struct value *v = value_test(L, first + i);
         if (!v) continue;
         int *of = is_weak(v) ? &yielding : &common;
-        *of = *of < 0 ? (int)value_spec(v)->dtype : (int)dtype_promote((enum dtype)*of, value_spec(v)->dtype);
+        *of =
+            *of < 0 ? (int)value_spec(v)->dtype : (int)dtype_promote((enum dtype) * of, value_spec(v)->dtype);
     }
     *weak = yielding >= 0 && (common < 0 || !dtype_is_float((enum dtype)common));
     if (*weak) common = common < 0 ? yielding : (int)dtype_promote((enum dtype)common, (enum dtype)yielding);
-    if (common >= 0 && (op->flags & OP_FLOAT) && !dtype_is_float((enum dtype)common)) return (int)session_get(L)->default_dtype;
+    if (common >= 0 && (op->flags & OP_FLOAT) && !dtype_is_float((enum dtype)common))
+        return (int)session_get(L)->default_dtype;
     return op->flags & OP_PROMOTE ? common : -1;
 }
 
 /* A number takes the dtype of the tensors beside it; it must fit. */
-static double number_operand(lua_State *L, int arg, enum dtype dtype) { return number_check(L, lua_tonumber(L, arg), dtype); }
+static double number_operand(lua_State *L, int arg, enum dtype dtype)
+{
+    return number_check(L, lua_tonumber(L, arg), dtype);
+}
 
-static enum status apply_recorded(lua_State *L, struct tape *t, enum op_id op, const struct attrs *attrs, int first, int n, int common, int weak)
+static enum status apply_recorded(lua_State *L, struct tape *t, enum op_id op, const struct attrs *attrs,
+                                  int first, int n, int common, int weak)
 {
     int few[16], *in = n <= 16 ? few : lua_newuserdatauv(L, (size_t)n * sizeof(int), 0);
     for (int i = 0; i < n; i++) {
@@ -86,7 +93,8 @@ static enum status operand_tensor(lua_State *L, int arg, int common, struct tens
     return op_apply(OP_CAST, &(struct attrs){.n = 1, .v = {common}}, &v->tensor, 1, out);
 }
 
-static enum status apply_at_once(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n, int common, struct tensor **out)
+static enum status apply_at_once(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n,
+                                 int common, struct tensor **out)
 {
     struct tensor *few[8] = {NULL}, **in = few;
     if (n > 8 && !(in = memory_zalloc((size_t)n, sizeof *in))) return memory_status();
@@ -99,14 +107,16 @@ static enum status apply_at_once(lua_State *L, enum op_id op, const struct attrs
     return status;
 }
 
-/* Checks that do not depend on whether the op is recorded; the dtype to bring operands to, see common_dtype. */
+/* Checks that do not depend on whether the op is recorded; the dtype to bring operands to, see
+ * common_dtype. */
 static int operands_dtype(lua_State *L, enum op_id op, int first, int n, int *symbolic, int *weak)
 {
     *symbolic = operands_check(L, op, first, n);
     int common = common_dtype(L, op, first, n, weak);
     for (int i = 0; i < n; i++)
         if (!value_test(L, first + i)) {
-            if (common < 0) binding_error(L, "%s needs at least one tensor among its operands", op_table[op].name);
+            if (common < 0)
+                binding_error(L, "%s needs at least one tensor among its operands", op_table[op].name);
             number_operand(L, first + i, (enum dtype)common);
         }
     return common;
@@ -115,8 +125,7 @@ static int operands_dtype(lua_State *L, enum op_id op, int first, int n, int *sy
 void value_apply_now(lua_State *L, enum op_id op, const struct attrs *attrs, int first, int n)
 {
     int symbolic, weak, common = operands_dtype(L, op, first, n, &symbolic, &weak);
-    if (symbolic)
-        binding_error(L, "%s", recording_ended);
+    if (symbolic) binding_error(L, "%s", recording_ended);
     struct value *v = value_push_empty(L);
     operands_check(L, op, first, n); /* again: the collector may just have run a finalizer that closed one */
     enum status status = apply_at_once(L, op, attrs, first, n, common, &v->tensor);
@@ -154,8 +163,10 @@ void number_apply(lua_State *L, enum op_id op, int first, int n)
     for (int i = 0; i < n; i++) tensor_release(in[i]);
     tensor_release(out);
     binding_check(L, status);
-    if (truth) lua_pushboolean(L, result != 0);
-    else lua_pushnumber(L, result);
+    if (truth)
+        lua_pushboolean(L, result != 0);
+    else
+        lua_pushnumber(L, result);
 }
 
 /* ---- Lua functions ---- */
@@ -217,15 +228,18 @@ static int op_id_check(lua_State *L, const char *name)
     return binding_error(L, "unknown op \"%s\"", name);
 }
 
-/* apply(name, {integers}, inputs ...): the general form, for the wrappers of scripts/tide/tensor.lua; everything is 0-based here. */
+/* apply(name, {integers}, inputs ...): the general form, for the wrappers of scripts/tide/tensor.lua;
+ * everything is 0-based here. */
 static int op_general(lua_State *L)
 {
     struct attrs attrs = {0};
     int id = op_id_check(L, luaL_checkstring(L, 1)), n = lua_gettop(L) - 2;
     attrs.n = integers_check(L, 2, op_table[id].name, attrs.v, MAX_ATTRS);
-    if (id == OP_LAYER || id == OP_CONV_LAYER || id == OP_CUSTOM) return binding_error(L, "%s is made by the engine alone", op_table[id].name);
+    if (id == OP_LAYER || id == OP_CONV_LAYER || id == OP_CUSTOM)
+        return binding_error(L, "%s is made by the engine alone", op_table[id].name);
     if (n < op_table[id].min_in || n > op_table[id].max_in || n < 1)
-        return binding_error(L, "%s takes %d to %d tensors, got %d", op_table[id].name, op_table[id].min_in, op_table[id].max_in, n);
+        return binding_error(L, "%s takes %d to %d tensors, got %d", op_table[id].name, op_table[id].min_in,
+                             op_table[id].max_in, n);
     value_apply(L, (enum op_id)id, &attrs, 3, n);
     return 1;
 }
@@ -268,7 +282,8 @@ void open_ops(lua_State *L)
         const char *event;
         int op;
     } arithmetic[] = {{"__add", OP_ADD}, {"__sub", OP_SUB}, {"__mul", OP_MUL}, {"__div", OP_DIV}};
-    for (size_t i = 0; i < sizeof arithmetic / sizeof *arithmetic; i++) set_op(L, meta, arithmetic[i].event, op_binary, arithmetic[i].op);
+    for (size_t i = 0; i < sizeof arithmetic / sizeof *arithmetic; i++)
+        set_op(L, meta, arithmetic[i].event, op_binary, arithmetic[i].op);
     set_op(L, meta, "__lt", op_order, OP_LT);
     set_op(L, meta, "__le", op_order, OP_LE);
     set_op(L, meta, "__pow", op_power, OP_POW);

@@ -1,9 +1,11 @@
-/* Optimiser updates in place, all parameters in one call; the formulas are PyTorch's. scripts/tide/optim.lua walks the model.
+/* Optimiser updates in place, all parameters in one call; the formulas are PyTorch's. scripts/tide/optim.lua
+ * walks the model.
  *
- * Every function takes the optimiser's name, the list of parameters and the list of their gradients, then lists of what it keeps
- * for each. Everything is checked before anything changes, that all numbers are finite as well, before and after. A step that would
- * write another one changes nothing and returns what is wrong: "gradient", "parameter", "state" (before), "moment" or "update" (after), which
- * parameter, which of its elements, and the number there. */
+ * Every function takes the optimiser's name, the list of parameters and the list of their gradients, then
+ * lists of what it keeps for each. Everything is checked before anything changes, that all numbers are finite
+ * as well, before and after. A step that would write another one changes nothing and returns what is wrong:
+ * "gradient", "parameter", "state" (before), "moment" or "update" (after), which parameter, which of its
+ * elements, and the number there. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -35,20 +37,26 @@ static const struct array *dense_entry(lua_State *L, int list, int i)
     lua_rawgeti(L, list, i + 1);
     const struct array *a = &tensor_check(L, -1)->array;
     lua_pop(L, 1);
-    if (!array_is_contiguous(a)) binding_error(L, "optimiser: parameters and gradients must be dense; use x:clone()");
+    if (!array_is_contiguous(a))
+        binding_error(L, "optimiser: parameters and gradients must be dense; use x:clone()");
     return a;
 }
 
-static int same_spec(const struct array *a, const struct array *b) { return a->dtype == b->dtype && array_same_shape(a, b); }
+static int same_spec(const struct array *a, const struct array *b)
+{
+    return a->dtype == b->dtype && array_same_shape(a, b);
+}
 
 static void check_gradient(lua_State *L, const char *name, int i)
 {
     const struct array *p = value_spec(entry(L, 2, i)), *g = value_spec(entry(L, 3, i));
     char tp[SHAPE_TEXT], tg[SHAPE_TEXT];
     if (!same_spec(p, g))
-        binding_error(L, "%s: parameter %d has shape %s (%s), its gradient %s (%s)", name, i + 1, array_shape_text(p, tp),
-                      dtype_name(p->dtype), array_shape_text(g, tg), dtype_name(g->dtype));
-    if (!dtype_is_float(p->dtype)) binding_error(L, "%s: parameter %d must be float, it is %s", name, i + 1, dtype_name(p->dtype));
+        binding_error(L, "%s: parameter %d has shape %s (%s), its gradient %s (%s)", name, i + 1,
+                      array_shape_text(p, tp), dtype_name(p->dtype), array_shape_text(g, tg),
+                      dtype_name(g->dtype));
+    if (!dtype_is_float(p->dtype))
+        binding_error(L, "%s: parameter %d must be float, it is %s", name, i + 1, dtype_name(p->dtype));
 }
 
 static struct group read_group(lua_State *L, int i, int slots)
@@ -67,14 +75,16 @@ static void check_lists(lua_State *L, const char *name, int slots)
 {
     int n = (int)lua_rawlen(L, 2), got = (int)lua_rawlen(L, 3);
     if (got != n)
-        binding_error(L, "%s: the model has %d float tensors, the gradient %d; pass what tide.grad returned for this model", name,
-                      n, got);
+        binding_error(L,
+                      "%s: the model has %d float tensors, the gradient %d; pass what tide.grad returned for "
+                      "this model",
+                      name, n, got);
     for (int s = 0; s < slots; s++)
         if ((int)lua_rawlen(L, 4 + s) != n) binding_error(L, "optimiser: state does not fit the parameter");
 }
 
-/* The parameters with their gradients and `slots` lists of state from index 4 on, checked, in a block that Lua owns (pushed on the
- * stack). Shapes come first: a wrong one is the likely mistake. */
+/* The parameters with their gradients and `slots` lists of state from index 4 on, checked, in a block that
+ * Lua owns (pushed on the stack). Shapes come first: a wrong one is the likely mistake. */
 static const struct group *groups_check(lua_State *L, int slots, int *n)
 {
     const char *name = luaL_checkstring(L, 1);
@@ -92,8 +102,8 @@ struct peaks {
     double p, g, slot[MAX_SLOTS];
 };
 
-/* The numbers of one dtype: nothing that is computed may exceed `most`. A slot is in its usual range when it does not exceed
- * `usual`, or `most` where it holds squares. */
+/* The numbers of one dtype: nothing that is computed may exceed `most`. A slot is in its usual range when it
+ * does not exceed `usual`, or `most` where it holds squares. */
 struct range {
     double most, usual;
 };
@@ -103,7 +113,8 @@ struct rule {
     int slots;
     const void *options;
     void (*update)(const struct group *u, const void *options);
-    /* Can it be told from the peaks that the update stays below `most` and leaves the slots in their usual range? */
+    /* Can it be told from the peaks that the update stays below `most` and leaves the slots in their usual
+     * range? */
     int (*is_safe)(const struct peaks *k, struct range r, const void *options);
     int is_square[MAX_SLOTS];
 };
@@ -123,7 +134,8 @@ struct fault {
 };
 
 /* The peak of one parameter's array x; the first fault is kept. */
-static double inspect(const struct group *u, int parameter, const void *x, const char *what, struct fault *fault)
+static double inspect(const struct group *u, int parameter, const void *x, const char *what,
+                      struct fault *fault)
 {
     double top = loops->peak[u->dtype](u->n, x), v = 0;
     if (isfinite(top) || fault->what) return top;
@@ -158,9 +170,10 @@ static void copy_all(const struct group *groups, int n, int slots, char *save, i
         }
 }
 
-/* An update that may overflow: tried, and taken back when it did. The copies are no memory of Lua's: its collector, which may close
- * tensors, must not run while their addresses are in use. */
-static enum status update_cautiously(const struct group *groups, int n, const struct rule *rule, struct fault *fault)
+/* An update that may overflow: tried, and taken back when it did. The copies are no memory of Lua's: its
+ * collector, which may close tensors, must not run while their addresses are in use. */
+static enum status update_cautiously(const struct group *groups, int n, const struct rule *rule,
+                                     struct fault *fault)
 {
     size_t bytes = 1;
     for (const struct group *u = groups; u < groups + n; u++)
@@ -176,18 +189,21 @@ static enum status update_cautiously(const struct group *groups, int n, const st
 }
 
 /* Slots that are known to lie in their usual range are not read. */
-static struct peaks measure(const struct group *u, int parameter, const struct rule *rule, int known, struct fault *fault)
+static struct peaks measure(const struct group *u, int parameter, const struct rule *rule, int known,
+                            struct fault *fault)
 {
-    struct peaks k = {.g = inspect(u, parameter, u->g, "gradient", fault), .p = inspect(u, parameter, u->p, "parameter", fault)};
+    struct peaks k = {.g = inspect(u, parameter, u->g, "gradient", fault),
+                      .p = inspect(u, parameter, u->p, "parameter", fault)};
     for (int s = 0; s < rule->slots; s++) {
         struct range r = ranges[u->dtype];
-        k.slot[s] = known ? rule->is_square[s] ? r.most : r.usual : inspect(u, parameter, u->slot[s], "state", fault);
+        k.slot[s] =
+            known ? rule->is_square[s] ? r.most : r.usual : inspect(u, parameter, u->slot[s], "state", fault);
     }
     return k;
 }
 
-/* The optimisers' step, with the tables of arguments at 2, 3, 4 ...; returns true when the slots now lie in their usual range,
- * false when that is not known, or a fault. */
+/* The optimisers' step, with the tables of arguments at 2, 3, 4 ...; returns true when the slots now lie in
+ * their usual range, false when that is not known, or a fault. */
 static int step(lua_State *L, int known, const struct rule *rule)
 {
     int n, safe = 1;
@@ -229,9 +245,11 @@ static int is_small_ratio(double lr, double m, double eps, double most)
 static int adam_is_safe(const struct peaks *k, struct range r, const void *options)
 {
     const struct adam_step *o = options;
-    double g = k->g + o->weight_decay * k->p, m = fmax(g, k->slot[0]), keep = fabs(1 - o->lr * o->decoupled_decay);
-    return o->weight_decay <= r.most && m <= r.usual && g * g <= r.most && k->slot[1] <= r.most && keep <= r.most &&
-           keep * k->p <= r.most && is_small_ratio(o->lr / o->correction1, m, o->eps, r.most);
+    double g = k->g + o->weight_decay * k->p, m = fmax(g, k->slot[0]),
+           keep = fabs(1 - o->lr * o->decoupled_decay);
+    return o->weight_decay <= r.most && m <= r.usual && g * g <= r.most && k->slot[1] <= r.most &&
+           keep <= r.most && keep * k->p <= r.most &&
+           is_small_ratio(o->lr / o->correction1, m, o->eps, r.most);
 }
 
 /* adam(name, {p}, {g}, {m}, {v}, known, step, lr, beta1, beta2, eps, weight_decay, decoupled_decay) */
@@ -261,7 +279,8 @@ static void sgd_update(const struct group *u, const void *options)
     void *p = u->p, *buffer = u->slot[0];
     const void *k[3] = {u->g, p, buffer};
     if (buffer) {
-        loops->combine[u->dtype](u->n, NULL, o->first ? 2 : 3, (double[]){1, o->decay, o->momentum}, k, buffer);
+        loops->combine[u->dtype](u->n, NULL, o->first ? 2 : 3, (double[]){1, o->decay, o->momentum}, k,
+                                 buffer);
         loops->combine[u->dtype](u->n, p, 1, (double[]){-o->lr}, (const void *[]){buffer}, p);
     } else {
         loops->combine[u->dtype](u->n, p, 2, (double[]){-o->lr, -o->lr * o->decay}, k, p);
@@ -272,16 +291,19 @@ static int sgd_is_safe(const struct peaks *k, struct range r, const void *option
 {
     const struct sgd_step *o = options;
     double g = k->g + o->decay * k->p, buffer = g + o->momentum * k->slot[0];
-    if (o->momentum > 0 && o->momentum < 1 && k->slot[0] <= r.usual && g <= (1 - o->momentum) * r.usual) buffer = r.usual;
-    return o->lr <= r.most && o->decay <= r.most && o->lr * o->decay <= r.most && o->momentum <= r.most && buffer <= r.usual &&
-           k->p + o->lr * buffer <= r.most;
+    if (o->momentum > 0 && o->momentum < 1 && k->slot[0] <= r.usual && g <= (1 - o->momentum) * r.usual)
+        buffer = r.usual;
+    return o->lr <= r.most && o->decay <= r.most && o->lr * o->decay <= r.most && o->momentum <= r.most &&
+           buffer <= r.usual && k->p + o->lr * buffer <= r.most;
 }
 
 /* sgd(name, {p}, {g}, {buffer} or nil, known, first, lr, momentum, weight_decay) */
 static int sgd(lua_State *L)
 {
-    struct sgd_step s = {lua_toboolean(L, 6), luaL_checknumber(L, 7), luaL_checknumber(L, 8), luaL_checknumber(L, 9)};
-    return step(L, lua_toboolean(L, 5), &(struct rule){!lua_isnoneornil(L, 4), &s, sgd_update, sgd_is_safe, {0}});
+    struct sgd_step s = {lua_toboolean(L, 6), luaL_checknumber(L, 7), luaL_checknumber(L, 8),
+                         luaL_checknumber(L, 9)};
+    return step(L, lua_toboolean(L, 5),
+                &(struct rule){!lua_isnoneornil(L, 4), &s, sgd_update, sgd_is_safe, {0}});
 }
 
 struct rmsprop_step {
@@ -316,7 +338,8 @@ static int rmsprop_is_safe(const struct peaks *k, struct range r, const void *op
 /* rmsprop(name, {p}, {g}, {square}, known, lr, alpha, eps, weight_decay) */
 static int rmsprop(lua_State *L)
 {
-    struct rmsprop_step s = {luaL_checknumber(L, 6), luaL_checknumber(L, 7), luaL_checknumber(L, 8), luaL_checknumber(L, 9)};
+    struct rmsprop_step s = {luaL_checknumber(L, 6), luaL_checknumber(L, 7), luaL_checknumber(L, 8),
+                             luaL_checknumber(L, 9)};
     return step(L, lua_toboolean(L, 5), &(struct rule){1, &s, rmsprop_update, rmsprop_is_safe, {1}});
 }
 

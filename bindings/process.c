@@ -1,4 +1,5 @@
-/* process.c -- other programs, started by their list of arguments. No shell takes part, so nothing in an argument can be a command. */
+/* process.c -- other programs, started by their list of arguments. No shell takes part, so nothing in an
+ * argument can be a command. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
@@ -31,7 +32,8 @@ static void process_close(struct process *p)
     p->output = -1;
     if (p->pid <= 0) return;
     kill(p->pid, SIGTERM);
-    while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR) {}
+    while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
     p->pid = 0;
 }
 
@@ -63,7 +65,8 @@ static int process_read(lua_State *L)
     return 1;
 }
 
-/* process:wait() -> "exit" | "signal", status. Read to the end first: a child that fills the pipe waits too. */
+/* process:wait() -> "exit" | "signal", status. Read to the end first: a child that fills the pipe waits
+ * too. */
 static int process_wait(lua_State *L)
 {
     struct process *p = (struct process *)luaL_checkudata(L, 1, PROCESS_TYPE);
@@ -79,7 +82,8 @@ static int process_wait(lua_State *L)
     return 2;
 }
 
-/* The field `name` of the options at `index`, a string without NUL; NULL where there is none. Leaves it on the stack. */
+/* The field `name` of the options at `index`, a string without NUL; NULL where there is none. Leaves it on
+ * the stack. */
 static const char *option(lua_State *L, int index, const char *name)
 {
     if (lua_getfield(L, index, name) == LUA_TNIL) return NULL;
@@ -89,7 +93,8 @@ static const char *option(lua_State *L, int index, const char *name)
     return text;
 }
 
-/* The list of strings at `index` as argv, in a userdata that is pushed; `extra` more places stay free in front of the NULL. */
+/* The list of strings at `index` as argv, in a userdata that is pushed; `extra` more places stay free in
+ * front of the NULL. */
 static char **string_list(lua_State *L, int index, size_t extra)
 {
     size_t n = lua_rawlen(L, index);
@@ -98,7 +103,8 @@ static char **string_list(lua_State *L, int index, size_t extra)
         size_t size;
         lua_rawgeti(L, index, (lua_Integer)i + 1);
         const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
-        if (!text || strlen(text) != size) binding_error(L, "spawn: argument %d must be a string without NUL bytes", (int)i + 1);
+        if (!text || strlen(text) != size)
+            binding_error(L, "spawn: argument %d must be a string without NUL bytes", (int)i + 1);
         list[i] = (char *)text; /* the table keeps it alive */
         lua_pop(L, 1);
     }
@@ -106,7 +112,8 @@ static char **string_list(lua_State *L, int index, size_t extra)
     return list;
 }
 
-/* Our environment with the settings NAME=value of the list at the top of the stack in front of it (getenv finds the first), pushed. */
+/* Our environment with the settings NAME=value of the list at the top of the stack in front of it (getenv
+ * finds the first), pushed. */
 static char **environment(lua_State *L)
 {
     size_t n = 0, given = lua_rawlen(L, -1), kept = given;
@@ -128,7 +135,8 @@ struct start {
 };
 
 /* The child's three streams, its folder and its signals: an error number, or 0. */
-static int prepare(struct start *s, const int pipe_ends[2], const char *input, const char *output, const char *folder, int show_errors)
+static int prepare(struct start *s, const int pipe_ends[2], const char *input, const char *output,
+                   const char *folder, int show_errors)
 {
     sigset_t none, usual;
     sigemptyset(&none);
@@ -138,20 +146,25 @@ static int prepare(struct start *s, const int pipe_ends[2], const char *input, c
     int error = posix_spawnattr_setflags(&s->attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     if (!error) error = posix_spawnattr_setsigdefault(&s->attributes, &usual);
     if (!error) error = posix_spawnattr_setsigmask(&s->attributes, &none);
-    if (!error) error = posix_spawn_file_actions_addopen(&s->actions, STDIN_FILENO, input ? input : "/dev/null", O_RDONLY, 0);
+    if (!error)
+        error = posix_spawn_file_actions_addopen(&s->actions, STDIN_FILENO, input ? input : "/dev/null",
+                                                 O_RDONLY, 0);
     if (!error && output)
-        error = posix_spawn_file_actions_addopen(&s->actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+        error = posix_spawn_file_actions_addopen(&s->actions, STDOUT_FILENO, output,
+                                                 O_WRONLY | O_CREAT | O_TRUNC, 0666);
     else if (!error)
         error = posix_spawn_file_actions_adddup2(&s->actions, pipe_ends[1], STDOUT_FILENO);
     if (!error && !show_errors)
-        error = posix_spawn_file_actions_adddup2(&s->actions, output ? STDOUT_FILENO : pipe_ends[1], STDERR_FILENO);
+        error = posix_spawn_file_actions_adddup2(&s->actions, output ? STDOUT_FILENO : pipe_ends[1],
+                                                 STDERR_FILENO);
     if (!error && folder) error = posix_spawn_file_actions_addchdir_np(&s->actions, folder);
     return error;
 }
 
-/* spawn({program, argument, ...}, {folder =, input =, output =, environment = {"NAME=value"}, show_errors =}) -> process, or nil and a
- * message. The program is looked up in PATH. Standard input is the file `input` (default: nothing). What it prints goes to process:read,
- * or to the file `output`; its errors go the same way, or to our own standard error with show_errors. */
+/* spawn({program, argument, ...}, {folder =, input =, output =, environment = {"NAME=value"}, show_errors =})
+ * -> process, or nil and a message. The program is looked up in PATH. Standard input is the file `input`
+ * (default: nothing). What it prints goes to process:read, or to the file `output`; its errors go the same
+ * way, or to our own standard error with show_errors. */
 static int sys_spawn(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -163,7 +176,8 @@ static int sys_spawn(lua_State *L)
     luaL_checktype(L, 2, LUA_TTABLE);
     if (lua_rawlen(L, 1) == 0) return binding_error(L, "spawn: the list names no program");
     char **argv = string_list(L, 1, 0);
-    const char *folder = option(L, 2, "folder"), *input = option(L, 2, "input"), *output = option(L, 2, "output");
+    const char *folder = option(L, 2, "folder"), *input = option(L, 2, "input"),
+               *output = option(L, 2, "output");
     char **variables = lua_getfield(L, 2, "environment") == LUA_TTABLE ? environment(L) : environ;
     lua_getfield(L, 2, "show_errors");
     int show_errors = lua_toboolean(L, -1);
@@ -179,7 +193,8 @@ static int sys_spawn(lua_State *L)
         error = posix_spawnattr_init(&start.attributes);
         if (!error) {
             error = prepare(&start, pipe_ends, input, output, folder, show_errors);
-            if (!error) error = posix_spawnp(&p->pid, argv[0], &start.actions, &start.attributes, argv, variables);
+            if (!error)
+                error = posix_spawnp(&p->pid, argv[0], &start.actions, &start.attributes, argv, variables);
             if (error) p->pid = 0;
             posix_spawnattr_destroy(&start.attributes);
         }
@@ -198,7 +213,8 @@ static int sys_spawn(lua_State *L)
 void open_process(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"read", process_read}, {"wait", process_wait}, {"__gc", process_gc}, {"__close", process_gc}, {NULL, NULL},
+        {"read", process_read},  {"wait", process_wait}, {"__gc", process_gc},
+        {"__close", process_gc}, {NULL, NULL},
     };
     if (luaL_newmetatable(L, PROCESS_TYPE)) {
         luaL_setfuncs(L, methods, 0);

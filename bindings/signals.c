@@ -1,18 +1,19 @@
 /* signals.c -- Ctrl-C.
  *
- * The handler sets the flag of base/interrupt.h, which the engine's loops poll, and a debug hook on the Lua state that runs,
- * which stops loops in Lua; whoever comes first takes the flag and raises "interrupted", the other finds it taken and does nothing.
- * A debug hook acts on one lua_State only, and nothing in Lua's API says which coroutine is running. A count hook that polls the
- * flag would be inherited by every coroutine but makes all Lua code about twice as slow. So coroutine.resume and coroutine.wrap are
- * replaced, while the handler is installed, by the same functions that also remember the running state (`running`).
+ * The handler sets the flag of base/interrupt.h, which the engine's loops poll, and a debug hook on the Lua
+ * state that runs, which stops loops in Lua; whoever comes first takes the flag and raises "interrupted", the
+ * other finds it taken and does nothing. A debug hook acts on one lua_State only, and nothing in Lua's API
+ * says which coroutine is running. A count hook that polls the flag would be inherited by every coroutine but
+ * makes all Lua code about twice as slow. So coroutine.resume and coroutine.wrap are replaced, while the
+ * handler is installed, by the same functions that also remember the running state (`running`).
  *
- * Code that catches errors may go on after the first Ctrl-C. A second one within a second ends a script at once; at a prompt it
- * stops the line (`insisted`): the hook stays and raises again in every caller that is the user's, until the prompt holds
- * interrupts.
+ * Code that catches errors may go on after the first Ctrl-C. A second one within a second ends a script at
+ * once; at a prompt it stops the line (`insisted`): the hook stays and raises again in every caller that is
+ * the user's, until the prompt holds interrupts.
  *
- * Under stock lua5.4 nothing is installed unless a script calls on_interrupt(true): stock Lua's own handler then stops Lua code
- * only, and loops inside the engine run to their end. (Stock lua installs its handler anew for each -e and for the script: ask
- * inside it.) */
+ * Under stock lua5.4 nothing is installed unless a script calls on_interrupt(true): stock Lua's own handler
+ * then stops Lua code only, and loops inside the engine run to their end. (Stock lua installs its handler
+ * anew for each -e and for the script: ask inside it.) */
 #include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
@@ -49,13 +50,17 @@ static void stop_hook(lua_State *L, lua_Debug *where)
     lua_error(L);
 }
 
-static void set_stop_hook(lua_State *L) { lua_sethook(L, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1); }
+static void set_stop_hook(lua_State *L)
+{
+    lua_sethook(L, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
 
 /* Only calls what POSIX or (for lua_sethook) the Lua manual allows in a handler. */
 static void handle_sigint(int signal_number)
 {
     int errno_before = errno;
-    if (!pthread_equal(pthread_self(), owner)) { /* a worker got it: the Lua state may be touched by its own thread only */
+    if (!pthread_equal(pthread_self(),
+                       owner)) { /* a worker got it: the Lua state may be touched by its own thread only */
         pthread_kill(owner, signal_number);
         errno = errno_before;
         return;
@@ -74,14 +79,16 @@ static void handle_sigint(int signal_number)
     errno = errno_before;
 }
 
-/* The order matters: once `running` is set the handler hooks L; a signal that came just before is seen by the test. */
+/* The order matters: once `running` is set the handler hooks L; a signal that came just before is seen by the
+ * test. */
 static void set_running(lua_State *L)
 {
     running = L;
     if (interrupt_pending() || insisted) set_stop_hook(L);
 }
 
-/* lcorolib.c's auxresume, with the running state kept: results or an error message are left on L; -1 for an error. */
+/* lcorolib.c's auxresume, with the running state kept: results or an error message are left on L; -1 for an
+ * error. */
 static int resume(lua_State *L, lua_State *co, int count)
 {
     if (!lua_checkstack(co, count)) {
@@ -122,7 +129,8 @@ static int wrapped_call(lua_State *L)
     int results = resume(L, co, lua_gettop(L));
     if (results >= 0) return results;
     int code = lua_status(co);
-    if (code != LUA_OK && code != LUA_YIELD) { /* it failed inside: close its variables; the error may change */
+    if (code != LUA_OK &&
+        code != LUA_YIELD) { /* it failed inside: close its variables; the error may change */
         code = lua_resetthread(co);
         lua_pop(L, 1);
         lua_xmove(co, L, 1);
@@ -178,12 +186,14 @@ static int on_interrupt(lua_State *L)
     int wanted = lua_toboolean(L, 1);
     int before = running != NULL;
     if (wanted && !before) {
-        if (!lua_pushthread(L)) return luaL_error(L, "on_interrupt: call it from the main program, not from a coroutine");
+        if (!lua_pushthread(L))
+            return luaL_error(L, "on_interrupt: call it from the main program, not from a coroutine");
         interrupt_clear();
         last = -1.0;
         owner = pthread_self();
         main_state = running = L;
-        struct sigaction action = {.sa_handler = handle_sigint}; /* no SA_RESTART: reads at the prompt must return */
+        struct sigaction action = {.sa_handler =
+                                       handle_sigint}; /* no SA_RESTART: reads at the prompt must return */
         sigemptyset(&action.sa_mask);
         sigaction(SIGINT, &action, &action_before);
         swap_coroutine_functions(L);
@@ -195,7 +205,8 @@ static int on_interrupt(lua_State *L)
     return 1;
 }
 
-/* hold_interrupts(true | false): a prompt holds them while its own code runs, so that only the user's code is interrupted. */
+/* hold_interrupts(true | false): a prompt holds them while its own code runs, so that only the user's code is
+ * interrupted. */
 static int hold_interrupts(lua_State *L)
 {
     held = lua_toboolean(L, 1);

@@ -46,8 +46,10 @@ static int sys_terminal_width(lua_State *L)
 static int sys_terminal_height(lua_State *L)
 {
     struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0) lua_pushinteger(L, size.ws_row);
-    else lua_pushnil(L);
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
+        lua_pushinteger(L, size.ws_row);
+    else
+        lua_pushnil(L);
     return 1;
 }
 
@@ -151,7 +153,8 @@ static int close_directory(lua_State *L)
 static int sys_listdir(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    DIR **dir = (DIR **)lua_newuserdatauv(L, sizeof *dir, 0); /* closed by the collector when lua_pushstring runs out of memory */
+    DIR **dir = (DIR **)lua_newuserdatauv(
+        L, sizeof *dir, 0); /* closed by the collector when lua_pushstring runs out of memory */
     *dir = NULL;
     if (luaL_newmetatable(L, "tide.Directory")) {
         lua_pushcfunction(L, close_directory);
@@ -184,7 +187,8 @@ static int sys_tempname(lua_State *L)
     if (dir) { /* meant to be renamed into place beside its neighbours: give it their usual permissions */
         mode_t mask = umask(0);
         umask(mask);
-        if (fchmod(fd, 0666 & ~mask) != 0) { /* some file systems have no permissions; the file is good all the same */
+        if (fchmod(fd, 0666 & ~mask) !=
+            0) { /* some file systems have no permissions; the file is good all the same */
         }
     }
     close(fd);
@@ -203,8 +207,8 @@ static int sys_mkdtemp(lua_State *L)
     return 1;
 }
 
-/* Append all of the text, or nothing: 0, or an errno. Where the disk is full after a part of it, that part is taken back, so that the
- * next line does not go on behind half of this one. */
+/* Append all of the text, or nothing: 0, or an errno. Where the disk is full after a part of it, that part is
+ * taken back, so that the next line does not go on behind half of this one. */
 static int append_whole(int fd, const char *text, size_t size)
 {
     off_t done = 0;
@@ -214,7 +218,9 @@ static int append_whole(int fd, const char *text, size_t size)
         if (n <= 0) {
             int code = n < 0 ? errno : ENOSPC;
             struct stat now;
-            if (done > 0 && fstat(fd, &now) == 0 && now.st_size >= done && ftruncate(fd, now.st_size - done) != 0) return errno;
+            if (done > 0 && fstat(fd, &now) == 0 && now.st_size >= done &&
+                ftruncate(fd, now.st_size - done) != 0)
+                return errno;
             return code;
         }
         text += n, size -= (size_t)n, done += n;

@@ -1,4 +1,5 @@
-/* The userdata "tide.Tensor": life and access. Creation is in creation.c, the ops are in ops.c, composites in scripts/tide/tensor.lua. */
+/* The userdata "tide.Tensor": life and access. Creation is in creation.c, the ops are in ops.c, composites in
+ * scripts/tide/tensor.lua. */
 #include <string.h>
 
 #include "base/interrupt.h"
@@ -25,7 +26,8 @@ static void collect(lua_State *L, struct session *s)
     s->live = (size_t)memory_get_stats().live_bytes;
 }
 
-/* Tensor memory is invisible to Lua's collector, which would let garbage pile up; so its debt is kept here. */
+/* Tensor memory is invisible to Lua's collector, which would let garbage pile up; so its debt is kept
+ * here. */
 void value_account(lua_State *L, const struct value *v)
 {
     if (!v->tensor || !tensor_is_sole_owner(v->tensor)) return;
@@ -60,23 +62,31 @@ struct value *value_test(lua_State *L, int arg) { return luaL_testudata(L, arg, 
 struct value *value_check(lua_State *L, int arg)
 {
     struct value *v = value_test(L, arg);
-    if (!v) binding_error(L, "expected a tensor as argument #%d, got %s; make one with tide.tensor(...)", arg, luaL_typename(L, arg));
+    if (!v)
+        binding_error(L, "expected a tensor as argument #%d, got %s; make one with tide.tensor(...)", arg,
+                      luaL_typename(L, arg));
     if (!v->tensor && !v->tape) binding_error(L, "tensor is closed");
     return v;
 }
 
-const struct array *value_spec(const struct value *v) { return v->tensor ? &v->tensor->array : tape_spec(v->tape, v->node); }
+const struct array *value_spec(const struct value *v)
+{
+    return v->tensor ? &v->tensor->array : tape_spec(v->tape, v->node);
+}
 
-const char recording_ended[] = "this symbolic tensor belongs to a recording that has ended; return values from the recorded function "
-                               "instead of storing them outside";
+const char recording_ended[] =
+    "this symbolic tensor belongs to a recording that has ended; return values from the recorded function "
+    "instead of storing them outside";
 
 struct tensor *tensor_check(lua_State *L, int arg)
 {
     struct value *v = value_check(L, arg);
     if (!v->tensor && !recording_get(L)) binding_error(L, "%s", recording_ended);
     if (!v->tensor)
-        binding_error(L, "a symbolic tensor has no value while it is being recorded (inside tide.grad, tide.compile, tide.odeint, ...); "
-                         "compute with the tensor itself in place of its numbers, choose with tide.where in place of if, or, in a field, "
+        binding_error(L, "a symbolic tensor has no value while it is being recorded (inside tide.grad, "
+                         "tide.compile, tide.odeint, ...); "
+                         "compute with the tensor itself in place of its numbers, choose with tide.where in "
+                         "place of if, or, in a field, "
                          "solve with eager = true");
     return v->tensor;
 }
@@ -154,9 +164,12 @@ static int tensor_is_symbolic(lua_State *L)
 
 static void push_element(lua_State *L, const struct array *a, int64_t i)
 {
-    if (a->dtype == INT64) lua_pushinteger(L, *(const int64_t *)array_at(a, i));
-    else if (a->dtype == UINT8) lua_pushinteger(L, *(const uint8_t *)array_at(a, i));
-    else lua_pushnumber(L, array_get(a, i));
+    if (a->dtype == INT64)
+        lua_pushinteger(L, *(const int64_t *)array_at(a, i));
+    else if (a->dtype == UINT8)
+        lua_pushinteger(L, *(const uint8_t *)array_at(a, i));
+    else
+        lua_pushnumber(L, array_get(a, i));
 }
 
 static int tensor_item(lua_State *L)
@@ -164,12 +177,14 @@ static int tensor_item(lua_State *L)
     const struct tensor *t = tensor_check(L, 1);
     char text[SHAPE_TEXT];
     if (array_numel(&t->array) != 1)
-        return binding_error(L, "item: the tensor must have exactly one element, it has shape %s", array_shape_text(&t->array, text));
+        return binding_error(L, "item: the tensor must have exactly one element, it has shape %s",
+                             array_shape_text(&t->array, text));
     push_element(L, &t->array, 0);
     return 1;
 }
 
-/* Nested tables of the elements; of an axis longer than 2 edge only the first and last `edge` entries (0: all). */
+/* Nested tables of the elements; of an axis longer than 2 edge only the first and last `edge` entries (0:
+ * all). */
 static void push_nested(lua_State *L, const struct array *a, int axis, int64_t first, int64_t edge)
 {
     if (axis == a->rank) {
@@ -211,7 +226,10 @@ static int64_t element_index(lua_State *L, const struct array *a)
     char text[SHAPE_TEXT];
     if (a->rank == 0) binding_error(L, "a scalar tensor (shape {}) cannot be indexed; use x:item()");
     if (i < -n || i > n || i == 0)
-        binding_error(L, "index %d out of range [1, %d] for a tensor of shape %s", (int)(i > 2147483647 ? 2147483647 : i < -2147483647 ? -2147483647 : i),
+        binding_error(L, "index %d out of range [1, %d] for a tensor of shape %s",
+                      (int)(i > 2147483647    ? 2147483647
+                            : i < -2147483647 ? -2147483647
+                                              : i),
                       (int)n, array_shape_text(a, text));
     return i < 0 ? n + i : i - 1;
 }
@@ -234,11 +252,13 @@ static int tensor_index(lua_State *L)
     if (lua_type(L, 2) != LUA_TNUMBER) {
         lua_pushvalue(L, 2);
         if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL && lua_type(L, 2) != LUA_TSTRING)
-            return binding_error(L, "a tensor is indexed by integers, got a %s; see x:slice and tide.take", luaL_typename(L, 2));
+            return binding_error(L, "a tensor is indexed by integers, got a %s; see x:slice and tide.take",
+                                 luaL_typename(L, 2));
         return 1;
     }
     lua_tointegerx(L, 2, &whole);
-    if (!whole) return binding_error(L, "a tensor is indexed by integers, got %f", unsigned_nan(lua_tonumber(L, 2)));
+    if (!whole)
+        return binding_error(L, "a tensor is indexed by integers, got %f", unsigned_nan(lua_tonumber(L, 2)));
     struct value *v = value_check(L, 1);
     struct array a = *value_spec(v);
     int64_t i = element_index(L, &a);
@@ -249,7 +269,8 @@ static int tensor_index(lua_State *L)
     struct attrs slice, shape;
     select_attrs(&a, i, &slice, &shape);
     lua_settop(L, 1);
-    void (*run)(lua_State *, enum op_id, const struct attrs *, int, int) = v->tensor ? value_apply_now : value_apply; /* reading is no op */
+    void (*run)(lua_State *, enum op_id, const struct attrs *, int, int) =
+        v->tensor ? value_apply_now : value_apply; /* reading is no op */
     run(L, OP_SLICE, &slice, 1, 1);
     run(L, OP_RESHAPE, &shape, 2, 1);
     return 1;
@@ -266,7 +287,8 @@ static void assign_number(lua_State *L, const struct array *part, int64_t n)
     for (int64_t j = 0; j < n; j++) array_set(part, j, value);
 }
 
-/* The elements of `view`, which has part's shape, converted to part's dtype, by way of a copy: both may lie in one storage. */
+/* The elements of `view`, which has part's shape, converted to part's dtype, by way of a copy: both may lie
+ * in one storage. */
 static void assign_tensor(lua_State *L, const struct array *part, const struct array *view, int64_t n)
 {
     int64_t one[2] = {1, n}, unit[2] = {0, 1};
@@ -287,10 +309,15 @@ static int tensor_newindex(lua_State *L)
 {
     int whole = 0;
     if (lua_type(L, 2) == LUA_TNUMBER) lua_tointegerx(L, 2, &whole);
-    if (!whole) return binding_error(L, "only elements x[i] of a tensor can be assigned; the key was a %s", luaL_typename(L, 2));
+    if (!whole)
+        return binding_error(L, "only elements x[i] of a tensor can be assigned; the key was a %s",
+                             luaL_typename(L, 2));
     if (recording_get(L))
-        return binding_error(L, "x[i] = v: a tensor cannot be changed while a function is being recorded (inside tide.grad, tide.compile, tide.odeint, ...); "
-                                "build the result from its parts with tide.stack, tide.cat or tide.where, or fill the tensor outside");
+        return binding_error(
+            L, "x[i] = v: a tensor cannot be changed while a function is being recorded (inside tide.grad, "
+               "tide.compile, tide.odeint, ...); "
+               "build the result from its parts with tide.stack, tide.cat or tide.where, or fill the tensor "
+               "outside");
     struct array a = tensor_check(L, 1)->array, part = a;
     int64_t i = element_index(L, &a);
     part.rank--;
@@ -302,33 +329,39 @@ static int tensor_newindex(lua_State *L)
         assign_number(L, &part, n);
         return 0;
     }
-    if (!value_test(L, 3)) return binding_error(L, "an element of a tensor is set to a number or a tensor, got %s", luaL_typename(L, 3));
+    if (!value_test(L, 3))
+        return binding_error(L, "an element of a tensor is set to a number or a tensor, got %s",
+                             luaL_typename(L, 3));
     struct array source = tensor_check(L, 3)->array, view;
     char to[SHAPE_TEXT], from[SHAPE_TEXT];
     int rank;
     int64_t shape[MAX_RANK];
     if (broadcast_shapes(&source, &part, &rank, shape) != STATUS_OK || rank != part.rank ||
         memcmp(shape, part.shape, (size_t)rank * sizeof *shape) != 0)
-        return binding_error(L, "cannot assign a tensor of shape %s to an element of shape %s", array_shape_text(&source, from),
-                             array_shape_text(&part, to));
+        return binding_error(L, "cannot assign a tensor of shape %s to an element of shape %s",
+                             array_shape_text(&source, from), array_shape_text(&part, to));
     broadcast_view(&source, rank, shape, &view);
     assign_tensor(L, &part, &view, n);
     return 0;
 }
 
-/* copy_(x, y): the numbers of y into x's memory, shapes and dtypes equal. Used by optimisers' load_state and by readers. */
+/* copy_(x, y): the numbers of y into x's memory, shapes and dtypes equal. Used by optimisers' load_state and
+ * by readers. */
 static int tensor_copy_into(lua_State *L)
 {
     if (recording_get(L))
-        return binding_error(L, "copy_: a tensor cannot be changed while a function is being recorded (inside tide.grad, tide.compile, tide.odeint, "
+        return binding_error(L, "copy_: a tensor cannot be changed while a function is being recorded "
+                                "(inside tide.grad, tide.compile, tide.odeint, "
                                 "...); return the new values and copy them outside");
     struct array x = tensor_check(L, 1)->array, y = tensor_check(L, 2)->array;
     char to[SHAPE_TEXT], from[SHAPE_TEXT];
     if (!array_same_shape(&x, &y) || x.dtype != y.dtype)
-        return binding_error(L, "copy_: the tensor has shape %s (%s), the source %s (%s)", array_shape_text(&x, to), dtype_name(x.dtype),
-                             array_shape_text(&y, from), dtype_name(y.dtype));
+        return binding_error(L, "copy_: the tensor has shape %s (%s), the source %s (%s)",
+                             array_shape_text(&x, to), dtype_name(x.dtype), array_shape_text(&y, from),
+                             dtype_name(y.dtype));
     int64_t n = array_numel(&x);
-    if (array_is_contiguous(&x)) array_copy_dense(&y, x.data);
+    if (array_is_contiguous(&x))
+        array_copy_dense(&y, x.data);
     else
         for (int64_t i = 0; i < n; i++) memcpy(array_at(&x, i), array_at(&y, i), dtype_size(x.dtype));
     lua_settop(L, 1);
@@ -363,18 +396,25 @@ static int memory_inject_failure(lua_State *L) /* after, sticky; for tests */
 }
 
 static const luaL_Reg methods[] = {
-    {"shape", tensor_shape}, {"dtype", tensor_dtype}, {"_spec", tensor_spec},     {"numel", tensor_numel}, {"rank", tensor_rank}, {"item", tensor_item},
-    {"totable", tensor_totable}, {"copy_", tensor_copy_into}, {"close", value_close},  {NULL, NULL},
+    {"shape", tensor_shape},     {"dtype", tensor_dtype},
+    {"_spec", tensor_spec},      {"numel", tensor_numel},
+    {"rank", tensor_rank},       {"item", tensor_item},
+    {"totable", tensor_totable}, {"copy_", tensor_copy_into},
+    {"close", value_close},      {NULL, NULL},
 };
 
 static const luaL_Reg metamethods[] = {
-    {"__gc", value_close},     {"__close", value_close},  {"__len", tensor_len}, {"__newindex", tensor_newindex},
+    {"__gc", value_close}, {"__close", value_close}, {"__len", tensor_len}, {"__newindex", tensor_newindex},
     {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {
-    {"memory", memory_report}, {"memory_fail_after", memory_inject_failure}, {"is_symbolic", tensor_is_symbolic},
-    {"is_weak", tensor_is_weak}, {"edges", tensor_edges}, {NULL, NULL},
+    {"memory", memory_report},
+    {"memory_fail_after", memory_inject_failure},
+    {"is_symbolic", tensor_is_symbolic},
+    {"is_weak", tensor_is_weak},
+    {"edges", tensor_edges},
+    {NULL, NULL},
 };
 
 void open_tensor(lua_State *L)

@@ -34,8 +34,8 @@ static size_t read_answer(int fd, char *answer, size_t room, const char *ends, d
     return n;
 }
 
-/* ask_terminal(question, last, seconds) -> what the terminal answers up to the byte `last`, or nil: when there is none, when it is silent, or
- * when keys have been pressed already, which would be lost. */
+/* ask_terminal(question, last, seconds) -> what the terminal answers up to the byte `last`, or nil: when
+ * there is none, when it is silent, or when keys have been pressed already, which would be lost. */
 static int sys_ask_terminal(lua_State *L)
 {
     size_t size;
@@ -53,7 +53,8 @@ static int sys_ask_terminal(lua_State *L)
         raw.c_cc[VTIME] = 0;
         struct pollfd typed = {.fd = fd, .events = POLLIN};
         if (tcsetattr(fd, TCSANOW, &raw) == 0) {
-            if (poll(&typed, 1, 0) == 0 && write(fd, question, size) == (ssize_t)size) n = read_answer(fd, answer, sizeof answer, ends, seconds);
+            if (poll(&typed, 1, 0) == 0 && write(fd, question, size) == (ssize_t)size)
+                n = read_answer(fd, answer, sizeof answer, ends, seconds);
             tcsetattr(fd, TCSANOW, &before);
         }
     }
@@ -68,7 +69,9 @@ static int sys_ask_terminal(lua_State *L)
 void open_terminal(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"terminal_pixels", sys_terminal_pixels}, {"ask_terminal", sys_ask_terminal}, {NULL, NULL},
+        {"terminal_pixels", sys_terminal_pixels},
+        {"ask_terminal", sys_ask_terminal},
+        {NULL, NULL},
     };
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,8 +1,9 @@
-/* Walks over nested tables of tensors (models, states, arguments), for scripts/tide/tree.lua: a compiled function makes three of them at
- * each call.
+/* Walks over nested tables of tensors (models, states, arguments), for scripts/tide/tree.lua: a compiled
+ * function makes three of them at each call.
  *
- * Every walk goes through a table's keys in one order: the array part first, then the other keys by type and name. Tables are read as
- * they are stored, whatever their metatables pretend. A walk holds the value it is at on top of the Lua stack. */
+ * Every walk goes through a table's keys in one order: the array part first, then the other keys by type and
+ * name. Tables are read as they are stored, whatever their metatables pretend. A walk holds the value it is
+ * at on top of the Lua stack. */
 #include <math.h>
 #include <string.h>
 
@@ -18,8 +19,8 @@ struct walk {
     lua_Integer n;    /* tensors met so far */
     int float_only;
     uint64_t structure; /* tells the places of the tensors apart */
-    int symbolic;      /* has a symbolic tensor been met? */
-    struct text *text; /* signature only */
+    int symbolic;       /* has a symbolic tensor been met? */
+    struct text *text;  /* signature only */
 };
 
 static struct walk walk_start(lua_State *L, int list)
@@ -47,7 +48,8 @@ static const struct array *open_spec(const struct walk *w, const struct value *v
 
 static void check_depth(lua_State *L, int depth)
 {
-    if (depth > MAX_DEPTH) binding_error(L, "a table is nested more than %d deep (or contains itself)", MAX_DEPTH);
+    if (depth > MAX_DEPTH)
+        binding_error(L, "a table is nested more than %d deep (or contains itself)", MAX_DEPTH);
     luaL_checkstack(L, KEYS_SLOTS, "nested tables");
 }
 
@@ -79,7 +81,8 @@ static uint64_t mixed(uint64_t place, const void *bytes, size_t n) /* FNV-1a */
     return place ^ place >> 29;
 }
 
-/* The place of what key i of a table leads to; of keys that are no text and no integer only that there is one. */
+/* The place of what key i of a table leads to; of keys that are no text and no integer only that there is
+ * one. */
 static uint64_t below(uint64_t place, const struct keys *k, lua_Integer i)
 {
     const struct key *key = i < k->array ? NULL : &k->order[i - k->array];
@@ -124,7 +127,8 @@ static int tree_tensors(lua_State *L)
     return 1;
 }
 
-/* tree_structure(t) -> list of its float tensors, an integer that tells the places of theirs apart from those of another tree */
+/* tree_structure(t) -> list of its float tensors, an integer that tells the places of theirs apart from those
+ * of another tree */
 static int tree_structure(lua_State *L)
 {
     lua_settop(L, 1);
@@ -140,8 +144,8 @@ static int tree_structure(lua_State *L)
 
 /* ---- replace ---- */
 
-/* The table at index t, which is on top, becomes what its metatable's __snapshot makes of it, if there is one: what changes with each run
- * is read now. Otherwise leaves the metatable, or nil, on the stack. */
+/* The table at index t, which is on top, becomes what its metatable's __snapshot makes of it, if there is
+ * one: what changes with each run is read now. Otherwise leaves the metatable, or nil, on the stack. */
 static int snapshot(lua_State *L, int t)
 {
     if (!lua_getmetatable(L, t)) {
@@ -161,7 +165,8 @@ static int snapshot(lua_State *L, int t)
 
 static void take_replacement(struct walk *w)
 {
-    if (!lua_istable(w->L, w->list)) binding_error(w->L, "tree.replace: expected a list of tensors, got %s", luaL_typename(w->L, w->list));
+    if (!lua_istable(w->L, w->list))
+        binding_error(w->L, "tree.replace: expected a list of tensors, got %s", luaL_typename(w->L, w->list));
     lua_geti(w->L, w->list, ++w->n);
     lua_replace(w->L, -2);
 }
@@ -172,7 +177,8 @@ static void rebuild(struct walk *w, int depth)
     lua_State *L = w->L;
     int type = lua_type(L, -1);
     const struct value *v = tensor_at_top(w, type);
-    if (v && (!w->float_only || dtype_is_float(open_spec(w, v)->dtype))) take_replacement(w);
+    if (v && (!w->float_only || dtype_is_float(open_spec(w, v)->dtype)))
+        take_replacement(w);
     else if (type == LUA_TTABLE) {
         struct keys k;
         int t = lua_gettop(L);
@@ -185,8 +191,10 @@ static void rebuild(struct walk *w, int depth)
             if (i >= k.array) keys_push(L, &k, i);
             keys_push_value(L, t, &k, i);
             rebuild(w, depth + 1);
-            if (i < k.array) lua_rawseti(L, out, i + 1);
-            else lua_rawset(L, out);
+            if (i < k.array)
+                lua_rawseti(L, out, i + 1);
+            else
+                lua_rawset(L, out);
         }
         lua_pushvalue(L, t + 1);
         lua_setmetatable(L, out);
@@ -208,8 +216,8 @@ static int tree_replace(lua_State *L)
 
 /* ---- signature ----
  *
- * Each part tells where it ends, so that no two structures can have the same text: strings come with their length, numbers and extents
- * end in a semicolon, floats and addresses have 16 digits. */
+ * Each part tells where it ends, so that no two structures can have the same text: strings come with their
+ * length, numbers and extents end in a semicolon, floats and addresses have 16 digits. */
 struct text {
     char *data;
     size_t n, size;
@@ -267,22 +275,26 @@ static void put_float(struct walk *w, double f)
     put_bits(w, 'f', bits);
 }
 
-/* The key or leaf on top of the stack, no tensor. What Lua compares by identity is told by its address: who keeps a signature keeps what
- * it was made of as well. A userdata that is a leaf may be a number of another library: it is told by what tostring gives. */
+/* The key or leaf on top of the stack, no tensor. What Lua compares by identity is told by its address: who
+ * keeps a signature keeps what it was made of as well. A userdata that is a leaf may be a number of another
+ * library: it is told by what tostring gives. */
 static void put_atom(struct walk *w, int is_key)
 {
     lua_State *L = w->L;
     size_t n;
     int type = lua_type(L, -1);
-    if (type == LUA_TNIL) put_char(w, 'n');
-    else if (type == LUA_TBOOLEAN) put_char(w, lua_toboolean(L, -1) ? '+' : '-');
+    if (type == LUA_TNIL)
+        put_char(w, 'n');
+    else if (type == LUA_TBOOLEAN)
+        put_char(w, lua_toboolean(L, -1) ? '+' : '-');
     else if (type == LUA_TSTRING) {
         const char *s = lua_tolstring(L, -1, &n);
         put_string(w, 's', s, n);
     } else if (lua_isinteger(L, -1)) {
         put_char(w, 'i');
         put_integer(w, lua_tointeger(L, -1), ';');
-    } else if (type == LUA_TNUMBER) put_float(w, lua_tonumber(L, -1));
+    } else if (type == LUA_TNUMBER)
+        put_float(w, lua_tonumber(L, -1));
     else if (type == LUA_TUSERDATA && !is_key) {
         const char *s = luaL_tolstring(L, -1, &n);
         put_string(w, 'u', s, n);
@@ -321,8 +333,10 @@ static void describe(struct walk *w, int depth)
     lua_State *L = w->L;
     int type = lua_type(L, -1);
     const struct value *v = tensor_at_top(w, type);
-    if (v) put_tensor(w, v);
-    else if (type != LUA_TTABLE) put_atom(w, 0);
+    if (v)
+        put_tensor(w, v);
+    else if (type != LUA_TTABLE)
+        put_atom(w, 0);
     else {
         struct keys k;
         int t = lua_gettop(L);
@@ -362,8 +376,8 @@ static int tree_signature(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg functions[] = {{"tree_keys", tree_keys},       {"tree_tensors", tree_tensors},
-                                     {"tree_structure", tree_structure},
-                                     {"tree_replace", tree_replace}, {"tree_signature", tree_signature}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"tree_keys", tree_keys},           {"tree_tensors", tree_tensors},
+                                     {"tree_structure", tree_structure}, {"tree_replace", tree_replace},
+                                     {"tree_signature", tree_signature}, {NULL, NULL}};
 
 void open_tree(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -1,10 +1,12 @@
-/* Comparisons in conditions. Lua has no truth metamethod: in `if x:gt(0) then` a tensor is true whatever it holds. So a comparison looks at the
- * instruction that waits for its result. Where that provably is a test (if, while, until, not, and, or, assert), the result becomes what is meant:
- * a boolean for one element, an error for more, an error for a tensor that is being recorded. Where nothing is proven nothing is done.
+/* Comparisons in conditions. Lua has no truth metamethod: in `if x:gt(0) then` a tensor is true whatever it
+ * holds. So a comparison looks at the instruction that waits for its result. Where that provably is a test
+ * (if, while, until, not, and, or, assert), the result becomes what is meant: a boolean for one element, an
+ * error for more, an error for a tensor that is being recorded. Where nothing is proven nothing is done.
  *
- * The instruction is found in what lua_dump writes of the calling function: calls on the current line, told apart by the name of what they call and
- * by the register that the result goes to. What is found is kept by function and line, so that it costs two look-ups. A trial at the first use
- * switches all of it off for a Lua whose instructions are not those of 5.4. */
+ * The instruction is found in what lua_dump writes of the calling function: calls on the current line, told
+ * apart by the name of what they call and by the register that the result goes to. What is found is kept by
+ * function and line, so that it costs two look-ups. A trial at the first use switches all of it off for a Lua
+ * whose instructions are not those of 5.4. */
 #include "truth.h"
 
 #include <string.h>
@@ -15,10 +17,21 @@
 /* ---- Lua 5.4's instructions: opcode 7 bits, A 8, k 1, B 8, C 8 ---- */
 
 enum {
-    GETTABUP = 11, GETFIELD = 14, SELF = 20, /* loads with a constant as the key, in C */
-    NOT = 51, FIRST_JUMP = 54, TEST = 66, TESTSET = 67, CALL = 68, TAILCALL = 69, RETURN = 70, RETURN1 = 72, VARARG = 80
+    GETTABUP = 11,
+    GETFIELD = 14,
+    SELF = 20, /* loads with a constant as the key, in C */
+    NOT = 51,
+    FIRST_JUMP = 54,
+    TEST = 66,
+    TESTSET = 67,
+    CALL = 68,
+    TAILCALL = 69,
+    RETURN = 70,
+    RETURN1 = 72,
+    VARARG = 80
 };
-static const unsigned char nameless_loads[] = {0 /* MOVE */, 9 /* GETUPVAL */, 12 /* GETTABLE */, 13 /* GETI */, CALL};
+static const unsigned char nameless_loads[] = {0 /* MOVE */, 9 /* GETUPVAL */, 12 /* GETTABLE */,
+                                               13 /* GETI */, CALL};
 
 static int opcode(uint32_t i) { return (int)(i & 0x7f); }
 static int arg_a(uint32_t i) { return (int)(i >> 7 & 0xff); }
@@ -50,7 +63,8 @@ static int take_byte(struct reader *r)
     return p ? *p : 0;
 }
 
-static size_t take_size(struct reader *r) /* seven bits per byte, the largest first; the last byte has its top bit set */
+static size_t
+take_size(struct reader *r) /* seven bits per byte, the largest first; the last byte has its top bit set */
 {
     size_t n = 0;
     for (int i = 0; i < 10 && !r->failed; i++) {
@@ -97,9 +111,12 @@ static void take_constant(struct reader *r, struct constant *out)
     enum { NIL = 0, NO = 1, YES = 17, INTEGER = 3, FLOAT = 19, SHORT_STRING = 4, LONG_STRING = 20 };
     int type = take_byte(r);
     *out = (struct constant){NULL, 0};
-    if (type == SHORT_STRING || type == LONG_STRING) out->text = take_string(r, &out->length);
-    else if (type == INTEGER || type == FLOAT) take(r, 8);
-    else if (type != NIL && type != NO && type != YES) r->failed = 1;
+    if (type == SHORT_STRING || type == LONG_STRING)
+        out->text = take_string(r, &out->length);
+    else if (type == INTEGER || type == FLOAT)
+        take(r, 8);
+    else if (type != NIL && type != NO && type != YES)
+        r->failed = 1;
 }
 
 static void take_function(struct reader *r, struct function *f, int depth)
@@ -183,7 +200,8 @@ static int is_variable(const struct function *f, size_t pc, int reg)
     return reg < active;
 }
 
-/* Is the value that register a holds from pc on the first argument of a call, whatever stands behind it in straight code? */
+/* Is the value that register a holds from pc on the first argument of a call, whatever stands behind it in
+ * straight code? */
 static int is_first_argument(const struct function *f, size_t pc, int a)
 {
     for (; pc < f->n_code; pc++) {
@@ -201,10 +219,14 @@ static enum verdict consumer(const struct function *f, size_t pc)
     uint32_t call = instruction(f, pc), next = pc + 1 < f->n_code ? instruction(f, pc + 1) : 0;
     int a = arg_a(call), op = opcode(next);
     if (opcode(call) == TAILCALL) return RETURNED;
-    if (is_variable(f, pc + 1, a)) return UNKNOWN; /* local b = x:gt(0), then if b: b is what it says elsewhere */
-    if ((op == TEST && arg_a(next) == a) || (op == TESTSET && arg_b(next) == a) || (op == NOT && arg_b(next) == a)) return CONDITION;
+    if (is_variable(f, pc + 1, a))
+        return UNKNOWN; /* local b = x:gt(0), then if b: b is what it says elsewhere */
+    if ((op == TEST && arg_a(next) == a) || (op == TESTSET && arg_b(next) == a) ||
+        (op == NOT && arg_b(next) == a))
+        return CONDITION;
     if (is_first_argument(f, pc + 1, a)) return ASSERTED;
-    if ((op == RETURN1 && arg_a(next) == a) || (op == RETURN && arg_a(next) == a && arg_b(next) == 2)) return RETURNED;
+    if ((op == RETURN1 && arg_a(next) == a) || (op == RETURN && arg_a(next) == a && arg_b(next) == 2))
+        return RETURNED;
     return UNKNOWN;
 }
 
@@ -225,7 +247,9 @@ static enum verdict judge(const struct function *f, const struct site *s)
             line += step;
         }
         uint32_t i = instruction(f, pc);
-        if (line != s->line || (opcode(i) != CALL && opcode(i) != TAILCALL) || (s->reg >= 0 && arg_a(i) != s->reg)) continue;
+        if (line != s->line || (opcode(i) != CALL && opcode(i) != TAILCALL) ||
+            (s->reg >= 0 && arg_a(i) != s->reg))
+            continue;
         if (!may_have_name(f, pc, arg_a(i), s->name)) continue;
         enum verdict one = consumer(f, pc);
         if (found++ && one != verdict) return AMBIGUOUS;
@@ -278,7 +302,8 @@ static enum verdict analyse(lua_State *L, const struct site *s)
 static int trial_fits(lua_State *L, const char *code, enum verdict expected)
 {
     enum verdict got = AMBIGUOUS;
-    if (luaL_loadbufferx(L, code, strlen(code), "=trial", "t") == LUA_OK) got = analyse(L, &(struct site){"gt", 2, -1});
+    if (luaL_loadbufferx(L, code, strlen(code), "=trial", "t") == LUA_OK)
+        got = analyse(L, &(struct site){"gt", 2, -1});
     lua_pop(L, 1);
     return got == expected;
 }
@@ -288,9 +313,11 @@ static int is_lua_known(lua_State *L)
     return trial_fits(L, "local x, y = ...\nif x:gt(y) then return x end\nreturn y", CONDITION) &&
            trial_fits(L, "local x, y = ...\nlocal z = y.m and not y.gt(x)\nreturn z", CONDITION) &&
            trial_fits(L, "local x, y = ...\nlocal z = x:gt(y) or y\nreturn z", CONDITION) &&
-           trial_fits(L, "local x, y = ...\nlocal z = x.lt(gt, 1) and x:gt(y)\nif z then return x end", UNKNOWN) &&
+           trial_fits(L, "local x, y = ...\nlocal z = x.lt(gt, 1) and x:gt(y)\nif z then return x end",
+                      UNKNOWN) &&
            trial_fits(L, "local x, y = ...\nassert(x:gt(y))\nreturn x", ASSERTED) &&
-           trial_fits(L, "local x, y = ...\nreturn x:gt(y)", RETURNED) && trial_fits(L, "local x, y = ...\ny(2, x:gt(y))", UNKNOWN);
+           trial_fits(L, "local x, y = ...\nreturn x:gt(y)", RETURNED) &&
+           trial_fits(L, "local x, y = ...\ny(2, x:gt(y))", UNKNOWN);
 }
 
 /* ---- what is known, by function ---- */
@@ -299,7 +326,8 @@ static int is_lua_known(lua_State *L)
 
 static const char cache_key, assert_key;
 
-/* Push the table that leads from functions, which it does not keep alive, to what is known of their lines; nil when this Lua is not known. */
+/* Push the table that leads from functions, which it does not keep alive, to what is known of their lines;
+ * nil when this Lua is not known. */
 static void push_cache(lua_State *L)
 {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cache_key) != LUA_TNIL) return;
@@ -333,12 +361,15 @@ static int call_register(lua_State *L, const lua_Debug *frame)
     return low;
 }
 
-/* The verdict about a site of the function on top, with the table of its lines below it; comparisons have an id, which is quick to look up. */
+/* The verdict about a site of the function on top, with the table of its lines below it; comparisons have an
+ * id, which is quick to look up. */
 static enum verdict recall(lua_State *L, const struct site *s, int id)
 {
     int function = lua_gettop(L), lines = function - 1;
-    if (id >= 0 && s->reg < 0) lua_pushinteger(L, (lua_Integer)s->line * MAX_IDS + id);
-    else lua_pushfstring(L, "%d %s %d", s->line, s->name ? s->name : "", s->reg);
+    if (id >= 0 && s->reg < 0)
+        lua_pushinteger(L, (lua_Integer)s->line * MAX_IDS + id);
+    else
+        lua_pushfstring(L, "%d %s %d", s->line, s->name ? s->name : "", s->reg);
     lua_pushvalue(L, -1);
     if (lua_rawget(L, lines) != LUA_TNUMBER) {
         lua_pushvalue(L, function);
@@ -407,7 +438,8 @@ static int is_condition(lua_State *L, const char *name, int id)
         case RETURNED: break; /* then ask who called the function that returns it */
         default: return 0;
         }
-        if (!lua_getinfo(L, "nu", &frame) || frame.isvararg) return 0; /* such a frame hides the register of its call */
+        if (!lua_getinfo(L, "nu", &frame) || frame.isvararg)
+            return 0; /* such a frame hides the register of its call */
         name = frame.name;
         id = -1;
     }
@@ -427,8 +459,11 @@ int truth_force(lua_State *L, const char *what, const char *name)
     if (!v) return 1;
     const struct array *a = &tensor_check(L, lua_gettop(L))->array;
     if (array_numel(a) != 1)
-        return binding_error(L, "%s: a condition (if, while, not, and, or) needs one truth value, and this comparison gives a tensor of shape %s; "
-                                "compare element by element with x:%s(y) and ask :all() or :any() of that, or choose with tide.where(x:%s(y), a, b)",
+        return binding_error(L,
+                             "%s: a condition (if, while, not, and, or) needs one truth value, and this "
+                             "comparison gives a tensor of shape %s; "
+                             "compare element by element with x:%s(y) and ask :all() or :any() of that, or "
+                             "choose with tide.where(x:%s(y), a, b)",
                              what, array_shape_text(a, text), name, name);
     lua_pushboolean(L, array_get(a, 0) != 0);
     return 1;

@@ -40,6 +40,7 @@ find_missing() {
     [ -z "$with_tests" ] || {
         suggest lua5.4 have lua5.4             # the tests run under stock Lua as well
         suggest lua-check have luacheck        # lint
+        suggest clang-format have clang-format # lint
         suggest python3 have python3           # drives the prompt through a pseudo-terminal
     }
 }

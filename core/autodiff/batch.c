@@ -4,7 +4,8 @@
 
 #include "base/memory.h"
 
-/* SHARED: the same for every sample, without a batch axis. UNIFORM: a shared value broadcast along a batch axis; it can be had in both forms. */
+/* SHARED: the same for every sample, without a batch axis. UNIFORM: a shared value broadcast along a batch
+ * axis; it can be had in both forms. */
 enum label { SHARED, BATCHED, UNIFORM };
 
 struct rebatch {
@@ -12,13 +13,14 @@ struct rebatch {
     struct tape *to;
     int64_t batch, rows;
     char *label, *live;
-    int *copy;  /* node of `to`; for UNIFORM nodes the full size */
+    int *copy;   /* node of `to`; for UNIFORM nodes the full size */
     int *narrow; /* UNIFORM nodes cut to `rows`, -1 until needed */
 };
 
 static int64_t cut(const struct rebatch *r, int64_t extent) { return extent / r->batch * r->rows; }
 
-/* Node for operand j in an op whose first axis is the batch: -1 when it does not fit. `aligned` operands have the result's axes. */
+/* Node for operand j in an op whose first axis is the batch: -1 when it does not fit. `aligned` operands have
+ * the result's axes. */
 static int batch_operand(struct rebatch *r, int node, const struct array *out, int aligned)
 {
     const struct array *spec = tape_spec(r->from, node);
@@ -32,7 +34,9 @@ static int batch_operand(struct rebatch *r, int node, const struct array *out, i
         }
         return r->narrow[node];
     }
-    return aligned && (spec->rank < out->rank || spec->shape[0] == 1) && r->label[node] == SHARED ? r->copy[node] : -1;
+    return aligned && (spec->rank < out->rank || spec->shape[0] == 1) && r->label[node] == SHARED
+               ? r->copy[node]
+               : -1;
 }
 
 /* May the first axis of a batched operand pass through this op, and with which attributes? */
@@ -74,7 +78,8 @@ static int cut_attrs(const struct rebatch *r, const struct node *node, struct at
     }
 }
 
-/* Ops whose operands all share the result's axes; the others have the batch in operand 0 and shared values beside it. */
+/* Ops whose operands all share the result's axes; the others have the batch in operand 0 and shared values
+ * beside it. */
 static int aligned_operands(enum op_id op) { return op >= OP_NEG || op == OP_WHERE || op == OP_CAT; }
 
 static int copy_batched(struct rebatch *r, const struct node *node)
@@ -86,8 +91,10 @@ static int copy_batched(struct rebatch *r, const struct node *node)
     if (node->n_in > 8 && !(in = memory_alloc((size_t)node->n_in * sizeof *in))) return -1;
     int fits = 1;
     for (int j = 0; j < node->n_in && fits; j++) {
-        if (!aligned && j > 0) in[j] = r->label[node->in[j]] == BATCHED ? -1 : r->copy[node->in[j]];
-        else in[j] = batch_operand(r, node->in[j], &node->spec, aligned);
+        if (!aligned && j > 0)
+            in[j] = r->label[node->in[j]] == BATCHED ? -1 : r->copy[node->in[j]];
+        else
+            in[j] = batch_operand(r, node->in[j], &node->spec, aligned);
         /* joined parts must all have the axis; a shared one cannot be repeated by cat */
         if (node->op == OP_CAT && r->label[node->in[j]] == SHARED) in[j] = -1;
         fits = in[j] >= 0;
@@ -99,7 +106,8 @@ static int copy_batched(struct rebatch *r, const struct node *node)
 
 static int copy_shared(struct rebatch *r, const struct node *node)
 {
-    if (node->op == OP_CUSTOM) return -1; /* a solve has state of its own: threads that work on tiles must not share it */
+    if (node->op == OP_CUSTOM)
+        return -1; /* a solve has state of its own: threads that work on tiles must not share it */
     int few[8], *in = few;
     if (node->n_in > 8 && !(in = memory_alloc((size_t)node->n_in * sizeof *in))) return -1;
     for (int j = 0; j < node->n_in; j++) in[j] = r->copy[node->in[j]];
@@ -114,7 +122,8 @@ static int copy_node(struct rebatch *r, int i, int batched)
     const struct array *spec = &node->spec;
     if (node->op == OP_INPUT) {
         r->label[i] = i == batched ? BATCHED : SHARED;
-        return tape_input(r->to, spec->dtype, spec->rank, i == batched ? (int64_t[]){cut(r, spec->shape[0])} : spec->shape);
+        return tape_input(r->to, spec->dtype, spec->rank,
+                          i == batched ? (int64_t[]){cut(r, spec->shape[0])} : spec->shape);
     }
     if (node->op == OP_CONSTANT) return tape_constant(r->to, node->constant);
     for (int j = 0; j < node->n_in; j++)
@@ -124,7 +133,8 @@ static int copy_node(struct rebatch *r, int i, int batched)
         }
     if (node->op == OP_BROADCAST && spec->rank > 0 && spec->shape[0] == r->batch) {
         const struct array *in = tape_spec(r->from, node->in[0]);
-        if (r->label[node->in[0]] == SHARED && (in->rank < spec->rank || in->shape[0] == 1)) r->label[i] = UNIFORM;
+        if (r->label[node->in[0]] == SHARED && (in->rank < spec->rank || in->shape[0] == 1))
+            r->label[i] = UNIFORM;
     }
     return copy_shared(r, node);
 }
@@ -154,7 +164,8 @@ static enum status run(struct rebatch *r, int batched, int output, int *possible
     return r->to->status == STATUS_MEMORY ? tape_status(r->to) : STATUS_OK;
 }
 
-enum status tape_rebatch(struct tape **out, const struct tape *tape, int batched, int64_t batch, int64_t rows, int output, int *new_output)
+enum status tape_rebatch(struct tape **out, const struct tape *tape, int batched, int64_t batch, int64_t rows,
+                         int output, int *new_output)
 {
     struct rebatch r = {.from = tape, .batch = batch, .rows = rows};
     int possible = 0;

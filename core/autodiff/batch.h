@@ -1,15 +1,18 @@
 /* batch.h -- the same tape for another batch size.
  *
- * Many fields treat the samples of a batch independently: a value belongs to the batch when sample n occupies its n-th equal share, in
- * row-major order, and every op on the way keeps that. Such a tape can be run tile by tile, so that its values stay in cache and threads take
- * tiles. What cannot be shown to be independent (a mean over the batch, a constant with one entry per sample) is left alone. */
+ * Many fields treat the samples of a batch independently: a value belongs to the batch when sample n occupies
+ * its n-th equal share, in row-major order, and every op on the way keeps that. Such a tape can be run tile
+ * by tile, so that its values stay in cache and threads take tiles. What cannot be shown to be independent (a
+ * mean over the batch, a constant with one entry per sample) is left alone. */
 #ifndef AUTODIFF_BATCH_H
 #define AUTODIFF_BATCH_H
 
 #include "autodiff/tape.h"
 
-/* Copy `tape` with its input node `batched` (rank 1, `batch` equal shares) cut to `rows` samples; the other inputs stay as they are. *out is
- * NULL when output depends on the batch in a way that cannot be cut (not an error). */
-enum status tape_rebatch(struct tape **out, const struct tape *tape, int batched, int64_t batch, int64_t rows, int output, int *new_output);
+/* Copy `tape` with its input node `batched` (rank 1, `batch` equal shares) cut to `rows` samples; the other
+ * inputs stay as they are. *out is NULL when output depends on the batch in a way that cannot be cut (not an
+ * error). */
+enum status tape_rebatch(struct tape **out, const struct tape *tape, int batched, int64_t batch, int64_t rows,
+                         int output, int *new_output);
 
 #endif

@@ -18,25 +18,30 @@ enum status c_code_read(struct c_code *code, const void *symbol)
     const struct tide_field *given = symbol;
     struct tide_field *own = &code->functions;
     if (given->version >> 8 != TIDE_FIELD_VERSION >> 8)
-        return status_set(STATUS_FORMAT, "%s is no struct tide_field; export one with TIDE_FIELD(...) = {TIDE_FIELD_HEAD, ...}",
-                          code->name);
+        return status_set(
+            STATUS_FORMAT,
+            "%s is no struct tide_field; export one with TIDE_FIELD(...) = {TIDE_FIELD_HEAD, ...}",
+            code->name);
     if (given->version != TIDE_FIELD_VERSION)
-        return status_set(STATUS_FORMAT, "%s was made with version %u of tide/field.h, this is version %u; compile it anew",
+        return status_set(STATUS_FORMAT,
+                          "%s was made with version %u of tide/field.h, this is version %u; compile it anew",
                           code->name, given->version & 0xff, TIDE_FIELD_VERSION & 0xff);
     if (given->size < offsetof(struct tide_field, vjp))
-        return status_set(STATUS_FORMAT, "%s has %u bytes, too few for f; begin it with TIDE_FIELD_HEAD", code->name,
-                          (unsigned)given->size);
+        return status_set(STATUS_FORMAT, "%s has %u bytes, too few for f; begin it with TIDE_FIELD_HEAD",
+                          code->name, (unsigned)given->size);
     *own = (struct tide_field){0}; /* an older header ends earlier, a newer one later */
     memcpy(own, given, given->size < sizeof *own ? given->size : sizeof *own);
     if (!own->f) return status_set(STATUS_FORMAT, "%s has no f", code->name);
     if (own->width < TIDE_ANY || own->width == 0 || own->n_theta < TIDE_ANY)
         return status_set(STATUS_FORMAT,
-                          "%s: width = %" PRId64 " and n_theta = %" PRId64 "; a width is > 0, n_theta >= 0, both may be TIDE_ANY",
+                          "%s: width = %" PRId64 " and n_theta = %" PRId64
+                          "; a width is > 0, n_theta >= 0, both may be TIDE_ANY",
                           code->name, own->width, own->n_theta);
     return STATUS_OK;
 }
 
-static const char *const function_name[FIELD_WORKS] = {[FIELD_EVAL] = "f", [FIELD_VJP] = "vjp", [FIELD_JVP] = "jvp"};
+static const char *const function_name[FIELD_WORKS] = {
+    [FIELD_EVAL] = "f", [FIELD_VJP] = "vjp", [FIELD_JVP] = "jvp"};
 
 /* Bytes that no arithmetic makes: a NaN, and it stays this one when something is added to it. */
 static void mark_unwritten(double *x, int64_t n)
@@ -44,7 +49,8 @@ static void mark_unwritten(double *x, int64_t n)
     if (n > 0) memset(x, 0xff, (size_t)n * sizeof *x);
 }
 
-static enum status check_written(const struct c_field *f, enum field_work work, const char *what, const double *x, int64_t n)
+static enum status check_written(const struct c_field *f, enum field_work work, const char *what,
+                                 const double *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         uint64_t bits;
@@ -62,8 +68,8 @@ static enum status check_result(struct c_field *f, enum field_work work, int res
 {
     if (result == 0) return STATUS_OK;
     f->message[sizeof f->message - 1] = 0;
-    return status_set(STATUS_CALLBACK, "the C field %s: %s returned %d at t = %.6g%s%s", f->code->name, function_name[work], result,
-                      t, f->message[0] ? ": " : "", f->message);
+    return status_set(STATUS_CALLBACK, "the C field %s: %s returned %d at t = %.6g%s%s", f->code->name,
+                      function_name[work], result, t, f->message[0] ? ": " : "", f->message);
 }
 
 /* Is this the field's first call of that kind? Its results are then looked at. */
@@ -84,7 +90,8 @@ static enum status c_field_eval(struct field *self, double t, const void *y, voi
     return first ? check_written(f, FIELD_EVAL, "dy", dy, self->n) : STATUS_OK;
 }
 
-static enum status c_field_vjp(struct field *self, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar)
+static enum status c_field_vjp(struct field *self, double t, const void *y, const void *a, void *dy,
+                               void *ybar, void *thetabar)
 {
     struct c_field *f = (struct c_field *)self;
     double *by_theta = f->base.n_theta > 0 ? thetabar : NULL;
@@ -112,13 +119,15 @@ static enum status c_field_prepare(struct field *self, unsigned works)
     const struct c_code *code = ((struct c_field *)self)->code;
     const unsigned vjps = FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP_KEPT);
     if ((works & vjps) && !code->functions.vjp)
-        return status_set(STATUS_UNSUPPORTED,
-                          "the C field %s has no gradient, because it exports no vjp; write one into its struct tide_field",
-                          code->name);
+        return status_set(
+            STATUS_UNSUPPORTED,
+            "the C field %s has no gradient, because it exports no vjp; write one into its struct tide_field",
+            code->name);
     if ((works & FIELD_MASK(FIELD_JVP)) && !code->functions.jvp)
-        return status_set(STATUS_UNSUPPORTED,
-                          "the C field %s has no Jacobian, because it exports no jvp; write one into its struct tide_field",
-                          code->name);
+        return status_set(
+            STATUS_UNSUPPORTED,
+            "the C field %s has no Jacobian, because it exports no jvp; write one into its struct tide_field",
+            code->name);
     return STATUS_OK;
 }
 
@@ -153,11 +162,12 @@ enum status field_from_c(struct field **out, struct c_code *code, int64_t n, int
                                            .free = c_field_free};
     const struct tide_field *functions = &code->functions;
     if (functions->width != TIDE_ANY && n % functions->width != 0)
-        return status_set(STATUS_SHAPE, "the C field %s takes samples of %" PRId64 " numbers, got %" PRId64 " numbers", code->name,
-                          functions->width, n);
+        return status_set(STATUS_SHAPE,
+                          "the C field %s takes samples of %" PRId64 " numbers, got %" PRId64 " numbers",
+                          code->name, functions->width, n);
     if (functions->n_theta != TIDE_ANY && n_theta != functions->n_theta)
-        return status_set(STATUS_SHAPE, "the C field %s takes %" PRId64 " parameters, got %" PRId64, code->name, functions->n_theta,
-                          n_theta);
+        return status_set(STATUS_SHAPE, "the C field %s takes %" PRId64 " parameters, got %" PRId64,
+                          code->name, functions->n_theta, n_theta);
     struct c_field *f = memory_zalloc(1, sizeof *f);
     if (!f) return memory_status();
     f->base = (struct field){.type = &type, .n = n, .dtype = FLOAT64, .n_theta = n_theta};

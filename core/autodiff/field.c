@@ -2,14 +2,16 @@
 
 static enum status cannot(const struct field *f, const char *what, const char *remedy)
 {
-    return status_set(STATUS_UNSUPPORTED, "this field is %s, which has no %s; %s", f->type->name, what, remedy);
+    return status_set(STATUS_UNSUPPORTED, "this field is %s, which has no %s; %s", f->type->name, what,
+                      remedy);
 }
 
 #define RECORD_IT "record it instead: leave out eager = true and plain = true"
 
 enum status field_prepare(struct field *f, unsigned works)
 {
-    const unsigned evaluations = FIELD_MASK(FIELD_EVAL) | FIELD_MASK(FIELD_EVAL_KEEP), jvp = FIELD_MASK(FIELD_JVP);
+    const unsigned evaluations = FIELD_MASK(FIELD_EVAL) | FIELD_MASK(FIELD_EVAL_KEEP),
+                   jvp = FIELD_MASK(FIELD_JVP);
     if ((works & ~(evaluations | jvp)) && !f->type->vjp) return cannot(f, "gradient", RECORD_IT);
     if ((works & jvp) && !f->type->jvp) return cannot(f, "Jacobian", RECORD_IT);
     return f->type->prepare ? f->type->prepare(f, works) : STATUS_OK;
@@ -26,7 +28,8 @@ enum status field_eval(struct field *f, double t, const void *y, void *dy)
     return f->type->eval(f, t, y, dy);
 }
 
-enum status field_vjp(struct field *f, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar)
+enum status field_vjp(struct field *f, double t, const void *y, const void *a, void *dy, void *ybar,
+                      void *thetabar)
 {
     if (!f->type->vjp) return cannot(f, "gradient", RECORD_IT);
     f->nfe_vjp++;
@@ -40,7 +43,8 @@ enum status field_eval_keep(struct field *f, double t, const void *y, void *dy, 
     return f->type->eval_keep(f, t, y, dy, residual);
 }
 
-enum status field_vjp_kept(struct field *f, double t, const void *y, const void *a, const void *residual, void *ybar, void *thetabar)
+enum status field_vjp_kept(struct field *f, double t, const void *y, const void *a, const void *residual,
+                           void *ybar, void *thetabar)
 {
     if (!residual) return field_vjp(f, t, y, a, NULL, ybar, thetabar);
     f->nfe_vjp++;

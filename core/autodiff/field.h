@@ -1,8 +1,9 @@
 /* field.h -- a right-hand side dy/dt = f(t, y; theta) as the solver sees it.
  *
- * The state is one flat vector of n numbers of a float dtype. A field is made ready before it runs (field_prepare), told where its parameters
- * are (field_bind), and then evaluated; evaluating makes nothing. What a kind of field can do is its table of functions: recorded ones
- * (field_from_tape) can do all of it, callbacks can evaluate only. */
+ * The state is one flat vector of n numbers of a float dtype. A field is made ready before it runs
+ * (field_prepare), told where its parameters are (field_bind), and then evaluated; evaluating makes nothing.
+ * What a kind of field can do is its table of functions: recorded ones (field_from_tape) can do all of it,
+ * callbacks can evaluate only. */
 #ifndef AUTODIFF_FIELD_H
 #define AUTODIFF_FIELD_H
 
@@ -31,9 +32,10 @@ struct field_type {
     enum status (*bind)(struct field *self, const void *const *parameters);
     enum status (*eval)(struct field *self, double t, const void *y, void *dy);
     enum status (*eval_keep)(struct field *self, double t, const void *y, void *dy, void *residual);
-    enum status (*vjp)(struct field *self, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar);
-    enum status (*vjp_kept)(struct field *self, double t, const void *y, const void *a, const void *residual, void *ybar,
-                            void *thetabar);
+    enum status (*vjp)(struct field *self, double t, const void *y, const void *a, void *dy, void *ybar,
+                       void *thetabar);
+    enum status (*vjp_kept)(struct field *self, double t, const void *y, const void *a, const void *residual,
+                            void *ybar, void *thetabar);
     enum status (*theta_gradient)(struct field *self, const void *own, void *thetabar);
     enum status (*jvp)(struct field *self, double t, const void *y, const void *v, void *ydot);
     enum status (*tangent)(const struct field *self, struct field **out);
@@ -45,38 +47,47 @@ struct field_type {
 
 struct field {
     const struct field_type *type;
-    int64_t n;       /* length of y */
+    int64_t n; /* length of y */
     enum dtype dtype;
     int64_t batch;   /* samples that y consists of, in equal shares one after the other; 0 or 1: not known */
-    int64_t n_theta; /* length of the gradients of the parameters as the field has them, see field_theta_gradient; after field_prepare */
-    int64_t kept_bytes; /* of a residual, 0: there is nothing to keep; after field_prepare with FIELD_EVAL_KEEP */
-    int64_t nfe;     /* evaluations of f so far */
+    int64_t n_theta; /* length of the gradients of the parameters as the field has them, see
+                        field_theta_gradient; after field_prepare */
+    int64_t
+        kept_bytes; /* of a residual, 0: there is nothing to keep; after field_prepare with FIELD_EVAL_KEEP */
+    int64_t nfe;    /* evaluations of f so far */
     int64_t nfe_vjp; /* evaluations of f that came with a vjp */
     int64_t nfe_jvp;
 };
 
-/* Make all that the field will need for these kinds of work, so that threads find it ready. Those it was ready for stay. */
+/* Make all that the field will need for these kinds of work, so that threads find it ready. Those it was
+ * ready for stay. */
 enum status field_prepare(struct field *f, unsigned works);
-/* Where the parameters are; borrowed until bound anew. What the field takes from them alone is computed now, once for all kinds of work. */
+/* Where the parameters are; borrowed until bound anew. What the field takes from them alone is computed now,
+ * once for all kinds of work. */
 enum status field_bind(struct field *f, const void *const *parameters);
 
 /* dy = f(t, y); y and dy do not overlap. */
 enum status field_eval(struct field *f, double t, const void *y, void *dy);
 /* ybar = a^T df/dy and thetabar = a^T df/dtheta, both overwritten; dy as well unless NULL. */
-enum status field_vjp(struct field *f, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar);
-/* The same with a residual (kept_bytes, the caller's memory), which field_eval_keep fills; NULL means none. */
+enum status field_vjp(struct field *f, double t, const void *y, const void *a, void *dy, void *ybar,
+                      void *thetabar);
+/* The same with a residual (kept_bytes, the caller's memory), which field_eval_keep fills; NULL means
+ * none. */
 enum status field_eval_keep(struct field *f, double t, const void *y, void *dy, void *residual);
-enum status field_vjp_kept(struct field *f, double t, const void *y, const void *a, const void *residual, void *ybar, void *thetabar);
-/* The field may have other parameters than those bound: results of what it computes from them alone. own: gradients of these, as vjp makes
- * them (n_theta numbers); thetabar: those of the float parameters bound, one after the other. */
+enum status field_vjp_kept(struct field *f, double t, const void *y, const void *a, const void *residual,
+                           void *ybar, void *thetabar);
+/* The field may have other parameters than those bound: results of what it computes from them alone. own:
+ * gradients of these, as vjp makes them (n_theta numbers); thetabar: those of the float parameters bound, one
+ * after the other. */
 enum status field_theta_gradient(struct field *f, const void *own, void *thetabar);
 /* ydot = df/dy v, a column of the Jacobian where v is a unit vector. */
 enum status field_jvp(struct field *f, double t, const void *y, const void *v, void *ydot);
 
-/* The field of (y, v) -> (f, df/dy v + df/dtheta u), its parameters theta..., then u for each float theta. Its vjp with a cotangent (0, m) is
- * the second-order product d/d(y, theta) of m^T (df/dy v). */
+/* The field of (y, v) -> (f, df/dy v + df/dtheta u), its parameters theta..., then u for each float theta.
+ * Its vjp with a cotangent (0, m) is the second-order product d/d(y, theta) of m^T (df/dy v). */
 enum status field_tangent(const struct field *f, struct field **out);
-/* The field of `rows` of the batch's samples; *out is NULL where it cannot be cut, because samples know of each other. */
+/* The field of `rows` of the batch's samples; *out is NULL where it cannot be cut, because samples know of
+ * each other. */
 enum status field_cut(const struct field *f, int64_t rows, struct field **out);
 void field_free(struct field *f);
 
@@ -84,15 +95,17 @@ void field_free(struct field *f);
 struct field_cost {
     double work;        /* multiply-adds of products and convolutions */
     int64_t bytes;      /* of values that are computed */
-    int64_t least_rows; /* samples from which on each parameter that is loaded is used for more than a few numbers */
+    int64_t least_rows; /* samples from which on each parameter that is loaded is used for more than a few
+                           numbers */
 };
 void field_cost(const struct field *f, struct field_cost *out);
 
-/* Field of a tape with inputs t (a float scalar), y (rank 1), then captured parameters, and output node dy of y's spec; the tape is
- * retained. Where it treats the samples of the batch independently and they are much data, they are worked on tile by tile, tiles over the
- * threads; the tiles depend on shapes only. */
+/* Field of a tape with inputs t (a float scalar), y (rank 1), then captured parameters, and output node dy of
+ * y's spec; the tape is retained. Where it treats the samples of the batch independently and they are much
+ * data, they are worked on tile by tile, tiles over the threads; the tiles depend on shapes only. */
 enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64_t batch);
-/* Do two prepared fields of tapes have the same parameters, so that gradients as vjp makes them can be added? */
+/* Do two prepared fields of tapes have the same parameters, so that gradients as vjp makes them can be
+ * added? */
 int field_same_parameters(const struct field *a, const struct field *b);
 
 /* What a prepared field runs (for tide.explain); everything in it is the field's. */
@@ -100,11 +113,12 @@ struct staged;
 struct field_plan {
     const struct tape *tape; /* as recorded */
     int dy;
-    const struct staged *parameters, *own; /* once per solve: the field's parameters from those bound; from these what evaluations need */
-    const struct program *program;         /* at each evaluation, of a tile */
-    int n_given;                           /* inputs that come before the fixed ones */
-    int n_kept;                            /* outputs that are kept for the gradient, or inputs that were */
-    int64_t rows, n_tiles;                 /* samples of a tile; n_tiles 1: all at once */
+    const struct staged *parameters,
+        *own; /* once per solve: the field's parameters from those bound; from these what evaluations need */
+    const struct program *program; /* at each evaluation, of a tile */
+    int n_given;                   /* inputs that come before the fixed ones */
+    int n_kept;                    /* outputs that are kept for the gradient, or inputs that were */
+    int64_t rows, n_tiles;         /* samples of a tile; n_tiles 1: all at once */
 };
 enum status field_explain(struct field *f, enum field_work work, struct field_plan *out);
 

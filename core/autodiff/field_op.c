@@ -10,13 +10,15 @@ struct field_op {
     struct field *field;
 };
 
-/* Of the gradient's node: inputs t, y, the cotangent, theta...; the result is flat: ybar, then the gradient of each float theta. */
+/* Of the gradient's node: inputs t, y, the cotangent, theta...; the result is flat: ybar, then the gradient
+ * of each float theta. */
 struct field_op_vjp {
     struct custom custom;
     struct field_op *op; /* owned */
 };
 
-/* Where the parameters are, for each node by itself, then room for the gradients of the field's own parameters. */
+/* Where the parameters are, for each node by itself, then room for the gradients of the field's own
+ * parameters. */
 static enum status plan_call(struct call *c, const struct field *f, int first, int64_t n_own)
 {
     size_t addresses = ((size_t)(c->n_in - first) * sizeof(void *) + 63) & ~(size_t)63;
@@ -37,8 +39,8 @@ static enum status op_infer(struct custom *self, struct call *c)
     const struct field *f = ((struct field_op *)self)->field;
     if (c->n_in < 2 || c->in[0].dtype != FLOAT64 || c->in[0].rank != 0 || c->in[1].dtype != f->dtype ||
         array_numel(&c->in[1]) != f->n)
-        return status_set(STATUS_SHAPE, "this field takes t, a float64 scalar, and y, %lld numbers of %s", (long long)f->n,
-                          dtype_name(f->dtype));
+        return status_set(STATUS_SHAPE, "this field takes t, a float64 scalar, and y, %lld numbers of %s",
+                          (long long)f->n, dtype_name(f->dtype));
     return array_init(&c->out, f->dtype, c->in[1].rank, c->in[1].shape);
 }
 
@@ -94,8 +96,10 @@ static void fail(struct tape *t, enum status status)
 static void vjp_vjp(struct custom *self, struct vjp *v)
 {
     (void)self;
-    fail(v->tape, status_set(STATUS_UNSUPPORTED,
-                             "a field that is not recorded has no second derivative; record it as a Lua function for that"));
+    fail(v->tape,
+         status_set(
+             STATUS_UNSUPPORTED,
+             "a field that is not recorded has no second derivative; record it as a Lua function for that"));
 }
 
 static void vjp_free(struct object *self)
@@ -115,7 +119,8 @@ static int emit_vjp(struct field_op *op, struct vjp *v)
         memcpy(in, v->in, 2 * sizeof *in);
         in[2] = v->ybar;
         memcpy(in + 3, v->in + 2, (size_t)(v->n_in - 2) * sizeof *in);
-        node = tape_emit(v->tape, OP_CUSTOM, &(struct attrs){.n = 0, .object = &object->custom.base}, in, v->n_in + 1);
+        node = tape_emit(v->tape, OP_CUSTOM, &(struct attrs){.n = 0, .object = &object->custom.base}, in,
+                         v->n_in + 1);
         object_release(&object->custom.base);
     } else {
         memory_free(object);
@@ -130,7 +135,8 @@ static void op_vjp(struct custom *self, struct vjp *v)
     struct field_op *op = (struct field_op *)self;
     if (v->need[0]) {
         fail(v->tape,
-             status_set(STATUS_UNSUPPORTED, "a field that is not recorded has no derivative by t; wrap t in tide.stop_gradient"));
+             status_set(STATUS_UNSUPPORTED,
+                        "a field that is not recorded has no derivative by t; wrap t in tide.stop_gradient"));
         return;
     }
     int flat = emit_vjp(op, v);
@@ -139,7 +145,8 @@ static void op_vjp(struct custom *self, struct vjp *v)
         struct array spec = *tape_spec(v->tape, v->in[i]);
         if (!dtype_is_float(spec.dtype)) continue;
         int64_t n = array_numel(&spec);
-        if (v->need[i]) v->xbar[i] = emit_reshape(v->tape, emit_slice_flat(v->tape, flat, at, n), spec.rank, spec.shape);
+        if (v->need[i])
+            v->xbar[i] = emit_reshape(v->tape, emit_slice_flat(v->tape, flat, at, n), spec.rank, spec.shape);
         at += n;
     }
 }

@@ -1,4 +1,5 @@
-/* Products and convolutions that take what follows them: act(x W + c) and grad(y, g W) in one call, a piece at a time while it is in the cache. */
+/* Products and convolutions that take what follows them: act(x W + c) and grad(y, g W) in one call, a piece
+ * at a time while it is in the cache. */
 #include <string.h>
 
 #include "autodiff/passes.h"
@@ -19,14 +20,18 @@ enum { NOBODY = -1, MANY = -2 };
 
 static int is_convolution(const struct node *node) { return node->op == OP_CONV || node->op == OP_CONV_DX; }
 
-/* The node that `add` adds to the product: a row for a matrix, one number per channel for a convolution; -1: it is something else. */
+/* The node that `add` adds to the product: a row for a matrix, one number per channel for a convolution; -1:
+ * it is something else. */
 static int added_bias(const struct tape *t, const struct node *add, int product)
 {
     if (add->op != OP_ADD || add->in[0] == add->in[1]) return -1;
-    int c = add->in[0] == product ? add->in[1] : add->in[0], conv = is_convolution(&t->nodes[product]), trailing = conv ? 2 : 0;
+    int c = add->in[0] == product ? add->in[1] : add->in[0], conv = is_convolution(&t->nodes[product]),
+        trailing = conv ? 2 : 0;
     const struct array *spec = tape_spec(t, c), *z = tape_spec(t, product);
     int channel = spec->rank - 1 - trailing; /* axis of the bias */
-    if (channel < 0 || channel > 1 || (channel == 1 && spec->shape[0] != 1) || spec->shape[channel] != z->shape[1]) return -1;
+    if (channel < 0 || channel > 1 || (channel == 1 && spec->shape[0] != 1) ||
+        spec->shape[channel] != z->shape[1])
+        return -1;
     return array_numel(spec) == z->shape[1] && array_same_shape(&add->spec, z) ? c : -1;
 }
 
@@ -62,16 +67,19 @@ static struct chain chain_of(const struct fuse *f, int product)
 
 static int is_product(const struct tape *t, const struct node *node)
 {
-    int matrices = node->op == OP_MATMUL && tape_spec(t, node->in[0])->rank == 2 && tape_spec(t, node->in[1])->rank == 2;
+    int matrices =
+        node->op == OP_MATMUL && tape_spec(t, node->in[0])->rank == 2 && tape_spec(t, node->in[1])->rank == 2;
     return (matrices || is_convolution(node)) && array_numel(&node->spec) > 0;
 }
 
-/* Emit the chain at its last node: the product's operands, the bias, the other operand of the elementwise op. */
+/* Emit the chain at its last node: the product's operands, the bias, the other operand of the elementwise
+ * op. */
 static int emit_chain(struct rewrite *r, const struct chain *c)
 {
     const struct tape *t = r->from;
     const struct node *product = &t->nodes[c->product], *last = &t->nodes[c->last];
-    int end = c->bias >= 0 ? c->bias : c->product, n_in = 2, in[4] = {r->copy[product->in[0]], r->copy[product->in[1]]};
+    int end = c->bias >= 0 ? c->bias : c->product, n_in = 2,
+        in[4] = {r->copy[product->in[0]], r->copy[product->in[1]]};
     struct attrs attrs = *product->attrs;
     int64_t *layer = attrs.v + LAYER_ATTRS;
     attrs.n = LAYER_ATTRS + 4;
@@ -84,7 +92,8 @@ static int emit_chain(struct rewrite *r, const struct chain *c)
         layer[LAYER_SECOND] = last->in[0] != end;
         if (last->n_in == 2) in[n_in++] = r->copy[last->in[layer[LAYER_SECOND] ? 0 : 1]];
     }
-    return r->copy[c->last] = tape_emit(r->to, is_convolution(product) ? OP_CONV_LAYER : OP_LAYER, &attrs, in, n_in);
+    return r->copy[c->last] =
+               tape_emit(r->to, is_convolution(product) ? OP_CONV_LAYER : OP_LAYER, &attrs, in, n_in);
 }
 
 static void find_users(struct fuse *f, const int *outputs, int n_outputs)
@@ -125,7 +134,8 @@ static enum status run(struct fuse *f, const int *outputs, int n_outputs)
     return tape_status(f->r.to);
 }
 
-enum status tape_fuse(struct tape **out, const struct tape *tape, const int *outputs, int n_outputs, int *new_outputs, int *counterpart)
+enum status tape_fuse(struct tape **out, const struct tape *tape, const int *outputs, int n_outputs,
+                      int *new_outputs, int *counterpart)
 {
     struct fuse f = {0};
     TRY(rewrite_begin(&f.r, tape));
@@ -142,7 +152,9 @@ enum status tape_fuse(struct tape **out, const struct tape *tape, const int *out
     if (counterpart) memcpy(counterpart, f.r.copy, (size_t)tape->n * sizeof *counterpart);
     rewrite_end(&f.r);
     memory_free(block);
-    if (status == STATUS_OK) *out = f.r.to;
-    else tape_release(f.r.to);
+    if (status == STATUS_OK)
+        *out = f.r.to;
+    else
+        tape_release(f.r.to);
     return status;
 }

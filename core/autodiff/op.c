@@ -7,9 +7,12 @@
 
 #define FLAGS_A OP_IN_PLACE | OP_PROMOTE
 #define FLAGS_F OP_IN_PLACE | OP_PROMOTE | OP_FLOAT
-#define OP(NAME, name, min_in, max_in, flags, infer, view, prepare, vjp) {#name, min_in, max_in, flags, infer, view, prepare, vjp},
-#define UNARY(NAME, name, dtypes, expression) {#name, 1, 1, FLAGS_##dtypes, infer_unary, NULL, prepare_unary, vjp_##name},
-#define BINARY(NAME, name, dtypes, expression) {#name, 2, 2, FLAGS_##dtypes, infer_binary, NULL, prepare_binary, vjp_##name},
+#define OP(NAME, name, min_in, max_in, flags, infer, view, prepare, vjp)                                     \
+    {#name, min_in, max_in, flags, infer, view, prepare, vjp},
+#define UNARY(NAME, name, dtypes, expression)                                                                \
+    {#name, 1, 1, FLAGS_##dtypes, infer_unary, NULL, prepare_unary, vjp_##name},
+#define BINARY(NAME, name, dtypes, expression)                                                               \
+    {#name, 2, 2, FLAGS_##dtypes, infer_binary, NULL, prepare_binary, vjp_##name},
 #define COMPARE(NAME, name, expression) {#name, 2, 2, OP_PROMOTE, infer_binary, NULL, prepare_binary, NULL},
 
 const struct op op_table[OP_COUNT] = {
@@ -36,7 +39,8 @@ static enum status run_kernel(struct call *c, struct tensor **out)
     TRY(tensor_new(out, c->out.dtype, c->out.rank, c->out.shape));
     c->out = (*out)->array;
     enum status status = c->op->prepare(c);
-    if (status == STATUS_OK && c->scratch_bytes > 0 && !(c->scratch = memory_alloc(c->scratch_bytes))) status = memory_status();
+    if (status == STATUS_OK && c->scratch_bytes > 0 && !(c->scratch = memory_alloc(c->scratch_bytes)))
+        status = memory_status();
     if (status == STATUS_OK) status = c->run(c);
     memory_free(c->scratch);
     memory_free(c->plan);
@@ -60,7 +64,8 @@ static enum status apply(struct call *c, struct tensor **in, struct tensor **out
     return run_kernel(c, out);
 }
 
-enum status op_apply(enum op_id id, const struct attrs *attrs, struct tensor *const *in, int n_in, struct tensor **out)
+enum status op_apply(enum op_id id, const struct attrs *attrs, struct tensor *const *in, int n_in,
+                     struct tensor **out)
 {
     static const struct attrs none;
     struct array few_arrays[8];

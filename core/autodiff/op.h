@@ -1,8 +1,9 @@
 /* op.h -- THE op table: everything that can happen to tensors, one row each.
  *
- * An op has a shape rule (infer), a kernel (prepare chooses it once, run executes it), and a derivative rule (vjp) that emits ops onto
- * a tape; it does not compute. One derivative rule is enough: vjp(tape) is a tape again, and the Jacobian-vector product is the
- * transpose of vjp, which is linear in the cotangent. Every op has exactly one output. */
+ * An op has a shape rule (infer), a kernel (prepare chooses it once, run executes it), and a derivative rule
+ * (vjp) that emits ops onto a tape; it does not compute. One derivative rule is enough: vjp(tape) is a tape
+ * again, and the Jacobian-vector product is the transpose of vjp, which is linear in the cotangent. Every op
+ * has exactly one output. */
 #ifndef AUTODIFF_OP_H
 #define AUTODIFF_OP_H
 
@@ -30,12 +31,13 @@ enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_PERMUTATION };
 
 #define MAX_ATTRS 24
 
-/* Of LAYER and CONV_LAYER, behind the attributes of the op that they began as: that op, is there a bias, the elementwise op that ends it (0: none),
- * is the product that op's second operand. */
+/* Of LAYER and CONV_LAYER, behind the attributes of the op that they began as: that op, is there a bias, the
+ * elementwise op that ends it (0: none), is the product that op's second operand. */
 #define LAYER_ATTRS 10
 enum { LAYER_BASE, LAYER_BIAS, LAYER_POST, LAYER_SECOND };
 
-/* Static arguments of a node: axes, sizes, a number, an object. Their meaning is in the comment of the op's row in ops.def. */
+/* Static arguments of a node: axes, sizes, a number, an object. Their meaning is in the comment of the op's
+ * row in ops.def. */
 struct attrs {
     int n;
     int64_t v[MAX_ATTRS];
@@ -73,8 +75,10 @@ struct op {
     const char *name;
     int min_in, max_in;
     unsigned flags;
-    enum status (*infer)(struct call *c);           /* in[] shapes and dtypes, attrs -> out's; row-major strides */
-    int (*view)(struct call *c, int64_t *offset);   /* NULL, or: set out's strides and the offset in bytes from in[0]; 0 = cannot */
+    enum status (*infer)(struct call *c); /* in[] shapes and dtypes, attrs -> out's; row-major strides */
+    int (*view)(
+        struct call *c,
+        int64_t *offset); /* NULL, or: set out's strides and the offset in bytes from in[0]; 0 = cannot */
     enum status (*prepare)(struct call *c);
     void (*vjp)(struct vjp *v); /* NULL: not differentiable, the cotangent stops here */
 };
@@ -96,7 +100,8 @@ enum op_id {
 extern const struct op op_table[OP_COUNT];
 
 /* Apply an op at once. in[] are borrowed; *out is a new reference (possibly a view of in[0]). */
-enum status op_apply(enum op_id id, const struct attrs *attrs, struct tensor *const *in, int n_in, struct tensor **out);
+enum status op_apply(enum op_id id, const struct attrs *attrs, struct tensor *const *in, int n_in,
+                     struct tensor **out);
 
 /* An op that is supplied from above: a whole ODE solve, for instance. It is the attrs.object of OP_CUSTOM. */
 struct custom {

@@ -13,7 +13,8 @@ struct elementwise_plan {
 
 static enum status no_kernel(const struct call *c)
 {
-    return status_set(STATUS_DTYPE, "%s is not defined for %s; convert with x:to(\"float32\")", c->op->name, dtype_name(c->in[0].dtype));
+    return status_set(STATUS_DTYPE, "%s is not defined for %s; convert with x:to(\"float32\")", c->op->name,
+                      dtype_name(c->in[0].dtype));
 }
 
 enum status infer_unary(struct call *c)
@@ -28,8 +29,8 @@ enum status infer_binary(struct call *c)
     int rank, kind = (int)(c->op - op_table) - OP_ADD;
     int64_t shape[MAX_RANK];
     if (c->in[0].dtype != c->in[1].dtype)
-        return status_set(STATUS_DTYPE, "%s needs operands of one dtype, got %s and %s", c->op->name, dtype_name(c->in[0].dtype),
-                          dtype_name(c->in[1].dtype));
+        return status_set(STATUS_DTYPE, "%s needs operands of one dtype, got %s and %s", c->op->name,
+                          dtype_name(c->in[0].dtype), dtype_name(c->in[1].dtype));
     if (!loops->binary[kind][c->in[0].dtype]) return no_kernel(c);
     TRY(broadcast_shapes(&c->in[0], &c->in[1], &rank, shape));
     return array_init(&c->out, kind >= BINARY_EQ ? UINT8 : c->in[0].dtype, rank, shape);
@@ -73,7 +74,8 @@ enum status prepare_binary(struct call *c)
     return STATUS_OK;
 }
 
-/* The loop runs over the input's shape: a reshape has another one, but the same elements in the same order. */
+/* The loop runs over the input's shape: a reshape has another one, but the same elements in the same
+ * order. */
 enum status prepare_copy(struct call *c)
 {
     TRY(new_plan(c, 0));
@@ -85,7 +87,8 @@ enum status prepare_copy(struct call *c)
 
 enum status infer_cast(struct call *c)
 {
-    if (V(0) < 0 || V(0) >= DTYPE_COUNT) return status_set(STATUS_DTYPE, "cast: there is no dtype number %lld", (long long)V(0));
+    if (V(0) < 0 || V(0) >= DTYPE_COUNT)
+        return status_set(STATUS_DTYPE, "cast: there is no dtype number %lld", (long long)V(0));
     return array_init(&c->out, (enum dtype)V(0), c->in[0].rank, c->in[0].shape);
 }
 
@@ -108,10 +111,12 @@ enum status infer_where(struct call *c)
     int64_t shape[MAX_RANK];
     struct array both;
     if (c->in[0].dtype != UINT8)
-        return status_set(STATUS_DTYPE, "where: the condition must be uint8 (a comparison gives that), got %s", dtype_name(c->in[0].dtype));
+        return status_set(STATUS_DTYPE,
+                          "where: the condition must be uint8 (a comparison gives that), got %s",
+                          dtype_name(c->in[0].dtype));
     if (c->in[1].dtype != c->in[2].dtype)
-        return status_set(STATUS_DTYPE, "where needs both values in one dtype, got %s and %s", dtype_name(c->in[1].dtype),
-                          dtype_name(c->in[2].dtype));
+        return status_set(STATUS_DTYPE, "where needs both values in one dtype, got %s and %s",
+                          dtype_name(c->in[1].dtype), dtype_name(c->in[2].dtype));
     TRY(broadcast_shapes(&c->in[1], &c->in[2], &rank, shape));
     TRY(array_init(&both, c->in[1].dtype, rank, shape));
     TRY(broadcast_shapes(&c->in[0], &both, &rank, shape));
@@ -145,7 +150,8 @@ void vjp_where(struct vjp *v)
     if (v->need[2]) v->xbar[2] = tape_emit(t, OP_WHERE, NULL, (int[]){v->in[0], zero, v->ybar}, 3);
 }
 
-/* ---- derivative rules, one line each where it can be: g is the cotangent, x and z the inputs, y the output ---- */
+/* ---- derivative rules, one line each where it can be: g the cotangent, x and z the inputs, y the output
+ * ---- */
 #define RULE(name) void vjp_##name(struct vjp *v)
 #define T v->tape
 #define G v->ybar
@@ -194,13 +200,14 @@ RULE(div)
     if (v->need[1]) v->xbar[1] = NEG(DIV(MUL(G, Y), Z));
 }
 
-/* d x^z = z x^(z-1) dx + x^z log x dz. Where z = 0 the first factor is 0 for every x, also where x^-1 is infinite; the second term is
- * taken as zero where x <= 0, as it has no real value there. */
+/* d x^z = z x^(z-1) dx + x^z log x dz. Where z = 0 the first factor is 0 for every x, also where x^-1 is
+ * infinite; the second term is taken as zero where x <= 0, as it has no real value there. */
 RULE(pow)
 {
     if (v->need[0]) {
         int constant = emit2(T, OP_EQ, Z, NUMBER(0));
-        int less = tape_emit(T, OP_WHERE, NULL, (int[]){constant, NUMBER(1), emit2(T, OP_SUB, Z, NUMBER(1))}, 3);
+        int less =
+            tape_emit(T, OP_WHERE, NULL, (int[]){constant, NUMBER(1), emit2(T, OP_SUB, Z, NUMBER(1))}, 3);
         v->xbar[0] = MUL(G, MUL(Z, emit2(T, OP_POW, X, less)));
     }
     if (!v->need[1]) return;
@@ -214,7 +221,8 @@ static void vjp_select(struct vjp *v, enum op_id wins)
 {
     for (int i = 0; i < 2; i++) {
         if (!v->need[i]) continue;
-        int won = emit2(T, wins, v->in[i], v->in[1 - i]), tie = emit2(T, OP_EQ, X, Z), half = MUL(NUMBER(0.5), G);
+        int won = emit2(T, wins, v->in[i], v->in[1 - i]), tie = emit2(T, OP_EQ, X, Z),
+            half = MUL(NUMBER(0.5), G);
         int shared = tape_emit(T, OP_WHERE, NULL, (int[]){tie, half, NUMBER(0)}, 3);
         v->xbar[i] = tape_emit(T, OP_WHERE, NULL, (int[]){won, G, shared}, 3);
     }

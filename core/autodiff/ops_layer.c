@@ -1,4 +1,5 @@
-/* Ops that are not recorded but made from others by the passes (passes.h): products with what follows them, convolutions as matrices. */
+/* Ops that are not recorded but made from others by the passes (passes.h): products with what follows them,
+ * convolutions as matrices. */
 #include <string.h>
 
 #include "autodiff/op_rules.h"
@@ -19,7 +20,8 @@ enum status infer_layer(struct call *c)
 static enum status run_layer(struct call *c)
 {
     const struct layer *l = c->plan;
-    const void *bias = L(LAYER_BIAS) ? c->in[2].data : NULL, *other = l->binary ? c->in[2 + L(LAYER_BIAS)].data : NULL;
+    const void *bias = L(LAYER_BIAS) ? c->in[2].data : NULL,
+               *other = l->binary ? c->in[2 + L(LAYER_BIAS)].data : NULL;
     layer_run(l, c->in[0].data, c->in[1].data, bias, other, c->out.data);
     return STATUS_OK;
 }
@@ -28,17 +30,24 @@ enum status prepare_layer(struct call *c)
 {
     struct layer *l = c->plan = memory_zalloc(1, sizeof *l);
     if (!l) return memory_status();
-    *l = (struct layer){.dtype = c->out.dtype, .ta = (int)V(0), .tb = (int)V(1), .m = c->out.shape[0], .n = c->out.shape[1],
-                        .k = c->in[0].shape[V(0) ? 0 : 1], .second = (int)L(LAYER_SECOND)};
+    *l = (struct layer){.dtype = c->out.dtype,
+                        .ta = (int)V(0),
+                        .tb = (int)V(1),
+                        .m = c->out.shape[0],
+                        .n = c->out.shape[1],
+                        .k = c->in[0].shape[V(0) ? 0 : 1],
+                        .second = (int)L(LAYER_SECOND)};
     TRY(gemm_open(l->tb, l->m, l->n, l->k));
     enum op_id post = (enum op_id)L(LAYER_POST);
-    if (post >= OP_ADD) l->binary = loops->binary[post - OP_ADD][l->dtype];
-    else if (post >= OP_NEG) l->unary = loops->unary[post - OP_NEG][l->dtype];
+    if (post >= OP_ADD)
+        l->binary = loops->binary[post - OP_ADD][l->dtype];
+    else if (post >= OP_NEG)
+        l->unary = loops->unary[post - OP_NEG][l->dtype];
     c->run = run_layer;
     return STATUS_OK;
 }
 
-/* ---- CONV_MATRIX(w) and its transpose; a: the convolution's seven, H, W, and for the transpose the shape of w ---- */
+/* ---- CONV_MATRIX(w) and its transpose; a: the convolution's seven, H, W, the transpose: w's shape ---- */
 
 /* Whatever the rule of the convolution itself refuses is refused here. */
 static enum status check_matrix(const struct call *c, int64_t rank, const int64_t w[4])
@@ -53,8 +62,21 @@ static enum status check_matrix(const struct call *c, int64_t rank, const int64_
 
 static struct conv matrix_geometry(const struct call *c, const int64_t w[4])
 {
-    struct conv s = {.dtype = c->in[0].dtype, .n = 1, .c = w[1], .h = V(7), .w = V(8), .o = w[0], .kh = w[2], .kw = w[3], .sh = V(0), .sw = V(1),
-                     .ph = V(2), .pw = V(3), .dh = V(4), .dw = V(5), .groups = V(6)};
+    struct conv s = {.dtype = c->in[0].dtype,
+                     .n = 1,
+                     .c = w[1],
+                     .h = V(7),
+                     .w = V(8),
+                     .o = w[0],
+                     .kh = w[2],
+                     .kw = w[3],
+                     .sh = V(0),
+                     .sw = V(1),
+                     .ph = V(2),
+                     .pw = V(3),
+                     .dh = V(4),
+                     .dw = V(5),
+                     .groups = V(6)};
     s.oh = (s.h + 2 * s.ph - s.dh * (s.kh - 1) - 1) / s.sh + 1;
     s.ow = (s.w + 2 * s.pw - s.dw * (s.kw - 1) - 1) / s.sw + 1;
     return s;
@@ -73,8 +95,8 @@ enum status infer_conv_matrix_grad(struct call *c)
     struct conv s = matrix_geometry(c, &V(9));
     const struct array *g = &c->in[0];
     if (g->rank != 2 || g->shape[0] != s.c * s.h * s.w || g->shape[1] != s.o * s.oh * s.ow)
-        return status_set(STATUS_SHAPE, "%s: the cotangent must be a matrix of %lld x %lld", c->op->name, (long long)(s.c * s.h * s.w),
-                          (long long)(s.o * s.oh * s.ow));
+        return status_set(STATUS_SHAPE, "%s: the cotangent must be a matrix of %lld x %lld", c->op->name,
+                          (long long)(s.c * s.h * s.w), (long long)(s.o * s.oh * s.ow));
     return array_init(&c->out, g->dtype, 4, &V(9));
 }
 

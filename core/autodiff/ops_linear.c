@@ -23,7 +23,8 @@ enum status infer_reduce(struct call *c)
     for (int i = 0; i < c->in[0].rank; i++) {
         if (!(V(0) >> i & 1)) continue;
         if (shape[i] == 0 && c->op != &op_table[OP_SUM])
-            return status_set(STATUS_SHAPE, "%s: axis %d is empty, so it has no extreme value", c->op->name, i + 1);
+            return status_set(STATUS_SHAPE, "%s: axis %d is empty, so it has no extreme value", c->op->name,
+                              i + 1);
         shape[i] = 1;
     }
     return array_init(&c->out, c->in[0].dtype, c->in[0].rank, shape);
@@ -67,10 +68,12 @@ enum status infer_arg(struct call *c)
 {
     int64_t shape[MAX_RANK];
     if (V(0) < 0 || V(0) >= c->in[0].rank)
-        return status_set(STATUS_ARGUMENT, "%s: axis %lld does not exist in a tensor with %d axes", c->op->name, (long long)((uint64_t)V(0) + 1),
-                          c->in[0].rank);
+        return status_set(STATUS_ARGUMENT, "%s: axis %lld does not exist in a tensor with %d axes",
+                          c->op->name, (long long)((uint64_t)V(0) + 1), c->in[0].rank);
     memcpy(shape, c->in[0].shape, sizeof shape);
-    if (shape[V(0)] == 0) return status_set(STATUS_SHAPE, "%s: axis %lld is empty", c->op->name, (long long)((uint64_t)V(0) + 1));
+    if (shape[V(0)] == 0)
+        return status_set(STATUS_SHAPE, "%s: axis %lld is empty", c->op->name,
+                          (long long)((uint64_t)V(0) + 1));
     shape[V(0)] = 1;
     return array_init(&c->out, INT64, c->in[0].rank, shape);
 }
@@ -90,7 +93,8 @@ enum status prepare_arg(struct call *c)
 /* ---- matmul: the last two axes are matrices, the others are broadcast ---- */
 struct matmul_plan {
     int64_t m, n, k, batches, batch_shape[MAX_RANK], batch_stride[2][MAX_RANK], ld[2];
-    int batch_rank, transpose[2], copy[2]; /* copy: the matrix has no unit stride; its rows are made dense first */
+    int batch_rank, transpose[2],
+        copy[2]; /* copy: the matrix has no unit stride; its rows are made dense first */
     size_t copy_bytes[2];
     int parts; /* bfloat16 parts of each factor; 0: float arithmetic */
 };
@@ -99,17 +103,20 @@ enum status infer_matmul(struct call *c)
 {
     const struct array *a = &c->in[0], *b = &c->in[1];
     char ta[SHAPE_TEXT], tb[SHAPE_TEXT];
-    if (V(0) < 0 || V(0) > 1 || V(1) < 0 || V(1) > 1) return status_set(STATUS_ARGUMENT, "matmul: transpose is 0 or 1 for each operand");
+    if (V(0) < 0 || V(0) > 1 || V(1) < 0 || V(1) > 1)
+        return status_set(STATUS_ARGUMENT, "matmul: transpose is 0 or 1 for each operand");
     if (a->rank < 2 || b->rank < 2)
-        return status_set(STATUS_SHAPE, "matmul needs tensors with two or more axes, got %s and %s", array_shape_text(a, ta),
-                          array_shape_text(b, tb));
+        return status_set(STATUS_SHAPE, "matmul needs tensors with two or more axes, got %s and %s",
+                          array_shape_text(a, ta), array_shape_text(b, tb));
     if (!dtype_is_float(a->dtype) || a->dtype != b->dtype)
-        return status_set(STATUS_DTYPE, "matmul needs two tensors of one float dtype, got %s and %s", dtype_name(a->dtype), dtype_name(b->dtype));
+        return status_set(STATUS_DTYPE, "matmul needs two tensors of one float dtype, got %s and %s",
+                          dtype_name(a->dtype), dtype_name(b->dtype));
     int64_t m = a->shape[a->rank - (V(0) ? 1 : 2)], k = a->shape[a->rank - (V(0) ? 2 : 1)];
     int64_t kb = b->shape[b->rank - (V(1) ? 1 : 2)], n = b->shape[b->rank - (V(1) ? 2 : 1)], shape[MAX_RANK];
     if (k != kb)
-        return status_set(STATUS_SHAPE, "matmul: inner sizes differ, %lld and %lld (shapes %s%s and %s%s)", (long long)k, (long long)kb,
-                          array_shape_text(a, ta), V(0) ? " transposed" : "", array_shape_text(b, tb), V(1) ? " transposed" : "");
+        return status_set(STATUS_SHAPE, "matmul: inner sizes differ, %lld and %lld (shapes %s%s and %s%s)",
+                          (long long)k, (long long)kb, array_shape_text(a, ta), V(0) ? " transposed" : "",
+                          array_shape_text(b, tb), V(1) ? " transposed" : "");
     struct array batch_a = *a, batch_b = *b;
     int rank;
     batch_a.rank -= 2;
@@ -122,7 +129,8 @@ enum status infer_matmul(struct call *c)
 
 static void plan_operand(const struct array *x, int transpose, struct matmul_plan *p, int which)
 {
-    int64_t rows = x->shape[x->rank - 2], columns = x->shape[x->rank - 1], sr = x->stride[x->rank - 2], sc = x->stride[x->rank - 1];
+    int64_t rows = x->shape[x->rank - 2], columns = x->shape[x->rank - 1], sr = x->stride[x->rank - 2],
+            sc = x->stride[x->rank - 1];
     if ((sc == 1 || columns == 1) && (sr >= (columns > 1 ? columns : 1) || rows == 1)) {
         p->ld[which] = rows == 1 ? columns : sr;
         p->transpose[which] = transpose;
@@ -165,11 +173,13 @@ static enum status run_matmul(struct call *c)
         return STATUS_OK;
     }
     for (int64_t i = 0; i < p->batches && p->parts > 0 && !interrupt_stop(); i++)
-        gemm_bf16(p->parts, p->transpose[0], p->transpose[1], p->m, p->n, p->k, matmul_operand(c, p, 0, i), p->ld[0], matmul_operand(c, p, 1, i), p->ld[1],
-                  (float *)c->out.data + i * p->m * p->n, p->n, (char *)c->scratch + p->copy_bytes[0] + p->copy_bytes[1]);
+        gemm_bf16(p->parts, p->transpose[0], p->transpose[1], p->m, p->n, p->k, matmul_operand(c, p, 0, i),
+                  p->ld[0], matmul_operand(c, p, 1, i), p->ld[1], (float *)c->out.data + i * p->m * p->n,
+                  p->n, (char *)c->scratch + p->copy_bytes[0] + p->copy_bytes[1]);
     for (int64_t i = 0; i < p->batches && p->parts == 0 && !interrupt_stop(); i++)
-        gemm_parallel(c->out.dtype, p->transpose[0], p->transpose[1], p->m, p->n, p->k, 1, matmul_operand(c, p, 0, i), p->ld[0],
-                      matmul_operand(c, p, 1, i), p->ld[1], 0, (char *)c->out.data + (size_t)i * bytes, p->n > 0 ? p->n : 1);
+        gemm_parallel(c->out.dtype, p->transpose[0], p->transpose[1], p->m, p->n, p->k, 1,
+                      matmul_operand(c, p, 0, i), p->ld[0], matmul_operand(c, p, 1, i), p->ld[1], 0,
+                      (char *)c->out.data + (size_t)i * bytes, p->n > 0 ? p->n : 1);
     return STATUS_OK;
 }
 
@@ -215,34 +225,64 @@ void vjp_matmul(struct vjp *v)
 
 /* ---- convolution ---- */
 
-/* All that the kernels compute with: padded images, padded cotangents and unrolled kernels stay far below what an int64 can count. */
+/* All that the kernels compute with: padded images, padded cotangents and unrolled kernels stay far below
+ * what an int64 can count. */
 static enum status conv_size(const struct conv *s)
 {
-    double taps = (double)s->kh * (double)s->kw, pixels = (double)s->oh * (double)s->ow, channels = (double)(s->c > s->o ? s->c : s->o);
+    double taps = (double)s->kh * (double)s->kw, pixels = (double)s->oh * (double)s->ow,
+           channels = (double)(s->c > s->o ? s->c : s->o);
     double padded = (double)(s->h + 2 * s->ph) * (double)(s->w + 2 * s->pw);
     double back = (double)(s->oh + 2 * s->dh * s->kh) * (double)(s->ow + 2 * s->dw * s->kw);
     double most = channels * (padded + back + taps * (pixels + channels + COLUMN_PIXELS));
     if (most < 0x1p48) return STATUS_OK;
-    return status_set(STATUS_SHAPE, "conv: padding %lld x %lld, kernel %lld x %lld and dilation %lld x %lld need work space for %.0f numbers",
-                      (long long)s->ph, (long long)s->pw, (long long)s->kh, (long long)s->kw, (long long)s->dh, (long long)s->dw, most);
+    return status_set(STATUS_SHAPE,
+                      "conv: padding %lld x %lld, kernel %lld x %lld and dilation %lld x %lld need work "
+                      "space for %.0f numbers",
+                      (long long)s->ph, (long long)s->pw, (long long)s->kh, (long long)s->kw,
+                      (long long)s->dh, (long long)s->dw, most);
 }
 
-/* x: N,C,H,W and w: O,C/groups,KH,KW with attrs (stride, padding, dilation, groups): fill everything and check it. */
+/* x: N,C,H,W and w: O,C/groups,KH,KW with attrs (stride, padding, dilation, groups): fill everything and
+ * check it. */
 static enum status conv_geometry(const struct call *c, const int64_t x[4], const int64_t w[4], struct conv *s)
 {
-    *s = (struct conv){c->in[0].dtype, x[0], x[1], x[2], x[3], w[0], w[2], w[3], V(0), V(1), V(2), V(3), V(4), V(5), V(6), 0, 0, 1, PRECISION_HIGHEST, NULL};
+    *s = (struct conv){c->in[0].dtype,
+                       x[0],
+                       x[1],
+                       x[2],
+                       x[3],
+                       w[0],
+                       w[2],
+                       w[3],
+                       V(0),
+                       V(1),
+                       V(2),
+                       V(3),
+                       V(4),
+                       V(5),
+                       V(6),
+                       0,
+                       0,
+                       1,
+                       PRECISION_HIGHEST,
+                       NULL};
     if (s->sh < 1 || s->sw < 1 || s->dh < 1 || s->dw < 1 || s->groups < 1 || s->ph < 0 || s->pw < 0)
         return status_set(STATUS_ARGUMENT, "conv: stride, dilation and groups must be >= 1 and padding >= 0");
     if (s->c % s->groups || s->o % s->groups || w[1] != s->c / s->groups)
-        return status_set(STATUS_SHAPE, "conv: x has %lld channels and w is for %lld (x groups %lld) with %lld filters; w must have shape "
-                          "O, C/groups, kernel and groups must divide both C and O", (long long)s->c, (long long)w[1], (long long)s->groups,
-                          (long long)s->o);
+        return status_set(STATUS_SHAPE,
+                          "conv: x has %lld channels and w is for %lld (x groups %lld) with %lld filters; w "
+                          "must have shape "
+                          "O, C/groups, kernel and groups must divide both C and O",
+                          (long long)s->c, (long long)w[1], (long long)s->groups, (long long)s->o);
     if (s->kh < 1 || s->kw < 1) return status_set(STATUS_SHAPE, "conv: the kernel is empty");
-    int64_t rest_h = s->h + 2 * s->ph - s->dh * (s->kh - 1) - 1, rest_w = s->w + 2 * s->pw - s->dw * (s->kw - 1) - 1;
+    int64_t rest_h = s->h + 2 * s->ph - s->dh * (s->kh - 1) - 1,
+            rest_w = s->w + 2 * s->pw - s->dw * (s->kw - 1) - 1;
     if (rest_h < 0 || rest_w < 0)
-        return status_set(STATUS_SHAPE, "conv: the kernel (%lld x %lld, dilated) is larger than the padded input (%lld x %lld)",
-                          (long long)(s->dh * (s->kh - 1) + 1), (long long)(s->dw * (s->kw - 1) + 1), (long long)(s->h + 2 * s->ph),
-                          (long long)(s->w + 2 * s->pw));
+        return status_set(
+            STATUS_SHAPE,
+            "conv: the kernel (%lld x %lld, dilated) is larger than the padded input (%lld x %lld)",
+            (long long)(s->dh * (s->kh - 1) + 1), (long long)(s->dw * (s->kw - 1) + 1),
+            (long long)(s->h + 2 * s->ph), (long long)(s->w + 2 * s->pw));
     s->oh = rest_h / s->sh + 1;
     s->ow = rest_w / s->sw + 1;
     return conv_size(s);
@@ -253,14 +293,17 @@ static enum status conv_operands(const struct call *c)
     char a[SHAPE_TEXT], b[SHAPE_TEXT];
     for (int i = 0; i < 9; i++)
         if (V(i) < 0 || V(i) > MAX_DIM)
-            return status_set(STATUS_ARGUMENT, "conv: stride, dilation and groups must be >= 1 and padding >= 0, %lld is too %s", (long long)V(i),
-                              V(i) < 0 ? "small" : "large");
+            return status_set(
+                STATUS_ARGUMENT,
+                "conv: stride, dilation and groups must be >= 1 and padding >= 0, %lld is too %s",
+                (long long)V(i), V(i) < 0 ? "small" : "large");
     if (c->in[0].rank != 4 || c->in[1].rank != 4)
-        return status_set(STATUS_SHAPE, "conv needs x of shape N,C,H,W and w of shape O,C/groups,KH,KW, got %s and %s",
+        return status_set(STATUS_SHAPE,
+                          "conv needs x of shape N,C,H,W and w of shape O,C/groups,KH,KW, got %s and %s",
                           array_shape_text(&c->in[0], a), array_shape_text(&c->in[1], b));
     if (c->in[0].dtype != c->in[1].dtype || !dtype_is_float(c->in[0].dtype))
-        return status_set(STATUS_DTYPE, "conv needs two tensors of one float dtype, got %s and %s", dtype_name(c->in[0].dtype),
-                          dtype_name(c->in[1].dtype));
+        return status_set(STATUS_DTYPE, "conv needs two tensors of one float dtype, got %s and %s",
+                          dtype_name(c->in[0].dtype), dtype_name(c->in[1].dtype));
     return STATUS_OK;
 }
 
@@ -279,9 +322,11 @@ static enum status conv_of(const struct call *c, struct conv *s, enum conv_kind 
     TRY(*kind == CONV_INPUT_GRADIENT ? conv_geometry(c, x, b, s) : conv_geometry(c, a, w, s));
     const int64_t *dy = *kind == CONV_INPUT_GRADIENT ? a : b;
     if (dy[0] != s->n || dy[1] != s->o || dy[2] != s->oh || dy[3] != s->ow)
-        return status_set(STATUS_SHAPE, "%s: the cotangent has shape {%lld, %lld, %lld, %lld}, expected {%lld, %lld, %lld, %lld}",
-                          op->name, (long long)dy[0], (long long)dy[1], (long long)dy[2], (long long)dy[3], (long long)s->n,
-                          (long long)s->o, (long long)s->oh, (long long)s->ow);
+        return status_set(
+            STATUS_SHAPE,
+            "%s: the cotangent has shape {%lld, %lld, %lld, %lld}, expected {%lld, %lld, %lld, %lld}",
+            op->name, (long long)dy[0], (long long)dy[1], (long long)dy[2], (long long)dy[3], (long long)s->n,
+            (long long)s->o, (long long)s->oh, (long long)s->ow);
     return STATUS_OK;
 }
 
@@ -309,7 +354,10 @@ enum status infer_conv_dw(struct call *c)
     return array_init(&c->out, s.dtype, 4, (int64_t[]){s.o, s.c / s.groups, s.kh, s.kw});
 }
 
-enum status infer_conv_layer(struct call *c) { return V(LAYER_ATTRS + LAYER_BASE) == OP_CONV ? infer_conv(c) : infer_conv_dx(c); }
+enum status infer_conv_layer(struct call *c)
+{
+    return V(LAYER_ATTRS + LAYER_BASE) == OP_CONV ? infer_conv(c) : infer_conv_dx(c);
+}
 
 struct conv_plan {
     struct conv shape;
@@ -352,14 +400,17 @@ enum status prepare_conv_layer(struct call *c)
     struct conv_plan *p = c->plan;
     enum op_id post = (enum op_id)V(LAYER_ATTRS + LAYER_POST);
     p->finish.second = (int)V(LAYER_ATTRS + LAYER_SECOND);
-    if (post >= OP_ADD) p->finish.binary = loops->binary[post - OP_ADD][c->out.dtype];
-    else if (post >= OP_NEG) p->finish.unary = loops->unary[post - OP_NEG][c->out.dtype];
+    if (post >= OP_ADD)
+        p->finish.binary = loops->binary[post - OP_ADD][c->out.dtype];
+    else if (post >= OP_NEG)
+        p->finish.unary = loops->unary[post - OP_NEG][c->out.dtype];
     p->shape.finish = &p->finish;
     c->run = run_conv_layer;
     return STATUS_OK;
 }
 
-/* The three ops are the three ways to contract the trilinear form sum(y conv(x, w)); each one's derivatives are the other two. */
+/* The three ops are the three ways to contract the trilinear form sum(y conv(x, w)); each one's derivatives
+ * are the other two. */
 static int emit_conv(struct vjp *v, enum op_id op, int a, int b, int64_t p, int64_t q)
 {
     struct attrs attrs = *v->attrs;

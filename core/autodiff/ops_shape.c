@@ -23,7 +23,10 @@ enum status prepare_literal(struct call *c)
     return STATUS_OK;
 }
 
-enum status infer_same(struct call *c) { return array_init(&c->out, c->in[0].dtype, c->in[0].rank, c->in[0].shape); }
+enum status infer_same(struct call *c)
+{
+    return array_init(&c->out, c->in[0].dtype, c->in[0].rank, c->in[0].shape);
+}
 
 int view_same(struct call *c, int64_t *offset)
 {
@@ -38,9 +41,10 @@ enum status infer_reshape(struct call *c)
     TRY(array_init(&c->out, c->in[0].dtype, c->attrs->n, c->attrs->v));
     if (array_numel(&c->out) != array_numel(&c->in[0])) {
         char from[SHAPE_TEXT], to[SHAPE_TEXT];
-        return status_set(STATUS_SHAPE, "a tensor of shape %s (%lld elements) cannot be reshaped to %s (%lld elements)",
-                          array_shape_text(&c->in[0], from), (long long)array_numel(&c->in[0]), array_shape_text(&c->out, to),
-                          (long long)array_numel(&c->out));
+        return status_set(STATUS_SHAPE,
+                          "a tensor of shape %s (%lld elements) cannot be reshaped to %s (%lld elements)",
+                          array_shape_text(&c->in[0], from), (long long)array_numel(&c->in[0]),
+                          array_shape_text(&c->out, to), (long long)array_numel(&c->out));
     }
     return STATUS_OK;
 }
@@ -64,7 +68,9 @@ enum status infer_permute(struct call *c)
     unsigned seen = 0;
     int rank = c->in[0].rank;
     for (int i = 0; i < rank && i < c->attrs->n; i++) {
-        if (V(i) < 0 || V(i) >= rank) return status_set(STATUS_ARGUMENT, "permute: axis %lld does not exist", (long long)((uint64_t)V(i) + 1));
+        if (V(i) < 0 || V(i) >= rank)
+            return status_set(STATUS_ARGUMENT, "permute: axis %lld does not exist",
+                              (long long)((uint64_t)V(i) + 1));
         seen |= 1u << V(i);
         shape[i] = c->in[0].shape[V(i)];
     }
@@ -94,10 +100,11 @@ enum status infer_broadcast(struct call *c)
     int rank;
     int64_t shape[MAX_RANK];
     enum status status = broadcast_shapes(&c->in[0], &c->out, &rank, shape);
-    if (status != STATUS_OK || rank != c->out.rank || memcmp(shape, c->out.shape, (size_t)rank * sizeof *shape) != 0) {
+    if (status != STATUS_OK || rank != c->out.rank ||
+        memcmp(shape, c->out.shape, (size_t)rank * sizeof *shape) != 0) {
         char from[SHAPE_TEXT], to[SHAPE_TEXT];
-        return status_set(STATUS_SHAPE, "a tensor of shape %s cannot be broadcast to %s", array_shape_text(&c->in[0], from),
-                          array_shape_text(&c->out, to));
+        return status_set(STATUS_SHAPE, "a tensor of shape %s cannot be broadcast to %s",
+                          array_shape_text(&c->in[0], from), array_shape_text(&c->out, to));
     }
     return STATUS_OK;
 }
@@ -113,21 +120,24 @@ int view_broadcast(struct call *c, int64_t *offset)
 
 /* ---- slice: start, step, length per axis; steps may be negative ---- */
 
-/* Where a slice lies: length elements from start, step apart, in 0 .. n-1. A step of 0 would show one element many times, which has another
- * derivative: that is what broadcast is for. */
+/* Where a slice lies: length elements from start, step apart, in 0 .. n-1. A step of 0 would show one element
+ * many times, which has another derivative: that is what broadcast is for. */
 static enum status check_slice(const struct call *c, int axis, int64_t length, int64_t n)
 {
     int64_t start = V(3 * axis), step = V(3 * axis + 1);
-    if (step < -MAX_DIM || step > MAX_DIM || length > MAX_DIM || start < -MAX_DIM || start > MAX_DIM || (step == 0 && length > 1))
-        return status_set(STATUS_ARGUMENT, "%s: start, step or length of axis %d is out of range", c->op->name, axis + 1);
+    if (step < -MAX_DIM || step > MAX_DIM || length > MAX_DIM || start < -MAX_DIM || start > MAX_DIM ||
+        (step == 0 && length > 1))
+        return status_set(STATUS_ARGUMENT, "%s: start, step or length of axis %d is out of range",
+                          c->op->name, axis + 1);
     int64_t last = length > 0 ? start + (length - 1) * step : start;
     if (length < 0 || (length > 0 && (start < 0 || start >= n || last < 0 || last >= n)))
-        return status_set(STATUS_ARGUMENT, "%s: elements %lld..%lld of axis %d lie outside 1..%lld", c->op->name, (long long)start + 1,
-                          (long long)last + 1, axis + 1, (long long)n);
+        return status_set(STATUS_ARGUMENT, "%s: elements %lld..%lld of axis %d lie outside 1..%lld",
+                          c->op->name, (long long)start + 1, (long long)last + 1, axis + 1, (long long)n);
     return STATUS_OK;
 }
 
-/* Strides and offset, in elements, of the slice of an array with these strides. Of one element no step is taken. */
+/* Strides and offset, in elements, of the slice of an array with these strides. Of one element no step is
+ * taken. */
 static int64_t slice_layout(const struct call *c, const int64_t *length, const int64_t *stride, int64_t *out)
 {
     int64_t offset = 0;
@@ -142,7 +152,8 @@ enum status infer_slice(struct call *c)
 {
     int64_t shape[MAX_RANK];
     if (c->attrs->n != 3 * c->in[0].rank)
-        return status_set(STATUS_ARGUMENT, "slice: the tensor has %d axes, the slice describes %d", c->in[0].rank, c->attrs->n / 3);
+        return status_set(STATUS_ARGUMENT, "slice: the tensor has %d axes, the slice describes %d",
+                          c->in[0].rank, c->attrs->n / 3);
     for (int i = 0; i < c->in[0].rank; i++) {
         TRY(check_slice(c, i, V(3 * i + 2), c->in[0].shape[i]));
         shape[i] = V(3 * i + 2);
@@ -152,7 +163,8 @@ enum status infer_slice(struct call *c)
 
 int view_slice(struct call *c, int64_t *offset)
 {
-    *offset = slice_layout(c, c->out.shape, c->in[0].stride, c->out.stride) * (int64_t)dtype_size(c->out.dtype);
+    *offset =
+        slice_layout(c, c->out.shape, c->in[0].stride, c->out.stride) * (int64_t)dtype_size(c->out.dtype);
     return 1;
 }
 
@@ -169,7 +181,8 @@ enum status infer_embed(struct call *c)
 {
     int64_t shape[MAX_RANK];
     if (c->attrs->n != 3 * c->in[0].rank)
-        return status_set(STATUS_ARGUMENT, "embed: the tensor has %d axes, the slice describes %d", c->in[0].rank, c->attrs->n / 3);
+        return status_set(STATUS_ARGUMENT, "embed: the tensor has %d axes, the slice describes %d",
+                          c->in[0].rank, c->attrs->n / 3);
     for (int i = 0; i < c->in[0].rank; i++) {
         shape[i] = V(3 * i + 2);
         TRY(check_slice(c, i, c->in[0].shape[i], shape[i]));
@@ -208,7 +221,8 @@ enum status infer_cat(struct call *c)
     int64_t axis = V(0), shape[MAX_RANK], total = 0;
     const struct array *first = &c->in[0];
     if (axis < 0 || axis >= first->rank)
-        return status_set(STATUS_ARGUMENT, "cat: axis %lld does not exist in a tensor with %d axes", (long long)((uint64_t)axis + 1), first->rank);
+        return status_set(STATUS_ARGUMENT, "cat: axis %lld does not exist in a tensor with %d axes",
+                          (long long)((uint64_t)axis + 1), first->rank);
     memcpy(shape, first->shape, sizeof shape);
     for (int i = 0; i < c->n_in; i++) {
         const struct array *x = &c->in[i];
@@ -216,8 +230,10 @@ enum status infer_cat(struct call *c)
         for (int j = 0; fits && j < x->rank; j++) fits = j == axis || x->shape[j] == first->shape[j];
         if (!fits) {
             char a[SHAPE_TEXT], b[SHAPE_TEXT];
-            return status_set(STATUS_SHAPE, "cat along axis %lld: tensor %d has shape %s (%s), the first one %s (%s)", (long long)((uint64_t)axis + 1),
-                              i + 1, array_shape_text(x, b), dtype_name(x->dtype), array_shape_text(first, a), dtype_name(first->dtype));
+            return status_set(STATUS_SHAPE,
+                              "cat along axis %lld: tensor %d has shape %s (%s), the first one %s (%s)",
+                              (long long)((uint64_t)axis + 1), i + 1, array_shape_text(x, b),
+                              dtype_name(x->dtype), array_shape_text(first, a), dtype_name(first->dtype));
         }
         total += x->shape[axis];
     }
@@ -265,23 +281,27 @@ static enum status infer_positions(struct call *c, int64_t size)
     int64_t axis = V(0), shape[MAX_RANK];
     const struct array *x = &c->in[0], *positions = &c->in[1];
     if (positions->dtype != INT64 || positions->rank != 1)
-        return status_set(STATUS_DTYPE, "%s: positions must be a 1-D int64 tensor, got %d-D %s", c->op->name, positions->rank,
-                          dtype_name(positions->dtype));
+        return status_set(STATUS_DTYPE, "%s: positions must be a 1-D int64 tensor, got %d-D %s", c->op->name,
+                          positions->rank, dtype_name(positions->dtype));
     if (axis < 0 || axis >= x->rank)
-        return status_set(STATUS_ARGUMENT, "%s: axis %lld does not exist in a tensor with %d axes", c->op->name, (long long)((uint64_t)axis + 1), x->rank);
+        return status_set(STATUS_ARGUMENT, "%s: axis %lld does not exist in a tensor with %d axes",
+                          c->op->name, (long long)((uint64_t)axis + 1), x->rank);
     memcpy(shape, x->shape, sizeof shape);
     shape[axis] = size;
     return array_init(&c->out, x->dtype, x->rank, shape);
 }
 
-enum status infer_take(struct call *c) { return infer_positions(c, c->in[1].rank == 1 ? c->in[1].shape[0] : 0); }
+enum status infer_take(struct call *c)
+{
+    return infer_positions(c, c->in[1].rank == 1 ? c->in[1].shape[0] : 0);
+}
 
 enum status infer_take_grad(struct call *c)
 {
     TRY(infer_positions(c, V(1)));
     if (c->in[0].shape[V(0)] != c->in[1].shape[0])
-        return status_set(STATUS_SHAPE, "take_grad: there are %lld positions for %lld rows", (long long)c->in[1].shape[0],
-                          (long long)c->in[0].shape[V(0)]);
+        return status_set(STATUS_SHAPE, "take_grad: there are %lld positions for %lld rows",
+                          (long long)c->in[1].shape[0], (long long)c->in[0].shape[V(0)]);
     return STATUS_OK;
 }
 
@@ -298,8 +318,8 @@ static enum status check_positions(const struct call *c, int64_t size)
     const int64_t *position = c->in[1].data;
     for (int64_t i = 0, done = 0; i < c->in[1].shape[0] && !piece_ends(&done, 0); i++)
         if (position[i] < 1 || position[i] > size)
-            return status_set(STATUS_ARGUMENT, "take: position %lld (entry %lld) lies outside 1..%lld", (long long)position[i],
-                              (long long)i + 1, (long long)size);
+            return status_set(STATUS_ARGUMENT, "take: position %lld (entry %lld) lies outside 1..%lld",
+                              (long long)position[i], (long long)i + 1, (long long)size);
     return STATUS_OK;
 }
 
@@ -320,7 +340,8 @@ static enum status run_take(struct call *c)
     for (int64_t i = 0; i < outer; i++)
         for (int64_t j = 0; j < m; j++) {
             if (piece_ends(&done, inner)) return STATUS_OK;
-            memcpy((char *)c->out.data + (size_t)(i * m + j) * row, (const char *)c->in[0].data + (size_t)(i * n + position[j] - 1) * row, row);
+            memcpy((char *)c->out.data + (size_t)(i * m + j) * row,
+                   (const char *)c->in[0].data + (size_t)(i * n + position[j] - 1) * row, row);
         }
     return STATUS_OK;
 }
@@ -359,12 +380,14 @@ enum status prepare_take_grad(struct call *c)
 void vjp_take(struct vjp *v)
 {
     int64_t axis = v->attrs->v[0], size = tape_spec(v->tape, v->in[0])->shape[axis];
-    v->xbar[0] = tape_emit(v->tape, OP_TAKE_GRAD, &(struct attrs){.n = 2, .v = {axis, size}}, (int[]){v->ybar, v->in[1]}, 2);
+    v->xbar[0] = tape_emit(v->tape, OP_TAKE_GRAD, &(struct attrs){.n = 2, .v = {axis, size}},
+                           (int[]){v->ybar, v->in[1]}, 2);
 }
 
 void vjp_take_grad(struct vjp *v)
 {
-    v->xbar[0] = tape_emit(v->tape, OP_TAKE, &(struct attrs){.n = 1, .v = {v->attrs->v[0]}}, (int[]){v->ybar, v->in[1]}, 2);
+    v->xbar[0] = tape_emit(v->tape, OP_TAKE, &(struct attrs){.n = 1, .v = {v->attrs->v[0]}},
+                           (int[]){v->ybar, v->in[1]}, 2);
 }
 
 /* ---- one_hot: labels 1..classes to rows of zeros with a one ---- */
@@ -372,10 +395,14 @@ enum status infer_one_hot(struct call *c)
 {
     int64_t shape[MAX_RANK];
     if (c->in[0].dtype != INT64)
-        return status_set(STATUS_DTYPE, "one_hot: labels must be int64 (1 for the first class), got %s; convert with y:to(\"int64\")",
-                          dtype_name(c->in[0].dtype));
-    if (c->in[0].rank >= MAX_RANK) return status_set(STATUS_SHAPE, "one_hot: labels have too many axes (%d)", c->in[0].rank);
-    if (V(1) != FLOAT32 && V(1) != FLOAT64) return status_set(STATUS_DTYPE, "one_hot: the dtype must be float32 or float64");
+        return status_set(
+            STATUS_DTYPE,
+            "one_hot: labels must be int64 (1 for the first class), got %s; convert with y:to(\"int64\")",
+            dtype_name(c->in[0].dtype));
+    if (c->in[0].rank >= MAX_RANK)
+        return status_set(STATUS_SHAPE, "one_hot: labels have too many axes (%d)", c->in[0].rank);
+    if (V(1) != FLOAT32 && V(1) != FLOAT64)
+        return status_set(STATUS_DTYPE, "one_hot: the dtype must be float32 or float64");
     memcpy(shape, c->in[0].shape, sizeof shape);
     shape[c->in[0].rank] = V(0);
     return array_init(&c->out, (enum dtype)V(1), c->in[0].rank + 1, shape);
@@ -389,7 +416,9 @@ static enum status run_one_hot(struct call *c)
     for (int64_t i = 0, done = 0; i < n; i++) {
         if (piece_ends(&done, 8)) return STATUS_OK;
         if (label[i] < 1 || label[i] > classes)
-            return status_set(STATUS_ARGUMENT, "label %lld (entry %lld) lies outside 1..%lld; class labels are 1-based, and here are %lld classes",
+            return status_set(STATUS_ARGUMENT,
+                              "label %lld (entry %lld) lies outside 1..%lld; class labels are 1-based, and "
+                              "here are %lld classes",
                               (long long)label[i], (long long)i + 1, (long long)classes, (long long)classes);
         array_set(&c->out, i * classes + label[i] - 1, 1);
     }

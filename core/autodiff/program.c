@@ -60,11 +60,15 @@ static enum status find_common(struct builder *b)
     memset(table, 0xff, size * sizeof *table);
     for (int i = 0; i < t->n; i++) {
         b->canonical[i] = i;
-        if (t->nodes[i].op == OP_INPUT || t->nodes[i].op == OP_CONSTANT || (op_table[t->nodes[i].op].flags & OP_FRESH)) continue;
+        if (t->nodes[i].op == OP_INPUT || t->nodes[i].op == OP_CONSTANT ||
+            (op_table[t->nodes[i].op].flags & OP_FRESH))
+            continue;
         size_t at = hash_node(&t->nodes[i], b->canonical) & (size - 1);
         while (table[at] >= 0 && !same_node(t, b->canonical, table[at], i)) at = (at + 1) & (size - 1);
-        if (table[at] >= 0) b->canonical[i] = table[at];
-        else table[at] = i;
+        if (table[at] >= 0)
+            b->canonical[i] = table[at];
+        else
+            table[at] = i;
     }
     memory_free(table);
     return STATUS_OK;
@@ -75,7 +79,8 @@ static void find_live(struct builder *b, const int *outputs, int n_outputs)
     for (int i = 0; i < n_outputs; i++) b->live[b->canonical[outputs[i]]] = 1;
     for (int i = b->tape->n - 1; i >= 0; i--) {
         const struct node *node = &b->tape->nodes[i];
-        b->live[i] |= (op_table[node->op].flags & OP_FRESH) != 0; /* a draw moves the generator, whether or not it is read */
+        b->live[i] |= (op_table[node->op].flags & OP_FRESH) !=
+                      0; /* a draw moves the generator, whether or not it is read */
         if (!b->live[i]) continue;
         for (int j = 0; j < node->n_in; j++) b->live[b->canonical[node->in[j]]] = 1;
     }
@@ -94,7 +99,8 @@ static struct value_plan *new_value(struct builder *b, const struct array *layou
 }
 
 /* Append a call that reads values in[] and writes a new value. */
-static enum status add_call(struct builder *b, enum op_id op, const struct attrs *attrs, const int *in, int n_in, int *out)
+static enum status add_call(struct builder *b, enum op_id op, const struct attrs *attrs, const int *in,
+                            int n_in, int *out)
 {
     struct program *p = b->p;
     struct call *c = &p->calls[p->n_calls];
@@ -125,7 +131,8 @@ static enum status add_leaf(struct builder *b, int i)
     const struct node *node = &b->tape->nodes[i];
     struct array dense;
     TRY(array_init(&dense, node->spec.dtype, node->spec.rank, node->spec.shape));
-    struct value_plan *v = new_value(b, node->op == OP_CONSTANT ? &node->constant->array : &dense, &b->value_of[i]);
+    struct value_plan *v =
+        new_value(b, node->op == OP_CONSTANT ? &node->constant->array : &dense, &b->value_of[i]);
     v->place = FIXED;
     if (node->op == OP_CONSTANT) {
         b->p->constants[b->p->n_constants++] = tensor_retain(node->constant);
@@ -146,7 +153,8 @@ static int add_view(struct builder *b, int i, int source)
     const struct node *node = &b->tape->nodes[i];
     static const struct attrs none;
     struct value_plan *x = &b->p->values[source];
-    struct call c = {.op = &op_table[node->op], .attrs = node->attrs ? node->attrs : &none, .n_in = 1, .in = &x->layout};
+    struct call c = {
+        .op = &op_table[node->op], .attrs = node->attrs ? node->attrs : &none, .n_in = 1, .in = &x->layout};
     int64_t offset;
     if (c.op->infer(&c) != STATUS_OK || !c.op->view(&c, &offset)) return 0;
     int root = x->root;
@@ -175,13 +183,15 @@ static enum status add_node(struct builder *b, int i)
     return status;
 }
 
-/* Give each output a memory of its own: the caller's, written directly where possible, else by a copy at the end. */
+/* Give each output a memory of its own: the caller's, written directly where possible, else by a copy at the
+ * end. */
 static enum status add_output(struct builder *b, int slot, int node)
 {
     struct program *p = b->p;
     int v = b->value_of[b->canonical[node]], root = p->values[v].root;
     p->outputs[slot] = p->values[v].layout;
-    if (p->values[root].place != ARENA || p->values[v].offset != 0 || !array_is_contiguous(&p->values[v].layout) ||
+    if (p->values[root].place != ARENA || p->values[v].offset != 0 ||
+        !array_is_contiguous(&p->values[v].layout) ||
         array_bytes(&p->values[v].layout) != p->values[root].bytes) {
         TRY(add_call(b, OP_COPY, NULL, &v, 1, &root));
     }
@@ -201,7 +211,8 @@ static enum status reserve(struct builder *b, int n_outputs)
         inputs += t->nodes[i].n_in;
         if (op_table[t->nodes[i].op].flags & OP_DENSE) copies += t->nodes[i].n_in;
     }
-    /* Each node is at most one call, plus a copy for each input that has to be dense and is not, plus a copy for each output. */
+    /* Each node is at most one call, plus a copy for each input that has to be dense and is not, plus a copy
+     * for each output. */
     size_t calls = (size_t)(nodes + copies), reads = (size_t)(inputs + copies);
     p->calls = memory_zalloc(calls, sizeof *p->calls);
     p->call_out = memory_zalloc(calls, sizeof *p->call_out);
@@ -218,8 +229,9 @@ static enum status reserve(struct builder *b, int n_outputs)
     b->canonical = memory_alloc((size_t)nodes * sizeof *b->canonical);
     b->live = memory_zalloc((size_t)nodes, 1);
     b->value_of = memory_zalloc((size_t)nodes, sizeof *b->value_of);
-    return p->calls && p->call_out && p->attrs && p->scratch_position && p->call_in && p->arrays && p->patches && p->values && p->constants &&
-                   p->literals && p->inputs && p->outputs && b->canonical && b->live && b->value_of
+    return p->calls && p->call_out && p->attrs && p->scratch_position && p->call_in && p->arrays &&
+                   p->patches && p->values && p->constants && p->literals && p->inputs && p->outputs &&
+                   b->canonical && b->live && b->value_of
                ? STATUS_OK
                : memory_status();
 }
@@ -243,7 +255,8 @@ static enum status build(struct builder *b, const int *outputs, int n_outputs)
 }
 
 /* A node that another one represents is common when it is needed by itself; see find_common. */
-static enum status take_notes(const struct builder *b, const int *outputs, int n_outputs, struct program_notes *notes)
+static enum status take_notes(const struct builder *b, const int *outputs, int n_outputs,
+                              struct program_notes *notes)
 {
     const struct tape *t = b->tape;
     char *wanted = memory_zalloc((size_t)t->n + 1, 1);
@@ -253,17 +266,22 @@ static enum status take_notes(const struct builder *b, const int *outputs, int n
         for (int j = 0; wanted[i] && j < t->nodes[i].n_in; j++) wanted[t->nodes[i].in[j]] = 1;
     notes->common = notes->dead = notes->views = 0;
     for (int i = 0; i < t->n; i++) {
-        int value = notes->value_of[i] = b->live[b->canonical[i]] && (wanted[i] || b->live[i]) ? b->value_of[b->canonical[i]] : -1;
+        int value = notes->value_of[i] =
+            b->live[b->canonical[i]] && (wanted[i] || b->live[i]) ? b->value_of[b->canonical[i]] : -1;
         if (t->nodes[i].op == OP_INPUT) continue;
-        if (value < 0) notes->dead++;
-        else if (!b->live[i]) notes->common++;
-        else if (b->p->values[value].root != value) notes->views++;
+        if (value < 0)
+            notes->dead++;
+        else if (!b->live[i])
+            notes->common++;
+        else if (b->p->values[value].root != value)
+            notes->views++;
     }
     memory_free(wanted);
     return STATUS_OK;
 }
 
-static enum status compile(struct program **out, const struct tape *tape, const int *outputs, int n_outputs, struct program_notes *notes)
+static enum status compile(struct program **out, const struct tape *tape, const int *outputs, int n_outputs,
+                           struct program_notes *notes)
 {
     struct program *p = memory_zalloc(1, sizeof *p);
     if (!p) return memory_status();
@@ -281,8 +299,10 @@ static enum status compile(struct program **out, const struct tape *tape, const 
     return STATUS_OK;
 }
 
-/* What became of the nodes of `tape`, from what became of those of the fused tape. A live node without a counterpart is part of a layer. */
-static enum status note_fused(const struct tape *tape, const int *outputs, int n_outputs, const int *counterpart, const int *value, struct program_notes *notes)
+/* What became of the nodes of `tape`, from what became of those of the fused tape. A live node without a
+ * counterpart is part of a layer. */
+static enum status note_fused(const struct tape *tape, const int *outputs, int n_outputs,
+                              const int *counterpart, const int *value, struct program_notes *notes)
 {
     char *live = memory_zalloc((size_t)tape->n, 1);
     if (!live) return memory_status();
@@ -291,14 +311,17 @@ static enum status note_fused(const struct tape *tape, const int *outputs, int n
     for (int i = 0; i < tape->n; i++) {
         notes->value_of[i] = counterpart[i] >= 0 ? value[counterpart[i]] : -1;
         if (tape->nodes[i].op == OP_INPUT || notes->value_of[i] >= 0) continue;
-        if (live[i]) notes->fused++;
-        else notes->dead++;
+        if (live[i])
+            notes->fused++;
+        else
+            notes->dead++;
     }
     memory_free(live);
     return STATUS_OK;
 }
 
-enum status program_new_noted(struct program **out, const struct tape *tape, const int *outputs, int n_outputs, struct program_notes *notes)
+enum status program_new_noted(struct program **out, const struct tape *tape, const int *outputs,
+                              int n_outputs, struct program_notes *notes)
 {
     TRY(tape_status(tape));
     struct tape *fused;
@@ -338,14 +361,18 @@ void program_free(struct program *p)
         object_release(p->attrs[i].object);
     }
     for (int i = 0; i < p->n_constants; i++) tensor_release(p->constants[i]);
-    void *blocks[] = {p->calls,    p->call_out, p->attrs,     p->scratch_position, p->call_in, p->arrays, p->patches,
-                      p->values,   p->constants, p->literals, p->inputs,           p->outputs, p->arena,  p};
+    void *blocks[] = {
+        p->calls,  p->call_out,  p->attrs,    p->scratch_position, p->call_in, p->arrays, p->patches,
+        p->values, p->constants, p->literals, p->inputs,           p->outputs, p->arena,  p};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
 enum status program_run(struct program *p, const void *const *inputs, void *const *outputs)
 {
-    if (p->running) return status_set(STATUS_UNSUPPORTED, "this compiled function is running already; it cannot be called from inside itself");
+    if (p->running)
+        return status_set(
+            STATUS_UNSUPPORTED,
+            "this compiled function is running already; it cannot be called from inside itself");
     p->running = 1;
     for (int i = 0; i < p->n_patches; i++) {
         const struct patch *patch = &p->patches[i];
@@ -354,7 +381,8 @@ enum status program_run(struct program *p, const void *const *inputs, void *cons
     }
     enum status status = STATUS_OK;
     interrupt_begin();
-    for (int i = 0; i < p->n_calls && status == STATUS_OK && !interrupt_stop(); i++) status = p->calls[i].run(&p->calls[i]);
+    for (int i = 0; i < p->n_calls && status == STATUS_OK && !interrupt_stop(); i++)
+        status = p->calls[i].run(&p->calls[i]);
     status = interrupt_end(status);
     p->running = 0;
     return status;
@@ -370,7 +398,8 @@ size_t program_arena_bytes(const struct program *p) { return p->arena_bytes; }
 struct program_value program_value(const struct program *p, int value)
 {
     const struct value_plan *v = &p->values[value], *root = &p->values[v->root];
-    struct program_value out = {.root = v->root, .kind = VALUE_COMPUTED, .slot = root->slot, .layout = &v->layout};
+    struct program_value out = {
+        .root = v->root, .kind = VALUE_COMPUTED, .slot = root->slot, .layout = &v->layout};
     if (root->place == INPUT) out.kind = VALUE_INPUT;
     if (root->place == OUTPUT) out.kind = VALUE_OUTPUT;
     if (root->place == FIXED) {
@@ -389,7 +418,9 @@ const struct call *program_call(const struct program *p, int i, const int **in, 
     const struct value_plan *written = &p->values[*out];
     for (int j = 0; j < c->n_in; j++) {
         const struct value_plan *root = &p->values[p->values[(*in)[j]].root];
-        if (written->place == ARENA && root->place == ARENA && root->position == written->position && written->bytes > 0) *over = (*in)[j];
+        if (written->place == ARENA && root->place == ARENA && root->position == written->position &&
+            written->bytes > 0)
+            *over = (*in)[j];
     }
     return c;
 }

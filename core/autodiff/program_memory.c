@@ -12,7 +12,10 @@ struct arena {
     int64_t end;
 };
 
-static int64_t round_up(size_t bytes) { return bytes > 0 ? (int64_t)((bytes + MEMORY_SLACK + 63) & ~(size_t)63) : 0; }
+static int64_t round_up(size_t bytes)
+{
+    return bytes > 0 ? (int64_t)((bytes + MEMORY_SLACK + 63) & ~(size_t)63) : 0;
+}
 
 static int64_t arena_take(struct arena *a, size_t wanted)
 {
@@ -53,16 +56,18 @@ static int reusable(const struct program *p, const struct call *c, int index, in
 {
     const struct value_plan *x = &p->values[v], *root = &p->values[x->root];
     const int *in = p->call_in + (c->in - p->arrays);
-    for (int i = 0; i < c->n_in; i++) /* another view of the same memory would be overwritten while it is read */
+    for (int i = 0; i < c->n_in;
+         i++) /* another view of the same memory would be overwritten while it is read */
         if (in[i] != v && p->values[in[i]].root == x->root) return 0;
-    return (c->op->flags & OP_IN_PLACE) && root->place == ARENA && root->last_use == index && x->offset == 0 &&
-           array_is_contiguous(&x->layout) && array_same_shape(&x->layout, &c->out) && x->layout.dtype == c->out.dtype &&
-           root->bytes == array_bytes(&c->out);
+    return (c->op->flags & OP_IN_PLACE) && root->place == ARENA && root->last_use == index &&
+           x->offset == 0 && array_is_contiguous(&x->layout) && array_same_shape(&x->layout, &c->out) &&
+           x->layout.dtype == c->out.dtype && root->bytes == array_bytes(&c->out);
 }
 
 enum status program_plan_memory(struct program *p)
 {
-    struct arena arena = {.hole = memory_alloc((size_t)(2 * p->n_values + p->n_calls + 2) * sizeof(struct hole))};
+    struct arena arena = {.hole =
+                              memory_alloc((size_t)(2 * p->n_values + p->n_calls + 2) * sizeof(struct hole))};
     if (!arena.hole) return memory_status();
     const int *in = p->call_in;
     for (int i = 0; i < p->n_calls; in += p->calls[i++].n_in) {
@@ -71,8 +76,10 @@ enum status program_plan_memory(struct program *p)
         int taken = -1;
         for (int j = 0; j < c->n_in && taken < 0 && out->place == ARENA; j++)
             if (reusable(p, c, i, in[j])) taken = p->values[in[j]].root;
-        if (taken >= 0) out->position = p->values[taken].position;
-        else if (out->place == ARENA) out->position = arena_take(&arena, out->bytes);
+        if (taken >= 0)
+            out->position = p->values[taken].position;
+        else if (out->place == ARENA)
+            out->position = arena_take(&arena, out->bytes);
         p->scratch_position[i] = arena_take(&arena, c->scratch_bytes);
         arena_give(&arena, p->scratch_position[i], c->scratch_bytes);
         for (int j = 0; j < c->n_in; j++) {

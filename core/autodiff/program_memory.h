@@ -1,4 +1,5 @@
-/* program_memory.h -- what a program is made of, and where its values lie: one arena, whose places are used again when a value has died. */
+/* program_memory.h -- what a program is made of, and where its values lie: one arena, whose places are used
+ * again when a value has died. */
 #ifndef AUTODIFF_PROGRAM_MEMORY_H
 #define AUTODIFF_PROGRAM_MEMORY_H
 
@@ -47,8 +48,8 @@ struct program {
     int running;
 };
 
-/* Plan the arena and allocate it: every value of place ARENA and every call's scratch memory gets a position; a result may take the place of an
- * input that dies there. Errors: STATUS_MEMORY. */
+/* Plan the arena and allocate it: every value of place ARENA and every call's scratch memory gets a position;
+ * a result may take the place of an input that dies there. Errors: STATUS_MEMORY. */
 enum status program_plan_memory(struct program *p);
 
 /* Put addresses into the calls; what lies in the caller's memory becomes a patch for each run. */

@@ -8,7 +8,8 @@ static enum status begin(struct rewrite *r, const struct tape *from, struct tape
 {
     int most = 1;
     for (int i = 0; i < from->n; i++) most = from->nodes[i].n_in > most ? from->nodes[i].n_in : most;
-    *r = (struct rewrite){.from = from, .to = to, .copy = memory_alloc((size_t)(from->n + most) * sizeof *r->copy)};
+    *r = (struct rewrite){
+        .from = from, .to = to, .copy = memory_alloc((size_t)(from->n + most) * sizeof *r->copy)};
     if (!r->copy) return memory_status();
     r->in = r->copy + from->n;
     for (int i = 0; i < from->n; i++) r->copy[i] = -1;
@@ -26,7 +27,8 @@ enum status rewrite_begin(struct rewrite *r, const struct tape *from)
 int rewrite_copy(struct rewrite *r, int i)
 {
     const struct node *node = &r->from->nodes[i];
-    if (node->op == OP_INPUT) return r->copy[i] = tape_input(r->to, node->spec.dtype, node->spec.rank, node->spec.shape);
+    if (node->op == OP_INPUT)
+        return r->copy[i] = tape_input(r->to, node->spec.dtype, node->spec.rank, node->spec.shape);
     if (node->op == OP_CONSTANT) return r->copy[i] = tape_constant(r->to, node->constant);
     for (int j = 0; j < node->n_in; j++) r->in[j] = r->copy[node->in[j]];
     return r->copy[i] = tape_emit(r->to, node->op, node->attrs, r->in, node->n_in);
@@ -38,7 +40,8 @@ void rewrite_end(struct rewrite *r)
     r->copy = NULL;
 }
 
-enum status tape_inline_outputs(struct tape *dst, const struct tape *src, const int *inputs, const int *outputs, int n_outputs, int *nodes)
+enum status tape_inline_outputs(struct tape *dst, const struct tape *src, const int *inputs,
+                                const int *outputs, int n_outputs, int *nodes)
 {
     struct rewrite r;
     TRY(begin(&r, src, dst));
@@ -54,7 +57,9 @@ enum status tape_inline_outputs(struct tape *dst, const struct tape *src, const 
 void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, char *live)
 {
     for (int i = 0; i < n_outputs; i++) live[outputs[i]] = 1;
-    for (int i = 0; i < t->n; i++) live[i] |= (op_table[t->nodes[i].op].flags & OP_FRESH) != 0; /* a draw moves the generator, read or not */
+    for (int i = 0; i < t->n; i++)
+        live[i] |=
+            (op_table[t->nodes[i].op].flags & OP_FRESH) != 0; /* a draw moves the generator, read or not */
     for (int i = t->n - 1; i >= 0; i--)
         for (int j = 0; live[i] && j < t->nodes[i].n_in; j++) live[t->nodes[i].in[j]] = 1;
     for (int i = 0; i < t->n_inputs; i++) live[t->inputs[i]] = 1; /* their order is the interface */
@@ -62,7 +67,8 @@ void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, cha
 
 int64_t tape_node_work(const struct tape *t, const struct node *node)
 {
-    const struct array *a = node->n_in > 1 ? tape_spec(t, node->in[0]) : NULL, *b = a ? tape_spec(t, node->in[1]) : NULL;
+    const struct array *a = node->n_in > 1 ? tape_spec(t, node->in[0]) : NULL,
+                       *b = a ? tape_spec(t, node->in[1]) : NULL;
     if (node->op == OP_MATMUL || node->op == OP_LAYER) return a->shape[a->rank - (node->attrs->v[0] ? 2 : 1)];
     if (node->op == OP_CONV) return b->shape[1] * b->shape[2] * b->shape[3];
     return 0;
@@ -71,7 +77,8 @@ int64_t tape_node_work(const struct tape *t, const struct node *node)
 double tape_work(const struct tape *t)
 {
     double work = 0;
-    for (int i = 0; i < t->n; i++) work += (double)tape_node_work(t, &t->nodes[i]) * (double)array_numel(&t->nodes[i].spec);
+    for (int i = 0; i < t->n; i++)
+        work += (double)tape_node_work(t, &t->nodes[i]) * (double)array_numel(&t->nodes[i].spec);
     return work;
 }
 
@@ -79,7 +86,8 @@ int64_t tape_bytes(const struct tape *t)
 {
     int64_t bytes = 0;
     for (int i = 0; i < t->n; i++)
-        if (t->nodes[i].n_in > 0 && !op_table[t->nodes[i].op].view) bytes += (int64_t)array_bytes(&t->nodes[i].spec);
+        if (t->nodes[i].n_in > 0 && !op_table[t->nodes[i].op].view)
+            bytes += (int64_t)array_bytes(&t->nodes[i].spec);
     return bytes;
 }
 

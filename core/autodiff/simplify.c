@@ -1,10 +1,13 @@
 /* Rules that give a field less to do per call. Each is an identity of real arithmetic:
  *
- *   time in the bias    cat(y, u) W = y W_y + u W_u, where u is the same for every sample (t, as a rule): the second part is one row
+ *   time in the bias    cat(y, u) W = y W_y + u W_u, where u is the same for every sample (t, as a rule): the
+ *                       second part is one row
  *   one bias            (z + c) + d = z + (c + d), for rows c and d
- *   tiny convolution    of a few pixels: a product with a matrix that is made of the weights once per solve (kernels/conv_dense.h)
+ *   tiny convolution    of a few pixels: a product with a matrix that is made of the weights once per solve
+ *                       (kernels/conv_dense.h)
  *   one dtype of time   where all readers cast t to the state's dtype, it comes in that dtype
- *   reshape last        act(reshape(z) + b) = reshape(act(z + b')), so that such products stay matrices from layer to layer */
+ *   reshape last        act(reshape(z) + b) = reshape(act(z + b')), so that such products stay matrices from
+ *                       layer to layer */
 #include <string.h>
 
 #include "autodiff/passes.h"
@@ -45,16 +48,23 @@ static int emit(struct simplify *s, enum op_id op, const struct attrs *attrs, co
 }
 
 static int emit_one(struct simplify *s, enum op_id op, int x) { return emit(s, op, NULL, &x, 1); }
-static int emit_two(struct simplify *s, enum op_id op, int x, int y) { return emit(s, op, NULL, (int[]){x, y}, 2); }
+static int emit_two(struct simplify *s, enum op_id op, int x, int y)
+{
+    return emit(s, op, NULL, (int[]){x, y}, 2);
+}
 
 static int shaped(struct simplify *s, enum op_id op, int x, int rank, const int64_t *shape)
 {
-    int first = s->r.to->n, node = op == OP_RESHAPE ? emit_reshape(s->r.to, x, rank, shape) : emit_broadcast(s->r.to, x, rank, shape);
+    int first = s->r.to->n, node = op == OP_RESHAPE ? emit_reshape(s->r.to, x, rank, shape)
+                                                    : emit_broadcast(s->r.to, x, rank, shape);
     label_new(s, first);
     return node;
 }
 
-static const struct node *made(const struct simplify *s, int node) { return node >= 0 ? &s->r.to->nodes[node] : NULL; }
+static const struct node *made(const struct simplify *s, int node)
+{
+    return node >= 0 ? &s->r.to->nodes[node] : NULL;
+}
 
 /* A reshape of a reshape is one reshape, and one to the shape at hand is none. */
 static int reshape(struct simplify *s, int x, int rank, const int64_t *shape)
@@ -72,7 +82,9 @@ static int matrix_behind(const struct simplify *s, int x)
     if (x < 0 || made(s, x)->op != OP_RESHAPE || label_of(s, x) != STATE) return -1;
     int z = made(s, x)->in[0];
     const struct node *node = made(s, z);
-    if (node->spec.rank != 2 || tape_spec(s->r.to, x)->rank < 2 || tape_spec(s->r.to, x)->shape[0] != node->spec.shape[0]) return -1;
+    if (node->spec.rank != 2 || tape_spec(s->r.to, x)->rank < 2 ||
+        tape_spec(s->r.to, x)->shape[0] != node->spec.shape[0])
+        return -1;
     return node->op == OP_MATMUL || node->op >= OP_NEG ? z : -1;
 }
 
@@ -96,8 +108,10 @@ static int elementwise(struct simplify *s, const struct node *node, const int *i
     if (node->n_in > 2 || out.rank < 1) return -1;
     for (int j = 0; j < node->n_in; j++) {
         z[j] = matrix_behind(s, in[j]);
-        if (z[j] >= 0 && array_same_shape(tape_spec(s->r.to, in[j]), &out)) n_matrices++;
-        else z[j] = -1;
+        if (z[j] >= 0 && array_same_shape(tape_spec(s->r.to, in[j]), &out))
+            n_matrices++;
+        else
+            z[j] = -1;
     }
     if (n_matrices == 0) return -1;
     for (int j = 0; j < node->n_in; j++)
@@ -112,12 +126,18 @@ static int one_bias(struct simplify *s, const int *in)
     for (int j = 0; j < 2; j++) {
         const struct node *sum = made(s, in[j]);
         int d = in[1 - j];
-        if (sum->op != OP_ADD || sum->spec.rank != 2 || label_of(s, d) == STATE || label_of(s, in[j]) != STATE) continue;
+        if (sum->op != OP_ADD || sum->spec.rank != 2 || label_of(s, d) == STATE ||
+            label_of(s, in[j]) != STATE)
+            continue;
         const struct array *spec = tape_spec(s->r.to, d);
         if (spec->rank < 1 || spec->rank > 2 || (spec->rank == 2 && spec->shape[0] != 1)) continue;
         int z = sum->in[0], c = sum->in[1];
-        if (made(s, z)->op != OP_MATMUL || label_of(s, c) == STATE || !array_same_shape(tape_spec(s->r.to, z), &sum->spec)) continue;
-        if (array_numel(tape_spec(s->r.to, c)) != sum->spec.shape[1] || array_numel(spec) != sum->spec.shape[1]) continue;
+        if (made(s, z)->op != OP_MATMUL || label_of(s, c) == STATE ||
+            !array_same_shape(tape_spec(s->r.to, z), &sum->spec))
+            continue;
+        if (array_numel(tape_spec(s->r.to, c)) != sum->spec.shape[1] ||
+            array_numel(spec) != sum->spec.shape[1])
+            continue;
         return emit_two(s, OP_ADD, z, emit_two(s, OP_ADD, c, d));
     }
     return -1;
@@ -148,7 +168,9 @@ static int time_in_bias(struct simplify *s, const struct node *product, const in
 {
     const struct node *cat = made(s, in[0]);
     int transposed = (int)product->attrs->v[1], varying = -1, row = -1, z = -1;
-    if (product->attrs->v[0] || cat->op != OP_CAT || cat->attrs->v[0] != 1 || cat->spec.rank != 2 || cat->n_in > 8) return -1;
+    if (product->attrs->v[0] || cat->op != OP_CAT || cat->attrs->v[0] != 1 || cat->spec.rank != 2 ||
+        cat->n_in > 8)
+        return -1;
     if (tape_spec(s->r.to, in[1])->rank != 2 || label_of(s, in[1]) != PARAMETER) return -1;
     int parts[8], rows[8], n = cat->n_in;
     memcpy(parts, cat->in, (size_t)n * sizeof *parts); /* emitting may move the nodes */
@@ -170,7 +192,8 @@ static int time_in_bias(struct simplify *s, const struct node *product, const in
             continue;
         }
         /* One number times a row is not worth a product. */
-        int term = count == 1 ? emit_two(s, OP_MUL, rows[j], reshape(s, w, 2, (int64_t[]){1, product->spec.shape[1]}))
+        int term = count == 1 ? emit_two(s, OP_MUL, rows[j],
+                                         reshape(s, w, 2, (int64_t[]){1, product->spec.shape[1]}))
                               : emit(s, OP_MATMUL, &attrs, (int[]){rows[j], w}, 2);
         row = row < 0 ? term : emit_two(s, OP_ADD, row, term);
     }
@@ -182,15 +205,32 @@ static int tiny_convolution(struct simplify *s, const struct node *node, const i
 {
     const struct array *x = tape_spec(s->r.to, in[0]), *w = tape_spec(s->r.to, in[1]);
     const int64_t *a = node->attrs->v;
-    struct conv c = {.dtype = x->dtype, .n = x->shape[0], .c = x->shape[1], .h = x->shape[2], .w = x->shape[3], .o = w->shape[0],
-                     .kh = w->shape[2], .kw = w->shape[3], .sh = a[0], .sw = a[1], .ph = a[2], .pw = a[3], .dh = a[4], .dw = a[5],
-                     .groups = a[6], .oh = node->spec.shape[2], .ow = node->spec.shape[3]};
-    if (label_of(s, in[1]) != PARAMETER || w->dtype != x->dtype || c.n == 0 || c.c == 0 || c.o == 0 || !conv_dense_fits(&c)) return -1;
+    struct conv c = {.dtype = x->dtype,
+                     .n = x->shape[0],
+                     .c = x->shape[1],
+                     .h = x->shape[2],
+                     .w = x->shape[3],
+                     .o = w->shape[0],
+                     .kh = w->shape[2],
+                     .kw = w->shape[3],
+                     .sh = a[0],
+                     .sw = a[1],
+                     .ph = a[2],
+                     .pw = a[3],
+                     .dh = a[4],
+                     .dw = a[5],
+                     .groups = a[6],
+                     .oh = node->spec.shape[2],
+                     .ow = node->spec.shape[3]};
+    if (label_of(s, in[1]) != PARAMETER || w->dtype != x->dtype || c.n == 0 || c.c == 0 || c.o == 0 ||
+        !conv_dense_fits(&c))
+        return -1;
     struct attrs attrs = *node->attrs;
     attrs.n = 9;
     attrs.v[7] = c.h;
     attrs.v[8] = c.w;
-    int matrix = emit(s, OP_CONV_MATRIX, &attrs, &in[1], 1), rows = reshape(s, in[0], 2, (int64_t[]){c.n, c.c * c.h * c.w});
+    int matrix = emit(s, OP_CONV_MATRIX, &attrs, &in[1], 1),
+        rows = reshape(s, in[0], 2, (int64_t[]){c.n, c.c * c.h * c.w});
     int z = emit(s, OP_MATMUL, &(struct attrs){.n = 2, .v = {0, 0}}, (int[]){rows, matrix}, 2);
     return z < 0 ? -1 : reshape(s, z, 4, node->spec.shape);
 }
@@ -232,7 +272,8 @@ static enum status run(struct simplify *s, const int *output)
         const struct node *node = &from->nodes[i];
         if (!live[i]) continue;
         int first = s->r.to->n;
-        if (node->op == OP_INPUT && first < s->room) s->label[first] = inputs == 0 ? TIME : inputs == 1 ? STATE : PARAMETER;
+        if (node->op == OP_INPUT && first < s->room)
+            s->label[first] = inputs == 0 ? TIME : inputs == 1 ? STATE : PARAMETER;
         inputs += node->op == OP_INPUT;
         for (int j = 0; j < node->n_in; j++) s->r.in[j] = s->r.copy[node->in[j]];
         int few[2] = {node->n_in > 0 ? s->r.in[0] : -1, node->n_in > 1 ? s->r.in[1] : -1};
@@ -247,13 +288,16 @@ static enum status run(struct simplify *s, const int *output)
 
 enum status tape_simplify(struct tape **out, const struct tape *tape, int output, int *new_output)
 {
-    struct simplify s = {.room = 16 * tape->n + 16}; /* beyond, a node counts as one of the state: no rule applies to it */
+    struct simplify s = {.room = 16 * tape->n +
+                                 16}; /* beyond, a node counts as one of the state: no rule applies to it */
     TRY(rewrite_begin(&s.r, tape));
     enum status status = (s.label = memory_zalloc((size_t)s.room, 1)) ? run(&s, &output) : memory_status();
     *new_output = s.r.copy[output];
     rewrite_end(&s.r);
     memory_free(s.label);
-    if (status == STATUS_OK) *out = s.r.to;
-    else tape_release(s.r.to);
+    if (status == STATUS_OK)
+        *out = s.r.to;
+    else
+        tape_release(s.r.to);
     return status;
 }

@@ -4,12 +4,14 @@
 #include "autodiff/passes.h"
 #include "base/memory.h"
 
-/* FREE: an input that does not vary, a number, or a view of one: not worth moving, it is repeated where it is needed. */
+/* FREE: an input that does not vary, a number, or a view of one: not worth moving, it is repeated where it is
+ * needed. */
 enum class { VARYING, FREE, WORK };
 
 struct splitter {
     struct rewrite body, setup;
-    char *class, *live, *read, *graded; /* read: by the body; graded: a float input that does not vary is behind it, which has a gradient */
+    char *class, *live, *read, *graded; /* read: by the body; graded: a float input that does not vary is
+                                           behind it, which has a gradient */
     struct tape_split *out;
     int *transposed; /* node of the body for the transpose of node i, -1: none yet */
     int transpose;
@@ -19,12 +21,16 @@ struct splitter {
 static char class_of(const struct splitter *s, const struct node *node)
 {
     if (node->op == OP_LITERAL || node->op == OP_CONSTANT) return FREE;
-    if (node->op == OP_CUSTOM) return VARYING; /* a solve has state of its own: it runs where it was recorded */
+    if (node->op == OP_CUSTOM)
+        return VARYING; /* a solve has state of its own: it runs where it was recorded */
     for (int j = 0; j < node->n_in; j++)
         if (s->class[node->in[j]] == VARYING) return VARYING;
-    /* While gradients are still to come (not transpose), a float result is something to take them by: it must have the state's dtype, and
-     * depend on a parameter. The rest moves later, when the derivative is split. */
-    if (!s->transpose && dtype_is_float(node->spec.dtype) && (node->spec.dtype != s->dtype || !s->graded[node - s->body.from->nodes])) return FREE;
+    /* While gradients are still to come (not transpose), a float result is something to take them by: it must
+     * have the state's dtype, and depend on a parameter. The rest moves later, when the derivative is
+     * split. */
+    if (!s->transpose && dtype_is_float(node->spec.dtype) &&
+        (node->spec.dtype != s->dtype || !s->graded[node - s->body.from->nodes]))
+        return FREE;
     return op_table[node->op].view && s->class[node->in[0]] == FREE ? FREE : WORK;
 }
 
@@ -43,19 +49,22 @@ static int is_transpose(const struct node *node)
     return node->op == OP_PERMUTE && node->spec.rank == 2 && node->attrs->v[0] == 1;
 }
 
-/* Does the product take its right factor as a dense matrix from the setup, because it would read it by columns? */
+/* Does the product take its right factor as a dense matrix from the setup, because it would read it by
+ * columns? */
 static int takes_dense(const struct splitter *s, const struct node *product)
 {
     if (!s->transpose || product->op != OP_MATMUL) return 0;
     const struct node *factor = &s->body.from->nodes[product->in[1]];
-    return s->class[product->in[1]] != VARYING && factor->spec.rank == 2 && (product->attrs->v[1] != 0) != is_transpose(factor);
+    return s->class[product->in[1]] != VARYING && factor->spec.rank == 2 &&
+           (product->attrs->v[1] != 0) != is_transpose(factor);
 }
 
 static int dense_factor(struct splitter *s, const struct node *product)
 {
     int b = product->in[1], base = s->setup.copy[b], view = base;
     if (s->transposed[b] >= 0 || base < 0) return s->transposed[b];
-    if (product->attrs->v[1]) view = tape_emit(s->setup.to, OP_PERMUTE, &(struct attrs){.n = 2, .v = {1, 0}}, &base, 1);
+    if (product->attrs->v[1])
+        view = tape_emit(s->setup.to, OP_PERMUTE, &(struct attrs){.n = 2, .v = {1, 0}}, &base, 1);
     return s->transposed[b] = result(s, emit1(s->setup.to, OP_COPY, view));
 }
 
@@ -76,22 +85,26 @@ static int varying_node(struct splitter *s, int i)
     const struct node *node = &r->from->nodes[i];
     if (!takes_dense(s, node)) return rewrite_copy(r, i);
     struct attrs attrs = {.n = 2, .v = {node->attrs->v[0], 0}};
-    return r->copy[i] = tape_emit(r->to, OP_MATMUL, &attrs, (int[]){r->copy[node->in[0]], dense_factor(s, node)}, 2);
+    return r->copy[i] =
+               tape_emit(r->to, OP_MATMUL, &attrs, (int[]){r->copy[node->in[0]], dense_factor(s, node)}, 2);
 }
 
 /* In the setup, and where the body reads it, there as well. Inputs are in the setup already. */
 static int fixed_node(struct splitter *s, int i)
 {
-    int input = s->body.from->nodes[i].op == OP_INPUT, node = input ? s->setup.copy[i] : rewrite_copy(&s->setup, i);
+    int input = s->body.from->nodes[i].op == OP_INPUT,
+        node = input ? s->setup.copy[i] : rewrite_copy(&s->setup, i);
     if (node < 0 || !s->read[i]) return node;
     return s->class[i] == WORK || input ? (s->body.copy[i] = result(s, node)) : rewrite_copy(&s->body, i);
 }
 
-static enum status run(struct splitter *s, const struct tape *tape, const char *varies, const int *outputs, int n_outputs)
+static enum status run(struct splitter *s, const struct tape *tape, const char *varies, const int *outputs,
+                       int n_outputs)
 {
     tape_mark_live(tape, outputs, n_outputs, s->live);
     for (int i = 0; i < tape->n_inputs; i++) /* the last one: time may have another dtype than the state */
-        if (varies[i] && dtype_is_float(tape_spec(tape, tape->inputs[i])->dtype)) s->dtype = tape_spec(tape, tape->inputs[i])->dtype;
+        if (varies[i] && dtype_is_float(tape_spec(tape, tape->inputs[i])->dtype))
+            s->dtype = tape_spec(tape, tape->inputs[i])->dtype;
     for (int i = 0; i < tape->n_inputs; i++) {
         s->class[tape->inputs[i]] = varies[i] ? VARYING : FREE;
         rewrite_copy(varies[i] ? &s->body : &s->setup, tape->inputs[i]);
@@ -112,7 +125,8 @@ static enum status run(struct splitter *s, const struct tape *tape, const char *
     return tape_status(s->body.to);
 }
 
-enum status tape_split(struct tape_split *out, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int transpose)
+enum status tape_split(struct tape_split *out, const struct tape *tape, const char *varies,
+                       const int *outputs, int n_outputs, int transpose)
 {
     struct splitter s = {.out = out, .transpose = transpose};
     *out = (struct tape_split){.trivial = 1};

@@ -32,7 +32,8 @@ static enum status make_setup(struct staged *s)
     return status;
 }
 
-static enum status make(struct staged *s, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int transpose)
+static enum status make(struct staged *s, const struct tape *tape, const char *varies, const int *outputs,
+                        int n_outputs, int transpose)
 {
     TRY(tape_split(&s->split, tape, varies, outputs, n_outputs, transpose));
     s->n_fixed = s->split.n_results;
@@ -47,19 +48,23 @@ static enum status make(struct staged *s, const struct tape *tape, const char *v
     return make_setup(s);
 }
 
-enum status staged_new(struct staged **out, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int transpose)
+enum status staged_new(struct staged **out, const struct tape *tape, const char *varies, const int *outputs,
+                       int n_outputs, int transpose)
 {
     struct staged *s = memory_zalloc(1, sizeof *s);
     if (!s) return memory_status();
     enum status status = make(s, tape, varies, outputs, n_outputs, transpose);
-    if (status == STATUS_OK) *out = s;
-    else staged_free(s);
+    if (status == STATUS_OK)
+        *out = s;
+    else
+        staged_free(s);
     return status;
 }
 
 enum status staged_bind(struct staged *s, const void *const *given)
 {
-    for (int i = 0; i < s->n_fixed; i++) s->fixed[i] = s->source[i] >= 0 ? given[s->source[i]] : s->computed[-1 - s->source[i]];
+    for (int i = 0; i < s->n_fixed; i++)
+        s->fixed[i] = s->source[i] >= 0 ? given[s->source[i]] : s->computed[-1 - s->source[i]];
     return s->setup ? program_run(s->setup, given, s->computed) : STATUS_OK;
 }
 

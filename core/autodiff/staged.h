@@ -1,4 +1,5 @@
-/* staged.h -- a tape in two stages: what its fixed inputs determine is computed when they are bound, the rest at each run. */
+/* staged.h -- a tape in two stages: what its fixed inputs determine is computed when they are bound, the rest
+ * at each run. */
 #ifndef AUTODIFF_STAGED_H
 #define AUTODIFF_STAGED_H
 
@@ -10,7 +11,7 @@ struct staged {
     int n_outputs, *outputs;
     struct tape_split split;
     int n_fixed;
-    const void **fixed; /* addresses, after staged_bind */
+    const void **fixed;    /* addresses, after staged_bind */
     struct program *setup; /* NULL: nothing to compute */
     void **computed;
     char *block;
@@ -18,7 +19,8 @@ struct staged {
 };
 
 /* varies[i]: for input i. transpose: as for tape_split. */
-enum status staged_new(struct staged **out, const struct tape *tape, const char *varies, const int *outputs, int n_outputs, int transpose);
+enum status staged_new(struct staged **out, const struct tape *tape, const char *varies, const int *outputs,
+                       int n_outputs, int transpose);
 /* given: the inputs that do not vary, in order; borrowed until bound anew. */
 enum status staged_bind(struct staged *s, const void *const *given);
 void staged_free(struct staged *s);

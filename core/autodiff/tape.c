@@ -107,7 +107,8 @@ static int append_input(struct tape *t, const struct array *spec, int captured)
     if (t->status != STATUS_OK) return -1;
     int capacity = t->inputs_capacity;
     enum status status = grow((void **)&t->inputs, &capacity, t->n_inputs + 1, sizeof(int));
-    if (status == STATUS_OK) status = grow((void **)&t->captured, &t->inputs_capacity, t->n_inputs + 1, sizeof(int));
+    if (status == STATUS_OK)
+        status = grow((void **)&t->captured, &t->inputs_capacity, t->n_inputs + 1, sizeof(int));
     if (status != STATUS_OK) return fail(t, status);
     int node = append(t, (struct node){.op = OP_INPUT, .spec = *spec});
     if (node < 0) return -1;
@@ -127,7 +128,8 @@ int tape_constant(struct tape *t, struct tensor *borrowed)
 {
     for (int i = t->n - 1; i >= 0 && i >= t->n - 64; i--)
         if (t->nodes[i].constant == borrowed) return i;
-    return append(t, (struct node){.op = OP_CONSTANT, .spec = borrowed->array, .constant = tensor_retain(borrowed)});
+    return append(
+        t, (struct node){.op = OP_CONSTANT, .spec = borrowed->array, .constant = tensor_retain(borrowed)});
 }
 
 int tape_literal(struct tape *t, enum dtype dtype, double value)
@@ -136,7 +138,8 @@ int tape_literal(struct tape *t, enum dtype dtype, double value)
 }
 
 /* The shape rule, on specs. */
-static enum status infer(const struct tape *t, enum op_id op, const struct attrs *attrs, const int *in, int n_in, struct array *spec)
+static enum status infer(const struct tape *t, enum op_id op, const struct attrs *attrs, const int *in,
+                         int n_in, struct array *spec)
 {
     struct array few[8], *specs = few;
     if (n_in > 8 && !(specs = memory_alloc((size_t)n_in * sizeof *specs))) return memory_status();
@@ -176,8 +179,11 @@ int tape_import(struct tape *t, struct tape *owner, int node)
     const struct tape *ancestor = t->parent;
     while (ancestor && ancestor != owner) ancestor = ancestor->parent;
     if (!ancestor)
-        return fail(t, status_set(STATUS_ARGUMENT, "this symbolic tensor belongs to a recording that has ended; return values from the "
-                                  "recorded function instead of storing them outside"));
+        return fail(
+            t,
+            status_set(STATUS_ARGUMENT,
+                       "this symbolic tensor belongs to a recording that has ended; return values from the "
+                       "recorded function instead of storing them outside"));
     int outer = tape_import(t->parent, owner, node);
     if (outer < 0) return fail(t, tape_take_status(t->parent));
     for (int i = 0; i < t->n_inputs; i++)
@@ -207,8 +213,14 @@ static int emit_shape(struct tape *t, enum op_id op, int x, int rank, const int6
     return tape_emit(t, op, &attrs, &x, 1);
 }
 
-int emit_reshape(struct tape *t, int x, int rank, const int64_t *shape) { return emit_shape(t, OP_RESHAPE, x, rank, shape); }
-int emit_broadcast(struct tape *t, int x, int rank, const int64_t *shape) { return emit_shape(t, OP_BROADCAST, x, rank, shape); }
+int emit_reshape(struct tape *t, int x, int rank, const int64_t *shape)
+{
+    return emit_shape(t, OP_RESHAPE, x, rank, shape);
+}
+int emit_broadcast(struct tape *t, int x, int rank, const int64_t *shape)
+{
+    return emit_shape(t, OP_BROADCAST, x, rank, shape);
+}
 
 int emit_sum_to(struct tape *t, int x, const struct array *shape)
 {
@@ -232,7 +244,8 @@ int emit_strong(struct tape *t, int x, enum dtype dtype)
 {
     if (x < 0 || !t->nodes[x].weak || tape_spec(t, x)->dtype == dtype) return emit_cast(t, x, dtype);
     struct node node = t->nodes[x];
-    if (!op_table[node.op].view || node.op == OP_ALIAS) return emit_cast(t, x, dtype); /* derivatives are taken by what an alias names */
+    if (!op_table[node.op].view || node.op == OP_ALIAS)
+        return emit_cast(t, x, dtype); /* derivatives are taken by what an alias names */
     int source = emit_strong(t, node.in[0], dtype);
     return tape_emit(t, node.op, t->nodes[x].attrs, &source, 1);
 }

@@ -1,7 +1,8 @@
 /* tape.h -- a recorded straight-line program over tensors.
  *
- * Nodes are numbered from 0 in the order of recording; a node's inputs have smaller numbers. Emitting never raises: after a failure the
- * tape keeps the first status and message, every further emit returns -1, and whoever records asks tape_status at the end. */
+ * Nodes are numbered from 0 in the order of recording; a node's inputs have smaller numbers. Emitting never
+ * raises: after a failure the tape keeps the first status and message, every further emit returns -1, and
+ * whoever records asks tape_status at the end. */
 #ifndef AUTODIFF_TAPE_H
 #define AUTODIFF_TAPE_H
 
@@ -14,7 +15,8 @@ struct node {
     struct attrs *attrs;     /* NULL when the op has none */
     struct array spec;       /* dtype and shape of the value; strides and data mean nothing */
     struct tensor *constant; /* OP_CONSTANT: owned */
-    int weak; /* float64 that gives way to the float dtype of whatever it meets: the time of a float32 solve, and what comes of it alone */
+    int weak; /* float64 that gives way to the float dtype of whatever it meets: the time of a float32 solve,
+                 and what comes of it alone */
 };
 
 struct tape {
@@ -23,8 +25,8 @@ struct tape {
     struct node *nodes;
     int n_inputs, inputs_capacity;
     int *inputs; /* nodes, in order of declaration */
-    /* A tape recorded inside another one (the field of an ODE inside a loss) reads values of the outer one through inputs of its own:
-     * captured[i] is the outer node behind input i, or -1 for a declared input. */
+    /* A tape recorded inside another one (the field of an ODE inside a loss) reads values of the outer one
+     * through inputs of its own: captured[i] is the outer node behind input i, or -1 for a declared input. */
     struct tape *parent; /* owned */
     int *captured;
     enum status status;
@@ -47,8 +49,9 @@ int tape_constant(struct tape *t, struct tensor *borrowed);
 int tape_literal(struct tape *t, enum dtype dtype, double value); /* a scalar */
 int tape_emit(struct tape *t, enum op_id op, const struct attrs *attrs, const int *in, int n_in);
 
-/* Node of `t` that stands for node `node` of `owner`: the same when owner is t; a captured input, made on demand through all levels,
- * when owner is an ancestor; -1 with STATUS_ARGUMENT when owner is neither (its recording has ended). */
+/* Node of `t` that stands for node `node` of `owner`: the same when owner is t; a captured input, made on
+ * demand through all levels, when owner is an ancestor; -1 with STATUS_ARGUMENT when owner is neither (its
+ * recording has ended). */
 int tape_import(struct tape *t, struct tape *owner, int node);
 
 /* Short forms that rules use. */
@@ -56,11 +59,13 @@ int emit1(struct tape *t, enum op_id op, int x);
 int emit2(struct tape *t, enum op_id op, int x, int y);
 int emit_reshape(struct tape *t, int x, int rank, const int64_t *shape);
 int emit_broadcast(struct tape *t, int x, int rank, const int64_t *shape);
-int emit_sum_to(struct tape *t, int x, const struct array *shape); /* undo a broadcast */
+int emit_sum_to(struct tape *t, int x, const struct array *shape);         /* undo a broadcast */
 int emit_slice_flat(struct tape *t, int x, int64_t start, int64_t length); /* of a rank-1 node */
-int emit_like(struct tape *t, int x, double value);                         /* a literal of x's dtype (a scalar) */
-int emit_cast(struct tape *t, int x, enum dtype dtype);                     /* x itself when it has the dtype */
-int emit_strong(struct tape *t, int x, enum dtype dtype); /* the same; of a weak view, the view of the cast: fewer numbers are cast */
+int emit_like(struct tape *t, int x, double value);     /* a literal of x's dtype (a scalar) */
+int emit_cast(struct tape *t, int x, enum dtype dtype); /* x itself when it has the dtype */
+int emit_strong(
+    struct tape *t, int x,
+    enum dtype dtype); /* the same; of a weak view, the view of the cast: fewer numbers are cast */
 const struct array *tape_spec(const struct tape *t, int node);
 
 #endif

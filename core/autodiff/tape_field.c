@@ -1,11 +1,11 @@
 /* A field made from a tape, running: f and its vjp, whole or tile by tile.
  *
- * What depends on parameters alone is computed once, when they are bound: first what the simplified tape takes from them (its results are
- * the parameters that the solver's gradient is about; theta_gradient takes it back to the real ones), then transposes and the like, which
- * all kinds of work share.
+ * What depends on parameters alone is computed once, when they are bound: first what the simplified tape
+ * takes from them (its results are the parameters that the solver's gradient is about; theta_gradient takes
+ * it back to the real ones), then transposes and the like, which all kinds of work share.
  *
- * Parameter gradients are added up over the tiles of a chunk, then over the chunks, in order: the result does not depend on the number of
- * threads. */
+ * Parameter gradients are added up over the tiles of a chunk, then over the chunks, in order: the result does
+ * not depend on the number of threads. */
 #include "autodiff/tape_field.h"
 
 #include <stdatomic.h>
@@ -14,7 +14,6 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/loops.h"
-
 
 struct tile_job {
     struct tape_field *f;
@@ -45,8 +44,10 @@ static enum status run_tile(const struct tile_job *job, struct tile_lane *lane, 
     }
     if (job->dy) *output++ = job->dy + at;
     for (int i = 0; residual && i < size->n_kept; i++) {
-        if (job->work == FIELD_EVAL_KEEP) *output++ = residual + size->kept_offset[i];
-        else *input++ = residual + size->kept_offset[i];
+        if (job->work == FIELD_EVAL_KEEP)
+            *output++ = residual + size->kept_offset[i];
+        else
+            *input++ = residual + size->kept_offset[i];
     }
     memcpy(input, size->own->fixed, (size_t)size->own->n_fixed * sizeof *input);
     return program_run(lane->program[k][job->work], lane->inputs, lane->outputs);
@@ -61,7 +62,8 @@ static enum status run_chunk(const struct tile_job *job, struct tile_lane *lane,
     for (int64_t tile = first; tile < end; tile++) {
         TRY(run_tile(job, lane, tile, tile == first ? sum : lane->theta_part));
         if (theta && tile > first)
-            loops->combine[f->base.dtype](f->base.n_theta, sum, 1, (double[]){1}, (const void *[]){lane->theta_part}, sum);
+            loops->combine[f->base.dtype](f->base.n_theta, sum, 1, (double[]){1},
+                                          (const void *[]){lane->theta_part}, sum);
     }
     return STATUS_OK;
 }
@@ -73,15 +75,18 @@ static void lane_task(void *context, int64_t index)
         enum status status = run_chunk(job, &job->f->lanes[index], chunk);
         int none = STATUS_OK;
         if (status != STATUS_OK && atomic_compare_exchange_strong(&job->failed, &none, (int)status))
-            strncpy(job->message, status_message(), sizeof job->message - 1); /* messages are kept per thread */
+            strncpy(job->message, status_message(),
+                    sizeof job->message - 1); /* messages are kept per thread */
     }
 }
 
 static enum status run_job(struct tile_job *job, double t)
 {
     struct tape_field *f = job->f;
-    if (f->time_dtype == FLOAT32) f->time.f32 = (float)t;
-    else f->time.f64 = t;
+    if (f->time_dtype == FLOAT32)
+        f->time.f32 = (float)t;
+    else
+        f->time.f64 = t;
     if (f->n_tiles == 1) return run_tile(job, &f->lanes[0], 0, job->thetabar);
     job->n_chunks = field_has_theta(job->work) ? f->n_chunks : f->n_tiles;
     threads_for(f->n_lanes, lane_task, job);
@@ -103,23 +108,35 @@ static enum status tape_field_eval(struct field *self, double t, const void *y, 
     return run_job(&job, t);
 }
 
-static enum status tape_field_vjp(struct field *self, double t, const void *y, const void *a, void *dy, void *ybar, void *thetabar)
+static enum status tape_field_vjp(struct field *self, double t, const void *y, const void *a, void *dy,
+                                  void *ybar, void *thetabar)
 {
-    struct tile_job job = {.f = (struct tape_field *)self, .work = dy ? FIELD_VJP_AND_EVAL : FIELD_VJP, .y = y, .a = a, .dy = dy, .ybar = ybar,
+    struct tile_job job = {.f = (struct tape_field *)self,
+                           .work = dy ? FIELD_VJP_AND_EVAL : FIELD_VJP,
+                           .y = y,
+                           .a = a,
+                           .dy = dy,
+                           .ybar = ybar,
                            .thetabar = thetabar};
     return run_job(&job, t);
 }
 
 static enum status tape_field_eval_keep(struct field *self, double t, const void *y, void *dy, void *residual)
 {
-    struct tile_job job = {.f = (struct tape_field *)self, .work = FIELD_EVAL_KEEP, .y = y, .dy = dy, .residual = residual};
+    struct tile_job job = {
+        .f = (struct tape_field *)self, .work = FIELD_EVAL_KEEP, .y = y, .dy = dy, .residual = residual};
     return run_job(&job, t);
 }
 
-static enum status tape_field_vjp_kept(struct field *self, double t, const void *y, const void *a, const void *residual, void *ybar,
-                                       void *thetabar)
+static enum status tape_field_vjp_kept(struct field *self, double t, const void *y, const void *a,
+                                       const void *residual, void *ybar, void *thetabar)
 {
-    struct tile_job job = {.f = (struct tape_field *)self, .work = FIELD_VJP_KEPT, .y = y, .a = a, .ybar = ybar, .thetabar = thetabar,
+    struct tile_job job = {.f = (struct tape_field *)self,
+                           .work = FIELD_VJP_KEPT,
+                           .y = y,
+                           .a = a,
+                           .ybar = ybar,
+                           .thetabar = thetabar,
                            .residual = (char *)(uintptr_t)residual};
     return run_job(&job, t);
 }
@@ -148,7 +165,8 @@ static enum status tape_field_theta_gradient(struct field *self, const void *own
     for (int i = 0; i < n; i++) f->theta_inputs[i] = f->given[i];
     for (int i = 0; i < f->n_float; i++) f->theta_inputs[n + i] = (const char *)own + f->theta_offset[i];
     char *out = thetabar;
-    for (int i = 0; i < n_out; out += array_bytes(program_output(f->theta_vjp, i++))) f->theta_outputs[i] = out;
+    for (int i = 0; i < n_out; out += array_bytes(program_output(f->theta_vjp, i++)))
+        f->theta_outputs[i] = out;
     return program_run(f->theta_vjp, f->theta_inputs, f->theta_outputs);
 }
 
@@ -162,11 +180,20 @@ static void tape_field_free(struct field *self)
 
 enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64_t batch)
 {
-    static const struct field_type type = {.name = "a recorded function", .prepare = tape_field_prepare, .bind = tape_field_bind,
-                                           .eval = tape_field_eval, .eval_keep = tape_field_eval_keep, .vjp = tape_field_vjp,
-                                           .vjp_kept = tape_field_vjp_kept, .theta_gradient = tape_field_theta_gradient,
-                                           .jvp = tape_field_jvp, .tangent = tape_field_tangent, .cut = tape_field_cut, .cost = tape_field_cost,
-                                           .explain = tape_field_explain, .free = tape_field_free};
+    static const struct field_type type = {.name = "a recorded function",
+                                           .prepare = tape_field_prepare,
+                                           .bind = tape_field_bind,
+                                           .eval = tape_field_eval,
+                                           .eval_keep = tape_field_eval_keep,
+                                           .vjp = tape_field_vjp,
+                                           .vjp_kept = tape_field_vjp_kept,
+                                           .theta_gradient = tape_field_theta_gradient,
+                                           .jvp = tape_field_jvp,
+                                           .tangent = tape_field_tangent,
+                                           .cut = tape_field_cut,
+                                           .cost = tape_field_cost,
+                                           .explain = tape_field_explain,
+                                           .free = tape_field_free};
     TRY(tape_status(tape));
     const struct array *y = tape_spec(tape, tape->inputs[1]);
     struct tape_field *f = memory_zalloc(1, sizeof *f);

@@ -1,5 +1,5 @@
-/* tape_field.h -- a field made from a tape, for the files that make it: tape_field.c runs it, tape_field_programs.c makes what runs,
- * tape_field_kinds.c makes other fields of it and reads it. */
+/* tape_field.h -- a field made from a tape, for the files that make it: tape_field.c runs it,
+ * tape_field_programs.c makes what runs, tape_field_kinds.c makes other fields of it and reads it. */
 #ifndef AUTODIFF_TAPE_FIELD_H
 #define AUTODIFF_TAPE_FIELD_H
 
@@ -13,10 +13,11 @@ struct tile_size {
     int64_t rows;
     struct tape *tape;
     int dy;
-    /* Inputs t, y, a direction if there are to be derivatives (the vjp's cotangent or the jvp's tangent), what is fixed; outputs dy, for a vjp
-     * ybar and one per float parameter, for a jvp ydot. */
+    /* Inputs t, y, a direction if there are to be derivatives (the vjp's cotangent or the jvp's tangent),
+     * what is fixed; outputs dy, for a vjp ybar and one per float parameter, for a jvp ydot. */
     struct staged *own;
-    struct tape *kept_tape; /* inputs t, y, the cotangent, what is kept, what is fixed; outputs ybar, one per float parameter */
+    struct tape *kept_tape; /* inputs t, y, the cotangent, what is kept, what is fixed; outputs ybar, one per
+                               float parameter */
     int *kept_outputs;
     int n_kept, *kept;    /* nodes of own's body that are kept */
     int64_t *kept_offset; /* bytes, in the residual of a tile */
@@ -36,7 +37,8 @@ struct tape_field {
     struct tape *source; /* as recorded */
     int source_dy;
     unsigned works;            /* what it is ready for */
-    struct staged *simplified; /* of the whole batch: its body is the field, its fixed inputs are the field's parameters; NULL: not prepared */
+    struct staged *simplified; /* of the whole batch: its body is the field, its fixed inputs are the field's
+                                  parameters; NULL: not prepared */
     int n_inputs, n_float;     /* of the body */
     int64_t *theta_offset;     /* bytes of each float parameter's gradient in thetabar */
     struct program *theta_vjp; /* inputs: the given parameters, then the gradients of the field's */

@@ -4,7 +4,8 @@
 #include "autodiff/vjp.h"
 #include "base/memory.h"
 
-/* Inputs of the tangent's tape: t, the pair, theta..., then u for each float theta; x, v: what the derivative is by, and its direction. */
+/* Inputs of the tangent's tape: t, the pair, theta..., then u for each float theta; x, v: what the derivative
+ * is by, and its direction. */
 static int tangent_inputs(struct tape *t, const struct tape *src, int *inputs, int *x, int *v)
 {
     struct array y = *tape_spec(src, src->inputs[1]);
@@ -65,16 +66,19 @@ enum status tape_field_cut(const struct field *self, int64_t rows, struct field 
 void tape_field_cost(const struct field *self, struct field_cost *out)
 {
     const struct tape *tape = ((const struct tape_field *)self)->source;
-    *out = (struct field_cost){tape_work(tape), tape_bytes(tape), self->batch > 0 ? tape_least_rows(tape, self->batch) : 1};
+    *out = (struct field_cost){tape_work(tape), tape_bytes(tape),
+                               self->batch > 0 ? tape_least_rows(tape, self->batch) : 1};
 }
 
 int field_same_parameters(const struct field *a, const struct field *b)
 {
-    const struct staged *s[2] = {((const struct tape_field *)a)->simplified, ((const struct tape_field *)b)->simplified};
+    const struct staged *s[2] = {((const struct tape_field *)a)->simplified,
+                                 ((const struct tape_field *)b)->simplified};
     const struct tape *t[2] = {s[0]->body, s[1]->body};
     int same = s[0]->n_fixed == s[1]->n_fixed;
     for (int i = 0; same && i < s[0]->n_fixed; i++) {
-        const struct array *x = tape_spec(t[0], t[0]->inputs[2 + i]), *y = tape_spec(t[1], t[1]->inputs[2 + i]);
+        const struct array *x = tape_spec(t[0], t[0]->inputs[2 + i]),
+                           *y = tape_spec(t[1], t[1]->inputs[2 + i]);
         same = s[0]->source[i] == s[1]->source[i] && x->dtype == y->dtype && array_same_shape(x, y);
     }
     return same;
@@ -85,8 +89,13 @@ enum status tape_field_explain(struct field *self, enum field_work work, struct 
     struct tape_field *f = (struct tape_field *)self;
     const struct tile_size *size = &f->size[0];
     const struct program *program = f->lanes ? f->lanes[0].program[0][work] : NULL;
-    *out = (struct field_plan){.tape = f->source, .dy = f->source_dy, .parameters = f->simplified, .own = size->own, .program = program,
-                               .n_kept = work == FIELD_EVAL_KEEP || work == FIELD_VJP_KEPT ? size->n_kept : 0, .rows = size->rows,
+    *out = (struct field_plan){.tape = f->source,
+                               .dy = f->source_dy,
+                               .parameters = f->simplified,
+                               .own = size->own,
+                               .program = program,
+                               .n_kept = work == FIELD_EVAL_KEEP || work == FIELD_VJP_KEPT ? size->n_kept : 0,
+                               .rows = size->rows,
                                .n_tiles = f->n_tiles};
     if (program) out->n_given = program_n_inputs(program) - size->own->n_fixed;
     return STATUS_OK;

@@ -1,4 +1,5 @@
-/* What a field made from a tape runs: its vjp, the values that are worth keeping between evaluation and vjp, programs in two stages. */
+/* What a field made from a tape runs: its vjp, the values that are worth keeping between evaluation and vjp,
+ * programs in two stages. */
 #include <string.h>
 
 #include "autodiff/batch.h"
@@ -7,7 +8,8 @@
 #include "base/memory.h"
 #include "base/threads.h"
 
-#define DEAR 32 /* multiply-adds per element of a product from which on it is better kept than computed again */
+#define DEAR                                                                                                 \
+    32 /* multiply-adds per element of a product from which on it is better kept than computed again */
 #define WORTH_TILING (1 << 20) /* bytes of values below which one tile is best */
 #define TILE_BYTES (8 << 20)   /* values of a tile should stay in the second-level cache */
 #define MIN_TILES 16           /* so that threads have something to take, whatever their number */
@@ -20,10 +22,10 @@ static int count_outputs(const struct tape_field *f, unsigned works)
     return 1 + (works & FIELD_VJPS ? 1 + f->n_float : 0) + (works & FIELD_MASK(FIELD_JVP) ? 1 : 0);
 }
 
-/* The tape with its derivatives in a direction, which is its last input; outputs as in `own`. Gradients have the
- * state's dtype, whatever that of the parameter. */
-static enum status emit_derivatives(const struct tape_field *f, const struct tile_size *size, unsigned works, struct tape *t,
-                                    int *inputs, int *outputs)
+/* The tape with its derivatives in a direction, which is its last input; outputs as in `own`. Gradients have
+ * the state's dtype, whatever that of the parameter. */
+static enum status emit_derivatives(const struct tape_field *f, const struct tile_size *size, unsigned works,
+                                    struct tape *t, int *inputs, int *outputs)
 {
     int n_wrt = 0, *wrt = inputs + f->n_inputs;
     for (int i = 0; i < f->n_inputs; i++) {
@@ -35,13 +37,15 @@ static enum status emit_derivatives(const struct tape_field *f, const struct til
     int direction = tape_input(t, y->dtype, 1, y->shape);
     TRY(tape_inline_outputs(t, size->tape, inputs, &size->dy, 1, outputs));
     if (works & FIELD_VJPS) TRY(tape_vjp(t, outputs, &direction, 1, wrt, n_wrt, outputs + 1));
-    for (int i = 1; works & FIELD_VJPS && i <= n_wrt; i++) outputs[i] = emit_cast(t, outputs[i], f->base.dtype);
+    for (int i = 1; works & FIELD_VJPS && i <= n_wrt; i++)
+        outputs[i] = emit_cast(t, outputs[i], f->base.dtype);
     if (works & FIELD_MASK(FIELD_JVP))
         TRY(tape_jvp(t, outputs, 1, inputs + 1, &direction, 1, outputs + count_outputs(f, works) - 1));
     return tape_status(t);
 }
 
-static enum status make_derivatives(const struct tape_field *f, const struct tile_size *size, unsigned works, struct tape **out, int *outputs)
+static enum status make_derivatives(const struct tape_field *f, const struct tile_size *size, unsigned works,
+                                    struct tape **out, int *outputs)
 {
     int *inputs = memory_alloc((size_t)(2 * f->n_inputs + 1) * sizeof *inputs);
     if (!inputs) return memory_status();
@@ -49,8 +53,10 @@ static enum status make_derivatives(const struct tape_field *f, const struct til
     enum status status = tape_new(&t, NULL);
     if (status == STATUS_OK) status = emit_derivatives(f, size, works, t, inputs, outputs);
     memory_free(inputs);
-    if (status == STATUS_OK) *out = t;
-    else tape_release(t);
+    if (status == STATUS_OK)
+        *out = t;
+    else
+        tape_release(t);
     return status;
 }
 
@@ -78,9 +84,10 @@ static enum status make_own(struct tape_field *f, struct tile_size *size, unsign
 
 /* ---- what to keep ---- */
 
-/* Nodes that the backward half reads and that take a dear product to compute again: 2 in `mark`; 1: nodes that depend on the cotangent.
- * Returns how many. */
-static int choose_kept(const struct tape *t, int cotangent, const int *outputs, int n_outputs, char *mark, char *live, char *used)
+/* Nodes that the backward half reads and that take a dear product to compute again: 2 in `mark`; 1: nodes
+ * that depend on the cotangent. Returns how many. */
+static int choose_kept(const struct tape *t, int cotangent, const int *outputs, int n_outputs, char *mark,
+                       char *live, char *used)
 {
     int count = 0;
     tape_mark_live(t, outputs, n_outputs, live);
@@ -94,7 +101,8 @@ static int choose_kept(const struct tape *t, int cotangent, const int *outputs, 
         const struct node *node = &t->nodes[i];
         dear[i] = !mark[i] && tape_node_work(t, node) >= DEAR;
         for (int j = 0; j < node->n_in && !mark[i]; j++) dear[i] |= dear[node->in[j]];
-        if (!dear[i] || !used[i] || node->op == OP_CUSTOM) continue; /* the gradient of a solve inside needs the solve itself to have run */
+        if (!dear[i] || !used[i] || node->op == OP_CUSTOM)
+            continue; /* the gradient of a solve inside needs the solve itself to have run */
         dear[i] = 0;
         mark[i] = 2;
         count++;
@@ -142,26 +150,30 @@ static enum status make_kept(const struct tape_field *f, struct tile_size *size)
     int n = body->n, n_varying = body->n_inputs - size->own->n_fixed;
     char *marks = memory_zalloc(3, (size_t)n);
     if (!marks) return memory_status();
-    size->n_kept = choose_kept(body, body->inputs[2], size->own->outputs + 1, 1 + f->n_float, marks, marks + n, marks + 2 * n);
+    size->n_kept = choose_kept(body, body->inputs[2], size->own->outputs + 1, 1 + f->n_float, marks,
+                               marks + n, marks + 2 * n);
     size->kept = memory_alloc((size_t)(size->n_kept + 1) * sizeof *size->kept);
     size->kept_offset = memory_alloc((size_t)(size->n_kept + 1) * sizeof *size->kept_offset);
     size->kept_outputs = memory_alloc((size_t)(1 + f->n_float) * sizeof *size->kept_outputs);
     enum status status = size->kept && size->kept_offset && size->kept_outputs ? STATUS_OK : memory_status();
-    if (status == STATUS_OK && size->n_kept > 0) status = copy_with_kept(size, marks, n_varying, 1 + f->n_float);
+    if (status == STATUS_OK && size->n_kept > 0)
+        status = copy_with_kept(size, marks, n_varying, 1 + f->n_float);
     memory_free(marks);
     return status;
 }
 
 /* ---- programs ---- */
 
-static enum status make_program(struct program **out, const struct tape_field *f, const struct tile_size *size, enum field_work work)
+static enum status make_program(struct program **out, const struct tape_field *f,
+                                const struct tile_size *size, enum field_work work)
 {
     const struct staged *own = size->own;
     if (work == FIELD_EVAL) return program_new(out, own->body, own->outputs, 1);
     if (work == FIELD_VJP) return program_new(out, own->body, own->outputs + 1, 1 + f->n_float);
     if (work == FIELD_JVP) return program_new(out, own->body, own->outputs + own->n_outputs - 1, 1);
     if (work == FIELD_VJP_KEPT) return program_new(out, size->kept_tape, size->kept_outputs, 1 + f->n_float);
-    int n = work == FIELD_EVAL_KEEP ? 1 + size->n_kept : 2 + f->n_float, *outputs = memory_alloc((size_t)n * sizeof *outputs);
+    int n = work == FIELD_EVAL_KEEP ? 1 + size->n_kept : 2 + f->n_float,
+        *outputs = memory_alloc((size_t)n * sizeof *outputs);
     if (!outputs) return memory_status();
     if (work == FIELD_EVAL_KEEP) {
         outputs[0] = own->outputs[0];
@@ -182,7 +194,8 @@ static enum status make_lanes(struct tape_field *f)
     f->n_lanes = !tiled ? 1 : threads_count() < f->n_tiles ? threads_count() : f->n_tiles;
     f->n_chunks = f->n_tiles < FIELD_CHUNKS ? f->n_tiles : FIELD_CHUNKS;
     for (int k = 0; k < 2; k++)
-        if (f->size[k].tape && 4 + f->size[k].n_kept + f->size[k].own->n_fixed > most) most = 4 + f->size[k].n_kept + f->size[k].own->n_fixed;
+        if (f->size[k].tape && 4 + f->size[k].n_kept + f->size[k].own->n_fixed > most)
+            most = 4 + f->size[k].n_kept + f->size[k].own->n_fixed;
     if (!(f->lanes = memory_zalloc((size_t)f->n_lanes, sizeof *f->lanes))) return memory_status();
     if (tiled && !(f->chunks = memory_alloc((size_t)f->n_chunks * theta))) return memory_status();
     for (int64_t i = 0; i < f->n_lanes; i++) {
@@ -200,20 +213,24 @@ static enum status make_programs(struct tape_field *f)
     for (int64_t i = 0; i < f->n_lanes; i++)
         for (int k = 0; k < 2; k++)
             for (enum field_work work = 0; work < FIELD_WORKS && f->size[k].tape; work++)
-                if (f->works & FIELD_MASK(work)) TRY(make_program(&f->lanes[i].program[k][work], f, &f->size[k], work));
+                if (f->works & FIELD_MASK(work))
+                    TRY(make_program(&f->lanes[i].program[k][work], f, &f->size[k], work));
     return STATUS_OK;
 }
 
 /* ---- the gradient of the parameters bound ---- */
 
-/* The vjp of the setup: inputs theta..., the gradients of its float results; outputs the gradients of the float theta. */
+/* The vjp of the setup: inputs theta..., the gradients of its float results; outputs the gradients of the
+ * float theta. */
 static enum status make_theta_vjp(struct tape_field *f)
 {
     const struct tape *setup = f->simplified->split.setup;
     const int *results = f->simplified->split.results;
-    int n = setup->n_inputs, n_y = 0, n_wrt = 0, *nodes = memory_alloc((size_t)(3 * n + 3 * f->simplified->n_fixed + 1) * sizeof *nodes);
+    int n = setup->n_inputs, n_y = 0, n_wrt = 0,
+        *nodes = memory_alloc((size_t)(3 * n + 3 * f->simplified->n_fixed + 1) * sizeof *nodes);
     if (!nodes) return memory_status();
-    int *inputs = nodes, *wrt = inputs + n, *gradients = wrt + n, *wanted = gradients + n, *y = wanted + f->simplified->n_fixed;
+    int *inputs = nodes, *wrt = inputs + n, *gradients = wrt + n, *wanted = gradients + n,
+        *y = wanted + f->simplified->n_fixed;
     int *ybar = y + f->simplified->n_fixed;
     struct tape *t;
     enum status status = tape_new(&t, NULL);
@@ -234,7 +251,8 @@ static enum status make_theta_vjp(struct tape_field *f)
         ybar[i] = emit_cast(t, tape_input(t, f->base.dtype, spec.rank, spec.shape), spec.dtype);
     }
     if (status == STATUS_OK) status = tape_vjp(t, y, ybar, n_y, wrt, n_wrt, gradients);
-    for (int i = 0; i < n_wrt && status == STATUS_OK; i++) gradients[i] = emit_cast(t, gradients[i], f->base.dtype);
+    for (int i = 0; i < n_wrt && status == STATUS_OK; i++)
+        gradients[i] = emit_cast(t, gradients[i], f->base.dtype);
     if (status == STATUS_OK) status = tape_status(t);
     if (status == STATUS_OK) status = program_new(&f->theta_vjp, t, gradients, n_wrt);
     tape_release(t);
@@ -298,7 +316,9 @@ static enum status choose_tiles(struct tape_field *f)
             f->size[1].rows = batch % rows;
             f->n_tiles = (batch + rows - 1) / rows;
             f->share = f->base.n / batch;
-            if (batch % rows) TRY(tape_rebatch(&f->size[1].tape, tape, tape->inputs[1], batch, batch % rows, dy, &f->size[1].dy));
+            if (batch % rows)
+                TRY(tape_rebatch(&f->size[1].tape, tape, tape->inputs[1], batch, batch % rows, dy,
+                                 &f->size[1].dy));
         }
     }
     if (!f->size[0].tape) f->size[0] = (struct tile_size){.rows = 1, .tape = tape_retain(tape), .dy = dy};
@@ -353,7 +373,8 @@ void tape_field_unprepare(struct tape_field *f)
 {
     for (int64_t i = 0; f->lanes && i < f->n_lanes; i++) {
         struct tile_lane *lane = &f->lanes[i];
-        for (int work = 0; work < 2 * FIELD_WORKS; work++) program_free(lane->program[work / FIELD_WORKS][work % FIELD_WORKS]);
+        for (int work = 0; work < 2 * FIELD_WORKS; work++)
+            program_free(lane->program[work / FIELD_WORKS][work % FIELD_WORKS]);
         memory_free(lane->inputs);
         memory_free(lane->outputs);
         memory_free(lane->theta_part);

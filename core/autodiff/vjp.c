@@ -52,7 +52,9 @@ enum status tape_vjp(struct tape *t, const int *y, const int *ybar, int n_y, con
     for (int i = 0; i < n_x; i++) {
         n = x[i] >= n ? x[i] + 1 : n;
         if (!dtype_is_float(tape_spec(t, x[i])->dtype))
-            return status_set(STATUS_DTYPE, "derivatives exist with respect to float tensors only, got %s; convert with x:to(\"float32\")",
+            return status_set(STATUS_DTYPE,
+                              "derivatives exist with respect to float tensors only, got %s; convert with "
+                              "x:to(\"float32\")",
                               dtype_name(tape_spec(t, x[i])->dtype));
     }
     char *marked = memory_zalloc((size_t)n, 1);
@@ -64,7 +66,8 @@ enum status tape_vjp(struct tape *t, const int *y, const int *ybar, int n_y, con
         for (int i = 0; i < n_y; i++)
             if (marked[y[i]]) accumulate(t, bar, y[i], ybar[i]);
         for (int i = n - 1; i >= 0 && status == STATUS_OK; i--)
-            if (bar[i] >= 0 && marked[i] && op_table[t->nodes[i].op].vjp) status = apply_rule(t, i, bar, marked);
+            if (bar[i] >= 0 && marked[i] && op_table[t->nodes[i].op].vjp)
+                status = apply_rule(t, i, bar, marked);
         for (int i = 0; i < n_x && status == STATUS_OK; i++) {
             xbar[i] = bar[x[i]];
             if (xbar[i] < 0) {

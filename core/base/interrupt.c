@@ -14,9 +14,15 @@ void interrupt_clear(void) { atomic_store_explicit(&requested, 0, memory_order_r
 int interrupt_pending(void) { return atomic_load_explicit(&requested, memory_order_relaxed); }
 
 /* Reads before it exchanges: the plain read is what loops pay nearly always. */
-int interrupt_take(void) { return interrupt_pending() && atomic_exchange_explicit(&requested, 0, memory_order_relaxed); }
+int interrupt_take(void)
+{
+    return interrupt_pending() && atomic_exchange_explicit(&requested, 0, memory_order_relaxed);
+}
 
-enum status interrupt_poll(void) { return interrupt_take() ? status_set(STATUS_INTERRUPTED, "interrupted") : STATUS_OK; }
+enum status interrupt_poll(void)
+{
+    return interrupt_take() ? status_set(STATUS_INTERRUPTED, "interrupted") : STATUS_OK;
+}
 
 static _Thread_local int depth, undone;
 

@@ -30,8 +30,9 @@ static int injected_failure(void)
 
 /* ---- freed blocks, kept by size ----
  *
- * A training step makes and frees the same few small blocks again and again, and the system's aligned allocation splits and merges its
- * chunks each time. Up to 1 KiB the classes are 64 bytes apart, above that four to each doubling. */
+ * A training step makes and frees the same few small blocks again and again, and the system's aligned
+ * allocation splits and merges its chunks each time. Up to 1 KiB the classes are 64 bytes apart, above that
+ * four to each doubling. */
 #define CLASSES 40
 #define CACHE_BLOCK ((size_t)64 << 10) /* largest block that is kept */
 #define CACHE_BYTES ((size_t)8 << 20)  /* bytes that wait at most */
@@ -58,7 +59,8 @@ static struct {
 static int cache_enter(void) { return !atomic_flag_test_and_set_explicit(&cache.busy, memory_order_acquire); }
 static void cache_leave(void) { atomic_flag_clear_explicit(&cache.busy, memory_order_release); }
 
-/* Class of a block of `total` bytes, header included, a multiple of 64 up to CACHE_BLOCK; *size becomes the class's. */
+/* Class of a block of `total` bytes, header included, a multiple of 64 up to CACHE_BLOCK; *size becomes the
+ * class's. */
 static int size_class(size_t total, size_t *size)
 {
     if (total <= 1024) {
@@ -71,7 +73,8 @@ static int size_class(size_t total, size_t *size)
     return 16 + 4 * (log - 10) + (int)parts - 5;
 }
 
-/* Bytes that a block of n takes from the system; *class is -1 when it is too large to be kept. 0 when that overflows. */
+/* Bytes that a block of n takes from the system; *class is -1 when it is too large to be kept. 0 when that
+ * overflows. */
 static size_t whole_size(size_t n, int *class)
 {
     size_t total;
@@ -115,7 +118,8 @@ static struct header *cache_take(int class, size_t size)
     return h;
 }
 
-/* Returns 0 when the block must go to the system. A full cache holds sizes that are no longer asked for: it starts anew. */
+/* Returns 0 when the block must go to the system. A full cache holds sizes that are no longer asked for: it
+ * starts anew. */
 static int cache_put(struct header *h, int class, size_t size)
 {
     if (class < 0 || !cache_enter()) return 0;
@@ -163,8 +167,11 @@ void *memory_alloc(size_t n)
         if (!h) h = system_take(size);
     }
     if (!h) {
-        status_set(STATUS_MEMORY, "out of memory: %zu bytes were asked for, %lld bytes are in use; use smaller tensors or batches, or "
-                   "release what is no longer needed", n, (long long)live_bytes);
+        status_set(STATUS_MEMORY,
+                   "out of memory: %zu bytes were asked for, %lld bytes are in use; use smaller tensors or "
+                   "batches, or "
+                   "release what is no longer needed",
+                   n, (long long)live_bytes);
         return NULL;
     }
     h->bytes = n;

@@ -1,10 +1,11 @@
 /* memory.h -- the one allocator of the engine: checked, counted, and able to fail on request.
  *
- * Every block is aligned to 64 bytes (a cache line and an AVX-512 register) and its size is accounted, so that tide.memory() can
- * tell live and peak bytes and tests can assert "no allocation in steady state" and "each allocation may fail".
+ * Every block is aligned to 64 bytes (a cache line and an AVX-512 register) and its size is accounted, so
+ * that tide.memory() can tell live and peak bytes and tests can assert "no allocation in steady state" and
+ * "each allocation may fail".
  *
- * Freed blocks of up to 64 KiB wait for the next one of their size, 8 MiB of them at most; a build with a sanitizer keeps none. All of
- * this may be called from any thread. */
+ * Freed blocks of up to 64 KiB wait for the next one of their size, 8 MiB of them at most; a build with a
+ * sanitizer keeps none. All of this may be called from any thread. */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
@@ -13,8 +14,9 @@
 
 #include "base/status.h"
 
-/* Readable bytes behind every block: vector loads may run over the end of the last row of an operand (kernels/loops.h, product). Whoever cuts
- * a block into pieces that different threads write leaves as much between them. */
+/* Readable bytes behind every block: vector loads may run over the end of the last row of an operand
+ * (kernels/loops.h, product). Whoever cuts a block into pieces that different threads write leaves as much
+ * between them. */
 #define MEMORY_SLACK 128
 
 struct memory_stats {
@@ -25,7 +27,8 @@ struct memory_stats {
     int64_t system_allocations; /* those of `allocations` that no freed block could serve */
 };
 
-/* Allocate n bytes (0 is allowed and gives a valid pointer). On failure: NULL, and the thread's status message is set. */
+/* Allocate n bytes (0 is allowed and gives a valid pointer). On failure: NULL, and the thread's status
+ * message is set. */
 void *memory_alloc(size_t n);
 
 /* Same, for count elements of `size` bytes, zero-filled; the product is checked for overflow. */
@@ -43,8 +46,8 @@ char *memory_strdup(const char *text);
 struct memory_stats memory_get_stats(void);
 void memory_reset_peak(void);
 
-/* Failure injection for tests: let the next `after` allocations succeed, then fail one (sticky = 0) or all that follow
- * (sticky = 1). after < 0 switches the injection off. */
+/* Failure injection for tests: let the next `after` allocations succeed, then fail one (sticky = 0) or all
+ * that follow (sticky = 1). after < 0 switches the injection off. */
 void memory_fail_after(int64_t after, int sticky);
 
 /* Status to return after a NULL from above. */

@@ -41,7 +41,8 @@ static void normal_pair(struct rng *rng, double out[2])
 {
     uint64_t word[2];
     next_block(rng, word);
-    double radius = sqrt(-2.0 * log(1.0 - unit_f64(word[0]))), angle = 6.283185307179586476925 * unit_f64(word[1]);
+    double radius = sqrt(-2.0 * log(1.0 - unit_f64(word[0]))),
+           angle = 6.283185307179586476925 * unit_f64(word[1]);
     out[0] = radius * cos(angle);
     out[1] = radius * sin(angle);
 }
@@ -54,23 +55,24 @@ struct fill {
     void *out;
 };
 
-#define FILL(NAME, TYPE, PAIR_TYPE, DRAW, VALUE)                                                                              \
-    static void NAME##_task(void *context, int64_t task)                                                                      \
-    {                                                                                                                         \
-        const struct fill *f = context;                                                                                       \
-        int64_t first = task * TASK_NUMBERS, end = f->n - first < TASK_NUMBERS ? f->n : first + TASK_NUMBERS;                 \
-        struct rng rng = {f->rng->seed, f->rng->block + (uint64_t)first / 2};                                                 \
-        PAIR_TYPE pair[2];                                                                                                    \
-        for (int64_t i = first; i < end; i++) {                                                                               \
-            if (i % 2 == 0) DRAW(&rng, pair);                                                                                 \
-            ((TYPE *)f->out)[i] = (TYPE)VALUE(pair[i % 2]);                                                                   \
-        }                                                                                                                     \
-    }                                                                                                                         \
-    void NAME(struct rng *rng, int64_t n, TYPE *out)                                                                          \
-    {                                                                                                                         \
-        struct fill f = {rng, n, out};                                                                                        \
-        threads_for((n + TASK_NUMBERS - 1) / TASK_NUMBERS, NAME##_task, &f);                                                  \
-        rng->block += ((uint64_t)n + 1) / 2;                                                                                  \
+#define FILL(NAME, TYPE, PAIR_TYPE, DRAW, VALUE)                                                             \
+    static void NAME##_task(void *context, int64_t task)                                                     \
+    {                                                                                                        \
+        const struct fill *f = context;                                                                      \
+        int64_t first = task * TASK_NUMBERS,                                                                 \
+                end = f->n - first < TASK_NUMBERS ? f->n : first + TASK_NUMBERS;                             \
+        struct rng rng = {f->rng->seed, f->rng->block + (uint64_t)first / 2};                                \
+        PAIR_TYPE pair[2];                                                                                   \
+        for (int64_t i = first; i < end; i++) {                                                              \
+            if (i % 2 == 0) DRAW(&rng, pair);                                                                \
+            ((TYPE *)f->out)[i] = (TYPE)VALUE(pair[i % 2]);                                                  \
+        }                                                                                                    \
+    }                                                                                                        \
+    void NAME(struct rng *rng, int64_t n, TYPE *out)                                                         \
+    {                                                                                                        \
+        struct fill f = {rng, n, out};                                                                       \
+        threads_for((n + TASK_NUMBERS - 1) / TASK_NUMBERS, NAME##_task, &f);                                 \
+        rng->block += ((uint64_t)n + 1) / 2;                                                                 \
     }
 
 FILL(rng_uniform_f64, double, uint64_t, next_block, unit_f64)

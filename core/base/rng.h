@@ -1,7 +1,8 @@
 /* rng.h -- Philox4x32-10, a counter-based generator.
  *
- * Block i of the stream with seed s is a pure function of (s, i), so results do not depend on threads or on the order of evaluation.
- * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; test vectors from its Random123 kit. */
+ * Block i of the stream with seed s is a pure function of (s, i), so results do not depend on threads or on
+ * the order of evaluation. Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+ * SC 2011; test vectors from its Random123 kit. */
 #ifndef BASE_RNG_H
 #define BASE_RNG_H
 
@@ -15,11 +16,13 @@ struct rng {
 /* Four 32-bit words for a 128-bit counter and a 64-bit key. */
 void rng_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
-/* n uniform deviates in [0, 1): multiples of 2^-53 (double) or of 2^-24 (float, the same deviates truncated). */
+/* n uniform deviates in [0, 1): multiples of 2^-53 (double) or of 2^-24 (float, the same deviates
+ * truncated). */
 void rng_uniform_f64(struct rng *rng, int64_t n, double *out);
 void rng_uniform_f32(struct rng *rng, int64_t n, float *out);
 
-/* n standard normal deviates (Box and Muller 1958, both of each pair are used); float ones are the double ones rounded. */
+/* n standard normal deviates (Box and Muller 1958, both of each pair are used); float ones are the double
+ * ones rounded. */
 void rng_normal_f64(struct rng *rng, int64_t n, double *out);
 void rng_normal_f32(struct rng *rng, int64_t n, float *out);
 

@@ -1,21 +1,22 @@
 /* status.h -- how every fallible function of the engine reports.
  *
- * A function that can fail returns a status; STATUS_OK is zero. The reason, in words a user can act on (what came, what was
- * expected, what to do), is kept per thread until the next failure. The engine never prints and never exits: the bindings turn a
- * status into a Lua error at one place. */
+ * A function that can fail returns a status; STATUS_OK is zero. The reason, in words a user can act on (what
+ * came, what was expected, what to do), is kept per thread until the next failure. The engine never prints
+ * and never exits: the bindings turn a status into a Lua error at one place. */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
 
 enum status {
     STATUS_OK = 0,
-    STATUS_MEMORY,      /* an allocation failed */
-    STATUS_ARGUMENT,    /* an argument is out of its range */
-    STATUS_SHAPE,       /* shapes do not fit together */
-    STATUS_DTYPE,       /* a dtype is not accepted here */
-    STATUS_IO,          /* the operating system refused: open, read, write, rename */
-    STATUS_FORMAT,      /* a file is not what it claims to be */
-    STATUS_NUMERIC,     /* a solve gave up: underflow, too many steps, NaN or Inf */
-    STATUS_RETRY,       /* a step cannot be made like this, a smaller one may; without a message, never seen by users */
+    STATUS_MEMORY,   /* an allocation failed */
+    STATUS_ARGUMENT, /* an argument is out of its range */
+    STATUS_SHAPE,    /* shapes do not fit together */
+    STATUS_DTYPE,    /* a dtype is not accepted here */
+    STATUS_IO,       /* the operating system refused: open, read, write, rename */
+    STATUS_FORMAT,   /* a file is not what it claims to be */
+    STATUS_NUMERIC,  /* a solve gave up: underflow, too many steps, NaN or Inf */
+    STATUS_RETRY,    /* a step cannot be made like this, a smaller one may; without a message, never seen by
+                        users */
     STATUS_INTERRUPTED, /* the user asked to stop */
     STATUS_CALLBACK,    /* a callback failed; its own error is kept by whoever installed it */
     STATUS_UNSUPPORTED, /* a valid request that this object cannot serve */
@@ -33,17 +34,17 @@ __attribute__((format(printf, 2, 3))) enum status status_prefix(enum status code
 /* Add to its end (outer layers say what else can be done). */
 __attribute__((format(printf, 2, 3))) enum status status_append(enum status code, const char *format, ...);
 
-#define TRY(call)                                                                                                             \
-    do {                                                                                                                      \
-        enum status try_status_ = (call);                                                                                     \
-        if (try_status_ != STATUS_OK) return try_status_;                                                                     \
+#define TRY(call)                                                                                            \
+    do {                                                                                                     \
+        enum status try_status_ = (call);                                                                    \
+        if (try_status_ != STATUS_OK) return try_status_;                                                    \
     } while (0)
 
 /* For functions that own something: jump to the label `done:` which frees and returns `status`. */
-#define TRY_GOTO_DONE(call)                                                                                                   \
-    do {                                                                                                                      \
-        status = (call);                                                                                                      \
-        if (status != STATUS_OK) goto done;                                                                                   \
+#define TRY_GOTO_DONE(call)                                                                                  \
+    do {                                                                                                     \
+        status = (call);                                                                                     \
+        if (status != STATUS_OK) goto done;                                                                  \
     } while (0)
 
 #endif

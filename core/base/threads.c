@@ -9,7 +9,9 @@
 #include "base/interrupt.h"
 
 #define MAX_THREADS 256
-#define SPINS 30000 /* about 150 us: longer than what lies between two solves of a training step, so that its threads never sleep */
+/* About 150 us: longer than what lies between two solves of a training step, so that its threads never
+ * sleep */
+#define SPINS 30000
 
 static struct {
     int wanted; /* 0: not decided yet */
@@ -34,7 +36,8 @@ static _Thread_local int inside_task;
 static void run_tasks(void)
 {
     inside_task = 1;
-    for (int64_t i; (i = atomic_fetch_add(&pool.next, 1)) < pool.n && !interrupt_stop();) pool.task(pool.context, i);
+    for (int64_t i; (i = atomic_fetch_add(&pool.next, 1)) < pool.n && !interrupt_stop();)
+        pool.task(pool.context, i);
     inside_task = 0;
 }
 

@@ -5,7 +5,8 @@
 #include "io/file.h"
 #include "tensor/tensor.h"
 
-/* uint8, one axis. The file may be gzip (told by its first bytes) of at most `limit` unpacked bytes. Errors: those of file_read and file_gunzip. */
+/* uint8, one axis. The file may be gzip (told by its first bytes) of at most `limit` unpacked bytes. Errors:
+ * those of file_read and file_gunzip. */
 enum status bytes_load(struct tensor **out, const char *path, size_t limit);
 
 #endif

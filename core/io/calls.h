@@ -1,7 +1,8 @@
-/* calls.h -- the system calls of core/io behind one seam, so that tests can make each of them fail, do a part only, or be the last one.
+/* calls.h -- the system calls of core/io behind one seam, so that tests can make each of them fail, do a part
+ * only, or be the last one.
  *
- * As the calls of POSIX of the same names: -1 and errno on failure. close always closes and unlink always tries, whatever is injected:
- * a test that counts descriptors and files then sees what the callers forgot. */
+ * As the calls of POSIX of the same names: -1 and errno on failure. close always closes and unlink always
+ * tries, whatever is injected: a test that counts descriptors and files then sees what the callers forgot. */
 #ifndef IO_CALLS_H
 #define IO_CALLS_H
 
@@ -10,12 +11,12 @@
 #include <sys/types.h>
 
 struct call_faults {
-    int64_t fail_at;      /* this call (0 is the next one) fails with `error`; -1: none */
-    int error;            /* of errno.h */
-    int sticky;           /* and so do all that follow */
-    int64_t die_at;       /* the process is killed in place of this call; -1: none */
-    int partial;          /* read and write do 7 bytes at most */
-    int interrupts;       /* every second call of those that may is interrupted (EINTR) */
+    int64_t fail_at; /* this call (0 is the next one) fails with `error`; -1: none */
+    int error;       /* of errno.h */
+    int sticky;      /* and so do all that follow */
+    int64_t die_at;  /* the process is killed in place of this call; -1: none */
+    int partial;     /* read and write do 7 bytes at most */
+    int interrupts;  /* every second call of those that may is interrupted (EINTR) */
 };
 
 /* NULL switches the injection off. For tests; one thread. */

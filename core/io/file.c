@@ -21,7 +21,10 @@
 #define CHUNK ((size_t)1 << 22) /* bytes between two looks at Ctrl-C */
 #define BUFFER_SIZE ((size_t)1 << 16)
 
-static enum status io_error(const char *what) { return status_set(STATUS_IO, "%s: %s", what, strerror(errno)); }
+static enum status io_error(const char *what)
+{
+    return status_set(STATUS_IO, "%s: %s", what, strerror(errno));
+}
 
 static int open_retry(const char *path, int flags, mode_t mode)
 {
@@ -54,7 +57,9 @@ static enum status read_all(int fd, unsigned char *data, size_t size)
         ssize_t n = call_read(fd, data + done, size - done < CHUNK ? size - done : CHUNK);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return io_error("read");
-        if (n == 0) return status_set(STATUS_IO, "the file shrank from %zu to %zu bytes while it was read", size, done);
+        if (n == 0)
+            return status_set(STATUS_IO, "the file shrank from %zu to %zu bytes while it was read", size,
+                              done);
         done += (size_t)n;
     }
     return STATUS_OK;
@@ -71,9 +76,11 @@ enum status file_read(struct file_bytes *out, const char *path, size_t limit)
     if (call_fstat(fd, &st))
         status = io_error("fstat");
     else if (!S_ISREG(st.st_mode))
-        status = status_set(STATUS_IO, "it is a %s, not a regular file", S_ISDIR(st.st_mode) ? "folder" : "device, pipe or socket");
+        status = status_set(STATUS_IO, "it is a %s, not a regular file",
+                            S_ISDIR(st.st_mode) ? "folder" : "device, pipe or socket");
     else if ((uintmax_t)st.st_size > limit)
-        status = status_set(STATUS_FORMAT, "the file has %lld bytes; the limit is %zu", (long long)st.st_size, limit);
+        status = status_set(STATUS_FORMAT, "the file has %lld bytes; the limit is %zu", (long long)st.st_size,
+                            limit);
     if (status == STATUS_OK) {
         bytes.size = (size_t)st.st_size;
         bytes.data = memory_alloc(bytes.size);
@@ -108,7 +115,8 @@ struct file_writer {
     unsigned char buffer[BUFFER_SIZE];
 };
 
-/* A program that ends by exit() leaves no temporary files behind. A child that was forked leaves its parent's alone. */
+/* A program that ends by exit() leaves no temporary files behind. A child that was forked leaves its parent's
+ * alone. */
 static struct file_writer *open_writers;
 
 static void remove_temporaries(void)
@@ -152,29 +160,33 @@ static enum status failure(const struct file_writer *w)
 static enum status check_target(struct file_writer *w, const char *path)
 {
     struct stat st;
-    if (strlen(path) >= sizeof w->path) return status_set(STATUS_IO, "the path is longer than %zu bytes", sizeof w->path - 1);
+    if (strlen(path) >= sizeof w->path)
+        return status_set(STATUS_IO, "the path is longer than %zu bytes", sizeof w->path - 1);
     strcpy(w->path, path);
     w->mode = -1;
-    if (call_lstat(path, &st)) return errno == ENOENT ? STATUS_OK : status_set(STATUS_IO, "%s", strerror(errno));
+    if (call_lstat(path, &st))
+        return errno == ENOENT ? STATUS_OK : status_set(STATUS_IO, "%s", strerror(errno));
     if (S_ISLNK(st.st_mode) && (!realpath(path, w->path) || stat(w->path, &st)))
         return io_error("it is a symbolic link that leads nowhere");
     if (!S_ISREG(st.st_mode))
-        return status_set(STATUS_IO, "it is a %s, not a regular file", S_ISDIR(st.st_mode) ? "folder" : "device, pipe or socket");
+        return status_set(STATUS_IO, "it is a %s, not a regular file",
+                          S_ISDIR(st.st_mode) ? "folder" : "device, pipe or socket");
     /* rename would replace even a write-protected file. */
     if (call_access(w->path, W_OK)) return status_set(STATUS_IO, "%s", strerror(errno));
     w->mode = (int)(st.st_mode & 0777);
     return STATUS_OK;
 }
 
-/* The kernel applies the umask to a new file; one that replaces an old file is private until it has the old one's mode. */
+/* The kernel applies the umask to a new file; one that replaces an old file is private until it has the old
+ * one's mode. */
 static enum status open_temporary(struct file_writer *w)
 {
     static atomic_uint counter;
     const char *slash = strrchr(w->path, '/');
     int folder = slash ? (int)(slash - w->path) + 1 : 0;
     for (int attempt = 0; attempt < 1000; attempt++) {
-        int n = snprintf(w->temporary, sizeof w->temporary, "%.*s.tide-%ld-%u.part", folder, w->path, (long)getpid(),
-                         atomic_fetch_add(&counter, 1));
+        int n = snprintf(w->temporary, sizeof w->temporary, "%.*s.tide-%ld-%u.part", folder, w->path,
+                         (long)getpid(), atomic_fetch_add(&counter, 1));
         if (n < 0 || (size_t)n >= sizeof w->temporary) {
             errno = ENAMETOOLONG;
             break;

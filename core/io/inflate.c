@@ -26,7 +26,8 @@ static enum status start(z_stream *z, int window_bits)
     return inflateInit2(z, window_bits) == Z_OK ? STATUS_OK : memory_status();
 }
 
-/* Input and output are handed out in pieces: the counters of z_stream have 32 bits, and Ctrl-C is looked for between them. */
+/* Input and output are handed out in pieces: the counters of z_stream have 32 bits, and Ctrl-C is looked for
+ * between them. */
 #define PIECE ((size_t)1 << 20)
 #define STOPPED 1000 /* beside the codes of zlib */
 
@@ -36,12 +37,14 @@ struct span {
     size_t left_in, left_out;
 };
 
-/* Run until the stream ends (Z_STREAM_END), the output is full or the input is used up (Z_BUF_ERROR), or an error. */
+/* Run until the stream ends (Z_STREAM_END), the output is full or the input is used up (Z_BUF_ERROR), or an
+ * error. */
 static int run(z_stream *z, struct span *s)
 {
     for (;;) {
         if (interrupt_take()) return STOPPED;
-        uInt in = (uInt)(s->left_in < PIECE ? s->left_in : PIECE), out = (uInt)(s->left_out < PIECE ? s->left_out : PIECE);
+        uInt in = (uInt)(s->left_in < PIECE ? s->left_in : PIECE),
+             out = (uInt)(s->left_out < PIECE ? s->left_out : PIECE);
         z->next_in = (unsigned char *)(uintptr_t)s->from; /* zlib does not write here */
         z->next_out = s->to;
         z->avail_in = in;
@@ -61,7 +64,8 @@ static enum status broken(int code, const z_stream *z)
 {
     if (code == Z_MEM_ERROR) return memory_status();
     if (code == STOPPED) return status_set(STATUS_INTERRUPTED, "interrupted");
-    return status_set(STATUS_FORMAT, "the compressed data are broken: %s", z->msg ? z->msg : "not a deflate stream");
+    return status_set(STATUS_FORMAT, "the compressed data are broken: %s",
+                      z->msg ? z->msg : "not a deflate stream");
 }
 
 enum status file_inflate(unsigned char *to, size_t size, const unsigned char *from, size_t n)
@@ -74,20 +78,26 @@ enum status file_inflate(unsigned char *to, size_t size, const unsigned char *fr
     if (code == Z_STREAM_END && s.left_out == 0 && s.left_in == 0)
         status = STATUS_OK;
     else if (code == Z_STREAM_END || code == Z_BUF_ERROR)
-        status = status_set(STATUS_FORMAT, "the compressed data do not unpack to the %zu bytes that the header says (%zu came)",
-                            size, size - s.left_out);
+        status =
+            status_set(STATUS_FORMAT,
+                       "the compressed data do not unpack to the %zu bytes that the header says (%zu came)",
+                       size, size - s.left_out);
     else
         status = broken(code, &z);
     inflateEnd(&z);
     return status;
 }
 
-int file_is_gzip(const struct file_bytes *bytes) { return bytes->size >= 2 && bytes->data[0] == 0x1f && bytes->data[1] == 0x8b; }
+int file_is_gzip(const struct file_bytes *bytes)
+{
+    return bytes->size >= 2 && bytes->data[0] == 0x1f && bytes->data[1] == 0x8b;
+}
 
 /* Room that is taken on the word of a header, beside three times the packed size. */
 #define FIRST_ROOM ((size_t)32 << 20)
 
-/* The first room is full, so the claim that there is more is not idle: all the room that there may be, at once. */
+/* The first room is full, so the claim that there is more is not idle: all the room that there may be, at
+ * once. */
 static enum status grow(struct file_bytes *b, struct span *s, size_t cap)
 {
     size_t used = b->size - s->left_out;
@@ -100,7 +110,8 @@ static enum status grow(struct file_bytes *b, struct span *s, size_t cap)
 }
 
 /* `beyond` says what is wrong with more than `cap` bytes; NULL: nothing, the rest is not wanted. */
-static enum status gunzip_members(z_stream *z, struct file_bytes *b, struct span *s, size_t cap, const char *beyond)
+static enum status gunzip_members(z_stream *z, struct file_bytes *b, struct span *s, size_t cap,
+                                  const char *beyond)
 {
     for (;;) {
         int code = run(z, s);
@@ -112,16 +123,20 @@ static enum status gunzip_members(z_stream *z, struct file_bytes *b, struct span
         } else if (code != Z_BUF_ERROR) {
             return broken(code, z);
         } else if (s->left_out > 0) {
-            return status_set(STATUS_FORMAT, "the gzip data end too early, after %zu bytes of content", b->size - s->left_out);
+            return status_set(STATUS_FORMAT, "the gzip data end too early, after %zu bytes of content",
+                              b->size - s->left_out);
         } else if (b->size < cap) {
             TRY(grow(b, s, cap));
         } else {
-            return beyond ? status_set(STATUS_FORMAT, "the gzip data unpack to more than %zu bytes%s", cap, beyond) : STATUS_OK;
+            return beyond ? status_set(STATUS_FORMAT, "the gzip data unpack to more than %zu bytes%s", cap,
+                                       beyond)
+                          : STATUS_OK;
         }
     }
 }
 
-static enum status gunzip(struct file_bytes *out, const struct file_bytes *packed, size_t cap, const char *beyond)
+static enum status gunzip(struct file_bytes *out, const struct file_bytes *packed, size_t cap,
+                          const char *beyond)
 {
     z_stream z;
     struct file_bytes b = {NULL, packed->size < cap / 3 ? 3 * packed->size : cap};
@@ -145,7 +160,8 @@ static enum status gunzip(struct file_bytes *out, const struct file_bytes *packe
 enum status file_gunzip(struct file_bytes *out, const struct file_bytes *packed, size_t limit)
 {
     if (packed->size >= limit / FILE_RATIO_LIMIT) return gunzip(out, packed, limit, " (the limit)");
-    return gunzip(out, packed, packed->size * FILE_RATIO_LIMIT, ", which no honest deflate stream of this length does");
+    return gunzip(out, packed, packed->size * FILE_RATIO_LIMIT,
+                  ", which no honest deflate stream of this length does");
 }
 
 enum status file_gunzip_head(struct file_bytes *out, const struct file_bytes *packed, size_t n)
@@ -161,7 +177,8 @@ enum status file_inflate_head(unsigned char *to, size_t size, const unsigned cha
     int code = run(&z, &s);
     enum status status = STATUS_OK;
     if (s.left_out > 0 && (code == Z_STREAM_END || code == Z_BUF_ERROR))
-        status = status_set(STATUS_FORMAT, "the compressed data end too early, after %zu bytes of content", size - s.left_out);
+        status = status_set(STATUS_FORMAT, "the compressed data end too early, after %zu bytes of content",
+                            size - s.left_out);
     else if (code != Z_STREAM_END && code != Z_BUF_ERROR)
         status = broken(code, &z);
     inflateEnd(&z);

@@ -6,7 +6,8 @@
 
 enum status json_error(const struct json_cursor *c, const char *expected)
 {
-    return status_set(STATUS_FORMAT, "malformed header at byte %lld: %s", (long long)(c->at - c->start), expected);
+    return status_set(STATUS_FORMAT, "malformed header at byte %lld: %s", (long long)(c->at - c->start),
+                      expected);
 }
 
 int json_take(struct json_cursor *c, char symbol)
@@ -54,7 +55,10 @@ static enum status take_hex4(struct json_cursor *c, uint32_t *code)
     *code = 0;
     for (int i = 0; i < 4; i++, c->at++) {
         char x = c->at < c->end ? *c->at : 0;
-        int digit = x >= '0' && x <= '9' ? x - '0' : x >= 'a' && x <= 'f' ? x - 'a' + 10 : x >= 'A' && x <= 'F' ? x - 'A' + 10 : -1;
+        int digit = x >= '0' && x <= '9'   ? x - '0'
+                    : x >= 'a' && x <= 'f' ? x - 'a' + 10
+                    : x >= 'A' && x <= 'F' ? x - 'A' + 10
+                                           : -1;
         if (digit < 0) return json_error(c, "four hexadecimal digits are expected");
         *code = *code << 4 | (uint32_t)digit;
     }
@@ -76,7 +80,8 @@ static enum status take_escape(struct json_cursor *c, char **to)
     c->at++;
     TRY(take_hex4(c, &code));
     if (code >= 0xd800 && code < 0xdc00) {
-        if (c->end - c->at < 2 || c->at[0] != '\\' || c->at[1] != 'u') return json_error(c, "half of a surrogate pair");
+        if (c->end - c->at < 2 || c->at[0] != '\\' || c->at[1] != 'u')
+            return json_error(c, "half of a surrogate pair");
         c->at += 2;
         TRY(take_hex4(c, &low));
         if (low < 0xdc00 || low > 0xdfff) return json_error(c, "half of a surrogate pair");
@@ -98,7 +103,8 @@ static enum status decode(struct json_cursor *c, char **to)
             continue;
         }
         size_t n = json_utf8_length((const unsigned char *)c->at, (const unsigned char *)c->end);
-        if (n == 0 || (unsigned char)*c->at < 32) return json_error(c, "a string holds a control character or no UTF-8");
+        if (n == 0 || (unsigned char)*c->at < 32)
+            return json_error(c, "a string holds a control character or no UTF-8");
         memcpy(*to, c->at, n);
         *to += n;
         c->at += n;
@@ -132,7 +138,8 @@ enum status json_whole(struct json_cursor *c, int64_t *value)
     int zero = json_take(c, '0'), digits = zero; /* also skips white space */
     int64_t whole = 0;
     for (; c->at < c->end && *c->at >= '0' && *c->at <= '9'; c->at++, digits++)
-        if (zero || __builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, *c->at - '0', &whole))
+        if (zero || __builtin_mul_overflow(whole, 10, &whole) ||
+            __builtin_add_overflow(whole, *c->at - '0', &whole))
             return json_error(c, "a whole number 0..2^63-1 is expected");
     if (!digits) return json_error(c, "a whole number 0..2^63-1 is expected");
     *value = whole;

@@ -1,7 +1,8 @@
-/* json.h -- a cursor over the small part of JSON (RFC 8259) that file headers use: objects, arrays, strings, whole numbers.
+/* json.h -- a cursor over the small part of JSON (RFC 8259) that file headers use: objects, arrays, strings,
+ * whole numbers.
  *
- * The caller knows what must come next and asks for it; nothing is stored and nothing recurses, so hostile nesting costs nothing.
- */
+ * The caller knows what must come next and asks for it; nothing is stored and nothing recurses, so hostile
+ * nesting costs nothing. */
 #ifndef IO_JSON_H
 #define IO_JSON_H
 
@@ -20,8 +21,8 @@ enum status json_error(const struct json_cursor *c, const char *expected);
 /* Take `symbol` (after white space) if it is the next one. */
 int json_take(struct json_cursor *c, char symbol);
 
-/* A string that is strict UTF-8 without control characters; escapes are decoded. *text (n bytes and a NUL) is owned by the caller.
- * Errors: STATUS_FORMAT, also for \u0000 and lone surrogates; STATUS_MEMORY. */
+/* A string that is strict UTF-8 without control characters; escapes are decoded. *text (n bytes and a NUL) is
+ * owned by the caller. Errors: STATUS_FORMAT, also for \u0000 and lone surrogates; STATUS_MEMORY. */
 enum status json_string(struct json_cursor *c, char **text, size_t *n);
 
 /* A whole number 0..2^63-1 without sign, fraction, exponent or leading zeros. */

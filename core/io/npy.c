@@ -7,7 +7,9 @@
 #define MAGIC_SIZE 6
 #define HEADER_LIMIT 65536
 _Static_assert(NPY_HEADER_LIMIT == HEADER_LIMIT + MAGIC_SIZE + 6, "the longest start and the longest text");
-#define HEADER_SIZE 320 /* longest that is written: 8 sizes of 10 digits and the fixed words, padded to 64 */
+#define HEADER_SIZE                                                                                          \
+    320 /* longest that is written: 8 sizes of 10 digits and the fixed words, padded to 64                   \
+         */
 
 /* ---- the header: {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), } ---- */
 
@@ -15,7 +17,10 @@ struct cursor {
     const char *at, *end;
 };
 
-static enum status malformed(const char *what) { return status_set(STATUS_FORMAT, "malformed .npy header: %s", what); }
+static enum status malformed(const char *what)
+{
+    return status_set(STATUS_FORMAT, "malformed .npy header: %s", what);
+}
 
 static void skip_spaces(struct cursor *c)
 {
@@ -58,17 +63,19 @@ static enum status take_descr(struct cursor *c, struct raw_layout *layout)
     size_t n;
     skip_spaces(c);
     if (c->at < c->end && *c->at == '[')
-        return status_set(STATUS_UNSUPPORTED, "structured dtypes are not supported; save each field by itself");
+        return status_set(STATUS_UNSUPPORTED,
+                          "structured dtypes are not supported; save each field by itself");
     TRY(take_string(c, &text, &n));
     int kind = n > 1 ? raw_find(RAW_NPY, text + 1, n - 1) : -1;
     char order = n ? text[0] : 0;
-    int ordered = order == '<' || order == '>' || ((order == '|' || order == '=') && n == 3 && text[2] == '1');
+    int ordered =
+        order == '<' || order == '>' || ((order == '|' || order == '=') && n == 3 && text[2] == '1');
     if (kind < 0 || !ordered) {
         const char *hint = n > 1 && text[1] == 'O'   ? " (Python objects are never loaded)"
                            : n > 1 && text[1] == 'c' ? " (save the real and the imaginary part by themselves)"
                                                      : "";
-        return status_set(STATUS_UNSUPPORTED, "unknown dtype '%.*s'%s; readable are %s with < or > in front", n > 40 ? 40 : (int)n, text,
-                          hint, raw_names(RAW_NPY));
+        return status_set(STATUS_UNSUPPORTED, "unknown dtype '%.*s'%s; readable are %s with < or > in front",
+                          n > 40 ? 40 : (int)n, text, hint, raw_names(RAW_NPY));
     }
     layout->kind = (enum raw_kind)kind;
     layout->big_endian = order == '>';
@@ -78,10 +85,12 @@ static enum status take_descr(struct cursor *c, struct raw_layout *layout)
 static enum status take_size(struct cursor *c, int64_t *size)
 {
     skip_spaces(c);
-    if (c->at == c->end || *c->at < '0' || *c->at > '9') return malformed("'shape' holds something that is no size >= 0");
+    if (c->at == c->end || *c->at < '0' || *c->at > '9')
+        return malformed("'shape' holds something that is no size >= 0");
     for (*size = 0; c->at < c->end && *c->at >= '0' && *c->at <= '9'; c->at++) {
         *size = *size * 10 + (*c->at - '0');
-        if (*size > MAX_DIM) return status_set(STATUS_FORMAT, "header says a size above %lld", (long long)MAX_DIM);
+        if (*size > MAX_DIM)
+            return status_set(STATUS_FORMAT, "header says a size above %lld", (long long)MAX_DIM);
     }
     if (c->at < c->end && *c->at == 'L') c->at++; /* Python 2 wrote long integers so */
     return STATUS_OK;
@@ -94,7 +103,8 @@ static enum status take_shape(struct cursor *c, struct raw_layout *layout)
     int comma = 1;
     while (!take(c, ')')) {
         if (!comma) return malformed("'shape' lacks a comma");
-        if (layout->rank == MAX_RANK) return status_set(STATUS_FORMAT, "header says more than %d axes", MAX_RANK);
+        if (layout->rank == MAX_RANK)
+            return status_set(STATUS_FORMAT, "header says more than %d axes", MAX_RANK);
         TRY(take_size(c, &layout->shape[layout->rank++]));
         comma = take(c, ',');
     }
@@ -118,14 +128,15 @@ static enum status parse_header(const char *text, size_t length, struct raw_layo
         TRY(take_string(&c, &key, &n));
         while (i < 3 && (strlen(keys[i]) != n || memcmp(keys[i], key, n) != 0)) i++;
         if (i == 3 || (seen & 1U << i))
-            return status_set(STATUS_FORMAT, "malformed .npy header: key '%.*s' is %s", n > 40 ? 40 : (int)n, key,
-                              i == 3 ? "unknown" : "there twice");
+            return status_set(STATUS_FORMAT, "malformed .npy header: key '%.*s' is %s", n > 40 ? 40 : (int)n,
+                              key, i == 3 ? "unknown" : "there twice");
         seen |= 1U << i;
         if (!take(&c, ':')) return malformed("a colon is missing");
         if (i == 0) TRY(take_descr(&c, layout));
         if (i == 1) {
             layout->fortran = take_word(&c, "True");
-            if (!layout->fortran && !take_word(&c, "False")) return malformed("'fortran_order' is neither True nor False");
+            if (!layout->fortran && !take_word(&c, "False"))
+                return malformed("'fortran_order' is neither True nor False");
         }
         if (i == 2) TRY(take_shape(&c, layout));
         comma = take(&c, ',');
@@ -137,21 +148,26 @@ static enum status parse_header(const char *text, size_t length, struct raw_layo
 }
 
 /* The header and where the elements start. */
-static enum status read_header(struct raw_layout *layout, size_t *data, const unsigned char *bytes, size_t size)
+static enum status read_header(struct raw_layout *layout, size_t *data, const unsigned char *bytes,
+                               size_t size)
 {
     *layout = (struct raw_layout){0};
     if (size < MAGIC_SIZE + 4 || memcmp(bytes, MAGIC, MAGIC_SIZE) != 0)
-        return status_set(STATUS_FORMAT, "it is no .npy file (%s)", size < MAGIC_SIZE + 4 ? "too short" : "wrong magic");
+        return status_set(STATUS_FORMAT, "it is no .npy file (%s)",
+                          size < MAGIC_SIZE + 4 ? "too short" : "wrong magic");
     int major = bytes[MAGIC_SIZE], minor = bytes[MAGIC_SIZE + 1];
     if (major < 1 || major > 3 || minor != 0)
-        return status_set(STATUS_FORMAT, ".npy version %d.%d is unknown; readable are 1.0, 2.0 and 3.0", major, minor);
+        return status_set(STATUS_FORMAT, ".npy version %d.%d is unknown; readable are 1.0, 2.0 and 3.0",
+                          major, minor);
     size_t start = MAGIC_SIZE + (major == 1 ? 4 : 6);
     if (size < start) return status_set(STATUS_FORMAT, "the file ends inside the .npy header");
     size_t length = (size_t)raw_little(bytes + MAGIC_SIZE + 2, major == 1 ? 2 : 4);
     if (length > HEADER_LIMIT)
-        return status_set(STATUS_FORMAT, "the .npy header claims %zu bytes; the limit is %d", length, HEADER_LIMIT);
+        return status_set(STATUS_FORMAT, "the .npy header claims %zu bytes; the limit is %d", length,
+                          HEADER_LIMIT);
     if (length > size - start)
-        return status_set(STATUS_FORMAT, "the .npy header claims %zu bytes, the file holds %zu after its start", length,
+        return status_set(STATUS_FORMAT,
+                          "the .npy header claims %zu bytes, the file holds %zu after its start", length,
                           size - start);
     *data = start + length;
     return parse_header((const char *)bytes + start, length, layout);

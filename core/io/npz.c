@@ -39,7 +39,10 @@ struct directory {
     uint64_t offset, size, count;
 };
 
-static enum status malformed(const char *what) { return status_set(STATUS_FORMAT, "malformed .npz (zip) file: %s", what); }
+static enum status malformed(const char *what)
+{
+    return status_set(STATUS_FORMAT, "malformed .npz (zip) file: %s", what);
+}
 
 static uint16_t get16(const unsigned char *p) { return (uint16_t)raw_little(p, 2); }
 static uint32_t get32(const unsigned char *p) { return (uint32_t)raw_little(p, 4); }
@@ -48,12 +51,14 @@ static uint64_t get64(const unsigned char *p) { return raw_little(p, 8); }
 /* ---- reading ---- */
 
 /* The 64-bit end record and its locator stand before the end record at `end`. */
-static enum status find_directory64(const unsigned char *bytes, size_t end, struct directory *d, size_t *directory_end)
+static enum status find_directory64(const unsigned char *bytes, size_t end, struct directory *d,
+                                    size_t *directory_end)
 {
     if (end < LOCATOR64_SIZE + END64_SIZE || get32(bytes + end - LOCATOR64_SIZE) != LOCATOR64)
         return malformed("the zip64 end record is missing");
     uint64_t at = get64(bytes + end - LOCATOR64_SIZE + 8);
-    if (at != end - LOCATOR64_SIZE - END64_SIZE || get32(bytes + at) != END64 || get64(bytes + at + 4) != END64_SIZE - 12)
+    if (at != end - LOCATOR64_SIZE - END64_SIZE || get32(bytes + at) != END64 ||
+        get64(bytes + at + 4) != END64_SIZE - 12)
         return malformed("the zip64 end record is not where its locator says");
     if (get32(bytes + at + 16) || get32(bytes + at + 20) || get64(bytes + at + 24) != get64(bytes + at + 32))
         return malformed("it is one part of several");
@@ -74,7 +79,8 @@ static enum status find_directory(const unsigned char *bytes, size_t size, struc
     size_t directory_end = end;
     *d = (struct directory){get32(p + 16), get32(p + 12), get16(p + 10)};
     /* Python writes the 64-bit records and yet fills the short fields when the numbers fit. */
-    int locator = end >= LOCATOR64_SIZE && get32(p - LOCATOR64_SIZE) == LOCATOR64 && d->offset + d->size != end;
+    int locator =
+        end >= LOCATOR64_SIZE && get32(p - LOCATOR64_SIZE) == LOCATOR64 && d->offset + d->size != end;
     if (locator || d->offset == IS_ZIP64 || d->size == IS_ZIP64 || d->count == 0xffff)
         TRY(find_directory64(bytes, end, d, &directory_end));
     else if (get16(p + 4) || get16(p + 6) || get16(p + 8) != get16(p + 10))
@@ -82,7 +88,8 @@ static enum status find_directory(const unsigned char *bytes, size_t size, struc
     if (d->offset > directory_end || d->size != directory_end - d->offset)
         return malformed("the central directory does not lie before the end record");
     if (d->count > d->size / CENTRAL_SIZE || d->count > TENSOR_LIST_MAX)
-        return status_set(STATUS_FORMAT, "malformed .npz (zip) file: it claims %llu entries", (unsigned long long)d->count);
+        return status_set(STATUS_FORMAT, "malformed .npz (zip) file: it claims %llu entries",
+                          (unsigned long long)d->count);
     return STATUS_OK;
 }
 
@@ -110,9 +117,11 @@ static enum status read_entries(const unsigned char *bytes, const struct directo
 {
     const unsigned char *p = bytes + d->offset, *end = p + d->size;
     for (uint64_t i = 0; i < d->count; i++) {
-        if (end - p < CENTRAL_SIZE || get32(p) != CENTRAL) return malformed("the central directory is broken");
+        if (end - p < CENTRAL_SIZE || get32(p) != CENTRAL)
+            return malformed("the central directory is broken");
         size_t name = get16(p + 28), extra = get16(p + 30), comment = get16(p + 32);
-        if ((size_t)(end - p) < CENTRAL_SIZE + name + extra + comment) return malformed("the central directory is too short");
+        if ((size_t)(end - p) < CENTRAL_SIZE + name + extra + comment)
+            return malformed("the central directory is too short");
         struct entry *e = &entries[i];
         *e = (struct entry){(const char *)p + CENTRAL_SIZE,
                             name,
@@ -134,15 +143,18 @@ static int by_offset(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Check the local header of an entry that must fill the bytes from its offset to `next`, and find its data. */
-static enum status locate(const unsigned char *bytes, uint64_t next, const struct entry *e, const unsigned char **data)
+/* Check the local header of an entry that must fill the bytes from its offset to `next`, and find its
+ * data. */
+static enum status locate(const unsigned char *bytes, uint64_t next, const struct entry *e,
+                          const unsigned char **data)
 {
     const unsigned char *p = bytes + e->offset;
     if (e->offset > next || next - e->offset < LOCAL_SIZE || get32(p) != LOCAL)
         return malformed("no local header where the directory says");
     uint64_t room = next - e->offset - LOCAL_SIZE, head = (uint64_t)get16(p + 26) + get16(p + 28);
     if (head > room || e->packed > room - head) return malformed("its data overlap what follows");
-    if (get16(p + 26) != e->name_length || memcmp(p + LOCAL_SIZE, e->name, e->name_length) != 0 || get16(p + 8) != e->method)
+    if (get16(p + 26) != e->name_length || memcmp(p + LOCAL_SIZE, e->name, e->name_length) != 0 ||
+        get16(p + 8) != e->method)
         return malformed("its two headers differ in name or method");
     if ((e->flags | get16(p + 6)) & FLAG_ENCRYPTED) return malformed("it is encrypted");
     uint64_t rest = room - head - e->packed;
@@ -151,23 +163,26 @@ static enum status locate(const unsigned char *bytes, uint64_t next, const struc
     } else {
         uint32_t packed = get32(p + 18), size = get32(p + 22);
         if (rest) return malformed("bytes that belong to no entry follow it");
-        if (get32(p + 14) != e->crc || (packed != IS_ZIP64 && packed != e->packed) || (size != IS_ZIP64 && size != e->size))
+        if (get32(p + 14) != e->crc || (packed != IS_ZIP64 && packed != e->packed) ||
+            (size != IS_ZIP64 && size != e->size))
             return malformed("its two headers differ in size or checksum");
     }
     *data = p + LOCAL_SIZE + head;
     return STATUS_OK;
 }
 
-static enum status check_and_read(struct tensor **out, const struct entry *e, const unsigned char *data, size_t limit)
+static enum status check_and_read(struct tensor **out, const struct entry *e, const unsigned char *data,
+                                  size_t limit)
 {
     uint32_t crc = (uint32_t)crc32_z(0, data, (size_t)e->size);
     if (crc != e->crc)
-        return status_set(STATUS_FORMAT, "the checksum is %08x, the file says %08x: the data are damaged", (unsigned)crc,
-                          (unsigned)e->crc);
+        return status_set(STATUS_FORMAT, "the checksum is %08x, the file says %08x: the data are damaged",
+                          (unsigned)crc, (unsigned)e->crc);
     return npy_read(out, data, (size_t)e->size, limit);
 }
 
-/* Larger entries are unpacked only when their header says the same size; of smaller ones the checksum tells damage better. */
+/* Larger entries are unpacked only when their header says the same size; of smaller ones the checksum tells
+ * damage better. */
 #define TRUSTED ((size_t)16 << 20)
 
 static enum status check_head(const struct entry *e, const unsigned char *data, size_t limit)
@@ -181,17 +196,22 @@ static enum status check_head(const struct entry *e, const unsigned char *data, 
     return status;
 }
 
-static enum status read_array(struct tensor **out, const struct entry *e, const unsigned char *data, size_t *budget)
+static enum status read_array(struct tensor **out, const struct entry *e, const unsigned char *data,
+                              size_t *budget)
 {
-    if (e->method == 0) return e->packed == e->size ? check_and_read(out, e, data, SIZE_MAX) : malformed("a stored entry has two sizes");
+    if (e->method == 0)
+        return e->packed == e->size ? check_and_read(out, e, data, SIZE_MAX)
+                                    : malformed("a stored entry has two sizes");
     if (e->method != 8)
-        return status_set(STATUS_FORMAT, "compression method %u is not supported; readable are stored and deflated", e->method);
+        return status_set(STATUS_FORMAT,
+                          "compression method %u is not supported; readable are stored and deflated",
+                          e->method);
     if (e->size / FILE_RATIO_LIMIT > e->packed)
         return status_set(STATUS_FORMAT, "%llu packed bytes cannot unpack to the %llu that the header says",
                           (unsigned long long)e->packed, (unsigned long long)e->size);
     if (e->size > *budget)
-        return status_set(STATUS_FORMAT, "it would unpack to %llu bytes; %zu are left of the limit", (unsigned long long)e->size,
-                          *budget);
+        return status_set(STATUS_FORMAT, "it would unpack to %llu bytes; %zu are left of the limit",
+                          (unsigned long long)e->size, *budget);
     TRY(check_head(e, data, *budget));
     unsigned char *unpacked = memory_alloc((size_t)e->size);
     if (!unpacked) return memory_status();
@@ -207,7 +227,8 @@ static enum status read_array(struct tensor **out, const struct entry *e, const 
 /* Length of the name without ".npy", of the whole name when it has another end. */
 static size_t stem_length(const struct entry *e)
 {
-    int array = e->name_length >= SUFFIX_SIZE && memcmp(e->name + e->name_length - SUFFIX_SIZE, SUFFIX, SUFFIX_SIZE) == 0;
+    int array = e->name_length >= SUFFIX_SIZE &&
+                memcmp(e->name + e->name_length - SUFFIX_SIZE, SUFFIX, SUFFIX_SIZE) == 0;
     return e->name_length - (array ? SUFFIX_SIZE : 0);
 }
 
@@ -220,8 +241,8 @@ static struct name_listing list_names(const struct entry *entries, uint64_t n, u
     return listing;
 }
 
-static enum status read_entry(struct tensor_list *list, const unsigned char *bytes, uint64_t next, const struct entry *e,
-                              size_t *budget)
+static enum status read_entry(struct tensor_list *list, const unsigned char *bytes, uint64_t next,
+                              const struct entry *e, size_t *budget)
 {
     const unsigned char *data = NULL;
     struct tensor *t = NULL;
@@ -234,18 +255,22 @@ static enum status read_entry(struct tensor_list *list, const unsigned char *byt
     return status;
 }
 
-static enum status read_all(struct tensor_list *list, const unsigned char *bytes, const struct directory *d, const struct entry *entries,
-                            size_t budget)
+static enum status read_all(struct tensor_list *list, const unsigned char *bytes, const struct directory *d,
+                            const struct entry *entries, size_t budget)
 {
-    if ((d->count ? entries[0].offset : d->offset) != 0) return malformed("bytes that belong to no entry stand at its start");
-    if (d->count && entries[d->count - 1].offset > d->offset) return malformed("an entry lies behind the central directory");
+    if ((d->count ? entries[0].offset : d->offset) != 0)
+        return malformed("bytes that belong to no entry stand at its start");
+    if (d->count && entries[d->count - 1].offset > d->offset)
+        return malformed("an entry lies behind the central directory");
     for (uint64_t i = 0; i < d->count; i++) {
         const struct entry *e = &entries[i];
-        enum status status = read_entry(list, bytes, i + 1 < d->count ? entries[i + 1].offset : d->offset, e, &budget);
+        enum status status =
+            read_entry(list, bytes, i + 1 < d->count ? entries[i + 1].offset : d->offset, e, &budget);
         if (status == STATUS_OK) continue;
         status_prefix(status, "entry \"%.*s\"", e->name_length > 100 ? 100 : (int)e->name_length, e->name);
         struct name_listing others = list_names(entries, d->count, i);
-        return status == STATUS_UNSUPPORTED && others.used ? status_append(status, NAMES_HINT, others.text) : status;
+        return status == STATUS_UNSUPPORTED && others.used ? status_append(status, NAMES_HINT, others.text)
+                                                           : status;
     }
     TRY(tensor_list_check_unique(list));
     struct name_listing all = list_names(entries, d->count, d->count);

@@ -19,18 +19,20 @@ static enum status check(const struct tensor_list *list)
 {
     uint64_t total = END_SIZE;
     if (list->n >= 65535)
-        return status_set(STATUS_UNSUPPORTED, "a .npz file holds at most 65534 arrays, got %d; use .safetensors", list->n);
+        return status_set(STATUS_UNSUPPORTED,
+                          "a .npz file holds at most 65534 arrays, got %d; use .safetensors", list->n);
     for (int i = 0; i < list->n; i++) {
         size_t name = strlen(list->names[i]);
         if (name == 0 || name > 65535 - SUFFIX_SIZE)
-            return status_set(STATUS_FORMAT, "a name in a .npz file has 1 to %d bytes, \"%.60s\" has %zu", 65535 - SUFFIX_SIZE,
-                              list->names[i], name);
+            return status_set(STATUS_FORMAT, "a name in a .npz file has 1 to %d bytes, \"%.60s\" has %zu",
+                              65535 - SUFFIX_SIZE, list->names[i], name);
         total += LOCAL_SIZE + CENTRAL_SIZE + 2 * (name + SUFFIX_SIZE) + npy_size(&list->tensors[i]->array);
     }
     if (total >= 0xffffffffu)
-        return status_set(STATUS_UNSUPPORTED,
-                          "a .npz file is written below 4 GiB only, this one needs %llu bytes; use .safetensors",
-                          (unsigned long long)total);
+        return status_set(
+            STATUS_UNSUPPORTED,
+            "a .npz file is written below 4 GiB only, this one needs %llu bytes; use .safetensors",
+            (unsigned long long)total);
     return tensor_list_check_unique(list);
 }
 
@@ -63,14 +65,16 @@ static void put_common(unsigned char *p, const char *name, size_t size, uint32_t
     raw_put_little(p + 24, 2, 0);
 }
 
-static enum status put_header(raw_sink *sink, void *context, const unsigned char *header, size_t n, const char *name)
+static enum status put_header(raw_sink *sink, void *context, const unsigned char *header, size_t n,
+                              const char *name)
 {
     TRY(sink(context, header, n));
     TRY(sink(context, name, strlen(name)));
     return sink(context, SUFFIX, SUFFIX_SIZE);
 }
 
-static enum status put_entry(raw_sink *sink, void *context, const char *name, const struct array *a, uint32_t *crc)
+static enum status put_entry(raw_sink *sink, void *context, const char *name, const struct array *a,
+                             uint32_t *crc)
 {
     unsigned char header[LOCAL_SIZE] = "PK\x03\x04";
     uLong sum = 0;
@@ -81,7 +85,8 @@ static enum status put_entry(raw_sink *sink, void *context, const char *name, co
     return npy_write(a, sink, context);
 }
 
-static enum status put_directory(raw_sink *sink, void *context, const struct tensor_list *list, const uint32_t *crcs)
+static enum status put_directory(raw_sink *sink, void *context, const struct tensor_list *list,
+                                 const uint32_t *crcs)
 {
     uint64_t offset = 0, size = 0;
     for (int i = 0; i < list->n; i++) {

@@ -22,7 +22,8 @@ static enum status picture_error(const png_image *image, enum status status)
     return status_set(memory ? STATUS_MEMORY : status, "%s", image->message);
 }
 
-/* libpng reads and writes whole pictures in one call. Its bytes go through a stream of ours, which looks at Ctrl-C and keeps why it failed. */
+/* libpng reads and writes whole pictures in one call. Its bytes go through a stream of ours, which looks at
+ * Ctrl-C and keeps why it failed. */
 struct stream {
     const unsigned char *from;
     size_t left;
@@ -61,8 +62,8 @@ static FILE *stream_open(struct stream *s, const char *mode)
 
 /* ---- reading ---- */
 
-/* Chunks with right checksums fill the file up to the end of IEND: libpng would stop at the last pixel. *packed: bytes of pixel
- * data. */
+/* Chunks with right checksums fill the file up to the end of IEND: libpng would stop at the last pixel.
+ * *packed: bytes of pixel data. */
 static enum status check_chunks(const unsigned char *bytes, size_t size, size_t *packed)
 {
     if (size < sizeof signature || memcmp(bytes, signature, sizeof signature) != 0)
@@ -70,38 +71,45 @@ static enum status check_chunks(const unsigned char *bytes, size_t size, size_t 
                           size < sizeof signature ? "too short" : "the first bytes differ");
     *packed = 0;
     for (size_t at = sizeof signature;;) {
-        if (size - at < CHUNK_FRAME) return status_set(STATUS_FORMAT, "the file ends in the chunk at byte %zu", at);
+        if (size - at < CHUNK_FRAME)
+            return status_set(STATUS_FORMAT, "the file ends in the chunk at byte %zu", at);
         size_t n = (size_t)raw_big(bytes + at, 4);
         if (n > CHUNK_LIMIT || n > size - at - CHUNK_FRAME)
-            return status_set(STATUS_FORMAT, "the chunk at byte %zu says %zu bytes, the file holds %zu", at, n,
-                              size - at - CHUNK_FRAME);
+            return status_set(STATUS_FORMAT, "the chunk at byte %zu says %zu bytes, the file holds %zu", at,
+                              n, size - at - CHUNK_FRAME);
         const unsigned char *type = bytes + at + 4;
         if (crc32(0, type, (uInt)n + 4) != raw_big(type + 4 + n, 4))
             return status_set(STATUS_FORMAT, "the checksum of the chunk at byte %zu is wrong", at);
         at += CHUNK_FRAME + n;
         if (memcmp(type, "IDAT", 4) == 0) *packed += n;
         if (memcmp(type, "IEND", 4) != 0) continue;
-        return at == size ? STATUS_OK : status_set(STATUS_FORMAT, "%zu bytes follow the end of the picture", size - at);
+        return at == size ? STATUS_OK
+                          : status_set(STATUS_FORMAT, "%zu bytes follow the end of the picture", size - at);
     }
 }
 
-/* Can the picture be read, and can its pixels be in so few bytes? libpng has found the header (IHDR, at byte 16) valid. */
-static enum status check_picture(const png_image *image, const unsigned char *bytes, size_t packed, size_t limit)
+/* Can the picture be read, and can its pixels be in so few bytes? libpng has found the header (IHDR, at byte
+ * 16) valid. */
+static enum status check_picture(const png_image *image, const unsigned char *bytes, size_t packed,
+                                 size_t limit)
 {
     static const int samples[] = {1, 0, 3, 1, 2, 0, 4}; /* of a pixel in the file, by colour type */
-    if (image->format & PNG_FORMAT_FLAG_LINEAR) return status_set(STATUS_FORMAT, "it has 16 bits per sample; only 8 can be read");
+    if (image->format & PNG_FORMAT_FLAG_LINEAR)
+        return status_set(STATUS_FORMAT, "it has 16 bits per sample; only 8 can be read");
     uint64_t needed = (uint64_t)image->width * image->height * PNG_IMAGE_SAMPLE_CHANNELS(image->format);
     if (needed > limit)
-        return status_set(STATUS_FORMAT, "%u x %u pixels need %llu bytes; the limit is %zu", image->width, image->height,
-                          (unsigned long long)needed, limit);
+        return status_set(STATUS_FORMAT, "%u x %u pixels need %llu bytes; the limit is %zu", image->width,
+                          image->height, (unsigned long long)needed, limit);
     uint64_t row = ((uint64_t)image->width * bytes[24] * (uint64_t)samples[bytes[25]] + 7) / 8;
     if (row * image->height / FILE_RATIO_LIMIT > packed)
-        return status_set(STATUS_FORMAT, "%u x %u pixels cannot come out of %zu bytes", image->width, image->height, packed);
+        return status_set(STATUS_FORMAT, "%u x %u pixels cannot come out of %zu bytes", image->width,
+                          image->height, packed);
     return STATUS_OK;
 }
 
 /* H,W,C of the file to C,H,W. */
-static enum status separate(unsigned char *to, const unsigned char *from, size_t width, size_t height, size_t channels)
+static enum status separate(unsigned char *to, const unsigned char *from, size_t width, size_t height,
+                            size_t channels)
 {
     for (size_t row = 0; row < channels * height; row++) {
         if (row % 64 == 0) TRY(interrupt_poll());
@@ -119,8 +127,10 @@ static enum status read_pixels(struct tensor **out, png_image *image)
     enum status status;
     TRY_GOTO_DONE(tensor_new(&t, UINT8, 3, (int64_t[]){(int64_t)channels, image->height, image->width}));
     unsigned char *target = t->array.data;
-    if (channels > 1 && !(target = pixels = memory_alloc(array_bytes(&t->array)))) TRY_GOTO_DONE(memory_status());
-    if (!png_image_finish_read(image, NULL, target, 0, NULL)) TRY_GOTO_DONE(picture_error(image, STATUS_FORMAT));
+    if (channels > 1 && !(target = pixels = memory_alloc(array_bytes(&t->array))))
+        TRY_GOTO_DONE(memory_status());
+    if (!png_image_finish_read(image, NULL, target, 0, NULL))
+        TRY_GOTO_DONE(picture_error(image, STATUS_FORMAT));
     if (pixels) TRY_GOTO_DONE(separate(t->array.data, pixels, image->width, image->height, channels));
     *out = t;
 done:
@@ -168,7 +178,8 @@ static int sample(const struct array *a, int64_t at)
 }
 
 /* C,H,W of any strides to H,W,C. */
-static enum status join(unsigned char *to, const struct array *a, int64_t channels, int64_t height, int64_t width)
+static enum status join(unsigned char *to, const struct array *a, int64_t channels, int64_t height,
+                        int64_t width)
 {
     const int64_t *s = a->stride + a->rank - 2;
     int64_t step = a->rank == 3 ? a->stride[0] : 0;
@@ -178,8 +189,9 @@ static enum status join(unsigned char *to, const struct array *a, int64_t channe
             for (int64_t c = 0; c < channels; c++) {
                 int v = sample(a, y * s[0] + x * s[1] + c * step);
                 if (v < 0)
-                    return status_set(STATUS_ARGUMENT, "the value in channel %lld, row %lld, column %lld is NaN", (long long)c + 1,
-                                      (long long)y + 1, (long long)x + 1);
+                    return status_set(STATUS_ARGUMENT,
+                                      "the value in channel %lld, row %lld, column %lld is NaN",
+                                      (long long)c + 1, (long long)y + 1, (long long)x + 1);
                 *to++ = (unsigned char)v;
             }
     }
@@ -190,16 +202,18 @@ static enum status check_array(const struct array *a)
 {
     char text[SHAPE_TEXT];
     if (a->dtype != UINT8 && !dtype_is_float(a->dtype))
-        return status_set(STATUS_DTYPE, "a PNG is made of uint8, or of floats in [0, 1], not of %s", dtype_name(a->dtype));
+        return status_set(STATUS_DTYPE, "a PNG is made of uint8, or of floats in [0, 1], not of %s",
+                          dtype_name(a->dtype));
     if ((a->rank != 2 && a->rank != 3) || (a->rank == 3 && (a->shape[0] < 1 || a->shape[0] > 4)))
-        return status_set(STATUS_SHAPE, "a PNG has shape H,W or C,H,W with 1 to 4 channels C, got %s", array_shape_text(a, text));
+        return status_set(STATUS_SHAPE, "a PNG has shape H,W or C,H,W with 1 to 4 channels C, got %s",
+                          array_shape_text(a, text));
     for (int i = a->rank - 2; i < a->rank; i++)
         if (a->shape[i] < 1 || a->shape[i] > SIDE_LIMIT)
             return status_set(STATUS_UNSUPPORTED, "a PNG has 1 to %d pixels on each side, got %s", SIDE_LIMIT,
                               array_shape_text(a, text));
     if (array_numel(a) > (int64_t)FILE_UNPACK_LIMIT)
-        return status_set(STATUS_UNSUPPORTED, "a PNG has at most %zu bytes of pixels, got %s", FILE_UNPACK_LIMIT,
-                          array_shape_text(a, text));
+        return status_set(STATUS_UNSUPPORTED, "a PNG has at most %zu bytes of pixels, got %s",
+                          FILE_UNPACK_LIMIT, array_shape_text(a, text));
     return STATUS_OK;
 }
 

@@ -4,7 +4,8 @@
 
 #include "base/interrupt.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "raw_write and the fast path of raw_read copy bytes as they are");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "raw_write and the fast path of raw_read copy bytes as they are");
 
 static const struct {
     size_t size;
@@ -12,16 +13,17 @@ static const struct {
     const char *names[2]; /* by enum raw_format */
     const char *text;
 } kinds[RAW_KIND_COUNT] = {
-    [RAW_BOOL] = {1, UINT8, {"b1", "BOOL"}, "bool"},    [RAW_U8] = {1, UINT8, {"u1", "U8"}, "uint8"},
-    [RAW_I8] = {1, INT64, {"i1", "I8"}, "int8"},        [RAW_I16] = {2, INT64, {"i2", "I16"}, "int16"},
-    [RAW_U16] = {2, INT64, {"u2", "U16"}, "uint16"},    [RAW_I32] = {4, INT64, {"i4", "I32"}, "int32"},
-    [RAW_U32] = {4, INT64, {"u4", "U32"}, "uint32"},    [RAW_I64] = {8, INT64, {"i8", "I64"}, "int64"},
-    [RAW_U64] = {8, INT64, {"u8", "U64"}, "uint64"},    [RAW_F16] = {2, FLOAT32, {"f2", "F16"}, "float16"},
+    [RAW_BOOL] = {1, UINT8, {"b1", "BOOL"}, "bool"},     [RAW_U8] = {1, UINT8, {"u1", "U8"}, "uint8"},
+    [RAW_I8] = {1, INT64, {"i1", "I8"}, "int8"},         [RAW_I16] = {2, INT64, {"i2", "I16"}, "int16"},
+    [RAW_U16] = {2, INT64, {"u2", "U16"}, "uint16"},     [RAW_I32] = {4, INT64, {"i4", "I32"}, "int32"},
+    [RAW_U32] = {4, INT64, {"u4", "U32"}, "uint32"},     [RAW_I64] = {8, INT64, {"i8", "I64"}, "int64"},
+    [RAW_U64] = {8, INT64, {"u8", "U64"}, "uint64"},     [RAW_F16] = {2, FLOAT32, {"f2", "F16"}, "float16"},
     [RAW_BF16] = {2, FLOAT32, {"", "BF16"}, "bfloat16"}, [RAW_F32] = {4, FLOAT32, {"f4", "F32"}, "float32"},
     [RAW_F64] = {8, FLOAT64, {"f8", "F64"}, "float64"},
 };
 
-static const enum raw_kind kind_of[DTYPE_COUNT] = {[FLOAT32] = RAW_F32, [FLOAT64] = RAW_F64, [INT64] = RAW_I64, [UINT8] = RAW_U8};
+static const enum raw_kind kind_of[DTYPE_COUNT] = {
+    [FLOAT32] = RAW_F32, [FLOAT64] = RAW_F64, [INT64] = RAW_I64, [UINT8] = RAW_U8};
 
 int raw_find(enum raw_format format, const char *name, size_t length)
 {
@@ -43,14 +45,16 @@ const char *raw_names(enum raw_format format)
 enum status raw_bytes(const struct raw_layout *layout, size_t *bytes, size_t *widened)
 {
     if (layout->rank < 0 || layout->rank > MAX_RANK)
-        return status_set(STATUS_FORMAT, "header says %d axes; a tensor has at most %d", layout->rank, MAX_RANK);
-    int64_t limit = (int64_t)dtype_size(kinds[layout->kind].dtype); /* the tensor may need more bytes than the file */
+        return status_set(STATUS_FORMAT, "header says %d axes; a tensor has at most %d", layout->rank,
+                          MAX_RANK);
+    int64_t limit =
+        (int64_t)dtype_size(kinds[layout->kind].dtype); /* the tensor may need more bytes than the file */
     size_t n = 1;
     for (int i = 0; i < layout->rank; i++) {
         int64_t extent = layout->shape[i];
         if (extent < 0 || extent > MAX_DIM)
-            return status_set(STATUS_FORMAT, "header says size %lld for axis %d; sizes lie in 0..%lld", (long long)extent, i + 1,
-                              (long long)MAX_DIM);
+            return status_set(STATUS_FORMAT, "header says size %lld for axis %d; sizes lie in 0..%lld",
+                              (long long)extent, i + 1, (long long)MAX_DIM);
         if (__builtin_mul_overflow(limit, extent > 0 ? extent : 1, &limit))
             return status_set(STATUS_FORMAT, "header says a shape of more than 2^63 bytes");
         n *= (size_t)extent;
@@ -92,7 +96,8 @@ static uint32_t widen_half(uint32_t half)
     if (exponent == 31) return sign | 0x7f800000 | mantissa << 13;
     if (exponent) return sign | (exponent + 112) << 23 | mantissa << 13;
     if (!mantissa) return sign;
-    unsigned shift = (unsigned)__builtin_clz(mantissa) - 21; /* mantissa * 2^-24 with its first bit brought to place 10 */
+    unsigned shift =
+        (unsigned)__builtin_clz(mantissa) - 21; /* mantissa * 2^-24 with its first bit brought to place 10 */
     return sign | (113 - shift) << 23 | (mantissa << shift & 1023) << 13;
 }
 
@@ -107,8 +112,14 @@ static void store(enum raw_kind kind, uint64_t bits, void *to)
         memcpy(to, &byte, 1);
         return;
     case RAW_U8: memcpy(to, &byte, 1); return;
-    case RAW_F16: single = widen_half(single); memcpy(to, &single, 4); return;
-    case RAW_BF16: single <<= 16; memcpy(to, &single, 4); return;
+    case RAW_F16:
+        single = widen_half(single);
+        memcpy(to, &single, 4);
+        return;
+    case RAW_BF16:
+        single <<= 16;
+        memcpy(to, &single, 4);
+        return;
     case RAW_F32: memcpy(to, &single, 4); return;
     case RAW_I8: value = sign_extend(bits, 8); break;
     case RAW_I16: value = sign_extend(bits, 16); break;
@@ -119,7 +130,8 @@ static void store(enum raw_kind kind, uint64_t bits, void *to)
 }
 
 /* Walk the target in row-major order; `at` is the element of the source that belongs there. */
-static enum status copy_elements(const struct raw_layout *layout, const unsigned char *from, char *to, int64_t n)
+static enum status copy_elements(const struct raw_layout *layout, const unsigned char *from, char *to,
+                                 int64_t n)
 {
     int64_t stride[MAX_RANK], index[MAX_RANK] = {0}, at = 0, step = 1;
     int size = (int)kinds[layout->kind].size, rank = layout->rank;
@@ -134,7 +146,8 @@ static enum status copy_elements(const struct raw_layout *layout, const unsigned
         const unsigned char *p = from + at * size;
         uint64_t bits = layout->big_endian ? raw_big(p, size) : raw_little(p, size);
         if (layout->kind == RAW_U64 && bits > INT64_MAX)
-            return status_set(STATUS_UNSUPPORTED, "it holds the uint64 %llu; int64 ends at 2^63 - 1", (unsigned long long)bits);
+            return status_set(STATUS_UNSUPPORTED, "it holds the uint64 %llu; int64 ends at 2^63 - 1",
+                              (unsigned long long)bits);
         store(layout->kind, bits, to);
         for (int axis = rank - 1; axis >= 0; axis--) {
             at += stride[axis];
@@ -155,13 +168,13 @@ enum status raw_check(const struct raw_layout *layout, size_t size, size_t limit
                           needed / kinds[layout->kind].size, kinds[layout->kind].text, needed, size,
                           size > needed ? ": bytes follow the data" : "");
     if (widened > limit)
-        return status_set(STATUS_FORMAT, "its %s would become %zu bytes of %s; the limit leaves %zu", kinds[layout->kind].text, widened,
-                          dtype_name(kinds[layout->kind].dtype), limit);
+        return status_set(STATUS_FORMAT, "its %s would become %zu bytes of %s; the limit leaves %zu",
+                          kinds[layout->kind].text, widened, dtype_name(kinds[layout->kind].dtype), limit);
     return STATUS_OK;
 }
 
-enum status raw_read(struct tensor **out, const struct raw_layout *layout, const unsigned char *bytes, size_t size,
-                     size_t limit)
+enum status raw_read(struct tensor **out, const struct raw_layout *layout, const unsigned char *bytes,
+                     size_t size, size_t limit)
 {
     TRY(raw_check(layout, size, limit));
     enum dtype dtype = kinds[layout->kind].dtype;

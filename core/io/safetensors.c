@@ -45,7 +45,8 @@ static enum status take_shape(struct json_cursor *c, struct raw_layout *layout)
     layout->rank = 0;
     if (json_take(c, ']')) return STATUS_OK;
     do {
-        if (layout->rank == MAX_RANK) return status_set(STATUS_FORMAT, "header says more than %d axes", MAX_RANK);
+        if (layout->rank == MAX_RANK)
+            return status_set(STATUS_FORMAT, "header says more than %d axes", MAX_RANK);
         TRY(json_whole(c, &layout->shape[layout->rank++]));
     } while (json_take(c, ','));
     return json_take(c, ']') ? STATUS_OK : json_error(c, "] is expected");
@@ -59,7 +60,9 @@ static enum status take_offsets(struct json_cursor *c, struct entry *e)
     if (!json_take(c, ',')) return json_error(c, "a comma is expected");
     TRY(json_whole(c, &end));
     if (!json_take(c, ']')) return json_error(c, "] is expected");
-    if (begin > end) return status_set(STATUS_FORMAT, "its data begin at %lld and end at %lld", (long long)begin, (long long)end);
+    if (begin > end)
+        return status_set(STATUS_FORMAT, "its data begin at %lld and end at %lld", (long long)begin,
+                          (long long)end);
     e->begin = (size_t)begin;
     e->end = (size_t)end;
     return STATUS_OK;
@@ -79,7 +82,8 @@ static enum status take_tensor(struct json_cursor *c, struct entry *e)
         while (i < 3 && strcmp(keys[i], key) != 0) i++;
         enum status status = STATUS_OK;
         if (i == 3 || (seen & 1U << i))
-            status = status_set(STATUS_FORMAT, "its key \"%.40s\" is %s", key, i == 3 ? "unknown" : "there twice");
+            status =
+                status_set(STATUS_FORMAT, "its key \"%.40s\" is %s", key, i == 3 ? "unknown" : "there twice");
         memory_free(key);
         TRY(status);
         seen |= 1U << i;
@@ -87,7 +91,9 @@ static enum status take_tensor(struct json_cursor *c, struct entry *e)
         TRY(i == 0 ? take_dtype(c, e) : i == 1 ? take_shape(c, &e->layout) : take_offsets(c, e));
     } while (json_take(c, ','));
     if (!json_take(c, '}')) return json_error(c, "} is expected");
-    return seen == 7 ? STATUS_OK : status_set(STATUS_FORMAT, "\"dtype\", \"shape\" and \"data_offsets\" must all be there");
+    return seen == 7
+               ? STATUS_OK
+               : status_set(STATUS_FORMAT, "\"dtype\", \"shape\" and \"data_offsets\" must all be there");
 }
 
 /* An object of strings; its contents are not kept. */
@@ -109,7 +115,8 @@ static enum status skip_metadata(struct json_cursor *c)
 
 static enum status add_entry(struct entries *list, char *name, size_t name_length)
 {
-    if (list->n == TENSOR_LIST_MAX) return status_set(STATUS_FORMAT, "more than %d tensors in one file", TENSOR_LIST_MAX);
+    if (list->n == TENSOR_LIST_MAX)
+        return status_set(STATUS_FORMAT, "more than %d tensors in one file", TENSOR_LIST_MAX);
     if (list->n == list->capacity) {
         int capacity = list->capacity ? 2 * list->capacity : 8;
         struct entry *at = memory_realloc(list->at, (size_t)capacity * sizeof *at);
@@ -162,7 +169,8 @@ static enum status read_tensor(struct tensor_list *list, const struct entry *e, 
     struct tensor *t = NULL;
     if (!tensor_list_wants(list, e->name, e->name_length)) return STATUS_OK;
     if (e->dtype[0])
-        return status_set(STATUS_UNSUPPORTED, "its dtype %s cannot be read; readable are %s", e->dtype, raw_names(RAW_SAFETENSORS));
+        return status_set(STATUS_UNSUPPORTED, "its dtype %s cannot be read; readable are %s", e->dtype,
+                          raw_names(RAW_SAFETENSORS));
     TRY(raw_read(&t, &e->layout, data + e->begin, e->end - e->begin, SIZE_MAX));
     enum status status = tensor_list_add(list, e->name, e->name_length, t);
     if (status != STATUS_OK) tensor_release(t);
@@ -174,11 +182,13 @@ static struct name_listing list_names(const struct entries *entries, int except)
 {
     struct name_listing listing = {0};
     for (int i = 0; i < entries->n && !listing.full; i++)
-        if (i != except && !entries->at[i].dtype[0]) name_listing_add(&listing, entries->at[i].name, entries->at[i].name_length);
+        if (i != except && !entries->at[i].dtype[0])
+            name_listing_add(&listing, entries->at[i].name, entries->at[i].name_length);
     return listing;
 }
 
-static enum status read_tensors(struct tensor_list *list, struct entries *entries, const unsigned char *data, size_t size)
+static enum status read_tensors(struct tensor_list *list, struct entries *entries, const unsigned char *data,
+                                size_t size)
 {
     size_t filled = 0;
     if (entries->n) qsort(entries->at, (size_t)entries->n, sizeof *entries->at, by_begin);
@@ -188,14 +198,17 @@ static enum status read_tensors(struct tensor_list *list, struct entries *entrie
         if (e->end > size)
             status = status_set(STATUS_FORMAT, "its data end at byte %zu of %zu", e->end, size);
         else if (e->begin != filled)
-            status = status_set(STATUS_FORMAT, "its data begin at byte %zu, the tensor before ends at %zu: %s", e->begin, filled,
-                                e->begin < filled ? "they overlap" : "a gap");
+            status =
+                status_set(STATUS_FORMAT, "its data begin at byte %zu, the tensor before ends at %zu: %s",
+                           e->begin, filled, e->begin < filled ? "they overlap" : "a gap");
         else
             status = read_tensor(list, e, data);
         if (status != STATUS_OK) {
             struct name_listing others = list_names(entries, i);
             status_prefix(status, "tensor \"%.100s\"", e->name);
-            return status == STATUS_UNSUPPORTED && others.used ? status_append(status, NAMES_HINT, others.text) : status;
+            return status == STATUS_UNSUPPORTED && others.used
+                       ? status_append(status, NAMES_HINT, others.text)
+                       : status;
         }
         filled = e->end;
     }
@@ -210,8 +223,8 @@ enum status safetensors_read(struct tensor_list *list, const unsigned char *byte
     if (size < 8) return status_set(STATUS_FORMAT, "it is no .safetensors file (too short)");
     uint64_t length = raw_little(bytes, 8);
     if (length > SAFETENSORS_HEADER_LIMIT)
-        return status_set(STATUS_FORMAT, "the header claims %llu bytes; the limit is %d", (unsigned long long)length,
-                          SAFETENSORS_HEADER_LIMIT);
+        return status_set(STATUS_FORMAT, "the header claims %llu bytes; the limit is %d",
+                          (unsigned long long)length, SAFETENSORS_HEADER_LIMIT);
     if (length > size - 8)
         return status_set(STATUS_FORMAT, "the header claims %llu bytes, the file holds %zu after its start",
                           (unsigned long long)length, size - 8);
@@ -219,7 +232,8 @@ enum status safetensors_read(struct tensor_list *list, const unsigned char *byte
     struct json_cursor c = {text, text, text + length};
     struct entries entries = {0};
     enum status status = parse_header(&c, &entries);
-    if (status == STATUS_OK) status = read_tensors(list, &entries, bytes + 8 + length, size - 8 - (size_t)length);
+    if (status == STATUS_OK)
+        status = read_tensors(list, &entries, bytes + 8 + length, size - 8 - (size_t)length);
     for (int i = 0; i < entries.n; i++) memory_free(entries.at[i].name);
     memory_free(entries.at);
     return status;

@@ -12,7 +12,8 @@ static enum status check(const struct tensor_list *list)
     for (int i = 0; i < list->n; i++) {
         const char *name = list->names[i], *end = name + strlen(name);
         if (name == end || strcmp(name, "__metadata__") == 0)
-            return status_set(STATUS_FORMAT, "a tensor in a .safetensors file cannot have the name \"%s\"", name);
+            return status_set(STATUS_FORMAT, "a tensor in a .safetensors file cannot have the name \"%s\"",
+                              name);
         for (size_t n; name < end; name += n) {
             n = json_utf8_length((const unsigned char *)name, (const unsigned char *)end);
             if (n == 0) return status_set(STATUS_FORMAT, "the name \"%.100s\" is no UTF-8", list->names[i]);
@@ -21,7 +22,10 @@ static enum status check(const struct tensor_list *list)
     return tensor_list_check_unique(list);
 }
 
-static enum status put(raw_sink *sink, void *context, const char *text) { return sink(context, text, strlen(text)); }
+static enum status put(raw_sink *sink, void *context, const char *text)
+{
+    return sink(context, text, strlen(text));
+}
 
 static enum status put_name(raw_sink *sink, void *context, const char *name)
 {
@@ -39,10 +43,12 @@ static enum status put_name(raw_sink *sink, void *context, const char *name)
     return put(sink, context, "\"");
 }
 
-static enum status put_member(raw_sink *sink, void *context, const char *name, const struct array *a, size_t *offset)
+static enum status put_member(raw_sink *sink, void *context, const char *name, const struct array *a,
+                              size_t *offset)
 {
     char text[400]; /* 8 sizes of 10 digits and 2 offsets of 20, with their words */
-    int n = snprintf(text, sizeof text, ":{\"dtype\":\"%s\",\"shape\":[", raw_name(RAW_SAFETENSORS, a->dtype));
+    int n =
+        snprintf(text, sizeof text, ":{\"dtype\":\"%s\",\"shape\":[", raw_name(RAW_SAFETENSORS, a->dtype));
     for (int i = 0; i < a->rank; i++)
         n += snprintf(text + n, sizeof text - (size_t)n, i ? ",%lld" : "%lld", (long long)a->shape[i]);
     size_t end = *offset + array_bytes(a);
@@ -52,7 +58,8 @@ static enum status put_member(raw_sink *sink, void *context, const char *name, c
     return put(sink, context, text);
 }
 
-typedef enum status visitor(raw_sink *sink, void *context, const char *name, const struct array *a, size_t *offset);
+typedef enum status visitor(raw_sink *sink, void *context, const char *name, const struct array *a,
+                            size_t *offset);
 
 /* Wide elements first: then each tensor is aligned to its element size. */
 static enum status each_tensor(const struct tensor_list *list, visitor *visit, raw_sink *sink, void *context)
@@ -69,7 +76,8 @@ static enum status each_tensor(const struct tensor_list *list, visitor *visit, r
     return STATUS_OK;
 }
 
-static enum status put_data(raw_sink *sink, void *context, const char *name, const struct array *a, size_t *offset)
+static enum status put_data(raw_sink *sink, void *context, const char *name, const struct array *a,
+                            size_t *offset)
 {
     (void)name;
     (void)offset;

@@ -22,11 +22,14 @@ static enum status grow(struct tensor_list *list)
     return STATUS_OK;
 }
 
-enum status tensor_list_add(struct tensor_list *list, const char *name, size_t name_length, struct tensor *owned)
+enum status tensor_list_add(struct tensor_list *list, const char *name, size_t name_length,
+                            struct tensor *owned)
 {
     if (name_length == 0) return status_set(STATUS_FORMAT, "a tensor without a name");
-    if (memchr(name, 0, name_length)) return status_set(STATUS_FORMAT, "the name \"%.100s\" has a NUL byte inside", name);
-    if (list->n >= TENSOR_LIST_MAX) return status_set(STATUS_FORMAT, "more than %d tensors in one file", TENSOR_LIST_MAX);
+    if (memchr(name, 0, name_length))
+        return status_set(STATUS_FORMAT, "the name \"%.100s\" has a NUL byte inside", name);
+    if (list->n >= TENSOR_LIST_MAX)
+        return status_set(STATUS_FORMAT, "more than %d tensors in one file", TENSOR_LIST_MAX);
     TRY(grow(list));
     char *copy = memory_alloc(name_length + 1);
     if (!copy) return memory_status();
@@ -138,7 +141,8 @@ void name_listing_add(struct name_listing *l, const char *name, size_t name_leng
     if (l->full)
         l->used += (size_t)snprintf(l->text + l->used, sizeof l->text - l->used, "%s...", comma);
     else
-        l->used += (size_t)snprintf(l->text + l->used, sizeof l->text - l->used, "%s\"%.*s\"", comma, (int)name_length, name);
+        l->used += (size_t)snprintf(l->text + l->used, sizeof l->text - l->used, "%s\"%.*s\"", comma,
+                                    (int)name_length, name);
 }
 
 enum status tensor_list_check_found(const struct tensor_list *list, const struct name_listing *there)
@@ -146,8 +150,8 @@ enum status tensor_list_check_found(const struct tensor_list *list, const struct
     if (!list->wanted || list->n == list->wanted->n) return STATUS_OK; /* both without doubles */
     for (int i = 0; i < list->wanted->n; i++)
         if (!tensor_list_find(list, list->wanted->names[i]))
-            return status_set(STATUS_ARGUMENT, "there is no tensor \"%.100s\" in it; it holds %s", list->wanted->names[i],
-                              there->used ? there->text : "none");
+            return status_set(STATUS_ARGUMENT, "there is no tensor \"%.100s\" in it; it holds %s",
+                              list->wanted->names[i], there->used ? there->text : "none");
     return STATUS_OK;
 }
 

@@ -1,7 +1,7 @@
 /* tensor_list.h -- tensors with names, in order: what an archive holds and what a checkpoint is made of.
  *
- * A list owns its names and one reference of each tensor. A slot of `tensors` may be set to NULL by whoever takes the reference.
- * Start from a zeroed struct. */
+ * A list owns its names and one reference of each tensor. A slot of `tensors` may be set to NULL by whoever
+ * takes the reference. Start from a zeroed struct. */
 #ifndef IO_TENSOR_LIST_H
 #define IO_TENSOR_LIST_H
 
@@ -18,7 +18,8 @@ struct tensor_list {
     int n;
     char **names;
     struct tensor **tensors;
-    const struct tensor_list *wanted; /* not NULL: readers take these names only; borrowed, sorted, its tensors are not looked at */
+    const struct tensor_list *
+        wanted; /* not NULL: readers take these names only; borrowed, sorted, its tensors are not looked at */
 };
 
 /* Is the name wanted? */
@@ -38,9 +39,11 @@ void name_listing_add(struct name_listing *listing, const char *name, size_t nam
 /* After a read: STATUS_ARGUMENT naming a wanted name that is not there and those that are. */
 enum status tensor_list_check_found(const struct tensor_list *list, const struct name_listing *there);
 
-/* Append; the name (name_length bytes, no terminator needed) is copied, the reference is given away only on success.
- * Errors: STATUS_MEMORY; STATUS_FORMAT: empty name, NUL inside, more than TENSOR_LIST_MAX tensors. */
-enum status tensor_list_add(struct tensor_list *list, const char *name, size_t name_length, struct tensor *owned);
+/* Append; the name (name_length bytes, no terminator needed) is copied, the reference is given away only on
+ * success. Errors: STATUS_MEMORY; STATUS_FORMAT: empty name, NUL inside, more than TENSOR_LIST_MAX
+ * tensors. */
+enum status tensor_list_add(struct tensor_list *list, const char *name, size_t name_length,
+                            struct tensor *owned);
 
 /* STATUS_FORMAT naming the first name that occurs twice. Allocates a scratch array; n log n. */
 enum status tensor_list_check_unique(const struct tensor_list *list);
@@ -48,7 +51,8 @@ enum status tensor_list_check_unique(const struct tensor_list *list);
 /* CRC-32 (that of zip) over names, dtypes, shapes and elements, in the order of the list. */
 uint32_t tensor_list_checksum(const struct tensor_list *list);
 
-/* Order of the names by bytes, so that the same tensors make the same file whatever order a Lua table was walked in. */
+/* Order of the names by bytes, so that the same tensors make the same file whatever order a Lua table was
+ * walked in. */
 void tensor_list_sort(struct tensor_list *list);
 
 /* Borrowed tensor of that name or NULL. */

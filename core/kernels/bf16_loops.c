@@ -23,11 +23,12 @@ static inline float value_of(uint32_t bits)
     return x;
 }
 
-/* Nearest, ties to even; NaN stays one. Unless it is the last part, values beyond the largest bfloat16 are cut off and not rounded up to
- * infinity. Without branches, so that loops become vector loops. */
+/* Nearest, ties to even; NaN stays one. Unless it is the last part, values beyond the largest bfloat16 are
+ * cut off and not rounded up to infinity. Without branches, so that loops become vector loops. */
 static inline uint32_t narrow(float x, int last)
 {
-    uint32_t bits = bits_of(x), magnitude = bits & 0x7fffffff, nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    uint32_t bits = bits_of(x), magnitude = bits & 0x7fffffff,
+             nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
     uint32_t cut = bits >> 16, huge = magnitude >= 0x7f7f8000 && !last ? cut : nearest;
     return magnitude > 0x7f800000 ? cut | 0x40 : magnitude == 0x7f800000 ? cut : huge;
 }
@@ -58,8 +59,10 @@ static void split(int parts, int64_t n, const float *x, int64_t stride, uint16_t
     }
 }
 
-/* Up to 32 rows of up to 16 columns, element (i, j) at b[i rs + j cs], as pairs of rows; the rest of the tile is zero. */
-static void pack_tile(int parts, int64_t rows, int64_t columns, const float *b, int64_t rs, int64_t cs, uint16_t *tile)
+/* Up to 32 rows of up to 16 columns, element (i, j) at b[i rs + j cs], as pairs of rows; the rest of the tile
+ * is zero. */
+static void pack_tile(int parts, int64_t rows, int64_t columns, const float *b, int64_t rs, int64_t cs,
+                      uint16_t *tile)
 {
     for (int pair = 0; pair < 16; pair++) {
         float even[16] = {0}, odd[16] = {0};

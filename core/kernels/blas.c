@@ -11,14 +11,15 @@
 
 #include "base/threads.h"
 
-#define BUFFER_BYTES ((size_t)192 << 20) /* more than any release takes (128 MiB), with what its functions need besides */
-#define MOST_BUFFERS 64                  /* that a library for 32 threads has places for */
+#define BUFFER_BYTES                                                                                         \
+    ((size_t)192 << 20) /* more than any release takes (128 MiB), with what its functions need besides */
+#define MOST_BUFFERS 64 /* that a library for 32 threads has places for */
 
 static struct {
     void *library;
     __typeof__(&cblas_sgemm) sgemm;
     __typeof__(&cblas_dgemm) dgemm;
-    void (*factor[2])(int *, int *, void *, int *, int *, int *);                                     /* by dtype: getrf, getrs */
+    void (*factor[2])(int *, int *, void *, int *, int *, int *); /* by dtype: getrf, getrs */
     void (*solve[2])(char *, int *, int *, const void *, int *, const int *, void *, int *, int *, size_t);
     char *(*core_name)(void), *(*config)(void);
     void *(*take)(int);
@@ -35,8 +36,9 @@ int blas_ability(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init(); /* asks the system too, whether it saves the registers */
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("fma"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("fma"))
         return 3;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 2;
     if (__builtin_cpu_supports("avx")) return 1;
@@ -44,8 +46,9 @@ int blas_ability(void)
     return 0;
 }
 
-static const char *const sse_cores[] = {"Prescott", "Core2",        "Penryn",    "Dunnington", "Nehalem",   "Atom",      "Opteron", "Opteron_SSE3",
-                                        "Barcelona", "Bobcat",      "Nano",      "Katmai",     "Coppermine", "Northwood", "Banias"};
+static const char *const sse_cores[] = {"Prescott", "Core2",   "Penryn",       "Dunnington", "Nehalem",
+                                        "Atom",     "Opteron", "Opteron_SSE3", "Barcelona",  "Bobcat",
+                                        "Nano",     "Katmai",  "Coppermine",   "Northwood",  "Banias"};
 static const char *const avx_cores[] = {"Sandybridge", "Bulldozer", "Piledriver", "Steamroller"};
 static const char *const avx2_cores[] = {"Haswell", "Zen", "Excavator"};
 
@@ -60,20 +63,25 @@ static int is_one_of(const char *name, const char *const *list, size_t n)
 const char *blas_better_core(const char *core, int ability)
 {
     static const char *const best[] = {NULL, "Sandybridge", "Haswell", "SkylakeX"};
-    int level = IS_ONE_OF(core, sse_cores) ? 0 : IS_ONE_OF(core, avx_cores) ? 1 : IS_ONE_OF(core, avx2_cores) ? 2 : 3;
+    int level = IS_ONE_OF(core, sse_cores)    ? 0
+                : IS_ONE_OF(core, avx_cores)  ? 1
+                : IS_ONE_OF(core, avx2_cores) ? 2
+                                              : 3;
     return level < ability ? best[ability] : NULL;
 }
 
 /* ---- loading ---- */
 
-/* The variables are set for the time of loading only, so that programs started later see the user's environment. */
+/* The variables are set for the time of loading only, so that programs started later see the user's
+ * environment. */
 static void load(const char *core)
 {
     static const char *const names[] = {"libopenblas.so.0", "libopenblas.so"};
     int own_threads = getenv("OPENBLAS_NUM_THREADS") == NULL;
     if (core) setenv("OPENBLAS_CORETYPE", core, 1);
     if (own_threads) setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    for (int i = 0; i < 2 && !blas.library; i++) blas.library = dlopen(blas.file = names[i], RTLD_NOW | RTLD_LOCAL);
+    for (int i = 0; i < 2 && !blas.library; i++)
+        blas.library = dlopen(blas.file = names[i], RTLD_NOW | RTLD_LOCAL);
     if (core) unsetenv("OPENBLAS_CORETYPE");
     if (own_threads) unsetenv("OPENBLAS_NUM_THREADS");
     if (!blas.library) return;
@@ -120,7 +128,9 @@ static enum status reserve_buffers(void)
     for (int i = 0; i < n; i++)
         if (held[i]) blas.give(held[i]);
     if (n == 0 && blas.buffers == 0)
-        return status_set(STATUS_MEMORY, "out of memory: OpenBLAS needs %zu MiB of address space for a product of this size", BUFFER_BYTES >> 20);
+        return status_set(STATUS_MEMORY,
+                          "out of memory: OpenBLAS needs %zu MiB of address space for a product of this size",
+                          BUFFER_BYTES >> 20);
     if (blas.buffers > 0 && n > blas.buffers) sem_destroy(&blas.waiting);
     if (n > blas.buffers) sem_init(&blas.waiting, 0, (unsigned)n);
     if (n > blas.buffers) blas.buffers = n;
@@ -134,14 +144,17 @@ static int product_is_right(enum dtype dtype)
     static double a[SIDE * SIDE], b[SIDE * SIDE], c[SIDE * SIDE];
     float *fa = (float *)a, *fb = (float *)b, *fc = (float *)c;
     for (int i = 0; i < SIDE * SIDE; i++) {
-        if (dtype == FLOAT32) fa[i] = (float)(i * 7 % 13 - 6), fb[i] = (float)(i * 5 % 11 - 5);
-        else a[i] = i * 7 % 13 - 6, b[i] = i * 5 % 11 - 5;
+        if (dtype == FLOAT32)
+            fa[i] = (float)(i * 7 % 13 - 6), fb[i] = (float)(i * 5 % 11 - 5);
+        else
+            a[i] = i * 7 % 13 - 6, b[i] = i * 5 % 11 - 5;
     }
     blas_product(dtype, 0, 0, SIDE, SIDE, SIDE, 1, a, SIDE, b, SIDE, 0, c, SIDE);
     for (int i = 0; i < SIDE; i++)
         for (int j = 0; j < SIDE; j++) {
             int sum = 0;
-            for (int k = 0; k < SIDE; k++) sum += ((i * SIDE + k) * 7 % 13 - 6) * ((k * SIDE + j) * 5 % 11 - 5);
+            for (int k = 0; k < SIDE; k++)
+                sum += ((i * SIDE + k) * 7 % 13 - 6) * ((k * SIDE + j) * 5 % 11 - 5);
             if ((dtype == FLOAT32 ? (double)fc[i * SIDE + j] : c[i * SIDE + j]) != sum) return 0;
         }
     return 1;
@@ -153,10 +166,12 @@ static enum status open_failed(void)
     if (!reason) reason = "it lacks cblas_sgemm or LAPACK";
     if (strstr(reason, "failed to map") || strstr(reason, "allocate memory"))
         return status_set(STATUS_MEMORY, "out of memory: OpenBLAS cannot be loaded (%s)", reason);
-    return status_set(STATUS_UNSUPPORTED, "OpenBLAS cannot be opened (%s); install it, e.g. apt install libopenblas0", reason);
+    return status_set(STATUS_UNSUPPORTED,
+                      "OpenBLAS cannot be opened (%s); install it, e.g. apt install libopenblas0", reason);
 }
 
-/* Replace the choice that the library made by a better one, unless that turns out not to be there or not to work. */
+/* Replace the choice that the library made by a better one, unless that turns out not to be there or not to
+ * work. */
 static enum status correct_choice(void)
 {
     char first[32];
@@ -168,8 +183,10 @@ static enum status correct_choice(void)
     load(better);
     if (!blas.library || !blas.sgemm || !blas.dgemm) return open_failed();
     TRY(reserve_buffers());
-    if (!blas_better_core(core_of_library(), blas_ability()) && product_is_right(FLOAT32) && product_is_right(FLOAT64)) {
-        snprintf(blas.why, sizeof blas.why, "asked for: the library by itself took %s, slower than this processor can do", first);
+    if (!blas_better_core(core_of_library(), blas_ability()) && product_is_right(FLOAT32) &&
+        product_is_right(FLOAT64)) {
+        snprintf(blas.why, sizeof blas.why,
+                 "asked for: the library by itself took %s, slower than this processor can do", first);
         return STATUS_OK;
     }
     unload();
@@ -181,7 +198,8 @@ static enum status correct_choice(void)
 static void read_version(void)
 {
     const char *text = blas.config ? blas.config() : "";
-    if (sscanf(text, "OpenBLAS %31s", blas.version) != 1) snprintf(blas.version, sizeof blas.version, "unknown");
+    if (sscanf(text, "OpenBLAS %31s", blas.version) != 1)
+        snprintf(blas.version, sizeof blas.version, "unknown");
 }
 
 static enum status open_as(const char *core)
@@ -190,8 +208,10 @@ static enum status open_as(const char *core)
     load(core);
     if (!blas.library || !blas.sgemm || !blas.dgemm) return open_failed();
     enum status status = STATUS_OK;
-    if (user && *user && !core) snprintf(blas.why, sizeof blas.why, "OPENBLAS_CORETYPE=%.40s is set", user);
-    else status = correct_choice();
+    if (user && *user && !core)
+        snprintf(blas.why, sizeof blas.why, "OPENBLAS_CORETYPE=%.40s is set", user);
+    else
+        status = correct_choice();
     if (status == STATUS_OK && (!blas.library || !blas.sgemm || !blas.dgemm)) status = open_failed();
     read_version();
     return status;
@@ -249,16 +269,16 @@ void blas_factor_solve(enum dtype dtype, int64_t n, const void *a, const int *pi
     end_turn(queue);
 }
 
-void blas_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const void *a, int64_t lda, const void *b,
-                  int64_t ldb, double beta, void *c, int64_t ldc)
+void blas_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha,
+                  const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *c, int64_t ldc)
 {
     enum CBLAS_TRANSPOSE opa = ta ? CblasTrans : CblasNoTrans, opb = tb ? CblasTrans : CblasNoTrans;
     int queue = take_turn();
     if (dtype == FLOAT32)
-        blas.sgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, (float)alpha, a, (blasint)lda, b, (blasint)ldb,
-                   (float)beta, c, (blasint)ldc);
+        blas.sgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, (float)alpha, a, (blasint)lda,
+                   b, (blasint)ldb, (float)beta, c, (blasint)ldc);
     else
-        blas.dgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, alpha, a, (blasint)lda, b, (blasint)ldb, beta, c,
-                   (blasint)ldc);
+        blas.dgemm(CblasRowMajor, opa, opb, (blasint)m, (blasint)n, (blasint)k, alpha, a, (blasint)lda, b,
+                   (blasint)ldb, beta, c, (blasint)ldc);
     end_turn(queue);
 }

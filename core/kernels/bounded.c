@@ -4,9 +4,9 @@
 
 #include "base/interrupt.h"
 
-#define PIECE_WORK (1 << 27)     /* multiply-adds */
+#define PIECE_WORK (1 << 27) /* multiply-adds */
 #define PIECE_BYTES ((size_t)1 << 25)
-#define LEAST_COLUMNS 1024       /* of a piece: whole vectors, and many of them */
+#define LEAST_COLUMNS 1024 /* of a piece: whole vectors, and many of them */
 #define LONG_SUM ((int64_t)1 << 21)
 
 /* Rows or columns of a piece when `each` is the work of one: multiples of `least`. */
@@ -16,8 +16,8 @@ static int64_t piece_of(double each, int64_t least)
     return n < least ? least : n;
 }
 
-void bounded_product(enum dtype dtype, int64_t m, int64_t n, int64_t k, const void *a, int64_t rs, int64_t ks, const void *b,
-                     const int64_t *offset, int64_t ldb, void *c, int64_t ldc, int accumulate)
+void bounded_product(enum dtype dtype, int64_t m, int64_t n, int64_t k, const void *a, int64_t rs, int64_t ks,
+                     const void *b, const int64_t *offset, int64_t ldb, void *c, int64_t ldc, int accumulate)
 {
     int64_t size = (int64_t)dtype_size(dtype);
     if ((double)m * (double)n * (double)k <= PIECE_WORK) {
@@ -25,20 +25,23 @@ void bounded_product(enum dtype dtype, int64_t m, int64_t n, int64_t k, const vo
     } else if (k >= 2 * LONG_SUM) {
         for (int64_t i = 0, part; i < k && !interrupt_stop(); i += part) {
             part = k - i < 2 * LONG_SUM ? k - i : LONG_SUM;
-            bounded_product(dtype, m, n, part, (const char *)a + i * ks * size, rs, ks, (const char *)b + (offset ? 0 : i * ldb * size),
-                            offset ? offset + i : NULL, ldb, (char *)c, ldc, accumulate || i > 0);
+            bounded_product(dtype, m, n, part, (const char *)a + i * ks * size, rs, ks,
+                            (const char *)b + (offset ? 0 : i * ldb * size), offset ? offset + i : NULL, ldb,
+                            (char *)c, ldc, accumulate || i > 0);
         }
     } else if (n >= 2 * LEAST_COLUMNS) {
         int64_t columns = piece_of((double)m * (double)k, LEAST_COLUMNS);
         for (int64_t j = 0, part; j < n && !interrupt_stop(); j += part) {
             part = n - j < columns + LEAST_COLUMNS ? n - j : columns;
-            loops->product[dtype](m, part, k, a, rs, ks, (const char *)b + j * size, offset, ldb, (char *)c + j * size, ldc, accumulate);
+            loops->product[dtype](m, part, k, a, rs, ks, (const char *)b + j * size, offset, ldb,
+                                  (char *)c + j * size, ldc, accumulate);
         }
     } else {
         int64_t least = n > 8 ? 8 : 64, rows = piece_of((double)n * (double)k, least);
         for (int64_t i = 0, part; i < m && !interrupt_stop(); i += part) {
             part = m - i < rows + least ? m - i : rows;
-            loops->product[dtype](part, n, k, (const char *)a + i * rs * size, rs, ks, b, offset, ldb, (char *)c + i * ldc * size, ldc, accumulate);
+            loops->product[dtype](part, n, k, (const char *)a + i * rs * size, rs, ks, b, offset, ldb,
+                                  (char *)c + i * ldc * size, ldc, accumulate);
         }
     }
 }

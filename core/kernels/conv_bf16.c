@@ -13,15 +13,16 @@
 #define LEAST_PIXELS 64
 #define CHUNKS 8 /* partial sums of a weight gradient, of four images or more each */
 
-/* A convolution of `from` channels (h x w) into `to` (oh x ow); for the input gradient that of the cotangent. Frames are images in margins: rows of
- * `pitch` positions, of which a result uses the first ow. */
+/* A convolution of `from` channels (h x w) into `to` (oh x ow); for the input gradient that of the cotangent.
+ * Frames are images in margins: rows of `pitch` positions, of which a result uses the first ow. */
 struct plan {
     const struct conv *s;
     enum conv_kind kind;
     int parts;
     int64_t from, to, h, w, oh, ow, ph, pw, taps;
-    int64_t depth, pitch, positions, plane, steps, tasks, lanes; /* depth: `from` rounded up; plane: positions of a frame and what loads run over */
-    size_t frame, packed, results, lane, offsets, raw, weights;   /* bytes */
+    int64_t depth, pitch, positions, plane, steps, tasks,
+        lanes; /* depth: `from` rounded up; plane: positions of a frame and what loads run over */
+    size_t frame, packed, results, lane, offsets, raw, weights; /* bytes */
 };
 
 static int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
@@ -29,16 +30,25 @@ static size_t room(size_t bytes) { return (bytes + MEMORY_SLACK + 63) & ~(size_t
 
 int conv_bf16_fits(const struct conv *s)
 {
-    return s->dtype == FLOAT32 && bf16_conv_parts(s->precision) > 0 && s->sh == 1 && s->sw == 1 && s->groups == 1 && s->n > 0 &&
-           s->c >= LEAST_CHANNELS && s->o >= LEAST_CHANNELS && s->oh * s->ow >= LEAST_PIXELS && s->h * s->w >= LEAST_PIXELS &&
-           s->ph <= s->dh * (s->kh - 1) && s->pw <= s->dw * (s->kw - 1);
+    return s->dtype == FLOAT32 && bf16_conv_parts(s->precision) > 0 && s->sh == 1 && s->sw == 1 &&
+           s->groups == 1 && s->n > 0 && s->c >= LEAST_CHANNELS && s->o >= LEAST_CHANNELS &&
+           s->oh * s->ow >= LEAST_PIXELS && s->h * s->w >= LEAST_PIXELS && s->ph <= s->dh * (s->kh - 1) &&
+           s->pw <= s->dw * (s->kw - 1);
 }
 
 static struct plan make_plan(const struct conv *s, enum conv_kind kind, int parts)
 {
     int back = kind == CONV_INPUT_GRADIENT;
-    struct plan p = {.s = s, .kind = kind, .parts = parts, .from = back ? s->o : s->c, .to = back ? s->c : s->o, .h = back ? s->oh : s->h,
-                     .w = back ? s->ow : s->w, .oh = back ? s->h : s->oh, .ow = back ? s->w : s->ow, .taps = s->kh * s->kw};
+    struct plan p = {.s = s,
+                     .kind = kind,
+                     .parts = parts,
+                     .from = back ? s->o : s->c,
+                     .to = back ? s->c : s->o,
+                     .h = back ? s->oh : s->h,
+                     .w = back ? s->ow : s->w,
+                     .oh = back ? s->h : s->oh,
+                     .ow = back ? s->w : s->ow,
+                     .taps = s->kh * s->kw};
     p.ph = back ? s->dh * (s->kh - 1) - s->ph : s->ph;
     p.pw = back ? s->dw * (s->kw - 1) - s->pw : s->pw;
     p.depth = up(p.from, BF16_DEPTH);
@@ -51,7 +61,8 @@ static struct plan make_plan(const struct conv *s, enum conv_kind kind, int part
         p.steps = up(p.positions, BF16_DEPTH) / BF16_DEPTH;
         p.frame = room((size_t)(parts * up(p.from, BF16_ROWS) * p.plane) * number);
         p.packed = room((size_t)bf16_packed_size(parts, p.positions, p.to) * number);
-        p.results = room((size_t)(p.to * p.positions) * sizeof(float)); /* the cotangent in rows of the frame's pitch */
+        p.results = room((size_t)(p.to * p.positions) *
+                         sizeof(float)); /* the cotangent in rows of the frame's pitch */
         p.weights = room((size_t)(p.taps * p.from * p.to) * sizeof(float));
         p.tasks = s->n / 4 < 1 ? 1 : s->n / 4 > CHUNKS ? CHUNKS : s->n / 4;
     } else {
@@ -71,7 +82,8 @@ static struct plan make_plan(const struct conv *s, enum conv_kind kind, int part
 size_t conv_bf16_scratch(const struct conv *s, enum conv_kind kind, int parts)
 {
     struct plan p = make_plan(s, kind, parts);
-    return p.offsets + p.raw + p.weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? p.tasks : 1) + p.lane * (size_t)p.lanes;
+    return p.offsets + p.raw + p.weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? p.tasks : 1) +
+           p.lane * (size_t)p.lanes;
 }
 
 struct job {
@@ -97,8 +109,9 @@ static void pack_weights(const struct job *j, const float *w, float *raw)
     for (int64_t tap = 0; tap < p->taps; tap++)
         for (int64_t c = 0; c < p->from; c++)
             for (int64_t o = 0; o < p->to; o++)
-                raw[(tap * p->depth + c) * p->to + o] =
-                    p->kind == CONV_INPUT_GRADIENT ? w[(c * p->to + o) * p->taps + p->taps - 1 - tap] : w[(o * p->from + c) * p->taps + tap];
+                raw[(tap * p->depth + c) * p->to + o] = p->kind == CONV_INPUT_GRADIENT
+                                                            ? w[(c * p->to + o) * p->taps + p->taps - 1 - tap]
+                                                            : w[(o * p->from + c) * p->taps + tap];
     bf16_pack(p->parts, p->taps * p->depth, p->to, raw, p->to, 1, (uint16_t *)j->weights);
     for (int64_t step = 0; step < p->steps; step++) {
         int64_t k = step * BF16_DEPTH;
@@ -117,10 +130,13 @@ static void image_forward(const struct job *j, int64_t image, char *lane)
     memset(frame, 0, (size_t)(p->parts * part) * sizeof *frame);
     for (int64_t i = 0; i < p->h; i++)
         for (int64_t k = 0; k < p->w; k++)
-            bf16_split(p->parts, p->from, x + i * p->w + k, p->h * p->w, frame + ((i + p->ph) * p->pitch + k + p->pw) * p->depth, part);
-    bf16_product(j->kernel, p->parts, p->positions, p->to, p->steps, frame, p->depth, part, j->offset, (const uint16_t *)j->weights, results, p->to, 0);
+            bf16_split(p->parts, p->from, x + i * p->w + k, p->h * p->w,
+                       frame + ((i + p->ph) * p->pitch + k + p->pw) * p->depth, part);
+    bf16_product(j->kernel, p->parts, p->positions, p->to, p->steps, frame, p->depth, part, j->offset,
+                 (const uint16_t *)j->weights, results, p->to, 0);
     for (int64_t i = 0; i < p->oh; i++)
-        loops->winograd->transpose(p->ow, p->to, results + i * p->pitch * p->to, p->to, j->out + (image * p->to * p->oh + i) * p->ow, p->oh * p->ow);
+        loops->winograd->transpose(p->ow, p->to, results + i * p->pitch * p->to, p->to,
+                                   j->out + (image * p->to * p->oh + i) * p->ow, p->oh * p->ow);
     conv_finish_rows(p->s, j->out, image, p->to, p->oh, p->ow, 0, p->oh);
 }
 
@@ -135,15 +151,17 @@ static void image_weights(const struct job *j, int64_t image, char *lane, float 
     memset(frame, 0, (size_t)(p->parts * part) * sizeof *frame);
     for (int64_t c = 0; c < p->from; c++)
         for (int64_t i = 0; i < p->h; i++)
-            bf16_split(p->parts, p->w, x + (c * p->h + i) * p->w, 1, frame + c * p->plane + (i + p->ph) * p->pitch + p->pw, part);
+            bf16_split(p->parts, p->w, x + (c * p->h + i) * p->w, 1,
+                       frame + c * p->plane + (i + p->ph) * p->pitch + p->pw, part);
     memset(wide, 0, (size_t)(p->to * p->positions) * sizeof *wide);
     for (int64_t o = 0; o < p->to; o++)
         for (int64_t i = 0; i < p->oh; i++)
-            memcpy(wide + o * p->positions + i * p->pitch, dy + (o * p->oh + i) * p->ow, (size_t)p->ow * sizeof *wide);
+            memcpy(wide + o * p->positions + i * p->pitch, dy + (o * p->oh + i) * p->ow,
+                   (size_t)p->ow * sizeof *wide);
     bf16_pack(p->parts, p->positions, p->to, wide, 1, p->positions, packed);
     for (int64_t tap = 0; tap < p->taps; tap++)
-        bf16_product(j->kernel, p->parts, p->from, p->to, p->steps, frame + shift_of(p, tap), p->plane, part, j->offset, packed,
-                     sums + tap * p->from * p->to, p->to, !first);
+        bf16_product(j->kernel, p->parts, p->from, p->to, p->steps, frame + shift_of(p, tap), p->plane, part,
+                     j->offset, packed, sums + tap * p->from * p->to, p->to, !first);
 }
 
 static void lane_task(void *context, int64_t index)
@@ -170,14 +188,21 @@ static void finish_weights(const struct job *j)
         const void *more = j->weights + (size_t)task * p->weights;
         loops->combine[FLOAT32](p->taps * p->from * p->to, j->weights, 1, (double[]){1}, &more, j->weights);
     }
-    loops->winograd->transpose(p->taps * p->from, p->to, (const float *)j->weights, p->to, (float *)j->lanes, p->taps * p->from);
+    loops->winograd->transpose(p->taps * p->from, p->to, (const float *)j->weights, p->to, (float *)j->lanes,
+                               p->taps * p->from);
     for (int64_t o = 0; o < p->to; o++) /* [to][tap][from] to [to][from][tap] */
-        loops->winograd->transpose(p->taps, p->from, (const float *)j->lanes + o * p->taps * p->from, p->from, j->out + o * p->taps * p->from, p->taps);
+        loops->winograd->transpose(p->taps, p->from, (const float *)j->lanes + o * p->taps * p->from, p->from,
+                                   j->out + o * p->taps * p->from, p->taps);
 }
 
-void conv_bf16_run(const struct conv *s, enum conv_kind kind, int parts, const void *a, const void *b, void *out, void *scratch)
+void conv_bf16_run(const struct conv *s, enum conv_kind kind, int parts, const void *a, const void *b,
+                   void *out, void *scratch)
 {
-    struct job j = {.p = make_plan(s, kind, parts), .kernel = loops->bf16 ? loops->bf16 : bf16_block_plain, .x = a, .out = out, .offset = scratch};
+    struct job j = {.p = make_plan(s, kind, parts),
+                    .kernel = loops->bf16 ? loops->bf16 : bf16_block_plain,
+                    .x = a,
+                    .out = out,
+                    .offset = scratch};
     const struct plan *p = &j.p;
     char *raw = (char *)scratch + p->offsets;
     j.weights = raw + p->raw;

@@ -6,36 +6,41 @@
 #include "kernels/bounded.h"
 #include "kernels/loops.h"
 
-#define MAX_PIXELS 16   /* of the result; beyond, the matrix is mostly zeros */
+#define MAX_PIXELS 16    /* of the result; beyond, the matrix is mostly zeros */
 #define MAX_FEATURES 300 /* C H W and O OH OW */
-#define TASK_ROWS 192   /* samples of one task */
+#define TASK_ROWS 192    /* samples of one task */
 
 static int64_t features_in(const struct conv *s) { return s->c * s->h * s->w; }
 static int64_t features_out(const struct conv *s) { return s->o * s->oh * s->ow; }
 
 int conv_dense_fits(const struct conv *s)
 {
-    return s->groups == 1 && s->oh * s->ow <= MAX_PIXELS && s->h * s->w <= 4 * MAX_PIXELS && features_in(s) <= MAX_FEATURES &&
-           features_out(s) <= MAX_FEATURES;
+    return s->groups == 1 && s->oh * s->ow <= MAX_PIXELS && s->h * s->w <= 4 * MAX_PIXELS &&
+           features_in(s) <= MAX_FEATURES && features_out(s) <= MAX_FEATURES;
 }
 
-size_t conv_dense_scratch(const struct conv *s) { return (size_t)(features_in(s) * features_out(s)) * dtype_size(s->dtype); }
+size_t conv_dense_scratch(const struct conv *s)
+{
+    return (size_t)(features_in(s) * features_out(s)) * dtype_size(s->dtype);
+}
 
-/* Visit every weight w[o][c][tap] with each entry (row = (c, pixel in), column = (o, pixel out)) of the matrix that it is. */
-#define FOR_EACH_ENTRY(BODY)                                                                                                  \
-    for (int64_t tap = 0; tap < s->kh * s->kw; tap++)                                                                         \
-        for (int64_t i = 0; i < s->oh; i++) {                                                                                 \
-            int64_t y = i * s->sh - s->ph + tap / s->kw * s->dh;                                                              \
-            for (int64_t j = 0; j < s->ow && y >= 0 && y < s->h; j++) {                                                       \
-                int64_t x = j * s->sw - s->pw + tap % s->kw * s->dw;                                                          \
-                if (x < 0 || x >= s->w) continue;                                                                             \
-                for (int64_t o = 0; o < s->o; o++)                                                                            \
-                    for (int64_t c = 0; c < s->c; c++) {                                                                      \
-                        int64_t weight = (o * s->c + c) * s->kh * s->kw + tap, row = (c * s->h + y) * s->w + x;               \
-                        int64_t column = (o * s->oh + i) * s->ow + j;                                                         \
-                        BODY;                                                                                                 \
-                    }                                                                                                         \
-            }                                                                                                                 \
+/* Visit every weight w[o][c][tap] with each entry (row = (c, pixel in), column = (o, pixel out)) of the
+ * matrix that it is. */
+#define FOR_EACH_ENTRY(BODY)                                                                                 \
+    for (int64_t tap = 0; tap < s->kh * s->kw; tap++)                                                        \
+        for (int64_t i = 0; i < s->oh; i++) {                                                                \
+            int64_t y = i * s->sh - s->ph + tap / s->kw * s->dh;                                             \
+            for (int64_t j = 0; j < s->ow && y >= 0 && y < s->h; j++) {                                      \
+                int64_t x = j * s->sw - s->pw + tap % s->kw * s->dw;                                         \
+                if (x < 0 || x >= s->w) continue;                                                            \
+                for (int64_t o = 0; o < s->o; o++)                                                           \
+                    for (int64_t c = 0; c < s->c; c++) {                                                     \
+                        int64_t weight = (o * s->c + c) * s->kh * s->kw + tap,                               \
+                                row = (c * s->h + y) * s->w + x;                                             \
+                        int64_t column = (o * s->oh + i) * s->ow + j;                                        \
+                        BODY;                                                                                \
+                    }                                                                                        \
+            }                                                                                                \
         }
 
 void conv_dense_matrix(const struct conv *s, const void *w, int transpose, void *matrix)
@@ -74,13 +79,15 @@ static void rows_task(void *context, int64_t task)
     const struct dense_job *j = context;
     int64_t first = task * TASK_ROWS, rows = j->s->n - first < TASK_ROWS ? j->s->n - first : TASK_ROWS;
     size_t size = dtype_size(j->s->dtype);
-    loops->product[j->s->dtype](rows, j->to, j->from, j->x + (size_t)(first * j->from) * size, j->from, 1, j->matrix, NULL, j->to,
-                                j->out + (size_t)(first * j->to) * size, j->to, 0);
-    int64_t channels = j->back ? j->s->c : j->s->o, h = j->back ? j->s->h : j->s->oh, w = j->back ? j->s->w : j->s->ow;
+    loops->product[j->s->dtype](rows, j->to, j->from, j->x + (size_t)(first * j->from) * size, j->from, 1,
+                                j->matrix, NULL, j->to, j->out + (size_t)(first * j->to) * size, j->to, 0);
+    int64_t channels = j->back ? j->s->c : j->s->o, h = j->back ? j->s->h : j->s->oh,
+            w = j->back ? j->s->w : j->s->ow;
     for (int64_t i = first; i < first + rows; i++) conv_finish_rows(j->s, j->out, i, channels, h, w, 0, h);
 }
 
-void conv_dense_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out, void *scratch)
+void conv_dense_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out,
+                    void *scratch)
 {
     int64_t in = features_in(s), n_out = features_out(s);
     if (kind == CONV_WEIGHT_GRADIENT) {

@@ -9,15 +9,17 @@
 #include "kernels/loops.h"
 
 #define LEAST_CHANNELS 16
-#define LEAST_TILES 12        /* rows of the products */
-#define STRIP_BYTES (3 << 19) /* transformed input and result of a strip: an image of 28 x 28 x 96 is one strip of 4 x 4 tiles */
-#define CHUNKS 8              /* partial sums of a weight gradient, of four images or more each */
-#define WEIGHT_CHANNELS 8     /* channels of a task that transforms weights */
+#define LEAST_TILES 12 /* rows of the products */
+#define STRIP_BYTES                                                                                          \
+    (3 << 19)    /* transformed input and result of a strip: an image of 28 x 28 x 96 is one strip of 4 x 4  \
+                    tiles */
+#define CHUNKS 8 /* partial sums of a weight gradient, of four images or more each */
+#define WEIGHT_CHANNELS 8 /* channels of a task that transforms weights */
 
 enum transform { INPUT, OUTPUT, OUTPUT_BAR, WEIGHT, WEIGHT_BAR };
 
-/* A convolution of `from` channels (h x w) into `to` channels (oh x ow), for the input gradient that of the cotangent; the weight gradient has
- * the shape of the forward one. */
+/* A convolution of `from` channels (h x w) into `to` channels (oh x ow), for the input gradient that of the
+ * cotangent; the weight gradient has the shape of the forward one. */
 struct plan {
     const struct conv *s;
     enum conv_kind kind;
@@ -28,21 +30,27 @@ struct plan {
     int64_t strip_rows, strips, strip_tiles;
     int64_t pitch; /* pixels of a row of the padded input */
     int64_t tasks, lanes;
-    size_t frame, values, products, results, lane; /* bytes: padded input, transformed input, products, results, all of a lane */
-    size_t raw_weights, weights;                   /* bytes: transposed and transformed weights */
+    size_t frame, values, products, results,
+        lane; /* bytes: padded input, transformed input, products, results, all of a lane */
+    size_t raw_weights, weights; /* bytes: transposed and transformed weights */
 };
 
 static int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-static size_t bytes_of(int64_t floats) { return ((size_t)floats * sizeof(float) + MEMORY_SLACK + 63) & ~(size_t)63; }
+static size_t bytes_of(int64_t floats)
+{
+    return ((size_t)floats * sizeof(float) + MEMORY_SLACK + 63) & ~(size_t)63;
+}
 
 static int tile_side(const struct conv *s) { return s->precision == PRECISION_HIGHEST ? 2 : 4; }
 
 int conv_winograd_fits(const struct conv *s)
 {
     int64_t m = tile_side(s);
-    return s->dtype == FLOAT32 && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 && s->dh == 1 && s->dw == 1 && s->groups == 1 && s->ph <= 2 &&
-           s->pw <= 2 && s->c >= LEAST_CHANNELS && s->o >= LEAST_CHANNELS && s->n > 0 &&
-           ((s->oh + m - 1) / m) * ((s->ow + m - 1) / m) >= LEAST_TILES && ((s->h + m - 1) / m) * ((s->w + m - 1) / m) >= LEAST_TILES;
+    return s->dtype == FLOAT32 && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 && s->dh == 1 &&
+           s->dw == 1 && s->groups == 1 && s->ph <= 2 && s->pw <= 2 && s->c >= LEAST_CHANNELS &&
+           s->o >= LEAST_CHANNELS && s->n > 0 &&
+           ((s->oh + m - 1) / m) * ((s->ow + m - 1) / m) >= LEAST_TILES &&
+           ((s->h + m - 1) / m) * ((s->w + m - 1) / m) >= LEAST_TILES;
 }
 
 static struct plan make_plan(const struct conv *s, enum conv_kind kind)
@@ -63,7 +71,8 @@ static struct plan make_plan(const struct conv *s, enum conv_kind kind)
     p.to_lanes = up(p.to, 16);
     p.across = (p.ow + p.m - 1) / p.m;
     p.down = (p.oh + p.m - 1) / p.m;
-    int64_t row = p.places * p.across * (p.from_lanes + p.to_lanes) * (int64_t)sizeof(float), most = STRIP_BYTES / row;
+    int64_t row = p.places * p.across * (p.from_lanes + p.to_lanes) * (int64_t)sizeof(float),
+            most = STRIP_BYTES / row;
     p.strip_rows = most < 1 ? 1 : most > p.down ? p.down : most;
     p.strips = (p.down + p.strip_rows - 1) / p.strip_rows;
     p.strip_rows = (p.down + p.strips - 1) / p.strips; /* strips of about the same size */
@@ -85,7 +94,8 @@ static struct plan make_plan(const struct conv *s, enum conv_kind kind)
 size_t conv_winograd_scratch(const struct conv *s, enum conv_kind kind)
 {
     struct plan p = make_plan(s, kind);
-    return p.raw_weights + p.weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? p.tasks : 1) + p.lane * (size_t)p.lanes;
+    return p.raw_weights + p.weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? p.tasks : 1) +
+           p.lane * (size_t)p.lanes;
 }
 
 struct job {
@@ -97,8 +107,8 @@ struct job {
     _Atomic int64_t next;
 };
 
-static void transform(const struct plan *p, enum transform which, int64_t channels, const float *in, int64_t in_row, int64_t in_column, float *out,
-                      int64_t out_row, int64_t out_column)
+static void transform(const struct plan *p, enum transform which, int64_t channels, const float *in,
+                      int64_t in_row, int64_t in_column, float *out, int64_t out_row, int64_t out_column)
 {
     loops->winograd->transform[p->m == 4][which](channels, in, in_row, in_column, out, out_row, out_column);
 }
@@ -114,10 +124,13 @@ static void weights_task(void *context, int64_t task)
     for (int64_t c = task * WEIGHT_CHANNELS; c < end; c++) {
         float *taps = raw + c * 9 * p->to_lanes;
         /* The input gradient's weights are mirrored: tap t in place of 8 - t. */
-        if (p->kind == CONV_INPUT_GRADIENT) loops->winograd->transpose(p->to, 9, j->w + c * p->to * 9, 9, taps + 8 * p->to_lanes, -p->to_lanes);
-        else loops->winograd->transpose(p->to, 9, j->w + c * 9, p->from * 9, taps, p->to_lanes);
-        transform(p, WEIGHT, p->to_lanes, taps, 3 * p->to_lanes, p->to_lanes, u + c * p->to_lanes, p->size * p->from * p->to_lanes,
-                  p->from * p->to_lanes);
+        if (p->kind == CONV_INPUT_GRADIENT)
+            loops->winograd->transpose(p->to, 9, j->w + c * p->to * 9, 9, taps + 8 * p->to_lanes,
+                                       -p->to_lanes);
+        else
+            loops->winograd->transpose(p->to, 9, j->w + c * 9, p->from * 9, taps, p->to_lanes);
+        transform(p, WEIGHT, p->to_lanes, taps, 3 * p->to_lanes, p->to_lanes, u + c * p->to_lanes,
+                  p->size * p->from * p->to_lanes, p->from * p->to_lanes);
     }
 }
 
@@ -130,22 +143,24 @@ static void weights_back_task(void *context, int64_t task)
     int64_t end = (task + 1) * WEIGHT_CHANNELS < p->from ? (task + 1) * WEIGHT_CHANNELS : p->from;
     for (int64_t c = task * WEIGHT_CHANNELS; c < end; c++) {
         float *taps = raw + c * 9 * p->to_lanes;
-        transform(p, WEIGHT_BAR, p->to_lanes, u + c * p->to_lanes, p->size * p->from * p->to_lanes, p->from * p->to_lanes, taps, 3 * p->to_lanes,
-                  p->to_lanes);
+        transform(p, WEIGHT_BAR, p->to_lanes, u + c * p->to_lanes, p->size * p->from * p->to_lanes,
+                  p->from * p->to_lanes, taps, 3 * p->to_lanes, p->to_lanes);
         loops->winograd->transpose(9, p->to, taps, p->to_lanes, j->out + c * 9, p->from * 9);
     }
 }
 
 /* ---- pixels ---- */
 
-/* Both turn images sixteen channels at a time: their rows are read or written one after the other, and a pixel's sixteen are one cache line. */
+/* Both turn images sixteen channels at a time: their rows are read or written one after the other, and a
+ * pixel's sixteen are one cache line. */
 #define TURNED 16
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* `rows` rows of an image of planes, from row `first` (which may lie outside) on, as pixels of `lanes` channels; margins are zero. */
-static void turn_rows(const float *planes, int64_t channels, int64_t lanes, int64_t h, int64_t w, int64_t first, int64_t left, int64_t rows,
-                      int64_t pitch, float *frame)
+/* `rows` rows of an image of planes, from row `first` (which may lie outside) on, as pixels of `lanes`
+ * channels; margins are zero. */
+static void turn_rows(const float *planes, int64_t channels, int64_t lanes, int64_t h, int64_t w,
+                      int64_t first, int64_t left, int64_t rows, int64_t pitch, float *frame)
 {
     int64_t inside = least(w, pitch - left), right = left + inside;
     for (int64_t i = 0; i < rows; i++) {
@@ -156,65 +171,83 @@ static void turn_rows(const float *planes, int64_t channels, int64_t lanes, int6
     }
     for (int64_t c = 0; c < channels; c += TURNED)
         for (int64_t i = first < 0 ? -first : 0; i < rows && first + i < h; i++)
-            loops->winograd->transpose(least(TURNED, channels - c), inside, planes + (c * h + first + i) * w, h * w,
-                                       frame + (i * pitch + left) * lanes + c, lanes);
+            loops->winograd->transpose(least(TURNED, channels - c), inside, planes + (c * h + first + i) * w,
+                                       h * w, frame + (i * pitch + left) * lanes + c, lanes);
 }
 
-/* Back to planes: the first rows x w pixels of `frame`, whose rows are `pitch` pixels, to the rows from `first` on. */
-static void turn_back(const float *frame, int64_t channels, int64_t lanes, int64_t h, int64_t w, int64_t first, int64_t rows, int64_t pitch,
-                      float *planes)
+/* Back to planes: the first rows x w pixels of `frame`, whose rows are `pitch` pixels, to the rows from
+ * `first` on. */
+static void turn_back(const float *frame, int64_t channels, int64_t lanes, int64_t h, int64_t w,
+                      int64_t first, int64_t rows, int64_t pitch, float *planes)
 {
     for (int64_t c = 0; c < channels; c += TURNED)
         for (int64_t i = 0; i < rows && first + i < h; i++)
-            loops->winograd->transpose(w, least(TURNED, channels - c), frame + i * pitch * lanes + c, lanes, planes + (c * h + first + i) * w, h * w);
+            loops->winograd->transpose(w, least(TURNED, channels - c), frame + i * pitch * lanes + c, lanes,
+                                       planes + (c * h + first + i) * w, h * w);
 }
 
 /* Transform the input of a strip: values[place][tile][channel]. Returns the number of tiles. */
 static int64_t transform_strip(const struct job *j, int64_t image, int64_t strip, float *frame, float *values)
 {
     const struct plan *p = &j->p;
-    int64_t first = strip * p->strip_rows, rows = p->down - first < p->strip_rows ? p->down - first : p->strip_rows, tiles = rows * p->across;
-    turn_rows(j->x + image * p->from * p->h * p->w, p->from, p->from_lanes, p->h, p->w, first * p->m - p->ph, p->pw, rows * p->m + 2, p->pitch, frame);
+    int64_t first = strip * p->strip_rows,
+            rows = p->down - first < p->strip_rows ? p->down - first : p->strip_rows,
+            tiles = rows * p->across;
+    turn_rows(j->x + image * p->from * p->h * p->w, p->from, p->from_lanes, p->h, p->w, first * p->m - p->ph,
+              p->pw, rows * p->m + 2, p->pitch, frame);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t k = 0; k < p->across; k++)
-            transform(p, INPUT, p->from_lanes, frame + (i * p->m * p->pitch + k * p->m) * p->from_lanes, p->pitch * p->from_lanes, p->from_lanes,
-                      values + (i * p->across + k) * p->from_lanes, p->size * tiles * p->from_lanes, tiles * p->from_lanes);
+            transform(p, INPUT, p->from_lanes, frame + (i * p->m * p->pitch + k * p->m) * p->from_lanes,
+                      p->pitch * p->from_lanes, p->from_lanes, values + (i * p->across + k) * p->from_lanes,
+                      p->size * tiles * p->from_lanes, tiles * p->from_lanes);
     return tiles;
 }
 
 static void strip_forward(const struct job *j, int64_t image, int64_t strip, char *lane)
 {
     const struct plan *p = &j->p;
-    float *frame = (float *)lane, *values = (float *)(lane + p->frame), *products = (float *)(lane + p->frame + p->values);
+    float *frame = (float *)lane, *values = (float *)(lane + p->frame),
+          *products = (float *)(lane + p->frame + p->values);
     float *results = (float *)(lane + p->frame + p->values + p->products);
-    int64_t tiles = transform_strip(j, image, strip, frame, values), rows = tiles / p->across, width = p->across * p->m;
+    int64_t tiles = transform_strip(j, image, strip, frame, values), rows = tiles / p->across,
+            width = p->across * p->m;
     for (int64_t f = 0; f < p->places; f++)
-        loops->product[FLOAT32](tiles, p->to_lanes, p->from, values + f * tiles * p->from_lanes, p->from_lanes, 1,
-                                (float *)j->weights + f * p->from * p->to_lanes, NULL, p->to_lanes, products + f * tiles * p->to_lanes, p->to_lanes, 0);
+        loops->product[FLOAT32](tiles, p->to_lanes, p->from, values + f * tiles * p->from_lanes,
+                                p->from_lanes, 1, (float *)j->weights + f * p->from * p->to_lanes, NULL,
+                                p->to_lanes, products + f * tiles * p->to_lanes, p->to_lanes, 0);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t k = 0; k < p->across; k++)
-            transform(p, OUTPUT, p->to_lanes, products + (i * p->across + k) * p->to_lanes, p->size * tiles * p->to_lanes, tiles * p->to_lanes,
-                      results + (i * p->m * width + k * p->m) * p->to_lanes, width * p->to_lanes, p->to_lanes);
+            transform(p, OUTPUT, p->to_lanes, products + (i * p->across + k) * p->to_lanes,
+                      p->size * tiles * p->to_lanes, tiles * p->to_lanes,
+                      results + (i * p->m * width + k * p->m) * p->to_lanes, width * p->to_lanes,
+                      p->to_lanes);
     int64_t first = strip * p->strip_rows * p->m;
-    turn_back(results, p->to, p->to_lanes, p->oh, p->ow, first, rows * p->m, width, j->out + image * p->to * p->oh * p->ow);
+    turn_back(results, p->to, p->to_lanes, p->oh, p->ow, first, rows * p->m, width,
+              j->out + image * p->to * p->oh * p->ow);
     conv_finish_rows(p->s, j->out, image, p->to, p->oh, p->ow, first, least(rows * p->m, p->oh - first));
 }
 
 /* sums[place][from][to] += values^T (A dy A^T) over the tiles of a strip. */
-static void strip_weights(const struct job *j, int64_t image, int64_t strip, char *lane, float *sums, int first)
+static void strip_weights(const struct job *j, int64_t image, int64_t strip, char *lane, float *sums,
+                          int first)
 {
     const struct plan *p = &j->p;
-    float *frame = (float *)lane, *values = (float *)(lane + p->frame), *products = (float *)(lane + p->frame + p->values);
+    float *frame = (float *)lane, *values = (float *)(lane + p->frame),
+          *products = (float *)(lane + p->frame + p->values);
     float *results = (float *)(lane + p->frame + p->values + p->products);
-    int64_t tiles = transform_strip(j, image, strip, frame, values), rows = tiles / p->across, width = p->across * p->m;
-    turn_rows(j->other + image * p->to * p->oh * p->ow, p->to, p->to_lanes, p->oh, p->ow, strip * p->strip_rows * p->m, 0, rows * p->m, width, results);
+    int64_t tiles = transform_strip(j, image, strip, frame, values), rows = tiles / p->across,
+            width = p->across * p->m;
+    turn_rows(j->other + image * p->to * p->oh * p->ow, p->to, p->to_lanes, p->oh, p->ow,
+              strip * p->strip_rows * p->m, 0, rows * p->m, width, results);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t k = 0; k < p->across; k++)
-            transform(p, OUTPUT_BAR, p->to_lanes, results + (i * p->m * width + k * p->m) * p->to_lanes, width * p->to_lanes, p->to_lanes,
-                      products + (i * p->across + k) * p->to_lanes, p->size * tiles * p->to_lanes, tiles * p->to_lanes);
+            transform(p, OUTPUT_BAR, p->to_lanes, results + (i * p->m * width + k * p->m) * p->to_lanes,
+                      width * p->to_lanes, p->to_lanes, products + (i * p->across + k) * p->to_lanes,
+                      p->size * tiles * p->to_lanes, tiles * p->to_lanes);
     for (int64_t f = 0; f < p->places; f++)
-        loops->product[FLOAT32](p->from, p->to_lanes, tiles, values + f * tiles * p->from_lanes, 1, p->from_lanes,
-                                products + f * tiles * p->to_lanes, NULL, p->to_lanes, sums + f * p->from * p->to_lanes, p->to_lanes, !first);
+        loops->product[FLOAT32](p->from, p->to_lanes, tiles, values + f * tiles * p->from_lanes, 1,
+                                p->from_lanes, products + f * tiles * p->to_lanes, NULL, p->to_lanes,
+                                sums + f * p->from * p->to_lanes, p->to_lanes, !first);
 }
 
 static void lane_task(void *context, int64_t index)
@@ -230,7 +263,8 @@ static void lane_task(void *context, int64_t index)
         int64_t first = task * p->s->n / p->tasks, end = (task + 1) * p->s->n / p->tasks;
         for (int64_t image = first; image < end; image++)
             for (int64_t strip = 0; strip < p->strips && !interrupt_stop(); strip++)
-                strip_weights(j, image, strip, lane, (float *)(j->weights + (size_t)task * p->weights), image == first && strip == 0);
+                strip_weights(j, image, strip, lane, (float *)(j->weights + (size_t)task * p->weights),
+                              image == first && strip == 0);
     }
 }
 
@@ -243,10 +277,12 @@ static void add_chunks(const struct job *j)
         parts[task - 1] = j->weights + (size_t)task * p->weights;
         ones[task - 1] = 1;
     }
-    loops->combine[FLOAT32](p->places * p->from * p->to_lanes, j->weights, (int)p->tasks - 1, ones, parts, j->weights);
+    loops->combine[FLOAT32](p->places * p->from * p->to_lanes, j->weights, (int)p->tasks - 1, ones, parts,
+                            j->weights);
 }
 
-void conv_winograd_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out, void *scratch)
+void conv_winograd_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out,
+                       void *scratch)
 {
     struct job j = {.p = make_plan(s, kind), .x = a, .out = out, .raw_weights = scratch};
     const struct plan *p = &j.p;

@@ -14,8 +14,9 @@ const struct loops *loops = &loops_generic;
 #ifdef HAVE_X86_LOOPS
 static int has_avx512(void)
 {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("fma");
 }
 
 /* A table with the products of bfloat16 parts that the processor has. */
@@ -50,11 +51,14 @@ enum status loops_select(const char *wanted)
         const char *name;
         const struct loops *candidate = table(i, &name);
         if (strcmp(name, wanted) != 0) continue;
-        if (!candidate) return status_set(STATUS_ARGUMENT, "this processor lacks the instructions of TIDE_ISA=%s", wanted);
+        if (!candidate)
+            return status_set(STATUS_ARGUMENT, "this processor lacks the instructions of TIDE_ISA=%s",
+                              wanted);
         loops = candidate;
         return STATUS_OK;
     }
-    return status_set(STATUS_ARGUMENT, "unknown instruction set \"%.40s\"; valid are generic, avx2, avx512, amx", wanted);
+    return status_set(STATUS_ARGUMENT,
+                      "unknown instruction set \"%.40s\"; valid are generic, avx2, avx512, amx", wanted);
 }
 
 __attribute__((constructor)) static void select_best(void)

@@ -6,7 +6,7 @@
 #include "base/threads.h"
 #include "kernels/bounded.h"
 
-#define TASK_ELEMENTS 32768 /* work of one task; smaller arrays run on the calling thread */
+#define TASK_ELEMENTS 32768               /* work of one task; smaller arrays run on the calling thread */
 #define PIECE_ELEMENTS ((int64_t)1 << 18) /* done at once, a multiple of every vector length */
 
 enum status broadcast_shapes(const struct array *a, const struct array *b, int *rank, int64_t shape[MAX_RANK])
@@ -17,8 +17,10 @@ enum status broadcast_shapes(const struct array *a, const struct array *b, int *
         int64_t na = ia < 0 ? 1 : a->shape[ia], nb = ib < 0 ? 1 : b->shape[ib];
         if (na != nb && na != 1 && nb != 1) {
             char ta[SHAPE_TEXT], tb[SHAPE_TEXT];
-            return status_set(STATUS_SHAPE, "shapes %s and %s cannot be broadcast together: axis %d has sizes %lld and %lld",
-                              array_shape_text(a, ta), array_shape_text(b, tb), i - *rank, (long long)na, (long long)nb);
+            return status_set(
+                STATUS_SHAPE,
+                "shapes %s and %s cannot be broadcast together: axis %d has sizes %lld and %lld",
+                array_shape_text(a, ta), array_shape_text(b, tb), i - *rank, (long long)na, (long long)nb);
         }
         shape[i] = na == 1 ? nb : na;
     }
@@ -46,13 +48,15 @@ void loop_plan(struct loop_plan *plan, const struct array *out, const struct arr
         broadcast_view(in[p], out->rank, out->shape, &view[p]);
         plan->in_size[p] = dtype_size(in[p]->dtype);
     }
-    /* Axes from the innermost outwards, stored reversed at first; an axis that continues the previous one is merged into it. */
+    /* Axes from the innermost outwards, stored reversed at first; an axis that continues the previous one is
+     * merged into it. */
     int n = 0;
     int64_t size[MAX_RANK + 1], stride[2][MAX_RANK + 1] = {{0}};
     for (int axis = out->rank - 1; axis >= 0; axis--) {
         if (out->shape[axis] == 1) continue;
         int merge = n > 0;
-        for (int p = 0; p < n_in && merge; p++) merge = view[p].stride[axis] == stride[p][n - 1] * size[n - 1];
+        for (int p = 0; p < n_in && merge; p++)
+            merge = view[p].stride[axis] == stride[p][n - 1] * size[n - 1];
         if (merge) {
             size[n - 1] *= out->shape[axis];
             continue;
@@ -87,8 +91,10 @@ struct loop_job {
     int64_t outer_per_task;
 };
 
-/* At once: the rectangle [row, row + rows) x [column, column + columns) of the two innermost axes at outer position `outer`. */
-static void run_piece(const struct loop_job *job, int64_t outer, int64_t row, int64_t rows, int64_t column, int64_t columns)
+/* At once: the rectangle [row, row + rows) x [column, column + columns) of the two innermost axes at outer
+ * position `outer`. */
+static void run_piece(const struct loop_job *job, int64_t outer, int64_t row, int64_t rows, int64_t column,
+                      int64_t columns)
 {
     const struct loop_plan *p = job->plan;
     int last = p->rank - 1;
@@ -104,15 +110,21 @@ static void run_piece(const struct loop_job *job, int64_t outer, int64_t row, in
     for (int k = 0; k < 2; k++) {
         s[k][0] = p->stride[k][last - 1];
         s[k][1] = p->stride[k][last];
-        in[k] = job->in[k] ? job->in[k] + (offset[k] + row * s[k][0] + column * s[k][1]) * (int64_t)p->in_size[k] : NULL;
+        in[k] = job->in[k]
+                    ? job->in[k] + (offset[k] + row * s[k][0] + column * s[k][1]) * (int64_t)p->in_size[k]
+                    : NULL;
     }
-    char *out = job->out + ((outer * p->size[last - 1] + row) * p->size[last] + column) * (int64_t)p->out_size;
-    if (job->unary) job->unary(n, in[0], s[0], out);
-    else job->binary(n, in[0], s[0], in[1], s[1], out);
+    char *out =
+        job->out + ((outer * p->size[last - 1] + row) * p->size[last] + column) * (int64_t)p->out_size;
+    if (job->unary)
+        job->unary(n, in[0], s[0], out);
+    else
+        job->binary(n, in[0], s[0], in[1], s[1], out);
 }
 
 /* A rectangle in pieces. */
-static void run_rectangle(const struct loop_job *job, int64_t outer, int64_t row, int64_t rows, int64_t column, int64_t columns)
+static void run_rectangle(const struct loop_job *job, int64_t outer, int64_t row, int64_t rows,
+                          int64_t column, int64_t columns)
 {
     if (rows * columns <= PIECE_ELEMENTS) {
         run_piece(job, outer, row, rows, column, columns);
@@ -122,7 +134,8 @@ static void run_rectangle(const struct loop_job *job, int64_t outer, int64_t row
     for (int64_t i = 0; i < rows; i += high)
         for (int64_t j = 0; j < columns; j += wide) {
             if (interrupt_stop()) return;
-            run_piece(job, outer, row + i, rows - i < high ? rows - i : high, column + j, columns - j < wide ? columns - j : wide);
+            run_piece(job, outer, row + i, rows - i < high ? rows - i : high, column + j,
+                      columns - j < wide ? columns - j : wide);
         }
 }
 
@@ -133,14 +146,17 @@ static int64_t outer_count(const struct loop_plan *p)
     return n;
 }
 
-/* A task is a run of whole outer positions, or, when there is just one, a band of rows, or, for a single row, of columns. */
+/* A task is a run of whole outer positions, or, when there is just one, a band of rows, or, for a single row,
+ * of columns. */
 static void loop_task(void *context, int64_t task)
 {
     const struct loop_job *job = context;
     const struct loop_plan *p = job->plan;
-    int64_t outer = outer_count(p), rows = p->size[p->rank - 2], columns = p->size[p->rank - 1], step = job->outer_per_task;
+    int64_t outer = outer_count(p), rows = p->size[p->rank - 2], columns = p->size[p->rank - 1],
+            step = job->outer_per_task;
     if (outer > 1) {
-        for (int64_t i = task * step; i < outer && i < (task + 1) * step; i++) run_rectangle(job, i, 0, rows, 0, columns);
+        for (int64_t i = task * step; i < outer && i < (task + 1) * step; i++)
+            run_rectangle(job, i, 0, rows, 0, columns);
     } else if (rows > 1) {
         int64_t first = task * step;
         run_rectangle(job, 0, first, rows - first < step ? rows - first : step, 0, columns);
@@ -192,7 +208,8 @@ void array_copy_strided(const struct array *from, const struct array *to)
     int64_t rows = 1, size = (int64_t)dtype_size(from->dtype);
     int last = from->rank - 1;
     for (int i = 0; i < last; i++) rows *= from->shape[i];
-    int64_t columns = last < 0 ? 1 : from->shape[last], s = last < 0 ? 1 : from->stride[last], d = last < 0 ? 1 : to->stride[last];
+    int64_t columns = last < 0 ? 1 : from->shape[last], s = last < 0 ? 1 : from->stride[last],
+            d = last < 0 ? 1 : to->stride[last];
     if (columns == 0) return;
     for (int64_t row = 0, done = 0; row < rows; row++, done += columns) {
         if (done >= PIECE_ELEMENTS) {

@@ -22,7 +22,8 @@ void loop_run_unary(const struct loop_plan *plan, unary_loop loop, const void *x
 void loop_run_binary(const struct loop_plan *plan, binary_loop loop, const void *x, const void *y, void *out);
 
 /* NumPy's broadcasting rule; STATUS_SHAPE names both shapes. */
-enum status broadcast_shapes(const struct array *a, const struct array *b, int *rank, int64_t shape[MAX_RANK]);
+enum status broadcast_shapes(const struct array *a, const struct array *b, int *rank,
+                             int64_t shape[MAX_RANK]);
 
 /* View of `a` with the given larger shape, stride 0 where it is repeated (the shapes must be compatible). */
 void broadcast_view(const struct array *a, int rank, const int64_t *shape, struct array *view);

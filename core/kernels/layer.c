@@ -6,10 +6,10 @@
 #include "base/threads.h"
 #include "kernels/gemm.h"
 
-#define CHUNK_ELEMENTS 8192      /* of the result, made and finished while they are in the first-level cache */
-#define ROW_BLOCK 12             /* rows of the product kernel's register block */
-#define MOST_WEIGHTS (1 << 18)   /* elements of B beyond which the library's blocking is better */
-#define PARALLEL_WORK (1 << 21)  /* multiply-adds below which one thread is faster */
+#define CHUNK_ELEMENTS 8192     /* of the result, made and finished while they are in the first-level cache */
+#define ROW_BLOCK 12            /* rows of the product kernel's register block */
+#define MOST_WEIGHTS (1 << 18)  /* elements of B beyond which the library's blocking is better */
+#define PARALLEL_WORK (1 << 21) /* multiply-adds below which one thread is faster */
 
 struct layer_job {
     const struct layer *l;
@@ -26,8 +26,10 @@ static void finish_rows(const struct layer_job *j, int64_t first, int64_t rows)
     const int64_t n[2] = {1, rows * l->n}, dense[2] = {0, 1};
     char *z = j->out + at;
     if (l->unary) l->unary(n, z, dense, z);
-    if (l->binary && l->second) l->binary(n, j->e + at, dense, z, dense, z);
-    else if (l->binary) l->binary(n, z, dense, j->e + at, dense, z);
+    if (l->binary && l->second)
+        l->binary(n, j->e + at, dense, z, dense, z);
+    else if (l->binary)
+        l->binary(n, z, dense, j->e + at, dense, z);
 }
 
 /* Start each row with the bias. */
@@ -45,8 +47,9 @@ static void chunk_task(void *context, int64_t task)
     int64_t first = task * j->rows, rows = l->m - first < j->rows ? l->m - first : j->rows;
     size_t size = dtype_size(l->dtype);
     if (j->own_product) {
-        loops->product_row[l->dtype](rows, l->n, l->k, j->a + (size_t)(first * (l->ta ? 1 : l->k)) * size, l->ta ? 1 : l->k, l->ta ? l->m : 1, j->b,
-                                     l->n, j->out + (size_t)(first * l->n) * size, l->n, j->c);
+        loops->product_row[l->dtype](rows, l->n, l->k, j->a + (size_t)(first * (l->ta ? 1 : l->k)) * size,
+                                     l->ta ? 1 : l->k, l->ta ? l->m : 1, j->b, l->n,
+                                     j->out + (size_t)(first * l->n) * size, l->n, j->c);
     }
     finish_rows(j, first, rows);
 }
@@ -54,14 +57,23 @@ static void chunk_task(void *context, int64_t task)
 void layer_run(const struct layer *l, const void *a, const void *b, const void *c, const void *e, void *out)
 {
     if (l->m == 0 || l->n == 0) return;
-    struct layer_job j = {l, a, b, c, e, out, CHUNK_ELEMENTS / l->n / ROW_BLOCK * ROW_BLOCK, !l->tb && l->n * l->k <= MOST_WEIGHTS};
+    struct layer_job j = {l,
+                          a,
+                          b,
+                          c,
+                          e,
+                          out,
+                          CHUNK_ELEMENTS / l->n / ROW_BLOCK * ROW_BLOCK,
+                          !l->tb && l->n * l->k <= MOST_WEIGHTS};
     if (j.rows < ROW_BLOCK) j.rows = ROW_BLOCK;
     if (!j.own_product) {
         if (c) fill_rows(&j, 0, l->m);
-        gemm_parallel(l->dtype, l->ta, l->tb, l->m, l->n, l->k, 1, a, l->ta ? l->m : l->k, b, l->tb ? l->k : l->n, c != NULL, out, l->n);
+        gemm_parallel(l->dtype, l->ta, l->tb, l->m, l->n, l->k, 1, a, l->ta ? l->m : l->k, b,
+                      l->tb ? l->k : l->n, c != NULL, out, l->n);
     }
     int64_t tasks = (l->m + j.rows - 1) / j.rows;
-    if ((double)l->m * (double)l->n * (double)l->k >= PARALLEL_WORK) threads_for(tasks, chunk_task, &j);
+    if ((double)l->m * (double)l->n * (double)l->k >= PARALLEL_WORK)
+        threads_for(tasks, chunk_task, &j);
     else
         for (int64_t task = 0; task < tasks; task++) chunk_task(&j, task);
 }

@@ -1,4 +1,5 @@
-/* layer.h -- a matrix product with what follows it: out = post(op(A) B + c), row by row while the rows are in the cache. */
+/* layer.h -- a matrix product with what follows it: out = post(op(A) B + c), row by row while the rows are in
+ * the cache. */
 #ifndef KERNELS_LAYER_H
 #define KERNELS_LAYER_H
 
@@ -14,7 +15,8 @@ struct layer {
     int second;
 };
 
-/* c: a row of n numbers, or NULL. e: m x n, dense, or NULL. out must not overlap the operands. The product goes to the threads when large. */
+/* c: a row of n numbers, or NULL. e: m x n, dense, or NULL. out must not overlap the operands. The product
+ * goes to the threads when large. */
 void layer_run(const struct layer *l, const void *a, const void *b, const void *c, const void *e, void *out);
 
 #endif

@@ -11,7 +11,8 @@
 #define MAX_FOLD 32   /* neighbours that are worth adding by rows first */
 #define PIECE_ELEMENTS ((int64_t)1 << 20)
 
-static int add_axis(int n, int64_t *size, int64_t *stride, int64_t axis_size, int64_t axis_stride, int adjacent)
+static int add_axis(int n, int64_t *size, int64_t *stride, int64_t axis_size, int64_t axis_stride,
+                    int adjacent)
 {
     if (adjacent && n > 0 && stride[n - 1] == axis_stride * axis_size) {
         size[n - 1] *= axis_size;
@@ -35,10 +36,11 @@ void reduce_plan(struct reduce_plan *plan, enum reduction kind, const struct arr
         *(reduced ? &plan->count : &plan->outputs) *= in->shape[axis];
         if (in->shape[axis] == 1) continue;
         if (reduced)
-            plan->reduced = add_axis(plan->reduced, plan->reduced_size, plan->reduced_stride, in->shape[axis], in->stride[axis],
-                                     previous == 1);
+            plan->reduced = add_axis(plan->reduced, plan->reduced_size, plan->reduced_stride, in->shape[axis],
+                                     in->stride[axis], previous == 1);
         else
-            plan->kept = add_axis(plan->kept, plan->kept_size, plan->kept_stride, in->shape[axis], in->stride[axis], previous == 0);
+            plan->kept = add_axis(plan->kept, plan->kept_size, plan->kept_stride, in->shape[axis],
+                                  in->stride[axis], previous == 0);
         previous = reduced;
     }
     if (plan->reduced == 0) {
@@ -46,12 +48,13 @@ void reduce_plan(struct reduce_plan *plan, enum reduction kind, const struct arr
         plan->reduced = 1;
     }
     int last = plan->kept - 1;
-    if (kind == REDUCE_SUM && dtype_is_float(in->dtype) && plan->kept == 1 && plan->reduced == 2 && plan->reduced_stride[1] == 1 &&
-        plan->reduced_size[1] <= MAX_FOLD && plan->kept_stride[0] == plan->reduced_size[1] &&
+    if (kind == REDUCE_SUM && dtype_is_float(in->dtype) && plan->kept == 1 && plan->reduced == 2 &&
+        plan->reduced_stride[1] == 1 && plan->reduced_size[1] <= MAX_FOLD &&
+        plan->kept_stride[0] == plan->reduced_size[1] &&
         plan->reduced_stride[0] >= plan->kept_size[0] * plan->reduced_size[1])
         plan->fold = plan->reduced_size[1];
-    plan->by_rows = kind == REDUCE_SUM && plan->reduced == 1 && plan->kept > 0 && plan->kept_stride[last] == 1 &&
-                    plan->reduced_stride[0] != 1;
+    plan->by_rows = kind == REDUCE_SUM && plan->reduced == 1 && plan->kept > 0 &&
+                    plan->kept_stride[last] == 1 && plan->reduced_stride[0] != 1;
 }
 
 struct reduce_job {
@@ -89,21 +92,26 @@ static double sum_runs(const struct reduce_plan *p, const char *in, int64_t firs
     double total = 0;
     int last = p->reduced - 1;
     for (int64_t i = first; i < first + n && !interrupt_stop(); i++)
-        total += loops->sum[p->dtype](p->reduced_size[last], in + run_offset(p, i) * (int64_t)dtype_size(p->dtype), p->reduced_stride[last]);
+        total +=
+            loops->sum[p->dtype](p->reduced_size[last], in + run_offset(p, i) * (int64_t)dtype_size(p->dtype),
+                                 p->reduced_stride[last]);
     return total;
 }
 
 static double reduce_one(const struct reduce_plan *p, const char *in)
 {
-    double (*inner)(int64_t, const void *, int64_t) = p->kind == REDUCE_MAX ? loops->max[p->dtype] : loops->min[p->dtype];
+    double (*inner)(int64_t, const void *, int64_t) =
+        p->kind == REDUCE_MAX ? loops->max[p->dtype] : loops->min[p->dtype];
     int last = p->reduced - 1;
     int64_t outer = 1, size = (int64_t)dtype_size(p->dtype);
     for (int axis = 0; axis < last; axis++) outer *= p->reduced_size[axis];
     if (p->kind == REDUCE_SUM) return sum_runs(p, in, 0, outer);
     double best = 0;
-    int64_t length = p->reduced_size[last], stride = p->reduced_stride[last], pieces = (length + PIECE_ELEMENTS - 1) / PIECE_ELEMENTS;
+    int64_t length = p->reduced_size[last], stride = p->reduced_stride[last],
+            pieces = (length + PIECE_ELEMENTS - 1) / PIECE_ELEMENTS;
     for (int64_t i = 0; i < outer * pieces && best == best && !interrupt_stop(); i++) {
-        int64_t at = i % pieces * PIECE_ELEMENTS, n = length - at < PIECE_ELEMENTS ? length - at : PIECE_ELEMENTS;
+        int64_t at = i % pieces * PIECE_ELEMENTS,
+                n = length - at < PIECE_ELEMENTS ? length - at : PIECE_ELEMENTS;
         double part = inner(n, in + (run_offset(p, i / pieces) + at * stride) * size, stride);
         if (i == 0 || part != part || (p->kind == REDUCE_MAX ? part > best : part < best)) best = part;
     }
@@ -122,8 +130,10 @@ static int64_t reduce_one_i64(const struct reduce_plan *p, const int64_t *in)
             rest /= p->reduced_size[axis];
         }
         int64_t v = in[offset];
-        if (p->kind == REDUCE_SUM) total = (int64_t)((uint64_t)total + (uint64_t)v);
-        else if (i == 0 || (p->kind == REDUCE_MAX ? v > total : v < total)) total = v;
+        if (p->kind == REDUCE_SUM)
+            total = (int64_t)((uint64_t)total + (uint64_t)v);
+        else if (i == 0 || (p->kind == REDUCE_MAX ? v > total : v < total))
+            total = v;
     }
     return total;
 }
@@ -149,9 +159,11 @@ static void reduce_task(void *context, int64_t task)
             reduce_output(p, job->in + kept_offset(p, p->kept, i) * size, job->out, i);
         return;
     }
-    int64_t width = p->kept_size[p->kept - 1], pieces = (width + ROW_WIDTH - 1) / ROW_WIDTH, rows = p->outputs / width;
+    int64_t width = p->kept_size[p->kept - 1], pieces = (width + ROW_WIDTH - 1) / ROW_WIDTH,
+            rows = p->outputs / width;
     for (int64_t i = first; i < end && i < rows * pieces; i++) {
-        int64_t row = i / pieces, column = i % pieces * ROW_WIDTH, n = width - column < ROW_WIDTH ? width - column : ROW_WIDTH;
+        int64_t row = i / pieces, column = i % pieces * ROW_WIDTH,
+                n = width - column < ROW_WIDTH ? width - column : ROW_WIDTH;
         int64_t offset = kept_offset(p, p->kept - 1, row) + column;
         loops->sum_rows[p->dtype](p->reduced_size[0], n, job->in + offset * size, p->reduced_stride[0],
                                   job->out + (row * width + column) * size);
@@ -169,12 +181,16 @@ static void fold_task(void *context, int64_t task)
         float f32[ROW_WIDTH];
         double f64[ROW_WIDTH];
     } sum;
-    loops->sum_rows[p->dtype](p->reduced_size[0], outputs * p->fold, job->in + first * p->fold * size, p->reduced_stride[0], &sum);
+    loops->sum_rows[p->dtype](p->reduced_size[0], outputs * p->fold, job->in + first * p->fold * size,
+                              p->reduced_stride[0], &sum);
     for (int64_t i = 0; i < outputs; i++) {
         double total = 0;
-        for (int64_t j = i * p->fold; j < (i + 1) * p->fold; j++) total += p->dtype == FLOAT32 ? (double)sum.f32[j] : sum.f64[j];
-        if (p->dtype == FLOAT32) ((float *)job->out)[first + i] = (float)total;
-        else ((double *)job->out)[first + i] = total;
+        for (int64_t j = i * p->fold; j < (i + 1) * p->fold; j++)
+            total += p->dtype == FLOAT32 ? (double)sum.f32[j] : sum.f64[j];
+        if (p->dtype == FLOAT32)
+            ((float *)job->out)[first + i] = (float)total;
+        else
+            ((double *)job->out)[first + i] = total;
     }
 }
 
@@ -200,17 +216,17 @@ void reduce_run(const struct reduce_plan *plan, const void *in, void *out)
     threads_for((units + job.per_task - 1) / job.per_task, reduce_task, &job);
 }
 
-#define ARG_EXTREME(T)                                                                                                        \
-    for (int64_t i = 0; i < outputs; i++) {                                                                                   \
-        const T *x = array_at(&rest, i);                                                                                      \
-        if (i % 1024 == 0 && interrupt_stop()) return;                                                                        \
-        int64_t best = 0;                                                                                                     \
-        for (int64_t j = 1; j < n && x[best * stride] == x[best * stride]; j++) {                                             \
-            T v = x[j * stride], b = x[best * stride];                                                                        \
-            if (j % PIECE_ELEMENTS == 0 && interrupt_stop()) return;                                                          \
-            if (v != v || (largest ? v > b : v < b)) best = j;                                                                \
-        }                                                                                                                     \
-        out[i] = best + 1;                                                                                                    \
+#define ARG_EXTREME(T)                                                                                       \
+    for (int64_t i = 0; i < outputs; i++) {                                                                  \
+        const T *x = array_at(&rest, i);                                                                     \
+        if (i % 1024 == 0 && interrupt_stop()) return;                                                       \
+        int64_t best = 0;                                                                                    \
+        for (int64_t j = 1; j < n && x[best * stride] == x[best * stride]; j++) {                            \
+            T v = x[j * stride], b = x[best * stride];                                                       \
+            if (j % PIECE_ELEMENTS == 0 && interrupt_stop()) return;                                         \
+            if (v != v || (largest ? v > b : v < b)) best = j;                                               \
+        }                                                                                                    \
+        out[i] = best + 1;                                                                                   \
     }
 
 void arg_extreme(const struct array *in, int axis, int largest, int64_t *out)

@@ -20,9 +20,10 @@ struct backward {
     const struct solve_options *o;
     const struct solve_record *r;
     size_t bytes, pitch; /* of a vector; from one cotangent of an output to the next */
-    char *carry_bar[MAX_CARRY], *at_start[MAX_CARRY]; /* at_start: what outputs inside the step give to the carry */
-    char *kbar, *k_bar[MAX_K];                        /* one at hand; one for each k */
-    char *theta_part, *segment;                       /* segment: carries of the steps since the last kept one */
+    char *carry_bar[MAX_CARRY],
+        *at_start[MAX_CARRY];   /* at_start: what outputs inside the step give to the carry */
+    char *kbar, *k_bar[MAX_K];  /* one at hand; one for each k */
+    char *theta_part, *segment; /* segment: carries of the steps since the last kept one */
     struct backward_sources from;
     char *thetabar;
 };
@@ -44,6 +45,7 @@ void backward_sum_add(struct backward_sum *sum, struct backward *b, double c, co
 int backward_sum_end(struct backward_sum *sum, struct backward *b); /* 0: there was no term */
 
 /* ybar = a^T df/dy at (t, input), and thetabar grows. residual: what the field kept there, or NULL. */
-enum status backward_vjp(struct backward *b, double t, const void *input, const void *residual, const void *a, void *ybar);
+enum status backward_vjp(struct backward *b, double t, const void *input, const void *residual, const void *a,
+                         void *ybar);
 
 #endif

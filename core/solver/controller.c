@@ -20,7 +20,8 @@ int controller_judge(struct controller *c, double err, double *factor)
     double e = fmax(err, 1e-300);
     double growth = c->safety * pow(e, -c->k[0] * c->exponent) * pow(c->previous[0], -c->k[1] * c->exponent) *
                     pow(c->previous[1], -c->k[2] * c->exponent);
-    *factor = fmin(fmax(isfinite(growth) ? growth : c->max_factor, c->min_after_accept), c->rejected ? c->max_after_reject : c->max_factor);
+    *factor = fmin(fmax(isfinite(growth) ? growth : c->max_factor, c->min_after_accept),
+                   c->rejected ? c->max_after_reject : c->max_factor);
     c->previous[1] = c->previous[0];
     c->previous[0] = fmax(e, 1e-10);
     c->rejected = 0;

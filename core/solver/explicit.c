@@ -12,7 +12,8 @@ static void sizes(const struct method *m, int *n_carry, int *n_k)
 }
 
 /* Stages first .. last-1; the input of a stage is y + h sum_j a_ij k_j. */
-static enum status stages(struct solver *s, struct field *f, const struct tableau *m, const struct step *p, int first, int last)
+static enum status stages(struct solver *s, struct field *f, const struct tableau *m, const struct step *p,
+                          int first, int last)
 {
     for (int i = first; i < last; i++) {
         const void *input = s->carry[0];
@@ -26,7 +27,8 @@ static enum status stages(struct solver *s, struct field *f, const struct tablea
 }
 
 /* The last stage of an FSAL method is f at the end, which is also the first of the next step. */
-static enum status explicit_step(struct solver *s, struct field *f, const struct method *method, const struct step *p)
+static enum status explicit_step(struct solver *s, struct field *f, const struct method *method,
+                                 const struct step *p)
 {
     const struct tableau *m = &method->rk;
     int last = m->fsal ? m->stages - 1 : m->stages;
@@ -36,7 +38,8 @@ static enum status explicit_step(struct solver *s, struct field *f, const struct
     return m->fsal ? solver_eval(s, f, p->end, s->next[0], last) : STATUS_OK;
 }
 
-static enum status explicit_again(struct solver *s, struct field *f, const struct method *method, const struct step *p, enum again what, int have)
+static enum status explicit_again(struct solver *s, struct field *f, const struct method *method,
+                                  const struct step *p, enum again what, int have)
 {
     const struct tableau *m = &method->rk;
     s->dense_ready = 0;
@@ -55,7 +58,8 @@ static int explicit_error(const struct method *method, const struct step *p, dou
 }
 
 /* The rows of the interpolant; f at the end is the first of them. */
-static enum status extra_rows(struct solver *s, struct field *f, const struct tableau *m, const struct step *p)
+static enum status extra_rows(struct solver *s, struct field *f, const struct tableau *m,
+                              const struct step *p)
 {
     int end = !m->fsal && m->extra > 0;
     if (end) TRY(solver_eval(s, f, p->end, s->next[0], m->stages));
@@ -67,8 +71,8 @@ static enum status extra_rows(struct solver *s, struct field *f, const struct ta
     return STATUS_OK;
 }
 
-static enum status explicit_dense(struct solver *s, struct field *f, const struct method *method, const struct step *p, double theta, int evaluate,
-                                  double *w, int *n)
+static enum status explicit_dense(struct solver *s, struct field *f, const struct method *method,
+                                  const struct step *p, double theta, int evaluate, double *w, int *n)
 {
     if (evaluate && !s->dense_ready) TRY(extra_rows(s, f, &method->rk, p));
     w[0] = 1;
@@ -95,7 +99,8 @@ static enum status stage_back(struct backward *b, double t, const void *input, c
     return backward_vjp(b, t, input, residual, b->kbar, b->k_bar[i]);
 }
 
-/* kbar_i = sum of what comes from outside + h sum_(j > i) a_ji Ybar_j, over the stages and rows behind; 0: for want of terms. */
+/* kbar_i = sum of what comes from outside + h sum_(j > i) a_ji Ybar_j, over the stages and rows behind; 0:
+ * for want of terms. */
 static int gather(struct backward *b, const struct tableau *m, double h, int i, int stages, const char *used)
 {
     struct backward_sum sum;
@@ -130,7 +135,8 @@ static enum status extra_back(struct backward *b, const struct tableau *m, const
     return STATUS_OK;
 }
 
-/* kbar_i = h b_i lambda + h sum_(j > i) a_ji Ybar_j,   Ybar_i = kbar_i^T df/dy,   lambda_before = lambda + sum_i Ybar_i */
+/* kbar_i = h b_i lambda + h sum_(j > i) a_ji Ybar_j, Ybar_i = kbar_i^T df/dy, lambda_before = lambda + sum_i
+ * Ybar_i */
 static enum status explicit_back(struct backward *b, const struct step *p, void *const *residuals)
 {
     const struct tableau *m = &b->o->method.rk;
@@ -142,7 +148,7 @@ static enum status explicit_back(struct backward *b, const struct step *p, void 
     int count = 0, rows = m->stages + m->extra;
     if (b->from.n > 0 && m->extra > 0) TRY(extra_back(b, m, p, used));
     if (!m->fsal && m->extra > 0) used[m->stages] = 0; /* it has gone to lambda */
-    memcpy(s->spare, b->carry_bar[0], b->bytes); /* lambda changes while the stages still need it */
+    memcpy(s->spare, b->carry_bar[0], b->bytes);       /* lambda changes while the stages still need it */
     for (int i = 0; i < m->stages; i++) w[i] = p->h * m->b[i];
     TRY(backward_from(b, s->spare, w, m->stages));
     for (int i = m->stages - 1; i >= 0; i--) {
@@ -152,7 +158,8 @@ static enum status explicit_back(struct backward *b, const struct step *p, void 
             solver_combine(s, s->carry[0], p->h, m->a[i], i, s->stage_input);
             input = s->stage_input;
         }
-        TRY(stage_back(b, step_time(p, m->c[i]), input, residuals && i < m->weighted ? residuals[i] : NULL, i));
+        TRY(stage_back(b, step_time(p, m->c[i]), input, residuals && i < m->weighted ? residuals[i] : NULL,
+                       i));
         used[i] = 1;
     }
     for (int i = 0; i < rows; i++) {
@@ -164,5 +171,13 @@ static enum status explicit_back(struct backward *b, const struct step *p, void 
     return STATUS_OK;
 }
 
-const struct family family_explicit = {.name = "explicit", .slope = 1, .sizes = sizes, .step = explicit_step, .again = explicit_again, .kept = explicit_kept,
-                                       .error = explicit_error, .dense = explicit_dense, .moved = explicit_moved, .back = explicit_back};
+const struct family family_explicit = {.name = "explicit",
+                                       .slope = 1,
+                                       .sizes = sizes,
+                                       .step = explicit_step,
+                                       .again = explicit_again,
+                                       .kept = explicit_kept,
+                                       .error = explicit_error,
+                                       .dense = explicit_dense,
+                                       .moved = explicit_moved,
+                                       .back = explicit_back};

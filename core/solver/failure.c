@@ -1,4 +1,5 @@
-/* What to say when a solve gives up: what happened, where, and what helps against the cause that the state at hand points to. */
+/* What to say when a solve gives up: what happened, where, and what helps against the cause that the state at
+ * hand points to. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,8 +13,8 @@ static double element(const struct run *r, const void *x, int64_t i)
 
 static enum status give_up(const struct run *r, double h, const char *what, const char *remedy)
 {
-    return status_set(STATUS_NUMERIC, "odeint: %s at t = %.9g, h = %.3g after %lld steps (%lld accepted); %s", what, r->t, h,
-                      (long long)r->stats->steps, (long long)r->stats->accepted, remedy);
+    return status_set(STATUS_NUMERIC, "odeint: %s at t = %.9g, h = %.3g after %lld steps (%lld accepted); %s",
+                      what, r->t, h, (long long)r->stats->steps, (long long)r->stats->accepted, remedy);
 }
 
 /* ---- signs of causes ---- */
@@ -26,7 +27,8 @@ static int64_t largest_element(const struct run *r, const void *x)
     return at;
 }
 
-/* y grows at a rate at which it goes to infinity within what the smallest steps resolve. k[0] is f(t, y) whenever a step was tried. */
+/* y grows at a rate at which it goes to infinity within what the smallest steps resolve. k[0] is f(t, y)
+ * whenever a step was tried. */
 static int grows_without_bound(const struct run *r)
 {
     int64_t i = largest_element(r, r->s->carry[0]);
@@ -38,14 +40,16 @@ static int grows_without_bound(const struct run *r)
 /* y or f is about as large as a number of the state can be, so that steps fail for want of range. */
 static int leaves_range(const struct run *r)
 {
-    double y = element(r, r->s->carry[0], largest_element(r, r->s->carry[0])), f = element(r, r->s->k[0], largest_element(r, r->s->k[0]));
+    double y = element(r, r->s->carry[0], largest_element(r, r->s->carry[0])),
+           f = element(r, r->s->k[0], largest_element(r, r->s->k[0]));
     return fmax(fabs(y), fabs(f)) > 1e-6 * (r->s->dtype == FLOAT32 ? FLT_MAX : DBL_MAX);
 }
 
 /* The tolerances ask for more digits than a number of the state has. */
 static int asks_for_rounding(const struct run *r)
 {
-    double digits = norm_scaled(r->layout, NORM_BATCH, r->s->dtype, r->s->carry[0], r->s->carry[0], r->o->rtol, r->o->atol);
+    double digits = norm_scaled(r->layout, NORM_BATCH, r->s->dtype, r->s->carry[0], r->s->carry[0],
+                                r->o->rtol, r->o->atol);
     return digits * (r->s->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON) > 0.02;
 }
 
@@ -62,8 +66,11 @@ static int costs_much_for_its_boundary(const struct run *r)
 static void against_stiffness(const struct run *r, char *text)
 {
     snprintf(text, TEXT,
-             "the problem looks stiff: h |df/dy| = %.3g is at the boundary of stability of the method (%.3g), so that other tolerances do not "
-             "help; it wants an implicit method: method = \"sdirk2\" or \"bdf\" with fixed steps (steps = n)%s, or raise max_steps",
+             "the problem looks stiff: h |df/dy| = %.3g is at the boundary of stability of the method "
+             "(%.3g), so that other "
+             "tolerances do not "
+             "help; it wants an implicit method: method = \"sdirk2\" or \"bdf\" with fixed steps (steps = "
+             "n)%s, or raise max_steps",
              r->stiffness.h_rho, r->stiffness.boundary,
              costs_much_for_its_boundary(r) ? ", take \"bosh3\", which needs fewer evaluations here" : "");
 }
@@ -75,14 +82,19 @@ static void against_many_steps(const struct run *r, double h, char *text)
         return;
     }
     if (leaves_range(r)) {
-        snprintf(text, TEXT, "y and f reach the largest numbers of %s (|y| = %.3g): end the span before%s, or rescale y",
-                 r->s->dtype == FLOAT32 ? "float32" : "float64", fabs(element(r, r->s->carry[0], largest_element(r, r->s->carry[0]))),
+        snprintf(text, TEXT,
+                 "y and f reach the largest numbers of %s (|y| = %.3g): end the span before%s, or rescale y",
+                 r->s->dtype == FLOAT32 ? "float32" : "float64",
+                 fabs(element(r, r->s->carry[0], largest_element(r, r->s->carry[0]))),
                  r->s->dtype == FLOAT32 ? ", use dtype \"float64\"" : "");
         return;
     }
-    const char *remedy = "raise max_steps, loosen rtol and atol, or use a method of higher order (\"dopri8\") where they are tight";
+    const char *remedy = "raise max_steps, loosen rtol and atol, or use a method of higher order "
+                         "(\"dopri8\") where they are tight";
     if (2 * r->stats->rejected > r->stats->steps)
-        remedy = "most steps are rejected: f may jump or be noisy; give the times of jumps as jumps = {t, ...}, smooth f, or loosen rtol "
+        remedy = "most steps are rejected: f may jump or be noisy; give the times of jumps as jumps = {t, "
+                 "...}, smooth f, or "
+                 "loosen rtol "
                  "and atol";
     else if (r->o->max_step > 0 && fabs(h) > 0.999 * r->o->max_step)
         remedy = "max_step keeps the steps short: raise it, or max_steps";
@@ -95,12 +107,18 @@ static void against_growth(const struct run *r, char *text)
     double y = fabs(element(r, r->s->carry[0], largest_element(r, r->s->carry[0])));
     if (stiffness_ever(&r->stiffness))
         snprintf(text, TEXT,
-                 "the numerical solution goes to infinity near t = %.9g (|y| = %.3g), and the problem looked stiff before: where the true "
-                 "solution stays finite, tighten rtol and atol, which have let an error grow that large", r->t, y);
+                 "the numerical solution goes to infinity near t = %.9g (|y| = %.3g), and the problem looked "
+                 "stiff before: where "
+                 "the true "
+                 "solution stays finite, tighten rtol and atol, which have let an error grow that large",
+                 r->t, y);
     else
         snprintf(text, TEXT,
-                 "the solution appears to go to infinity near t = %.9g (|y| = %.3g): to loosen rtol and atol does not help, end the span "
-                 "before; where the true solution stays finite, tighten them", r->t, y);
+                 "the solution appears to go to infinity near t = %.9g (|y| = %.3g): to loosen rtol and atol "
+                 "does not help, end "
+                 "the span "
+                 "before; where the true solution stays finite, tighten them",
+                 r->t, y);
 }
 
 /* An option of the user's asks for steps that t does not resolve. */
@@ -115,23 +133,30 @@ static void against_small_steps(const struct run *r, double h, char *text)
 {
     const char *option = option_too_short(r, h);
     if (option) {
-        snprintf(text, TEXT, "%s is shorter than t resolves there (%.2g): raise it", option, run_smallest_step(r->t));
+        snprintf(text, TEXT, "%s is shorter than t resolves there (%.2g): raise it", option,
+                 run_smallest_step(r->t));
     } else if (grows_without_bound(r)) {
         against_growth(r, text);
     } else if (r->o->min_step > 0 && fabs(h) <= r->o->min_step * (1 + 1e-9)) {
         snprintf(text, TEXT,
-                 "the error asks for a step below min_step = %.3g: lower min_step, loosen rtol and atol, or give the times where f jumps as "
-                 "jumps = {t, ...}", r->o->min_step);
+                 "the error asks for a step below min_step = %.3g: lower min_step, loosen rtol and atol, or "
+                 "give the times where f "
+                 "jumps as "
+                 "jumps = {t, ...}",
+                 r->o->min_step);
     } else if (asks_for_rounding(r)) {
-        snprintf(text, TEXT, "rtol and atol ask for more digits than %s", r->s->dtype == FLOAT32
-                                                                             ? "float32 has here: loosen them, or use dtype \"float64\""
-                                                                             : "float64 has here: loosen them");
+        snprintf(text, TEXT, "rtol and atol ask for more digits than %s",
+                 r->s->dtype == FLOAT32 ? "float32 has here: loosen them, or use dtype \"float64\""
+                                        : "float64 has here: loosen them");
     } else {
         int n = snprintf(text, TEXT,
-                         "f appears to be discontinuous or singular there: end the span before a singularity; give the exact time of a "
-                         "jump, here near %.9g, in jumps = {...}; smooth a noisy f, or loosen rtol and atol", r->t);
+                         "f appears to be discontinuous or singular there: end the span before a "
+                         "singularity; give the exact time of a "
+                         "jump, here near %.9g, in jumps = {...}; smooth a noisy f, or loosen rtol and atol",
+                         r->t);
         if (stiffness_ever(&r->stiffness))
-            snprintf(text + n, TEXT - (size_t)n, "; the problem looked stiff before, where an error may have led away: tighten them");
+            snprintf(text + n, TEXT - (size_t)n,
+                     "; the problem looked stiff before, where an error may have led away: tighten them");
     }
 }
 
@@ -143,7 +168,8 @@ enum status failure_max_steps(const struct run *r, double h)
     double done = (r->t - r->times[0]) / (r->end - r->times[0]);
     int n = snprintf(text, sizeof text, "%.3g %% of the span is done", 100 * done);
     if (done > 0)
-        n += snprintf(text + n, sizeof text - (size_t)n, ", at this pace it takes about %.2g steps", (double)r->stats->steps / done);
+        n += snprintf(text + n, sizeof text - (size_t)n, ", at this pace it takes about %.2g steps",
+                      (double)r->stats->steps / done);
     against_many_steps(r, h, remedy);
     snprintf(text + n, sizeof text - (size_t)n, "; %s", remedy);
     return give_up(r, h, "the solve needs more than max_steps", text);
@@ -152,7 +178,8 @@ enum status failure_max_steps(const struct run *r, double h)
 enum status failure_small_step(const struct run *r, double h, const char *what)
 {
     char text[TEXT];
-    if (r->stats->steps > 0 && !run_is_finite(r->s, r->s->next[0])) return failure_not_finite(r, h, r->s->next[0], "f or y");
+    if (r->stats->steps > 0 && !run_is_finite(r->s, r->s->next[0]))
+        return failure_not_finite(r, h, r->s->next[0], "f or y");
     against_small_steps(r, h, text);
     return give_up(r, h, what, text);
 }
@@ -165,7 +192,8 @@ static void name_element(const struct run *r, int64_t i, char *text, size_t size
     int part = 0;
     if (l->n_parts > 1 && l->copies == 0 && l->name[0][0]) {
         while (part + 1 < l->n_parts && at >= l->size[part]) at -= l->size[part++];
-        snprintf(text, size, "element %lld of %lld of y.%.31s", (long long)at + 1, (long long)l->size[part], l->name[part]);
+        snprintf(text, size, "element %lld of %lld of y.%.31s", (long long)at + 1, (long long)l->size[part],
+                 l->name[part]);
         return;
     }
     snprintf(text, size, "element %lld of %lld", (long long)at + 1, (long long)whole);
@@ -180,17 +208,21 @@ enum status failure_not_finite(const struct run *r, double h, const void *y, con
     snprintf(text, sizeof text, "NaN or Inf in %s (%s)", what, name);
     if (y == r->y0) return give_up(r, h, text, "check y0");
     if (r->stats->steps == 0)
-        return give_up(r, h, text, "check the field and the parameters: no step can be made from a slope that is no number");
+        return give_up(
+            r, h, text,
+            "check the field and the parameters: no step can be made from a slope that is no number");
     if (!r->o->adaptive)
         return give_up(r, h, text,
-                       "check the field; where the solution is finite, these steps are too long for an explicit method: use smaller ones, or "
+                       "check the field; where the solution is finite, these steps are too long for an "
+                       "explicit method: use smaller ones, or "
                        "an adaptive method without step_size and steps");
     if (grows_without_bound(r)) {
         against_growth(r, remedy);
         return give_up(r, h, text, remedy);
     }
     return give_up(r, h, text,
-                   "check the field: however small the step, it is not defined beyond this state (a root or logarithm of a negative number, "
+                   "check the field: however small the step, it is not defined beyond this state (a root or "
+                   "logarithm of a negative number, "
                    "a division by 0, an overflow?)");
 }
 
@@ -198,11 +230,14 @@ enum status failure_unresolved(const struct run *r)
 {
     double ulp = nextafter(fabs(r->end), INFINITY) - fabs(r->end);
     return status_set(STATUS_NUMERIC,
-                      "odeint: the span from t = %.17g to %.17g is too short to be resolved: float64 numbers are %.2g apart there; shift or "
-                      "rescale t, so that it counts from a time near the span", r->t, r->end, ulp);
+                      "odeint: the span from t = %.17g to %.17g is too short to be resolved: float64 numbers "
+                      "are %.2g apart there; shift or "
+                      "rescale t, so that it counts from a time near the span",
+                      r->t, r->end, ulp);
 }
 
 enum status failure_newton(const struct run *r, double h)
 {
-    return give_up(r, h, "Newton's method does not converge", "use smaller steps, or check that f is finite and smooth there");
+    return give_up(r, h, "Newton's method does not converge",
+                   "use smaller steps, or check that f is finite and smooth there");
 }

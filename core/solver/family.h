@@ -1,14 +1,15 @@
 /* family.h -- how methods of one kind step, and how a step is differentiated.
  *
- * A step turns the carry (what a step hands to the next one: vectors, the first of them y) into a basis: the carry and the vectors k[0],
- * k[1], ... All else is a linear combination of the basis with weights that are numbers: the next carry, the error, y at any point of the
- * step. Weights are constants of every derivative, so whoever goes backwards needs one function of a family: from cotangents of what was
- * combined to cotangents of the carry.
+ * A step turns the carry (what a step hands to the next one: vectors, the first of them y) into a basis: the
+ * carry and the vectors k[0], k[1], ... All else is a linear combination of the basis with weights that are
+ * numbers: the next carry, the error, y at any point of the step. Weights are constants of every derivative,
+ * so whoever goes backwards needs one function of a family: from cotangents of what was combined to
+ * cotangents of the carry.
  *
- *   family         carry              k                                             backwards
- *   explicit RK    y                  stages, then rows of the interpolant          vjp at the stages
- *   implicit RK    y                  stages                                        vjp, and a transposed solve at each stage
- *   multistep      y_n, y_(n-1), ...  the new y (behind a first step by one-step)   the same, once
+ *   family         carry              k                                      backwards
+ *   explicit RK    y                  stages, then rows of the interpolant   vjp at the stages
+ *   implicit RK    y                  stages                                 vjp, a transposed solve at each
+ *   multistep      y_n, y_(n-1), ...  the new y (or a first step's stages)   the same, once
  *
  * A new method of a known family is a row of method.c, a new family a file with such a table. */
 #ifndef SOLVER_FAMILY_H
@@ -28,28 +29,33 @@ enum again {
 
 struct family {
     const char *name;
-    int slope; /* k[0] is f(t, y), to be made before the step unless it is known */
-    int implicit; /* it solves equations with the Jacobian: needs the field's vjp, or differences for fields without */
+    int slope;    /* k[0] is f(t, y), to be made before the step unless it is known */
+    int implicit; /* it solves equations with the Jacobian: needs the field's vjp, or differences for fields
+                     without */
     /* How many vectors: of the carry, k. */
     void (*sizes)(const struct method *m, int *n_carry, int *n_k);
     /* What is in the carry behind y at the beginning; NULL: nothing. */
     void (*start)(struct solver *s);
-    /* The basis of step p, and the next carry in s->next; the carry is not touched. STATUS_RETRY: a smaller step may do. */
+    /* The basis of step p, and the next carry in s->next; the carry is not touched. STATUS_RETRY: a smaller
+     * step may do. */
     enum status (*step)(struct solver *s, struct field *f, const struct method *m, const struct step *p);
-    /* What a step made, again and with the same bits, for those who go backwards. have: the kept k are there. */
-    enum status (*again)(struct solver *s, struct field *f, const struct method *m, const struct step *p, enum again what, int have);
+    /* What a step made, again and with the same bits, for those who go backwards. have: the kept k are
+     * there. */
+    enum status (*again)(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+                         enum again what, int have);
     /* How many of the k are kept in a record, to save again(); 0: none is worth it. */
     int (*kept)(const struct method *m);
     /* Weights of the k for the error of the step (times h included); returns how many. */
     int (*error)(const struct method *m, const struct step *p, double *w);
-    /* y(t + theta h) = sum_c w[c] carry[c] + sum_j w[n_carry + j] k[j], 0 < theta < 1; returns how many weights. evaluate: make those
-     * k that this needs and the step did not. */
-    enum status (*dense)(struct solver *s, struct field *f, const struct method *m, const struct step *p, double theta, int evaluate,
-                         double *w, int *n);
-    /* The step was accepted and the carry has moved on: what of the basis is good for the next one. NULL: nothing. */
+    /* y(t + theta h) = sum_c w[c] carry[c] + sum_j w[n_carry + j] k[j], 0 < theta < 1; returns how many
+     * weights. evaluate: make those k that this needs and the step did not. */
+    enum status (*dense)(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+                         double theta, int evaluate, double *w, int *n);
+    /* The step was accepted and the carry has moved on: what of the basis is good for the next one. NULL:
+     * nothing. */
     void (*moved)(struct solver *s, const struct method *m);
-    /* Cotangents of the next carry (b->carry_bar, in place) and of outputs inside the step (b->from, weights of the k) to those of the
-     * carry; thetabar grows. The basis is in s. */
+    /* Cotangents of the next carry (b->carry_bar, in place) and of outputs inside the step (b->from, weights
+     * of the k) to those of the carry; thetabar grows. The basis is in s. */
     enum status (*back)(struct backward *b, const struct step *p, void *const *residuals);
 };
 

@@ -1,18 +1,21 @@
 /* gradient.h -- derivatives of a solve.
  *
- * direct: the exact derivative of the steps that were taken (discretise, then optimise). With y_next = y + h sum b_i k_i and k_i = f(t_i, Y_i),
- * Y_i = y + h sum_j a_ij k_j, the cotangent lambda of y_next goes back through the stages, last first (HNW II.1; Sanz-Serna 2016, section 3):
+ * direct: the exact derivative of the steps that were taken (discretise, then optimise). With y_next = y + h
+ * sum b_i k_i and k_i = f(t_i, Y_i), Y_i = y + h sum_j a_ij k_j, the cotangent lambda of y_next goes back
+ * through the stages, last first (HNW II.1; Sanz-Serna 2016, section 3):
  *
- *   kbar_i = h b_i lambda + h sum_{j>i} a_ji Ybar_j,   Ybar_i = kbar_i^T df/dy (t_i, Y_i),   lambda_before = lambda + sum_i Ybar_i
+ *   kbar_i = h b_i lambda + h sum_{j>i} a_ji Ybar_j,   Ybar_i = kbar_i^T df/dy (t_i, Y_i)
+ *   lambda_before = lambda + sum_i Ybar_i
  *
  * Step sizes chosen by the controller are constants of the derivative. Memory: the states of the record.
  *
- * adjoint: the continuous one (optimise, then discretise): one solve of (y, a, thetabar) backwards from each output time to the one before
- * (Chen et al. 2018, algorithm 1). y is reconstructed by integrating backwards; where that fails (contracting flows) it is an error here:
- * the gradient would be off by about as many tolerances as y is. odeint.c then solves forwards again and goes on as below.
+ * adjoint: the continuous one (optimise, then discretise): one solve of (y, a, thetabar) backwards from each
+ * output time to the one before (Chen et al. 2018, algorithm 1). y is reconstructed by integrating backwards;
+ * where that fails (contracting flows) it is an error here: the gradient would be off by about as many
+ * tolerances as y is. odeint.c then solves forwards again and goes on as below.
  *
- * interpolated: the adjoint with y taken from the dense output of the recorded forward solve instead: it does not depend on running the flow
- * backwards, and needs the record's memory.
+ * interpolated: the adjoint with y taken from the dense output of the recorded forward solve instead: it does
+ * not depend on running the flow backwards, and needs the record's memory.
  *
  * All: ybar is n_times cotangents, one per output; y0bar (n) and thetabar (n_theta) are overwritten. */
 #ifndef SOLVER_GRADIENT_H
@@ -20,17 +23,21 @@
 
 #include "solver/solve.h"
 
-enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o, const struct solve_record *r, const void *ybar,
-                            int64_t n_times, void *y0bar, void *thetabar, struct solve_stats *stats);
+enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o,
+                            const struct solve_record *r, const void *ybar, int64_t n_times, void *y0bar,
+                            void *thetabar, struct solve_stats *stats);
 
-/* The memory that gradient_direct will need; it asks itself, but a thread may want to find it ready. steps: of the solve, or
- * fewer. */
-enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o, int64_t steps);
+/* The memory that gradient_direct will need; it asks itself, but a thread may want to find it ready. steps:
+ * of the solve, or fewer. */
+enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o,
+                                    int64_t steps);
 
-/* record NULL: y is reconstructed, and `forward` is not used; else `forward` is overwritten. The error norm is that of the solve, taken of y and
- * of its cotangent each by itself; the gradient of the parameters is a part of its own. */
-enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o, const struct state_layout *layout,
-                             const struct solve_record *record, const double *times, int64_t n_times, const void *y,
-                             const void *ybar, void *y0bar, void *thetabar, struct solve_stats *stats);
+/* record NULL: y is reconstructed, and `forward` is not used; else `forward` is overwritten. The error norm
+ * is that of the solve, taken of y and of its cotangent each by itself; the gradient of the parameters is a
+ * part of its own. */
+enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o,
+                             const struct state_layout *layout, const struct solve_record *record,
+                             const double *times, int64_t n_times, const void *y, const void *ybar,
+                             void *y0bar, void *thetabar, struct solve_stats *stats);
 
 #endif

@@ -6,11 +6,12 @@
 #include "solver/family.h"
 #include "solver/gradient.h"
 
-/* On a fixed grid the tolerances mean little: y reconstructed backwards may be this much further off before its gradient is refused. */
+/* On a fixed grid the tolerances mean little: y reconstructed backwards may be this much further off before
+ * its gradient is refused. */
 #define FIXED_STEP_ALLOWANCE 10
 
-/* The augmented field z = (y, a, thetabar): dz/dt = (f, -a^T df/dy, -a^T df/dtheta). With a record of the forward solve, z = (a, thetabar)
- * and y(t) comes from the interpolant of the step that t lies in. */
+/* The augmented field z = (y, a, thetabar): dz/dt = (f, -a^T df/dy, -a^T df/dtheta). With a record of the
+ * forward solve, z = (a, thetabar) and y(t) comes from the interpolant of the step that t lies in. */
 struct augmented {
     struct field base;
     struct field *inner;
@@ -29,7 +30,8 @@ static enum status load_step(struct augmented *g)
     int kept = family->kept(g->m), have = g->step < r->stage_steps;
     for (int i = 0; i < s->n_carry; i++)
         memcpy(s->carry[i], r->states + (size_t)(g->step * s->n_carry + i) * bytes, bytes);
-    for (int i = 0; have && i < kept; i++) memcpy(s->k[i], r->stages + (size_t)(g->step * kept + i) * bytes, bytes);
+    for (int i = 0; have && i < kept; i++)
+        memcpy(s->k[i], r->stages + (size_t)(g->step * kept + i) * bytes, bytes);
     return family->again(s, g->inner, g->m, &r->steps[g->step], AGAIN_ALL, have);
 }
 
@@ -56,7 +58,8 @@ static enum status forward_state(struct augmented *g, double t)
     TRY(g->m->family->dense(g->s, g->inner, g->m, p, theta, 1, w, &n));
     for (int i = 0; i < g->s->n_carry; i++) carry[i] = g->s->carry[i];
     int whole = w[0] == 1; /* so that y itself is added to */
-    loops->combine[g->s->dtype](g->s->n, whole ? carry[0] : NULL, g->s->n_carry - whole, w + whole, carry + whole, g->s->spare);
+    loops->combine[g->s->dtype](g->s->n, whole ? carry[0] : NULL, g->s->n_carry - whole, w + whole,
+                                carry + whole, g->s->spare);
     solver_combine(g->s, g->s->spare, 1, w + g->s->n_carry, n - g->s->n_carry, g->s->spare);
     return STATUS_OK;
 }
@@ -68,15 +71,17 @@ static enum status augmented_eval(struct field *self, double t, const void *z, v
     size_t bytes = (size_t)f->n * dtype_size(f->dtype), a = g->record ? 0 : bytes;
     char *ybar = (char *)dz + a;
     if (g->record) TRY(forward_state(g, t));
-    TRY(field_vjp(f, t, g->record ? g->s->spare : z, (const char *)z + a, g->record ? NULL : dz, ybar, ybar + bytes));
+    TRY(field_vjp(f, t, g->record ? g->s->spare : z, (const char *)z + a, g->record ? NULL : dz, ybar,
+                  ybar + bytes));
     const void *negative = ybar;
     loops->combine[f->dtype](f->n + f->n_theta, NULL, 1, (double[]){-1}, &negative, ybar);
     return STATUS_OK;
 }
 
 /* How far y is from the stored state, in tolerances, by the norm of the solve. */
-static double reconstruction_error(const struct field *f, const struct solve_options *o, const struct state_layout *layout,
-                                   const void *y, const void *stored, void *difference)
+static double reconstruction_error(const struct field *f, const struct solve_options *o,
+                                   const struct state_layout *layout, const void *y, const void *stored,
+                                   void *difference)
 {
     struct state_layout one = *layout;
     one.copies = 1;
@@ -85,28 +90,38 @@ static double reconstruction_error(const struct field *f, const struct solve_opt
     return norm_scaled(&one, o->norm, f->dtype, difference, stored, o->adjoint_rtol, o->adjoint_atol);
 }
 
-static enum status one_interval(struct solver *s, struct augmented *g, const struct solve_options *o, const struct state_layout *layout,
-                                double from, double to, const void *stored, char *z, char *out)
+static enum status one_interval(struct solver *s, struct augmented *g, const struct solve_options *o,
+                                const struct state_layout *layout, double from, double to, const void *stored,
+                                char *z, char *out)
 {
     struct solve_stats part;
     const struct field *f = g->inner;
     size_t z_bytes = (size_t)g->base.n * dtype_size(f->dtype);
     enum status status = solve(s, &g->base, o, layout, z, (double[]){from, to}, 2, out, NULL, &part);
-    if (status != STATUS_OK && g->record) return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
+    if (status != STATUS_OK && g->record)
+        return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
     if (status != STATUS_OK)
-        return status_prefix(status, "continuous adjoint: backward reconstruction of y from t = %.6g to %.6g failed (gradient = "
-                             "\"direct\" needs none)", from, to);
+        return status_prefix(
+            status,
+            "continuous adjoint: backward reconstruction of y from t = %.6g to %.6g failed (gradient = "
+            "\"direct\" needs none)",
+            from, to);
     memcpy(z, out + z_bytes, z_bytes);
     if (g->record) return STATUS_OK;
     double error = reconstruction_error(f, o, layout, z, stored, out);
     if (!(error <= (o->adaptive ? 1 : FIXED_STEP_ALLOWANCE) * o->reconstruction_limit))
-        return status_set(STATUS_NUMERIC, "continuous adjoint: backward reconstruction of y off by %.3g tolerances at t = %.6g; the flow cannot "
-                          "be run backwards accurately, so this gradient would be wrong; use gradient = \"direct\" or \"interpolated\", "
-                          "or tighter tolerances", error, to);
+        return status_set(STATUS_NUMERIC,
+                          "continuous adjoint: backward reconstruction of y off by %.3g tolerances at t = "
+                          "%.6g; the flow cannot "
+                          "be run backwards accurately, so this gradient would be wrong; use gradient = "
+                          "\"direct\" or \"interpolated\", "
+                          "or tighter tolerances",
+                          error, to);
     return STATUS_OK;
 }
 
-static struct solve_options backward_options(const struct solve_options *o, const double *times, int64_t n_times)
+static struct solve_options backward_options(const struct solve_options *o, const double *times,
+                                             int64_t n_times)
 {
     struct solve_options back = *o;
     back.rtol = o->adjoint_rtol;
@@ -119,20 +134,30 @@ static struct solve_options backward_options(const struct solve_options *o, cons
     return back;
 }
 
-enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o, const struct state_layout *layout,
-                             const struct solve_record *record, const double *times, int64_t n_times, const void *y,
-                             const void *ybar, void *y0bar, void *thetabar, struct solve_stats *stats)
+enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o,
+                             const struct state_layout *layout, const struct solve_record *record,
+                             const double *times, int64_t n_times, const void *y, const void *ybar,
+                             void *y0bar, void *thetabar, struct solve_stats *stats)
 {
-    size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = record ? 0 : bytes, theta_bytes = (size_t)f->n_theta * dtype_size(f->dtype);
+    size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = record ? 0 : bytes,
+           theta_bytes = (size_t)f->n_theta * dtype_size(f->dtype);
     if (o->adaptive && o->adjoint_atol == 0)
-        return status_set(STATUS_ARGUMENT, "odeint: the cotangents of a continuous adjoint begin as zeros, which a relative tolerance alone "
-                                           "cannot judge; give adjoint_atol > 0 (or atol > 0)");
+        return status_set(
+            STATUS_ARGUMENT,
+            "odeint: the cotangents of a continuous adjoint begin as zeros, which a relative tolerance alone "
+            "cannot judge; give adjoint_atol > 0 (or atol > 0)");
     size_t z_bytes = own + bytes + theta_bytes;
     int64_t n = (record ? 1 : 2) * f->n + f->n_theta, before = f->nfe + f->nfe_vjp;
-    static const struct field_type type = {.name = "the augmented field of a continuous adjoint", .eval = augmented_eval};
-    struct augmented g = {.base = {.type = &type, .n = n, .dtype = f->dtype}, .inner = f, .record = record, .m = &o->method,
-                          .s = forward, .step = -1};
-    struct state_layout parts = *layout; /* y and its cotangent alike; theta by itself, so that it does not drown them */
+    static const struct field_type type = {.name = "the augmented field of a continuous adjoint",
+                                           .eval = augmented_eval};
+    struct augmented g = {.base = {.type = &type, .n = n, .dtype = f->dtype},
+                          .inner = f,
+                          .record = record,
+                          .m = &o->method,
+                          .s = forward,
+                          .step = -1};
+    struct state_layout parts =
+        *layout; /* y and its cotangent alike; theta by itself, so that it does not drown them */
     parts.controlled = f->n;
     parts.copies = record ? 1 : 2;
     parts.extra = f->n_theta;
@@ -140,7 +165,8 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
     memset(thetabar, 0, theta_bytes);
     if (f->n == 0) return STATUS_OK;
     if (record) TRY(solver_reserve(forward, f->n, f->dtype, &o->method));
-    if (!forward->adjoint && !(forward->adjoint = memory_zalloc(1, sizeof *forward->adjoint))) return memory_status();
+    if (!forward->adjoint && !(forward->adjoint = memory_zalloc(1, sizeof *forward->adjoint)))
+        return memory_status();
     char *z = solver_backward(forward, 3 * z_bytes), *out = z + z_bytes, *a = z + own;
     if (!z) return memory_status();
     memset(z, 0, 3 * z_bytes);
@@ -149,7 +175,8 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
         const void *cotangent = (const char *)ybar + (size_t)i * bytes;
         memcpy(z, (const char *)y + (size_t)i * bytes, own);
         loops->combine[f->dtype](f->n, a, 1, (double[]){1}, &cotangent, a);
-        status = one_interval(forward->adjoint, &g, &back, &parts, times[i], times[i - 1], (const char *)y + (size_t)(i - 1) * bytes, z, out);
+        status = one_interval(forward->adjoint, &g, &back, &parts, times[i], times[i - 1],
+                              (const char *)y + (size_t)(i - 1) * bytes, z, out);
     }
     stats->nfe_backward = f->nfe + f->nfe_vjp - before;
     if (status == STATUS_OK) {

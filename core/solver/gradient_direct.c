@@ -13,7 +13,8 @@ void backward_add(const struct backward *b, int64_t n, double c, const void *x, 
     loops->combine[b->s->dtype](n, out, 1, &c, &x, out);
 }
 
-enum status backward_vjp(struct backward *b, double t, const void *input, const void *residual, const void *a, void *ybar)
+enum status backward_vjp(struct backward *b, double t, const void *input, const void *residual, const void *a,
+                         void *ybar)
 {
     TRY(field_vjp_kept(b->f, t, input, a, residual, ybar, b->theta_part));
     if (b->f->n_theta > 0) backward_add(b, b->f->n_theta, 1, b->theta_part, b->thetabar);
@@ -107,8 +108,10 @@ static enum status load_step(struct backward *b, int64_t step, const char *carry
     return m->family->again(b->s, b->f, m, &r->steps[step], AGAIN_BACK, step < r->stage_steps);
 }
 
-/* Outputs first..last lie in the step: those at its end reach the next y, others the carry (at_start) and the k. */
-static enum status outputs_back(struct backward *b, int64_t step, int64_t first, int64_t last, const char *ybar)
+/* Outputs first..last lie in the step: those at its end reach the next y, others the carry (at_start) and the
+ * k. */
+static enum status outputs_back(struct backward *b, int64_t step, int64_t first, int64_t last,
+                                const char *ybar)
 {
     const struct method *m = &b->o->method;
     double w[MAX_CARRY + MAX_K];
@@ -130,7 +133,8 @@ static enum status outputs_back(struct backward *b, int64_t step, int64_t first,
 }
 
 /* Back through one recorded step and the outputs in it; *output is lowered past them. */
-static enum status step_back(struct backward *b, int64_t step, const char *carry, const char *ybar, int64_t *output)
+static enum status step_back(struct backward *b, int64_t step, const char *carry, const char *ybar,
+                             int64_t *output)
 {
     const struct residual_pool *pool = &b->r->residuals;
     void *const *residuals = pool->bytes > 0 ? pool->kept + step * pool->per_step : NULL;
@@ -147,7 +151,8 @@ done:
     return status;
 }
 
-/* The carries of steps first .. first + count - 1 from the kept one: the same operations as in the forward solve. */
+/* The carries of steps first .. first + count - 1 from the kept one: the same operations as in the forward
+ * solve. */
 static enum status replay_segment(struct backward *b, int64_t first, int64_t count)
 {
     struct solver *s = b->s;
@@ -185,21 +190,27 @@ static enum status all_steps_back(struct backward *b, const char *ybar, int64_t 
 
 static size_t padded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
-enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o, int64_t steps)
+enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o,
+                                    int64_t steps)
 {
-    size_t state = padded((size_t)f->n * dtype_size(f->dtype)), theta = padded((size_t)f->n_theta * dtype_size(f->dtype));
+    size_t state = padded((size_t)f->n * dtype_size(f->dtype)),
+           theta = padded((size_t)f->n_theta * dtype_size(f->dtype));
     TRY(solver_reserve(s, f->n, f->dtype, &o->method));
-    size_t carry = state * (size_t)s->n_carry, fixed = 2 * carry + state * (size_t)(s->n_k + 1) + theta, carries = 0; /* of a segment */
-    if (o->gradient == GRADIENT_CHECKPOINT && o->checkpoint_steps > 1) carries = (size_t)(o->checkpoint_steps < steps ? o->checkpoint_steps : steps);
+    size_t carry = state * (size_t)s->n_carry, fixed = 2 * carry + state * (size_t)(s->n_k + 1) + theta,
+           carries = 0; /* of a segment */
+    if (o->gradient == GRADIENT_CHECKPOINT && o->checkpoint_steps > 1)
+        carries = (size_t)(o->checkpoint_steps < steps ? o->checkpoint_steps : steps);
     if (carry > 0 && carries > (SIZE_MAX - fixed) / carry)
         return status_set(STATUS_MEMORY, "out of memory: %zu states of %zu bytes", carries, carry);
     return solver_backward(s, fixed + carries * carry) ? STATUS_OK : memory_status();
 }
 
-enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o, const struct solve_record *r, const void *ybar,
-                            int64_t n_times, void *y0bar, void *thetabar, struct solve_stats *stats)
+enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o,
+                            const struct solve_record *r, const void *ybar, int64_t n_times, void *y0bar,
+                            void *thetabar, struct solve_stats *stats)
 {
-    struct backward b = {.s = s, .f = f, .o = o, .r = r, .bytes = (size_t)f->n * dtype_size(f->dtype), .thetabar = thetabar};
+    struct backward b = {
+        .s = s, .f = f, .o = o, .r = r, .bytes = (size_t)f->n * dtype_size(f->dtype), .thetabar = thetabar};
     size_t state = padded(b.bytes), theta = padded((size_t)f->n_theta * dtype_size(f->dtype));
     int64_t before = f->nfe + f->nfe_vjp;
     memset(thetabar, 0, (size_t)f->n_theta * dtype_size(f->dtype));
@@ -217,7 +228,8 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
     b.theta_part = at + state;
     b.segment = b.theta_part + theta;
     enum status status = all_steps_back(&b, ybar, n_times);
-    for (int c = 1; c < s->n_carry && status == STATUS_OK; c++) backward_add(&b, s->n, 1, b.carry_bar[c], b.carry_bar[0]); /* copies of y0 */
+    for (int c = 1; c < s->n_carry && status == STATUS_OK; c++)
+        backward_add(&b, s->n, 1, b.carry_bar[c], b.carry_bar[0]); /* copies of y0 */
     if (status == STATUS_OK) memcpy(y0bar, b.carry_bar[0], b.bytes);
     stats->nfe_backward = f->nfe + f->nfe_vjp - before;
     return status;

@@ -1,8 +1,9 @@
 /* Diagonally implicit Runge-Kutta methods: the carry is y, the k are the stages; two more are work space.
  *
- * Stage i is Y = y + h sum_(j <= i) a_ij k_j with k_i = f(t_i, Y), solved for Y; then k_i = (Y - base) / (h a_ii), which a stiff f would
- * only blur. Backwards no iteration is differentiated: by the implicit function theorem the cotangent of k_i becomes
- * (I - h a_ii df/dy)^-T kbar_i, and its vjp is that of the stage (Hairer, Wanner, Solving ODEs II, IV.8; Sanz-Serna 2016). */
+ * Stage i is Y = y + h sum_(j <= i) a_ij k_j with k_i = f(t_i, Y), solved for Y; then k_i = (Y - base) / (h
+ * a_ii), which a stiff f would only blur. Backwards no iteration is differentiated: by the implicit function
+ * theorem the cotangent of k_i becomes (I - h a_ii df/dy)^-T kbar_i, and its vjp is that of the stage
+ * (Hairer, Wanner, Solving ODEs II, IV.8; Sanz-Serna 2016). */
 #include "solver/implicit.h"
 
 #include <float.h>
@@ -13,14 +14,19 @@
 #include "solver/linear.h"
 
 #define MOST_ITERATIONS 50
-#define SLOW 0.1      /* a correction that is larger than this share of the one before asks for a new Jacobian */
-#define ROUNDING 1e3  /* corrections of so many epsilons that no longer shrink are rounding */
+#define SLOW 0.1 /* a correction that is larger than this share of the one before asks for a new Jacobian */
+#define ROUNDING 1e3 /* corrections of so many epsilons that no longer shrink are rounding */
 
-static double length(const struct solver *s, const void *x) { return sqrt(loops->scaled_sum[s->dtype](s->n, x, x, 0, 1)); }
-
-enum status implicit_solve(struct solver *s, struct field *f, double t, double g, const void *base, void *y, void *slope, void *work)
+static double length(const struct solver *s, const void *x)
 {
-    double epsilon = s->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON, before = 0; /* the first corrections are Newton's own */
+    return sqrt(loops->scaled_sum[s->dtype](s->n, x, x, 0, 1));
+}
+
+enum status implicit_solve(struct solver *s, struct field *f, double t, double g, const void *base, void *y,
+                           void *slope, void *work)
+{
+    double epsilon = s->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON,
+           before = 0; /* the first corrections are Newton's own */
     const void *parts[2] = {base, slope}, *correction = work;
     for (int i = 0, fresh = 0; i < MOST_ITERATIONS; i++) {
         TRY(field_eval(f, t, y, slope));
@@ -31,7 +37,8 @@ enum status implicit_solve(struct solver *s, struct field *f, double t, double g
         double size = length(s, work), whole = length(s, y);
         if (!isfinite(size)) return STATUS_RETRY;
         loops->combine[s->dtype](s->n, y, 1, (double[]){-1}, &correction, y);
-        if (size <= 2 * epsilon * whole || (size >= before / 2 && size <= ROUNDING * epsilon * whole)) return STATUS_OK;
+        if (size <= 2 * epsilon * whole || (size >= before / 2 && size <= ROUNDING * epsilon * whole))
+            return STATUS_OK;
         if (size > SLOW * before) fresh = 0;
         before = size;
     }
@@ -44,7 +51,8 @@ static void sizes(const struct method *m, int *n_carry, int *n_k)
     *n_k = m->rk.stages + IMPLICIT_WORK;
 }
 
-static enum status stage(struct solver *s, struct field *f, const struct tableau *m, const struct step *p, int i)
+static enum status stage(struct solver *s, struct field *f, const struct tableau *m, const struct step *p,
+                         int i)
 {
     double t = step_time(p, m->c[i]), g = p->h * m->a[i][i];
     char *base = s->spare, *y = s->stage_input;
@@ -64,7 +72,8 @@ enum status implicit_step(struct solver *s, struct field *f, const struct method
     return STATUS_OK;
 }
 
-enum status implicit_again(struct solver *s, struct field *f, const struct method *m, const struct step *p, enum again what, int have)
+enum status implicit_again(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+                           enum again what, int have)
 {
     if (!have) return implicit_step(s, f, m, p);
     if (what != AGAIN_BACK) solver_combine(s, s->carry[0], p->h, m->rk.b, m->rk.stages, s->next[0]);
@@ -79,8 +88,8 @@ static int error(const struct method *m, const struct step *p, double *w)
     return m->rk.stages;
 }
 
-static enum status dense(struct solver *s, struct field *f, const struct method *m, const struct step *p, double theta, int evaluate, double *w,
-                         int *n)
+static enum status dense(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+                         double theta, int evaluate, double *w, int *n)
 {
     (void)s, (void)f, (void)evaluate;
     w[0] = 1;
@@ -126,5 +135,12 @@ enum status implicit_back(struct backward *b, const struct step *p, void *const 
     return STATUS_OK;
 }
 
-const struct family family_implicit = {.name = "implicit", .implicit = 1, .sizes = sizes, .step = implicit_step, .again = implicit_again,
-                                       .kept = kept, .error = error, .dense = dense, .back = implicit_back};
+const struct family family_implicit = {.name = "implicit",
+                                       .implicit = 1,
+                                       .sizes = sizes,
+                                       .step = implicit_step,
+                                       .again = implicit_again,
+                                       .kept = kept,
+                                       .error = error,
+                                       .dense = dense,
+                                       .back = implicit_back};

@@ -1,4 +1,5 @@
-/* implicit.h -- steps of implicit Runge-Kutta methods and what they are made of, for families that use them. */
+/* implicit.h -- steps of implicit Runge-Kutta methods and what they are made of, for families that use
+ * them. */
 #ifndef SOLVER_IMPLICIT_H
 #define SOLVER_IMPLICIT_H
 
@@ -7,12 +8,14 @@
 
 #define IMPLICIT_WORK 2 /* k behind the stages that are work space */
 
-/* The Y with Y = base + g f(t, Y), by Newton's method down to rounding, from Y as it is given; slope, work: space. The result depends on
- * nothing but the arguments. */
-enum status implicit_solve(struct solver *s, struct field *f, double t, double g, const void *base, void *y, void *slope, void *work);
+/* The Y with Y = base + g f(t, Y), by Newton's method down to rounding, from Y as it is given; slope, work:
+ * space. The result depends on nothing but the arguments. */
+enum status implicit_solve(struct solver *s, struct field *f, double t, double g, const void *base, void *y,
+                           void *slope, void *work);
 
 enum status implicit_step(struct solver *s, struct field *f, const struct method *m, const struct step *p);
-enum status implicit_again(struct solver *s, struct field *f, const struct method *m, const struct step *p, enum again what, int have);
+enum status implicit_again(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+                           enum again what, int have);
 enum status implicit_back(struct backward *b, const struct step *p, void *const *residuals);
 
 #endif

@@ -30,8 +30,11 @@ static enum status reserve(struct linear **out, const struct field *f)
     struct linear *l = *out;
     if (l && l->n == f->n && l->dtype == f->dtype && l->n_theta == f->n_theta) return STATUS_OK;
     if (f->n > LONGEST)
-        return status_set(STATUS_UNSUPPORTED, "odeint: an implicit method solves for the whole state at once, here %lld numbers, at most %d are "
-                          "possible; take an explicit method, or solve fewer samples at a time", (long long)f->n, LONGEST);
+        return status_set(STATUS_UNSUPPORTED,
+                          "odeint: an implicit method solves for the whole state at once, here %lld numbers, "
+                          "at most %d are "
+                          "possible; take an explicit method, or solve fewer samples at a time",
+                          (long long)f->n, LONGEST);
     linear_free(l);
     *out = NULL;
     if (!(l = memory_zalloc(1, sizeof *l))) return memory_status();
@@ -58,8 +61,10 @@ static double get(const struct linear *l, const void *x, int64_t i)
 
 static void set(const struct linear *l, void *x, int64_t i, double v)
 {
-    if (l->dtype == FLOAT32) ((float *)x)[i] = (float)v;
-    else ((double *)x)[i] = v;
+    if (l->dtype == FLOAT32)
+        ((float *)x)[i] = (float)v;
+    else
+        ((double *)x)[i] = v;
 }
 
 static enum status rows_by_vjp(struct linear *l, struct field *f, double t, const void *y)
@@ -86,55 +91,56 @@ static enum status columns_by_differences(struct linear *l, struct field *f, dou
         shift = get(l, l->unit, j) - old;
         TRY(field_eval(f, t, l->unit, l->point));
         set(l, l->unit, j, old);
-        for (int64_t i = 0; i < l->n; i++) set(l, l->matrix, i * l->n + j, (get(l, l->point, i) - get(l, l->slope, i)) / shift);
+        for (int64_t i = 0; i < l->n; i++)
+            set(l, l->matrix, i * l->n + j, (get(l, l->point, i) - get(l, l->slope, i)) / shift);
     }
     return STATUS_OK;
 }
 
-#define OWN_LU(SUFFIX, T)                                                                              \
-    static int factor_##SUFFIX(int64_t n, T *a, int *pivot)                                            \
-    {                                                                                                  \
-        for (int64_t p = 0; p < n; p++) {                                                              \
-            int64_t best = p;                                                                          \
-            for (int64_t i = p + 1; i < n; i++)                                                        \
-                if (fabs((double)a[i * n + p]) > fabs((double)a[best * n + p])) best = i;              \
-            pivot[p] = (int)best;                                                                      \
-            if (a[best * n + p] == 0 || a[best * n + p] != a[best * n + p]) return 0;                  \
-            for (int64_t j = 0; j < n && best != p; j++) {                                             \
-                T swap = a[p * n + j];                                                                 \
-                a[p * n + j] = a[best * n + j];                                                        \
-                a[best * n + j] = swap;                                                                \
-            }                                                                                          \
-            for (int64_t i = p + 1; i < n; i++) {                                                      \
-                T factor = a[i * n + p] /= a[p * n + p];                                               \
-                for (int64_t j = p + 1; j < n; j++) a[i * n + j] -= factor * a[p * n + j];             \
-            }                                                                                          \
-        }                                                                                              \
-        return 1;                                                                                      \
-    }                                                                                                  \
-    static void swap_##SUFFIX(T *x, int64_t i, int64_t j)                                              \
-    {                                                                                                  \
-        T swap = x[i];                                                                                 \
-        x[i] = x[j];                                                                                   \
-        x[j] = swap;                                                                                   \
-    }                                                                                                  \
-    static void solve_##SUFFIX(int64_t n, const T *a, const int *pivot, int transpose, T *x)           \
-    {                                                                                                  \
-        for (int64_t p = 0; p < n && !transpose; p++) {                                                \
-            swap_##SUFFIX(x, p, pivot[p]);                                                             \
-            for (int64_t j = 0; j < p; j++) x[p] -= a[p * n + j] * x[j];                               \
-        }                                                                                              \
-        for (int64_t p = n - 1; p >= 0 && !transpose; p--) {                                           \
-            for (int64_t j = p + 1; j < n; j++) x[p] -= a[p * n + j] * x[j];                           \
-            x[p] /= a[p * n + p];                                                                      \
-        }                                                                                              \
-        for (int64_t p = 0; p < n && transpose; p++) {                                                 \
-            for (int64_t j = 0; j < p; j++) x[p] -= a[j * n + p] * x[j];                               \
-            x[p] /= a[p * n + p];                                                                      \
-        }                                                                                              \
-        for (int64_t p = n - 1; p >= 0 && transpose; p--)                                              \
-            for (int64_t j = p + 1; j < n; j++) x[p] -= a[j * n + p] * x[j];                           \
-        for (int64_t p = n - 1; p >= 0 && transpose; p--) swap_##SUFFIX(x, p, pivot[p]);               \
+#define OWN_LU(SUFFIX, T)                                                                                    \
+    static int factor_##SUFFIX(int64_t n, T *a, int *pivot)                                                  \
+    {                                                                                                        \
+        for (int64_t p = 0; p < n; p++) {                                                                    \
+            int64_t best = p;                                                                                \
+            for (int64_t i = p + 1; i < n; i++)                                                              \
+                if (fabs((double)a[i * n + p]) > fabs((double)a[best * n + p])) best = i;                    \
+            pivot[p] = (int)best;                                                                            \
+            if (a[best * n + p] == 0 || a[best * n + p] != a[best * n + p]) return 0;                        \
+            for (int64_t j = 0; j < n && best != p; j++) {                                                   \
+                T swap = a[p * n + j];                                                                       \
+                a[p * n + j] = a[best * n + j];                                                              \
+                a[best * n + j] = swap;                                                                      \
+            }                                                                                                \
+            for (int64_t i = p + 1; i < n; i++) {                                                            \
+                T factor = a[i * n + p] /= a[p * n + p];                                                     \
+                for (int64_t j = p + 1; j < n; j++) a[i * n + j] -= factor * a[p * n + j];                   \
+            }                                                                                                \
+        }                                                                                                    \
+        return 1;                                                                                            \
+    }                                                                                                        \
+    static void swap_##SUFFIX(T *x, int64_t i, int64_t j)                                                    \
+    {                                                                                                        \
+        T swap = x[i];                                                                                       \
+        x[i] = x[j];                                                                                         \
+        x[j] = swap;                                                                                         \
+    }                                                                                                        \
+    static void solve_##SUFFIX(int64_t n, const T *a, const int *pivot, int transpose, T *x)                 \
+    {                                                                                                        \
+        for (int64_t p = 0; p < n && !transpose; p++) {                                                      \
+            swap_##SUFFIX(x, p, pivot[p]);                                                                   \
+            for (int64_t j = 0; j < p; j++) x[p] -= a[p * n + j] * x[j];                                     \
+        }                                                                                                    \
+        for (int64_t p = n - 1; p >= 0 && !transpose; p--) {                                                 \
+            for (int64_t j = p + 1; j < n; j++) x[p] -= a[p * n + j] * x[j];                                 \
+            x[p] /= a[p * n + p];                                                                            \
+        }                                                                                                    \
+        for (int64_t p = 0; p < n && transpose; p++) {                                                       \
+            for (int64_t j = 0; j < p; j++) x[p] -= a[j * n + p] * x[j];                                     \
+            x[p] /= a[p * n + p];                                                                            \
+        }                                                                                                    \
+        for (int64_t p = n - 1; p >= 0 && transpose; p--)                                                    \
+            for (int64_t j = p + 1; j < n; j++) x[p] -= a[j * n + p] * x[j];                                 \
+        for (int64_t p = n - 1; p >= 0 && transpose; p--) swap_##SUFFIX(x, p, pivot[p]);                     \
     }
 OWN_LU(f32, float)
 OWN_LU(f64, double)
@@ -142,7 +148,8 @@ OWN_LU(f64, double)
 static int factor(struct linear *l)
 {
     if (l->n > OWN) return blas_factor(l->dtype, l->n, l->matrix, l->pivot);
-    return l->dtype == FLOAT32 ? factor_f32(l->n, (float *)l->matrix, l->pivot) : factor_f64(l->n, (double *)l->matrix, l->pivot);
+    return l->dtype == FLOAT32 ? factor_f32(l->n, (float *)l->matrix, l->pivot)
+                               : factor_f64(l->n, (double *)l->matrix, l->pivot);
 }
 
 enum status linear_set(struct linear **out, struct field *f, double t, const void *y, double g)
@@ -154,13 +161,19 @@ enum status linear_set(struct linear **out, struct field *f, double t, const voi
     loops->combine[l->dtype](l->n * l->n, NULL, 1, (double[]){-g}, &jacobian, l->matrix);
     for (int64_t i = 0; i < l->n; i++) set(l, l->matrix, i * l->n + i, 1 + get(l, l->matrix, i * l->n + i));
     if (factor(l)) return STATUS_OK;
-    return status_set(STATUS_NUMERIC, "odeint: the matrix I - %.3g df/dy of an implicit step is singular or not finite at t = %.9g; use other "
-                      "steps", g, t);
+    return status_set(STATUS_NUMERIC,
+                      "odeint: the matrix I - %.3g df/dy of an implicit step is singular or not finite at t "
+                      "= %.9g; use other "
+                      "steps",
+                      g, t);
 }
 
 void linear_solve(const struct linear *l, int transpose, void *x)
 {
-    if (l->n > OWN) blas_factor_solve(l->dtype, l->n, l->matrix, l->pivot, transpose, x);
-    else if (l->dtype == FLOAT32) solve_f32(l->n, (const float *)l->matrix, l->pivot, transpose, x);
-    else solve_f64(l->n, (const double *)l->matrix, l->pivot, transpose, x);
+    if (l->n > OWN)
+        blas_factor_solve(l->dtype, l->n, l->matrix, l->pivot, transpose, x);
+    else if (l->dtype == FLOAT32)
+        solve_f32(l->n, (const float *)l->matrix, l->pivot, transpose, x);
+    else
+        solve_f64(l->n, (const double *)l->matrix, l->pivot, transpose, x);
 }

@@ -1,6 +1,8 @@
-/* linear.h -- systems (I - g df/dy) x = b of implicit methods, and their transposes: a dense Jacobian and its LU factors.
+/* linear.h -- systems (I - g df/dy) x = b of implicit methods, and their transposes: a dense Jacobian and its
+ * LU factors.
  *
- * The Jacobian comes by rows from the field's vjp, or, where the field has none, by columns from differences. */
+ * The Jacobian comes by rows from the field's vjp, or, where the field has none, by columns from
+ * differences. */
 #ifndef SOLVER_LINEAR_H
 #define SOLVER_LINEAR_H
 
@@ -8,8 +10,8 @@
 
 struct linear;
 
-/* Factors of I - g df/dy at (t, y); *l is made if it is NULL. Errors: those of the field, STATUS_NUMERIC when the matrix is singular,
- * STATUS_UNSUPPORTED when the state is too long for a dense matrix. */
+/* Factors of I - g df/dy at (t, y); *l is made if it is NULL. Errors: those of the field, STATUS_NUMERIC when
+ * the matrix is singular, STATUS_UNSUPPORTED when the state is too long for a dense matrix. */
 enum status linear_set(struct linear **l, struct field *f, double t, const void *y, double g);
 /* x = (I - g df/dy)^-1 x, or with the transpose, in place. */
 void linear_solve(const struct linear *l, int transpose, void *x);

@@ -1,7 +1,7 @@
 /* method.h -- a method is a family and its coefficients: a row of the list in method.c.
  *
- * A family (family.h) is how methods of one kind step and how a step is differentiated; the loop, the record and the gradients know
- * families, never methods. */
+ * A family (family.h) is how methods of one kind step and how a step is differentiated; the loop, the record
+ * and the gradients know families, never methods. */
 #ifndef SOLVER_METHOD_H
 #define SOLVER_METHOD_H
 
@@ -11,7 +11,8 @@ struct family;
 
 struct method {
     const struct family *family;
-    struct tableau rk; /* its name and orders are the method's; of a multistep method: the one-step method that begins it */
+    struct tableau rk; /* its name and orders are the method's; of a multistep method: the one-step method
+                          that begins it */
 };
 
 int method_count(void);

@@ -1,9 +1,11 @@
 /* The backward differentiation formula of order 2: the carry is y_n and y_(n-1), k[0] the new y.
  *
- *   y_(n+1) = ((1 + w)^2 y_n - w^2 y_(n-1)) / (1 + 2 w) + h (1 + w) / (1 + 2 w) f(t_(n+1), y_(n+1)),   w = h / h before
+ *   y_(n+1) = ((1 + w)^2 y_n - w^2 y_(n-1)) / (1 + 2 w) + h (1 + w) / (1 + 2 w) f(t_(n+1), y_(n+1))
+ *   w = h / h before
  *
- * (Hairer, Norsett, Wanner, Solving ODEs I, III.5; with equal steps 4/3, -1/3, 2/3). The ratio is 1 but for a last step that is shortened. A first
- * step, and one behind a jump, has no past: it is the one-step method's. */
+ * (Hairer, Norsett, Wanner, Solving ODEs I, III.5; with equal steps 4/3, -1/3, 2/3). The ratio is 1 but for a
+ * last step that is shortened. A first step, and one behind a jump, has no past: it is the one-step
+ * method's. */
 #include <string.h>
 
 #include "kernels/loops.h"
@@ -19,7 +21,8 @@ struct formula {
 static struct formula formula(const struct step *p)
 {
     double w = p->h / p->before;
-    return (struct formula){(1 + w) * (1 + w) / (1 + 2 * w), -w * w / (1 + 2 * w), p->h * (1 + w) / (1 + 2 * w)};
+    return (struct formula){(1 + w) * (1 + w) / (1 + 2 * w), -w * w / (1 + 2 * w),
+                            p->h * (1 + w) / (1 + 2 * w)};
 }
 
 static void sizes(const struct method *m, int *n_carry, int *n_k)
@@ -43,7 +46,8 @@ static enum status step(struct solver *s, struct field *f, const struct method *
     return STATUS_OK;
 }
 
-static enum status again(struct solver *s, struct field *f, const struct method *m, const struct step *p, enum again what, int have)
+static enum status again(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+                         enum again what, int have)
 {
     if (begins(p)) {
         memcpy(s->next[1], s->carry[0], solver_bytes(s));
@@ -58,8 +62,8 @@ static enum status again(struct solver *s, struct field *f, const struct method 
 static int kept(const struct method *m) { return m->rk.stages; }
 
 /* Lagrange's polynomial through the new y, y_n and y_(n-1). */
-static enum status dense(struct solver *s, struct field *f, const struct method *m, const struct step *p, double theta, int evaluate, double *w,
-                         int *n)
+static enum status dense(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+                         double theta, int evaluate, double *w, int *n)
 {
     (void)s, (void)f, (void)evaluate;
     if (begins(p)) {
@@ -100,5 +104,12 @@ static enum status back(struct backward *b, const struct step *p, void *const *r
     return backward_vjp(b, p->end, s->k[0], NULL, b->kbar, b->k_bar[0]);
 }
 
-const struct family family_multistep = {.name = "multistep", .implicit = 1, .sizes = sizes, .start = start, .step = step, .again = again,
-                                        .kept = kept, .dense = dense, .back = back};
+const struct family family_multistep = {.name = "multistep",
+                                        .implicit = 1,
+                                        .sizes = sizes,
+                                        .start = start,
+                                        .step = step,
+                                        .again = again,
+                                        .kept = kept,
+                                        .dense = dense,
+                                        .back = back};

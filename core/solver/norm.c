@@ -52,7 +52,8 @@ static double norm_of_sample(const struct state_layout *l, const struct terms *c
     return largest;
 }
 
-static double norm_of_copy(const struct state_layout *l, enum norm_kind kind, const struct terms *c, int64_t base)
+static double norm_of_copy(const struct state_layout *l, enum norm_kind kind, const struct terms *c,
+                           int64_t base)
 {
     if (kind == NORM_PART) return norm_of_part(l, c, base);
     if (kind == NORM_SAMPLE && l->batch >= 1) return norm_of_sample(l, c, base);
@@ -65,18 +66,21 @@ static double norm_over(const struct state_layout *l, enum norm_kind kind, const
     for (int p = 0; p < l->n_parts; p++) whole += l->size[p];
     double largest = norm_of_copy(l, kind, c, 0);
     for (int64_t i = 1; i < copies; i++) largest = worse(largest, norm_of_copy(l, kind, c, i * whole));
-    return l->extra > 0 ? worse(largest, root_mean(sum_squares(c, copies * whole, l->extra), l->extra)) : largest;
+    return l->extra > 0 ? worse(largest, root_mean(sum_squares(c, copies * whole, l->extra), l->extra))
+                        : largest;
 }
 
-double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, const void *x, const void *y,
-                   double rtol, double atol)
+double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, const void *x,
+                   const void *y, double rtol, double atol)
 {
     return norm_over(l, kind, &(struct terms){.dtype = dtype, .x = x, .y0 = y, .rtol = rtol, .atol = atol});
 }
 
-double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, int count, const double *c,
-                  const char *const *k, const void *y0, const void *y1, double rtol, double atol)
+double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, int count,
+                  const double *c, const char *const *k, const void *y0, const void *y1, double rtol,
+                  double atol)
 {
-    struct terms terms = {.dtype = dtype, .count = count, .c = c, .k = k, .y0 = y0, .y1 = y1, .rtol = rtol, .atol = atol};
+    struct terms terms = {
+        .dtype = dtype, .count = count, .c = c, .k = k, .y0 = y0, .y1 = y1, .rtol = rtol, .atol = atol};
     return norm_over(l, kind, &terms);
 }

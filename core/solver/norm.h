@@ -13,26 +13,29 @@ enum norm_kind {
     NORM_SAMPLE, /* largest over the samples (first axis) of the root mean square over a sample */
 };
 
-/* The state as parts (leaves of the user's table), one after the other. The augmented state of a continuous adjoint is `copies` such states
- * (y and its cotangent), each judged by itself, and `extra` elements that are a part of their own (the gradient of the parameters). */
+/* The state as parts (leaves of the user's table), one after the other. The augmented state of a continuous
+ * adjoint is `copies` such states (y and its cotangent), each judged by itself, and `extra` elements that are
+ * a part of their own (the gradient of the parameters). */
 #define MAX_PARTS 64
 #define PART_NAME 32
 struct state_layout {
     int n_parts;
     int64_t size[MAX_PARTS];
     int64_t batch;      /* first axis that all parts share, for NORM_SAMPLE; 0 when they do not */
-    int64_t controlled; /* of a copy, the first so many elements take part in the norm (the rest are sensitivities) */
+    int64_t controlled; /* of a copy, the first so many elements take part in the norm (the rest are
+                           sensitivities) */
     int copies;         /* 0: one */
     int64_t extra;
     char name[MAX_PARTS][PART_NAME]; /* the user's, for messages; may be empty */
 };
 
 /* Norm of x / (atol + rtol |y|). */
-double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, const void *x, const void *y,
-                   double rtol, double atol);
+double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, const void *x,
+                   const void *y, double rtol, double atol);
 
 /* Norm of sum_j c_j k_j / (atol + rtol max(|y0|, |y1|)), j < count. */
-double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, int count, const double *c,
-                  const char *const *k, const void *y0, const void *y1, double rtol, double atol);
+double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, int count,
+                  const double *c, const char *const *k, const void *y0, const void *y1, double rtol,
+                  double atol);
 
 #endif

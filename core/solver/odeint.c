@@ -17,19 +17,22 @@ struct odeint {
     struct field *field;
     struct solve_options options;
     struct state_layout layout;
-    int recording;  /* someone wants the gradient */
-    unsigned works; /* that field or tiles are ready for */
+    int recording;       /* someone wants the gradient */
+    unsigned works;      /* that field or tiles are ready for */
     struct tiled *tiled; /* where the batch is solved tile by tile; the field itself is then not made ready */
     struct solver solver;
     struct solve_record record;
     struct solve_stats stats;
-    char *own_thetabar; /* gradients of the field's own parameters */
+    char *own_thetabar;     /* gradients of the field's own parameters */
     const void **addresses; /* of the parameters */
-    struct stop *stops; /* the options' own */
-    char *states; /* of adjoint_with_record */
+    struct stop *stops;     /* the options' own */
+    char *states;           /* of adjoint_with_record */
 };
 
-static struct odeint *from_vjp(struct custom *vjp) { return (struct odeint *)((char *)vjp - offsetof(struct odeint, vjp)); }
+static struct odeint *from_vjp(struct custom *vjp)
+{
+    return (struct odeint *)((char *)vjp - offsetof(struct odeint, vjp));
+}
 
 static void odeint_free(struct object *self)
 {
@@ -45,7 +48,8 @@ static void odeint_free(struct object *self)
     memory_free(op);
 }
 
-/* The gradient node's object is part of the solve's: when the last gradient node goes, it gives back the reference it holds on the whole. */
+/* The gradient node's object is part of the solve's: when the last gradient node goes, it gives back the
+ * reference it holds on the whole. */
 static void vjp_free(struct object *self)
 {
     struct odeint *op = from_vjp((struct custom *)self);
@@ -69,10 +73,12 @@ static unsigned field_works(const struct odeint *op)
     static const unsigned backward[] = {
         [GRADIENT_DIRECT] = FIELD_MASK(FIELD_EVAL_KEEP) | FIELD_MASK(FIELD_VJP_KEPT) | FIELD_MASK(FIELD_VJP),
         [GRADIENT_CHECKPOINT] = FIELD_MASK(FIELD_VJP),
-        [GRADIENT_ADJOINT] = FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP), /* the latter where y cannot be rebuilt */
+        [GRADIENT_ADJOINT] =
+            FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP), /* the latter where y cannot be rebuilt */
         [GRADIENT_INTERPOLATED] = FIELD_MASK(FIELD_VJP),
     };
-    unsigned implicit = op->options.method.family->implicit ? FIELD_MASK(FIELD_VJP) : 0; /* for the Jacobian */
+    unsigned implicit =
+        op->options.method.family->implicit ? FIELD_MASK(FIELD_VJP) : 0; /* for the Jacobian */
     return FIELD_MASK(FIELD_EVAL) | implicit | (op->recording ? backward[op->options.gradient] : 0);
 }
 
@@ -88,7 +94,8 @@ static enum status make_ready(struct odeint *op)
     }
     if (!op->tiled) {
         TRY(field_prepare(op->field, works));
-        if (!op->own_thetabar && !(op->own_thetabar = memory_alloc((size_t)op->field->n_theta * dtype_size(op->field->dtype))))
+        if (!op->own_thetabar &&
+            !(op->own_thetabar = memory_alloc((size_t)op->field->n_theta * dtype_size(op->field->dtype))))
             return memory_status();
     }
     op->works = works;
@@ -115,16 +122,18 @@ static enum status run_solve(struct call *c)
     TRY(times_check(times, n_times));
     note_addresses(op, c->in + 2, c->n_in - 2);
     if (op->tiled)
-        return tiled_solve(op->tiled, &op->options, op->addresses, c->in[0].data, times, n_times, c->out.data, keep, &op->stats);
+        return tiled_solve(op->tiled, &op->options, op->addresses, c->in[0].data, times, n_times, c->out.data,
+                           keep, &op->stats);
     TRY(field_bind(op->field, op->addresses));
-    return solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, times, n_times, c->out.data, keep ? &op->record : NULL,
-                 &op->stats);
+    return solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, times, n_times,
+                 c->out.data, keep ? &op->record : NULL, &op->stats);
 }
 
 static enum status solve_prepare(struct custom *self, struct call *c)
 {
     struct odeint *op = (struct odeint *)self;
-    if (!op->addresses && !(op->addresses = memory_alloc((size_t)c->n_in * sizeof *op->addresses))) return memory_status();
+    if (!op->addresses && !(op->addresses = memory_alloc((size_t)c->n_in * sizeof *op->addresses)))
+        return memory_status();
     TRY(make_ready(op));
     c->run = run_solve;
     return STATUS_OK;
@@ -133,7 +142,9 @@ static enum status solve_prepare(struct custom *self, struct call *c)
 /* The part of a flat node (in the state's dtype) that belongs to a parameter of the given shape and dtype. */
 static int part_of(struct tape *t, int flat, int64_t at, const struct array *spec)
 {
-    return emit_cast(t, emit_reshape(t, emit_slice_flat(t, flat, at, array_numel(spec)), spec->rank, spec->shape), spec->dtype);
+    return emit_cast(
+        t, emit_reshape(t, emit_slice_flat(t, flat, at, array_numel(spec)), spec->rank, spec->shape),
+        spec->dtype);
 }
 
 /* Slices of the flat gradient node: y0bar, then each float parameter, in its shape. */
@@ -153,8 +164,10 @@ static int refuse_time_gradient(struct vjp *v, int times)
 {
     if (!v->need[times]) return 0;
     if (v->tape->status == STATUS_OK) {
-        v->tape->status = status_set(STATUS_UNSUPPORTED, "odeint has no derivative with respect to its times; wrap them in tide.stop_gradient, or "
-                                     "rescale time so that the span is fixed");
+        v->tape->status = status_set(
+            STATUS_UNSUPPORTED,
+            "odeint has no derivative with respect to its times; wrap them in tide.stop_gradient, or "
+            "rescale time so that the span is fixed");
         v->tape->message = memory_strdup(status_message());
     }
     return 1;
@@ -167,7 +180,8 @@ static int out_of_memory(struct tape *t)
     return -1;
 }
 
-static int emit_vjp(struct tape *t, struct odeint *op, int states, int statesbar, const int *inputs, int n_inputs)
+static int emit_vjp(struct tape *t, struct odeint *op, int states, int statesbar, const int *inputs,
+                    int n_inputs)
 {
     int *in = memory_alloc((size_t)(n_inputs + 2) * sizeof *in);
     if (!in) return out_of_memory(t);
@@ -175,7 +189,8 @@ static int emit_vjp(struct tape *t, struct odeint *op, int states, int statesbar
     in[1] = statesbar;
     memcpy(in + 2, inputs, (size_t)n_inputs * sizeof *in);
     op->recording = 1;
-    if (op->vjp.base.refs == 0) object_retain(&op->solve.base); /* for the nodes that will hold the vjp object */
+    if (op->vjp.base.refs == 0)
+        object_retain(&op->solve.base); /* for the nodes that will hold the vjp object */
     op->vjp.base.refs++;
     int node = tape_emit(t, OP_CUSTOM, &(struct attrs){.n = 0, .object = &op->vjp.base}, in, n_inputs + 2);
     object_release(&op->vjp.base);
@@ -200,12 +215,13 @@ static enum status vjp_infer(struct custom *self, struct call *c)
     return array_init(&c->out, c->in[0].dtype, 1, &n);
 }
 
-/* Where y cannot be reconstructed backwards, the flow contracts and the plain adjoint would be wrong: solve forwards once more, keeping the
- * steps this time, and take y from them. */
+/* Where y cannot be reconstructed backwards, the flow contracts and the plain adjoint would be wrong: solve
+ * forwards once more, keeping the steps this time, and take y from them. */
 static enum status adjoint_with_record(struct odeint *op, const struct call *c, char *y0bar, char *thetabar)
 {
     struct solve_stats forward, backward = {0};
-    struct solve_options o = op->options; /* a decade tighter, because the gradient of such a flow is sensitive to y */
+    struct solve_options o =
+        op->options; /* a decade tighter, because the gradient of such a flow is sensitive to y */
     o.rtol /= 10;
     o.atol /= 10;
     o.adjoint_rtol /= 10;
@@ -213,9 +229,11 @@ static enum status adjoint_with_record(struct odeint *op, const struct call *c, 
     const double *times = c->in[3].data;
     int64_t n_times = c->in[3].shape[0];
     if (!op->states && !(op->states = memory_alloc(array_bytes(&c->in[0])))) return memory_status();
-    enum status status = solve(&op->solver, op->field, &o, &op->layout, c->in[2].data, times, n_times, op->states, &op->record, &forward);
+    enum status status = solve(&op->solver, op->field, &o, &op->layout, c->in[2].data, times, n_times,
+                               op->states, &op->record, &forward);
     if (status == STATUS_OK)
-        status = gradient_adjoint(&op->solver, op->field, &o, &op->layout, &op->record, times, n_times, op->states, c->in[1].data, y0bar, thetabar, &backward);
+        status = gradient_adjoint(&op->solver, op->field, &o, &op->layout, &op->record, times, n_times,
+                                  op->states, c->in[1].data, y0bar, thetabar, &backward);
     op->stats.nfe_backward += forward.nfe + backward.nfe_backward;
     return status;
 }
@@ -227,13 +245,18 @@ static enum status gradient(struct odeint *op, const struct call *c, int moved, 
     int64_t n_times = c->in[3].shape[0];
     enum gradient_kind kind = op->options.gradient;
     int adjoint = kind == GRADIENT_ADJOINT || kind == GRADIENT_INTERPOLATED;
-    if (op->tiled) return tiled_gradient(op->tiled, &op->options, moved ? op->addresses : NULL, c->in[1].data, n_times, y0bar, thetabar, &op->stats);
+    if (op->tiled)
+        return tiled_gradient(op->tiled, &op->options, moved ? op->addresses : NULL, c->in[1].data, n_times,
+                              y0bar, thetabar, &op->stats);
     if (moved) TRY(field_bind(op->field, op->addresses));
     enum status status =
-        adjoint ? gradient_adjoint(&op->solver, op->field, &op->options, &op->layout, kind == GRADIENT_ADJOINT ? NULL : &op->record, times, n_times,
+        adjoint ? gradient_adjoint(&op->solver, op->field, &op->options, &op->layout,
+                                   kind == GRADIENT_ADJOINT ? NULL : &op->record, times, n_times,
                                    c->in[0].data, c->in[1].data, y0bar, op->own_thetabar, &op->stats)
-                : gradient_direct(&op->solver, op->field, &op->options, &op->record, c->in[1].data, n_times, y0bar, op->own_thetabar, &op->stats);
-    if (status == STATUS_NUMERIC && kind == GRADIENT_ADJOINT) status = adjoint_with_record(op, c, y0bar, op->own_thetabar);
+                : gradient_direct(&op->solver, op->field, &op->options, &op->record, c->in[1].data, n_times,
+                                  y0bar, op->own_thetabar, &op->stats);
+    if (status == STATUS_NUMERIC && kind == GRADIENT_ADJOINT)
+        status = adjoint_with_record(op, c, y0bar, op->own_thetabar);
     return status == STATUS_OK ? field_theta_gradient(op->field, op->own_thetabar, thetabar) : status;
 }
 
@@ -242,7 +265,8 @@ static enum status run_vjp(struct call *c)
     struct odeint *op = from_vjp((struct custom *)c->attrs->object);
     char *y0bar = c->out.data;
     op->stats.nfe_backward = 0;
-    /* The solve ran just before, with the same parameters. But where they are views it had dense copies of its own, which are gone. */
+    /* The solve ran just before, with the same parameters. But where they are views it had dense copies of
+     * its own, which are gone. */
     int moved = note_addresses(op, c->in + 4, c->n_in - 4);
     return gradient(op, c, moved, y0bar, y0bar + array_bytes(&c->in[2]));
 }
@@ -256,16 +280,18 @@ static enum status vjp_prepare(struct custom *self, struct call *c)
 
 /* ---- the derivative of the gradient ----
  *
- * With G(y0, theta, sbar) = J^T sbar and a cotangent u = (u_y, u_theta) of G, <u, G> = <J u, sbar>. J u is the solution v of the tangent
- * equation v' = f_y v + f_theta u_theta, v(t0) = u_y. So the derivative with respect to sbar is v at the times, and that with respect to
- * (y0, theta) is the vjp of the tangent solve with cotangent (0, sbar). */
+ * With G(y0, theta, sbar) = J^T sbar and a cotangent u = (u_y, u_theta) of G, <u, G> = <J u, sbar>. J u is
+ * the solution v of the tangent equation v' = f_y v + f_theta u_theta, v(t0) = u_y. So the derivative with
+ * respect to sbar is v at the times, and that with respect to (y0, theta) is the vjp of the tangent solve
+ * with cotangent (0, sbar). */
 
 static enum status tangent_odeint(const struct odeint *op, struct odeint **out)
 {
     struct field *tangent;
     struct state_layout layout = op->layout;
     if (layout.n_parts >= MAX_PARTS)
-        return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative", MAX_PARTS);
+        return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative",
+                          MAX_PARTS);
     TRY(field_tangent(op->field, &tangent));
     layout.size[layout.n_parts++] = op->field->n;
     return odeint_new(out, tangent, &op->options, &layout);
@@ -275,14 +301,17 @@ static enum status tangent_odeint(const struct odeint *op, struct odeint **out)
 static int half_of_pairs(struct tape *t, int pairs, int64_t times, int64_t n, int second)
 {
     int matrix = emit_reshape(t, pairs, 2, (int64_t[]){times, 2 * n});
-    int half = tape_emit(t, OP_SLICE, &(struct attrs){.n = 6, .v = {0, 1, times, second ? n : 0, 1, n}}, &matrix, 1);
+    int half =
+        tape_emit(t, OP_SLICE, &(struct attrs){.n = 6, .v = {0, 1, times, second ? n : 0, 1, n}}, &matrix, 1);
     return emit_reshape(t, half, 1, (int64_t[]){times * n});
 }
 
 static int pairs_of_halves(struct tape *t, int first, int second, int64_t times, int64_t n)
 {
-    int a = emit_reshape(t, first, 2, (int64_t[]){times, n}), b = emit_reshape(t, second, 2, (int64_t[]){times, n});
-    return emit_reshape(t, tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {1}}, (int[]){a, b}, 2), 1, (int64_t[]){times * 2 * n});
+    int a = emit_reshape(t, first, 2, (int64_t[]){times, n}),
+        b = emit_reshape(t, second, 2, (int64_t[]){times, n});
+    return emit_reshape(t, tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {1}}, (int[]){a, b}, 2), 1,
+                        (int64_t[]){times * 2 * n});
 }
 
 static void vjp_vjp(struct custom *self, struct vjp *v)
@@ -297,7 +326,8 @@ static void vjp_vjp(struct custom *self, struct vjp *v)
         return;
     }
     int64_t n = tape_spec(t, v->in[2])->shape[0], times = tape_spec(t, v->in[3])->shape[0], at = n;
-    int n_theta = v->n_in - 4, n_inputs = 2, *inputs = memory_alloc((size_t)(2 + 2 * n_theta) * sizeof *inputs);
+    int n_theta = v->n_in - 4, n_inputs = 2,
+        *inputs = memory_alloc((size_t)(2 + 2 * n_theta) * sizeof *inputs);
     int zero = -1;
     if (!inputs) {
         out_of_memory(t);
@@ -332,7 +362,8 @@ done:
 
 /* ---- making ---- */
 
-enum status odeint_new(struct odeint **out, struct field *field, const struct solve_options *o, const struct state_layout *layout)
+enum status odeint_new(struct odeint **out, struct field *field, const struct solve_options *o,
+                       const struct state_layout *layout)
 {
     struct odeint *op = memory_zalloc(1, sizeof *op);
     struct stop *stops = memory_zalloc((size_t)o->n_stops, sizeof *stops);
@@ -357,13 +388,19 @@ struct odeint *odeint_of(struct object *o, int *backward)
 {
     struct custom *custom = (struct custom *)o;
     *backward = custom && custom->infer == vjp_infer;
-    return *backward ? from_vjp(custom) : custom && custom->infer == solve_infer ? (struct odeint *)custom : NULL;
+    return *backward                                ? from_vjp(custom)
+           : custom && custom->infer == solve_infer ? (struct odeint *)custom
+                                                    : NULL;
 }
 
 enum status odeint_explain(struct odeint *op, struct odeint_plan *out)
 {
     TRY(make_ready(op));
-    *out = (struct odeint_plan){.options = &op->options, .field = op->field, .n_tiles = 1, .batch = op->field->batch, .gradient = op->recording};
+    *out = (struct odeint_plan){.options = &op->options,
+                                .field = op->field,
+                                .n_tiles = 1,
+                                .batch = op->field->batch,
+                                .gradient = op->recording};
     if (op->tiled) out->field = tiled_field(op->tiled, &out->n_tiles, &out->rows);
     return field_explain(op->field, FIELD_EVAL, &out->recorded);
 }
@@ -375,7 +412,8 @@ struct solve_stats odeint_program_stats(const struct program *p)
         const int *in;
         int written, over, backward = 0;
         const struct call *c = program_call(p, i, &in, &written, &over);
-        const struct odeint *op = c->op == &op_table[OP_CUSTOM] ? odeint_of(c->attrs->object, &backward) : NULL;
+        const struct odeint *op =
+            c->op == &op_table[OP_CUSTOM] ? odeint_of(c->attrs->object, &backward) : NULL;
         if (!op || backward) continue; /* the solve knows of its gradient */
         sum.nfe += op->stats.nfe;
         sum.steps += op->stats.steps;

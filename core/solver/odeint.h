@@ -3,8 +3,9 @@
  *   odeint(y0, times, theta...) -> states at the times, flat: n_times x n
  *   its vjp (states, statesbar, y0, times, theta...) -> flat: y0bar, then the gradient of each float theta
  *
- * Both are custom ops over the same solve, and closed under differentiation: the derivative of the vjp is the vjp of the solve of the
- * tangent equation, with the steps controlled by the original state alone, so the steps are the same. */
+ * Both are custom ops over the same solve, and closed under differentiation: the derivative of the vjp is the
+ * vjp of the solve of the tangent equation, with the steps controlled by the original state alone, so the
+ * steps are the same. */
 #ifndef SOLVER_ODEINT_H
 #define SOLVER_ODEINT_H
 
@@ -15,9 +16,11 @@
 struct odeint;
 
 /* A solve of a field, which is given away, also in case of failure. */
-enum status odeint_new(struct odeint **out, struct field *field, const struct solve_options *o, const struct state_layout *layout);
+enum status odeint_new(struct odeint **out, struct field *field, const struct solve_options *o,
+                       const struct state_layout *layout);
 
-/* Emit the solve: nodes y0 (rank 1), times (rank 1, float64) and the values of the captured parameters, in order. */
+/* Emit the solve: nodes y0 (rank 1), times (rank 1, float64) and the values of the captured parameters, in
+ * order. */
 int odeint_emit(struct tape *t, struct odeint *op, int y0, int times, const int *theta, int n_theta);
 
 /* Counts of the latest run and of its gradient. */

@@ -6,8 +6,9 @@
 #include "solver/family.h"
 #include "solver/solve.h"
 
-#define STAGE_BUDGET ((int64_t)64 << 20)     /* bytes of stages that a record keeps; the rest is recomputed */
-#define RESIDUAL_BUDGET ((int64_t)256 << 20) /* bytes of what fields keep for the backward pass; the rest is computed again */
+#define STAGE_BUDGET ((int64_t)64 << 20) /* bytes of stages that a record keeps; the rest is recomputed */
+#define RESIDUAL_BUDGET                                                                                      \
+    ((int64_t)256 << 20) /* bytes of what fields keep for the backward pass; the rest is computed again */
 
 static enum status grow(void *field, int64_t *capacity, int64_t wanted, size_t size)
 {
@@ -77,7 +78,8 @@ void record_free(struct solve_record *r)
     *r = (struct solve_record){0};
 }
 
-enum status record_step(struct solve_record *r, const struct solver *s, const struct method *m, const struct step *p)
+enum status record_step(struct solve_record *r, const struct solver *s, const struct method *m,
+                        const struct step *p)
 {
     size_t bytes = solver_bytes(s), carry = bytes * (size_t)s->n_carry;
     int kept = m->family->kept(m);
@@ -88,9 +90,11 @@ enum status record_step(struct solve_record *r, const struct solver *s, const st
             memcpy(r->states + (size_t)(r->n / r->every) * carry + bytes * (size_t)i, s->carry[i], bytes);
     }
     int64_t stage_bytes = (int64_t)bytes * kept;
-    if (r->every == 1 && kept > 0 && r->stage_steps == r->n && (r->n + 1) * stage_bytes <= STAGE_BUDGET / (r->share > 0 ? r->share : 1)) {
+    if (r->every == 1 && kept > 0 && r->stage_steps == r->n &&
+        (r->n + 1) * stage_bytes <= STAGE_BUDGET / (r->share > 0 ? r->share : 1)) {
         TRY(grow(&r->stages, &r->stage_capacity, r->n + 1, (size_t)stage_bytes));
-        for (int i = 0; i < kept; i++) memcpy(r->stages + r->n * stage_bytes + (int64_t)bytes * i, s->k[i], bytes);
+        for (int i = 0; i < kept; i++)
+            memcpy(r->stages + r->n * stage_bytes + (int64_t)bytes * i, s->k[i], bytes);
         r->stage_steps++;
     }
     TRY(pool_keep(&r->residuals, r->n));
@@ -104,14 +108,17 @@ static void prepare_residuals(struct solve_record *r, struct field *f, const str
 {
     struct residual_pool *p = &r->residuals;
     int64_t bytes = o->gradient == GRADIENT_DIRECT ? f->kept_bytes : 0;
-    if ((size_t)bytes != p->bytes || p->per_step != o->method.rk.weighted) pool_free(p);
-    else pool_collect(p);
+    if ((size_t)bytes != p->bytes || p->per_step != o->method.rk.weighted)
+        pool_free(p);
+    else
+        pool_collect(p);
     p->bytes = (size_t)bytes;
     p->budget = RESIDUAL_BUDGET / (r->share > 0 ? r->share : 1);
     p->per_step = o->method.rk.weighted;
 }
 
-enum status record_begin(struct solve_record *r, struct solver *s, struct field *f, const struct solve_options *o, int64_t n_times)
+enum status record_begin(struct solve_record *r, struct solver *s, struct field *f,
+                         const struct solve_options *o, int64_t n_times)
 {
     prepare_residuals(r, f, o);
     s->residuals = r->residuals.bytes > 0 ? &r->residuals : NULL;

@@ -1,4 +1,5 @@
-/* run.h -- a solve that is under way: shared by the loop (solve.c) and by what explains its failures (failure.c). */
+/* run.h -- a solve that is under way: shared by the loop (solve.c) and by what explains its failures
+ * (failure.c). */
 #ifndef SOLVER_RUN_H
 #define SOLVER_RUN_H
 
@@ -45,7 +46,8 @@ double run_smallest_step(double t);
 
 /* Each sets the message, with t, h, the steps so far and a remedy for what appears to be the cause. */
 enum status failure_max_steps(const struct run *r, double h);
-enum status failure_small_step(const struct run *r, double h, const char *what); /* underflow, or too many rejections */
+enum status failure_small_step(const struct run *r, double h,
+                               const char *what); /* underflow, or too many rejections */
 enum status failure_not_finite(const struct run *r, double h, const void *y, const char *what);
 enum status failure_unresolved(const struct run *r);
 enum status failure_newton(const struct run *r, double h);

@@ -35,8 +35,10 @@ static int is_jump(const struct run *r, double t)
     for (int64_t low = 0, high = r->o->n_stops; low < high;) {
         int64_t middle = low + (high - low) / 2;
         if (r->o->stops[middle].t == t) return r->o->stops[middle].jump;
-        if (r->o->stops[middle].t < t) low = middle + 1;
-        else high = middle;
+        if (r->o->stops[middle].t < t)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return 0;
 }
@@ -45,7 +47,8 @@ static void begin_at(struct run *r, double t)
 {
     r->t = t;
     r->behind_jump = is_jump(r, t);
-    while (r->next_stop < r->o->n_stops && (stop_number(r, r->next_stop)->t - t) * r->direction <= 0) r->next_stop++;
+    while (r->next_stop < r->o->n_stops && (stop_number(r, r->next_stop)->t - t) * r->direction <= 0)
+        r->next_stop++;
 }
 
 /* Where the next step has to end at the latest. */
@@ -62,8 +65,10 @@ static double target(const struct run *r)
 /* The step of size h from t to `end`, with the times of its stages on the near sides of jumps. */
 static struct step step_to(const struct run *r, double h, double end)
 {
-    struct step p = {r->behind_jump ? nextafter(r->t, end) : r->t, h, is_jump(r, end) ? nextafter(end, r->t) : end, r->before};
-    return (p.end - p.t) * h < 0 ? (struct step){r->t, h, end, r->before} : p; /* neighbours: there is nothing between */
+    struct step p = {r->behind_jump ? nextafter(r->t, end) : r->t, h,
+                     is_jump(r, end) ? nextafter(end, r->t) : end, r->before};
+    return (p.end - p.t) * h < 0 ? (struct step){r->t, h, end, r->before}
+                                 : p; /* neighbours: there is nothing between */
 }
 
 /* ---- steps ---- */
@@ -81,22 +86,27 @@ static enum status interpolate(struct run *r, const struct step *p, double theta
         c[others] = w[i];
         carry[others++] = s->carry[i];
     }
-    if (others > 0) loops->combine[s->dtype](s->n, w[0] == 1 ? s->carry[0] : NULL, others, c, carry, s->spare);
+    if (others > 0)
+        loops->combine[s->dtype](s->n, w[0] == 1 ? s->carry[0] : NULL, others, c, carry, s->spare);
     solver_combine(s, others > 0 ? s->spare : s->carry[0], 1, w + s->n_carry, n - s->n_carry, out);
     return STATUS_OK;
 }
 
-/* Write the outputs that lie in the step from t to end, whose stages are in k and whose last state is in next. An output time within
- * rounding of the end is the end, so that grids written as 0.1 + 0.2 hit their points. */
+/* Write the outputs that lie in the step from t to end, whose stages are in k and whose last state is in
+ * next. An output time within rounding of the end is the end, so that grids written as 0.1 + 0.2 hit their
+ * points. */
 static enum status write_outputs(struct run *r, const struct step *p, double end, int64_t step)
 {
     struct solver *s = r->s;
     double rounding = 4 * DBL_EPSILON * fmax(fabs(end), fabs(r->t));
-    for (; r->next_output < r->n_times && (r->times[r->next_output] - end) * r->direction <= rounding; r->next_output++) {
+    for (; r->next_output < r->n_times && (r->times[r->next_output] - end) * r->direction <= rounding;
+         r->next_output++) {
         double at = r->times[r->next_output], theta = fabs(at - end) <= rounding ? 1 : (at - r->t) / p->h;
         char *out = r->out + (size_t)r->next_output * solver_pitch(s);
-        if (theta == 1) memcpy(out, s->next[0], solver_bytes(s));
-        else TRY(interpolate(r, p, theta, out));
+        if (theta == 1)
+            memcpy(out, s->next[0], solver_bytes(s));
+        else
+            TRY(interpolate(r, p, theta, out));
         if (r->record) {
             r->record->output_step[r->next_output] = step;
             r->record->output_theta[r->next_output] = theta;
@@ -111,7 +121,8 @@ static enum status advance(struct run *r, const struct step *p, double end)
     struct solver *s = r->s;
     if (r->record) TRY(record_step(r->record, s, &r->o->method, p));
     TRY(write_outputs(r, p, end, r->stats->accepted));
-    if (r->o->adaptive && r->family == &family_explicit) stiffness_look(&r->stiffness, s, r->o, p->h, r->stats->accepted);
+    if (r->o->adaptive && r->family == &family_explicit)
+        stiffness_look(&r->stiffness, s, r->o, p->h, r->stats->accepted);
     for (int i = 0; i < s->n_carry; i++) {
         char *swap = s->carry[i];
         s->carry[i] = s->next[i];
@@ -147,17 +158,22 @@ static enum status begin_attempt(struct run *r, double h)
 enum status solve_grid(const struct solve_options *o, double t0, double end, int64_t *steps)
 {
     double size = o->steps ? fabs(end - t0) / (double)o->steps : o->step_size;
-    double exact = o->steps ? (double)o->steps : fabs(end - t0) / size, resolution = run_smallest_step(fmax(fabs(t0), fabs(end)));
+    double exact = o->steps ? (double)o->steps : fabs(end - t0) / size,
+           resolution = run_smallest_step(fmax(fabs(t0), fabs(end)));
     double sliver = fmax(1e-9 * fmax(1, exact), resolution / size); /* it is not a step of its own */
     double count = isfinite(exact) ? fmax(1, ceil(exact - sliver)) : INFINITY;
     if (!(count <= (double)o->max_steps))
         return status_set(STATUS_NUMERIC,
-                          "odeint: the fixed grid needs more than max_steps = %lld steps (%.4g of size %.3g over a span of %.3g); use "
-                          "larger steps, or raise max_steps", (long long)o->max_steps, count, size, fabs(end - t0));
+                          "odeint: the fixed grid needs more than max_steps = %lld steps (%.4g of size %.3g "
+                          "over a span of %.3g); use "
+                          "larger steps, or raise max_steps",
+                          (long long)o->max_steps, count, size, fabs(end - t0));
     if (count > 1 && size < resolution)
         return status_set(STATUS_NUMERIC,
-                          "odeint: step size underflow: steps of %.3g do not resolve t near %.9g, where float64 numbers are %.2g apart; "
-                          "use larger steps, or shift t towards 0", size, end, nextafter(fabs(end), INFINITY) - fabs(end));
+                          "odeint: step size underflow: steps of %.3g do not resolve t near %.9g, where "
+                          "float64 numbers are %.2g apart; "
+                          "use larger steps, or shift t towards 0",
+                          size, end, nextafter(fabs(end), INFINITY) - fabs(end));
     *steps = (int64_t)count;
     return STATUS_OK;
 }
@@ -178,7 +194,8 @@ static struct attempt fixed_next(const struct run *r)
     double resolution = 4 * DBL_EPSILON * fmax(fabs(c->first), fabs(r->end));
     double end = i == c->n - 1 ? r->end : c->first + (double)(i + 1) * c->h;
     double size = r->o->steps || i < c->n - 1 ? c->h : r->end - r->t;
-    if (fabs(size - c->h) <= resolution) size = c->h; /* a step that is short by rounding only is a whole one */
+    if (fabs(size - c->h) <= resolution)
+        size = c->h; /* a step that is short by rounding only is a whole one */
     return (struct attempt){size, end, 0};
 }
 
@@ -194,12 +211,13 @@ static double error_norm(const struct run *r, const struct step *p)
         c[count] = w[j];
         k[count++] = r->s->k[j];
     }
-    return norm_error(r->layout, r->o->norm, r->s->dtype, count, c, k, r->s->carry[0], r->s->next[0], r->o->rtol, r->o->atol);
+    return norm_error(r->layout, r->o->norm, r->s->dtype, count, c, k, r->s->carry[0], r->s->next[0],
+                      r->o->rtol, r->o->atol);
 }
 
-enum status solve_initial_step(struct field *f, const struct state_layout *layout, const struct solve_options *o, double t0,
-                               const void *y0, const void *f0, double direction, const struct step *room, void *y1, void *f1,
-                               double *h)
+enum status solve_initial_step(struct field *f, const struct state_layout *layout,
+                               const struct solve_options *o, double t0, const void *y0, const void *f0,
+                               double direction, const struct step *room, void *y1, void *f1, double *h)
 {
     double d0 = norm_scaled(layout, o->norm, f->dtype, y0, y0, o->rtol, o->atol);
     double d1 = norm_scaled(layout, o->norm, f->dtype, f0, y0, o->rtol, o->atol);
@@ -225,9 +243,10 @@ static enum status first_step(struct run *r, double *h)
     if (*h > 0) return STATUS_OK;
     double most = fabs(target(r) - r->t);
     if (r->o->max_step > 0) most = fmin(most, r->o->max_step);
-    struct step room = step_to(r, most * r->direction, most < fabs(target(r) - r->t) ? r->t + most * r->direction : target(r));
-    TRY(solve_initial_step(r->f, r->layout, r->o, r->t, r->s->carry[0], r->s->k[0], r->direction, r->o->overshoot ? NULL : &room,
-                           r->s->stage_input, r->s->k[1], h));
+    struct step room = step_to(r, most * r->direction,
+                               most < fabs(target(r) - r->t) ? r->t + most * r->direction : target(r));
+    TRY(solve_initial_step(r->f, r->layout, r->o, r->t, r->s->carry[0], r->s->k[0], r->direction,
+                           r->o->overshoot ? NULL : &room, r->s->stage_input, r->s->k[1], h));
     *h = fmin(fmax(*h, fmax(run_smallest_step(r->t), r->o->min_step)), fabs(r->end - r->t));
     if (!(*h > 0)) *h = 1e-6 * fabs(r->end - r->t); /* f is NaN or huge at the probe; the loop finds out */
     return STATUS_OK;
@@ -243,14 +262,16 @@ static struct attempt plan(const struct run *r, double h)
     if (lands) return (struct attempt){r->direction * rest, goal, 1};
     if (!open && h >= rest * (1 - SLIVER)) h = rest / 2; /* max_step forbids to go all the way */
     double end = r->t + r->direction * h, resolved = (end - r->t) * r->direction;
-    if (fabs(resolved - h) > COARSE * h) h = resolved; /* t is so large that h is a different one by rounding */
+    if (fabs(resolved - h) > COARSE * h)
+        h = resolved; /* t is so large that h is a different one by rounding */
     return (struct attempt){r->direction * h, end, 0};
 }
 
 static enum status rejected(struct run *r, const struct attempt *a)
 {
     r->stats->rejected++;
-    if (r->controller.rejected >= MAX_REJECTIONS) return failure_small_step(r, a->h, "50 rejected steps in a row");
+    if (r->controller.rejected >= MAX_REJECTIONS)
+        return failure_small_step(r, a->h, "50 rejected steps in a row");
     if (fabs(a->h) <= r->o->min_step) return failure_small_step(r, a->h, "step size underflow");
     return STATUS_OK;
 }
@@ -265,16 +286,21 @@ static enum status adaptive_begin(struct run *r)
 static enum status adaptive_next(struct run *r, struct attempt *a)
 {
     *a = plan(r, r->clock.h);
-    return !a->lands && fabs(a->h) < run_smallest_step(r->t) ? failure_small_step(r, a->h, "step size underflow") : STATUS_OK;
+    return !a->lands && fabs(a->h) < run_smallest_step(r->t)
+               ? failure_small_step(r, a->h, "step size underflow")
+               : STATUS_OK;
 }
 
-/* Is the step good enough, and how long shall the next one be? A step that could not be made counts as one with an infinite error. */
-static enum status adaptive_judge(struct run *r, const struct attempt *a, const struct step *p, enum status made, int *accepted)
+/* Is the step good enough, and how long shall the next one be? A step that could not be made counts as one
+ * with an infinite error. */
+static enum status adaptive_judge(struct run *r, const struct attempt *a, const struct step *p,
+                                  enum status made, int *accepted)
 {
     double factor, error = made == STATUS_OK ? error_norm(r, p) : INFINITY;
     *accepted = controller_judge(&r->controller, error, &factor);
     double next = fabs(a->h) * factor;
-    r->clock.h = fmax(*accepted && a->lands ? fmax(next, r->clock.h) : next, r->o->min_step); /* a stop has made it short, not the error */
+    r->clock.h = fmax(*accepted && a->lands ? fmax(next, r->clock.h) : next,
+                      r->o->min_step); /* a stop has made it short, not the error */
     return *accepted ? STATUS_OK : rejected(r, a);
 }
 
@@ -287,16 +313,20 @@ static enum status run(struct run *r)
     while ((r->end - r->t) * r->direction > 0) {
         struct attempt a;
         int accepted = 1;
-        if (adaptive) TRY(adaptive_next(r, &a));
-        else a = fixed_next(r);
+        if (adaptive)
+            TRY(adaptive_next(r, &a));
+        else
+            a = fixed_next(r);
         struct step step = step_to(r, a.h, a.end);
         TRY(begin_attempt(r, a.h));
         if (r->family->slope) TRY(ensure_slope(r));
         if (adaptive) stiffness_look_again(&r->stiffness, r->s, r->o, r->stats->accepted);
         enum status made = r->family->step(r->s, r->f, &r->o->method, &step);
         if (made != STATUS_OK && made != STATUS_RETRY) return made;
-        if (adaptive) TRY(adaptive_judge(r, &a, &step, made, &accepted));
-        else if (made == STATUS_RETRY) return failure_newton(r, a.h);
+        if (adaptive)
+            TRY(adaptive_judge(r, &a, &step, made, &accepted));
+        else if (made == STATUS_RETRY)
+            return failure_newton(r, a.h);
         if (!accepted) continue;
         if (!run_is_finite(r->s, r->s->next[0])) return failure_not_finite(r, a.h, r->s->next[0], "y");
         TRY(advance(r, &step, a.end));
@@ -304,16 +334,28 @@ static enum status run(struct run *r)
     return STATUS_OK;
 }
 
-enum status solve(struct solver *s, struct field *f, const struct solve_options *o, const struct state_layout *layout, const void *y0,
-                  const double *times, int64_t n_times, void *out, struct solve_record *record, struct solve_stats *stats)
+enum status solve(struct solver *s, struct field *f, const struct solve_options *o,
+                  const struct state_layout *layout, const void *y0, const double *times, int64_t n_times,
+                  void *out, struct solve_record *record, struct solve_stats *stats)
 {
     int64_t nfe = f->nfe;
     *stats = (struct solve_stats){0};
     TRY(solver_reserve(s, f->n, f->dtype, &o->method));
     s->residuals = NULL;
     if (record) TRY(record_begin(record, s, f, o, n_times));
-    struct run r = {.s = s, .f = f, .o = o, .family = o->method.family, .layout = layout, .y0 = y0, .times = times, .n_times = n_times, .next_output = 1,
-                    .out = out, .record = record, .stats = stats, .end = times[n_times - 1]};
+    struct run r = {.s = s,
+                    .f = f,
+                    .o = o,
+                    .family = o->method.family,
+                    .layout = layout,
+                    .y0 = y0,
+                    .times = times,
+                    .n_times = n_times,
+                    .next_output = 1,
+                    .out = out,
+                    .record = record,
+                    .stats = stats,
+                    .end = times[n_times - 1]};
     r.direction = r.end > times[0] ? 1 : -1;
     begin_at(&r, times[0]);
     memcpy(s->carry[0], y0, solver_bytes(s));
@@ -326,8 +368,10 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
         return STATUS_OK;
     }
     if (status == STATUS_OK && n_times > 1) {
-        if (fabs(r.end - r.t) < run_smallest_step(fmax(fabs(r.t), fabs(r.end)))) status = failure_unresolved(&r);
-        else status = run(&r);
+        if (fabs(r.end - r.t) < run_smallest_step(fmax(fabs(r.t), fabs(r.end))))
+            status = failure_unresolved(&r);
+        else
+            status = run(&r);
     }
     s->residuals = NULL;
     stats->nfe = f->nfe - nfe;

@@ -1,7 +1,9 @@
 /* solve.h -- the one stepping loop.
  *
- * It knows a field, a family of methods, a clock (fixed steps or a controller) and who looks at each accepted step. Times are float64 whatever the dtype of the state. Output times inside a step come from the
- * interpolant and do not change the steps. A record of the accepted steps, kept on request, is what gradients work from. */
+ * It knows a field, a family of methods, a clock (fixed steps or a controller) and who looks at each accepted
+ * step. Times are float64 whatever the dtype of the state. Output times inside a step come from the
+ * interpolant and do not change the steps. A record of the accepted steps, kept on request, is what gradients
+ * work from. */
 #ifndef SOLVER_SOLVE_H
 #define SOLVER_SOLVE_H
 
@@ -12,8 +14,9 @@
 #include "solver/solver.h"
 #include "solver/step.h"
 
-/* A time that an adaptive solve has to hit. Behind a jump f is another: it is evaluated anew there, and on either side of the jump at
- * the nearest number, so that it does not matter to which side f counts the time itself. */
+/* A time that an adaptive solve has to hit. Behind a jump f is another: it is evaluated anew there, and on
+ * either side of the jump at the nearest number, so that it does not matter to which side f counts the time
+ * itself. */
 struct stop {
     double t;
     int jump;
@@ -24,8 +27,8 @@ enum gradient_kind { GRADIENT_DIRECT, GRADIENT_ADJOINT, GRADIENT_CHECKPOINT, GRA
 struct solve_options {
     struct method method;
     int adaptive;
-    double step_size; /* fixed grid t0 + k h; 0: use `steps` */
-    int64_t steps;    /* fixed grid of so many equal steps over the span */
+    double step_size;              /* fixed grid t0 + k h; 0: use `steps` */
+    int64_t steps;                 /* fixed grid of so many equal steps over the span */
     double rtol, atol, first_step; /* first_step 0: chosen by solve_initial_step */
     double min_step, max_step;     /* of adaptive steps; max_step 0: none */
     const struct stop *stops;      /* in ascending order; borrowed */
@@ -35,25 +38,29 @@ struct solve_options {
     enum norm_kind norm;
     int overshoot; /* final = "interpolate": step past the end and interpolate back */
     enum gradient_kind gradient;
-    int64_t checkpoint_steps;        /* GRADIENT_CHECKPOINT: keep every so many-th state */
+    int64_t checkpoint_steps;          /* GRADIENT_CHECKPOINT: keep every so many-th state */
     double adjoint_rtol, adjoint_atol; /* continuous adjoint */
-    double reconstruction_limit;       /* it is refused when y, solved backwards, misses the stored y by more tolerances than this */
+    double reconstruction_limit;       /* it is refused when y, solved backwards, misses the stored y by more
+                                          tolerances than this */
 };
 
 struct solve_stats {
     int64_t nfe, steps, accepted, rejected, nfe_backward;
 };
 
-/* Solve from times[0] to times[n_times - 1] (strictly monotone; equal times are the caller's to refuse). out: n_times states, the first one
- * y0. record may be NULL. Errors: STATUS_NUMERIC (max_steps, underflow, NaN or Inf: t, h, steps and a remedy), those of the field. */
-enum status solve(struct solver *s, struct field *f, const struct solve_options *o, const struct state_layout *layout, const void *y0,
-                  const double *times, int64_t n_times, void *out, struct solve_record *record, struct solve_stats *stats);
+/* Solve from times[0] to times[n_times - 1] (strictly monotone; equal times are the caller's to refuse). out:
+ * n_times states, the first one y0. record may be NULL. Errors: STATUS_NUMERIC (max_steps, underflow, NaN or
+ * Inf: t, h, steps and a remedy), those of the field. */
+enum status solve(struct solver *s, struct field *f, const struct solve_options *o,
+                  const struct state_layout *layout, const void *y0, const double *times, int64_t n_times,
+                  void *out, struct solve_record *record, struct solve_stats *stats);
 
-/* Hairer, Norsett, Wanner I, p. 169: starting step for an error estimate of order p. direction is +1 or -1; f0 = f(t0, y0) is an input,
- * y1 and f1 are work space. One evaluation, at a time within `room` unless it is NULL. */
-enum status solve_initial_step(struct field *f, const struct state_layout *layout, const struct solve_options *o, double t0,
-                               const void *y0, const void *f0, double direction, const struct step *room, void *y1, void *f1,
-                               double *h);
+/* Hairer, Norsett, Wanner I, p. 169: starting step for an error estimate of order p. direction is +1 or -1;
+ * f0 = f(t0, y0) is an input, y1 and f1 are work space. One evaluation, at a time within `room` unless it is
+ * NULL. */
+enum status solve_initial_step(struct field *f, const struct state_layout *layout,
+                               const struct solve_options *o, double t0, const void *y0, const void *f0,
+                               double direction, const struct step *room, void *y1, void *f1, double *h);
 
 /* Steps of a fixed grid over a span; errors where there are none (too many, or too short to change t). */
 enum status solve_grid(const struct solve_options *o, double t0, double end, int64_t *steps);

@@ -14,8 +14,10 @@ enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, const 
     int n_carry, n_k;
     m->family->sizes(m, &n_carry, &n_k);
     s->slope_ready = s->dense_ready = 0;
-    if (s->block && s->n == n && s->dtype == dtype && s->n_carry == n_carry && s->n_k == n_k) return STATUS_OK;
-    size_t bytes = ((size_t)n * dtype_size(dtype) + 63) & ~(size_t)63, wanted = bytes * (size_t)(2 * n_carry + n_k + 2);
+    if (s->block && s->n == n && s->dtype == dtype && s->n_carry == n_carry && s->n_k == n_k)
+        return STATUS_OK;
+    size_t bytes = ((size_t)n * dtype_size(dtype) + 63) & ~(size_t)63,
+           wanted = bytes * (size_t)(2 * n_carry + n_k + 2);
     char *block = s->block && s->block_bytes >= wanted ? s->block : memory_alloc(wanted);
     if (!block) return memory_status();
     if (block != s->block) {
@@ -46,7 +48,10 @@ char *solver_backward(struct solver *s, size_t bytes)
     return s->backward;
 }
 
-size_t solver_pitch(const struct solver *s) { return (size_t)(s->whole > 0 ? s->whole : s->n) * dtype_size(s->dtype); }
+size_t solver_pitch(const struct solver *s)
+{
+    return (size_t)(s->whole > 0 ? s->whole : s->n) * dtype_size(s->dtype);
+}
 
 enum status solver_poll(const struct solver *s)
 {

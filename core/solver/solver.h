@@ -1,4 +1,5 @@
-/* solver.h -- the vectors of a solve of one size and arithmetic on them: memory that is reused from solve to solve. */
+/* solver.h -- the vectors of a solve of one size and arithmetic on them: memory that is reused from solve to
+ * solve. */
 #ifndef SOLVER_SOLVER_H
 #define SOLVER_SOLVER_H
 
@@ -17,15 +18,17 @@ struct solver {
     int n_carry, n_k;
     char *block;
     size_t block_bytes;
-    char *carry[MAX_CARRY], *next[MAX_CARRY]; /* see family.h; carry[0] is y, next[0] is y at the end of the step */
+    char *carry[MAX_CARRY],
+        *next[MAX_CARRY]; /* see family.h; carry[0] is y, next[0] is y at the end of the step */
     char *k[MAX_K];
-    char *stage_input, *spare; /* anybody's, between two calls */
-    int slope_ready; /* k[0] is f(t, y) already */
-    int dense_ready; /* those k that only interpolation needs are made */
-    struct linear *linear; /* of implicit families; owned */
+    char *stage_input, *spare;       /* anybody's, between two calls */
+    int slope_ready;                 /* k[0] is f(t, y) already */
+    int dense_ready;                 /* those k that only interpolation needs are made */
+    struct linear *linear;           /* of implicit families; owned */
     struct residual_pool *residuals; /* borrowed while a solve keeps them, else NULL */
-    /* The solve of a tile: its state is elements [first, first + n) of states of `whole` elements, and arrays of states (outputs and their
-     * cotangents) have those of the whole. whole 0: the state is the whole. cancelled: another tile has failed, if not NULL. */
+    /* The solve of a tile: its state is elements [first, first + n) of states of `whole` elements, and arrays
+     * of states (outputs and their cotangents) have those of the whole. whole 0: the state is the whole.
+     * cancelled: another tile has failed, if not NULL. */
     int64_t first, whole;
     const _Atomic int *cancelled;
     char *backward; /* memory of gradients, see solver_backward */
@@ -39,7 +42,10 @@ void solver_release(struct solver *s);
 char *solver_backward(struct solver *s, size_t bytes);
 /* Bytes from one output state to the next. */
 size_t solver_pitch(const struct solver *s);
-static inline size_t solver_bytes(const struct solver *s) { return (size_t)s->n * dtype_size(s->dtype); } /* of a vector */
+static inline size_t solver_bytes(const struct solver *s)
+{
+    return (size_t)s->n * dtype_size(s->dtype);
+} /* of a vector */
 /* STATUS_INTERRUPTED when someone asked to stop, or another tile has failed. */
 enum status solver_poll(const struct solver *s);
 

@@ -1,7 +1,7 @@
 /* step.h -- one step and the times of its stages.
  *
- * Every time lies between that of the first stage and that of the last, which are kept as they are rather than as sums: a field
- * may be defined on the span alone, and t + h may be past its end by rounding. */
+ * Every time lies between that of the first stage and that of the last, which are kept as they are rather
+ * than as sums: a field may be defined on the span alone, and t + h may be past its end by rounding. */
 #ifndef SOLVER_STEP_H
 #define SOLVER_STEP_H
 
@@ -9,14 +9,16 @@
 #include <math.h>
 
 struct step {
-    double t, h, end; /* time of a stage with c = 0; size; time of a stage with c = 1: t + h but for rounding */
-    double before;    /* size of the step before, 0: there is none whose past counts */
+    double t, h,
+        end;       /* time of a stage with c = 0; size; time of a stage with c = 1: t + h but for rounding */
+    double before; /* size of the step before, 0: there is none whose past counts */
 };
 
 static inline double step_time(const struct step *p, double c)
 {
     double at = p->t + c * p->h;
-    if (c < -4 * DBL_EPSILON || c > 1 + 4 * DBL_EPSILON) return at; /* a user's tableau may look outside of the step */
+    if (c < -4 * DBL_EPSILON || c > 1 + 4 * DBL_EPSILON)
+        return at; /* a user's tableau may look outside of the step */
     if (c >= 1 - 4 * DBL_EPSILON || (at - p->end) * p->h > 0) return p->end;
     return (at - p->t) * p->h < 0 ? p->t : at;
 }

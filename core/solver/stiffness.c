@@ -5,15 +5,16 @@
 
 #include "kernels/loops.h"
 
-#define EVERY 20      /* steps between looks while nothing is suspected */
-#define SAY_SO 15     /* such steps, less others in between, and others in a row that take it back */
+#define EVERY 20  /* steps between looks while nothing is suspected */
+#define SAY_SO 15 /* such steps, less others in between, and others in a row that take it back */
 #define TAKE_BACK 6
-#define GIVE_UP 60    /* looks in a row that settle nothing */
-#define NEAR_PAIR 0.6 /* from this share of the boundary is near it: two evaluations at one time tell it well */
-#define NEAR 0.8      /* others less so */
-#define FAR 3         /* no accepted step is that far beyond */
-#define PULL 0.5      /* least -cos of the angle between the differences of f and of y */
-#define NOISE 1e-3    /* differences of states that are smaller, in tolerances, are not judged */
+#define GIVE_UP 60 /* looks in a row that settle nothing */
+#define NEAR_PAIR                                                                                            \
+    0.6            /* from this share of the boundary is near it: two evaluations at one time tell it well */
+#define NEAR 0.8   /* others less so */
+#define FAR 3      /* no accepted step is that far beyond */
+#define PULL 0.5   /* least -cos of the angle between the differences of f and of y */
+#define NOISE 1e-3 /* differences of states that are smaller, in tolerances, are not judged */
 
 /* |R(-x)| of the method, R its stability function. */
 static double growth(const struct tableau *m, double x)
@@ -61,8 +62,8 @@ static int find_next(struct stiffness *d, const struct tableau *m)
     return 1;
 }
 
-/* Divided difference of the highest order, at most 3, over distinct times, the last ones first. That of the states must not cancel as well, or
- * the quotient would be one of small numbers. */
+/* Divided difference of the highest order, at most 3, over distinct times, the last ones first. That of the
+ * states must not cancel as well, or the quotient would be one of small numbers. */
 static int find_difference(struct stiffness *d, const struct tableau *m)
 {
     int at[4], n = 0;
@@ -98,11 +99,14 @@ static void begin(struct stiffness *d, const struct tableau *m)
 /* Judge by the differences of states (in spare) and of f times h (in stage_input). */
 static void judge(struct stiffness *d, struct solver *s, const struct solve_options *o, int64_t accepted)
 {
-    double a = sqrt(loops->scaled_sum[s->dtype](s->n, s->stage_input, s->carry[0], o->rtol, o->atol) / (double)s->n);
-    double b = sqrt(loops->scaled_sum[s->dtype](s->n, s->spare, s->carry[0], o->rtol, o->atol) / (double)s->n);
+    double a =
+        sqrt(loops->scaled_sum[s->dtype](s->n, s->stage_input, s->carry[0], o->rtol, o->atol) / (double)s->n);
+    double b =
+        sqrt(loops->scaled_sum[s->dtype](s->n, s->spare, s->carry[0], o->rtol, o->atol) / (double)s->n);
     const void *difference = s->spare;
     loops->combine[s->dtype](s->n, s->stage_input, 1, (double[]){1}, &difference, s->stage_input);
-    double sum = loops->scaled_sum[s->dtype](s->n, s->stage_input, s->carry[0], o->rtol, o->atol) / (double)s->n;
+    double sum =
+        loops->scaled_sum[s->dtype](s->n, s->stage_input, s->carry[0], o->rtol, o->atol) / (double)s->n;
     double h_rho = a / b, cosine = (sum - a * a - b * b) / (2 * a * b);
     double near = d->kind == STIFFNESS_PAIR ? NEAR_PAIR : NEAR;
     if (b > NOISE && h_rho > near * d->boundary && h_rho < FAR * d->boundary && cosine < -PULL) {
@@ -121,13 +125,18 @@ static void judge(struct stiffness *d, struct solver *s, const struct solve_opti
     d->above = d->stiff = d->looks = 0;
 }
 
-int stiffness_seen(const struct stiffness *d, int64_t accepted) { return d->stiff || 2 * d->stiff_steps > accepted; }
+int stiffness_seen(const struct stiffness *d, int64_t accepted)
+{
+    return d->stiff || 2 * d->stiff_steps > accepted;
+}
 int stiffness_ever(const struct stiffness *d) { return d->stiff || d->stiff_steps > 0; }
 
-void stiffness_look(struct stiffness *d, struct solver *s, const struct solve_options *o, double h, int64_t accepted)
+void stiffness_look(struct stiffness *d, struct solver *s, const struct solve_options *o, double h,
+                    int64_t accepted)
 {
     d->waiting = 0;
-    int suspected = d->above > 0 && d->above < SAY_SO; /* what is settled either way is looked at now and then */
+    int suspected =
+        d->above > 0 && d->above < SAY_SO; /* what is settled either way is looked at now and then */
     if (!suspected && accepted % EVERY != EVERY - 1) return;
     d->looks = suspected ? d->looks + 1 : 0;
     if (d->kind == STIFFNESS_NOT_LOOKED) begin(d, &o->method.rk);
@@ -141,7 +150,8 @@ void stiffness_look(struct stiffness *d, struct solver *s, const struct solve_op
     judge(d, s, o, accepted);
 }
 
-void stiffness_look_again(struct stiffness *d, struct solver *s, const struct solve_options *o, int64_t accepted)
+void stiffness_look_again(struct stiffness *d, struct solver *s, const struct solve_options *o,
+                          int64_t accepted)
 {
     const void *k[] = {s->k[0], s->k[d->last]};
     if (d->waiting == 0) return;

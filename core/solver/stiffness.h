@@ -1,21 +1,30 @@
-/* stiffness.h -- is the step held down by stability rather than by accuracy? (Hairer, Wanner, Solving ODEs II, IV.2)
+/* stiffness.h -- is the step held down by stability rather than by accuracy? (Hairer, Wanner, Solving ODEs
+ * II, IV.2)
  *
  * Two evaluations of f at the same time, at states Y and Y', tell how large the Jacobian is where it matters:
  *
  *   rho = |f(t, Y) - f(t, Y')| / |Y - Y'|
  *
- * When h rho stays near the boundary of the method's stability region, in a direction in which f pulls back, the step cannot grow however loose
- * the tolerances are. As in DOPRI5, 15 such steps say so and 6 others in a row take it back; fewer others in between count against. Nothing
- * is evaluated for it, and results do not change. The two evaluations are
+ * When h rho stays near the boundary of the method's stability region, in a direction in which f pulls back,
+ * the step cannot grow however loose the tolerances are. As in DOPRI5, 15 such steps say so and 6 others in a
+ * row take it back; fewer others in between count against. Nothing is evaluated for it, and results do not
+ * change. The two evaluations are
  *   PAIR: two stages with the same c (dopri5, tsit5, dopri8);
  *   NEXT: the last stage, with c = 1, and the first of the next step (heun_euler, fehlberg21);
- *   DIFFERENCE: for others (bosh3) differences of stages at several times, of an order at which what depends on t alone cancels. */
+ *   DIFFERENCE: for others (bosh3) differences of stages at several times, of an order at which what
+ *   depends on t alone cancels. */
 #ifndef SOLVER_STIFFNESS_H
 #define SOLVER_STIFFNESS_H
 
 #include "solver/solve.h"
 
-enum stiffness_kind { STIFFNESS_NOT_LOOKED, STIFFNESS_NONE, STIFFNESS_PAIR, STIFFNESS_NEXT, STIFFNESS_DIFFERENCE };
+enum stiffness_kind {
+    STIFFNESS_NOT_LOOKED,
+    STIFFNESS_NONE,
+    STIFFNESS_PAIR,
+    STIFFNESS_NEXT,
+    STIFFNESS_DIFFERENCE
+};
 
 struct stiffness {
     enum stiffness_kind kind;
@@ -25,19 +34,24 @@ struct stiffness {
     double boundary;  /* of the stability region on the negative real axis */
     int above, below; /* steps near the boundary, and others in a row since */
     int looks;        /* in a row */
-    double waiting;   /* NEXT: size of the step whose difference of states is in the solver's spare vector; 0: none */
+    double waiting;   /* NEXT: size of the step whose difference of states is in the solver's spare vector; 0:
+                         none */
     int stiff;
-    int64_t stiff_since, stiff_steps; /* accepted steps: when it was said, and how many before that were stiff */
-    double h_rho; /* of the last step that was near the boundary */
+    int64_t stiff_since,
+        stiff_steps; /* accepted steps: when it was said, and how many before that were stiff */
+    double h_rho;    /* of the last step that was near the boundary */
 };
 
-/* After another step than the `accepted` before it was accepted, before the solver moves on: its stages are in k. */
-void stiffness_look(struct stiffness *d, struct solver *s, const struct solve_options *o, double h, int64_t accepted);
+/* After another step than the `accepted` before it was accepted, before the solver moves on: its stages are
+ * in k. */
+void stiffness_look(struct stiffness *d, struct solver *s, const struct solve_options *o, double h,
+                    int64_t accepted);
 /* Does the solve, `accepted` steps long, look stiff: now, or over half of its steps? */
 int stiffness_seen(const struct stiffness *d, int64_t accepted);
 /* Did it look stiff at any time? */
 int stiffness_ever(const struct stiffness *d);
 /* NEXT: k[0] is now f at the end of that step, and the stages behind it are still its own. */
-void stiffness_look_again(struct stiffness *d, struct solver *s, const struct solve_options *o, int64_t accepted);
+void stiffness_look_again(struct stiffness *d, struct solver *s, const struct solve_options *o,
+                          int64_t accepted);
 
 #endif

@@ -60,8 +60,9 @@ static void through(struct tableau *t, int n, const double *theta, int first)
     solve_rows(degree, v, t->power);
 }
 
-/* Boot-strapping (Hairer, Norsett, Wanner, Solving ODEs I, II.6; Enright et al. 1986): slopes inside, at states of the last round's polynomial,
- * give the next one, an order higher. The points were found by a search on a grid of 0.05 for small weights. */
+/* Boot-strapping (Hairer, Norsett, Wanner, Solving ODEs I, II.6; Enright et al. 1986): slopes inside, at
+ * states of the last round's polynomial, give the next one, an order higher. The points were found by a
+ * search on a grid of 0.05 for small weights. */
 static void bootstrap(struct tableau *t)
 {
     static const double inside[4][4] = {{0.35}, {0.25, 0.6}, {0.2, 0.5, 0.7}, {0.1, 0.25, 0.55, 0.8}};
@@ -114,7 +115,8 @@ int tableau_interpolate(const struct tableau *t, double theta, double w[MAX_K])
         return t->stages + t->extra;
     }
     double s = 1 - theta, end = -theta * theta * s;
-    for (int j = 0; j < t->stages; j++) w[j] = theta * theta * (3 - 2 * theta) * t->b[j] + theta * theta * s * s * t->d[j];
+    for (int j = 0; j < t->stages; j++)
+        w[j] = theta * theta * (3 - 2 * theta) * t->b[j] + theta * theta * s * s * t->d[j];
     w[0] += theta * s * s;
     w[t->fsal ? t->stages - 1 : t->stages] += end;
     return t->stages + t->extra;

@@ -2,23 +2,26 @@
  *
  *   k_i = f(t + c_i h, y + h sum_j a_ij k_j),   y_next = y + h sum_i b_i k_i,   error = h sum_i e_i k_i
  *
- * (Hairer, Norsett, Wanner, Solving ODEs I, II.1 and II.4.) Everything else is derived: whether the last stage is the first one of the
- * next step (FSAL), whether there is an error estimate, the rows that interpolation adds. Rows with a_ij = 0 for j >= i are explicit. */
+ * (Hairer, Norsett, Wanner, Solving ODEs I, II.1 and II.4.) Everything else is derived: whether the last
+ * stage is the first one of the next step (FSAL), whether there is an error estimate, the rows that
+ * interpolation adds. Rows with a_ij = 0 for j >= i are explicit. */
 #ifndef SOLVER_TABLEAU_H
 #define SOLVER_TABLEAU_H
 
 #include "base/status.h"
 
 #define MAX_STAGES 16
-#define MAX_EXTRA 12               /* rows of the interpolant */
+#define MAX_EXTRA 12                   /* rows of the interpolant */
 #define MAX_K (MAX_STAGES + MAX_EXTRA) /* what a step makes */
-#define MAX_DEGREE 8               /* of the interpolant */
+#define MAX_DEGREE 8                   /* of the interpolant */
 
 enum interpolation {
     INTERPOLATE_QUADRATIC, /* y + h (theta k_1 + theta^2 (sum b k - k_1)): explicit methods up to order 2 */
-    INTERPOLATE_HERMITE,   /* cubic through both ends with their slopes, plus h theta^2 (1 - theta)^2 sum_j d_j k_j */
-    INTERPOLATE_BOOTSTRAP, /* degree 7 through both ends, their slopes and four slopes inside, made in rounds from the cubic on */
-    INTERPOLATE_STAGES,    /* the polynomial with slope k_i at c_i: methods whose b is its end (collocation) */
+    INTERPOLATE_HERMITE, /* cubic through both ends with their slopes, plus h theta^2 (1 - theta)^2 sum_j d_j
+                            k_j */
+    INTERPOLATE_BOOTSTRAP, /* degree 7 through both ends, their slopes and four slopes inside, made in rounds
+                              from the cubic on */
+    INTERPOLATE_STAGES, /* the polynomial with slope k_i at c_i: methods whose b is its end (collocation) */
 };
 
 struct tableau {
@@ -35,8 +38,9 @@ struct tableau {
     int adaptive; /* some e is not zero */
     int implicit; /* some a_ij with j >= i is not zero */
     int weighted; /* stages with b != 0 or that later weighted stages use: those that y_next needs */
-    /* Rows of the interpolant behind the stages, made only for steps with outputs inside. The first is f at the end, unless the method is
-     * FSAL; row e > 0 is a stage with c = extra_c[e] and the row extra_a[e] over everything before it. */
+    /* Rows of the interpolant behind the stages, made only for steps with outputs inside. The first is f at
+     * the end, unless the method is FSAL; row e > 0 is a stage with c = extra_c[e] and the row extra_a[e]
+     * over everything before it. */
     int extra;
     double extra_c[MAX_EXTRA], extra_a[MAX_EXTRA][MAX_K];
     double power[MAX_DEGREE][MAX_K]; /* BOOTSTRAP, STAGES: weight of k_j is sum_p power[p][j] theta^(p+1) */

@@ -1,8 +1,9 @@
-/* tiled.h -- a solve with fixed steps where samples do not know of each other: each tile of the batch goes through the whole solve, forwards
- * and backwards, by itself. Its values stay in the cache, and threads meet once per solve instead of once per evaluation.
+/* tiled.h -- a solve with fixed steps where samples do not know of each other: each tile of the batch goes
+ * through the whole solve, forwards and backwards, by itself. Its values stay in the cache, and threads meet
+ * once per solve instead of once per evaluation.
  *
- * Adaptive solves cannot do so: their step depends on all samples. Tiles depend on shapes only, and sums over tiles are added in order, so
- * results do not depend on the number of threads. */
+ * Adaptive solves cannot do so: their step depends on all samples. Tiles depend on shapes only, and sums over
+ * tiles are added in order, so results do not depend on the number of threads. */
 #ifndef SOLVER_TILED_H
 #define SOLVER_TILED_H
 
@@ -10,19 +11,22 @@
 
 struct tiled;
 
-/* *out is NULL where this does not apply: samples are connected, or one tile is best. works: kinds of work that the fields of tiles, which
- * are made here, will be asked for. */
-enum status tiled_new(struct tiled **out, const struct field *f, const struct solve_options *o, unsigned works);
+/* *out is NULL where this does not apply: samples are connected, or one tile is best. works: kinds of work
+ * that the fields of tiles, which are made here, will be asked for. */
+enum status tiled_new(struct tiled **out, const struct field *f, const struct solve_options *o,
+                      unsigned works);
 void tiled_free(struct tiled *t);
 
 /* As field_bind, then solve; with `record`, for tiled_gradient. */
-enum status tiled_solve(struct tiled *t, const struct solve_options *o, const void *const *parameters, const void *y0, const double *times,
-                        int64_t n_times, void *out, int record, struct solve_stats *stats);
+enum status tiled_solve(struct tiled *t, const struct solve_options *o, const void *const *parameters,
+                        const void *y0, const double *times, int64_t n_times, void *out, int record,
+                        struct solve_stats *stats);
 
-/* As gradient_direct after the last tiled_solve with a record, but thetabar is that of the parameters bound (field_theta_gradient is done).
- * parameters: where they are now, or NULL where they have not moved. */
-enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *const *parameters, const void *ybar,
-                           int64_t n_times, void *y0bar, void *thetabar, struct solve_stats *stats);
+/* As gradient_direct after the last tiled_solve with a record, but thetabar is that of the parameters bound
+ * (field_theta_gradient is done). parameters: where they are now, or NULL where they have not moved. */
+enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *const *parameters,
+                           const void *ybar, int64_t n_times, void *y0bar, void *thetabar,
+                           struct solve_stats *stats);
 
 /* The field that a whole tile goes through, and how many tiles of how many samples there are. */
 struct field *tiled_field(const struct tiled *t, int64_t *n_tiles, int64_t *rows);

@@ -6,7 +6,8 @@
 
 #include "base/status.h"
 
-/* STATUS_ARGUMENT unless they are finite, strictly increasing or strictly decreasing, and span a finite length. The message counts from 1. */
+/* STATUS_ARGUMENT unless they are finite, strictly increasing or strictly decreasing, and span a finite
+ * length. The message counts from 1. */
 enum status times_check(const double *times, int64_t n);
 
 #endif

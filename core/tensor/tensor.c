@@ -33,7 +33,9 @@ enum status dtype_find(const char *name, enum dtype *out)
             *out = (enum dtype)i;
             return STATUS_OK;
         }
-    return status_set(STATUS_DTYPE, "unknown dtype \"%.40s\"; valid are \"float32\", \"float64\", \"int64\", \"uint8\"", name);
+    return status_set(STATUS_DTYPE,
+                      "unknown dtype \"%.40s\"; valid are \"float32\", \"float64\", \"int64\", \"uint8\"",
+                      name);
 }
 
 enum dtype dtype_promote(enum dtype a, enum dtype b)
@@ -44,15 +46,16 @@ enum dtype dtype_promote(enum dtype a, enum dtype b)
 
 enum status array_init(struct array *a, enum dtype dtype, int rank, const int64_t *shape)
 {
-    if (rank < 0 || rank > MAX_RANK) return status_set(STATUS_SHAPE, "a tensor has at most %d axes, got %d", MAX_RANK, rank);
+    if (rank < 0 || rank > MAX_RANK)
+        return status_set(STATUS_SHAPE, "a tensor has at most %d axes, got %d", MAX_RANK, rank);
     a->dtype = dtype;
     a->rank = rank;
     a->data = NULL;
     int64_t stride = 1, bytes = (int64_t)dtype_size(dtype);
     for (int i = rank - 1; i >= 0; i--) {
         if (shape[i] < 0 || shape[i] > MAX_DIM)
-            return status_set(STATUS_SHAPE, "axis %d has size %lld; sizes lie in 0..%lld", i + 1, (long long)shape[i],
-                              (long long)MAX_DIM);
+            return status_set(STATUS_SHAPE, "axis %d has size %lld; sizes lie in 0..%lld", i + 1,
+                              (long long)shape[i], (long long)MAX_DIM);
         a->shape[i] = shape[i];
         a->stride[i] = stride;
         int64_t extent = shape[i] > 0 ? shape[i] : 1;
@@ -91,7 +94,8 @@ int array_same_shape(const struct array *a, const struct array *b)
 char *array_shape_text(const struct array *a, char buf[SHAPE_TEXT])
 {
     int n = snprintf(buf, SHAPE_TEXT, "{");
-    for (int i = 0; i < a->rank; i++) n += snprintf(buf + n, (size_t)(SHAPE_TEXT - n), i ? ", %lld" : "%lld", (long long)a->shape[i]);
+    for (int i = 0; i < a->rank; i++)
+        n += snprintf(buf + n, (size_t)(SHAPE_TEXT - n), i ? ", %lld" : "%lld", (long long)a->shape[i]);
     snprintf(buf + n, (size_t)(SHAPE_TEXT - n), "}");
     return buf;
 }

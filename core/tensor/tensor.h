@@ -1,8 +1,8 @@
 /* tensor.h -- numbers: dtype, shape, strides, and a counted reference to storage.
  *
- * `struct array` is the plain description that kernels see: where the numbers are and how they are laid out. Strides count
- * elements and may be zero (broadcast) or negative (reversed). `struct tensor` is an array that owns a reference to its storage;
- * views share it. Row-major order; in C, axes and indices are 0-based. */
+ * `struct array` is the plain description that kernels see: where the numbers are and how they are laid out.
+ * Strides count elements and may be zero (broadcast) or negative (reversed). `struct tensor` is an array that
+ * owns a reference to its storage; views share it. Row-major order; in C, axes and indices are 0-based. */
 #ifndef TENSOR_TENSOR_H
 #define TENSOR_TENSOR_H
 
@@ -42,7 +42,8 @@ enum status dtype_find(const char *name, enum dtype *out);
 enum dtype dtype_promote(enum dtype a, enum dtype b);
 
 /* ---- arrays (layout only, nothing is allocated) ---- */
-/* Fill dtype, shape and row-major strides; data = NULL. Errors: rank > MAX_RANK, extent < 0 or > MAX_DIM, byte size overflow. */
+/* Fill dtype, shape and row-major strides; data = NULL. Errors: rank > MAX_RANK, extent < 0 or > MAX_DIM,
+ * byte size overflow. */
 enum status array_init(struct array *a, enum dtype dtype, int rank, const int64_t *shape);
 int64_t array_numel(const struct array *a);
 size_t array_bytes(const struct array *a); /* numel x element size */

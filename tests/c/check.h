@@ -10,13 +10,13 @@
 
 static int check_failures; /* of the running test */
 
-#define CHECK(condition, ...)                                                                                                 \
-    do {                                                                                                                      \
-        if (!(condition) && check_failures++ < 10) {                                                                          \
-            printf("%s:%d: %s [", __FILE__, __LINE__, #condition);                                                            \
-            printf(" " __VA_ARGS__);                                                                                           \
-            printf(" ] (last message: %s)\n", status_message());                                                               \
-        }                                                                                                                     \
+#define CHECK(condition, ...)                                                                                \
+    do {                                                                                                     \
+        if (!(condition) && check_failures++ < 10) {                                                         \
+            printf("%s:%d: %s [", __FILE__, __LINE__, #condition);                                           \
+            printf(" " __VA_ARGS__);                                                                         \
+            printf(" ] (last message: %s)\n", status_message());                                             \
+        }                                                                                                    \
     } while (0)
 
 #define CHECK_OK(call) CHECK((call) == STATUS_OK, "%s", #call)
@@ -36,7 +36,8 @@ static int check_main(const struct check_test *tests, size_t n, int argc, char *
         check_failures = 0;
         tests[i].run();
         *(check_failures ? &failed : &passed) += 1;
-        printf("%s %s (%.2f s)\n", check_failures ? "FAIL" : "ok  ", tests[i].name, (double)(clock() - start) / CLOCKS_PER_SEC);
+        printf("%s %s (%.2f s)\n", check_failures ? "FAIL" : "ok  ", tests[i].name,
+               (double)(clock() - start) / CLOCKS_PER_SEC);
     }
     printf("%d passed, %d failed\n", passed, failed);
     return failed > 0;

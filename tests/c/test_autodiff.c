@@ -1,5 +1,5 @@
-/* test_autodiff.c -- random expressions: a program gives the same bits as the ops applied at once, derivatives agree with differences,
- * and every allocation may fail. */
+/* test_autodiff.c -- random expressions: a program gives the same bits as the ops applied at once,
+ * derivatives agree with differences, and every allocation may fail. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,10 @@
 
 static struct rng dice = {.seed = 99};
 
-static int64_t pick(int64_t low, int64_t high) { return low + (int64_t)rng_below(&dice, (uint64_t)(high - low + 1)); }
+static int64_t pick(int64_t low, int64_t high)
+{
+    return low + (int64_t)rng_below(&dice, (uint64_t)(high - low + 1));
+}
 
 /* An expression under construction: node i has the value of tensor i. */
 struct expression {
@@ -50,7 +53,8 @@ static void expression_leaf(struct expression *e, int constant)
 }
 
 /* Apply an op to the nodes in[]; when its shape rule refuses them, nothing happens. */
-static void expression_apply(struct expression *e, enum op_id op, const struct attrs *attrs, const int *in, int n_in)
+static void expression_apply(struct expression *e, enum op_id op, const struct attrs *attrs, const int *in,
+                             int n_in)
 {
     struct tensor *values[8];
     int nodes[8];
@@ -89,7 +93,8 @@ static void random_view_op(struct expression *e, int x)
     case 2:
         attrs.n = a->rank < 4 ? a->rank + 1 : a->rank;
         attrs.v[0] = 2;
-        for (int i = 0; i < a->rank; i++) attrs.v[i + attrs.n - a->rank] = a->shape[i] == 1 ? pick(1, 3) : a->shape[i];
+        for (int i = 0; i < a->rank; i++)
+            attrs.v[i + attrs.n - a->rank] = a->shape[i] == 1 ? pick(1, 3) : a->shape[i];
         expression_apply(e, OP_BROADCAST, &attrs, &x, 1);
         return;
     case 3:
@@ -108,7 +113,8 @@ static void random_view_op(struct expression *e, int x)
 
 static void random_op(struct expression *e)
 {
-    static const enum op_id smooth[] = {OP_NEG, OP_SQUARE, OP_SIN, OP_COS, OP_TANH, OP_SIGMOID, OP_SOFTPLUS, OP_COPY};
+    static const enum op_id smooth[] = {OP_NEG,  OP_SQUARE,  OP_SIN,      OP_COS,
+                                        OP_TANH, OP_SIGMOID, OP_SOFTPLUS, OP_COPY};
     static const enum op_id binary[] = {OP_ADD, OP_SUB, OP_MUL, OP_MUL, OP_TANH_GRAD, OP_SIGMOID_GRAD};
     int in[3] = {(int)pick(0, e->n - 1), (int)pick(0, e->n - 1), (int)pick(0, e->n - 1)};
     const struct array *a = &e->value[in[0]]->array;
@@ -118,10 +124,14 @@ static void random_op(struct expression *e)
     case 2: expression_apply(e, binary[pick(0, 5)], NULL, in, 2); return;
     case 3:
     case 4: random_view_op(e, in[0]); return;
-    case 5: expression_apply(e, OP_SUM, &(struct attrs){.n = 1, .v = {pick(0, (1 << a->rank) - 1)}}, in, 1); return;
+    case 5:
+        expression_apply(e, OP_SUM, &(struct attrs){.n = 1, .v = {pick(0, (1 << a->rank) - 1)}}, in, 1);
+        return;
     default:
-        if (pick(0, 1)) expression_apply(e, OP_MATMUL, &(struct attrs){.n = 2, .v = {pick(0, 1), pick(0, 1)}}, in, 2);
-        else expression_apply(e, OP_CAT, &(struct attrs){.n = 1, .v = {pick(0, 2)}}, in, 3);
+        if (pick(0, 1))
+            expression_apply(e, OP_MATMUL, &(struct attrs){.n = 2, .v = {pick(0, 1), pick(0, 1)}}, in, 2);
+        else
+            expression_apply(e, OP_CAT, &(struct attrs){.n = 1, .v = {pick(0, 2)}}, in, 3);
     }
 }
 
@@ -142,7 +152,8 @@ static void expression_free(struct expression *e)
 }
 
 /* Run nodes as a program with the given inputs; results are dense tensors. */
-static enum status run(const struct tape *t, const int *outputs, int n_outputs, struct tensor **in, int n_in, struct tensor **out)
+static enum status run(const struct tape *t, const int *outputs, int n_outputs, struct tensor **in, int n_in,
+                       struct tensor **out)
 {
     struct program *p = NULL;
     const void *inputs[16];
@@ -155,7 +166,8 @@ static enum status run(const struct tape *t, const int *outputs, int n_outputs, 
         if (status == STATUS_OK) results[i] = out[i]->array.data;
     }
     for (int i = 0; i < n_in; i++) inputs[i] = in[i]->array.data;
-    for (int repeat = 0; repeat < 2 && status == STATUS_OK; repeat++) status = program_run(p, inputs, results);
+    for (int repeat = 0; repeat < 2 && status == STATUS_OK; repeat++)
+        status = program_run(p, inputs, results);
     program_free(p);
     return status;
 }
@@ -192,7 +204,8 @@ static double total(const struct tensor *t)
     return sum;
 }
 
-/* dy along random directions v of the inputs: by jvp, by differences, and, against random ybar, by vjp: <ybar, dy> = <xbar, v>. */
+/* dy along random directions v of the inputs: by jvp, by differences, and, against random ybar, by vjp:
+ * <ybar, dy> = <xbar, v>. */
 static void derivatives_of_random_expressions(void)
 {
     int compared = 0;
@@ -218,14 +231,17 @@ static void derivatives_of_random_expressions(void)
         int outputs[8] = {y, ydot, xbar[0], n > 1 ? xbar[1] : xbar[0], n > 2 ? xbar[2] : xbar[0]};
         CHECK_OK(run(e.tape, outputs, 5, in, 2 * n + 1, out));
         double left = 0, right = 0, size = 1e-300;
-        for (int64_t j = 0; j < array_numel(spec); j++) left += array_get(&in[2 * n]->array, j) * array_get(&out[1]->array, j);
+        for (int64_t j = 0; j < array_numel(spec); j++)
+            left += array_get(&in[2 * n]->array, j) * array_get(&out[1]->array, j);
         for (int i = 0; i < n; i++)
             for (int64_t j = 0; j < array_numel(&in[i]->array); j++) {
                 double term = array_get(&out[2 + i]->array, j) * array_get(&in[n + i]->array, j);
                 right += term;
                 size += fabs(term);
             }
-        if (size < 1e8) CHECK(fabs(left - right) <= 1e-9 * (1 + size), "trial %d: <ybar, dy> %g, <xbar, v> %g", trial, left, right);
+        if (size < 1e8)
+            CHECK(fabs(left - right) <= 1e-9 * (1 + size), "trial %d: <ybar, dy> %g, <xbar, v> %g", trial,
+                  left, right);
         double h = 1e-6, side[2];
         memcpy(shifted, in, sizeof in);
         struct tensor *value[1];
@@ -234,7 +250,8 @@ static void derivatives_of_random_expressions(void)
                 const struct array *a = &in[i]->array;
                 CHECK_OK(tensor_new(&shifted[i], FLOAT64, a->rank, a->shape));
                 for (int64_t j = 0; j < array_numel(a); j++)
-                    array_set(&shifted[i]->array, j, array_get(a, j) + (s ? -h : h) * array_get(&in[n + i]->array, j));
+                    array_set(&shifted[i]->array, j,
+                              array_get(a, j) + (s ? -h : h) * array_get(&in[n + i]->array, j));
             }
             CHECK_OK(run(e.tape, &y, 1, shifted, 2 * n + 1, value));
             side[s] = total(value[0]);
@@ -243,7 +260,8 @@ static void derivatives_of_random_expressions(void)
         }
         double numeric = (side[0] - side[1]) / (2 * h), exact = total(out[1]);
         if (fabs(side[0]) < 1e3 && fabs(exact) < 1e3 && size < 1e4) {
-            CHECK(fabs(numeric - exact) <= 1e-4 * (1 + fabs(exact)), "trial %d: numeric %g, jvp %g", trial, numeric, exact);
+            CHECK(fabs(numeric - exact) <= 1e-4 * (1 + fabs(exact)), "trial %d: numeric %g, jvp %g", trial,
+                  numeric, exact);
             compared++;
         }
         for (int i = 0; i < 5; i++) tensor_release(out[i]);
@@ -253,7 +271,8 @@ static void derivatives_of_random_expressions(void)
     CHECK(compared > 2000, "only %d compared", compared);
 }
 
-/* What may fail at every allocation: recording, differentiating, making a program, running it, inlining it. */
+/* What may fail at every allocation: recording, differentiating, making a program, running it, inlining
+ * it. */
 static enum status everything(struct tensor *a, struct tensor *b)
 {
     struct tape *t = NULL, *child = NULL;
@@ -262,7 +281,8 @@ static enum status everything(struct tensor *a, struct tensor *b)
     TRY_GOTO_DONE(tape_new(&t, NULL));
     TRY_GOTO_DONE(tape_new(&child, t));
     int x = tape_input(t, FLOAT64, a->array.rank, a->array.shape), inner = tape_import(child, t, x);
-    int c = tape_constant(child, b), product = tape_emit(child, OP_MATMUL, &(struct attrs){.n = 2}, (int[]){inner, c}, 2);
+    int c = tape_constant(child, b),
+        product = tape_emit(child, OP_MATMUL, &(struct attrs){.n = 2}, (int[]){inner, c}, 2);
     int many[10];
     for (int i = 0; i < 10; i++) many[i] = emit1(child, i % 2 ? OP_SIN : OP_TANH, product);
     int joined = tape_emit(child, OP_CAT, &(struct attrs){.n = 1}, many, 10);
@@ -296,7 +316,8 @@ static void every_allocation_fails(void)
             memory_fail_after(k, sticky);
             enum status status = everything(a, b);
             memory_fail_after(-1, 0);
-            CHECK(status == STATUS_OK || (status == STATUS_MEMORY && strstr(status_message(), "memory")), "allocation %d", (int)k);
+            CHECK(status == STATUS_OK || (status == STATUS_MEMORY && strstr(status_message(), "memory")),
+                  "allocation %d", (int)k);
             CHECK(memory_get_stats().live_blocks == blocks, "allocation %d leaks", (int)k);
             if (status == STATUS_OK) break;
             failures++;
@@ -334,6 +355,7 @@ int main(int argc, char **argv)
         {"deep tapes", deep_tapes},
     };
     int failed = check_main(tests, sizeof tests / sizeof *tests, argc, argv);
-    if (memory_get_stats().live_blocks != 0) printf("%lld blocks were not released\n", (long long)memory_get_stats().live_blocks);
+    if (memory_get_stats().live_blocks != 0)
+        printf("%lld blocks were not released\n", (long long)memory_get_stats().live_blocks);
     return failed;
 }

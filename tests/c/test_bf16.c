@@ -1,4 +1,5 @@
-/* Products and convolutions by bfloat16 parts: the kernels that the processor has and the plain one, against float64. */
+/* Products and convolutions by bfloat16 parts: the kernels that the processor has and the plain one, against
+ * float64. */
 #include "check.h"
 
 #include <float.h>
@@ -15,7 +16,8 @@
 #include "kernels/loops.h"
 
 static struct rng generator = {.seed = 5};
-static const double bound[4] = {0, 4e-3, 1e-5, 8e-7}; /* relative error in the Frobenius norm, by the number of parts */
+static const double bound[4] = {0, 4e-3, 1e-5,
+                                8e-7}; /* relative error in the Frobenius norm, by the number of parts */
 
 static int kernels(bf16_kernel *out)
 {
@@ -57,9 +59,12 @@ static void parts_add_up(void)
 /* A product of m x k and k x n with operands as they come. */
 static void check_product(bf16_kernel kernel, int parts, int64_t m, int64_t n, int64_t k, int accumulate)
 {
-    int64_t steps = (k + BF16_DEPTH - 1) / BF16_DEPTH, pitch = steps * BF16_DEPTH, rows = (m + BF16_ROWS - 1) / BF16_ROWS * BF16_ROWS;
-    float *a = memory_alloc((size_t)(m * k) * 4), *b = memory_alloc((size_t)(k * n) * 4), *c = memory_alloc((size_t)(m * n) * 4);
-    uint16_t *split = memory_zalloc((size_t)(parts * rows * pitch), 2), *packed = memory_alloc((size_t)bf16_packed_size(parts, k, n) * 2);
+    int64_t steps = (k + BF16_DEPTH - 1) / BF16_DEPTH, pitch = steps * BF16_DEPTH,
+            rows = (m + BF16_ROWS - 1) / BF16_ROWS * BF16_ROWS;
+    float *a = memory_alloc((size_t)(m * k) * 4), *b = memory_alloc((size_t)(k * n) * 4),
+          *c = memory_alloc((size_t)(m * n) * 4);
+    uint16_t *split = memory_zalloc((size_t)(parts * rows * pitch), 2),
+             *packed = memory_alloc((size_t)bf16_packed_size(parts, k, n) * 2);
     int64_t *offset = memory_alloc((size_t)steps * sizeof *offset);
     double error = 0, size = 0;
     rng_normal_f32(&generator, m * k, a);
@@ -76,7 +81,8 @@ static void check_product(bf16_kernel kernel, int parts, int64_t m, int64_t n, i
             error += (c[i * n + j] - sum) * (c[i * n + j] - sum);
             size += sum * sum;
         }
-    CHECK(sqrt(error / size) < bound[parts], "%d parts, %d x %d x %d: %g", parts, (int)m, (int)n, (int)k, sqrt(error / size));
+    CHECK(sqrt(error / size) < bound[parts], "%d parts, %d x %d x %d: %g", parts, (int)m, (int)n, (int)k,
+          sqrt(error / size));
     void *blocks[] = {a, b, c, split, packed, offset};
     for (int i = 0; i < 6; i++) memory_free(blocks[i]);
 }
@@ -88,8 +94,9 @@ static void products(void)
     for (int which = 0; which < n; which++)
         for (int parts = 1; parts <= 3; parts++) {
             for (int trial = 0; trial < 12; trial++)
-                check_product(list[which], parts, 1 + (int64_t)rng_below(&generator, 70), 1 + (int64_t)rng_below(&generator, 70),
-                              1 + (int64_t)rng_below(&generator, 100), trial % 2);
+                check_product(list[which], parts, 1 + (int64_t)rng_below(&generator, 70),
+                              1 + (int64_t)rng_below(&generator, 70), 1 + (int64_t)rng_below(&generator, 100),
+                              trial % 2);
             check_product(list[which], parts, 32, 32, 64, 0);
         }
 }
@@ -113,7 +120,15 @@ static void kernels_agree(void)
         rng_normal_f32(&generator, 1, &x);
         bf16_split(1, 1, &x, 1, &b[i], 0);
     }
-    struct bf16_block q = {.parts = 2, .steps = STEPS, .a = a, .b = b, .offset = offset, .a_pitch = 96, .a_part = 32 * 96, .b_half = STEPS * 2 * 512, .out = plain};
+    struct bf16_block q = {.parts = 2,
+                           .steps = STEPS,
+                           .a = a,
+                           .b = b,
+                           .offset = offset,
+                           .a_pitch = 96,
+                           .a_part = 32 * 96,
+                           .b_half = STEPS * 2 * 512,
+                           .out = plain};
     bf16_block_plain(&q);
     q.out = got;
     for (int which = 1; which < n; which++) {
@@ -125,10 +140,16 @@ static void kernels_agree(void)
 static void check_conv(const struct conv *s, int parts)
 {
     for (int kind = 0; kind < 3; kind++) {
-        int64_t x = s->n * s->c * s->h * s->w, y = s->n * s->o * s->oh * s->ow, w = s->o * s->c * s->kh * s->kw;
-        int64_t na = kind == CONV_INPUT_GRADIENT ? y : x, nb = kind == CONV_WEIGHT_GRADIENT ? y : w, n = kind == CONV_FORWARD ? y : kind == CONV_INPUT_GRADIENT ? x : w;
-        float *a = memory_alloc((size_t)na * 4), *b = memory_alloc((size_t)nb * 4), *out = memory_alloc((size_t)n * 4), *again = memory_alloc((size_t)n * 4);
-        double *da = memory_alloc((size_t)na * 8), *db = memory_alloc((size_t)nb * 8), *exact = memory_alloc((size_t)n * 8), error = 0, size = 0;
+        int64_t x = s->n * s->c * s->h * s->w, y = s->n * s->o * s->oh * s->ow,
+                w = s->o * s->c * s->kh * s->kw;
+        int64_t na = kind == CONV_INPUT_GRADIENT ? y : x, nb = kind == CONV_WEIGHT_GRADIENT ? y : w,
+                n = kind == CONV_FORWARD          ? y
+                    : kind == CONV_INPUT_GRADIENT ? x
+                                                  : w;
+        float *a = memory_alloc((size_t)na * 4), *b = memory_alloc((size_t)nb * 4),
+              *out = memory_alloc((size_t)n * 4), *again = memory_alloc((size_t)n * 4);
+        double *da = memory_alloc((size_t)na * 8), *db = memory_alloc((size_t)nb * 8),
+               *exact = memory_alloc((size_t)n * 8), error = 0, size = 0;
         rng_normal_f32(&generator, na, a);
         rng_normal_f32(&generator, nb, b);
         for (int64_t i = 0; i < na; i++) da[i] = a[i];
@@ -149,7 +170,8 @@ static void check_conv(const struct conv *s, int parts)
             error += (out[i] - exact[i]) * (out[i] - exact[i]);
             size += exact[i] * exact[i];
         }
-        CHECK(sqrt(error / size) < bound[parts] + 2e-7, "kind %d, %d parts: %g", kind, parts, sqrt(error / size));
+        CHECK(sqrt(error / size) < bound[parts] + 2e-7, "kind %d, %d parts: %g", kind, parts,
+              sqrt(error / size));
         CHECK(memcmp(out, again, (size_t)n * 4) == 0);
         void *blocks[] = {a, b, out, again, da, db, exact};
         for (int i = 0; i < 7; i++) memory_free(blocks[i]);
@@ -163,9 +185,20 @@ static void convolutions(void)
     for (int set = 0; set < 3; set++) {
         if (loops_select(sets[set]) != STATUS_OK) continue;
         for (int trial = 0; trial < 8; trial++) {
-            struct conv s = {.dtype = FLOAT32, .n = 1 + trial, .c = 16 + (int64_t)rng_below(&generator, 30), .o = 16 + (int64_t)rng_below(&generator, 30),
-                             .h = 8 + (int64_t)rng_below(&generator, 8), .w = 8 + (int64_t)rng_below(&generator, 8), .kh = 1 + 2 * (trial % 2),
-                             .kw = 3, .sh = 1, .sw = 1, .dh = 1, .dw = 1 + trial % 2, .groups = 1, .lanes = 3};
+            struct conv s = {.dtype = FLOAT32,
+                             .n = 1 + trial,
+                             .c = 16 + (int64_t)rng_below(&generator, 30),
+                             .o = 16 + (int64_t)rng_below(&generator, 30),
+                             .h = 8 + (int64_t)rng_below(&generator, 8),
+                             .w = 8 + (int64_t)rng_below(&generator, 8),
+                             .kh = 1 + 2 * (trial % 2),
+                             .kw = 3,
+                             .sh = 1,
+                             .sw = 1,
+                             .dh = 1,
+                             .dw = 1 + trial % 2,
+                             .groups = 1,
+                             .lanes = 3};
             s.ph = s.kh / 2;
             s.pw = trial % 3 % 2;
             s.oh = s.h + 2 * s.ph - s.kh + 1;
@@ -182,16 +215,22 @@ static void levels(void)
     const char *before = loops->name;
     CHECK(bf16_parts(PRECISION_HIGHEST) == 0);
     CHECK_OK(loops_select("generic"));
-    CHECK(bf16_parts(PRECISION_HIGH) == 0 && bf16_parts(PRECISION_MEDIUM) == 0 && bf16_conv_parts(PRECISION_MEDIUM) == 0);
-    if (loops_select("amx") == STATUS_OK) CHECK(bf16_parts(PRECISION_HIGH) == 2 && bf16_conv_parts(PRECISION_MEDIUM) == 1);
-    else CHECK(strstr(status_message(), "lacks the instructions of TIDE_ISA=amx") != NULL);
+    CHECK(bf16_parts(PRECISION_HIGH) == 0 && bf16_parts(PRECISION_MEDIUM) == 0 &&
+          bf16_conv_parts(PRECISION_MEDIUM) == 0);
+    if (loops_select("amx") == STATUS_OK)
+        CHECK(bf16_parts(PRECISION_HIGH) == 2 && bf16_conv_parts(PRECISION_MEDIUM) == 1);
+    else
+        CHECK(strstr(status_message(), "lacks the instructions of TIDE_ISA=amx") != NULL);
     CHECK_OK(loops_select(before));
 }
 
 int main(int argc, char **argv)
 {
     if (blas_open() != STATUS_OK) return 1;
-    static const struct check_test tests[] = {{"parts add up", parts_add_up}, {"products", products}, {"kernels agree", kernels_agree},
-                                              {"convolutions", convolutions}, {"levels", levels}};
+    static const struct check_test tests[] = {{"parts add up", parts_add_up},
+                                              {"products", products},
+                                              {"kernels agree", kernels_agree},
+                                              {"convolutions", convolutions},
+                                              {"levels", levels}};
     return check_main(tests, sizeof tests / sizeof *tests, argc, argv);
 }

@@ -11,13 +11,16 @@ static void test_better_core(void)
     static const struct {
         const char *core;
         int level;
-    } rows[] = {{"Prescott", 0},    {"Core2", 0},      {"Nehalem", 0}, {"prescott", 0}, {"Sandybridge", 1}, {"Piledriver", 1},     {"Haswell", 2},
-                {"Zen", 2},         {"SkylakeX", 3},   {"Cooperlake", 3}, {"SapphireRapids", 3}, {"Zen9", 3},       {"ARMV8", 3}, {"unknown", 3}};
+    } rows[] = {{"Prescott", 0},       {"Core2", 0},   {"Nehalem", 0}, {"prescott", 0}, {"Sandybridge", 1},
+                {"Piledriver", 1},     {"Haswell", 2}, {"Zen", 2},     {"SkylakeX", 3}, {"Cooperlake", 3},
+                {"SapphireRapids", 3}, {"Zen9", 3},    {"ARMV8", 3},   {"unknown", 3}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (int ability = 0; ability < 4; ability++) {
             const char *better = blas_better_core(rows[i].core, ability);
-            if (rows[i].level >= ability) CHECK(!better);
-            else CHECK(better && strcmp(better, best[ability]) == 0, "%s", rows[i].core);
+            if (rows[i].level >= ability)
+                CHECK(!better);
+            else
+                CHECK(better && strcmp(better, best[ability]) == 0, "%s", rows[i].core);
         }
 }
 
@@ -25,15 +28,18 @@ static double product(enum dtype dtype, int n)
 {
     static double a[200 * 200], c[200 * 200];
     for (int i = 0; i < n * n; i++)
-        if (dtype == FLOAT32) ((float *)a)[i] = (float)(i % 7 - 3);
-        else a[i] = i % 7 - 3;
+        if (dtype == FLOAT32)
+            ((float *)a)[i] = (float)(i % 7 - 3);
+        else
+            a[i] = i % 7 - 3;
     blas_product(dtype, 0, 1, n, n, n, 1, a, n, a, n, 0, c, n);
     double sum = 0;
     for (int i = 0; i < n * n; i++) sum += dtype == FLOAT32 ? (double)((float *)c)[i] : c[i];
     return sum;
 }
 
-/* As if the library had chosen so by itself: it is told better where the processor can do more, and stays right. */
+/* As if the library had chosen so by itself: it is told better where the processor can do more, and stays
+ * right. */
 static void test_poor_choice(void)
 {
     static const char *const poor[] = {"Prescott", "Nehalem", "Sandybridge", "Haswell"};
@@ -78,6 +84,7 @@ static void test_threads(void)
 
 int main(int argc, char **argv)
 {
-    static const struct check_test tests[] = {{"better core", test_better_core}, {"poor choice", test_poor_choice}, {"threads", test_threads}};
+    static const struct check_test tests[] = {
+        {"better core", test_better_core}, {"poor choice", test_poor_choice}, {"threads", test_threads}};
     return check_main(tests, sizeof tests / sizeof *tests, argc, argv);
 }

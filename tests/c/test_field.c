@@ -1,4 +1,5 @@
-/* test_field.c -- what each kind of field can do: derivatives of recorded ones against each other and against differences, C. */
+/* test_field.c -- what each kind of field can do: derivatives of recorded ones against each other and against
+ * differences, C. */
 #include <math.h>
 #include <string.h>
 
@@ -38,7 +39,8 @@ static struct field *mlp_field(int64_t rows)
     struct field *f = NULL;
     int64_t n = rows * D;
     CHECK_OK(tape_new(&t, NULL));
-    int time = tape_input(t, FLOAT64, 0, NULL), y = emit_reshape(t, tape_input(t, FLOAT64, 1, &n), 2, (int64_t[]){rows, D});
+    int time = tape_input(t, FLOAT64, 0, NULL),
+        y = emit_reshape(t, tape_input(t, FLOAT64, 1, &n), 2, (int64_t[]){rows, D});
     int a = tape_input(t, FLOAT64, 2, (int64_t[]){W, D}), c = tape_input(t, FLOAT64, 2, (int64_t[]){W, D});
     int h = emit1(t, OP_TANH, emit2(t, OP_MUL, product(t, y, a, 1), time));
     CHECK_OK(field_from_tape(&f, t, emit_reshape(t, product(t, h, c, 0), 1, &n), rows));
@@ -46,7 +48,8 @@ static struct field *mlp_field(int64_t rows)
     return f;
 }
 
-/* The jvp is the vjp's transpose and what differences give; with and without a vjp beside it, whole and in tiles. */
+/* The jvp is the vjp's transpose and what differences give; with and without a vjp beside it, whole and in
+ * tiles. */
 static void recorded_jvp(void)
 {
     static const int64_t sizes[] = {1, 7, 20001};
@@ -55,13 +58,15 @@ static void recorded_jvp(void)
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         int64_t n = sizes[k] * D;
         double *y = memory_alloc((size_t)(8 * n) * sizeof *y);
-        double *v = y + n, *a = v + n, *ydot = a + n, *ybar = ydot + n, *plus = ybar + n, *minus = plus + n, *alone = minus + n;
+        double *v = y + n, *a = v + n, *ydot = a + n, *ybar = ydot + n, *plus = ybar + n, *minus = plus + n,
+               *alone = minus + n;
         struct rng dice = {.seed = 5};
         rng_normal_f64(&dice, N_THETA, theta);
         rng_normal_f64(&dice, 3 * n, y);
         struct field *f = mlp_field(sizes[k]), *g = mlp_field(sizes[k]);
         const void *bound[] = {theta, theta + W * D};
-        CHECK_OK(field_prepare(f, FIELD_MASK(FIELD_JVP) | FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_EVAL_KEEP)));
+        CHECK_OK(
+            field_prepare(f, FIELD_MASK(FIELD_JVP) | FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_EVAL_KEEP)));
         CHECK_OK(field_prepare(g, FIELD_MASK(FIELD_JVP)));
         CHECK_OK(field_bind(f, bound));
         CHECK_OK(field_bind(g, bound));
@@ -93,21 +98,23 @@ static int growth(const struct tide_field_call *call, double t, const double *y,
     return 0;
 }
 
-static int growth_vjp(const struct tide_field_call *call, double t, const double *y, const double *a, double *ybar,
-                      double *thetabar)
+static int growth_vjp(const struct tide_field_call *call, double t, const double *y, const double *a,
+                      double *ybar, double *thetabar)
 {
     growth(call, t, a, ybar);
     thetabar[0] = dot(y, a, call->n);
     return 0;
 }
 
-static int growth_jvp(const struct tide_field_call *call, double t, const double *y, const double *v, double *ydot)
+static int growth_jvp(const struct tide_field_call *call, double t, const double *y, const double *v,
+                      double *ydot)
 {
     (void)y;
     return growth(call, t, v, ydot);
 }
 
-static int growth_jvp_forgets(const struct tide_field_call *call, double t, const double *y, const double *v, double *ydot)
+static int growth_jvp_forgets(const struct tide_field_call *call, double t, const double *y, const double *v,
+                              double *ydot)
 {
     (void)call, (void)t, (void)y, (void)v, (void)ydot;
     return 0;
@@ -125,7 +132,8 @@ static void c_code(void)
     double y[] = {1, 2, 3}, v[] = {1, 0, -1}, theta[] = {0.5}, out[3], bar[1], own[1];
     codes = 1;
     CHECK_OK(c_code_read(&code, &example));
-    CHECK(field_from_c(&g, &code, 3, 2) == STATUS_SHAPE && strstr(status_message(), "takes 1 parameters, got 2"));
+    CHECK(field_from_c(&g, &code, 3, 2) == STATUS_SHAPE &&
+          strstr(status_message(), "takes 1 parameters, got 2"));
     CHECK_OK(field_from_c(&f, &code, 3, 1));
     CHECK_OK(field_prepare(f, FIELD_MASK(FIELD_EVAL) | FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_JVP)));
     CHECK_OK(field_bind(f, (const void *[]){theta}));
@@ -140,9 +148,11 @@ static void c_code(void)
     field_free(f);
     code.functions.jvp = growth_jvp_forgets;
     CHECK_OK(field_from_c(&f, &code, 3, 1));
-    CHECK(field_jvp(f, 0, y, v, out) == STATUS_CALLBACK && strstr(status_message(), "jvp has not written ydot[0]"));
+    CHECK(field_jvp(f, 0, y, v, out) == STATUS_CALLBACK &&
+          strstr(status_message(), "jvp has not written ydot[0]"));
     code.functions.jvp = NULL;
-    CHECK(field_prepare(f, FIELD_MASK(FIELD_JVP)) == STATUS_UNSUPPORTED && strstr(status_message(), "exports no jvp"));
+    CHECK(field_prepare(f, FIELD_MASK(FIELD_JVP)) == STATUS_UNSUPPORTED &&
+          strstr(status_message(), "exports no jvp"));
     field_free(f);
     object_release(&code.base);
     CHECK(codes == 0);
@@ -166,7 +176,8 @@ static enum status by_op(struct c_code *code, const double *y, const double *the
         int one = emit_broadcast(t, tape_literal(t, FLOAT64, 1), 1, (int64_t[]){3});
         status = tape_vjp(t, &dy, &one, 1, in + 1, 2, bars);
         if (status == STATUS_OK) status = program_new(&p, t, bars, 2);
-        if (status == STATUS_OK) status = program_run(p, (const void *[]){&time, y, theta}, (void *[]){out, out + 3});
+        if (status == STATUS_OK)
+            status = program_run(p, (const void *[]){&time, y, theta}, (void *[]){out, out + 3});
     }
     program_free(p);
     tape_release(t);
@@ -206,6 +217,7 @@ int main(int argc, char **argv)
         {"an op of a field", op_of_a_field},
     };
     int failed = check_main(tests, sizeof tests / sizeof *tests, argc, argv);
-    if (memory_get_stats().live_blocks != 0) printf("%lld blocks were not released\n", (long long)memory_get_stats().live_blocks);
+    if (memory_get_stats().live_blocks != 0)
+        printf("%lld blocks were not released\n", (long long)memory_get_stats().live_blocks);
     return failed;
 }

@@ -48,7 +48,8 @@ static void test_corrupted(void)
             }
             bytes[at] = s.bytes[at] ^ 1;
             enum status status = probe(s.format, bytes, s.size);
-            /* The checksum of gzip sees every change behind its ten bytes of header, those of PNG every one. */
+            /* The checksum of gzip sees every change behind its ten bytes of header, those of PNG every
+             * one. */
             if ((s.format == GZIP && at > 9) || s.format == PNG) CHECK(status == STATUS_FORMAT);
             bytes[at] = s.bytes[at];
         }
@@ -58,8 +59,9 @@ static void test_corrupted(void)
 
 static void test_mutations(void)
 {
-    static const char *const words[] = {"\xff\xff\xff\xff", "\0\0\0\0",         "(",         "[", "{", "}", "\"", "\\u",
-                                        "9999999999",       "\x7f\xff\xff\xff", "PK\x05\x06"};
+    static const char *const words[] = {
+        "\xff\xff\xff\xff", "\0\0\0\0",         "(",         "[", "{", "}", "\"", "\\u",
+        "9999999999",       "\x7f\xff\xff\xff", "PK\x05\x06"};
     for (int round = 0, rounds = 24000 * fuzz_factor(); round < rounds; round++) {
         struct sample s = samples[round % sample_count];
         size_t room = s.size + 64, size = s.size;
@@ -71,7 +73,10 @@ static void test_mutations(void)
             switch (draw(5)) {
             case 0: bytes[at] ^= (unsigned char)(1 << n); break;
             case 1: bytes[at] = (unsigned char)draw(256); break;
-            case 2: memmove(bytes + at, bytes + at + (at + n < size ? n : 0), size - at - (at + n < size ? n : 0)); break;
+            case 2:
+                memmove(bytes + at, bytes + at + (at + n < size ? n : 0),
+                        size - at - (at + n < size ? n : 0));
+                break;
             case 3:
                 if (at + strlen(word) < size) memcpy(bytes + at, word, strlen(word) ? strlen(word) : 4);
                 break;

@@ -18,7 +18,8 @@ static int version(void)
 {
     struct tensor_list list = {0};
     int result = 0;
-    if (npz_load(&list, path, 1 << 20) == STATUS_OK && list.n == 1) result = (int)array_get(&list.tensors[0]->array, 0);
+    if (npz_load(&list, path, 1 << 20) == STATUS_OK && list.n == 1)
+        result = (int)array_get(&list.tensors[0]->array, 0);
     tensor_list_free(&list);
     return result;
 }
@@ -53,9 +54,11 @@ static void test_failing_calls(void)
             disarm();
             int now = version();
             CHECK(entries_in_folder() == 1);
-            /* A folder that cannot be opened or whose last close fails does no harm; after a failed fsync of it the file is new. */
+            /* A folder that cannot be opened or whose last close fails does no harm; after a failed fsync of
+             * it the file is new. */
             CHECK(now == (status == STATUS_OK || strstr(status_message(), "in place") ? 2 : 1));
-            CHECK(status == STATUS_OK || (status == STATUS_IO && strstr(status_message(), strerror(errors[e]))));
+            CHECK(status == STATUS_OK ||
+                  (status == STATUS_IO && strstr(status_message(), strerror(errors[e]))));
             if (calls_count() <= k) break;
             CHECK(save(1) == STATUS_OK);
         }
@@ -74,7 +77,8 @@ static void test_failing_calls(void)
 static void test_partial_and_interrupted(void)
 {
     for (int mode = 0; mode < 3; mode++) {
-        calls_inject(&(struct call_faults){.fail_at = -1, .die_at = -1, .partial = mode != 1, .interrupts = mode != 0});
+        calls_inject(&(struct call_faults){
+            .fail_at = -1, .die_at = -1, .partial = mode != 1, .interrupts = mode != 0});
         CHECK(save(3) == STATUS_OK);
         CHECK(version() == 3);
         disarm();
@@ -112,7 +116,8 @@ static void test_crashes(void)
     CHECK(system(command) == 0 && entries_in_folder() == 1);
 }
 
-/* One failed write is enough: later calls fail alike, though the disk has room again, and the old file stays. */
+/* One failed write is enough: later calls fail alike, though the disk has room again, and the old file
+ * stays. */
 static void test_failure_is_remembered(void)
 {
     static const char text[100000] = "new";
@@ -154,9 +159,12 @@ static void test_two_writers(void)
     struct file_writer *first = NULL, *second = NULL;
     struct file_bytes bytes = {0};
     CHECK(file_writer_open(&first, path) == STATUS_OK && file_writer_open(&second, path) == STATUS_OK);
-    CHECK(file_writer_write(first, "first", 5) == STATUS_OK && file_writer_write(second, "second", 6) == STATUS_OK);
-    CHECK(file_writer_close(second, STATUS_OK) == STATUS_OK && file_writer_close(first, STATUS_OK) == STATUS_OK);
-    CHECK(file_read(&bytes, path, 100) == STATUS_OK && bytes.size == 5 && memcmp(bytes.data, "first", 5) == 0 && entries_in_folder() == 1);
+    CHECK(file_writer_write(first, "first", 5) == STATUS_OK &&
+          file_writer_write(second, "second", 6) == STATUS_OK);
+    CHECK(file_writer_close(second, STATUS_OK) == STATUS_OK &&
+          file_writer_close(first, STATUS_OK) == STATUS_OK);
+    CHECK(file_read(&bytes, path, 100) == STATUS_OK && bytes.size == 5 &&
+          memcmp(bytes.data, "first", 5) == 0 && entries_in_folder() == 1);
     file_bytes_free(&bytes);
 }
 
@@ -239,7 +247,8 @@ static void test_whole_files(void)
     snprintf(name, sizeof name, "%s/x", folder);
     t = make(UINT8, 3, (int64_t[]){2, 3, 4});
     struct tensor *picture = NULL;
-    CHECK(png_save(name, &t->array) == STATUS_OK && png_load(&picture, name, 24) == STATUS_OK && equal(&t->array, &picture->array));
+    CHECK(png_save(name, &t->array) == STATUS_OK && png_load(&picture, name, 24) == STATUS_OK &&
+          equal(&t->array, &picture->array));
     tensor_release(t);
     tensor_release(picture);
     CHECK(png_load(&picture, name, 23) == STATUS_FORMAT);
@@ -251,10 +260,12 @@ static void test_whole_files(void)
     tensor_release(t);
     CHECK(idx_load(&t, name, 17) == STATUS_FORMAT);
     fill_list(&list);
-    CHECK(safetensors_save(name, &list) == STATUS_OK && safetensors_load(&back, name) == STATUS_OK && back.n == list.n);
+    CHECK(safetensors_save(name, &list) == STATUS_OK && safetensors_load(&back, name) == STATUS_OK &&
+          back.n == list.n);
     tensor_list_free(&back);
     list.names[0][0] = '\xff';
-    CHECK(safetensors_save(name, &list) == STATUS_FORMAT && safetensors_load(&back, name) == STATUS_OK && back.n == list.n);
+    CHECK(safetensors_save(name, &list) == STATUS_FORMAT && safetensors_load(&back, name) == STATUS_OK &&
+          back.n == list.n);
     tensor_list_free(&back);
     tensor_list_free(&list);
     CHECK(unlink(name) == 0);

@@ -4,7 +4,8 @@
 static void test_unpacking_limits(void)
 {
     struct tensor_list list = {0};
-    CHECK(npz_read(&list, numpy_deflated, sizeof numpy_deflated - 1, 100) == STATUS_FORMAT && strstr(status_message(), "limit"));
+    CHECK(npz_read(&list, numpy_deflated, sizeof numpy_deflated - 1, 100) == STATUS_FORMAT &&
+          strstr(status_message(), "limit"));
     tensor_list_free(&list);
     struct file_bytes packed = {(unsigned char *)(uintptr_t)gzip_idx, sizeof gzip_idx - 1}, unpacked = {0};
     CHECK(file_gunzip(&unpacked, &packed, 17) == STATUS_FORMAT && strstr(status_message(), "limit"));
@@ -85,13 +86,15 @@ static void test_lying_headers(void)
     int64_t bound = ((int64_t)64 << 20) + 4 * (int64_t)packed;
     snprintf(name, sizeof name, "%s/x", folder);
     CHECK(load_claim(&status, name, 2344, n) < 1 << 20);
-    CHECK(status == STATUS_FORMAT && strstr(status_message(), "header says 2352 bytes: the gzip data unpack to more than 2353"));
+    CHECK(status == STATUS_FORMAT &&
+          strstr(status_message(), "header says 2352 bytes: the gzip data unpack to more than 2353"));
     CHECK(load_claim(&status, name, 2344, 2345) < 1 << 20);
     CHECK(status == STATUS_FORMAT && strstr(status_message(), "the file holds 2345: bytes follow the data"));
     CHECK(load_claim(&status, name, 2344, 2343) < 1 << 20 && status == STATUS_FORMAT);
     CHECK(load_claim(&status, name, 0xfffffff, 1000000) < 1 << 20); /* too few packed bytes */
     CHECK(status == STATUS_FORMAT && strstr(status_message(), "cannot unpack to the 268435463"));
-    CHECK(load_claim(&status, name, 0x7fffffff, n) < 1 << 20 && status == STATUS_FORMAT && strstr(status_message(), "limit"));
+    CHECK(load_claim(&status, name, 0x7fffffff, n) < 1 << 20 && status == STATUS_FORMAT &&
+          strstr(status_message(), "limit"));
     CHECK(load_claim(&status, name, 30000000, 29000000) < bound && status == STATUS_FORMAT);
     /* An honest one, larger than the first room. */
     CHECK(load_claim(&status, name, 60000000, 60000000) < 130000000 && status == STATUS_OK);
@@ -109,9 +112,11 @@ static void test_lying_headers(void)
 
     /* npz: the directory is right, the header of the array says 8 bytes. */
     struct buffer zeros = gzip_zeros(n), zip = {0};
-    size_t data = 10, rest = zeros.size - data - 8; /* between header and trailer of gzip lies the deflate stream */
+    size_t data = 10,
+           rest = zeros.size - data - 8; /* between header and trailer of gzip lies the deflate stream */
     static const char header[] = NPY_HEADER("\x37\0{'descr': '<f8', 'fortran_order': False, 'shape': (1,)}");
-    unsigned char local[30] = "PK\3\4\x14\0\0\0\x08", central[46] = "PK\1\2\x14\0\x14\0\0\0\x08", end[22] = "PK\5\6\0\0\0\0\1\0\1";
+    unsigned char local[30] = "PK\3\4\x14\0\0\0\x08", central[46] = "PK\1\2\x14\0\x14\0\0\0\x08",
+                  end[22] = "PK\5\6\0\0\0\0\1\0\1";
     unsigned char stored[5] = {0}; /* a stored block holds the header, before the block of zeros */
     size_t head = sizeof header - 1, total = n + head;
     raw_put_little(stored + 1, 2, head);
@@ -132,8 +137,11 @@ static void test_lying_headers(void)
     struct memory_stats before = memory_get_stats();
     memory_reset_peak();
     CHECK(npz_read(&list, zip.data, zip.size, FILE_UNPACK_LIMIT) == STATUS_FORMAT);
-    CHECK(memory_get_stats().peak_bytes - before.live_bytes < 1 << 20 && memory_get_stats().live_blocks == before.live_blocks);
-    CHECK(strstr(status_message(), "entry \"x.npy\": header says 1 elements of float64 (8 bytes), the file holds 100000000: bytes"));
+    CHECK(memory_get_stats().peak_bytes - before.live_bytes < 1 << 20 &&
+          memory_get_stats().live_blocks == before.live_blocks);
+    CHECK(strstr(
+        status_message(),
+        "entry \"x.npy\": header says 1 elements of float64 (8 bytes), the file holds 100000000: bytes"));
     for (int after = 0; after < 4; after++) {
         memory_fail_after(after, 0);
         CHECK(npz_read(&list, zip.data, zip.size, FILE_UNPACK_LIMIT) == STATUS_MEMORY);
@@ -148,7 +156,8 @@ static void test_lying_headers(void)
 static struct buffer zip_of_narrow(size_t n)
 {
     char header[65];
-    int head = snprintf(header, sizeof header, "{'descr': '|i1', 'fortran_order': False, 'shape': (%zu,)}", n);
+    int head =
+        snprintf(header, sizeof header, "{'descr': '|i1', 'fortran_order': False, 'shape': (%zu,)}", n);
     memset(header + head, ' ', 64 - (size_t)head);
     unsigned char *content = calloc(1, n + 74);
     memcpy(content, NPY_HEADER("\x40\0"), 10);
@@ -160,7 +169,8 @@ static struct buffer zip_of_narrow(size_t n)
     CHECK(deflate(&z, Z_FINISH) == Z_STREAM_END);
     packed.size = z.total_out;
     deflateEnd(&z);
-    unsigned char local[30] = "PK\3\4\x14\0\0\0\x08", central[46] = "PK\1\2\x14\0\x14\0\0\0\x08", end[22] = "PK\5\6\0\0\0\0\1\0\1";
+    unsigned char local[30] = "PK\3\4\x14\0\0\0\x08", central[46] = "PK\1\2\x14\0\x14\0\0\0\x08",
+                  end[22] = "PK\5\6\0\0\0\0\1\0\1";
     uLong sum = crc32_z(0, content, n + 74);
     raw_put_little(local + 14, 4, sum), raw_put_little(central + 16, 4, sum);
     raw_put_little(local + 18, 4, packed.size), raw_put_little(central + 20, 4, packed.size);
@@ -182,12 +192,14 @@ static struct buffer zip_of_narrow(size_t n)
 static void test_widened_limit(void)
 {
     for (int large = 0; large < 2; large++) {
-        size_t n = large ? 20000000 : 1000000; /* above and below the size from which the header is looked at first */
+        size_t n = large ? 20000000
+                         : 1000000; /* above and below the size from which the header is looked at first */
         struct buffer zip = zip_of_narrow(n);
         struct tensor_list list = {0};
         struct memory_stats before = memory_get_stats();
         memory_reset_peak();
-        CHECK(npz_read(&list, zip.data, zip.size, 8 * n - 1) == STATUS_FORMAT && strstr(status_message(), "int64; the limit leaves"));
+        CHECK(npz_read(&list, zip.data, zip.size, 8 * n - 1) == STATUS_FORMAT &&
+              strstr(status_message(), "int64; the limit leaves"));
         CHECK(memory_get_stats().peak_bytes - before.live_bytes < (int64_t)(large ? 1 << 20 : 2 * n));
         CHECK(npz_read(&list, zip.data, zip.size, 8 * n) == STATUS_OK && list.n == 1);
         tensor_list_free(&list);

@@ -49,14 +49,30 @@ static void test_npy_types(void)
         int count;
         double values[4];
     } rows[] = {
-        {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", "\x3f\x80\0\0\xc0\0\0\0", 8, 2, {1, -2}},
+        {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }",
+         "\x3f\x80\0\0\xc0\0\0\0",
+         8,
+         2,
+         {1, -2}},
         {"{'descr': '>i2', 'fortran_order': False, 'shape': (2,), }\n", "\xff\xfe\1\0", 4, 2, {-2, 256}},
-        {"{'descr': '<i4', 'fortran_order': False, 'shape': (2,)}", "\xfe\xff\xff\xff\1\0\0\0", 8, 2, {-2, 1}},
+        {"{'descr': '<i4', 'fortran_order': False, 'shape': (2,)}",
+         "\xfe\xff\xff\xff\1\0\0\0",
+         8,
+         2,
+         {-2, 1}},
         {"{'descr': '|i1', 'fortran_order': False, 'shape': (2L,)}", "\xfe\1", 2, 2, {-2, 1}},
-        {"{\"shape\": (2 ,), \"descr\":'<u4', \"fortran_order\" :True}", "\xfe\xff\xff\xff\1\0\0\0", 8, 2, {4294967294, 1}},
+        {"{\"shape\": (2 ,), \"descr\":'<u4', \"fortran_order\" :True}",
+         "\xfe\xff\xff\xff\1\0\0\0",
+         8,
+         2,
+         {4294967294, 1}},
         {"{'descr': '|b1', 'fortran_order': False, 'shape': (2,)}", "\2\0", 2, 2, {1, 0}},
         {"{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2)}", "\1\2\3\4", 4, 4, {1, 3, 2, 4}},
-        {"{'descr': '>u2', 'fortran_order': True, 'shape': (2, 1, 2)}", "\0\1\0\2\0\3\0\4", 8, 4, {1, 3, 2, 4}},
+        {"{'descr': '>u2', 'fortran_order': True, 'shape': (2, 1, 2)}",
+         "\0\1\0\2\0\3\0\4",
+         8,
+         4,
+         {1, 3, 2, 4}},
         {"{'descr': '<u2', 'fortran_order': False, 'shape': ()}", "\1\2", 2, 1, {513}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -86,17 +102,22 @@ static void test_half_precision(void)
             else if (exponent == 31)
                 CHECK(bits == ((uint32_t)(i >> 15) << 31 | 0x7f800000u | (uint32_t)mantissa << 13));
             else
-                CHECK(((float *)t->array.data)[i] == (float)(i >> 15 ? -value : value) && bits >> 31 == (uint32_t)i >> 15);
+                CHECK(((float *)t->array.data)[i] == (float)(i >> 15 ? -value : value) &&
+                      bits >> 31 == (uint32_t)i >> 15);
         }
         tensor_release(t);
         t = NULL;
-        CHECK(raw_read(&t, &layout, bytes, sizeof bytes, (4 << 16) - 1) == STATUS_FORMAT && strstr(status_message(), "limit"));
+        CHECK(raw_read(&t, &layout, bytes, sizeof bytes, (4 << 16) - 1) == STATUS_FORMAT &&
+              strstr(status_message(), "limit"));
     }
     double values[4] = {0};
-    CHECK(npy_values("{'descr': '>f2', 'fortran_order': True, 'shape': (2, 2)}", "\x3c\0\x40\0\xc2\0\0\1", 8, 4, values) == STATUS_OK);
+    CHECK(npy_values("{'descr': '>f2', 'fortran_order': True, 'shape': (2, 2)}", "\x3c\0\x40\0\xc2\0\0\1", 8,
+                     4, values) == STATUS_OK);
     CHECK(values[0] == 1 && values[1] == -3 && values[2] == 2 && values[3] == ldexp(1, -24));
-    CHECK(npy_values("{'descr': '<u8', 'fortran_order': False, 'shape': (1,)}", "\xff\xff\xff\xff\xff\xff\xff\x7f", 8, 1, values) == STATUS_OK);
-    CHECK(npy_values("{'descr': '>u8', 'fortran_order': False, 'shape': (1,)}", "\x80\0\0\0\0\0\0\0", 8, 1, values) == STATUS_UNSUPPORTED);
+    CHECK(npy_values("{'descr': '<u8', 'fortran_order': False, 'shape': (1,)}",
+                     "\xff\xff\xff\xff\xff\xff\xff\x7f", 8, 1, values) == STATUS_OK);
+    CHECK(npy_values("{'descr': '>u8', 'fortran_order': False, 'shape': (1,)}", "\x80\0\0\0\0\0\0\0", 8, 1,
+                     values) == STATUS_UNSUPPORTED);
     CHECK(strstr(status_message(), "uint64 9223372036854775808; int64 ends at 2^63 - 1"));
 }
 
@@ -126,7 +147,8 @@ static void test_npy_refused(void)
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483648,)}", "above"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647, 2147483647)}", "2^63"},
         {"{'descr': '<i1', 'fortran_order': False, 'shape': (2147483647, 2147483647, 0)}", "2^63"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647,)}", "(8589934588 bytes), the file holds 4"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647,)}",
+         "(8589934588 bytes), the file holds 4"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}", "bytes follow"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': ()} x", "follows"},
         {"{'descr' '<f4'}", "colon"},
@@ -136,8 +158,10 @@ static void test_npy_refused(void)
     };
     double values[4];
     interrupt_request();
-    CHECK(npy_values("{'descr': '>f4', 'fortran_order': False, 'shape': ()}", "abcd", 4, 1, values) == STATUS_INTERRUPTED);
-    CHECK(npy_values("{'descr': '<f4', 'fortran_order': False, 'shape': ()}", "abcd", 4, 1, values) == STATUS_OK);
+    CHECK(npy_values("{'descr': '>f4', 'fortran_order': False, 'shape': ()}", "abcd", 4, 1, values) ==
+          STATUS_INTERRUPTED);
+    CHECK(npy_values("{'descr': '<f4', 'fortran_order': False, 'shape': ()}", "abcd", 4, 1, values) ==
+          STATUS_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         enum status status = npy_values(rows[i][0], "abcd", 4, 0, values);
         int dtype = strstr(status_message(), "readable are") || strstr(status_message(), "structured");
@@ -146,10 +170,13 @@ static void test_npy_refused(void)
         CHECK(strstr(status_message(), rows[i][1]));
     }
     struct tensor *t = NULL;
-    CHECK(npy_read(&t, (const unsigned char *)"\x93NUMPY\4\0    ", 12, SIZE_MAX) == STATUS_FORMAT && strstr(status_message(), "version 4.0"));
-    CHECK(npy_read(&t, (const unsigned char *)"\x93NUMPY\2\0\xff\xff\xff\xff", 12, SIZE_MAX) == STATUS_FORMAT);
+    CHECK(npy_read(&t, (const unsigned char *)"\x93NUMPY\4\0    ", 12, SIZE_MAX) == STATUS_FORMAT &&
+          strstr(status_message(), "version 4.0"));
+    CHECK(npy_read(&t, (const unsigned char *)"\x93NUMPY\2\0\xff\xff\xff\xff", 12, SIZE_MAX) ==
+          STATUS_FORMAT);
     CHECK(strstr(status_message(), "claims 4294967295"));
-    CHECK(npy_read(&t, (const unsigned char *)"\x93NUMPY\1\0\xff\xff\xff\xff", 12, SIZE_MAX) == STATUS_FORMAT);
+    CHECK(npy_read(&t, (const unsigned char *)"\x93NUMPY\1\0\xff\xff\xff\xff", 12, SIZE_MAX) ==
+          STATUS_FORMAT);
 }
 
 static const struct check_test tests[] = {

@@ -77,7 +77,8 @@ static void test_zip_refused(void)
     struct tensor_list list = {0};
     memcpy(twice, numpy_deflated, sizeof twice);
     twice[second + 46] = twice[raw_little(twice + second + 42, 4) + 30] = 'a';
-    CHECK(npz_read(&list, twice, sizeof twice, 1 << 20) == STATUS_FORMAT && strstr(status_message(), "the name \"a\" occurs twice"));
+    CHECK(npz_read(&list, twice, sizeof twice, 1 << 20) == STATUS_FORMAT &&
+          strstr(status_message(), "the name \"a\" occurs twice"));
     tensor_list_free(&list);
     memcpy(twice, numpy_deflated, sizeof twice);
     raw_put_little(twice + second + 42, 4, 0);

@@ -18,7 +18,8 @@ static void repair_png(unsigned char *bytes, size_t size)
     }
 }
 
-/* Mutations that the checksums do not see; and IDAT whose deflated bytes are right again but whose lengths, filters, sizes are not. */
+/* Mutations that the checksums do not see; and IDAT whose deflated bytes are right again but whose lengths,
+ * filters, sizes are not. */
 static void test_png_mutations(void)
 {
     int accepted = 0, refused = 0;
@@ -43,7 +44,8 @@ static void check_png(const void *bytes, size_t size, int64_t channels, const do
     struct tensor *t = NULL;
     CHECK(png_read(&t, bytes, size, 1000) == STATUS_OK);
     if (!t) return;
-    CHECK(t->array.dtype == UINT8 && t->array.rank == 3 && t->array.shape[0] == channels && t->array.shape[1] == 2 && t->array.shape[2] == 3);
+    CHECK(t->array.dtype == UINT8 && t->array.rank == 3 && t->array.shape[0] == channels &&
+          t->array.shape[1] == 2 && t->array.shape[2] == 3);
     for (int64_t i = 0; i < 6 * channels; i++) CHECK(array_get(&t->array, i) == values[i]);
     tensor_release(t);
 }
@@ -57,11 +59,13 @@ static void check_png_refused(const struct array *a, enum status status, const c
 
 static void test_png(void)
 {
-    check_png(png_palette, sizeof png_palette - 1, 4, (double[]){255, 0, 0, 0, 0, 255, 0, 255, 0, 0, 255, 0,
-                                                                 0, 0, 255, 255, 0, 0, 255, 128, 255, 255, 128, 255});
+    check_png(png_palette, sizeof png_palette - 1, 4,
+              (double[]){255, 0, 0,   0,   0, 255, 0,   255, 0,   0,   255, 0,
+                         0,   0, 255, 255, 0, 0,   255, 128, 255, 255, 128, 255});
     check_png(png_interlaced, sizeof png_interlaced - 1, 1, (double[]){10, 20, 30, 40, 50, 60});
     struct tensor *t = NULL, *back = NULL;
-    CHECK(png_read(&t, png_palette, sizeof png_palette - 1, 23) == STATUS_FORMAT && strstr(status_message(), "the limit is 23"));
+    CHECK(png_read(&t, png_palette, sizeof png_palette - 1, 23) == STATUS_FORMAT &&
+          strstr(status_message(), "the limit is 23"));
     for (int64_t channels = 0; channels <= 4; channels++) { /* 0: no such axis */
         struct tensor *base = make(UINT8, 3, (int64_t[]){channels ? channels : 1, 7, 5});
         struct array a = base->array;
@@ -82,7 +86,8 @@ static void test_png(void)
     static const double given[] = {0, 1, -3, 1e300, 0.5, 127.4 / 255}, stored[] = {0, 255, 0, 255, 128, 127};
     memcpy(t->array.data, given, sizeof given);
     struct buffer b = {0};
-    CHECK(png_write(&t->array, append, &b) == STATUS_OK && png_read(&back, b.data, b.size, 1000) == STATUS_OK);
+    CHECK(png_write(&t->array, append, &b) == STATUS_OK &&
+          png_read(&back, b.data, b.size, 1000) == STATUS_OK);
     for (int i = 0; i < 6; i++) CHECK(array_get(&back->array, i) == stored[i]);
     free(b.data);
     tensor_release(back);
@@ -110,10 +115,12 @@ static void test_png_ratio(void)
     memcpy(bytes, png_interlaced, sizeof bytes);
     bytes[17] = bytes[21] = 1;
     repair_png(bytes, sizeof bytes);
-    CHECK(png_read(&t, bytes, sizeof bytes, SIZE_MAX) == STATUS_FORMAT && strstr(status_message(), "cannot come out of"));
+    CHECK(png_read(&t, bytes, sizeof bytes, SIZE_MAX) == STATUS_FORMAT &&
+          strstr(status_message(), "cannot come out of"));
     struct buffer b = {0};
     CHECK(tensor_zeros(&zeros, UINT8, 3, (int64_t[]){4, 1500, 1500}) == STATUS_OK);
-    CHECK(png_write(&zeros->array, append, &b) == STATUS_OK && png_read(&t, b.data, b.size, SIZE_MAX) == STATUS_OK);
+    CHECK(png_write(&zeros->array, append, &b) == STATUS_OK &&
+          png_read(&t, b.data, b.size, SIZE_MAX) == STATUS_OK);
     CHECK(equal(&t->array, &zeros->array));
     tensor_release(t);
     tensor_release(zeros);

@@ -1,11 +1,14 @@
-/* test_io_safetensors.c -- .safetensors: headers that are refused, names, tensors that cannot be read beside others that can. */
+/* test_io_safetensors.c -- .safetensors: headers that are refused, names, tensors that cannot be read beside
+ * others that can. */
 #include "io_test.h"
 
 /* What cannot be read harms the others only when it is asked for. */
 static void test_wanted_names(void)
 {
-    static const char header[] = "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[2],\"data_offsets\":[0,2]},"
-                                 "\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]},\"ab\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[3,4]}}";
+    static const char header[] =
+        "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[2],\"data_offsets\":[0,2]},"
+        "\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]},\"ab\":{\"dtype\":\"U8\",\"shape\":"
+        "[],\"data_offsets\":[3,4]}}";
     struct buffer b = {0};
     struct tensor_list list = {0}, wanted = {0};
     unsigned char length[8];
@@ -19,13 +22,16 @@ static void test_wanted_names(void)
     tensor_list_free(&list);
     CHECK(tensor_list_add(&wanted, "b", 1, NULL) == STATUS_OK);
     list.wanted = &wanted;
-    CHECK(safetensors_read(&list, b.data, b.size) == STATUS_OK && list.n == 1 && array_get(&list.tensors[0]->array, 0) == 3);
+    CHECK(safetensors_read(&list, b.data, b.size) == STATUS_OK && list.n == 1 &&
+          array_get(&list.tensors[0]->array, 0) == 3);
     tensor_list_free(&list);
     CHECK(tensor_list_add(&wanted, "abc", 3, NULL) == STATUS_OK);
     tensor_list_sort(&wanted);
-    CHECK(tensor_list_wants(&(struct tensor_list){.wanted = &wanted}, "abcd", 3) && !tensor_list_wants(&(struct tensor_list){.wanted = &wanted}, "abcd", 4));
+    CHECK(tensor_list_wants(&(struct tensor_list){.wanted = &wanted}, "abcd", 3) &&
+          !tensor_list_wants(&(struct tensor_list){.wanted = &wanted}, "abcd", 4));
     list.wanted = &wanted;
-    CHECK(safetensors_read(&list, b.data, b.size) == STATUS_ARGUMENT && strstr(status_message(), "no tensor \"abc\" in it; it holds \"b\", \"ab\""));
+    CHECK(safetensors_read(&list, b.data, b.size) == STATUS_ARGUMENT &&
+          strstr(status_message(), "no tensor \"abc\" in it; it holds \"b\", \"ab\""));
     tensor_list_free(&list);
     list.wanted = &wanted;
     CHECK(npz_read(&list, numpy_deflated, sizeof numpy_deflated - 1, 1 << 20) == STATUS_ARGUMENT);
@@ -42,7 +48,8 @@ static void test_wanted_names(void)
     for (int i = 0; i < 4000; i++) {
         char name[20];
         snprintf(name, sizeof name, "%d", i);
-        CHECK(tensor_list_wants(&(struct tensor_list){.wanted = &wanted}, name, strlen(name)) == (i % 2 == 0));
+        CHECK(tensor_list_wants(&(struct tensor_list){.wanted = &wanted}, name, strlen(name)) ==
+              (i % 2 == 0));
     }
     tensor_list_free(&wanted);
 }
@@ -67,10 +74,14 @@ static void check_json(const char *header, size_t n, const char *words)
 
 static void test_safetensors_refused(void)
 {
-#define T(name, shape, begin, end) "\"" name "\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":[" #begin "," #end "]}"
+#define T(name, shape, begin, end)                                                                           \
+    "\"" name "\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":[" #begin "," #end "]}"
     check_json("{}", 0, NULL);
-    check_json("{\"__metadata__\":{\"a\":\"b\\u00e9\\ud83d\\ude00\",\"c\":\"\"}, " T("x", "[2]", 0, 8) " }  ", 8, NULL);
-    check_json("{\"__metadata__\":{}," T("\\ud83d\\ude00\\n", "[]", 0, 4) "," T("\xc3\xa9", "[0,3]", 4, 4) "}", 4, NULL);
+    check_json("{\"__metadata__\":{\"a\":\"b\\u00e9\\ud83d\\ude00\",\"c\":\"\"}, " T("x", "[2]", 0, 8) " }  ",
+               8, NULL);
+    check_json(
+        "{\"__metadata__\":{}," T("\\ud83d\\ude00\\n", "[]", 0, 4) "," T("\xc3\xa9", "[0,3]", 4, 4) "}", 4,
+        NULL);
     check_json("", 0, "{ is expected");
     check_json(" {}", 0, "{ is expected");
     check_json("{}\n", 0, "only spaces");
@@ -109,7 +120,8 @@ static void test_safetensors_refused(void)
     check_json("{\"__metadata__\":{\"a\":1}}", 0, "string is expected");
     check_json("{\"__metadata__\":{},\"__metadata__\":{}}", 0, "twice");
     struct tensor_list list = {0};
-    CHECK(safetensors_read(&list, (const unsigned char *)"\xff\xff\xff\xff\xff\xff\xff\xff{}", 10) == STATUS_FORMAT);
+    CHECK(safetensors_read(&list, (const unsigned char *)"\xff\xff\xff\xff\xff\xff\xff\xff{}", 10) ==
+          STATUS_FORMAT);
     CHECK(safetensors_read(&list, (const unsigned char *)"\x09\0\0\0\0\0\0\0{}", 10) == STATUS_FORMAT);
     CHECK(safetensors_read(&list, (const unsigned char *)"\x01", 1) == STATUS_FORMAT);
 }

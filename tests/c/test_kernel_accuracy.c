@@ -1,10 +1,12 @@
-/* test_kernel_accuracy.c -- every kernel on every instruction set of this machine against a reference of higher precision.
+/* test_kernel_accuracy.c -- every kernel on every instruction set of this machine against a reference of
+ * higher precision.
  *
- * float32 is compared with double, float64 with long double. Shapes are random from a fixed seed, with the sizes at which kernels
- * change their way among them; operands start one element off an aligned address as often as not. Errors are measured in units of
- * eps * sum |a| |b|: what rounding may do to a sum of products, however its terms cancel. For random signs the error of a sum
- * carried in one accumulator is about half a unit whatever its length, so bounds of a few units hold for all sizes and catch a lost
- * bit. Each test prints the worst that it met, so that a change of a kernel shows its price. */
+ * float32 is compared with double, float64 with long double. Shapes are random from a fixed seed, with the
+ * sizes at which kernels change their way among them; operands start one element off an aligned address as
+ * often as not. Errors are measured in units of eps * sum |a| |b|: what rounding may do to a sum of products,
+ * however its terms cancel. For random signs the error of a sum carried in one accumulator is about half a
+ * unit whatever its length, so bounds of a few units hold for all sizes and catch a lost bit. Each test
+ * prints the worst that it met, so that a change of a kernel shows its price. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -22,7 +24,10 @@
 
 static struct rng dice = {.seed = 20261121};
 
-static int64_t pick(int64_t low, int64_t high) { return low + (int64_t)rng_below(&dice, (uint64_t)(high - low + 1)); }
+static int64_t pick(int64_t low, int64_t high)
+{
+    return low + (int64_t)rng_below(&dice, (uint64_t)(high - low + 1));
+}
 static double epsilon(enum dtype dtype) { return dtype == FLOAT32 ? (double)FLT_EPSILON : DBL_EPSILON; }
 static const char *const type_name[] = {"float32", "float64"};
 
@@ -41,7 +46,8 @@ static void put(enum dtype dtype, void *x, int64_t i, double v)
 
 /* ---- operands ---- */
 
-/* n elements inside a block that begins with one of padding, so that `x` need not be aligned, and ends with guards. */
+/* n elements inside a block that begins with one of padding, so that `x` need not be aligned, and ends with
+ * guards. */
 struct operand {
     void *block, *x;
     int64_t n;
@@ -53,7 +59,8 @@ static const double guard = 12345;
 
 static struct operand operand(enum dtype dtype, int64_t n)
 {
-    struct operand o = {.n = n, .dtype = dtype, .block = memory_alloc((size_t)(n + 1 + GUARDS) * dtype_size(dtype))};
+    struct operand o = {
+        .n = n, .dtype = dtype, .block = memory_alloc((size_t)(n + 1 + GUARDS) * dtype_size(dtype))};
     o.x = (char *)o.block + (size_t)pick(0, 1) * dtype_size(dtype);
     for (int64_t i = 0; i < GUARDS; i++) put(dtype, o.x, n + i, guard);
     return o;
@@ -99,13 +106,14 @@ static const char *const sets[] = {"generic", "avx2", "avx512", "amx"};
 
 static double worst[2]; /* per dtype, in units */
 
-static void measure(enum dtype dtype, long double got, long double want, long double scale, double limit, const char *what)
+static void measure(enum dtype dtype, long double got, long double want, long double scale, double limit,
+                    const char *what)
 {
     long double unit = (long double)epsilon(dtype) * scale, off = fabsl(got - want);
     double units = unit > 0 ? (double)(off / unit) : off == 0 ? 0 : INFINITY;
     if (!(units <= worst[dtype])) worst[dtype] = units;
-    CHECK(units <= limit, "%s, %s, %s: %Lg, want %Lg: %g units, limit %g", loops->name, type_name[dtype], what, got, want, units,
-          limit);
+    CHECK(units <= limit, "%s, %s, %s: %Lg, want %Lg: %g units, limit %g", loops->name, type_name[dtype],
+          what, got, want, units, limit);
 }
 
 static void for_each_set(void (*test)(void))
@@ -144,8 +152,10 @@ static void product_case(enum dtype dtype, int64_t m, int64_t n, int64_t k)
     int accumulate = (int)pick(0, 1), listed = (int)pick(0, 1);
     struct operand a = random_operand(dtype, (m - 1) * rs + (k > 0 ? k - 1 : 0) * ks + 1),
                    b = random_operand(dtype, (k > 0 ? k : 1) * ldb);
-    struct operand c = accumulate ? random_operand(dtype, m * ldc) : blank_operand(dtype, m * ldc), before = copy_operand(&c);
-    int64_t *offset = memory_alloc((size_t)(k + 1) * sizeof *offset); /* rows anywhere in b, also overlapping ones */
+    struct operand c = accumulate ? random_operand(dtype, m * ldc) : blank_operand(dtype, m * ldc),
+                   before = copy_operand(&c);
+    int64_t *offset =
+        memory_alloc((size_t)(k + 1) * sizeof *offset); /* rows anywhere in b, also overlapping ones */
     for (int64_t l = 0; l < k; l++) offset[l] = listed ? pick(0, b.n - n) : l * ldb;
     loops->product[dtype](m, n, k, a.x, rs, ks, b.x, listed ? offset : NULL, ldb, c.x, ldc, accumulate);
     for (int64_t i = 0; i < m; i++)
@@ -157,7 +167,8 @@ static void product_case(enum dtype dtype, int64_t m, int64_t n, int64_t k)
             }
             long double want = accumulate ? (long double)old : 0, scale = fabsl(want);
             for (int64_t l = 0; l < k; l++) {
-                long double term = (long double)at(dtype, a.x, i * rs + l * ks) * at(dtype, b.x, offset[l] + j);
+                long double term =
+                    (long double)at(dtype, a.x, i * rs + l * ks) * at(dtype, b.x, offset[l] + j);
                 want += term;
                 scale += fabsl(term);
             }
@@ -174,24 +185,29 @@ static void products_on_one_set(void)
 {
     for (int trial = 0; trial < 1200; trial++)
         product_case((enum dtype)(trial % 2), edge(40), edge(100), pick(0, 20) == 0 ? 0 : edge(60));
-    for (int trial = 0; trial < 12; trial++) product_case((enum dtype)(trial % 2), edge(130), edge(130), pick(300, 800));
+    for (int trial = 0; trial < 12; trial++)
+        product_case((enum dtype)(trial % 2), edge(130), edge(130), pick(300, 800));
 }
 
 static void products(void) { for_each_set(products_on_one_set); }
 
-static void gemm_case(enum dtype dtype, int parallel, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, double beta)
+static void gemm_case(enum dtype dtype, int parallel, int ta, int tb, int64_t m, int64_t n, int64_t k,
+                      double alpha, double beta)
 {
     int64_t lda = (ta ? m : k) + pick(0, 3), ldb = (tb ? k : n) + pick(0, 3), ldc = n + pick(0, 3);
-    struct operand a = random_operand(dtype, (ta ? k : m) * lda), b = random_operand(dtype, (tb ? n : k) * ldb);
-    struct operand c = beta != 0 ? random_operand(dtype, m * ldc) : blank_operand(dtype, m * ldc), before = copy_operand(&c);
+    struct operand a = random_operand(dtype, (ta ? k : m) * lda),
+                   b = random_operand(dtype, (tb ? n : k) * ldb);
+    struct operand c = beta != 0 ? random_operand(dtype, m * ldc) : blank_operand(dtype, m * ldc),
+                   before = copy_operand(&c);
     (parallel ? gemm_parallel : gemm)(dtype, ta, tb, m, n, k, alpha, a.x, lda, b.x, ldb, beta, c.x, ldc);
-    int64_t step = m * n * k > 200000 ? m * n / 300 + 1 : 1; /* of a large one, a sample that walks through all residues */
+    int64_t step = m * n * k > 200000 ? m * n / 300 + 1
+                                      : 1; /* of a large one, a sample that walks through all residues */
     for (int64_t e = pick(0, step - 1); e < m * n; e += step) {
         int64_t i = e / n, j = e % n;
         long double want = 0, scale = 0, old = at(dtype, before.x, i * ldc + j);
         for (int64_t l = 0; l < k; l++) {
-            long double term =
-                (long double)at(dtype, a.x, ta ? l * lda + i : i * lda + l) * at(dtype, b.x, tb ? j * ldb + l : l * ldb + j);
+            long double term = (long double)at(dtype, a.x, ta ? l * lda + i : i * lda + l) *
+                               at(dtype, b.x, tb ? j * ldb + l : l * ldb + j);
             want += term;
             scale += fabsl(term);
         }
@@ -214,18 +230,18 @@ static void gemm_on_one_set(void)
 {
     static const double alphas[] = {1, 1, 1, 0.5, -2, 0}, betas[] = {0, 0, 1, 1, -1, 0.25};
     for (int trial = 0; trial < 1500; trial++)
-        gemm_case((enum dtype)(trial % 2), (int)pick(0, 1), (int)pick(0, 1), (int)pick(0, 1), edge(70), edge(70), edge(70),
-                  alphas[pick(0, 5)], betas[pick(0, 5)]);
-    /* At the limits of gemm.c: work for the engine's own kernel (2^22), elements of a turned B (16384), tiles of 192 x 384, work
-     * for threads. */
-    static const int64_t limits[][3] = {{128, 128, 256}, {129, 128, 256}, {128, 129, 256}, {128, 128, 257}, {16, 128, 128},
-                                        {16, 129, 128},  {16, 128, 129},  {1, 16384, 1},   {1, 16385, 1},   {191, 383, 30},
-                                        {192, 384, 40},  {193, 385, 40},  {385, 769, 33},  {1, 3000, 900},  {3000, 1, 900},
-                                        {700, 900, 2},   {128, 128, 127}, {128, 128, 129}};
+        gemm_case((enum dtype)(trial % 2), (int)pick(0, 1), (int)pick(0, 1), (int)pick(0, 1), edge(70),
+                  edge(70), edge(70), alphas[pick(0, 5)], betas[pick(0, 5)]);
+    /* At the limits of gemm.c: work for the engine's own kernel (2^22), elements of a turned B (16384), tiles
+     * of 192 x 384, work for threads. */
+    static const int64_t limits[][3] = {
+        {128, 128, 256}, {129, 128, 256}, {128, 129, 256}, {128, 128, 257}, {16, 128, 128},  {16, 129, 128},
+        {16, 128, 129},  {1, 16384, 1},   {1, 16385, 1},   {191, 383, 30},  {192, 384, 40},  {193, 385, 40},
+        {385, 769, 33},  {1, 3000, 900},  {3000, 1, 900},  {700, 900, 2},   {128, 128, 127}, {128, 128, 129}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         for (int way = 0; way < 8; way++)
-            gemm_case((enum dtype)(way % 2), (int)pick(0, 1), way >> 1 & 1, way >> 2, limits[i][0], limits[i][1], limits[i][2],
-                      pick(0, 3) ? 1 : 0.5, betas[pick(0, 5)]);
+            gemm_case((enum dtype)(way % 2), (int)pick(0, 1), way >> 1 & 1, way >> 2, limits[i][0],
+                      limits[i][1], limits[i][2], pick(0, 3) ? 1 : 0.5, betas[pick(0, 5)]);
 }
 
 static void gemms(void) { for_each_set(gemm_on_one_set); }
@@ -233,8 +249,8 @@ static void gemms(void) { for_each_set(gemm_on_one_set); }
 /* ---- convolution ---- */
 
 /* The trilinear form, each product added to what it belongs to: y, dx or dw, with the sizes of the terms. */
-static void conv_reference(const struct conv *s, enum conv_kind kind, const void *a, const void *b, long double *out,
-                           long double *scale)
+static void conv_reference(const struct conv *s, enum conv_kind kind, const void *a, const void *b,
+                           long double *out, long double *scale)
 {
     int64_t cg = s->c / s->groups, og = s->o / s->groups;
     for (int64_t n = 0; n < s->n; n++)
@@ -243,12 +259,14 @@ static void conv_reference(const struct conv *s, enum conv_kind kind, const void
                 for (int64_t j = 0; j < s->ow; j++)
                     for (int64_t c = 0; c < cg; c++)
                         for (int64_t t = 0; t < s->kh * s->kw; t++) {
-                            int64_t row = i * s->sh - s->ph + t / s->kw * s->dh, column = j * s->sw - s->pw + t % s->kw * s->dw;
+                            int64_t row = i * s->sh - s->ph + t / s->kw * s->dh,
+                                    column = j * s->sw - s->pw + t % s->kw * s->dw;
                             if (row < 0 || row >= s->h || column < 0 || column >= s->w) continue;
                             int64_t x = ((n * s->c + o / og * cg + c) * s->h + row) * s->w + column,
                                     w = (o * cg + c) * s->kh * s->kw + t;
                             int64_t y = ((n * s->o + o) * s->oh + i) * s->ow + j;
-                            int64_t left = kind == CONV_INPUT_GRADIENT ? y : x, right = kind == CONV_WEIGHT_GRADIENT ? y : w;
+                            int64_t left = kind == CONV_INPUT_GRADIENT ? y : x,
+                                    right = kind == CONV_WEIGHT_GRADIENT ? y : w;
                             int64_t to = kind == CONV_FORWARD ? y : kind == CONV_INPUT_GRADIENT ? x : w;
                             long double term = (long double)at(s->dtype, a, left) * at(s->dtype, b, right);
                             out[to] += term;
@@ -267,16 +285,21 @@ static int conv_complete(struct conv *s)
 
 static void conv_case(const struct conv *s)
 {
-    int64_t nx = s->n * s->c * s->h * s->w, nw = s->o * (s->c / s->groups) * s->kh * s->kw, ny = s->n * s->o * s->oh * s->ow;
-    struct operand x = random_operand(s->dtype, nx), w = random_operand(s->dtype, nw), dy = random_operand(s->dtype, ny);
+    int64_t nx = s->n * s->c * s->h * s->w, nw = s->o * (s->c / s->groups) * s->kh * s->kw,
+            ny = s->n * s->o * s->oh * s->ow;
+    struct operand x = random_operand(s->dtype, nx), w = random_operand(s->dtype, nw),
+                   dy = random_operand(s->dtype, ny);
     char what[200];
     for (int kind = CONV_FORWARD; kind <= CONV_WEIGHT_GRADIENT; kind++) {
         snprintf(what, sizeof what,
-                 "conv kind %d: n%d c%d %dx%d o%d kernel %dx%d stride %d,%d pad %d,%d dilation %d,%d groups %d lanes %d", kind,
-                 (int)s->n, (int)s->c, (int)s->h, (int)s->w, (int)s->o, (int)s->kh, (int)s->kw, (int)s->sh, (int)s->sw, (int)s->ph,
-                 (int)s->pw, (int)s->dh, (int)s->dw, (int)s->groups, (int)s->lanes);
+                 "conv kind %d: n%d c%d %dx%d o%d kernel %dx%d stride %d,%d pad %d,%d dilation %d,%d groups "
+                 "%d lanes %d",
+                 kind, (int)s->n, (int)s->c, (int)s->h, (int)s->w, (int)s->o, (int)s->kh, (int)s->kw,
+                 (int)s->sh, (int)s->sw, (int)s->ph, (int)s->pw, (int)s->dh, (int)s->dw, (int)s->groups,
+                 (int)s->lanes);
         int64_t n = kind == CONV_FORWARD ? ny : kind == CONV_INPUT_GRADIENT ? nx : nw;
-        const void *a = kind == CONV_INPUT_GRADIENT ? dy.x : x.x, *b = kind == CONV_WEIGHT_GRADIENT ? dy.x : w.x;
+        const void *a = kind == CONV_INPUT_GRADIENT ? dy.x : x.x,
+                   *b = kind == CONV_WEIGHT_GRADIENT ? dy.x : w.x;
         struct operand out = blank_operand(s->dtype, n);
         size_t bytes = conv_scratch(s, (enum conv_kind)kind);
         char *scratch = memory_alloc(bytes + 64);
@@ -285,7 +308,8 @@ static void conv_case(const struct conv *s)
         int kept = 1;
         for (int i = 0; i < 64; i++) kept &= scratch[bytes + (size_t)i] == (char)0xff;
         CHECK(kept, "%s, %s: written behind the scratch memory", loops->name, what);
-        long double *want = memory_zalloc((size_t)n + 1, sizeof *want), *scale = memory_zalloc((size_t)n + 1, sizeof *scale);
+        long double *want = memory_zalloc((size_t)n + 1, sizeof *want),
+                    *scale = memory_zalloc((size_t)n + 1, sizeof *scale);
         conv_reference(s, (enum conv_kind)kind, a, b, want, scale);
         for (int64_t i = 0; i < n; i++) measure(s->dtype, at(s->dtype, out.x, i), want[i], scale[i], 4, what);
         memory_free(want);
@@ -299,7 +323,10 @@ static void conv_case(const struct conv *s)
 }
 
 /* Multiply-adds of the reference, so that none of the random cases takes long. */
-static int64_t conv_work(const struct conv *s) { return s->n * s->o * s->oh * s->ow * (s->c / s->groups) * s->kh * s->kw; }
+static int64_t conv_work(const struct conv *s)
+{
+    return s->n * s->o * s->oh * s->ow * (s->c / s->groups) * s->kh * s->kw;
+}
 
 static void conv_trials(int count, void (*draw)(struct conv *s), int dense)
 {
@@ -317,7 +344,8 @@ static void conv_trials(int count, void (*draw)(struct conv *s), int dense)
                          .groups = pick(0, 2) ? 1 : pick(2, 3),
                          .lanes = pick(1, 4)};
         draw(&s);
-        if (!conv_complete(&s) || conv_work(&s) > 400000 || (dense >= 0 && conv_dense_fits(&s) != dense)) continue;
+        if (!conv_complete(&s) || conv_work(&s) > 400000 || (dense >= 0 && conv_dense_fits(&s) != dense))
+            continue;
         conv_case(&s);
         done++;
     }
@@ -368,7 +396,8 @@ static void draw_dense(struct conv *s)
     s->o = edge(20);
 }
 
-/* What experiments use: 1x1 and 3x3 over 28 x 28 and 32 x 32 or a part of it, and channels enough for whole blocks. */
+/* What experiments use: 1x1 and 3x3 over 28 x 28 and 32 x 32 or a part of it, and channels enough for whole
+ * blocks. */
 static void draw_fields(struct conv *s)
 {
     int64_t sizes[] = {7, 14, 16, 28, 32}, channels[] = {1, 3, 16, 32, 33};
@@ -460,13 +489,15 @@ static void solver_on_one_set(void)
         enum dtype dtype = (enum dtype)(trial % 2);
         struct combination p = combination(dtype, (int)pick(0, MOST));
         int with_y = (int)pick(0, 2); /* none, another one, in place */
-        struct operand y = random_operand(dtype, p.n), copy = copy_operand(&y), out = blank_operand(dtype, p.n);
+        struct operand y = random_operand(dtype, p.n), copy = copy_operand(&y),
+                       out = blank_operand(dtype, p.n);
         void *to = with_y == 2 ? y.x : out.x;
         loops->combine[dtype](p.n, with_y ? y.x : NULL, p.count, p.c, p.k, to);
         for (int64_t i = 0; i < p.n; i++) {
             long double first = with_y ? at(dtype, copy.x, i) : 0, scale = fabsl(first),
                         want = first + combined(&p, dtype, i, &scale);
-            measure(dtype, at(dtype, to, i), want, scale, 0.5 * (p.count + 2), "combine"); /* c is rounded as well */
+            measure(dtype, at(dtype, to, i), want, scale, 0.5 * (p.count + 2),
+                    "combine"); /* c is rounded as well */
         }
         struct operand *all[] = {&y, &copy, &out};
         for (int i = 0; i < 3; i++) release(all[i]);
@@ -485,13 +516,15 @@ static void norms_on_one_set(void)
         double scaled = loops->scaled_sum[dtype](p.n, y1.x, y0.x, rtol, atol);
         long double want = 0, scale = 0, want_scaled = 0;
         for (int64_t i = 0; i < p.n; i++) {
-            long double size = 0, a = fabs(at(dtype, y0.x, i)), b = fabs(at(dtype, y1.x, i)), e = combined(&p, dtype, i, &size);
+            long double size = 0, a = fabs(at(dtype, y0.x, i)), b = fabs(at(dtype, y1.x, i)),
+                        e = combined(&p, dtype, i, &size);
             long double tolerance = atol + rtol * (a > b ? a : b), s = b / (atol + rtol * a);
             want += e / tolerance * (e / tolerance);
             scale += size / tolerance * (size / tolerance);
             want_scaled += s * s;
         }
-        measure(dtype, got, want, scale, p.count + 2, "error_sum");           /* the square doubles the error of a combination */
+        measure(dtype, got, want, scale, p.count + 2,
+                "error_sum"); /* the square doubles the error of a combination */
         measure(FLOAT64, scaled, want_scaled, want_scaled, 16, "scaled_sum"); /* in double for both */
         release(&y0);
         release(&y1);
@@ -513,8 +546,8 @@ static void adam_on_one_set(void)
                               .decoupled_decay = pick(0, 1) ? 0 : 0.1,
                               .correction1 = 1 - pow(0.9, step),
                               .correction2 = 1 - pow(0.999, step)};
-        struct operand p = random_operand(dtype, n), g = random_operand(dtype, n), m = random_operand(dtype, n),
-                       v = random_operand(dtype, n);
+        struct operand p = random_operand(dtype, n), g = random_operand(dtype, n),
+                       m = random_operand(dtype, n), v = random_operand(dtype, n);
         for (int64_t i = 0; i < n; i++) {
             put(dtype, v.x, i, step == 1 ? 0 : at(dtype, v.x, i) * at(dtype, v.x, i) + 0.01);
             if (step == 1) put(dtype, m.x, i, 0);
@@ -524,7 +557,8 @@ static void adam_on_one_set(void)
         for (int64_t i = 0; i < n; i++) {
             long double old = at(dtype, p0.x, i), grad = at(dtype, g.x, i), gi = grad + s.weight_decay * old;
             long double size = fabsl(grad) + s.weight_decay * fabsl(old);
-            long double m1 = at(dtype, m0.x, i), v1 = at(dtype, v0.x, i), m_size = s.beta1 * fabsl(m1) + (1 - s.beta1) * size;
+            long double m1 = at(dtype, m0.x, i), v1 = at(dtype, v0.x, i),
+                        m_size = s.beta1 * fabsl(m1) + (1 - s.beta1) * size;
             long double v_size = s.beta2 * v1 + (1 - s.beta2) * size * size;
             m1 = s.beta1 * m1 + (1 - s.beta1) * gi;
             v1 = s.beta2 * v1 + (1 - s.beta2) * gi * gi;
@@ -549,7 +583,8 @@ static void sums_on_one_set(void)
 {
     for (int trial = 0; trial < 800; trial++) {
         enum dtype dtype = (enum dtype)(trial % 2);
-        int64_t strides[] = {1, 1, 2, 3, 7, -1, 0}, stride = strides[pick(0, 6)], n = pick(0, 9) ? edge(130) : pick(1000, 5000);
+        int64_t strides[] = {1, 1, 2, 3, 7, -1, 0}, stride = strides[pick(0, 6)],
+                n = pick(0, 9) ? edge(130) : pick(1000, 5000);
         int64_t extent = stride == 0 ? 1 : (n - 1) * llabs(stride) + 1;
         struct operand x = random_operand(dtype, extent);
         const char *first = (const char *)x.x + (stride < 0 ? extent - 1 : 0) * (int64_t)dtype_size(dtype);
@@ -563,18 +598,20 @@ static void sums_on_one_set(void)
             smallest = v < smallest ? v : smallest;
         }
         /* Carried in double for both. Of equal terms (stride 0) the roundings are equal too and add up. */
-        measure(FLOAT64, loops->sum[dtype](n, first, stride), want, scale, stride ? 8 : 8 + (double)n / 2, "sum");
-        CHECK(loops->max[dtype](n, first, stride) == largest && loops->min[dtype](n, first, stride) == smallest);
+        measure(FLOAT64, loops->sum[dtype](n, first, stride), want, scale, stride ? 8 : 8 + (double)n / 2,
+                "sum");
+        CHECK(loops->max[dtype](n, first, stride) == largest &&
+              loops->min[dtype](n, first, stride) == smallest);
         put(dtype, x.x, stride == 0 ? 0 : pick(0, n - 1) * llabs(stride), NAN);
-        CHECK(isnan(loops->max[dtype](n, first, stride)) && isnan(loops->min[dtype](n, first, stride)), "n %lld, stride %lld",
-              (long long)n, (long long)stride);
+        CHECK(isnan(loops->max[dtype](n, first, stride)) && isnan(loops->min[dtype](n, first, stride)),
+              "n %lld, stride %lld", (long long)n, (long long)stride);
         CHECK(isnan(loops->sum[dtype](n, first, stride)));
         release(&x);
     }
     for (int trial = 0; trial < 200; trial++) {
         enum dtype dtype = (enum dtype)(trial % 2);
-        int64_t rows = pick(0, 3) ? pick(1, 140) : pick(200, 700), width = pick(0, 3) ? edge(100) : pick(200, 256),
-                pitch = width + pick(0, 5);
+        int64_t rows = pick(0, 3) ? pick(1, 140) : pick(200, 700),
+                width = pick(0, 3) ? edge(100) : pick(200, 256), pitch = width + pick(0, 5);
         struct operand x = random_operand(dtype, rows * pitch), out = blank_operand(dtype, width);
         loops->sum_rows[dtype](rows, width, x.x, pitch, out.x);
         for (int64_t j = 0; j < width; j++) {
@@ -616,15 +653,19 @@ static long double exact(enum unary op, long double x)
 
 static double ulps(enum dtype dtype, double got, long double want)
 {
-    int digits = dtype == FLOAT32 ? FLT_MANT_DIG : DBL_MANT_DIG, smallest = (dtype == FLOAT32 ? FLT_MIN_EXP : DBL_MIN_EXP) - digits,
-        exponent;
+    int digits = dtype == FLOAT32 ? FLT_MANT_DIG : DBL_MANT_DIG,
+        smallest = (dtype == FLOAT32 ? FLT_MIN_EXP : DBL_MIN_EXP) - digits, exponent;
     double largest = dtype == FLOAT32 ? (double)FLT_MAX : DBL_MAX;
     if (isnan(want) || isnan(got)) return isnan(want) && isnan(got) ? 0 : INFINITY;
     if (isinf(got))
-        return fabsl(want) > largest * (1 - 4 * epsilon(dtype)) && (got > 0) == (want > 0) ? 0 : INFINITY; /* at the edge either */
+        return fabsl(want) > largest * (1 - 4 * epsilon(dtype)) && (got > 0) == (want > 0)
+                   ? 0
+                   : INFINITY; /* at the edge either */
     frexpl(want, &exponent);
     exponent -= digits;
-    return want == 0 && got == 0 ? 0 : (double)(fabsl(got - want) / ldexpl(1, exponent > smallest ? exponent : smallest));
+    return want == 0 && got == 0
+               ? 0
+               : (double)(fabsl(got - want) / ldexpl(1, exponent > smallest ? exponent : smallest));
 }
 
 static const struct {
@@ -659,10 +700,11 @@ static void function_case(size_t f, enum dtype dtype, int64_t n, int64_t stride,
     int64_t size[2] = {1, n}, step[2] = {0, stride};
     loops->unary[functions[f].op][dtype](size, x.x, step, y.x);
     for (int64_t i = 0; i < n; i++) {
-        double in = at(dtype, x.x, i * stride), got = at(dtype, y.x, i), error = ulps(dtype, got, exact(functions[f].op, in));
+        double in = at(dtype, x.x, i * stride), got = at(dtype, y.x, i),
+               error = ulps(dtype, got, exact(functions[f].op, in));
         if (!(error <= off[f][dtype])) off[f][dtype] = error;
-        CHECK(error <= functions[f].limit[dtype], "%s %s %s(%.9g) = %.9g: %.2f ulp", loops->name, type_name[dtype],
-              functions[f].name, in, got, error);
+        CHECK(error <= functions[f].limit[dtype], "%s %s %s(%.9g) = %.9g: %.2f ulp", loops->name,
+              type_name[dtype], functions[f].name, in, got, error);
     }
     release(&x);
     release(&y);
@@ -680,21 +722,25 @@ static void functions_on_one_set(void)
             worst[dtype] = fmax(worst[dtype], off[f][dtype]);
         }
     for (size_t f = 0; f < sizeof functions / sizeof *functions; f++)
-        printf("     %-8s %-22s ulp: float32 %.2f, float64 %.2f\n", loops->name, functions[f].name, off[f][0], off[f][1]);
+        printf("     %-8s %-22s ulp: float32 %.2f, float64 %.2f\n", loops->name, functions[f].name, off[f][0],
+               off[f][1]);
 }
 
 static void unary_functions(void) { for_each_set(functions_on_one_set); }
 
-/* Sums, differences, products and quotients are rounded correctly: in double and rounded again gives the float32 result. */
+/* Sums, differences, products and quotients are rounded correctly: in double and rounded again gives the
+ * float32 result. */
 static void binary_on_one_set(void)
 {
     for (int trial = 0; trial < 600; trial++) {
         enum dtype dtype = (enum dtype)(trial % 2);
-        int64_t n = edge(130), strides[] = {0, 1, 1, 2}, sx[2] = {0, strides[pick(0, 3)]}, sy[2] = {0, strides[pick(0, 3)]},
-                size[2] = {1, n};
-        struct operand x = random_operand(dtype, 2 * n), y = random_operand(dtype, 2 * n), out = blank_operand(dtype, n);
-        static const enum binary ops[] = {BINARY_ADD,     BINARY_SUB,       BINARY_MUL,       BINARY_DIV,         BINARY_MAXIMUM,
-                                          BINARY_MINIMUM, BINARY_RELU_GRAD, BINARY_TANH_GRAD, BINARY_SIGMOID_GRAD};
+        int64_t n = edge(130), strides[] = {0, 1, 1, 2}, sx[2] = {0, strides[pick(0, 3)]},
+                sy[2] = {0, strides[pick(0, 3)]}, size[2] = {1, n};
+        struct operand x = random_operand(dtype, 2 * n), y = random_operand(dtype, 2 * n),
+                       out = blank_operand(dtype, n);
+        static const enum binary ops[] = {BINARY_ADD,       BINARY_SUB,       BINARY_MUL,
+                                          BINARY_DIV,       BINARY_MAXIMUM,   BINARY_MINIMUM,
+                                          BINARY_RELU_GRAD, BINARY_TANH_GRAD, BINARY_SIGMOID_GRAD};
         for (size_t k = 0; k < sizeof ops / sizeof *ops; k++) {
             loops->binary[ops[k]][dtype](size, x.x, sx, y.x, sy, out.x);
             for (int64_t i = 0; i < n; i++) {

@@ -1,4 +1,5 @@
-/* test_kernels.c -- floors 0 to 2: generator, threads, loops, reductions, matrix products, convolutions, each against a naive loop. */
+/* test_kernels.c -- floors 0 to 2: generator, threads, loops, reductions, matrix products, convolutions, each
+ * against a naive loop. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -16,13 +17,18 @@
 
 static struct rng dice = {.seed = 20260101};
 
-static int64_t pick(int64_t low, int64_t high) { return low + (int64_t)rng_below(&dice, (uint64_t)(high - low + 1)); }
+static int64_t pick(int64_t low, int64_t high)
+{
+    return low + (int64_t)rng_below(&dice, (uint64_t)(high - low + 1));
+}
 
 static void *fresh(enum dtype dtype, int64_t n)
 {
     void *x = memory_alloc((size_t)n * dtype_size(dtype));
-    if (dtype == FLOAT32) rng_normal_f32(&dice, n, x);
-    else if (dtype == FLOAT64) rng_normal_f64(&dice, n, x);
+    if (dtype == FLOAT32)
+        rng_normal_f32(&dice, n, x);
+    else if (dtype == FLOAT64)
+        rng_normal_f64(&dice, n, x);
     else if (dtype == INT64)
         for (int64_t i = 0; i < n; i++) ((int64_t *)x)[i] = pick(-1000, 1000);
     else
@@ -44,7 +50,9 @@ static void philox_vectors(void)
     } known[] = {
         {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
         {{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xa4093822, 0x299f31d0},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         uint32_t out[4];
@@ -53,7 +61,8 @@ static void philox_vectors(void)
     }
 }
 
-/* Bounds are four standard errors: of the mean 1/sqrt(n), of the variance sqrt(2/n), of the fourth moment sqrt(96/n). */
+/* Bounds are four standard errors: of the mean 1/sqrt(n), of the variance sqrt(2/n), of the fourth moment
+ * sqrt(96/n). */
 static void normal_moments(void)
 {
     enum { CHUNK = 100000, CHUNKS = 100 };
@@ -104,7 +113,10 @@ static void uniform_and_permutation(void)
 
 static void count_task(void *context, int64_t task) { ((_Atomic int *)context)[task]++; }
 
-static void nested_task(void *context, int64_t task) { threads_for(3, count_task, (_Atomic int *)context + 3 * task); }
+static void nested_task(void *context, int64_t task)
+{
+    threads_for(3, count_task, (_Atomic int *)context + 3 * task);
+}
 
 static void denormal_task(void *context, int64_t task)
 {
@@ -150,12 +162,14 @@ static void failing_memory(void)
     memory_free(b);
     memory_free(d);
     memory_free(NULL);
-    CHECK(memory_get_stats().live_blocks == before.live_blocks && memory_get_stats().live_bytes == before.live_bytes);
+    CHECK(memory_get_stats().live_blocks == before.live_blocks &&
+          memory_get_stats().live_bytes == before.live_bytes);
 }
 
 /* ---- layouts ---- */
 
-/* A strided view with random shape, and the memory it lies in: permuted, sliced, reversed or broadcast axes. */
+/* A strided view with random shape, and the memory it lies in: permuted, sliced, reversed or broadcast
+ * axes. */
 static struct array random_view(enum dtype dtype, int rank, const int64_t *shape, void **block)
 {
     struct array a = {.dtype = dtype, .rank = rank};
@@ -251,7 +265,8 @@ static void broadcast_loops(void)
         for (int k = 0; k < 2; k++) broadcast_view(&in[k], full_rank, full, &view[k]);
         loop_plan(&plan, &out, (const struct array *[]){&in[0], &in[1]}, 2);
         loop_run_binary(&plan, loops->binary[BINARY_SUB][FLOAT64], in[0].data, in[1].data, got);
-        for (int64_t i = 0; i < array_numel(&out); i++) CHECK(got[i] == array_get(&view[0], i) - array_get(&view[1], i));
+        for (int64_t i = 0; i < array_numel(&out); i++)
+            CHECK(got[i] == array_get(&view[0], i) - array_get(&view[1], i));
         loop_plan(&plan, &out, (const struct array *[]){&in[1]}, 1);
         loop_run_unary(&plan, loops->unary[UNARY_NEG][FLOAT64], in[1].data, got);
         for (int64_t i = 0; i < array_numel(&out); i++) CHECK(got[i] == -array_get(&view[1], i));
@@ -261,8 +276,8 @@ static void broadcast_loops(void)
     }
 }
 
-/* Every instruction set computes nearly the same as the generic loops: 4 units in the last place, except where cancellation in the
- * expression itself magnifies a fused multiply-add. */
+/* Every instruction set computes nearly the same as the generic loops: 4 units in the last place, except
+ * where cancellation in the expression itself magnifies a fused multiply-add. */
 static void instruction_sets(void)
 {
     static const char *const names[] = {"avx2", "avx512"};
@@ -275,14 +290,16 @@ static void instruction_sets(void)
     for (int s = 0; s < 2; s++) {
         if (loops_select(names[s]) != STATUS_OK) continue;
         for (int dtype = FLOAT32; dtype <= FLOAT64; dtype++) {
-            void *x = fresh((enum dtype)dtype, N), *y = fresh((enum dtype)dtype, N), *a = fresh((enum dtype)dtype, N), *b = fresh((enum dtype)dtype, N);
+            void *x = fresh((enum dtype)dtype, N), *y = fresh((enum dtype)dtype, N),
+                 *a = fresh((enum dtype)dtype, N), *b = fresh((enum dtype)dtype, N);
             double eps = dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
             for (int op = 0; op < UNARY_COUNT; op++) {
                 generic->unary[op][dtype](n, x, unit, a);
                 loops->unary[op][dtype](n, x, unit, b);
                 for (int i = 0; i < N; i++) {
                     double u = at((enum dtype)dtype, a, i), v = at((enum dtype)dtype, b, i);
-                    CHECK((u != u && v != v) || fabs(u - v) <= 4 * eps * fmax(1, fabs(u)), "%s unary %d: %g %g", names[s], op, u, v);
+                    CHECK((u != u && v != v) || fabs(u - v) <= 4 * eps * fmax(1, fabs(u)),
+                          "%s unary %d: %g %g", names[s], op, u, v);
                 }
             }
             for (int op = 0; op < BINARY_EQ; op++) {
@@ -290,12 +307,14 @@ static void instruction_sets(void)
                 loops->binary[op][dtype](n, x, unit, y, unit, b);
                 for (int i = 0; i < N; i++) {
                     double u = at((enum dtype)dtype, a, i), v = at((enum dtype)dtype, b, i);
-                    CHECK((u != u && v != v) || fabs(u - v) <= 4 * eps * fmax(1, fabs(u)), "%s binary %d: %g %g", names[s], op, u, v);
+                    CHECK((u != u && v != v) || fabs(u - v) <= 4 * eps * fmax(1, fabs(u)),
+                          "%s binary %d: %g %g", names[s], op, u, v);
                 }
             }
             double u = generic->sum[dtype](N, x, 1), v = loops->sum[dtype](N, x, 1);
             CHECK(fabs(u - v) <= 1e-12 * N);
-            CHECK(generic->max[dtype](N, x, 1) == loops->max[dtype](N, x, 1) && generic->min[dtype](N, x, 1) == loops->min[dtype](N, x, 1));
+            CHECK(generic->max[dtype](N, x, 1) == loops->max[dtype](N, x, 1) &&
+                  generic->min[dtype](N, x, 1) == loops->min[dtype](N, x, 1));
             memory_free(x);
             memory_free(y);
             memory_free(a);
@@ -327,7 +346,8 @@ static void special_values(void)
     double y[8];
     int64_t n[2] = {1, 8}, unit[2] = {0, 1};
     loops->unary[UNARY_SOFTPLUS][FLOAT64](n, x, unit, y);
-    CHECK(y[0] == 1000 && y[1] == 0 && y[2] == 745 && y[3] > 0 && y[4] == log1p(1) && y[5] != y[5] && y[6] == INFINITY && y[7] == 0);
+    CHECK(y[0] == 1000 && y[1] == 0 && y[2] == 745 && y[3] > 0 && y[4] == log1p(1) && y[5] != y[5] &&
+          y[6] == INFINITY && y[7] == 0);
     loops->unary[UNARY_SIGMOID][FLOAT64](n, x, unit, y);
     CHECK(y[0] == 1 && y[1] == 0 && y[4] == 0.5 && y[5] != y[5] && y[6] == 1 && y[7] == 0);
     loops->unary[UNARY_RELU][FLOAT64](n, x, unit, y);
@@ -369,7 +389,8 @@ static void reductions_against_loops(void)
             continue;
         }
         out.data = memory_alloc(array_bytes(&out) + 8);
-        double *want = memory_zalloc((size_t)outputs + 1, sizeof *want), *size = memory_zalloc((size_t)outputs + 1, sizeof *size);
+        double *want = memory_zalloc((size_t)outputs + 1, sizeof *want),
+               *size = memory_zalloc((size_t)outputs + 1, sizeof *size);
         char *started = memory_zalloc((size_t)outputs + 1, 1);
         for (int64_t i = 0; i < numel; i++) {
             int64_t rest = i, index = 0, stride = 1;
@@ -380,8 +401,10 @@ static void reductions_against_loops(void)
                 stride *= kept[axis];
             }
             double v = array_get(&a, i), *w = &want[index];
-            if (kind == REDUCE_SUM) *w += v;
-            else if (!started[index] || (kind == REDUCE_MAX ? v > *w : v < *w)) *w = v;
+            if (kind == REDUCE_SUM)
+                *w += v;
+            else if (!started[index] || (kind == REDUCE_MAX ? v > *w : v < *w))
+                *w = v;
             size[index] += fabs(v);
             started[index] = 1;
         }
@@ -390,7 +413,8 @@ static void reductions_against_loops(void)
         reduce_run(&plan, a.data, out.data);
         for (int64_t i = 0; i < outputs; i++) {
             double slack = kind == REDUCE_SUM ? (dtype == FLOAT32 ? 1e-6 : 1e-14) * size[i] : 0;
-            CHECK(fabs(array_get(&out, i) - want[i]) <= slack, "dtype %d kind %d: %g, want %g", dtype, kind, array_get(&out, i), want[i]);
+            CHECK(fabs(array_get(&out, i) - want[i]) <= slack, "dtype %d kind %d: %g, want %g", dtype, kind,
+                  array_get(&out, i), want[i]);
         }
         memory_free(block);
         memory_free(out.data);
@@ -460,7 +484,8 @@ static void integer_reductions_are_exact(void)
 static void gemm_case(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k)
 {
     int64_t lda = (ta ? m : k) + pick(0, 2), ldb = (tb ? k : n) + pick(0, 2), ldc = n + pick(0, 2);
-    void *a = fresh(dtype, (ta ? k : m) * lda + 1), *b = fresh(dtype, (tb ? n : k) * ldb + 1), *c = fresh(dtype, m * ldc + 1);
+    void *a = fresh(dtype, (ta ? k : m) * lda + 1), *b = fresh(dtype, (tb ? n : k) * ldb + 1),
+         *c = fresh(dtype, m * ldc + 1);
     gemm_parallel(dtype, ta, tb, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
     double eps = dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
     int64_t step = m * n * k > 300000 ? m * n / 400 + 1 : 1; /* of a large one, a sample */
@@ -468,12 +493,13 @@ static void gemm_case(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, in
         int64_t i = e / n, j = e % n;
         double want = 0, size = 0;
         for (int64_t l = 0; l < k; l++) {
-            double term = at(dtype, a, ta ? l * lda + i : i * lda + l) * at(dtype, b, tb ? j * ldb + l : l * ldb + j);
+            double term =
+                at(dtype, a, ta ? l * lda + i : i * lda + l) * at(dtype, b, tb ? j * ldb + l : l * ldb + j);
             want += term;
             size += fabs(term);
         }
-        CHECK(fabs(at(dtype, c, i * ldc + j) - want) <= 3 * (double)k * eps * size + 1e-300, "m %lld n %lld k %lld", (long long)m,
-              (long long)n, (long long)k);
+        CHECK(fabs(at(dtype, c, i * ldc + j) - want) <= 3 * (double)k * eps * size + 1e-300,
+              "m %lld n %lld k %lld", (long long)m, (long long)n, (long long)k);
     }
     memory_free(a);
     memory_free(b);
@@ -485,9 +511,11 @@ static void gemm_residuals(void)
     static const int64_t primes[] = {1, 2, 7, 31, 61, 67, 127, 131, 191, 193, 383, 389, 509};
     CHECK_OK(blas_open());
     for (int trial = 0; trial < 4000; trial++)
-        gemm_case((enum dtype)pick(0, 1), (int)pick(0, 1), (int)pick(0, 1), pick(1, 70), pick(1, 70), pick(1, 70));
+        gemm_case((enum dtype)pick(0, 1), (int)pick(0, 1), (int)pick(0, 1), pick(1, 70), pick(1, 70),
+                  pick(1, 70));
     for (int trial = 0; trial < 120; trial++)
-        gemm_case((enum dtype)pick(0, 1), (int)pick(0, 1), (int)pick(0, 1), primes[pick(0, 12)], primes[pick(0, 12)], primes[pick(0, 12)]);
+        gemm_case((enum dtype)pick(0, 1), (int)pick(0, 1), (int)pick(0, 1), primes[pick(0, 12)],
+                  primes[pick(0, 12)], primes[pick(0, 12)]);
 }
 
 /* ---- convolution ---- */
@@ -503,9 +531,11 @@ static void naive_conv(const struct conv *s, const double *x, const double *w, d
                     for (int64_t c = 0; c < cg; c++)
                         for (int64_t a = 0; a < s->kh; a++)
                             for (int64_t b = 0; b < s->kw; b++) {
-                                int64_t row = i * s->sh - s->ph + a * s->dh, column = j * s->sw - s->pw + b * s->dw;
+                                int64_t row = i * s->sh - s->ph + a * s->dh,
+                                        column = j * s->sw - s->pw + b * s->dw;
                                 if (row < 0 || row >= s->h || column < 0 || column >= s->w) continue;
-                                sum += x[((n * s->c + o / og * cg + c) * s->h + row) * s->w + column] * w[((o * cg + c) * s->kh + a) * s->kw + b];
+                                sum += x[((n * s->c + o / og * cg + c) * s->h + row) * s->w + column] *
+                                       w[((o * cg + c) * s->kh + a) * s->kw + b];
                             }
                     y[((n * s->o + o) * s->oh + i) * s->ow + j] = sum;
                 }
@@ -518,15 +548,19 @@ static double dot(enum dtype dtype, const void *a, const double *b, int64_t n)
     return sum;
 }
 
-/* Forward against the loop; the gradients by <y, conv(x, w)> = <dx, x> = <dw, w> with fresh x and w, so that each entry counts. */
+/* Forward against the loop; the gradients by <y, conv(x, w)> = <dx, x> = <dw, w> with fresh x and w, so that
+ * each entry counts. */
 static void conv_case(struct conv s)
 {
     s.oh = (s.h + 2 * s.ph - s.dh * (s.kh - 1) - 1) / s.sh + 1;
     s.ow = (s.w + 2 * s.pw - s.dw * (s.kw - 1) - 1) / s.sw + 1;
-    int64_t nx = s.n * s.c * s.h * s.w, nw = s.o * (s.c / s.groups) * s.kh * s.kw, ny = s.n * s.o * s.oh * s.ow, counts[3] = {ny, nx, nw};
-    double *x = fresh(FLOAT64, nx), *w = fresh(FLOAT64, nw), *dy = fresh(FLOAT64, ny), *other_x = fresh(FLOAT64, nx);
+    int64_t nx = s.n * s.c * s.h * s.w, nw = s.o * (s.c / s.groups) * s.kh * s.kw,
+            ny = s.n * s.o * s.oh * s.ow, counts[3] = {ny, nx, nw};
+    double *x = fresh(FLOAT64, nx), *w = fresh(FLOAT64, nw), *dy = fresh(FLOAT64, ny),
+           *other_x = fresh(FLOAT64, nx);
     double *other_w = fresh(FLOAT64, nw), *y = fresh(FLOAT64, ny), *want = fresh(FLOAT64, ny);
-    void *xs = memory_alloc((size_t)nx * 8), *ws = memory_alloc((size_t)nw * 8), *dys = memory_alloc((size_t)ny * 8);
+    void *xs = memory_alloc((size_t)nx * 8), *ws = memory_alloc((size_t)nw * 8),
+         *dys = memory_alloc((size_t)ny * 8);
     int64_t one[2] = {1, 0}, unit[2] = {0, 1};
     const struct {
         const double *from;
@@ -536,26 +570,32 @@ static void conv_case(struct conv s)
     for (int i = 0; i < 3; i++) {
         one[1] = copies[i].n;
         loops->cast[FLOAT64][s.dtype](one, copies[i].from, unit, copies[i].to);
-        loops->cast[s.dtype][FLOAT64](one, copies[i].to, unit, (void *)(uintptr_t)copies[i].from); /* rounded alike */
+        loops->cast[s.dtype][FLOAT64](one, copies[i].to, unit,
+                                      (void *)(uintptr_t)copies[i].from); /* rounded alike */
     }
     double tolerance = s.dtype == FLOAT32 ? 1e-5 : 1e-13;
     for (int kind = CONV_FORWARD; kind <= CONV_WEIGHT_GRADIENT; kind++) {
-        void *scratch = memory_alloc(conv_scratch(&s, (enum conv_kind)kind)), *out = memory_alloc((size_t)counts[kind] * 8);
+        void *scratch = memory_alloc(conv_scratch(&s, (enum conv_kind)kind)),
+             *out = memory_alloc((size_t)counts[kind] * 8);
         memset(out, 0xff, (size_t)counts[kind] * 8); /* NaN: every entry must be written */
         memset(scratch, 0xff, conv_scratch(&s, (enum conv_kind)kind));
-        conv_run(&s, (enum conv_kind)kind, kind == CONV_INPUT_GRADIENT ? dys : xs, kind == CONV_WEIGHT_GRADIENT ? dys : ws, out, scratch);
+        conv_run(&s, (enum conv_kind)kind, kind == CONV_INPUT_GRADIENT ? dys : xs,
+                 kind == CONV_WEIGHT_GRADIENT ? dys : ws, out, scratch);
         double scale = 1 + sqrt((double)(nx + nw + ny)) * (double)(s.kh * s.kw * s.c), got, expected;
         if (kind == CONV_FORWARD) {
             naive_conv(&s, x, w, want);
             for (int64_t i = 0; i < ny; i++)
-                CHECK(fabs(at(s.dtype, out, i) - want[i]) <= tolerance * (1 + fabs(want[i]) + (double)(s.kh * s.kw * s.c)));
+                CHECK(fabs(at(s.dtype, out, i) - want[i]) <=
+                      tolerance * (1 + fabs(want[i]) + (double)(s.kh * s.kw * s.c)));
         } else {
-            naive_conv(&s, kind == CONV_INPUT_GRADIENT ? other_x : x, kind == CONV_INPUT_GRADIENT ? w : other_w, y);
+            naive_conv(&s, kind == CONV_INPUT_GRADIENT ? other_x : x,
+                       kind == CONV_INPUT_GRADIENT ? w : other_w, y);
             got = dot(s.dtype, out, kind == CONV_INPUT_GRADIENT ? other_x : other_w, counts[kind]);
             expected = dot(FLOAT64, y, dy, ny);
             CHECK(fabs(got - expected) <= tolerance * scale,
-                  "kind %d: n%d c%d h%d w%d o%d k%dx%d s%d,%d p%d,%d d%d,%d g%d: %g, want %g", kind, (int)s.n, (int)s.c, (int)s.h, (int)s.w,
-                  (int)s.o, (int)s.kh, (int)s.kw, (int)s.sh, (int)s.sw, (int)s.ph, (int)s.pw, (int)s.dh, (int)s.dw, (int)s.groups, got, expected);
+                  "kind %d: n%d c%d h%d w%d o%d k%dx%d s%d,%d p%d,%d d%d,%d g%d: %g, want %g", kind, (int)s.n,
+                  (int)s.c, (int)s.h, (int)s.w, (int)s.o, (int)s.kh, (int)s.kw, (int)s.sh, (int)s.sw,
+                  (int)s.ph, (int)s.pw, (int)s.dh, (int)s.dw, (int)s.groups, got, expected);
         }
         memory_free(scratch);
         memory_free(out);
@@ -574,23 +614,49 @@ static void conv_sweep(void)
 {
     CHECK_OK(blas_open());
     for (int trial = 0; trial < 250000; trial++) {
-        struct conv s = {.dtype = trial % 4 == 0 ? FLOAT32 : FLOAT64, .n = pick(1, 3), .c = pick(1, 3), .o = pick(1, 3), .h = pick(1, 6),
-                         .w = pick(1, 6), .kh = pick(1, 4), .kw = pick(1, 4), .sh = pick(1, 3), .sw = pick(1, 3), .ph = pick(0, 3),
-                         .pw = pick(0, 3), .dh = pick(1, 2), .dw = pick(1, 2), .groups = pick(1, 3), .lanes = pick(1, 4)};
+        struct conv s = {.dtype = trial % 4 == 0 ? FLOAT32 : FLOAT64,
+                         .n = pick(1, 3),
+                         .c = pick(1, 3),
+                         .o = pick(1, 3),
+                         .h = pick(1, 6),
+                         .w = pick(1, 6),
+                         .kh = pick(1, 4),
+                         .kw = pick(1, 4),
+                         .sh = pick(1, 3),
+                         .sw = pick(1, 3),
+                         .ph = pick(0, 3),
+                         .pw = pick(0, 3),
+                         .dh = pick(1, 2),
+                         .dw = pick(1, 2),
+                         .groups = pick(1, 3),
+                         .lanes = pick(1, 4)};
         if (conv_fits(&s)) conv_case(s);
     }
 }
 
-/* Stride 1, 8 or more channels per group and 64 or more pixels: the way by planes; and larger cases of the other one. */
+/* Stride 1, 8 or more channels per group and 64 or more pixels: the way by planes; and larger cases of the
+ * other one. */
 static void conv_planes(void)
 {
     CHECK_OK(blas_open());
     for (int trial = 0; trial < 250; trial++) {
         int64_t groups = pick(1, 2), stride = trial % 5 == 0 ? 2 : 1;
-        struct conv s = {.dtype = (enum dtype)pick(0, 1), .n = pick(1, 10), .c = 8 * groups + groups * pick(0, 3),
-                         .o = 8 * groups + groups * pick(0, 3), .h = pick(1, 14), .w = pick(1, 14), .kh = pick(1, 4), .kw = pick(1, 4),
-                         .sh = stride, .sw = stride, .ph = pick(0, 3), .pw = pick(0, 3), .dh = pick(1, 2), .dw = pick(1, 2),
-                         .groups = groups, .lanes = pick(1, 4)};
+        struct conv s = {.dtype = (enum dtype)pick(0, 1),
+                         .n = pick(1, 10),
+                         .c = 8 * groups + groups * pick(0, 3),
+                         .o = 8 * groups + groups * pick(0, 3),
+                         .h = pick(1, 14),
+                         .w = pick(1, 14),
+                         .kh = pick(1, 4),
+                         .kw = pick(1, 4),
+                         .sh = stride,
+                         .sw = stride,
+                         .ph = pick(0, 3),
+                         .pw = pick(0, 3),
+                         .dh = pick(1, 2),
+                         .dw = pick(1, 2),
+                         .groups = groups,
+                         .lanes = pick(1, 4)};
         if (conv_fits(&s)) conv_case(s);
     }
 }
@@ -614,8 +680,12 @@ static void same_bits_for_any_threads(void)
 {
     CHECK_OK(blas_open());
     enum { N = 300 };
-    struct conv s = {FLOAT32, 20, 16, 12, 12, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 12, 12, 1, PRECISION_HIGHEST, NULL}, t = {FLOAT32, 37, 3, 28, 28, 5, 3, 3, 2, 2, 1, 1, 1, 1, 1, 14, 14, 1, PRECISION_HIGHEST, NULL};
-    float *a = fresh(FLOAT32, 400000), *b = fresh(FLOAT32, 400000), *first = memory_zalloc(1200000, 4), *now = memory_zalloc(1200000, 4);
+    struct conv s = {FLOAT32,           20,  16, 12, 12, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 12, 12, 1,
+                     PRECISION_HIGHEST, NULL},
+                t = {FLOAT32,           37,  3, 28, 28, 5, 3, 3, 2, 2, 1, 1, 1, 1, 1, 14, 14, 1,
+                     PRECISION_HIGHEST, NULL};
+    float *a = fresh(FLOAT32, 400000), *b = fresh(FLOAT32, 400000), *first = memory_zalloc(1200000, 4),
+          *now = memory_zalloc(1200000, 4);
     for (int threads = 1; threads <= 4; threads++) {
         float *out = threads == 1 ? first : now;
         threads_set(threads);

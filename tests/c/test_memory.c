@@ -1,4 +1,5 @@
-/* test_memory.c -- the allocator: sizes, alignment, counters, the freed blocks that wait, failures, threads. */
+/* test_memory.c -- the allocator: sizes, alignment, counters, the freed blocks that wait, failures,
+ * threads. */
 #include "base/memory.h"
 
 #include <pthread.h>
@@ -8,7 +9,8 @@
 
 #include "check.h"
 
-#define LARGEST (64 << 10) /* blocks of up to this size, with what the allocator adds, wait for the next use */
+#define LARGEST                                                                                              \
+    (64 << 10) /* blocks of up to this size, with what the allocator adds, wait for the next use */
 
 static int64_t system_allocations(void) { return memory_get_stats().system_allocations; }
 
@@ -45,10 +47,12 @@ static void sizes(void)
         unsigned char *first = memory_alloc(n), *second = memory_alloc(n);
         CHECK(first && second && first != second, "%zu", n);
         CHECK((uintptr_t)first % 64 == 0 && (uintptr_t)second % 64 == 0, "%zu", n);
-        CHECK((first < second ? (size_t)(second - first) : (size_t)(first - second)) >= n + MEMORY_SLACK, "%zu", n);
+        CHECK((first < second ? (size_t)(second - first) : (size_t)(first - second)) >= n + MEMORY_SLACK,
+              "%zu", n);
         fill(first, n, 1);
         fill(second, n, 2);
-        CHECK(is_filled(first, n, 1) && memory_get_stats().live_bytes == before.live_bytes + 2 * (int64_t)n, "%zu", n);
+        CHECK(is_filled(first, n, 1) && memory_get_stats().live_bytes == before.live_bytes + 2 * (int64_t)n,
+              "%zu", n);
         memory_free(first);
         first = memory_alloc(n);
         fill(first, n, 3);
@@ -91,7 +95,8 @@ static void random_life(void)
         memory_free(blocks[i]);
         blocks[i] = NULL;
     }
-    CHECK(memory_get_stats().live_blocks == before.live_blocks && memory_get_stats().live_bytes == before.live_bytes);
+    CHECK(memory_get_stats().live_blocks == before.live_blocks &&
+          memory_get_stats().live_bytes == before.live_bytes);
 }
 
 static void counters(void)
@@ -101,7 +106,8 @@ static void counters(void)
     void *a = memory_alloc(100), *b = memory_alloc(0), *c = memory_zalloc(50, 3);
     CHECK(is_filled(c, 150, 0));
     struct memory_stats now = memory_get_stats();
-    CHECK(now.live_bytes == before.live_bytes + 250 && now.live_blocks == before.live_blocks + 3 && now.allocations == before.allocations + 3);
+    CHECK(now.live_bytes == before.live_bytes + 250 && now.live_blocks == before.live_blocks + 3 &&
+          now.allocations == before.allocations + 3);
     CHECK(now.peak_bytes == now.live_bytes);
     fill(c, 150, 7);
     memory_free(c);
@@ -111,7 +117,8 @@ static void counters(void)
     memory_free(c);
     memory_free(a);
     now = memory_get_stats();
-    CHECK(now.live_bytes == before.live_bytes && now.live_blocks == before.live_blocks && now.allocations == before.allocations + 4);
+    CHECK(now.live_bytes == before.live_bytes && now.live_blocks == before.live_blocks &&
+          now.allocations == before.allocations + 4);
     CHECK(now.peak_bytes == before.live_bytes + 250 && now.system_allocations <= now.allocations);
 }
 
@@ -130,7 +137,8 @@ static void steady_state(void)
     CHECK(system_allocations() == before, "%lld blocks", (long long)(system_allocations() - before));
     int64_t all = memory_get_stats().allocations;
     memory_free(memory_alloc(2 * LARGEST));
-    CHECK(system_allocations() == before + 1 && memory_get_stats().allocations == all + 1, "large blocks do not wait");
+    CHECK(system_allocations() == before + 1 && memory_get_stats().allocations == all + 1,
+          "large blocks do not wait");
 }
 
 /* More freed bytes than may wait, of one size; then another size must still find its place. */
@@ -168,7 +176,8 @@ static void failures(void)
     memory_free(block);
     memory_free(second);
     memory_free(NULL);
-    CHECK(memory_get_stats().live_blocks == before.live_blocks && memory_get_stats().live_bytes == before.live_bytes);
+    CHECK(memory_get_stats().live_blocks == before.live_blocks &&
+          memory_get_stats().live_bytes == before.live_bytes);
 }
 
 /* When the system has no more, the blocks that wait go back to it first. */
@@ -210,7 +219,8 @@ static void threads(void)
 {
     pthread_t id[THREADS];
     struct memory_stats before = memory_get_stats();
-    for (uintptr_t i = 0; i < THREADS; i++) CHECK(pthread_create(&id[i], NULL, exchange, (void *)(i + 1)) == 0);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&id[i], NULL, exchange, (void *)(i + 1)) == 0);
     for (int i = 0; i < THREADS; i++) pthread_join(id[i], NULL);
     for (int i = 0; i < SHARED; i++) memory_free(shared[i]);
     struct memory_stats after = memory_get_stats();
@@ -221,8 +231,10 @@ static void threads(void)
 int main(int argc, char **argv)
 {
     static const struct check_test tests[] = {
-        {"sizes", sizes},     {"random life", random_life}, {"counters", counters}, {"steady state", steady_state},
-        {"bounded", bounded}, {"failures", failures},       {"exhausted", exhausted}, {"threads", threads},
+        {"sizes", sizes},         {"random life", random_life},
+        {"counters", counters},   {"steady state", steady_state},
+        {"bounded", bounded},     {"failures", failures},
+        {"exhausted", exhausted}, {"threads", threads},
     };
     return check_main(tests, sizeof tests / sizeof *tests, argc, argv);
 }

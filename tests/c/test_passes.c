@@ -1,4 +1,5 @@
-/* test_passes.c -- what the passes make of tapes, node by node; fields made by them against plain programs; every allocation may fail. */
+/* test_passes.c -- what the passes make of tapes, node by node; fields made by them against plain programs;
+ * every allocation may fail. */
 #include <math.h>
 #include <string.h>
 
@@ -11,7 +12,12 @@
 #include "base/rng.h"
 #include "check.h"
 
-enum { BATCH = 6, D = 3, W = 5, MOST = 512 }; /* MOST: elements of arrays, with room behind for vector loads (MEMORY_SLACK) */
+enum {
+    BATCH = 6,
+    D = 3,
+    W = 5,
+    MOST = 512
+}; /* MOST: elements of arrays, with room behind for vector loads (MEMORY_SLACK) */
 
 static int count(const struct tape *t, enum op_id op)
 {
@@ -28,7 +34,10 @@ static int count_of_size(const struct tape *t, enum op_id op, int64_t numel)
     return n;
 }
 
-static int input2(struct tape *t, int64_t rows, int64_t columns) { return tape_input(t, FLOAT64, 2, (int64_t[]){rows, columns}); }
+static int input2(struct tape *t, int64_t rows, int64_t columns)
+{
+    return tape_input(t, FLOAT64, 2, (int64_t[]){rows, columns});
+}
 static int input1(struct tape *t, int64_t n) { return tape_input(t, FLOAT64, 1, &n); }
 static int product(struct tape *t, int a, int b, int transposed)
 {
@@ -69,18 +78,22 @@ static void layers_of_an_mlp_with_time(void)
     struct tape *t = mlp_tape(&dy), *simple, *fused;
     struct tape_split split;
     CHECK_OK(tape_simplify(&simple, t, dy, &simple_dy));
-    CHECK(count_of_size(simple, OP_MATMUL, BATCH * W) == 1 && count(simple, OP_MATMUL) == 2, "time costs no product");
+    CHECK(count_of_size(simple, OP_MATMUL, BATCH * W) == 1 && count(simple, OP_MATMUL) == 2,
+          "time costs no product");
     CHECK(simple->n_inputs == t->n_inputs);
     CHECK_OK(tape_split(&split, simple, varies, &simple_dy, 1, 1));
     CHECK(!split.trivial);
-    CHECK(count(split.body, OP_CAT) == 0 && count(split.body, OP_COPY) == 0 && count(split.body, OP_SLICE) == 0);
+    CHECK(count(split.body, OP_CAT) == 0 && count(split.body, OP_COPY) == 0 &&
+          count(split.body, OP_SLICE) == 0);
     CHECK(split.body->n_inputs == 2 + split.n_results);
     CHECK(count(split.setup, OP_MATMUL) == 0 && count(split.setup, OP_COPY) > 0);
     for (int i = 0; i < split.body->n; i++)
-        if (split.body->nodes[i].op == OP_MATMUL) CHECK(split.body->nodes[i].attrs->v[1] == 0, "a product reads its factor by columns");
+        if (split.body->nodes[i].op == OP_MATMUL)
+            CHECK(split.body->nodes[i].attrs->v[1] == 0, "a product reads its factor by columns");
     CHECK_OK(tape_fuse(&fused, split.body, split.outputs, 1, &out, NULL));
     CHECK(count(fused, OP_LAYER) == 2 && count(fused, OP_MATMUL) == 0 && count(fused, OP_TANH) == 0);
-    CHECK(count(fused, OP_ADD) == 1 && count_of_size(fused, OP_ADD, W) == 1, "one row is the bias and the time's part");
+    CHECK(count(fused, OP_ADD) == 1 && count_of_size(fused, OP_ADD, W) == 1,
+          "one row is the bias and the time's part");
     CHECK(fused->nodes[out].op == OP_RESHAPE && fused->n_inputs == split.body->n_inputs);
     tape_release(fused);
     tape_split_free(&split);
@@ -95,8 +108,10 @@ static void nothing_to_set_up(void)
     int w = input2(t, D, D), unused = input1(t, 4), dy = flat(t, emit1(t, OP_SIN, product(t, y, w, 0)));
     struct tape_split split;
     CHECK_OK(tape_split(&split, t, varies, &dy, 1, 0));
-    CHECK(split.trivial && split.n_results == 1 && split.setup->n_inputs == 2 && split.body->n_inputs == 3, "%d results", split.n_results);
-    CHECK(unused >= 0 && split.setup->nodes[split.results[0]].op == OP_INPUT && split.results[0] == split.setup->inputs[0]);
+    CHECK(split.trivial && split.n_results == 1 && split.setup->n_inputs == 2 && split.body->n_inputs == 3,
+          "%d results", split.n_results);
+    CHECK(unused >= 0 && split.setup->nodes[split.results[0]].op == OP_INPUT &&
+          split.results[0] == split.setup->inputs[0]);
     tape_split_free(&split);
     CHECK_OK(tape_split(&split, t, varies, &dy, 1, 1)); /* the factor is dense already */
     CHECK(split.trivial);
@@ -108,7 +123,8 @@ static void what_moves_to_the_setup(void)
 {
     int time, y;
     struct tape *t = field_tape(&time, &y);
-    int s = emit1(t, OP_SQUARE, input2(t, D, D)), both = emit2(t, OP_ADD, product(t, y, s, 0), product(t, y, s, 1));
+    int s = emit1(t, OP_SQUARE, input2(t, D, D)),
+        both = emit2(t, OP_ADD, product(t, y, s, 0), product(t, y, s, 1));
     int out[2] = {flat(t, both), s};
     struct tape_split split;
     CHECK_OK(tape_status(t));
@@ -128,8 +144,10 @@ static void dtypes_of_results(void)
 {
     int time, y;
     struct tape *t = field_tape(&time, &y);
-    int w = input1(t, D), narrow = emit_cast(t, emit1(t, OP_SIN, w), FLOAT32), twice = emit2(t, OP_ADD, narrow, narrow);
-    int dy = flat(t, emit2(t, OP_MUL, y, emit_cast(t, emit2(t, OP_MUL, emit_cast(t, y, FLOAT32), twice), FLOAT64)));
+    int w = input1(t, D), narrow = emit_cast(t, emit1(t, OP_SIN, w), FLOAT32),
+        twice = emit2(t, OP_ADD, narrow, narrow);
+    int dy = flat(
+        t, emit2(t, OP_MUL, y, emit_cast(t, emit2(t, OP_MUL, emit_cast(t, y, FLOAT32), twice), FLOAT64)));
     struct tape_split split;
     CHECK_OK(tape_status(t));
     for (int any = 0; any < 2; any++) {
@@ -153,7 +171,8 @@ static void constants_stay(void)
     struct tape_split split;
     CHECK_OK(tape_status(t));
     CHECK_OK(tape_split(&split, t, varies, &dy, 1, 0));
-    CHECK(split.n_results == 1 && count(split.body, OP_SIN) == 1 && split.setup->nodes[split.results[0]].op == OP_ADD);
+    CHECK(split.n_results == 1 && count(split.body, OP_SIN) == 1 &&
+          split.setup->nodes[split.results[0]].op == OP_ADD);
     tape_split_free(&split);
     CHECK_OK(tape_split(&split, t, varies, &dy, 1, 1));
     CHECK(split.n_results == 2 && count(split.body, OP_SIN) == 0);
@@ -184,9 +203,11 @@ static void fuse_case(const char *name, int kind, int layers, int products)
     }
     CHECK_OK(tape_status(t));
     CHECK_OK(tape_fuse(&fused, t, outputs, n_outputs, moved, NULL));
-    CHECK(count(fused, OP_LAYER) == layers && count(fused, OP_MATMUL) == products, "%s: %d layers, %d products", name, count(fused, OP_LAYER),
-          count(fused, OP_MATMUL));
-    for (int i = 0; i < n_outputs; i++) CHECK(moved[i] >= 0 && array_same_shape(tape_spec(fused, moved[i]), tape_spec(t, outputs[i])), "%s", name);
+    CHECK(count(fused, OP_LAYER) == layers && count(fused, OP_MATMUL) == products,
+          "%s: %d layers, %d products", name, count(fused, OP_LAYER), count(fused, OP_MATMUL));
+    for (int i = 0; i < n_outputs; i++)
+        CHECK(moved[i] >= 0 && array_same_shape(tape_spec(fused, moved[i]), tape_spec(t, outputs[i])), "%s",
+              name);
     tape_release(fused);
     tape_release(t);
 }
@@ -229,7 +250,8 @@ static void tiny_convolutions_are_products(void)
     CHECK_OK(tape_new(&t, NULL));
     tape_input(t, FLOAT64, 0, NULL);
     int y = emit_reshape(t, input1(t, BATCH * 18), 4, (int64_t[]){BATCH, 2, 3, 3});
-    int w = tape_input(t, FLOAT64, 4, (int64_t[]){2, 2, 3, 3}), b = tape_input(t, FLOAT64, 3, (int64_t[]){2, 1, 1});
+    int w = tape_input(t, FLOAT64, 4, (int64_t[]){2, 2, 3, 3}),
+        b = tape_input(t, FLOAT64, 3, (int64_t[]){2, 1, 1});
     struct attrs attrs = {.n = 7, .v = {1, 1, 1, 1, 1, 1, 1}};
     int h = emit1(t, OP_RELU, emit2(t, OP_ADD, tape_emit(t, OP_CONV, &attrs, (int[]){y, w}, 2), b));
     int dy = emit_reshape(t, tape_emit(t, OP_CONV, &attrs, (int[]){h, w}, 2), 1, (int64_t[]){BATCH * 18});
@@ -260,7 +282,8 @@ static int64_t parameters(const struct tape *t, const void **address)
 }
 
 /* dy, ybar and thetabar by the field, for y and the cotangent a. */
-static enum status by_field(struct tape *t, int dy, const double *y, const double *a, double *out, double *own)
+static enum status by_field(struct tape *t, int dy, const double *y, const double *a, double *out,
+                            double *own)
 {
     struct field *f = NULL;
     const void *address[8];
@@ -268,7 +291,8 @@ static enum status by_field(struct tape *t, int dy, const double *y, const doubl
     char residual[8192];
     parameters(t, address);
     enum status status = field_from_tape(&f, t, dy, BATCH);
-    unsigned works = FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_EVAL_KEEP) | FIELD_MASK(FIELD_JVP);
+    unsigned works = FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_EVAL_KEEP) |
+                     FIELD_MASK(FIELD_JVP);
     if (status == STATUS_OK) status = field_prepare(f, works);
     if (status == STATUS_OK) status = field_bind(f, address);
     if (status == STATUS_OK) status = field_eval(f, 0.7, y, out);
@@ -325,7 +349,8 @@ static void fields_equal_programs(void)
     int64_t n = 2 * BATCH * D + parameters(t, address);
     CHECK_OK(by_field(t, dy, y, a, got, own));
     by_program(t, dy, y, a, want);
-    for (int64_t i = 0; i < n; i++) CHECK(fabs(got[i] - want[i]) < 1e-12, "%d: %g %g", (int)i, got[i], want[i]);
+    for (int64_t i = 0; i < n; i++)
+        CHECK(fabs(got[i] - want[i]) < 1e-12, "%d: %g %g", (int)i, got[i], want[i]);
     tape_release(t);
 }
 
@@ -342,7 +367,8 @@ static void every_allocation_fails(void)
             memory_fail_after(k, sticky);
             enum status status = by_field(t, dy, y, a, out, own);
             memory_fail_after(-1, 0);
-            CHECK(status == STATUS_OK || (status == STATUS_MEMORY && strstr(status_message(), "memory")), "allocation %d", (int)k);
+            CHECK(status == STATUS_OK || (status == STATUS_MEMORY && strstr(status_message(), "memory")),
+                  "allocation %d", (int)k);
             CHECK(memory_get_stats().live_blocks == blocks, "allocation %d leaks", (int)k);
             if (status == STATUS_OK) break;
             failures++;
@@ -367,6 +393,7 @@ int main(int argc, char **argv)
         {"every allocation fails", every_allocation_fails},
     };
     int failed = check_main(tests, sizeof tests / sizeof *tests, argc, argv);
-    if (memory_get_stats().live_blocks != 0) printf("%lld blocks were not released\n", (long long)memory_get_stats().live_blocks);
+    if (memory_get_stats().live_blocks != 0)
+        printf("%lld blocks were not released\n", (long long)memory_get_stats().live_blocks);
     return failed;
 }

@@ -1,4 +1,5 @@
-/* Winograd's convolutions against the direct way in float64: every kind, tile, instruction set, and any number of threads. */
+/* Winograd's convolutions against the direct way in float64: every kind, tile, instruction set, and any
+ * number of threads. */
 #include "check.h"
 
 #include <math.h>
@@ -15,10 +16,28 @@
 
 static struct rng generator = {.seed = 11};
 
-static struct conv shape(int64_t n, int64_t c, int64_t o, int64_t h, int64_t w, int64_t ph, int64_t pw, enum precision precision)
+static struct conv shape(int64_t n, int64_t c, int64_t o, int64_t h, int64_t w, int64_t ph, int64_t pw,
+                         enum precision precision)
 {
-    return (struct conv){.dtype = FLOAT32, .n = n, .c = c, .h = h, .w = w, .o = o, .kh = 3, .kw = 3, .sh = 1, .sw = 1, .ph = ph, .pw = pw, .dh = 1,
-                         .dw = 1, .groups = 1, .oh = h + 2 * ph - 2, .ow = w + 2 * pw - 2, .lanes = 4, .precision = precision};
+    return (struct conv){.dtype = FLOAT32,
+                         .n = n,
+                         .c = c,
+                         .h = h,
+                         .w = w,
+                         .o = o,
+                         .kh = 3,
+                         .kw = 3,
+                         .sh = 1,
+                         .sw = 1,
+                         .ph = ph,
+                         .pw = pw,
+                         .dh = 1,
+                         .dw = 1,
+                         .groups = 1,
+                         .oh = h + 2 * ph - 2,
+                         .ow = w + 2 * pw - 2,
+                         .lanes = 4,
+                         .precision = precision};
 }
 
 struct operands {
@@ -32,7 +51,13 @@ static struct operands make(const struct conv *s, enum conv_kind kind)
 {
     int64_t x = s->n * s->c * s->h * s->w, y = s->n * s->o * s->oh * s->ow, w = s->o * s->c * 9;
     struct operands p = {{kind == CONV_INPUT_GRADIENT ? y : x, kind == CONV_WEIGHT_GRADIENT ? y : w,
-                          kind == CONV_FORWARD ? y : kind == CONV_INPUT_GRADIENT ? x : w}, 0, 0, 0, 0};
+                          kind == CONV_FORWARD          ? y
+                          : kind == CONV_INPUT_GRADIENT ? x
+                                                        : w},
+                         0,
+                         0,
+                         0,
+                         0};
     struct conv d = *s;
     double *a = memory_alloc((size_t)p.n[0] * 8), *b = memory_alloc((size_t)p.n[1] * 8);
     p.a = memory_alloc((size_t)p.n[0] * 4);
@@ -93,7 +118,8 @@ static void random_shapes(void)
             for (int i = 0; i < 2; i++) size[i] = 16 + (int64_t)rng_below(&generator, 25);
             for (int i = 2; i < 4; i++) size[i] = 7 + (int64_t)rng_below(&generator, 27);
             for (int i = 0; i < 2; i++) pad[i] = (int64_t)rng_below(&generator, 3);
-            struct conv s = shape(1 + trial % 6, size[0], size[1], size[2], size[3], pad[0], pad[1], trial % 2 ? PRECISION_HIGH : PRECISION_HIGHEST);
+            struct conv s = shape(1 + trial % 6, size[0], size[1], size[2], size[3], pad[0], pad[1],
+                                  trial % 2 ? PRECISION_HIGH : PRECISION_HIGHEST);
             if (!conv_winograd_fits(&s)) continue;
             for (int kind = 0; kind < 3; kind++) {
                 struct operands p = make(&s, (enum conv_kind)kind);
@@ -106,14 +132,16 @@ static void random_shapes(void)
     CHECK_OK(loops_select(before));
 }
 
-/* The sizes that papers use: "highest" is as exact as the direct sum of 864 or 1152 terms, "high" keeps 18 bits and more. */
+/* The sizes that papers use: "highest" is as exact as the direct sum of 864 or 1152 terms, "high" keeps 18
+ * bits and more. */
 static void errors_of_common_sizes(void)
 {
     static const int64_t sizes[][3] = {{96, 28, 1}, {128, 32, 1}, {64, 14, 1}};
     for (int i = 0; i < 3; i++)
         for (int precision = 0; precision < 3; precision++)
             for (int kind = 0; kind < 3; kind++) {
-                struct conv s = shape(2, sizes[i][0], sizes[i][0], sizes[i][1], sizes[i][1], sizes[i][2], sizes[i][2], (enum precision)precision);
+                struct conv s = shape(2, sizes[i][0], sizes[i][0], sizes[i][1], sizes[i][1], sizes[i][2],
+                                      sizes[i][2], (enum precision)precision);
                 struct operands p = make(&s, (enum conv_kind)kind);
                 CHECK(conv_winograd_fits(&s));
                 run(&s, (enum conv_kind)kind, &p);
@@ -182,10 +210,11 @@ static void special_values(void)
 int main(int argc, char **argv)
 {
     if (blas_open() != STATUS_OK) return 1;
-    static const struct check_test tests[] = {{"random shapes", random_shapes},
-                                         {"errors of common sizes", errors_of_common_sizes},
-                                         {"same bits for any number of threads", same_bits_for_any_threads},
-                                         {"other shapes", other_shapes},
-                                         {"special values", special_values}};
+    static const struct check_test tests[] = {
+        {"random shapes", random_shapes},
+        {"errors of common sizes", errors_of_common_sizes},
+        {"same bits for any number of threads", same_bits_for_any_threads},
+        {"other shapes", other_shapes},
+        {"special values", special_values}};
     return check_main(tests, sizeof tests / sizeof *tests, argc, argv);
 }

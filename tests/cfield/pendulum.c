@@ -2,7 +2,8 @@
  *
  *   angle' = speed,  speed' = -g sin(angle) - friction speed,  theta = (g, friction)
  *
- * README.md beside this file says how it is compiled and used. From an installation, include <tide/field.h>. */
+ * README.md beside this file says how it is compiled and used. From an installation, include
+ * <tide/field.h>. */
 #include "autodiff/tide_field.h"
 
 #include <math.h>
@@ -18,8 +19,10 @@ static int f(const struct tide_field_call *call, double t, const double *y, doub
     return 0;
 }
 
-/* ybar = a^T df/dy, thetabar = a^T df/dtheta. Results are written, not added to; thetabar is the sum over the samples. */
-static int vjp(const struct tide_field_call *call, double t, const double *y, const double *a, double *ybar, double *thetabar)
+/* ybar = a^T df/dy, thetabar = a^T df/dtheta. Results are written, not added to; thetabar is the sum over the
+ * samples. */
+static int vjp(const struct tide_field_call *call, double t, const double *y, const double *a, double *ybar,
+               double *thetabar)
 {
     const double g = call->theta[0], friction = call->theta[1];
     (void)t;

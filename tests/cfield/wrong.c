@@ -1,4 +1,5 @@
-/* wrong.c -- fields that misbehave, each in its own way; tests/lua/test_cfield.lua says what becomes of them. */
+/* wrong.c -- fields that misbehave, each in its own way; tests/lua/test_cfield.lua says what becomes of
+ * them. */
 #include "autodiff/tide_field.h"
 
 #include <math.h>
@@ -12,7 +13,8 @@ static int decay(const struct tide_field_call *call, double t, const double *y, 
     return 0;
 }
 
-static int decay_vjp(const struct tide_field_call *call, double t, const double *y, const double *a, double *ybar, double *thetabar)
+static int decay_vjp(const struct tide_field_call *call, double t, const double *y, const double *a,
+                     double *ybar, double *thetabar)
 {
     (void)t, (void)y, (void)thetabar;
     for (int64_t i = 0; i < call->n; i++) ybar[i] = -a[i];
@@ -29,8 +31,10 @@ struct grown {
     void *more[3];
 };
 TIDE_FIELD_EXPORT extern const struct grown newer;
-const struct grown newer = {{TIDE_FIELD_VERSION, sizeof(struct grown), TIDE_ANY, 0, decay, decay_vjp, NULL}, {NULL, NULL, NULL}};
-TIDE_FIELD(older) = {TIDE_FIELD_VERSION, offsetof(struct tide_field, vjp), .width = TIDE_ANY, .f = decay, .vjp = decay_vjp};
+const struct grown newer = {{TIDE_FIELD_VERSION, sizeof(struct grown), TIDE_ANY, 0, decay, decay_vjp, NULL},
+                            {NULL, NULL, NULL}};
+TIDE_FIELD(older) = {TIDE_FIELD_VERSION, offsetof(struct tide_field, vjp), .width = TIDE_ANY, .f = decay,
+                     .vjp = decay_vjp};
 
 /* What cannot be loaded. */
 TIDE_FIELD(other_version) = {TIDE_FIELD_VERSION + 1, sizeof(struct tide_field), .width = 1, .f = decay};
@@ -38,7 +42,8 @@ TIDE_FIELD(too_short) = {TIDE_FIELD_VERSION, 8, .width = 1, .f = decay};
 TIDE_FIELD(no_function) = {TIDE_FIELD_HEAD, .width = 1};
 TIDE_FIELD(no_width) = {TIDE_FIELD_HEAD, .f = decay};
 TIDE_FIELD_EXPORT extern const char text[];
-const char text[] = "this is no struct of any kind, but it is long enough to be read as one, which is all that is asked of it";
+const char text[] = "this is no struct of any kind, but it is long enough to be read as one, which is all "
+                    "that is asked of it";
 
 /* What fails while it runs: from t = 0.5 on, with words or without; NaN for a while. */
 static int fails(const struct tide_field_call *call, double t, const double *y, double *dy)
@@ -77,7 +82,8 @@ static int root(const struct tide_field_call *call, double t, const double *y, d
     return 0;
 }
 
-static int failing_vjp(const struct tide_field_call *call, double t, const double *y, const double *a, double *ybar, double *thetabar)
+static int failing_vjp(const struct tide_field_call *call, double t, const double *y, const double *a,
+                       double *ybar, double *thetabar)
 {
     (void)t, (void)y, (void)a, (void)ybar, (void)thetabar;
     snprintf(call->message, call->message_size, "no way back");
@@ -99,7 +105,8 @@ static int forgets(const struct tide_field_call *call, double t, const double *y
     return 0;
 }
 
-static int adds(const struct tide_field_call *call, double t, const double *y, const double *a, double *ybar, double *thetabar)
+static int adds(const struct tide_field_call *call, double t, const double *y, const double *a, double *ybar,
+                double *thetabar)
 {
     decay_vjp(call, t, y, a, ybar, NULL);
     thetabar[0] += a[0];
@@ -113,11 +120,13 @@ TIDE_FIELD(adding) = {TIDE_FIELD_HEAD, .width = 1, .n_theta = 1, .f = decay, .vj
 static int drift(const struct tide_field_call *call, double t, const double *y, double *dy)
 {
     (void)t, (void)y;
-    for (int64_t i = 0; i < call->n; i++) dy[i] = (call->n_constants > 0 ? call->constants[0] : 1) * call->theta[i % call->n_theta];
+    for (int64_t i = 0; i < call->n; i++)
+        dy[i] = (call->n_constants > 0 ? call->constants[0] : 1) * call->theta[i % call->n_theta];
     return 0;
 }
 
-static int drift_vjp(const struct tide_field_call *call, double t, const double *y, const double *a, double *ybar, double *thetabar)
+static int drift_vjp(const struct tide_field_call *call, double t, const double *y, const double *a,
+                     double *ybar, double *thetabar)
 {
     (void)t, (void)y;
     for (int64_t i = 0; i < call->n_theta; i++) thetabar[i] = 0;
@@ -128,4 +137,5 @@ static int drift_vjp(const struct tide_field_call *call, double t, const double 
     return 0;
 }
 
-TIDE_FIELD(drifting) = {TIDE_FIELD_HEAD, .width = TIDE_ANY, .n_theta = TIDE_ANY, .f = drift, .vjp = drift_vjp};
+TIDE_FIELD(drifting) = {TIDE_FIELD_HEAD, .width = TIDE_ANY, .n_theta = TIDE_ANY, .f = drift,
+                        .vjp = drift_vjp};

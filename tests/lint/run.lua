@@ -3,7 +3,7 @@
 -- Each other file here returns function(tree): a list of problems ("file:line: what, and the remedy"), and perhaps a note. A rule
 -- that cannot be checked here returns nil and the reason. A problem that begins with "warning:" is shown and does not fail.
 
-local rules = {"includes", "calls", "requires", "docs", "paths", "shell", "luacheck", "sizes"}
+local rules = {"includes", "calls", "requires", "docs", "paths", "shell", "luacheck", "page", "sizes"}
 
 local function lines_of(command)
   local list = {}
