@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "base/tuning.h"
 #include "kernels/bf16.h"
 #include "kernels/bounded.h"
 #include "kernels/conv.h"
@@ -233,7 +234,7 @@ static enum status conv_size(const struct conv *s)
            channels = (double)(s->c > s->o ? s->c : s->o);
     double padded = (double)(s->h + 2 * s->ph) * (double)(s->w + 2 * s->pw);
     double back = (double)(s->oh + 2 * s->dh * s->kh) * (double)(s->ow + 2 * s->dw * s->kw);
-    double most = channels * (padded + back + taps * (pixels + channels + COLUMN_PIXELS));
+    double most = channels * (padded + back + taps * (pixels + channels + CONV_COLUMNS_PIXELS));
     if (most < 0x1p48) return STATUS_OK;
     return status_set(STATUS_SHAPE,
                       "conv: padding %lld x %lld, kernel %lld x %lld and dilation %lld x %lld need work "

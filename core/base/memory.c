@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tuning.h"
+
 /* The header fills one alignment unit so that the user's block keeps the alignment. */
 #define ALIGNMENT 64
 
@@ -34,8 +36,6 @@ static int injected_failure(void)
  * allocation splits and merges its chunks each time. Up to 1 KiB the classes are 64 bytes apart, above that
  * four to each doubling. */
 #define CLASSES 40
-#define CACHE_BLOCK ((size_t)64 << 10) /* largest block that is kept */
-#define CACHE_BYTES ((size_t)8 << 20)  /* bytes that wait at most */
 
 /* A sanitizer must see each block go back, so that it can tell when one is used after that. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -59,8 +59,8 @@ static struct {
 static int cache_enter(void) { return !atomic_flag_test_and_set_explicit(&cache.busy, memory_order_acquire); }
 static void cache_leave(void) { atomic_flag_clear_explicit(&cache.busy, memory_order_release); }
 
-/* Class of a block of `total` bytes, header included, a multiple of 64 up to CACHE_BLOCK; *size becomes the
- * class's. */
+/* Class of a block of `total` bytes, header included, a multiple of 64 up to MEMORY_CACHE_BLOCK; *size
+ * becomes the class's. */
 static int size_class(size_t total, size_t *size)
 {
     if (total <= 1024) {
@@ -81,7 +81,7 @@ static size_t whole_size(size_t n, int *class)
     *class = -1;
     if (__builtin_add_overflow(n, (size_t)(2 * ALIGNMENT - 1 + MEMORY_SLACK), &total)) return 0;
     total &= ~(size_t)(ALIGNMENT - 1);
-    if (!CACHE_OFF && total <= CACHE_BLOCK) *class = size_class(total, &total);
+    if (!CACHE_OFF && total <= MEMORY_CACHE_BLOCK) *class = size_class(total, &total);
     return total;
 }
 
@@ -123,7 +123,7 @@ static struct header *cache_take(int class, size_t size)
 static int cache_put(struct header *h, int class, size_t size)
 {
     if (class < 0 || !cache_enter()) return 0;
-    int full = cache.bytes + size > CACHE_BYTES;
+    int full = cache.bytes + size > MEMORY_CACHE_BYTES;
     if (!full) {
         h->next = cache.first[class];
         cache.first[class] = h;

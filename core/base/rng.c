@@ -4,6 +4,7 @@
 
 #include "base/interrupt.h"
 #include "base/threads.h"
+#include "base/tuning.h"
 
 void rng_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
@@ -47,8 +48,6 @@ static void normal_pair(struct rng *rng, double out[2])
     out[1] = radius * sin(angle);
 }
 
-#define TASK_NUMBERS 32768
-
 struct fill {
     const struct rng *rng;
     int64_t n;
@@ -59,8 +58,8 @@ struct fill {
     static void NAME##_task(void *context, int64_t task)                                                     \
     {                                                                                                        \
         const struct fill *f = context;                                                                      \
-        int64_t first = task * TASK_NUMBERS,                                                                 \
-                end = f->n - first < TASK_NUMBERS ? f->n : first + TASK_NUMBERS;                             \
+        int64_t first = task * RNG_TASK_NUMBERS,                                                             \
+                end = f->n - first < RNG_TASK_NUMBERS ? f->n : first + RNG_TASK_NUMBERS;                     \
         struct rng rng = {f->rng->seed, f->rng->block + (uint64_t)first / 2};                                \
         PAIR_TYPE pair[2];                                                                                   \
         for (int64_t i = first; i < end; i++) {                                                              \
@@ -71,7 +70,7 @@ struct fill {
     void NAME(struct rng *rng, int64_t n, TYPE *out)                                                         \
     {                                                                                                        \
         struct fill f = {rng, n, out};                                                                       \
-        threads_for((n + TASK_NUMBERS - 1) / TASK_NUMBERS, NAME##_task, &f);                                 \
+        threads_for((n + RNG_TASK_NUMBERS - 1) / RNG_TASK_NUMBERS, NAME##_task, &f);                         \
         rng->block += ((uint64_t)n + 1) / 2;                                                                 \
     }
 
@@ -91,7 +90,7 @@ uint64_t rng_below(struct rng *rng, uint64_t n)
 void rng_permutation(struct rng *rng, int64_t n, int64_t first, int64_t *out)
 {
     for (int64_t i = 0; i < n; i++) {
-        if (i % TASK_NUMBERS == 0 && interrupt_stop()) return;
+        if (i % RNG_TASK_NUMBERS == 0 && interrupt_stop()) return;
         int64_t j = (int64_t)rng_below(rng, (uint64_t)i + 1);
         out[i] = out[j];
         out[j] = first + i;

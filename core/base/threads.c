@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "base/interrupt.h"
+#include "base/tuning.h"
 
 #define MAX_THREADS 256
 /* About 150 us: longer than what lies between two solves of a training step, so that its threads never
  * sleep */
-#define SPINS 30000
 
 static struct {
     int wanted; /* 0: not decided yet */
@@ -50,7 +50,7 @@ static void run_tasks_as_worker(void)
 
 static void wait_for_job(uint64_t seen)
 {
-    for (int spin = 0; spin < SPINS; spin++) {
+    for (int spin = 0; spin < THREADS_SPINS; spin++) {
         if (atomic_load_explicit(&pool.job, memory_order_acquire) != seen) return;
 #if defined(__x86_64__) || defined(__i386__)
         __builtin_ia32_pause();

@@ -16,9 +16,9 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/tuning.h"
 #include "io/calls.h"
 
-#define CHUNK ((size_t)1 << 22) /* bytes between two looks at Ctrl-C */
 #define BUFFER_SIZE ((size_t)1 << 16)
 
 static enum status io_error(const char *what)
@@ -54,7 +54,8 @@ static enum status read_all(int fd, unsigned char *data, size_t size)
 {
     for (size_t done = 0; done < size;) {
         TRY(interrupt_poll());
-        ssize_t n = call_read(fd, data + done, size - done < CHUNK ? size - done : CHUNK);
+        ssize_t n =
+            call_read(fd, data + done, size - done < FILE_PIECE_BYTES ? size - done : FILE_PIECE_BYTES);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return io_error("read");
         if (n == 0)
@@ -246,7 +247,7 @@ static enum status write_all(int fd, const unsigned char *bytes, size_t n)
 {
     while (n > 0) {
         TRY(interrupt_poll());
-        ssize_t done = call_write(fd, bytes, n < CHUNK ? n : CHUNK);
+        ssize_t done = call_write(fd, bytes, n < FILE_PIECE_BYTES ? n : FILE_PIECE_BYTES);
         if (done < 0 && errno == EINTR) continue;
         if (done < 0) return io_error("write");
         if (done == 0) return status_set(STATUS_IO, "write: the system took no more bytes");

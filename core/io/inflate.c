@@ -1,4 +1,5 @@
 /* The part of file.h that needs zlib. */
+#include "base/tuning.h"
 #include "io/file.h"
 
 #include <stdint.h>
@@ -28,7 +29,6 @@ static enum status start(z_stream *z, int window_bits)
 
 /* Input and output are handed out in pieces: the counters of z_stream have 32 bits, and Ctrl-C is looked for
  * between them. */
-#define PIECE ((size_t)1 << 20)
 #define STOPPED 1000 /* beside the codes of zlib */
 
 struct span {
@@ -43,8 +43,8 @@ static int run(z_stream *z, struct span *s)
 {
     for (;;) {
         if (interrupt_take()) return STOPPED;
-        uInt in = (uInt)(s->left_in < PIECE ? s->left_in : PIECE),
-             out = (uInt)(s->left_out < PIECE ? s->left_out : PIECE);
+        uInt in = (uInt)(s->left_in < INFLATE_PIECE_BYTES ? s->left_in : INFLATE_PIECE_BYTES),
+             out = (uInt)(s->left_out < INFLATE_PIECE_BYTES ? s->left_out : INFLATE_PIECE_BYTES);
         z->next_in = (unsigned char *)(uintptr_t)s->from; /* zlib does not write here */
         z->next_out = s->to;
         z->avail_in = in;

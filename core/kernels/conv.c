@@ -24,6 +24,7 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "base/tuning.h"
 #include "kernels/bf16.h"
 #include "kernels/bounded.h"
 #include "kernels/conv_bf16.h"
@@ -31,9 +32,6 @@
 #include "kernels/conv_winograd.h"
 #include "kernels/gemm.h"
 #include "kernels/loops.h"
-
-#define CHUNKS 8        /* partial sums of a weight gradient */
-#define PLANES_PIXELS 9 /* pixels of a result from which on the planes way is better */
 
 /* An image of `channels` planes inside zero margins, for the planes way. */
 struct frame {
@@ -81,8 +79,8 @@ static struct geometry geometry(const struct conv *s, enum conv_kind kind)
     struct geometry g = {
         .cg = s->c / s->groups, .og = s->o / s->groups, .taps = s->kh * s->kw, .size = dtype_size(s->dtype)};
     g.pixels = s->oh * s->ow;
-    g.planes = s->sh == 1 && s->sw == 1 && g.pixels >= PLANES_PIXELS;
-    g.images = g.planes || g.pixels >= COLUMN_PIXELS ? 1 : COLUMN_PIXELS / g.pixels;
+    g.planes = s->sh == 1 && s->sw == 1 && g.pixels >= CONV_PLANES_LEAST_PIXELS;
+    g.images = g.planes || g.pixels >= CONV_COLUMNS_PIXELS ? 1 : CONV_COLUMNS_PIXELS / g.pixels;
     if (g.images > s->n) g.images = s->n > 0 ? s->n : 1;
     if (g.planes) {
         plan_planes(s, kind, &g);
@@ -93,7 +91,7 @@ static struct geometry geometry(const struct conv *s, enum conv_kind kind)
     }
     g.weights = round_up((size_t)(s->o * g.cg * g.taps) * g.size);
     g.tasks = (s->n + g.images - 1) / g.images;
-    if (kind == CONV_WEIGHT_GRADIENT && g.tasks > CHUNKS) g.tasks = CHUNKS;
+    if (kind == CONV_WEIGHT_GRADIENT && g.tasks > CONV_CHUNKS) g.tasks = CONV_CHUNKS;
     g.lanes = s->lanes < g.tasks ? s->lanes : g.tasks;
     return g;
 }
@@ -445,8 +443,8 @@ static void add_chunks(const struct conv_job *job)
 {
     const struct geometry *g = &job->g;
     int64_t n = job->s->o * g->cg * g->taps;
-    const void *parts[CHUNKS];
-    double ones[CHUNKS];
+    const void *parts[CONV_CHUNKS];
+    double ones[CONV_CHUNKS];
     for (int64_t task = 1; task < g->tasks; task++) {
         parts[task - 1] = job->weights + (size_t)task * g->weights;
         ones[task - 1] = 1;

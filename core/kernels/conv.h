@@ -33,8 +33,6 @@ struct conv {
     const struct conv_finish *finish; /* NULL: nothing */
 };
 
-#define COLUMN_PIXELS 256 /* pixels of results that the columns way wants in one product */
-
 enum conv_kind { CONV_FORWARD, CONV_INPUT_GRADIENT, CONV_WEIGHT_GRADIENT };
 
 /* Make ready what conv_run may need for this shape; see blas_open. */

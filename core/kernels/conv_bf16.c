@@ -6,12 +6,9 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "base/tuning.h"
 #include "kernels/bf16.h"
 #include "kernels/loops.h"
-
-#define LEAST_CHANNELS 16
-#define LEAST_PIXELS 64
-#define CHUNKS 8 /* partial sums of a weight gradient, of four images or more each */
 
 /* A convolution of `from` channels (h x w) into `to` (oh x ow); for the input gradient that of the cotangent.
  * Frames are images in margins: rows of `pitch` positions, of which a result uses the first ow. */
@@ -31,8 +28,9 @@ static size_t room(size_t bytes) { return (bytes + MEMORY_SLACK + 63) & ~(size_t
 int conv_bf16_fits(const struct conv *s)
 {
     return s->dtype == FLOAT32 && bf16_conv_parts(s->precision) > 0 && s->sh == 1 && s->sw == 1 &&
-           s->groups == 1 && s->n > 0 && s->c >= LEAST_CHANNELS && s->o >= LEAST_CHANNELS &&
-           s->oh * s->ow >= LEAST_PIXELS && s->h * s->w >= LEAST_PIXELS && s->ph <= s->dh * (s->kh - 1) &&
+           s->groups == 1 && s->n > 0 && s->c >= CONV_BF16_LEAST_CHANNELS &&
+           s->o >= CONV_BF16_LEAST_CHANNELS && s->oh * s->ow >= CONV_BF16_LEAST_PIXELS &&
+           s->h * s->w >= CONV_BF16_LEAST_PIXELS && s->ph <= s->dh * (s->kh - 1) &&
            s->pw <= s->dw * (s->kw - 1);
 }
 
@@ -64,7 +62,7 @@ static struct plan make_plan(const struct conv *s, enum conv_kind kind, int part
         p.results = room((size_t)(p.to * p.positions) *
                          sizeof(float)); /* the cotangent in rows of the frame's pitch */
         p.weights = room((size_t)(p.taps * p.from * p.to) * sizeof(float));
-        p.tasks = s->n / 4 < 1 ? 1 : s->n / 4 > CHUNKS ? CHUNKS : s->n / 4;
+        p.tasks = s->n / 4 < 1 ? 1 : s->n / 4 > CONV_CHUNKS ? CONV_CHUNKS : s->n / 4;
     } else {
         p.steps = p.taps * p.depth / BF16_DEPTH;
         p.frame = room((size_t)(parts * p.plane * p.depth) * number);

@@ -3,20 +3,18 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "base/tuning.h"
 #include "kernels/bounded.h"
 #include "kernels/loops.h"
-
-#define MAX_PIXELS 16    /* of the result; beyond, the matrix is mostly zeros */
-#define MAX_FEATURES 300 /* C H W and O OH OW */
-#define TASK_ROWS 192    /* samples of one task */
 
 static int64_t features_in(const struct conv *s) { return s->c * s->h * s->w; }
 static int64_t features_out(const struct conv *s) { return s->o * s->oh * s->ow; }
 
 int conv_dense_fits(const struct conv *s)
 {
-    return s->groups == 1 && s->oh * s->ow <= MAX_PIXELS && s->h * s->w <= 4 * MAX_PIXELS &&
-           features_in(s) <= MAX_FEATURES && features_out(s) <= MAX_FEATURES;
+    return s->groups == 1 && s->oh * s->ow <= CONV_DENSE_MAX_PIXELS &&
+           s->h * s->w <= 4 * CONV_DENSE_MAX_PIXELS && features_in(s) <= CONV_DENSE_MAX_FEATURES &&
+           features_out(s) <= CONV_DENSE_MAX_FEATURES;
 }
 
 size_t conv_dense_scratch(const struct conv *s)
@@ -77,7 +75,8 @@ struct dense_job {
 static void rows_task(void *context, int64_t task)
 {
     const struct dense_job *j = context;
-    int64_t first = task * TASK_ROWS, rows = j->s->n - first < TASK_ROWS ? j->s->n - first : TASK_ROWS;
+    int64_t first = task * CONV_DENSE_TASK_ROWS,
+            rows = j->s->n - first < CONV_DENSE_TASK_ROWS ? j->s->n - first : CONV_DENSE_TASK_ROWS;
     size_t size = dtype_size(j->s->dtype);
     loops->product[j->s->dtype](rows, j->to, j->from, j->x + (size_t)(first * j->from) * size, j->from, 1,
                                 j->matrix, NULL, j->to, j->out + (size_t)(first * j->to) * size, j->to, 0);
@@ -98,5 +97,5 @@ void conv_dense_run(const struct conv *s, enum conv_kind kind, const void *a, co
     int back = kind == CONV_INPUT_GRADIENT;
     conv_dense_matrix(s, b, back, scratch);
     struct dense_job job = {s, a, scratch, out, back ? n_out : in, back ? in : n_out, back};
-    threads_for((s->n + TASK_ROWS - 1) / TASK_ROWS, rows_task, &job);
+    threads_for((s->n + CONV_DENSE_TASK_ROWS - 1) / CONV_DENSE_TASK_ROWS, rows_task, &job);
 }

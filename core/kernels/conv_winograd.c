@@ -6,15 +6,8 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "base/tuning.h"
 #include "kernels/loops.h"
-
-#define LEAST_CHANNELS 16
-#define LEAST_TILES 12 /* rows of the products */
-#define STRIP_BYTES                                                                                          \
-    (3 << 19)    /* transformed input and result of a strip: an image of 28 x 28 x 96 is one strip of 4 x 4  \
-                    tiles */
-#define CHUNKS 8 /* partial sums of a weight gradient, of four images or more each */
-#define WEIGHT_CHANNELS 8 /* channels of a task that transforms weights */
 
 enum transform { INPUT, OUTPUT, OUTPUT_BAR, WEIGHT, WEIGHT_BAR };
 
@@ -47,10 +40,10 @@ int conv_winograd_fits(const struct conv *s)
 {
     int64_t m = tile_side(s);
     return s->dtype == FLOAT32 && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 && s->dh == 1 &&
-           s->dw == 1 && s->groups == 1 && s->ph <= 2 && s->pw <= 2 && s->c >= LEAST_CHANNELS &&
-           s->o >= LEAST_CHANNELS && s->n > 0 &&
-           ((s->oh + m - 1) / m) * ((s->ow + m - 1) / m) >= LEAST_TILES &&
-           ((s->h + m - 1) / m) * ((s->w + m - 1) / m) >= LEAST_TILES;
+           s->dw == 1 && s->groups == 1 && s->ph <= 2 && s->pw <= 2 && s->c >= CONV_WINOGRAD_LEAST_CHANNELS &&
+           s->o >= CONV_WINOGRAD_LEAST_CHANNELS && s->n > 0 &&
+           ((s->oh + m - 1) / m) * ((s->ow + m - 1) / m) >= CONV_WINOGRAD_LEAST_TILES &&
+           ((s->h + m - 1) / m) * ((s->w + m - 1) / m) >= CONV_WINOGRAD_LEAST_TILES;
 }
 
 static struct plan make_plan(const struct conv *s, enum conv_kind kind)
@@ -72,7 +65,7 @@ static struct plan make_plan(const struct conv *s, enum conv_kind kind)
     p.across = (p.ow + p.m - 1) / p.m;
     p.down = (p.oh + p.m - 1) / p.m;
     int64_t row = p.places * p.across * (p.from_lanes + p.to_lanes) * (int64_t)sizeof(float),
-            most = STRIP_BYTES / row;
+            most = CONV_WINOGRAD_STRIP_BYTES / row;
     p.strip_rows = most < 1 ? 1 : most > p.down ? p.down : most;
     p.strips = (p.down + p.strip_rows - 1) / p.strip_rows;
     p.strip_rows = (p.down + p.strips - 1) / p.strips; /* strips of about the same size */
@@ -86,7 +79,8 @@ static struct plan make_plan(const struct conv *s, enum conv_kind kind)
     p.raw_weights = bytes_of(p.from * 9 * p.to_lanes);
     p.weights = bytes_of(p.places * p.from * p.to_lanes);
     p.tasks = s->n * p.strips;
-    if (kind == CONV_WEIGHT_GRADIENT) p.tasks = s->n / 4 < 1 ? 1 : s->n / 4 > CHUNKS ? CHUNKS : s->n / 4;
+    if (kind == CONV_WEIGHT_GRADIENT)
+        p.tasks = s->n / 4 < 1 ? 1 : s->n / 4 > CONV_CHUNKS ? CONV_CHUNKS : s->n / 4;
     p.lanes = s->lanes < p.tasks ? s->lanes : p.tasks;
     return p;
 }
@@ -120,8 +114,10 @@ static void weights_task(void *context, int64_t task)
     struct job *j = context;
     const struct plan *p = &j->p;
     float *raw = (float *)j->raw_weights, *u = (float *)j->weights;
-    int64_t end = (task + 1) * WEIGHT_CHANNELS < p->from ? (task + 1) * WEIGHT_CHANNELS : p->from;
-    for (int64_t c = task * WEIGHT_CHANNELS; c < end; c++) {
+    int64_t end = (task + 1) * CONV_WINOGRAD_WEIGHT_CHANNELS < p->from
+                      ? (task + 1) * CONV_WINOGRAD_WEIGHT_CHANNELS
+                      : p->from;
+    for (int64_t c = task * CONV_WINOGRAD_WEIGHT_CHANNELS; c < end; c++) {
         float *taps = raw + c * 9 * p->to_lanes;
         /* The input gradient's weights are mirrored: tap t in place of 8 - t. */
         if (p->kind == CONV_INPUT_GRADIENT)
@@ -140,8 +136,10 @@ static void weights_back_task(void *context, int64_t task)
     struct job *j = context;
     const struct plan *p = &j->p;
     float *raw = (float *)j->raw_weights, *u = (float *)j->weights;
-    int64_t end = (task + 1) * WEIGHT_CHANNELS < p->from ? (task + 1) * WEIGHT_CHANNELS : p->from;
-    for (int64_t c = task * WEIGHT_CHANNELS; c < end; c++) {
+    int64_t end = (task + 1) * CONV_WINOGRAD_WEIGHT_CHANNELS < p->from
+                      ? (task + 1) * CONV_WINOGRAD_WEIGHT_CHANNELS
+                      : p->from;
+    for (int64_t c = task * CONV_WINOGRAD_WEIGHT_CHANNELS; c < end; c++) {
         float *taps = raw + c * 9 * p->to_lanes;
         transform(p, WEIGHT_BAR, p->to_lanes, u + c * p->to_lanes, p->size * p->from * p->to_lanes,
                   p->from * p->to_lanes, taps, 3 * p->to_lanes, p->to_lanes);
@@ -271,8 +269,8 @@ static void lane_task(void *context, int64_t index)
 static void add_chunks(const struct job *j)
 {
     const struct plan *p = &j->p;
-    const void *parts[CHUNKS];
-    double ones[CHUNKS];
+    const void *parts[CONV_CHUNKS];
+    double ones[CONV_CHUNKS];
     for (int64_t task = 1; task < p->tasks; task++) {
         parts[task - 1] = j->weights + (size_t)task * p->weights;
         ones[task - 1] = 1;
@@ -286,7 +284,7 @@ void conv_winograd_run(const struct conv *s, enum conv_kind kind, const void *a,
 {
     struct job j = {.p = make_plan(s, kind), .x = a, .out = out, .raw_weights = scratch};
     const struct plan *p = &j.p;
-    int64_t weight_tasks = (p->from + WEIGHT_CHANNELS - 1) / WEIGHT_CHANNELS;
+    int64_t weight_tasks = (p->from + CONV_WINOGRAD_WEIGHT_CHANNELS - 1) / CONV_WINOGRAD_WEIGHT_CHANNELS;
     j.weights = j.raw_weights + p->raw_weights;
     j.lanes = j.weights + p->weights * (size_t)(kind == CONV_WEIGHT_GRADIENT ? p->tasks : 1);
     if (kind == CONV_WEIGHT_GRADIENT) {

@@ -4,10 +4,8 @@
 
 #include "base/interrupt.h"
 #include "base/threads.h"
+#include "base/tuning.h"
 #include "kernels/bounded.h"
-
-#define TASK_ELEMENTS 32768               /* work of one task; smaller arrays run on the calling thread */
-#define PIECE_ELEMENTS ((int64_t)1 << 18) /* done at once, a multiple of every vector length */
 
 enum status broadcast_shapes(const struct array *a, const struct array *b, int *rank, int64_t shape[MAX_RANK])
 {
@@ -126,11 +124,12 @@ static void run_piece(const struct loop_job *job, int64_t outer, int64_t row, in
 static void run_rectangle(const struct loop_job *job, int64_t outer, int64_t row, int64_t rows,
                           int64_t column, int64_t columns)
 {
-    if (rows * columns <= PIECE_ELEMENTS) {
+    if (rows * columns <= ELEMENTWISE_PIECE_ELEMENTS) {
         run_piece(job, outer, row, rows, column, columns);
         return;
     }
-    int64_t wide = columns < PIECE_ELEMENTS ? columns : PIECE_ELEMENTS, high = PIECE_ELEMENTS / wide;
+    int64_t wide = columns < ELEMENTWISE_PIECE_ELEMENTS ? columns : ELEMENTWISE_PIECE_ELEMENTS,
+            high = ELEMENTWISE_PIECE_ELEMENTS / wide;
     for (int64_t i = 0; i < rows; i += high)
         for (int64_t j = 0; j < columns; j += wide) {
             if (interrupt_stop()) return;
@@ -171,12 +170,12 @@ static void loop_run(struct loop_job *job)
     const struct loop_plan *p = job->plan;
     if (p->numel == 0) return;
     int64_t outer = outer_count(p), rows = p->size[p->rank - 2], columns = p->size[p->rank - 1];
-    if (p->numel < 2 * TASK_ELEMENTS) {
+    if (p->numel < 2 * ELEMENTWISE_TASK_ELEMENTS) {
         for (int64_t i = 0; i < outer; i++) run_rectangle(job, i, 0, rows, 0, columns);
         return;
     }
     int64_t units = outer > 1 ? outer : rows > 1 ? rows : columns, unit = p->numel / units;
-    job->outer_per_task = unit >= TASK_ELEMENTS ? 1 : TASK_ELEMENTS / unit;
+    job->outer_per_task = unit >= ELEMENTWISE_TASK_ELEMENTS ? 1 : ELEMENTWISE_TASK_ELEMENTS / unit;
     threads_for((units + job->outer_per_task - 1) / job->outer_per_task, loop_task, job);
 }
 
@@ -212,7 +211,7 @@ void array_copy_strided(const struct array *from, const struct array *to)
             d = last < 0 ? 1 : to->stride[last];
     if (columns == 0) return;
     for (int64_t row = 0, done = 0; row < rows; row++, done += columns) {
-        if (done >= PIECE_ELEMENTS) {
+        if (done >= ELEMENTWISE_PIECE_ELEMENTS) {
             if (interrupt_stop()) return;
             done = 0;
         }
@@ -229,7 +228,7 @@ void array_copy_strided(const struct array *from, const struct array *to)
             continue;
         }
         for (int64_t j = 0; j < columns; j++) {
-            if (j % PIECE_ELEMENTS == PIECE_ELEMENTS - 1 && interrupt_stop()) return;
+            if (j % ELEMENTWISE_PIECE_ELEMENTS == ELEMENTWISE_PIECE_ELEMENTS - 1 && interrupt_stop()) return;
             memcpy(y + j * d * size, x + j * s * size, (size_t)size);
         }
     }

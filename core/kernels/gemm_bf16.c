@@ -4,13 +4,9 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "base/tuning.h"
 #include "kernels/bf16.h"
 #include "kernels/loops.h"
-
-#define TASK_ROWS 128
-#define TASK_COLUMNS 256
-#define LEAST_SIDE 64
-#define LEAST_WORK (1 << 22)
 
 struct job {
     int parts, ta, tb;
@@ -26,8 +22,8 @@ static size_t room(size_t bytes) { return (bytes + MEMORY_SLACK + 63) & ~(size_t
 
 int gemm_bf16_fits(int64_t m, int64_t n, int64_t k)
 {
-    return m >= LEAST_SIDE && n >= LEAST_SIDE && k >= LEAST_SIDE &&
-           (double)m * (double)n * (double)k >= LEAST_WORK;
+    return m >= GEMM_BF16_LEAST_SIDE && n >= GEMM_BF16_LEAST_SIDE && k >= GEMM_BF16_LEAST_SIDE &&
+           (double)m * (double)n * (double)k >= GEMM_BF16_LEAST_WORK;
 }
 
 static size_t offset_bytes(int64_t k)
@@ -49,7 +45,8 @@ size_t gemm_bf16_scratch(int parts, int64_t m, int64_t n, int64_t k)
 static void split_task(void *context, int64_t task)
 {
     struct job *j = context;
-    for (int64_t i = task * TASK_ROWS; i < (task + 1) * TASK_ROWS && i < up(j->m, BF16_ROWS); i++) {
+    for (int64_t i = task * GEMM_BF16_TASK_ROWS;
+         i < (task + 1) * GEMM_BF16_TASK_ROWS && i < up(j->m, BF16_ROWS); i++) {
         uint16_t *row = j->split + i * j->pitch;
         int64_t used = i < j->m ? j->k : 0;
         if (used > 0)
@@ -62,7 +59,8 @@ static void split_task(void *context, int64_t task)
 static void pack_task(void *context, int64_t task)
 {
     struct job *j = context;
-    int64_t first = task * TASK_COLUMNS, columns = j->n - first < TASK_COLUMNS ? j->n - first : TASK_COLUMNS;
+    int64_t first = task * GEMM_BF16_TASK_COLUMNS,
+            columns = j->n - first < GEMM_BF16_TASK_COLUMNS ? j->n - first : GEMM_BF16_TASK_COLUMNS;
     bf16_pack(j->parts, j->k, columns, j->b + first * (j->tb ? j->ldb : 1), j->tb ? 1 : j->ldb,
               j->tb ? j->ldb : 1,
               j->packed + first / BF16_ROWS * bf16_packed_size(j->parts, j->k, BF16_ROWS));
@@ -71,9 +69,10 @@ static void pack_task(void *context, int64_t task)
 static void product_task(void *context, int64_t task)
 {
     struct job *j = context;
-    int64_t i = task / j->column_tasks * TASK_ROWS, q = task % j->column_tasks * TASK_COLUMNS;
-    int64_t rows = j->m - i < TASK_ROWS ? j->m - i : TASK_ROWS,
-            columns = j->n - q < TASK_COLUMNS ? j->n - q : TASK_COLUMNS;
+    int64_t i = task / j->column_tasks * GEMM_BF16_TASK_ROWS,
+            q = task % j->column_tasks * GEMM_BF16_TASK_COLUMNS;
+    int64_t rows = j->m - i < GEMM_BF16_TASK_ROWS ? j->m - i : GEMM_BF16_TASK_ROWS,
+            columns = j->n - q < GEMM_BF16_TASK_COLUMNS ? j->n - q : GEMM_BF16_TASK_COLUMNS;
     bf16_product(loops->bf16 ? loops->bf16 : bf16_block_plain, j->parts, rows, columns, j->steps,
                  j->split + i * j->pitch, j->pitch, j->part, j->offset,
                  j->packed + q / BF16_ROWS * bf16_packed_size(j->parts, j->k, BF16_ROWS),
@@ -95,7 +94,7 @@ void gemm_bf16(int parts, int ta, int tb, int64_t m, int64_t n, int64_t k, const
                     .steps = up(k, BF16_DEPTH) / BF16_DEPTH,
                     .pitch = up(k, BF16_DEPTH),
                     .part = up(m, BF16_ROWS) * up(k, BF16_DEPTH),
-                    .column_tasks = (n + TASK_COLUMNS - 1) / TASK_COLUMNS,
+                    .column_tasks = (n + GEMM_BF16_TASK_COLUMNS - 1) / GEMM_BF16_TASK_COLUMNS,
                     .a = a,
                     .b = b,
                     .c = c,
@@ -103,7 +102,7 @@ void gemm_bf16(int parts, int ta, int tb, int64_t m, int64_t n, int64_t k, const
     j.split = (uint16_t *)((char *)scratch + offset_bytes(k));
     j.packed = (uint16_t *)((char *)j.split + split_bytes(parts, m, k));
     for (int64_t s = 0; s < j.steps; s++) j.offset[s] = s * BF16_DEPTH;
-    int64_t row_tasks = (m + TASK_ROWS - 1) / TASK_ROWS;
+    int64_t row_tasks = (m + GEMM_BF16_TASK_ROWS - 1) / GEMM_BF16_TASK_ROWS;
     threads_for(row_tasks, split_task, &j);
     threads_for(j.column_tasks, pack_task, &j);
     threads_for(row_tasks * j.column_tasks, product_task, &j);

@@ -4,12 +4,8 @@
 
 #include "base/interrupt.h"
 #include "base/threads.h"
+#include "base/tuning.h"
 #include "kernels/gemm.h"
-
-#define CHUNK_ELEMENTS 8192     /* of the result, made and finished while they are in the first-level cache */
-#define ROW_BLOCK 12            /* rows of the product kernel's register block */
-#define MOST_WEIGHTS (1 << 18)  /* elements of B beyond which the library's blocking is better */
-#define PARALLEL_WORK (1 << 21) /* multiply-adds below which one thread is faster */
 
 struct layer_job {
     const struct layer *l;
@@ -63,16 +59,16 @@ void layer_run(const struct layer *l, const void *a, const void *b, const void *
                           c,
                           e,
                           out,
-                          CHUNK_ELEMENTS / l->n / ROW_BLOCK * ROW_BLOCK,
-                          !l->tb && l->n * l->k <= MOST_WEIGHTS};
-    if (j.rows < ROW_BLOCK) j.rows = ROW_BLOCK;
+                          LAYER_CHUNK_ELEMENTS / l->n / LAYER_BLOCK_ROWS * LAYER_BLOCK_ROWS,
+                          !l->tb && l->n * l->k <= LAYER_MOST_WEIGHTS};
+    if (j.rows < LAYER_BLOCK_ROWS) j.rows = LAYER_BLOCK_ROWS;
     if (!j.own_product) {
         if (c) fill_rows(&j, 0, l->m);
         gemm_parallel(l->dtype, l->ta, l->tb, l->m, l->n, l->k, 1, a, l->ta ? l->m : l->k, b,
                       l->tb ? l->k : l->n, c != NULL, out, l->n);
     }
     int64_t tasks = (l->m + j.rows - 1) / j.rows;
-    if ((double)l->m * (double)l->n * (double)l->k >= PARALLEL_WORK)
+    if ((double)l->m * (double)l->n * (double)l->k >= PRODUCT_PARALLEL_WORK)
         threads_for(tasks, chunk_task, &j);
     else
         for (int64_t task = 0; task < tasks; task++) chunk_task(&j, task);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/interrupt.h"
+#include "base/tuning.h"
 
 #ifndef LOOPS_NAME
 #define LOOPS_NAME generic
@@ -225,7 +226,6 @@ WHERE_BODY(where_u8, uint8_t)
 
 /* ---- reductions ---- */
 #define LANES 16
-#define PIECE ((int64_t)1 << 22) /* elements between two looks at the flag of interrupts */
 
 /* Sixteen partial sums give the compiler vectors and fix the order of addition. */
 #define SUM_BLOCK(NAME, T, ACCUMULATOR)                                                                      \
@@ -235,10 +235,12 @@ WHERE_BODY(where_u8, uint8_t)
         int64_t i = 0;                                                                                       \
         if (stride == 1)                                                                                     \
             for (int64_t end; i + LANES <= n && !interrupt_stop();)                                          \
-                for (end = n - i < PIECE ? n : i + PIECE; i + LANES <= end; i += LANES)                      \
+                for (end = n - i < SUM_PIECE_ELEMENTS ? n : i + SUM_PIECE_ELEMENTS; i + LANES <= end;        \
+                     i += LANES)                                                                             \
                     for (int j = 0; j < LANES; j++) lane[j] += (ACCUMULATOR)x[i + j];                        \
         for (int64_t end; i < n && !interrupt_stop();)                                                       \
-            for (end = n - i < PIECE ? n : i + PIECE; i < end; i++) sum += (ACCUMULATOR)x[i * stride];       \
+            for (end = n - i < SUM_PIECE_ELEMENTS ? n : i + SUM_PIECE_ELEMENTS; i < end; i++)                \
+                sum += (ACCUMULATOR)x[i * stride];                                                           \
         for (int width = LANES / 2; width > 0; width /= 2)                                                   \
             for (int j = 0; j < width; j++) lane[j] += lane[j + width];                                      \
         return sum + lane[0];                                                                                \
@@ -252,7 +254,7 @@ SUM_BLOCK(sum_block_u8, uint8_t, int64_t)
 static double sum_pairwise(int64_t n, const double *x, int64_t stride)
 {
     if (n <= 1024) return sum_block_f64(n, x, stride);
-    if (n > PIECE / 4 && interrupt_stop()) return 0;
+    if (n > SUM_PIECE_ELEMENTS / 4 && interrupt_stop()) return 0;
     int64_t half = n / 2 / LANES * LANES;
     return sum_pairwise(half, x, stride) + sum_pairwise(n - half, x + half * stride, stride);
 }
@@ -329,7 +331,6 @@ SUM_ROWS_BODY(sum_rows_u8, uint8_t, int64_t)
 
 /* ---- solver arithmetic: in blocks for the first-level cache, so each operand is read once from memory ----
  */
-#define BLOCK 512
 
 #define SOLVER_BODY(SUFFIX, T, FABS)                                                                         \
     static void weighted_sum_##SUFFIX(int64_t n, const T *y, int count, const double *c,                     \
@@ -349,9 +350,9 @@ SUM_ROWS_BODY(sum_rows_u8, uint8_t, int64_t)
     static void combine_##SUFFIX(int64_t n, const void *y, int count, const double *c, const void *const *k, \
                                  void *out)                                                                  \
     {                                                                                                        \
-        T sum[BLOCK];                                                                                        \
-        for (int64_t first = 0; first < n; first += BLOCK) {                                                 \
-            int64_t m = n - first < BLOCK ? n - first : BLOCK;                                               \
+        T sum[SOLVER_BLOCK_ELEMENTS];                                                                        \
+        for (int64_t first = 0; first < n; first += SOLVER_BLOCK_ELEMENTS) {                                 \
+            int64_t m = n - first < SOLVER_BLOCK_ELEMENTS ? n - first : SOLVER_BLOCK_ELEMENTS;               \
             weighted_sum_##SUFFIX(m, y ? (const T *)y + first : NULL, count, c, k, first, sum);              \
             for (int64_t i = 0; i < m; i++) ((T *)out)[first + i] = sum[i];                                  \
         }                                                                                                    \
@@ -359,10 +360,10 @@ SUM_ROWS_BODY(sum_rows_u8, uint8_t, int64_t)
     static double error_sum_##SUFFIX(int64_t n, int count, const double *c, const void *const *k,            \
                                      const void *y0v, const void *y1v, double rtol, double atol)             \
     {                                                                                                        \
-        T sum[BLOCK];                                                                                        \
-        double square[BLOCK], total = 0;                                                                     \
-        for (int64_t first = 0; first < n; first += BLOCK) {                                                 \
-            int64_t m = n - first < BLOCK ? n - first : BLOCK;                                               \
+        T sum[SOLVER_BLOCK_ELEMENTS];                                                                        \
+        double square[SOLVER_BLOCK_ELEMENTS], total = 0;                                                     \
+        for (int64_t first = 0; first < n; first += SOLVER_BLOCK_ELEMENTS) {                                 \
+            int64_t m = n - first < SOLVER_BLOCK_ELEMENTS ? n - first : SOLVER_BLOCK_ELEMENTS;               \
             const T *y0 = (const T *)y0v + first, *y1 = (const T *)y1v + first;                              \
             weighted_sum_##SUFFIX(m, NULL, count, c, k, first, sum);                                         \
             for (int64_t i = 0; i < m; i++) {                                                                \
@@ -377,9 +378,9 @@ SUM_ROWS_BODY(sum_rows_u8, uint8_t, int64_t)
     static double scaled_sum_##SUFFIX(int64_t n, const void *xv, const void *yv, double rtol, double atol)   \
     {                                                                                                        \
         const T *x = xv, *y = yv;                                                                            \
-        double square[BLOCK], total = 0;                                                                     \
-        for (int64_t first = 0; first < n; first += BLOCK) {                                                 \
-            int64_t m = n - first < BLOCK ? n - first : BLOCK;                                               \
+        double square[SOLVER_BLOCK_ELEMENTS], total = 0;                                                     \
+        for (int64_t first = 0; first < n; first += SOLVER_BLOCK_ELEMENTS) {                                 \
+            int64_t m = n - first < SOLVER_BLOCK_ELEMENTS ? n - first : SOLVER_BLOCK_ELEMENTS;               \
             for (int64_t i = 0; i < m; i++) {                                                                \
                 double e = (double)x[first + i] / (atol + rtol * (double)FABS(y[first + i]));                \
                 square[i] = e * e;                                                                           \

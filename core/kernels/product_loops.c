@@ -1,4 +1,5 @@
 /* Matrix products, compiled once per instruction set like loops.c. */
+#include "base/tuning.h"
 #include "kernels/loops.h"
 
 #ifndef LOOPS_NAME
@@ -90,10 +91,6 @@ typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), 
     for (int q = 1; q < VECTOR_BYTES / 8; q++) s[0][q] = s[q][0];
 #endif
 
-#define FEW 4         /* columns that do not fill a vector worth the name */
-#define FEW_DEPTH 512 /* longest sum of dot products */
-#define FEW_ROWS 256  /* rows of a turned product at a time */
-
 /* `rows` and `wide` (two vectors of columns rather than one) are constants where this is inlined, so the
  * accumulators live in registers. start: added at the end, rows `pitch` apart (0: one row for all), or
  * NULL. */
@@ -176,9 +173,9 @@ typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), 
     static void turned_##SUFFIX(int64_t m, int64_t n, int64_t count, const T *a, int64_t ks, const T *b,     \
                                 int64_t ldb, T *c, int64_t ldc, const T *start, int64_t pitch)               \
     {                                                                                                        \
-        T turned[FEW * FEW_ROWS];                                                                            \
-        for (int64_t first = 0; first < m; first += FEW_ROWS) {                                              \
-            int64_t rows = m - first < FEW_ROWS ? m - first : FEW_ROWS;                                      \
+        T turned[PRODUCT_FEW_COLUMNS * PRODUCT_FEW_ROWS];                                                    \
+        for (int64_t first = 0; first < m; first += PRODUCT_FEW_ROWS) {                                      \
+            int64_t rows = m - first < PRODUCT_FEW_ROWS ? m - first : PRODUCT_FEW_ROWS;                      \
             product_from_##SUFFIX(n, rows, count, b, 1, ldb, a + first, NULL, ks, turned, rows, NULL, 0);    \
             for (int64_t i = 0; i < rows; i++)                                                               \
                 for (int64_t j = 0; j < n; j++)                                                              \
@@ -191,7 +188,7 @@ typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), 
                               int64_t ldb, T *c, int64_t ldc, const T *start, int64_t pitch)                 \
     {                                                                                                        \
         enum { W = VECTOR_BYTES / sizeof(T) };                                                               \
-        T columns[FEW][FEW_DEPTH + W], tail[W][W];                                                           \
+        T columns[PRODUCT_FEW_COLUMNS][PRODUCT_FEW_DEPTH + W], tail[W][W];                                   \
         int64_t whole = count / W * W;                                                                       \
         for (int64_t j = 0; j < n; j++)                                                                      \
             for (int64_t k = 0; k < count + W; k++) columns[j][k] = k < count ? b[k * ldb + j] : 0;          \
@@ -225,9 +222,10 @@ typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), 
                                        void *c, int64_t ldc, const void *start, int64_t pitch)               \
     {                                                                                                        \
         enum { W = VECTOR_BYTES / sizeof(T) };                                                               \
-        if (n <= FEW && !offset && rs == 1 && m >= W)                                                        \
+        if (n <= PRODUCT_FEW_COLUMNS && !offset && rs == 1 && m >= W)                                        \
             turned_##SUFFIX(m, n, count, a, ks, b, ldb, c, ldc, start, pitch);                               \
-        else if (n <= FEW && !offset && ks == 1 && m >= W && count >= W && count <= FEW_DEPTH)               \
+        else if (n <= PRODUCT_FEW_COLUMNS && !offset && ks == 1 && m >= W && count >= W &&                   \
+                 count <= PRODUCT_FEW_DEPTH)                                                                 \
             dots_##SUFFIX(m, n, count, a, rs, b, ldb, c, ldc, start, pitch);                                 \
         else                                                                                                 \
             product_from_##SUFFIX(m, n, count, a, rs, ks, b, offset, ldb, c, ldc, start, pitch);             \

@@ -4,12 +4,10 @@
 
 #include "base/interrupt.h"
 #include "base/threads.h"
+#include "base/tuning.h"
 #include "kernels/bounded.h"
 
-#define TASK_ELEMENTS 65536
 #define ROW_WIDTH 256 /* columns that sum_rows takes at once */
-#define MAX_FOLD 32   /* neighbours that are worth adding by rows first */
-#define PIECE_ELEMENTS ((int64_t)1 << 20)
 
 static int add_axis(int n, int64_t *size, int64_t *stride, int64_t axis_size, int64_t axis_stride,
                     int adjacent)
@@ -49,7 +47,7 @@ void reduce_plan(struct reduce_plan *plan, enum reduction kind, const struct arr
     }
     int last = plan->kept - 1;
     if (kind == REDUCE_SUM && dtype_is_float(in->dtype) && plan->kept == 1 && plan->reduced == 2 &&
-        plan->reduced_stride[1] == 1 && plan->reduced_size[1] <= MAX_FOLD &&
+        plan->reduced_stride[1] == 1 && plan->reduced_size[1] <= REDUCE_MAX_FOLD &&
         plan->kept_stride[0] == plan->reduced_size[1] &&
         plan->reduced_stride[0] >= plan->kept_size[0] * plan->reduced_size[1])
         plan->fold = plan->reduced_size[1];
@@ -108,10 +106,10 @@ static double reduce_one(const struct reduce_plan *p, const char *in)
     if (p->kind == REDUCE_SUM) return sum_runs(p, in, 0, outer);
     double best = 0;
     int64_t length = p->reduced_size[last], stride = p->reduced_stride[last],
-            pieces = (length + PIECE_ELEMENTS - 1) / PIECE_ELEMENTS;
+            pieces = (length + REDUCE_PIECE_ELEMENTS - 1) / REDUCE_PIECE_ELEMENTS;
     for (int64_t i = 0; i < outer * pieces && best == best && !interrupt_stop(); i++) {
-        int64_t at = i % pieces * PIECE_ELEMENTS,
-                n = length - at < PIECE_ELEMENTS ? length - at : PIECE_ELEMENTS;
+        int64_t at = i % pieces * REDUCE_PIECE_ELEMENTS,
+                n = length - at < REDUCE_PIECE_ELEMENTS ? length - at : REDUCE_PIECE_ELEMENTS;
         double part = inner(n, in + (run_offset(p, i / pieces) + at * stride) * size, stride);
         if (i == 0 || part != part || (p->kind == REDUCE_MAX ? part > best : part < best)) best = part;
     }
@@ -124,7 +122,7 @@ static int64_t reduce_one_i64(const struct reduce_plan *p, const int64_t *in)
     int64_t total = 0;
     for (int64_t i = 0; i < p->count; i++) {
         int64_t offset = 0, rest = i;
-        if (i % PIECE_ELEMENTS == PIECE_ELEMENTS - 1 && interrupt_stop()) break;
+        if (i % REDUCE_PIECE_ELEMENTS == REDUCE_PIECE_ELEMENTS - 1 && interrupt_stop()) break;
         for (int axis = p->reduced - 1; axis >= 0; axis--) {
             offset += rest % p->reduced_size[axis] * p->reduced_stride[axis];
             rest /= p->reduced_size[axis];
@@ -212,7 +210,7 @@ void reduce_run(const struct reduce_plan *plan, const void *in, void *out)
         units = plan->outputs / width * ((width + ROW_WIDTH - 1) / ROW_WIDTH);
         unit = plan->count * (width < ROW_WIDTH ? width : ROW_WIDTH);
     }
-    struct reduce_job job = {plan, in, out, unit >= TASK_ELEMENTS ? 1 : TASK_ELEMENTS / unit};
+    struct reduce_job job = {plan, in, out, unit >= REDUCE_TASK_ELEMENTS ? 1 : REDUCE_TASK_ELEMENTS / unit};
     threads_for((units + job.per_task - 1) / job.per_task, reduce_task, &job);
 }
 
@@ -223,7 +221,7 @@ void reduce_run(const struct reduce_plan *plan, const void *in, void *out)
         int64_t best = 0;                                                                                    \
         for (int64_t j = 1; j < n && x[best * stride] == x[best * stride]; j++) {                            \
             T v = x[j * stride], b = x[best * stride];                                                       \
-            if (j % PIECE_ELEMENTS == 0 && interrupt_stop()) return;                                         \
+            if (j % REDUCE_PIECE_ELEMENTS == 0 && interrupt_stop()) return;                                  \
             if (v != v || (largest ? v > b : v < b)) best = j;                                               \
         }                                                                                                    \
         out[i] = best + 1;                                                                                   \

@@ -2,13 +2,13 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/tuning.h"
 #include "kernels/loops.h"
 #include "solver/family.h"
 #include "solver/gradient.h"
 
 /* On a fixed grid the tolerances mean little: y reconstructed backwards may be this much further off before
  * its gradient is refused. */
-#define FIXED_STEP_ALLOWANCE 10
 
 /* The augmented field z = (y, a, thetabar): dz/dt = (f, -a^T df/dy, -a^T df/dtheta). With a record of the
  * forward solve, z = (a, thetabar) and y(t) comes from the interpolant of the step that t lies in. */
@@ -109,7 +109,7 @@ static enum status one_interval(struct solver *s, struct augmented *g, const str
     memcpy(z, out + z_bytes, z_bytes);
     if (g->record) return STATUS_OK;
     double error = reconstruction_error(f, o, layout, z, stored, out);
-    if (!(error <= (o->adaptive ? 1 : FIXED_STEP_ALLOWANCE) * o->reconstruction_limit))
+    if (!(error <= (o->adaptive ? 1 : ADJOINT_FIXED_STEP_ALLOWANCE) * o->reconstruction_limit))
         return status_set(STATUS_NUMERIC,
                           "continuous adjoint: backward reconstruction of y off by %.3g tolerances at t = "
                           "%.6g; the flow cannot "

@@ -10,12 +10,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/tuning.h"
 #include "kernels/loops.h"
 #include "solver/linear.h"
-
-#define MOST_ITERATIONS 50
-#define SLOW 0.1 /* a correction that is larger than this share of the one before asks for a new Jacobian */
-#define ROUNDING 1e3 /* corrections of so many epsilons that no longer shrink are rounding */
 
 static double length(const struct solver *s, const void *x)
 {
@@ -28,7 +25,7 @@ enum status implicit_solve(struct solver *s, struct field *f, double t, double g
     double epsilon = s->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON,
            before = 0; /* the first corrections are Newton's own */
     const void *parts[2] = {base, slope}, *correction = work;
-    for (int i = 0, fresh = 0; i < MOST_ITERATIONS; i++) {
+    for (int i = 0, fresh = 0; i < NEWTON_MOST_ITERATIONS; i++) {
         TRY(field_eval(f, t, y, slope));
         if (!fresh) TRY(linear_set(&s->linear, f, t, y, g));
         fresh = 1;
@@ -37,9 +34,9 @@ enum status implicit_solve(struct solver *s, struct field *f, double t, double g
         double size = length(s, work), whole = length(s, y);
         if (!isfinite(size)) return STATUS_RETRY;
         loops->combine[s->dtype](s->n, y, 1, (double[]){-1}, &correction, y);
-        if (size <= 2 * epsilon * whole || (size >= before / 2 && size <= ROUNDING * epsilon * whole))
+        if (size <= 2 * epsilon * whole || (size >= before / 2 && size <= NEWTON_ROUNDING * epsilon * whole))
             return STATUS_OK;
-        if (size > SLOW * before) fresh = 0;
+        if (size > NEWTON_SLOW * before) fresh = 0;
         before = size;
     }
     return STATUS_RETRY;

@@ -4,11 +4,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/tuning.h"
 #include "kernels/blas.h"
 #include "kernels/loops.h"
-
-#define LONGEST 4096 /* state of a dense Jacobian: 128 MiB in float64 */
-#define OWN 32       /* up to this size the loops below serve, and OpenBLAS need not be opened */
 
 struct linear {
     int64_t n, n_theta;
@@ -29,12 +27,12 @@ static enum status reserve(struct linear **out, const struct field *f)
 {
     struct linear *l = *out;
     if (l && l->n == f->n && l->dtype == f->dtype && l->n_theta == f->n_theta) return STATUS_OK;
-    if (f->n > LONGEST)
+    if (f->n > LINEAR_MOST_UNKNOWNS)
         return status_set(STATUS_UNSUPPORTED,
                           "odeint: an implicit method solves for the whole state at once, here %lld numbers, "
                           "at most %d are "
                           "possible; take an explicit method, or solve fewer samples at a time",
-                          (long long)f->n, LONGEST);
+                          (long long)f->n, LINEAR_MOST_UNKNOWNS);
     linear_free(l);
     *out = NULL;
     if (!(l = memory_zalloc(1, sizeof *l))) return memory_status();
@@ -51,7 +49,7 @@ static enum status reserve(struct linear **out, const struct field *f)
     l->slope = l->point + vector;
     l->theta = l->slope + vector;
     *out = l;
-    return f->n > OWN ? blas_open() : STATUS_OK;
+    return f->n > LINEAR_OWN_UNKNOWNS ? blas_open() : STATUS_OK;
 }
 
 static double get(const struct linear *l, const void *x, int64_t i)
@@ -147,7 +145,7 @@ OWN_LU(f64, double)
 
 static int factor(struct linear *l)
 {
-    if (l->n > OWN) return blas_factor(l->dtype, l->n, l->matrix, l->pivot);
+    if (l->n > LINEAR_OWN_UNKNOWNS) return blas_factor(l->dtype, l->n, l->matrix, l->pivot);
     return l->dtype == FLOAT32 ? factor_f32(l->n, (float *)l->matrix, l->pivot)
                                : factor_f64(l->n, (double *)l->matrix, l->pivot);
 }
@@ -170,7 +168,7 @@ enum status linear_set(struct linear **out, struct field *f, double t, const voi
 
 void linear_solve(const struct linear *l, int transpose, void *x)
 {
-    if (l->n > OWN)
+    if (l->n > LINEAR_OWN_UNKNOWNS)
         blas_factor_solve(l->dtype, l->n, l->matrix, l->pivot, transpose, x);
     else if (l->dtype == FLOAT32)
         solve_f32(l->n, (const float *)l->matrix, l->pivot, transpose, x);

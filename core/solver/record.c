@@ -3,12 +3,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/tuning.h"
 #include "solver/family.h"
 #include "solver/solve.h"
-
-#define STAGE_BUDGET ((int64_t)64 << 20) /* bytes of stages that a record keeps; the rest is recomputed */
-#define RESIDUAL_BUDGET                                                                                      \
-    ((int64_t)256 << 20) /* bytes of what fields keep for the backward pass; the rest is computed again */
 
 static enum status grow(void *field, int64_t *capacity, int64_t wanted, size_t size)
 {
@@ -91,7 +88,7 @@ enum status record_step(struct solve_record *r, const struct solver *s, const st
     }
     int64_t stage_bytes = (int64_t)bytes * kept;
     if (r->every == 1 && kept > 0 && r->stage_steps == r->n &&
-        (r->n + 1) * stage_bytes <= STAGE_BUDGET / (r->share > 0 ? r->share : 1)) {
+        (r->n + 1) * stage_bytes <= RECORD_STAGE_BYTES / (r->share > 0 ? r->share : 1)) {
         TRY(grow(&r->stages, &r->stage_capacity, r->n + 1, (size_t)stage_bytes));
         for (int i = 0; i < kept; i++)
             memcpy(r->stages + r->n * stage_bytes + (int64_t)bytes * i, s->k[i], bytes);
@@ -113,7 +110,7 @@ static void prepare_residuals(struct solve_record *r, struct field *f, const str
     else
         pool_collect(p);
     p->bytes = (size_t)bytes;
-    p->budget = RESIDUAL_BUDGET / (r->share > 0 ? r->share : 1);
+    p->budget = RECORD_RESIDUAL_BYTES / (r->share > 0 ? r->share : 1);
     p->per_step = o->method.rk.weighted;
 }
 

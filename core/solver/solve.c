@@ -4,13 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/tuning.h"
 #include "kernels/loops.h"
 #include "solver/family.h"
 #include "solver/run.h"
-
-#define MAX_REJECTIONS 50 /* in a row */
-#define COARSE 1e-9       /* a step that rounding of t changes by more than this share is the rounded one */
-#define SLIVER 1e-3       /* what is left of the span after a step is more than this share of it */
 
 double run_smallest_step(double t) { return fmax(16 * DBL_EPSILON * fabs(t), 16 * DBL_MIN); }
 
@@ -258,11 +255,11 @@ static struct attempt plan(const struct run *r, double h)
     double goal = target(r), rest = fabs(goal - r->t), most = r->o->max_step > 0 ? r->o->max_step : INFINITY;
     int open = r->o->overshoot && goal == r->end;
     if (h > most) h = most;
-    int lands = !open && h >= rest * (1 - SLIVER) && rest <= most;
+    int lands = !open && h >= rest * (1 - STEP_SLIVER) && rest <= most;
     if (lands) return (struct attempt){r->direction * rest, goal, 1};
-    if (!open && h >= rest * (1 - SLIVER)) h = rest / 2; /* max_step forbids to go all the way */
+    if (!open && h >= rest * (1 - STEP_SLIVER)) h = rest / 2; /* max_step forbids to go all the way */
     double end = r->t + r->direction * h, resolved = (end - r->t) * r->direction;
-    if (fabs(resolved - h) > COARSE * h)
+    if (fabs(resolved - h) > STEP_COARSE * h)
         h = resolved; /* t is so large that h is a different one by rounding */
     return (struct attempt){r->direction * h, end, 0};
 }
@@ -270,7 +267,7 @@ static struct attempt plan(const struct run *r, double h)
 static enum status rejected(struct run *r, const struct attempt *a)
 {
     r->stats->rejected++;
-    if (r->controller.rejected >= MAX_REJECTIONS)
+    if (r->controller.rejected >= STEP_MOST_REJECTIONS)
         return failure_small_step(r, a->h, "50 rejected steps in a row");
     if (fabs(a->h) <= r->o->min_step) return failure_small_step(r, a->h, "step size underflow");
     return STATUS_OK;

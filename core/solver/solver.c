@@ -2,6 +2,7 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "base/tuning.h"
 #include "kernels/loops.h"
 #include "solver/family.h"
 #include "solver/linear.h"
@@ -71,8 +72,6 @@ void solver_release(struct solver *s)
 
 /* ---- arithmetic on states, split over the threads in blocks of fixed size ---- */
 
-#define TASK_ELEMENTS 65536
-
 struct combine_job {
     int64_t n;
     size_t size;
@@ -87,7 +86,8 @@ struct combine_job {
 static void combine_task(void *context, int64_t task)
 {
     const struct combine_job *j = context;
-    int64_t first = task * TASK_ELEMENTS, n = j->n - first < TASK_ELEMENTS ? j->n - first : TASK_ELEMENTS;
+    int64_t first = task * COMBINE_TASK_ELEMENTS,
+            n = j->n - first < COMBINE_TASK_ELEMENTS ? j->n - first : COMBINE_TASK_ELEMENTS;
     size_t at = (size_t)first * j->size;
     const void *k[MAX_K];
     for (int i = 0; i < j->count; i++) k[i] = j->k[i] + at;
@@ -102,7 +102,7 @@ void solver_combine(struct solver *s, const void *y, double h, const double *w, 
         job.c[job.count] = h * w[j];
         job.k[job.count++] = s->k[j];
     }
-    threads_for((s->n + TASK_ELEMENTS - 1) / TASK_ELEMENTS, combine_task, &job);
+    threads_for((s->n + COMBINE_TASK_ELEMENTS - 1) / COMBINE_TASK_ELEMENTS, combine_task, &job);
 }
 
 enum status solver_eval(struct solver *s, struct field *f, double t, const void *input, int i)

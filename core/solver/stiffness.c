@@ -3,18 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/tuning.h"
 #include "kernels/loops.h"
-
-#define EVERY 20  /* steps between looks while nothing is suspected */
-#define SAY_SO 15 /* such steps, less others in between, and others in a row that take it back */
-#define TAKE_BACK 6
-#define GIVE_UP 60 /* looks in a row that settle nothing */
-#define NEAR_PAIR                                                                                            \
-    0.6            /* from this share of the boundary is near it: two evaluations at one time tell it well */
-#define NEAR 0.8   /* others less so */
-#define FAR 3      /* no accepted step is that far beyond */
-#define PULL 0.5   /* least -cos of the angle between the differences of f and of y */
-#define NOISE 1e-3 /* differences of states that are smaller, in tolerances, are not judged */
 
 /* |R(-x)| of the method, R its stability function. */
 static double growth(const struct tableau *m, double x)
@@ -108,19 +98,20 @@ static void judge(struct stiffness *d, struct solver *s, const struct solve_opti
     double sum =
         loops->scaled_sum[s->dtype](s->n, s->stage_input, s->carry[0], o->rtol, o->atol) / (double)s->n;
     double h_rho = a / b, cosine = (sum - a * a - b * b) / (2 * a * b);
-    double near = d->kind == STIFFNESS_PAIR ? NEAR_PAIR : NEAR;
-    if (b > NOISE && h_rho > near * d->boundary && h_rho < FAR * d->boundary && cosine < -PULL) {
+    double near = d->kind == STIFFNESS_PAIR ? STIFFNESS_NEAR_PAIR : STIFFNESS_NEAR;
+    if (b > STIFFNESS_NOISE && h_rho > near * d->boundary && h_rho < STIFFNESS_FAR * d->boundary &&
+        cosine < -STIFFNESS_PULL) {
         d->below = 0;
         d->h_rho = h_rho;
-        if (d->above < SAY_SO) d->above++;
-        if (d->above == SAY_SO && !d->stiff) {
+        if (d->above < STIFFNESS_SAY_SO) d->above++;
+        if (d->above == STIFFNESS_SAY_SO && !d->stiff) {
             d->stiff = 1;
-            d->stiff_since = accepted - SAY_SO;
+            d->stiff_since = accepted - STIFFNESS_SAY_SO;
         }
         return;
     }
     if (d->above > 0) d->above--;
-    if (++d->below < TAKE_BACK && d->above > 0 && d->looks < GIVE_UP) return;
+    if (++d->below < STIFFNESS_TAKE_BACK && d->above > 0 && d->looks < STIFFNESS_GIVE_UP) return;
     if (d->stiff) d->stiff_steps += accepted - d->stiff_since;
     d->above = d->stiff = d->looks = 0;
 }
@@ -135,9 +126,9 @@ void stiffness_look(struct stiffness *d, struct solver *s, const struct solve_op
                     int64_t accepted)
 {
     d->waiting = 0;
-    int suspected =
-        d->above > 0 && d->above < SAY_SO; /* what is settled either way is looked at now and then */
-    if (!suspected && accepted % EVERY != EVERY - 1) return;
+    int suspected = d->above > 0 &&
+                    d->above < STIFFNESS_SAY_SO; /* what is settled either way is looked at now and then */
+    if (!suspected && accepted % STIFFNESS_EVERY != STIFFNESS_EVERY - 1) return;
     d->looks = suspected ? d->looks + 1 : 0;
     if (d->kind == STIFFNESS_NOT_LOOKED) begin(d, &o->method.rk);
     if (d->kind == STIFFNESS_NONE) return;

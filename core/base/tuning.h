@@ -1,0 +1,180 @@
+/* tuning.h -- every number of the engine that was chosen and not derived: what it means, its unit, and why it
+ * is what it is.
+ *
+ * A name begins with the file or the subject that reads it. Facts of formats, of the arithmetic and of the
+ * instruction sets stand where they are used. "Not measured" means that neighbours were not tried, so another
+ * value may well be better. To try one: change it here, build, and let `./tide tests/bench/bench.lua --only
+ * WORK` of the new and of the old build take turns; tests/bench/NOTES.md holds what came out so far (its
+ * numbers in brackets below). Numbers marked [bits] fix
+ * where sums are cut, and bounds of ways choose between kernels, so results change in their last bits with
+ * either; none depends on the number of threads. */
+#ifndef BASE_TUNING_H
+#define BASE_TUNING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- threads and memory ---- */
+
+/* Looks at the flag of new work before an idle worker sleeps, 150 us of them: longer than what lies between
+ * two solves of a training step, so that its threads never sleep. 20 us: mlp 0.68 ms on four threads, 150 us:
+ * 0.26 ms (NOTES 2); waking a thread costs about 50 us. */
+#define THREADS_SPINS 30000
+
+/* Bytes of the largest freed block that is kept, and of all that wait. The system's aligned allocation was a
+ * tenth of a small training step (NOTES 4); the bounds are not measured: chosen as what such a step frees. */
+#define MEMORY_CACHE_BLOCK ((size_t)64 << 10)
+#define MEMORY_CACHE_BYTES ((size_t)8 << 20)
+
+/* Elements of one task; smaller arrays are done by the calling thread. Not measured: chosen as 10 to 50 us of
+ * work, some ten times what it takes to give it away. */
+#define ELEMENTWISE_TASK_ELEMENTS 32768
+#define REDUCE_TASK_ELEMENTS 65536
+#define COMBINE_TASK_ELEMENTS 65536
+#define RNG_TASK_NUMBERS 32768
+
+/* ---- Ctrl-C: what runs between two looks at its flag, 10 ms at most (tests/bench/interrupt.lua) ---- */
+
+#define ELEMENTWISE_PIECE_ELEMENTS ((int64_t)1 << 18) /* a multiple of every vector's length */
+#define REDUCE_PIECE_ELEMENTS ((int64_t)1 << 20)
+#define SUM_PIECE_ELEMENTS ((int64_t)1 << 22)
+#define BOUNDED_PIECE_BYTES ((size_t)1 << 25) /* set or copied */
+#define BOUNDED_PIECE_WORK (1 << 27)          /* multiply-adds of the engine's own kernel */
+#define BOUNDED_LEAST_COLUMNS 1024            /* of such a piece: whole vectors, and many of them */
+#define BOUNDED_LONG_SUM ((int64_t)1 << 21)   /* [bits] sums of twice this length are cut */
+#define GEMM_PIECE_WORK (1 << 29)             /* multiply-adds of one call of OpenBLAS */
+#define GEMM_LONG_SUM 65536                   /* [bits] the same for OpenBLAS */
+#define FILE_PIECE_BYTES ((size_t)1 << 22)    /* read or written */
+#define INFLATE_PIECE_BYTES ((size_t)1 << 20)
+
+/* ---- reductions and the solver's sums ---- */
+
+/* [bits] Neighbours of a short sum that are worth adding by rows first. Not measured: chosen as two vectors.
+ */
+#define REDUCE_MAX_FOLD 32
+
+/* Elements of a block of weighted sums: 4 KiB of float64 stay in the first-level cache, so each operand is
+ * read once from memory. [bits] in the error norm. Not measured beyond that. */
+#define SOLVER_BLOCK_ELEMENTS 512
+
+/* ---- products ---- */
+
+/* Columns of a result that do not fill a vector worth the name: dot products or the transposed product serve
+ * (mlp 804 -> 661 us on one thread, toy 184 -> 157 us, NOTES 3). FEW_DEPTH: the longest of the dot products,
+ * whose copies of the columns stay in the first-level cache; FEW_ROWS: of a transposed product at a time. */
+#define PRODUCT_FEW_COLUMNS 4
+#define PRODUCT_FEW_DEPTH 512
+#define PRODUCT_FEW_ROWS 256
+
+/* Multiply-adds below which one thread is faster: some 20 us of work on one, less than a thread takes
+ * to wake (NOTES 2). Neighbours were not measured. */
+#define PRODUCT_PARALLEL_WORK (1 << 21)
+
+/* Multiply-adds up to which the engine's own kernel beats OpenBLAS's preparations, and elements of a B that
+ * has to be transposed for it. Own kernel against OpenBLAS on one thread of a shared Zen 5, GFLOP/s: 98 and
+ * 79 for 128^3, 100 and 72 for 160^3, 97 and 88 for 256^3, 41 and 87 for 384^3; with a transposed B 84 and 56
+ * for 96^3, 50 and 78 for 128^3. */
+#define GEMM_SMALL_WORK (1 << 22)
+#define GEMM_PACKED_ELEMENTS 16384
+
+/* Rows and columns of a task's part of the result. Not measured: chosen as large
+ * enough for OpenBLAS, with fifteen tasks for 1024^2. */
+#define GEMM_TILE_ROWS 192
+#define GEMM_TILE_COLUMNS 384
+
+/* A layer's chunk is made and finished while it is in the first-level cache: elements of the result, in whole
+ * register blocks of rows. Beyond so many elements of B the library's blocking is better. Chosen
+ * on another machine; on a busy Zen 5 with 512 KiB of second-level cache, 2048 rows ran at 91 and 68 GFLOP/s
+ * (own, OpenBLAS) with 128^2 elements, at 25 and 47 with 362^2: a lower bound may be better there. */
+#define LAYER_CHUNK_ELEMENTS 8192
+#define LAYER_BLOCK_ROWS 12
+#define LAYER_MOST_WEIGHTS (1 << 18)
+
+/* Products by bfloat16 parts: rows and columns of a task; sides and multiply-adds below which splitting and
+ * packing cost more than they bring. 825 against 424 GFLOP/s at 1024^3 (NOTES 8); the bounds are not
+ * measured. */
+#define GEMM_BF16_TASK_ROWS 128
+#define GEMM_BF16_TASK_COLUMNS 256
+#define GEMM_BF16_LEAST_SIDE 64
+#define GEMM_BF16_LEAST_WORK (1 << 22)
+
+/* ---- convolutions ---- */
+
+/* [bits] Partial sums of a weight gradient, and, where transforming them costs something, images of each at
+ * least. Not measured: chosen as
+ * two for each of four threads. */
+#define CONV_CHUNKS 8
+#define CONV_CHUNK_IMAGES 4
+
+/* Dense: pixels of the result, beyond which the matrix is mostly zeros, C H W and O OH OW, and samples of a
+ * task. 32 filters on 4 x 4 pixels, matrices of 512 x 512, took five times as long as on 6 x 6 (NOTES 7). */
+#define CONV_DENSE_MAX_PIXELS 16
+#define CONV_DENSE_MAX_FEATURES 300
+#define CONV_DENSE_TASK_ROWS 192
+
+/* Planes: pixels of a result from which on it is better than columns (NOTES 7). Columns: pixels that it wants
+ * in one product; not measured. */
+#define CONV_PLANES_LEAST_PIXELS 9
+#define CONV_COLUMNS_PIXELS 256
+
+/* Winograd: channels and tiles from which on the transforms pay (16 is a vector of AVX-512, 12 its register
+ * block of rows), and bytes of transformed input and result of a strip: an image of 28 x 28 x 96 is one strip
+ * of 4 x 4 tiles. 1.5 MiB was better than 0.5 to 1 MiB by 5 to 10 % (NOTES 5). Channels of a task that
+ * transforms weights: not measured. */
+#define CONV_WINOGRAD_LEAST_CHANNELS 16
+#define CONV_WINOGRAD_LEAST_TILES 12
+#define CONV_WINOGRAD_STRIP_BYTES (3 << 19)
+#define CONV_WINOGRAD_WEIGHT_CHANNELS 8
+
+/* bf16: where a matrix unit has enough to do. Not measured: no machine with AMX was at hand. */
+#define CONV_BF16_LEAST_CHANNELS 16
+#define CONV_BF16_LEAST_PIXELS 64
+
+/* ---- records of a solve ---- */
+
+/* Bytes of stages, and of what fields keep for the backward pass, that a record holds; the rest is computed
+ * again, with the same bits. Not measured: chosen as what a process may take without being asked. */
+#define RECORD_STAGE_BYTES ((int64_t)64 << 20)
+#define RECORD_RESIDUAL_BYTES ((int64_t)256 << 20)
+
+/* ---- linear systems and Newton's method ---- */
+
+/* States of a dense Jacobian at most (128 MiB in float64); up to this size loops of our own factor it, and
+ * OpenBLAS need not be opened. */
+#define LINEAR_MOST_UNKNOWNS 4096
+#define LINEAR_OWN_UNKNOWNS 32
+
+/* Iterations at most; a correction larger than this share of the one before asks for a new Jacobian;
+ * corrections of so many epsilons that no longer shrink are rounding. */
+#define NEWTON_MOST_ITERATIONS 50
+#define NEWTON_SLOW 0.1
+#define NEWTON_ROUNDING 1e3
+
+/* ---- steps ---- */
+
+#define STEP_MOST_REJECTIONS 50 /* in a row */
+#define STEP_COARSE 1e-9 /* a step that rounding of t changes by more than this share is the rounded one */
+#define STEP_SLIVER 1e-3 /* what is left of the span after a step is more than this share of it */
+
+/* On a fixed grid the tolerances mean little: y reconstructed backwards by the adjoint may be so many
+ * tolerances further off before its gradient is refused. */
+#define ADJOINT_FIXED_STEP_ALLOWANCE 10
+
+/* Stiffness: steps between looks while nothing is suspected; suspicious steps, less others in between, until
+ * it is said, and others in a row that take it back; looks in a row that settle nothing. Tried on the
+ * problems of tests/lua/test_ode_stiff.lua. */
+#define STIFFNESS_EVERY 20
+#define STIFFNESS_SAY_SO 15
+#define STIFFNESS_TAKE_BACK 6
+#define STIFFNESS_GIVE_UP 60
+
+/* Shares of the boundary of stability: near it from here on where two evaluations at one time tell it well,
+ * and where they do less so; no accepted step is that far beyond. Least -cos of the angle between the
+ * differences of f and of y; differences of states that are smaller, in tolerances, are not judged. */
+#define STIFFNESS_NEAR_PAIR 0.6
+#define STIFFNESS_NEAR 0.8
+#define STIFFNESS_FAR 3
+#define STIFFNESS_PULL 0.5
+#define STIFFNESS_NOISE 1e-3
+
+#endif
