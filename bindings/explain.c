@@ -53,7 +53,6 @@ static void set_op(lua_State *L, enum op_id op, const struct attrs *attrs)
 {
     int backward, custom = op == OP_CUSTOM && attrs && attrs->object;
     set_text(L, "op", custom ? ((struct custom *)attrs->object)->name : op_table[op].name);
-    set_text(L, "kind", op >= OP_NEG ? "elementwise" : op_table[op].view ? "view" : "other");
     if (attrs) set_integers(L, "attrs", attrs->v, attrs->n);
     if (attrs && (op == OP_LAYER || op == OP_CONV_LAYER)) {
         const int64_t *layer = attrs->v + LAYER_ATTRS;
@@ -73,8 +72,8 @@ static void set_op(lua_State *L, enum op_id op, const struct attrs *attrs)
 
 static void push_solve(lua_State *L, struct odeint *op);
 
-/* {nodes = {{op, kind, attrs, inputs, dtype, shape, bytes, input = which, address = of a constant, plan = of
- * a solve}, ...}, outputs = {nodes}} */
+/* {nodes = {{op, attrs, inputs, dtype, shape, view, bytes, operations, input = which, address = of a
+ * constant, plan = of a solve}, ...}, outputs = {nodes}} */
 static void push_tape(lua_State *L, const struct tape *t, const int *outputs, int n_outputs)
 {
     luaL_checkstack(L, 12, "explain");
@@ -86,6 +85,9 @@ static void push_tape(lua_State *L, const struct tape *t, const int *outputs, in
         set_op(L, node->op, node->attrs);
         set_spec(L, &node->spec);
         set_integer(L, "bytes", (int64_t)array_bytes(&node->spec));
+        lua_pushboolean(L, op_table[node->op].view != NULL);
+        lua_setfield(L, -2, "view");
+        set_integer(L, "operations", tape_node_work(t, node));
         lua_createtable(L, node->n_in, 0);
         for (int j = 0; j < node->n_in; j++) {
             lua_pushinteger(L, node->in[j] + 1);
@@ -141,7 +143,7 @@ static void set_value(lua_State *L, const struct program *p, int v)
     lua_rawseti(L, -2, v + 1);
 }
 
-/* {op, kind, attrs, inputs = {values}, shapes = of the inputs, dtype, shape, result = value, over = value,
+/* {op, attrs, inputs = {values}, dtype, shape, operations, result = value, over = value,
  * bytes = read and written} */
 static void push_call(lua_State *L, const struct program *p, int i, int values)
 {
@@ -153,25 +155,18 @@ static void push_call(lua_State *L, const struct program *p, int i, int values)
     set_op(L, (enum op_id)(c->op - op_table), c->attrs);
     set_spec(L, &c->out);
     lua_createtable(L, c->n_in, 0);
-    lua_createtable(L, c->n_in, 0);
     for (int j = 0; j < c->n_in; j++) {
         int again = 0;
         for (int k = 0; k < j && k < 8; k++) again |= in[k] == in[j];
         if (!again) bytes += distinct_bytes(&c->in[j]);
         lua_pushinteger(L, in[j] + 1);
-        lua_rawseti(L, -3, j + 1);
-        lua_createtable(L, c->in[j].rank, 0);
-        for (int k = 0; k < c->in[j].rank; k++) {
-            lua_pushinteger(L, (lua_Integer)c->in[j].shape[k]);
-            lua_rawseti(L, -2, k + 1);
-        }
         lua_rawseti(L, -2, j + 1);
     }
-    lua_setfield(L, -3, "shapes");
     lua_setfield(L, -2, "inputs");
     set_integer(L, "result", out + 1);
     if (over >= 0) set_integer(L, "over", over + 1);
     set_integer(L, "bytes", bytes);
+    set_integer(L, "operations", op_work(c));
     lua_pushvalue(L, values);
     set_value(L, p, out);
     set_value(L, p, program_value(p, out).root);

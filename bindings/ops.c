@@ -12,14 +12,17 @@ int value_node(lua_State *L, struct tape *t, struct value *v)
     return node;
 }
 
+/* The condition of an op takes no part in bringing dtypes together. */
+static int is_condition(enum op_id op, int i) { return i == 0 && (op_table[op].flags & OP_CONDITION) != 0; }
+
 /* Operands may be tensors and numbers. Returns whether one is symbolic. */
 static int operands_check(lua_State *L, enum op_id op, int first, int n)
 {
     int symbolic = 0;
     for (int i = 0; i < n; i++) {
-        if (op == OP_WHERE && i == 0 && !value_test(L, first))
-            binding_error(L, "where: the condition must be a tensor (a comparison gives one), got %s",
-                          luaL_typename(L, first));
+        if (is_condition(op, i) && !value_test(L, first))
+            binding_error(L, "%s: the condition must be a tensor (a comparison gives one), got %s",
+                          op_table[op].name, luaL_typename(L, first));
         if (lua_type(L, first + i) == LUA_TNUMBER) continue;
         if (!value_test(L, first + i))
             binding_error(L, "%s: operand %d must be a tensor%s, got %s", op_table[op].name, i + 1,
@@ -31,13 +34,13 @@ static int operands_check(lua_State *L, enum op_id op, int first, int n)
 
 static int is_weak(const struct value *v) { return v->tape && v->tape->nodes[v->node].weak; }
 
-/* The dtype that the operands are brought to, or -1 to leave each as it is. The condition of `where` takes no
- * part. A weak operand counts where no other is a float; then *weak says that the result is weak as well. */
+/* The dtype that the operands are brought to, or -1 to leave each as it is. A weak operand counts where no
+ * other is a float; then *weak says that the result is weak as well. */
 static int common_dtype(lua_State *L, enum op_id id, int first, int n, int *weak)
 {
     const struct op *op = &op_table[id];
     int common = -1, yielding = -1;
-    for (int i = id == OP_WHERE ? 1 : 0; i < n; i++) {
+    for (int i = is_condition(id, 0); i < n; i++) {
         struct value *v = value_test(L, first + i);
         if (!v) continue;
         int *of = is_weak(v) ? &yielding : &common;
@@ -68,7 +71,7 @@ static enum status apply_recorded(lua_State *L, struct tape *t, enum op_id op, c
             continue;
         }
         in[i] = value_node(L, t, v);
-        if (common >= 0 && !(op == OP_WHERE && i == 0)) in[i] = emit_strong(t, in[i], (enum dtype)common);
+        if (common >= 0 && !is_condition(op, i)) in[i] = emit_strong(t, in[i], (enum dtype)common);
     }
     int node = tape_emit(t, op, attrs, in, n);
     if (node < 0) return tape_take_status(t);
@@ -100,7 +103,7 @@ static enum status apply_at_once(lua_State *L, enum op_id op, const struct attrs
     if (n > 8 && !(in = memory_zalloc((size_t)n, sizeof *in))) return memory_status();
     enum status status = STATUS_OK;
     for (int i = 0; i < n && status == STATUS_OK; i++)
-        status = operand_tensor(L, first + i, op == OP_WHERE && i == 0 ? -1 : common, &in[i]);
+        status = operand_tensor(L, first + i, is_condition(op, i) ? -1 : common, &in[i]);
     if (status == STATUS_OK) status = op_apply(op, attrs, in, n, out);
     for (int i = 0; i < n; i++) tensor_release(in[i]);
     if (in != few) memory_free(in);
@@ -196,12 +199,14 @@ static int op_binary(lua_State *L)
     return apply_op(L, (enum op_id)lua_tointeger(L, lua_upvalueindex(1)), 2);
 }
 
+_Static_assert(OP_COUNT <= TRUTH_IDS, "comparisons are told apart by their number in the op table");
+
 static int op_compare(lua_State *L)
 {
     enum op_id op = (enum op_id)lua_tointeger(L, lua_upvalueindex(1));
     lua_settop(L, 2);
     apply_op(L, op, 2);
-    return truth_settle(L, op_table[op].name, (int)(op - OP_EQ));
+    return truth_settle(L, op_table[op].name, (int)op);
 }
 
 static int op_order(lua_State *L) /* x < y, x <= y, of which Lua makes booleans */
@@ -235,7 +240,7 @@ static int op_general(lua_State *L)
     struct attrs attrs = {0};
     int id = op_id_check(L, luaL_checkstring(L, 1)), n = lua_gettop(L) - 2;
     attrs.n = integers_check(L, 2, op_table[id].name, attrs.v, MAX_ATTRS);
-    if (id == OP_LAYER || id == OP_CONV_LAYER || id == OP_CUSTOM)
+    if (op_table[id].flags & OP_INTERNAL)
         return binding_error(L, "%s is made by the engine alone", op_table[id].name);
     if (n < op_table[id].min_in || n > op_table[id].max_in || n < 1)
         return binding_error(L, "%s takes %d to %d tensors, got %d", op_table[id].name, op_table[id].min_in,
@@ -267,9 +272,11 @@ void open_ops(lua_State *L)
     int module = lua_gettop(L);
     lua_getfield(L, module, "methods");
     int methods = lua_gettop(L);
-    for (int i = OP_NEG; i < OP_ADD; i++) set_op(L, methods, op_table[i].name, op_unary, i);
-    for (int i = OP_ADD; i < OP_COUNT; i++) set_op(L, methods, op_table[i].name, op_binary, i);
-    for (int i = OP_EQ; i <= OP_GE; i++) set_op(L, methods, op_table[i].name, op_compare, i);
+    static const lua_CFunction elementwise[] = {
+        [ELEMENTWISE_UNARY] = op_unary, [ELEMENTWISE_BINARY] = op_binary, [ELEMENTWISE_COMPARE] = op_compare};
+    for (int i = 0; i < OP_COUNT; i++)
+        if (op_table[i].elementwise)
+            set_op(L, methods, op_table[i].name, elementwise[op_table[i].elementwise], i);
     set_op(L, methods, "pow", op_power, OP_POW);
     set_op(L, methods, "clone", op_unary, OP_COPY);
     set_op(L, methods, "stop_gradient", op_unary, OP_STOP_GRADIENT);

@@ -322,8 +322,6 @@ static int is_lua_known(lua_State *L)
 
 /* ---- what is known, by function ---- */
 
-#define MAX_IDS 64
-
 static const char cache_key, assert_key;
 
 /* Push the table that leads from functions, which it does not keep alive, to what is known of their lines;
@@ -367,7 +365,7 @@ static enum verdict recall(lua_State *L, const struct site *s, int id)
 {
     int function = lua_gettop(L), lines = function - 1;
     if (id >= 0 && s->reg < 0)
-        lua_pushinteger(L, (lua_Integer)s->line * MAX_IDS + id);
+        lua_pushinteger(L, (lua_Integer)s->line * TRUTH_IDS + id);
     else
         lua_pushfstring(L, "%d %s %d", s->line, s->name ? s->name : "", s->reg);
     lua_pushvalue(L, -1);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "autodiff/op_rules.h"
 #include "base/memory.h"
 
 /* SHARED: the same for every sample, without a batch axis. UNIFORM: a shared value broadcast along a batch
@@ -19,13 +20,12 @@ struct rebatch {
 
 static int64_t cut(const struct rebatch *r, int64_t extent) { return extent / r->batch * r->rows; }
 
-/* Node for operand j in an op whose first axis is the batch: -1 when it does not fit. `aligned` operands have
- * the result's axes. */
-static int batch_operand(struct rebatch *r, int node, const struct array *out, int aligned)
+/* The copy of an operand that has the axes of the result or is broadcast to them; -1 when it does not fit. */
+static int batch_operand(struct rebatch *r, int node, const struct array *out)
 {
     const struct array *spec = tape_spec(r->from, node);
     int same_axis = spec->rank == out->rank && out->rank > 0 && spec->shape[0] == out->shape[0];
-    if (r->label[node] == BATCHED) return !aligned || same_axis ? r->copy[node] : -1;
+    if (r->label[node] == BATCHED) return same_axis ? r->copy[node] : -1;
     if (r->label[node] == UNIFORM && same_axis) {
         if (r->narrow[node] < 0) {
             struct attrs attrs = *r->from->nodes[node].attrs;
@@ -34,71 +34,39 @@ static int batch_operand(struct rebatch *r, int node, const struct array *out, i
         }
         return r->narrow[node];
     }
-    return aligned && (spec->rank < out->rank || spec->shape[0] == 1) && r->label[node] == SHARED
-               ? r->copy[node]
-               : -1;
+    return (spec->rank < out->rank || spec->shape[0] == 1) && r->label[node] == SHARED ? r->copy[node] : -1;
 }
 
 /* May the first axis of a batched operand pass through this op, and with which attributes? */
-static int cut_attrs(const struct rebatch *r, const struct node *node, struct attrs *a)
+static int cut_attrs(const struct rebatch *r, const struct node *node, struct attrs *attrs)
 {
-    const struct array *in = tape_spec(r->from, node->in[0]), *out = &node->spec;
-    int first_kept = in->rank > 0 && out->rank > 0 && in->shape[0] == out->shape[0];
-    switch (node->op) {
-    case OP_RESHAPE:
-        if (out->rank == 0 || out->shape[0] % r->batch != 0) return 0;
-        a->v[0] = cut(r, out->shape[0]);
-        return 1;
-    case OP_BROADCAST:
-        if (!first_kept || in->rank != out->rank) return 0;
-        a->v[0] = cut(r, out->shape[0]);
-        return 1;
-    case OP_SLICE:
-    case OP_EMBED:
-        if (!first_kept || a->v[0] != 0 || a->v[1] != 1) return 0;
-        a->v[2] = cut(r, out->shape[0]);
-        return 1;
-    case OP_PERMUTE: return in->rank > 0 && a->v[0] == 0;
-    case OP_SUM:
-    case OP_MAX:
-    case OP_MIN: return (a->v[0] & 1) == 0;
-    case OP_ARGMAX:
-    case OP_ARGMIN:
-    case OP_TAKE:
-    case OP_CAT: return a->v[0] != 0;
-    case OP_MATMUL: return a->v[0] == 0 && tape_spec(r->from, node->in[1])->rank == 2;
-    case OP_CONV:
-    case OP_CONV_DX:
-    case OP_ALIAS:
-    case OP_STOP_GRADIENT:
-    case OP_COPY:
-    case OP_CAST:
-    case OP_WHERE: return 1;
-    default: return node->op >= OP_NEG; /* elementwise */
-    }
+    const struct array *second = node->n_in > 1 ? tape_spec(r->from, node->in[1]) : NULL;
+    struct cut c = {.in = {tape_spec(r->from, node->in[0]), second},
+                    .out = &node->spec,
+                    .batch = r->batch,
+                    .rows = r->rows,
+                    .attrs = attrs};
+    return op_table[node->op].cut && op_table[node->op].cut(&c);
 }
 
-/* Ops whose operands all share the result's axes; the others have the batch in operand 0 and shared values
- * beside it. */
-static int aligned_operands(enum op_id op) { return op >= OP_NEG || op == OP_WHERE || op == OP_CAT; }
+/* Input j of the copy, -1 when it does not fit. */
+static int cut_operand(struct rebatch *r, const struct node *node, int j)
+{
+    int in = node->in[j];
+    switch (op_table[node->op].batch) {
+    case BATCH_IN_FIRST: return (r->label[in] == BATCHED) == (j == 0) ? r->copy[in] : -1;
+    case BATCH_IN_ALL: return r->label[in] != SHARED ? batch_operand(r, in, &node->spec) : -1;
+    default: return batch_operand(r, in, &node->spec);
+    }
+}
 
 static int copy_batched(struct rebatch *r, const struct node *node)
 {
     struct attrs attrs = node->attrs ? *node->attrs : (struct attrs){0};
-    int few[8], *in = few, result = -1, aligned = aligned_operands(node->op);
-    if (r->label[node->in[0]] != BATCHED && !aligned) return -1;
+    int few[8], *in = few, result = -1, fits = 1;
     if (!cut_attrs(r, node, &attrs)) return -1;
     if (node->n_in > 8 && !(in = memory_alloc((size_t)node->n_in * sizeof *in))) return -1;
-    int fits = 1;
-    for (int j = 0; j < node->n_in && fits; j++) {
-        if (!aligned && j > 0)
-            in[j] = r->label[node->in[j]] == BATCHED ? -1 : r->copy[node->in[j]];
-        else
-            in[j] = batch_operand(r, node->in[j], &node->spec, aligned);
-        /* joined parts must all have the axis; a shared one cannot be repeated by cat */
-        if (node->op == OP_CAT && r->label[node->in[j]] == SHARED) in[j] = -1;
-        fits = in[j] >= 0;
-    }
+    for (int j = 0; j < node->n_in && fits; j++) fits = (in[j] = cut_operand(r, node, j)) >= 0;
     if (fits) result = tape_emit(r->to, node->op, node->attrs ? &attrs : NULL, in, node->n_in);
     if (in != few) memory_free(in);
     return result;
@@ -106,8 +74,7 @@ static int copy_batched(struct rebatch *r, const struct node *node)
 
 static int copy_shared(struct rebatch *r, const struct node *node)
 {
-    if (node->op == OP_CUSTOM)
-        return -1; /* a solve has state of its own: threads that work on tiles must not share it */
+    if (op_table[node->op].flags & OP_STATEFUL) return -1; /* threads that work on tiles must not share it */
     int few[8], *in = few;
     if (node->n_in > 8 && !(in = memory_alloc((size_t)node->n_in * sizeof *in))) return -1;
     for (int j = 0; j < node->n_in; j++) in[j] = r->copy[node->in[j]];

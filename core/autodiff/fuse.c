@@ -18,17 +18,14 @@ struct fuse {
 
 enum { NOBODY = -1, MANY = -2 };
 
-static int is_convolution(const struct node *node) { return node->op == OP_CONV || node->op == OP_CONV_DX; }
-
 /* The node that `add` adds to the product: a row for a matrix, one number per channel for a convolution; -1:
  * it is something else. */
 static int added_bias(const struct tape *t, const struct node *add, int product)
 {
     if (add->op != OP_ADD || add->in[0] == add->in[1]) return -1;
-    int c = add->in[0] == product ? add->in[1] : add->in[0], conv = is_convolution(&t->nodes[product]),
-        trailing = conv ? 2 : 0;
+    int c = add->in[0] == product ? add->in[1] : add->in[0];
     const struct array *spec = tape_spec(t, c), *z = tape_spec(t, product);
-    int channel = spec->rank - 1 - trailing; /* axis of the bias */
+    int channel = spec->rank - 1 - (z->rank - 2); /* axis of the bias */
     if (channel < 0 || channel > 1 || (channel == 1 && spec->shape[0] != 1) ||
         spec->shape[channel] != z->shape[1])
         return -1;
@@ -38,7 +35,8 @@ static int added_bias(const struct tape *t, const struct node *add, int product)
 /* An elementwise op on the product alone, or on it and a matrix of its shape. */
 static int follows(const struct tape *t, const struct node *node, int product)
 {
-    if (node->op < OP_NEG || node->n_in > 2 || node->spec.dtype != tape_spec(t, product)->dtype) return 0;
+    if (!op_table[node->op].elementwise || node->n_in > 2 || node->spec.dtype != tape_spec(t, product)->dtype)
+        return 0;
     if (node->n_in == 2 && node->in[0] == node->in[1]) return 0;
     for (int j = 0; j < node->n_in; j++)
         if (!array_same_shape(tape_spec(t, node->in[j]), tape_spec(t, product))) return 0;
@@ -65,11 +63,11 @@ static struct chain chain_of(const struct fuse *f, int product)
     return c;
 }
 
-static int is_product(const struct tape *t, const struct node *node)
+/* A product that can take what follows it; a matrix product can when it is one of two matrices. */
+static int is_product(const struct node *node)
 {
-    int matrices =
-        node->op == OP_MATMUL && tape_spec(t, node->in[0])->rank == 2 && tape_spec(t, node->in[1])->rank == 2;
-    return (matrices || is_convolution(node)) && array_numel(&node->spec) > 0;
+    enum op_id layer = op_table[node->op].layer;
+    return layer && (layer != OP_LAYER || node->spec.rank == 2) && array_numel(&node->spec) > 0;
 }
 
 /* Emit the chain at its last node: the product's operands, the bias, the other operand of the elementwise
@@ -92,8 +90,7 @@ static int emit_chain(struct rewrite *r, const struct chain *c)
         layer[LAYER_SECOND] = last->in[0] != end;
         if (last->n_in == 2) in[n_in++] = r->copy[last->in[layer[LAYER_SECOND] ? 0 : 1]];
     }
-    return r->copy[c->last] =
-               tape_emit(r->to, is_convolution(product) ? OP_CONV_LAYER : OP_LAYER, &attrs, in, n_in);
+    return r->copy[c->last] = tape_emit(r->to, op_table[product->op].layer, &attrs, in, n_in);
 }
 
 static void find_users(struct fuse *f, const int *outputs, int n_outputs)
@@ -113,7 +110,7 @@ static void find_chains(struct fuse *f)
     const struct tape *t = f->r.from;
     for (int i = 0; i < t->n; i++) f->chain[i].product = -1;
     for (int i = 0; i < t->n; i++) {
-        if (!f->live[i] || !is_product(t, &t->nodes[i])) continue;
+        if (!f->live[i] || !is_product(&t->nodes[i])) continue;
         struct chain c = chain_of(f, i);
         if (c.last == i) continue;
         f->inner[i] = 1;

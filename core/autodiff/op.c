@@ -5,20 +5,34 @@
 #include "base/memory.h"
 #include "kernels/elementwise.h"
 
+#define OP(NAME, op_name, least, most, ...) {.name = #op_name, .min_in = least, .max_in = most, __VA_ARGS__},
 #define FLAGS_A OP_IN_PLACE | OP_PROMOTE
 #define FLAGS_F OP_IN_PLACE | OP_PROMOTE | OP_FLOAT
-#define OP(NAME, name, min_in, max_in, flags, infer, view, prepare, vjp)                                     \
-    {#name, min_in, max_in, flags, infer, view, prepare, vjp},
+#define ELEMENTWISE(KIND, op_kernel, op_name, n_in, op_flags, rule)                                          \
+    {.name = #op_name,                                                                                       \
+     .min_in = n_in,                                                                                         \
+     .max_in = n_in,                                                                                         \
+     .flags = op_flags,                                                                                      \
+     .elementwise = ELEMENTWISE_##KIND,                                                                      \
+     .kernel = op_kernel,                                                                                    \
+     .infer = n_in == 1 ? infer_unary : infer_binary,                                                        \
+     .prepare = n_in == 1 ? prepare_unary : prepare_binary,                                                  \
+     .vjp = rule,                                                                                            \
+     .cut = cut_nothing,                                                                                     \
+     .batch = BATCH_IN_ANY,                                                                                  \
+     .work = work_written},
 #define UNARY(NAME, name, dtypes, expression)                                                                \
-    {#name, 1, 1, FLAGS_##dtypes, infer_unary, NULL, prepare_unary, vjp_##name},
+    ELEMENTWISE(UNARY, UNARY_##NAME, name, 1, FLAGS_##dtypes, vjp_##name)
 #define BINARY(NAME, name, dtypes, expression)                                                               \
-    {#name, 2, 2, FLAGS_##dtypes, infer_binary, NULL, prepare_binary, vjp_##name},
-#define COMPARE(NAME, name, expression) {#name, 2, 2, OP_PROMOTE, infer_binary, NULL, prepare_binary, NULL},
+    ELEMENTWISE(BINARY, BINARY_##NAME, name, 2, FLAGS_##dtypes, vjp_##name)
+#define COMPARE(NAME, name, expression) ELEMENTWISE(COMPARE, BINARY_##NAME, name, 2, OP_PROMOTE, NULL)
 
 const struct op op_table[OP_COUNT] = {
 #include "autodiff/ops.def"
 #include "kernels/elementwise.def"
 };
+
+int64_t op_work(const struct call *c) { return c->op->work ? c->op->work(c) : 0; }
 
 /* Replace inputs that are not dense by dense copies. */
 static enum status make_dense(struct tensor **in, int n_in)

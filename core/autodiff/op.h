@@ -62,28 +62,32 @@ struct call {
 
 /* Context of a derivative rule; see vjp.h. */
 struct vjp;
+/* A batch on its way through an op; see op_rules.h. */
+struct cut;
 
 enum op_flags {
-    OP_DENSE = 1,    /* inputs must be dense row-major; callers copy where they are not */
-    OP_IN_PLACE = 2, /* out may be the memory of an input that has out's dtype and shape */
-    OP_PROMOTE = 4,  /* inputs are brought to one dtype first (all but an uint8 condition) */
-    OP_FLOAT = 8,    /* integer inputs become floats first */
-    OP_FRESH = 16,   /* each node is a run of its own: two that look the same are not common */
+    OP_DENSE = 1,      /* inputs must be dense row-major; callers copy where they are not */
+    OP_IN_PLACE = 2,   /* out may be the memory of an input that has out's dtype and shape */
+    OP_PROMOTE = 4,    /* inputs are brought to one dtype first */
+    OP_FLOAT = 8,      /* integer inputs become floats first */
+    OP_CONDITION = 16, /* the first input is a condition: uint8, and the two above leave it alone */
+    OP_FRESH = 32,     /* each node is a run of its own: two that look the same are not common */
+    OP_DEAR = 64,      /* a product, whose work decides what is worth keeping and how large tiles are */
+    OP_STATEFUL = 128, /* has a state of its own: runs where it was recorded, and on one thread */
+    OP_INTERNAL = 256, /* made by the engine alone: nobody asks for it by name */
 };
 
-struct op {
-    const char *name;
-    int min_in, max_in;
-    unsigned flags;
-    enum status (*infer)(struct call *c); /* in[] shapes and dtypes, attrs -> out's; row-major strides */
-    int (*view)(
-        struct call *c,
-        int64_t *offset); /* NULL, or: set out's strides and the offset in bytes from in[0]; 0 = cannot */
-    enum status (*prepare)(struct call *c);
-    void (*vjp)(struct vjp *v); /* NULL: not differentiable, the cotangent stops here */
+/* What an elementwise op's kernel takes; see `kernel`. */
+enum elementwise { NOT_ELEMENTWISE, ELEMENTWISE_UNARY, ELEMENTWISE_BINARY, ELEMENTWISE_COMPARE };
+
+/* Which inputs of an op have the axis of a batch, when one does (batch.h). */
+enum op_batch {
+    BATCH_IN_FIRST, /* the first one; the others are the same for every sample */
+    BATCH_IN_ANY,   /* those that have all axes of the result; the others are broadcast along it */
+    BATCH_IN_ALL,   /* each */
 };
 
-#define OP(NAME, name, min_in, max_in, flags, infer, view, prepare, vjp) OP_##NAME,
+#define OP(NAME, ...) OP_##NAME,
 #define UNARY(NAME, name, dtypes, expression) OP_##NAME,
 #define BINARY(NAME, name, dtypes, expression) OP_##NAME,
 #define COMPARE(NAME, name, expression) OP_##NAME,
@@ -97,7 +101,31 @@ enum op_id {
 #undef BINARY
 #undef COMPARE
 
+/* A row: what is not named is 0 or NULL. */
+struct op {
+    const char *name;
+    int min_in, max_in;
+    unsigned flags;
+    enum elementwise elementwise;
+    int kernel; /* of an elementwise op: place in loops->unary, or loops->binary for the two others */
+    enum status (*infer)(struct call *c); /* in[] shapes and dtypes, attrs -> out's; row-major strides */
+    /* NULL, or: set out's strides and the offset in bytes from in[0]; 0 = cannot */
+    int (*view)(struct call *c, int64_t *offset);
+    enum status (*prepare)(struct call *c);
+    void (*vjp)(struct vjp *v); /* NULL: not differentiable, the cotangent stops here */
+    /* Can a batch be cut to fewer samples? Changes the attributes as that needs. NULL: it cannot. */
+    int (*cut)(const struct cut *c);
+    enum op_batch batch;
+    /* Floating-point operations, a multiply-add is two; of the shapes of out and the first two inputs. NULL:
+     * it only moves data. */
+    int64_t (*work)(const struct call *c);
+    enum op_id layer; /* what a product becomes together with what follows it (passes.h, fuse); 0: nothing */
+};
+
 extern const struct op op_table[OP_COUNT];
+
+/* Floating-point operations of a call, 0 for what only moves data. */
+int64_t op_work(const struct call *c);
 
 /* Apply an op at once. in[] are borrowed; *out is a new reference (possibly a view of in[0]). */
 enum status op_apply(enum op_id id, const struct attrs *attrs, struct tensor *const *in, int n_in,

@@ -4,40 +4,43 @@
 
 #include "autodiff/op.h"
 #include "autodiff/vjp.h"
+#include "kernels/loops.h"
 
-enum status infer_literal(struct call *c), infer_random(struct call *c), infer_same(struct call *c),
-    infer_reshape(struct call *c), infer_permute(struct call *c), infer_broadcast(struct call *c),
-    infer_slice(struct call *c), infer_cast(struct call *c), infer_embed(struct call *c),
-    infer_cat(struct call *c), infer_take(struct call *c), infer_take_grad(struct call *c),
-    infer_one_hot(struct call *c), infer_where(struct call *c), infer_reduce(struct call *c),
-    infer_arg(struct call *c), infer_matmul(struct call *c), infer_layer(struct call *c),
-    infer_conv_layer(struct call *c), infer_conv_matrix(struct call *c),
-    infer_conv_matrix_grad(struct call *c), infer_conv(struct call *c), infer_conv_dx(struct call *c),
-    infer_conv_dw(struct call *c), infer_custom(struct call *c), infer_unary(struct call *c),
-    infer_binary(struct call *c);
+/* The batch is the first axis of an input, in `batch` equal shares, and is cut to `rows` of them. in: of the
+ * first two inputs, the second NULL when there is none; attrs: the node's own, to be changed. */
+struct cut {
+    const struct array *in[2], *out;
+    int64_t batch, rows;
+    struct attrs *attrs;
+};
 
-int view_same(struct call *c, int64_t *offset), view_reshape(struct call *c, int64_t *offset),
-    view_permute(struct call *c, int64_t *offset), view_broadcast(struct call *c, int64_t *offset),
-    view_slice(struct call *c, int64_t *offset);
+typedef enum status infer_rule(struct call *c);
+typedef int view_rule(struct call *c, int64_t *offset);
+typedef enum status prepare_rule(struct call *c);
+typedef void vjp_rule(struct vjp *v);
+typedef int cut_rule(const struct cut *c);
+typedef int64_t work_rule(const struct call *c);
 
-enum status prepare_literal(struct call *c), prepare_random(struct call *c), prepare_copy(struct call *c),
-    prepare_cast(struct call *c), prepare_embed(struct call *c), prepare_cat(struct call *c),
-    prepare_take(struct call *c), prepare_take_grad(struct call *c), prepare_one_hot(struct call *c),
-    prepare_where(struct call *c), prepare_sum(struct call *c), prepare_max(struct call *c),
-    prepare_min(struct call *c), prepare_arg(struct call *c), prepare_matmul(struct call *c),
-    prepare_conv(struct call *c), prepare_custom(struct call *c), prepare_layer(struct call *c),
-    prepare_conv_layer(struct call *c), prepare_conv_matrix(struct call *c),
-    prepare_conv_matrix_grad(struct call *c), prepare_unary(struct call *c), prepare_binary(struct call *c);
+infer_rule infer_literal, infer_random, infer_same, infer_reshape, infer_permute, infer_broadcast,
+    infer_slice, infer_cast, infer_embed, infer_cat, infer_take, infer_take_grad, infer_one_hot, infer_where,
+    infer_reduce, infer_arg, infer_matmul, infer_layer, infer_conv_layer, infer_conv_matrix,
+    infer_conv_matrix_grad, infer_conv, infer_conv_dx, infer_conv_dw, infer_custom, infer_unary, infer_binary;
+view_rule view_same, view_reshape, view_permute, view_broadcast, view_slice;
+prepare_rule prepare_literal, prepare_random, prepare_copy, prepare_cast, prepare_embed, prepare_cat,
+    prepare_take, prepare_take_grad, prepare_one_hot, prepare_where, prepare_sum, prepare_max, prepare_min,
+    prepare_arg, prepare_matmul, prepare_conv, prepare_custom, prepare_layer, prepare_conv_layer,
+    prepare_conv_matrix, prepare_conv_matrix_grad, prepare_unary, prepare_binary;
+vjp_rule vjp_alias, vjp_reshape, vjp_permute, vjp_slice, vjp_cast, vjp_embed, vjp_cat, vjp_take,
+    vjp_take_grad, vjp_where, vjp_sum, vjp_extreme, vjp_matmul, vjp_conv, vjp_conv_dx, vjp_conv_dw,
+    vjp_conv_matrix, vjp_conv_matrix_grad, vjp_custom;
+cut_rule cut_nothing, cut_reshape, cut_permute, cut_broadcast, cut_slice, cut_axis, cut_reduce, cut_matmul;
+work_rule work_written, work_read, work_matmul, work_conv, work_conv_dx, work_conv_dw, work_layer;
 
-void vjp_alias(struct vjp *v), vjp_reshape(struct vjp *v), vjp_permute(struct vjp *v),
-    vjp_slice(struct vjp *v), vjp_cast(struct vjp *v), vjp_embed(struct vjp *v), vjp_cat(struct vjp *v),
-    vjp_take(struct vjp *v), vjp_take_grad(struct vjp *v), vjp_where(struct vjp *v), vjp_sum(struct vjp *v),
-    vjp_extreme(struct vjp *v), vjp_matmul(struct vjp *v), vjp_conv(struct vjp *v),
-    vjp_conv_dx(struct vjp *v), vjp_conv_dw(struct vjp *v), vjp_conv_matrix(struct vjp *v),
-    vjp_conv_matrix_grad(struct vjp *v), vjp_custom(struct vjp *v);
+/* The kernel of an elementwise op for a dtype: one of the two, both NULL for any other op. */
+void elementwise_kernel(enum op_id op, enum dtype dtype, unary_loop *unary, binary_loop *binary);
 
-#define UNARY(NAME, name, dtypes, expression) void vjp_##name(struct vjp *v);
-#define BINARY(NAME, name, dtypes, expression) void vjp_##name(struct vjp *v);
+#define UNARY(NAME, name, dtypes, expression) vjp_rule vjp_##name;
+#define BINARY(NAME, name, dtypes, expression) vjp_rule vjp_##name;
 #define COMPARE(NAME, name, expression)
 #include "kernels/elementwise.def"
 #undef UNARY

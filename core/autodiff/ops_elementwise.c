@@ -19,21 +19,21 @@ static enum status no_kernel(const struct call *c)
 
 enum status infer_unary(struct call *c)
 {
-    int kind = (int)(c->op - op_table) - OP_NEG;
-    if (!loops->unary[kind][c->in[0].dtype]) return no_kernel(c);
+    if (!loops->unary[c->op->kernel][c->in[0].dtype]) return no_kernel(c);
     return array_init(&c->out, c->in[0].dtype, c->in[0].rank, c->in[0].shape);
 }
 
 enum status infer_binary(struct call *c)
 {
-    int rank, kind = (int)(c->op - op_table) - OP_ADD;
+    int rank;
     int64_t shape[MAX_RANK];
     if (c->in[0].dtype != c->in[1].dtype)
         return status_set(STATUS_DTYPE, "%s needs operands of one dtype, got %s and %s", c->op->name,
                           dtype_name(c->in[0].dtype), dtype_name(c->in[1].dtype));
-    if (!loops->binary[kind][c->in[0].dtype]) return no_kernel(c);
+    if (!loops->binary[c->op->kernel][c->in[0].dtype]) return no_kernel(c);
     TRY(broadcast_shapes(&c->in[0], &c->in[1], &rank, shape));
-    return array_init(&c->out, kind >= BINARY_EQ ? UINT8 : c->in[0].dtype, rank, shape);
+    return array_init(&c->out, c->op->elementwise == ELEMENTWISE_COMPARE ? UINT8 : c->in[0].dtype, rank,
+                      shape);
 }
 
 static enum status run_unary(struct call *c)
@@ -61,7 +61,7 @@ static enum status new_plan(struct call *c, int n_in)
 enum status prepare_unary(struct call *c)
 {
     TRY(new_plan(c, 1));
-    ((struct elementwise_plan *)c->plan)->unary = loops->unary[c->op - op_table - OP_NEG][c->in[0].dtype];
+    ((struct elementwise_plan *)c->plan)->unary = loops->unary[c->op->kernel][c->in[0].dtype];
     c->run = run_unary;
     return STATUS_OK;
 }
@@ -69,10 +69,20 @@ enum status prepare_unary(struct call *c)
 enum status prepare_binary(struct call *c)
 {
     TRY(new_plan(c, 2));
-    ((struct elementwise_plan *)c->plan)->binary = loops->binary[c->op - op_table - OP_ADD][c->in[0].dtype];
+    ((struct elementwise_plan *)c->plan)->binary = loops->binary[c->op->kernel][c->in[0].dtype];
     c->run = run_binary;
     return STATUS_OK;
 }
+
+void elementwise_kernel(enum op_id op, enum dtype dtype, unary_loop *unary, binary_loop *binary)
+{
+    const struct op *row = &op_table[op];
+    *unary = row->elementwise == ELEMENTWISE_UNARY ? loops->unary[row->kernel][dtype] : NULL;
+    *binary = row->elementwise > ELEMENTWISE_UNARY ? loops->binary[row->kernel][dtype] : NULL;
+}
+
+int cut_nothing(const struct cut *c) { return c != NULL; } /* no attribute knows of the batch */
+int64_t work_written(const struct call *c) { return array_numel(&c->out); }
 
 /* The loop runs over the input's shape: a reshape has another one, but the same elements in the same
  * order. */

@@ -17,6 +17,14 @@ enum status infer_layer(struct call *c)
     return array_init(&c->out, a->dtype, 2, (int64_t[]){a->shape[V(0) ? 1 : 0], b->shape[V(1) ? 0 : 1]});
 }
 
+/* That of the product, and one for each number and each thing that is done to it then. */
+int64_t work_layer(const struct call *c)
+{
+    struct call product = *c;
+    product.op = &op_table[L(LAYER_BASE)];
+    return op_work(&product) + array_numel(&c->out) * (L(LAYER_BIAS) + (L(LAYER_POST) != 0));
+}
+
 static enum status run_layer(struct call *c)
 {
     const struct layer *l = c->plan;
@@ -39,10 +47,7 @@ enum status prepare_layer(struct call *c)
                         .second = (int)L(LAYER_SECOND)};
     TRY(gemm_open(l->tb, l->m, l->n, l->k));
     enum op_id post = (enum op_id)L(LAYER_POST);
-    if (post >= OP_ADD)
-        l->binary = loops->binary[post - OP_ADD][l->dtype];
-    else if (post >= OP_NEG)
-        l->unary = loops->unary[post - OP_NEG][l->dtype];
+    elementwise_kernel(post, l->dtype, &l->unary, &l->binary);
     c->run = run_layer;
     return STATUS_OK;
 }

@@ -55,6 +55,10 @@ void vjp_sum(struct vjp *v)
     v->xbar[0] = emit_broadcast(v->tape, v->ybar, x.rank, x.shape);
 }
 
+/* Axes that are reduced cannot be the batch's. */
+int cut_reduce(const struct cut *c) { return (c->attrs->v[0] & 1) == 0; }
+int64_t work_read(const struct call *c) { return array_numel(&c->in[0]); }
+
 /* Elements equal to the extreme value share the cotangent equally. */
 void vjp_extreme(struct vjp *v)
 {
@@ -208,6 +212,15 @@ enum status prepare_matmul(struct call *c)
     if (p->parts > 0) c->scratch_bytes += gemm_bf16_scratch(p->parts, p->m, p->n, p->k);
     c->run = run_matmul;
     return STATUS_OK;
+}
+
+/* The batch are rows of the left factor, and the right one has none. */
+int cut_matmul(const struct cut *c) { return c->attrs->v[0] == 0 && c->in[1]->rank == 2; }
+
+int64_t work_matmul(const struct call *c)
+{
+    const struct array *a = &c->in[0];
+    return 2 * array_numel(&c->out) * a->shape[a->rank - (V(0) ? 2 : 1)];
 }
 
 static int emit_matmul(struct vjp *v, int a, int b, int64_t ta, int64_t tb)
@@ -401,14 +414,20 @@ enum status prepare_conv_layer(struct call *c)
     struct conv_plan *p = c->plan;
     enum op_id post = (enum op_id)V(LAYER_ATTRS + LAYER_POST);
     p->finish.second = (int)V(LAYER_ATTRS + LAYER_SECOND);
-    if (post >= OP_ADD)
-        p->finish.binary = loops->binary[post - OP_ADD][c->out.dtype];
-    else if (post >= OP_NEG)
-        p->finish.unary = loops->unary[post - OP_NEG][c->out.dtype];
+    elementwise_kernel(post, c->out.dtype, &p->finish.unary, &p->finish.binary);
     p->shape.finish = &p->finish;
     c->run = run_conv_layer;
     return STATUS_OK;
 }
+
+/* Each number of y is a sum over one filter, and so is what goes back from it. */
+static int64_t conv_work(const struct array *y, const struct array *w)
+{
+    return 2 * array_numel(y) * w->shape[1] * w->shape[2] * w->shape[3];
+}
+int64_t work_conv(const struct call *c) { return conv_work(&c->out, &c->in[1]); }
+int64_t work_conv_dx(const struct call *c) { return conv_work(&c->in[0], &c->in[1]); }
+int64_t work_conv_dw(const struct call *c) { return conv_work(&c->in[1], &c->out); }
 
 /* The three ops are the three ways to contract the trilinear form sum(y conv(x, w)); each one's derivatives
  * are the other two. */

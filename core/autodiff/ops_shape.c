@@ -61,6 +61,21 @@ void vjp_reshape(struct vjp *v)
     v->xbar[0] = emit_reshape(v->tape, v->ybar, x.rank, x.shape);
 }
 
+/* `extent` of an axis that the batch is part of, for fewer samples. */
+static int64_t fewer(const struct cut *c, int64_t extent) { return extent / c->batch * c->rows; }
+
+static int is_first_kept(const struct cut *c)
+{
+    return c->in[0]->rank > 0 && c->out->rank > 0 && c->in[0]->shape[0] == c->out->shape[0];
+}
+
+int cut_reshape(const struct cut *c)
+{
+    if (c->out->rank == 0 || c->out->shape[0] % c->batch != 0) return 0;
+    c->attrs->v[0] = fewer(c, c->out->shape[0]);
+    return 1;
+}
+
 /* ---- permute: axis i of the result is axis v[i] of the input ---- */
 enum status infer_permute(struct call *c)
 {
@@ -93,6 +108,8 @@ void vjp_permute(struct vjp *v)
     v->xbar[0] = tape_emit(v->tape, OP_PERMUTE, &inverse, &v->ybar, 1);
 }
 
+int cut_permute(const struct cut *c) { return c->in[0]->rank > 0 && c->attrs->v[0] == 0; }
+
 /* ---- broadcast ---- */
 enum status infer_broadcast(struct call *c)
 {
@@ -115,6 +132,13 @@ int view_broadcast(struct call *c, int64_t *offset)
     broadcast_view(&c->in[0], c->out.rank, c->out.shape, &view);
     memcpy(c->out.stride, view.stride, sizeof view.stride);
     *offset = 0;
+    return 1;
+}
+
+int cut_broadcast(const struct cut *c)
+{
+    if (!is_first_kept(c) || c->in[0]->rank != c->out->rank) return 0;
+    c->attrs->v[0] = fewer(c, c->out->shape[0]);
     return 1;
 }
 
@@ -174,6 +198,13 @@ void vjp_slice(struct vjp *v)
     struct attrs embed = *v->attrs;
     for (int i = 0; i < x.rank; i++) embed.v[3 * i + 2] = x.shape[i];
     v->xbar[0] = tape_emit(v->tape, OP_EMBED, &embed, &v->ybar, 1);
+}
+
+int cut_slice(const struct cut *c)
+{
+    if (!is_first_kept(c) || c->attrs->v[0] != 0 || c->attrs->v[1] != 1) return 0;
+    c->attrs->v[2] = fewer(c, c->out->shape[0]);
+    return 1;
 }
 
 /* ---- embed: the transpose of slice ---- */
@@ -274,6 +305,9 @@ void vjp_cat(struct vjp *v)
         at += x.shape[axis];
     }
 }
+
+/* Of ops along one axis, a: {axis}: any but the batch's. */
+int cut_axis(const struct cut *c) { return c->attrs->v[0] != 0; }
 
 /* ---- take: rows at 1-based positions along one axis ---- */
 static enum status infer_positions(struct call *c, int64_t size)

@@ -34,9 +34,11 @@ enum status tape_inline_outputs(struct tape *dst, const struct tape *src, const 
 /* live[i] for the nodes that the outputs depend on, and for all inputs. */
 void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, char *live);
 
-/* Multiply-adds per element of a product's or convolution's result, 0 for other nodes; of the whole tape;
- * bytes of all that it computes. */
+/* Floating-point operations of a node. */
 int64_t tape_node_work(const struct tape *t, const struct node *node);
+/* Multiply-adds of products: per element of the node's result, 0 for other nodes; of the whole tape. Bytes of
+ * all that it computes. */
+int64_t tape_node_dearness(const struct tape *t, const struct node *node);
 double tape_work(const struct tape *t);
 int64_t tape_bytes(const struct tape *t);
 /* Samples that a tile of a field's tape should have at least, so that each parameter that is loaded is used

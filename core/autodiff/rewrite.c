@@ -67,18 +67,27 @@ void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, cha
 
 int64_t tape_node_work(const struct tape *t, const struct node *node)
 {
-    const struct array *a = node->n_in > 1 ? tape_spec(t, node->in[0]) : NULL,
-                       *b = a ? tape_spec(t, node->in[1]) : NULL;
-    if (node->op == OP_MATMUL || node->op == OP_LAYER) return a->shape[a->rank - (node->attrs->v[0] ? 2 : 1)];
-    if (node->op == OP_CONV) return b->shape[1] * b->shape[2] * b->shape[3];
-    return 0;
+    struct array in[2];
+    for (int j = 0; j < 2 && j < node->n_in; j++) in[j] = *tape_spec(t, node->in[j]);
+    return op_work(&(struct call){
+        .op = &op_table[node->op], .attrs = node->attrs, .n_in = node->n_in, .in = in, .out = node->spec});
+}
+
+static int64_t multiply_adds(const struct tape *t, const struct node *node)
+{
+    return op_table[node->op].flags & OP_DEAR ? tape_node_work(t, node) / 2 : 0;
+}
+
+int64_t tape_node_dearness(const struct tape *t, const struct node *node)
+{
+    int64_t n = array_numel(&node->spec);
+    return n > 0 ? multiply_adds(t, node) / n : 0;
 }
 
 double tape_work(const struct tape *t)
 {
     double work = 0;
-    for (int i = 0; i < t->n; i++)
-        work += (double)tape_node_work(t, &t->nodes[i]) * (double)array_numel(&t->nodes[i].spec);
+    for (int i = 0; i < t->n; i++) work += (double)multiply_adds(t, &t->nodes[i]);
     return work;
 }
 

@@ -85,7 +85,7 @@ static int matrix_behind(const struct simplify *s, int x)
     if (node->spec.rank != 2 || tape_spec(s->r.to, x)->rank < 2 ||
         tape_spec(s->r.to, x)->shape[0] != node->spec.shape[0])
         return -1;
-    return node->op == OP_MATMUL || node->op >= OP_NEG ? z : -1;
+    return node->op == OP_MATMUL || op_table[node->op].elementwise ? z : -1;
 }
 
 /* `c`, which is broadcast to `out` with all samples alike, as a row {n}; -1 when samples differ. */
@@ -244,7 +244,7 @@ static int by_rule(struct simplify *s, const struct node *node, const int *in)
     if (node->op == OP_MATMUL) return time_in_bias(s, node, in);
     if (node->op == OP_CONV) return tiny_convolution(s, node, in);
     if (node->op == OP_ADD) result = one_bias(s, in);
-    return result < 0 && node->op >= OP_NEG ? elementwise(s, node, in) : result;
+    return result < 0 && op_table[node->op].elementwise ? elementwise(s, node, in) : result;
 }
 
 /* Time is an input of the dtype that all its readers cast it to, if they agree. */

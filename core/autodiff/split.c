@@ -21,8 +21,7 @@ struct splitter {
 static char class_of(const struct splitter *s, const struct node *node)
 {
     if (node->op == OP_LITERAL || node->op == OP_CONSTANT) return FREE;
-    if (node->op == OP_CUSTOM)
-        return VARYING; /* a solve has state of its own: it runs where it was recorded */
+    if (op_table[node->op].flags & OP_STATEFUL) return VARYING;
     for (int j = 0; j < node->n_in; j++)
         if (s->class[node->in[j]] == VARYING) return VARYING;
     /* While gradients are still to come (not transpose), a float result is something to take them by: it must

@@ -99,7 +99,7 @@ static int choose_kept(const struct tape *t, int cotangent, const int *outputs, 
     char *dear = live; /* from here on: dear to compute from what is kept so far */
     for (int i = 0; i < t->n; i++) {
         const struct node *node = &t->nodes[i];
-        dear[i] = !mark[i] && tape_node_work(t, node) >= DEAR;
+        dear[i] = !mark[i] && tape_node_dearness(t, node) >= DEAR;
         for (int j = 0; j < node->n_in && !mark[i]; j++) dear[i] |= dear[node->in[j]];
         if (!dear[i] || !used[i] || node->op == OP_CUSTOM)
             continue; /* the gradient of a solve inside needs the solve itself to have run */

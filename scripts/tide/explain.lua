@@ -1,6 +1,6 @@
 --- tide.explain: what a function records and what then runs, as text.
 --
--- The engine supplies tables (bindings/explain.c); this counts operations, names values and lays out lines.
+-- The engine supplies tables (bindings/explain.c); this names values and lays out lines.
 
 local core = require "tide.core"
 local tree = require "tide.tree"
@@ -9,39 +9,6 @@ local options = require "tide.options"
 local M = {}
 
 local WIDTH, MAX_OPERANDS = 120, 8
-
--- ---- counting ----
-
-local function product(list, first)
-  local n = 1
-  for i = first or 1, #list do n = n * list[i] end
-  return n
-end
-
-local function matmul(row, shapes)
-  local a = shapes[1]
-  return 2 * product(row.shape) * a[#a - (row.attrs[1] ~= 0 and 1 or 0)]
-end
-
--- Floating-point operations of what is not elementwise; a multiply-add counts as two. The rest only moves data.
-local counts = {
-  matmul = matmul,
-  conv = function(row, shapes) return 2 * product(row.shape) * product(shapes[2], 2) end,
-  conv_dx = function(_, shapes) return 2 * product(shapes[1]) * product(shapes[2], 2) end,
-  conv_dw = function(row, shapes) return 2 * product(shapes[2]) * product(row.shape, 2) end,
-}
-for name in ("sum max min argmax argmin take_grad conv_matrix_grad"):gmatch("%S+") do
-  counts[name] = function(_, shapes) return product(shapes[1]) end
-end
-local function layer_operations(row, shapes) return counts[row.base](row, shapes) + product(row.shape) * (row.bias + (row.post and 1 or 0)) end
-counts.layer, counts.conv_layer = layer_operations, layer_operations
-counts.where = function(row) return product(row.shape) end
-
-local function operations(row, shapes)
-  if row.kind == "elementwise" then return product(row.shape) end
-  local count = counts[row.op]
-  return count and count(row, shapes) or 0
-end
 
 -- ---- expressions ----
 
@@ -169,10 +136,9 @@ local function plural(n, one, many) return ("%s %s"):format(grouped(n), n == 1 a
 local function tape_lines(out, tape, names, notes)
   local rows, total = {head "bytes"}, {nodes = #tape.nodes, operations = 0, bytes = 0}
   for i, node in ipairs(tape.nodes) do
-    local inputs, shapes = {}, {}
-    for j, k in ipairs(node.inputs) do inputs[j], shapes[j] = names[k], tape.nodes[k].shape end
-    local view = node.kind == "view"
-    local n, bytes = operations(node, shapes), view and 0 or node.bytes
+    local inputs = {}
+    for j, k in ipairs(node.inputs) do inputs[j] = names[k] end
+    local n, view, bytes = node.operations, node.view, node.view and 0 or node.bytes
     total.operations, total.bytes = total.operations + n, total.bytes + bytes
     rows[#rows + 1] = {names[i], node.op, expression(node, inputs), spec_text(node), n > 0 and amount(n) or "-", view and "view" or bytes_text(bytes),
       notes[i] or ""}
@@ -201,7 +167,7 @@ local function program_rows(rows, program, names, captured, name, note)
   for _, call in ipairs(program.calls) do
     local inputs = {}
     for j, v in ipairs(call.inputs) do inputs[j] = operand(program, v, names, captured) end
-    local n = operations(call, call.shapes)
+    local n = call.operations
     total.operations, total.bytes = total.operations + n, total.bytes + call.bytes
     names[call.result] = names[call.result] or name(call, program.values[call.result])
     local notes = note and note(call, program.values[call.result]) or {}
