@@ -16,7 +16,7 @@ local MACHINE = "^machine: (.*)"
 local function program()
   local i = 0
   while arg[i - 1] do i = i - 1 end
-  return arg[i]:find("tide$") and arg[i] or here .. "tide"
+  return arg[i]:find("tide$") and arg[i] or here .. "./tide"
 end
 
 -- {name = hash}, and the names in order.
