@@ -4,7 +4,7 @@
 #include "autodiff/program.h"
 #include "autodiff/staged.h"
 #include "base/memory.h"
-#include "binding.h"
+#include "ode.h"
 #include "solver/odeint.h"
 
 static void set_integer(lua_State *L, const char *name, int64_t value)
@@ -243,19 +243,6 @@ static void push_work(lua_State *L, const struct field_plan *plan)
     set_integer(L, "rows", plan->rows);
 }
 
-static void set_options(lua_State *L, const struct solve_options *o)
-{
-    static const char *const gradients[] = {"direct", "adjoint", "checkpoint", "interpolated"};
-    set_text(L, "method", o->method.rk.name);
-    set_text(L, "gradient_kind", gradients[o->gradient]);
-    if (o->steps > 0) set_integer(L, "steps", o->steps);
-    if (o->step_size > 0) set_number(L, "step_size", o->step_size);
-    if (o->adaptive) {
-        set_number(L, "rtol", o->rtol);
-        set_number(L, "atol", o->atol);
-    }
-}
-
 /* What the gradient of a solve runs at each evaluation, and what the solve itself then does. */
 static void set_work(lua_State *L, const struct odeint_plan *plan)
 {
@@ -286,7 +273,8 @@ static void push_solve(lua_State *L, struct odeint *op)
     luaL_checkstack(L, 12, "explain");
     binding_check(L, odeint_explain(op, &plan));
     lua_createtable(L, 0, 16);
-    set_options(L, plan.options);
+    solve_options_push(L, plan.options);
+    lua_setfield(L, -2, "options");
     set_integer(L, "batch", plan.batch);
     set_integer(L, "tiles", plan.n_tiles);
     set_integer(L, "rows", plan.rows);

@@ -1,6 +1,14 @@
 #include "solver/controller.h"
 
 #include <math.h>
+#include <string.h>
+
+void controller_gains(enum controller_kind kind, double k[3])
+{
+    static const double gains[][3] = {
+        [CONTROLLER_I] = {1, 0, 0}, [CONTROLLER_PI] = {0.7, -0.4, 0}, [CONTROLLER_PID] = {0.58, -0.21, 0.1}};
+    memcpy(k, gains[kind], sizeof gains[kind]);
+}
 
 void controller_reset(struct controller *c)
 {

@@ -5,13 +5,16 @@
  *   q = order of the error estimate + 1
  *
  * clipped to [min_factor, max_factor], and to what the policy allows: by default a step does not grow right
- * after a rejection. One formula serves I (1, 0, 0), PI (0.7, -0.4, 0) and PID (0.58, -0.21, 0.1) control
+ * after a rejection. One formula serves I, PI and PID control
  * (Hairer, Wanner, Solving ODEs II, IV.2; Soderlind 2003). A fixed step is a controller that always
  * accepts. */
 #ifndef SOLVER_CONTROLLER_H
 #define SOLVER_CONTROLLER_H
 
+enum controller_kind { CONTROLLER_I, CONTROLLER_PI, CONTROLLER_PID };
+
 struct controller {
+    enum controller_kind kind;
     double k[3];
     double safety, min_factor, max_factor;
     double exponent; /* 1 / q */
@@ -23,6 +26,9 @@ struct controller {
     double previous[2]; /* errors of the last two accepted steps, 1 at the start */
     int rejected;       /* rejections in a row */
 };
+
+/* The k of a kind. */
+void controller_gains(enum controller_kind kind, double k[3]);
 
 void controller_reset(struct controller *c);
 

@@ -8,41 +8,11 @@
 #define SOLVER_SOLVE_H
 
 #include "autodiff/field.h"
-#include "solver/controller.h"
 #include "solver/norm.h"
+#include "solver/options.h"
 #include "solver/record.h"
 #include "solver/solver.h"
 #include "solver/step.h"
-
-/* A time that an adaptive solve has to hit. Behind a jump f is another: it is evaluated anew there, and on
- * either side of the jump at the nearest number, so that it does not matter to which side f counts the time
- * itself. */
-struct stop {
-    double t;
-    int jump;
-};
-
-enum gradient_kind { GRADIENT_DIRECT, GRADIENT_ADJOINT, GRADIENT_CHECKPOINT, GRADIENT_INTERPOLATED };
-
-struct solve_options {
-    struct method method;
-    int adaptive;
-    double step_size;              /* fixed grid t0 + k h; 0: use `steps` */
-    int64_t steps;                 /* fixed grid of so many equal steps over the span */
-    double rtol, atol, first_step; /* first_step 0: chosen by solve_initial_step */
-    double min_step, max_step;     /* of adaptive steps; max_step 0: none */
-    const struct stop *stops;      /* in ascending order; borrowed */
-    int64_t n_stops;
-    int64_t max_steps;
-    struct controller controller;
-    enum norm_kind norm;
-    int overshoot; /* final = "interpolate": step past the end and interpolate back */
-    enum gradient_kind gradient;
-    int64_t checkpoint_steps;          /* GRADIENT_CHECKPOINT: keep every so many-th state */
-    double adjoint_rtol, adjoint_atol; /* continuous adjoint */
-    double reconstruction_limit;       /* it is refused when y, solved backwards, misses the stored y by more
-                                          tolerances than this */
-};
 
 struct solve_stats {
     int64_t nfe, steps, accepted, rejected, nfe_backward;

@@ -257,10 +257,24 @@ local function work_lines(out, title, program, captured, inputs, outputs)
   return total
 end
 
-local function steps_text(plan)
-  if plan.steps then return plural(plan.steps, "fixed step") end
-  if plan.step_size then return ("fixed steps of %.6g"):format(plan.step_size) end
-  return ("adaptive steps, rtol %.3g, atol %.3g"):format(plan.rtol, plan.atol)
+local function steps_text(o)
+  if o.steps then return plural(o.steps, "fixed step") end
+  if o.step_size then return ("fixed steps of %.6g"):format(o.step_size) end
+  return ("adaptive steps, rtol %.3g, atol %.3g"):format(o.rtol, o.atol)
+end
+
+-- What else was not left at its default and matters: ", max_step 0.1, norm batch".
+local said = {method = true, steps = true, step_size = true, rtol = true, atol = true, gradient = true}
+local function other_options(o)
+  local grid, out = o.steps or o.step_size, {}
+  for _, row in ipairs(core.solve_options()) do
+    local value, usual = o[row.name], grid and row.default_fixed or row.default
+    if row.same_as then usual = o[row.same_as] end
+    if not said[row.name] and value ~= nil and value ~= usual and not (grid and row.grid ~= "uses") then
+      out[#out + 1] = (", %s %s"):format(row.name, math.type(value) == "float" and ("%.6g"):format(value) or tostring(value))
+    end
+  end
+  return table.concat(out)
 end
 
 local function tiles_text(plan)
@@ -308,9 +322,10 @@ local function field_input(slot) return slot == 1 and "t" or slot == 2 and "y" o
 
 -- One solve: the field as recorded, what is computed once, what runs at each evaluation, forwards and backwards.
 local function solve_lines(out, plan, number, solves)
-  local n_parameters = 0
+  local o, n_parameters = plan.options, 0
   for _, node in ipairs(plan.tape.nodes) do n_parameters = math.max(n_parameters, (node.input or 0) - 2) end
-  out[#out + 1] = ("SOLVE %d: %s, %s%s"):format(number, plan.method, steps_text(plan), plan.backward and ", gradient " .. plan.gradient_kind or "")
+  out[#out + 1] = ("SOLVE %d: %s, %s%s%s"):format(number, o.method, steps_text(o), plan.backward and ", gradient " .. o.gradient or "",
+    other_options(o))
   out[#out + 1] = tiles_text(plan)
   out[#out + 1] = ""
   out[#out + 1] = ("The field as recorded: %s%s"):format(plural(#plan.tape.nodes, "node"), n_parameters > 0 and "; p1, ... are its parameters" or "")

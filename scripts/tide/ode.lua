@@ -6,133 +6,20 @@ local autodiff = require "tide.autodiff"
 local tree = require "tide.tree"
 local tensor = require "tide.tensor"
 local tableau = require "tide.tableau"
+local methods = require "tide.ode.methods"
+local ode_options = require "tide.ode.options"
 
 local M = {}
 local raise, is_tensor, show = core.raise, tree.is_tensor, options.show
 
--- ---- methods ----
+--- See help("ode.methods").
+M.methods = methods.list
 
-local methods = core.ode_methods()
-local by_name, names = {}, {}
-for i, m in ipairs(methods) do by_name[m.name], names[i] = m, m.name end
+--- See help("ode.check_options").
+M.check_options = ode_options.check
 
---- List of the methods: name, family, implicit, order, error_order, stages, kind ("fixed" or "adaptive"), fsal, and the tableau A, b, c, b_error
--- (of a multistep method: `begins`, the A of the one-step method that begins it).
-function M.methods() return core.ode_methods() end
-
--- What SciPy, MATLAB and others call methods that are here under another name.
-local elsewhere = {rk45 = "dopri5", ode45 = "dopri5", rk23 = "bosh3", ode23 = "bosh3", dop853 = "dopri8", dopri853 = "dopri8", vern9 = "dopri8",
-                   fehlberg2 = "fehlberg21", adaptive_heun = "heun_euler", rungekutta4 = "rk4", forward_euler = "euler"}
-
-local function find_method(where, method)
-  if type(method) == "table" then return tableau.check(where .. ": method", method) end
-  if type(method) ~= "string" or not by_name[method] then
-    local ours = elsewhere[tostring(method):lower()]
-    if ours then raise(('%s: unknown method "%s"; what others call so, or its nearest kin, is "%s" here'):format(where, method, ours)) end
-    raise(("%s: %s"):format(where, options.unknown("method", method, names)))
-  end
-  return by_name[method]
-end
-
--- ---- options ----
-
-local controllers = {I = {1, 0, 0}, PI = {0.7, -0.4, 0}, PID = {0.58, -0.21, 0.1}}
-local MAX_FIXED_STEPS = 10 ^ 8 -- a fixed grid is what the user asked for; this only stops slips such as step_size = 1e-12
-local smallest_tolerance = {float32 = 10 * 2 ^ -23, float64 = 10 * 2 ^ -52}
-
-local spec = {
-  method = {"any", default = "dopri5"}, order = {"integer"},
-  step_size = {"number", check = options.positive}, steps = {"integer", check = options.at_least(1)},
-  rtol = {"number", default = 1e-3, check = options.not_negative}, atol = {"number", default = 1e-6, check = options.not_negative},
-  first_step = {"number", check = options.positive}, max_steps = {"integer", default = 100000, check = options.at_least(1)},
-  min_step = {"number", check = options.positive}, max_step = {"number", check = options.positive},
-  stops = {"table|tensor"}, jumps = {"table|tensor"},
-  safety = {"number", default = 0.9, check = options.between(1e-3, 1)},
-  min_factor = {"number", default = 0.2, check = options.between(1e-3, 1)},
-  max_factor = {"number", default = 10, check = options.between(1, 1e6)},
-  controller = {"string", default = "I", check = options.one_of{"I", "PI", "PID"}},
-  norm = {"string", default = "part", check = options.one_of{"part", "batch", "sample"}},
-  final = {"string", default = "clip", check = options.one_of{"clip", "interpolate"}},
-  gradient = {"string", default = "direct", check = options.one_of{"direct", "adjoint", "checkpoint", "interpolated"}},
-  checkpoint_steps = {"integer", default = 10, check = options.at_least(1)},
-  adjoint_rtol = {"number", check = options.not_negative}, adjoint_atol = {"number", check = options.not_negative},
-  -- the continuous adjoint's gradient is off by about as many tolerances as its y is
-  reconstruction_limit = {"number", default = 10, check = function(v) return v > 0, "> 0" end},
-  eager = {"boolean", default = false}, plain = {"boolean", default = false},
-}
--- The option "rtol must be > 0" is worded for the user's likely slip; zero is fine for one of the two.
-spec.rtol.check = function(v) return options.finite(v) and v >= 0, "> 0 (or 0 with a positive atol)" end
-spec.atol.check = function(v) return options.finite(v) and v >= 0, ">= 0" end
-
--- Times to hit, ascending, and which of them are jumps of f.
-local function times_to_hit(where, o)
-  local jump, times, jumps = {}, {}, {}
-  for _, name in ipairs{"stops", "jumps"} do
-    local list = o[name] or {}
-    if is_tensor(list) then
-      if core.is_symbolic(list) then raise(("%s: %s must be numbers, got a tensor that is being recorded"):format(where, name)) end
-      list = list:reshape{-1}:totable()
-    end
-    for key, v in pairs(list) do
-      if type(v) ~= "number" or not options.finite(v) then
-        raise(("%s: %s must be a list of finite numbers, got %s[%s] = %s"):format(where, name, name, tostring(key), show(v)))
-      end
-      jump[v + 0.0] = jump[v + 0.0] or name == "jumps"
-    end
-  end
-  for t in pairs(jump) do times[#times + 1] = t end
-  table.sort(times)
-  for i, t in ipairs(times) do jumps[i] = jump[t] end
-  return times, jumps
-end
-
--- What steers steps that adapt means nothing on a fixed grid, which is what the user asked for.
-local function refuse_with_grid(where, o)
-  for _, name in ipairs{"max_step", "min_step", "stops", "jumps"} do
-    if o[name] then
-      raise(("%s: %s is for steps that adapt; the grid of step_size or steps is fixed. Choose a grid with nodes there, solve the pieces one after "
-        .. "the other, or leave out step_size and steps"):format(where, name))
-    end
-  end
-end
-
---- Check solver options without solving (odeblock does so when it is made). Returns them with defaults filled in.
-function M.check_options(where, opts, dtype)
-  local o = options.check(where, opts, spec, 3)
-  local method = find_method(where, o.method)
-  if type(o.method) == "table" then o.method = method end
-  local kind = method.kind or (method.b_error and "adaptive" or "fixed")
-  if o.order and (method.family ~= "multistep" or o.order ~= method.order) then
-    raise(method.family == "multistep" and ("%s: order = %d of %s is not there, only %d"):format(where, o.order, method.name, method.order)
-      or ("%s: order is an option of multistep methods; the order of %s is %d"):format(where, method.name or "this method", method.order))
-  end
-  if o.step_size and o.steps then raise(where .. ": give step_size or steps, not both") end
-  if kind == "fixed" and not (o.step_size or o.steps) then
-    raise(("%s: %s is a fixed-step method; give step_size = h or steps = n"):format(where, method.name))
-  end
-  if not (o.step_size or o.steps) then
-    if o.rtol == 0 and o.atol == 0 then raise(where .. ": rtol and atol are both 0; at least one must be > 0") end
-    if dtype and o.atol == 0 and o.rtol < smallest_tolerance[dtype] or dtype and o.rtol > 0 and o.rtol < smallest_tolerance[dtype] then
-      raise(("%s: rtol = %g is below what %s can resolve (%.1e); loosen it%s"):format(where, o.rtol, dtype, smallest_tolerance[dtype],
-        dtype == "float32" and ' or use dtype "float64"' or ""))
-    end
-  end
-  if o.eager and o.plain then raise(where .. ": give eager or plain, not both") end
-  if (o.eager or o.plain) and opts and opts.gradient then
-    raise(("%s: a field with %s = true has no gradient; leave out gradient"):format(where, o.eager and "eager" or "plain"))
-  end
-  if o.step_size or o.steps then
-    refuse_with_grid(where, o)
-    if not (opts and opts.max_steps) then o.max_steps = MAX_FIXED_STEPS end
-  end
-  if o.min_step and o.max_step and o.min_step > o.max_step then
-    raise(("%s: min_step = %g is longer than max_step = %g"):format(where, o.min_step, o.max_step))
-  end
-  o.hit_times, o.hit_jumps = times_to_hit(where, o)
-  o.controller_gains = controllers[o.controller]
-  o.max_steps, o.checkpoint_steps = math.tointeger(o.max_steps), math.tointeger(o.checkpoint_steps)
-  return o
-end
+--- See help("ode.smallest_rtol").
+M.smallest_rtol = core.smallest_rtol
 
 -- ---- times and states ----
 

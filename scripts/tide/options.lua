@@ -219,10 +219,15 @@ end
 -- Ready-made checks.
 local function finite(v) return v == v and v ~= math.huge and v ~= -math.huge end
 options.finite = finite
-function options.positive(v) return finite(v) and v > 0, "> 0" end
-function options.not_negative(v) return finite(v) and v >= 0, ">= 0" end
-function options.at_least(n) return function(v) return finite(v) and v >= n, ">= " .. n end end
-function options.between(a, b) return function(v) return finite(v) and v >= a and v <= b, ("in %g..%g"):format(a, b) end end
+--- Numbers in low..high; `open`: without low itself. A high of math.huge takes infinity too.
+function options.within(low, high, open)
+  local expected = high < 1e308 and ("in %g..%g"):format(low, high) or ("%s %g"):format(open and ">" or ">=", low)
+  return function(v) return (v > low or v == low and not open) and v <= high, expected end
+end
+local largest = 0x1.fffffffffffffp+1023
+options.positive, options.not_negative = options.within(0, largest, true), options.within(0, largest)
+function options.at_least(n) return options.within(n, largest) end
+function options.between(a, b) return options.within(a, b) end
 function options.one_of(names)
   return function(v)
     for _, name in ipairs(names) do if v == name then return true end end

@@ -185,11 +185,11 @@ local function refused(c)
   local o = c.options
   local m, fixed = methods[o.method or "dopri5"], o.steps or o.step_size
   if o.order and m.family ~= "multistep" then return "order is an option of multistep methods" end
+  if o.eager and o.plain then return "not both" end
+  if (o.eager or o.plain) and o.gradient then return "no gradient" end
   if o.steps and o.step_size then return "not both" end
   if m.kind == "fixed" and not fixed then return "fixed-step method" end
   if fixed then
-    if o.eager and o.plain then return "not both" end
-    if (o.eager or o.plain) and o.gradient then return "no gradient" end
     for _, name in ipairs{"max_step", "min_step", "stops", "jumps"} do if o[name] then return "steps that adapt" end end
     return nil
   end
@@ -197,8 +197,6 @@ local function refused(c)
   if rtol == 0 and atol == 0 then return "both 0" end
   local least = 10 * EPS[o.plain and "float64" or c.dtype]
   if rtol < least and (rtol > 0 or atol == 0) then return "can resolve" end
-  if o.eager and o.plain then return "not both" end
-  if (o.eager or o.plain) and o.gradient then return "no gradient" end
   if o.min_step and o.max_step and o.min_step > o.max_step then return "longer than max_step" end
 end
 

@@ -91,7 +91,7 @@ tests["tolerances and other numbers"] = function()
     for _, v in ipairs{-1e-3, 0 / 0, math.huge, -math.huge} do try({[name] = v}, name .. " must be") end
     for _, v in ipairs{"1e-3", {1e-3}, true} do try({[name] = v}, name) end
   end
-  try({rtol = -0.001}, "rtol must be > 0", "%-0.001")
+  try({rtol = -0.001}, "rtol must be >= 0", "%-0.001")
   try({rtol = 0, atol = 0}, "both 0")
   try({rtol = 1e-300, atol = 0}, "below what float64 can resolve")
   try({rtol = 1e-17}, "below what float64")

@@ -1,6 +1,7 @@
 --- Help about derivatives, solving, models, training and data; see tide.docs.
 
 local help = require "tide.help"
+local ode_options = require "tide.ode.options"
 
 local define = help.define
 local join = help.join
@@ -40,37 +41,7 @@ define{name = "tide.gradcheck", args = "fn, p, opts", returns = "boolean, worst 
   example = "tide.gradcheck(function(v) return v:sin() end, x)"}
 
 help.topic "Solving"
-local solving = {
-  {"order", nil, "of a multistep method: \"bdf\" has 2"},
-  {"method", "dopri5", "a name of ode.methods() or a tableau {A =, b =, c =, b_error =, order =}", quote = true},
-  {"step_size", nil, "fixed steps t0 + k h; the last one is shortened to land on the end"},
-  {"steps", nil, "so many equal fixed steps over the span"},
-  {"rtol", 1e-3, "relative tolerance of adaptive steps; at least 1.2e-6 for float32, 2.2e-15 for float64"},
-  {"atol", 1e-6, "absolute tolerance; rtol or atol may be 0, not both"},
-  {"first_step", nil, "default: Hairer's rule, one more evaluation"},
-  {"max_step", nil, "no adaptive step is longer: for a short pulse between long calm, which steps could pass unseen"},
-  {"min_step", nil, "an adaptive step that would have to be shorter is an error; steps that land on stops, jumps or the end may be"},
-  {"stops", nil, "times that adaptive steps must hit exactly; those outside of the span do not matter"},
-  {"jumps", nil, "times where f jumps: hit too, and f is evaluated anew behind them, so that no step looks across"},
-  {"max_steps", 100000, "attempted steps before the solve gives up (fixed grids: 1e8)"},
-  {"safety", 0.9, "of the next step size"},
-  {"min_factor", 0.2, "smallest change of the step size"},
-  {"max_factor", 10, "largest change of the step size"},
-  {"controller", "I", [["I", "PI" or "PID" control of the step size]], quote = true},
-  {"norm", "part", [["part": RMS of err / (atol + rtol max(|y0|, |y1|)) over each tensor of the state, the largest counts; "batch": RMS over
-    everything; "sample": its largest over the first axis]], quote = true},
-  {"final", "clip", [["clip": the last step ends at the end; "interpolate": step past it and interpolate back, as
-    torchdiffeq does; then f is evaluated beyond the end, else never outside of the span]], quote = true},
-  {"gradient", "direct", [["direct": exact derivative of the steps taken; "checkpoint": the same with fewer states kept; "adjoint":
-    continuous, by a solve backwards; "interpolated": the same with y from the recorded solve]], quote = true},
-  {"checkpoint_steps", 10, "with \"checkpoint\" every so many-th state is kept"},
-  {"adjoint_rtol", nil, "tolerances of the solve backwards; default: those of the solve"},
-  {"adjoint_atol", nil, ""},
-  {"reconstruction_limit", 10, "\"adjoint\" solves forwards again and takes y from there where y, solved backwards, misses by more tolerances than this"},
-  {"eager", false, "f runs on concrete tensors at each call: any Lua inside, no gradient"},
-  {"plain", false, "f(t, y) takes and returns Lua arrays of numbers, in float64: no gradient"},
-}
-define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", options = solving,
+define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", options = ode_options.help(),
   text = [[Solve dy/dt = f(t, y) from y(t[1]) = y0. y0 is a float tensor or a table of up to 64 (one dtype). t is a table or a 1-D tensor
   of two or more strictly monotone times, up or down; times between the first and the last come from the interpolant and do not change
   adaptive steps. ys has shape {#t, ...}; its first entry is y0.
@@ -115,6 +86,9 @@ define{name = "ode.initial_step", args = "f, t0, y0, p, rtol, atol", returns = "
   text = [[Hairer's starting step (Solving ODEs I, p. 169) for an error estimate of order p, with sc = atol + rtol |y0| in the RMS norm and
   exponent 1/(p+1). f runs on concrete tensors.]],
   example = "tide.ode.initial_step(function(t, u) return -u end, 0, tide.ones({1}), 4, 1e-3, 1e-6)"}
+define{name = "ode.smallest_rtol", args = "dtype", returns = "number",
+  text = "The smallest rtol above 0 that odeint takes for states of a dtype: ten roundings. \"float32\" is the default.",
+  example = "tide.ode.smallest_rtol(\"float64\")"}
 define{name = "ode.counted", args = "fn, ...", returns = "statistics, what fn returns",
   text = [[Call fn(...) and add up the statistics of the solves that run in it, compiled ones included: nfe, steps, accepted, rejected,
   nfe_backward. A solve inside the field of another one does not count by itself.]],

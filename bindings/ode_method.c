@@ -1,0 +1,137 @@
+/* Methods: the list for Lua, and those that come from Lua. */
+#include "ode.h"
+#include "solver/family.h"
+
+/* ---- from Lua ---- */
+
+static int integer_field(lua_State *L, int table, const char *name)
+{
+    lua_getfield(L, table, name);
+    int value = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+static void row_field(lua_State *L, int table, const char *name, double *out)
+{
+    lua_getfield(L, table, name);
+    if (lua_istable(L, -1))
+        for (int i = 0; i < MAX_STAGES; i++) {
+            lua_rawgeti(L, -1, i + 1);
+            out[i] = lua_tonumber(L, -1);
+            lua_pop(L, 1);
+        }
+    lua_pop(L, 1);
+}
+
+/* A tableau checked by scripts/tide/ode/tableau.lua: {name, order, error_order, A, b, c, b_error}. */
+static void user_tableau(lua_State *L, int table, struct method *method)
+{
+    struct tableau *m = &method->rk;
+    *m = (struct tableau){.name = "user"};
+    m->order = integer_field(L, table, "order");
+    m->error_order = integer_field(L, table, "error_order");
+    row_field(L, table, "b", m->b);
+    row_field(L, table, "c", m->c);
+    row_field(L, table, "b_error", m->e);
+    lua_getfield(L, table, "b");
+    m->stages = (int)lua_rawlen(L, -1);
+    lua_pop(L, 1);
+    if (m->stages < 1 || m->stages > MAX_STAGES)
+        binding_error(L, "a tableau has 1 to %d stages, got %d", MAX_STAGES, m->stages);
+    lua_getfield(L, table, "A");
+    int rows = lua_gettop(L);
+    for (int i = 0; i < m->stages; i++) {
+        lua_rawgeti(L, rows, i + 1);
+        for (int j = 0; j < i && lua_istable(L, -1); j++) {
+            lua_rawgeti(L, -1, j + 1);
+            m->a[i][j] = lua_tonumber(L, -1);
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    m->interpolation = m->order <= 2   ? INTERPOLATE_QUADRATIC
+                       : m->order <= 4 ? INTERPOLATE_HERMITE
+                                       : INTERPOLATE_BOOTSTRAP;
+    method_of_tableau(method);
+}
+
+void method_read(lua_State *L, int index, struct method *method)
+{
+    if (lua_istable(L, index))
+        user_tableau(L, index, method);
+    else
+        binding_check(L, method_find(luaL_checkstring(L, index), method));
+}
+
+/* ---- the list ---- */
+
+static void push_row(lua_State *L, const char *name, const double *values, int n)
+{
+    lua_createtable(L, n, 0);
+    for (int i = 0; i < n; i++) {
+        lua_pushnumber(L, values[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    if (name) lua_setfield(L, -2, name);
+}
+
+static void push_integer_field(lua_State *L, const char *name, lua_Integer value)
+{
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void push_text_field(lua_State *L, const char *name, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, name);
+}
+
+static void push_flag_field(lua_State *L, const char *name, int flag)
+{
+    lua_pushboolean(L, flag);
+    lua_setfield(L, -2, name);
+}
+
+static void push_coefficients(lua_State *L, const struct tableau *m, int multistep)
+{
+    if (!multistep) {
+        push_row(L, "b", m->b, m->stages);
+        push_row(L, "c", m->c, m->stages);
+    }
+    if (m->adaptive) push_row(L, "b_error", m->e, m->stages);
+    lua_createtable(L, m->stages, 0);
+    for (int j = 0; j < m->stages; j++) {
+        push_row(L, NULL, m->a[j], m->implicit ? m->stages : j);
+        lua_rawseti(L, -2, j + 1);
+    }
+    lua_setfield(L, -2, multistep ? "begins" : "A");
+}
+
+/* ode_methods() -> list of methods; those of multistep methods have no tableau. */
+static int ode_methods(lua_State *L)
+{
+    lua_createtable(L, method_count(), 0);
+    for (int i = 0; i < method_count(); i++) {
+        struct method method;
+        method_get(i, &method);
+        lua_createtable(L, 0, 12);
+        push_text_field(L, "family", method.family->name);
+        push_flag_field(L, "implicit", method.family->implicit);
+        push_text_field(L, "name", method.rk.name);
+        push_integer_field(L, "order", method.rk.order);
+        push_integer_field(L, "error_order", method.rk.error_order);
+        push_integer_field(L, "stages", method.rk.stages);
+        push_flag_field(L, "fsal", method.rk.fsal);
+        push_text_field(L, "kind", method.rk.adaptive ? "adaptive" : "fixed");
+        push_coefficients(L, &method.rk, method.family == &family_multistep);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"ode_methods", ode_methods}, {NULL, NULL}};
+
+void open_ode_method(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -1,0 +1,106 @@
+#include "solver/options.h"
+
+#include <float.h>
+#include <math.h>
+
+#define AT(member)                                                                                           \
+    .offset = offsetof(struct solve_options, member), .size = sizeof(((struct solve_options *)0)->member)
+#define POSITIVE .open = 1, .high = DBL_MAX
+#define FROM(least) .low = (least), .high = DBL_MAX
+#define WITHIN(least, most) .low = (least), .high = (most)
+#define ADAPTIVE .grid = GRID_IGNORES
+#define ADAPTIVE_ONLY .grid = GRID_REFUSES
+
+static const char *const norms[] = {
+    [NORM_PART] = "part", [NORM_BATCH] = "batch", [NORM_SAMPLE] = "sample", NULL};
+static const char *const finals[] = {"clip", "interpolate", NULL};
+static const char *const controllers[] = {
+    [CONTROLLER_I] = "I", [CONTROLLER_PI] = "PI", [CONTROLLER_PID] = "PID", NULL};
+static const char *const gradients[] = {[GRADIENT_DIRECT] = "direct",
+                                        [GRADIENT_ADJOINT] = "adjoint",
+                                        [GRADIENT_CHECKPOINT] = "checkpoint",
+                                        [GRADIENT_INTERPOLATED] = "interpolated",
+                                        NULL};
+
+/* clang-format off */
+static const struct solve_option table[] = {
+    {"method", OPTION_OTHER, .type = "any", .preset = "dopri5",
+     .help = "a name of ode.methods() or a tableau {A =, b =, c =, b_error =, order =}"},
+    {"order", OPTION_OTHER, .type = "integer",
+     .help = "of a multistep method: \"bdf\" has 2"},
+    {"step_size", OPTION_NUMBER, POSITIVE, AT(step_size),
+     .help = "fixed steps t0 + k h; the last one is shortened to land on the end"},
+    {"steps", OPTION_INTEGER, FROM(1), AT(steps),
+     .help = "so many equal fixed steps over the span"},
+    {"rtol", OPTION_NUMBER, .preset = "1e-3", FROM(0), ADAPTIVE, AT(rtol),
+     .help = "relative tolerance of adaptive steps; at least 1.2e-6 for float32, 2.2e-15 for float64"},
+    {"atol", OPTION_NUMBER, .preset = "1e-6", FROM(0), ADAPTIVE, AT(atol),
+     .help = "absolute tolerance; rtol or atol may be 0, not both"},
+    {"first_step", OPTION_NUMBER, POSITIVE, ADAPTIVE, AT(first_step),
+     .help = "default: Hairer's rule, one more evaluation"},
+    {"max_step", OPTION_NUMBER, POSITIVE, ADAPTIVE_ONLY, AT(max_step),
+     .help = "no adaptive step is longer: for a short pulse between long calm, which steps could pass "
+             "unseen"},
+    {"min_step", OPTION_NUMBER, POSITIVE, ADAPTIVE_ONLY, AT(min_step),
+     .help = "an adaptive step that would have to be shorter is an error; steps that land on stops, jumps "
+             "or the end may be"},
+    {"stops", OPTION_OTHER, .type = "table|tensor", ADAPTIVE_ONLY,
+     .help = "times that adaptive steps must hit exactly; those outside of the span do not matter"},
+    {"jumps", OPTION_OTHER, .type = "table|tensor", ADAPTIVE_ONLY,
+     .help = "times where f jumps: hit too, and f is evaluated anew behind them, so that no step looks "
+             "across"},
+    /* a fixed grid is what the user asked for; there this only stops slips such as step_size = 1e-12 */
+    {"max_steps", OPTION_INTEGER, .preset = "100000", .preset_fixed = "100000000", FROM(1), AT(max_steps),
+     .help = "attempted steps before the solve gives up (fixed grids: 1e8)"},
+    {"safety", OPTION_NUMBER, .preset = "0.9", WITHIN(1e-3, 1), ADAPTIVE, AT(controller.safety),
+     .help = "of the next step size"},
+    {"min_factor", OPTION_NUMBER, .preset = "0.2", WITHIN(1e-3, 1), ADAPTIVE, AT(controller.min_factor),
+     .help = "smallest change of the step size"},
+    {"max_factor", OPTION_NUMBER, .preset = "10", WITHIN(1, 1e6), ADAPTIVE, AT(controller.max_factor),
+     .help = "largest change of the step size"},
+    {"controller", OPTION_CHOICE, .preset = "I", .choices = controllers, ADAPTIVE, AT(controller.kind),
+     .help = "\"I\", \"PI\" or \"PID\" control of the step size"},
+    {"norm", OPTION_CHOICE, .preset = "part", .choices = norms, ADAPTIVE, AT(norm),
+     .help = "\"part\": RMS of err / (atol + rtol max(|y0|, |y1|)) over each tensor of the state, the "
+             "largest counts; \"batch\": RMS over everything; \"sample\": its largest over the first axis"},
+    {"final", OPTION_CHOICE, .preset = "clip", .choices = finals, ADAPTIVE, AT(overshoot),
+     .help = "\"clip\": the last step ends at the end; \"interpolate\": step past it and interpolate back, "
+             "as torchdiffeq does; then f is evaluated beyond the end, else never outside of the span"},
+    {"gradient", OPTION_CHOICE, .preset = "direct", .choices = gradients, AT(gradient),
+     .help = "\"direct\": exact derivative of the steps taken; \"checkpoint\": the same with fewer states "
+             "kept; \"adjoint\": continuous, by a solve backwards; \"interpolated\": the same with y from "
+             "the recorded solve"},
+    {"checkpoint_steps", OPTION_INTEGER, .preset = "10", FROM(1), AT(checkpoint_steps),
+     .help = "with \"checkpoint\" every so many-th state is kept"},
+    {"adjoint_rtol", OPTION_NUMBER, .same_as = "rtol", FROM(0), AT(adjoint_rtol),
+     .help = "relative tolerance of the solve backwards of \"adjoint\" and \"interpolated\"; default: rtol"},
+    {"adjoint_atol", OPTION_NUMBER, .same_as = "atol", FROM(0), AT(adjoint_atol),
+     .help = "its absolute tolerance; default: atol"},
+    /* the continuous adjoint's gradient is off by about as many tolerances as its y is */
+    {"reconstruction_limit", OPTION_NUMBER, .preset = "10", .open = 1, .high = INFINITY,
+     AT(reconstruction_limit),
+     .help = "\"adjoint\" solves forwards again and takes y from there where y, solved backwards, misses by "
+             "more tolerances than this"},
+    {"eager", OPTION_FLAG, .preset = "false",
+     .help = "f runs on concrete tensors at each call: any Lua inside, no gradient"},
+    {"plain", OPTION_FLAG, .preset = "false",
+     .help = "f(t, y) takes and returns Lua arrays of numbers, in float64: no gradient"},
+};
+/* clang-format on */
+
+const struct solve_option *solve_option(int i)
+{
+    return i >= 0 && (size_t)i < sizeof table / sizeof *table ? &table[i] : NULL;
+}
+
+void solve_options_derive(struct solve_options *o)
+{
+    struct controller *c = &o->controller;
+    o->adaptive = o->step_size == 0 && o->steps == 0;
+    controller_gains(c->kind, c->k);
+    c->exponent = 1.0 / (o->method.rk.error_order + 1);
+    c->min_after_accept = o->overshoot ? 1 : c->min_factor;
+    c->max_after_reject = o->overshoot ? c->max_factor : 1;
+}
+
+double solve_smallest_rtol(enum dtype dtype) { return 10 * (dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON); }

@@ -1,0 +1,86 @@
+/* options.h -- what a solve is told, and the table that says so to everybody.
+ *
+ * Each option is one row of options.c: what Lua checks and help says (scripts/tide/ode/options.lua), how a
+ * Lua table becomes a struct solve_options and what tide.explain shows (bindings/ode_options.c) follow from
+ * it. A new option is a row and the code that uses it; where that is C, a member here, too. */
+#ifndef SOLVER_OPTIONS_H
+#define SOLVER_OPTIONS_H
+
+#include <stddef.h>
+
+#include "solver/controller.h"
+#include "solver/method.h"
+#include "solver/norm.h"
+
+/* A time that an adaptive solve has to hit. Behind a jump f is another: it is evaluated anew there, and on
+ * either side of the jump at the nearest number, so that it does not matter to which side f counts the time
+ * itself. */
+struct stop {
+    double t;
+    int jump;
+};
+
+enum gradient_kind { GRADIENT_DIRECT, GRADIENT_ADJOINT, GRADIENT_CHECKPOINT, GRADIENT_INTERPOLATED };
+
+/* Numbers that were not given and have no default are 0. */
+struct solve_options {
+    struct method method;
+    double step_size;              /* fixed grid t0 + k h; 0: use `steps` */
+    int64_t steps;                 /* fixed grid of so many equal steps over the span */
+    double rtol, atol, first_step; /* first_step 0: chosen by solve_initial_step */
+    double min_step, max_step;     /* of adaptive steps; max_step 0: none */
+    const struct stop *stops;      /* in ascending order; borrowed */
+    int64_t n_stops;
+    int64_t max_steps;
+    struct controller controller;
+    enum norm_kind norm;
+    int overshoot; /* final = "interpolate": step past the end and interpolate back */
+    enum gradient_kind gradient;
+    int64_t checkpoint_steps;          /* GRADIENT_CHECKPOINT: keep every so many-th state */
+    double adjoint_rtol, adjoint_atol; /* continuous adjoint */
+    double reconstruction_limit;       /* it is refused when y, solved backwards, misses the stored y by more
+                                          tolerances than this */
+    int adaptive;                      /* derived: there is no fixed grid */
+};
+
+/* What follows from the other members: adaptive, and the controller's formula. */
+void solve_options_derive(struct solve_options *o);
+
+/* The smallest relative tolerance that states of a dtype resolve: ten roundings. */
+double solve_smallest_rtol(enum dtype dtype);
+
+/* ---- the table ---- */
+
+enum option_kind {
+    OPTION_NUMBER,  /* double */
+    OPTION_INTEGER, /* int64_t */
+    OPTION_FLAG,    /* int */
+    OPTION_CHOICE,  /* an enum, or an int: the place of the word in `choices` */
+    OPTION_OTHER,   /* of the Lua types `type`, read by code of its own */
+};
+
+/* What a fixed grid (step_size or steps) makes of an option that steers steps that adapt. */
+enum option_grid {
+    GRID_USES,    /* it is none of these */
+    GRID_IGNORES, /* a model's own tolerances may stand beside a grid that is given later */
+    GRID_REFUSES, /* what it asks for would be missed without a word */
+};
+
+struct solve_option {
+    const char *name;
+    enum option_kind kind;
+    const char *type;                  /* of OPTION_OTHER: "table|tensor", "any", see base/options.lua */
+    const char *preset, *preset_fixed; /* the default as text, NULL: none; on a fixed grid, NULL: the same */
+    const char *same_as;               /* the default is the value of this option */
+    double low, high;                  /* numbers in low..high; low == high: any */
+    int open;                          /* low itself is not allowed */
+    const char *const *choices;        /* ends with NULL */
+    enum option_grid grid;
+    size_t offset, size; /* in struct solve_options; size 0: Lua, or code of its own, reads it */
+    const char *help;
+};
+
+/* Row i, in the order in which help shows them; NULL behind the last. */
+const struct solve_option *solve_option(int i);
+
+#endif

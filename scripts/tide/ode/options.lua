@@ -1,0 +1,134 @@
+--- Options of odeint. The table of them, with types, defaults, ranges and help, is core/solver/options.c.
+
+local core = require "tide.core"
+local methods = require "tide.ode.methods"
+local options = require "tide.options"
+local tree = require "tide.tree"
+
+local M = {}
+local raise, show = core.raise, options.show
+
+-- ---- the table ----
+
+local rows = core.solve_options()
+
+local function check_of(row)
+  if row.choices then return options.one_of(row.choices) end
+  return row.low and options.within(row.low, row.high, row.open)
+end
+
+local spec, inherited, refused, fixed = {}, {}, {}, {}
+for _, row in ipairs(rows) do
+  spec[row.name] = {row.type, default = row.default, check = check_of(row)}
+  inherited[row.name], fixed[row.name] = row.same_as, row.default_fixed
+  if row.grid == "refuses" then refused[#refused + 1] = row.name end
+end
+
+--- The table: a list of {name =, help =, type =, default =, default_fixed = on a fixed grid, same_as = the option whose
+-- value is the default, low =, high =, open =, choices =, grid = what a fixed grid makes of it: "uses", "ignores" or
+-- "refuses"}.
+M.rows = rows
+
+--- The table as rows of a help entry.
+function M.help()
+  local list = {}
+  for i, row in ipairs(rows) do list[i] = {row.name, row.default, row.help, quote = true} end
+  return list
+end
+
+-- ---- what a row alone does not say ----
+
+-- Times to hit, ascending, and which of them are jumps of f.
+local function times_to_hit(where, o)
+  local jump, times, jumps = {}, {}, {}
+  for _, name in ipairs{"stops", "jumps"} do
+    local list = o[name] or {}
+    if tree.is_tensor(list) then
+      if core.is_symbolic(list) then
+        raise(("%s: %s must be numbers, got a tensor that is being recorded"):format(where, name))
+      end
+      list = list:reshape{-1}:totable()
+    end
+    for key, v in pairs(list) do
+      if type(v) ~= "number" or not options.finite(v) then
+        raise(("%s: %s must be a list of finite numbers, got %s[%s] = %s"):format(where, name, name, tostring(key), show(v)))
+      end
+      jump[v + 0.0] = jump[v + 0.0] or name == "jumps"
+    end
+  end
+  for t in pairs(jump) do times[#times + 1] = t end
+  table.sort(times)
+  for i, t in ipairs(times) do jumps[i] = jump[t] end
+  return times, jumps
+end
+
+local function check_order(where, order, method)
+  if method.family ~= "multistep" then
+    raise(("%s: order is an option of multistep methods; the order of %s is %d"):format(where, method.name, method.order))
+  end
+  if order ~= method.order then
+    raise(("%s: order = %d of %s is not there, only %d"):format(where, order, method.name, method.order))
+  end
+end
+
+local function check_tolerances(where, o, dtype)
+  if o.rtol == 0 and o.atol == 0 then raise(where .. ": rtol and atol are both 0; at least one must be > 0") end
+  local smallest = dtype and core.smallest_rtol(dtype) or 0
+  if o.rtol < smallest and (o.rtol > 0 or o.atol == 0) then
+    raise(("%s: rtol = %g is below what %s can resolve (%.1e); loosen it%s"):format(where, o.rtol, dtype, smallest,
+      dtype == "float32" and ' or use dtype "float64"' or ""))
+  end
+end
+
+-- What steers steps that adapt means nothing on a fixed grid, which is what the user asked for.
+local function check_grid(where, o, given)
+  if o.step_size and o.steps then raise(where .. ": give step_size or steps, not both") end
+  for _, name in ipairs(refused) do
+    if o[name] then
+      raise(("%s: %s is for steps that adapt; the grid of step_size or steps is fixed. Choose a grid with nodes there, "
+        .. "solve the pieces one after the other, or leave out step_size and steps"):format(where, name))
+    end
+  end
+  for name, default in pairs(fixed) do
+    if given[name] == nil then o[name] = default end
+  end
+end
+
+local function check_adaptive(where, o, method, dtype)
+  if method.kind == "fixed" then
+    raise(("%s: %s is a fixed-step method; give step_size = h or steps = n"):format(where, method.name))
+  end
+  check_tolerances(where, o, dtype)
+  if o.min_step and o.max_step and o.min_step > o.max_step then
+    raise(("%s: min_step = %g is longer than max_step = %g"):format(where, o.min_step, o.max_step))
+  end
+end
+
+local function check_callback(where, o, given)
+  if o.eager and o.plain then raise(where .. ": give eager or plain, not both") end
+  if (o.eager or o.plain) and given.gradient then
+    raise(("%s: a field with %s = true has no gradient; leave out gradient"):format(where, o.eager and "eager" or "plain"))
+  end
+end
+
+--- Check options without solving: see help("ode.check_options").
+function M.check(where, given, dtype)
+  local o = options.check(where, given, spec, 3)
+  given = given or {}
+  local method = methods.find(where, o.method)
+  if type(o.method) == "table" then o.method = method end
+  if o.order then check_order(where, o.order, method) end
+  check_callback(where, o, given)
+  if o.step_size or o.steps then
+    check_grid(where, o, given)
+  else
+    check_adaptive(where, o, method, dtype)
+  end
+  for name, source in pairs(inherited) do
+    if o[name] == nil then o[name] = o[source] end
+  end
+  o.hit_times, o.hit_jumps = times_to_hit(where, o)
+  return o
+end
+
+return M
