@@ -220,6 +220,7 @@ endif
 	install -m 755 tide "$(BIN_DIR)/tide"
 	install -m 644 build/tide/core.so "$(SO_DIR)/core.so"
 	install -D -m 644 core/autodiff/tide_field.h "$(INC_DIR)/field.h"
+	@./tide scripts/short_names.lua "$(LUA_DIR)"
 	@cd scripts/tide && for f in $(call lua_files,scripts/tide); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/$$f"; done
 	@cd data && for f in $(call lua_files,data); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/data/$$f"; done
 	install -m 644 plots/style.gp "$(LUA_DIR)/plot/style.gp"
@@ -232,7 +233,8 @@ uninstall: ## remove what install put there
 	rm -rf "$(LUA_DIR)" "$(SO_DIR)" "$(INC_DIR)" "$(DOC_DIR)"
 
 env: ## lines that let stock lua5.4 use this checkout: eval "$(make -s env)"
-	@echo "export LUA_PATH_5_4='$(CURDIR)/scripts/?.lua;$(CURDIR)/scripts/?/init.lua;;'"
+	@./tide scripts/short_names.lua build/short_names/tide
+	@echo "export LUA_PATH_5_4='$(CURDIR)/scripts/?.lua;$(CURDIR)/scripts/?/init.lua;$(CURDIR)/build/short_names/?.lua;;'"
 	@echo "export LUA_CPATH_5_4='$(CURDIR)/build/?.so;;'"
 
 clean: ## remove everything that was built

@@ -1,4 +1,5 @@
-/* Tapes and programs for scripts/tide/autodiff.lua, which knows about functions and tables of tensors. */
+/* Tapes and programs for scripts/tide/tensor/autodiff.lua, which knows about functions and tables of tensors.
+ */
 #include <string.h>
 
 #include "autodiff/passes.h"

@@ -1,4 +1,4 @@
-/* Shared objects with fields in C, for scripts/tide/cfield.lua, which checks arguments. */
+/* Shared objects with fields in C, for scripts/tide/ode/cfield.lua, which checks arguments. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>

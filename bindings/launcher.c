@@ -1,4 +1,4 @@
-/* launcher.c -- the program `tide`: a Lua state, our paths, then the Lua module tide.main does the rest.
+/* launcher.c -- the program `tide`: a Lua state, our paths; the Lua module tide.prompt.main does the rest.
  *
  * The engine lives in the C module tide/core.so, so that this program and stock lua5.4 run the same bits.
  * This program is linked with -Wl,-E: core.so has no Lua of its own and finds the lua_* symbols here.
@@ -70,7 +70,7 @@ static void set_loader(lua_State *L)
     lua_call(L, 2, 0);
 }
 
-/* main(argc, argv) in protected mode: require("tide.main").run(argv, LUA_RELEASE) -> exit status. */
+/* main(argc, argv) in protected mode: require("tide.prompt.main").run(argv, LUA_RELEASE) -> exit status. */
 static int protected_main(lua_State *L)
 {
     int argc = (int)lua_tointeger(L, 1);
@@ -82,7 +82,7 @@ static int protected_main(lua_State *L)
     set_loader(L);
 
     lua_getglobal(L, "require");
-    lua_pushliteral(L, "tide.main");
+    lua_pushliteral(L, "tide.prompt.main");
     lua_call(L, 1, 1);
     lua_getfield(L, -1, "run");
     lua_createtable(L, argc, 1);

@@ -233,7 +233,7 @@ static int op_id_check(lua_State *L, const char *name)
     return binding_error(L, "unknown op \"%s\"", name);
 }
 
-/* apply(name, {integers}, inputs ...): the general form, for the wrappers of scripts/tide/tensor.lua;
+/* apply(name, {integers}, inputs ...): the general form, for the wrappers of scripts/tide/tensor/init.lua;
  * everything is 0-based here. */
 static int op_general(lua_State *L)
 {

@@ -1,5 +1,5 @@
-/* Optimiser updates in place, all parameters in one call; the formulas are PyTorch's. scripts/tide/optim.lua
- * walks the model.
+/* Optimiser updates in place, all parameters in one call; the formulas are PyTorch's.
+ * scripts/tide/train/optim.lua walks the model.
  *
  * Every function takes the optimiser's name, the list of parameters and the list of their gradients, then
  * lists of what it keeps for each. Everything is checked before anything changes, that all numbers are finite

@@ -1,5 +1,5 @@
 /* The userdata "tide.Tensor": life and access. Creation is in creation.c, the ops are in ops.c, composites in
- * scripts/tide/tensor.lua. */
+ * scripts/tide/tensor/init.lua. */
 #include <string.h>
 
 #include "base/interrupt.h"

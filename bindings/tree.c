@@ -1,4 +1,4 @@
-/* Walks over nested tables of tensors (models, states, arguments), for scripts/tide/tree.lua: a compiled
+/* Walks over nested tables of tensors (models, states, arguments), for scripts/tide/base/tree.lua: a compiled
  * function makes three of them at each call.
  *
  * Every walk goes through a table's keys in one order: the array part first, then the other keys by type and

@@ -1,6 +1,7 @@
 --- Tide: a workbench for continuous-depth models. `local tide = require "tide"` sets no globals.
 
 local core = require "tide.core"
+local names = require "tide.names"
 
 -- Errors name the user's line, not one of the library; see bindings/binding.c.
 local here = debug.getinfo(1, "S").source:match("^@(.*)init%.lua$")
@@ -21,6 +22,12 @@ local function check_environment()
 end
 check_environment()
 
+-- Under stock Lua the short names of modules are found here (under the program `tide` by loader.lua).
+table.insert(package.searchers, function(name)
+  local new = names[name:match("^tide%.(.*)$")]
+  return new and function() return require(new) end
+end)
+
 local tide = {_VERSION = core.build_info().version, core = core}
 
 local function include(module)
@@ -30,24 +37,29 @@ local function include(module)
 end
 
 include(require "tide.tensor")
-include(require "tide.tensor_text")
-include(require "tide.convolution")
-include(require "tide.autodiff")
-include(require "tide.precision")
-include(require "tide.machine")
+include(require "tide.tensor.text")
+include(require "tide.tensor.convolution")
+include(require "tide.tensor.autodiff")
+include(require "tide.tensor.precision")
+include(require "tide.base.machine")
 
 tide.ode = require "tide.ode"
 tide.odeint = tide.ode.odeint
+-- Of the room study, which knows solves and models; under tide.ode, where people look for them.
+for _, name in ipairs{"validity", "crossings"} do
+  tide.ode[name] = function(opts) return require("tide.study.validity")[name](opts) end
+end
 tide.save, tide.load, tide.read_idx, tide.read_bytes = core.save, core.load, core.read_idx, core.read_bytes
 tide.memory = core.memory
 tide.threads = core.threads
-tide.tree = require "tide.tree"
+tide.tree = require "tide.base.tree"
 
 -- Sub-modules load on first use, so that a short script starts at once.
-local lazy = {nn = "tide.nn", optim = "tide.optim", data = "tide.data", plot = "tide.plot", csv = "tide.csv", help = "tide.help",
-              progress = "tide.progress", jobs = "tide.jobs", step_adaption = "tide.step_adaption", tolerance_adaption = "tide.tolerance_adaption",
-              crossing = "tide.crossing", experiment = "tide.experiment"}
-local lazy_functions = {train = "tide.train", evaluate = "tide.train", explain = "tide.explain"}
+local lazy = {}
+for name in ("nn optim data plot csv help progress jobs step_adaption tolerance_adaption crossing experiment"):gmatch("%S+") do
+  lazy[name] = names[name] or "tide." .. name
+end
+local lazy_functions = {train = "tide.train", evaluate = "tide.train", explain = "tide.tensor.explain"}
 setmetatable(tide, {__index = function(t, key)
   local name = lazy[key]
   if lazy_functions[key] then

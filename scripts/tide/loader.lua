@@ -25,6 +25,8 @@ local function readable(path)
   return file ~= nil
 end
 
+local names = assert(loadfile(scripts .. "/tide/names.lua", "t"))()
+
 local function load_own(name)
   if name == "tide.core" then
     local path = libraries .. "/tide/core.so"
@@ -40,6 +42,8 @@ local function load_own(name)
       return chunk, path
     end
   end
+  local new = names[name:match("^tide%.(.*)$")]
+  if new then return function() return require(new) end, new end
   error(("module '%s' not found: modules named tide.* are part of Tide and come from %s/tide alone"):format(name, scripts), 0)
 end
 

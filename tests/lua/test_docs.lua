@@ -3,6 +3,7 @@
 
 local tide = require "tide"
 local help = require "tide.help"
+local names = require "tide.names"
 local options = require "tide.options"
 
 local tests = {}
@@ -35,7 +36,7 @@ local private = {optimiser = {_try = true}, figure = {one_panel = true, add_at =
 
 tests["every function that users reach has an entry"] = function()
   local missing = help.undocumented()
-  assert(#missing == 0, "no entry in scripts/tide/docs for: " .. table.concat(missing, " "))
+  assert(#missing == 0, "no entry in scripts/tide/prompt/docs for: " .. table.concat(missing, " "))
   for _, name in ipairs{"tide.train", "experiment.parse", "ode.tableau.order", "tensor:sum", "csv.read", "tree.map"} do
     assert(table.concat(help.reachable(), " "):find(name, 1, true), name .. " is not found to be reachable")
   end
@@ -226,20 +227,20 @@ tests["every example runs"] = function()
 end
 
 tests["names in guides and in the words of the search exist"] = function()
-  for _, row in ipairs(require "tide.docs.words") do
-    for _, name in ipairs(row.see) do assert(entries[name], "scripts/tide/docs/words.lua: no entry " .. name) end
+  for _, row in ipairs(require "tide.prompt.docs.words") do
+    for _, name in ipairs(row.see) do assert(entries[name], "scripts/tide/prompt/docs/words.lua: no entry " .. name) end
   end
   local function check_names(text, where)
     for name in text:gmatch("%f[%w_]tide%.[%w_.]*[%w_]") do
       local value = tide
       for part in name:gmatch("%.([%w_]+)") do value = type(value) == "table" and value[part] or nil end
-      local known = value ~= nil or package.searchpath(name, package.path)
+      local known = value ~= nil or package.searchpath(name, package.path) or names[name:match("^tide%.(.*)$")]
         or name == "tide.Tensor" -- as messages of Lua call tensors
       assert(known, ("%s speaks of %s, which is not there"):format(where, name))
     end
   end
   for name, entry in pairs(entries) do check_names(entry.text, "the entry " .. name) end
-  for _, row in ipairs(require "tide.docs.words") do check_names(row.text or "", "docs/words.lua") end
+  for _, row in ipairs(require "tide.prompt.docs.words") do check_names(row.text or "", "docs/words.lua") end
 end
 
 tests["the code in guides runs"] = function()

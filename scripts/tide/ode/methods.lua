@@ -1,8 +1,8 @@
 --- The methods of odeint, found by name.
 
 local core = require "tide.core"
-local options = require "tide.options"
-local tableau = require "tide.tableau"
+local options = require "tide.base.options"
+local tableau = require "tide.ode.tableau"
 
 local M = {}
 

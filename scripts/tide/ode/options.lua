@@ -2,8 +2,8 @@
 
 local core = require "tide.core"
 local methods = require "tide.ode.methods"
-local options = require "tide.options"
-local tree = require "tide.tree"
+local options = require "tide.base.options"
+local tree = require "tide.base.tree"
 
 local M = {}
 local raise, show = core.raise, options.show

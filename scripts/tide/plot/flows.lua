@@ -1,8 +1,8 @@
 --- Kinds of series for flows: images on a grid, vector fields, trajectories. See series.lua for what an element is.
 
-local options = require "tide.options"
+local options = require "tide.base.options"
 local series = require "tide.plot.series"
-local stats = require "tide.plot.stats"
+local stats = require "tide.base.stats"
 local style = require "tide.plot.style"
 
 local layers = series.layers

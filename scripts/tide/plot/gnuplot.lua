@@ -2,7 +2,7 @@
 -- that looks complete, and its early death would kill this process by SIGPIPE. `-d` keeps the user's own ~/.gnuplot out of it.
 
 local core = require "tide.core"
-local files = require "tide.files"
+local files = require "tide.base.files"
 local style = require "tide.plot.style"
 
 local gnuplot = {program = "gnuplot"}

@@ -1,6 +1,6 @@
 --- One pair of axes: collects series, works out ranges, ticks and legend, and writes its part of the script.
 
-local options = require "tide.options"
+local options = require "tide.base.options"
 local series = require "tide.plot.series"
 local style = require "tide.plot.style"
 require "tide.plot.flows"

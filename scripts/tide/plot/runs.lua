@@ -1,7 +1,7 @@
 --- From a CSV table with one row per run and step to series per group, for bands and scatters.
 
-local options = require "tide.options"
-local stats = require "tide.plot.stats"
+local options = require "tide.base.options"
+local stats = require "tide.base.stats"
 
 local runs = {}
 

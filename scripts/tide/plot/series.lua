@@ -5,8 +5,8 @@
 -- A block is one stretch of the data file; a segment of it is a list of columns, and a blank line between segments lifts the pen.
 -- Layers are drawn in order: 0 image, 1 field, 2 bands, 3 lines, 4 points. The legend lists entries in the order they were added.
 
-local options = require "tide.options"
-local stats = require "tide.plot.stats"
+local options = require "tide.base.options"
+local stats = require "tide.base.stats"
 local style = require "tide.plot.style"
 
 local series = {kinds = {}}

@@ -2,9 +2,9 @@
 -- gnuplot, or characters.
 
 local core = require "tide.core"
-local files = require "tide.files"
+local files = require "tide.base.files"
 local gnuplot = require "tide.plot.gnuplot"
-local options = require "tide.options"
+local options = require "tide.base.options"
 local script = require "tide.plot.script"
 
 local show = {}

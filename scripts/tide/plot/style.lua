@@ -1,7 +1,7 @@
 --- The shared style (plots/style.gp) and how options name its colours, line types, markers and palettes.
 
-local files = require "tide.files"
-local options = require "tide.options"
+local files = require "tide.base.files"
+local options = require "tide.base.options"
 
 local style = {}
 

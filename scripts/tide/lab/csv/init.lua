@@ -1,0 +1,225 @@
+--- CSV files: what experiments write and plots read, and the tables of other programs.
+--
+--   # command: ./tide experiments/anode/spheres.lua       comment lines
+--   model,seed,epoch,loss                                 header
+--   NODE,1,1,0.93                                         numbers bare, words bare or quoted
+--
+-- What is written comes back equal. Numbers come back as Lua numbers (integers as integers); a quoted field is always a string, so "12" in
+-- quotes stays one. A column holds numbers or strings, never both; a missing value (nothing, NA) is nan in a column of numbers. How the
+-- files of others are read stands in csv_reader.lua.
+
+local core = require "tide.core"
+local files = require "tide.base.files"
+local options = require "tide.base.options"
+local csv_reader = require "tide.lab.csv.reader"
+local csv_text = require "tide.lab.csv.text"
+
+local csv = {}
+
+local to_number = csv_text.to_number
+
+-- Of a locale with another point, too.
+local function with_point(text) return (text:gsub("[^0-9a-z+-]+", ".")) end
+
+-- As many digits as the value needs; a float keeps a point, so that it comes back as a float.
+local function shortest(v)
+  for digits = 15, 17 do
+    local text = with_point(("%%.%dg"):format(digits):format(v))
+    if tonumber(text) == v then return text:find("[.e]") and text or text .. ".0" end
+  end
+end
+
+local function format_number(v, float_format)
+  if math.type(v) == "integer" then return ("%d"):format(v) end
+  if v ~= v then return "nan" end -- printf may say "-nan"
+  if v == math.huge or v == -math.huge then return v > 0 and "inf" or "-inf" end
+  return float_format and with_point(float_format:format(v)) or shortest(v)
+end
+
+-- Quoted when bare text would read back as something else, or could be taken for a separator or a comment.
+local function format_string(s)
+  if to_number(s) or csv_text.is_missing(s) or s:find('[",;\t\r\n]') or s:find("^#") or s:find("^%s") or s:find("%s$") then
+    return '"' .. s:gsub('"', '""') .. '"'
+  end
+  return s
+end
+
+local function format_field(v, float_format)
+  if math.type(v) then return format_number(v, float_format) end
+  if type(v) == "boolean" then return tostring(v) end
+  if type(v) ~= "string" then return nil, "must be a number, a string or a boolean, got " .. options.show(v) end
+  return format_string(v)
+end
+
+local function must(ok, message)
+  if not ok then error("csv: cannot write " .. message, 3) end
+  return ok
+end
+
+local Writer = {__name = "tide.csv.Writer"}
+Writer.__index = Writer
+
+--- Append one row: a table by column name, or an array in column order. Every column must be there; write nan for "unknown".
+function Writer:row(row)
+  if not self.file then core.raise("csv: row after close of " .. self.path) end
+  local known, by_name = {}, row[1] == nil
+  local fields = {}
+  for i, name in ipairs(self.columns) do
+    known[by_name and name or i] = true
+    local field, message = format_field(row[by_name and name or i], self.float_format)
+    if not field then core.raise(("csv: %s row %d: column %s %s"):format(self.path, self.rows + 1, name, message)) end
+    fields[i] = field
+  end
+  for key in pairs(row) do
+    if not known[key] then
+      core.raise(("csv: %s row %d: %s"):format(self.path, self.rows + 1, options.unknown("column", key, self.columns)))
+    end
+  end
+  if #self.columns == 1 and fields[1]:find("[ \t]") and fields[1]:byte() ~= 34 then fields[1] = '"' .. fields[1] .. '"' end
+  must(self.file:write(table.concat(fields, ","), "\n"))
+  self.rows = self.rows + 1
+  return self
+end
+
+--- Hand the rows so far to the system, so that a killed run leaves them in the .part file (whose name is `writer.part`).
+function Writer:flush()
+  if not self.file then core.raise("csv: flush after close of " .. self.path) end
+  must(self.file:flush())
+  return self
+end
+
+--- Finish: the file appears under its name. A second close does nothing. After a failure, of any call, nothing appears.
+function Writer:close()
+  local file = self.file
+  self.file = nil
+  if file then must(file:close()) end
+  return self
+end
+
+--- Give up: nothing appears, an older file stays.
+function Writer:discard()
+  if self.file then self.file:discard() end
+  self.file = nil
+end
+
+function Writer:__tostring()
+  return ("csv writer: %d rows so far, columns %s; %s"):format(self.rows, table.concat(self.columns, ", "), self.path)
+end
+
+-- `local w <close> = csv.writer(...)`: complete when the block ends well, discarded when it ends by an error.
+function Writer:__close(failure)
+  if failure ~= nil then self:discard() else self:close() end
+end
+
+local writer_spec = {
+  comments = {"table", default = {}},
+  digits = {"integer", check = options.between(1, 17)},
+}
+
+--- Open a table for writing: csv.writer(path, {"model", "loss"}, {comments = {"command: ..."}, digits = 6}).
+-- Rows go to a temporary file beside `path` until :close().
+function csv.writer(path, columns, opts)
+  opts = options.check("csv.writer", opts, writer_spec)
+  if type(columns) ~= "table" or #columns == 0 then core.raise("csv.writer: columns must be a list of names") end
+  local names, seen = {}, {}
+  for i, name in ipairs(columns) do
+    if type(name) ~= "string" or name == "" then
+      core.raise(("csv.writer: column %d must be a name, got %s"):format(i, options.show(name)))
+    end
+    if seen[name] then core.raise(("csv.writer: column %s appears twice"):format(name)) end
+    seen[name], names[i] = true, format_string(name)
+  end
+  local file, message = core.file_writer(path)
+  if not file then core.raise("csv.writer: cannot write " .. message) end
+  local writer = setmetatable({path = path, part = file:temporary(), columns = columns, file = file, rows = 0,
+    float_format = opts.digits and ("%%.%dg"):format(opts.digits)}, Writer)
+  for _, comment in ipairs(opts.comments) do must(file:write("# ", (comment:gsub("[\r\n]+", "\n# ")), "\n")) end
+  must(file:write(table.concat(names, ","), "\n"))
+  return writer
+end
+
+--- Write a whole table at once: `rows` is a list of what writer:row takes.
+function csv.write(path, columns, rows, opts)
+  local writer = csv.writer(path, columns, opts)
+  local ok, message = pcall(function()
+    for _, row in ipairs(rows) do writer:row(row) end
+    writer:close()
+  end)
+  if not ok then
+    writer:discard()
+    core.raise((tostring(message):gsub("^[^:]*:%d+: ", "")))
+  end
+end
+
+local Table = {__name = "tide.csv.Table"}
+Table.__index = Table
+
+function Table:__tostring()
+  return ("csv table: %d rows, columns %s"):format(self.rows, table.concat(self.names, ", "))
+end
+
+--- The values of a column by name or number; an unknown name is an error that lists the columns.
+function Table:column(name)
+  local values = self.columns[name] or self.columns[self.names[name]]
+  if not values then core.raise(("%s: %s"):format(self.path, options.unknown("column", name, self.names))) end
+  return values
+end
+
+function Table:has(name) return self.columns[name] ~= nil end
+
+--- Split the rows by the values of some columns, in order of first appearance: a list of tables as csv.read gives,
+-- each with `key = {name = value}`.
+function Table:group(...)
+  local by, groups, found = {...}, {}, {}
+  for row = 1, self.rows do
+    local key, parts = {}, {}
+    for i, name in ipairs(by) do
+      key[name] = self:column(name)[row]
+      parts[i] = math.type(key[name]) and ("%.17g"):format(key[name]) or "s" .. key[name]
+    end
+    local id = table.concat(parts, "\0")
+    local group = found[id]
+    if not group then
+      group = setmetatable({path = self.path, names = self.names, comments = self.comments, columns = {}, rows = 0}, Table)
+      group.key = key
+      for _, name in ipairs(self.names) do group.columns[name] = {} end
+      found[id], groups[#groups + 1] = group, group
+    end
+    group.rows = group.rows + 1
+    for _, name in ipairs(self.names) do group.columns[name][group.rows] = self.columns[name][row] end
+  end
+  return groups
+end
+
+local one_of = {[","] = true, [";"] = true, ["\t"] = true, [" "] = true}
+local reader_spec = {
+  separator = {"string", check = function(s) return one_of[s] or false, 'one of ",", ";", "\\t", " "' end},
+  decimal = {"string", check = options.one_of{".", ","}},
+  header = {"boolean|table"}, comment = {"boolean"},
+}
+
+--- Parse CSV text; `where` names it in messages. See csv.read.
+function csv.parse(text, where, opts)
+  opts = options.check("csv.parse", opts, reader_spec)
+  if type(text) ~= "string" then core.raise("csv.parse: a text is expected, got " .. options.show(text)) end
+  return setmetatable(csv_reader.parse(text, where or "csv", opts), Table)
+end
+
+--- Read a file: {names = {...}, columns = {name = values}, rows = n, comments = {...}, path =} with the methods
+-- :column(name), :has(name), :group(name, ...). `wanted` (optional) lists columns that must be there. Options: separator, decimal, header,
+-- comment; each is found out from the text when it is not given.
+function csv.read(path, wanted, opts)
+  opts = options.check("csv.read", opts, reader_spec)
+  local text, message = files.read(path)
+  if not text then core.raise("csv.read: " .. message) end
+  local ok, result = pcall(csv.parse, text, path, opts)
+  if not ok then core.raise("csv.read: " .. result) end
+  for _, name in ipairs(wanted or {}) do
+    if not result.columns[name] then
+      core.raise(("csv.read: %s: column %s is missing; the file has: %s"):format(path, name, table.concat(result.names, ", ")))
+    end
+  end
+  return result
+end
+
+return csv

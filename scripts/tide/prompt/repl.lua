@@ -1,0 +1,408 @@
+--- The prompt. `require("tide.prompt.repl").start()` works under `tide` and under stock lua5.4.
+--
+-- A line is tried as an expression first and prints its values; then as statements. ";" at the end prints nothing. Locals of a line
+-- become globals when it has run, so that lines pasted from a script go on working; closures of that line keep their own variable.
+
+local complete = require "tide.prompt.complete"
+local core = require "tide.core"
+local help = require "tide.prompt.help"
+local options = require "tide.base.options"
+local pager = require "tide.prompt.pager"
+local pretty = require "tide.prompt.pretty"
+
+local repl = {}
+
+local history_size = 5000
+local slow_seconds = 0.5 -- lines that take longer show their time
+local max_frames = 12
+local chunk_name = "=input"
+
+-- ---- lines ----
+
+-- More lines could make it complete. A short string cannot go on in the next line.
+local function is_incomplete(message)
+  return message:sub(-5) == "<eof>" and not message:find("unfinished string near", 1, true)
+end
+
+-- Does the text end in ";" (and not just a comment that does)? A "]" after it is an error unless a comment swallows it.
+local function is_quiet(text)
+  return text:find(";%s*$") ~= nil and load("return " .. text .. "]") == nil
+end
+
+-- Statements and an expression behind them, "x = 3; x": a chunk that runs them and returns its values, or
+-- nil. By itself Lua would wait for more.
+local function with_value(text, env)
+  local from = #text + 1
+  for _ = 1, 20 do
+    from = text:sub(1, from - 1):find("[;\n][^;\n]*$")
+    if not from then return nil end
+    local statements, expression = text:sub(1, from - 1), text:sub(from + 1)
+    local both = expression:find("%S") and load(statements, chunk_name, "t", env)
+      and load("return " .. expression, chunk_name, "t", env)
+    if both then
+      local keeps = statements:find("%f[%w_]local%f[^%w_]") and ";(...)()" or ""
+      return load(statements .. keeps .. text:sub(from, from) .. "return " .. expression, chunk_name, "t", env)
+    end
+  end
+end
+
+--- Compile what was typed: chunk and kind ("values", "quiet" or "statements"), or nil, "incomplete" or "error", and the message.
+function repl.compile(text, env)
+  local expression = text:match("^%s*=(.*)$") or text
+  local chunk, message = load("return " .. expression, chunk_name, "t", env)
+  if chunk then return chunk, is_quiet(expression) and "quiet" or "values" end
+  local statements, problem = load(text, chunk_name, "t", env)
+  if statements then
+    -- The call appended here sees the locals of the chunk while they live.
+    local keeping = text:find("%f[%w_]local%f[^%w_]") and load(text .. "\n;(...)()", chunk_name, "t", env)
+    return keeping or statements, "statements"
+  end
+  local mixed = with_value(text, env)
+  if mixed then return mixed, "values" end
+  if is_incomplete(problem) or is_incomplete(message) then return nil, "incomplete", problem end
+  return nil, "error", problem
+end
+
+-- Called by a chunk at its end: copies the chunk's locals to env.
+local function local_keeper(env)
+  return function()
+    local i = 1
+    while true do
+      local name, value = debug.getlocal(2, i)
+      if not name then return end
+      if name:find("^[%a_]") then env[name] = value end
+      i = i + 1
+    end
+  end
+end
+
+-- ---- errors ----
+
+local own_source = debug.getinfo(1, "S").source
+local library = own_source:match("^(.*/)prompt/[^/]*$") or own_source
+
+local function error_text(err)
+  if type(err) == "string" then return err end
+  if err == nil then return "nil (an error without a message)" end
+  return pretty.show(err)
+end
+
+local function frame_text(info)
+  local place = ("%s:%d"):format(info.short_src, info.currentline)
+  if info.what == "main" then return place .. ": in main chunk" end
+  if info.name then return ("%s: in %s '%s'"):format(place, info.namewhat ~= "" and info.namewhat or "function", info.name) end
+  return ("%s: in function <%s:%d>"):format(place, info.short_src, info.linedefined)
+end
+
+-- Frames of the user's code: neither C nor our library nor what called the chunk.
+local function user_frames()
+  local frames = {}
+  local level = 3
+  while true do
+    local info = debug.getinfo(level, "Snl")
+    if not info or info.source == own_source then return frames end
+    if info.what ~= "C" and info.source:sub(1, #library) ~= library then frames[#frames + 1] = frame_text(info) end
+    level = level + 1
+  end
+end
+
+local function on_error(err)
+  core.hold_interrupts(true)
+  return {message = error_text(err), frames = user_frames()}
+end
+
+-- A name that has no value: the name it may have been meant to be.
+local function name_hint(message, env)
+  local name = message:match("%(global '([%w_]+)'%)") or message:match("global '([%w_]+)' is nil")
+  if not name or rawget(env, name) ~= nil then return nil end
+  local entry = help.find(name)
+  if entry and entry.name:find("^%w+%.") and help.find(entry.name) then
+    local path = entry.name:find("^tide%.") and entry.name or "tide." .. entry.name
+    return ("  (%s is nil; did you mean %s?)"):format(name, path)
+  end
+  local near = #name > 3 and options.nearest(name, complete.fields(env))
+  return near and ("  (%s is nil; did you mean %s?)"):format(name, near) or nil
+end
+
+local function error_report(failure, env)
+  if type(failure) ~= "table" then return tostring(failure) end -- out of memory, or an error while reporting
+  local lines = {failure.message}
+  lines[2] = name_hint(failure.message, env)
+  if #failure.frames > 1 then -- a single frame is the line itself
+    for i = 1, math.min(#failure.frames, max_frames) do lines[#lines + 1] = "  " .. failure.frames[i] end
+    if #failure.frames > max_frames then lines[#lines + 1] = ("  ... %d more"):format(#failure.frames - max_frames) end
+  end
+  return table.concat(lines, "\n")
+end
+
+-- ---- history ----
+
+--- One entry on one line: newlines and backslashes escaped.
+function repl.escape(text)
+  return (text:gsub("[\\\n\r]", {["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r"}))
+end
+
+function repl.unescape(line)
+  return (line:gsub("\\(.)", {["\\"] = "\\", n = "\n", r = "\r"}))
+end
+
+local function xdg_path(variable, fallback, name)
+  local base = os.getenv(variable)
+  if base and base:sub(1, 1) == "/" then return base .. "/tide/" .. name end
+  local home = os.getenv("HOME")
+  return home and home .. fallback .. "/tide/" .. name or nil
+end
+
+-- Entries of the history file, oldest first; a file that has grown far too long is rewritten.
+local function read_history(path)
+  local entries = {}
+  local text = path and core.read_file(path)
+  for line in (text or ""):gmatch("[^\n]+") do entries[#entries + 1] = repl.unescape(line) end
+  local surplus = #entries - history_size
+  if surplus <= 0 then return entries end
+  entries = table.move(entries, surplus + 1, #entries, 1, {})
+  if surplus > history_size // 10 then
+    local lines = {}
+    for i, entry in ipairs(entries) do lines[i] = repl.escape(entry) .. "\n" end
+    local part = path .. "." .. core.getpid()
+    if core.append_private(part, table.concat(lines)) then core.rename(part, path) end
+  end
+  return entries
+end
+
+local full_disk = {[5] = true, [27] = true, [28] = true, [122] = true} -- EIO, EFBIG, ENOSPC, EDQUOT
+
+local function remember(session, text)
+  if text == session.last_entry then return end
+  session.last_entry = text
+  session.editor:add(text)
+  if not session.history_path then return end
+  local kept, message, code = core.append_private(session.history_path, repl.escape(text) .. "\n")
+  if kept or not full_disk[code] or session.warned then return end
+  session.warned = true -- once; where there can be no history at all, nobody waits for a word about it
+  io.stderr:write("the history of this session is not kept: ", message, "\n")
+end
+
+-- ---- one step ----
+
+local colours = {error = "31", dim = "2", prompt = "36"}
+
+local function paint(session, colour, text)
+  return session.colour and ("\27[%sm%s\27[0m"):format(colours[colour], text) or text
+end
+
+-- The prompt, with colours marked as taking no room. Only the native editor strips the marks.
+local function prompt(session, text)
+  if not session.colour or not session.editor:native() then return text end
+  -- libedit sends such a sequence with the character after it, hence the blank at the end.
+  return ("\1\27[%sm\1%s\1\27[0m\1 "):format(colours.prompt, (text:gsub(" $", "")))
+end
+
+-- What can show itself (a figure) does so on a terminal. Returns what is left to print of it, nil when that is nothing.
+local function text_of(v, width)
+  local meta = debug.getmetatable(v)
+  local display = type(meta) == "table" and core.isatty(1) and rawget(meta, "__display")
+  if not display then return pretty.show(v, width) end
+  local good, message = pcall(display, v)
+  return not good and ("%s\n%s"):format(pretty.show(v, width), message) or nil
+end
+
+local function show(values)
+  local width = core.terminal_width()
+  local out, simple = {}, true
+  for i = 1, values.n do
+    out[#out + 1] = text_of(values[i], width)
+    simple = simple and not (out[#out] or ""):find("\n", 1, true)
+  end
+  if #out > 0 then print(table.concat(out, simple and "\t" or "\n")) end
+end
+
+-- Run a compiled chunk; everything of the user's, printing included, can be interrupted and fails without ending the session.
+local function evaluate(session, chunk, kind)
+  local started = core.monotonic()
+  core.interrupt(true)
+  local good, failure = xpcall(function()
+    core.hold_interrupts(false)
+    local values = table.pack(chunk(session.keep))
+    if values.n > 0 then session.env._ = values[1] end
+    if values.n > 0 and kind ~= "quiet" then show(values) end
+    core.hold_interrupts(true)
+  end, on_error)
+  core.hold_interrupts(true)
+  io.stdout:flush()
+  if not good then
+    local report = error_report(failure, session.env)
+    local after_echo = session.terminal and report:find("interrupted", 1, true) and "\n" or "" -- the terminal wrote ^C
+    io.stderr:write(after_echo, paint(session, "error", report), "\n")
+  end
+  local elapsed = core.monotonic() - started
+  if elapsed > slow_seconds and session.colour then print(paint(session, "dim", ("%.2f s"):format(elapsed))) end
+end
+
+local commands = {exit = "end", quit = "end", ["exit()"] = "end", ["quit()"] = "end"}
+
+-- A name with fields, as one types it before a question: "m.block", "x:sum", "layers[1]".
+local function is_path(text)
+  return text:find("^[%a_][%w_.:%[%]\"']*$") ~= nil and complete.path(text) ~= nil
+end
+
+-- The value of such a name, or nil; fields that an object works out are asked for, but nothing is called.
+local function value_of(name, env)
+  local value = complete.follow(complete.path(name), env)
+  if value ~= nil then return value end
+  local chunk = load("return " .. name:gsub(":", "."), chunk_name, "t", env)
+  local good, found = pcall(chunk or error)
+  if good then return found end
+end
+
+--- Text that answers "?asked": about the value of that name in env, else about the name or the words.
+function repl.about(asked, env, width)
+  if asked == "nil" then return help.describe(nil, width) end
+  if not is_path(asked) then return help.answer(asked, width) end
+  local value = value_of(asked, env)
+  if value ~= nil then return help.describe(value, width) end
+  local path = complete.path(asked)
+  local field = table.remove(path)
+  local holder = complete.follow(path, env)
+  return help.unnamed(asked, tostring(field), holder ~= nil and complete.fields(holder) or {}, width)
+end
+
+-- The question in "?m", "? stiff problem", "help stiff problem", "help(m)" of a name without a value; nil
+-- when it is none. What Lua can run, it runs.
+local function question(session, text)
+  local asked = text:match("^%s*%?%s*(.-)%s*$")
+  if asked then return asked end
+  local word = text:match("^%s*(.-)%s*;?%s*$")
+  if word == "help" then return "" end
+  local name = word:match("^help%s*%(%s*([%a_][%w_.:]*)%s*%)$")
+  if name and name ~= "nil" and is_path(name) then
+    return value_of(name, session.env) == nil and name or nil
+  end
+  local words = word:match("^help%s+([%a_].*)$")
+  local is_lua = load("return " .. word, chunk_name, "t", {}) or load(word, chunk_name, "t", {})
+  return not is_lua and words or nil
+end
+
+-- What is no Lua: "exit", "help", "?name". Returns "end", true when handled, or nil.
+local function command(session, text)
+  local asked = question(session, text)
+  if asked and rawequal(session.env.help, help) then
+    local width = help.width()
+    local good, answer = pcall(function()
+      return asked == "" and help.overview(width) or repl.about(asked, session.env, width)
+    end)
+    pager.print(good and answer or tostring(answer))
+    return true
+  end
+  local word = text:match("^%s*(.-)%s*;?%s*$")
+  if commands[word] == "end" and rawget(session.env, word:match("^%a+")) == nil then return "end" end
+end
+
+-- Read lines until they compile: chunk, kind; nil after something else was done; or nil, "end".
+local function read_chunk(session)
+  local text
+  while true do
+    local line, why = session.editor:read(prompt(session, text and "   >> " or "tide> "))
+    if not line then
+      if why == "eof" and text then
+        local _, _, message = repl.compile(text, session.env)
+        io.stderr:write(paint(session, "error", message or ""), "\n")
+      end
+      return nil, why == "eof" and "end" or nil
+    end
+    text = text and text .. "\n" .. line or line
+    if not text:find("%S") then return nil end
+    local done = not text:find("\n", 1, true) and command(session, text)
+    local chunk, kind, message
+    if not done then chunk, kind, message = repl.compile(text, session.env) end
+    if done or kind ~= "incomplete" then
+      remember(session, text)
+      if done then return nil, done == "end" and "end" or nil end
+      if chunk then return chunk, kind end
+      io.stderr:write(paint(session, "error", message), "\n")
+      return nil
+    end
+  end
+end
+
+-- ---- sessions ----
+
+local shortcuts = {"nn", "ode", "data", "plot", "optim"}
+
+-- Put tide and its sub-modules into env; a library that does not load is reported, and the prompt works without it.
+local function fill(session)
+  local env = session.env
+  env.help = help
+  local good, tide = pcall(require, "tide")
+  if not good then
+    io.stderr:write(paint(session, "error", "the library does not load: " .. tostring(tide)), "\n")
+    return
+  end
+  env.tide = tide
+  for _, name in ipairs(shortcuts) do
+    local found, module = pcall(function() return tide[name] end)
+    if found then env[name] = module end
+  end
+end
+
+local function run_init(session)
+  local path = xdg_path("XDG_CONFIG_HOME", "/.config", "init.lua")
+  if not path or not core.exists(path) then return end
+  local chunk, message = loadfile(path, "t", session.env)
+  if chunk then return evaluate(session, chunk, "statements") end
+  io.stderr:write(paint(session, "error", message), "\n")
+end
+
+local function banner()
+  local version = core.build_info and core.build_info().version or ""
+  print(("Tide %s, %s: a workbench for neural ODEs."):format(version, _VERSION))
+  print('TAB completes, help() lists topics, ?x explains x, ?words search, Ctrl-C interrupts, Ctrl-D ends.')
+end
+
+local function open_session(opts)
+  local terminal = core.isatty(1)
+  local session = {
+    env = opts.env or _G,
+    editor = core.editor(),
+    terminal = terminal,
+    colour = terminal and (os.getenv("NO_COLOR") or "") == "" and os.getenv("TERM") ~= "dumb",
+  }
+  session.keep = local_keeper(session.env)
+  if opts.history ~= false and core.isatty(0) then
+    session.history_path = xdg_path("XDG_STATE_HOME", "/.local/state", "history")
+    if session.history_path then core.mkdir(session.history_path:match("^(.*)/")) end
+  end
+  for _, entry in ipairs(read_history(session.history_path)) do
+    session.editor:add(entry)
+    session.last_entry = entry
+  end
+  session.editor:completer(function(line) return complete.tab(line, session.env, core.terminal_width()) end)
+  return session
+end
+
+--- Read, evaluate and print until the end of the input. Options: env (default _G), init, banner, history (default true).
+function repl.start(opts)
+  opts = opts or {}
+  local handled, before = pcall(core.on_interrupt, true)
+  core.hold_interrupts(true)
+  local nested = core.at_prompt(true)
+  local session = open_session(opts)
+  fill(session)
+  if opts.init ~= false then run_init(session) end
+  if opts.banner ~= false and core.isatty(0) then banner() end
+  local ended = false
+  repeat
+    local good, message = pcall(function()
+      local chunk, kind = read_chunk(session)
+      ended = kind == "end"
+      if chunk then evaluate(session, chunk, kind) end
+    end)
+    if not good then io.stderr:write(tostring(message), "\n") end
+  until ended
+  session.editor:close()
+  core.at_prompt(nested)
+  core.hold_interrupts(false)
+  if handled and not before then core.on_interrupt(false) end
+end
+
+return repl
