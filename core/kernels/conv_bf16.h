@@ -6,16 +6,21 @@
 #ifndef KERNELS_CONV_BF16_H
 #define KERNELS_CONV_BF16_H
 
-#include "kernels/conv.h"
+#include <stddef.h>
 
-/* Is this the way to go? Depends on shape, precision and processor only. */
+#include "kernels/conv_shape.h"
+
 int conv_bf16_fits(const struct conv *s);
 
-size_t conv_bf16_scratch(const struct conv *s, enum conv_kind kind, int parts);
+size_t conv_bf16_scratch(const struct conv *s, enum conv_kind kind);
 
-/* As conv_run, with so many parts, on the kernel of the loops table in force or, where it has none, in plain
- * C. */
-void conv_bf16_run(const struct conv *s, enum conv_kind kind, int parts, const void *a, const void *b,
-                   void *out, void *scratch);
+/* On the kernel of the loops table in force or, where it has none, in plain C. */
+void conv_bf16_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out,
+                   void *scratch);
+
+/* The same with so many parts, whatever the precision. */
+size_t conv_bf16_parts_scratch(const struct conv *s, enum conv_kind kind, int parts);
+void conv_bf16_parts_run(const struct conv *s, enum conv_kind kind, int parts, const void *a, const void *b,
+                         void *out, void *scratch);
 
 #endif

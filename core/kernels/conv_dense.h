@@ -7,12 +7,13 @@
 #ifndef KERNELS_CONV_DENSE_H
 #define KERNELS_CONV_DENSE_H
 
-#include "kernels/conv.h"
+#include <stddef.h>
 
-/* Is this the way to go? Depends on the shape only. */
+#include "kernels/conv_shape.h"
+
 int conv_dense_fits(const struct conv *s);
 
-size_t conv_dense_scratch(const struct conv *s);
+size_t conv_dense_scratch(const struct conv *s, enum conv_kind kind);
 
 /* The matrix, C H W rows of O OH OW numbers, or its transpose. */
 void conv_dense_matrix(const struct conv *s, const void *w, int transpose, void *matrix);
@@ -20,7 +21,6 @@ void conv_dense_matrix(const struct conv *s, const void *w, int transpose, void 
  * weights. */
 void conv_dense_gather(const struct conv *s, const void *matrix, void *dw);
 
-/* As conv_run. */
 void conv_dense_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out,
                     void *scratch);
 

@@ -11,14 +11,14 @@
 #ifndef KERNELS_CONV_WINOGRAD_H
 #define KERNELS_CONV_WINOGRAD_H
 
-#include "kernels/conv.h"
+#include <stddef.h>
 
-/* Is this the way to go? Depends on shape and precision only. */
+#include "kernels/conv_shape.h"
+
 int conv_winograd_fits(const struct conv *s);
 
 size_t conv_winograd_scratch(const struct conv *s, enum conv_kind kind);
 
-/* As conv_run. */
 void conv_winograd_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out,
                        void *scratch);
 

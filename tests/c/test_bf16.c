@@ -11,6 +11,7 @@
 #include "base/threads.h"
 #include "kernels/bf16.h"
 #include "kernels/blas.h"
+#include "kernels/conv.h"
 #include "kernels/conv_bf16.h"
 #include "kernels/gemm.h"
 #include "kernels/loops.h"
@@ -159,12 +160,17 @@ static void check_conv(const struct conv *s, int parts)
         void *scratch = memory_alloc(conv_scratch(&d, (enum conv_kind)kind));
         conv_run(&d, (enum conv_kind)kind, da, db, exact, scratch);
         memory_free(scratch);
-        scratch = memory_alloc(conv_bf16_scratch(s, (enum conv_kind)kind, parts));
+        size_t bytes = conv_bf16_parts_scratch(s, (enum conv_kind)kind, parts);
+        unsigned char guard[64];
+        scratch = memory_alloc(bytes + sizeof guard);
+        memset(guard, 0x5a, sizeof guard);
+        memcpy((char *)scratch + bytes, guard, sizeof guard);
         for (int64_t i = 0; i < n; i++) out[i] = NAN;
-        conv_bf16_run(s, (enum conv_kind)kind, parts, a, b, out, scratch);
+        conv_bf16_parts_run(s, (enum conv_kind)kind, parts, a, b, out, scratch);
         threads_set(1);
-        conv_bf16_run(s, (enum conv_kind)kind, parts, a, b, again, scratch);
+        conv_bf16_parts_run(s, (enum conv_kind)kind, parts, a, b, again, scratch);
         threads_set(3);
+        CHECK(memcmp((char *)scratch + bytes, guard, sizeof guard) == 0, "kind %d: scratch overrun", kind);
         memory_free(scratch);
         for (int64_t i = 0; i < n; i++) {
             error += (out[i] - exact[i]) * (out[i] - exact[i]);
@@ -205,6 +211,9 @@ static void convolutions(void)
             s.ow = s.w + 2 * s.pw - s.dw * (s.kw - 1);
             check_conv(&s, 1 + trial % 3);
         }
+        struct conv wide = {FLOAT32, 1,  16, 8, 8, 16, 31, 31, 1, 1,
+                            30,      30, 1,  1, 1, 38, 38, 1,  0, NULL}; /* sums larger than an image */
+        check_conv(&wide, 1);
     }
     CHECK_OK(loops_select(before));
 }
