@@ -36,14 +36,11 @@ void tape_mark_live(const struct tape *t, const int *outputs, int n_outputs, cha
 
 /* Floating-point operations of a node. */
 int64_t tape_node_work(const struct tape *t, const struct node *node);
-/* Multiply-adds of products: per element of the node's result, 0 for other nodes; of the whole tape. Bytes of
- * all that it computes. */
+/* Multiply-adds of a product per element of the node's result, 0 for other nodes. */
 int64_t tape_node_dearness(const struct tape *t, const struct node *node);
-double tape_work(const struct tape *t);
-int64_t tape_bytes(const struct tape *t);
-/* Samples that a tile of a field's tape should have at least, so that each parameter that is loaded is used
- * for more than a few numbers. */
-int64_t tape_least_rows(const struct tape *t, int64_t batch);
+/* What a field's tape costs (field.h); batch 0: not known. */
+struct field_cost;
+void tape_cost(const struct tape *t, int64_t batch, struct field_cost *out);
 
 /* tape: inputs t, y, parameters. */
 enum status tape_simplify(struct tape **out, const struct tape *tape, int output, int *new_output);

@@ -2,7 +2,9 @@
 
 #include <math.h>
 
+#include "autodiff/field.h"
 #include "base/memory.h"
+#include "base/tuning.h"
 
 static enum status begin(struct rewrite *r, const struct tape *from, struct tape *to)
 {
@@ -84,27 +86,17 @@ int64_t tape_node_dearness(const struct tape *t, const struct node *node)
     return n > 0 ? multiply_adds(t, node) / n : 0;
 }
 
-double tape_work(const struct tape *t)
+void tape_cost(const struct tape *t, int64_t batch, struct field_cost *out)
 {
-    double work = 0;
-    for (int i = 0; i < t->n; i++) work += (double)multiply_adds(t, &t->nodes[i]);
-    return work;
-}
-
-int64_t tape_bytes(const struct tape *t)
-{
-    int64_t bytes = 0;
-    for (int i = 0; i < t->n; i++)
-        if (t->nodes[i].n_in > 0 && !op_table[t->nodes[i].op].view)
-            bytes += (int64_t)array_bytes(&t->nodes[i].spec);
-    return bytes;
-}
-
-#define LEAST_USES 24 /* two register blocks of rows */
-
-int64_t tape_least_rows(const struct tape *t, int64_t batch)
-{
-    double parameters = 0, work = tape_work(t) / (double)batch;
+    double parameters = 0;
+    *out = (struct field_cost){.least_rows = 1};
+    for (int i = 0; i < t->n; i++) {
+        const struct node *node = &t->nodes[i];
+        out->work += (double)multiply_adds(t, node);
+        if (node->n_in > 0 && !op_table[node->op].view) out->bytes += (int64_t)array_bytes(&node->spec);
+    }
     for (int i = 2; i < t->n_inputs; i++) parameters += (double)array_numel(tape_spec(t, t->inputs[i]));
-    return work > 0 && parameters > 0 ? (int64_t)ceil(fmin(LEAST_USES * parameters / work, LEAST_USES)) : 1;
+    if (batch > 0 && out->work > 0 && parameters > 0)
+        out->least_rows =
+            (int64_t)ceil(fmin(TILES_LEAST_USES * parameters / (out->work / (double)batch), TILES_LEAST_USES));
 }

@@ -2,149 +2,105 @@
  *
  * What depends on parameters alone is computed once, when they are bound: first what the simplified tape
  * takes from them (its results are the parameters that the solver's gradient is about; theta_gradient takes
- * it back to the real ones), then transposes and the like, which all kinds of work share.
- *
- * Parameter gradients are added up over the tiles of a chunk, then over the chunks, in order: the result does
- * not depend on the number of threads. */
+ * it back to the real ones), then transposes and the like, which all kinds of work share. */
 #include "autodiff/tape_field.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/threads.h"
-#include "kernels/loops.h"
 
-struct tile_job {
+/* Arguments of one evaluation; NULL: it has none such. */
+struct evaluation {
     struct tape_field *f;
     enum field_work work;
     const char *y, *a;
     char *dy, *ybar, *thetabar, *residual;
-    int64_t n_chunks;
-    _Atomic int64_t next;
-    _Atomic int failed; /* status of the first failure */
-    char message[1024];
 };
 
-static enum status run_tile(const struct tile_job *job, struct tile_lane *lane, int64_t tile, char *thetabar)
+static enum status evaluate_tile(void *context, struct tile *tile)
 {
-    struct tape_field *f = job->f;
-    int k = f->size[1].tape && tile == f->n_tiles - 1;
-    const struct tile_size *size = &f->size[k];
-    size_t at = (size_t)(tile * f->size[0].rows * f->share) * dtype_size(f->base.dtype);
-    char *residual = job->residual ? job->residual + tile * f->size[0].kept_bytes : NULL;
+    const struct evaluation *e = context;
+    struct tape_field *f = e->f;
+    const struct tape_part *part = &f->part[tile->size];
+    struct tape_lane *lane = &f->lanes[tile->lane];
+    size_t at = (size_t)(tile->first * f->share) * dtype_size(f->base.dtype);
+    char *residual = e->residual ? e->residual + tile->index * f->part[0].kept_bytes : NULL,
+         *thetabar = tile->thetabar;
     const void **input = lane->inputs;
     void **output = lane->outputs;
     *input++ = &f->time;
-    *input++ = job->y + at;
-    if (f->works & FIELD_DIRECTED) *input++ = job->a ? job->a + at : NULL;
-    if (field_has_theta(job->work)) {
-        *output++ = job->ybar + at;
+    *input++ = e->y + at;
+    if (f->works & FIELD_DIRECTED) *input++ = e->a ? e->a + at : NULL;
+    if (e->ybar) {
+        *output++ = e->ybar + at;
         for (int i = 0; i < f->n_float; i++) *output++ = thetabar + f->theta_offset[i];
     }
-    if (job->dy) *output++ = job->dy + at;
-    for (int i = 0; residual && i < size->n_kept; i++) {
-        if (job->work == FIELD_EVAL_KEEP)
-            *output++ = residual + size->kept_offset[i];
+    if (e->dy) *output++ = e->dy + at;
+    for (int i = 0; residual && i < part->n_kept; i++) {
+        if (e->work == FIELD_EVAL_KEEP)
+            *output++ = residual + part->kept_offset[i];
         else
-            *input++ = residual + size->kept_offset[i];
+            *input++ = residual + part->kept_offset[i];
     }
-    memcpy(input, size->own->fixed, (size_t)size->own->n_fixed * sizeof *input);
-    return program_run(lane->program[k][job->work], lane->inputs, lane->outputs);
+    memcpy(input, part->own->fixed, (size_t)part->own->n_fixed * sizeof *input);
+    return program_run(lane->program[tile->size][e->work], lane->inputs, lane->outputs);
 }
 
-static enum status run_chunk(const struct tile_job *job, struct tile_lane *lane, int64_t chunk)
+static enum status evaluate(struct evaluation *e, double t)
 {
-    const struct tape_field *f = job->f;
-    int theta = field_has_theta(job->work);
-    char *sum = theta ? f->chunks + (size_t)(chunk * f->base.n_theta) * dtype_size(f->base.dtype) : NULL;
-    int64_t first = chunk * f->n_tiles / job->n_chunks, end = (chunk + 1) * f->n_tiles / job->n_chunks;
-    for (int64_t tile = first; tile < end; tile++) {
-        TRY(run_tile(job, lane, tile, tile == first ? sum : lane->theta_part));
-        if (theta && tile > first)
-            loops->combine[f->base.dtype](f->base.n_theta, sum, 1, (double[]){1},
-                                          (const void *[]){lane->theta_part}, sum);
-    }
-    return STATUS_OK;
-}
-
-static void lane_task(void *context, int64_t index)
-{
-    struct tile_job *job = context;
-    for (int64_t chunk; !job->failed && (chunk = atomic_fetch_add(&job->next, 1)) < job->n_chunks;) {
-        enum status status = run_chunk(job, &job->f->lanes[index], chunk);
-        int none = STATUS_OK;
-        if (status != STATUS_OK && atomic_compare_exchange_strong(&job->failed, &none, (int)status))
-            strncpy(job->message, status_message(),
-                    sizeof job->message - 1); /* messages are kept per thread */
-    }
-}
-
-static enum status run_job(struct tile_job *job, double t)
-{
-    struct tape_field *f = job->f;
+    struct tape_field *f = e->f;
     if (f->time_dtype == FLOAT32)
         f->time.f32 = (float)t;
     else
         f->time.f64 = t;
-    if (f->n_tiles == 1) return run_tile(job, &f->lanes[0], 0, job->thetabar);
-    job->n_chunks = field_has_theta(job->work) ? f->n_chunks : f->n_tiles;
-    threads_for(f->n_lanes, lane_task, job);
-    if (job->failed) return status_set((enum status)job->failed, "%s", job->message);
-    if (!field_has_theta(job->work) || f->base.n_theta == 0) return STATUS_OK;
-    double ones[FIELD_CHUNKS];
-    const void *parts[FIELD_CHUNKS];
-    for (int64_t i = 0; i < f->n_chunks; i++) {
-        ones[i] = 1;
-        parts[i] = f->chunks + (size_t)(i * f->base.n_theta) * dtype_size(f->base.dtype);
-    }
-    loops->combine[f->base.dtype](f->base.n_theta, NULL, (int)f->n_chunks, ones, parts, job->thetabar);
-    return STATUS_OK;
+    return tiles_run(&f->tiles, &(struct tiles_job){.run = evaluate_tile, .context = e}, e->thetabar);
 }
 
 static enum status tape_field_eval(struct field *self, double t, const void *y, void *dy)
 {
-    struct tile_job job = {.f = (struct tape_field *)self, .work = FIELD_EVAL, .y = y, .dy = dy};
-    return run_job(&job, t);
+    return evaluate(
+        &(struct evaluation){.f = (struct tape_field *)self, .work = FIELD_EVAL, .y = y, .dy = dy}, t);
 }
 
 static enum status tape_field_vjp(struct field *self, double t, const void *y, const void *a, void *dy,
                                   void *ybar, void *thetabar)
 {
-    struct tile_job job = {.f = (struct tape_field *)self,
-                           .work = dy ? FIELD_VJP_AND_EVAL : FIELD_VJP,
-                           .y = y,
-                           .a = a,
-                           .dy = dy,
-                           .ybar = ybar,
-                           .thetabar = thetabar};
-    return run_job(&job, t);
+    return evaluate(&(struct evaluation){.f = (struct tape_field *)self,
+                                         .work = dy ? FIELD_VJP_AND_EVAL : FIELD_VJP,
+                                         .y = y,
+                                         .a = a,
+                                         .dy = dy,
+                                         .ybar = ybar,
+                                         .thetabar = thetabar},
+                    t);
 }
 
 static enum status tape_field_eval_keep(struct field *self, double t, const void *y, void *dy, void *residual)
 {
-    struct tile_job job = {
-        .f = (struct tape_field *)self, .work = FIELD_EVAL_KEEP, .y = y, .dy = dy, .residual = residual};
-    return run_job(&job, t);
+    return evaluate(
+        &(struct evaluation){
+            .f = (struct tape_field *)self, .work = FIELD_EVAL_KEEP, .y = y, .dy = dy, .residual = residual},
+        t);
 }
 
 static enum status tape_field_vjp_kept(struct field *self, double t, const void *y, const void *a,
                                        const void *residual, void *ybar, void *thetabar)
 {
-    struct tile_job job = {.f = (struct tape_field *)self,
-                           .work = FIELD_VJP_KEPT,
-                           .y = y,
-                           .a = a,
-                           .ybar = ybar,
-                           .thetabar = thetabar,
-                           .residual = (char *)(uintptr_t)residual};
-    return run_job(&job, t);
+    return evaluate(&(struct evaluation){.f = (struct tape_field *)self,
+                                         .work = FIELD_VJP_KEPT,
+                                         .y = y,
+                                         .a = a,
+                                         .ybar = ybar,
+                                         .thetabar = thetabar,
+                                         .residual = (char *)(uintptr_t)residual},
+                    t);
 }
 
 static enum status tape_field_jvp(struct field *self, double t, const void *y, const void *v, void *ydot)
 {
-    struct tile_job job = {.f = (struct tape_field *)self, .work = FIELD_JVP, .y = y, .a = v, .dy = ydot};
-    return run_job(&job, t);
+    return evaluate(
+        &(struct evaluation){.f = (struct tape_field *)self, .work = FIELD_JVP, .y = y, .a = v, .dy = ydot},
+        t);
 }
 
 static enum status tape_field_bind(struct field *self, const void *const *parameters)
@@ -154,7 +110,7 @@ static enum status tape_field_bind(struct field *self, const void *const *parame
     if (n > 0) memcpy(f->given, parameters, (size_t)n * sizeof *parameters);
     TRY(staged_bind(f->simplified, f->given));
     for (int k = 0; k < 2; k++)
-        if (f->size[k].tape) TRY(staged_bind(f->size[k].own, f->simplified->fixed));
+        if (f->part[k].own) TRY(staged_bind(f->part[k].own, f->simplified->fixed));
     return STATUS_OK;
 }
 

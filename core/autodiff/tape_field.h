@@ -1,5 +1,6 @@
 /* tape_field.h -- a field made from a tape, for the files that make it: tape_field.c runs it,
- * tape_field_programs.c makes what runs, tape_field_kinds.c makes other fields of it and reads it. */
+ * tape_field_prepare.c makes it ready to run, tape_part.c makes what runs in a tile, tape_field_kinds.c makes
+ * other fields of it and reads it. */
 #ifndef AUTODIFF_TAPE_FIELD_H
 #define AUTODIFF_TAPE_FIELD_H
 
@@ -7,10 +8,12 @@
 #include "autodiff/passes.h"
 #include "autodiff/program.h"
 #include "autodiff/staged.h"
+#include "autodiff/tiles.h"
+
+struct tape_field;
 
 /* The field for one number of samples. Tapes are owned; NULL: not used. */
-struct tile_size {
-    int64_t rows;
+struct tape_part {
     struct tape *tape;
     int dy;
     /* Inputs t, y, a direction if there are to be derivatives (the vjp's cotangent or the jvp's tangent),
@@ -23,13 +26,17 @@ struct tile_size {
     int64_t *kept_offset; /* bytes, in the residual of a tile */
     int64_t kept_bytes;
 };
+/* All but `tape` and `dy`, which are given. */
+enum status tape_part_make(struct tape_part *p, const struct tape_field *f, unsigned works);
+enum status tape_part_program(const struct tape_part *p, const struct tape_field *f, enum field_work work,
+                              struct program **out);
+void tape_part_release(struct tape_part *p);
 
-/* At most one thread works in a lane at a time: a program has one arena. */
-struct tile_lane {
-    struct program *program[2][FIELD_WORKS]; /* of each size; NULL: the field is not ready for that */
+/* A program has one arena, so every lane has its own. */
+struct tape_lane {
+    struct program *program[2][FIELD_WORKS]; /* of each part; NULL: the field is not ready for that */
     const void **inputs;
     void **outputs;
-    char *theta_part;
 };
 
 struct tape_field {
@@ -45,10 +52,10 @@ struct tape_field {
     const void **theta_inputs;
     void **theta_outputs;
     const void **given;
-    struct tile_size size[2]; /* whole tiles, and the rest if there is one */
-    int64_t share, n_tiles, n_chunks, n_lanes;
-    struct tile_lane *lanes;
-    char *chunks; /* n_chunks gradients of the parameters */
+    struct tiles tiles;
+    int64_t share;            /* elements of a sample, of the whole state where the batch stays whole */
+    struct tape_part part[2]; /* whole tiles, and the smaller last one if there is one */
+    struct tape_lane *lanes;
     union {
         float f32;
         double f64;
@@ -56,11 +63,9 @@ struct tape_field {
     enum dtype time_dtype; /* of the body's input */
 };
 
-#define FIELD_CHUNKS 16 /* partial sums of gradients, and what threads take of them */
 #define FIELD_VJPS (FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP_KEPT))
 #define FIELD_DIRECTED (FIELD_VJPS | FIELD_MASK(FIELD_JVP)) /* works that take a direction */
-
-static inline int field_has_theta(enum field_work work) { return (FIELD_VJPS & FIELD_MASK(work)) != 0; }
+#define FIELD_KEEPING (FIELD_MASK(FIELD_EVAL_KEEP) | FIELD_MASK(FIELD_VJP_KEPT))
 
 /* The functions of the table of tape fields that are not in tape_field.c. */
 enum status tape_field_prepare(struct field *self, unsigned works);

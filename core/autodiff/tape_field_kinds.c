@@ -65,9 +65,7 @@ enum status tape_field_cut(const struct field *self, int64_t rows, struct field 
 
 void tape_field_cost(const struct field *self, struct field_cost *out)
 {
-    const struct tape *tape = ((const struct tape_field *)self)->source;
-    *out = (struct field_cost){tape_work(tape), tape_bytes(tape),
-                               self->batch > 0 ? tape_least_rows(tape, self->batch) : 1};
+    tape_cost(((const struct tape_field *)self)->source, self->batch, out);
 }
 
 int field_same_parameters(const struct field *a, const struct field *b)
@@ -87,16 +85,16 @@ int field_same_parameters(const struct field *a, const struct field *b)
 enum status tape_field_explain(struct field *self, enum field_work work, struct field_plan *out)
 {
     struct tape_field *f = (struct tape_field *)self;
-    const struct tile_size *size = &f->size[0];
+    const struct tape_part *part = &f->part[0];
     const struct program *program = f->lanes ? f->lanes[0].program[0][work] : NULL;
     *out = (struct field_plan){.tape = f->source,
                                .dy = f->source_dy,
                                .parameters = f->simplified,
-                               .own = size->own,
+                               .own = part->own,
                                .program = program,
-                               .n_kept = work == FIELD_EVAL_KEEP || work == FIELD_VJP_KEPT ? size->n_kept : 0,
-                               .rows = size->rows,
-                               .n_tiles = f->n_tiles};
-    if (program) out->n_given = program_n_inputs(program) - size->own->n_fixed;
+                               .n_kept = work == FIELD_EVAL_KEEP || work == FIELD_VJP_KEPT ? part->n_kept : 0,
+                               .rows = f->tiles.cut.rows,
+                               .n_tiles = f->tiles.cut.n};
+    if (program) out->n_given = program_n_inputs(program) - part->own->n_fixed;
     return STATUS_OK;
 }

@@ -401,7 +401,11 @@ enum status odeint_explain(struct odeint *op, struct odeint_plan *out)
                                 .n_tiles = 1,
                                 .batch = op->field->batch,
                                 .gradient = op->recording};
-    if (op->tiled) out->field = tiled_field(op->tiled, &out->n_tiles, &out->rows);
+    if (op->tiled) {
+        out->field = tiled_field(op->tiled);
+        out->n_tiles = tiled_cut(op->tiled)->n;
+        out->rows = tiled_cut(op->tiled)->rows;
+    }
     return field_explain(op->field, FIELD_EVAL, &out->recorded);
 }
 

@@ -1,12 +1,12 @@
 /* tiled.h -- a solve with fixed steps where samples do not know of each other: each tile of the batch goes
  * through the whole solve, forwards and backwards, by itself. Its values stay in the cache, and threads meet
- * once per solve instead of once per evaluation.
+ * once per solve instead of once per evaluation. Cuts and threads are those of autodiff/tiles.h.
  *
- * Adaptive solves cannot do so: their step depends on all samples. Tiles depend on shapes only, and sums over
- * tiles are added in order, so results do not depend on the number of threads. */
+ * Adaptive solves cannot do so: their step depends on all samples. */
 #ifndef SOLVER_TILED_H
 #define SOLVER_TILED_H
 
+#include "autodiff/tiles.h"
 #include "solver/solve.h"
 
 struct tiled;
@@ -28,7 +28,8 @@ enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const
                            const void *ybar, int64_t n_times, void *y0bar, void *thetabar,
                            struct solve_stats *stats);
 
-/* The field that a whole tile goes through, and how many tiles of how many samples there are. */
-struct field *tiled_field(const struct tiled *t, int64_t *n_tiles, int64_t *rows);
+/* The field that a whole tile goes through; how the batch is cut. */
+struct field *tiled_field(const struct tiled *t);
+const struct tiling *tiled_cut(const struct tiled *t);
 
 #endif

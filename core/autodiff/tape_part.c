@@ -1,0 +1,213 @@
+/* What runs in a tile: the vjp, the values that are worth keeping between evaluation and vjp, programs. */
+#include <string.h>
+
+#include "autodiff/tape_field.h"
+#include "autodiff/vjp.h"
+#include "base/memory.h"
+
+/* Multiply-adds per element of a product from which on it is better kept than computed again. */
+#define DEAR 32
+
+/* ---- the field in two stages ---- */
+
+/* How many outputs `own` has: dy, then those of the vjp, then that of the jvp. */
+static int count_outputs(const struct tape_field *f, unsigned works)
+{
+    return 1 + (works & FIELD_VJPS ? 1 + f->n_float : 0) + (works & FIELD_MASK(FIELD_JVP) ? 1 : 0);
+}
+
+/* The tape with its derivatives in a direction, which is its last input; outputs as in `own`. Gradients have
+ * the state's dtype, whatever that of the parameter. */
+static enum status emit_derivatives(const struct tape_field *f, const struct tape_part *p, unsigned works,
+                                    struct tape *t, int *inputs, int *outputs)
+{
+    int n_wrt = 0, *wrt = inputs + f->n_inputs;
+    for (int i = 0; i < f->n_inputs; i++) {
+        const struct array *spec = tape_spec(p->tape, p->tape->inputs[i]);
+        inputs[i] = tape_input(t, spec->dtype, spec->rank, spec->shape);
+        if (i >= 1 && dtype_is_float(spec->dtype)) wrt[n_wrt++] = inputs[i];
+    }
+    const struct array *y = tape_spec(p->tape, p->tape->inputs[1]);
+    int direction = tape_input(t, y->dtype, 1, y->shape);
+    TRY(tape_inline_outputs(t, p->tape, inputs, &p->dy, 1, outputs));
+    if (works & FIELD_VJPS) TRY(tape_vjp(t, outputs, &direction, 1, wrt, n_wrt, outputs + 1));
+    for (int i = 1; works & FIELD_VJPS && i <= n_wrt; i++)
+        outputs[i] = emit_cast(t, outputs[i], f->base.dtype);
+    if (works & FIELD_MASK(FIELD_JVP))
+        TRY(tape_jvp(t, outputs, 1, inputs + 1, &direction, 1, outputs + count_outputs(f, works) - 1));
+    return tape_status(t);
+}
+
+static enum status make_derivatives(const struct tape_field *f, const struct tape_part *p, unsigned works,
+                                    struct tape **out, int *outputs)
+{
+    int *inputs = memory_alloc((size_t)(2 * f->n_inputs + 1) * sizeof *inputs);
+    if (!inputs) return memory_status();
+    struct tape *t = NULL;
+    enum status status = tape_new(&t, NULL);
+    if (status == STATUS_OK) status = emit_derivatives(f, p, works, t, inputs, outputs);
+    memory_free(inputs);
+    if (status == STATUS_OK)
+        *out = t;
+    else
+        tape_release(t);
+    return status;
+}
+
+static enum status make_own(const struct tape_field *f, struct tape_part *p, unsigned works)
+{
+    struct tape *tape = NULL;
+    int n_outputs = count_outputs(f, works), *outputs = memory_alloc((size_t)n_outputs * sizeof *outputs);
+    char *varies = memory_alloc((size_t)f->n_inputs + 1);
+    enum status status = outputs && varies ? STATUS_OK : memory_status();
+    if (status == STATUS_OK && n_outputs > 1) {
+        status = make_derivatives(f, p, works, &tape, outputs);
+    } else if (status == STATUS_OK) {
+        tape = tape_retain(p->tape);
+        outputs[0] = p->dy;
+    }
+    if (status == STATUS_OK) {
+        for (int i = 0; i <= f->n_inputs; i++) varies[i] = i < 2 || i == f->n_inputs;
+        status = staged_new(&p->own, tape, varies, outputs, n_outputs, 1);
+    }
+    tape_release(tape);
+    memory_free(outputs);
+    memory_free(varies);
+    return status;
+}
+
+/* ---- what to keep ---- */
+
+/* What is said of each node of a tape. */
+struct keeping {
+    char *live;     /* an output needs it */
+    char *backward; /* it depends on the cotangent */
+    char *read;     /* the backward half reads it */
+    char *dear;     /* it takes a dear product to compute it from what is kept so far */
+    char *kept;
+};
+
+static int reads_marked(const struct node *node, const char *mark)
+{
+    for (int j = 0; j < node->n_in; j++)
+        if (mark[node->in[j]]) return 1;
+    return 0;
+}
+
+/* Kept are the nodes that the backward half reads and that are dear. Returns how many. */
+static int choose_kept(const struct tape *t, int cotangent, const int *outputs, int n_outputs,
+                       struct keeping *k)
+{
+    int count = 0;
+    tape_mark_live(t, outputs, n_outputs, k->live);
+    for (int i = 0; i < t->n; i++) {
+        const struct node *node = &t->nodes[i];
+        k->backward[i] = i == cotangent || reads_marked(node, k->backward);
+        for (int j = 0; k->live[i] && k->backward[i] && j < node->n_in; j++) k->read[node->in[j]] = 1;
+    }
+    for (int i = 0; i < t->n; i++) {
+        const struct node *node = &t->nodes[i];
+        if (k->backward[i]) continue;
+        k->dear[i] = tape_node_dearness(t, node) >= DEAR || reads_marked(node, k->dear);
+        if (!k->dear[i] || !k->read[i]) continue;
+        if (node->op == OP_CUSTOM) continue; /* the gradient of a solve inside needs that solve to have run */
+        k->dear[i] = 0;
+        k->kept[i] = 1;
+        count++;
+    }
+    return count;
+}
+
+/* An input of kept_tape for each input of the body and, after the cotangent, for each node that is kept. */
+static void kept_inputs(struct tape_part *p, struct rewrite *r, int n_varying)
+{
+    const struct tape *body = r->from;
+    for (int i = 0; i < n_varying; i++) rewrite_copy(r, body->inputs[i]);
+    for (int i = 0; i < p->n_kept; i++) {
+        const struct array *spec = tape_spec(body, p->kept[i]);
+        p->kept_offset[i] = p->kept_bytes;
+        p->kept_bytes += ((int64_t)array_bytes(spec) + 63) & ~INT64_C(63);
+        r->copy[p->kept[i]] = tape_input(r->to, spec->dtype, spec->rank, spec->shape);
+    }
+    for (int i = n_varying; i < body->n_inputs; i++) rewrite_copy(r, body->inputs[i]);
+    /* vector loads may run over the end, but not into what another thread is writing */
+    if (p->n_kept > 0) p->kept_bytes += MEMORY_SLACK;
+}
+
+/* The body with the kept nodes as inputs; what only they needed is dead there. */
+static enum status copy_with_kept(struct tape_part *p, const char *kept, int n_varying, int n_bars)
+{
+    struct rewrite r;
+    const struct staged *own = p->own;
+    TRY(rewrite_begin(&r, own->body));
+    for (int i = 0, n = 0; i < own->body->n; i++)
+        if (kept[i]) p->kept[n++] = i;
+    kept_inputs(p, &r, n_varying);
+    for (int i = 0; i < own->body->n; i++)
+        if (r.copy[i] < 0 && rewrite_copy(&r, i) < 0) break;
+    for (int i = 0; i < n_bars; i++) p->kept_outputs[i] = r.copy[own->outputs[1 + i]];
+    enum status status = tape_status(r.to);
+    rewrite_end(&r);
+    p->kept_tape = r.to;
+    return status;
+}
+
+static enum status make_kept(const struct tape_field *f, struct tape_part *p)
+{
+    const struct tape *body = p->own->body;
+    int n_varying = body->n_inputs - p->own->n_fixed;
+    size_t n = (size_t)body->n;
+    char *block = memory_zalloc(5, n);
+    if (!block) return memory_status();
+    struct keeping k = {block, block + n, block + 2 * n, block + 3 * n, block + 4 * n};
+    p->n_kept = choose_kept(body, body->inputs[2], p->own->outputs + 1, 1 + f->n_float, &k);
+    p->kept = memory_alloc((size_t)(p->n_kept + 1) * sizeof *p->kept);
+    p->kept_offset = memory_alloc((size_t)(p->n_kept + 1) * sizeof *p->kept_offset);
+    p->kept_outputs = memory_alloc((size_t)(1 + f->n_float) * sizeof *p->kept_outputs);
+    enum status status = p->kept && p->kept_offset && p->kept_outputs ? STATUS_OK : memory_status();
+    if (status == STATUS_OK && p->n_kept > 0) status = copy_with_kept(p, k.kept, n_varying, 1 + f->n_float);
+    memory_free(block);
+    return status;
+}
+
+enum status tape_part_make(struct tape_part *p, const struct tape_field *f, unsigned works)
+{
+    TRY(make_own(f, p, works));
+    return works & FIELD_KEEPING ? make_kept(f, p) : STATUS_OK;
+}
+
+void tape_part_release(struct tape_part *p)
+{
+    tape_release(p->tape);
+    tape_release(p->kept_tape);
+    staged_free(p->own);
+    memory_free(p->kept_outputs);
+    memory_free(p->kept);
+    memory_free(p->kept_offset);
+    *p = (struct tape_part){0};
+}
+
+/* ---- programs ---- */
+
+enum status tape_part_program(const struct tape_part *p, const struct tape_field *f, enum field_work work,
+                              struct program **out)
+{
+    const struct staged *own = p->own;
+    if (work == FIELD_EVAL) return program_new(out, own->body, own->outputs, 1);
+    if (work == FIELD_VJP) return program_new(out, own->body, own->outputs + 1, 1 + f->n_float);
+    if (work == FIELD_JVP) return program_new(out, own->body, own->outputs + own->n_outputs - 1, 1);
+    if (work == FIELD_VJP_KEPT) return program_new(out, p->kept_tape, p->kept_outputs, 1 + f->n_float);
+    int n = work == FIELD_EVAL_KEEP ? 1 + p->n_kept : 2 + f->n_float,
+        *outputs = memory_alloc((size_t)n * sizeof *outputs);
+    if (!outputs) return memory_status();
+    if (work == FIELD_EVAL_KEEP) {
+        outputs[0] = own->outputs[0];
+        memcpy(outputs + 1, p->kept, (size_t)p->n_kept * sizeof *outputs);
+    } else {
+        memcpy(outputs, own->outputs + 1, (size_t)(n - 1) * sizeof *outputs);
+        outputs[n - 1] = own->outputs[0];
+    }
+    enum status status = program_new(out, own->body, outputs, n);
+    memory_free(outputs);
+    return status;
+}
