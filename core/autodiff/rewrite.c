@@ -97,6 +97,6 @@ void tape_cost(const struct tape *t, int64_t batch, struct field_cost *out)
     }
     for (int i = 2; i < t->n_inputs; i++) parameters += (double)array_numel(tape_spec(t, t->inputs[i]));
     if (batch > 0 && out->work > 0 && parameters > 0)
-        out->least_rows =
-            (int64_t)ceil(fmin(TILES_LEAST_USES * parameters / (out->work / (double)batch), TILES_LEAST_USES));
+        out->least_rows = (int64_t)ceil(
+            fmin(TILES_LEAST_USES * parameters / (out->work / (double)batch), TILES_LEAST_USES));
 }

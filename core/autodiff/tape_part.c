@@ -4,9 +4,7 @@
 #include "autodiff/tape_field.h"
 #include "autodiff/vjp.h"
 #include "base/memory.h"
-
-/* Multiply-adds per element of a product from which on it is better kept than computed again. */
-#define DEAR 32
+#include "base/tuning.h"
 
 /* ---- the field in two stages ---- */
 
@@ -108,7 +106,7 @@ static int choose_kept(const struct tape *t, int cotangent, const int *outputs, 
     for (int i = 0; i < t->n; i++) {
         const struct node *node = &t->nodes[i];
         if (k->backward[i]) continue;
-        k->dear[i] = tape_node_dearness(t, node) >= DEAR || reads_marked(node, k->dear);
+        k->dear[i] = tape_node_dearness(t, node) >= FIELD_DEAR || reads_marked(node, k->dear);
         if (!k->dear[i] || !k->read[i]) continue;
         if (node->op == OP_CUSTOM) continue; /* the gradient of a solve inside needs that solve to have run */
         k->dear[i] = 0;

@@ -6,12 +6,8 @@
 #include "autodiff/field.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "base/tuning.h"
 #include "kernels/loops.h"
-
-#define CHUNKS 16              /* partial sums of gradients, and what any number of threads may share out */
-#define TILE_BYTES (8 << 20)   /* values of an evaluation: they should stay in the second-level cache */
-#define TILE_WORK (1 << 16)    /* multiply-adds of an evaluation from which on a tile is worth its calls */
-#define WORTH_TILING (1 << 20) /* bytes of values below which an evaluation is best whole */
 
 /* ---- where the cuts lie ---- */
 
@@ -23,7 +19,7 @@ static struct tiling cut_into(int64_t batch, int64_t rows)
 
 static int64_t cached_rows(int64_t batch, const struct field_cost *cost)
 {
-    return TILE_BYTES / (cost->bytes / batch + 1);
+    return TILES_BYTES / (cost->bytes / batch + 1);
 }
 
 struct tiling tiling_whole(int64_t batch) { return (struct tiling){batch, batch, 0, 1}; }
@@ -32,8 +28,8 @@ struct tiling tiling_whole(int64_t batch) { return (struct tiling){batch, batch,
 struct tiling tiling_of_solve(int64_t batch, const struct field_cost *cost)
 {
     int64_t tiles = 1, most = cached_rows(batch, cost);
-    while (tiles < CHUNKS && 2 * tiles * cost->least_rows <= batch &&
-           cost->work / (double)(2 * tiles) >= TILE_WORK)
+    while (tiles < TILES_CHUNKS && 2 * tiles * cost->least_rows <= batch &&
+           cost->work / (double)(2 * tiles) >= TILES_LEAST_WORK)
         tiles *= 2;
     int64_t rows = (batch + tiles - 1) / tiles;
     return cut_into(batch, rows <= most ? rows : most < 1 ? 1 : most);
@@ -42,8 +38,8 @@ struct tiling tiling_of_solve(int64_t batch, const struct field_cost *cost)
 /* Threads meet at each evaluation, which only those of much data are worth. */
 struct tiling tiling_of_evaluation(int64_t batch, const struct field_cost *cost)
 {
-    if (cost->bytes < WORTH_TILING) return tiling_whole(batch);
-    int64_t rows = cached_rows(batch, cost), most = (batch + CHUNKS - 1) / CHUNKS;
+    if (cost->bytes < TILES_WORTH_BYTES) return tiling_whole(batch);
+    int64_t rows = cached_rows(batch, cost), most = (batch + TILES_CHUNKS - 1) / TILES_CHUNKS;
     rows = rows > most ? most : rows;
     return cut_into(batch, rows < cost->least_rows ? cost->least_rows : rows);
 }
@@ -61,7 +57,7 @@ struct tiles_lane {
     struct tile_failure failure;
 };
 
-static int64_t n_chunks(const struct tiles *t) { return t->cut.n < CHUNKS ? t->cut.n : CHUNKS; }
+static int64_t n_chunks(const struct tiles *t) { return t->cut.n < TILES_CHUNKS ? t->cut.n : TILES_CHUNKS; }
 
 void tiles_begin(struct tiles *t, struct tiling cut)
 {
@@ -158,8 +154,8 @@ static void work_in_lane(void *context, int64_t lane)
 
 static void add_up(const struct tiles *t, void *thetabar)
 {
-    double ones[CHUNKS];
-    const void *sums[CHUNKS];
+    double ones[TILES_CHUNKS];
+    const void *sums[TILES_CHUNKS];
     for (int64_t i = 0; i < n_chunks(t); i++) {
         ones[i] = 1;
         sums[i] = t->sums + (size_t)(i * t->n_theta) * dtype_size(t->dtype);

@@ -130,6 +130,28 @@
 #define CONV_BF16_LEAST_CHANNELS 16
 #define CONV_BF16_LEAST_PIXELS 64
 
+/* ---- tiles of a batch (autodiff/tiles.h), and what a field keeps ---- */
+
+/* [bits] Partial sums of gradients, and so the most threads that share them out. Not measured: chosen as a
+ * few for each of four threads. */
+#define TILES_CHUNKS 16
+
+/* [bits] Of an evaluation. Bytes of a tile's values, which should stay in the second-level cache; bytes of
+ * the batch's below which an evaluation stays whole, and multiply-adds from which on a tile of a solve is
+ * worth its calls. Tiles of whole solves: mlp 0.68 -> 0.26 ms on four threads together with THREADS_SPINS,
+ * conv1d 1.9 -> 1.1 ms (NOTES 2); neighbours were not measured. */
+#define TILES_BYTES ((int64_t)8 << 20)
+#define TILES_WORTH_BYTES ((int64_t)1 << 20)
+#define TILES_LEAST_WORK (1 << 16)
+
+/* [bits] Rows of a tile for which each weight that is loaded is used so often at least: two register blocks.
+ * An MLP with 512 units took 36 ms with 8 rows, 13 ms with 24 (NOTES 7). */
+#define TILES_LEAST_USES 24
+
+/* Multiply-adds per element of a product from which on a field keeps its value for the backward pass instead
+ * of computing it again, with the same bits. Not measured. */
+#define FIELD_DEAR 32
+
 /* ---- records of a solve ---- */
 
 /* Bytes of stages, and of what fields keep for the backward pass, that a record holds; the rest is computed

@@ -1,4 +1,4 @@
---- Fields that are large run tile by tile (core/autodiff/batch.c, tape_field.c): the same numbers as sample by sample, for any number of
+--- Fields that are large run tile by tile (core/autodiff/batch.c, tiles.c): the same numbers as sample by sample, for any number of
 -- threads, and fields whose samples depend on each other stay whole.
 
 local tide = require "tide"
