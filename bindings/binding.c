@@ -63,6 +63,20 @@ int binding_error(lua_State *L, const char *format, ...)
     return lua_error(L);
 }
 
+void binding_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction collect,
+                   lua_CFunction close)
+{
+    luaL_newmetatable(L, name);
+    lua_pushcfunction(L, collect);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, close);
+    lua_setfield(L, -2, "__close");
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
 double unsigned_nan(double v) { return isnan(v) ? fabs(v) : v; }
 
 static const char failure_key; /* in the registry: the function that on_solve_failure was given last */

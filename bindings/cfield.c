@@ -7,11 +7,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "apply.h"
 #include "autodiff/c_field.h"
 #include "autodiff/field_op.h"
 #include "base/memory.h"
 #include "binding.h"
+#include "cfield.h"
 #include "kernels/elementwise.h"
+#include "modules.h"
 
 #define CFIELD_TYPE "tide.CField"
 #define LOADED "tide.cfield_files" /* registry: by handle, which file it was when it was loaded */

@@ -4,8 +4,8 @@
 #include "kernels/blas.h"
 #include "kernels/loops.h"
 #include "kernels/precision.h"
+#include "modules.h"
 #include "standard_files.h"
-#include "truth.h"
 
 #ifndef TIDE_VERSION
 #define TIDE_VERSION "0.1.0"
@@ -81,24 +81,19 @@ static const luaL_Reg functions[] = {{"threads", threads},
                                      {"on_solve_failure", on_solve_failure},
                                      {NULL, NULL}};
 
+/* tensor first: ops add to its methods. */
+static void (*const parts[])(lua_State *L) = {
+    open_tensor,     open_creation,    open_ops,          open_autodiff, open_compiled, open_ode,
+    open_ode_method, open_ode_options, open_ode_callback, open_cfield,   open_explain,  open_io,
+    open_files,      open_optim,       open_system,       open_signals,  open_lineedit, open_process,
+    open_terminal,   open_tree,        open_truth};
+
 __attribute__((visibility("default"))) int luaopen_tide_core(lua_State *L);
 int luaopen_tide_core(lua_State *L)
 {
     luaL_checkversion(L);
     standard_files_open(); /* our launcher has done so; another program may not */
     luaL_newlib(L, functions);
-    open_tensor(L);
-    open_creation(L);
-    open_ops(L);
-    open_autodiff(L);
-    open_ode(L);
-    open_cfield(L);
-    open_explain(L);
-    open_io(L);
-    open_files(L);
-    open_optim(L);
-    open_system(L);
-    open_tree(L);
-    open_truth(L);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) parts[i](L);
     return 1;
 }

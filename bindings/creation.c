@@ -2,10 +2,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "apply.h"
 #include "base/interrupt.h"
 #include "binding.h"
 #include "kernels/bounded.h"
 #include "kernels/elementwise.h"
+#include "modules.h"
+#include "recording.h"
 
 #define POLL 65536 /* elements between two looks at the flag of interrupts */
 

@@ -1,10 +1,15 @@
 /* What tide.explain prints, as tables: a tape, the program made of it, and the solves inside.
  * scripts/tide/tensor/explain.lua reads them. */
+#include "apply.h"
 #include "autodiff/field.h"
 #include "autodiff/program.h"
 #include "autodiff/staged.h"
 #include "base/memory.h"
+#include "binding.h"
+#include "compiled.h"
+#include "modules.h"
 #include "ode.h"
+#include "recording.h"
 #include "solver/odeint.h"
 
 static void set_integer(lua_State *L, const char *name, int64_t value)
@@ -287,20 +292,11 @@ static void push_solve(lua_State *L, struct odeint *op)
  * fused} */
 static int explain(lua_State *L)
 {
-    struct tape *t = *(struct tape **)luaL_checkudata(L, 1, TAPE_TYPE);
+    struct tape *t = recorder_check(L, 1)->tape;
     struct program_notes notes;
-    if (!t) return binding_error(L, "the tape is closed");
-    luaL_checktype(L, 2, LUA_TTABLE);
-    int n = (int)lua_rawlen(L, 2), *outputs = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *outputs, 0);
-    for (int i = 0; i < n; i++) {
-        lua_rawgeti(L, 2, i + 1);
-        outputs[i] = value_node(L, t, value_check(L, -1));
-        lua_pop(L, 1);
-    }
+    int n, *outputs = value_nodes(L, t, 2, &n);
     notes.value_of = lua_newuserdatauv(L, (size_t)(t->n + 1) * sizeof *notes.value_of, 0);
-    struct program **box = lua_newuserdatauv(L, sizeof *box, 0);
-    *box = NULL;
-    luaL_setmetatable(L, PROGRAM_TYPE); /* so that the program is freed whatever happens */
+    struct program **box = compiled_push_empty(L);
     binding_check(L, program_new_noted(box, t, outputs, n, &notes));
     lua_createtable(L, 0, 7);
     push_tape(L, t, outputs, n);

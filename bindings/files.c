@@ -7,6 +7,7 @@
 #include "binding.h"
 #include "io/calls.h"
 #include "io/file.h"
+#include "modules.h"
 
 #define WRITER_TYPE "tide.FileWriter"
 

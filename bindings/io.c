@@ -18,6 +18,8 @@
 #include <strings.h>
 
 #include "binding.h"
+#include "modules.h"
+#include "value.h"
 
 #define LIST_TYPE "tide.TensorList"
 #define MAX_DEPTH 100

@@ -29,6 +29,7 @@
 
 #include "base/interrupt.h"
 #include "binding.h"
+#include "modules.h"
 #include "system.h"
 
 #define EDITOR_TYPE "tide.LineEditor"

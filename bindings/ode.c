@@ -2,7 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply.h"
+#include "cfield.h"
+#include "compiled.h"
+#include "modules.h"
 #include "ode.h"
+#include "recording.h"
 #include "solver/odeint.h"
 #include "solver/times.h"
 
@@ -86,7 +91,7 @@ static int solve_stats_lua(lua_State *L)
     return 1;
 }
 
-/* The tape userdata's tape; see struct recorder in autodiff.c, whose first field it is. */
+/* The tape userdata's tape; see struct recorder in recording.h, whose first field it is. */
 static struct tape *field_tape(lua_State *L, int arg)
 {
     return *(struct tape **)luaL_checkudata(L, arg, TAPE_TYPE);
@@ -189,9 +194,6 @@ static const luaL_Reg functions[] = {{"odeint", odeint_lua},
 void open_ode(lua_State *L)
 {
     luaL_setfuncs(L, functions, 0);
-    open_ode_method(L);
-    open_ode_options(L);
-    open_ode_callback(L);
     luaL_newmetatable(L, SOLVE_TYPE);
     lua_pushcfunction(L, solve_collect);
     lua_setfield(L, -2, "__gc");

@@ -30,9 +30,4 @@ void problem_read(lua_State *L, struct problem *p);
 
 void stats_push(lua_State *L, const struct solve_stats *s);
 
-/* Each adds its functions to the module table at the top of the stack. */
-void open_ode_method(lua_State *L);
-void open_ode_options(lua_State *L);
-void open_ode_callback(lua_State *L);
-
 #endif

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "kernels/elementwise.h"
+#include "modules.h"
 #include "ode.h"
 #include "solver/times.h"
+#include "value.h"
 
 #define CALLBACK_TYPE "tide.CallbackField"
 

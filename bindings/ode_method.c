@@ -1,4 +1,5 @@
 /* Methods: the list for Lua, and those that come from Lua. */
+#include "modules.h"
 #include "ode.h"
 #include "solver/family.h"
 

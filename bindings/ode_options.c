@@ -1,6 +1,7 @@
 /* Options of solves: the table of core/solver/options.c for Lua, and a Lua table as a struct. */
 #include <string.h>
 
+#include "modules.h"
 #include "ode.h"
 
 static void *member(const struct solve_option *row, const struct solve_options *o)

@@ -13,6 +13,8 @@
 #include "base/memory.h"
 #include "binding.h"
 #include "kernels/loops.h"
+#include "modules.h"
+#include "value.h"
 
 #define MAX_SLOTS 2
 

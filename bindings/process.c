@@ -14,6 +14,7 @@
 
 #include "base/interrupt.h"
 #include "binding.h"
+#include "modules.h"
 #include "system.h"
 
 #define PROCESS_TYPE "tide.Process"

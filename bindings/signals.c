@@ -22,6 +22,7 @@
 
 #include "base/interrupt.h"
 #include "binding.h"
+#include "modules.h"
 #include "system.h"
 
 static lua_State *volatile running;    /* the state whose code runs now; NULL: handler not installed */

@@ -16,6 +16,7 @@
 
 #include "base/interrupt.h"
 #include "binding.h"
+#include "modules.h"
 #include "system.h"
 
 double monotonic_seconds(void)
@@ -278,8 +279,4 @@ void open_system(lua_State *L)
     lua_pushboolean(L, 0);
 #endif
     lua_setfield(L, -2, "has_libedit");
-    open_signals(L);
-    open_lineedit(L);
-    open_process(L);
-    open_terminal(L);
 }

@@ -9,6 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "modules.h"
 #include "system.h"
 
 /* terminal_pixels() -> width of the terminal of standard output in pixels; 0 when it does not say. */

@@ -9,6 +9,8 @@
 
 #include "binding.h"
 #include "keys.h"
+#include "modules.h"
+#include "value.h"
 
 #define MAX_DEPTH 100
 

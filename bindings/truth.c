@@ -13,6 +13,8 @@
 
 #include "base/memory.h"
 #include "binding.h"
+#include "modules.h"
+#include "value.h"
 
 /* ---- Lua 5.4's instructions: opcode 7 bits, A 8, k 1, B 8, C 8 ---- */
 

@@ -15,6 +15,4 @@ int truth_settle(lua_State *L, const char *name, int id);
  * does the same. */
 int truth_force(lua_State *L, const char *what, const char *name);
 
-void open_truth(lua_State *L);
-
 #endif

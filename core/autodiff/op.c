@@ -1,36 +1,9 @@
+/* Applying an op at once. */
 #include "autodiff/op.h"
 
-#include "autodiff/op_rules.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "kernels/elementwise.h"
-
-#define OP(NAME, op_name, least, most, ...) {.name = #op_name, .min_in = least, .max_in = most, __VA_ARGS__},
-#define FLAGS_A OP_IN_PLACE | OP_PROMOTE
-#define FLAGS_F OP_IN_PLACE | OP_PROMOTE | OP_FLOAT
-#define ELEMENTWISE(KIND, op_kernel, op_name, n_in, op_flags, rule)                                          \
-    {.name = #op_name,                                                                                       \
-     .min_in = n_in,                                                                                         \
-     .max_in = n_in,                                                                                         \
-     .flags = op_flags,                                                                                      \
-     .elementwise = ELEMENTWISE_##KIND,                                                                      \
-     .kernel = op_kernel,                                                                                    \
-     .infer = n_in == 1 ? infer_unary : infer_binary,                                                        \
-     .prepare = n_in == 1 ? prepare_unary : prepare_binary,                                                  \
-     .vjp = rule,                                                                                            \
-     .cut = cut_nothing,                                                                                     \
-     .batch = BATCH_IN_ANY,                                                                                  \
-     .work = work_written},
-#define UNARY(NAME, name, dtypes, expression)                                                                \
-    ELEMENTWISE(UNARY, UNARY_##NAME, name, 1, FLAGS_##dtypes, vjp_##name)
-#define BINARY(NAME, name, dtypes, expression)                                                               \
-    ELEMENTWISE(BINARY, BINARY_##NAME, name, 2, FLAGS_##dtypes, vjp_##name)
-#define COMPARE(NAME, name, expression) ELEMENTWISE(COMPARE, BINARY_##NAME, name, 2, OP_PROMOTE, NULL)
-
-const struct op op_table[OP_COUNT] = {
-#include "autodiff/ops.def"
-#include "kernels/elementwise.def"
-};
 
 int64_t op_work(const struct call *c) { return c->op->work ? c->op->work(c) : 0; }
 
@@ -103,22 +76,4 @@ enum status op_apply(enum op_id id, const struct attrs *attrs, struct tensor *co
     for (int i = 0; i < n_in; i++) tensor_release(held[i]);
     memory_free(block);
     return status;
-}
-
-enum status infer_custom(struct call *c)
-{
-    struct custom *custom = (struct custom *)c->attrs->object;
-    return custom->infer(custom, c);
-}
-
-enum status prepare_custom(struct call *c)
-{
-    struct custom *custom = (struct custom *)c->attrs->object;
-    return custom->prepare(custom, c);
-}
-
-void vjp_custom(struct vjp *v)
-{
-    struct custom *custom = (struct custom *)v->attrs->object;
-    custom->vjp(custom, v);
 }

@@ -3,7 +3,7 @@
 #ifndef AUTODIFF_PROGRAM_MEMORY_H
 #define AUTODIFF_PROGRAM_MEMORY_H
 
-#include "autodiff/program.h"
+#include "autodiff/op.h"
 
 /* Where a value's bytes are: `base` names the memory, `offset` the place in it. */
 enum place { NOWHERE, ARENA, FIXED, INPUT, OUTPUT };

@@ -23,7 +23,8 @@ local function list_files()
   return files
 end
 
-local tree = {files = list_files(), lines_of = lines_of}
+local tree = {files = list_files(), lines_of = lines_of, exists = {}}
+for _, path in ipairs(tree.files) do tree.exists[path] = true end
 
 --- Files whose path matches a pattern.
 function tree.matching(pattern)

@@ -120,7 +120,7 @@ tests["program_run allocates nothing"] = function()
   compare("mixed program", (count(function() return select("#", many(image, w)) end)), 0)
 end
 
--- An input that is not dense is copied for the call: bindings/autodiff.c, make_input_dense. It costs what a tensor costs.
+-- An input that is not dense is copied for the call: bindings/compiled.c, push_dense_copies. It costs what a tensor costs.
 tests["a strided input costs one tensor"] = function()
   local x = tide.randn({30, 20}, {seed = 1})
   local f = tide.compile(function(a) return a:square():sum() end)
