@@ -1,6 +1,6 @@
---- Get a real data set: `tide data/fetch.lua NAME [FOLDER]` downloads its files with curl, or, given a folder, imports them from there
--- (as they are, or packed: FILE.gz, FILE.xz). Either way every file is checked against its md5 before it appears under its name. Target:
--- TIDE_DATA/NAME, else the XDG data folder.
+--- Get a real data set: `tide data/fetch.lua NAME [FOLDER]` downloads its files with curl, or, given a
+-- folder, imports them from there (as they are, or packed: FILE.gz, FILE.xz). Either way every file is
+-- checked against its md5 before it appears under its name. Target: TIDE_DATA/NAME, else the XDG data folder.
 
 local core = require "tide.core"
 local data = require "tide.data"
@@ -10,19 +10,26 @@ local options = require "tide.options"
 local sets = {
   mnist = {
     licence = "CC BY-SA 3.0 (Y. LeCun, C. Cortes)",
-    mirrors = {"https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"},
+    mirrors = {"https://ossci-datasets.s3.amazonaws.com/mnist/",
+      "https://storage.googleapis.com/cvdf-datasets/mnist/"},
     files = {
-      {"train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"}, {"train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"},
-      {"t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"}, {"t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"},
+      {"train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"},
+      {"train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"},
+      {"t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"},
+      {"t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"},
     },
   },
   cifar10 = {
     licence = "none stated (A. Krizhevsky, V. Nair, G. Hinton)",
-    mirrors = {"https://www.cs.toronto.edu/~kriz/"}, archive = "cifar-10-binary.tar.gz", inside = "cifar-10-batches-bin/",
+    mirrors = {"https://www.cs.toronto.edu/~kriz/"}, archive = "cifar-10-binary.tar.gz",
+    inside = "cifar-10-batches-bin/",
     files = {
-      {"data_batch_1.bin", "5dd7e06a14cb22eb9f671a540d1b7c25"}, {"data_batch_2.bin", "5ea93a67294ea407fff1d09f752e9692"},
-      {"data_batch_3.bin", "942cd6a4bcdd0dd3c604fbe906cb4421"}, {"data_batch_4.bin", "ae636b3ba5c66a11e91e8cb52e771fcb"},
-      {"data_batch_5.bin", "53f37980c15c3d472c316c40844f3f0d"}, {"test_batch.bin", "803d5f7f4d78ea53de84dbe85f74fb6d"},
+      {"data_batch_1.bin", "5dd7e06a14cb22eb9f671a540d1b7c25"},
+      {"data_batch_2.bin", "5ea93a67294ea407fff1d09f752e9692"},
+      {"data_batch_3.bin", "942cd6a4bcdd0dd3c604fbe906cb4421"},
+      {"data_batch_4.bin", "ae636b3ba5c66a11e91e8cb52e771fcb"},
+      {"data_batch_5.bin", "53f37980c15c3d472c316c40844f3f0d"},
+      {"test_batch.bin", "803d5f7f4d78ea53de84dbe85f74fb6d"},
     },
   },
 }
@@ -73,7 +80,8 @@ end
 local name, folder = arg[1], arg[2]
 local set = sets[name]
 if not set then
-  io.stderr:write("usage: tide data/fetch.lua NAME [FOLDER]   (NAME: " .. table.concat(options.sorted_keys(sets), ", ") .. ")\n")
+  io.stderr:write("usage: tide data/fetch.lua NAME [FOLDER]   (NAME: "
+    .. table.concat(options.sorted_keys(sets), ", ") .. ")\n")
   os.exit(2)
 end
 local target = data.folder(name)
@@ -87,7 +95,8 @@ for _, file in ipairs(set.files) do
     local ok = obtain(set, file[1], part, folder)
     if not ok or md5(part) ~= file[2] then
       os.remove(part)
-      io.stderr:write(("%s could not be %s, or its md5 is not %s\n"):format(file[1], folder and "imported from " .. folder or "downloaded", file[2]))
+      io.stderr:write(("%s could not be %s, or its md5 is not %s\n"):format(file[1], folder
+        and "imported from " .. folder or "downloaded", file[2]))
       os.exit(3)
     end
     assert(os.rename(part, path))

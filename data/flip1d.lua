@@ -1,12 +1,14 @@
---- The one-dimensional tasks of figure 3 of Augmented Neural ODEs: points near -1 and +1, to be mapped to the other side (task "flip",
--- the g_1d that no flow can represent) or to themselves ("identity").
+--- The one-dimensional tasks of figure 3 of Augmented Neural ODEs: points near -1 and +1, to be mapped to the
+-- other side (task "flip", the g_1d that no flow can represent) or to themselves ("identity").
 
 local core = require "tide.core"
 local options = require "tide.options"
 
 local spec = {
-  n = {"integer", default = 500, check = options.at_least(2)}, task = {"string", default = "flip", check = options.one_of{"flip", "identity"}},
-  noise = {"number", default = 0, check = options.not_negative}, seed = {"integer", default = 1}, dtype = {"string", default = "float32"},
+  n = {"integer", default = 500, check = options.at_least(2)},
+  task = {"string", default = "flip", check = options.one_of{"flip", "identity"}},
+  noise = {"number", default = 0, check = options.not_negative}, seed = {"integer", default = 1},
+  dtype = {"string", default = "float32"},
 }
 
 return {

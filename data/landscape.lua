@@ -1,17 +1,20 @@
---- The particle in an energy landscape of *ResNet After All?* (section 3.2): dx/dt = v, dv/dt = -V'(x) - friction v, solved until it rests; the
--- class of a start (x, v) is the minimum of V where it ends, counted from the left.
+--- The particle in an energy landscape of *ResNet After All?* (section 3.2): dx/dt = v, dv/dt = -V'(x) -
+-- friction v, solved until it rests; the class of a start (x, v) is the minimum of V where it ends, counted
+-- from the left.
 --
--- The energy E = V + v^2/2 can only fall. So once it is below the barriers beside a minimum, that minimum is certain, and "at rest" may mean
--- that a small part `rest` of what it would take to leave is left. What can be wrong before is the side on which a path leaves a barrier's
--- top (s, 0), and only where it comes near: the error must be small against the distance. So paths that come nearer than a level's `near` are
--- solved again with the next level; those that are too near for the last are refused, never guessed. The paper gives no potential; the
--- default one has the minima, ranges and friction of the authors' later code.
+-- The energy E = V + v^2/2 can only fall. So once it is below the barriers beside a minimum, that minimum is
+-- certain, and "at rest" may mean that a small part `rest` of what it would take to leave is left. What can
+-- be wrong before is the side on which a path leaves a barrier's top (s, 0), and only where it comes near:
+-- the error must be small against the distance. So paths that come nearer than a level's `near` are solved
+-- again with the next level; those that are too near for the last are refused, never guessed. The paper gives
+-- no potential; the default one has the minima, ranges and friction of the authors' later code.
 
 local core = require "tide.core"
 local options = require "tide.options"
 local tide = require "tide"
 
--- Near the top, errors of size e in the start can change the side of paths that come within about sqrt(e) of it.
+-- Near the top, errors of size e in the start can change the side of paths that come within about sqrt(e) of
+-- it.
 local levels = {
   {near = 2e-2, solver = {method = "tsit5", rtol = 1e-8, atol = 1e-8, norm = "sample"}},
   {near = 2e-4, solver = {method = "dopri8", rtol = 1e-12, atol = 1e-12, norm = "sample"}},
@@ -20,15 +23,20 @@ local levels = {
 local GRID = 4001 -- points on which stationary points are looked for
 
 local function range(v)
-  return #v == 2 and math.type(v[1]) and math.type(v[2]) and options.finite(v[1]) and options.finite(v[2]) and v[1] < v[2],
+  return #v == 2 and math.type(v[1]) and math.type(v[2]) and options.finite(v[1]) and options.finite(v[2])
+    and v[1] < v[2],
     "{low, high} with low < high"
 end
 
 local spec = {
-  n = {"integer", default = 2000, check = options.at_least(1)}, friction = {"number", default = 0.2, check = options.positive},
-  x_range = {"table", default = {-1, 2}, check = range}, v_range = {"table", default = {-2, 2}, check = range},
-  minima = {"table", default = {-0.85, 0.269, 1.839}}, barriers = {"table"}, scale = {"number", default = 2, check = options.positive},
-  potential = {"function"}, starts = {"any"}, rest = {"number", default = 0.01, check = options.between(1e-6, 0.5)},
+  n = {"integer", default = 2000, check = options.at_least(1)},
+  friction = {"number", default = 0.2, check = options.positive},
+  x_range = {"table", default = {-1, 2}, check = range},
+  v_range = {"table", default = {-2, 2}, check = range},
+  minima = {"table", default = {-0.85, 0.269, 1.839}}, barriers = {"table"},
+  scale = {"number", default = 2, check = options.positive},
+  potential = {"function"}, starts = {"any"},
+  rest = {"number", default = 0.01, check = options.between(1e-6, 0.5)},
   seed = {"integer", default = 1}, dtype = {"string", default = "float32"},
 }
 
@@ -40,13 +48,17 @@ local function polynomial(o)
     if i < #o.minima then points[#points + 1] = o.barriers and o.barriers[i] or (m + o.minima[i + 1]) / 2 end
   end
   if #points == 0 or o.barriers and #o.barriers ~= #o.minima - 1 then
-    core.raise(("data.landscape: minima must list one or more numbers and barriers one less, got %d and %d"):format(#o.minima,
+    core.raise((
+      "data.landscape: minima must list one or more numbers and barriers one less, got %d and %d"):format(
+      #o.minima,
       o.barriers and #o.barriers or 0))
   end
   local c = {o.scale} -- of V', highest power last
   for i, root in ipairs(points) do
     if type(root) ~= "number" or i > 1 and root <= points[i - 1] then
-      core.raise(("data.landscape: minima and barriers must be numbers that rise in turn, got %s after %s"):format(options.show(root),
+      core.raise((
+        "data.landscape: minima and barriers must be numbers that rise in turn, got %s after %s"):format(
+        options.show(root),
         options.show(points[i - 1])))
     end
     for k = #c + 1, 1, -1 do c[k] = (c[k - 1] or 0) - root * (c[k] or 0) end
@@ -60,7 +72,8 @@ end
 
 local function slope_of(V) return tide.grad(function(x) return V(x):sum() end) end
 
--- Zeros of V' in [low, high]; true where V' rises, at a minimum. Each is looked at through finer and finer grids.
+-- Zeros of V' in [low, high]; true where V' rises, at a minimum. Each is looked at through finer and finer
+-- grids.
 local function stationary(slope, low, high)
   local out = {}
   local x = tide.linspace(low, high, GRID, {dtype = "float64"})
@@ -93,14 +106,17 @@ local function survey(V, slope, low, high, top)
   while value_at(V, low - margin) <= top or value_at(V, high + margin) <= top do
     margin = margin == 0 and width / 8 or margin * 2
     if margin > 1e4 * width then
-      core.raise(("data.landscape: the potential does not hold a particle of energy %g: it must grow beyond it on both sides of x_range"):format(top))
+      core.raise(("data.landscape: the potential does not hold a particle of energy %g: it must grow beyond "
+        .. "it on both sides of x_range"):format(top))
     end
   end
   local points = stationary(slope, low - margin, high + margin)
   local minima, barriers = {}, {}
   for i, p in ipairs(points) do
     p.V = value_at(V, p.x)
-    if p.minimum ~= (i % 2 == 1) then core.raise("data.landscape: the potential must be smooth, with finitely many minima") end
+    if p.minimum ~= (i % 2 == 1) then
+      core.raise("data.landscape: the potential must be smooth, with finitely many minima")
+    end
     table.insert(p.minimum and minima or barriers, p)
   end
   for i, b in ipairs(barriers) do
@@ -110,18 +126,21 @@ local function survey(V, slope, low, high, top)
     b.rate = math.sqrt(math.max(-curvature, 1e-6))
   end
   for i, m in ipairs(minima) do
-    m.leave = math.min(barriers[i - 1] and barriers[i - 1].V or math.huge, barriers[i] and barriers[i].V or math.huge)
+    m.leave = math.min(barriers[i - 1] and barriers[i - 1].V or math.huge, barriers[i] and barriers[i].V
+      or math.huge)
     if m.leave == math.huge then m.leave = math.max(top, m.V + 1) end
   end
   return minima, barriers
 end
 
--- The minimum where each start rests, and how near its path came to the top of a barrier, in units of the well beside it.
+-- The minimum where each start rests, and how near its path came to the top of a barrier, in units of the
+-- well beside it.
 local function roll(starts, world, solver)
   local V, minima, barriers, friction = world.V, world.minima, world.barriers, world.friction
   local rate = friction
   for _, b in ipairs(barriers) do rate = math.max(rate, b.rate) end
-  local times = tide.linspace(0, 10 / rate, 201, {dtype = "float64"}) -- slow passages of a top cannot hide between two of them
+  -- slow passages of a top cannot hide between two of them
+  local times = tide.linspace(0, 10 / rate, 201, {dtype = "float64"})
   local label, nearest, active, state = {}, {}, {}, starts
   for i = 1, #starts do label[i], nearest[i], active[i] = 0, math.huge, i end
   for round = 1, math.huge do
@@ -136,7 +155,8 @@ local function roll(starts, world, solver)
     state = ys[-1]
     local near = closest and closest:reshape{-1}:totable()
     local x = state:slice(2, 1, 1)
-    local energy, xs = (V(x) + state:slice(2, 2, 2):square() / 2):reshape{-1}:totable(), x:reshape{-1}:totable()
+    local energy, xs = (V(x) + state:slice(2, 2, 2):square() / 2):reshape{-1}:totable(),
+      x:reshape{-1}:totable()
     local rows, still = {}, {}
     for k, i in ipairs(active) do
       if near then nearest[i] = math.min(nearest[i], near[k]) end
@@ -166,7 +186,8 @@ local function resolve(starts, world)
     if #unsure == 0 then return label end
     if number == #levels then
       local worst = starts[unsure[1]]:totable()
-      core.raise(("data.landscape: the start x = %.9g, v = %.9g is too near a separatrix to be sure where it ends; take another seed or other starts"):format(
+      core.raise(("data.landscape: the start x = %.9g, v = %.9g is too near a separatrix to be sure where it "
+        .. "ends; take another seed or other starts"):format(
         worst[1], worst[2]))
     end
     rows, part = unsure, part:take(tide.tensor(positions, {dtype = "int64"}))
@@ -176,7 +197,8 @@ end
 local function draw(o)
   local u = core.random("uniform", {o.n, 2}, "float64", o.seed)
   local x, v = o.x_range, o.v_range
-  return u * core.tensor_from({x[2] - x[1], v[2] - v[1]}, "float64") + core.tensor_from({x[1], v[1]}, "float64")
+  return u * core.tensor_from({x[2] - x[1], v[2] - v[1]}, "float64") + core.tensor_from({x[1], v[1]},
+    "float64")
 end
 
 return {
@@ -186,7 +208,8 @@ return {
     if starts ~= nil then
       local shape = tide.tree.is_tensor(starts) and starts:shape() or {}
       if #shape ~= 2 or shape[2] ~= 2 or shape[1] == 0 then
-        core.raise("data.landscape: starts must be a tensor of shape {n, 2}, a row (x, v) per particle, got " .. (#shape > 0 and
+        core.raise("data.landscape: starts must be a tensor of shape {n, 2}, a row (x, v) per particle, got "
+          .. (#shape > 0 and
           "shape {" .. table.concat(shape, ", ") .. "}" or options.show(starts)))
       end
     else
@@ -205,9 +228,11 @@ return {
       local place, speed = y:slice(2, 1, 1), y:slice(2, 2, 2)
       return tide.cat({speed, -world.slope(place) - speed * o.friction}, 2)
     end
-    world.minima, world.barriers = survey(V, world.slope, math.min(xs:min():item(), o.x_range[1]), math.max(xs:max():item(), o.x_range[2]),
+    world.minima, world.barriers = survey(V, world.slope, math.min(xs:min():item(), o.x_range[1]),
+      math.max(xs:max():item(), o.x_range[2]),
       energy:max():item())
-    local out = {x = x, y = tide.tensor(resolve(starts, world), {dtype = "int64"}), minima = {}, barriers = {}, potential = V, field = world.field}
+    local out = {x = x, y = tide.tensor(resolve(starts, world), {dtype = "int64"}), minima = {},
+      barriers = {}, potential = V, field = world.field}
     for i, m in ipairs(world.minima) do out.minima[i] = m.x end
     for i, b in ipairs(world.barriers) do out.barriers[i] = b.x end
     return out

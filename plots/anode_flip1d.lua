@@ -7,13 +7,15 @@
 --   euler.csv         kind,curve,t,x    top right: kind is ode (solid) | euler (dashed, one row per step)
 --   field.csv         task,t,x,u        bottom: the learned field dx/dt = u on a grid; a panel per task, in this order
 --   trajectories.csv  task,curve,t,x    bottom: learned trajectories
--- Curves that start at the same side have the same colour: below zero vermillion, above blue, as in the paper.
+-- Curves that start at the same side have the same colour: below zero vermillion, above blue, as in the
+-- paper.
 
 local csv = require "tide.csv"
 local files = require "tide.files"
 local plot = require "tide.plot"
 
-local titles = {identity = "Learned flow, identity", g1d = "Learned flow, g_{1d}(x)", g_1d = "Learned flow, g_{1d}(x)",
+local titles = {identity = "Learned flow, identity", g1d = "Learned flow, g_{1d}(x)",
+  g_1d = "Learned flow, g_{1d}(x)",
   flip = "Learned flow, g_{1d}(x)"}
 local classes = {{value = "up", name = "starts at x < 0", color = "vermillion"},
   {value = "down", name = "starts at x > 0", color = "blue"}}
@@ -28,28 +30,35 @@ local function curves_of(data)
 end
 
 local function axes(title)
-  return plot.figure{title = title, markup = true, xlabel = "time t", ylabel = "x(t)", ratio = 0.8, pad = true}
+  return plot.figure{title = title, markup = true, xlabel = "time t", ylabel = "x(t)", ratio = 0.8,
+    pad = true}
 end
 
 local function crossing_panel(data)
-  return axes("Required trajectories cross"):add("trajectories", {curves = curves_of(data), classes = classes, linewidth = 2})
+  return axes("Required trajectories cross"):add("trajectories", {curves = curves_of(data), classes = classes,
+    linewidth = 2})
 end
 
 local function euler_panel(data)
   local fig = axes("ODE solutions and Euler steps")
   for _, group in ipairs(data:group("kind")) do
     local kind = group.key.kind
-    if kind ~= "ode" and kind ~= "euler" then error(("%s: kind must be ode or euler, got %s"):format(data.path, kind), 0) end
+    if kind ~= "ode" and kind ~= "euler" then
+      error(("%s: kind must be ode or euler, got %s"):format(data.path, kind), 0)
+    end
     for _, curve in ipairs(curves_of(group)) do
       local color = curve.class == "up" and "vermillion" or "blue"
-      local look = kind == "ode" and {dash = 1, linewidth = 2} or {dash = {8, 4}, linewidth = 1.5, marker = "circle", size = 0.9}
-      fig:add("line", {x = curve.x, y = curve.y, color = color, dash = look.dash, linewidth = look.linewidth, marker = look.marker,
+      local look = kind == "ode" and {dash = 1, linewidth = 2}
+        or {dash = {8, 4}, linewidth = 1.5, marker = "circle", size = 0.9}
+      fig:add("line", {x = curve.x, y = curve.y, color = color, dash = look.dash, linewidth = look.linewidth,
+        marker = look.marker,
         size = look.size})
     end
   end
   -- In gray: what these entries tell is the dash, not the colour.
   fig:add("entry", {name = "ODE solution", color = "gray", dash = 1})
-  return fig:add("entry", {name = "Euler steps", color = "gray", dash = {8, 4}, marker = "circle", linewidth = 1.5})
+  return fig:add("entry", {name = "Euler steps", color = "gray", dash = {8, 4}, marker = "circle",
+    linewidth = 1.5})
 end
 
 local function task_panel(field, trajectories)
@@ -57,8 +66,11 @@ local function task_panel(field, trajectories)
   local ones = {}
   for i = 1, field.rows do ones[i] = 1 end
   local fig = axes(titles[task] or ("Learned flow, " .. plot.escape(task)))
-  fig:add("field", {x = field:column("t"), y = field:column("x"), u = ones, v = field:column("u"), equal = true})
-  if trajectories then fig:add("trajectories", {curves = curves_of(trajectories), classes = classes, linewidth = 2}) end
+  fig:add("field", {x = field:column("t"), y = field:column("x"), u = ones, v = field:column("u"),
+    equal = true})
+  if trajectories then
+    fig:add("trajectories", {curves = curves_of(trajectories), classes = classes, linewidth = 2})
+  end
   return fig
 end
 

@@ -1,4 +1,5 @@
--- Training of augmented models on MNIST or another image set (figures 10 and 12 of Dupont, Doucet & Teh, "Augmented Neural ODEs").
+-- Training of augmented models on MNIST or another image set (figures 10 and 12 of Dupont, Doucet & Teh,
+-- "Augmented Neural ODEs").
 --
 --   ./tide plots/anode_mnist.lua DIR [OUTDIR]            or  dofile("plots/anode_mnist.lua")(dir, outdir) -> list of pictures
 --
@@ -10,7 +11,8 @@ local csv = require "tide.csv"
 local files = require "tide.files"
 local plot = require "tide.plot"
 
--- Batch losses are noisy: curves show means over this many stretches of the training, dots of the scatter over fewer.
+-- Batch losses are noisy: curves show means over this many stretches of the training, dots of the scatter
+-- over fewer.
 local CURVE_BINS, DOT_BINS = 60, 40
 
 local function bands(data, looks, y, axes)
@@ -24,7 +26,9 @@ end
 -- Tests are few, so each is marked; a single one would not show as a line.
 local function with_points(fig, data, looks, y)
   for _, group in ipairs(plot.runs(data, {x = "iteration", y = y})) do
-    for _, run in ipairs(group.runs) do fig:add("scatter", {x = run.x, y = run.y, style = looks[group.name]}) end
+    for _, run in ipairs(group.runs) do
+      fig:add("scatter", {x = run.x, y = run.y, style = looks[group.name]})
+    end
   end
   return fig
 end
@@ -64,7 +68,8 @@ local function draw(dir, outdir)
     bands(train, looks, "loss", {xlabel = "iteration", ylabel = "training loss", ylog = true}),
     bands(train, looks, "nfe_forward", {xlabel = "iteration", ylabel = "NFE (forward)"}),
     nfe_against_loss(train, looks),
-    with_points(bands(test, looks, "accuracy", {xlabel = "iteration", ylabel = "test accuracy (%)"}), test, looks, "accuracy"),
+    with_points(bands(test, looks, "accuracy", {xlabel = "iteration", ylabel = "test accuracy (%)"}), test,
+      looks, "accuracy"),
     title = caption, columns = 2, legend = "shared", width = 760, note = table.concat(train.comments, "\n")}
   return {fig:save(files.join(outdir or dir, "mnist.png"))}
 end

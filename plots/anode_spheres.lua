@@ -1,10 +1,12 @@
--- Figures of the experiment on nested spheres (figures 5 to 8 of Dupont, Doucet & Teh, "Augmented Neural ODEs").
+-- Figures of the experiment on nested spheres (figures 5 to 8 of Dupont, Doucet & Teh, "Augmented Neural
+-- ODEs").
 --
 --   ./tide plots/anode_spheres.lua DIR [OUTDIR]          or  dofile("plots/anode_spheres.lua")(dir, outdir) -> list of pictures
 --
 -- Reads from DIR those files that are there, and draws into OUTDIR (default: DIR):
 --   loss.csv      model,seed,epoch,loss,nfe_forward,nfe_backward,seconds   -> loss.png, nfe.png
---   flows.csv     model,point,class,t,x,y  rows of a point in order of t; y absent or nan: one dimension, drawn over t
+--   flows.csv     model,point,class,t,x,y rows of a point in order of t; y absent or nan: one dimension,
+--                 drawn over t
 --   field.csv     model,t,x,y,u,v          the field on a grid; in the plane the smallest t is drawn; y, v absent or nan as above
 --                                                                          -> flows.png (from flows.csv, field.csv if there)
 --   features.csv  model,stage,class,x,y    stage is input | features       -> features.png
@@ -14,7 +16,8 @@ local csv = require "tide.csv"
 local files = require "tide.files"
 local plot = require "tide.plot"
 
-local sign_classes = {{value = -1, name = "g(x) = −1", color = "blue"}, {value = 1, name = "g(x) = 1", color = "vermillion"}}
+local sign_classes = {{value = -1, name = "g(x) = −1", color = "blue"},
+  {value = 1, name = "g(x) = 1", color = "vermillion"}}
 
 local function classes_of(data)
   for _, class in ipairs(data:column("class")) do
@@ -71,7 +74,8 @@ local function flow_figure(flows, field, note)
   local panels, fields = {}, by_model(field)
   for _, group in ipairs(flows:group("model")) do
     local planar = has_numbers(group, "y")
-    local fig = plot.figure{title = plot.escape(group.key.model), markup = true, ratio = planar and "square" or 0.9,
+    local fig = plot.figure{title = plot.escape(group.key.model), markup = true, ratio = planar and "square"
+      or 0.9,
       xlabel = planar and "x_1" or "time t", ylabel = planar and "x_2" or "x(t)"}
     add_field(fig, fields[group.key.model], planar)
     fig:add("trajectories", {x = group:column(planar and "x" or "t"), y = group:column(planar and "y" or "x"),
@@ -97,10 +101,13 @@ local function feature_figure(features, note)
     for _, stage in ipairs(group:group("stage")) do by_stage[stage.key.stage] = stage end
     for _, stage in ipairs(stages) do
       local points = by_stage[stage[1]]
-      if not points then error(("%s: model %s has no stage %s"):format(features.path, group.key.model, stage[1]), 0) end
+      if not points then
+        error(("%s: model %s has no stage %s"):format(features.path, group.key.model, stage[1]), 0)
+      end
       local planar = has_numbers(points, "y")
       local label = stage[3]
-      local fig = plot.figure{title = ("%s, %s"):format(plot.escape(group.key.model), stage[2]), markup = true, ratio = planar and 0.9 or 0.22,
+      local fig = plot.figure{title = ("%s, %s"):format(plot.escape(group.key.model), stage[2]),
+        markup = true, ratio = planar and 0.9 or 0.22,
         xlabel = label:format(1), ylabel = planar and label:format(2) or nil}
       if not planar then fig:axes{yrange = {-1, 1}, yticks = false} end
       fig:add("scatter", {x = points:column("x"), y = planar and points:column("y") or zeros(points.rows),
@@ -124,8 +131,10 @@ local function draw(dir, outdir)
   local loss = read("loss.csv", {"model", "seed", "epoch", "loss", "nfe_forward"})
   if loss then
     local looks = plot.looks(loss:column("model"))
-    save(band_figure(loss, looks, "loss", {xlabel = "epoch", ylabel = "training loss", ylog = true, note = note(loss)}), "loss.png")
-    save(band_figure(loss, looks, "nfe_forward", {xlabel = "epoch", ylabel = "function evaluations (forward)", note = note(loss)}),
+    save(band_figure(loss, looks, "loss", {xlabel = "epoch", ylabel = "training loss", ylog = true,
+      note = note(loss)}), "loss.png")
+    save(band_figure(loss, looks, "nfe_forward", {xlabel = "epoch", ylabel = "function evaluations (forward)",
+      note = note(loss)}),
       "nfe.png")
   end
   local flows = read("flows.csv", {"model", "point", "class", "t", "x"})

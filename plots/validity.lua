@@ -1,14 +1,18 @@
--- The report of tide.ode.validity as a picture: accuracy, labels that differ from the training solver's, and distance of the final states to a tight
--- reference solve, against the test solvers' steps or tolerances; means over the models, bars are one deviation.
+-- The report of tide.ode.validity as a picture: accuracy, labels that differ from the training solver's, and
+-- distance of the final states to a tight reference solve, against the test solvers' steps or tolerances;
+-- means over the models, bars are one deviation.
 --
 --   ./tide plots/validity.lua FILE.csv [PICTURE]          FILE.csv: report:write("FILE.csv"); PICTURE: default FILE.png
 
 local csv = require "tide.csv"
 local plot = require "tide.plot"
 
-local looks = {{color = "blue", marker = "circle", dash = 1}, {color = "vermillion", marker = "square", dash = {12, 4}},
-               {color = "green", marker = "triangle", dash = {4, 3}}, {color = "pink", marker = "diamond", dash = {12, 4, 3, 4}}}
-local columns = {{"accuracy", "accuracy"}, {"flips", "share of changed labels"}, {"distance", "distance to the reference"}}
+local looks = {{color = "blue", marker = "circle", dash = 1},
+  {color = "vermillion", marker = "square", dash = {12, 4}},
+               {color = "green", marker = "triangle", dash = {4, 3}},
+               {color = "pink", marker = "diamond", dash = {12, 4, 3, 4}}}
+local columns = {{"accuracy", "accuracy"}, {"flips", "share of changed labels"},
+  {"distance", "distance to the reference"}}
 
 -- x, y and bars of one method, in order of x; what has no number is left out.
 local function curve(group, name)
@@ -38,24 +42,28 @@ local function ticks(data)
 end
 
 local function draw(path, picture)
-  local data = csv.read(path, {"method", "setting", "trained", "adaptive", "accuracy", "accuracy_std", "flips", "flips_std", "distance", "distance_std"})
+  local data = csv.read(path, {"method", "setting", "trained", "adaptive", "accuracy", "accuracy_std",
+    "flips", "flips_std", "distance", "distance_std"})
   local panels = {columns = 3, legend = "shared", note = table.concat(data.comments, "\n")}
   local adaptive = data:column("adaptive")[1] == 1
   for p, column in ipairs(columns) do
-    local fig = plot.figure{xlabel = adaptive and "tolerance of the test" or "steps of the test", ylabel = column[2], xlog = true, ratio = 0.8,
+    local fig = plot.figure{xlabel = adaptive and "tolerance of the test" or "steps of the test",
+      ylabel = column[2], xlog = true, ratio = 0.8,
       yrange = p < 3 and {0, 1} or nil, xticks = not adaptive and ticks(data) or nil}
     local some = false
     for i, group in ipairs(data:group("method")) do
       local c = curve(group, column[1])
       if #c.x > 0 and c.x[1] == c.x[1] then
         local look = looks[(i - 1) % #looks + 1]
-        fig:add("line", {x = c.x, y = c.y, low = c.low, high = c.high, name = tostring(group.key.method), color = look.color, marker = look.marker,
+        fig:add("line", {x = c.x, y = c.y, low = c.low, high = c.high, name = tostring(group.key.method),
+          color = look.color, marker = look.marker,
           dash = look.dash})
         some = true
       end
       for k = 1, group.rows do
         if group:column("trained")[k] == 1 and group:column(column[1])[k] == group:column(column[1])[k] then
-          fig:add("scatter", {x = {group:column("setting")[k]}, y = {group:column(column[1])[k]}, color = "black", marker = "circle", size = 2,
+          fig:add("scatter", {x = {group:column("setting")[k]}, y = {group:column(column[1])[k]},
+            color = "black", marker = "circle", size = 2,
             name = p == 1 and "solver of the training" or nil})
         end
       end

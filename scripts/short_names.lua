@@ -1,5 +1,6 @@
---- For stock Lua, which knows no rooms: a file of one line in FOLDER for each short name of a module (tide/names.lua), so that
--- `require "tide.csv"` finds tide.lab.csv. `./tide scripts/short_names.lua FOLDER`; used by `make env` and `make install`.
+--- For stock Lua, which knows no rooms: a file of one line in FOLDER for each short name of a module
+-- (tide/names.lua), so that `require "tide.csv"` finds tide.lab.csv. `./tide scripts/short_names.lua FOLDER`;
+-- used by `make env` and `make install`.
 
 local files = require "tide.base.files"
 

@@ -1,7 +1,8 @@
 --- Runs the examples of README.md: `./tide tests/readme.lua [file.md]`, from the root of the checkout.
 --
 --   ```lua          a script of its own, run by ./tide in an empty folder
---   ```sh test      shell commands, run in the root of the checkout; other sh blocks are only checked for syntax
+--   ```sh test      shell commands, run in the root of the checkout; other sh blocks are only checked for
+--                   syntax
 --   ```lua no-test  (or sh) left alone
 -- The last line is "N passed, N failed".
 
@@ -71,7 +72,8 @@ for _, block in ipairs(blocks_of(text)) do
       passed = passed + 1
     else
       failed = failed + 1
-      print(("FAIL %s:%d (exit status %s)\n%s"):format(readme, block.line, status, output:gsub("[^\n]+", "     %0")))
+      print(("FAIL %s:%d (exit status %s)\n%s"):format(readme, block.line, status,
+        output:gsub("[^\n]+", "     %0")))
     end
   end
 end

@@ -1,8 +1,10 @@
---- One training of *ResNet After All?* with step or tolerance adaption (section 5, appendix B.6; figures 5 and 6, table 1).
+--- One training of *ResNet After All?* with step or tolerance adaption (section 5, appendix B.6; figures 5
+-- and 6, table 1).
 --
--- Writes two CSV files, complete or not at all: OUT, a row per record with test accuracies by the training's solver, by finer ones and by a tight
--- reference solve; and OUT with -probes before .csv, a row per look that the adaption took: the value (step size, number of steps, or tolerance)
--- before and after it, the accuracies it compared, what it cost. A training that was killed goes on from a checkpoint beside them.
+-- Writes two CSV files, complete or not at all: OUT, a row per record with test accuracies by the training's
+-- solver, by finer ones and by a tight reference solve; and OUT with -probes before .csv, a row per look that
+-- the adaption took: the value (step size, number of steps, or tolerance) before and after it, the accuracies
+-- it compared, what it cost. A training that was killed goes on from a checkpoint beside them.
 
 local here = arg[0]:match("^(.*)/") or "."
 local tide = require "tide"
@@ -10,15 +12,21 @@ local experiment, files = require "tide.experiment", require "tide.files"
 local models = dofile(here .. "/models.lua")
 
 local o = experiment.parse("Train with an adaption of the solver", {
-  {"data", "spheres2", table.concat(models.names, ", ")}, {"preset", "as-stated", table.concat(models.presets, " or ")},
-  {"rule", "steady", "steps: stated, published, steady; tolerances: published, corrected"}, {"method", "euler", "euler, midpoint, rk4; fehlberg21, dopri5"},
-  {"seed", 1, "of weights and order of the batches"}, {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"},
-  {"train", 0, "training points; 0: the preset's"}, {"test", 0, "test points; 0: the preset's"}, {"records", 100, "rows"},
-  {"high", 0.0, "\"steady\": upper end of its band, the lower end is half of it; 0: the rule's"}, {"out", "adapted.csv",
+  {"data", "spheres2", table.concat(models.names, ", ")},
+  {"preset", "as-stated", table.concat(models.presets, " or ")},
+  {"rule", "steady", "steps: stated, published, steady; tolerances: published, corrected"},
+  {"method", "euler", "euler, midpoint, rk4; fehlberg21, dopri5"},
+  {"seed", 1, "of weights and order of the batches"}, {"data-seed", 1, "of the points"},
+  {"iterations", 0, "0: the preset's"},
+  {"train", 0, "training points; 0: the preset's"}, {"test", 0, "test points; 0: the preset's"},
+  {"records", 100, "rows"},
+  {"high", 0.0, "\"steady\": upper end of its band, the lower end is half of it; 0: the rule's"},
+  {"out", "adapted.csv",
     "the file to write"},
 }, arg)
 local adaptive = o.method == "fehlberg21" or o.method == "dopri5"
-local s = models.adapted({data = o.data, preset = o.preset, method = o.method, seed = o.seed, data_seed = o["data-seed"],
+local s = models.adapted({data = o.data, preset = o.preset, method = o.method, seed = o.seed,
+  data_seed = o["data-seed"],
   iterations = o.iterations, train = o.train, test = o.test}, o.rule, o.records, o.high)
 experiment.folder((files.split(o.out)))
 local train_data, test_data = models.data(s)
@@ -35,23 +43,31 @@ local reference = {method = "dopri5", rtol = 1e-5, atol = 1e-5}
 local function predictions(solver)
   local ok, result = pcall(function()
     local parts = {}
-    for i = 1, #test_data.x, 1000 do parts[#parts + 1] = model(test_data.x:slice(1, i, math.min(i + 999, #test_data.x)), {solver = solver}):argmax(2) end
+    for i = 1, #test_data.x, 1000 do
+      parts[#parts + 1] = model(test_data.x:slice(1, i, math.min(i + 999, #test_data.x)),
+        {solver = solver}):argmax(2)
+    end
     return tide.cat(parts, 1)
   end)
   if ok then return result end
-  if not (result:find("NaN or Inf", 1, true) or result:find("underflow", 1, true) or result:find("max_steps", 1, true)) then error(result, 0) end
+  if not (result:find("NaN or Inf", 1, true) or result:find("underflow", 1, true)
+    or result:find("max_steps", 1, true)) then
+    error(result, 0)
+  end
 end
 
 local function right(p) return p and p:eq(test_data.y):to("float64"):mean():item() or 0 end
 
--- What a record adds to those of tide.train; it is kept in the history, and in the checkpoint of a training that is killed.
+-- What a record adds to those of tide.train; it is kept in the history, and in the checkpoint of a training
+-- that is killed.
 local history = {}
 local function record(r)
   local solver, last = adaption.current, history[#history - 1] or {evaluations = 0, iteration = 0}
   local steps = solver.steps or solver.step_size and math.ceil(1 / solver.step_size - 1e-9) or 0 / 0
   local own, exact = predictions(solver), predictions(reference)
   r.evaluations = last.evaluations + r.nfe_forward * (r.iteration - last.iteration)
-  r.value, r.steps, r.nfe = solver.steps or solver.step_size or solver.atol, steps, (r.evaluations + adaption.nfe) / r.iteration
+  r.value, r.steps, r.nfe = solver.steps or solver.step_size or solver.atol, steps,
+    (r.evaluations + adaption.nfe) / r.iteration
   r.test, r.test_reference = right(own), right(exact)
   r.test_midpoint = adaptive and 0 / 0 or right(predictions{method = "midpoint", steps = steps})
   r.test_rk4 = adaptive and 0 / 0 or right(predictions{method = "rk4", steps = steps})
@@ -59,14 +75,20 @@ local function record(r)
 end
 
 local unfinished = models.unfinished(o.out)
-local ok, message = pcall(models.train, s, model, train_data, {adaption = adaption, callback = record, record_every = math.max(1, s.iterations // o.records),
-  history = history, checkpoint = unfinished, checkpoint_config = models.config(s), label = ("%s %s %s seed %d"):format(s.data, s.method, o.rule, s.seed)})
-if not ok and not (message:find("NaN or Inf", 1, true) or message:find("the loss is", 1, true)) then error(message, 0) end
+local ok, message = pcall(models.train, s, model, train_data,
+  {adaption = adaption, callback = record, record_every = math.max(1, s.iterations // o.records),
+  history = history, checkpoint = unfinished, checkpoint_config = models.config(s),
+  label = ("%s %s %s seed %d"):format(s.data, s.method, o.rule, s.seed)})
+if not ok and not (message:find("NaN or Inf", 1, true) or message:find("the loss is", 1, true)) then
+  error(message, 0)
+end
 
 local rows = {}
 for i, r in ipairs(history) do
-  rows[i] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed, iteration = r.iteration, value = r.value, steps = r.steps,
-    loss = r.loss, train_accuracy = r.accuracy, accuracy = r.test, accuracy_midpoint = r.test_midpoint, accuracy_rk4 = r.test_rk4,
+  rows[i] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed,
+    iteration = r.iteration, value = r.value, steps = r.steps,
+    loss = r.loss, train_accuracy = r.accuracy, accuracy = r.test, accuracy_midpoint = r.test_midpoint,
+    accuracy_rk4 = r.test_rk4,
     accuracy_reference = r.test_reference, flips = r.flips, nfe = r.nfe, seconds = r.seconds}
 end
 
@@ -75,17 +97,22 @@ comments[#comments + 1] = "config: " .. models.config(s)
 if not ok then comments[#comments + 1] = "failed: " .. message end
 local probes = {}
 for i, p in ipairs(adaption.history) do
-  probes[i] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed, iteration = p.iteration, value = p.value, next = p.next,
+  probes[i] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed,
+    iteration = p.iteration, value = p.value, next = p.next,
     train = p.train, test = p.test or 0, distance = p.distance, nfe = p.nfe}
 end
-tide.csv.write(o.out:gsub("%.csv$", "") .. "-probes.csv", {"data", "preset", "method", "rule", "seed", "iteration", "value", "next", "train", "test",
+tide.csv.write(o.out:gsub("%.csv$", "") .. "-probes.csv", {"data", "preset", "method", "rule", "seed",
+  "iteration", "value", "next", "train", "test",
   "distance", "nfe"}, probes, {comments = comments, digits = 6})
-tide.csv.write(o.out, {"data", "preset", "method", "rule", "seed", "iteration", "value", "steps", "loss", "train_accuracy", "accuracy", "accuracy_midpoint",
+tide.csv.write(o.out, {"data", "preset", "method", "rule", "seed", "iteration", "value", "steps", "loss",
+  "train_accuracy", "accuracy", "accuracy_midpoint",
   "accuracy_rk4", "accuracy_reference", "flips", "nfe", "seconds"}, rows, {comments = comments, digits = 6})
 os.remove(unfinished)
 
 local last = rows[#rows]
-print(last and ("%s, %s, seed %d: accuracy %.1f %%, with a tight solver %.1f %%, %.1f evaluations per iteration, %g steps at the end"):format(s.data,
+print(last and ("%s, %s, seed %d: accuracy %.1f %%, with a tight solver %.1f %%, %.1f evaluations per "
+  .. "iteration, %g steps at the end"):format(s.data,
   o.rule, s.seed,
-  100 * last.accuracy, 100 * last.accuracy_reference, last.nfe, last.steps) or "failed: " .. tostring(message))
+  100 * last.accuracy, 100 * last.accuracy_reference, last.nfe, last.steps) or "failed: "
+  .. tostring(message))
 print("tables: " .. o.out .. ", ...-probes.csv")

@@ -1,8 +1,10 @@
---- One cell of the grids of *ResNet After All?* (figures 3, 4, 7 to 19): train one model with one solver and one seed, test it with many.
+--- One cell of the grids of *ResNet After All?* (figures 3, 4, 7 to 19): train one model with one solver and
+-- one seed, test it with many.
 --
--- Writes one CSV file, complete or not at all, a row per test solver; a cell that was killed goes on from a checkpoint beside it. A seed that
--- fails is a result: its status is "nan" (the training met NaN or Inf) or "chance" (with its own solver it is no better than naming the largest class,
--- within three standard errors), and its rows are there.
+-- Writes one CSV file, complete or not at all, a row per test solver; a cell that was killed goes on from a
+-- checkpoint beside it. A seed that fails is a result: its status is "nan" (the training met NaN or Inf) or
+-- "chance" (with its own solver it is no better than naming the largest class, within three standard errors),
+-- and its rows are there.
 
 local here = arg[0]:match("^(.*)/") or "."
 local tide = require "tide"
@@ -10,13 +12,18 @@ local experiment, files = require "tide.experiment", require "tide.files"
 local models = dofile(here .. "/models.lua")
 
 local o = experiment.parse("Train with one solver, test with many", {
-  {"data", "spheres2", table.concat(models.names, ", ")}, {"preset", "as-stated", table.concat(models.presets, " or ")},
+  {"data", "spheres2", table.concat(models.names, ", ")},
+  {"preset", "as-stated", table.concat(models.presets, " or ")},
   {"method", "euler", "solver of the training: euler, midpoint, rk4, fehlberg21 or dopri5"},
-  {"setting", "8", "its number of steps, or the tolerance of an adaptive one"}, {"seed", 1, "of weights and order of the batches"},
-  {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"}, {"train", 0, "training points; 0: the preset's"},
-  {"test", 0, "test points; 0: the preset's"}, {"out", "cell.csv", "the file to write"}, {"model", "", "also save the trained weights (.safetensors, .npz)"},
+  {"setting", "8", "its number of steps, or the tolerance of an adaptive one"},
+  {"seed", 1, "of weights and order of the batches"},
+  {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"},
+  {"train", 0, "training points; 0: the preset's"},
+  {"test", 0, "test points; 0: the preset's"}, {"out", "cell.csv", "the file to write"},
+  {"model", "", "also save the trained weights (.safetensors, .npz)"},
 }, arg)
-local s = models.settings{data = o.data, preset = o.preset, method = o.method, setting = tonumber(o.setting), seed = o.seed, data_seed = o["data-seed"],
+local s = models.settings{data = o.data, preset = o.preset, method = o.method, setting = tonumber(o.setting),
+  seed = o.seed, data_seed = o["data-seed"],
   iterations = o.iterations, train = o.train, test = o.test}
 
 experiment.folder((files.split(o.out))) -- before the training, not after it
@@ -33,7 +40,8 @@ local function attempt(fn, ...)
 end
 
 local history, unfinished = {}, models.unfinished(o.out)
-local trained, message = attempt(models.train, s, model, train_data, {history = history, checkpoint = unfinished, checkpoint_config = models.config(s),
+local trained, message = attempt(models.train, s, model, train_data,
+  {history = history, checkpoint = unfinished, checkpoint_config = models.config(s),
   label = ("%s %s %s seed %d"):format(s.data, s.method, o.setting, s.seed)})
 if trained and o.model ~= "" then tide.save(o.model, model) end
 
@@ -48,24 +56,31 @@ local last = history[#history] or {loss = nan, accuracy = nan, seconds = nan}
 local rows, status = {}, trained and "ok" or "nan"
 for i, test in ipairs(models.tests(s)) do
   local result = trained and attempt(tide.evaluate, model, test_data, {solver = test.solver}) or {}
-  if i == 1 and trained and not (result.accuracy and result.accuracy > luck) then status = "chance" end -- the first is the training's own solver
-  rows[i] = {data = s.data, preset = s.preset, method = s.method, setting = s.steps or s.tolerance, seed = s.seed, status = status, test_method = test.method,
+  -- the first is the training's own solver
+  if i == 1 and trained and not (result.accuracy and result.accuracy > luck) then status = "chance" end
+  rows[i] = {data = s.data, preset = s.preset, method = s.method, setting = s.steps or s.tolerance,
+    seed = s.seed, status = status, test_method = test.method,
     factor = test.factor, test_setting = test.setting, accuracy = result.accuracy or nan,
-    accuracy_published = s.counted and result.accuracy and result.accuracy * #test_data.x / s.counted or nan, loss = result.loss or nan,
-    nfe = result.nfe or nan, chance = largest, train_loss = last.loss, train_accuracy = last.accuracy, seconds = last.seconds}
+    accuracy_published = s.counted and result.accuracy and result.accuracy * #test_data.x / s.counted or nan,
+    loss = result.loss or nan,
+    nfe = result.nfe or nan, chance = largest, train_loss = last.loss, train_accuracy = last.accuracy,
+    seconds = last.seconds}
 end
 
 local comments = experiment.provenance(arg)
 comments[#comments + 1] = "config: " .. models.config(s)
 if message then comments[#comments + 1] = "failed: " .. message end
-tide.csv.write(o.out, {"data", "preset", "method", "setting", "seed", "status", "test_method", "factor", "test_setting", "accuracy", "accuracy_published",
+tide.csv.write(o.out, {"data", "preset", "method", "setting", "seed", "status", "test_method", "factor",
+  "test_setting", "accuracy", "accuracy_published",
   "loss", "nfe", "chance", "train_loss", "train_accuracy", "seconds"}, rows, {comments = comments})
 os.remove(unfinished)
 
 local lines = {}
 for i, row in ipairs(rows) do
-  local finer = models.finer(s.method, s.steps or s.tolerance, {method = row.test_method, setting = row.test_setting, factor = row.factor})
-  lines[i] = {row.test_method, ("%g"):format(row.test_setting), finer and "yes" or "", row.accuracy == row.accuracy
+  local finer = models.finer(s.method, s.steps or s.tolerance,
+    {method = row.test_method, setting = row.test_setting, factor = row.factor})
+  lines[i] = {row.test_method, ("%g"):format(row.test_setting), finer and "yes" or "",
+    row.accuracy == row.accuracy
     and ("%.1f %%"):format(100 * row.accuracy) or "-",
     ("%g"):format(row.nfe)}
 end

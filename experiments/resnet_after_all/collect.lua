@@ -5,7 +5,8 @@ local stats = require "tide.plot.stats"
 local M = {}
 
 local test_keys = {"data", "preset", "method", "setting", "test_method", "factor", "test_setting"}
-M.columns = {"data", "preset", "method", "setting", "test_method", "factor", "test_setting", "seeds", "failed", "accuracy", "accuracy_std",
+M.columns = {"data", "preset", "method", "setting", "test_method", "factor", "test_setting", "seeds",
+  "failed", "accuracy", "accuracy_std",
              "accuracy_published", "nfe"}
 
 -- Rows by the values of some columns, in order of first appearance.
@@ -55,7 +56,8 @@ function M.rows(plan, read)
   return rows, names, table.concat(list, " ")
 end
 
---- A row per training and test solver: mean and standard deviation of the accuracy over the seeds whose training did not fail.
+--- A row per training and test solver: mean and standard deviation of the accuracy over the seeds whose
+-- training did not fail.
 function M.summary(rows)
   local out = {}
   for i, group in ipairs(grouped(rows, test_keys)) do
@@ -67,7 +69,9 @@ function M.summary(rows)
         row.failed = row.failed + 1
       else
         -- A test solve that blew up has no accuracy; it is no better than chance.
-        for name, list in pairs(lists) do list[#list + 1] = name == "accuracy" and r[name] ~= r[name] and 0 or r[name] end
+        for name, list in pairs(lists) do
+          list[#list + 1] = name == "accuracy" and r[name] ~= r[name] and 0 or r[name]
+        end
       end
     end
     for name, list in pairs(lists) do
@@ -79,13 +83,15 @@ function M.summary(rows)
   return out
 end
 
---- A row per training solver: {data, method, setting, seeds, failed, accuracy, std, worst, valid, nfe}: seeds that trained, their mean accuracy, the mean
--- over them of the worst accuracy among solvers at least as fine, how many of them change by at most `threshold` (default 0.1,
--- Algorithm 1) with every such solver. finer(method, setting, test) says which are.
+--- A row per training solver: {data, method, setting, seeds, failed, accuracy, std, worst, valid, nfe}: seeds
+-- that trained, their mean accuracy, the mean over them of the worst accuracy among solvers at least as fine,
+-- how many of them change by at most `threshold` (default 0.1, Algorithm 1) with every such solver.
+-- finer(method, setting, test) says which are.
 function M.verdicts(rows, finer, threshold)
   local out = {}
   for i, group in ipairs(grouped(rows, {"data", "preset", "method", "setting"})) do
-    local v = {data = group[1].data, preset = group[1].preset, method = group[1].method, setting = group[1].setting, seeds = 0, failed = 0, valid = 0}
+    local v = {data = group[1].data, preset = group[1].preset, method = group[1].method,
+      setting = group[1].setting, seeds = 0, failed = 0, valid = 0}
     local own, worst = {}, {}
     for _, seed in ipairs(grouped(group, {"seed"})) do
       if seed[1].status ~= "ok" then
@@ -94,7 +100,8 @@ function M.verdicts(rows, finer, threshold)
         local trained, least, largest = seed[1].accuracy, seed[1].accuracy, 0
         v.nfe = seed[1].nfe
         for _, r in ipairs(seed) do
-          if finer(r.method, r.setting, {method = r.test_method, setting = r.test_setting, factor = r.factor}) then
+          if finer(r.method, r.setting, {method = r.test_method, setting = r.test_setting,
+            factor = r.factor}) then
             local accuracy = r.accuracy == r.accuracy and r.accuracy or 0
             least, largest = math.min(least, accuracy), math.max(largest, math.abs(accuracy - trained))
           end
@@ -110,12 +117,15 @@ function M.verdicts(rows, finer, threshold)
   return out
 end
 
---- A row for a training with an adaption from its records (adapted.lua): the final accuracies and evaluations per iteration; the largest difference of
--- the accuracies of the training solver and of the tight one, and how many records differ by more than 0.1; the mean share of labels that differ.
+--- A row for a training with an adaption from its records (adapted.lua): the final accuracies and evaluations
+-- per iteration; the largest difference of the accuracies of the training solver and of the tight one, and
+-- how many records differ by more than 0.1; the mean share of labels that differ.
 function M.adapted(rows)
   local last = rows[#rows]
-  local run = {data = last.data, preset = last.preset, method = last.method, rule = last.rule, seed = last.seed, accuracy = last.accuracy,
-    reference_accuracy = last.accuracy_reference, worst = 0, invalid = 0, records = #rows, flips = 0, nfe = last.nfe, value = last.value, var_log_h = 0 / 0}
+  local run = {data = last.data, preset = last.preset, method = last.method, rule = last.rule,
+    seed = last.seed, accuracy = last.accuracy,
+    reference_accuracy = last.accuracy_reference, worst = 0, invalid = 0, records = #rows, flips = 0,
+    nfe = last.nfe, value = last.value, var_log_h = 0 / 0}
   for _, row in ipairs(rows) do
     local change = math.abs(row.accuracy - row.accuracy_reference)
     run.worst, run.flips = math.max(run.worst, change), run.flips + row.flips / #rows
@@ -124,11 +134,13 @@ function M.adapted(rows)
   return run
 end
 
---- The variance over the iterations of the second half of the log of the value (step size, number of steps, tolerance), from the rows of the looks.
+--- The variance over the iterations of the second half of the log of the value (step size, number of steps,
+-- tolerance), from the rows of the looks.
 function M.variance_of_log(looks)
   local last, n, sum, squares = looks[#looks].iteration, 0, 0, 0
   for i = 2, #looks do
-    local from, v = math.max(looks[i - 1].iteration, last / 2), math.log(looks[i].value) -- the value of look i held since the look before
+    -- the value of look i held since the look before
+    local from, v = math.max(looks[i - 1].iteration, last / 2), math.log(looks[i].value)
     local weight = looks[i].iteration - from
     if weight > 0 then n, sum, squares = n + weight, sum + weight * v, squares + weight * v * v end
   end

@@ -1,8 +1,10 @@
---- Grids of *ResNet After All?* (sections 4 and 4.1; figures 3, 4, 7 to 21): every training solver with every seed, each tested with many solvers.
+--- Grids of *ResNet After All?* (sections 4 and 4.1; figures 3, 4, 7 to 21): every training solver with every
+-- seed, each tested with many solvers.
 --
--- Runs cell.lua once per cell, each a process with one thread, on all cores. A cell leaves one CSV file; those that are there already, made with the
--- same settings, are not run again: after Ctrl-C, a kill or a crash the same command goes on. At the end all cells are collected
--- into seeds.csv (every seed, also those that failed) and grid.csv (mean and standard deviation over the seeds that trained).
+-- Runs cell.lua once per cell, each a process with one thread, on all cores. A cell leaves one CSV file;
+-- those that are there already, made with the same settings, are not run again: after Ctrl-C, a kill or a
+-- crash the same command goes on. At the end all cells are collected into seeds.csv (every seed, also those
+-- that failed) and grid.csv (mean and standard deviation over the seeds that trained).
 
 local here = arg[0]:match("^(.*)/") or "."
 local tide = require "tide"
@@ -10,13 +12,18 @@ local experiment, files, jobs = require "tide.experiment", require "tide.files",
 local models, collect = dofile(here .. "/models.lua"), dofile(here .. "/collect.lua")
 
 local o = experiment.parse("Train with many solvers and seeds, test with many solvers", {
-  {"data", "spheres2", "one or more of " .. table.concat(models.names, ",")}, {"preset", "as-stated", table.concat(models.presets, " or ")},
+  {"data", "spheres2", "one or more of " .. table.concat(models.names, ",")},
+  {"preset", "as-stated", table.concat(models.presets, " or ")},
   {"methods", "euler,rk4", "solvers of the training: euler, midpoint, rk4, fehlberg21, dopri5"},
-  {"settings", "1,2,4,8,16,32,64,128,256", "their steps, or tolerances of adaptive ones"}, {"seeds", 5, "seeds 1 to this"},
-  {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"}, {"train", 0, "training points; 0: the preset's"},
-  {"test", 0, "test points; 0: the preset's"}, {"parallel", tide.threads(), "cells at a time"}, {"threads", 1, "threads of each"},
+  {"settings", "1,2,4,8,16,32,64,128,256", "their steps, or tolerances of adaptive ones"},
+  {"seeds", 5, "seeds 1 to this"},
+  {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"},
+  {"train", 0, "training points; 0: the preset's"},
+  {"test", 0, "test points; 0: the preset's"}, {"parallel", tide.threads(), "cells at a time"},
+  {"threads", 1, "threads of each"},
   {"models", false, "also save the weights, for validity.lua"},
-  {"collect", false, "run nothing, collect what is there"}, {"out", "runs/resnet_after_all/grid", "output folder"},
+  {"collect", false, "run nothing, collect what is there"},
+  {"out", "runs/resnet_after_all/grid", "output folder"},
 }, arg)
 local cells = experiment.folder(experiment.folder(o.out) .. "/cells")
 
@@ -26,23 +33,28 @@ local function words(text)
   return list
 end
 
--- Cells by seed, so that every setting has a first result early; the dear ones of a seed first, so that none is left alone at the end.
+-- Cells by seed, so that every setting has a first result early; the dear ones of a seed first, so that none
+-- is left alone at the end.
 local plan = {}
 for seed = 1, o.seeds do
   local row = {}
   for _, data in ipairs(words(o.data)) do
     for _, method in ipairs(words(o.methods)) do
       for _, setting in ipairs(words(o.settings)) do
-        local s = models.settings{data = data, preset = o.preset, method = method, setting = tonumber(setting), seed = seed, data_seed = o["data-seed"],
+        local s = models.settings{data = data, preset = o.preset, method = method,
+          setting = tonumber(setting), seed = seed, data_seed = o["data-seed"],
           iterations = o.iterations, train = o.train, test = o.test}
         local name = ("%s-%s-%s-%s-seed%d"):format(data, o.preset, method, setting, seed)
         local path = ("%s/%s.csv"):format(cells, name)
         local weights = ("%s/%s.safetensors"):format(cells, name)
-        local command = {"env", "TIDE_QUIET=1", "TIDE_THREADS=" .. o.threads, arg[-1] or "tide", here .. "/cell.lua", "--data", data, "--preset", o.preset,
-          "--method", method, "--setting", setting, "--seed", seed, "--data-seed", o["data-seed"], "--iterations", o.iterations, "--train", o.train,
+        local command = {"env", "TIDE_QUIET=1", "TIDE_THREADS=" .. o.threads, arg[-1] or "tide", here
+          .. "/cell.lua", "--data", data, "--preset", o.preset,
+          "--method", method, "--setting", setting, "--seed", seed, "--data-seed", o["data-seed"],
+          "--iterations", o.iterations, "--train", o.train,
           "--test", o.test, "--out", path}
         if o.models then table.move({"--model", weights}, 1, 2, #command + 1, command) end
-        row[#row + 1] = {s = s, name = name, path = path, weights = o.models and weights or nil, cost = models.cost(s), command = command}
+        row[#row + 1] = {s = s, name = name, path = path, weights = o.models and weights or nil,
+          cost = models.cost(s), command = command}
       end
     end
   end
@@ -71,7 +83,8 @@ local without = 0
 for _, cell in ipairs(plan) do without = without + (read(cell) and 0 or 1) end
 comments[#comments + 1] = ("%d of %d cells have no result"):format(without, #plan)
 tide.csv.write(o.out .. "/seeds.csv", names, rows, {comments = comments, digits = 6})
-tide.csv.write(o.out .. "/grid.csv", collect.columns, collect.summary(rows), {comments = comments, digits = 6})
+tide.csv.write(o.out .. "/grid.csv", collect.columns, collect.summary(rows),
+  {comments = comments, digits = 6})
 
 local verdicts = collect.verdicts(rows, models.finer)
 table.sort(verdicts, function(a, b)
@@ -80,10 +93,13 @@ table.sort(verdicts, function(a, b)
   return a.setting < b.setting
 end)
 local function percent(v) return v == v and ("%.1f %%"):format(100 * v) or "-" end
-local header, lines = {"data", "method", "setting", "seeds", "failed", "accuracy", "worst finer solver", "ODE?"}, {}
+local header, lines = {"data", "method", "setting", "seeds", "failed", "accuracy", "worst finer solver",
+  "ODE?"}, {}
 for i, v in ipairs(verdicts) do
-  lines[i] = {v.data, v.method, v.setting, v.seeds, v.failed, percent(v.accuracy), percent(v.worst), ("%d of %d"):format(v.valid, v.seeds)}
+  lines[i] = {v.data, v.method, v.setting, v.seeds, v.failed, percent(v.accuracy), percent(v.worst),
+    ("%d of %d"):format(v.valid, v.seeds)}
 end
 experiment.print_table(header, lines)
-print(("\nODE?: seeds for which no solver at least as fine changes the accuracy by more than 0.1\ntables: %s/grid.csv, seeds.csv"):format(o.out))
+print(("\nODE?: seeds for which no solver at least as fine changes the accuracy by more than 0.1\ntables: "
+  .. "%s/grid.csv, seeds.csv"):format(o.out))
 if #failures > 0 then os.exit(1) end

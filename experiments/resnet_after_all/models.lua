@@ -1,11 +1,13 @@
---- Data, models, solvers and training of *ResNet After All?* from the settings of presets.lua: what the experiments of this folder share.
+--- Data, models, solvers and training of *ResNet After All?* from the settings of presets.lua: what the
+-- experiments of this folder share.
 
 local here = debug.getinfo(1, "S").source:match("^@(.*)/") or "."
 local tide = require "tide"
 
 local M = dofile(here .. "/presets.lua") -- settings, config, cost, ... are here as well
 
---- Training and test set. The points depend on data_seed alone, so that seeds differ in weights and order of the batches.
+--- Training and test set. The points depend on data_seed alone, so that seeds differ in weights and order of
+-- the batches.
 function M.data(s)
   local function make(n, seed, split)
     if s.kind == "signal" then
@@ -24,18 +26,22 @@ function M.solver(s, method, setting)
   return {method = method == "dopri5" and s.dopri5 or method, rtol = setting, atol = setting, final = s.final}
 end
 
---- The model, untrained: an autonomous field with Kaiming initialisation (zero biases), then a linear layer. No upstream layers (section 4.1).
+--- The model, untrained: an autonomous field with Kaiming initialisation (zero biases), then a linear layer.
+-- No upstream layers (section 4.1).
 function M.model(s)
   local solver = M.solver(s, s.method, s.steps or s.tolerance or not M.is_fixed(s.method) and 1e-6 or 1)
   if s.kind == "vector" then
-    return tide.nn.odenet{dim = s.dim, hidden = s.hidden, out = s.classes, time = false, init = "kaiming", solver = solver, seed = s.seed}
+    return tide.nn.odenet{dim = s.dim, hidden = s.hidden, out = s.classes, time = false, init = "kaiming",
+      solver = solver, seed = s.seed}
   end
-  return tide.nn.conv_odenet{image = s.image or {1, s.dim}, filters = s.filters, classes = s.classes, init = "kaiming", solver = solver, seed = s.seed}
+  return tide.nn.conv_odenet{image = s.image or {1, s.dim}, filters = s.filters, classes = s.classes,
+    init = "kaiming", solver = solver, seed = s.seed}
 end
 
 --- Train to the end of the preset's iterations; returns history. more: further options of tide.train.
 function M.train(s, model, data, more)
-  local options = {model = model, data = data, optimizer = tide.optim[s.optimizer](model, {lr = s.lr}), loss = "cross_entropy", batch = s.batch,
+  local options = {model = model, data = data, optimizer = tide.optim[s.optimizer](model, {lr = s.lr}),
+    loss = "cross_entropy", batch = s.batch,
                    iterations = s.iterations, drop_last = s.drop_last, seed = s.seed}
   for key, value in pairs(more or {}) do options[key] = value end
   return tide.train(options)
@@ -54,8 +60,10 @@ local function tolerance_tests(s)
   for _, method in ipairs(s.method == "dopri5" and {"dopri5"} or {s.method, "dopri5"}) do
     for _, factor in ipairs{1, table.unpack(tolerance_factors)} do
       local tolerance = factor * s.tolerance
-      if tolerance >= SMALLEST_TOLERANCE and tolerance <= 1 and (factor ~= 1 or #list == 0 or list[#list].method ~= method) then
-        list[#list + 1] = {method = method, factor = factor, setting = tolerance, solver = M.solver(s, method, tolerance)}
+      if tolerance >= SMALLEST_TOLERANCE and tolerance <= 1
+        and (factor ~= 1 or #list == 0 or list[#list].method ~= method) then
+        list[#list + 1] = {method = method, factor = factor, setting = tolerance,
+          solver = M.solver(s, method, tolerance)}
       end
     end
   end
@@ -73,9 +81,9 @@ local function fixed_test(s, method, factor)
   return math.ceil(1 / h - 1e-9), solver, h
 end
 
---- Solvers to test with (section 4.1): trained with Euler, Euler, midpoint and rk4; else the same method; at M.factors times the
--- steps, or other tolerances. A list of {method =, factor =, setting =, solver =}; the training's own is the first, factors that rounding makes
--- equal appear once.
+--- Solvers to test with (section 4.1): trained with Euler, Euler, midpoint and rk4; else the same method; at
+-- M.factors times the steps, or other tolerances. A list of {method =, factor =, setting =, solver =}; the
+-- training's own is the first, factors that rounding makes equal appear once.
 function M.tests(s)
   if s.tolerance then return tolerance_tests(s) end
   local list = {}

@@ -1,27 +1,34 @@
---- The presets of *ResNet After All?*: data, architecture and training of every run (appendix A), and what makes two runs the same.
+--- The presets of *ResNet After All?*: data, architecture and training of every run (appendix A), and what
+-- makes two runs the same.
 --
--- preset "as-stated": what the paper says. Where it is silent, the authors' code decides (numbers of points) or the plain reading (all
--- batches are used; the number of test steps is rounded). preset "as-published": the code, with its habits. Marked below:
--- [A.n] appendix A of the paper, [code] the published code, [ours] said nowhere.
+-- preset "as-stated": what the paper says. Where it is silent, the authors' code decides (numbers of points)
+-- or the plain reading (all batches are used; the number of test steps is rounded). preset "as-published":
+-- the code, with its habits. Marked below: [A.n] appendix A of the paper, [code] the published code, [ours]
+-- said nowhere.
 
 local M = {}
 
--- [A.3] 1-32-32-1 with kernels 1, 3, 1 along the coordinates as a signal of one channel; [code] 2000 and 1000 points. The paper gives
--- settings for dim 2 only; [ours] the other dimensions have the same. (The first release of the code halves their radii; the second does not.)
+-- [A.3] 1-32-32-1 with kernels 1, 3, 1 along the coordinates as a signal of one channel; [code] 2000 and 1000
+-- points. The paper gives settings for dim 2 only; [ours] the other dimensions have the same. (The first
+-- release of the code halves their radii; the second does not.)
 local function spheres(dim)
-  return {kind = "signal", dim = dim, classes = 2, filters = 32, train = 2000, test = 1000, batch = 128, optimizer = "adam", lr = 1e-4, iterations = 10000}
+  return {kind = "signal", dim = dim, classes = 2, filters = 32, train = 2000, test = 1000, batch = 128,
+    optimizer = "adam", lr = 1e-4, iterations = 10000}
 end
 
 local function stated()
   return {
     spheres2 = spheres(2), spheres3 = spheres(3), spheres10 = spheres(10), spheres900 = spheres(900),
     -- [A.4]; [ours] the numbers of points, as for the spheres
-    landscape = {kind = "vector", dim = 2, classes = 3, hidden = 48, train = 2000, test = 1000, batch = 128, optimizer = "adam", lr = 5e-4,
+    landscape = {kind = "vector", dim = 2, classes = 3, hidden = 48, train = 2000, test = 1000, batch = 128,
+      optimizer = "adam", lr = 5e-4,
                  iterations = 30000},
     -- [A.1], [A.2]: 30 epochs of 234 full batches, 40 of 195
-    mnist = {kind = "image", image = {1, 28, 28}, classes = 10, filters = 96, train = 60000, test = 10000, batch = 256, optimizer = "sgd",
+    mnist = {kind = "image", image = {1, 28, 28}, classes = 10, filters = 96, train = 60000, test = 10000,
+      batch = 256, optimizer = "sgd",
              lr = 1e-2, iterations = 7020},
-    cifar10 = {kind = "image", image = {3, 32, 32}, classes = 10, filters = 128, train = 50000, test = 10000, batch = 256, optimizer = "adam",
+    cifar10 = {kind = "image", image = {3, 32, 32}, classes = 10, filters = 128, train = 50000, test = 10000,
+      batch = 256, optimizer = "adam",
                lr = 1e-3, iterations = 7800},
   }
 end
@@ -29,21 +36,27 @@ end
 local presets = {["as-stated"] = stated(), ["as-published"] = stated()}
 for _, row in pairs(presets["as-stated"]) do
   row.drop_last = false       -- the text names no such thing
-  row.rk4 = "rk4"             -- "detailed descriptions ... in Hairer et al." (section 4.1): the classical method
+  -- "detailed descriptions ... in Hairer et al." (section 4.1): the classical method
+  row.rk4 = "rk4"
   row.dopri5 = "dopri5"
-  row.test_rule = "steps"     -- "a factor of 0.5 ... 2 of the original step size": equal steps, whole numbers of them
+  -- "a factor of 0.5 ... 2 of the original step size": equal steps, whole numbers of them
+  row.test_rule = "steps"
 end
 for name, row in pairs(presets["as-published"]) do
-  row.drop_last = true        -- [code] the last incomplete batch of an epoch is left out (spheres: 15 batches of 128)
+  -- [code] the last incomplete batch of an epoch is left out (spheres: 15 batches of 128)
+  row.drop_last = true
   row.rk4 = "rk4_38"          -- [code] torchdiffeq's "rk4" is the 3/8 rule
-  row.dopri5, row.final = "dopri5_shampine", "interpolate" -- [code] torchdiffeq's error weights; it steps over t = 1 and interpolates
-  row.test_rule = "step_size" -- [code] a grid of step 1/(factor steps), the last step cut off at 1: 0.75 of 2 steps is 2/3 and 1/3
-  -- [code] says 1/(h factor), a single step for every h < 1, since its option turned from a number of steps into a step size; the paper's
-  -- figures show what was meant, and so do we.
-  -- [code] spheres: the mean over 8 test batches of correct/128, the last of 104 points, so correct/1024; images: the last is left out. Kept
+  -- [code] torchdiffeq's error weights; it steps over t = 1 and interpolates
+  row.dopri5, row.final = "dopri5_shampine", "interpolate"
+  -- [code] a grid of step 1/(factor steps), the last step cut off at 1: 0.75 of 2 steps is 2/3 and 1/3
+  row.test_rule = "step_size"
+  -- [code] says 1/(h factor), a single step for every h < 1, since its option turned from a number of steps
+  -- into a step size; the paper's figures show what was meant, and so do we. [code] spheres: the mean over 8
+  -- test batches of correct/128, the last of 104 points, so correct/1024; images: the last is left out. Kept
   -- in a column of its own; accuracy is correct/N always.
   row.counted = name:find("spheres", 1, true) and 1024 or row.test
-  -- [code] the seed sets the shuffling only; weights and points came from unseeded generators and cannot be had again. Ours are seeded.
+  -- [code] the seed sets the shuffling only; weights and points came from unseeded generators and cannot be
+  -- had again. Ours are seeded.
 end
 
 M.presets = {"as-stated", "as-published"}
@@ -51,7 +64,8 @@ M.names = {"spheres2", "spheres3", "spheres10", "spheres900", "landscape", "mnis
 
 local function member(what, name, names)
   for _, candidate in ipairs(names) do if candidate == name then return end end
-  error(("models.settings: %s must be one of %s, got %s"):format(what, table.concat(names, ", "), tostring(name)), 3)
+  error(("models.settings: %s must be one of %s, got %s"):format(what, table.concat(names, ", "),
+    tostring(name)), 3)
 end
 
 local fixed = {euler = 1, midpoint = 2, rk4 = 4}     -- methods with a number of steps, and their orders
@@ -62,14 +76,16 @@ function M.is_fixed(method) return fixed[method] ~= nil end
 
 local function check_setting(method, v)
   if fixed[method] and (math.type(v) ~= "integer" or v < 1) then
-    error(("models.settings: setting must be a number of steps for %s, an integer >= 1, got %s"):format(method, tostring(v)), 3)
+    error(("models.settings: setting must be a number of steps for %s, an integer >= 1, got %s"):format(
+      method, tostring(v)), 3)
   elseif adaptive[method] and not (type(v) == "number" and v > 0 and v <= 1) then
-    error(("models.settings: setting must be a tolerance for %s, in (0, 1], got %s"):format(method, tostring(v)), 3)
+    error(("models.settings: setting must be a tolerance for %s, in (0, 1], got %s"):format(method,
+      tostring(v)), 3)
   end
 end
 
---- All settings of one run. o: data, preset, method, setting (number of steps, or tolerance), seed; data_seed (default 1), and numbers > 0
--- that replace the preset's: iterations, train, test.
+--- All settings of one run. o: data, preset, method, setting (number of steps, or tolerance), seed; data_seed
+-- (default 1), and numbers > 0 that replace the preset's: iterations, train, test.
 function M.settings(o)
   member("data", o.data, M.names)
   member("preset", o.preset or "as-stated", M.presets)
@@ -81,14 +97,16 @@ function M.settings(o)
       error(("models.settings: %s must be an integer >= %d, got %s"):format(name, least, tostring(v)), 2)
     end
   end
-  local s = {data = o.data, preset = o.preset or "as-stated", method = o.method, seed = o.seed, data_seed = o.data_seed or 1}
+  local s = {data = o.data, preset = o.preset or "as-stated", method = o.method, seed = o.seed,
+    data_seed = o.data_seed or 1}
   s[fixed[o.method] and "steps" or "tolerance"] = o.setting
   for key, value in pairs(presets[s.preset][s.data]) do s[key] = value end
   for _, key in ipairs{"iterations", "train", "test"} do
     if o[key] and o[key] > 0 then s[key] = o[key] end
   end
   if s.counted and not s.data:find("spheres", 1, true) then s.counted = s.test end
-  if s.steps then s.dopri5, s.final = nil, nil else s.rk4, s.test_rule = nil, nil end -- what the run does not use
+  -- what the run does not use
+  if s.steps then s.dopri5, s.final = nil, nil else s.rk4, s.test_rule = nil, nil end
   return s
 end
 
@@ -96,14 +114,16 @@ end
 function M.config(s)
   local words = {}
   for key, value in pairs(s) do
-    words[#words + 1] = ("%s=%s"):format(key, type(value) == "table" and table.concat(value, "x") or type(value) == "number" and ("%.15g"):format(value)
+    words[#words + 1] = ("%s=%s"):format(key, type(value) == "table" and table.concat(value, "x")
+      or type(value) == "number" and ("%.15g"):format(value)
       or tostring(value))
   end
   table.sort(words)
   return table.concat(words, " ")
 end
 
---- The settings of a training with an adaption: it starts with what its rule says, not with a number of steps.
+--- The settings of a training with an adaption: it starts with what its rule says, not with a number of
+-- steps.
 function M.adapted(o, rule, records, high)
   local adaptive_method = adaptive[o.method] ~= nil
   o.setting = adaptive_method and 1e-6 or 1

@@ -1,7 +1,9 @@
--- What the figures of *ResNet After All?* share: reading results, colours of numbers of steps, panels that several figures have.
+-- What the figures of *ResNet After All?* share: reading results, colours of numbers of steps, panels that
+-- several figures have.
 --
--- Each figureN.lua draws one figure of the paper from CSV alone:   ./tide plots/resnet_after_all/figure3.lua [RESULTS [OUTDIR]]
--- RESULTS: folder with a folder per data set (default experiments/resnet_after_all/results); OUTDIR: default runs/resnet_after_all/figures.
+-- Each figureN.lua draws one figure of the paper from CSV alone: ./tide plots/resnet_after_all/figure3.lua
+-- [RESULTS [OUTDIR]] RESULTS: folder with a folder per data set (default
+-- experiments/resnet_after_all/results); OUTDIR: default runs/resnet_after_all/figures.
 
 local csv = require "tide.csv"
 local files = require "tide.files"
@@ -9,10 +11,14 @@ local plot = require "tide.plot"
 
 local M = {}
 
-M.titles = {spheres2 = "Spheres, 2 dimensions", spheres3 = "Spheres, 3 dimensions", spheres10 = "Spheres, 10 dimensions",
-            spheres900 = "Spheres, 900 dimensions", landscape = "Energy landscape", mnist = "MNIST", cifar10 = "CIFAR-10"}
-M.methods = {euler = "Euler", midpoint = "midpoint", rk4 = "rk4", dopri5 = "dopri5", fehlberg21 = "fehlberg21"}
-local markers = {euler = "circle", midpoint = "cross", rk4 = "triangle", dopri5 = "circle", fehlberg21 = "diamond"}
+M.titles = {spheres2 = "Spheres, 2 dimensions", spheres3 = "Spheres, 3 dimensions",
+  spheres10 = "Spheres, 10 dimensions",
+            spheres900 = "Spheres, 900 dimensions", landscape = "Energy landscape", mnist = "MNIST",
+            cifar10 = "CIFAR-10"}
+M.methods = {euler = "Euler", midpoint = "midpoint", rk4 = "rk4", dopri5 = "dopri5",
+  fehlberg21 = "fehlberg21"}
+local markers = {euler = "circle", midpoint = "cross", rk4 = "triangle", dopri5 = "circle",
+  fehlberg21 = "diamond"}
 
 --- A table of the results, or nil when it is not there.
 function M.read(results, name, columns)
@@ -58,14 +64,17 @@ function M.thousands(rows, name)
   return out
 end
 
-local viridis = {{68, 1, 84}, {71, 45, 123}, {59, 82, 139}, {44, 114, 142}, {33, 145, 140}, {40, 174, 128}, {94, 201, 98}, {173, 220, 48}}
+local viridis = {{68, 1, 84}, {71, 45, 123}, {59, 82, 139}, {44, 114, 142}, {33, 145, 140}, {40, 174, 128},
+  {94, 201, 98}, {173, 220, 48}}
 
 --- Colour of the i-th of n: viridis without its yellow, which is too light for thin lines.
 function M.color(i, n)
   local at = n > 1 and (i - 1) / (n - 1) * (#viridis - 1) or 0
   local k = math.min(math.floor(at), #viridis - 2)
   local parts = {}
-  for c = 1, 3 do parts[c] = math.floor(viridis[k + 1][c] + (at - k) * (viridis[k + 2][c] - viridis[k + 1][c]) + 0.5) end
+  for c = 1, 3 do
+    parts[c] = math.floor(viridis[k + 1][c] + (at - k) * (viridis[k + 2][c] - viridis[k + 1][c]) + 0.5)
+  end
   return ("#%02X%02X%02X"):format(table.unpack(parts))
 end
 
@@ -75,7 +84,10 @@ local function ticks(values, tolerances)
   for _, v in ipairs(values) do low, high = math.min(low, v), math.max(high, v) end
   local v = tolerances and 10 ^ math.floor(math.log(low, 10)) or 1
   while v <= high * 1.01 do
-    if v >= low * 0.99 then out[#out + 1] = {v, tolerances and ("10^{%d}"):format(math.floor(math.log(v, 10) + 0.5)) or ("%d"):format(v)} end
+    if v >= low * 0.99 then
+      out[#out + 1] = {v, tolerances and ("10^{%d}"):format(math.floor(math.log(v, 10) + 0.5))
+        or ("%d"):format(v)}
+    end
     v = v * (tolerances and 10 or high > 16 * low and 4 or 2)
   end
   return out
@@ -83,11 +95,13 @@ end
 
 local function is_own(row) return row.test_method == row.method and row.factor == 1 end
 
---- A panel like those of figure 3: accuracy against the test solver's steps; a colour per training solver, marked where it tests itself.
+--- A panel like those of figure 3: accuracy against the test solver's steps; a colour per training solver,
+-- marked where it tests itself.
 function M.overview(data, method, title)
   local rows = M.rows(data, function(r) return r.method == method and r.accuracy == r.accuracy end)
   local tolerances = method == "dopri5" or method == "fehlberg21"
-  local fig = plot.figure{title = title, xlabel = tolerances and "tolerance of the test" or "steps of the test", ylabel = "test accuracy", xlog = true,
+  local fig = plot.figure{title = title, xlabel = tolerances and "tolerance of the test"
+    or "steps of the test", ylabel = "test accuracy", xlog = true,
     yrange = {0, 1},
     xticks = ticks(M.column(rows, "test_setting"), tolerances), markup = tolerances, ratio = 0.75}
   local trained = M.split(rows, "setting")
@@ -95,7 +109,8 @@ function M.overview(data, method, title)
     local color = M.color(i, #trained)
     for _, test in ipairs(M.split(group, "test_method")) do
       table.sort(test, function(a, b) return a.test_setting < b.test_setting end)
-      fig:add("line", {x = M.column(test, "test_setting"), y = M.column(test, "accuracy"), color = color, marker = markers[test.key], size = 0.9,
+      fig:add("line", {x = M.column(test, "test_setting"), y = M.column(test, "accuracy"), color = color,
+        marker = markers[test.key], size = 0.9,
         linewidth = 0.8, dash = test.key ~= method and {3, 3} or 1, alpha = 0.55})
     end
   end
@@ -103,7 +118,8 @@ function M.overview(data, method, title)
     for _, row in ipairs(group) do
       if is_own(row) then
         local deviation = row.accuracy_std == row.accuracy_std and row.accuracy_std or 0
-        fig:add("line", {x = {row.test_setting}, y = {row.accuracy}, low = {row.accuracy - deviation}, high = {row.accuracy + deviation},
+        fig:add("line", {x = {row.test_setting}, y = {row.accuracy}, low = {row.accuracy - deviation},
+          high = {row.accuracy + deviation},
           color = M.color(i, #trained),
           marker = "circle", size = 2.1, linewidth = 1.5})
       end
@@ -114,9 +130,11 @@ end
 
 --- Entries that explain markers: methods is a list of test methods.
 function M.explain(fig, methods, own)
-  fig:add("entry", {name = own or "tested as trained (mean ± deviation of the seeds)", color = own and "blue" or "gray", marker = "circle", size = 2.1})
+  fig:add("entry", {name = own or "tested as trained (mean ± deviation of the seeds)", color = own and "blue"
+    or "gray", marker = "circle", size = 2.1})
   for _, method in ipairs(methods) do
-    fig:add("entry", {name = "tested with " .. M.methods[method], color = "gray", marker = markers[method], size = 0.9, linewidth = 0.8,
+    fig:add("entry", {name = "tested with " .. M.methods[method], color = "gray", marker = markers[method],
+      size = 0.9, linewidth = 0.8,
       dash = method ~= methods[1] and {3, 3} or nil})
   end
 end
@@ -125,7 +143,8 @@ end
 function M.grids(results, sets, methods)
   local panels, note = {columns = #methods, legend = "shared"}, {}
   for _, set in ipairs(sets) do
-    local data = M.read(results, set .. "/grid.csv", {"method", "setting", "test_method", "factor", "test_setting", "accuracy", "accuracy_std"})
+    local data = M.read(results, set .. "/grid.csv", {"method", "setting", "test_method", "factor",
+      "test_setting", "accuracy", "accuracy_std"})
     for _, method in ipairs(methods) do
       if data and #M.rows(data, function(r) return r.method == method end) > 0 then
         local fig = M.overview(data, method, ("%s, trained with %s"):format(M.titles[set], M.methods[method]))
@@ -141,18 +160,22 @@ end
 
 -- One panel of figures 7 to 12: all seeds of one training solver; those that failed in grey.
 local function seeds_panel(rows, title)
-  local fig = plot.figure{title = title, xlabel = "steps of the test", ylabel = "test accuracy", xlog = true, yrange = {0, 1},
+  local fig = plot.figure{title = title, xlabel = "steps of the test", ylabel = "test accuracy", xlog = true,
+    yrange = {0, 1},
     xticks = ticks(M.column(rows, "test_setting")), ratio = 0.75}
   for _, seed in ipairs(M.split(rows, "seed")) do
     local failed = seed[1].status ~= "ok"
     for _, test in ipairs(M.split(seed, "test_method")) do
       table.sort(test, function(a, b) return a.test_setting < b.test_setting end)
-      fig:add("line", {x = M.column(test, "test_setting"), y = M.column(test, "accuracy"), marker = markers[test.key], size = 0.9, linewidth = 0.8,
-        color = failed and "gray" or "sky", alpha = failed and 0.5 or 0.8, dash = test.key ~= seed[1].method and {3, 3} or 1})
+      fig:add("line", {x = M.column(test, "test_setting"), y = M.column(test, "accuracy"),
+        marker = markers[test.key], size = 0.9, linewidth = 0.8,
+        color = failed and "gray" or "sky", alpha = failed and 0.5 or 0.8, dash = test.key ~= seed[1].method
+        and {3, 3} or 1})
     end
     for _, row in ipairs(seed) do
       if is_own(row) then
-        fig:add("scatter", {x = {row.test_setting}, y = {row.accuracy}, color = failed and "gray" or "blue", marker = "circle", size = 1.6})
+        fig:add("scatter", {x = {row.test_setting}, y = {row.accuracy}, color = failed and "gray" or "blue",
+          marker = "circle", size = 1.6})
       end
     end
   end
@@ -161,17 +184,21 @@ end
 
 --- Figures 7 to 12: panels for numbers of training steps x methods of results/DATA/seeds.csv.
 function M.seeds(results, set, settings)
-  local data = M.read(results, set .. "/seeds.csv", {"method", "setting", "seed", "status", "test_method", "factor", "test_setting", "accuracy"})
+  local data = M.read(results, set .. "/seeds.csv", {"method", "setting", "seed", "status", "test_method",
+    "factor", "test_setting", "accuracy"})
   if not data then return nil end
-  local panels = {columns = 2, legend = "shared", title = M.titles[set], note = table.concat(data.comments, "\n")}
+  local panels = {columns = 2, legend = "shared", title = M.titles[set],
+    note = table.concat(data.comments, "\n")}
   for _, setting in ipairs(settings) do
     for _, method in ipairs{"euler", "rk4"} do
       local rows = M.rows(data, function(r) return r.method == method and r.setting == setting end)
       if #rows > 0 then
-        local fig = seeds_panel(rows, ("%s, %d step%s"):format(M.methods[method], setting, setting > 1 and "s" or ""))
+        local fig = seeds_panel(rows, ("%s, %d step%s"):format(M.methods[method], setting, setting > 1 and "s"
+          or ""))
         if #panels == 0 then
           M.explain(fig, {"euler", "midpoint", "rk4"}, "tested as trained, one point per seed")
-          fig:add("entry", {name = "seed whose training failed", color = "gray", marker = "circle", size = 1.6})
+          fig:add("entry", {name = "seed whose training failed", color = "gray", marker = "circle",
+            size = 1.6})
         end
         panels[#panels + 1] = fig
       end
@@ -184,7 +211,10 @@ end
 function M.main(name, draw, ...)
   local results, out = ...
   local fig = draw(results or "experiments/resnet_after_all/results")
-  if not fig then error(("%s: the results that it needs are not in %s"):format(name, results or "experiments/resnet_after_all/results"), 0) end
+  if not fig then
+    error(("%s: the results that it needs are not in %s"):format(name, results
+      or "experiments/resnet_after_all/results"), 0)
+  end
   out = out or "runs/resnet_after_all/figures"
   files.make_folder(out)
   local path = fig:save(files.join(out, name .. ".png"))

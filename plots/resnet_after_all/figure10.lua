@@ -2,4 +2,5 @@
 
 local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "common.lua")
 
-return common.main("figure10", function(results) return common.seeds(results, "landscape", {1, 2, 4}) end, ...)
+return common.main("figure10", function(results) return common.seeds(results, "landscape", {1, 2, 4}) end,
+  ...)

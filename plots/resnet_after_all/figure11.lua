@@ -2,4 +2,5 @@
 
 local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "common.lua")
 
-return common.main("figure11", function(results) return common.seeds(results, "landscape", {8, 16, 32}) end, ...)
+return common.main("figure11", function(results) return common.seeds(results, "landscape", {8, 16, 32}) end,
+  ...)

@@ -2,4 +2,5 @@
 
 local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "common.lua")
 
-return common.main("figure12", function(results) return common.seeds(results, "landscape", {64, 128, 256}) end, ...)
+return common.main("figure12",
+  function(results) return common.seeds(results, "landscape", {64, 128, 256}) end, ...)

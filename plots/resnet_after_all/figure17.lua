@@ -2,4 +2,5 @@
 
 local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "common.lua")
 
-return common.main("figure17", function(results) return common.grids(results, {"spheres3"}, {"euler", "rk4"}) end, ...)
+return common.main("figure17",
+  function(results) return common.grids(results, {"spheres3"}, {"euler", "rk4"}) end, ...)

@@ -2,4 +2,5 @@
 
 local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "common.lua")
 
-return common.main("figure19", function(results) return common.grids(results, {"spheres900"}, {"euler", "rk4"}) end, ...)
+return common.main("figure19",
+  function(results) return common.grids(results, {"spheres900"}, {"euler", "rk4"}) end, ...)

@@ -2,4 +2,5 @@
 
 local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "common.lua")
 
-return common.main("figure4", function(results) return common.grids(results, {"mnist", "cifar10"}, {"euler", "rk4"}) end, ...)
+return common.main("figure4",
+  function(results) return common.grids(results, {"mnist", "cifar10"}, {"euler", "rk4"}) end, ...)

@@ -1,4 +1,5 @@
--- Figure 6: how step adaption behaves: accuracy with the training solver and with finer ones, number of steps; spheres in the plane, first seed.
+-- Figure 6: how step adaption behaves: accuracy with the training solver and with finer ones, number of
+-- steps; spheres in the plane, first seed.
 
 local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "common.lua")
 local plot = require "tide.plot"
@@ -13,22 +14,30 @@ local function thin(list, every)
 end
 
 return common.main("figure6", function(results)
-  local data = common.read(results, "adaption/traces.csv", {"data", "rule", "seed", "iteration", "steps", "accuracy", "accuracy_midpoint", "accuracy_rk4"})
+  local data = common.read(results, "adaption/traces.csv", {"data", "rule", "seed", "iteration", "steps",
+    "accuracy", "accuracy_midpoint", "accuracy_rk4"})
   if not data then return nil end
   local panels, steps = {columns = #rules, legend = "shared", note = table.concat(data.comments, "\n")}, {}
   for i, rule in ipairs(rules) do
-    local rows = common.rows(data, function(r) return r.data == "spheres2" and r.rule == rule[1] and r.seed == 1 end)
+    local rows = common.rows(data, function(r)
+      return r.data == "spheres2" and r.rule == rule[1] and r.seed == 1
+    end)
     if #rows == 0 then return nil end
     local x = common.thousands(rows, "iteration")
-    local fig = plot.figure{title = ("(%s) %s"):format(("ab"):sub(i, i), rule[2]), xlabel = "iteration / 1000", ylabel = "test accuracy", yrange = {0,
+    local fig = plot.figure{title = ("(%s) %s"):format(("ab"):sub(i, i), rule[2]),
+      xlabel = "iteration / 1000", ylabel = "test accuracy", yrange = {0,
       1}, ratio = 0.6}
-    fig:add("line", {x = x, y = common.column(rows, "accuracy"), color = "blue", name = "training solver (Euler)"})
-    fig:add("scatter", {x = thin(x, 3), y = thin(common.column(rows, "accuracy_midpoint"), 3), color = "vermillion", marker = "cross",
+    fig:add("line", {x = x, y = common.column(rows, "accuracy"), color = "blue",
+      name = "training solver (Euler)"})
+    fig:add("scatter", {x = thin(x, 3), y = thin(common.column(rows, "accuracy_midpoint"), 3),
+      color = "vermillion", marker = "cross",
       name = "midpoint, as many steps"})
-    fig:add("scatter", {x = thin(x, 3), y = thin(common.column(rows, "accuracy_rk4"), 3), color = "green", marker = "triangle",
+    fig:add("scatter", {x = thin(x, 3), y = thin(common.column(rows, "accuracy_rk4"), 3), color = "green",
+      marker = "triangle",
       name = "rk4, as many steps", size = 0.8})
     panels[i] = fig
-    steps[i] = plot.line{title = ("(%s) Steps, %s"):format(("cd"):sub(i, i), rule[2]), x = x, y = common.column(rows, "steps"), color = "black",
+    steps[i] = plot.line{title = ("(%s) Steps, %s"):format(("cd"):sub(i, i), rule[2]), x = x,
+      y = common.column(rows, "steps"), color = "black",
       dash = 1, xlabel = "iteration / 1000",
       ylabel = "Euler steps", ylog = true, ratio = 0.6}
   end

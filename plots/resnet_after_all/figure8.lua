@@ -2,4 +2,5 @@
 
 local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "common.lua")
 
-return common.main("figure8", function(results) return common.seeds(results, "spheres2", {8, 16, 32}) end, ...)
+return common.main("figure8", function(results) return common.seeds(results, "spheres2", {8, 16, 32}) end,
+  ...)

@@ -11,9 +11,13 @@ if here then core.library_root(here) end
 local function check_environment()
   local isa, threads = os.getenv("TIDE_ISA") or "", os.getenv("TIDE_THREADS") or ""
   local valid = {generic = true, avx2 = true, avx512 = true, amx = true}
-  if isa ~= "" and not valid[isa] then core.raise(('TIDE_ISA must be generic, avx2, avx512 or amx, got "%s"'):format(isa)) end
+  if isa ~= "" and not valid[isa] then
+    core.raise(('TIDE_ISA must be generic, avx2, avx512 or amx, got "%s"'):format(isa))
+  end
   if isa ~= "" and isa ~= core.build_info().isa then
-    core.raise(('TIDE_ISA is "%s", which this processor or this build lacks; unset it for the best there is'):format(isa))
+    core.raise((
+      'TIDE_ISA is "%s", which this processor or this build lacks; unset it for the best there is'):format(
+      isa))
   end
   local n = threads:find("^%d+$") and tonumber(threads)
   if threads ~= "" and not (n and n >= 1 and n <= 256) then
@@ -56,7 +60,9 @@ tide.tree = require "tide.base.tree"
 
 -- Sub-modules load on first use, so that a short script starts at once.
 local lazy = {}
-for name in ("nn optim data plot csv help progress jobs step_adaption tolerance_adaption crossing experiment"):gmatch("%S+") do
+for name in (
+  "nn optim data plot csv help progress jobs step_adaption tolerance_adaption crossing experiment"):gmatch(
+  "%S+") do
   lazy[name] = names[name] or "tide." .. name
 end
 local lazy_functions = {train = "tide.train", evaluate = "tide.train", explain = "tide.tensor.explain"}

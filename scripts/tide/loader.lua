@@ -1,10 +1,12 @@
---- Where modules come from under the program `tide`. bindings/launcher.c runs this file first, by its full path, with the folder that holds
--- tide/*.lua and the one that holds tide/core.so, both known from where the program lies.
+--- Where modules come from under the program `tide`. bindings/launcher.c runs this file first, by its full
+-- path, with the folder that holds tide/*.lua and the one that holds tide/core.so, both known from where the
+-- program lies.
 --
--- `tide` and `tide.*` come from there and from nowhere else: not from the working directory, LUA_PATH or a package.path that changed since.
--- Everything else is found as usual, by package.path (our folder, then LUA_PATH_5_4 or LUA_PATH, else Lua's default) and package.cpath
--- (Lua's default without the working directory; LUA_CPATH and LUA_INIT are not read: what they name would run before anything could be
--- checked). Files are loaded as text only. Nobody has checked bytecode, and what is damaged or made up can crash Lua.
+-- `tide` and `tide.*` come from there and from nowhere else: not from the working directory, LUA_PATH or a
+-- package.path that changed since. Everything else is found as usual, by package.path (our folder, then
+-- LUA_PATH_5_4 or LUA_PATH, else Lua's default) and package.cpath (Lua's default without the working
+-- directory; LUA_CPATH and LUA_INIT are not read: what they name would run before anything could be checked).
+-- Files are loaded as text only. Nobody has checked bytecode, and what is damaged or made up can crash Lua.
 
 local scripts, libraries = ...
 local loadfile, loadlib, searchpath = loadfile, package.loadlib, package.searchpath
@@ -14,7 +16,8 @@ local function load_text(path, ...)
   local chunk, message = loadfile(path, "t", ...)
   if chunk then return chunk end
   if message:find("attempt to load a binary chunk", 1, true) then
-    message = ("%s is Lua bytecode; tide loads Lua text only, since damaged bytecode can crash it: use the source"):format(path or "standard input")
+    message = ("%s is Lua bytecode; tide loads Lua text only, since damaged bytecode can crash it: use the "
+      .. "source"):format(path or "standard input")
   end
   return nil, message
 end
@@ -31,7 +34,9 @@ local function load_own(name)
   if name == "tide.core" then
     local path = libraries .. "/tide/core.so"
     local open, message = loadlib(path, "luaopen_tide_core")
-    if not open then error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, message), 0) end
+    if not open then
+      error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, message), 0)
+    end
     return open, path
   end
   local place = scripts .. "/" .. name:gsub("%.", "/")
@@ -44,7 +49,8 @@ local function load_own(name)
   end
   local new = names[name:match("^tide%.(.*)$")]
   if new then return function() return require(new) end, new end
-  error(("module '%s' not found: modules named tide.* are part of Tide and come from %s/tide alone"):format(name, scripts), 0)
+  error(("module '%s' not found: modules named tide.* are part of Tide and come from %s/tide alone"):format(
+    name, scripts), 0)
 end
 
 -- After package.preload, which a script fills itself, and before any path.
@@ -58,7 +64,9 @@ local function search_path(name)
   local path, message = searchpath(name, package.path)
   if not path then return message end
   local chunk, problem = load_text(path)
-  if not chunk then error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, problem), 0) end
+  if not chunk then
+    error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, problem), 0)
+  end
   return chunk, path
 end
 

@@ -1,7 +1,8 @@
---- The names under which modules were known before they had rooms: `require "tide.lab.csv"` is `require "tide.lab.csv"`.
+--- The names under which modules were known before they had rooms: `require "tide.lab.csv"` is `require
+-- "tide.lab.csv"`.
 --
--- The program `tide` reads this table (loader.lua); under stock Lua init.lua does, and `make env` and `make install` make a file of one
--- line for each row, for scripts that ask for a module before `tide`.
+-- The program `tide` reads this table (loader.lua); under stock Lua init.lua does, and `make env` and `make
+-- install` make a file of one line for each row, for scripts that ask for a module before `tide`.
 
 return {
   adaption = "tide.train.adaption",

@@ -21,7 +21,9 @@ local function first_match(path, pattern)
   return file and file:read("a"):match(pattern) or nil
 end
 
-function M.processor() return first_match("/proc/cpuinfo", "model name%s*:%s*([^\n]+)") or "unknown processor" end
+function M.processor()
+  return first_match("/proc/cpuinfo", "model name%s*:%s*([^\n]+)") or "unknown processor"
+end
 
 --- Load average over the last minute.
 function M.load() return first_match("/proc/loadavg", "^%S+") or "?" end
@@ -32,7 +34,8 @@ function M.environment()
   for _, name in ipairs{"OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "TIDE_ISA", "TIDE_THREADS"} do
     if os.getenv(name) then list[#list + 1] = name .. "=" .. os.getenv(name) end
   end
-  return "environment: " .. (#list > 0 and table.concat(list, " ") or "nothing that chooses kernels or threads")
+  return "environment: " .. (#list > 0 and table.concat(list, " ") or "nothing that chooses kernels or "
+    .. "threads")
 end
 
 --- The program that runs this script, quoted for the shell.

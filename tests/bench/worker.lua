@@ -1,9 +1,12 @@
---- Tide's side of peers.py: reads commands from standard input, answers each with one line, "ok ..." or "error ...".
+--- Tide's side of peers.py: reads commands from standard input, answers each with one line, "ok ..." or
+-- "error ...".
 --
---   works                       the names of the works, their kinds, losses and gradients as name:kind:loss:gradient
+--   works                       the names of the works, their kinds, losses and gradients as
+--                               name:kind:loss:gradient
 --   prepare NAME FILE           set up a work, write its data and weights for the peers
---   check NAME k                k steps of training; first and last loss, evaluations per step forward and backward. After it the weights
---                               stay as they are (learning rate 0), so that each run does the same work
+--   check NAME k                k steps of training; first and last loss, evaluations per step forward and
+--                               backward. After it the weights stay as they are (learning rate 0), so that
+--                               each run does the same work
 --   run NAME k                  seconds for k steps, evaluations per step forward and backward
 --   memory GRADIENT BATCH STEPS FILE   one step of works.memory_work, written to FILE for the peers; resident KiB before it, its peak, seconds, loss
 --   info                        what is running
@@ -14,11 +17,14 @@ local tide = require "tide"
 local experiment = require "tide.experiment"
 
 local ready = {}
-local function get(name) return ready[name] or error(("work %s is not prepared"):format(tostring(name)), 0) end
+local function get(name)
+  return ready[name] or error(("work %s is not prepared"):format(tostring(name)), 0)
+end
 -- Resident memory of this process in KiB: VmRSS now, VmHWM the peak since the last reset.
 local function resident(name)
   local file <close> = assert(io.open("/proc/self/status"))
-  return tonumber(file:read("a"):match(name .. ":%s*(%d+) kB")) or error("no " .. name .. " in /proc/self/status", 0)
+  return tonumber(file:read("a"):match(name .. ":%s*(%d+) kB"))
+    or error("no " .. name .. " in /proc/self/status", 0)
 end
 
 local function reset_peak()
@@ -26,13 +32,16 @@ local function reset_peak()
   assert(file:write("5"))
 end
 
-local function count(text) return math.tointeger(tonumber(text)) or error("a number of steps is missing", 0) end
+local function count(text)
+  return math.tointeger(tonumber(text)) or error("a number of steps is missing", 0)
+end
 
 local commands = {
   works = function()
     local list = {}
     for i, w in ipairs(works.available()) do
-      list[i] = table.concat({w.name, w.spec.kind, w.loss, w.solver.gradient or "direct", w.solver.method, w.precision or "highest"}, ":")
+      list[i] = table.concat({w.name, w.spec.kind, w.loss, w.solver.gradient or "direct", w.solver.method,
+        w.precision or "highest"}, ":")
     end
     return table.concat(list, " ")
   end,
@@ -70,7 +79,8 @@ local commands = {
   info = function()
     local info = tide.core.build_info()
     local commit = experiment.provenance{[0] = "worker"}[2]:match("commit: (.*)")
-    return ("Tide %s (%s), %s, OpenBLAS %s, %d threads"):format(info.version, commit, info.isa, tide.core.blas().core, tide.threads())
+    return ("Tide %s (%s), %s, OpenBLAS %s, %d threads"):format(info.version, commit, info.isa,
+      tide.core.blas().core, tide.threads())
   end,
 }
 

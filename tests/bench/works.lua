@@ -1,7 +1,9 @@
---- The works that are measured: each is one training step (forward, backward, Adam) on one batch that stays the same.
+--- The works that are measured: each is one training step (forward, backward, Adam) on one batch that stays
+-- the same.
 --
--- Used by bench.lua (Tide alone) and worker.lua (side by side with peers). peers.py holds the same works for PyTorch and JAX; a work's
--- shape is told to them in the file that `export` writes, together with the data and the weights.
+-- Used by bench.lua (Tide alone) and worker.lua (side by side with peers). peers.py holds the same works for
+-- PyTorch and JAX; a work's shape is told to them in the file that `export` writes, together with the data
+-- and the weights.
 
 local tide = require "tide"
 local core = require "tide.core"
@@ -36,9 +38,11 @@ end
 
 -- ---- the list ----
 
--- What torchdiffeq does: its error weights, and the end of the span by interpolation from a step beyond it. The steps are then the same.
+-- What torchdiffeq does: its error weights, and the end of the span by interpolation from a step beyond it.
+-- The steps are then the same.
 local adaptive = {method = "dopri5_shampine", final = "interpolate", rtol = 1e-3, atol = 1e-3}
--- The peers do not check how well the adjoint rebuilds y, and which step first fails the check depends on rounding: switched off.
+-- The peers do not check how well the adjoint rebuilds y, and which step first fails the check depends on
+-- rounding: switched off.
 local function with_gradient(solver, gradient)
   local o = {gradient = gradient, reconstruction_limit = math.huge}
   for k, v in pairs(solver) do o[k] = v end
@@ -46,28 +50,40 @@ local function with_gradient(solver, gradient)
 end
 local function euler(steps) return {method = "euler", steps = steps} end
 
--- pretrain: steps of Tide's own training before the weights are handed out, so that adaptive solves need as many steps as they do in
--- training. positions: pixels that one image's weights are used for, for counting operations. precision: of matrix products.
+-- pretrain: steps of Tide's own training before the weights are handed out, so that adaptive solves need as
+-- many steps as they do in training. positions: pixels that one image's weights are used for, for counting
+-- operations. precision: of matrix products.
 local function toy(name, title, augment, gradient)
-  return {name = name, title = title, loss = "smooth_l1", pretrain = 150, batch = spheres(64), solver = with_gradient(adaptive, gradient),
+  return {name = name, title = title, loss = "smooth_l1", pretrain = 150, batch = spheres(64),
+    solver = with_gradient(adaptive, gradient),
           spec = {kind = "mlp", augment = augment, time = 1, readout = 1},
-          make = function(solver) return nn.odenet{dim = 2, hidden = 32, augment = augment, time = true, solver = solver, seed = 1} end}
+          make = function(solver)
+            return nn.odenet{dim = 2, hidden = 32, augment = augment, time = true, solver = solver, seed = 1}
+          end}
 end
 
 local function image(name, title, c, size, filters, precision)
-  return {name = name, title = title, loss = "cross_entropy", pretrain = 0, batch = images(64, c, size), solver = euler(8), heavy = true,
-          positions = size * size, precision = precision, spec = {kind = "conv2d", augment = 0, time = 0, readout = 1},
-          make = function(solver) return nn.conv_odenet{image = {c, size, size}, filters = filters, solver = solver, seed = 1} end}
+  return {name = name, title = title, loss = "cross_entropy", pretrain = 0, batch = images(64, c, size),
+    solver = euler(8), heavy = true,
+          positions = size * size, precision = precision, spec = {kind = "conv2d", augment = 0, time = 0,
+            readout = 1},
+          make = function(solver)
+            return nn.conv_odenet{image = {c, size, size}, filters = filters, solver = solver, seed = 1}
+          end}
 end
 
 M.list = {
   toy("toy", "NODE 2-32-32-2 + t, dopri5", 0, "direct"),
   toy("toy-adjoint", "the same, continuous adjoint", 0, "adjoint"),
   toy("anode", "ANODE 2+5, dopri5", 5, "direct"),
-  {name = "conv1d", title = "Conv1d 1-32-32-1, length 2, Euler 64", loss = "mse", pretrain = 0, batch = near({128, 1, 2}, 5), positions = 2,
+  {name = "conv1d", title = "Conv1d 1-32-32-1, length 2, Euler 64", loss = "mse", pretrain = 0,
+    batch = near({128, 1, 2}, 5), positions = 2,
    solver = euler(64), spec = {kind = "conv1d", augment = 0, time = 0, readout = 0},
-   make = function(solver) return nn.odeblock(nn.conv_field{channels = 1, filters = 32, dims = 1, seed = 1}, solver) end},
-  {name = "mlp", title = "MLP 2-48-48-2, Euler 32", loss = "mse", pretrain = 0, batch = near({128, 2}, 7), solver = euler(32),
+   make = function(solver)
+     return nn.odeblock(nn.conv_field{channels = 1, filters = 32, dims = 1, seed = 1}, solver)
+   end},
+  {name = "mlp", title = "MLP 2-48-48-2, Euler 32", loss = "mse", pretrain = 0, batch = near({128, 2}, 7),
+    solver = euler(32),
    spec = {kind = "mlp", augment = 0, time = 0, readout = 0},
    make = function(solver) return nn.odeblock(nn.mlp{sizes = {2, 48, 48, 2}, seed = 1}, solver) end},
   image("mnist", "MNIST 96 filters, Euler 8", 1, 28, 96),
@@ -87,7 +103,8 @@ function M.available()
   return list
 end
 
---- The step whose memory memory.py measures: the field of `mnist` with another batch, number of steps and gradient.
+--- The step whose memory memory.py measures: the field of `mnist` with another batch, number of steps and
+-- gradient.
 function M.memory_work(batch, steps, gradient)
   local work = image("memory", "MNIST 96 filters", 1, 28, 96)
   work.batch, work.solver = images(batch, 1, 28), with_gradient(euler(steps), gradient)
@@ -114,16 +131,19 @@ local meta = {__index = methods}
 function M.prepare(work)
   local x, y = work.batch()
   local model = work.make(work.solver)
-  local self = setmetatable({work = work, model = model, x = x, y = y, step = new_step(tide[work.loss])}, meta)
+  local self = setmetatable({work = work, model = model, x = x, y = y, step = new_step(tide[work.loss])},
+    meta)
   self:learn(1e-3)
   if work.pretrain > 0 then self:run(work.pretrain) end
   return self
 end
 
---- Go on with a fresh optimiser. With lr = 0 each further step is the same step: all of the arithmetic, no change of the weights.
+--- Go on with a fresh optimiser. With lr = 0 each further step is the same step: all of the arithmetic, no
+-- change of the weights.
 function methods:learn(lr) self.optimizer = tide.optim.adam(self.model, {lr = lr}) end
 
---- k steps as tide.train makes them: the loss is read each time. Returns seconds, the losses, and evaluations per step (forward, backward).
+--- k steps as tide.train makes them: the loss is read each time. Returns seconds, the losses, and evaluations
+-- per step (forward, backward).
 function methods:run(k)
   if tide.set_matmul_precision then tide.set_matmul_precision(self.work.precision or "highest") end
   local losses, nfe, nfe_backward, start = {}, 0, 0, core.monotonic()
@@ -136,7 +156,8 @@ function methods:run(k)
   return core.monotonic() - start, losses, nfe / k, nfe_backward / k
 end
 
---- Floating-point operations of one evaluation of the field for the whole batch: matrix products only, a multiply-add counts as two.
+--- Floating-point operations of one evaluation of the field for the whole batch: matrix products only, a
+-- multiply-add counts as two.
 function methods:field_operations()
   local weights = 0
   for _, p in ipairs(nn.parameters(self.model)) do
@@ -145,14 +166,16 @@ function methods:field_operations()
   return 2 * weights * #self.x * (self.work.positions or 1)
 end
 
---- Operations of one step that no method of computing it can avoid: an evaluation once forwards, twice as much backwards; the
--- continuous adjoint evaluates the field anew on its way back. What an engine recomputes is not counted.
+--- Operations of one step that no method of computing it can avoid: an evaluation once forwards, twice as
+-- much backwards; the continuous adjoint evaluates the field anew on its way back. What an engine recomputes
+-- is not counted.
 function methods:operations(nfe, nfe_backward)
   local f = self:field_operations()
   return self.work.solver.gradient == "adjoint" and f * (nfe + 3 * nfe_backward) or 3 * f * nfe
 end
 
---- Write data, weights and shape for the peers: x, y, layer1_weight, ..., out_weight, and `spec`, numbers in the order of spec_names.
+--- Write data, weights and shape for the peers: x, y, layer1_weight, ..., out_weight, and `spec`, numbers in
+-- the order of spec_names.
 M.spec_names = {"augment", "time", "readout", "steps"}
 function methods:export(path)
   local file, spec = {x = self.x, y = self.y}, {}

@@ -2,7 +2,8 @@
 
 -- Why, and the files that may nevertheless.
 local forbidden = {
-  {names = "printf fprintf vprintf vfprintf puts putchar perror", why = "return a status with a message (base/status.h)"},
+  {names = "printf fprintf vprintf vfprintf puts putchar perror",
+    why = "return a status with a message (base/status.h)"},
   {names = "exit _exit quick_exit abort assert longjmp setjmp", why = "return a status (base/status.h)"},
   {names = "malloc calloc realloc free strdup strndup posix_memalign aligned_alloc",
     why = "use base/memory.h, which counts and can be made to fail", except = "^core/base/memory%.c$"},

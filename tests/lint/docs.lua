@@ -6,5 +6,6 @@ return function()
   if not found then return nil, "the engine is not built: make" end
   local good, missing = pcall(function() return require("tide.help").undocumented() end)
   if not good then return {"a module of tide cannot be loaded: " .. tostring(missing)} end
-  return #missing > 0 and {"scripts/tide/prompt/docs lacks an entry for: " .. table.concat(missing, " ")} or {}
+  return #missing > 0 and {"scripts/tide/prompt/docs lacks an entry for: " .. table.concat(missing, " ")}
+    or {}
 end

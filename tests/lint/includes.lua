@@ -1,5 +1,6 @@
---- A file of core/ includes its own floor or lower ones, by path from core/; Lua and BLAS are met in one place each. Nothing includes
--- itself by way of others; a source file and its header count as one, so that two of them cannot each call the other.
+--- A file of core/ includes its own floor or lower ones, by path from core/; Lua and BLAS are met in one
+-- place each. Nothing includes itself by way of others; a source file and its header count as one, so that
+-- two of them cannot each call the other.
 
 local allowed = {
   base = "base",
@@ -10,8 +11,10 @@ local allowed = {
   solver = "solver autodiff kernels tensor base",
 }
 -- Headers of other projects that one file or folder alone may see.
-local reserved = {["cblas.h"] = "^core/kernels/blas%.c$", ["lua.h"] = "^bindings/", ["lauxlib.h"] = "^bindings/",
-  ["lualib.h"] = "^bindings/", ["histedit.h"] = "^bindings/", ["png.h"] = "^core/io/", ["zlib.h"] = "^core/io/"}
+local reserved = {["cblas.h"] = "^core/kernels/blas%.c$", ["lua.h"] = "^bindings/",
+  ["lauxlib.h"] = "^bindings/",
+  ["lualib.h"] = "^bindings/", ["histedit.h"] = "^bindings/", ["png.h"] = "^core/io/",
+  ["zlib.h"] = "^core/io/"}
 
 -- Circles that are still there: those that lie within one of these are not complained about.
 local known = {"^core/solver/"}
@@ -82,14 +85,16 @@ return function(tree)
         if not target then
           complain(('include "%s" by its path from core/'):format(header))
         elseif not (" " .. (allowed[floor] or floor) .. " "):find(" " .. target .. " ", 1, true) then
-          complain(('core/%s may not include "%s": it may know %s'):format(floor, header, allowed[floor] or floor))
+          complain(('core/%s may not include "%s": it may know %s'):format(floor, header, allowed[floor]
+            or floor))
         end
       end
     end
   end
   for _, circle in ipairs(circles(graph(tree))) do
     if not is_known(circle) then
-      problems[#problems + 1] = ("%s: a circle of includes: %s -> %s; what several of these need belongs into a file below them")
+      problems[#problems + 1] = (
+        "%s: a circle of includes: %s -> %s; what several of these need belongs into a file below them")
         :format(circle[1], table.concat(circle, " -> "), circle[1])
     end
   end

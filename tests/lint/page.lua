@@ -1,4 +1,5 @@
---- Pages are 110 columns wide, and C is laid out by .clang-format (release 14, Debian 12's: others differ in details).
+--- Pages are 110 columns wide, and C is laid out by .clang-format (release 14, Debian 12's: others differ in
+-- details).
 --
 -- Rows of tables in Markdown and lines with an address may be longer.
 
@@ -13,7 +14,8 @@ local function too_wide(tree, problems)
     for _, path in ipairs(tree.matching(pattern)) do
       for number, line in tree.lines(path) do
         if width(line) > WIDTH and not line:find("^%s*|") and not line:find("https?://") then
-          problems[#problems + 1] = ("%s:%d: %d columns; a page has %d"):format(path, number, width(line), WIDTH)
+          problems[#problems + 1] = ("%s:%d: %d columns; a page has %d"):format(path, number, width(line),
+            WIDTH)
         end
       end
     end
@@ -22,7 +24,8 @@ end
 
 -- nil, or why the layout cannot be checked here.
 local function not_laid_out(tree, problems)
-  local version = table.concat(tree.lines_of("clang-format --version 2>/dev/null"), " "):match("version (%d+)")
+  local version = table.concat(tree.lines_of("clang-format --version 2>/dev/null"), " "):match(
+    "version (%d+)")
   if version ~= RELEASE then
     return ("layout not checked: it needs clang-format %s, here is %s"):format(RELEASE, version or "none")
   end

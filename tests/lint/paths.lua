@@ -11,7 +11,8 @@ return function(tree)
         for _, folder in ipairs(machine_folders) do
           local at = (" " .. line):match("[^%w_.]()/" .. folder .. "/[%w_.-]")
           if at then
-            problems[#problems + 1] = ("%s:%d: %s: name it relative to the checkout"):format(path, number, line:sub(at - 1, at + 40))
+            problems[#problems + 1] = ("%s:%d: %s: name it relative to the checkout"):format(path, number,
+              line:sub(at - 1, at + 40))
           end
         end
       end

@@ -3,8 +3,8 @@
 --   experiments -> library, data;   data -> library;   plots -> CSV files and drawing only
 --   prompt -> study -> train -> nn -> ode -> tensor -> base;   lab -> base;   plot -> base;   study -> lab
 --
--- A room knows itself and what is listed; scripts/tide/*.lua (init, loader, names) tie the rooms together. Short names of modules
--- ("tide.csv") count as what they stand for (scripts/tide/names.lua).
+-- A room knows itself and what is listed; scripts/tide/*.lua (init, loader, names) tie the rooms together.
+-- Short names of modules ("tide.csv") count as what they stand for (scripts/tide/names.lua).
 
 local short_names = dofile("scripts/tide/names.lua")
 
@@ -14,18 +14,21 @@ local rules = {
     why = "plots read CSV files only, so that a figure can be drawn again without its experiment"},
   {files = "^data/", not_ = {"^tide%.nn", "^tide%.train", "^tide%.study", "^tide%.plot", "^tide%.prompt"},
     may = {"^tide$", "^tide%."}, why = "data generators know tensors, solves and files only"},
-  {files = "^experiments/", may = {"^tide$", "^tide%.", "^experiments%."}, why = "experiments use the library"},
+  {files = "^experiments/", may = {"^tide$", "^tide%.", "^experiments%."},
+    why = "experiments use the library"},
   {files = "^scripts/tide/prompt/", may = {"^tide$", "^tide%."}, why = "the prompt knows the library"},
   {files = "^scripts/tide/[%w_]+%.lua$", may = {"^tide$", "^tide%."}, why = "the library knows only itself"},
 }
 
 -- Which rooms a room may know besides itself.
-local rooms = {base = "", tensor = "base", ode = "base tensor", nn = "base tensor ode", train = "base tensor ode nn", lab = "base",
+local rooms = {base = "", tensor = "base", ode = "base tensor", nn = "base tensor ode",
+  train = "base tensor ode nn", lab = "base",
   study = "base tensor ode nn train lab", plot = "base"}
 
 for room, known in pairs(rooms) do
   local rule = {files = "^scripts/tide/" .. room .. "/", may = {"^tide%.core$", "^tide%.names$"},
-    why = ("the room %s knows %s"):format(room, known == "" and "tide.core only" or "tide.core and the rooms " .. known)}
+    why = ("the room %s knows %s"):format(room, known == "" and "tide.core only" or "tide.core and the rooms "
+      .. known)}
   for name in (room .. " " .. known):gmatch("%a+") do
     table.insert(rule.may, "^tide%." .. name .. "$")
     table.insert(rule.may, "^tide%." .. name .. "%.")
@@ -52,13 +55,17 @@ return function(tree)
   local problems = {}
   for _, path in ipairs(tree.matching("%.lua$")) do
     local rule = rule_of(path)
-    if not rule and path:find("^scripts/tide/") then problems[#problems + 1] = path .. ": lies in no room of the library; see the list here" end
+    if not rule and path:find("^scripts/tide/") then
+      problems[#problems + 1] = path .. ": lies in no room of the library; see the list here"
+    end
     for number, line in tree.lines(path) do
       local code = line:gsub("^%s*%-%-.*$", "")
       for before, name in (" " .. code):gmatch("(%S*)%s*%f[%w_]require%s*%(?%s*[\"']([%w_.]+)[\"']") do
         -- "prints, or require "x"" in a text is not code
-        local is_code = before == "" or before:find("[=(,{]$") or before == "return" or before == "and" or before == "or"
-        if rule and is_code and (not matches_any(full_name(name), rule.may) or matches_any(full_name(name), rule.not_)) then
+        local is_code = before == "" or before:find("[=(,{]$") or before == "return" or before == "and"
+          or before == "or"
+        if rule and is_code and (not matches_any(full_name(name), rule.may)
+          or matches_any(full_name(name), rule.not_)) then
           problems[#problems + 1] = ('%s:%d: may not require "%s": %s'):format(path, number, name, rule.why)
         end
       end

@@ -1,7 +1,9 @@
---- Rules of the sources that no compiler checks: `./tide tests/lint/run.lua [names]`, from the root of the checkout.
+--- Rules of the sources that no compiler checks: `./tide tests/lint/run.lua [names]`, from the root of the
+-- checkout.
 --
--- Each other file here returns function(tree): a list of problems ("file:line: what, and the remedy"), and perhaps a note. A rule
--- that cannot be checked here returns nil and the reason. A problem that begins with "warning:" is shown and does not fail.
+-- Each other file here returns function(tree): a list of problems ("file:line: what, and the remedy"), and
+-- perhaps a note. A rule that cannot be checked here returns nil and the reason. A problem that begins with
+-- "warning:" is shown and does not fail.
 
 local rules = {"includes", "calls", "requires", "docs", "paths", "shell", "luacheck", "page", "sizes"}
 
@@ -16,7 +18,8 @@ end
 local function list_files()
   local files = lines_of("git ls-files --cached --others --exclude-standard 2>/dev/null")
   if #files == 0 then
-    files = lines_of("find . -type f -not -path './.git/*' -not -path './build/*' -not -path './runs/*' -not -path './data/cache/*' "
+    files = lines_of("find . -type f -not -path './.git/*' -not -path './build/*' -not -path './runs/*' -not "
+      .. "-path './data/cache/*' "
       .. "-not -path ./tide | sed 's,^[.]/,,'")
   end
   table.sort(files)
@@ -72,5 +75,6 @@ for _, name in ipairs(#arg > 0 and arg or rules) do
     print("ok   " .. name .. (note and " (" .. note .. ")" or ""))
   end
 end
-print(("%d passed, %d failed%s"):format(passed, failed, skipped > 0 and (", %d skipped"):format(skipped) or ""))
+print(("%d passed, %d failed%s"):format(passed, failed, skipped > 0 and (", %d skipped"):format(skipped)
+  or ""))
 os.exit(failed == 0, true)

@@ -4,7 +4,8 @@ local files = require "tide.files"
 
 local M = {}
 
---- fn(...) must fail, with a message that holds `words`: one text or a list of them, plain, no patterns. Returns the message.
+--- fn(...) must fail, with a message that holds `words`: one text or a list of them, plain, no patterns.
+-- Returns the message.
 function M.fails(words, fn, ...)
   local ok, message = pcall(fn, ...)
   if type(words) == "string" then words = {words} end
@@ -18,10 +19,13 @@ end
 
 --- |got - want| <= tolerance (default 1e-12).
 function M.near(got, want, tolerance)
-  if not (math.abs(got - want) <= (tolerance or 1e-12)) then error(("got %.17g, expected %.17g"):format(got, want), 2) end
+  if not (math.abs(got - want) <= (tolerance or 1e-12)) then
+    error(("got %.17g, expected %.17g"):format(got, want), 2)
+  end
 end
 
---- Returns what fn(folder, write) does in a fresh folder, which is removed afterwards; write(name, bytes) makes a file in it.
+--- Returns what fn(folder, write) does in a fresh folder, which is removed afterwards; write(name, bytes)
+-- makes a file in it.
 function M.in_folder(fn)
   local temporary <close> = files.temporary_folder()
   local folder = temporary.path

@@ -1,8 +1,9 @@
---- The 25 non-stiff test problems of Hull, Enright, Fellen, Sedgwick, Comparing numerical methods for ordinary differential equations,
--- SIAM J. Numer. Anal. 9 (1972), p. 603, as plain Lua: each is {name, f(t, y) -> dy, y0, exact(t) -> y or nil, invariant(t, y) or nil,
--- at20 = y(20) where no closed form is at hand}. All run over 0 <= t <= 20.
--- Values at20: B1, B3, B5, E2, E3 by mpmath 1.3 odefun (Taylor series, 40 digits); C5 by Richardson extrapolation of the classic
--- Runge-Kutta method in 64-bit-mantissa arithmetic with 1000, 2000 and 4000 steps (digits agree with scipy's DOP853 to 1e-12).
+--- The 25 non-stiff test problems of Hull, Enright, Fellen, Sedgwick, Comparing numerical methods for
+-- ordinary differential equations, SIAM J. Numer. Anal. 9 (1972), p. 603, as plain Lua: each is {name, f(t,
+-- y) -> dy, y0, exact(t) -> y or nil, invariant(t, y) or nil, at20 = y(20) where no closed form is at hand}.
+-- All run over 0 <= t <= 20. Values at20: B1, B3, B5, E2, E3 by mpmath 1.3 odefun (Taylor series, 40 digits);
+-- C5 by Richardson extrapolation of the classic Runge-Kutta method in 64-bit-mantissa arithmetic with 1000,
+-- 2000 and 4000 steps (digits agree with scipy's DOP853 to 1e-12).
 
 local problems = {}
 
@@ -17,8 +18,11 @@ local exp, log, sin, cos, sqrt, pi = math.exp, math.log, math.sin, math.cos, mat
 add("A1", {1}, function(_, y) return {-y[1]} end, {exact = function(t) return {exp(-t)} end})
 add("A2", {1}, function(_, y) return {-y[1] ^ 3 / 2} end, {exact = function(t) return {1 / sqrt(1 + t)} end})
 add("A3", {1}, function(t, y) return {y[1] * cos(t)} end, {exact = function(t) return {exp(sin(t))} end})
-add("A4", {1}, function(_, y) return {y[1] / 4 * (1 - y[1] / 20)} end, {exact = function(t) return {20 / (1 + 19 * exp(-t / 4))} end})
--- A5: along the solution, in polar coordinates of (t, y), log r + angle is constant; solved by Newton's method for y.
+add("A4", {1}, function(_, y) return {y[1] / 4 * (1 - y[1] / 20)} end, {exact = function(t)
+  return {20 / (1 + 19 * exp(-t / 4))}
+end})
+-- A5: along the solution, in polar coordinates of (t, y), log r + angle is constant; solved by Newton's
+-- method for y.
 add("A5", {4}, function(t, y) return {(y[1] - t) / (y[1] + t)} end, {
   exact = function(t)
     local y, c = 4.0, log(4) + pi / 2
@@ -30,7 +34,8 @@ add("A5", {4}, function(t, y) return {(y[1] - t) / (y[1] + t)} end, {
   end})
 
 add("B1", {1, 3}, function(_, y) return {2 * (y[1] - y[1] * y[2]), -(y[2] - y[1] * y[2])} end, {
-  invariant = function(_, y) return y[1] - log(y[1]) + 2 * (y[2] - log(y[2])) end, at20 = {0.67618760085766066, 0.18608160996400298}})
+  invariant = function(_, y) return y[1] - log(y[1]) + 2 * (y[2] - log(y[2])) end,
+  at20 = {0.67618760085766066, 0.18608160996400298}})
 -- B2: eigenvalues 0, -1, -3 with eigenvectors (1, 1, 1), (1, 0, -1), (1, -2, 1).
 add("B2", {2, 0, 1}, function(_, y) return {-y[1] + y[2], y[1] - 2 * y[2] + y[3], y[2] - y[3]} end, {
   exact = function(t)
@@ -38,14 +43,16 @@ add("B2", {2, 0, 1}, function(_, y) return {-y[1] + y[2], y[1] - 2 * y[2] + y[3]
     return {1 + a + b, 1 - 2 * b, 1 - a + b}
   end})
 add("B3", {1, 0, 0}, function(_, y) return {-y[1], y[1] - y[2] ^ 2, y[2] ^ 2} end, {
-  invariant = function(_, y) return y[1] + y[2] + y[3] end, at20 = {2.0611536224385578e-9, 0.052572280220485125, 0.94742771771836125}})
+  invariant = function(_, y) return y[1] + y[2] + y[3] end,
+  at20 = {2.0611536224385578e-9, 0.052572280220485125, 0.94742771771836125}})
 add("B4", {3, 0, 0}, function(_, y)
   local r = sqrt(y[1] ^ 2 + y[2] ^ 2)
   return {-y[2] - y[1] * y[3] / r, y[1] - y[2] * y[3] / r, y[1] / r}
 end, {exact = function(t) return {(2 + cos(t)) * cos(t), (2 + cos(t)) * sin(t), sin(t)} end})
 -- B5: the Jacobi functions sn, cn, dn with k^2 = 0.51.
 add("B5", {0, 1, 1}, function(_, y) return {y[2] * y[3], -y[1] * y[3], -0.51 * y[1] * y[2]} end, {
-  invariant = function(_, y) return 1.51 * y[1] ^ 2 + y[2] ^ 2 + y[3] ^ 2 end, at20 = {-0.9396570798729204, -0.34211777540007491, 0.7414126596199953}})
+  invariant = function(_, y) return 1.51 * y[1] ^ 2 + y[2] ^ 2 + y[3] ^ 2 end,
+  at20 = {-0.9396570798729204, -0.34211777540007491, 0.7414126596199953}})
 
 local function unit(n)
   local y = {1}
@@ -101,10 +108,13 @@ end
 -- C5: the five outer planets, positions y_1 .. y_15, then velocities.
 local k2, m0 = 2.95912208286, 1.00000597682
 local m = {0.000954786104043, 0.000285583733151, 0.0000437273164546, 0.0000517759138449, 0.00000277777777778}
-add("C5", {3.42947415189, 3.35386959711, 1.35494901715, 6.64145542550, 5.97156957878, 2.18231499728, 11.2630437207, 14.6952576794,
+add("C5", {3.42947415189, 3.35386959711, 1.35494901715, 6.64145542550, 5.97156957878, 2.18231499728,
+  11.2630437207, 14.6952576794,
   6.27960525067, -30.1552268759, 1.65699966404, 1.43785752721, -21.1238353380, 28.4465098142, 15.3882659679,
-  -0.557160570446, 0.505696783289, 0.230578543901, -0.415570776342, 0.365682722812, 0.169143213293, -0.325325669158, 0.189706021964,
-  0.0877265322780, -0.0240476254170, -0.287659532608, -0.117219543175, -0.176860753121, -0.216393453025, -0.0148647893090},
+  -0.557160570446, 0.505696783289, 0.230578543901, -0.415570776342, 0.365682722812, 0.169143213293,
+  -0.325325669158, 0.189706021964,
+  0.0877265322780, -0.0240476254170, -0.287659532608, -0.117219543175, -0.176860753121, -0.216393453025,
+  -0.0148647893090},
 function(_, y)
   local dy, r3 = {}, {}
   for j = 0, 4 do
@@ -128,12 +138,17 @@ function(_, y)
     end
   end
   return dy
-end, {at20 = {-4.7927302243236, -2.4205507254490, -0.92125093060151, -4.2173104040352, 7.3562029474990, 3.2237859854212, 4.0355594432623,
-  17.198655286706, 7.4789107942337, -29.987593263248, -4.1073109375509, -0.92770083217544, -24.421253025185, 23.814590457466,
-  14.920963069514, 0.34992089630640, -0.57484876879128, -0.25516940208791, -0.52370409789033, -0.24930004635797, -0.080453416420445,
-  -0.38752892373341, 0.056486032887679, 0.030236064721433, 0.041338565467124, -0.28623930298414, -0.11830324051362,
+end, {at20 = {-4.7927302243236, -2.4205507254490, -0.92125093060151, -4.2173104040352, 7.3562029474990,
+  3.2237859854212, 4.0355594432623,
+  17.198655286706, 7.4789107942337, -29.987593263248, -4.1073109375509, -0.92770083217544, -24.421253025185,
+  23.814590457466,
+  14.920963069514, 0.34992089630640, -0.57484876879128, -0.25516940208791, -0.52370409789033,
+  -0.24930004635797, -0.080453416420445,
+  -0.38752892373341, 0.056486032887679, 0.030236064721433, 0.041338565467124, -0.28623930298414,
+  -0.11830324051362,
   -0.15119864573592, -0.24600688943188, -0.031896874113239},
-  -- energy of the planets about a sun that is not fixed: kinetic and potential energy in barycentric coordinates
+  -- energy of the planets about a sun that is not fixed: kinetic and potential energy in barycentric
+  -- coordinates
   invariant = function(_, y)
     local total, px, energy = m0, {0, 0, 0}, 0
     for j = 0, 4 do
@@ -166,11 +181,15 @@ for i, e in ipairs{0.1, 0.3, 0.5, 0.7, 0.9} do
 end
 
 -- E1: y = J_1/2 (t + 1).
-local function bessel(x) return sqrt(2 / (pi * x)) * sin(x), sqrt(2 / (pi * x)) * (cos(x) - sin(x) / (2 * x)) end
+local function bessel(x)
+  return sqrt(2 / (pi * x)) * sin(x), sqrt(2 / (pi * x)) * (cos(x) - sin(x) / (2 * x))
+end
 add("E1", {bessel(1)}, function(t, y) return {y[2], -(y[2] / (t + 1) + (1 - 0.25 / (t + 1) ^ 2) * y[1])} end,
   {exact = function(t) return {bessel(t + 1)} end})
-add("E2", {2, 0}, function(_, y) return {y[2], (1 - y[1] ^ 2) * y[2] - y[1]} end, {at20 = {2.0081497621749486, -0.042508875273202147}})
-add("E3", {0, 0}, function(t, y) return {y[2], y[1] ^ 3 / 6 - y[1] + 2 * sin(2.78535 * t)} end, {at20 = {-0.10041788586472407, 0.24114001320959556}})
+add("E2", {2, 0}, function(_, y) return {y[2], (1 - y[1] ^ 2) * y[2] - y[1]} end,
+  {at20 = {2.0081497621749486, -0.042508875273202147}})
+add("E3", {0, 0}, function(t, y) return {y[2], y[1] ^ 3 / 6 - y[1] + 2 * sin(2.78535 * t)} end,
+  {at20 = {-0.10041788586472407, 0.24114001320959556}})
 add("E4", {30, 0}, function(_, y) return {y[2], 0.032 - 0.4 * y[2] ^ 2} end, {
   exact = function(t)
     local a = sqrt(0.08)

@@ -1,4 +1,5 @@
---- What must hold for every random program (programs.lua). Each check raises where it does not; `dropped` counts what could not be judged.
+--- What must hold for every random program (programs.lua). Each check raises where it does not; `dropped`
+-- counts what could not be judged.
 
 local tide = require "tide"
 local programs = require "programs"
@@ -15,7 +16,8 @@ local function elements(x) return x:reshape{-1}:totable() end
 
 local function same_kind(x, y)
   if x:dtype() ~= y:dtype() or table.concat(x:shape(), ",") ~= table.concat(y:shape(), ",") then
-    return ("%s{%s} for %s{%s}"):format(y:dtype(), table.concat(y:shape(), ","), x:dtype(), table.concat(x:shape(), ","))
+    return ("%s{%s} for %s{%s}"):format(y:dtype(), table.concat(y:shape(), ","), x:dtype(),
+      table.concat(x:shape(), ","))
   end
 end
 
@@ -30,7 +32,9 @@ function M.differs(x, y)
   local a, b = elements(x), elements(y)
   for i, u in ipairs(a) do
     local v = b[i]
-    if u ~= v and (u == u or v == v) or u == 0 and v == 0 and 1 / u ~= 1 / v then return ("element %d: %.17g for %.17g"):format(i, v, u) end
+    if u ~= v and (u == u or v == v) or u == 0 and v == 0 and 1 / u ~= 1 / v then
+      return ("element %d: %.17g for %.17g"):format(i, v, u)
+    end
   end
 end
 
@@ -89,8 +93,9 @@ end
 
 -- ---- rounding ----
 
---- How far rounding can move the results: the program runs again with every intermediate result (and argument) off by a few units in the last
--- place, at random; the bound is a multiple of what that did. Whatever order a sum is taken in, or what is fused, is off by less.
+--- How far rounding can move the results: the program runs again with every intermediate result (and
+-- argument) off by a few units in the last place, at random; the bound is a multiple of what that did.
+-- Whatever order a sum is taken in, or what is fused, is off by less.
 local function rounding_bounds(p, what, base, k, mode)
   local bounds = {}
   mode = mode or {eps = EPS}
@@ -107,7 +112,8 @@ local function rounding_bounds(p, what, base, k, mode)
     local fn, args, change = programs.load(p, {noise = noise, float32 = mode.float32})
     if k > 0 then change() end
     for i, y in ipairs(what(fn, args(k))) do
-      local moved = EPS[y:dtype()] and largest(y - base[i]) or (y:to("float64") - base[i]:to("float64")):abs():gt(0):sum():item() > 0 and math.huge or 0
+      local moved = EPS[y:dtype()] and largest(y - base[i])
+        or (y:to("float64") - base[i]:to("float64")):abs():gt(0):sum():item() > 0 and math.huge or 0
       if moved == moved then bounds[i] = math.max(bounds[i], 16 * moved) else bounds[i] = math.huge end
     end
   end
@@ -125,18 +131,28 @@ local function near(p, what, compute, want, got, k)
     if same_kind(x, y) or bounds[i] == 0 then return different end
     if bounds[i] > 1e-2 * largest(x) and bounds[i] > 1e-2 then return count(M.dropped, "ill-conditioned") end
     local distance = largest(x - y)
-    if not (distance <= bounds[i]) then return ("%s, rounding explains %.3g, distance %.3g"):format(different, bounds[i], distance) end
+    if not (distance <= bounds[i]) then
+      return ("%s, rounding explains %.3g, distance %.3g"):format(different, bounds[i], distance)
+    end
     count(M.judged, "within rounding")
   end))
 end
 
--- A program may fail (with other captured tensors it divides by zero in front of a solve): then it fails alike when compiled.
+-- A program may fail (with other captured tensors it divides by zero in front of a solve): then it fails
+-- alike when compiled.
 local function same_error(message, recorded, fine, ok)
-  local function plain(text) return (tostring(text):gsub("^[^ ]*program %d+:%d+: ", ""):gsub("^[^ ]*%.lua:%d+: ", "")) end
+  local function plain(text)
+    return (tostring(text):gsub("^[^ ]*program %d+:%d+: ", ""):gsub("^[^ ]*%.lua:%d+: ", ""))
+  end
   if fine then error("fails when compiled: " .. plain(recorded), 0) end
-  if ok and plain(message):find("^odeint: ") then return count(M.dropped, "a solve that nothing reads fails") end -- it does not run
+  -- it does not run
+  if ok and plain(message):find("^odeint: ") then
+    return count(M.dropped, "a solve that nothing reads fails")
+  end
   if ok then error("fails, but not when compiled: " .. plain(message), 0) end
-  if plain(message) ~= plain(recorded) then error(("at once:  %s\n  compiled: %s"):format(plain(message), plain(recorded)), 0) end
+  if plain(message) ~= plain(recorded) then
+    error(("at once:  %s\n  compiled: %s"):format(plain(message), plain(recorded)), 0)
+  end
   count(M.judged, "errors")
 end
 
@@ -161,7 +177,8 @@ checks["compiled = eager"] = function(p)
     local fine, want = pcall(run, fn, args(k // 2))
     local ok, got = pcall(run, compiled, args(k // 2))
     if not fine or not ok then return same_error(want, got, fine, ok) end
-    near(p, k == 0 and "first run" or k == 1 and "captured tensors changed" or "other arguments", run, want, got, k)
+    near(p, k == 0 and "first run" or k == 1 and "captured tensors changed" or "other arguments", run, want,
+      got, k)
     if k == 0 then
       first, kept = got, {}
       for i, x in ipairs(got) do kept[i] = x:clone() end
@@ -195,8 +212,10 @@ checks["gradient: compiled = at once, value_and_grad = grad"] = function(p)
     local values = table.move(value_and_grad, 2, #value_and_grad, 1, {})
     M.same("value_and_grad", want, values)
     M.same("grad of compile", want, run(around, args(0)))
-    near(p, "value", function(f, ...) return run(loss_of(f), ...) end, run(loss_of(fn), args(0)), {value_and_grad[1]}, 0 * k)
-    near(p, k == 0 and "compiled" or "compiled, captured tensors changed", gradients, value_and_grad, run(compiled, args(0)), k)
+    near(p, "value", function(f, ...) return run(loss_of(f), ...) end, run(loss_of(fn), args(0)),
+      {value_and_grad[1]}, 0 * k)
+    near(p, k == 0 and "compiled" or "compiled, captured tensors changed", gradients, value_and_grad,
+      run(compiled, args(0)), k)
   end
 end
 
@@ -232,13 +251,18 @@ checks["jvp = transposed vjp"] = in_float64(function(p)
   local w = directions(tree.tensors(y))
   local left, size = dot(tree.tensors(dy), w)
   local right, size2 = dot(tree.tensors(pullback(w), true), v)
-  if left ~= left or right ~= right or size + size2 == math.huge then return count(M.dropped, "not finite") end
-  -- sizes of sums bound their rounding, not that inside: a program that loses ten digits inside is caught by nothing here and by differences
+  if left ~= left or right ~= right or size + size2 == math.huge then
+    return count(M.dropped, "not finite")
+  end
+  -- sizes of sums bound their rounding, not that inside: a program that loses ten digits inside is caught by
+  -- nothing here and by differences
   if math.abs(left - right) > 1e-7 * (size + size2) + 1e-12 then
     local values = run(fn, args(0)) -- the logarithm of a sum that is zero but for rounding?
     local bounds = rounding_bounds(p, run, values, 0, {float32 = "float64", eps = EPS})
     for i, x in ipairs(values) do
-      if bounds[i] > 1e-6 * largest(x) and bounds[i] > 1e-6 then return count(M.dropped, "ill-conditioned") end
+      if bounds[i] > 1e-6 * largest(x) and bounds[i] > 1e-6 then
+        return count(M.dropped, "ill-conditioned")
+      end
     end
     error(("<w, J v> = %.15g, <J'w, v> = %.15g"):format(left, right), 0)
   end
@@ -248,7 +272,8 @@ end)
 -- A loss along a direction: its difference quotients with steps h, and what they cannot tell.
 local function quotients(value, h)
   local at, above, below = value(0), value(h), value(-h)
-  return {central = (above - below) / (2 * h), bend = math.abs(above - 2 * at + below) / h, rounding = 1e-14 * (math.abs(above) + math.abs(below)) / h}
+  return {central = (above - below) / (2 * h), bend = math.abs(above - 2 * at + below) / h, rounding = 1e-14
+    * (math.abs(above) + math.abs(below)) / h}
 end
 
 -- In float64 throughout; what is stopped keeps the value that it has at the point.
@@ -266,7 +291,8 @@ checks["gradient = central differences"] = in_float64(function(p)
   end
   change()
   local a, b, s = args(0)
-  -- off the places where one argument is given twice: min(max(x, y), y) has no derivative that rules could find where x = y
+  -- off the places where one argument is given twice: min(max(x, y), y) has no derivative that rules could
+  -- find where x = y
   local off = 0
   a = tree.map(a, function(x)
     off = off + 1
@@ -297,17 +323,22 @@ checks["gradient = central differences"] = in_float64(function(p)
     if along == 0 and q.central == 0 and q.bend == 0 then return count(M.judged, "gradient zero") end
     if q.central ~= q.central then return count(M.dropped, "not finite") end
     local uncertain = 3 * math.abs(half.central - q.central) + half.rounding
-    if wrong <= uncertain + 1e-6 * scale and uncertain <= 1e-3 * scale then return count(M.judged, "gradient") end
-    -- a kink within h leaves a bend that does not halve with h, a jump one that grows; too steep or too flat: the quotients disagree
+    if wrong <= uncertain + 1e-6 * scale and uncertain <= 1e-3 * scale then
+      return count(M.judged, "gradient")
+    end
+    -- a kink within h leaves a bend that does not halve with h, a jump one that grows; too steep or too flat:
+    -- the quotients disagree
     local kink = half.bend > 0.7 * q.bend and half.bend > 1e-6 * scale
     if not kink and uncertain <= 1e-3 * scale then judged = true end
-    report[#report + 1] = ("h = %g: %.10g and %.10g, bend %.3g, %.3g"):format(h, q.central, half.central, q.bend, half.bend)
+    report[#report + 1] = ("h = %g: %.10g and %.10g, bend %.3g, %.3g"):format(h, q.central, half.central,
+      q.bend, half.bend)
   end
   if not judged then return count(M.dropped, "kink or ill-conditioned") end
   error(("along a direction %.10g, differences\n  %s"):format(along, table.concat(report, "\n  ")), 0)
 end)
 
--- With float32 in it a program, and its gradient, are near what float64 gives; how near, rounding to float32 anywhere in it tells.
+-- With float32 in it a program, and its gradient, are near what float64 gives; how near, rounding to float32
+-- anywhere in it tells.
 checks["near float64"] = function(p)
   local wide = {float32 = "float64", eps = {float64 = EPS.float32}}
   local fn, args = programs.load(p)
@@ -326,11 +357,13 @@ checks["near float64"] = function(p)
   for i, x in ipairs(want) do
     local y, size = got[i]:to("float64"), largest(x)
     if not x:dtype():find("float") then bounds[i] = math.huge end
-    if size ~= size or size == math.huge or bounds[i] > 1e-2 * size and bounds[i] > 1e-2 then count(M.judged, "float32 cannot resolve it")
+    if size ~= size or size == math.huge or bounds[i] > 1e-2 * size
+      and bounds[i] > 1e-2 then count(M.judged, "float32 cannot resolve it")
     else
       local distance = largest(x:to("float64") - y)
       if not (distance <= bounds[i] + floor) then
-        error(("tensor %d: off by %.3g, rounding explains %.3g, size %.3g"):format(i, distance, bounds[i], size), 0)
+        error(("tensor %d: off by %.3g, rounding explains %.3g, size %.3g"):format(i, distance, bounds[i],
+          size), 0)
       end
       count(M.judged, "near float64")
     end
@@ -367,7 +400,8 @@ end]],
 
 -- A message without its numbers and the line it came from: does a smaller program fail in the same way?
 local function kind(message)
-  return (tostring(message):gsub("^[^ ]*program %d+:%d+: ", ""):gsub("^[^ ]*%.lua:%d+: ", ""):gsub("%-?[%d.]+e?[-+]?%d*", "N"):sub(1, 50))
+  return (tostring(message):gsub("^[^ ]*program %d+:%d+: ", ""):gsub("^[^ ]*%.lua:%d+: ", ""):gsub(
+    "%-?[%d.]+e?[-+]?%d*", "N"):sub(1, 50))
 end
 
 --- nil, or a text: which check fails, how, and the smallest program found that still fails.
@@ -382,8 +416,10 @@ function M.failure(p, only)
           return not fine and kind(other) == kind(message)
         end)
         local _, last = pcall(checks[name], small)
-        return ("seed %d, %s: %s\n%s\n%s\n%s"):format(p.seed, name, tostring(last or message), programs.header, programs.text(small),
-          tails[name] or 'print(fn(args(0)))\nprint(tide.grad(function(...) return (fn(...)):to("float64"):sum() end)(args(0)))')
+        return ("seed %d, %s: %s\n%s\n%s\n%s"):format(p.seed, name, tostring(last or message),
+          programs.header, programs.text(small),
+          tails[name] or 'print(fn(args(0)))\nprint(tide.grad(function(...) return '
+          .. '(fn(...)):to("float64"):sum() end)(args(0)))')
       end
     end
   end

@@ -1,20 +1,26 @@
---- What random programs are made of: for each op and method a function that writes one expression of it, or nil where no value fits.
--- g (programs.lua) picks operands among the values that the program has so far. Expressions are texts, so that a program can be printed.
+--- What random programs are made of: for each op and method a function that writes one expression of it, or
+-- nil where no value fits. g (programs.lua) picks operands among the values that the program has so far.
+-- Expressions are texts, so that a program can be printed.
 
 local M, rare = {}, {}
 
 local function show(list) return "{" .. table.concat(list, ", ") .. "}" end
 local function f(...) return string.format(...) end
 
--- Elementwise functions of one tensor: the expression, and one whose operand lies in the domain, away from overflow.
+-- Elementwise functions of one tensor: the expression, and one whose operand lies in the domain, away from
+-- overflow.
 local unary = {
-  neg = "%s:neg()", abs = "%s:abs()", square = "%s:square()", sign = "%s:sign()", relu = "%s:relu()", sin = "%s:sin()", cos = "%s:cos()",
-  tanh = "%s:tanh()", sigmoid = "%s:sigmoid()", softplus = "%s:softplus()", exp = "%s:tanh():exp()", log = "(%s:abs() + 0.5):log()",
+  neg = "%s:neg()", abs = "%s:abs()", square = "%s:square()", sign = "%s:sign()", relu = "%s:relu()",
+  sin = "%s:sin()", cos = "%s:cos()",
+  tanh = "%s:tanh()", sigmoid = "%s:sigmoid()", softplus = "%s:softplus()", exp = "%s:tanh():exp()",
+  log = "(%s:abs() + 0.5):log()",
   sqrt = "(%s:abs() + 0.5):sqrt()", reciprocal = "(%s:square() + 0.5):reciprocal()", clone = "%s:clone()",
   stop_gradient = "STOP(%s)", alias = 'core.apply("alias", {}, %s)', copy = 'core.apply("copy", {}, %s)',
 }
-local bare = {exp = "%s:exp()", log = "%s:log()", sqrt = "%s:sqrt()", reciprocal = "%s:reciprocal()", neg = "-%s"}
-local integers_too = {neg = true, abs = true, square = true, sign = true, relu = true, clone = true, stop_gradient = true, alias = true, copy = true}
+local bare = {exp = "%s:exp()", log = "%s:log()", sqrt = "%s:sqrt()", reciprocal = "%s:reciprocal()",
+  neg = "-%s"}
+local integers_too = {neg = true, abs = true, square = true, sign = true, relu = true, clone = true,
+  stop_gradient = true, alias = true, copy = true}
 
 for name, text in pairs(unary) do
   M[name] = function(g)
@@ -25,16 +31,22 @@ end
 
 -- Of two tensors or a tensor and a number.
 local binary = {
-  add = "%s + %s", sub = "%s - %s", mul = "%s * %s", div = "%s / (%s:abs() + 0.5)", pow = "(%s:abs() + 0.5) ^ (%s:tanh())",
-  maximum = "%s:maximum(%s)", minimum = "%s:minimum(%s)", eq = "%s:eq(%s)", ne = "%s:ne(%s)", lt = "%s:lt(%s)", le = "%s:le(%s)",
-  gt = "%s:gt(%s)", ge = "%s:ge(%s)", relu_grad = "%s:relu_grad(%s)", tanh_grad = "%s:tanh_grad(%s)", sigmoid_grad = "%s:sigmoid_grad(%s)",
+  add = "%s + %s", sub = "%s - %s", mul = "%s * %s", div = "%s / (%s:abs() + 0.5)",
+  pow = "(%s:abs() + 0.5) ^ (%s:tanh())",
+  maximum = "%s:maximum(%s)", minimum = "%s:minimum(%s)", eq = "%s:eq(%s)", ne = "%s:ne(%s)",
+  lt = "%s:lt(%s)", le = "%s:le(%s)",
+  gt = "%s:gt(%s)", ge = "%s:ge(%s)", relu_grad = "%s:relu_grad(%s)", tanh_grad = "%s:tanh_grad(%s)",
+  sigmoid_grad = "%s:sigmoid_grad(%s)",
 }
 local with_number = {
-  add = {"%s + %s", "%s - -%s"}, sub = {"%s - %s", "%s:sub(%s)"}, mul = {"%s * %s", "%s:mul(%s)"}, div = {"%s / %s", "%s:div(%s)"},
+  add = {"%s + %s", "%s - -%s"}, sub = {"%s - %s", "%s:sub(%s)"}, mul = {"%s * %s", "%s:mul(%s)"},
+  div = {"%s / %s", "%s:div(%s)"},
   pow = {"%s ^ 2", "%s ^ 3", "(%s:abs() + 0.5) ^ %s", "%s:abs() ^ 0.5", "%s ^ 0", "%s ^ 1"},
 }
-local from_number = {add = "%s + %s", sub = "%s - %s", mul = "%s * %s", div = "%s / (%s:square() + 0.5)", pow = "%s ^ %s:tanh()",
-  lt = "tide.lt(%s, %s)", ge = "tide.ge(%s, %s)", maximum = "tide.maximum(%s, %s)", minimum = "tide.minimum(%s, %s)"}
+local from_number = {add = "%s + %s", sub = "%s - %s", mul = "%s * %s", div = "%s / (%s:square() + 0.5)",
+  pow = "%s ^ %s:tanh()",
+  lt = "tide.lt(%s, %s)", ge = "tide.ge(%s, %s)", maximum = "tide.maximum(%s, %s)",
+  minimum = "tide.minimum(%s, %s)"}
 
 for name, text in pairs(binary) do
   M[name] = function(g)
@@ -58,7 +70,9 @@ function M.reshape(g)
     table.insert(shape, g:int(1, #shape + 1), d)
     n = d > 0 and n // d or 1
   end
-  if n ~= 1 or g.values[x].numel == 0 then table.insert(shape, g:int(1, #shape + 1), g.values[x].numel == 0 and 0 or n) end
+  if n ~= 1 or g.values[x].numel == 0 then
+    table.insert(shape, g:int(1, #shape + 1), g.values[x].numel == 0 and 0 or n)
+  end
   if #shape > 0 and g.values[x].numel > 0 and g:chance(0.3) then shape[g:int(1, #shape)] = -1 end
   return f("%s:reshape(%s)", x, show(shape))
 end
@@ -102,7 +116,8 @@ end
 function M.select(g)
   local x = g:any(function(v) return v.rank >= 1 and v.numel > 0 end)
   local axis = g:axis(x)
-  return f("%s:select(%d, %d)", x, axis, g:int(1, g.values[x].shape[axis > 0 and axis or axis + g.values[x].rank + 1]))
+  return f("%s:select(%d, %d)", x, axis,
+    g:int(1, g.values[x].shape[axis > 0 and axis or axis + g.values[x].rank + 1]))
 end
 function M.own_view(g) -- a tensor with another view of its own memory
   local x = g:any(function(v) return v.rank >= 1 and v.numel > 0 end)
@@ -132,11 +147,14 @@ local function joined(g, name, same)
   for _ = 1, g:int(0, 3) do
     list[#list + 1] = g:any(function(v)
       if v.rank ~= rank then return false end
-      for i, n in ipairs(v.shape) do if n ~= g.values[x].shape[i] and (same or i ~= axis) then return false end end
+      for i, n in ipairs(v.shape) do
+        if n ~= g.values[x].shape[i] and (same or i ~= axis) then return false end
+      end
       return true
     end)
   end
-  return f("tide.%s(%s, %d)", name, show(list), g:chance(0.3) and axis - rank - (name == "cat" and 1 or 2) or axis)
+  return f("tide.%s(%s, %d)", name, show(list), g:chance(0.3) and axis - rank - (name == "cat" and 1 or 2)
+    or axis)
 end
 function M.cat(g) return joined(g, "cat") end
 function M.stack(g) return joined(g, "stack", true) end
@@ -195,7 +213,10 @@ end
 local function keepdim(g) return g:chance(0.4) and ", true" or "" end
 for _, name in ipairs{"sum", "mean", "var", "logsumexp", "max", "min", "any", "all"} do
   M[name] = function(g)
-    local x = g:any(function(v) return (name ~= "max" and name ~= "min" or v.numel > 0) and (name ~= "var" and name ~= "logsumexp" or v.float) end)
+    local x = g:any(function(v)
+      return (name ~= "max" and name ~= "min" or v.numel > 0)
+        and (name ~= "var" and name ~= "logsumexp" or v.float)
+    end)
     return f("%s:%s(%s%s)", x, name, axes(g, x), keepdim(g))
   end
 end
@@ -229,10 +250,13 @@ function M.matmul(g)
   end, true)
   if not y or g:chance(0.3) then -- a weight that fits, as a layer has it
     local m = g:dim()
-    local weight = g:capture(f("tide.randn({%d, %d}, {dtype = \"float32\", seed = %d}):to(%s)", n, m, g:seed(), g:dtype_name()))
+    local weight = g:capture(f("tide.randn({%d, %d}, {dtype = \"float32\", seed = %d}):to(%s)", n, m,
+      g:seed(), g:dtype_name()))
     if g:chance(0.3) then weight = f("%s:transpose():clone():transpose()", weight) end
     local layer = f("%s:matmul(%s)", x, weight)
-    if g:chance(0.5) then layer = f("(%s + tide.linspace(-1, 1, %d, {dtype = %s}))", layer, math.max(m, 1), g:dtype_name()) end
+    if g:chance(0.5) then
+      layer = f("(%s + tide.linspace(-1, 1, %d, {dtype = %s}))", layer, math.max(m, 1), g:dtype_name())
+    end
     return g:chance(0.5) and layer .. g:pick{":relu()", ":tanh()", ":sigmoid()", ":softplus()"} or layer
   end
   return f("%s:matmul(%s)", x, y)
@@ -251,13 +275,16 @@ local function convolution(g, name, rank)
   if x then shape = g.values[x].shape
   else
     shape = {g:int(1, 2), g:int(1, 3), g:int(1, 6), rank == 4 and g:int(1, 6) or nil}
-    x = g:capture(f('tide.randn(%s, {dtype = "float32", seed = %d}):to(%s)', show(shape), g:seed(), g:dtype_name()))
+    x = g:capture(f('tide.randn(%s, {dtype = "float32", seed = %d}):to(%s)', show(shape), g:seed(),
+      g:dtype_name()))
   end
   local sizes, padding = {g:int(1, 3), rank == 4 and g:int(1, 3) or nil}, g:int(0, 2)
   local w, groups = filters(g, shape[2], sizes)
-  local weight = g:capture(f('tide.randn(%s, {dtype = "float32", seed = %d}):to(%s)', show(w), g:seed(), g:dtype_name()))
+  local weight = g:capture(f('tide.randn(%s, {dtype = "float32", seed = %d}):to(%s)', show(w), g:seed(),
+    g:dtype_name()))
   local bias = g:chance(0.5) and f("tide.linspace(-1, 1, %d, {dtype = %s})", w[1], g:dtype_name()) or "nil"
-  local text = f("tide.%s(%s, %s, %s, {stride = %d, padding = %d, dilation = %d, groups = %d})", name, x, weight, bias, g:int(1, 2), padding,
+  local text = f("tide.%s(%s, %s, %s, {stride = %d, padding = %d, dilation = %d, groups = %d})", name, x,
+    weight, bias, g:int(1, 2), padding,
     g:int(1, 2), groups)
   return g:chance(0.3) and text .. ":relu()" or text
 end
@@ -265,16 +292,23 @@ function M.conv(g) return convolution(g, "conv2d", 4) end
 M.conv2d = M.conv
 function M.conv1d(g) return convolution(g, "conv1d", 3) end
 
-local function fresh(g, shape) return f('tide.randn(%s, {dtype = "float32", seed = %d}):to(%s)', show(shape), g:seed(), g:dtype_name()) end
+local function fresh(g, shape)
+  return f('tide.randn(%s, {dtype = "float32", seed = %d}):to(%s)', show(shape), g:seed(), g:dtype_name())
+end
 function M.conv_dx(g) -- stride 2, 1; padding 1, 0; kernel 3 x 2; image 4 x 3, output 2 x 2
-  return f('core.apply("conv_dx", {2, 1, 1, 0, 1, 1, 1, 4, 3}, %s, %s)', g:capture(fresh(g, {1, 2, 2, 2})), g:capture(fresh(g, {2, 2, 3, 2})))
+  return f('core.apply("conv_dx", {2, 1, 1, 0, 1, 1, 1, 4, 3}, %s, %s)', g:capture(fresh(g, {1, 2, 2, 2})),
+    g:capture(fresh(g, {2, 2, 3, 2})))
 end
 function M.conv_dw(g)
-  return f('core.apply("conv_dw", {2, 1, 1, 0, 1, 1, 1, 3, 2}, %s, %s)', g:capture(fresh(g, {1, 2, 4, 3})), g:capture(fresh(g, {1, 2, 2, 2})))
+  return f('core.apply("conv_dw", {2, 1, 1, 0, 1, 1, 1, 3, 2}, %s, %s)', g:capture(fresh(g, {1, 2, 4, 3})),
+    g:capture(fresh(g, {1, 2, 2, 2})))
 end
-function M.conv_matrix(g) return f('core.apply("conv_matrix", {2, 1, 0, 2, 1, 2, 1, 3, 3}, %s)', g:capture(fresh(g, {2, 3, 3, 2}))) end
+function M.conv_matrix(g)
+  return f('core.apply("conv_matrix", {2, 1, 0, 2, 1, 2, 1, 3, 3}, %s)', g:capture(fresh(g, {2, 3, 3, 2})))
+end
 function M.conv_matrix_grad(g)
-  return f('core.apply("conv_matrix_grad", {1, 1, 1, 1, 1, 1, 1, 2, 3, 2, 3, 3, 2}, %s)', g:capture(fresh(g, {18, 16})))
+  return f('core.apply("conv_matrix_grad", {1, 1, 1, 1, 1, 1, 1, 2, 3, 2, 3, 3, 2}, %s)',
+    g:capture(fresh(g, {18, 16})))
 end
 
 -- ---- losses ----
@@ -283,7 +317,9 @@ local function like(g, x) return g:any(function(v) return v.key == g.values[x].k
 for _, name in ipairs{"mse", "smooth_l1"} do
   M[name] = function(g)
     local x = g:any(g.is_float)
-    local same = g:any(function(v) return table.concat(v.shape, ",") == table.concat(g.values[x].shape, ",") and v.float end)
+    local same = g:any(function(v)
+      return table.concat(v.shape, ",") == table.concat(g.values[x].shape, ",") and v.float
+    end)
     return f("tide.%s(%s, %s)", name, x, same)
   end
 end
@@ -291,7 +327,8 @@ function M.cross_entropy(g)
   local x = g:any(function(v) return v.rank == 2 and v.float and v.numel > 0 end, true)
   if not x then return nil end
   local shape = g.values[x].shape
-  return f('tide.cross_entropy(%s, %s)', x, g:capture(f('tide.tensor(%s, {dtype = "int64"})', show(positions(shape[2], g, shape[1])))))
+  return f('tide.cross_entropy(%s, %s)', x,
+    g:capture(f('tide.tensor(%s, {dtype = "int64"})', show(positions(shape[2], g, shape[1])))))
 end
 
 -- ---- new tensors ----
@@ -300,23 +337,32 @@ for _, name in ipairs{"zeros", "ones"} do
   M[name] = function(g) return f("tide.%s(%s, {dtype = %s})", name, show(g:shape()), g:dtype_name()) end
   M[name .. "_like"] = function(g) return f("tide.%s_like(%s)", name, g:any()) end
 end
-function M.full(g) return f("tide.full(%s, %g, {dtype = %s})", show(g:shape()), g:int(-3, 3) / 2, g:dtype_name()) end
-function M.arange(g) return f("tide.arange(%d, %d, {dtype = %s})", g:int(-2, 1), g:int(1, 4), g:pick{"F32", "F64", '"int64"'}) end
+function M.full(g)
+  return f("tide.full(%s, %g, {dtype = %s})", show(g:shape()), g:int(-3, 3) / 2, g:dtype_name())
+end
+function M.arange(g)
+  return f("tide.arange(%d, %d, {dtype = %s})", g:int(-2, 1), g:int(1, 4), g:pick{"F32", "F64", '"int64"'})
+end
 function M.linspace(g) return f("tide.linspace(-1, 1.5, %d, {dtype = %s})", g:int(1, 5), g:dtype_name()) end
 function M.eye(g) return f("tide.eye(%d, {dtype = %s})", g:int(0, 4), g:dtype_name()) end
-function M.tensor(g) return f("tide.tensor({%d, %d}, {dtype = %s})", g:int(-3, 3), g:int(-3, 3), g:pick{"F32", "F64", '"int64"'}) end
+function M.tensor(g)
+  return f("tide.tensor({%d, %d}, {dtype = %s})", g:int(-3, 3), g:int(-3, 3), g:pick{"F32", "F64", '"int64"'})
+end
 local function random(name)
   return function(g)
     local seed = g:chance(0.4) and f(", seed = %d", g:seed()) or ""
     local dtype = g:chance(0.5) and "float32" or "float64"
     local shape = g:chance(0.6) and g.values[g:any()].shape or g:shape()
-    local text = f('tide.%s(%s, {dtype = "%s"%s})%s', name, show(shape), dtype, seed, dtype == "float32" and ":to(F32)" or "")
+    local text = f('tide.%s(%s, {dtype = "%s"%s})%s', name, show(shape), dtype, seed, dtype == "float32"
+      and ":to(F32)" or "")
     return g:chance(0.3) and f("%s - %s", text, text) or text
   end
 end
 M.randn, M.rand = random "randn", random "rand"
 M.random = M.randn
-function M.randperm(g) return f("tide.randperm(%d%s)", g:int(0, 5), g:chance(0.4) and f(", {seed = %d}", g:seed()) or "") end
+function M.randperm(g)
+  return f("tide.randperm(%d%s)", g:int(0, 5), g:chance(0.4) and f(", {seed = %d}", g:seed()) or "")
+end
 
 -- ---- functions of functions: @ is the body, its last value a scalar, or the derivative of a state ----
 
@@ -325,11 +371,13 @@ function M.grad(g) local x = differentiable(g) return f("tide.grad(function(q1) 
 function M.value_and_grad(g)
   local x, y = differentiable(g), differentiable(g)
   local call = f("tide.value_and_grad(function(q) local q1, q2 = q.a, q[1] @ end)({%s, a = %s})", y, x)
-  return g:chance(0.3) and f("(%s)", call) or f("select(2, %s)%s", call, g:pick{"[1]", ".a"}), {q1 = x, q2 = y}
+  return g:chance(0.3) and f("(%s)", call) or f("select(2, %s)%s", call, g:pick{"[1]", ".a"}),
+    {q1 = x, q2 = y}
 end
 function M.vjp(g)
   local x = differentiable(g)
-  return f("(function() local z, back = tide.vjp(function(q1) @ end, %s) return back(z * 0.5) end)()", x), {q1 = x}
+  return f("(function() local z, back = tide.vjp(function(q1) @ end, %s) return back(z * 0.5) end)()", x),
+    {q1 = x}
 end
 function M.jvp(g)
   local x = differentiable(g)
@@ -337,23 +385,29 @@ function M.jvp(g)
 end
 function M.compile(g) local x = g:any() return f("tide.compile(function(q1) @ end)(%s)", x), {q1 = x} end
 
-local solvers = {'method = "euler", steps = 2', 'method = "rk4", steps = 2', 'method = "midpoint", step_size = 0.3',
+local solvers = {'method = "euler", steps = 2', 'method = "rk4", steps = 2',
+  'method = "midpoint", step_size = 0.3',
   'method = "heun", steps = 3, gradient = "checkpoint", checkpoint_steps = 2',
-  'method = "dopri5", steps = 1', 'method = "bosh3", steps = 2', 'method = "tsit5", steps = 1, gradient = "checkpoint"'}
+  'method = "dopri5", steps = 1', 'method = "bosh3", steps = 2',
+  'method = "tsit5", steps = 1, gradient = "checkpoint"'}
 function M.odeint(g)
   local x = g:any(g.is_float)
-  local times = g:pick{"{0, 0.5}", "{0.5, 0}", "{0, 0.2, 0.7}", "tide.tensor({0, 0.4}, {dtype = \"float64\"})"}
+  local times = g:pick{"{0, 0.5}", "{0.5, 0}", "{0, 0.2, 0.7}",
+    "tide.tensor({0, 0.4}, {dtype = \"float64\"})"}
   if g:chance(0.3) then
     local y = like(g, x)
-    return f("tide.odeint(function(t, q) local q1, q2 = q.u, q[1][1] @ end, {u = %s, {%s}}, %s, {%s})%s", x, y, times, g:pick(solvers),
+    return f("tide.odeint(function(t, q) local q1, q2 = q.u, q[1][1] @ end, {u = %s, {%s}}, %s, {%s})%s", x,
+      y, times, g:pick(solvers),
       g:pick{".u", "[1][1]"}), {q1 = x, q2 = y}, "{u = %s, {q2 * -0.3}}"
   end
   return f("(tide.odeint(function(t, q1) @ end, %s, %s, {%s}))", x, times, g:pick(solvers)), {q1 = x}, "%s"
 end
 
 --- Ops that make tensors of nothing, or end every derivative, come less often, or programs fall apart.
-for _, name in ipairs{"zeros", "ones", "zeros_like", "ones_like", "full", "arange", "linspace", "eye", "tensor", "randperm", "one_hot", "conv_dx",
-  "conv_dw", "conv_matrix", "conv_matrix_grad", "eq", "ne", "lt", "le", "gt", "ge", "sign", "argmax", "argmin",
+for _, name in ipairs{"zeros", "ones", "zeros_like", "ones_like", "full", "arange", "linspace", "eye",
+  "tensor", "randperm", "one_hot", "conv_dx",
+  "conv_dw", "conv_matrix", "conv_matrix_grad", "eq", "ne", "lt", "le", "gt", "ge", "sign", "argmax",
+  "argmin",
   "stop_gradient", "any", "all"} do rare[name] = true end
 
 return {make = M, rare = rare}

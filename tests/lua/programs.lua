@@ -1,5 +1,6 @@
---- Random programs: straight-line functions of tensors, made of the expressions of program_ops.lua, as Lua texts that can be printed, run, shrunk.
--- A program: params (arguments), captures (tensors from outside that change between calls), lines (name, text, block), outputs (names).
+--- Random programs: straight-line functions of tensors, made of the expressions of program_ops.lua, as Lua
+-- texts that can be printed, run, shrunk. A program: params (arguments), captures (tensors from outside that
+-- change between calls), lines (name, text, block), outputs (names).
 
 local tide = require "tide"
 local program_ops = require "program_ops"
@@ -43,7 +44,8 @@ end
 function G:dim()
   local way = self:int(1, 100)
   if self.most > SMALL and way > 50 then return self:pick{64, 100, 257, 300} end
-  return way <= 4 and 0 or way <= 25 and 1 or way <= 94 and self:int(2, 5) or way <= 98 and self:int(6, 19) or self:pick{32, 33, 65}
+  return way <= 4 and 0 or way <= 25 and 1 or way <= 94 and self:int(2, 5) or way <= 98 and self:int(6, 19)
+    or self:pick{32, 33, 65}
 end
 function G:shape(least)
   local shape, n = {}, 1
@@ -77,7 +79,8 @@ function G:weight(name)
   return self.values[name].active and 3 * w or w
 end
 
---- The name of a value that fits; those that nothing uses yet come more often, so that programs hang together.
+--- The name of a value that fits; those that nothing uses yet come more often, so that programs hang
+-- together.
 function G:any(fits, may_fail)
   local list = {}
   for _, name in ipairs(self.scope) do
@@ -119,7 +122,8 @@ end
 
 local function describe(x)
   local dtype = x:dtype()
-  local v = {shape = x:shape(), dtype = dtype, rank = x:rank(), numel = x:numel(), float = dtype:find("float") ~= nil}
+  local v = {shape = x:shape(), dtype = dtype, rank = x:rank(), numel = x:numel(),
+    float = dtype:find("float") ~= nil}
   v.key = dtype .. ":" .. table.concat(v.shape, ",")
   return v
 end
@@ -161,13 +165,17 @@ local function body_result(g, op, state)
     local y = g.values[state.q1]
     local same = g:any(function(v) return v.key == y.key end)
     local dtype = y.dtype == "float64" and "F64" or "F32"
-    return g:chance(0.6) and ("%s:tanh()"):format(same) or ("(%s * 0.5 - %s:sum():tanh():to(%s))"):format(state.q1, x, dtype)
+    return g:chance(0.6) and ("%s:tanh()"):format(same) or ("(%s * 0.5 - %s:sum():tanh():to(%s))"):format(
+      state.q1, x, dtype)
   end
-  if op == "grad" or op == "value_and_grad" then return g:pick{"%s:sum()", "%s:square():mean()", "(%s * 0.3):sin():sum()"}:format(x) end
+  if op == "grad" or op == "value_and_grad" then
+    return g:pick{"%s:sum()", "%s:square():mean()", "(%s * 0.3):sin():sum()"}:format(x)
+  end
   return x
 end
 
--- Records the body of a function of functions in the place where it runs, so that shapes and dtypes (of weak times, for instance) are right.
+-- Records the body of a function of functions in the place where it runs, so that shapes and dtypes (of weak
+-- times, for instance) are right.
 local function body_maker(g, op, params, names, wrap)
   local block
   return function(...)
@@ -238,7 +246,8 @@ function G:line(key)
   for _ = 1, key and 5 or 20 do
     local op = key or (self.depth < 2 and self:chance(0.15)) and self:pick(functional) or self:pick(keys)
     if not is_functional[op] or self.depth < 2 then
-      local scope, symbolic, lines, depth, captures = self.scope, self.symbolic, self.lines, self.depth, #self.program.captures
+      local scope, symbolic, lines, depth, captures = self.scope, self.symbolic, self.lines, self.depth,
+        #self.program.captures
       local length, attempted = #scope, nil
       local ok, added = pcall(function()
         local text, params, wrap = ops[op](self)
@@ -280,20 +289,27 @@ end
 -- ---- whole programs ----
 
 local structures = {
-  {"%s", {"a"}}, {"{%s, %s}", {"a[1]", "a[2]"}}, {"{%s, {w = %s, n = 2, name = \"m\"}, k = %s}", {"a[1]", "a[2].w", "a.k"}},
+  {"%s", {"a"}}, {"{%s, %s}", {"a[1]", "a[2]"}}, {"{%s, {w = %s, n = 2, name = \"m\"}, k = %s}",
+    {"a[1]", "a[2].w", "a.k"}},
   {"{{{%s}}, %s}", {"a[1][1][1]", "a[2]"}}, {"{%s, twice = %s}", {"a[1]", "a.twice"}, true},
 }
-local layouts = {"%s", "%s", "%s", "%s:transpose()", "%s:slice(1, -1, 1, -1)", "%s:slice(-1, 1, -1, 2)", "%s[1]"}
+local layouts = {"%s", "%s", "%s", "%s:transpose()", "%s:slice(1, -1, 1, -1)", "%s:slice(-1, 1, -1, 2)",
+  "%s[1]"}
 
 local function argument(g, float)
   local shape, main = g:shape(), g:dtype_name()
   if not float and g:chance(0.4) then
-    return ('(tide.rand(%s, {dtype = "float64", seed = %d + k}) * 4):to("int64")'):format("{" .. table.concat(shape, ", ") .. "}", g:seed())
+    return ('(tide.rand(%s, {dtype = "float64", seed = %d + k}) * 4):to("int64")'):format(
+      "{" .. table.concat(shape, ", ") .. "}", g:seed())
   end
-  local text = ('tide.%s(%s, {dtype = "float32", seed = %d + k}):to(%s)'):format(g:chance(0.8) and "randn" or "rand",
+  local text = ('tide.%s(%s, {dtype = "float32", seed = %d + k}):to(%s)'):format(g:chance(0.8) and "randn"
+    or "rand",
     "{" .. table.concat(shape, ", ") .. "}", g:seed(), main)
   local layout = g:pick(layouts)
-  if layout:find("transpose") and #shape < 2 or layout:find("%[1%]") and (#shape < 2 or shape[1] == 0) or #shape == 0 or shape[1] == 0 then layout = "%s" end
+  if layout:find("transpose") and #shape < 2 or layout:find("%[1%]") and (#shape < 2 or shape[1] == 0)
+    or #shape == 0 or shape[1] == 0 then
+    layout = "%s"
+  end
   if layout:find("%-1, 1, %-1, 2") and shape[#shape] < 3 then layout = "%s" end
   return layout:format(text)
 end
@@ -318,7 +334,9 @@ end
 
 --- A random program of a seed. `focus`: an op that must be in it, if that is possible.
 function M.new(seed, focus)
-  local g = setmetatable({state = seed * 7919 + 17, values = {}, env = {tide = tide, core = core, F32 = "float32", F64 = "float64", select = select},
+  local g = setmetatable(
+    {state = seed * 7919 + 17, values = {}, env = {tide = tide, core = core, F32 = "float32", F64 = "float64",
+      select = select},
     scope = {}, lines = {}, used = {}, touched = {}, errors = {}, counter = 0, depth = 0}, G)
   g.env.STOP = function(x) return x:stop_gradient() end
   g.main, g.most = g:pick{"F32", "F64"}, g:chance(0.025) and LARGE or SMALL
@@ -332,7 +350,8 @@ function M.new(seed, focus)
     g.values[param.name].active = param.access ~= "b" and g.values[param.name].float
   end
   for _ = 1, g:int(0, 2) do
-    g:capture(('tide.randn({%s}, {dtype = "float32", seed = %d}):to(%s)'):format(table.concat(g:shape(), ", "), g:seed(), g:dtype_name()))
+    g:capture(('tide.randn({%s}, {dtype = "float32", seed = %d}):to(%s)'):format(
+      table.concat(g:shape(), ", "), g:seed(), g:dtype_name()))
   end
   local n = g:int(2, 12)
   local at = focus and g:int(1, n)
@@ -341,7 +360,9 @@ function M.new(seed, focus)
     if i == at then g:line(focus) end
   end
   for _, name in ipairs(g.scope) do -- what nothing uses, so that nearly every line counts
-    if not g.touched[name] and (name:find("^v") and g:chance(0.85) or g:chance(0.2)) and #p.outputs < 6 then p.outputs[#p.outputs + 1] = name end
+    if not g.touched[name] and (name:find("^v") and g:chance(0.85) or g:chance(0.2)) and #p.outputs < 6 then
+      p.outputs[#p.outputs + 1] = name
+    end
   end
   if #p.outputs == 0 or g:chance(0.3) then p.outputs[#p.outputs + 1] = g:any() end
   p.used, p.errors = g.used, g.errors
@@ -393,7 +414,8 @@ local function write_lines(out, lines, indent, noise)
   end
 end
 
---- The text of a program: a chunk that returns fn, args(k) and change(). It reads F32, F64 and STOP (and NOISE), which `header` can give.
+--- The text of a program: a chunk that returns fn, args(k) and change(). It reads F32, F64 and STOP (and
+-- NOISE), which `header` can give.
 function M.text(p, noise)
   local out = {}
   local function add(s, ...) out[#out + 1] = select("#", ...) > 0 and s:format(...) or s end
@@ -416,7 +438,8 @@ function M.text(p, noise)
   for i, c in ipairs(p.captures) do
     if c.text:find("int64", 1, true) then add("  %s:copy_(%s * 0 + 1)", c.name, c.name)
     else
-      add('  %s:copy_(tide.randn(%s:shape(), {dtype = "float32", seed = %d}):to(%s:dtype()))', c.name, c.name, 1000 + i, c.name)
+      add('  %s:copy_(tide.randn(%s:shape(), {dtype = "float32", seed = %d}):to(%s:dtype()))', c.name, c.name,
+        1000 + i, c.name)
       add("  if %s:rank() > 0 and #%s > 0 then %s[1] = 0.25 end", c.name, c.name, c.name)
     end
   end
@@ -430,12 +453,15 @@ local core = tide.core
 local F32, F64 = "float32", "float64"
 local function STOP(x) return x:stop_gradient() end]]
 
---- fn, args, change of a program. mode: float32 = what "float32" stands for, noise = function, stop = function.
+--- fn, args, change of a program. mode: float32 = what "float32" stands for, noise = function, stop =
+-- function.
 function M.load(p, mode)
   mode = mode or {}
-  local env = {tide = tide, core = core, F32 = mode.float32 or "float32", F64 = "float64", select = select, NOISE = mode.noise,
+  local env = {tide = tide, core = core, F32 = mode.float32 or "float32", F64 = "float64", select = select,
+    NOISE = mode.noise,
     STOP = mode.stop or function(x) return x:stop_gradient() end}
-  return assert(load(M.text(p, mode.noise ~= nil) .. "\nreturn fn, args, change", "=program " .. p.seed, "t", env))()
+  return assert(load(M.text(p, mode.noise ~= nil) .. "\nreturn fn, args, change", "=program " .. p.seed, "t",
+    env))()
 end
 
 -- ---- shrinking ----

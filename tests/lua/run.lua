@@ -1,5 +1,6 @@
---- Runs test files: each returns a table of named functions. `run.lua [-v] file.lua ... ` or every tests/lua/test_*.lua.
--- A test fails by raising; it is skipped by returning a string "skip: reason". The last line is "N passed, N failed[, N skipped]".
+--- Runs test files: each returns a table of named functions. `run.lua [-v] file.lua ... ` or every
+-- tests/lua/test_*.lua. A test fails by raising; it is skipped by returning a string "skip: reason". The last
+-- line is "N passed, N failed[, N skipped]".
 
 local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/?.lua;" .. package.path -- require "check"
@@ -38,5 +39,6 @@ for _, file in ipairs(files) do
     end
   end
 end
-print(("%d passed, %d failed%s"):format(passed, failed, skipped > 0 and (", %d skipped"):format(skipped) or ""))
+print(("%d passed, %d failed%s"):format(passed, failed, skipped > 0 and (", %d skipped"):format(skipped)
+  or ""))
 os.exit(failed == 0 and 0 or 1, true)

@@ -1,5 +1,6 @@
---- Random solves: y' = k cos(w t) y in parts of a state, with any combination of odeint's options; what must hold for each of them.
--- A case is a table of plain values, so that a failure can be printed, run again and made smaller.
+--- Random solves: y' = k cos(w t) y in parts of a state, with any combination of odeint's options; what must
+-- hold for each of them. A case is a table of plain values, so that a failure can be printed, run again and
+-- made smaller.
 
 local tide = require "tide"
 local checks = require "program_checks" -- comparing, bit for bit
@@ -28,7 +29,8 @@ function G:real(a, b) return a + (b - a) * self:int(0, 1000) / 1000 end
 
 -- ---- options ----
 
--- For each option of odeint a random value; c is the case so far. Options that are not given keep their default.
+-- For each option of odeint a random value; c is the case so far. Options that are not given keep their
+-- default.
 M.options = {
   method = function(g) return g:pick(names) end,
   order = function() return 2 end,
@@ -56,11 +58,13 @@ M.options = {
   eager = function(g) return g:chance(0.5) end,
   plain = function(g) return g:chance(0.5) end,
 }
-local often = {method = 0.9, steps = 0.35, step_size = 0.15, rtol = 0.5, atol = 0.4, gradient = 0.5, eager = 0.1, plain = 0.06, max_steps = 0.1, min_step = 0.1}
+local often = {method = 0.9, steps = 0.35, step_size = 0.15, rtol = 0.5, atol = 0.4, gradient = 0.5,
+  eager = 0.1, plain = 0.06, max_steps = 0.1, min_step = 0.1}
 
 --- The names of the options that odeint has, from what it says about an unknown one.
 function M.option_names()
-  local _, message = pcall(tide.odeint, function(_, y) return y end, tide.ones{1}, {0, 1}, {no_such_option = 1})
+  local _, message = pcall(tide.odeint, function(_, y) return y end, tide.ones{1}, {0, 1},
+    {no_such_option = 1})
   local list = {}
   for name in tostring(message):match("valid are: ([%w_, ]+)"):gmatch("[%w_]+") do list[#list + 1] = name end
   return list
@@ -113,7 +117,9 @@ local function show(v)
   return "{" .. table.concat(out, ", ") .. "}"
 end
 
-function M.text(c) return 'package.path = "tests/lua/?.lua;" .. package.path\nrequire("solves").check' .. show(c) end
+function M.text(c)
+  return 'package.path = "tests/lua/?.lua;" .. package.path\nrequire("solves").check' .. show(c)
+end
 
 -- ---- the problem ----
 
@@ -138,8 +144,8 @@ end
 
 local function integral(c, t) return c.w == 0 and t or math.sin(c.w * t) / c.w end
 
--- A step of a Runge-Kutta method in plain Lua for the factor y that every element of a part grows by; the equation is linear, so implicit
--- stages are a division.
+-- A step of a Runge-Kutta method in plain Lua for the factor y that every element of a part grows by; the
+-- equation is linear, so implicit stages are a division.
 local function runge_kutta(c, m, k, t, h, y)
   local stages, sum = {}, 0
   for i = 1, m.stages do
@@ -173,7 +179,9 @@ local function grid(c)
   local a, b, o = c.t[1], c.t[#c.t], c.options
   local nodes = {a}
   local n = o.steps or math.max(1, math.ceil(math.abs(b - a) / o.step_size - 1e-9))
-  for i = 1, n - 1 do nodes[#nodes + 1] = o.steps and a + (b - a) * i / n or a + (b > a and 1 or -1) * o.step_size * i end
+  for i = 1, n - 1 do
+    nodes[#nodes + 1] = o.steps and a + (b - a) * i / n or a + (b > a and 1 or -1) * o.step_size * i
+  end
   nodes[#nodes + 1] = b
   return nodes
 end
@@ -190,7 +198,9 @@ local function refused(c)
   if o.steps and o.step_size then return "not both" end
   if m.kind == "fixed" and not fixed then return "fixed-step method" end
   if fixed then
-    for _, name in ipairs{"max_step", "min_step", "stops", "jumps"} do if o[name] then return "steps that adapt" end end
+    for _, name in ipairs{"max_step", "min_step", "stops", "jumps"} do
+      if o[name] then return "steps that adapt" end
+    end
     return nil
   end
   local rtol, atol = o.rtol or 1e-3, o.atol or 1e-6
@@ -203,7 +213,8 @@ end
 --- The case of a seed. Options that contradict each other come too, but not often.
 function M.new(seed)
   local g = setmetatable({state = seed * 104729 + 5}, G)
-  local c = {seed = seed, dtype = g:pick{"float32", "float64"}, parts = random_parts(g), k = g:pick{0.8, -1.2}, w = g:pick{0, 1, 3}, t = random_times(g),
+  local c = {seed = seed, dtype = g:pick{"float32", "float64"}, parts = random_parts(g),
+    k = g:pick{0.8, -1.2}, w = g:pick{0, 1, 3}, t = random_times(g),
              tensor_times = g:chance(0.3)}
   for _ = 1, 8 do
     c.options = random_options(g, c)
@@ -215,11 +226,15 @@ end
 -- What a solve may say while it runs.
 local function may_stop(message, c)
   if message:find("max_steps", 1, true) then -- few are allowed, the order is low, or float32 cannot follow
-    return (c.options.max_steps or math.huge) < 1000 or methods[c.options.method or "dopri5"].order <= 2 or c.dtype == "float32" and c.options.rtol == 0
+    return (c.options.max_steps or math.huge) < 1000 or methods[c.options.method or "dopri5"].order <= 2
+      or c.dtype == "float32" and c.options.rtol == 0
   end
-  if message:find("give adjoint_atol > 0", 1, true) then return c.options.atol == 0 and not c.options.adjoint_atol end
+  if message:find("give adjoint_atol > 0", 1, true) then
+    return c.options.atol == 0 and not c.options.adjoint_atol
+  end
   return message:find("min_step", 1, true) and c.options.min_step ~= nil
-    or message:find("step size", 1, true) and (c.dtype == "float32" or (c.options.atol or 1e-6) < 1e-8 or c.options.min_step)
+    or message:find("step size", 1, true) and (c.dtype == "float32" or (c.options.atol or 1e-6) < 1e-8
+      or c.options.min_step)
 end
 
 -- ---- checks ----
@@ -228,7 +243,9 @@ local function fail(...) error(string.format(...), 0) end
 local function count(what) M.checked[what] = (M.checked[what] or 0) + 1 end
 
 local function leaves_of(y) return tree.tensors(y) end
-local function snapshot(stats) return {nfe = stats.nfe, steps = stats.steps, accepted = stats.accepted, rejected = stats.rejected} end
+local function snapshot(stats)
+  return {nfe = stats.nfe, steps = stats.steps, accepted = stats.accepted, rejected = stats.rejected}
+end
 
 local function with(o, changes)
   local out = {}
@@ -246,7 +263,8 @@ local function bound(c, steps)
     local h = math.min(span, o.step_size or span / o.steps)
     return rounding + 4 * ((1.2 + c.w) * h) ^ m.order, rounding + 4 * ((1.2 + c.w) * h) ^ math.min(m.order, 2)
   end
-  -- an error of a tolerance in each step; fehlberg21's estimate has weights of 1/512 and may see nothing of a long step
+  -- an error of a tolerance in each step; fehlberg21's estimate has weights of 1/512 and may see nothing of a
+  -- long step
   local tolerance = (o.rtol or 1e-3) + (o.atol or 1e-6)
   steps = o.method == "fehlberg21" and math.huge or math.max(steps or 0, 4 + span * 20)
   return rounding * 20 + steps * 10 * tolerance, rounding * 20 + steps * 30 * tolerance
@@ -255,7 +273,9 @@ end
 local function close(what, got, want, limit)
   local size = math.max(1, want:numel() > 0 and want:abs():max():item() or 0)
   local off = got:numel() > 0 and (got:to("float64") - want):abs():max():item() or 0
-  if not (off <= limit * size) then fail("%s is off by %.3g, at most %.3g was expected", what, off, limit * size) end
+  if not (off <= limit * size) then
+    fail("%s is off by %.3g, at most %.3g was expected", what, off, limit * size)
+  end
 end
 
 -- Against the closed form at all times, and on a grid against the method in plain Lua.
@@ -265,11 +285,14 @@ local function check_values(c, ys, y0, steps)
     local start = leaves_of(y0)[i]:to("float64")
     for j = 1, #c.t do
       local growth = math.exp(c.k / i * (integral(c, c.t[j]) - integral(c, c.t[1])))
-      close(("part %d at time %d"):format(i, j), y:select(1, j), start * growth, j == #c.t and at_end or between)
+      close(("part %d at time %d"):format(i, j), y:select(1, j), start * growth, j == #c.t and at_end
+        or between)
     end
     if c.options.steps or c.options.step_size then
-      local growth = discrete_growth(c, methods[c.options.method or "dopri5"], grid(c), leaves_of(tide.tensor(c.k, {dtype = c.dtype}))[1]:item() / i)
-      close(("part %d, against the method in plain Lua,"):format(i), y:select(1, #c.t), start * growth, 200 * EPS[c.dtype])
+      local growth = discrete_growth(c, methods[c.options.method or "dopri5"], grid(c),
+        leaves_of(tide.tensor(c.k, {dtype = c.dtype}))[1]:item() / i)
+      close(("part %d, against the method in plain Lua,"):format(i), y:select(1, #c.t), start * growth,
+        200 * EPS[c.dtype])
       count "method in plain Lua"
     end
     if checks.differs(y:select(1, 1), leaves_of(y0)[i]) then fail("the first output is not y0") end
@@ -277,22 +300,29 @@ local function check_values(c, ys, y0, steps)
 end
 
 local function check_statistics(s, calls)
-  if s.accepted + s.rejected ~= s.steps then fail("%d accepted, %d rejected, %d steps", s.accepted, s.rejected, s.steps) end
+  if s.accepted + s.rejected ~= s.steps then
+    fail("%d accepted, %d rejected, %d steps", s.accepted, s.rejected, s.steps)
+  end
   if calls and s.nfe ~= calls then fail("nfe = %d, f was called %d times", s.nfe, calls) end
 end
 
--- Along a direction: the gradient against differences of the same steps, or against the derivative of the closed form.
+-- Along a direction: the gradient against differences of the same steps, or against the derivative of the
+-- closed form.
 local function check_gradient(c, gradient, loss, k, y0, steps)
   local o = c.options
   local kind, fixed = o.gradient or "direct", o.steps or o.step_size
   if c.dtype == "float64" and fixed and (kind == "direct" or kind == "checkpoint") then
     local h = 1e-5
-    local function moved(by) return loss{k = k + by, y0 = tree.map(y0, function(x) return x * (1 + by) end)}:item() end
+    local function moved(by)
+      return loss{k = k + by, y0 = tree.map(y0, function(x) return x * (1 + by) end)}:item()
+    end
     local along = gradient.k:item()
     for i, x in ipairs(leaves_of(gradient.y0)) do along = along + (x * leaves_of(y0)[i]):sum():item() end
     local numeric = (moved(h) - moved(-h)) / (2 * h)
     local size = math.abs(numeric) + math.abs(along) + math.abs(moved(0))
-    if not (math.abs(along - numeric) <= 1e-8 * size) then fail("gradient along a direction %.12g, differences %.12g", along, numeric) end
+    if not (math.abs(along - numeric) <= 1e-8 * size) then
+      fail("gradient along a direction %.12g, differences %.12g", along, numeric)
+    end
     return count "gradient = differences"
   end
   local exact, size = 0, 1
@@ -302,9 +332,12 @@ local function check_gradient(c, gradient, loss, k, y0, steps)
     local span = (integral(c, c.t[#c.t]) - integral(c, c.t[1])) / i
     local y = x:to("float64") * math.exp(c.k * span)
     exact, size = exact + 2 * span * y:square():sum():item(), size + y:square():sum():item()
-    close(("gradient of part %d"):format(i), leaves_of(gradient.y0)[i], y * (2 * math.exp(c.k * span)), 20 * limit)
+    close(("gradient of part %d"):format(i), leaves_of(gradient.y0)[i], y * (2 * math.exp(c.k * span)),
+      20 * limit)
   end
-  if not (math.abs(gradient.k:item() - exact) <= 20 * limit * size) then fail("dL/dk = %.9g, closed form %.9g", gradient.k:item(), exact) end
+  if not (math.abs(gradient.k:item() - exact) <= 20 * limit * size) then
+    fail("dL/dk = %.9g, closed form %.9g", gradient.k:item(), exact)
+  end
   count("gradient near the closed form, " .. kind)
 end
 
@@ -338,11 +371,14 @@ local function check_recorded(c, y0, k, field_of, t)
   for _ = 1, 2 do
     local again, live = compiled(p)
     checks.same("compiled", leaves_of(ys), leaves_of(again))
-    for name, v in pairs(s) do if live[name] ~= v then fail("compiled: %s = %d for %d", name, live[name], v) end end
+    for name, v in pairs(s) do
+      if live[name] ~= v then fail("compiled: %s = %d for %d", name, live[name], v) end
+    end
   end
   -- eager
   local calls, eager_field = 0, field_of(k)
-  local eager, eager_stats = tide.odeint(function(...) calls = calls + 1 return eager_field(...) end, y0, t, with(o, {eager = true, gradient = "none"}))
+  local eager, eager_stats = tide.odeint(function(...) calls = calls + 1 return eager_field(...) end, y0, t,
+    with(o, {eager = true, gradient = "none"}))
   check_statistics(snapshot(eager_stats), calls)
   local at_end = bound(c, s.accepted)
   local fixed = o.steps or o.step_size
@@ -354,7 +390,9 @@ local function check_recorded(c, y0, k, field_of, t)
   if identical or fixed then
     for name, v in pairs(s) do -- differences for a Jacobian are evaluations, too
       local free = name == "nfe" and methods[o.method or "dopri5"].implicit
-      if eager_stats[name] ~= v and not free then fail("eager: %s = %d for %d", name, eager_stats[name], v) end
+      if eager_stats[name] ~= v and not free then
+        fail("eager: %s = %d for %d", name, eager_stats[name], v)
+      end
     end
   end
   -- output times do not change the steps
@@ -364,7 +402,8 @@ local function check_recorded(c, y0, k, field_of, t)
       for i = 1, n do times[i + 1] = i == n and c.t[#c.t] or c.t[1] + (c.t[#c.t] - c.t[1]) * (i / n) end
       local other = tide.odeint(field_of(k), y0, times, o)
       for i, y in ipairs(leaves_of(other)) do
-        checks.same(("the end with %d output times"):format(n), {leaves_of(ys)[i]:select(1, #c.t)}, {y:select(1, n + 1)})
+        checks.same(("the end with %d output times"):format(n), {leaves_of(ys)[i]:select(1, #c.t)},
+          {y:select(1, n + 1)})
       end
     end
   end
@@ -377,7 +416,8 @@ local function check_recorded(c, y0, k, field_of, t)
   check_gradient(c, gradient, loss, k, y0, s.accepted)
   if o.gradient == nil or o.gradient == "direct" then
     for _, every in ipairs{1, 3} do
-      local kept = tide.grad(loss_of(c, field_of, t, with(o, {gradient = "checkpoint", checkpoint_steps = every})))(p)
+      local kept = tide.grad(
+        loss_of(c, field_of, t, with(o, {gradient = "checkpoint", checkpoint_steps = every})))(p)
       same_gradients(("checkpoint of %d steps"):format(every), gradient, kept)
     end
     count "checkpoint = direct"
@@ -387,7 +427,9 @@ end
 
 local function check_plain(c, y0, k)
   local flat, numbers = {}, k:item()
-  for i, x in ipairs(leaves_of(y0)) do for _, v in ipairs(x:reshape{-1}:totable()) do flat[#flat + 1] = {v, i} end end
+  for i, x in ipairs(leaves_of(y0)) do
+    for _, v in ipairs(x:reshape{-1}:totable()) do flat[#flat + 1] = {v, i} end
+  end
   local start, calls = {}, 0
   for i, pair in ipairs(flat) do start[i] = pair[1] end
   local ys, stats = tide.odeint(function(t, y)
@@ -400,7 +442,9 @@ local function check_plain(c, y0, k)
   local at_end = bound(with(c, {dtype = "float64"}), stats.accepted)
   for i, pair in ipairs(flat) do
     local want = pair[1] * math.exp(numbers / pair[2] * (integral(c, c.t[#c.t]) - integral(c, c.t[1])))
-    if not (math.abs(ys[#c.t][i] - want) <= at_end * math.max(1, math.abs(want)) * 1.01) then fail("plain: %.9g for %.9g", ys[#c.t][i], want) end
+    if not (math.abs(ys[#c.t][i] - want) <= at_end * math.max(1, math.abs(want)) * 1.01) then
+      fail("plain: %.9g for %.9g", ys[#c.t][i], want)
+    end
   end
   count "plain"
 end
@@ -429,7 +473,8 @@ function M.check(c)
     for name in pairs(o) do count("option " .. name) end
     return
   end
-  if message:find("lua:%d+: odeint: ") or message:find("lua:%d+: continuous adjoint, from t = [^:]*: odeint: ") then
+  if message:find("lua:%d+: odeint: ")
+    or message:find("lua:%d+: continuous adjoint, from t = [^:]*: odeint: ") then
     if may_stop(message, c) then return count "stopped" end
   end
   error(message, 0)
@@ -451,7 +496,9 @@ function M.failure(c)
     for name in pairs(c.options) do options_left[#options_left + 1] = name end
     table.sort(options_left)
     local tries = {}
-    for _, name in ipairs(options_left) do tries[#tries + 1] = with(c, {options = with(c.options, {[name] = "none"})}) end
+    for _, name in ipairs(options_left) do
+      tries[#tries + 1] = with(c, {options = with(c.options, {[name] = "none"})})
+    end
     if #c.t > 2 then tries[#tries + 1] = with(c, {t = {c.t[1], c.t[#c.t]}}) end
     if #c.parts > 1 then tries[#tries + 1] = with(c, {parts = {c.parts[1]}}) end
     if #c.parts[1] > 0 then tries[#tries + 1] = with(c, {parts = {{}}}) end

@@ -1,4 +1,5 @@
--- Step and tolerance adaption: the rules on sequences computed by hand, the finer solvers, and trainings with them.
+-- Step and tolerance adaption: the rules on sequences computed by hand, the finer solvers, and trainings with
+-- them.
 local check = require "check"
 local tide = require "tide"
 local steps, tolerances = tide.step_adaption, tide.tolerance_adaption
@@ -6,7 +7,9 @@ local adaption = require "tide.adaption"
 
 local tests = {}
 
-local function near(a, b) assert(math.abs(a - b) <= 1e-12 * math.max(1, math.abs(b)), ("%.17g, expected %.17g"):format(a, b)) end
+local function near(a, b)
+  assert(math.abs(a - b) <= 1e-12 * math.max(1, math.abs(b)), ("%.17g, expected %.17g"):format(a, b))
+end
 
 tests["stated: Algorithm 1 by hand"] = function()
   local rule = steps.rule("stated", {value = 0.25})
@@ -32,7 +35,8 @@ tests["published: retest and the bound that is only approached"] = function()
   near(rule:next{train = 0.9, test = 0.85, retest = retest(0.7)}, 0.1375) -- the longer step is worse: keep
   near(rule:next{train = 0.9, test = 0.85, retest = retest(nil)}, 0.1375)
   rule = steps.rule("published", {value = 1 / 300})
-  near(rule:next{train = 1, test = 0}, 1 / 400)              -- 600 steps would be too many: the mean of 300 and 500
+  -- 600 steps would be too many: the mean of 300 and 500
+  near(rule:next{train = 1, test = 0}, 1 / 400)
   near(rule:next{train = 1, test = 0}, 1 / 450)
   rule = steps.rule("published", {value = 1})
   asked = nil
@@ -41,20 +45,26 @@ tests["published: retest and the bound that is only approached"] = function()
 end
 
 tests["steady: band, confirmation, patience"] = function()
-  local rule = steps.rule("steady", {value = 20, high = 0.1, low = 0.05, patience = 2, gain = 1, every = 50, min_steps = 10})
-  assert(rule:next{distance = 0.07} == 20 and rule.interval == 20) -- in the band: nothing, the next look later
+  local rule = steps.rule("steady", {value = 20, high = 0.1, low = 0.05, patience = 2, gain = 1, every = 50,
+    min_steps = 10})
+  -- in the band: nothing, the next look later
+  assert(rule:next{distance = 0.07} == 20 and rule.interval == 20)
   assert(rule:next{distance = 0.12} == 20 and rule.interval == 10) -- above: look again soon
   assert(rule:next{distance = 0.14} == 24)                         -- confirmed: 20 * min(0.12, 0.14) / 0.1
   assert(rule:next{distance = 0.11} == 24)                         -- above once more ...
   assert(rule:next{distance = 0.09} == 24 and rule.above == nil)   -- ... was an accident
-  assert(rule:next{distance = 0.25} == 48)                         -- far above needs no confirmation; at most twice as many
+  -- far above needs no confirmation; at most twice as many
+  assert(rule:next{distance = 0.25} == 48)
   assert(rule:next{distance = 0 / 0} == 96)                       -- NaN counts as 1
-  rule = steps.rule("steady", {value = 20, high = 0.1, low = 0.05, patience = 2, gain = 1, every = 50, min_steps = 10})
+  rule = steps.rule("steady", {value = 20, high = 0.1, low = 0.05, patience = 2, gain = 1, every = 50,
+    min_steps = 10})
   local looks = 0
-  repeat looks = looks + 1 until rule:next{distance = 0.04} < 20 -- intervals 10, 20, 40, 50: 120 iterations >= 2 * 50
+  -- intervals 10, 20, 40, 50: 120 iterations >= 2 * 50
+  repeat looks = looks + 1 until rule:next{distance = 0.04} < 20
   assert(looks == 4 and rule.value == 16 and rule.coarsened == 0, rule.value) -- 20 / (0.05 / 0.04)
   rule:next{distance = 0.12}
-  assert(rule:next{distance = 0.12} == 20 and rule.patience == 4)  -- taken back: the next one waits twice as long
+  -- taken back: the next one waits twice as long
+  assert(rule:next{distance = 0.12} == 20 and rule.patience == 4)
   rule = steps.rule("steady", {value = 10, min_steps = 10, patience = 1})
   for _ = 1, 20 do assert(rule:next{distance = 0} == 10) end       -- never below min_steps
 end
@@ -74,7 +84,9 @@ tests["steady: no oscillation"] = function()
 end
 
 tests["finer solvers"] = function()
-  local function is(options, method, size) assert(options.method == method) near(options.step_size or options.steps, size) end
+  local function is(options, method, size)
+    assert(options.method == method) near(options.step_size or options.steps, size)
+  end
   is(steps.finer("stated", "euler", 0.25), "midpoint", 0.25)
   is(steps.finer("stated", "midpoint", 0.25), "rk4", 0.25)
   is(steps.finer("stated", "rk4", 0.25), "rk4", 0.125)
@@ -86,7 +98,8 @@ tests["finer solvers"] = function()
     assert(o.method == "midpoint" and math.ceil(1 / o.step_size - 1e-9) == expected, n)
   end
   is(steps.finer("published", "midpoint", 0.5), "rk4", (0.25 / 50) ^ 0.25)
-  check.fails('the published rule trains with "euler" or "midpoint", got "rk4"', steps.finer, "published", "rk4", 0.5)
+  check.fails('the published rule trains with "euler" or "midpoint", got "rk4"', steps.finer, "published",
+    "rk4", 0.5)
   check.fails('unknown method "eulr" (did you mean "euler"?)', steps.finer, "stated", "eulr", 0.5)
   check.fails('unknown rule "stable"', steps.finer, "stable", "euler", 0.5)
 end
@@ -103,7 +116,8 @@ tests["the starting step is Hairer's, at most the span"] = function()
   local d2 = 25 * 3
   near(steps.initial_step(model, x), math.min(100 * h0, (0.01 / d2) ^ 0.5))
   near(steps.initial_step(model, x, {method = "rk4"}), math.min(100 * h0, (0.01 / d2) ^ 0.2))
-  near(steps.initial_step(model, x, {published = true}), math.min(100 * h0, (0.01 / d2) ^ 0.5)) -- one column: the norms agree
+  -- one column: the norms agree
+  near(steps.initial_step(model, x, {published = true}), math.min(100 * h0, (0.01 / d2) ^ 0.5))
   near(steps.initial_step(decay(1e-3, 2)), 1)
   check.fails("model must hold an ODE block", steps.initial_step, tide.nn.linear(2, 2), x)
 end
@@ -112,11 +126,13 @@ tests["distance of predictions"] = function()
   local y = tide.tensor({1, 2, 1, 2}, {dtype = "int64"})
   local a = tide.tensor{{9, 0}, {0, 9}, {9, 0}, {0, 9}}
   local b = tide.tensor{{9, 0}, {0, 9}, {0, 9}, {9, 0}}
-  assert(adaption.distance(a, a, y) == 0 and math.abs(adaption.distance(a, b, y) - 0.5) < 1e-3) -- two of four labels
+  -- two of four labels
+  assert(adaption.distance(a, a, y) == 0 and math.abs(adaption.distance(a, b, y) - 0.5) < 1e-3)
   assert(adaption.flips(a, b, y) == 0.5 and adaption.accuracy(a, y) == 1 and adaption.accuracy(b, y) == 0.5)
   assert(adaption.distance(a, a * (0 / 0), y) == 1)
   local signs = tide.tensor{{1}, {-1}}
-  assert(adaption.accuracy(tide.tensor{{0.3}, {0.2}}, signs) == 0.5 and adaption.flips(tide.tensor{{0.3}, {0.2}}, signs, signs) == 0.5)
+  assert(adaption.accuracy(tide.tensor{{0.3}, {0.2}}, signs) == 0.5
+    and adaption.flips(tide.tensor{{0.3}, {0.2}}, signs, signs) == 0.5)
   local t = tide.tensor{{1.5}, {2}}
   assert(adaption.accuracy(t, t) == nil and adaption.distance(t, t, t) == 0)
 end
@@ -127,7 +143,8 @@ tests["tolerances: both rules by hand"] = function()
   local function retest(accuracy, nfe) return function() return accuracy, nfe end end
   near(rule:next{train = 0.9, test = 0.9, retest = retest(0.9, 20), recent = {26, 26, 26, 26, 26}}, 5.5e-5)
   near(rule:next{train = 0.9, test = 0.9, retest = retest(0.7, 20), recent = {26, 26, 26, 26, 26}}, 5.5e-5)
-  near(rule:next{train = 0.9, test = 0.9, retest = retest(0.9, 26), recent = {26, 26, 26, 26, 26}}, 5.5e-5) -- it would save nothing
+  -- it would save nothing
+  near(rule:next{train = 0.9, test = 0.9, retest = retest(0.9, 26), recent = {26, 26, 26, 26, 26}}, 5.5e-5)
   near(rule:next{train = 0.9, test = 0.9, retest = retest(0.9, 26), recent = {20, 26, 26, 26, 26}}, 6.05e-5)
   rule = tolerances.rule("published", {value = 1.5e-8})
   near(rule:next{train = 0.9, test = 0.7}, 1e-8)
@@ -135,12 +152,14 @@ end
 
 local function small_task()
   local d = tide.data.three_spheres{n = 200, seed = 3}
-  local model = tide.nn.odenet{dim = 2, hidden = 8, out = 2, time = false, seed = 1, solver = {method = "euler", steps = 2}}
+  local model = tide.nn.odenet{dim = 2, hidden = 8, out = 2, time = false, seed = 1,
+    solver = {method = "euler", steps = 2}}
   return model, d
 end
 
 local function train(model, d, chosen, iterations)
-  return tide.train{model = model, data = d, optimizer = tide.optim.adam(model, {lr = 1e-2}), loss = "cross_entropy", batch = 50, iterations = iterations,
+  return tide.train{model = model, data = d, optimizer = tide.optim.adam(model, {lr = 1e-2}),
+    loss = "cross_entropy", batch = 50, iterations = iterations,
     adaption = chosen, quiet = true}
 end
 
@@ -148,9 +167,11 @@ tests["training: looks at iterations 1, 51, 101 and the evaluations are those of
   local model, d = small_task()
   local chosen = steps.new{rule = "stated", value = 1 / 8}
   local history = train(model, d, chosen, 120)
-  assert(#chosen.history == 3 and chosen.history[1].iteration == 1 and chosen.history[2].iteration == 51 and chosen.history[3].iteration == 101)
+  assert(#chosen.history == 3 and chosen.history[1].iteration == 1 and chosen.history[2].iteration == 51
+    and chosen.history[3].iteration == 101)
   for _, look in ipairs(chosen.history) do
-    near(look.next, math.abs(look.train - look.test) <= 0.1 + 1e-9 and math.min(1, 1.1 * look.value) or look.value / 2)
+    near(look.next, math.abs(look.train - look.test) <= 0.1 + 1e-9 and math.min(1, 1.1 * look.value)
+      or look.value / 2)
     assert(look.nfe == 2 * math.ceil(1 / look.value - 1e-9)) -- one midpoint solve on the same grid
   end
   assert(history.nfe_forward[1] == 8)
@@ -193,11 +214,14 @@ tests["training: tolerances"] = function()
 end
 
 tests["misuse"] = function()
-  check.fails('step_adaption.new: unknown rule "statd" (did you mean "stated"?)', steps.new, {rule = "statd", value = 1})
+  check.fails('step_adaption.new: unknown rule "statd" (did you mean "stated"?)', steps.new,
+    {rule = "statd", value = 1})
   check.fails("give value", steps.new, {rule = "stated"})
-  check.fails('unknown option "treshold" (did you mean "threshold"?)', steps.new, {rule = "stated", value = 1, treshold = 1})
+  check.fails('unknown option "treshold" (did you mean "threshold"?)', steps.new,
+    {rule = "stated", value = 1, treshold = 1})
   check.fails("low must be < high", steps.new, {value = 4, low = 0.3})
-  check.fails("min_steps must be <= max_steps", steps.rule, "steady", {value = 4, min_steps = 8, max_steps = 4})
+  check.fails("min_steps must be <= max_steps", steps.rule, "steady",
+    {value = 4, min_steps = 8, max_steps = 4})
   check.fails("a rule of your own must be a table {value = number", steps.new, {rule = {value = "a"}})
   check.fails("smallest must be <= largest", tolerances.new, {smallest = 1e-2, largest = 1e-3})
   check.fails("tide.train: adaption must have the methods solver and observe", function()
@@ -206,7 +230,8 @@ tests["misuse"] = function()
   end)
   check.fails("give solver or adaption, not both", function()
     local model, d = small_task()
-    tide.train{model = model, data = d, optimizer = "adam", iterations = 1, solver = {steps = 2}, adaption = steps.new{value = 4}, quiet = true}
+    tide.train{model = model, data = d, optimizer = "adam", iterations = 1, solver = {steps = 2},
+      adaption = steps.new{value = 4}, quiet = true}
   end)
 end
 

@@ -1,6 +1,8 @@
---- In steady state the engine allocates nothing: the counter of base/memory.h before and after calls of compiled training steps.
+--- In steady state the engine allocates nothing: the counter of base/memory.h before and after calls of
+-- compiled training steps.
 --
--- The tensors that a call returns are the caller's, two blocks each (tensor, storage with its numbers), and are not counted.
+-- The tensors that a call returns are the caller's, two blocks each (tensor, storage with its numbers), and
+-- are not counted.
 
 local tide = require "tide"
 local core = require "tide.core"
@@ -21,12 +23,14 @@ local function with(solver, more)
 end
 
 local function toy(solver)
-  return nn.odenet{dim = 2, hidden = 32, time = true, solver = solver, seed = 1}, tide.randn({64, 2}, {seed = 1}),
+  return nn.odenet{dim = 2, hidden = 32, time = true, solver = solver, seed = 1},
+    tide.randn({64, 2}, {seed = 1}),
     tide.randn({64, 1}, {seed = 2}), tide.smooth_l1
 end
 
 local function mlp(solver)
-  return nn.odeblock(nn.mlp{sizes = {2, 48, 48, 2}, seed = 1}, solver), tide.randn({128, 2}, {seed = 3}), tide.randn({128, 2}, {seed = 4}),
+  return nn.odeblock(nn.mlp{sizes = {2, 48, 48, 2}, seed = 1}, solver), tide.randn({128, 2}, {seed = 3}),
+    tide.randn({128, 2}, {seed = 4}),
     tide.mse
 end
 
@@ -34,7 +38,8 @@ end
 local function conv(size, samples, filters)
   return function(solver)
     return nn.conv_odenet{image = {1, size, size}, filters = filters, solver = solver, seed = 1},
-      tide.rand({samples, 1, size, size}, {seed = 5}), tide.full({samples}, 1, {dtype = "int64"}), tide.cross_entropy
+      tide.rand({samples, 1, size, size}, {seed = 5}), tide.full({samples}, 1, {dtype = "int64"}),
+        tide.cross_entropy
   end
 end
 
@@ -42,7 +47,8 @@ end
 local function deep(solver)
   local sizes = {}
   for i = 1, 18 do sizes[i] = 2 end
-  return nn.odeblock(nn.mlp{sizes = sizes, act = "tanh", seed = 1}, solver), tide.randn({8, 2}, {seed = 3}), tide.randn({8, 2}, {seed = 4}),
+  return nn.odeblock(nn.mlp{sizes = sizes, act = "tanh", seed = 1}, solver), tide.randn({8, 2}, {seed = 3}),
+    tide.randn({8, 2}, {seed = 4}),
     tide.mse
 end
 
@@ -54,13 +60,17 @@ local cases = {
   {name = "toy NODE, dopri5, interpolated", make = toy, solver = with(adaptive, {gradient = "interpolated"})},
   {name = "toy NODE, rk4, direct", make = toy, solver = {method = "rk4", steps = 6}},
   {name = "MLP, Euler, direct", make = mlp, solver = {method = "euler", steps = 32}},
-  {name = "MLP, Euler, checkpoint", make = mlp, solver = {method = "euler", steps = 32, gradient = "checkpoint"}},
+  {name = "MLP, Euler, checkpoint", make = mlp,
+    solver = {method = "euler", steps = 32, gradient = "checkpoint"}},
   {name = "MLP, Euler, adjoint", make = mlp, solver = {method = "euler", steps = 32, gradient = "adjoint"}},
   {name = "conv field, 12 x 12", make = conv(12, 16, 8), solver = euler},
   {name = "conv field, 28 x 28, tiles", make = conv(28, 32, 32), solver = euler},
-  {name = "conv field, 28 x 28, checkpoint", make = conv(28, 32, 32), solver = with(euler, {gradient = "checkpoint"})},
-  -- The flow cannot be run backwards: the adjoint is tried, then its states are solved for once more and it runs anew.
-  {name = "conv field, 28 x 28, adjoint", make = conv(28, 16, 16), solver = with(euler, {gradient = "adjoint"})},
+  {name = "conv field, 28 x 28, checkpoint", make = conv(28, 32, 32),
+    solver = with(euler, {gradient = "checkpoint"})},
+  -- The flow cannot be run backwards: the adjoint is tried, then its states are solved for once more and it
+  -- runs anew.
+  {name = "conv field, 28 x 28, adjoint", make = conv(28, 16, 16),
+    solver = with(euler, {gradient = "adjoint"})},
   {name = "conv field, 2 x 2", make = conv(2, 64, 16), solver = euler},
   {name = "34 tensors of parameters", make = deep, solver = euler},
 }
@@ -89,7 +99,8 @@ for _, case in ipairs(cases) do
     for _, threads in ipairs{1, 3} do -- work spaces of threads are made once as well
       tide.threads(threads)
       local model, x, y, loss = case.make(case.solver)
-      local step, optimizer = new_step(loss), tide.optim.adam(model, {lr = 0}) -- 0: each step is the same step
+      -- 0: each step is the same step
+      local step, optimizer = new_step(loss), tide.optim.adam(model, {lr = 0})
       local got = count(function()
         local _, grads = step(model, x, y)
         optimizer:step(grads)
@@ -102,7 +113,8 @@ for _, case in ipairs(cases) do
 end
 
 tests["program_run allocates nothing"] = function()
-  local model, x, y = nn.mlp{sizes = {5, 32, 3}, seed = 1}, tide.randn({40, 5}, {seed = 2}), tide.full({40}, 2, {dtype = "int64"})
+  local model, x, y = nn.mlp{sizes = {5, 32, 3}, seed = 1}, tide.randn({40, 5}, {seed = 2}),
+    tide.full({40}, 2, {dtype = "int64"})
   local step = new_step(tide.cross_entropy)
   compare("step without a solve", (count(function()
     local _, grads = step(model, x, y)
@@ -113,14 +125,16 @@ tests["program_run allocates nothing"] = function()
   local many = tide.compile(function(a, w)
     local h = tide.conv2d(a, w, nil, {padding = 1}):relu()
     local top = h:max(2):reshape{6, 81}
-    return tide.where(top:gt(0), top, tide.exp(top)):matmul(top:transpose(1, 2)):softmax(2):sum(), tide.cat({top, top}, 2):mean(1),
+    return tide.where(top:gt(0), top, tide.exp(top)):matmul(top:transpose(1, 2)):softmax(2):sum(),
+      tide.cat({top, top}, 2):mean(1),
       h:transpose(2, 3):sum{1, 3}
   end)
   local w = tide.randn({4, 3, 3, 3}, {seed = 4})
   compare("mixed program", (count(function() return select("#", many(image, w)) end)), 0)
 end
 
--- An input that is not dense is copied for the call: bindings/compiled.c, push_dense_copies. It costs what a tensor costs.
+-- An input that is not dense is copied for the call: bindings/compiled.c, push_dense_copies. It costs what a
+-- tensor costs.
 tests["a strided input costs one tensor"] = function()
   local x = tide.randn({30, 20}, {seed = 1})
   local f = tide.compile(function(a) return a:square():sum() end)
@@ -131,14 +145,16 @@ end
 -- A solve without derivatives: the record of steps is not kept.
 tests["a compiled solve allocates nothing"] = function()
   local field, x = nn.mlp{sizes = {2, 32, 2}, time = true, seed = 1}, tide.randn({64, 2}, {seed = 2})
-  for _, solver in ipairs{adaptive, {method = "rk4", steps = 5}, {method = "dopri8", rtol = 1e-4, atol = 1e-4}} do
+  for _, solver in ipairs{adaptive, {method = "rk4", steps = 5},
+    {method = "dopri8", rtol = 1e-4, atol = 1e-4}} do
     local f = tide.compile(function(m, y) return tide.odeint(m, y, {0, 0.3, 1}, solver)[-1] end)
     compare(solver.method, (count(function() f(field, x) return 1 end)), 0)
   end
 end
 
--- Blocks live after many steps are those after few: nothing piles up, whatever the collector does.
--- Programs that are made and dropped, with arenas of 10 MB each: Lua's collector, which sees small userdata only, is told about them.
+-- Blocks live after many steps are those after few: nothing piles up, whatever the collector does. Programs
+-- that are made and dropped, with arenas of 10 MB each: Lua's collector, which sees small userdata only, is
+-- told about them.
 tests["dropped programs do not pile up"] = function()
   local x = tide.ones{20000, 16}
   local most = 0

@@ -40,7 +40,8 @@ end
 
 tests["parameters are trees"] = function()
   local meta = {__call = function(self, x) return (self.w * x + self.layers[1].b):sum() end}
-  local model = setmetatable({w = vector(2, 3), layers = {{b = vector(1)}}, name = "m", n = 4, steps = tide.tensor({7}, {dtype = "int64"})}, meta)
+  local model = setmetatable({w = vector(2, 3), layers = {{b = vector(1)}}, name = "m", n = 4,
+    steps = tide.tensor({7}, {dtype = "int64"})}, meta)
   local g = tide.grad(function(m, x) return m(x) end)(model, vector(5, 6))
   assert(getmetatable(g) == meta and g.name == "m" and g.n == 4 and g.steps[1] == 7)
   same(g.w, {5, 6})
@@ -57,7 +58,8 @@ tests["vjp and jvp"] = function()
   fails("cotangent 1 must have shape {3} %(float64%), got {2}", pullback, vector(1, 2))
   fails("cotangents", pullback, 1)
   same(pullback(vector(1, 1, 1)), {2, 4, 6}) -- works after the failures
-  local pair, back = tide.vjp(function(p) return {sum = p.a + p.b, twice = p.a * 2} end, {a = vector(1), b = vector(2)})
+  local pair, back = tide.vjp(function(p) return {sum = p.a + p.b, twice = p.a * 2} end,
+    {a = vector(1), b = vector(2)})
   assert(pair.sum[1] == 3)
   local g = back{sum = vector(1), twice = vector(10)}
   assert(g.a[1] == 21 and g.b[1] == 1)
@@ -92,10 +94,14 @@ end
 tests["gradients of closures over symbolic parameters"] = function()
   -- the penalty on the gradient of a model with respect to its data
   local data = vector(1, 5)
-  local function penalty(w) return tide.grad(function(q) return (q * q * w):sum() end)(data):square():sum() end
+  local function penalty(w)
+    return tide.grad(function(q) return (q * q * w):sum() end)(data):square():sum()
+  end
   same(tide.grad(penalty)(vector(2, 3)), {16, 600})
   assert(tide.gradcheck(penalty, vector(2, 3)))
-  assert(tide.gradcheck(function(w) local _, g = tide.value_and_grad(function(q) return (q * w):exp():sum() end)(data * 0.1) return g end, vector(2, 3)))
+  assert(tide.gradcheck(
+    function(w) local _, g = tide.value_and_grad(function(q) return (q * w):exp():sum() end)(
+      data * 0.1) return g end, vector(2, 3)))
   local function by_jvp(w) local _, d = tide.jvp(function(q) return q:sin() * w end, data, data) return d end
   assert(tide.gradcheck(by_jvp, vector(2, 3)))
   local function by_vjp(w)
@@ -104,11 +110,15 @@ tests["gradients of closures over symbolic parameters"] = function()
   end
   assert(tide.gradcheck(by_vjp, vector(2, 3)))
   local scale = tide.compile(function(q) return q * 2 end)
-  local function by_compile(w) return tide.compile(function(q) return (q * w):sin() end)(data) + scale(data) end
+  local function by_compile(w)
+    return tide.compile(function(q) return (q * w):sin() end)(data) + scale(data)
+  end
   assert(tide.gradcheck(by_compile, vector(2, 3)))
   -- three levels, the innermost one reaching through the middle one
   local function deep(a)
-    return tide.grad(function(b) return tide.grad(function(c) return (c * b * a):sin():sum() end)(data):sum() + (a * b):sum() end)(data):sum()
+    return tide.grad(
+      function(b) return tide.grad(function(c) return (c * b * a):sin():sum() end)(data):sum() + (
+        a * b):sum() end)(data):sum()
   end
   assert(tide.gradcheck(deep, vector(0.2, 0.3)))
   same(tide.compile(tide.grad(penalty))(vector(2, 3)), {16, 600})
@@ -119,7 +129,9 @@ end
 
 tests["compile replays by structure, shape, dtype and other values"] = function()
   local calls = 0
-  local f = tide.compile(function(p, k, opts) calls = calls + 1 return p.x * k + (opts and opts.shift or 0), "kept", k end)
+  local f = tide.compile(function(p, k, opts)
+    calls = calls + 1 return p.x * k + (opts and opts.shift or 0), "kept", k
+  end)
   local y, kept, k = f({x = vector(1, 2)}, 3)
   same(y, {3, 6})
   assert(kept == "kept" and k == 3 and calls == 1)
@@ -176,7 +188,8 @@ end
 tests["gradcheck finds a wrong derivative"] = function()
   local ok, worst = tide.gradcheck(function(x) return (x.stop_gradient(x) * x):sum() end, vector(2))
   assert(not ok and worst > 0.1)
-  local bad, nan = tide.gradcheck(function(x) return tide.cat({x:slice(1, 1, 1):sqrt(), x:slice(1, 2, 2)}):sum() end, vector(-1, 1))
+  local bad, nan = tide.gradcheck(
+    function(x) return tide.cat({x:slice(1, 1, 1):sqrt(), x:slice(1, 2, 2)}):sum() end, vector(-1, 1))
   assert(not bad and nan ~= nan)
 end
 
@@ -193,7 +206,8 @@ tests["errors leave the recorder usable and pass unchanged"] = function()
   local ok, caught = pcall(tide.grad(function() error(nil) end), vector(1))
   assert(not ok and caught == nil)
   assert(not core.is_recording())
-  fails("inner sizes differ", tide.grad(function(x) return x:reshape{1, 2}:matmul(tide.ones({3, 1}, F64)) end), vector(1, 2))
+  fails("inner sizes differ",
+    tide.grad(function(x) return x:reshape{1, 2}:matmul(tide.ones({3, 1}, F64)) end), vector(1, 2))
   -- an error caught inside the recorded function is no error
   same(tide.grad(function(x)
     pcall(function() return x + tide.ones{7} end)
@@ -221,7 +235,11 @@ end
 
 tests["recordings in coroutines"] = function()
   -- suspended and dropped, suspended and resumed out of order
-  local function suspended() return coroutine.wrap(function(p) return tide.grad(function(x) coroutine.yield() return (x * x):sum() end)(p) end) end
+  local function suspended()
+    return coroutine.wrap(function(p)
+      return tide.grad(function(x) coroutine.yield() return (x * x):sum() end)(p)
+    end)
+  end
   local dropped = suspended()
   dropped(vector(1))
   local a, b = suspended(), suspended()
@@ -234,14 +252,18 @@ tests["recordings in coroutines"] = function()
   collectgarbage()
   collectgarbage()
   assert(not core.is_recording())
-  local co = coroutine.create(function() return tide.grad(function(x) coroutine.yield() return x:sum() end)(vector(1)) end)
+  local co = coroutine.create(function()
+    return tide.grad(function(x) coroutine.yield() return x:sum() end)(vector(1))
+  end)
   coroutine.resume(co)
   -- it waits: what others do meanwhile is no part of its recording
   assert(not core.is_recording() and (vector(1) + 1):item() == 2)
   coroutine.close(co)
   assert(not core.is_recording())
   -- a coroutine that the recorded function resumes is part of it
-  local function by_coroutine(x) return coroutine.wrap(function() assert(core.is_recording()) return (x * x):sum() end)() end
+  local function by_coroutine(x)
+    return coroutine.wrap(function() assert(core.is_recording()) return (x * x):sum() end)()
+  end
   same(tide.grad(by_coroutine)(vector(3)), {6})
 end
 

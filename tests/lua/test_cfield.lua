@@ -1,4 +1,5 @@
--- Fields in C (tests/cfield): solved, with gradients, beside the same field recorded in Lua; those that misbehave are errors with words.
+-- Fields in C (tests/cfield): solved, with gradients, beside the same field recorded in Lua; those that
+-- misbehave are errors with words.
 
 local tide = require "tide"
 local check = require "check"
@@ -28,7 +29,8 @@ local function largest(a, b) return (a - b):abs():max():item() end
 
 tests["a solve gives what the same field in Lua gives"] = function()
   for _, m in ipairs(tide.ode.methods()) do
-    local o = {method = m.name, steps = m.kind == "fixed" and 50 or nil, rtol = m.kind ~= "fixed" and 1e-7 or nil, atol = m.kind ~= "fixed" and 1e-9 or nil}
+    local o = {method = m.name, steps = m.kind == "fixed" and 50 or nil, rtol = m.kind ~= "fixed" and 1e-7
+      or nil, atol = m.kind ~= "fixed" and 1e-9 or nil}
     local a, s = tide.odeint(pendulum(theta), y0, span, o)
     local b, r = tide.odeint(recorded(theta), y0, span, o)
     assert(largest(a, b) < 1e-12, m.name)
@@ -42,25 +44,31 @@ tests["states: one sample, a batch, tables; samples must be whole"] = function()
   local p = pendulum(theta)
   local whole = tide.odeint(p, y0, span, {method = "rk4", steps = 20})
   local one = tide.odeint(p, y0[2], span, {method = "rk4", steps = 20})
-  local pair = tide.odeint(p, {y0[2]:slice(1, 1, 1), y0[2]:slice(1, 2, 2)}, span, {method = "rk4", steps = 20})
+  local pair = tide.odeint(p, {y0[2]:slice(1, 1, 1), y0[2]:slice(1, 2, 2)}, span,
+    {method = "rk4", steps = 20})
   for i = 1, 3 do
     assert(largest(whole[i][2], one[i]) == 0)
     assert(pair[1][i]:item() == one[i][1] and pair[2][i]:item() == one[i][2])
   end
   assert(#tide.odeint(p, tide.zeros({0, 2}, float64), {0, 1}):reshape{-1} == 0)
   fails({"{2, 3}", "samples of 2 numbers", "{batch, 2}"}, tide.odeint, p, tide.ones({2, 3}, float64), {0, 1})
-  fails({"6 numbers together", "one sample of 2"}, tide.odeint, p, {a = tide.ones({3}, float64), b = tide.ones({3}, float64)}, {0, 1})
+  fails({"6 numbers together", "one sample of 2"}, tide.odeint, p,
+    {a = tide.ones({3}, float64), b = tide.ones({3}, float64)}, {0, 1})
   fails({"float32", 'to("float64")'}, tide.odeint, p, tide.ones{2}, {0, 1})
 end
 
 tests["gradients by y0 and theta, each kind: differences and the recorded field"] = function()
   local function loss(make, o)
-    return function(v) return (tide.odeint(make(v.theta), v.y0, span, o) * tide.tensor({{1, 2}, {-1, 0.5}, {2, 1}}, float64)):square():mean() end
+    return function(v)
+      return (tide.odeint(make(v.theta), v.y0, span, o) * tide.tensor({{1, 2}, {-1, 0.5}, {2, 1}},
+        float64)):square():mean()
+    end
   end
   local at = {theta = theta, y0 = y0}
   for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated"} do
     for _, method in ipairs{"dopri5", "dopri8", "heun_euler"} do
-      local o = {method = method, rtol = method == "heun_euler" and 1e-6 or 1e-10, atol = 1e-10, gradient = kind, checkpoint_steps = 3}
+      local o = {method = method, rtol = method == "heun_euler" and 1e-6 or 1e-10, atol = 1e-10,
+        gradient = kind, checkpoint_steps = 3}
       local a, b = tide.grad(loss(pendulum, o))(at), tide.grad(loss(recorded, o))(at)
       local name = kind .. " " .. method
       local worst = math.max(largest(a.theta, b.theta), largest(a.y0, b.y0))
@@ -86,15 +94,18 @@ tests["evaluated by itself: values, derivatives, in Lua fields"] = function()
   -- a part in C, a part in Lua, in one field
   local w = tide.randn({2, 2}, {seed = 4, dtype = "float64"})
   local function hybrid(make)
-    return function(v) return tide.odeint(function(t, y) return make(v.theta)(t, y) + y:matmul(v.w):tanh() * t end, y0, span, {method = "rk4",
+    return function(v) return tide.odeint(
+      function(t, y) return make(v.theta)(t, y) + y:matmul(v.w):tanh() * t end, y0, span, {method = "rk4",
       steps = 20}):square():sum() end
   end
   local at = {theta = theta, w = w}
   local a, b = tide.grad(hybrid(pendulum))(at), tide.grad(hybrid(recorded))(at)
   assert(largest(a.theta, b.theta) < 1e-10 and largest(a.w, b.w) < 1e-10)
-  fails({"no derivative by t", "stop_gradient"}, tide.grad(function(t) return p(t, y0):sum() end), tide.tensor(1, float64))
+  fails({"no derivative by t", "stop_gradient"}, tide.grad(function(t) return p(t, y0):sum() end),
+    tide.tensor(1, float64))
   fails("call it as f(t, y)", p, "0", y0)
-  near(tide.ode.initial_step(p, 0, y0, 4, 1e-3, 1e-6), tide.ode.initial_step(recorded(theta), 0, y0, 4, 1e-3, 1e-6), 1e-15)
+  near(tide.ode.initial_step(p, 0, y0, 4, 1e-3, 1e-6), tide.ode.initial_step(recorded(theta), 0, y0, 4, 1e-3,
+    1e-6), 1e-15)
 end
 
 tests["compiled: new parameters and states, statistics; gone fields stay loaded"] = function()
@@ -106,7 +117,9 @@ tests["compiled: new parameters and states, statistics; gone fields stay loaded"
   for k = 1, 3 do
     local v = theta * k
     local l, g = f(v, y0)
-    local want = tide.grad(function(u) return tide.odeint(recorded(u), y0, {0, 1}, {method = "tsit5", rtol = 1e-6}):square():sum() end)(v)
+    local want = tide.grad(
+      function(u) return tide.odeint(recorded(u), y0, {0, 1},
+        {method = "tsit5", rtol = 1e-6}):square():sum() end)(v)
     assert(largest(g, want) < 1e-8 * (1 + want:abs():max():item()) and l:item() > 0)
     assert(select(2, stats(v, y0)).nfe > 6)
     field = k > 1 and field or pendulum
@@ -159,20 +172,25 @@ tests["older and newer headers"] = function()
   local y = tide.ones({1}, float64)
   near(tide.odeint(older, y, {0, 1}, {rtol = 1e-9})[2]:item(), math.exp(-1), 1e-6)
   fails("exports no vjp", tide.grad(function(v) return tide.odeint(older, v, {0, 1})[2]:sum() end), y)
-  near(tide.grad(function(v) return tide.odeint(newer, v, {0, 1}, {rtol = 1e-9})[2]:sum() end)(y):item(), math.exp(-1), 1e-6)
+  near(tide.grad(function(v) return tide.odeint(newer, v, {0, 1}, {rtol = 1e-9})[2]:sum() end)(y):item(),
+    math.exp(-1), 1e-6)
 end
 
 tests["what a field cannot do is an error"] = function()
   local y = tide.ones({2}, float64)
   for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated"} do
-    fails({"forward_only", "exports no vjp"}, tide.grad(function(v) return tide.odeint(wrong "forward_only", v, {0, 1}, {gradient = kind})[2]:sum() end), y)
+    fails({"forward_only", "exports no vjp"},
+      tide.grad(function(v) return tide.odeint(wrong "forward_only", v, {0, 1},
+        {gradient = kind})[2]:sum() end), y)
   end
   fails("exports no vjp", tide.grad(function(v) return wrong "forward_only"(0, v):sum() end), y)
   local function slope(make) return tide.grad(function(v) return make(v):sum() end) end
   fails({"C field", "no second derivative"}, tide.grad(function(v)
     return slope(function(u) return tide.odeint(pendulum(theta), u, {0, 1})[2]:square() end)(v):square():sum()
   end), y)
-  fails("no second derivative", tide.grad(function(v) return slope(function(u) return pendulum(theta)(0, u):square() end)(v):square():sum() end), y)
+  fails("no second derivative",
+    tide.grad(function(v) return slope(function(u) return pendulum(theta)(0, u):square() end)(
+      v):square():sum() end), y)
   fails({"leave out plain"}, tide.odeint, wrong "any", y, {0, 1}, {plain = true})
   fails({"leave out eager"}, tide.odeint, wrong "any", y, {0, 1}, {eager = true})
 end
@@ -194,26 +212,35 @@ tests["parameters: how many, which dtype"] = function()
   local v = tide.tensor({1, 2, 3}, float64)
   local y = tide.zeros({3}, float64)
   assert(largest(tide.odeint(field(v), y, {0, 1})[2], v * 2) < 1e-12)
-  assert(largest(tide.grad(function(u) return tide.odeint(field(u), y, {0, 1})[2]:sum() end)(v), tide.full({3}, 2, float64)) < 1e-12)
+  assert(largest(tide.grad(function(u) return tide.odeint(field(u), y, {0, 1})[2]:sum() end)(v),
+    tide.full({3}, 2, float64)) < 1e-12)
   assert(largest(wrong "drifting"{3}(0, y), tide.full({3}, 3, float64)) == 0)
-  assert(largest(wrong("drifting", {constants = tide.tensor({4}, float64)}){3}(0, y), tide.full({3}, 12, float64)) == 0)
+  assert(largest(wrong("drifting", {constants = tide.tensor({4}, float64)}){3}(0, y),
+    tide.full({3}, 12, float64)) == 0)
 end
 
 tests["what fails while it runs: the function, t, the code, its words"] = function()
   local y = tide.ones({1}, float64)
-  fails({"failing", "f returned 7 at t = 0.", "y[0] = 0.", "is not for me"}, tide.odeint, wrong "failing", y, {0, 1})
+  fails({"failing", "f returned 7 at t = 0.", "y[0] = 0.", "is not for me"}, tide.odeint, wrong "failing", y,
+    {0, 1})
   fails({"silent", "f returned -1"}, tide.odeint, wrong "silent", y, {0, 1}, {method = "rk4", steps = 10})
   fails({"long_message", "returned 1", ("x"):rep(200)}, tide.odeint, wrong "long_message", y, {0, 1})
   fails({"NaN", "t = 0.5"}, tide.odeint, wrong "not_a_number", y, {0, 1})
-  fails({"one_way", "vjp returned 3", "no way back"}, tide.grad(function(v) return tide.odeint(wrong "one_way", v, {0, 1})[2]:sum() end), y)
-  near(tide.odeint(wrong "square_root", y, {0, 0.99}, {first_step = 0.9, rtol = 1e-8, atol = 1e-8})[2]:item(), 0.1, 1e-6) -- NaN: smaller steps
-  fails({"forgetful", "f has not written dy[1]"}, tide.odeint, wrong "forgetful", tide.ones({2}, float64), {0, 1})
+  fails({"one_way", "vjp returned 3", "no way back"},
+    tide.grad(function(v) return tide.odeint(wrong "one_way", v, {0, 1})[2]:sum() end), y)
+  -- NaN: smaller steps
+  near(tide.odeint(wrong "square_root", y, {0, 0.99}, {first_step = 0.9, rtol = 1e-8, atol = 1e-8})[2]:item(),
+    0.1, 1e-6)
+  fails({"forgetful", "f has not written dy[1]"}, tide.odeint, wrong "forgetful", tide.ones({2}, float64),
+    {0, 1})
   local one = tide.ones({1}, float64)
-  fails({"adding", "vjp has not written thetabar[0]"}, tide.grad(function(v) return tide.odeint(wrong "adding"(v), y, {0, 1})[2]:sum() end), one)
+  fails({"adding", "vjp has not written thetabar[0]"},
+    tide.grad(function(v) return tide.odeint(wrong "adding"(v), y, {0, 1})[2]:sum() end), one)
   near(tide.odeint(wrong "any", y, {0, 1}, {rtol = 1e-9})[2]:item(), math.exp(-1), 1e-6) -- and life goes on
 end
 
-tests["a path without a slash is a file of the current folder; a file that was compiled anew is noticed"] = function()
+tests["a path without a slash is a file of the current folder; a file that was compiled anew is noticed"] =
+  function()
   fails("No such file", tide.ode.cfield, "libm.so.6", "sin")
   check.in_folder(function(temporary)
     local path = temporary .. "/field.so"

@@ -1,4 +1,5 @@
--- The contract, executable: each call as a new user would write it, with an assertion on what it means. Details are tested elsewhere.
+-- The contract, executable: each call as a new user would write it, with an assertion on what it means.
+-- Details are tested elsewhere.
 local check = require "check"
 local tide = require "tide"
 local nn, optim, data = tide.nn, tide.optim, tide.data
@@ -14,7 +15,9 @@ local function shape_is(x, ...) equal(table.concat(x:shape(), ","), table.concat
 -- Dense values (nested or flat), within a tolerance; numbers as they come from reshape.
 local function holds(x, want, tolerance)
   local got, flat = x:to("float64"):reshape{-1}:totable(), {}
-  local function walk(v) if type(v) == "table" then for _, u in ipairs(v) do walk(u) end else flat[#flat + 1] = v end end
+  local function walk(v)
+    if type(v) == "table" then for _, u in ipairs(v) do walk(u) end else flat[#flat + 1] = v end
+  end
   walk(want)
   equal(#got, #flat)
   for i, v in ipairs(flat) do near(got[i], v, tolerance or 1e-6) end
@@ -29,7 +32,8 @@ local tests = {}
 
 -- ---- running ----
 
--- The interpreter that runs this test, `tide` or stock lua5.4: standard output and error, and the exit status.
+-- The interpreter that runs this test, `tide` or stock lua5.4: standard output and error, and the exit
+-- status.
 local function interpreter(arguments, before)
   local i = 0
   while arg[i - 1] do i = i - 1 end
@@ -69,7 +73,8 @@ tests["tensors: creation"] = function()
   equal(tide.tensor({1, 2}):dtype(), "float32")
   for _, dtype in ipairs{"float32", "float64", "int64", "uint8"} do
     local o = {dtype = dtype}
-    for _, x in ipairs{tide.tensor({1}, o), tide.zeros({1}, o), tide.ones({1}, o), tide.full({1}, 3, o), tide.arange(1, 2, 1, o),
+    for _, x in ipairs{tide.tensor({1}, o), tide.zeros({1}, o), tide.ones({1}, o), tide.full({1}, 3, o),
+      tide.arange(1, 2, 1, o),
                        tide.linspace(1, 2, 2, o), tide.eye(1, o)} do equal(x:dtype(), dtype) end
   end
   holds(tide.tensor{{1, 2}, {3, 4}}, {{1, 2}, {3, 4}})
@@ -123,7 +128,8 @@ tests["tensors: arithmetic, broadcasting, dtypes"] = function()
   holds(x + tide.tensor{{10}, {20}}, {11, 12, 23, 24})
   shape_is(tide.ones{2, 1, 4} * tide.ones{3, 1}, 2, 3, 4)
   fails({"broadcast"}, function() return tide.ones{2} + tide.ones{3} end)
-  local f32, f64, int, byte = tide.ones{2}, t64{1, 1}, tide.ones({2}, {dtype = "int64"}), tide.ones({2}, {dtype = "uint8"})
+  local f32, f64, int, byte = tide.ones{2}, t64{1, 1}, tide.ones({2}, {dtype = "int64"}),
+    tide.ones({2}, {dtype = "uint8"})
   equal((f32 + f64):dtype(), "float64")
   equal((f32 * int):dtype(), "float32")
   equal((f64 - byte):dtype(), "float64")
@@ -164,7 +170,8 @@ tests["tensors: reductions and functions, as methods and as functions"] = functi
   holds(x:log_softmax(2)[1], {1 - math.log(total), 5 - math.log(total), 3 - math.log(total)}, 1e-12)
   holds(tide.where(x:gt(3), x, -x), {-1, 5, -3, 4, -2, 6})
   holds(x:le(tide.ones({2, 3}, F64) * 3), {1, 0, 1, 0, 1, 0})
-  for name, fn in pairs{exp = math.exp, log = math.log, sin = math.sin, cos = math.cos, sqrt = math.sqrt, abs = math.abs,
+  for name, fn in pairs{exp = math.exp, log = math.log, sin = math.sin, cos = math.cos, sqrt = math.sqrt,
+    abs = math.abs,
                         relu = function(v) return math.max(v, 0) end, square = function(v) return v * v end,
                         sigmoid = function(v) return 1 / (1 + math.exp(-v)) end,
                         softplus = function(v) return math.log(1 + math.exp(v)) end,
@@ -175,7 +182,9 @@ tests["tensors: reductions and functions, as methods and as functions"] = functi
   for _, name in ipairs{"sum", "mean", "max", "min", "argmax", "logsumexp", "softmax", "log_softmax"} do
     holds(tide[name](x, 2), x[name](x, 2):totable(), 0)
   end
-  for _, name in ipairs{"gt", "lt", "ge", "le", "eq", "ne"} do holds(tide[name](x, 3), x[name](x, 3):totable(), 0) end
+  for _, name in ipairs{"gt", "lt", "ge", "le", "eq", "ne"} do
+    holds(tide[name](x, 3), x[name](x, 3):totable(), 0)
+  end
   holds(tide.matmul(x, tide.transpose(x, 1, 2)), {35, 32, 32, 56})
   shape_is(tide.reshape(tide.slice(x, 1, 1, 1), {3}), 3)
 end
@@ -183,15 +192,18 @@ end
 tests["tensors: convolution"] = function()
   local x = tide.arange(1, 5, 1, F64):reshape{1, 1, 5}
   local w = t64{{{1, 0, -1}}}
-  holds(tide.conv1d(x, w, nil), {-2, -2, -2})                                                     -- cross-correlation
+  -- cross-correlation
+  holds(tide.conv1d(x, w, nil), {-2, -2, -2})
   holds(tide.conv1d(x, w, t64{10}, {stride = 2, padding = 1, dilation = 1, groups = 1}), {8, 8, 14})
   holds(tide.conv1d(x, w, nil, {dilation = 2}), {-4})
   shape_is(tide.conv1d(tide.ones{2, 4, 9}, tide.ones{6, 2, 3}, nil, {groups = 2}), 2, 6, 7)
   local image = tide.arange(1, 12, 1, F64):reshape{1, 1, 3, 4}
   holds(tide.conv2d(image, t64{{{{1, 2}, {3, 4}}}}, t64{0.5}), {44.5, 54.5, 64.5, 84.5, 94.5, 104.5})
-  shape_is(tide.conv2d(tide.ones{2, 4, 9, 8}, tide.ones{6, 2, 3, 2}, tide.ones{6}, {stride = {2, 1}, padding = {0, 2}, dilation = {1, 2},
+  shape_is(tide.conv2d(tide.ones{2, 4, 9, 8}, tide.ones{6, 2, 3, 2}, tide.ones{6},
+    {stride = {2, 1}, padding = {0, 2}, dilation = {1, 2},
     groups = 2}), 2, 6, 4, 10)
-  shape_is(tide.conv2d(tide.ones{1, 3, 8, 8}, tide.ones{5, 3, 3, 3}, nil, {stride = 2, padding = 1}), 1, 5, 4, 4)
+  shape_is(tide.conv2d(tide.ones{1, 3, 8, 8}, tide.ones{5, 3, 3, 3}, nil, {stride = 2, padding = 1}), 1, 5, 4,
+    4)
 end
 
 tests["tensors: printing"] = function()
@@ -206,7 +218,8 @@ end
 
 tests["tensors: save and load"] = function()
   check.in_folder(function(folder)
-    local t = {w = tide.randn({2, 3}, {seed = 1}), list = {t64{1, 2}, tide.tensor({1, 2}, {dtype = "int64"})}, s = tide.tensor(3),
+    local t = {w = tide.randn({2, 3}, {seed = 1}), list = {t64{1, 2}, tide.tensor({1, 2}, {dtype = "int64"})},
+      s = tide.tensor(3),
                bytes = tide.tensor({0, 255}, {dtype = "uint8"})}
     for _, extension in ipairs{".npz", ".safetensors"} do
       tide.save(folder .. "/t" .. extension, t)
@@ -229,7 +242,8 @@ end
 -- ---- derivatives ----
 
 tests["derivatives: grad of a nested table"] = function()
-  local p = {w = t64{1, 2}, list = {t64{3}, "name", 7}, flag = true, call = print, int = tide.tensor({1}, {dtype = "int64"})}
+  local p = {w = t64{1, 2}, list = {t64{3}, "name", 7}, flag = true, call = print,
+    int = tide.tensor({1}, {dtype = "int64"})}
   local function loss(q, x, k) return (q.w * x):sum() * k + q.list[1]:square():sum() end
   local g = tide.grad(loss)(p, t64{5, 6}, 2)
   holds(g.w, {10, 12})
@@ -284,7 +298,8 @@ tests["derivatives: compile records once per argument structure"] = function()
 end
 
 tests["derivatives: gradcheck"] = function()
-  local ok, worst = tide.gradcheck(function(p) return (p.a:sin() * p.b[1]):sum() end, {a = tide.randn({3}, {seed = 1}), b = {tide.ones{3}}})
+  local ok, worst = tide.gradcheck(function(p) return (p.a:sin() * p.b[1]):sum() end,
+    {a = tide.randn({3}, {seed = 1}), b = {tide.ones{3}}})
   equal(ok, true)
   equal(math.type(worst), "float")
   ok, worst = tide.gradcheck(function(x) return (x * tide.stop_gradient(x)):sum() end, tide.ones{2})
@@ -311,14 +326,17 @@ tests["odeint: form of the call, of ys and of stats"] = function()
   equal(stats.nfe, 2 + 6 * stats.steps)
   equal(stats.steps, stats.accepted + stats.rejected)
   equal(stats.nfe_backward, 0)
-  local state = tide.odeint(function(_, s) return {x = s.v, v = -s.x} end, {x = t64{1}, v = t64{0}}, tide.tensor{0, 1, 2}, {rtol = 1e-9})
+  local state = tide.odeint(function(_, s) return {x = s.v, v = -s.x} end, {x = t64{1}, v = t64{0}},
+    tide.tensor{0, 1, 2}, {rtol = 1e-9})
   shape_is(state.x, 3, 1)
   near(state.x[3][1], math.cos(2), 1e-6)
   near(state.v[3][1], -math.sin(2), 1e-6)
   near(tide.odeint(decay, t64{1}, {1, 0.5, 0}, {rtol = 1e-9})[3][1], math.exp(1), 1e-6)          -- decreasing
   equal(tide.odeint(decay, tide.ones{2}, {0, 1}):dtype(), "float32")
-  for _, eager in ipairs{false, true} do                                                          -- t takes part in arithmetic
-    local y = tide.odeint(function(t, y) return y * 0 + (t * t + 2 / (1 + t) - t) + tide.cos(t) end, t64{0}, {0, 1},
+  -- t takes part in arithmetic
+  for _, eager in ipairs{false, true} do
+    local y = tide.odeint(function(t, y) return y * 0 + (t * t + 2 / (1 + t) - t) + tide.cos(t) end, t64{0},
+      {0, 1},
       {rtol = 1e-10, atol = 1e-10, eager = eager})
     near(y[2][1], 1 / 3 + 2 * math.log(2) - 0.5 + math.sin(1), 1e-8)
   end
@@ -339,7 +357,8 @@ end
 tests["odeint: methods"] = function()
   local listed = {}
   for _, m in ipairs(tide.ode.methods()) do listed[m.name] = m end
-  local orders = {euler = 1, midpoint = 2, heun = 2, rk4 = 4, rk4_38 = 4, bosh3 = 3, fehlberg21 = 2, heun_euler = 2, dopri5 = 5,
+  local orders = {euler = 1, midpoint = 2, heun = 2, rk4 = 4, rk4_38 = 4, bosh3 = 3, fehlberg21 = 2,
+    heun_euler = 2, dopri5 = 5,
                   dopri5_shampine = 5, tsit5 = 5, dopri8 = 8}
   for name, order in pairs(orders) do
     local m = listed[name]
@@ -372,8 +391,10 @@ tests["odeint: adaptive options and their defaults"] = function()
   local function field(_, y) return tide.stack{y[2], 5 * (1 - y[1] * y[1]) * y[2] - y[1]} end
   local function steps(opts) return select(2, tide.odeint(field, t64{2, 0}, {0, 10}, opts)) end
   local default = steps()
-  for name, value in pairs{method = "dopri5", rtol = 1e-3, atol = 1e-6, max_steps = 100000, safety = 0.9, min_factor = 0.2, max_factor = 10,
-                           norm = "part", gradient = "direct"} do equal(steps({[name] = value}).nfe, default.nfe) end
+  for name, value in pairs{method = "dopri5", rtol = 1e-3, atol = 1e-6, max_steps = 100000, safety = 0.9,
+    min_factor = 0.2, max_factor = 10,
+                           norm = "part", gradient = "direct"} do equal(steps({[name] = value}).nfe,
+                           default.nfe) end
   assert(steps{rtol = 1e-6}.steps > default.steps)
   assert(steps{atol = 1e-1}.steps < default.steps)
   assert(steps{safety = 0.5}.steps > default.steps)
@@ -384,7 +405,9 @@ tests["odeint: adaptive options and their defaults"] = function()
   equal(steps{max_steps = default.steps}.steps, default.steps)
   fails({"max_steps", "t = ", "h = ", "after 10 steps", "raise"}, steps, {max_steps = 10})
   local far = t64{{1e-3, 0}, {2, 0}}
-  local function batch(opts) return select(2, tide.odeint(function(_, y) return -y * y * y end, far, {0, 1}, opts)) end
+  local function batch(opts)
+    return select(2, tide.odeint(function(_, y) return -y * y * y end, far, {0, 1}, opts))
+  end
   assert(batch{norm = "sample"}.steps >= batch{norm = "batch"}.steps)
 end
 
@@ -431,7 +454,8 @@ tests["odeint: gradients"] = function()
     local stats
     local function loss(q)
       local ys
-      ys, stats = tide.odeint(function(t, y) return -q.k * y * t end, q.y0, {0, 1, 2}, {rtol = 1e-10, atol = 1e-10, gradient = kind})
+      ys, stats = tide.odeint(function(t, y) return -q.k * y * t end, q.y0, {0, 1, 2},
+        {rtol = 1e-10, atol = 1e-10, gradient = kind})
       return ys:sum()
     end
     local g = tide.grad(loss)(p)
@@ -441,12 +465,17 @@ tests["odeint: gradients"] = function()
     assert(stats.nfe > 0 and stats.nfe_backward > 0, kind)
     near(tide.compile(tide.grad(loss))(p).k:item(), g.k:item(), 1e-12)
   end
-  local function last(q) return tide.odeint(function(_, y) return -q * y end, t64{1}, {0, 1}, {rtol = 1e-10, atol = 1e-10})[2]:sum() end
+  local function last(q)
+    return tide.odeint(function(_, y) return -q * y end, t64{1}, {0, 1},
+      {rtol = 1e-10, atol = 1e-10})[2]:sum()
+  end
   near(tide.grad(tide.grad(last))(t64(1)):item(), math.exp(-1), 1e-7)
 end
 
 tests["odeint: statistics of a compiled solve belong to one call"] = function()
-  local solve = tide.compile(function(k) return tide.odeint(function(_, y) return -k * y end, t64{1}, {0, 1}) end)
+  local solve = tide.compile(function(k)
+    return tide.odeint(function(_, y) return -k * y end, t64{1}, {0, 1})
+  end)
   local _, calm = solve(t64(1))
   local nfe = calm.nfe
   local _, stiff = solve(t64(100))
@@ -458,9 +487,12 @@ tests["odeint: statistics of a compiled solve belong to one call"] = function()
 end
 
 tests["odeint: failures name t, h, the steps and a remedy"] = function()
-  fails({"underflow", "t = ", "h = ", "steps", "loosen"}, tide.odeint, function(_, y) return y * y end, t64{1}, {0, 2})
-  fails({"NaN or Inf in f", "t = 0", "h = ", "steps", "check"}, tide.odeint, function(_, y) return y / 0 end, t64{1}, {0, 2})
-  fails({"NaN or Inf in y", "t = ", "h = ", "steps"}, tide.odeint, function(_, y) return y * 1e200 end, t64{1}, {0, 1},
+  fails({"underflow", "t = ", "h = ", "steps", "loosen"}, tide.odeint, function(_, y) return y * y end,
+    t64{1}, {0, 2})
+  fails({"NaN or Inf in f", "t = 0", "h = ", "steps", "check"}, tide.odeint, function(_, y) return y / 0 end,
+    t64{1}, {0, 2})
+  fails({"NaN or Inf in y", "t = ", "h = ", "steps"}, tide.odeint, function(_, y) return y * 1e200 end,
+    t64{1}, {0, 1},
     {method = "euler", steps = 4})
   fails({"strictly"}, tide.odeint, decay, t64{1}, {0, 1, 0.5})
   fails({"two or more"}, tide.odeint, decay, t64{1}, {0})
@@ -482,7 +514,8 @@ tests["models: layers"] = function()
   shape_is(tide.odeint(field, tide.ones{2}, {0, 1}), 2, 2)
   equal(nn.count(field), 3 * 32 + 32 + 32 * 32 + 32 + 32 * 2 + 2)
   shape_is(nn.chain{nn.linear(2, 3), "relu", nn.linear(3, 1)}(x), 4, 1)
-  shape_is(nn.chain{nn.conv2d(1, 2, 3), "tanh", nn.flatten(), nn.linear(2 * 16, 3)}(tide.ones{5, 1, 6, 6}), 5, 3)
+  shape_is(nn.chain{nn.conv2d(1, 2, 3), "tanh", nn.flatten(), nn.linear(2 * 16, 3)}(tide.ones{5, 1, 6, 6}), 5,
+    3)
   holds(nn.augment(2)(tide.ones{1, 2}), {1, 1, 0, 0})
   shape_is(nn.augment(2)(tide.ones{3, 1, 4, 4}), 3, 3, 4, 4)
   near(nn.odeblock(decay, {method = "rk4", steps = 20})(t64{{1}})[1][1], math.exp(-1), 1e-6)
@@ -508,26 +541,32 @@ end
 
 tests["models: nets, counts and solver options of one call"] = function()
   local solver = {method = "rk4", steps = 4}
-  local model = nn.odenet{dim = 2, hidden = 8, augment = 3, out = 2, time = true, act = "tanh", solver = solver}
+  local model = nn.odenet{dim = 2, hidden = 8, augment = 3, out = 2, time = true, act = "tanh",
+    solver = solver}
   local x = tide.ones{5, 2}
   shape_is(model(x), 5, 2)
   equal(evaluations(model, x), 16)
   equal(evaluations(model, x, {solver = {method = "euler", steps = 3}}), 3)
   equal(evaluations(model, x), 16)
-  equal(evaluations(nn.chain{nn.augment(1), nn.odeblock(nn.mlp{sizes = {3, 3}}, solver)}, x, {solver = {steps = 2}}), 8)
-  shape_is(nn.conv_odenet{image = {1, 8, 8}, filters = 4, augment = 1, classes = 3, time = true, act = "relu", solver = solver}(
+  equal(evaluations(nn.chain{nn.augment(1), nn.odeblock(nn.mlp{sizes = {3, 3}}, solver)}, x,
+    {solver = {steps = 2}}), 8)
+  shape_is(nn.conv_odenet{image = {1, 8, 8}, filters = 4, augment = 1, classes = 3, time = true, act = "relu",
+    solver = solver}(
     tide.ones{2, 1, 8, 8}), 2, 3)
   shape_is(nn.resnet{dim = 2, hidden = 8, layers = 3, out = 4}(x), 5, 4)
-  for _, c in ipairs{{1, 28, 92, 0, 84395}, {1, 28, 64, 5, 84816}, {3, 32, 125, 0, 172358}, {3, 32, 64, 10, 171799},
+  for _, c in ipairs{{1, 28, 92, 0, 84395}, {1, 28, 64, 5, 84816}, {3, 32, 125, 0, 172358},
+    {3, 32, 64, 10, 171799},
                      {3, 64, 164, 0, 366269}, {3, 64, 64, 5, 365714}} do
-    equal(nn.count(nn.conv_odenet{image = {c[1], c[2], c[2]}, filters = c[3], augment = c[4], time = false}), c[5])
+    equal(nn.count(nn.conv_odenet{image = {c[1], c[2], c[2]}, filters = c[3], augment = c[4], time = false}),
+      c[5])
   end
 end
 
 -- ---- optimisers, training, data ----
 
 tests["optimisers: PyTorch's first step, defaults, state through a file"] = function()
-  local first = {sgd = 0.1, adam = 1e-3 / (1 + 1e-8), adamw = 1e-3 / (1 + 1e-8) + 1e-5, rmsprop = 1e-2 / (0.1 + 1e-8)}
+  local first = {sgd = 0.1, adam = 1e-3 / (1 + 1e-8), adamw = 1e-3 / (1 + 1e-8) + 1e-5, rmsprop = 1e-2
+    / (0.1 + 1e-8)}
   for kind, change in pairs(first) do
     local opts = kind == "sgd" and {lr = 0.1} or nil
     local model = {w = t64{1, 1}}
@@ -568,7 +607,9 @@ tests["training: history, epochs, iterations, seed"] = function()
   local history = train{loss = "smooth_l1", batch = 32, epochs = 3, seed = 4}
   equal(#history, 3)
   for _, record in ipairs(history) do
-    for _, key in ipairs{"loss", "accuracy", "nfe_forward", "nfe_backward"} do equal(math.type(record[key]), "float") end
+    for _, key in ipairs{"loss", "accuracy", "nfe_forward", "nfe_backward"} do
+      equal(math.type(record[key]), "float")
+    end
     assert(record.nfe_forward >= 8 and record.nfe_backward > 0)
   end
   assert(history[3].loss < history[1].loss)

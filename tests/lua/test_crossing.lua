@@ -1,4 +1,5 @@
--- Crossing tests on constructed cases: exact predicates, order on the line, paths in the plane, determinants, singular values, Lipschitz constants.
+-- Crossing tests on constructed cases: exact predicates, order on the line, paths in the plane, determinants,
+-- singular values, Lipschitz constants.
 local check = require "check"
 local tide = require "tide"
 local crossing = require "tide.crossing"
@@ -7,7 +8,8 @@ local tests = {}
 local float64 = {dtype = "float64"}
 
 local function near(a, b, tolerance, what)
-  assert(math.abs(a - b) <= (tolerance or 1e-12) * math.max(1, math.abs(b)), ("%s: %.17g, expected %.17g"):format(what or "value", a, b))
+  assert(math.abs(a - b) <= (tolerance or 1e-12) * math.max(1, math.abs(b)),
+    ("%s: %.17g, expected %.17g"):format(what or "value", a, b))
 end
 
 local function sign(x) return x > 0 and 1 or x < 0 and -1 or 0 end
@@ -19,16 +21,21 @@ tests["orientation: sign of the area"] = function()
   assert(crossing.orientation(0, 0, 1, 0, 5, 0) == 0 and crossing.orientation(1, 1, 1, 1, 2, 3) == 0)
 end
 
--- Coordinates are integers times 2^-53: the exact determinant is an integer that Lua can count, since products of 26-bit offsets fit in 63 bits.
+-- Coordinates are integers times 2^-53: the exact determinant is an integer that Lua can count, since
+-- products of 26-bit offsets fit in 63 bits.
 tests["orientation: exact where the rounded determinant is noise"] = function()
   local wrong_when_rounded, u = 0, 2.0 ^ -53
   for i = 0, 31 do
     for j = 0, 31 do
-      -- Kettner's example: a point near 0.5, 0.5 against the line through 12, 12 and 24, 24; the exact sign is that of y - x.
+      -- Kettner's example: a point near 0.5, 0.5 against the line through 12, 12 and 24, 24; the exact sign
+      -- is that of y - x.
       local x, y = 0.5 + i * u, 0.5 + j * u
-      assert(sign(crossing.orientation(x, y, 12, 12, 24, 24)) == sign(i - j) * sign(crossing.orientation(1, 0, 12, 12, 24, 24)), i .. " " .. j)
+      assert(sign(crossing.orientation(x, y, 12, 12, 24, 24)) == sign(i - j) * sign(
+        crossing.orientation(1, 0, 12, 12, 24, 24)), i .. " " .. j)
       local rounded = (12 - x) * (24 - y) - (12 - y) * (24 - x)
-      if sign(rounded) ~= sign(i - j) * sign((12 - 1) * (24 - 0) - (12 - 0) * (24 - 1)) then wrong_when_rounded = wrong_when_rounded + 1 end
+      if sign(rounded) ~= sign(i - j) * sign((12 - 1) * (24 - 0) - (12 - 0) * (24 - 1)) then
+        wrong_when_rounded = wrong_when_rounded + 1
+      end
     end
   end
   assert(wrong_when_rounded > 50, wrong_when_rounded) -- otherwise this proves nothing
@@ -39,7 +46,8 @@ tests["orientation: swaps change the sign, cycles do not; large integers"] = fun
   for _, r in ipairs(random) do
     local base = math.floor(r[1] * 2 ^ 26)
     local function whole(v) return base + math.floor(v * 5) end
-    local ax, ay, bx, by, cx, cy = whole(r[1]), whole(r[2]), whole(r[3]), whole(r[4]), whole(r[5]), whole(r[6])
+    local ax, ay, bx, by, cx, cy = whole(r[1]), whole(r[2]), whole(r[3]), whole(r[4]), whole(r[5]),
+      whole(r[6])
     local exact = (ax - cx) * (by - cy) - (ay - cy) * (bx - cx) -- integers
     local s = sign(crossing.orientation(ax + 0.0, ay + 0.0, bx + 0.0, by + 0.0, cx + 0.0, cy + 0.0))
     assert(s == sign(exact))
@@ -51,7 +59,8 @@ end
 -- Every way to say the same pair: ends swapped, segments swapped, axes swapped.
 local function meet(want, ax, ay, bx, by, cx, cy, dx, dy)
   local s = crossing.segments
-  for i, got in ipairs{s(ax, ay, bx, by, cx, cy, dx, dy) or "none", s(bx, by, ax, ay, cx, cy, dx, dy) or "none", s(ax, ay, bx, by, dx, dy, cx, cy) or "none",
+  for i, got in ipairs{s(ax, ay, bx, by, cx, cy, dx, dy) or "none", s(bx, by, ax, ay, cx, cy, dx, dy)
+    or "none", s(ax, ay, bx, by, dx, dy, cx, cy) or "none",
     s(cx, cy, dx, dy, ax, ay, bx, by) or "none", s(ay, ax, by, bx, cy, cx, dy, dx) or "none"} do
     assert(got == want, ("%s, expected %s (variant %d)"):format(got, want, i))
   end
@@ -85,7 +94,8 @@ end
 
 tests["inversions on the line"] = function()
   local r = crossing.inversions{{{1}, {2}, {3}}, {{3}, {2}, {1}}, {{3}, {2}, {1}}}
-  assert(r.count == 3 and r.pairs == 3 and r.first == 1 and r.merged == 0 and r.by_step[1] == 3 and r.by_step[2] == 0)
+  assert(r.count == 3 and r.pairs == 3 and r.first == 1 and r.merged == 0 and r.by_step[1] == 3
+    and r.by_step[2] == 0)
   r = crossing.inversions(tide.tensor{{1, 2, 3}, {1.5, 2.5, 3.5}, {1.5, 4, 3.5}})
   assert(r.count == 1 and r.first == 2)
   r = crossing.inversions{{{0}, {1}}, {{0.5}, {0.5}}, {{0}, {1}}} -- merged, then apart: a flow does neither
@@ -115,7 +125,8 @@ end
 tests["intersections of paths in the plane"] = function()
   local cross = {{{0, 0}, {0, 2}}, {{2, 2}, {2, 0}}}
   local r = crossing.intersections(cross)
-  assert(r.crossings == 1 and r.touches == 0 and r.overlaps == 0 and r.share == 1 and r.first == 1 and r.points == 2)
+  assert(r.crossings == 1 and r.touches == 0 and r.overlaps == 0 and r.share == 1 and r.first == 1
+    and r.points == 2)
   near(r.list[1].x, 1) near(r.list[1].y, 1) near(r.list[1].angle, 90)
   assert(r.steep == 1 and r.steep_share == 1 and crossing.intersections(cross, {angle = 91}).steep == 0)
   assert(crossing.intersections(cross, {keep = 0}).list[1] == nil)
@@ -131,12 +142,14 @@ tests["intersections of paths in the plane"] = function()
   assert(r.crossings == 0 and r.overlaps == 1)
   r = crossing.intersections(tide.tensor{{{0, 0}, {0, 1}}, {{2, 0}, {2, 1}}, {{3, 1}, {3, 2}}})
   assert(r.crossings + r.touches + r.overlaps == 0)
-  assert(crossing.intersections{{{0, 0}, {9, 9}}, {{2, 2}, {9, 9}}, {{2, 0}, {9, 9}}, {{0, 2}, {9, 9}}}.crossings == 0)
+  assert(crossing.intersections{{{0, 0}, {9, 9}}, {{2, 2}, {9, 9}}, {{2, 0}, {9, 9}},
+    {{0, 2}, {9, 9}}}.crossings == 0)
   -- points that merge at the end of a step are left out (the paper's definition wants different ends)
   assert(crossing.intersections{{{0, 0}, {0, 2}}, {{1, 1}, {1, 1}}}.touches == 0)
 end
 
--- Two polygons on one circle with corners at different places weave through each other: crossings, but flat ones.
+-- Two polygons on one circle with corners at different places weave through each other: crossings, but flat
+-- ones.
 tests["polygons along one path cross, at small angles"] = function()
   local states, h = {}, math.pi / 20
   for k = 0, 12 do
@@ -155,7 +168,9 @@ tests["intersections agree with trying all pairs"] = function()
       for k = 1, 3 do
         for l = 1, 3 do
           local a, b, c, d = states[k][n], states[k + 1][n], states[l][m], states[l + 1][m]
-          if crossing.segments(a[1], a[2], b[1], b[2], c[1], c[2], d[1], d[2]) == "cross" then count = count + 1 end
+          if crossing.segments(a[1], a[2], b[1], b[2], c[1], c[2], d[1], d[2]) == "cross" then
+            count = count + 1
+          end
         end
       end
     end
@@ -192,7 +207,8 @@ tests["singular values"] = function()
   near(tiny[2] / 1e-8, 1, 1e-10)
   -- Hilbert's matrix of order 3
   local h = crossing.singular_values{{1, 1 / 2, 1 / 3}, {1 / 2, 1 / 3, 1 / 4}, {1 / 3, 1 / 4, 1 / 5}}
-  near(h[1], 1.408318927123654, 1e-13) near(h[2], 0.122327065853906, 1e-12) near(h[3] / 0.002687340355773529, 1, 1e-11)
+  near(h[1], 1.408318927123654, 1e-13) near(h[2], 0.122327065853906, 1e-12) near(h[3] / 0.002687340355773529,
+    1, 1e-11)
   for seed = 1, 5 do -- the product is the determinant, the squares sum to the squares of the entries
     local A = tide.randn({6, 6}, {dtype = "float64", seed = seed})
     local product, squares = 1, 0
@@ -229,43 +245,55 @@ end
 
 tests["the determinant of I + hJ turns at h lambda = -1"] = function()
   local y = tide.randn({4, 2}, {dtype = "float64", seed = 2})
-  local function negative(rates, h) return crossing.orientation_of(crossing.step_jacobians(linear(rates), 0, h, y, "euler")) end
+  local function negative(rates, h)
+    return crossing.orientation_of(crossing.step_jacobians(linear(rates), 0, h, y, "euler"))
+  end
   local r = negative({{-3, 0}, {0, -1}}, 0.25)
   assert(r.negative == 0 and r.points == 4)
   near(r.least_det, 0.25 * 0.75) near(r.smallest, 0.25)
   assert(negative({{-3, 0}, {0, -1}}, 0.5).negative == 4)
   near(negative({{-3, 0}, {0, -1}}, 0.5).least_det, -0.25)
   assert(negative({{-2, 0}, {0, -1}}, 0.5).negative == 4)  -- singular counts
-  assert(negative({{-3, 0}, {0, -3}}, 0.5).negative == 0)  -- two reflections are a rotation: the sign alone does not see it
+  -- two reflections are a rotation: the sign alone does not see it
+  assert(negative({{-3, 0}, {0, -3}}, 0.5).negative == 0)
   near(negative({{0, -1}, {1, 0}}, 1).least_det, 2)
 end
 
 tests["Lipschitz constants of linear fields"] = function()
   local y = tide.randn({6, 2}, {dtype = "float64", seed = 4})
-  local function largest(A) return crossing.lipschitz(function(z) return linear(A)(0, z) end, y, {iterations = 200}):totable() end
+  local function largest(A)
+    return crossing.lipschitz(function(z) return linear(A)(0, z) end, y, {iterations = 200}):totable()
+  end
   for _, v in ipairs(largest{{3, 0}, {4, 5}}) do near(v, math.sqrt(45), 1e-10) end
   for _, v in ipairs(largest{{0, -2}, {2, 0}}) do near(v, 2, 1e-12) end
   for _, v in ipairs(largest{{0, 0}, {0, 0}}) do assert(v == 0) end
   -- from below, at each point for itself
-  local L = crossing.lipschitz(function(z) return z:square() end, tide.tensor({{1, 2}, {5, 3}, {0, 0}}, float64), {iterations = 100})
+  local L = crossing.lipschitz(function(z) return z:square() end,
+    tide.tensor({{1, 2}, {5, 3}, {0, 0}}, float64), {iterations = 100})
   near(L[1], 4, 1e-9) near(L[2], 10, 1e-9) near(L[3], 0, 1e-12)
 end
 
 tests["misuse"] = function()
-  check.fails("states must have shape {times, points, 2}, got {3, 4, 3}", crossing.intersections, tide.ones{3, 4, 3})
-  check.fails("crossing.inversions: states must be a tensor {times, points, 1} or nested tables like it, got 3", crossing.inversions, 3)
+  check.fails("states must have shape {times, points, 2}, got {3, 4, 3}", crossing.intersections,
+    tide.ones{3, 4, 3})
+  check.fails("crossing.inversions: states must be a tensor {times, points, 1} or nested tables like it, got "
+    .. "3", crossing.inversions, 3)
   check.fails("states at two or more times are needed, got 1", crossing.inversions, {{{1}}})
   check.fails("states at time 2 have 1 points, at time 1 2", crossing.inversions, {{{1}, {2}}, {{1}}})
-  check.fails("state 1 at time 2 must be finite numbers, got nan; use a smaller step", crossing.inversions, {{{1}}, {{0 / 0}}})
-  check.fails('unknown option "same_steps" (did you mean "same_step"?)', crossing.intersections, {{{0, 0}}, {{1, 1}}}, {same_steps = true})
+  check.fails("state 1 at time 2 must be finite numbers, got nan; use a smaller step", crossing.inversions,
+    {{{1}}, {{0 / 0}}})
+  check.fails('unknown option "same_steps" (did you mean "same_step"?)', crossing.intersections,
+    {{{0, 0}}, {{1, 1}}}, {same_steps = true})
   check.fails("A must be square, got 1 x 2", crossing.determinant, {{1, 2}})
   check.fails("row 2 of A must have 2 numbers", crossing.determinant, {{1, 2}, {3}})
   check.fails("A[1][2] must be a finite number, got nan", crossing.singular_values, {{1, 0 / 0}})
   check.fails("A must be a matrix", crossing.singular_values, 4)
   check.fails("y must be a tensor of states", crossing.jacobians, function(z) return z end, tide.ones{3})
-  check.fails("map must keep the shape {2, 2}, it gave {2}", crossing.jacobians, function(z) return z:sum(2) end, tide.ones{2, 2})
+  check.fails("map must keep the shape {2, 2}, it gave {2}", crossing.jacobians,
+    function(z) return z:sum(2) end, tide.ones{2, 2})
   check.fails("expected a tensor {points, dim, dim}", crossing.orientation_of, tide.ones{2, 2})
-  check.fails("iterations must be >= 1, got 0", crossing.lipschitz, function(z) return z end, tide.ones{2, 2}, {iterations = 0})
+  check.fails("iterations must be >= 1, got 0", crossing.lipschitz, function(z) return z end, tide.ones{2, 2},
+    {iterations = 0})
 end
 
 return tests

@@ -17,7 +17,8 @@ tests["numbers, strings and comments survive a round trip"] = in_folder(function
   local columns = {"name", "n", "value"}
   local rows = {
     {"plain", 1, 0.1}, {"with, comma", -7, 1 / 3}, {'with "quotes"', 2 ^ 53 | 0, 1e-300}, {"12", 0, 0 / 0},
-    {"", 5, math.huge}, {" padded ", 6, -math.huge}, {"# no comment", 7, -0.0}, {"nan", 8, 1.5}, {"ünïcode", 9, 6.02e23},
+    {"", 5, math.huge}, {" padded ", 6, -math.huge}, {"# no comment", 7, -0.0}, {"nan", 8, 1.5},
+    {"ünïcode", 9, 6.02e23},
   }
   csv.write(path, columns, rows, {comments = {"command: ./tide x.lua", "two\nlines"}, digits = 17})
   local data = csv.read(path)
@@ -33,7 +34,8 @@ tests["numbers, strings and comments survive a round trip"] = in_folder(function
   end
 end)
 
-tests["as many digits as a value needs, or as asked for; integers stay integers, floats floats"] = in_folder(function(folder)
+tests["as many digits as a value needs, or as asked for; integers stay integers, floats floats"] =
+  in_folder(function(folder)
   local path = files.join(folder, "a.csv")
   csv.write(path, {"a", "b", "c", "d"}, {{a = 1 / 3, b = 123456789012, c = 0.1, d = -2.0}})
   equal(files.read(path), "a,b,c,d\n0.3333333333333333,123456789012,0.1,-2.0\n")
@@ -49,26 +51,31 @@ tests["every value comes back: floats of any bits, every byte in strings"] = in_
     state = state ~ (state << 17)
     return state
   end
-  local odd = {'"', "\n", "\r", "\r\n", ",", ";", "\t", "#x", " ", "", "NA", "nan", "null", "1,5", "1", "0x1", "\0", "true", "a b", "''", "\239\187\191"}
+  local odd = {'"', "\n", "\r", "\r\n", ",", ";", "\t", "#x", " ", "", "NA", "nan", "null", "1,5", "1", "0x1",
+    "\0", "true", "a b", "''", "\239\187\191"}
   for i = 1, 600 do
-    local word = odd[i % #odd + 1] .. (i % 3 == 0 and string.char(i % 256) or "") .. (i % 5 == 0 and odd[draw() % #odd + 1] or "")
+    local word = odd[i % #odd + 1] .. (i % 3 == 0 and string.char(i % 256) or "")
+      .. (i % 5 == 0 and odd[draw() % #odd + 1] or "")
     rows[i] = {("<d"):unpack(("<i8"):pack(draw())), draw(), word, i % 2 == 0}
   end
   rows[601] = {5e-324, math.mininteger, "x", true}
   rows[602] = {-0.0, math.maxinteger, "", false}
-  rows[603], rows[604], rows[605] = {math.huge, 0, "x", true}, {-math.huge, 0, "x", true}, {0 / 0, 0, "x", true}
+  rows[603], rows[604], rows[605] = {math.huge, 0, "x", true}, {-math.huge, 0, "x", true},
+    {0 / 0, 0, "x", true}
   csv.write(path, {"float,", "\"int\"", "# word", "flag\n"}, rows)
   local t = csv.read(path, {"float,", "\"int\"", "# word", "flag\n"})
   equal(t.rows, #rows)
   for i, row in ipairs(rows) do
     for c, v in ipairs(row) do
       local got = t:column(c)[i]
-      local same = type(v) == "boolean" and got == tostring(v) or got == v and math.type(got) == math.type(v) or v ~= v and got ~= got
+      local same = type(v) == "boolean" and got == tostring(v) or got == v and math.type(got) == math.type(v)
+        or v ~= v and got ~= got
       assert(same, ("row %d, column %d: %s for %s"):format(i, c, got, v))
     end
   end
   assert(1 / t:column(1)[602] == -math.huge)
-  for _, word in ipairs(odd) do -- a table of one column, where a blank line would be nothing and a blank a separator
+  -- a table of one column, where a blank line would be nothing and a blank a separator
+  for _, word in ipairs(odd) do
     csv.write(path, {"a word"}, {{word}, {"1 2"}, {word}})
     local back = csv.read(path):column("a word")
     equal(#back, 3)
@@ -95,28 +102,36 @@ end)
 -- {text, options or nil, column = values, ...}: 0/0 and strings as such.
 local nan = 0 / 0
 local foreign = {
-  ["pandas"] = {"t,loss,name\n0,0.5,a\n1,,b\n2,0.25,\"c, d\"\n", t = {0, 1, 2}, loss = {0.5, nan, 0.25}, name = {"a", "b", "c, d"}},
+  ["pandas"] = {"t,loss,name\n0,0.5,a\n1,,b\n2,0.25,\"c, d\"\n", t = {0, 1, 2}, loss = {0.5, nan, 0.25},
+    name = {"a", "b", "c, d"}},
   ["pandas, missing values in quotes"] = {'x\n1.5\n""\n2.5\n', x = {1.5, nan, 2.5}},
   ["nothing but empty texts"] = {'x,y\n"",1\n"",2\n', x = {"", ""}, y = {1, 2}},
   ["savetxt, complex"] = {" (1.0e+00+2.0e+00j)\n", column1 = {"(1.0e+00+2.0e+00j)"}},
   ["pandas, index"] = {",a,b\n0,1.5,x\n1,2.5,y\n", column1 = {0, 1}, a = {1.5, 2.5}, b = {"x", "y"}},
   ["pandas, index and no names"] = {",0,1\n0,1.5,2\n", column1 = {0}, ["0"] = {1.5}, ["1"] = {2}},
   ["pandas, no names, said so"] = {"0,1\n1.5,2\n", {header = true}, ["0"] = {1.5}, ["1"] = {2}},
-  ["NaN in any spelling"] = {"v\n1\nNaN\nnan\n-nan\nNA\n<NA>\nmissing\nn/a\nNULL\n", v = {1, nan, nan, nan, nan, nan, nan, nan, nan}},
+  ["NaN in any spelling"] = {"v\n1\nNaN\nnan\n-nan\nNA\n<NA>\nmissing\nn/a\nNULL\n",
+    v = {1, nan, nan, nan, nan, nan, nan, nan, nan}},
   ["infinities"] = {"v\nInf\n-Inf\n+inf\ninfinity\n-Infinity\n", v = {1 / 0, -1 / 0, 1 / 0, 1 / 0, -1 / 0}},
   ["savetxt, header"] = {"# t, y\n1.0, 2.0\n3.0, 4.0\n", t = {1, 3}, y = {2, 4}},
-  ["savetxt, blanks, no header"] = {"1.000e+00 2.000e+00\n3.000e+00 nan\n", column1 = {1, 3}, column2 = {2, nan}},
+  ["savetxt, blanks, no header"] = {"1.000e+00 2.000e+00\n3.000e+00 nan\n", column1 = {1, 3},
+    column2 = {2, nan}},
   ["savetxt, comments, header, footer"] = {"# run 7\n# t y\n1.0 2.0\n# end\n", t = {1}, y = {2}},
   ["loadtxt of one column"] = {"0.5\n1.5\n", column1 = {0.5, 1.5}},
-  ["MATLAB writetable"] = {"t,y,s\r\n1,NaN,on\r\n2,-Inf,off\r\n", t = {1, 2}, y = {nan, -1 / 0}, s = {"on", "off"}},
+  ["MATLAB writetable"] = {"t,y,s\r\n1,NaN,on\r\n2,-Inf,off\r\n", t = {1, 2}, y = {nan, -1 / 0},
+    s = {"on", "off"}},
   ["MATLAB writematrix"] = {"0.81,0.9\n0.91,0.63\n", column1 = {0.81, 0.91}, column2 = {0.9, 0.63}},
-  ["R write.csv"] = {'"","x","g"\n"1",5.1,"a"\n"2",NA,NA\n', column1 = {"1", "2"}, x = {5.1, nan}, g = {"a", "NA"}},
+  ["R write.csv"] = {'"","x","g"\n"1",5.1,"a"\n"2",NA,NA\n', column1 = {"1", "2"}, x = {5.1, nan},
+    g = {"a", "NA"}},
   ["R write.csv2"] = {'"x";"y"\n1,5;2\n-3,25;NA\n', x = {1.5, -3.25}, y = {2, nan}},
-  ["R write.table"] = {'"x" "y"\n"1" 5.1 3.5\n"2" 4.9 NA\n', column1 = {"1", "2"}, x = {5.1, 4.9}, y = {3.5, nan}},
+  ["R write.table"] = {'"x" "y"\n"1" 5.1 3.5\n"2" 4.9 NA\n', column1 = {"1", "2"}, x = {5.1, 4.9},
+    y = {3.5, nan}},
   ["R write.table, tabs"] = {'"x"\t"y"\n"a b"\t5.1\t3.5\n', column1 = {"a b"}, x = {5.1}, y = {3.5}},
-  ["Julia CSV.write"] = {"t,y,ok\n0.0,1.0,true\n0.1,missing,false\n", t = {0, 0.1}, y = {1, nan}, ok = {"true", "false"}},
+  ["Julia CSV.write"] = {"t,y,ok\n0.0,1.0,true\n0.1,missing,false\n", t = {0, 0.1}, y = {1, nan},
+    ok = {"true", "false"}},
   ["Julia writedlm"] = {"1.0\t2.0\nNaN\tInf\n", column1 = {1, nan}, column2 = {2, 1 / 0}},
-  ["gnuplot set table"] = {"# Curve 0 of 1, 3 points\n# x y type\n 0 0 i\n 1 2 i\n\n\n 3 4 o\n", x = {0, 1, 3}, y = {0, 2, 4}, type = {"i", "i", "o"}},
+  ["gnuplot set table"] = {"# Curve 0 of 1, 3 points\n# x y type\n 0 0 i\n 1 2 i\n\n\n 3 4 o\n",
+    x = {0, 1, 3}, y = {0, 2, 4}, type = {"i", "i", "o"}},
   ["decimal commas without a header"] = {"1,5;2,5\n3,5;4\n", column1 = {1.5, 3.5}, column2 = {2.5, 4}},
   ["decimal commas between tabs, said so"] = {"a\tb\n1,5\t2\n", {decimal = ","}, a = {1.5}, b = {2}},
   ["tabs with missing values"] = {"a\tb\n1\t\n\t\n2\t3\n", a = {1, nan, 2}, b = {nan, nan, 3}},
@@ -131,8 +146,10 @@ local foreign = {
   ["comment = false"] = {"a,b\n#x,1\n", {comment = false}, a = {"#x"}, b = {1}},
   ["comment = true"] = {"a,b\nx,1\n#y,2\n", {comment = true}, a = {"x"}, b = {1}},
   ["names said"] = {"0,1\n1.5,2\n", {header = {"t", "y"}}, t = {0, 1.5}, y = {1, 2}},
-  ["no header, said so"] = {"NODE,0.5\nANODE,1\n", {header = false}, column1 = {"NODE", "ANODE"}, column2 = {0.5, 1}},
-  ["missing values in a column of words"] = {"name,v\nNA,1\n,2\nbob,\n", name = {"NA", "", "bob"}, v = {1, 2, nan}},
+  ["no header, said so"] = {"NODE,0.5\nANODE,1\n", {header = false}, column1 = {"NODE", "ANODE"},
+    column2 = {0.5, 1}},
+  ["missing values in a column of words"] = {"name,v\nNA,1\n,2\nbob,\n", name = {"NA", "", "bob"},
+    v = {1, 2, nan}},
   ["nothing but missing values"] = {"a,b\n,NA\n", a = {nan}, b = {nan}},
   ["quoted numbers are words"] = {'a\n"12"\n', a = {"12"}},
   ["names only"] = {"a,b\n", a = {}, b = {}},
@@ -149,7 +166,8 @@ tests["tables of pandas, NumPy, MATLAB, R, Julia and gnuplot"] = function()
         local got = t:column(name)
         equal(#got, #values)
         for i, v in ipairs(values) do
-          assert(got[i] == v or v ~= v and got[i] ~= got[i], ("%s: %s[%d] is %s"):format(title, name, i, got[i]))
+          assert(got[i] == v or v ~= v and got[i] ~= got[i], ("%s: %s[%d] is %s"):format(title, name, i,
+            got[i]))
         end
       end
     end
@@ -167,13 +185,15 @@ tests["mutated tables"] = in_folder(function(folder)
     state = (state * 6364136223846793005 + 1442695040888963407)
     return (state >> 33) % n
   end
-  local words = {",", ";", "\t", '"', '""', "\n", "\r\n", "\r", " ", "#", "# ", "0", "-", "1e5", "NaN", "NA", ".", "\0", "\255", "a", "1,5", "\n\n", '"\n"'}
+  local words = {",", ";", "\t", '"', '""', "\n", "\r\n", "\r", " ", "#", "# ", "0", "-", "1e5", "NaN", "NA",
+    ".", "\0", "\255", "a", "1,5", "\n\n", '"\n"'}
   local read, refused = 0, 0
   for _ = 1, 3000 * math.max(1, math.tointeger(os.getenv "TIDE_FUZZ") or 1) do
     local text = texts[draw(#texts) + 1]
     for _ = 0, draw(4) do
       local at, word = draw(#text + 1), words[draw(#words) + 1]
-      text = text:sub(1, at) .. (draw(2) == 0 and word or "") .. text:sub(at + 1 + (draw(3) == 0 and draw(4) or 0))
+      text = text:sub(1, at) .. (draw(2) == 0 and word or "")
+        .. text:sub(at + 1 + (draw(3) == 0 and draw(4) or 0))
     end
     local ok, t = pcall(csv.parse, text, "x.csv")
     if not ok then
@@ -194,7 +214,8 @@ tests["mutated tables"] = in_folder(function(folder)
         assert(#t:column(c) == t.rows)
         for r, v in ipairs(t:column(c)) do
           local w = back:column(c)[r]
-          assert(v == w and math.type(v) == math.type(w) or v ~= v and w ~= w, ("%q: %s for %s"):format(text, w, v))
+          assert(v == w and math.type(v) == math.type(w) or v ~= v and w ~= w,
+            ("%q: %s for %s"):format(text, w, v))
         end
       end
     end
@@ -206,7 +227,8 @@ tests["what could be read in two ways is an error that says how to decide"] = fu
   for text, words in pairs{
     ["0,1\n1.5,2\n"] = "x.csv:1: this line counts 0, 1, ...",
     ["0\n2\n"] = "counts 0, 1",
-    ["NODE,0.5\nANODE,0.25\n"] = "words and numbers: names or data? Say header = true (names), header = false (data)",
+    ["NODE,0.5\nANODE,0.25\n"] =
+    "words and numbers: names or data? Say header = true (names), header = false (data)",
     ["model,2019\nx,5\n"] = "look alike",
     ["#id,name\nab,cd\nef,gh\n"] = "or the comment before it?",
     ["a\n1\n\n2\n"] = "x.csv:3: an empty line in a table of one column",
@@ -217,7 +239,8 @@ tests["what could be read in two ways is an error that says how to decide"] = fu
     check.fails(words, csv.parse, text, "x.csv")
   end
   check.fails("so far the decimal sign", csv.parse, "a;b\n1.5;2\n", "x", {decimal = ","})
-  check.fails('separator must be one of ",", ";", "\\t", " ", got "|"', csv.parse, "a|b", "x", {separator = "|"})
+  check.fails('separator must be one of ",", ";", "\\t", " ", got "|"', csv.parse, "a|b", "x",
+    {separator = "|"})
   check.fails('did you mean "separator"', csv.parse, "a", "x", {seperator = ","})
   check.fails("header must be a list of names", csv.parse, "1,2\n", "x", {header = {1, 2}})
   check.fails("2 fields where the header names 1", csv.parse, "1,2\n", "x", {header = {"a"}})
@@ -332,7 +355,8 @@ end)
 -- A stream and a clock that the test holds.
 local function meter(opts)
   local out, now = {}, {0}
-  opts.stream = {write = function(_, ...) for _, s in ipairs{...} do out[#out + 1] = s end end, flush = function() end}
+  opts.stream = {write = function(_, ...) for _, s in ipairs{...} do out[#out + 1] = s end end,
+    flush = function() end}
   opts.clock = function() return now[1] end
   return progress.new(opts), now, function() return table.concat(out) end
 end

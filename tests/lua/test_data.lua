@@ -8,7 +8,9 @@ local function shape_is(x, ...)
   assert(got == want, ("shape {%s}, expected {%s}"):format(got, want))
 end
 
-local function is_near(value, want, tolerance) assert(math.abs(value - want) <= tolerance, ("%g, expected %g"):format(value, want)) end
+local function is_near(value, want, tolerance)
+  assert(math.abs(value - want) <= tolerance, ("%g, expected %g"):format(value, want))
+end
 
 local function same(a, b) return a:dtype() == b:dtype() and (a - b):abs():max():item() == 0 end
 
@@ -28,8 +30,10 @@ tests["spheres: radii, labels, shapes"] = function()
     assert(d.x:dtype() == "float64" and d.y:dtype() == "float64")
     local r = d.x:square():sum(2):sqrt()
     local inner, outer = r:slice(1, 1, 200), r:slice(1, 201, 500)
-    assert(inner:max():item() <= 0.5 and outer:min():item() >= 1 - 1e-12 and outer:max():item() <= 1.5 + 1e-12)
-    assert(d.y:slice(1, 1, 200):eq(-1):sum():item() == 200 and d.y:slice(1, 201, 500):eq(1):sum():item() == 300)
+    assert(inner:max():item() <= 0.5 and outer:min():item() >= 1 - 1e-12 and outer:max():item() <= 1.5
+      + 1e-12)
+    assert(d.y:slice(1, 1, 200):eq(-1):sum():item() == 200
+      and d.y:slice(1, 201, 500):eq(1):sum():item() == 300)
   end
   local d = data.spheres()
   shape_is(d.x, 3000, 2)
@@ -112,7 +116,8 @@ tests["sines"] = function()
 end
 
 tests["misuse"] = function()
-  check.fails('tide.data: unknown data set "mnst" (did you mean "mnist"?); valid are: cifar10, flip1d, landscape, mnist, sines, spheres, three_spheres',
+  check.fails('tide.data: unknown data set "mnst" (did you mean "mnist"?); valid are: cifar10, flip1d, '
+    .. 'landscape, mnist, sines, spheres, three_spheres',
     function()
     return data.mnst
   end)
@@ -143,7 +148,8 @@ tests["mnist: files of our own"] = function()
     write("train-labels-idx1-ubyte", labels("\0\9\4"))
     local d = data.mnist{dir = folder}
     shape_is(d.x, 3, 1, 28, 28)
-    assert(d.x:dtype() == "float32" and d.y:dtype() == "int64" and table.concat(d.y:totable(), " ") == "1 10 5")
+    assert(d.x:dtype() == "float32" and d.y:dtype() == "int64"
+      and table.concat(d.y:totable(), " ") == "1 10 5")
     local row = d.x[2][1][1]
     assert(row[1] == 0 and row[3] == 1)
     is_near(row[2], 128 / 255, 1e-7)
@@ -151,7 +157,8 @@ tests["mnist: files of our own"] = function()
     shape_is(d.x, 2, 1, 28, 28)
     shape_is(d.y, 2)
     shape_is(data.mnist{dir = folder, n = 100}.y, 3)
-    check.fails(folder .. "/t10k-images-idx3-ubyte[.gz] was not found; get the files with `tide data/fetch.lua mnist`", data.mnist,
+    check.fails(folder .. "/t10k-images-idx3-ubyte[.gz] was not found; get the files with `tide "
+      .. "data/fetch.lua mnist`", data.mnist,
       {dir = folder, split = "test"})
   end)
 end
@@ -164,7 +171,9 @@ tests["mnist: files that lie"] = function()
       check.fails(words, data.mnist, {dir = folder})
     end
     local good = images(2)
-    for _, n in ipairs{0, 3, 8, 15, 16, 17, 800, #good - 1} do fails("read_idx: cannot read", good:sub(1, n), labels("\1\2")) end
+    for _, n in ipairs{0, 3, 8, 15, 16, 17, 800, #good - 1} do
+      fails("read_idx: cannot read", good:sub(1, n), labels("\1\2"))
+    end
     fails("the file holds", good .. "\0", labels("\1\2"))
     fails("read_idx: cannot read", good, labels("\1\2"):sub(1, 9))
     fails("it is no idx file", "\1" .. good:sub(2), labels("\1\2"))
@@ -186,14 +195,16 @@ tests["mnist: files that lie"] = function()
 end
 
 tests["mnist: a missing folder names the remedy"] = function()
-  check.fails("/nowhere/train-images-idx3-ubyte[.gz] was not found; get the files with `tide data/fetch.lua mnist`, or point TIDE_DATA at",
+  check.fails("/nowhere/train-images-idx3-ubyte[.gz] was not found; get the files with `tide data/fetch.lua "
+    .. "mnist`, or point TIDE_DATA at",
     data.mnist, {dir = "/nowhere"})
 end
 
 tests["mnist: the real files"] = function()
   local root = os.getenv "TIDE_DATA"
   if not root then return "skip: TIDE_DATA is not set" end
-  local file = io.open(root .. "/mnist/train-images-idx3-ubyte.gz", "rb") or io.open(root .. "/mnist/train-images-idx3-ubyte", "rb")
+  local file = io.open(root .. "/mnist/train-images-idx3-ubyte.gz", "rb")
+    or io.open(root .. "/mnist/train-images-idx3-ubyte", "rb")
   if not file then return "skip: no MNIST in " .. root end
   file:close()
   local counts = {train = {5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949},

@@ -1,5 +1,5 @@
---- DETEST (Hull, Enright, Fellen, Sedgwick 1972): error ratios and evaluation counts of the adaptive methods, against limits at about
--- twice what scipy's RK23, RK45 and DOP853 reach with the same controller policy.
+--- DETEST (Hull, Enright, Fellen, Sedgwick 1972): error ratios and evaluation counts of the adaptive methods,
+-- against limits at about twice what scipy's RK23, RK45 and DOP853 reach with the same controller policy.
 
 local tide = require "tide"
 local problems = dofile((debug.getinfo(1, "S").source:match("^@(.*)/") or ".") .. "/detest.lua")
@@ -9,7 +9,9 @@ local tests = {}
 -- Largest error of y against a reference, in tolerances.
 local function ratio_of(y, reference, tol)
   local worst = 0
-  for i = 1, #reference do worst = math.max(worst, math.abs(y[i] - reference[i]) / (tol * (1 + math.abs(reference[i])))) end
+  for i = 1, #reference do
+    worst = math.max(worst, math.abs(y[i] - reference[i]) / (tol * (1 + math.abs(reference[i]))))
+  end
   return worst
 end
 
@@ -33,8 +35,8 @@ local function run_all(method, tol, more)
   return result
 end
 
--- Largest ratio by class; evaluations at 1e-5, 1e-7, 1e-9 that scipy 1.10 (its RK23 and RK45, our tableau in its controller for tsit5
--- and the pair 8(7)13M) needs; 15 % more are allowed. Largest median.
+-- Largest ratio by class; evaluations at 1e-5, 1e-7, 1e-9 that scipy 1.10 (its RK23 and RK45, our tableau in
+-- its controller for tsit5 and the pair 8(7)13M) needs; 15 % more are allowed. Largest median.
 local limits = {
   bosh3 = {A = 160, B = 400, C = 160, D = 1100, E = 100, nfe = {13775, 60869, 280781}, median = 10},
   dopri5 = {A = 20, B = 200, C = 300, D = 4000, E = 220, nfe = {7598, 15458, 32996}, median = 10},
@@ -47,7 +49,8 @@ for method, limit in pairs(limits) do
     tests[("%s at %.0e"):format(method, tol)] = function()
       local got = run_all(method, tol)
       for class in ("ABCDE"):gmatch "." do
-        assert(got.worst[class] <= limit[class], ("class %s: ratio %.1f, at most %g"):format(class, got.worst[class], limit[class]))
+        assert(got.worst[class] <= limit[class], ("class %s: ratio %.1f, at most %g"):format(class,
+          got.worst[class], limit[class]))
       end
       assert(got.median <= limit.median, ("median ratio %.2f, at most %g"):format(got.median, limit.median))
       local most = limit.nfe[i - 1] and 1.15 * limit.nfe[i - 1] or math.huge
@@ -60,7 +63,9 @@ tests["heun_euler at 1e-3 and 1e-5"] = function()
   local limit = {A = 40, B = 100, C = 100, D = 700, E = 40}
   for _, tol in ipairs{1e-3, 1e-5} do
     local got = run_all("heun_euler", tol)
-    for class in ("ABCDE"):gmatch "." do assert(got.worst[class] <= limit[class], class .. got.worst[class]) end
+    for class in ("ABCDE"):gmatch "." do
+      assert(got.worst[class] <= limit[class], class .. got.worst[class])
+    end
   end
 end
 
@@ -68,7 +73,8 @@ tests["PI and PID control hold the ratios"] = function()
   for _, controller in ipairs{"PI", "PID"} do
     local got = run_all("dopri5", 1e-6, {controller = controller})
     for class in ("ABCDE"):gmatch "." do
-      assert(got.worst[class] <= limits.dopri5[class], ("%s class %s: ratio %.1f"):format(controller, class, got.worst[class]))
+      assert(got.worst[class] <= limits.dopri5[class], ("%s class %s: ratio %.1f"):format(controller, class,
+        got.worst[class]))
     end
     assert(got.nfe < 1.3 * 10700, got.nfe)
   end
@@ -92,7 +98,11 @@ tests["the error is proportional to the tolerance"] = function()
       sx, sy, sxx, sxy = sx + x, sy + v, sxx + x * x, sxy + x * v
     end
     local slope = (n * sxy - sx * sy) / (n * sxx - sx * sx)
-    if slope >= 0.75 and slope <= 1.25 then inside = inside + 1 else outside[#outside + 1] = ("%s %.2f"):format(name, slope) end
+    if slope >= 0.75 and slope <= 1.25 then
+      inside = inside + 1
+    else
+      outside[#outside + 1] = ("%s %.2f"):format(name, slope)
+    end
     assert(slope > 0.4 and slope < 1.3, ("%s: slope %.2f"):format(name, slope))
   end
   assert(inside >= 20, "slopes outside 0.75..1.25: " .. table.concat(outside, ", "))
@@ -106,7 +116,8 @@ end
 tests["float32 at 1e-3 and 1e-4"] = function()
   for _, tol in ipairs{1e-3, 1e-4} do
     for _, p in ipairs(problems) do
-      local ys = tide.odeint(float32_field(p), tide.tensor(p.y0), {0, 20}, {eager = true, rtol = tol, atol = tol, max_steps = 10 ^ 6})
+      local ys = tide.odeint(float32_field(p), tide.tensor(p.y0), {0, 20},
+        {eager = true, rtol = tol, atol = tol, max_steps = 10 ^ 6})
       assert(ys:dtype() == "float32")
       local r = ratio_of(ys[2]:totable(), p.at20, tol)
       assert(r <= limits.dopri5[p.class], ("%s at %g: ratio %.1f"):format(p.name, tol, r))
@@ -120,7 +131,8 @@ tests["dense output between the steps is as good as the ends"] = function()
     local tol = 1e-6
     for _, p in ipairs(problems) do
       if p.exact then
-        local ys = tide.odeint(p.f, p.y0, times, {method = method, rtol = tol, atol = tol, plain = true, max_steps = 10 ^ 6})
+        local ys = tide.odeint(p.f, p.y0, times, {method = method, rtol = tol, atol = tol, plain = true,
+          max_steps = 10 ^ 6})
         local limit = 10 * math.max(limits[method][p.class], 10)
         for i = 2, 4 do
           local r = ratio_of(ys[i]:totable(), p.exact(times[i]), tol)
@@ -134,12 +146,14 @@ end
 tests["the problems: closed forms, invariants and references agree"] = function()
   assert(#problems == 25)
   for _, p in ipairs(problems) do
-    local ys = tide.odeint(p.f, p.y0, {0, 10, 20}, {method = "dopri8", rtol = 1e-13, atol = 1e-13, plain = true})
+    local ys = tide.odeint(p.f, p.y0, {0, 10, 20}, {method = "dopri8", rtol = 1e-13, atol = 1e-13,
+      plain = true})
     assert(ratio_of(ys[3]:totable(), p.at20, 1e-13) < 2000, p.name)
     if p.exact then assert(ratio_of(ys[2]:totable(), p.exact(10), 1e-13) < 2000, p.name) end
     if p.invariant then
       local start = p.invariant(0, p.y0)
-      assert(math.abs(p.invariant(20, ys[3]:totable()) - start) < 1e-10 * math.max(1, math.abs(start)), p.name)
+      assert(math.abs(p.invariant(20, ys[3]:totable()) - start) < 1e-10 * math.max(1, math.abs(start)),
+        p.name)
     end
   end
 end

@@ -1,5 +1,5 @@
--- The documentation that help() shows is complete and true: every function has an entry and every entry a function; options and their
--- defaults are those of the code; every example runs.
+-- The documentation that help() shows is complete and true: every function has an entry and every entry a
+-- function; options and their defaults are those of the code; every example runs.
 
 local tide = require "tide"
 local help = require "tide.help"
@@ -26,24 +26,30 @@ local writer = require("check").in_folder(function(folder)
   made:discard()
   return made
 end)
-local kinds = {optimiser = getmetatable(tide.optim.sgd(model, {lr = 1})).methods, odeblock = methods_of(nn.odeblock(model)),
-  odenet = methods_of(nn.odenet{dim = 2}), resnet = methods_of(nn.resnet{dim = 2}), figure = methods_of(plot.figure()),
-  writer = methods_of(writer), table = methods_of(tide.csv.parse("a\n1")), meter = methods_of(tide.progress.new{quiet = true}),
+local kinds = {optimiser = getmetatable(tide.optim.sgd(model, {lr = 1})).methods,
+  odeblock = methods_of(nn.odeblock(model)),
+  odenet = methods_of(nn.odenet{dim = 2}), resnet = methods_of(nn.resnet{dim = 2}),
+  figure = methods_of(plot.figure()),
+  writer = methods_of(writer), table = methods_of(tide.csv.parse("a\n1")),
+  meter = methods_of(tide.progress.new{quiet = true}),
     adaption = methods_of(tide.step_adaption.new{value = 4}),
   report = require("tide.validity").methods}
 -- What objects use among themselves.
-local private = {optimiser = {_try = true}, figure = {one_panel = true, add_at = true}, meter = {observe = true, describe = true, draw = true, plain = true}}
+local private = {optimiser = {_try = true}, figure = {one_panel = true, add_at = true},
+  meter = {observe = true, describe = true, draw = true, plain = true}}
 
 tests["every function that users reach has an entry"] = function()
   local missing = help.undocumented()
   assert(#missing == 0, "no entry in scripts/tide/prompt/docs for: " .. table.concat(missing, " "))
-  for _, name in ipairs{"tide.train", "experiment.parse", "ode.tableau.order", "tensor:sum", "csv.read", "tree.map"} do
+  for _, name in ipairs{"tide.train", "experiment.parse", "ode.tableau.order", "tensor:sum", "csv.read",
+    "tree.map"} do
     assert(table.concat(help.reachable(), " "):find(name, 1, true), name .. " is not found to be reachable")
   end
 end
 
 tests["a function without an entry is noticed, wherever it stands"] = function()
-  local places = {[tide] = "tide.zz", [tide.csv] = "csv.zz", [tide.ode.tableau] = "ode.tableau.zz", [tide.core.methods] = "tensor:zz"}
+  local places = {[tide] = "tide.zz", [tide.csv] = "csv.zz", [tide.ode.tableau] = "ode.tableau.zz",
+    [tide.core.methods] = "tensor:zz"}
   for place, name in pairs(places) do
     place.zz = function() end
     local missing = table.concat(help.undocumented(), " ")
@@ -86,7 +92,8 @@ end
 
 tests["TAB knows what is documented, loaded or not"] = function()
   local complete = require "tide.complete"
-  local env = {tide = tide, data = tide.data, text = "nn", model = nn.odenet{dim = 2}, opt = tide.optim.sgd(model, {lr = 1})}
+  local env = {tide = tide, data = tide.data, text = "nn", model = nn.odenet{dim = 2},
+    opt = tide.optim.sgd(model, {lr = 1})}
   local function shown(line) return select(2, complete.tab(line, env, 80)) or "" end
   assert(complete.tab("data.mni", env, 80) == "st(")
   assert(shown("tide.tra"):find("train(", 1, true))
@@ -121,23 +128,42 @@ end
 local x, figure = tide.ones({2, 2}), plot.line{y = {1}}
 local unit = function(_, u) return u end
 local calls = {
-  ["tide.conv1d"] = function() tide.conv1d(x, x, nil, {}) end, ["tide.conv2d"] = function() tide.conv2d(x, x, nil, {}) end,
-  ["tide.gradcheck"] = function() tide.gradcheck(unit, x, {}) end, ["tide.odeint"] = function() tide.odeint(unit, x, {0, 1}, {}) end,
+  ["tide.conv1d"] = function() tide.conv1d(x, x, nil, {}) end, ["tide.conv2d"] = function()
+    tide.conv2d(x, x, nil, {})
+  end,
+  ["tide.gradcheck"] = function() tide.gradcheck(unit, x, {}) end, ["tide.odeint"] = function()
+    tide.odeint(unit, x, {0, 1}, {})
+  end,
   ["tide.arange"] = function() tide.arange(1, 2, 1, {}) end,
-  ["ode.cfield"] = function() tide.ode.cfield("", "", {}) end, ["tide.linspace"] = function() tide.linspace(1, 2, 2, {}) end,
+  ["ode.cfield"] = function() tide.ode.cfield("", "", {}) end, ["tide.linspace"] = function()
+    tide.linspace(1, 2, 2, {})
+  end,
   ["tide.eye"] = function() tide.eye(1, {}) end,
   ["tide.randperm"] = function() tide.randperm(1, {}) end,
   ["tide.train"] = function() tide.train{} end,
-  ["tide.full"] = function() tide.full({}, 1, {}) end, ["tide.evaluate"] = function() tide.evaluate(model, {}, {}) end,
-  ["tide.one_hot"] = function() tide.one_hot(x, 1, {}) end, ["nn.linear"] = function() nn.linear(1, 1, {}) end,
-  ["nn.conv1d"] = function() nn.conv1d(1, 1, 1, {}) end, ["nn.conv2d"] = function() nn.conv2d(1, 1, 1, {}) end,
-  ["ode.tableau.check"] = function() tide.ode.tableau.check("", {}) end, ["plot.figure"] = false, ["plot.panels"] = false,
+  ["tide.full"] = function() tide.full({}, 1, {}) end, ["tide.evaluate"] = function()
+    tide.evaluate(model, {}, {})
+  end,
+  ["tide.one_hot"] = function() tide.one_hot(x, 1, {}) end, ["nn.linear"] = function()
+    nn.linear(1, 1, {})
+  end,
+  ["nn.conv1d"] = function() nn.conv1d(1, 1, 1, {}) end, ["nn.conv2d"] = function()
+    nn.conv2d(1, 1, 1, {})
+  end,
+  ["ode.tableau.check"] = function() tide.ode.tableau.check("", {}) end, ["plot.figure"] = false,
+  ["plot.panels"] = false,
   ["figure:show"] = function() figure:show({}) end,
   ["tide.load"] = false, ["tide.read_idx"] = false, ["tide.read_bytes"] = false, -- checked in C
-  ["csv.read"] = function() tide.csv.read("", nil, {}) end, ["csv.parse"] = function() tide.csv.parse("a", "", {}) end,
-  ["csv.writer"] = function() tide.csv.writer("", {}, {}) end, ["csv.write"] = function() tide.csv.write("", {"a"}, {}, {}) end,
+  ["csv.read"] = function() tide.csv.read("", nil, {}) end, ["csv.parse"] = function()
+    tide.csv.parse("a", "", {})
+  end,
+  ["csv.writer"] = function() tide.csv.writer("", {}, {}) end, ["csv.write"] = function()
+    tide.csv.write("", {"a"}, {}, {})
+  end,
   ["step_adaption.initial_step"] = function() tide.step_adaption.initial_step(model, x, {}) end,
-  ["plot.runs"] = function() plot.runs({}, {}) end, ["plot.median_band"] = function() plot.median_band({}, {}) end,
+  ["plot.runs"] = function() plot.runs({}, {}) end, ["plot.median_band"] = function()
+    plot.median_band({}, {})
+  end,
 }
 for name in pairs(tide.optim) do calls["optim." .. name] = function() tide.optim[name](model, {}) end end
 
@@ -162,10 +188,12 @@ local function compare(name, rows, spec)
   for _, row in ipairs(rows) do
     local rule = spec[row[1]]
     assert(rule, ("%s: the option %s is documented, but the code does not take it"):format(name, row[1]))
-    assert(same(row[2], rule.default), ("%s: default of %s is %s, documented %s"):format(name, row[1], tostring(rule.default), tostring(row[2])))
+    assert(same(row[2], rule.default), ("%s: default of %s is %s, documented %s"):format(name, row[1],
+      tostring(rule.default), tostring(row[2])))
     assert(not rule.required == not row.required, ("%s: is %s required?"):format(name, row[1]))
     for word in values_of(rule):gmatch('"([%w ]+)"') do
-      assert(row[3]:find('"' .. word .. '"', 1, true), ("%s: the value %q of %s is not documented"):format(name, word, row[1]))
+      assert(row[3]:find('"' .. word .. '"', 1, true), ("%s: the value %q of %s is not documented"):format(
+        name, word, row[1]))
     end
     seen[row[1]] = true
   end
@@ -190,13 +218,16 @@ tests["options of panels and of load"] = function()
   compare("plot.panels", entries["plot.panels"].options, spec_of(function() plot.panels{figure} end))
   local ok, message = pcall(tide.load, "a.npz", {zzz = 1})
   assert(not ok)
-  for _, row in ipairs(entries["tide.load"].options) do assert(message:find('"' .. row[1] .. '"', 1, true), row[1]) end
+  for _, row in ipairs(entries["tide.load"].options) do
+    assert(message:find('"' .. row[1] .. '"', 1, true), row[1])
+  end
 end
 
 -- ---- examples ----
 
 local function prelude(folder)
-  local env = setmetatable({help = help.answer, tide = tide, folder = folder, print = function() end}, {__index = _G})
+  local env = setmetatable({help = help.answer, tide = tide, folder = folder, print = function() end},
+    {__index = _G})
   env.x, env.y = tide.randn({4, 2}, {seed = 1}), tide.randn({4, 2}, {seed = 2})
   env.model = nn.linear(2, 2, {seed = 3})
   env.loss = function(m, a, b) return tide.mse(m(a), b) end
@@ -209,7 +240,8 @@ tests["every example runs"] = function()
   local folder = temporary.path
   local seed, block = tide.core.rng_state()
   local failures, shown = {}, print
-  local quiet <close> = setmetatable({}, {__close = function() rawset(_G, "print", shown) end}) -- luacheck: ignore quiet
+  -- luacheck: ignore quiet
+  local quiet <close> = setmetatable({}, {__close = function() rawset(_G, "print", shown) end})
   rawset(_G, "print", function() end)
   for _, entry in ipairs(help.entries()) do
     if entry.example then
@@ -228,13 +260,16 @@ end
 
 tests["names in guides and in the words of the search exist"] = function()
   for _, row in ipairs(require "tide.prompt.docs.words") do
-    for _, name in ipairs(row.see) do assert(entries[name], "scripts/tide/prompt/docs/words.lua: no entry " .. name) end
+    for _, name in ipairs(row.see) do
+      assert(entries[name], "scripts/tide/prompt/docs/words.lua: no entry " .. name)
+    end
   end
   local function check_names(text, where)
     for name in text:gmatch("%f[%w_]tide%.[%w_.]*[%w_]") do
       local value = tide
       for part in name:gmatch("%.([%w_]+)") do value = type(value) == "table" and value[part] or nil end
-      local known = value ~= nil or package.searchpath(name, package.path) or names[name:match("^tide%.(.*)$")]
+      local known = value ~= nil or package.searchpath(name, package.path)
+        or names[name:match("^tide%.(.*)$")]
         or name == "tide.Tensor" -- as messages of Lua call tensors
       assert(known, ("%s speaks of %s, which is not there"):format(where, name))
     end

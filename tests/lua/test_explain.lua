@@ -8,7 +8,8 @@ local tests = {}
 -- Totals and text of tide.explain.
 local function explained(...)
   local lines, shown = {}, print
-  local quiet <close> = setmetatable({}, {__close = function() rawset(_G, "print", shown) end}) -- luacheck: ignore quiet
+  -- luacheck: ignore quiet
+  local quiet <close> = setmetatable({}, {__close = function() rawset(_G, "print", shown) end})
   rawset(_G, "print", function(text) lines[#lines + 1] = text end)
   return tide.explain(...), table.concat(lines, "\n")
 end
@@ -55,12 +56,17 @@ tests["operations of the other ops"] = function()
   local x = tide.ones{2, 3, 8, 8}
   local function operations(fn, ...) return explained(fn, ...).recorded.operations end
   equal(operations(function(v) return v:sum() end, x), 384, "sum")
-  equal(operations(function(v) return v:reshape{-1}, v:transpose(1, 2):clone(), v:slice(1, 1, 1), tide.cat({v, v}, 1) end, x), 0, "moving data")
-  equal(operations(function(v, w) return tide.conv2d(v, w, nil, {padding = 1}) end, x, tide.ones{5, 3, 3, 3}), 2 * (2 * 5 * 64) * 27, "convolution")
+  equal(operations(
+    function(v) return v:reshape{-1}, v:transpose(1, 2):clone(), v:slice(1, 1, 1), tide.cat({v, v}, 1) end,
+    x), 0, "moving data")
+  equal(operations(function(v, w) return tide.conv2d(v, w, nil, {padding = 1}) end, x, tide.ones{5, 3, 3, 3}),
+    2 * (2 * 5 * 64) * 27, "convolution")
   -- a gradient of a product is two products of the same size; the loss adds its sum
   local a, b = tide.ones{4, 3}, tide.ones{3, 5}
-  equal(operations(tide.grad(function(p) return p[1]:matmul(p[2]):sum() end), {a, b}), 3 * 120 + 20, "gradient of a product")
-  equal(operations(function(v, i) return v:take(i, 1), v:max(1), v:argmax(1) end, a, tide.tensor({1, 1}, {dtype = "int64"})), 24, "take, max, argmax")
+  equal(operations(tide.grad(function(p) return p[1]:matmul(p[2]):sum() end), {a, b}), 3 * 120 + 20,
+    "gradient of a product")
+  equal(operations(function(v, i) return v:take(i, 1), v:max(1), v:argmax(1) end, a,
+    tide.tensor({1, 1}, {dtype = "int64"})), 24, "take, max, argmax")
 end
 
 tests["a call on tables, numbers and callable models"] = function()
@@ -69,30 +75,35 @@ tests["a call on tables, numbers and callable models"] = function()
   equal(e.recorded.operations, 2 * 5 * 3 * 2 + 10, "linear layer")
   local again = explained(function(p, k) return p.a * k + p.b end, {a = tide.ones{4}, b = tide.ones{4}}, 3)
   equal(again.optimised.operations, 8, "a table and a number")
-  equal(explained(tide.compile(model), tide.ones{5, 3}).recorded.operations, e.recorded.operations, "a compiled function")
+  equal(explained(tide.compile(model), tide.ones{5, 3}).recorded.operations, e.recorded.operations,
+    "a compiled function")
   equal(explained(function() return 1 end).optimised.calls, 0, "nothing recorded")
 end
 
 local function training(field, opts)
-  return tide.value_and_grad(function(p, x) return tide.odeint(p, x, {0, 1}, opts)[2]:square():sum() end), field, tide.randn({64, 2}, {seed = 1})
+  return tide.value_and_grad(function(p, x) return tide.odeint(p, x, {0, 1}, opts)[2]:square():sum() end),
+    field, tide.randn({64, 2}, {seed = 1})
 end
 
 tests["a step of training through a solve"] = function()
-  local e, text = explained(training(nn.mlp{sizes = {2, 16, 2}, act = "relu", time = true, seed = 1}, {rtol = 1e-3, atol = 1e-3}))
+  local e, text = explained(training(nn.mlp{sizes = {2, 16, 2}, act = "relu", time = true, seed = 1},
+    {rtol = 1e-3, atol = 1e-3}))
   equal(#e.solves, 1, "solves")
   local s = e.solves[1]
   equal(s.tiles, 1, "tiles")
   -- {64, 3} x {3, 16} + bias, relu, {64, 16} x {16, 2} + bias
   equal(s.recorded.operations, 2 * 64 * 3 * 16 + 2 * 64 * 16 + 2 * 64 * 16 * 2 + 64 * 2, "field as recorded")
   -- time is part of the bias: {64, 2} x {2, 16}, and 2 x 16 for the row
-  equal(s.evaluation.operations, 2 * 64 * 2 * 16 + 2 * 64 * 16 + 2 * 64 * 16 * 2 + 64 * 2 + 2 * 16, "field as it runs")
+  equal(s.evaluation.operations, 2 * 64 * 2 * 16 + 2 * 64 * 16 + 2 * 64 * 16 * 2 + 64 * 2 + 2 * 16,
+    "field as it runs")
   equal(s.evaluation.calls, 4, "calls of an evaluation")
   assert(s.setup.calls > 0 and s.backward.calls > 4)
   has(text, "relu(y~ s3 + v2)")
   has(text, "relu_grad(")
   has(text, "SOLVE 1: dopri5, adaptive steps, rtol 0.001, atol 0.001, gradient direct")
   has(text, "y_bar")
-  assert(tostring(e):find("^explanation: %d+ nodes, 512 operations %-> %d+ calls, 512 operations; 1 solve$"), tostring(e))
+  assert(tostring(e):find("^explanation: %d+ nodes, 512 operations %-> %d+ calls, 512 operations; 1 solve$"),
+    tostring(e))
 end
 
 tests["solves tile by tile, convolutions, solves inside of solves"] = function()
@@ -104,7 +115,9 @@ tests["solves tile by tile, convolutions, solves inside of solves"] = function()
   equal(e.solves[1].rows, 4, "samples")
   has(text, "Tiles: 16 of up to 4 samples, each goes through the whole solve")
   local inner, inner_text = explained(function(x)
-    return tide.odeint(function(_, y) return -tide.odeint(function(_, z) return z:sin() end, y, {0, 1}, {steps = 2})[2] end, x, {0, 1}, {steps = 3})
+    return tide.odeint(
+      function(_, y) return -tide.odeint(function(_, z) return z:sin() end, y, {0, 1}, {steps = 2})[2] end, x,
+      {0, 1}, {steps = 3})
   end, tide.ones{4})
   equal(#inner.solves, 2, "solves")
   has(inner_text, "SOLVE 2: dopri5, 2 fixed steps")
@@ -117,9 +130,12 @@ end
 
 tests["weights that are captured have no gradient"] = function()
   local field = nn.mlp{sizes = {2, 16, 2}, act = "tanh", time = true, seed = 1}
-  local e, text = explained(tide.grad(function(y) return tide.odeint(field, y, {0, 1}, {steps = 3})[2]:sum() end), tide.randn({64, 2}, {seed = 1}))
+  local e, text = explained(
+    tide.grad(function(y) return tide.odeint(field, y, {0, 1}, {steps = 3})[2]:sum() end),
+    tide.randn({64, 2}, {seed = 1}))
   -- the hidden layer again (time is a row of 2 x 16), then back through both
-  equal(e.solves[1].backward.operations, 2 * 64 * 2 * 16 + 2 * 64 * 16 + 2 * 16 + (2 * 64 * 2 * 16 + 64 * 16) + 2 * 64 * 16 * 2, "operations")
+  equal(e.solves[1].backward.operations, 2 * 64 * 2 * 16 + 2 * 64 * 16 + 2 * 16
+    + (2 * 64 * 2 * 16 + 64 * 16) + 2 * 64 * 16 * 2, "operations")
   assert(not text:find("c%d+_bar") and not text:find("s%d+_bar"), text)
 end
 

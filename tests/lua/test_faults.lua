@@ -1,4 +1,5 @@
--- The system fails: every call of every reader and writer in turn. An error names file and reason, the old file stays, nothing is left behind.
+-- The system fails: every call of every reader and writer in turn. An error names file and reason, the old
+-- file stays, nothing is left behind.
 local check = require "check"
 local tide = require "tide"
 local checkpoint = require "tide.checkpoint"
@@ -8,12 +9,14 @@ local core = tide.core
 
 local tests = {}
 
-local reasons = {ENOSPC = "No space left on device", EIO = "Input/output error", EMFILE = "Too many open files", EACCES = "Permission denied",
+local reasons = {ENOSPC = "No space left on device", EIO = "Input/output error",
+  EMFILE = "Too many open files", EACCES = "Permission denied",
   EROFS = "Read-only file system"}
 
 local function state(value)
   local model = tide.nn.linear(2, 2, {seed = value})
-  return {model = model, optimizer = tide.optim.adam(model), settings = {seed = 5}, total = 9, run = {iteration = 1}, history = {}}
+  return {model = model, optimizer = tide.optim.adam(model), settings = {seed = 5}, total = 9,
+    run = {iteration = 1}, history = {}}
 end
 
 -- write(path, value) leaves other bytes for other values; read gives them back somehow, or raises.
@@ -24,7 +27,8 @@ local kinds = {
   safetensors = {write = function(path, value) tide.save(path, {x = x + value}) end, read = tide.load},
   png = {write = function(path, value) tide.save(path, (x * 0 + value / 9)) end, read = tide.load},
   csv = {write = function(path, value) csv.write(path, {"a"}, {{value}, {value + 1}}) end, read = csv.read},
-  txt = {write = function(path, value) assert(files.write(path, ("text"):rep(50000) .. value)) end, read = function(path) return assert(files.read(path)) end},
+  txt = {write = function(path, value) assert(files.write(path, ("text"):rep(50000) .. value)) end,
+    read = function(path) return assert(files.read(path)) end},
   idx = {read = tide.read_idx}, bin = {read = tide.read_bytes},
   ["checkpoint.npz"] = {write = function(path, value) checkpoint.write(path, state(value)) end,
     read = function(path) return checkpoint.read("test", path, state(1)) end},
@@ -51,7 +55,9 @@ local function each_fault(fn)
   for name, reason in pairs(reasons) do
     for _, sticky in ipairs{false, true} do
       local k = 0
-      while fn({fail_at = k, error = name, sticky = sticky}, reason, name .. " at call " .. k) do k = k + 1 end
+      while fn({fail_at = k, error = name, sticky = sticky}, reason, name .. " at call " .. k) do
+        k = k + 1
+      end
       assert(k > 2 and k < 60, k)
     end
   end
@@ -79,7 +85,8 @@ tests["every call of every writer fails once, or from then on"] = function()
       assert(happened or ok, where)
       assert(#core.listdir(folder) == 1, where .. ": something was left behind")
       assert(open_files() == before, where .. ": a file stayed open")
-      -- Only what comes after the rename may fail with the new file in place: fsync of the folder, and then the message says so.
+      -- Only what comes after the rename may fail with the new file in place: fsync of the folder, and then
+      -- the message says so.
       assert(bytes_of(path) == (not (ok or message:find("in place", 1, true)) and old or new), where)
       k.write(path, 1)
       assert(bytes_of(path) == old, where)
@@ -94,7 +101,8 @@ tests["every call of every reader fails"] = function()
     local before = open_files()
     each_fault(function(faults, reason, where)
       local happened, ok, message = with_fault(faults, k.read, path)
-      assert(ok or happened and message:find(path, 1, true) and message:find(reason, 1, true), where .. ": " .. message)
+      assert(ok or happened and message:find(path, 1, true) and message:find(reason, 1, true), where .. ": "
+        .. message)
       assert(open_files() == before, where .. ": a file stayed open")
       assert(pcall(k.read, path), where)
       return happened
@@ -155,18 +163,22 @@ tests["a writer that is dropped leaves nothing, nor does a program that ends"] =
     if not core.exists("./tide") then return end
     for _, ending in ipairs{"error 'stop'", "os.exit(3)", "os.exit(3, true)", "return"} do
       write("end.lua", ("W = tide.csv.writer(%q, {'a'}) W:row{3}:flush() %s"):format(path, ending))
-      local _, output = check.sh(("F=%s ./tide -e 'tide = require \"tide\"  dofile(os.getenv(\"F\"))'"):format(files.quote(folder .. "/end.lua")))
+      local _, output = check.sh(
+        ("F=%s ./tide -e 'tide = require \"tide\"  dofile(os.getenv(\"F\"))'"):format(
+        files.quote(folder .. "/end.lua")))
       assert(#core.listdir(folder) == 2 and bytes_of(path) == "a\n1\n", ending .. output)
     end
   end)
 end
 
--- A file must not take the place of a closed standard output, and what cannot be printed must not pass for success.
+-- A file must not take the place of a closed standard output, and what cannot be printed must not pass for
+-- success.
 tests["standard output that is closed or full"] = function()
   if not core.exists("./tide") then return "skip: ./tide is not built" end
   check.in_folder(function(folder, write)
     local out, script = folder .. "/out", folder .. "/x.lua"
-    write("x.lua", ('local f = assert(io.open(%q, "w")) print("lost") io.stdout:flush() f:write("x") f:close() os.exit(0)'):format(out))
+    write("x.lua", ('local f = assert(io.open(%q, "w")) print("lost") io.stdout:flush() f:write("x") '
+      .. 'f:close() os.exit(0)'):format(out))
     local function status(command)
       local _, _, code = os.execute(command)
       return code
@@ -175,12 +187,17 @@ tests["standard output that is closed or full"] = function()
     assert(status(("./tide %s <&- >&- 2>&-"):format(script)) == 1 and bytes_of(out) == "x")
     local _, output = check.sh("./tide -e 'print(1)' >/dev/full")
     assert(output:find("tide: standard output: ", 1, true), output)
-    assert(status("./tide -e 'x = 1' >&-") == 0 and status("./tide -e 'print(1) os.exit(0)' >/dev/full 2>&1") == 1)
-    local limited = ("(ulimit -f 4; ./tide -e 'tide = require \"tide\" tide.save(%q, tide.zeros{100000})')"):format(folder .. "/big.npy"):gsub("\\n", "")
+    assert(status("./tide -e 'x = 1' >&-") == 0
+      and status("./tide -e 'print(1) os.exit(0)' >/dev/full 2>&1") == 1)
+    local limited = (
+      "(ulimit -f 4; ./tide -e 'tide = require \"tide\" tide.save(%q, tide.zeros{100000})')"):format(folder
+      .. "/big.npy"):gsub("\\n", "")
     local ok, message = check.sh(limited)
-    assert(not ok and message:find("big.npy\": write: File too large", 1, true) and #core.listdir(folder) == 2, message)
+    assert(not ok and message:find("big.npy\": write: File too large", 1, true)
+      and #core.listdir(folder) == 2, message)
     if check.sh("command -v lua5.4") and core.exists("build/tide/core.so") then
-      write("y.lua", 'package.path, package.cpath = "scripts/?.lua;scripts/?/init.lua", "build/?.so" require "tide"\n' .. bytes_of(script))
+      write("y.lua", 'package.path, package.cpath = "scripts/?.lua;scripts/?/init.lua", "build/?.so" require '
+        .. '"tide"\n' .. bytes_of(script))
       os.remove(out)
       status(("lua5.4 %s/y.lua >&- 2>&-"):format(folder))
       assert(bytes_of(out) == "x")

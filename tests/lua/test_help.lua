@@ -22,15 +22,19 @@ end
 
 tests["words that people ask for find something useful"] = function()
   local rows = {
-    {"stiff", "ode.methods"}, {"learning rate", "optim.adam", "lr = 0.001: learning rate", "training"}, {"events", "tide.odeint"},
+    {"stiff", "ode.methods"}, {"learning rate", "optim.adam", "lr = 0.001: learning rate", "training"},
+    {"events", "tide.odeint"},
     {"hessian", "tide.jvp(tide.grad(fn), p, v)", "tide.grad"}, {"save model", "tide.save", "nn.load"},
     {"jacobian", "tide.vjp", "tide.jvp", "crossing.jacobians"}, {"dropout", "no dropout layer", "tide.rand"},
     {"gpu", "computes on the processor", "tide.threads"}, {"batch", "tide.train", "batch = 64"},
     {"checkpoint", "saving", "tide.train", "optimiser:state"}, {"seed", "tide.seed(n)", "reproducibility"},
     {"plot", "plot.line", "figures"}, {"adjoint", "gradients", "tide.odeint"}, {"nan", "errors", "finite"},
-    {"resume training", "tide.train"}, {"tolerance", "rtol = 0.001", "solvers"}, {"how do I load weights", "nn.load"},
-    {"step size underflow", "errors", "tide.odeint"}, {"progress bar", "progress.new"}, {"matrix product", "tensor:matmul"},
-    {"momentum", "optim.sgd"}, {"command line options of a script", "experiment.parse"}, {"vector field", "plot.field"},
+    {"resume training", "tide.train"}, {"tolerance", "rtol = 0.001", "solvers"},
+    {"how do I load weights", "nn.load"},
+    {"step size underflow", "errors", "tide.odeint"}, {"progress bar", "progress.new"},
+    {"matrix product", "tensor:matmul"},
+    {"momentum", "optim.sgd"}, {"command line options of a script", "experiment.parse"},
+    {"vector field", "plot.field"},
     {"interpolation", "tide.odeint"}, {"number of parameters", "nn.count"}, {"detach", "tide.stop_gradient"},
     {"print digits", "tide.set_print"}, {"mini batches", "tide.train"}, {"part of an axis", "tensor:slice"},
   }
@@ -50,10 +54,13 @@ tests["words in any order, singular or plural, and with slips"] = function()
   has(help.answer("qwfpgj zxcvb"), 'no help for "qwfpgj"', "help() lists what there is")
   has(help.answer(""), "help() lists")
   has(help.answer("the of"), "help() lists")
-  for a, b in pairs{training = "train", stiffness = "stiff", saving = "save", plots = "plotting", batches = "batch", axes = "axes"} do
+  for a, b in pairs{training = "train", stiffness = "stiff", saving = "save", plots = "plotting",
+    batches = "batch", axes = "axes"} do
     assert(search.stem(a) == search.stem(b), a)
   end
-  for _, word in ipairs{"lr", "bias", "status", "loss", "axis"} do assert(search.stem(word):sub(1, 3) == word:sub(1, 3)) end
+  for _, word in ipairs{"lr", "bias", "status", "loss", "axis"} do
+    assert(search.stem(word):sub(1, 3) == word:sub(1, 3))
+  end
 end
 
 tests["a message that was pasted finds its remedy"] = function()
@@ -65,7 +72,8 @@ tests["a message that was pasted finds its remedy"] = function()
   local y0 = tide.tensor({1}, {dtype = "float64"})
   local function square(_, y) return y * y end
   for _, message in ipairs{
-    fails(tide.odeint, square, y0, {0, 2}), fails(tide.odeint, function(_, y) return (-y):log() end, y0, {0, 1}),
+    fails(tide.odeint, square, y0, {0, 2}), fails(tide.odeint, function(_, y) return (-y):log() end, y0,
+      {0, 1}),
     fails(tide.odeint, square, y0, {0, 2}, {method = "euler", steps = 4000}),
     fails(tide.odeint, function(_, y) return 1000 * y:sin() end, y0, {0, 1e6}, {max_steps = 10}),
     fails(tide.odeint, function(t, y) return math.sin(t) * y end, y0, {0, 1}),
@@ -107,7 +115,8 @@ end
 tests["values: what they are, their shapes, parameters and methods"] = function()
   local model = tide.nn.odenet{dim = 2, seed = 1}
   local text = help.answer(model)
-  has(text, "1253 values in 8 tensors", "block.field.layers[1].weight  float32 {32, 3}", "odenet:trajectory", 'help "nn.odenet"')
+  has(text, "1253 values in 8 tensors", "block.field.layers[1].weight  float32 {32, 3}", "odenet:trajectory",
+    'help "nn.odenet"')
   has(help.answer(model.block), "nn.odeblock", "odeblock:trajectory")
   has(help.answer(tide.zeros({2, 0})), "tensor float32 {2, 0}: 0 elements", "tensor:reshape", "logsumexp")
   has(help.answer(tide.optim.adam(model)), "optimiser:step", "optimiser:load_state")
@@ -129,7 +138,8 @@ tests["values: what they are, their shapes, parameters and methods"] = function(
   has(help.answer(long), "keys: [1] to [400], a")
   has(help.answer({w = tide.ones{2}}), "1 tensor, 2 values", "w  float32 {2}")
   has(help.answer(print), "print is a function of Lua")
-  has(help.answer(function(a, b, ...) return a, b, ... end), "function(a, b, ...), defined at", "test_help.lua")
+  has(help.answer(function(a, b, ...) return a, b, ... end), "function(a, b, ...), defined at",
+    "test_help.lua")
   has(help.answer(coroutine.create(print)), "suspended")
   has(help.answer(io.stdout), "file (")
   local closed = tide.ones{2}
@@ -188,7 +198,8 @@ tests["help and tide are there under -e, in scripts as tide.help, and go to no s
   has(output_of(own .. [[ -e 'print(tide.ones({2})) help(tide.seed)' ]]), "tensor float32 {2}", "tide.seed(n)")
   check.in_folder(function(folder, write)
     write("a.lua", "print(help, tide) local t = require 'tide' t.help('seed') t.help(t.csv)")
-    local text = has(output_of(("%s -e 'x = 1' %s/a.lua"):format(own, folder)), "nil\tnil", "tide.seed(n)", "csv.read")
+    local text = has(output_of(("%s -e 'x = 1' %s/a.lua"):format(own, folder)), "nil\tnil", "tide.seed(n)",
+      "csv.read")
     lacks(text, "error")
   end)
 end

@@ -1,4 +1,5 @@
---- Ctrl-C during one long operation of each kind (tests/bench/interrupt.lua, which also measures how soon): an error, and nothing else changed.
+--- Ctrl-C during one long operation of each kind (tests/bench/interrupt.lua, which also measures how soon):
+-- an error, and nothing else changed.
 
 local here = debug.getinfo(1, "S").source:match("^@(.*)lua/[^/]*$")
 local interrupt = dofile(here .. "bench/interrupt.lua")

@@ -1,4 +1,5 @@
--- test_io.lua -- tide.save, tide.load, tide.read_idx: round trips, files made by NumPy and safetensors, refusals with the reason.
+-- test_io.lua -- tide.save, tide.load, tide.read_idx: round trips, files made by NumPy and safetensors,
+-- refusals with the reason.
 local check = require "check"
 local tide = require "tide"
 
@@ -209,7 +210,8 @@ tests["special values keep their bits"] = function()
       tide.save(path, {x = x, big = tide.tensor({math.maxinteger, math.mininteger}, {dtype = "int64"})})
       local back = tide.load(path)
       local values = back.x:totable()
-      assert(values[1] ~= values[1] and values[2] == 1 / 0 and values[3] == -1 / 0 and 1 / values[4] == -1 / 0)
+      assert(values[1] ~= values[1] and values[2] == 1 / 0 and values[3] == -1 / 0 and 1 / values[4] == -1
+        / 0)
       assert(values[5] == 5e-324 and values[6] == 1.7976931348623157e308)
       is(back.big, "int64", {2}, {math.maxinteger, math.mininteger})
     end)
@@ -222,7 +224,8 @@ tests["nested tables"] = function()
       tide.save(path, {
         layers = {{weight = tide.tensor {1, 2}, bias = tide.tensor {3}}, {weight = tide.tensor {4}}},
         step = tide.tensor(12, {dtype = "int64"}),
-        odd = {[-5] = tide.tensor {6}, [0] = tide.tensor {7}, ["a-b_01"] = tide.tensor {8}, ["007"] = tide.tensor {9}},
+        odd = {[-5] = tide.tensor {6}, [0] = tide.tensor {7}, ["a-b_01"] = tide.tensor {8},
+          ["007"] = tide.tensor {9}},
       })
       local back = tide.load(path)
       assert(#back.layers == 2)
@@ -255,7 +258,8 @@ tests["equal tables make equal files"] = function()
 end
 
 tests["models are saved without their configuration"] = function()
-  local model = setmetatable({w = tide.tensor {1}, act = "relu", sizes = {2, 3}, part = {f = print, b = tide.tensor {2}}},
+  local model = setmetatable({w = tide.tensor {1}, act = "relu", sizes = {2, 3},
+    part = {f = print, b = tide.tensor {2}}},
     {__call = function() end})
   with_path(".npz", function(path)
     tide.save(path, {model = model, extra = tide.tensor {3}})
@@ -281,7 +285,8 @@ end
 local function safetensors_bytes(entries)
   local header, data = {}, ""
   for i, e in ipairs(entries) do
-    header[i] = ('"%s":{"dtype":"%s","shape":[%s],"data_offsets":[%d,%d]}'):format(e[1], e[2], table.concat(e[3], ","), #data, #data + #e[4])
+    header[i] = ('"%s":{"dtype":"%s","shape":[%s],"data_offsets":[%d,%d]}'):format(e[1], e[2],
+      table.concat(e[3], ","), #data, #data + #e[4])
     data = data .. e[4]
   end
   return ("<s8"):pack("{" .. table.concat(header, ",") .. "}") .. data
@@ -290,7 +295,8 @@ end
 tests["names that nest load flat, with their tensors"] = function()
   local back = load_bytes(".npz", samples.npz_clash)
   assert(back.a:dtype() == "float64" and back["a.b"]:dtype() == "float64")
-  back = load_bytes(".safetensors", safetensors_bytes{{"m", "U8", {}, "\1"}, {"m.1.w", "U8", {}, "\2"}, {"x.1", "U8", {}, "\3"}})
+  back = load_bytes(".safetensors", safetensors_bytes{{"m", "U8", {}, "\1"}, {"m.1.w", "U8", {}, "\2"},
+    {"x.1", "U8", {}, "\3"}})
   assert(back.m:item() == 1 and back["m.1.w"]:item() == 2 and back["x.1"]:item() == 3)
   with_path(".safetensors", function(path)
     tide.save(path, {a = {tide.tensor {1}}})
@@ -305,8 +311,10 @@ tests["half precision widens exactly"] = function()
   local header = "{'descr': '<f2', 'fortran_order': False, 'shape': (5,), }\n"
   is(load_bytes(".npy", "\x93NUMPY\1\0" .. ("<s2"):pack(header) .. halves_bytes), "float32", {5}, values)
   local back = load_bytes(".safetensors", safetensors_bytes{
-    {"h", "F16", {5}, halves_bytes}, {"b", "BF16", {2, 2}, "\128\63\0\192\127\127\1\0"}, {"w", "F32", {}, "\0\0\0\63"},
-    {"u", "U64", {1}, "\255\255\255\255\255\255\255\127"}, {"s", "I8", {2}, "\128\127"}, {"t", "BOOL", {2}, "\1\0"},
+    {"h", "F16", {5}, halves_bytes}, {"b", "BF16", {2, 2}, "\128\63\0\192\127\127\1\0"},
+    {"w", "F32", {}, "\0\0\0\63"},
+    {"u", "U64", {1}, "\255\255\255\255\255\255\255\127"}, {"s", "I8", {2}, "\128\127"},
+    {"t", "BOOL", {2}, "\1\0"},
   })
   is(back.h, "float32", {5}, values)
   is(back.b, "float32", {2, 2}, {1, -2, 0x1.fep+127, 0x1p-133})
@@ -318,9 +326,11 @@ end
 
 tests["a tensor that cannot be read leaves the others readable"] = function()
   with_path(".safetensors", function(path)
-    write_file(path, safetensors_bytes{{"q", "F8_E5M2", {2}, "\1\2"}, {"u", "U64", {}, ("\255"):rep(8)}, {"w", "U8", {2}, "\1\2"}})
+    write_file(path, safetensors_bytes{{"q", "F8_E5M2", {2}, "\1\2"}, {"u", "U64", {}, ("\255"):rep(8)},
+      {"w", "U8", {2}, "\1\2"}})
     check.fails({'tensor "q": its dtype F8_E5M2 cannot be read', 'names = {"u", "w"}'}, tide.load, path)
-    check.fails({'tensor "u": it holds the uint64 18446744073709551615', 'names = {"w"}'}, tide.load, path, {names = {"u", "w"}})
+    check.fails({'tensor "u": it holds the uint64 18446744073709551615', 'names = {"w"}'}, tide.load, path,
+      {names = {"u", "w"}})
     local back = tide.load(path, {names = {"w"}})
     is(back.w, "uint8", {2}, {1, 2})
     assert(back.q == nil and back.u == nil and next(tide.load(path, {names = {}})) == nil)
@@ -349,7 +359,8 @@ end
 tests["messages"] = function()
   with_path(".npy", function(path)
     write_file(path, samples.npy_f4:sub(1, -5))
-    local expected = ('load: cannot read "%s": header says 6 elements of float32 (24 bytes), the file holds 20'):format(path)
+    local expected = ('load: cannot read "%s": header says 6 elements of float32 (24 bytes), the file holds '
+      .. '20'):format(path)
     check.fails(expected, tide.load, path)
     check.fails("test_io.lua:", function() local x = tide.load(path); return x end)
   end)
@@ -373,7 +384,8 @@ end
 tests["keys that would not come back are refused"] = function()
   local x = tide.tensor {1}
   for _, key in ipairs {"a.b", "", "a/b", "a b", "\0", "é", "a\n", "..", "."} do
-    check.fails(("key \"%s\" in deep.1"):format(key:match "^[^\0]*"), tide.save, "/nowhere/x.npz", {deep = {{[key] = x}}})
+    check.fails(("key \"%s\" in deep.1"):format(key:match "^[^\0]*"), tide.save, "/nowhere/x.npz",
+      {deep = {{[key] = x}}})
   end
   check.fails('key "1" in the table would come back as an integer', tide.save, "/nowhere/x.npz", {["1"] = x})
   check.fails("key 1.5 in a must be a string or an integer", tide.save, "/nowhere/x.npz", {a = {[1.5] = x}})
@@ -425,7 +437,8 @@ tests["png"] = function()
     is(tide.load(path), "uint8", {1, 2, 4}, {0, 0, 128, 255, 1, 1, 2, 255})
     tide.save(path, tide.tensor({{{0.2}}}, {dtype = "float64"}))
     is(tide.load(path), "uint8", {1, 1, 1}, {51})
-    check.fails(('save: cannot write "%s": the value in channel 1, row 1, column 2 is NaN'):format(path), tide.save, path,
+    check.fails(('save: cannot write "%s": the value in channel 1, row 1, column 2 is NaN'):format(path),
+      tide.save, path,
       tide.tensor {{0, 0 / 0}})
     check.fails("C,H,W with 1 to 4 channels C, got {5, 2, 2}", tide.save, path, tide.zeros {5, 2, 2})
     check.fails("got {2}", tide.save, path, tide.zeros {2})
@@ -501,7 +514,9 @@ tests["MNIST"] = function()
   assert(labels:dtype() == "uint8" and labels:shape()[1] == 10000 and #labels:shape() == 1)
   local counts = {}
   for _, label in ipairs(labels:totable()) do counts[label] = (counts[label] or 0) + 1 end
-  for label, count in pairs {[0] = 980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009} do assert(counts[label] == count) end
+  for label, count in pairs {[0] = 980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009} do
+    assert(counts[label] == count)
+  end
   local images = tide.read_idx(folder .. "/mnist/t10k-images-idx3-ubyte.gz")
   assert(table.concat(images:shape(), "x") == "10000x28x28" and images:dtype() == "uint8")
   check.fails("limit", tide.read_idx, name, {limit = 10000})

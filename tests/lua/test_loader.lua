@@ -12,7 +12,8 @@ local function lowest_argument()
   return arg[i]
 end
 
--- Run fn(folder, write, run) in a fresh folder; run(list of arguments, options) runs this `tide` there and returns output and status.
+-- Run fn(folder, write, run) in a fresh folder; run(list of arguments, options) runs this `tide` there and
+-- returns output and status.
 local function with_tide(fn)
   return function()
     local program = core.realpath(lowest_argument())
@@ -30,11 +31,15 @@ local function with_tide(fn)
 end
 
 tests["no folder and no variable replaces a part of Tide"] = with_tide(function(folder, write, run)
-  assert(files.make_folder(folder .. "/tide/plot") and files.make_folder(folder .. "/tide/docs") and files.make_folder(folder .. "/data"))
-  local names = {"core", "init", "main", "options", "loader", "files", "tensor", "plot", "train", "nn", "data", "help", "repl", "csv",
+  assert(files.make_folder(folder .. "/tide/plot") and files.make_folder(folder .. "/tide/docs")
+    and files.make_folder(folder .. "/data"))
+  local names = {"core", "init", "main", "options", "loader", "files", "tensor", "plot", "train", "nn",
+    "data", "help", "repl", "csv",
     "plot/series", "plot/show",
     "docs/tools", "data/spheres"}
-  for _, name in ipairs(names) do write("tide/" .. name:gsub("^data/", "../data/") .. ".lua", 'print("REPLACED") os.exit(7)') end
+  for _, name in ipairs(names) do
+    write("tide/" .. name:gsub("^data/", "../data/") .. ".lua", 'print("REPLACED") os.exit(7)')
+  end
   write("tide.lua", 'print("REPLACED") os.exit(7)')
   write("style.gp", "REPLACED")
   write("use.lua", [[
@@ -48,7 +53,8 @@ tests["no folder and no variable replaces a part of Tide"] = with_tide(function(
   ]])
   write("tide/mine.lua", 'print("REPLACED") os.exit(7)')
   local path = folder .. "/?.lua;" .. folder .. "/?/init.lua"
-  for _, environment in ipairs{{}, {"LUA_PATH=" .. path}, {"LUA_PATH_5_4=" .. path .. ";;", "LUA_CPATH=" .. folder .. "/?.so"},
+  for _, environment in ipairs{{}, {"LUA_PATH=" .. path}, {"LUA_PATH_5_4=" .. path .. ";;", "LUA_CPATH="
+    .. folder .. "/?.so"},
     {"LUA_INIT=print('REPLACED')"}} do
     local output, status = run({"use.lua"}, {environment = environment})
     assert(status == 0 and output == "fine\n", output)
@@ -59,7 +65,8 @@ end)
 
 tests["a link to the program, from another folder"] = with_tide(function(folder, _, run, program)
   assert(files.run{"ln", "-s", program, folder .. "/renamed"})
-  local output, status = run({"-e", 'print(require("tide").ones{1}:item())'}, {program = folder .. "/renamed", folder = "/"})
+  local output, status = run({"-e", 'print(require("tide").ones{1}:item())'},
+    {program = folder .. "/renamed", folder = "/"})
   assert(status == 0 and output == "1.0\n", output)
 end)
 
@@ -68,23 +75,30 @@ tests["modules of the user are found as ever"] = with_tide(function(folder, writ
   assert(files.make_folder(folder .. "/lib/deep"))
   write("lib/deep/far.lua", "return 'far'")
   write("lib/init.lua", "return 'init'")
-  local output = run{"-e", 'local m = require "beside" print(m.name, m.file, (require "lib"), (require "lib.deep.far"))'}
+  local output = run{"-e",
+    'local m = require "beside" print(m.name, m.file, (require "lib"), (require "lib.deep.far"))'}
   assert(output == "beside\t./beside.lua\tinit\tfar\n", output)
-  output = run({"-e", 'print((require "far"))'}, {folder = "/", environment = {"LUA_PATH=" .. folder .. "/lib/deep/?.lua"}})
+  output = run({"-e", 'print((require "far"))'},
+    {folder = "/", environment = {"LUA_PATH=" .. folder .. "/lib/deep/?.lua"}})
   assert(output == "far\n", output)
-  output = run{"-e", 'package.preload.mine = function() return "preloaded" end print((require "mine"), select(2, pcall(require, "no.such")))'}
-  assert(output:find("^preloaded\tmodule 'no.such' not found:") and output:find("no file './no/such.lua'", 1, true), output)
+  output = run{"-e", 'package.preload.mine = function() return "preloaded" end print((require "mine"), '
+    .. 'select(2, pcall(require, "no.such")))'}
+  assert(output:find("^preloaded\tmodule 'no.such' not found:") and output:find("no file './no/such.lua'", 1,
+    true), output)
   write("wrong.lua", "return +")
   output = run{"-e", 'print(pcall(require, "wrong"))'}
-  assert(output:find("error loading module 'wrong' from file './wrong.lua':", 1, true) and output:find("unexpected symbol", 1, true), output)
+  assert(output:find("error loading module 'wrong' from file './wrong.lua':", 1, true)
+    and output:find("unexpected symbol", 1, true), output)
 end)
 
-tests["code of the command line finds tide and help, loaded when it reads them; a script that follows does not"] = with_tide(function(_, write, run)
+tests["code of the command line finds tide and help, loaded when it reads them; a script that follows does "
+  .. "not"] = with_tide(function(_, write, run)
   write("after.lua", "print(tide, help, getmetatable(_G))")
   local output = run{"-e", "print(package.loaded.tide, package.loaded['tide.help'])",
     "-e", "print(tide.ones{1}:item(), #help.entries() > 10, nothing)", "after.lua"}
   assert(output == "nil\tnil\n1.0\ttrue\tnil\nnil\tnil\tnil\n", output)
-  output = run{"-e", "tide = 5", "-e", "print(tide)", "-e", "setmetatable(_G, {__index = function() return 7 end})", "-e", "print(any)"}
+  output = run{"-e", "tide = 5", "-e", "print(tide)", "-e",
+    "setmetatable(_G, {__index = function() return 7 end})", "-e", "print(any)"}
   assert(output == "5\n7\n", output)
 end)
 
@@ -92,8 +106,10 @@ tests["bytecode is refused, and says why"] = with_tide(function(folder, write, r
   local code = string.dump(function() print("ran") end)
   write("code.lua", code)
   write("commented.lua", "# a first line that Lua skips\n" .. code)
-  write("main.lua", 'print(loadfile("code.lua")) print(pcall(dofile, "code.lua")) print(pcall(require, "code"))')
-  for _, case in ipairs{{{"code.lua"}}, {{"commented.lua"}}, {{"-"}, {input = folder .. "/code.lua"}}, {{"-l", "code"}}, {{"-e", "\27Lua"}},
+  write("main.lua", 'print(loadfile("code.lua")) print(pcall(dofile, "code.lua")) print(pcall(require, '
+    .. '"code"))')
+  for _, case in ipairs{{{"code.lua"}}, {{"commented.lua"}}, {{"-"}, {input = folder .. "/code.lua"}},
+    {{"-l", "code"}}, {{"-e", "\27Lua"}},
     {{"--", "code.lua"}}} do
     local output, status = run(table.unpack(case))
     assert(status == 1 and output:find("bytecode", 1, true) and not output:find("^ran"), output)

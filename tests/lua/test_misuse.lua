@@ -1,4 +1,5 @@
--- Misuse of tensors and derivatives: each error says which argument, what came and what was expected; nothing crashes.
+-- Misuse of tensors and derivatives: each error says which argument, what came and what was expected; nothing
+-- crashes.
 local tide = require "tide"
 local core = tide.core
 
@@ -12,9 +13,13 @@ do
 end
 local cyclic = {}
 cyclic[1] = cyclic
-local hostile = setmetatable({}, {__index = function() error("index") end, __len = function() error("length") end})
-local junk = {false, true, "1e9", "x", math.type, coroutine.create(math.type), io.stdout, hostile, cyclic, deep, 1.5, -1, 0 / 0, math.huge,
-  -math.huge, math.mininteger, math.maxinteger, 2 ^ 53 + 1, {}, {0}, {-1, 4}, {2.5}, {2 ^ 31, 2 ^ 31}, {1 << 62, 4}, {0 / 0},
+local hostile = setmetatable({}, {__index = function() error("index") end, __len = function()
+  error("length")
+end})
+local junk = {false, true, "1e9", "x", math.type, coroutine.create(math.type), io.stdout, hostile, cyclic,
+  deep, 1.5, -1, 0 / 0, math.huge,
+  -math.huge, math.mininteger, math.maxinteger, 2 ^ 53 + 1, {}, {0}, {-1, 4}, {2.5}, {2 ^ 31, 2 ^ 31},
+  {1 << 62, 4}, {0 / 0},
   {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1, nil, 3}, {n = 1}, closed, core}
 
 -- {text that the message must hold, function}
@@ -27,7 +32,9 @@ local rows = {
   ["shape: NaN"] = {"shape: entry 1 must be an integer", function() tide.zeros{0 / 0} end},
   ["shape: string"] = {"shape: entry 1 must be an integer, got 3", function() tide.zeros{"3"} end},
   ["shape: huge"] = {"sizes lie in 0..2147483647", function() tide.zeros{1 << 62, 4} end},
-  ["shape: overflow"] = {"more than 2%^63 bytes", function() tide.zeros{2147483647, 2147483647, 2147483647} end},
+  ["shape: overflow"] = {"more than 2%^63 bytes", function()
+    tide.zeros{2147483647, 2147483647, 2147483647}
+  end},
   ["shape: more than there is memory"] = {"out of memory", function() tide.zeros{2147483647, 1048576} end},
   ["shape: rank 9"] = {"9 entries, at most 8", function() tide.zeros{1, 1, 1, 1, 1, 1, 1, 1, 1} end},
   ["shape: holes"] = {"shape", function() tide.zeros{1, nil, 3} end},
@@ -41,37 +48,66 @@ local rows = {
   ["index: 1.5"] = {"indexed by integers, got 1.5", function() return x[1.5] end},
   ["index: NaN"] = {"indexed by integers", function() return x[0 / 0] end},
   ["index: table"] = {"indexed by integers, got a table", function() return x[{}] end},
-  ["index: scalar"] = {"scalar tensor .* cannot be indexed; use x:item", function() return tide.tensor(1)[1] end},
+  ["index: scalar"] = {"scalar tensor .* cannot be indexed; use x:item", function()
+    return tide.tensor(1)[1]
+  end},
   ["assign: string"] = {"set to a number or a tensor, got string", function() x[1] = "a" end},
   ["assign: field"] = {"only elements x%[i%]", function() x.name = 1 end},
-  ["assign: shape"] = {"cannot assign a tensor of shape {2} to an element of shape {3}", function() x[1] = tide.ones{2} end},
-  ["assign: does not fit"] = {"number 300.0 does not fit a tensor of dtype uint8", function() tide.zeros({2}, {dtype = "uint8"})[1] = 300 end},
+  ["assign: shape"] = {"cannot assign a tensor of shape {2} to an element of shape {3}", function()
+    x[1] = tide.ones{2}
+  end},
+  ["assign: does not fit"] = {"number 300.0 does not fit a tensor of dtype uint8", function()
+    tide.zeros({2}, {dtype = "uint8"})[1] = 300
+  end},
   ["length of a scalar"] = {"no length; use x:item", function() return #tide.tensor(1) end},
   ["item of many"] = {"exactly one element, it has shape {2, 3}", function() return x:item() end},
   -- dtypes
-  ["dtype: unknown"] = {'unknown dtype "f16"; valid are "float32"', function() tide.zeros({1}, {dtype = "f16"}) end},
+  ["dtype: unknown"] = {'unknown dtype "f16"; valid are "float32"', function()
+    tide.zeros({1}, {dtype = "f16"})
+  end},
   ["dtype: case"] = {'unknown dtype "F32"', function() return x:to("F32") end},
   ["dtype: empty"] = {'unknown dtype ""', function() return x:to("") end},
   ["dtype: number"] = {"dtype must be a string", function() return x:to(32) end},
   ["dtype: missing"] = {"to: a dtype is missing", function() return x:to() end},
-  ["dtype: option type"] = {"option dtype must be a string, got 3", function() tide.zeros({1}, {dtype = 3}) end},
-  ["dtype: random integers"] = {'random numbers are float32 or float64, got dtype "int64"', function() tide.randn({1}, {dtype = "int64"}) end},
-  ["options: unknown"] = {'unknown option "dtyp" %(did you mean "dtype"%?%)', function() tide.zeros({1}, {dtyp = "float32"}) end},
-  ["options: no table"] = {"options must be a table, got \"float64\"", function() tide.zeros({1}, "float64") end},
-  ["number does not fit"] = {"number 1.5 does not fit a tensor of dtype int64", function() return tide.ones({1}, {dtype = "int64"}) + 1.5 end},
-  ["full does not fit"] = {"number %-1.0 does not fit a tensor of dtype uint8", function() tide.full({1}, -1, {dtype = "uint8"}) end},
-  ["arange does not fit"] = {"number 300.0 does not fit", function() tide.arange(1, 300, {dtype = "uint8"}) end},
-  ["arange of fractions"] = {"number 0.5 does not fit", function() tide.arange(0, 1, 0.5, {dtype = "int64"}) end},
+  ["dtype: option type"] = {"option dtype must be a string, got 3", function()
+    tide.zeros({1}, {dtype = 3})
+  end},
+  ["dtype: random integers"] = {'random numbers are float32 or float64, got dtype "int64"',
+    function() tide.randn({1}, {dtype = "int64"}) end},
+  ["options: unknown"] = {'unknown option "dtyp" %(did you mean "dtype"%?%)', function()
+    tide.zeros({1}, {dtyp = "float32"})
+  end},
+  ["options: no table"] = {"options must be a table, got \"float64\"", function()
+    tide.zeros({1}, "float64")
+  end},
+  ["number does not fit"] = {"number 1.5 does not fit a tensor of dtype int64", function()
+    return tide.ones({1}, {dtype = "int64"}) + 1.5
+  end},
+  ["full does not fit"] = {"number %-1.0 does not fit a tensor of dtype uint8", function()
+    tide.full({1}, -1, {dtype = "uint8"})
+  end},
+  ["arange does not fit"] = {"number 300.0 does not fit", function()
+    tide.arange(1, 300, {dtype = "uint8"})
+  end},
+  ["arange of fractions"] = {"number 0.5 does not fit", function()
+    tide.arange(0, 1, 0.5, {dtype = "int64"})
+  end},
   -- creation
   ["tensor: nil"] = {"expected a nested table, a number or a tensor, got nil", function() tide.tensor() end},
   ["tensor: string"] = {'got "1e9"', function() tide.tensor("1e9") end},
-  ["tensor: ragged"] = {"ragged: at depth 2 a list of 2 elements was expected", function() tide.tensor{{1, 2}, {3}} end},
+  ["tensor: ragged"] = {"ragged: at depth 2 a list of 2 elements was expected", function()
+    tide.tensor{{1, 2}, {3}}
+  end},
   ["tensor: mixed depth"] = {"ragged", function() tide.tensor{{1, 2}, 3} end},
   ["tensor: element"] = {"element 2 must be a number, got a string", function() tide.tensor{1, "2"} end},
-  ["tensor: names"] = {"a list of numbers was expected, got a table with the key a", function() tide.tensor{a = 1} end},
+  ["tensor: names"] = {"a list of numbers was expected, got a table with the key a", function()
+    tide.tensor{a = 1}
+  end},
   ["tensor: too deep"] = {"nested more than 8 deep", function() tide.tensor(deep) end},
   ["tensor: cyclic"] = {"nested more than 8 deep", function() tide.tensor(cyclic) end},
-  ["tensor: fraction"] = {"element 1 is 1.5, which int64 cannot hold", function() tide.tensor({1.5}, {dtype = "int64"}) end},
+  ["tensor: fraction"] = {"element 1 is 1.5, which int64 cannot hold", function()
+    tide.tensor({1.5}, {dtype = "int64"})
+  end},
   ["tensor: 2^63"] = {"int64 cannot hold", function() tide.tensor({2 ^ 63}, {dtype = "int64"}) end},
   ["tensor: 256"] = {"uint8 cannot hold", function() tide.tensor({256}, {dtype = "uint8"}) end},
   ["full: value"] = {"tide.full: value must be a number, got \"a\"", function() tide.full({1}, "a") end},
@@ -85,7 +121,8 @@ local rows = {
   ["seed"] = {"the seed must be an integer, got 1.5", function() tide.seed(1.5) end},
   ["randperm"] = {"n must be an integer >= 0, got \"3\"", function() tide.randperm("3") end},
   -- shapes that do not fit
-  ["broadcast"] = {"shapes {2, 3} and {4} cannot be broadcast together: axis %-1 has sizes 3 and 4", function() return x + tide.ones{4} end},
+  ["broadcast"] = {"shapes {2, 3} and {4} cannot be broadcast together: axis %-1 has sizes 3 and 4",
+    function() return x + tide.ones{4} end},
   ["matmul"] = {"inner sizes differ, 3 and 2", function() return x:matmul(x) end},
   ["matmul: scalar"] = {"scalars .* multiplied with", function() return x:matmul(tide.tensor(1)) end},
   ["matmul: number"] = {"matmul: expected a tensor, got 2", function() return x:matmul(2) end},
@@ -99,49 +136,79 @@ local rows = {
   ["axis: fraction"] = {"got 1.5", function() return x:argmax(1.5) end},
   ["transpose"] = {"transpose: axis must be", function() return x:transpose(1, 5) end},
   ["permute"] = {"name each of the 2 axes once", function() return x:permute{1, 1} end},
-  ["slice: outside"] = {"positions 1..4 lie outside 1..3 %(axis 2 of shape {2, 3}%)", function() return x:slice(2, 1, 4) end},
+  ["slice: outside"] = {"positions 1..4 lie outside 1..3 %(axis 2 of shape {2, 3}%)", function()
+    return x:slice(2, 1, 4)
+  end},
   ["slice: step 0"] = {"step must not be 0", function() return x:slice(1, 1, 2, 0) end},
   ["slice: string"] = {'slice: first must be an integer .* got "a"', function() return x:slice(1, "a") end},
-  ["slice: step"] = {'slice: step must be an integer .* got "1"', function() return x:slice(1, 1, 2, "1") end},
-  ["slice: wrap"] = {"slice: first must be an integer", function() return x:slice(1, math.mininteger, math.maxinteger) end},
+  ["slice: step"] = {'slice: step must be an integer .* got "1"', function()
+    return x:slice(1, 1, 2, "1")
+  end},
+  ["slice: wrap"] = {"slice: first must be an integer", function()
+    return x:slice(1, math.mininteger, math.maxinteger)
+  end},
   ["take: position"] = {"position 3 %(entry 2%) lies outside 1..2", function() return x:take{1, 3} end},
   ["take: position 0"] = {"position 0 .* lies outside", function() return x:take{0} end},
   ["take: floats"] = {"positions must be a 1%-D int64 tensor", function() return x:take(tide.ones{2}) end},
   ["reshape: no tensor"] = {"reshape: expected a tensor, got 3", function() tide.reshape(3, {1}) end},
   ["transpose: no tensor"] = {"transpose: expected a tensor, got nil", function() tide.transpose() end},
-  ["permute: no tensor"] = {"permute: expected a tensor, got a table", function() tide.permute({1, 2}, {1}) end},
+  ["permute: no tensor"] = {"permute: expected a tensor, got a table", function()
+    tide.permute({1, 2}, {1})
+  end},
   ["argmax: no tensor"] = {"argmax: expected a tensor, got a table", function() tide.argmax{1, 2} end},
   ["argmin: no tensor"] = {"argmin: expected a tensor, got 3", function() tide.argmin(3) end},
   ["flatten: no tensor"] = {'flatten: expected a tensor, got "x"', function() tide.flatten("x") end},
   ["tostring: no tensor"] = {"tide.tostring: expected a tensor, got nil", function() tide.tostring() end},
   -- layers
-  ["nn.flatten: no tensor"] = {"nn.flatten: expected a tensor, got a table", function() tide.nn.flatten(){1} end},
+  ["nn.flatten: no tensor"] = {"nn.flatten: expected a tensor, got a table", function()
+    tide.nn.flatten(){1}
+  end},
   ["nn.augment: no tensor"] = {"nn.augment: expected a tensor, got 3", function() tide.nn.augment(1)(3) end},
-  ["nn.augment by 0: no tensor"] = {"nn.augment: expected a tensor, got nil", function() tide.nn.augment(0)() end},
-  ["nn.activation: no tensor"] = {"nn.activation: expected a tensor, got 3", function() tide.nn.activation("relu")(3) end},
+  ["nn.augment by 0: no tensor"] = {"nn.augment: expected a tensor, got nil", function()
+    tide.nn.augment(0)()
+  end},
+  ["nn.activation: no tensor"] = {"nn.activation: expected a tensor, got 3", function()
+    tide.nn.activation("relu")(3)
+  end},
   ["nn.mlp: no tensor"] = {"nn.mlp: y of field%(t, y%) or field%(y%) must be a tensor, got 3",
     function() tide.nn.mlp{sizes = {2, 2}}(3) end},
-  ["nn.mlp: no tensor at t"] = {"nn.mlp: y of .* must be a tensor, got a table", function() tide.nn.mlp{sizes = {2, 2}, time = true}(0, {1}) end},
-  ["nn.linear: no weight"] = {"nn.linear: the layer's weight must be a tensor of shape n_out, n_in, got nil", function()
+  ["nn.mlp: no tensor at t"] = {"nn.mlp: y of .* must be a tensor, got a table", function()
+    tide.nn.mlp{sizes = {2, 2}, time = true}(0, {1})
+  end},
+  ["nn.linear: no weight"] = {"nn.linear: the layer's weight must be a tensor of shape n_out, n_in, got nil",
+    function()
     local layer = tide.nn.linear(2, 2)
     layer.weight = nil
     layer(tide.ones{1, 2})
   end},
-  ["nn.with_seed: no function"] = {"nn.with_seed: expected a function to run, got nil", function() tide.nn.with_seed(1) end},
-  ["nn.with_seed: no seed, no function"] = {"nn.with_seed: expected a function to run, got 3", function() tide.nn.with_seed(nil, 3) end},
+  ["nn.with_seed: no function"] = {"nn.with_seed: expected a function to run, got nil", function()
+    tide.nn.with_seed(1)
+  end},
+  ["nn.with_seed: no seed, no function"] = {"nn.with_seed: expected a function to run, got 3",
+    function() tide.nn.with_seed(nil, 3) end},
   -- words
-  ["option: an integer"] = {"option seed must be an integer, got 1.5", function() tide.zeros({1}, {seed = 1.5}) end},
+  ["option: an integer"] = {"option seed must be an integer, got 1.5", function()
+    tide.zeros({1}, {seed = 1.5})
+  end},
   ["option: swapped letters"] = {'did you mean "relu"', function() tide.nn.activation("rleu") end},
-  ["number: nan"] = {"got nan", function() tide.odeint(function(_, y) return y end, tide.ones{1}, {0, 0 / 0}) end},
+  ["number: nan"] = {"got nan", function()
+    tide.odeint(function(_, y) return y end, tide.ones{1}, {0, 0 / 0})
+  end},
   ["cat: empty"] = {"tide.cat: expected a list of tensors", function() tide.cat{} end},
   ["cat: number"] = {"tide.cat: expected a tensor, got 1", function() tide.cat{x, 1} end},
-  ["cat: shapes"] = {"cat along axis 1: tensor 2 has shape {1, 2}", function() tide.cat{x, tide.ones{1, 2}} end},
+  ["cat: shapes"] = {"cat along axis 1: tensor 2 has shape {1, 2}", function()
+    tide.cat{x, tide.ones{1, 2}}
+  end},
   ["stack: shapes"] = {"cat along axis", function() tide.stack{x, tide.ones{3}} end},
   ["max of nothing"] = {"axis 1 is empty", function() return tide.zeros{0}:max() end},
   ["argmax of nothing"] = {"axis 1 is empty", function() return tide.zeros{0}:argmax(1) end},
   ["where: condition"] = {"tide.where: expected a tensor, got true", function() tide.where(true, x, x) end},
-  ["where: values"] = {"where: operand 3 must be a tensor or a number, got nil", function() tide.where(x:gt(0), x) end},
-  ["operand: string"] = {"add: operand 2 must be a tensor or a number, got string", function() return x + "1" end},
+  ["where: values"] = {"where: operand 3 must be a tensor or a number, got nil", function()
+    tide.where(x:gt(0), x)
+  end},
+  ["operand: string"] = {"add: operand 2 must be a tensor or a number, got string", function()
+    return x + "1"
+  end},
   ["operand: nil"] = {"mul: operand 1 must be a tensor or a number, got nil", function() return nil * x end},
   ["no tensor"] = {"exp needs at least one tensor", function() return core.apply("exp", {}, 2) end},
   ["concatenation"] = {"use tostring%(x%) or x:item", function() return "x = " .. x end},
@@ -150,21 +217,41 @@ local rows = {
   ["one_hot: floats"] = {"labels must be int64", function() tide.one_hot(tide.ones{2}, 3) end},
   ["one_hot: label"] = {"label 4 %(entry 1%) lies outside 1..3; class labels are 1%-based",
     function() tide.one_hot(tide.full({1}, 4, {dtype = "int64"}), 3) end},
-  ["cross_entropy: shapes"] = {"labels must have shape {2}, got {3}", function() tide.cross_entropy(x, tide.ones({3}, {dtype = "int64"})) end},
-  ["cross_entropy: label 0"] = {"label 0 .* 1%-based", function() tide.cross_entropy(x, tide.zeros({2}, {dtype = "int64"})) end},
+  ["cross_entropy: shapes"] = {"labels must have shape {2}, got {3}", function()
+    tide.cross_entropy(x, tide.ones({3}, {dtype = "int64"}))
+  end},
+  ["cross_entropy: label 0"] = {"label 0 .* 1%-based", function()
+    tide.cross_entropy(x, tide.zeros({2}, {dtype = "int64"}))
+  end},
   ["mse: shapes"] = {"one shape, got {2, 3} and {3}", function() tide.mse(x, tide.ones{3}) end},
   -- convolution
   ["conv: rank"] = {"tide.conv2d: x must have shape N,C,H,W, got {2, 3}", function() tide.conv2d(x, x) end},
-  ["conv: channels"] = {"x has 2 channels and w is for 3", function() tide.conv2d(tide.ones{1, 2, 4, 4}, tide.ones{1, 3, 2, 2}) end},
+  ["conv: channels"] = {"x has 2 channels and w is for 3", function()
+    tide.conv2d(tide.ones{1, 2, 4, 4}, tide.ones{1, 3, 2, 2})
+  end},
   ["conv: kernel too large"] = {"kernel %(5 x 5, dilated%) is larger than the padded input %(4 x 4%)",
     function() tide.conv2d(tide.ones{1, 1, 4, 4}, tide.ones{1, 1, 3, 3}, nil, {dilation = 2}) end},
-  ["conv: stride 0"] = {"must be >= 1", function() tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {stride = 0}) end},
-  ["conv: groups 0"] = {"must be >= 1", function() tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {groups = 0}) end},
-  ["conv: padding"] = {"padding >= 0", function() tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {padding = -1}) end},
-  ["conv: huge padding"] = {"too large", function() tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {padding = 1 << 62}) end},
-  ["conv: option"] = {'unknown option "pad"', function() tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {pad = 1}) end},
-  ["conv: pair"] = {"stride must be an integer or {h, w}", function() tide.conv2d(tide.ones{1, 1, 4, 4}, tide.ones{1, 1, 3, 3}, nil, {stride = {1, 2, 3}}) end},
-  ["conv: bias"] = {"b must have shape {1}, got {2}", function() tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, tide.ones{2}) end},
+  ["conv: stride 0"] = {"must be >= 1", function()
+    tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {stride = 0})
+  end},
+  ["conv: groups 0"] = {"must be >= 1", function()
+    tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {groups = 0})
+  end},
+  ["conv: padding"] = {"padding >= 0", function()
+    tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {padding = -1})
+  end},
+  ["conv: huge padding"] = {"too large", function()
+    tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {padding = 1 << 62})
+  end},
+  ["conv: option"] = {'unknown option "pad"', function()
+    tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {pad = 1})
+  end},
+  ["conv: pair"] = {"stride must be an integer or {h, w}", function()
+    tide.conv2d(tide.ones{1, 1, 4, 4}, tide.ones{1, 1, 3, 3}, nil, {stride = {1, 2, 3}})
+  end},
+  ["conv: bias"] = {"b must have shape {1}, got {2}", function()
+    tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, tide.ones{2})
+  end},
   -- handles
   ["closed: arithmetic"] = {"tensor is closed", function() return closed + 1 end},
   ["closed: method"] = {"tensor is closed", function() return closed:shape() end},
@@ -177,20 +264,48 @@ local rows = {
   -- derivatives
   ["grad: no function"] = {"tide.grad: expected a function, got 3", function() tide.grad(3) end},
   ["compile: no function"] = {"tide.compile: expected a function, got nil", function() tide.compile() end},
-  ["grad: number"] = {"must be a float tensor or a table of them, got 1", function() tide.grad(function(p) return p end)(1) end},
-  ["grad: integers"] = {"got dtype int64", function() tide.grad(function(p) return p end)(tide.ones({1}, {dtype = "int64"})) end},
-  ["grad: empty model"] = {"must be a float tensor or a table of them, got a table", function() tide.grad(function(p) return p end){} end},
-  ["grad: not scalar"] = {"must return a scalar, got shape {2, 3}; reduce it", function() tide.grad(function(p) return p end)(x) end},
-  ["grad: returns number"] = {"must return a scalar tensor, got 1", function() tide.grad(function() return 1 end)(x) end},
-  ["grad: returns nil"] = {"must return a scalar tensor, got nil", function() tide.grad(function() end)(x) end},
-  ["grad: returns integers"] = {"must return a float scalar, got int64", function() tide.grad(function(p) return p:argmax() end)(x) end},
-  ["grad: item inside"] = {"no value while it is being recorded .* tide.where", function() tide.grad(function(p) return p:sum():item() end)(x) end},
-  ["grad: totable inside"] = {"no value while it is being recorded", function() tide.grad(function(p) return p:totable() end)(x) end},
-  ["grad: comparison inside"] = {"tide.where", function() tide.grad(function(p) if p:sum() > 0 then return p:sum() end end)(x) end},
-  ["grad: assignment inside"] = {"cannot be changed while a function is being recorded", function() tide.grad(function(p) p[1] = 0 return p:sum() end)(x) end},
-  ["grad: storing a symbol"] = {"cannot be changed while a function", function() tide.grad(function(p) x[1] = p[1] return p:sum() end)(x) end},
-  ["grad: cyclic table"] = {"nested more than 100 deep", function() tide.grad(function(p) return p end)(cyclic) end},
-  ["gradcheck: option"] = {"tolerance must be > 0, got %-1", function() tide.gradcheck(function(p) return p end, x, {tolerance = -1}) end},
+  ["grad: number"] = {"must be a float tensor or a table of them, got 1", function()
+    tide.grad(function(p) return p end)(1)
+  end},
+  ["grad: integers"] = {"got dtype int64", function()
+    tide.grad(function(p) return p end)(tide.ones({1}, {dtype = "int64"}))
+  end},
+  ["grad: empty model"] = {"must be a float tensor or a table of them, got a table", function()
+    tide.grad(function(p) return p end){}
+  end},
+  ["grad: not scalar"] = {"must return a scalar, got shape {2, 3}; reduce it", function()
+    tide.grad(function(p) return p end)(x)
+  end},
+  ["grad: returns number"] = {"must return a scalar tensor, got 1", function()
+    tide.grad(function() return 1 end)(x)
+  end},
+  ["grad: returns nil"] = {"must return a scalar tensor, got nil", function()
+    tide.grad(function() end)(x)
+  end},
+  ["grad: returns integers"] = {"must return a float scalar, got int64", function()
+    tide.grad(function(p) return p:argmax() end)(x)
+  end},
+  ["grad: item inside"] = {"no value while it is being recorded .* tide.where", function()
+    tide.grad(function(p) return p:sum():item() end)(x)
+  end},
+  ["grad: totable inside"] = {"no value while it is being recorded", function()
+    tide.grad(function(p) return p:totable() end)(x)
+  end},
+  ["grad: comparison inside"] = {"tide.where", function()
+    tide.grad(function(p) if p:sum() > 0 then return p:sum() end end)(x)
+  end},
+  ["grad: assignment inside"] = {"cannot be changed while a function is being recorded", function()
+    tide.grad(function(p) p[1] = 0 return p:sum() end)(x)
+  end},
+  ["grad: storing a symbol"] = {"cannot be changed while a function", function()
+    tide.grad(function(p) x[1] = p[1] return p:sum() end)(x)
+  end},
+  ["grad: cyclic table"] = {"nested more than 100 deep", function()
+    tide.grad(function(p) return p end)(cyclic)
+  end},
+  ["gradcheck: option"] = {"tolerance must be > 0, got %-1", function()
+    tide.gradcheck(function(p) return p end, x, {tolerance = -1})
+  end},
   ["threads: 0"] = {"count must lie in 1..256, got 0", function() core.threads(0) end},
 }
 
@@ -215,13 +330,18 @@ do
     ["one_hot: classes"] = {"sizes lie in", "one_hot", {huge, 0}, at},
     ["broadcast: overflow"] = {"more than 2%^63 bytes", "broadcast", {big, big, big}, tide.ones{1, 1, 1}},
     ["permute: twice"] = {"each of the 2 axes once", "permute", {0, 0}, m},
-    ["conv: work space"] = {"need work space", "conv", {big, big, big, big, big, big, 1}, image, tide.ones{1, 1, 2, 2}},
-    ["conv_dx: groups"] = {"too small", "conv_dx", {1, 1, 0, 0, 1, 1, math.mininteger, 4, 4}, image, tide.ones{1, 2, 1, 1}},
-    ["conv_dx: no size"] = {"kernel .* is larger", "conv_dx", {1, 1, 0, 0, 1, 1, 1, 0, 0}, image, tide.ones{1, 1, 1, 1}},
-    ["conv_dw: cotangent"] = {"the cotangent has shape", "conv_dw", {1, 1, 0, 0, 1, 1, 1, 2, 2}, image, image},
+    ["conv: work space"] = {"need work space", "conv", {big, big, big, big, big, big, 1}, image,
+      tide.ones{1, 1, 2, 2}},
+    ["conv_dx: groups"] = {"too small", "conv_dx", {1, 1, 0, 0, 1, 1, math.mininteger, 4, 4}, image,
+      tide.ones{1, 2, 1, 1}},
+    ["conv_dx: no size"] = {"kernel .* is larger", "conv_dx", {1, 1, 0, 0, 1, 1, 1, 0, 0}, image,
+      tide.ones{1, 1, 1, 1}},
+    ["conv_dw: cotangent"] = {"the cotangent has shape", "conv_dw", {1, 1, 0, 0, 1, 1, 1, 2, 2}, image,
+      image},
     ["conv_matrix: shape"] = {"four axes", "conv_matrix", {1, 1, 0, 0, 1, 1, 1, 4, 4}, m},
     ["conv_matrix: groups"] = {"groups", "conv_matrix", {1, 1, 0, 0, 1, 1, 2, 4, 4}, tide.ones{2, 1, 2, 2}},
-    ["conv_matrix_grad: shape"] = {"a matrix of 16 x 9", "conv_matrix_grad", {1, 1, 0, 0, 1, 1, 1, 4, 4, 1, 1, 2, 2}, m},
+    ["conv_matrix_grad: shape"] = {"a matrix of 16 x 9", "conv_matrix_grad",
+      {1, 1, 0, 0, 1, 1, 1, 4, 4, 1, 1, 2, 2}, m},
     ["layer"] = {"by the engine alone", "layer", {0, 0}, m, m},
     ["custom"] = {"by the engine alone", "custom", {}, m},
     ["literal"] = {"takes 0 to 0 tensors", "literal", {7}, m},
@@ -242,7 +362,8 @@ for name, row in pairs(rows) do
   end
 end
 
--- Wrong values of the engine's variables: require "tide" says so. Another program run has another environment.
+-- Wrong values of the engine's variables: require "tide" says so. Another program run has another
+-- environment.
 tests["environment variables that are wrong"] = function()
   local here = debug.getinfo(1, "S").source:match("^@(.*)tests/lua/[^/]*$")
   for setting, wanted in pairs{
@@ -283,20 +404,27 @@ tests["hostile arguments"] = function()
     dice = (dice * 1103515245 + 12345) % 2147483648
     return list[dice // 65536 % #list + 1]
   end
-  local functions, good = {}, {x, tide.tensor(2), tide.ones{1, 1, 3, 3}, tide.tensor({1, 2}, {dtype = "int64"}), 1, 2, -1, {1, 2}, "sum", nil}
-  local skip = {library_root = true, memory_fail_after = true, sleep = true, threads = true, library_loader = true, interrupt_request = true}
+  local functions, good = {}, {x, tide.tensor(2), tide.ones{1, 1, 3, 3},
+    tide.tensor({1, 2}, {dtype = "int64"}), 1, 2, -1, {1, 2}, "sum", nil}
+  local skip = {library_root = true, memory_fail_after = true, sleep = true, threads = true,
+    library_loader = true, interrupt_request = true}
   for name, f in pairs(core.methods) do functions[#functions + 1] = {name, f} end
-  for _, name in ipairs{"tensor", "zeros", "full", "randn", "rand", "arange", "linspace", "eye", "randperm", "cat", "stack", "where", "take",
-    "slice", "conv1d", "conv2d", "one_hot", "mse", "smooth_l1", "cross_entropy", "grad", "value_and_grad", "vjp", "jvp", "compile", "gradcheck"} do
+  for _, name in ipairs{"tensor", "zeros", "full", "randn", "rand", "arange", "linspace", "eye", "randperm",
+    "cat", "stack", "where", "take",
+    "slice", "conv1d", "conv2d", "one_hot", "mse", "smooth_l1", "cross_entropy", "grad", "value_and_grad",
+    "vjp", "jvp", "compile", "gradcheck"} do
     functions[#functions + 1] = {name, tide[name]}
   end
-  for _, name in ipairs{"full", "random", "arange", "tensor_from", "vjp", "jvp", "program", "is_symbolic", "tree_keys", "tree_tensors",
+  for _, name in ipairs{"full", "random", "arange", "tensor_from", "vjp", "jvp", "program", "is_symbolic",
+    "tree_keys", "tree_tensors",
     "tree_replace", "tree_signature", "adam", "sgd", "rmsprop"} do
     if not skip[name] then functions[#functions + 1] = {name, core[name]} end
   end
-  local ops = {"cat", "slice", "embed", "reshape", "permute", "broadcast", "cast", "one_hot", "take", "take_grad", "sum", "max", "argmax",
+  local ops = {"cat", "slice", "embed", "reshape", "permute", "broadcast", "cast", "one_hot", "take",
+    "take_grad", "sum", "max", "argmax",
     "matmul", "conv", "conv_dx", "conv_dw", "where", "custom", "input", "constant", "literal", "alias"}
-  local attrs = {{}, {0}, {1}, {-1}, {99}, {0, 1, 2}, {1, 1, 0, 0, 1, 1, 1, 3, 3}, {0, 1, 2, 0, 1, 3}, {math.maxinteger}, {math.mininteger, 5}}
+  local attrs = {{}, {0}, {1}, {-1}, {99}, {0, 1, 2}, {1, 1, 0, 0, 1, 1, 1, 3, 3}, {0, 1, 2, 0, 1, 3},
+    {math.maxinteger}, {math.mininteger, 5}}
   for _ = 1, 15000 do
     local entry = pick(functions)
     local a, b, c, d = pick(junk), pick(junk), pick(junk), pick(junk)

@@ -1,4 +1,5 @@
--- nn: counts of parameters, shapes, values, initialisation, ODE blocks and models, gradients, errors that name the model.
+-- nn: counts of parameters, shapes, values, initialisation, ODE blocks and models, gradients, errors that
+-- name the model.
 local check = require "check"
 local tide = require "tide"
 local nn = tide.nn
@@ -29,7 +30,9 @@ end
 local tests = {}
 
 tests["parameter counts of the paper"] = function()
-  local function count(image, filters, augment) return nn.count(nn.conv_odenet{image = image, filters = filters, augment = augment}) end
+  local function count(image, filters, augment)
+    return nn.count(nn.conv_odenet{image = image, filters = filters, augment = augment})
+  end
   assert(count({1, 28, 28}, 92, 0) == 84395)
   assert(count({1, 28, 28}, 64, 5) == 84816)
   assert(count({3, 32, 32}, 125, 0) == 172358)
@@ -38,14 +41,17 @@ tests["parameter counts of the paper"] = function()
   assert(count({3, 64, 64}, 64, 5) == 365714)
   -- the toy nets: (d + p + 1) h + h + h h + h + h (d + p) + (d + p) in the field, (d + p) + 1 in the read-out
   assert(nn.count(nn.odenet{dim = 2, hidden = 32}) == 3 * 32 + 32 + 32 * 32 + 32 + 32 * 2 + 2 + 3)
-  assert(nn.count(nn.odenet{dim = 2, hidden = 32, augment = 3, time = false}) == 5 * 32 + 32 + 32 * 32 + 32 + 32 * 5 + 5 + 6)
+  assert(nn.count(nn.odenet{dim = 2, hidden = 32, augment = 3, time = false}) == 5 * 32 + 32 + 32 * 32 + 32
+    + 32 * 5 + 5 + 6)
   assert(nn.count(nn.odenet{dim = 1, hidden = 4, readout = false}) == 2 * 4 + 4 + 4 * 4 + 4 + 4 + 1)
-  assert(nn.count(nn.resnet{dim = 2, hidden = 8, layers = 3, out = 2}) == 3 * (2 * 8 + 8 + 8 * 2 + 2) + 2 * 2 + 2)
+  assert(nn.count(nn.resnet{dim = 2, hidden = 8, layers = 3, out = 2}) == 3 * (2 * 8 + 8 + 8 * 2 + 2) + 2 * 2
+    + 2)
   local list = nn.parameters(nn.resnet{dim = 2, hidden = 3, layers = 1})
   local names = {}
   for i, p in ipairs(list) do names[i] = ("%s:%d"):format(p.name, p.count) end
   names = table.concat(names, " ")
-  assert(names == "blocks[1][1].bias:3 blocks[1][1].weight:6 blocks[1][2].bias:2 blocks[1][2].weight:6 out.bias:1 out.weight:2", names)
+  assert(names == "blocks[1][1].bias:3 blocks[1][1].weight:6 blocks[1][2].bias:2 blocks[1][2].weight:6 "
+    .. "out.bias:1 out.weight:2", names)
 end
 
 tests["layers: shapes"] = function()
@@ -73,7 +79,8 @@ tests["layers: shapes"] = function()
 end
 
 tests["layers: values by hand"] = function()
-  near(set(nn.linear(2, 3, F64), {{1, 2}, {3, 4}, {5, 6}}, {0.5, 0, -1})(t64{{1, -1}, {0, 2}}), {{-0.5, -1, -2}, {4.5, 8, 11}})
+  near(set(nn.linear(2, 3, F64), {{1, 2}, {3, 4}, {5, 6}}, {0.5, 0, -1})(t64{{1, -1}, {0, 2}}),
+    {{-0.5, -1, -2}, {4.5, 8, 11}})
   near(set(nn.conv1d(1, 1, 2, F64), {{{2, -1}}}, {10})(t64{{{1, 4, 9}}}), {{{8, 9}}})
   local conv = nn.conv2d(1, 1, 2, {dtype = "float64", padding = 1, stride = 2})
   near(set(conv, {{{{1, 2}, {3, 4}}}}, {1})(t64{{{{1, 2}, {3, 4}}}}), {{{{5, 7}, {7, 5}}}})
@@ -105,9 +112,13 @@ end
 
 tests["activations"] = function()
   local x = t64{-1, 0.5, 2}
-  local expected = {relu = function(v) return math.max(v, 0) end, tanh = function(v) return 1 - 2 / (math.exp(2 * v) + 1) end,
-    sigmoid = function(v) return 1 / (1 + math.exp(-v)) end, softplus = function(v) return math.log(1 + math.exp(v)) end, sin = math.sin,
-    cos = math.cos, exp = math.exp, abs = math.abs, square = function(v) return v * v end, identity = function(v) return v end}
+  local expected = {relu = function(v) return math.max(v, 0) end, tanh = function(v)
+    return 1 - 2 / (math.exp(2 * v) + 1)
+  end,
+    sigmoid = function(v) return 1 / (1 + math.exp(-v)) end,
+    softplus = function(v) return math.log(1 + math.exp(v)) end, sin = math.sin,
+    cos = math.cos, exp = math.exp, abs = math.abs, square = function(v) return v * v end,
+    identity = function(v) return v end}
   for name, f in pairs(expected) do
     near(nn.activation(name)(x), {f(-1), f(0.5), f(2)}, 1e-15)
     local mlp = nn.mlp{sizes = {1, 1, 1}, act = name, dtype = "float64"}
@@ -117,7 +128,8 @@ tests["activations"] = function()
   end
   check.fails('nn.activation: unknown activation "tahn"', nn.activation, "tahn")
   check.fails('did you mean "sigmoid"?', nn.activation, "sigmoud")
-  check.fails('nn.mlp: unknown activation "rellu" (did you mean "relu"?)', nn.mlp, {sizes = {1, 1}, act = "rellu"})
+  check.fails('nn.mlp: unknown activation "rellu" (did you mean "relu"?)', nn.mlp,
+    {sizes = {1, 1}, act = "rellu"})
   check.fails('nn.conv_field: unknown activation', nn.conv_field, {channels = 1, filters = 1, act = "step"})
   check.fails('unknown activation "nil"', nn.activation)
   check.fails("nn.resnet: unknown activation", nn.resnet, {dim = 1, act = "step"})
@@ -179,7 +191,8 @@ tests["orthogonal weights"] = function()
   for _, sizes in ipairs{{5, 3}, {3, 5}, {4, 4}} do
     local w = nn.linear(sizes[1], sizes[2], {init = "orthogonal", dtype = "float64", seed = 2}).weight
     shape_is(w, sizes[2], sizes[1])
-    near(sizes[2] <= sizes[1] and w:matmul(w:transpose()) or w:transpose():matmul(w), tide.eye(math.min(sizes[1], sizes[2])), 1e-13)
+    near(sizes[2] <= sizes[1] and w:matmul(w:transpose()) or w:transpose():matmul(w),
+      tide.eye(math.min(sizes[1], sizes[2])), 1e-13)
   end
   local w = nn.conv2d(2, 3, 3, {init = "orthogonal", seed = 2}).weight:reshape{3, 18}
   near(w:matmul(w:transpose()), tide.eye(3), 1e-6)
@@ -190,9 +203,14 @@ end
 
 tests["seeds"] = function()
   local makers = {
-    function(o) return nn.linear(3, 4, o) end, function(o) return nn.conv1d(2, 3, 3, o) end, function(o) return nn.conv2d(2, 3, 3, o) end,
-    function(o) o.sizes = {2, 3, 1} return nn.mlp(o) end, function(o) o.channels, o.filters = 1, 2 return nn.conv_field(o) end,
-    function(o) o.dim = 2 return nn.odenet(o) end, function(o) o.image, o.filters = {1, 3, 3}, 2 return nn.conv_odenet(o) end,
+    function(o) return nn.linear(3, 4, o) end, function(o) return nn.conv1d(2, 3, 3, o) end,
+    function(o) return nn.conv2d(2, 3, 3, o) end,
+    function(o) o.sizes = {2, 3, 1} return nn.mlp(o) end, function(o)
+      o.channels, o.filters = 1, 2 return nn.conv_field(o)
+    end,
+    function(o) o.dim = 2 return nn.odenet(o) end, function(o)
+      o.image, o.filters = {1, 3, 3}, 2 return nn.conv_odenet(o)
+    end,
     function(o) o.dim = 2 return nn.resnet(o) end,
   }
   local function list(model) return tide.tree.tensors(model, true) end
@@ -241,7 +259,8 @@ tests["ODE block: options of one call"] = function()
   near(block(x, {solver = {t = {0, 2}, steps = 50}}), {{math.exp(-2)}, {2 * math.exp(-2)}}, 1e-6)
   _, stats = block(x)
   assert(stats.nfe == 16, "an override must hold for one call only")
-  near(nn.odeblock(decay, {method = "rk4", steps = 60, t = {1, 0}})(x), {{math.exp(1)}, {2 * math.exp(1)}}, 1e-6)
+  near(nn.odeblock(decay, {method = "rk4", steps = 60, t = {1, 0}})(x), {{math.exp(1)}, {2 * math.exp(1)}},
+    1e-6)
   local ys = block:trajectory(x, {0, 0.5, 1}, {solver = {steps = 20}})
   shape_is(ys, 3, 2, 1)
   near(ys[2], {{math.exp(-0.5)}, {2 * math.exp(-0.5)}}, 1e-6)
@@ -274,18 +293,25 @@ tests["models pass solver options on"] = function()
 end
 
 tests["wrong input: the error names the model"] = function()
-  local net, conv, res = nn.odenet{dim = 2, augment = 3}, nn.conv_odenet{image = {1, 4, 5}, filters = 2}, nn.resnet{dim = 2}
-  check.fails("nn.odenet: x must have shape {N, 2}, got {3, 5}; the model was made for dim = 2", net, tide.ones{3, 5})
+  local net, conv, res = nn.odenet{dim = 2, augment = 3}, nn.conv_odenet{image = {1, 4, 5}, filters = 2},
+    nn.resnet{dim = 2}
+  check.fails("nn.odenet: x must have shape {N, 2}, got {3, 5}; the model was made for dim = 2", net,
+    tide.ones{3, 5})
   check.fails("nn.odenet: x must have shape {N, 2}, got {2}", net, tide.ones{2})
-  check.fails("nn.odenet: x must have shape {N, 2}, got {4, 3, 2}", net.trajectory, net, tide.ones{4, 3, 2}, {0, 1})
+  check.fails("nn.odenet: x must have shape {N, 2}, got {4, 3, 2}", net.trajectory, net, tide.ones{4, 3, 2},
+    {0, 1})
   check.fails("nn.odenet: x must have shape {N, 2}, got {3, 1}", net.features, net, tide.ones{3, 1})
   check.fails("nn.odenet: x must have shape {N, 2}, got nil", net)
   check.fails("test_nn.lua:", function() local y = net(tide.ones{3, 5}) return y end)
-  check.fails("nn.odenet: x must have shape {N, 2}, got {3, 5}", tide.grad(function(m) return m(tide.ones{3, 5}):sum() end), net)
-  check.fails("nn.conv_odenet: x must have shape {N, 1, 4, 5}, got {2, 1, 5, 4}; the model was made for image = {1, 4, 5}", conv,
+  check.fails("nn.odenet: x must have shape {N, 2}, got {3, 5}",
+    tide.grad(function(m) return m(tide.ones{3, 5}):sum() end), net)
+  check.fails("nn.conv_odenet: x must have shape {N, 1, 4, 5}, got {2, 1, 5, 4}; the model was made for "
+    .. "image = {1, 4, 5}", conv,
     tide.ones{2, 1, 5, 4})
-  check.fails("nn.conv_odenet: x must have shape {N, 1, 4, 5}, got {2, 20}", conv.features, conv, tide.ones{2, 20})
-  check.fails("nn.resnet: x must have shape {N, 2}, got {3, 5}; the model was made for dim = 2", res, tide.ones{3, 5})
+  check.fails("nn.conv_odenet: x must have shape {N, 1, 4, 5}, got {2, 20}", conv.features, conv,
+    tide.ones{2, 20})
+  check.fails("nn.resnet: x must have shape {N, 2}, got {3, 5}; the model was made for dim = 2", res,
+    tide.ones{3, 5})
   check.fails("nn.resnet: x must have shape {N, 2}, got {5}", res.features, res, tide.ones{5})
 end
 
@@ -299,11 +325,13 @@ tests["weights that were saved come back"] = function()
   end)
   assert(nn.load(b, weights) == b and (a(x) - b(x)):abs():max():item() == 0)
   local before = b(x)
-  check.fails("nn.load: block.field.layers[1].bias must be float32 {4}, got float32 {3}; the weights are of another model", nn.load,
+  check.fails("nn.load: block.field.layers[1].bias must be float32 {4}, got float32 {3}; the weights are of "
+    .. "another model", nn.load,
     nn.odenet{dim = 2, hidden = 4}, weights)
   weights.out = nil
   check.fails("nn.load: weights lack out.bias, float32 {1}", nn.load, b, weights)
-  check.fails("nn.load: the model has no scale; the weights are of another model", nn.load, nn.linear(2, 2), {weight = tide.ones{2, 2},
+  check.fails("nn.load: the model has no scale; the weights are of another model", nn.load, nn.linear(2, 2),
+    {weight = tide.ones{2, 2},
     bias = tide.ones{2}, scale = tide.ones{2}})
   check.fails("nn.load: expected a model and a table of weights", nn.load, b, 3)
   assert((before - b(x)):abs():max():item() == 0) -- a refused load changes nothing
@@ -312,27 +340,33 @@ end
 tests["misuse"] = function()
   check.fails("nn.linear: n_in must be an integer >= 1, got 0", nn.linear, 0, 1)
   check.fails('nn.linear: n_out must be an integer >= 1, got "3"', nn.linear, 1, "3")
-  check.fails("nn.linear: x must have 2 features on its last axis, got shape {3}", nn.linear(2, 1), tide.ones{3})
+  check.fails("nn.linear: x must have 2 features on its last axis, got shape {3}", nn.linear(2, 1),
+    tide.ones{3})
   check.fails("nn.linear: expected a tensor, got 3", nn.linear(2, 1), 3)
   check.fails('unknown option "sed" (did you mean "seed"?)', nn.linear, 1, 1, {sed = 1})
   check.fails("kernel size must be an integer >= 1, got nil", nn.conv2d, 1, 1, {3})
   check.fails("groups = 2 must divide c_in = 3 and c_out = 4", nn.conv2d, 3, 4, 1, {groups = 2})
   check.fails("nn.mlp: sizes needs two or more entries, got 1", nn.mlp, {sizes = {1}})
   check.fails("option sizes is missing", nn.mlp, {})
-  check.fails("this field depends on time; call it as field(t, y)", nn.mlp{sizes = {1, 1}, time = true}, tide.ones{1, 1})
+  check.fails("this field depends on time; call it as field(t, y)", nn.mlp{sizes = {1, 1}, time = true},
+    tide.ones{1, 1})
   check.fails("nn.augment: p must be an integer >= 0, got -1", nn.augment, -1)
   check.fails("nn.augment: x must have shape N,d or N,C,..., got {3}", nn.augment(1), tide.ones{3})
-  check.fails("layer 2 must be a layer, a function or the name of an activation, got 3", nn.chain, {"relu", 3})
+  check.fails("layer 2 must be a layer, a function or the name of an activation, got 3", nn.chain,
+    {"relu", 3})
   check.fails("nn.odenet: dim must be >= 1, got 0", nn.odenet, {dim = 0})
   check.fails("nn.odenet: augment must be >= 0, got -1", nn.odenet, {dim = 1, augment = -1})
-  check.fails("nn.conv_odenet: image must be {channels, height, width}", nn.conv_odenet, {image = {28}, filters = 1})
-  check.fails("nn.conv_odenet: image[2] must be an integer >= 1, got 0", nn.conv_odenet, {image = {1, 0, 28}, filters = 1})
+  check.fails("nn.conv_odenet: image must be {channels, height, width}", nn.conv_odenet,
+    {image = {28}, filters = 1})
+  check.fails("nn.conv_odenet: image[2] must be an integer >= 1, got 0", nn.conv_odenet,
+    {image = {1, 0, 28}, filters = 1})
   check.fails("nn.resnet: layers must be in 0..10000, got -1", nn.resnet, {dim = 1, layers = -1})
 end
 
 tests["gradients"] = function()
   local solver = {method = "rk4", steps = 3} -- fixed steps: adaptive ones move with the parameters
-  local x, signal, image = tide.randn({3, 2}, {seed = 1}), tide.randn({2, 2, 5}, {seed = 2}), tide.randn({2, 2, 3, 4}, {seed = 3})
+  local x, signal, image = tide.randn({3, 2}, {seed = 1}), tide.randn({2, 2, 5}, {seed = 2}),
+    tide.randn({2, 2, 3, 4}, {seed = 3})
   local function smooth(o)
     o.act, o.seed = "tanh", 4
     return o
@@ -344,16 +378,20 @@ tests["gradients"] = function()
     flatten = {nn.chain{nn.flatten(), nn.linear(24, 2, {seed = 1})}, image},
     augment = {nn.chain{nn.augment(2), nn.linear(4, 1, {seed = 1})}, x},
     chain = {nn.chain{nn.linear(2, 3, {seed = 1}), "softplus", nn.linear(3, 1, {seed = 2})}, x},
-    mlp = {nn.mlp(smooth{sizes = {2, 3, 2}}), x}, field = {nn.conv_field(smooth{channels = 2, filters = 2}), image},
+    mlp = {nn.mlp(smooth{sizes = {2, 3, 2}}), x}, field = {nn.conv_field(smooth{channels = 2, filters = 2}),
+      image},
     signals = {nn.conv_field(smooth{channels = 2, filters = 2, dims = 1}), signal},
     resnet = {nn.resnet(smooth{dim = 2, hidden = 3, layers = 2}), x},
     odenet = {nn.odenet(smooth{dim = 2, hidden = 3, augment = 1, solver = solver}), x},
     ["no time"] = {nn.odenet(smooth{dim = 2, hidden = 3, time = false, readout = false, solver = solver}), x},
-    conv_odenet = {nn.conv_odenet(smooth{image = {2, 3, 4}, filters = 2, augment = 1, classes = 3, solver = solver}), image},
-    ["conv_odenet with time"] = {nn.conv_odenet(smooth{image = {2, 3, 4}, filters = 2, classes = 2, time = true, solver = solver}), image},
+    conv_odenet = {
+    nn.conv_odenet(smooth{image = {2, 3, 4}, filters = 2, augment = 1, classes = 3, solver = solver}), image},
+    ["conv_odenet with time"] = {
+    nn.conv_odenet(smooth{image = {2, 3, 4}, filters = 2, classes = 2, time = true, solver = solver}), image},
   }
   for name, case in pairs(cases) do
-    local ok, worst = tide.gradcheck(function(p) return p.model(p.x) end, {model = case[1], x = case[2]}, {tolerance = 1e-7})
+    local ok, worst = tide.gradcheck(function(p) return p.model(p.x) end, {model = case[1], x = case[2]},
+      {tolerance = 1e-7})
     assert(ok, ("%s: off by %g"):format(name, worst))
   end
 end

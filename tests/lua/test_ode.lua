@@ -14,7 +14,8 @@ end
 
 local function f64(x) return tide.tensor(x, {dtype = "float64"}) end
 local function close(a, b, tol, what)
-  assert(math.abs(a - b) <= tol, ("%s: %.17g and %.17g differ by %.3g"):format(what or "values", a, b, math.abs(a - b)))
+  assert(math.abs(a - b) <= tol, ("%s: %.17g and %.17g differ by %.3g"):format(what or "values", a, b,
+    math.abs(a - b)))
 end
 local function same_bits(a, b, what)
   a, b = a:reshape{-1}:totable(), b:reshape{-1}:totable()
@@ -40,7 +41,9 @@ tests["order conditions of all methods and their embedded weights"] = function()
       local r = tableau.residual(m.A, m.b, p)
       assert(r < tolerance, ("%s: order %d violated by %.3g"):format(m.name, p, r))
     end
-    if m.order < 8 then assert(tableau.residual(m.A, m.b, m.order + 1) > 1e-6, m.name .. " has a higher order") end
+    if m.order < 8 then
+      assert(tableau.residual(m.A, m.b, m.order + 1) > 1e-6, m.name .. " has a higher order")
+    end
     if m.kind == "adaptive" then
       local embedded = {}
       for i = 1, m.stages do embedded[i] = m.b[i] - m.b_error[i] end
@@ -48,7 +51,8 @@ tests["order conditions of all methods and their embedded weights"] = function()
         local r = tableau.residual(m.A, embedded, p)
         assert(r < tolerance, ("%s embedded: order %d violated by %.3g"):format(m.name, p, r))
       end
-      assert(tableau.residual(m.A, embedded, m.error_order + 1) > 1e-7, m.name .. ": the embedded method has a higher order")
+      assert(tableau.residual(m.A, embedded, m.error_order + 1) > 1e-7, m.name
+        .. ": the embedded method has a higher order")
     end
   end
 end
@@ -59,7 +63,8 @@ tests["row sums are c, and FSAL is set only where the last row is b"] = function
     for i = 1, m.stages do
       local sum, size = 0, 0
       for _, a in ipairs(m.A[i]) do sum, size = sum + a, size + math.abs(a) end
-      close(sum, m.c[i], 1e-15 * math.max(1, size) + (m.name == "dopri8" and 1e-14 or 0), m.name .. " row " .. i)
+      close(sum, m.c[i], 1e-15 * math.max(1, size) + (m.name == "dopri8" and 1e-14 or 0), m.name .. " row "
+        .. i)
     end
     local equal = m.b[m.stages] == 0 and m.stages > 1
     for j, a in ipairs(m.A[m.stages]) do equal = equal and a == m.b[j] end
@@ -77,7 +82,8 @@ end
 
 local function user(name)
   local m = methods[name]
-  return {A = copy(m.A), b = copy(m.b), c = copy(m.c), order = m.order, b_error = m.kind == "adaptive" and copy(m.b_error) or nil}
+  return {A = copy(m.A), b = copy(m.b), c = copy(m.c), order = m.order, b_error = m.kind == "adaptive"
+    and copy(m.b_error) or nil}
 end
 
 local function pendulum(_, y) return {y[2], -math.sin(y[1])} end
@@ -86,7 +92,8 @@ tests["a user's tableau does what the built-in one does"] = function()
   for _, name in ipairs{"euler", "heun", "rk4", "rk4_38", "bosh3", "dopri8"} do
     for _, opts in ipairs{{}, {steps = 7}} do
       if methods[name].kind == "adaptive" or opts.steps then
-        local a, b = {plain = true, method = name, steps = opts.steps}, {plain = true, method = user(name), steps = opts.steps}
+        local a, b = {plain = true, method = name, steps = opts.steps},
+          {plain = true, method = user(name), steps = opts.steps}
         local t = {0, 0.3, 1.1, 2}
         local ya, sa = tide.odeint(pendulum, {1, 0.5}, t, a)
         local yb, sb = tide.odeint(pendulum, {1, 0.5}, t, b)
@@ -97,17 +104,20 @@ tests["a user's tableau does what the built-in one does"] = function()
   end
 end
 
--- FSAL of order 5 as a user's tableau has no interpolant of its own: outputs come from extra steps, which must not disturb the solve.
+-- FSAL of order 5 as a user's tableau has no interpolant of its own: outputs come from extra steps, which
+-- must not disturb the solve.
 tests["a user's FSAL tableau of order 5 with outputs between the steps"] = function()
   local opts = {plain = true, method = user "dopri5", rtol = 1e-8, atol = 1e-8}
   local end_only = tide.odeint(pendulum, {1, 0.5}, {0, 2}, opts)
   local times = {0}
   for i = 1, 40 do times[#times + 1] = i / 20 end
   local calls = 0
-  local ys, stats = tide.odeint(function(t, y) calls = calls + 1; return pendulum(t, y) end, {1, 0.5}, times, opts)
+  local ys, stats = tide.odeint(function(t, y) calls = calls + 1; return pendulum(t, y) end, {1, 0.5}, times,
+    opts)
   same_bits(end_only[2], ys[#times], "end")
   assert(stats.nfe == calls)
-  local builtin = tide.odeint(pendulum, {1, 0.5}, times, {plain = true, method = "dopri5", rtol = 1e-8, atol = 1e-8})
+  local builtin = tide.odeint(pendulum, {1, 0.5}, times, {plain = true, method = "dopri5", rtol = 1e-8,
+    atol = 1e-8})
   assert((ys - builtin):abs():max():item() < 1e-6)
   same_bits(builtin[#times], ys[#times], "end, built-in")
 end
@@ -119,7 +129,8 @@ tests["wrong tableaus are refused with what is wrong"] = function()
     raises(pattern, tide.odeint, pendulum, {1, 0}, {0, 1}, {plain = true, method = m})
   end
   try(function(m) m.A[3][2] = 0.7 end, "row 3 of A sums to 0.7")
-  try(function(m) m.b[1], m.b[2] = m.b[1] + 0.01, m.b[2] - 0.01 end, "order conditions hold only up to order 1")
+  try(function(m) m.b[1], m.b[2] = m.b[1] + 0.01, m.b[2] - 0.01 end,
+    "order conditions hold only up to order 1")
   try(function(m) m.order = 4 end, "order 4 was stated, but the order conditions hold only up to order 3")
   try(function(m) m.order = 0 end, "order must be in 1%.%.8")
   try(function(m) m.order = 2.5 end, "order")
@@ -141,14 +152,17 @@ tests["wrong tableaus are refused with what is wrong"] = function()
   local big = {A = {}, b = {}, c = {}, order = 1}
   for i = 1, 17 do big.A[i], big.b[i], big.c[i] = {}, i == 1 and 1 or 0, 0 end
   raises("1 to 16 stages", tide.odeint, pendulum, {1, 0}, {0, 1}, {plain = true, method = big, steps = 1})
-  raises("order", tide.odeint, pendulum, {1, 0}, {0, 1}, {plain = true, method = {A = {}, b = {}, c = {}, order = 1}, steps = 1})
+  raises("order", tide.odeint, pendulum, {1, 0}, {0, 1},
+    {plain = true, method = {A = {}, b = {}, c = {}, order = 1}, steps = 1})
 end
 
 -- ---- orders ----
 
 local problems = {
   autonomous = {f = pendulum, y0 = {1, 0.5}},
-  ["time-dependent"] = {f = function(t, y) return {y[1] * math.cos(t) - 0.2 * y[1] ^ 2 + y[2] / (1 + t * t), math.sin(t * y[1]) - y[2]} end,
+  ["time-dependent"] = {f = function(t, y)
+    return {y[1] * math.cos(t) - 0.2 * y[1] ^ 2 + y[2] / (1 + t * t), math.sin(t * y[1]) - y[2]}
+  end,
     y0 = {1, 0.5}},
 }
 
@@ -168,23 +182,27 @@ for kind, p in pairs(problems) do
       local exact = fixed(p, "dopri8", span[1], span[2], 40)
       for _, m in ipairs(methods) do
         -- the two finest grids whose error is above the rounding floor
-        local grids = m.order == 8 and {9, 14} or m.order == 5 and {68, 107} or m.order == 4 and {256, 512} or {1024, 2048}
+        local grids = m.order == 8 and {9, 14} or m.order == 5 and {68, 107} or m.order == 4 and {256, 512}
+          or {1024, 2048}
         local coarse = distance(fixed(p, m.name, span[1], span[2], grids[1]), exact)
         local fine = distance(fixed(p, m.name, span[1], span[2], grids[2]), exact)
         local best = math.log(coarse / fine) / math.log(grids[2] / grids[1])
         local slack = m.order <= 4 and 0.1 or m.order == 8 and 0.6 or 0.4
-        assert(best and math.abs(best - m.order) <= slack, ("%s over %g..%g: order %.2f"):format(m.name, span[1], span[2], best or 0 / 0))
+        assert(best and math.abs(best - m.order) <= slack, ("%s over %g..%g: order %.2f"):format(m.name,
+          span[1], span[2], best or 0 / 0))
       end
     end
   end
 
-  -- One step of size h from exact data: the interpolant at theta has local error O(h^(q+1)), q >= order - 1 at least.
+  -- One step of size h from exact data: the interpolant at theta has local error O(h^(q+1)), q >= order - 1
+  -- at least.
   tests["order of the dense output: " .. kind] = function()
     for _, m in ipairs(methods) do
       local function err(h)
         local worst = 0
         for _, theta in ipairs{0.2, 0.35, 0.5, 0.65, 0.9} do
-          local y = tide.odeint(p.f, p.y0, {0, theta * h, h}, {method = m.name, steps = 1, plain = true})[2]:totable()
+          local y = tide.odeint(p.f, p.y0, {0, theta * h, h},
+            {method = m.name, steps = 1, plain = true})[2]:totable()
           worst = math.max(worst, distance(y, fixed(p, "dopri8", 0, theta * h, 8)))
         end
         return worst
@@ -223,11 +241,14 @@ tests["evaluation counts: formulas, and equal to the number of calls"] = functio
         f, n = counted(pendulum)
         _, s = tide.odeint(f, {1, 0.5}, {0, 3}, {method = m.name, rtol = tol, atol = tol, plain = true})
         assert(s.nfe == n[1] and s.steps == s.accepted + s.rejected, m.name)
-        -- f(t0), the probe of the starting step; a rejected step of a method that is not FSAL keeps its first stage
-        local formula = m.fsal and 2 + (m.stages - 1) * s.steps or 1 + m.stages * s.accepted + (m.stages - 1) * s.rejected
+        -- f(t0), the probe of the starting step; a rejected step of a method that is not FSAL keeps its first
+        -- stage
+        local formula = m.fsal and 2 + (m.stages - 1) * s.steps or 1 + m.stages * s.accepted
+          + (m.stages - 1) * s.rejected
         assert(s.nfe == formula, ("%s: %d evaluations, formula %d"):format(m.name, s.nfe, formula))
         f, n = counted(pendulum)
-        local _, s1 = tide.odeint(f, {1, 0.5}, {0, 3}, {method = m.name, rtol = tol, atol = tol, plain = true, first_step = 0.1})
+        local _, s1 = tide.odeint(f, {1, 0.5}, {0, 3}, {method = m.name, rtol = tol, atol = tol, plain = true,
+          first_step = 0.1})
         assert(s1.nfe == n[1])
         if m.fsal then assert(s1.nfe == 1 + (m.stages - 1) * s1.steps) end
       end
@@ -242,10 +263,13 @@ tests["dopri5 takes 2 + 6 k evaluations, recorded, eager and plain alike"] = fun
     local a, sa = tide.odeint(field, y0, t, {rtol = tol, atol = tol})
     local f, n = counted(field)
     local b, sb = tide.odeint(f, y0, t, {rtol = tol, atol = tol, eager = true})
-    local c, sc = tide.odeint(function(x, y) return {math.sin(2 * y[1]) - y[1] * x, math.sin(2 * y[2]) - y[2] * x} end, {0.3, -1}, t,
+    local c, sc = tide.odeint(
+      function(x, y) return {math.sin(2 * y[1]) - y[1] * x, math.sin(2 * y[2]) - y[2] * x} end, {0.3, -1}, t,
       {rtol = tol, atol = tol, plain = true})
     assert(sa.nfe == 2 + 6 * sa.steps and sb.nfe == n[1])
-    for _, k in ipairs{"nfe", "steps", "accepted", "rejected"} do assert(sa[k] == sb[k] and sa[k] == sc[k], k) end
+    for _, k in ipairs{"nfe", "steps", "accepted", "rejected"} do
+      assert(sa[k] == sb[k] and sa[k] == sc[k], k)
+    end
     assert((a - b):abs():max():item() < 1e-12 and (a - c):abs():max():item() < 1e-12)
   end
 end
@@ -329,7 +353,8 @@ tests["outputs on the grid of a fixed step are the steps' own values"] = functio
       local alone = tide.odeint(pendulum, {1, 0.5}, {0, i / 10}, {method = m.name, steps = i, plain = true})
       assert(distance(ys[i + 1]:totable(), alone[2]:totable()) < (m.implicit and 1e-13 or 1e-15), m.name)
     end
-    assert(s.steps == 10 and (m.implicit or s.nfe == 10 * (m.fsal and m.stages - 1 or m.stages) + (m.fsal and 1 or 0)), m.name)
+    assert(s.steps == 10
+      and (m.implicit or s.nfe == 10 * (m.fsal and m.stages - 1 or m.stages) + (m.fsal and 1 or 0)), m.name)
   end
 end
 
@@ -347,21 +372,25 @@ end
 
 tests["a step size that does not divide the span has a short last step"] = function()
   local seen = {}
-  local _, s = tide.odeint(function(t, y) seen[#seen + 1] = t; return {-y[1]} end, {1}, {0, 1}, {method = "euler", step_size = 0.3, plain = true})
+  local _, s = tide.odeint(function(t, y) seen[#seen + 1] = t; return {-y[1]} end, {1}, {0, 1},
+    {method = "euler", step_size = 0.3, plain = true})
   assert(s.steps == 4 and s.nfe == 4)
   for i, t in ipairs{0, 0.3, 0.6, 0.9} do close(seen[i], t, 1e-15) end
-  local ys = tide.odeint(function(_, y) return {-y[1]} end, {1}, {0, 1}, {method = "euler", step_size = 0.3, plain = true})
+  local ys = tide.odeint(function(_, y) return {-y[1]} end, {1}, {0, 1},
+    {method = "euler", step_size = 0.3, plain = true})
   close(ys[2]:totable()[1], 0.7 ^ 3 * 0.9, 1e-15)
 end
 
 tests["a step size that is longer than the span is one step"] = function()
-  local ys, s = tide.odeint(function(_, y) return {-y[1]} end, {1}, {0, 1}, {method = "euler", step_size = 5, plain = true})
+  local ys, s = tide.odeint(function(_, y) return {-y[1]} end, {1}, {0, 1},
+    {method = "euler", step_size = 5, plain = true})
   assert(s.steps == 1)
   close(ys[2]:totable()[1], 0, 1e-15)
 end
 
 tests["a span slightly longer than whole steps is integrated to its end"] = function()
-  local ys, s = tide.odeint(function() return {1} end, {0}, {0, 1 + 4e-11}, {method = "euler", step_size = 0.1, plain = true})
+  local ys, s = tide.odeint(function() return {1} end, {0}, {0, 1 + 4e-11},
+    {method = "euler", step_size = 0.1, plain = true})
   assert(s.steps == 10)
   close(ys[2]:totable()[1], 1 + 4e-11, 1e-15)
 end
@@ -383,7 +412,8 @@ end
 -- t_n = t0 + n h, not a sum: with 2e5 steps of 0.1 a sum of float64 is off by 1e-8 or so.
 tests["many fixed steps keep their times"] = function()
   local worst, n = 0, 0
-  tide.odeint(function(t) worst, n = math.max(worst, math.abs(t - n * 0.1)), n + 1; return {0} end, {0}, {0, 20000},
+  tide.odeint(function(t) worst, n = math.max(worst, math.abs(t - n * 0.1)), n + 1; return {0} end, {0},
+    {0, 20000},
     {method = "euler", step_size = 0.1, plain = true})
   assert(n == 200000, n)
   assert(worst <= 2 ^ -38, worst)
@@ -392,20 +422,25 @@ end
 tests["a fixed grid obeys max_steps when it is given, before any work"] = function()
   local calls = 0
   local function f() calls = calls + 1; return {0} end
-  raises("fixed grid needs more than max_steps", tide.odeint, f, {0}, {0, 1}, {method = "euler", steps = 11, max_steps = 10, plain = true})
-  raises("fixed grid needs more than max_steps", tide.odeint, f, {0}, {0, 1}, {method = "euler", step_size = 1e-300, plain = true})
-  raises("step size underflow", tide.odeint, f, {0}, {1e17, 1e17 + 1e4}, {method = "euler", step_size = 1, plain = true})
+  raises("fixed grid needs more than max_steps", tide.odeint, f, {0}, {0, 1},
+    {method = "euler", steps = 11, max_steps = 10, plain = true})
+  raises("fixed grid needs more than max_steps", tide.odeint, f, {0}, {0, 1},
+    {method = "euler", step_size = 1e-300, plain = true})
+  raises("step size underflow", tide.odeint, f, {0}, {1e17, 1e17 + 1e4},
+    {method = "euler", step_size = 1, plain = true})
   assert(calls == 0)
 end
 
 -- ---- kinds of states ----
 
 tests["states may be scalars, matrices and tables of tensors"] = function()
-  local y = tide.odeint(function(_, y) return -y end, tide.tensor(2, {dtype = "float64"}), {0, 1}, {rtol = 1e-9, atol = 1e-9})
+  local y = tide.odeint(function(_, y) return -y end, tide.tensor(2, {dtype = "float64"}), {0, 1},
+    {rtol = 1e-9, atol = 1e-9})
   assert(#y:shape() == 1)
   close(y[2], 2 * math.exp(-1), 1e-8)
   local state = {q = f64{{1, 2}, {3, 4}}, p = {f64{0, 0}, 5, name = "kept"}}
-  local ys, s = tide.odeint(function(t, z) return {q = z.q * -1, p = {z.q:sum(1) * t}} end, state, {0, 0.5, 1},
+  local ys, s = tide.odeint(function(t, z) return {q = z.q * -1, p = {z.q:sum(1) * t}} end, state,
+    {0, 0.5, 1},
     {rtol = 1e-9, atol = 1e-9, norm = "batch"})
   assert(ys.p[2] == 5 and ys.p.name == "kept")
   assert(table.concat(ys.q:shape(), ",") == "3,2,2" and table.concat(ys.p[1]:shape(), ",") == "3,2")
@@ -434,7 +469,8 @@ end
 
 tests["views as y0 work and y0 is not modified"] = function()
   local base = f64{{1, 2}, {3, 4}}
-  local ys = tide.odeint(function(_, y) return -y end, base:transpose(1, 2), {0, 1}, {rtol = 1e-8, atol = 1e-8})
+  local ys = tide.odeint(function(_, y) return -y end, base:transpose(1, 2), {0, 1},
+    {rtol = 1e-8, atol = 1e-8})
   close(ys[2]:totable()[1][2], 3 * math.exp(-1), 1e-7)
   same_bits(base, f64{{1, 2}, {3, 4}}, "base")
 end
@@ -446,7 +482,8 @@ tests["float32 states: time in float64, result near the float64 one"] = function
   assert(a:dtype() == "float32" and s.steps == s2.steps)
   assert((a:to "float64" - b):abs():max():item() < 1e-3 * b:abs():max():item())
   -- a constant field at a large time: 1e4 + h is not a float32, the steps must be right all the same
-  local c = tide.odeint(function(_, y) return y * 0 + 1 end, tide.zeros{1}, {1e4, 1e4 + 1e-3}, {method = "euler", steps = 10})
+  local c = tide.odeint(function(_, y) return y * 0 + 1 end, tide.zeros{1}, {1e4, 1e4 + 1e-3},
+    {method = "euler", steps = 10})
   close(c[2]:totable()[1], 1e-3, 1e-9)
 end
 
@@ -465,7 +502,8 @@ tests['norm = "sample" controls each sample, "batch" the mean'] = function()
   local function f(_, y) return -(y * rates) end
   local _, batch = tide.odeint(f, y0, {0, 1}, {rtol = 1e-6, atol = 1e-6})
   local _, sample = tide.odeint(f, y0, {0, 1}, {rtol = 1e-6, atol = 1e-6, norm = "sample"})
-  local _, alone = tide.odeint(function(_, y) return y * -30 end, f64{{1}}, {0, 1}, {rtol = 1e-6, atol = 1e-6})
+  local _, alone = tide.odeint(function(_, y) return y * -30 end, f64{{1}}, {0, 1},
+    {rtol = 1e-6, atol = 1e-6})
   assert(sample.nfe == alone.nfe, ("%d and %d"):format(sample.nfe, alone.nfe))
   assert(batch.nfe < sample.nfe)
   -- the same with the sample spread over two tensors of a state
@@ -494,9 +532,11 @@ tests["options of the controller do what they say"] = function()
 end
 
 tests["I, PI and PID hold the error near the tolerance"] = function()
-  local exact = tide.odeint(pendulum, {2, 0}, {0, 20}, {plain = true, method = "dopri8", rtol = 1e-13, atol = 1e-13})[2]:totable()
+  local exact = tide.odeint(pendulum, {2, 0}, {0, 20}, {plain = true, method = "dopri8", rtol = 1e-13,
+    atol = 1e-13})[2]:totable()
   for _, controller in ipairs{"I", "PI", "PID"} do
-    local ys = tide.odeint(pendulum, {2, 0}, {0, 20}, {plain = true, controller = controller, rtol = 1e-7, atol = 1e-7})
+    local ys = tide.odeint(pendulum, {2, 0}, {0, 20}, {plain = true, controller = controller, rtol = 1e-7,
+      atol = 1e-7})
     local e = distance(ys[2]:totable(), exact)
     assert(e < 1e-4 and e > 1e-10, ("%s: %.3g"):format(controller, e))
   end
@@ -510,7 +550,8 @@ local function by_hand(f, y, t, t1, rtol, atol)
   local d0, d1 = math.abs(y / sc), math.abs(k1 / sc)
   local h0 = (d0 < 1e-5 or d1 < 1e-5) and 1e-6 or 0.01 * d0 / d1
   local d2 = math.abs((f(t + h0, y + h0 * k1) - k1) / sc) / h0
-  local h1 = math.max(d1, d2) <= 1e-15 and math.max(1e-6, h0 * 1e-3) or (0.01 / math.max(d1, d2)) ^ (1 / (p + 1))
+  local h1 = math.max(d1, d2) <= 1e-15 and math.max(1e-6, h0 * 1e-3)
+    or (0.01 / math.max(d1, d2)) ^ (1 / (p + 1))
   local h, steps, rejected = math.min(100 * h0, h1, t1 - t), 0, false
   while t < t1 do
     local last = h >= (t1 - t) * (1 - 1e-3)
@@ -540,7 +581,8 @@ tests["steps and values agree with dopri5 written out by hand"] = function()
   local function f(t, y) return math.cos(5 * t) * y * y - math.sin(y) end
   for _, tol in ipairs{1e-3, 1e-6, 1e-9} do
     local y, steps = by_hand(f, 1.3, 0, 8, tol, tol)
-    local ys, s = tide.odeint(function(t, z) return {f(t, z[1])} end, {1.3}, {0, 8}, {plain = true, rtol = tol, atol = tol})
+    local ys, s = tide.odeint(function(t, z) return {f(t, z[1])} end, {1.3}, {0, 8},
+      {plain = true, rtol = tol, atol = tol})
     assert(s.steps == steps, ("%d and %d steps"):format(s.steps, steps))
     assert(s.rejected > 0)
     close(ys[2]:totable()[1], y, 1e-10 * math.abs(y))
@@ -562,17 +604,21 @@ tests["initial_step agrees with Hairer's rule by hand"] = function()
     local f1 = f(t0 + h0, y1)
     for i = 1, #y do d[i] = f1[i] - f0[i] end
     local d2 = norm(d, sc) / h0
-    local h1 = math.max(d1, d2) <= 1e-15 and math.max(1e-6, h0 * 1e-3) or (0.01 / math.max(d1, d2)) ^ (1 / (p + 1))
+    local h1 = math.max(d1, d2) <= 1e-15 and math.max(1e-6, h0 * 1e-3)
+      or (0.01 / math.max(d1, d2)) ^ (1 / (p + 1))
     return math.min(100 * h0, h1)
   end
-  local fields = {pendulum, function(t, y) return {y[1] * t, y[2] - 100 * y[1]} end, function() return {0, 0} end,
+  local fields = {pendulum, function(t, y) return {y[1] * t, y[2] - 100 * y[1]} end, function()
+    return {0, 0}
+  end,
     function(t) return {t, 1e-9} end}
   for i, f in ipairs(fields) do
     for _, y0 in ipairs{{1, 0.5}, {0, 0}, {1e5, -1e-3}} do
       for _, p in ipairs{1, 4, 7} do
         for _, tol in ipairs{1e-3, 1e-8} do
           local want = hand(f, 0.7, y0, p, tol, tol / 10)
-          local got = tide.ode.initial_step(function(t, y) return f64(f(t, y:totable())) end, 0.7, f64(y0), p, tol, tol / 10)
+          local got = tide.ode.initial_step(function(t, y) return f64(f(t, y:totable())) end, 0.7, f64(y0), p,
+            tol, tol / 10)
           assert(math.abs(got - want) <= 1e-10 * want, ("field %d: %.17g and %.17g"):format(i, got, want))
         end
       end
@@ -582,22 +628,29 @@ end
 
 -- ---- agreement with torchdiffeq ----
 
--- torchdiffeq 0.2.5, float64, method "dopri5", rtol = atol = tol: evaluations and the states at all times after the first.
+-- torchdiffeq 0.2.5, float64, method "dopri5", rtol = atol = tol: evaluations and the states at all times
+-- after the first.
 local golden = {
-  {"vdp", 0.001, 158, {1.50598370789538, -0.7826677083657, -0.850405718140486, -2.68087161277615, 1.89709383484179,
+  {"vdp", 0.001, 158, {1.50598370789538, -0.7826677083657, -0.850405718140486, -2.68087161277615,
+    1.89709383484179,
     -0.464980073706387}},
-  {"vdp", 1e-06, 392, {1.50814360655054, -0.780219150725625, -0.840969646181872, -2.67748259897852, 1.92015013376666,
+  {"vdp", 1e-06, 392, {1.50814360655054, -0.780219150725625, -0.840969646181872, -2.67748259897852,
+    1.92015013376666,
     -0.435842558787505}},
-  {"vdp", 1e-08, 824, {1.50814423027722, -0.780218087422159, -0.840966051520544, -2.67747898267451, 1.92015239888868,
+  {"vdp", 1e-08, 824, {1.50814423027722, -0.780218087422159, -0.840966051520544, -2.67747898267451,
+    1.92015239888868,
     -0.435838557205168}},
   {"nonaut", 0.001, 32, {1.74491685876854, 2.6891218942042, 0.71753855803459, 1.040535102929}},
   {"nonaut", 1e-06, 92, {1.74381159717442, 2.68778535167781, 0.717187486154487, 1.0415111026922}},
   {"nonaut", 1e-08, 176, {1.74380803381536, 2.687781472002, 0.717186615410371, 1.04150969035431}},
-  {"kepler", 0.001, 248, {-0.439951767949222, -0.865069141576887, 1.01929068035233, 0.0210397231576212, -0.703518704408669,
+  {"kepler", 0.001, 248, {-0.439951767949222, -0.865069141576887, 1.01929068035233, 0.0210397231576212,
+    -0.703518704408669,
     -0.617207464541244, 0.840252040988489, -0.495155511589393}},
-  {"kepler", 1e-06, 692, {-0.700928869617447, -0.848406620033845, 0.890158655111984, -0.15810417919754, -0.578257126371711,
+  {"kepler", 1e-06, 692, {-0.700928869617447, -0.848406620033845, 0.890158655111984, -0.15810417919754,
+    -0.578257126371711,
     0.863221251343935, -0.959474960002017, -0.0653619494375534}},
-  {"kepler", 1e-08, 1448, {-0.700828266124778, -0.848381697591292, 0.890234275133118, -0.158051579121105, -0.578040624504828,
+  {"kepler", 1e-08, 1448, {-0.700828266124778, -0.848381697591292, 0.890234275133118, -0.158051579121105,
+    -0.578040624504828,
     0.863383465989532, -0.959510359645136, -0.0650474746773884}},
   {"back", 0.001, 20, {1.60351695527469, 1.84487538199202, 0.375129617496634, 2.49835444313938}},
   {"back", 1e-06, 62, {1.60347490657536, 1.83583564655908, 0.379777990016705, 2.47702250059722}},
@@ -608,7 +661,8 @@ tests['final = "interpolate" with dopri5_shampine is torchdiffeq\'s dopri5'] = f
   local function vdp(_, y) return {y[2], (1 - y[1] ^ 2) * y[2] - y[1]} end
   local fields = {
     vdp = {vdp, {2, 0}, {0, 1, 2.5, 7}}, back = {vdp, {2, 0}, {1, 0.5, 0}},
-    nonaut = {function(t, y) return {y[1] * math.cos(t) - 0.1 * y[1] ^ 2, y[2] * math.cos(t) - 0.1 * y[2] ^ 2} end, {1, 2}, {0, 2, 3}},
+    nonaut = {function(t, y) return {y[1] * math.cos(t) - 0.1 * y[1] ^ 2, y[2] * math.cos(t) - 0.1
+      * y[2] ^ 2} end, {1, 2}, {0, 2, 3}},
     kepler = {function(_, y)
       local r3 = (y[1] ^ 2 + y[2] ^ 2) ^ 1.5
       return {y[3], y[4], -y[1] / r3, -y[2] / r3}
@@ -617,7 +671,8 @@ tests['final = "interpolate" with dopri5_shampine is torchdiffeq\'s dopri5'] = f
   for _, g in ipairs(golden) do
     local name, tol, nfe, values = table.unpack(g)
     local f, y0, times = table.unpack(fields[name])
-    local ys, s = tide.odeint(f, y0, times, {method = "dopri5_shampine", final = "interpolate", rtol = tol, atol = tol, plain = true})
+    local ys, s = tide.odeint(f, y0, times, {method = "dopri5_shampine", final = "interpolate", rtol = tol,
+      atol = tol, plain = true})
     assert(s.nfe == nfe, ("%s at %g: %d evaluations, torchdiffeq %d"):format(name, tol, s.nfe, nfe))
     local flat = ys:slice(1, 2, #times):reshape{-1}:totable()
     for i, v in ipairs(values) do close(flat[i], v, 5e-11, name) end
@@ -639,7 +694,8 @@ end
 -- ---- long spans ----
 
 tests["small steps at the start of a very long span are no underflow"] = function()
-  local ys = tide.odeint(function(t, y) return {-y[1] / (1 + t)} end, {1}, {0, 1e12}, {plain = true, rtol = 1e-6, atol = 1e-20, first_step = 1e-6})
+  local ys = tide.odeint(function(t, y) return {-y[1] / (1 + t)} end, {1}, {0, 1e12},
+    {plain = true, rtol = 1e-6, atol = 1e-20, first_step = 1e-6})
   close(ys[2]:totable()[1] * (1 + 1e12), 1, 1e-3)
 end
 

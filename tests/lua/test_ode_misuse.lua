@@ -1,4 +1,5 @@
---- Misuse of odeint: hostile arguments, hostile callbacks, fields that blow up; every failure is a clear error and the library goes on working.
+--- Misuse of odeint: hostile arguments, hostile callbacks, fields that blow up; every failure is a clear
+-- error and the library goes on working.
 
 local check = require "check"
 local tide = require "tide"
@@ -26,12 +27,15 @@ local function works()
   assert(math.abs(ys[2]:totable()[1] - math.exp(-1)) < 1e-7, "the solver is broken afterwards")
 end
 
-local evil_index = setmetatable({}, {__index = function() error "evil index" end, __len = function() return 3 end})
+local evil_index = setmetatable({}, {__index = function() error "evil index" end, __len = function()
+  return 3
+end})
 local cyclic = {}
 cyclic[1] = cyclic
 local deep = {}
 for _ = 1, 300 do deep = {deep} end
-local hostile = {true, "1e9", 42, function() end, coroutine.create(function() end), io.stdout, evil_index, cyclic, deep, {}, {{}}, {"x"}, {0 / 0}}
+local hostile = {true, "1e9", 42, function() end, coroutine.create(function() end), io.stdout, evil_index,
+  cyclic, deep, {}, {{}}, {"x"}, {0 / 0}}
 
 tests["hostile values for f, y0, t and options are errors that name odeint"] = function()
   for i, v in ipairs(hostile) do
@@ -40,7 +44,8 @@ tests["hostile values for f, y0, t and options are errors that name odeint"] = f
       local ok, message = pcall(tide.odeint, decay, v, {0, 1}, opts)
       local empty = opts.plain and type(v) == "table" and rawlen(v) == 0 -- a state of no numbers is valid
       assert(not ok or empty, "y0 " .. i)
-      assert(ok or type(message) == "string" and (message:find "odeint" or message:find "evil" or message:find "nested" or message:find "tensor"
+      assert(ok or type(message) == "string" and (message:find "odeint" or message:find "evil"
+        or message:find "nested" or message:find "tensor"
         or message:find "number" or message:find "arithmetic"), message)
       ok, message = pcall(tide.odeint, decay, f64{1}, v, opts)
       assert(not ok, "t " .. i)
@@ -96,11 +101,15 @@ tests["tolerances and other numbers"] = function()
   try({rtol = 1e-300, atol = 0}, "below what float64 can resolve")
   try({rtol = 1e-17}, "below what float64")
   raises("below what float32", tide.odeint, decay, tide.tensor{1}, {0, 1}, {rtol = 1e-9})
-  for name, list in pairs{first_step = {0, -1, 0 / 0, math.huge, "x"}, step_size = {0, -0.1, 0 / 0, math.huge, {}},
-    steps = {0, -1, 2.5, 0 / 0, math.huge, "3"}, max_steps = {0, -1, 0.5, 0 / 0, math.huge}, safety = {0, -1, 1.5, 0 / 0},
+  for name, list in pairs{first_step = {0, -1, 0 / 0, math.huge, "x"},
+    step_size = {0, -0.1, 0 / 0, math.huge, {}},
+    steps = {0, -1, 2.5, 0 / 0, math.huge, "3"}, max_steps = {0, -1, 0.5, 0 / 0, math.huge},
+    safety = {0, -1, 1.5, 0 / 0},
     min_factor = {0, 2, 0 / 0}, max_factor = {0.5, 0, math.huge, 0 / 0}, checkpoint_steps = {0, -1, 1.5},
     adjoint_rtol = {-1, 0 / 0}, reconstruction_limit = {0, -1, 0 / 0}} do
-    for _, v in ipairs(list) do try({[name] = v, method = (name == "step_size" or name == "steps") and "rk4" or nil}, name) end
+    for _, v in ipairs(list) do
+      try({[name] = v, method = (name == "step_size" or name == "steps") and "rk4" or nil}, name)
+    end
   end
   try({step_size = 0.1, steps = 3}, "not both")
   try({norm = "max"}, "norm", "part", "batch", "sample")
@@ -112,7 +121,8 @@ end
 
 tests["unknown options and methods suggest the nearest"] = function()
   raises('unknown option "rtoll" %(did you mean "rtol"', tide.odeint, decay, f64{1}, {0, 1}, {rtoll = 1})
-  raises('unknown option "stepsize" %(did you mean "step_size"', tide.odeint, decay, f64{1}, {0, 1}, {stepsize = 1})
+  raises('unknown option "stepsize" %(did you mean "step_size"', tide.odeint, decay, f64{1}, {0, 1},
+    {stepsize = 1})
   raises("unknown option", tide.odeint, decay, f64{1}, {0, 1}, {[1] = 1})
   raises('did you mean "dopri5"', tide.odeint, decay, f64{1}, {0, 1}, {method = "Dopri5"})
   raises({'did you mean "rk4"', "bosh3", "tsit5"}, tide.odeint, decay, f64{1}, {0, 1}, {method = "rkk4"})
@@ -128,7 +138,8 @@ tests["unknown options and methods suggest the nearest"] = function()
 end
 
 tests["kinds of y0"] = function()
-  raises({"float32 or float64", "int64", "to%(\"float32\"%)"}, tide.odeint, decay, tide.tensor({1}, {dtype = "int64"}), {0, 1})
+  raises({"float32 or float64", "int64", "to%(\"float32\"%)"}, tide.odeint, decay,
+    tide.tensor({1}, {dtype = "int64"}), {0, 1})
   raises("float32 or float64", tide.odeint, decay, tide.tensor({1}, {dtype = "uint8"}), {0, 1})
   raises("one dtype", tide.odeint, decay, {f64{1}, tide.tensor{1}}, {0, 1})
   for _, opts in ipairs{{}, {eager = true}} do
@@ -155,7 +166,8 @@ tests["errors in a callback pass through unchanged"] = function()
   for _, opts in ipairs{{}, {eager = true}} do
     assert(message_of(tide.odeint, function() error(token) end, f64{1}, {0, 1}, opts) == token)
     assert(message_of(tide.odeint, function() error() end, f64{1}, {0, 1}, opts) == nil)
-    assert(message_of(tide.odeint, function() error("plain text", 0) end, f64{1}, {0, 1}, opts) == "plain text")
+    assert(message_of(tide.odeint, function() error("plain text", 0) end, f64{1}, {0, 1},
+      opts) == "plain text")
     assert(message_of(tide.odeint, function() error(42, 0) end, f64{1}, {0, 1}, opts) == 42)
   end
   local calls = 0
@@ -165,7 +177,8 @@ tests["errors in a callback pass through unchanged"] = function()
     return {-y[1]}
   end, {1}, {0, 1}, {plain = true}) == token)
   local trace
-  xpcall(tide.odeint, function(e) trace = debug.traceback(e) end, function() local x = nil; return x.y end, f64{1}, {0, 1}, {eager = true})
+  xpcall(tide.odeint, function(e) trace = debug.traceback(e) end, function() local x = nil; return x.y end,
+    f64{1}, {0, 1}, {eager = true})
   assert(trace:find "test_ode_misuse", trace)
   works()
 end
@@ -174,7 +187,8 @@ tests["wrong returns name the expectation, t and the evaluation"] = function()
   local function wrong(patterns, value, y0)
     raises(patterns, tide.odeint, function() return value end, y0 or f64{1, 2}, {0, 1})
     local n = 0
-    local expected = {"t = ", "evaluation 4", table.unpack(type(patterns) == "table" and patterns or {patterns})}
+    local expected = {"t = ", "evaluation 4", table.unpack(type(patterns) == "table" and patterns
+      or {patterns})}
     raises(expected, tide.odeint, function(_, y)
       n = n + 1
       if n == 4 then return value end
@@ -202,7 +216,8 @@ end
 
 tests["usual slips are told what to write instead"] = function()
   local function try(words, f, y0, opts) raises(words, tide.odeint, f, y0 or f64{1, 2}, {0, 1}, opts) end
-  try({"bad argument #1 to 'sin'", "write tide.sin%(x%) in place of math.sin", "eager = true"}, function(t, y) return math.sin(t) * y end)
+  try({"bad argument #1 to 'sin'", "write tide.sin%(x%) in place of math.sin", "eager = true"},
+    function(t, y) return math.sin(t) * y end)
   try({"bad argument #1 to 'floor'", "tide.where%(condition"}, function(t, y) return math.floor(t) * y end)
   try({"bad argument #1 to 'sin'", "write tide.sin"}, function(_, y) return {y[1], math.sin(y[2])} end)
   try({"{1, 2}", "y0 = tide.tensor%({1, 2}%)", "plain = true"}, decay, {1, 2})
@@ -213,11 +228,14 @@ tests["usual slips are told what to write instead"] = function()
   try({"got 3", "write 3 %+ 0 %* y"}, function() return 3 end)
   try({"shape {2, 1}", "x:reshape{2}"}, function(_, y) return y:reshape{2, 1} end)
   try({"1 tensors, the state has 2", "keys of y0"}, function(_, y) return y.a end, {a = f64{1}, b = f64{2}})
-  try({"shape {1} for y.b", "shape {2}"}, function(_, y) return {a = y.a, b = y.a} end, {a = f64{1}, b = f64{2, 3}})
+  try({"shape {1} for y.b", "shape {2}"}, function(_, y) return {a = y.a, b = y.a} end,
+    {a = f64{1}, b = f64{2, 3}})
   try({"got nil", "end with return"}, function() end, {1}, {plain = true})
   try({"got number", "write return {value}"}, function(_, y) return -y[1] end, {1}, {plain = true})
   -- the user's own error keeps its words, and errors of other kinds their value
-  try("^bad argument #1 to 'f' %(number expected, got tide.Tensor%)$", function() error("bad argument #1 to 'f' (number expected, got tide.Tensor)", 0) end)
+  try("^bad argument #1 to 'f' %(number expected, got tide.Tensor%)$", function()
+    error("bad argument #1 to 'f' (number expected, got tide.Tensor)", 0)
+  end)
   works()
 end
 
@@ -227,35 +245,48 @@ tests["NaN and Inf in f or y: t, h, steps and a remedy, and soon"] = function()
     raises(remedy, tide.odeint, function(_, y) return y * 0 + v end, f64{1, 1}, {0, 1})
     raises(remedy, tide.odeint, function() return f64{1, v} end, f64{1, 1}, {0, 1}, {eager = true})
     raises(remedy, tide.odeint, function() return {v} end, {1}, {0, 1}, {plain = true})
-    raises(remedy, tide.odeint, function() return {v} end, {1}, {0, 1}, {plain = true, method = "rk4", steps = 3})
+    raises(remedy, tide.odeint, function() return {v} end, {1}, {0, 1},
+      {plain = true, method = "rk4", steps = 3})
     -- after a while
-    raises({"NaN or Inf", "t = 0.[45]"}, tide.odeint, function(t) return {t > 0.5 and v or 1} end, {1}, {0, 1}, {plain = true})
+    raises({"NaN or Inf", "t = 0.[45]"}, tide.odeint, function(t) return {t > 0.5 and v or 1} end, {1},
+      {0, 1}, {plain = true})
     local n = 0
-    local ys, s = tide.odeint(function(_, y) n = n + 1; return {n == 5 and v or -y[1]} end, {1}, {0, 1}, {plain = true})
-    assert(s.rejected >= 1 and math.abs(ys[2]:totable()[1] - math.exp(-1)) < 1e-3, "one bad value only costs a step")
+    local ys, s = tide.odeint(function(_, y) n = n + 1; return {n == 5 and v or -y[1]} end, {1}, {0, 1},
+      {plain = true})
+    assert(s.rejected >= 1 and math.abs(ys[2]:totable()[1] - math.exp(-1)) < 1e-3,
+      "one bad value only costs a step")
   end
-  raises("element 2 of 2", tide.odeint, function(_, y) return {-y[1], math.log(-1)} end, {1, 1}, {0, 1}, {plain = true})
-  raises("element 2 of 2", tide.odeint, function(_, y) return {-y[1], math.log(-1)} end, {1, 1}, {0, 1}, {plain = true, method = "euler", steps = 2})
+  raises("element 2 of 2", tide.odeint, function(_, y) return {-y[1], math.log(-1)} end, {1, 1}, {0, 1},
+    {plain = true})
+  raises("element 2 of 2", tide.odeint, function(_, y) return {-y[1], math.log(-1)} end, {1, 1}, {0, 1},
+    {plain = true, method = "euler", steps = 2})
   works()
 end
 
 tests["blow-up, huge fields and stiffness stop in time"] = function()
   local start = os.clock()
-  raises({"odeint", "t = ", "h = ", "steps", "underflow"}, tide.odeint, function(_, y) return {y[1] ^ 2} end, {1}, {0, 2}, {plain = true})
+  raises({"odeint", "t = ", "h = ", "steps", "underflow"}, tide.odeint, function(_, y) return {y[1] ^ 2} end,
+    {1}, {0, 2}, {plain = true})
   raises("odeint", tide.odeint, function(_, y) return y * y end, f64{1}, {0, 2})
   raises("odeint", tide.odeint, function(_, y) return {math.exp(y[1])} end, {1}, {0, 2}, {plain = true})
   raises("odeint", tide.odeint, function(_, y) return {y[1] * 1e300} end, {1}, {0, 1}, {plain = true})
   raises("odeint", tide.odeint, function(_, y) return {-1e308 * y[1]} end, {1e300}, {0, 1}, {plain = true})
-  raises({"max_steps", "t = ", "h = "}, tide.odeint, function(_, y) return {-1e9 * (y[1] - 1)} end, {0}, {0, 1}, {plain = true, max_steps = 2000})
-  raises("max_steps", tide.odeint, function() return {math.random()} end, {0}, {0, 1}, {plain = true, max_steps = 500, rtol = 1e-9, atol = 1e-9})
-  pcall(tide.odeint, function(t) return {t < 0.5 and 0 or 1e200 * math.random()} end, {1}, {0, 1}, {plain = true, max_steps = 10000})
-  raises("odeint", tide.odeint, function(_, y) return {1e10 * y[1]} end, {1}, {0, 1}, {plain = true, method = "rk4", steps = 200})
+  raises({"max_steps", "t = ", "h = "}, tide.odeint, function(_, y) return {-1e9 * (y[1] - 1)} end, {0},
+    {0, 1}, {plain = true, max_steps = 2000})
+  raises("max_steps", tide.odeint, function() return {math.random()} end, {0}, {0, 1},
+    {plain = true, max_steps = 500, rtol = 1e-9, atol = 1e-9})
+  pcall(tide.odeint, function(t) return {t < 0.5 and 0 or 1e200 * math.random()} end, {1}, {0, 1},
+    {plain = true, max_steps = 10000})
+  raises("odeint", tide.odeint, function(_, y) return {1e10 * y[1]} end, {1}, {0, 1},
+    {plain = true, method = "rk4", steps = 200})
   for _, m in ipairs(tide.ode.methods()) do
     if m.kind == "adaptive" then
       pcall(tide.odeint, function(_, y) return {-1e6 * y[1] ^ 3, math.tan(y[1] * 1e5)} end, {3, 1}, {0, 10},
         {plain = true, method = m.name, max_steps = 5000})
-      -- a pole is an error, or, when a step of a few ulps happens to get over it (rounding decides), leaves some state; it does not hang
-      local ok, ys = pcall(tide.odeint, function(t) return {1 / (t - 0.5) ^ 2} end, {0}, {0, 1}, {plain = true, method = m.name, max_steps = 20000})
+      -- a pole is an error, or, when a step of a few ulps happens to get over it (rounding decides), leaves
+      -- some state; it does not hang
+      local ok, ys = pcall(tide.odeint, function(t) return {1 / (t - 0.5) ^ 2} end, {0}, {0, 1},
+        {plain = true, method = m.name, max_steps = 20000})
       assert(ok and ys[2][1] == ys[2][1] or not ok and ys:find "odeint: ", m.name)
     end
   end
@@ -264,32 +295,39 @@ tests["blow-up, huge fields and stiffness stop in time"] = function()
 end
 
 tests["a discontinuous field is solved"] = function()
-  local ys, s = tide.odeint(function(t) return {t < 1 / 3 and 0 or 1} end, {0}, {0, 1}, {plain = true, rtol = 1e-8, atol = 1e-8})
+  local ys, s = tide.odeint(function(t) return {t < 1 / 3 and 0 or 1} end, {0}, {0, 1},
+    {plain = true, rtol = 1e-8, atol = 1e-8})
   assert(math.abs(ys[2]:totable()[1] - 2 / 3) < 1e-6 and s.rejected > 0)
 end
 
 tests["yield inside a callback is an error, and the coroutine's caller goes on"] = function()
   for _, opts in ipairs{{eager = true}, {plain = true}} do
     local co = coroutine.create(function()
-      return tide.odeint(function(_, y) coroutine.yield(1); return y end, opts.plain and {1} or f64{1}, {0, 1}, opts)
+      return tide.odeint(function(_, y) coroutine.yield(1); return y end, opts.plain and {1} or f64{1},
+        {0, 1}, opts)
     end)
     local ok, message = coroutine.resume(co)
     assert(not ok and tostring(message):find "yield", message)
   end
   -- a recorded field is called once, by Lua: yielding there is harmless or an error, never a crash
-  local co = coroutine.create(function() return (tide.odeint(function(_, y) coroutine.yield(1); return -y end, f64{1}, {0, 1})) end)
+  local co = coroutine.create(function()
+    return (tide.odeint(function(_, y) coroutine.yield(1); return -y end, f64{1}, {0, 1}))
+  end)
   local ok = coroutine.resume(co)
   if ok then ok = coroutine.resume(co) end
   co = nil
   collectgarbage()
   works()
   -- solving in a coroutine works
-  local value = coroutine.wrap(function() return tide.odeint(decay, f64{1}, {0, 1}, {eager = true})[2]:totable()[1] end)()
+  local value = coroutine.wrap(
+    function() return tide.odeint(decay, f64{1}, {0, 1}, {eager = true})[2]:totable()[1] end)()
   assert(math.abs(value - math.exp(-1)) < 1e-3)
 end
 
 tests["a coroutine that is dropped or closed during recording leaves the library usable"] = function()
-  local co = coroutine.create(function() return tide.odeint(function(_, y) coroutine.yield(); return -y end, f64{1}, {0, 1}) end)
+  local co = coroutine.create(function()
+    return tide.odeint(function(_, y) coroutine.yield(); return -y end, f64{1}, {0, 1})
+  end)
   coroutine.resume(co)
   coroutine.close(co)
   works()
@@ -302,7 +340,8 @@ tests["odeint inside callbacks to depth 50"] = function()
       return tide.odeint(nested(depth - 1, opts), y, {t, t + 0.5}, opts)[2]
     end
   end
-  local ys = tide.odeint(nested(50, {eager = true, method = "euler", steps = 1}), f64{0}, {0, 1}, {eager = true, method = "euler", steps = 1})
+  local ys = tide.odeint(nested(50, {eager = true, method = "euler", steps = 1}), f64{0}, {0, 1},
+    {eager = true, method = "euler", steps = 1})
   assert(ys[2]:totable()[1] > 0)
   local function recorded(depth)
     return function(t, y)
@@ -313,9 +352,13 @@ tests["odeint inside callbacks to depth 50"] = function()
   local zs = tide.odeint(recorded(50), f64{0}, {0, 1}, {method = "euler", steps = 1})
   assert(math.abs(zs[2]:totable()[1] - ys[2]:totable()[1]) < 1e-12)
   -- without an end: an error, not a crash
-  local function endless(t, y) return tide.odeint(endless, y, {t, t + 1}, {eager = true, method = "euler", steps = 1})[2] end
+  local function endless(t, y)
+    return tide.odeint(endless, y, {t, t + 1}, {eager = true, method = "euler", steps = 1})[2]
+  end
   raises("overflow", tide.odeint, endless, f64{0}, {0, 1}, {eager = true, method = "euler", steps = 1})
-  local function endless_recording(_, y) return tide.odeint(endless_recording, y, {0, 1}, {method = "euler", steps = 1})[2] end
+  local function endless_recording(_, y)
+    return tide.odeint(endless_recording, y, {0, 1}, {method = "euler", steps = 1})[2]
+  end
   assert(not pcall(tide.odeint, endless_recording, f64{0}, {0, 1}, {method = "euler", steps = 1}))
   works()
 end
@@ -341,13 +384,15 @@ tests["garbage collection, changed arguments and kept states inside callbacks"] 
   end, y0, {0, 0.5, 1}, {eager = true})
   assert((got - want):abs():max():item() == 0)
   assert(tide.odeint(function(_, y) return y end, f64{1}, {0, 1}, {eager = true})[1]:totable()[1] == 1)
-  local ys = tide.odeint(function(_, y) collectgarbage "step"; y[1] = -y[1]; return y end, {1}, {0, 1}, {plain = true})
+  local ys = tide.odeint(function(_, y) collectgarbage "step"; y[1] = -y[1]; return y end, {1}, {0, 1},
+    {plain = true})
   assert(math.abs(ys[2]:totable()[1] - math.exp(-1)) < 1e-3)
   works()
 end
 
 tests["symbolic tensors: eager fields refuse, values are refused with a reason"] = function()
-  raises({"eager", "no gradient"}, tide.grad(function(y) return tide.odeint(decay, y, {0, 1}, {eager = true}):sum() end), f64{1})
+  raises({"eager", "no gradient"},
+    tide.grad(function(y) return tide.odeint(decay, y, {0, 1}, {eager = true}):sum() end), f64{1})
   raises(".", tide.odeint, function(_, y) if y[1] > 0 then return y end return -y end, f64{1}, {0, 1})
   local leaked
   tide.odeint(function(_, y) leaked = y; return -y end, f64{1}, {0, 1})
@@ -358,8 +403,10 @@ end
 
 tests["a solution that leaves the range of its dtype is told so"] = function()
   for _, row in ipairs{{50, 1, 100}, {1, 3e38, 1}} do
-    local ok, message = pcall(tide.odeint, function(_, y) return row[1] * y end, tide.full({1}, row[2]), {0, row[3]}, {max_steps = 3000})
-    assert(not ok and tostring(message):find("largest numbers of float32", 1, true) and tostring(message):find('dtype "float64"', 1, true), message)
+    local ok, message = pcall(tide.odeint, function(_, y) return row[1] * y end, tide.full({1}, row[2]),
+      {0, row[3]}, {max_steps = 3000})
+    assert(not ok and tostring(message):find("largest numbers of float32", 1, true)
+      and tostring(message):find('dtype "float64"', 1, true), message)
   end
 end
 
@@ -397,7 +444,8 @@ tests["interrupts stop a solve"] = function()
   check.in_folder(function(folder, write)
     write("solve.lua", script)
     for _, kind in ipairs{"plain", "recorded"} do
-      local command = ("timeout --foreground -k 2 -s INT 0.5 ./tide %s/solve.lua %s 2>&1"):format(folder, kind)
+      local command = ("timeout --foreground -k 2 -s INT 0.5 ./tide %s/solve.lua %s 2>&1"):format(folder,
+        kind)
       local pipe = assert(io.popen(command))
       local text = pipe:read "a"
       pipe:close()

@@ -1,4 +1,5 @@
---- Where a solve evaluates its field: within the span, at its ends exactly, forwards and in gradients; and spans that cannot be resolved.
+--- Where a solve evaluates its field: within the span, at its ends exactly, forwards and in gradients; and
+-- spans that cannot be resolved.
 
 local tide = require "tide"
 local check = require "check"
@@ -34,9 +35,11 @@ tests["no evaluation is outside of the span, its ends are hit exactly"] = functi
     for _, T in ipairs{1, 0.3, 0.7, 8e-3} do
       for _, span in ipairs{{0, T}, {T, 0}} do
         local low, high = math.huge, -math.huge
-        tide.odeint(function(t) low, high = math.min(low, t), math.max(high, t); return {math.sqrt(t)} end, {0}, {span[1], T / 3, span[2]},
+        tide.odeint(function(t) low, high = math.min(low, t), math.max(high, t); return {math.sqrt(t)} end,
+          {0}, {span[1], T / 3, span[2]},
           with(opts, {plain = true}))
-        assert(low >= 0 and high <= T, ("%s over %g..%g: t = %.17g .. %.17g"):format(opts.method, span[1], span[2], low, high))
+        assert(low >= 0 and high <= T, ("%s over %g..%g: t = %.17g .. %.17g"):format(opts.method, span[1],
+          span[2], low, high))
         local c_end = span[2] > 0 and high or low
         if opts.method == "rk4" or opts.method == "dopri5" then assert(c_end == span[2], opts.method) end
       end
@@ -51,11 +54,13 @@ tests["gradients look at the field within the span only"] = function()
       for _, gradient in ipairs{"direct", "checkpoint", "adjoint", "interpolated"} do
         for _, span in ipairs{{0, T}, {T, 0}} do
           local g = tide.grad(function(p)
-            return tide.odeint(function(t, y) return p * (tide.sqrt(t) + tide.sqrt(T - t)) + 0 * y end, f64{1}, {span[1], 0.6 * T, span[2]},
+            return tide.odeint(function(t, y) return p * (tide.sqrt(t) + tide.sqrt(T - t)) + 0 * y end,
+              f64{1}, {span[1], 0.6 * T, span[2]},
               with(opts, {gradient = gradient, checkpoint_steps = 3}))[3]:sum()
           end)(f64(0.5)):item()
           local want = 4 / 3 * T ^ 1.5 * (span[2] > 0 and 1 or -1)
-          assert(math.abs(g - want) < 0.4 * math.abs(want), ("%s %s over %g..%g: %g for %g"):format(opts.method, gradient, span[1], span[2], g, want))
+          assert(math.abs(g - want) < 0.4 * math.abs(want), ("%s %s over %g..%g: %g for %g"):format(
+            opts.method, gradient, span[1], span[2], g, want))
         end
       end
     end
@@ -67,7 +72,8 @@ tests["dense output and steps of its own stay inside"] = function()
   local times = {}
   for i = 0, 100 do times[i + 1] = i == 100 and T or T * i / 100 end
   for _, opts in ipairs(ways{3, 7}) do
-    local y = tide.odeint(function(t, y) return tide.sqrt(t) + tide.sqrt(T - t) + 0 * y end, f64{0}, times, opts)
+    local y = tide.odeint(function(t, y) return tide.sqrt(t) + tide.sqrt(T - t) + 0 * y end, f64{0}, times,
+      opts)
     assert(math.abs(y[101][1] - 4 / 3 * T ^ 1.5) < 0.3, opts.method)
   end
 end
@@ -99,32 +105,40 @@ end
 tests["fixed grids have their nodes at t0 + k h"] = function()
   for _, m in ipairs{"euler", "rk4", "dopri5", "dopri8"} do
     local t0, h, seen = 0.1, 0.0137, {}
-    tide.odeint(function(t) seen[t] = true; return {0} end, {0}, {t0, t0 + 20.5 * h}, {method = m, step_size = h, plain = true})
+    tide.odeint(function(t) seen[t] = true; return {0} end, {0}, {t0, t0 + 20.5 * h},
+      {method = m, step_size = h, plain = true})
     for k = 0, 20 do assert(seen[t0 + k * h], ("%s: node %d"):format(m, k)) end
   end
 end
 
 tests["a step that is short by rounding is merged into the last one"] = function()
   local seen = {}
-  tide.odeint(function(t) seen[#seen + 1] = t; return {1} end, {0}, {1e6, 1e6 + 4e-6}, {method = "euler", step_size = 1e-6 * (1 + 1e-5), plain = true})
+  tide.odeint(function(t) seen[#seen + 1] = t; return {1} end, {0}, {1e6, 1e6 + 4e-6},
+    {method = "euler", step_size = 1e-6 * (1 + 1e-5), plain = true})
   assert(#seen == 4, #seen)
 end
 
 tests["spans and steps that float64 does not resolve are errors"] = function()
   local function f() return {1} end
   for _, opts in ipairs{{}, {method = "rk4", steps = 1}, {method = "euler", step_size = 1e-9}} do
-    for _, span in ipairs{{1, 1 + 2 ^ -50}, {1.6e9, 1.6e9 + 1e-6}, {1e17, 1e17 + 100}, {-1e300, -1e300 * (1 + 2 ^ -51)}} do
-      fails({"odeint", "too short to be resolved", "shift or rescale t"}, tide.odeint, f, {0}, span, with(opts, {plain = true}))
+    for _, span in ipairs{{1, 1 + 2 ^ -50}, {1.6e9, 1.6e9 + 1e-6}, {1e17, 1e17 + 100},
+      {-1e300, -1e300 * (1 + 2 ^ -51)}} do
+      fails({"odeint", "too short to be resolved", "shift or rescale t"}, tide.odeint, f, {0}, span,
+        with(opts, {plain = true}))
     end
   end
-  fails({"step size underflow", "do not resolve t"}, tide.odeint, f, {0}, {1e9, 1e9 + 1}, {method = "euler", step_size = 1e-7, plain = true})
-  fails({"step size underflow", "do not resolve t"}, tide.odeint, f, {0}, {1e9, 1e9 + 1e-3}, {method = "rk4", steps = 1000, plain = true})
+  fails({"step size underflow", "do not resolve t"}, tide.odeint, f, {0}, {1e9, 1e9 + 1},
+    {method = "euler", step_size = 1e-7, plain = true})
+  fails({"step size underflow", "do not resolve t"}, tide.odeint, f, {0}, {1e9, 1e9 + 1e-3},
+    {method = "rk4", steps = 1000, plain = true})
   fails("step size underflow", tide.odeint, f, {0}, {1e9, 1e9 + 1}, {first_step = 1e-7, plain = true})
   near(tide.odeint(f, {0}, {1e9, 1e9 + 1}, {plain = true})[2][1], 1, 1e-12)
 end
 
 tests["accepted steps always move t"] = function()
-  for _, f in ipairs{function(t) return {t < 0.5 and 0 or 1e200 * math.random()} end, function(_, y) return {y[1] ^ 2} end,
+  for _, f in ipairs{function(t) return {t < 0.5 and 0 or 1e200 * math.random()} end, function(_, y)
+    return {y[1] ^ 2}
+  end,
     function(t) return {1 / (t - 0.5) ^ 2} end, function(t) return {math.abs(t - 1 / 3) ^ -0.9} end} do
     local last, same = nil, 0
     pcall(tide.odeint, function(t, y)
@@ -144,7 +158,8 @@ local function oscillator(n)
 end
 
 tests["an idle part does not hide the error of another"] = function()
-  local alone = select(2, tide.odeint(function(_, x) return tide.stack{x[2], -4 * x[1]} end, f64{1, 0}, {0, 20}, {rtol = 1e-4, atol = 1e-4}))
+  local alone = select(2, tide.odeint(function(_, x) return tide.stack{x[2], -4 * x[1]} end, f64{1, 0},
+    {0, 20}, {rtol = 1e-4, atol = 1e-4}))
   for _, n in ipairs{1, 1000, 100000} do
     local f, y0 = oscillator(n)
     local ys, s = tide.odeint(f, y0, {0, 20}, {rtol = 1e-4, atol = 1e-4})
@@ -160,7 +175,8 @@ tests["the continuous adjoint judges the parts of y and of its cotangent each by
   local function gradient(n, norm, kind)
     return tide.grad(function(p)
       local y0 = {x = f64{1, 0}, c = tide.ones({n}, {dtype = "float64"})}
-      local ys = tide.odeint(function(_, s) return {x = tide.stack{s.x[2], -p * s.x[1]}, c = 0 * s.c} end, y0, {0, 10},
+      local ys = tide.odeint(function(_, s) return {x = tide.stack{s.x[2], -p * s.x[1]}, c = 0 * s.c} end, y0,
+        {0, 10},
         {rtol = 1e-5, atol = 1e-5, gradient = kind, norm = norm})
       return ys.x[2]:slice(1, 1, 1):sum()
     end)(f64(4)):item()

@@ -1,4 +1,5 @@
--- Every op: gradients in float64 against central differences, on awkward shapes and views. An op without an entry fails.
+-- Every op: gradients in float64 against central differences, on awkward shapes and views. An op without an
+-- entry fails.
 local tide = require "tide"
 local core = tide.core
 
@@ -13,7 +14,8 @@ end
 
 local unary_shapes = {{}, {1}, {0}, {5}, {2, 3}, {1, 3, 1}, {2, 0, 3}, {2, 1, 2, 2}}
 local binary_shapes = {
-  {{}, {}}, {{3}, {}}, {{}, {3}}, {{2, 3}, {3}}, {{3}, {2, 3}}, {{2, 1}, {1, 3}}, {{1, 1}, {2, 3}}, {{2, 3}, {2, 3}},
+  {{}, {}}, {{3}, {}}, {{}, {3}}, {{2, 3}, {3}}, {{3}, {2, 3}}, {{2, 1}, {1, 3}}, {{1, 1}, {2, 3}},
+  {{2, 3}, {2, 3}},
   {{0, 3}, {1, 3}}, {{2, 1, 3}, {4, 1}}, {{1}, {1}},
 }
 
@@ -34,12 +36,15 @@ local function check(name, fn, p, tolerance)
   if not ok then error(("%s: worst relative error %g"):format(name, worst), 2) end
 end
 
--- First order on every layout, second order (the gradient of a weighted sum) on the plain one, jvp against vjp.
+-- First order on every layout, second order (the gradient of a weighted sum) on the plain one, jvp against
+-- vjp.
 local function check_all(name, fn, p, once)
   check(name, fn, p)
   local first = tide.tree.tensors(p, true)
   if not once and #first > 0 then
-    local function scalar(q) local y = fn(q) return (y * (y:stop_gradient() * 0 + 0.7)):sum() + (y:square()):sum() * 0.3 end
+    local function scalar(q)
+      local y = fn(q) return (y * (y:stop_gradient() * 0 + 0.7)):sum() + (y:square()):sum() * 0.3
+    end
     check(name .. " (second order)", function(q)
       local g = tide.grad(scalar)(q)
       local sum
@@ -64,12 +69,14 @@ local function check_all(name, fn, p, once)
   end
   assert(math.abs(left - right) <= 1e-10 * (1 + size), ("%s: jvp %g, vjp %g"):format(name, left, right))
   assert((y - y2):abs():sum():item() == 0, name .. ": values of jvp and vjp differ")
-  -- recorded equals at once, to the last bit on dense arguments (programs copy strided ones, and sums depend on the layout)
+  -- recorded equals at once, to the last bit on dense arguments (programs copy strided ones, and sums depend
+  -- on the layout)
   p = tide.tree.map(p, function(x) return x:clone() end)
   local eager, compiled = fn(p), tide.compile(fn)
   for _ = 1, 2 do
     local again = compiled(p)
-    assert(again:dtype() == eager:dtype() and table.concat(again:shape(), ",") == table.concat(eager:shape(), ","), name)
+    assert(again:dtype() == eager:dtype() and table.concat(again:shape(), ",") == table.concat(eager:shape(),
+      ","), name)
     assert((again - eager):abs():sum():item() == 0, name .. ": compiled and eager values differ")
   end
 end
@@ -78,7 +85,8 @@ local function unary(make, shapes, fn)
   return function(name)
     for _, shape in ipairs(shapes or unary_shapes) do
       for _, x in ipairs(layouts(make(shape))) do
-        check_all(name .. " {" .. table.concat(shape, ",") .. "}", fn or function(q) return q[name](q) end, x, x:numel() == 0)
+        check_all(name .. " {" .. table.concat(shape, ",") .. "}", fn or function(q) return q[name](q) end, x,
+          x:numel() == 0)
       end
     end
   end
@@ -91,7 +99,8 @@ local function binary(make, fn, second)
       local a, b = make(shapes[1], 3), (second or make)(shapes[2], 4)
       for i, x in ipairs(layouts(a)) do
         local ys = layouts(b)
-        check_all(name .. " both", function(p) return fn(p[1], p[2]) end, {x, ys[(i - 1) % #ys + 1]}, x:numel() == 0)
+        check_all(name .. " both", function(p) return fn(p[1], p[2]) end, {x, ys[(i - 1) % #ys + 1]},
+          x:numel() == 0)
       end
       check_all(name .. " left", function(q) return fn(q, b) end, a)
       check_all(name .. " right", function(q) return fn(a, q) end, b)
@@ -136,7 +145,9 @@ local function reduction(make)
       end
       check_all(name, function(q) return q[name](q) end, x)
     end
-    for _, shape in ipairs{{}, {1}, {1, 1}, {4}} do check_all(name, function(q) return q[name](q) end, make(shape)) end
+    for _, shape in ipairs{{}, {1}, {1, 1}, {4}} do
+      check_all(name, function(q) return q[name](q) end, make(shape))
+    end
   end
 end
 
@@ -155,18 +166,24 @@ local function softmaxes(name)
 end
 
 local cases = {
-  neg = unary(randn), square = unary(randn), exp = unary(randn), sin = unary(randn), cos = unary(randn), tanh = unary(randn),
-  sigmoid = unary(randn), softplus = unary(randn), log = unary(positive), sqrt = unary(positive), reciprocal = unary(positive),
+  neg = unary(randn), square = unary(randn), exp = unary(randn), sin = unary(randn), cos = unary(randn),
+  tanh = unary(randn),
+  sigmoid = unary(randn), softplus = unary(randn), log = unary(positive), sqrt = unary(positive),
+  reciprocal = unary(positive),
   abs = unary(apart), relu = unary(apart), sign = no_gradient(function(q) return q:sign() end),
-  add = binary(randn), sub = binary(randn), mul = binary(randn), div = binary(randn, nil, positive), maximum = binary(randn),
+  add = binary(randn), sub = binary(randn), mul = binary(randn), div = binary(randn, nil, positive),
+  maximum = binary(randn),
   minimum = binary(randn), pow = binary(positive, nil, randn),
   eq = compare(function(a, b) return a == b end), ne = compare(function(a, b) return a ~= b end),
   lt = compare(function(a, b) return a < b end), le = compare(function(a, b) return a <= b end),
   gt = compare(function(a, b) return a > b end), ge = compare(function(a, b) return a >= b end),
   relu_grad = binary(apart), tanh_grad = binary(randn), sigmoid_grad = binary(randn),
-  sum = reduction(randn), mean = reduction(randn), var = reduction(randn), max = reduction(distinct), min = reduction(distinct),
+  sum = reduction(randn), mean = reduction(randn), var = reduction(randn), max = reduction(distinct),
+  min = reduction(distinct),
   logsumexp = reduction(randn), softmax = softmaxes, log_softmax = softmaxes,
-  argmax = no_gradient(function(q) return q:argmax(2, true) end), argmin = no_gradient(function(q) return q:argmin(2, true) end),
+  argmax = no_gradient(function(q) return q:argmax(2, true) end), argmin = no_gradient(function(q)
+    return q:argmin(2, true)
+  end),
   clone = unary(randn), alias = unary(randn, nil, function(q) return core.apply("alias", {}, q):sin() end),
   copy = unary(randn, nil, function(q) return core.apply("copy", {}, q):sin() end),
   to = function(name) check_all(name, function(q) return q:to("float64"):sin() end, randn{2, 3}) end,
@@ -188,7 +205,9 @@ local cases = {
     check_all(name, function(q) return q:reshape{1, 1} end, randn{})
   end,
   flatten = function(name) check_all(name, function(q) return q:flatten(2):sin() end, randn{2, 3, 2}) end,
-  permute = function(name) check_all(name, function(q) return q:permute{3, 1, 2}:sin() end, randn{2, 3, 2}) end,
+  permute = function(name)
+    check_all(name, function(q) return q:permute{3, 1, 2}:sin() end, randn{2, 3, 2})
+  end,
   transpose = function(name)
     check_all(name, function(q) return q:transpose(1, -1):sin() end, randn{2, 3, 2})
     check_all(name, function(q) return q:transpose():sin() end, randn{2, 3, 2})
@@ -200,7 +219,9 @@ local cases = {
   select = function(name)
     local x = randn{5, 4}
     for _, s in ipairs{{1, 2}, {2, -1}, {-1, 1}} do
-      for _, view in ipairs(layouts(x)) do check_all(name, function(q) return q:select(table.unpack(s)):sin() end, view) end
+      for _, view in ipairs(layouts(x)) do
+        check_all(name, function(q) return q:select(table.unpack(s)):sin() end, view)
+      end
     end
     local one = randn{3}
     assert(one:select(1, 2):rank() == 0 and one:select(1, 2):item() == one[2])
@@ -220,13 +241,16 @@ local cases = {
   end,
   cat = function(name)
     check_all(name, function(p) return tide.cat(p, 1):sin() end, {randn{2, 3}, randn{1, 3}, randn({0, 3})})
-    check_all(name, function(p) return tide.cat({p[1], p[2]:transpose(), p[1]}, -1):sin() end, {randn{2, 3}, randn{2, 2}})
+    check_all(name, function(p) return tide.cat({p[1], p[2]:transpose(), p[1]}, -1):sin() end,
+      {randn{2, 3}, randn{2, 2}})
     local many = {}
     for i = 1, 20 do many[i] = randn({1}, i) end
     check_all(name, function(p) return tide.cat(p):sin() end, many)
   end,
   stack = function(name)
-    for _, axis in ipairs{1, 2, -1} do check_all(name, function(p) return tide.stack(p, axis):sin() end, {randn{2, 3}, randn({2, 3}, 4)}) end
+    for _, axis in ipairs{1, 2, -1} do
+      check_all(name, function(p) return tide.stack(p, axis):sin() end, {randn{2, 3}, randn({2, 3}, 4)})
+    end
     check_all(name, function(p) return tide.stack(p):sin() end, {randn{}, randn({}, 4)})
   end,
   take = function(name)
@@ -246,7 +270,8 @@ local cases = {
   end,
   where = function(name)
     local c = randn({2, 3}, 9):gt(0)
-    for _, condition in ipairs{c, c:transpose():clone():transpose(), c:slice(1, 1, 1), tide.tensor(1, {dtype = "uint8"})} do
+    for _, condition in ipairs{c, c:transpose():clone():transpose(), c:slice(1, 1, 1),
+      tide.tensor(1, {dtype = "uint8"})} do
       check_all(name, function(p) return tide.where(condition, p[1], p[2]) end, {randn{2, 3}, randn{3}})
       check_all(name, function(p) return tide.where(condition, p[1], p[2]) end, {randn{}, randn{2, 1}})
       check_all(name, function(q) return tide.where(condition, q, q * 2) end, randn{2, 3})
@@ -255,8 +280,10 @@ local cases = {
   end,
   clamp = function(name) check_all(name, function(q) return q:clamp(-0.4, 0.9) end, randn{3, 4}) end,
   matmul = function(name)
-    local shapes = {{{2, 3}, {3, 4}}, {{1, 1}, {1, 1}}, {{3}, {3}}, {{3}, {3, 2}}, {{2, 3}, {3}}, {{4, 2, 3}, {3, 2}}, {{2, 3}, {4, 3, 2}},
-      {{4, 2, 3}, {4, 3, 1}}, {{2, 1, 2, 3}, {3, 3, 2}}, {{2, 0}, {0, 3}}, {{0, 2}, {2, 3}}, {{1, 2, 3}, {2, 3, 2}}}
+    local shapes = {{{2, 3}, {3, 4}}, {{1, 1}, {1, 1}}, {{3}, {3}}, {{3}, {3, 2}}, {{2, 3}, {3}},
+      {{4, 2, 3}, {3, 2}}, {{2, 3}, {4, 3, 2}},
+      {{4, 2, 3}, {4, 3, 1}}, {{2, 1, 2, 3}, {3, 3, 2}}, {{2, 0}, {0, 3}}, {{0, 2}, {2, 3}},
+      {{1, 2, 3}, {2, 3, 2}}}
     for _, s in ipairs(shapes) do
       for i, a in ipairs(layouts(randn(s[1], 1))) do
         local bs = layouts(randn(s[2], 2))
@@ -272,25 +299,32 @@ local cases = {
     check_all(name, function(q) return q:broadcast_to{3, 3}:matmul(q:reshape{3, 1}) end, randn{3})
   end,
   conv = function(name)
-    local options = {{}, {stride = 2}, {padding = 2}, {dilation = 2, padding = 1}, {groups = 2}, {stride = {2, 1}, padding = {0, 2}, dilation = {1, 2}}}
+    local options = {{}, {stride = 2}, {padding = 2}, {dilation = 2, padding = 1}, {groups = 2},
+      {stride = {2, 1}, padding = {0, 2}, dilation = {1, 2}}}
     for _, o in ipairs(options) do
       local g = o.groups or 1
-      check_all(name, function(p) return tide.conv2d(p[1], p[2], p[3], o) end, {randn{2, 2, 5, 4}, randn({4, 2 // g, 3, 2}, 2), randn{4}})
+      check_all(name, function(p) return tide.conv2d(p[1], p[2], p[3], o) end,
+        {randn{2, 2, 5, 4}, randn({4, 2 // g, 3, 2}, 2), randn{4}})
     end
     check_all(name, function(p) return tide.conv2d(p[1], p[2]) end, {randn{1, 1, 1, 1}, randn{1, 1, 1, 1}})
-    check_all(name, function(p) return tide.conv2d(p[1]:transpose(3, 4), p[2]:transpose(1, 2)) end, {randn{1, 2, 3, 4}, randn({2, 2, 2, 2}, 3)})
+    check_all(name, function(p) return tide.conv2d(p[1]:transpose(3, 4), p[2]:transpose(1, 2)) end,
+      {randn{1, 2, 3, 4}, randn({2, 2, 2, 2}, 3)})
     check_all(name, function(q) return tide.conv2d(q, q) end, randn{2, 2, 2, 2})
     for _, o in ipairs{{}, {stride = 2, padding = 3}, {dilation = 3, padding = 1}, {groups = 2}} do
       local g = o.groups or 1
-      check_all(name, function(p) return tide.conv1d(p[1], p[2], p[3], o) end, {randn{2, 2, 7}, randn({2, 2 // g, 3}, 2), randn{2}})
+      check_all(name, function(p) return tide.conv1d(p[1], p[2], p[3], o) end,
+        {randn{2, 2, 7}, randn({2, 2 // g, 3}, 2), randn{2}})
     end
-    check(name, function(p) return tide.conv2d(p[1], p[2], nil, {padding = 1}) end, {randn{1, 8, 8, 8}, randn({8, 8, 3, 3}, 2)})
+    check(name, function(p) return tide.conv2d(p[1], p[2], nil, {padding = 1}) end,
+      {randn{1, 8, 8, 8}, randn({8, 8, 3, 3}, 2)})
   end,
   conv_dx = function(name)
-    check_all(name, function(p) return core.apply("conv_dx", {2, 1, 1, 0, 1, 1, 1, 4, 3}, p[1], p[2]) end, {randn{1, 2, 2, 2}, randn({2, 2, 3, 2}, 2)})
+    check_all(name, function(p) return core.apply("conv_dx", {2, 1, 1, 0, 1, 1, 1, 4, 3}, p[1], p[2]) end,
+      {randn{1, 2, 2, 2}, randn({2, 2, 3, 2}, 2)})
   end,
   conv_dw = function(name)
-    check_all(name, function(p) return core.apply("conv_dw", {2, 1, 1, 0, 1, 1, 1, 3, 2}, p[1], p[2]) end, {randn{1, 2, 4, 3}, randn({1, 2, 2, 2}, 2)})
+    check_all(name, function(p) return core.apply("conv_dw", {2, 1, 1, 0, 1, 1, 1, 3, 2}, p[1], p[2]) end,
+      {randn{1, 2, 4, 3}, randn({1, 2, 2, 2}, 2)})
   end,
   conv_matrix = function(name)
     for _, a in ipairs{{1, 1, 1, 1, 1, 1, 1, 2, 3}, {2, 1, 0, 2, 1, 2, 1, 3, 3}} do
@@ -298,15 +332,20 @@ local cases = {
     end
   end,
   conv_matrix_grad = function(name)
-    check_all(name, function(q) return core.apply("conv_matrix_grad", {1, 1, 1, 1, 1, 1, 1, 2, 3, 2, 3, 3, 2}, q):sin() end, randn{3 * 2 * 3, 2 * 2 * 4})
+    check_all(name,
+      function(q) return core.apply("conv_matrix_grad", {1, 1, 1, 1, 1, 1, 1, 2, 3, 2, 3, 3, 2}, q):sin() end,
+      randn{3 * 2 * 3, 2 * 2 * 4})
   end,
 }
 cases.conv1d, cases.conv2d, cases.broadcast_to = cases.conv, cases.conv, cases.broadcast
 
--- Leaves of a tape, ops that are supplied from above (the solver's tests check those), and what is made after derivatives (test_passes.lua).
-local leaves = {input = true, constant = true, literal = true, random = true, custom = true, layer = true, conv_layer = true}
+-- Leaves of a tape, ops that are supplied from above (the solver's tests check those), and what is made after
+-- derivatives (test_passes.lua).
+local leaves = {input = true, constant = true, literal = true, random = true, custom = true, layer = true,
+  conv_layer = true}
 -- Methods that are no ops, or whose results are no floats.
-local plain = {all = true, any = true, shape = true, dtype = true, numel = true, rank = true, item = true, totable = true, copy_ = true, close = true}
+local plain = {all = true, any = true, shape = true, dtype = true, numel = true, rank = true, item = true,
+  totable = true, copy_ = true, close = true}
 
 local tests = {}
 
@@ -325,7 +364,9 @@ tests["every row of the op table and every method has a case"] = function()
     end
   end
   assert(seen > 50)
-  for name in pairs(core.methods) do assert(name:match("^_") or cases[name] or plain[name], "the method " .. name .. " has no gradient case") end
+  for name in pairs(core.methods) do
+    assert(name:match("^_") or cases[name] or plain[name], "the method " .. name .. " has no gradient case")
+  end
 end
 
 tests["derivatives at kinks and ties"] = function()
@@ -334,14 +375,18 @@ tests["derivatives at kinks and ties"] = function()
   local ties = g(function(q) return q:max() end, 1, 3, 3)
   assert(ties[1] == 0 and ties[2] == 0.5 and ties[3] == 0.5)
   assert(g(function(q) return q:min() end, 2, 2)[1] == 0.5)
-  assert(g(function(q) return q:maximum(1) end, 1)[1] == 0.5 and g(function(q) return q:minimum(1) end, 1)[1] == 0.5)
+  assert(g(function(q) return q:maximum(1) end, 1)[1] == 0.5 and g(function(q) return q:minimum(1) end,
+    1)[1] == 0.5)
   local power = g(function(q) return q ^ 0 + q ^ 1 + q ^ 3 end, 0, 2, -2)
   assert(power[1] == 1 and power[2] == 13 and power[3] == 13)
-  local second = tide.grad(function(p) return tide.grad(function(q) return (q ^ 1 + q ^ 3):sum() end)(p):sum() end)(tide.tensor({0, 2}, F64))
+  local second = tide.grad(
+    function(p) return tide.grad(function(q) return (q ^ 1 + q ^ 3):sum() end)(p):sum() end)(
+    tide.tensor({0, 2}, F64))
   assert(second[1] == 0 and second[2] == 12)
 end
 
--- float32 exp, tanh, sigmoid and softplus are the engine's own; distance from the float64 value in units of the last place
+-- float32 exp, tanh, sigmoid and softplus are the engine's own; distance from the float64 value in units of
+-- the last place
 local function worst_ulp(name, low, high)
   local x = tide.linspace(low, high, 40001)
   local y, z = x[name](x):totable(), x:to("float64")[name](x:to("float64")):totable()
@@ -367,11 +412,14 @@ end
 tests["float32 functions at the edges"] = function()
   local inf, nan = math.huge, 0 / 0
   local x = tide.tensor{-inf, -1e30, -1000, 0, 1000, 1e30, inf, nan}
-  local wanted = {exp = {0, 0, 0, 1, inf, inf, inf}, tanh = {-1, -1, -1, 0, 1, 1, 1}, sigmoid = {0, 0, 0, 0.5, 1, 1, 1},
+  local wanted = {exp = {0, 0, 0, 1, inf, inf, inf}, tanh = {-1, -1, -1, 0, 1, 1, 1},
+    sigmoid = {0, 0, 0, 0.5, 1, 1, 1},
                   softplus = {0, 0, 0, math.log(2), 1000, 1e30, inf}}
   for name, values in pairs(wanted) do
     local y = x[name](x):totable()
-    for i, v in ipairs(values) do assert(y[i] == v or math.abs(y[i] / v - 1) < 1e-6, ("%s: %g"):format(name, y[i])) end
+    for i, v in ipairs(values) do
+      assert(y[i] == v or math.abs(y[i] / v - 1) < 1e-6, ("%s: %g"):format(name, y[i]))
+    end
     assert(y[8] ~= y[8], name .. " of NaN")
   end
 end

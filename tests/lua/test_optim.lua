@@ -3,13 +3,14 @@ local check = require "check"
 local tide = require "tide"
 local optim = tide.optim
 
--- Made with PyTorch 2.15.0 (CPU) in float64: from a = (1, -2, 0.5), b = (0.3, -0.7), the parameters (a, b) after steps 1, 2 and 6 on
--- sum(a^4) / 40 + a . (0.7, -1.1, 0.4) + sin(b) . (1.5, -0.6) + a[1] |b|^2.
+-- Made with PyTorch 2.15.0 (CPU) in float64: from a = (1, -2, 0.5), b = (0.3, -0.7), the parameters (a, b)
+-- after steps 1, 2 and 6 on sum(a^4) / 40 + a . (0.7, -1.1, 0.4) + sin(b) . (1.5, -0.6) + a[1] |b|^2.
 local golden = {
   {"sgd", {lr = 0.1}, {
     {0.862, -1.81, 0.45875, 0.09669952663115906, -0.5141094687629306},
     {0.7582290262877607, -1.64070259, 0.41778455345703125, -0.06927070818989196, -0.37323313665915164},
-    {0.40916632600676556, -1.0817364405811885, 0.25587847482225157, -0.5241893615875296, -0.020404616620352603},
+    {0.40916632600676556, -1.0817364405811885, 0.25587847482225157, -0.5241893615875296,
+      -0.020404616620352603},
   }},
   {"sgd", {lr = 0.1, momentum = 0.9}, {
     {0.862, -1.81, 0.45875, 0.09669952663115906, -0.5141094687629306},
@@ -44,7 +45,8 @@ local golden = {
   {"adamw", {lr = 0.05, betas = {0.7, 0.9}, weight_decay = 0.2}, {
     {0.9400000003623188, -1.9300000002631579, 0.4450000012121212, 0.24700000024594138, -0.6430000002689754},
     {0.8809418837442713, -1.8608470225549352, 0.3905783149351755, 0.19472994326896345, -0.5869242481449013},
-    {0.6570021471370241, -1.5939728501087738, 0.17864619671631654, -0.005224872329354688, -0.37581754339747575},
+    {0.6570021471370241, -1.5939728501087738, 0.17864619671631654, -0.005224872329354688,
+      -0.37581754339747575},
   }},
   {"rmsprop", {}, {
     {0.9000000072463763, -1.9000000052631576, 0.40000002424241843, 0.20000000491882752, -0.6000000053795098},
@@ -54,7 +56,8 @@ local golden = {
   {"rmsprop", {lr = 0.03, alpha = 0.9, eps = 1e-5, weight_decay = 0.1}, {
     {0.9051336971786657, -1.9051330987448654, 0.4051381562379612, 0.20513312436224457, -0.6051332254557481},
     {0.8414147540774441, -1.8382250041874373, 0.33742671550681846, 0.1397725383051927, -0.5416174347606408},
-    {0.6682372514397176, -1.6497909656193106, 0.14387511330030286, -0.03996915918667393, -0.37332011881646715},
+    {0.6682372514397176, -1.6497909656193106, 0.14387511330030286, -0.03996915918667393,
+      -0.37332011881646715},
   }},
 }
 
@@ -66,8 +69,10 @@ local function new_model(dtype)
 end
 
 local function loss(m)
-  local c, d = tide.tensor({0.7, -1.1, 0.4}, F64):to(m.a:dtype()), tide.tensor({{1.5, -0.6}}, F64):to(m.a:dtype())
-  return (m.a ^ 4):sum() / 40 + (m.a * c):sum() + (m.b:sin() * d):sum() + (m.b:square() * m.a:slice(1, 1, 1)):sum()
+  local c, d = tide.tensor({0.7, -1.1, 0.4}, F64):to(m.a:dtype()),
+    tide.tensor({{1.5, -0.6}}, F64):to(m.a:dtype())
+  return (m.a ^ 4):sum() / 40 + (m.a * c):sum() + (m.b:sin() * d):sum() + (
+    m.b:square() * m.a:slice(1, 1, 1)):sum()
 end
 
 local function values(m) return table.move(m.b:reshape{-1}:totable(), 1, 2, 4, m.a:totable()) end
@@ -86,14 +91,17 @@ for i, case in ipairs(golden) do
       steps(opt, model, n)
       for k, v in ipairs(values(model)) do
         local want = rows[j][k]
-        assert(math.abs(v - want) <= 1e-12 * math.max(1, math.abs(v)), ("row %d, entry %d: %.17g, expected %.17g"):format(j, k, v, want))
+        assert(math.abs(v - want) <= 1e-12 * math.max(1, math.abs(v)),
+          ("row %d, entry %d: %.17g, expected %.17g"):format(j, k, v, want))
       end
     end
     -- float32 follows closely
     model = new_model("float32")
     opt = optim[kind](model, opts)
     steps(opt, model, 6)
-    for k, v in ipairs(values(model)) do assert(math.abs(v - rows[3][k]) < 1e-5 * math.max(1, math.abs(v)), v) end
+    for k, v in ipairs(values(model)) do
+      assert(math.abs(v - rows[3][k]) < 1e-5 * math.max(1, math.abs(v)), v)
+    end
   end
 
   tests[("a state resumes bit for bit: %s %d"):format(kind, i)] = function()
@@ -125,11 +133,13 @@ for i, case in ipairs(golden) do
 end
 
 tests["only float tensors, in place"] = function()
-  local model = setmetatable({w = tide.ones{2}, labels = tide.ones({2}, {dtype = "int64"}), n = 3, deep = {{tide.zeros({1}, F64)}}}, {})
+  local model = setmetatable({w = tide.ones{2}, labels = tide.ones({2}, {dtype = "int64"}), n = 3,
+    deep = {{tide.zeros({1}, F64)}}}, {})
   local same = model.w
   local opt = optim.sgd(model, {lr = 0.5})
   opt:step(tide.grad(function(m) return m.w:sum() + m.deep[1][1]:sum() end)(model))
-  assert(rawequal(model.w, same) and model.w[1] == 0.5 and model.deep[1][1][1] == -0.5 and model.labels[1] == 1)
+  assert(rawequal(model.w, same) and model.w[1] == 0.5 and model.deep[1][1][1] == -0.5
+    and model.labels[1] == 1)
   local x = tide.ones{3}
   optim.adam(x, {lr = 0.25}):step(tide.ones{3})
   assert(math.abs(x[2] - 0.75) < 1e-5)
@@ -164,15 +174,20 @@ tests["options are fields"] = function()
   local seen = {}
   for name, v in pairs(adam) do seen[#seen + 1] = name .. " " .. tostring(v) end
   table.sort(seen)
-  assert(table.concat(seen, ", ") == "betas {0.5, 0.75}, eps 1e-08, lr 0.001, weight_decay 0", table.concat(seen, ", "))
-  assert(tostring(adam) == "optim.adam: betas = {0.5, 0.75}, eps = 1e-08, lr = 0.001, weight_decay = 0 (0 steps, 1 tensors)")
+  assert(table.concat(seen, ", ") == "betas {0.5, 0.75}, eps 1e-08, lr 0.001, weight_decay 0",
+    table.concat(seen, ", "))
+  assert(tostring(adam) == "optim.adam: betas = {0.5, 0.75}, eps = 1e-08, lr = 0.001, weight_decay = 0 (0 "
+    .. "steps, 1 tensors)")
   -- every option of every kind can be set and counts from the next step on, as one that was made so
-  local changes = {sgd = {lr = 0.2, momentum = 0.5, weight_decay = 0.1}, adam = {lr = 0.2, betas = {0.5, 0.6}, eps = 1e-3, weight_decay = 0.1},
-    adamw = {lr = 0.2, betas = {0.5, 0.6}, eps = 1e-3, weight_decay = 0.1}, rmsprop = {lr = 0.2, alpha = 0.5, eps = 1e-3, weight_decay = 0.1}}
+  local changes = {sgd = {lr = 0.2, momentum = 0.5, weight_decay = 0.1},
+    adam = {lr = 0.2, betas = {0.5, 0.6}, eps = 1e-3, weight_decay = 0.1},
+    adamw = {lr = 0.2, betas = {0.5, 0.6}, eps = 1e-3, weight_decay = 0.1},
+    rmsprop = {lr = 0.2, alpha = 0.5, eps = 1e-3, weight_decay = 0.1}}
   for kind, fields in pairs(changes) do
     for name, v in pairs(fields) do
       local set, made = new_model(), new_model()
-      local one, other = optim[kind](set, {lr = 0.1}), optim[kind](made, {lr = name == "lr" and v or 0.1, [name] = v})
+      local one, other = optim[kind](set, {lr = 0.1}),
+        optim[kind](made, {lr = name == "lr" and v or 0.1, [name] = v})
       one[name] = v
       steps(one, set, 3)
       steps(other, made, 3)
@@ -223,11 +238,17 @@ tests["the learning rate as a function of the step"] = function()
   local resumed = optim.adam(again, {lr = schedule})
   resumed:load_state(state)
   assert(resumed:rate() == schedule(7))
-  check.fails("made with a function as lr, this optimiser has 0.001; give it the function", function() optim.adam(more):load_state(state) end)
-  check.fails("made with lr = 0.001, this optimiser has a function", function() resumed:load_state(optim.adam(more):state()) end)
-  for bad, words in pairs{["x"] = 'got "x" at step 1', [-1] = "got -1", [0 / 0 == 0 and 0 or math.huge] = "got inf"} do
+  check.fails("made with a function as lr, this optimiser has 0.001; give it the function",
+    function() optim.adam(more):load_state(state) end)
+  check.fails("made with lr = 0.001, this optimiser has a function", function()
+    resumed:load_state(optim.adam(more):state())
+  end)
+  for bad, words in pairs{["x"] = 'got "x" at step 1', [-1] = "got -1",
+    [0 / 0 == 0 and 0 or math.huge] = "got inf"} do
     local late = optim.sgd(more, {lr = function() return bad end})
-    check.fails({"sgd: lr, a function of the step, must return a number >= 0", words}, function() steps(late, more, 1) end)
+    check.fails({"sgd: lr, a function of the step, must return a number >= 0", words}, function()
+      steps(late, more, 1)
+    end)
     assert(late.steps == 0)
   end
 end
@@ -256,9 +277,12 @@ end
 tests["numbers that are not finite"] = function()
   local huge, tiny = {float32 = 1e30, float64 = 1e300}, {float32 = 1e-30, float64 = 1e-300}
   for _, dtype in ipairs{"float32", "float64"} do
-    for kind, opts in pairs{sgd = {lr = 0.1}, momentum = {lr = 0.1, momentum = 0.9}, adam = {}, adamw = {}, rmsprop = {}} do
+    for kind, opts in pairs{sgd = {lr = 0.1}, momentum = {lr = 0.1, momentum = 0.9}, adam = {}, adamw = {},
+      rmsprop = {}} do
       local o = {dtype = dtype}
-      local model = {layers = {{weight = tide.ones({2, 3}, o)}, {weight = tide.ones({70, 3}, o), bias = tide.ones({5}, o)}}}
+      local model = {
+        layers = {{weight = tide.ones({2, 3}, o)},
+          {weight = tide.ones({70, 3}, o), bias = tide.ones({5}, o)}}}
       local opt = optim[kind == "momentum" and "sgd" or kind](model, opts)
       local function grads(v)
         local g = tide.tree.map(model, tide.ones_like)
@@ -273,7 +297,9 @@ tests["numbers that are not finite"] = function()
         for i, x in ipairs(all()) do assert(x:ne(before[i]):sum():item() == 0, kind) end
         assert(opt.steps == 1)
       end
-      for _, v in ipairs{0 / 0, 1 / 0, -1 / 0} do refused({"step 2: the gradient of layers[2].weight[69][2] is", "as before the step"}, grads(v)) end
+      for _, v in ipairs{0 / 0, 1 / 0, -1 / 0} do
+        refused({"step 2: the gradient of layers[2].weight[69][2] is", "as before the step"}, grads(v))
+      end
       refused("the gradient of layers[2].weight[69][2] is nan", grads(0 / 0))
       local rate = opt.lr
       opt.lr = huge[dtype] * 1e8
@@ -299,7 +325,9 @@ tests["numbers that are not finite"] = function()
     end
   end
   local x = tide.ones{3}
-  check.fails("adam: step 1: the gradient of the tensor[2] is nan", function() optim.adam(x):step(tide.tensor{1, 0 / 0, 1}) end)
+  check.fails("adam: step 1: the gradient of the tensor[2] is nan", function()
+    optim.adam(x):step(tide.tensor{1, 0 / 0, 1})
+  end)
   local s = tide.ones{}
   check.fails("the gradient of w is inf", function() optim.adam{w = s}:step{w = tide.full({}, 1 / 0)} end)
 end
@@ -321,7 +349,8 @@ end
 tests["gradients of another model"] = function()
   local model = {a = tide.ones{2}, b = tide.ones{2}}
   local opt = optim.adam(model)
-  check.fails({'adam: the gradient has "c" where the model has "b"', "tide.grad"}, opt.step, opt, {a = tide.ones{2}, c = tide.ones{2}})
+  check.fails({'adam: the gradient has "c" where the model has "b"', "tide.grad"}, opt.step, opt,
+    {a = tide.ones{2}, c = tide.ones{2}})
   check.fails('has "a[1]" where the model has "a"', opt.step, opt, {a = {tide.ones{2}}, b = tide.ones{2}})
   assert(opt.steps == 0 and model.a[1] == 1)
   opt:step(setmetatable({b = tide.ones{2}, a = tide.ones{2}, note = "x"}, {}))
@@ -332,10 +361,12 @@ tests["misuse: options"] = function()
   local model = new_model()
   check.fails("optim.sgd: option lr is missing", optim.sgd, model)
   check.fails('optim.adam: unknown option "learning_rate"', optim.adam, model, {learning_rate = 1})
-  check.fails('unknown option "momentun" (did you mean "momentum"?)', optim.sgd, model, {lr = 1, momentun = 1})
+  check.fails('unknown option "momentun" (did you mean "momentum"?)', optim.sgd, model,
+    {lr = 1, momentun = 1})
   check.fails("optim.adam: lr must be >= 0, got -1", optim.adam, model, {lr = -1})
   check.fails("optim.adam: lr must be >= 0", optim.adam, model, {lr = 0 / 0})
-  check.fails("optim.adam: betas must be {beta1, beta2} with both in [0, 1)", optim.adam, model, {betas = {0.9, 1}})
+  check.fails("optim.adam: betas must be {beta1, beta2} with both in [0, 1)", optim.adam, model,
+    {betas = {0.9, 1}})
   check.fails("betas must be {beta1, beta2}", optim.adamw, model, {betas = {0.9}})
   check.fails('option lr must be a number or a function, got "1"', optim.sgd, model, {lr = "1"})
   check.fails("alpha must be in 0..1, got 2", optim.rmsprop, model, {alpha = 2})
@@ -348,7 +379,8 @@ end
 tests["misuse: steps"] = function()
   local model = new_model()
   local opt = optim.adam(model)
-  check.fails("adam: the model has 2 float tensors, the gradient 1; pass what tide.grad returned", opt.step, opt, {a = model.a})
+  check.fails("adam: the model has 2 float tensors, the gradient 1; pass what tide.grad returned", opt.step,
+    opt, {a = model.a})
   check.fails("the gradient 0", opt.step, opt)
   check.fails("the gradient 0", opt.step, opt, 3)
   local before = values(model)
@@ -357,8 +389,10 @@ tests["misuse: steps"] = function()
   check.fails("its gradient {1, 2} (float32)", opt.step, opt, {a = tide.ones({3}, F64), b = tide.ones{1, 2}})
   for k, v in ipairs(values(model)) do assert(v == before[k], "a refused step must change nothing") end
   assert(opt.steps == 0)
-  check.fails("adamw: the model has 2 float tensors, the gradient 1", optim.adamw(model).step, optim.adamw(model), model.a)
-  check.fails("rmsprop: parameter 1 has shape {3} (float64), its gradient {2} (float64)", optim.rmsprop(model).step, optim.rmsprop(model),
+  check.fails("adamw: the model has 2 float tensors, the gradient 1", optim.adamw(model).step,
+    optim.adamw(model), model.a)
+  check.fails("rmsprop: parameter 1 has shape {3} (float64), its gradient {2} (float64)",
+    optim.rmsprop(model).step, optim.rmsprop(model),
     {a = tide.ones({2}, F64), b = model.b})
   model = {tide.ones{2, 3}:transpose()}
   check.fails("must be dense", function() optim.sgd(model, {lr = 1}):step{tide.ones{3, 2}} end)
@@ -368,13 +402,16 @@ end
 -- What is wrong with the last parameter must be seen before the first one moves, and the step does not count.
 tests["a refused step changes nothing"] = function()
   local good, turned = tide.ones({3}, F64), tide.ones({4, 2}, F64):transpose()
-  for kind, opts in pairs{sgd = {lr = 0.1}, adam = {}, adamw = {}, rmsprop = {}, momentum = {lr = 0.1, momentum = 0.9}} do
+  for kind, opts in pairs{sgd = {lr = 0.1}, adam = {}, adamw = {}, rmsprop = {},
+    momentum = {lr = 0.1, momentum = 0.9}} do
     local first, second = tide.ones({3}, F64), tide.ones({2, 4}, F64)
     local opt = optim[kind == "momentum" and "sgd" or kind]({first, second}, opts)
     local function refused(words, grads)
       check.fails(words, opt.step, opt, grads)
       assert(opt.steps == 0 and (first - 1):abs():max():item() == 0, kind)
-      for _, list in pairs(opt.slots) do for _, x in ipairs(list) do assert(x:abs():max():item() == 0, kind) end end
+      for _, list in pairs(opt.slots) do
+        for _, x in ipairs(list) do assert(x:abs():max():item() == 0, kind) end
+      end
     end
     refused("optimiser: parameters and gradients must be dense; use x:clone()", {good, turned})
     refused("its gradient {2, 4} (float32)", {good, tide.ones{2, 4}})
@@ -383,7 +420,9 @@ tests["a refused step changes nothing"] = function()
       return p:sum()
     end)(tide.ones({2, 4}, F64))
     assert(opt.steps == 0 and (first - 1):abs():max():item() == 0, kind)
-    check.fails("option lr must be a number or a function, got \"fast\"", function() opt.options.lr = "fast" end)
+    check.fails("option lr must be a number or a function, got \"fast\"", function()
+      opt.options.lr = "fast"
+    end)
     refused("the gradient of [2][1][2] is nan", {good, tide.tensor({{1, 0 / 0, 1, 1}, {1, 1, 1, 1}}, F64)})
     for name, list in pairs(opt.slots) do
       local last = table.remove(list)
@@ -417,14 +456,17 @@ tests["misuse: states"] = function()
   local bad = optim.adam(other):state()
   local kept = opt:state()
   check.fails("adam: state m[2] has shape {2} (float64), expected {1, 2} (float64)", opt.load_state, opt, bad)
-  check.fails("(float32), expected {3} (float64)", opt.load_state, opt, optim.adam(new_model("float32")):state())
+  check.fails("(float32), expected {3} (float64)", opt.load_state, opt,
+    optim.adam(new_model("float32")):state())
   bad = opt:state()
   bad.v[2] = 3
   check.fails("adam: state v[2] must be a tensor, got 3", opt.load_state, opt, bad)
   bad = opt:state()
   bad.steps = tide.tensor{1, 2}
   check.fails("this is not a state", opt.load_state, opt, bad)
-  for i, x in ipairs(opt:state().m) do assert((x - kept.m[i]):abs():max():item() == 0, "a refused state must change nothing") end
+  for i, x in ipairs(opt:state().m) do
+    assert((x - kept.m[i]):abs():max():item() == 0, "a refused state must change nothing")
+  end
   assert(opt.steps == 1)
 end
 
@@ -444,7 +486,8 @@ tests["a tensor in two places of a model takes one step, with the sum of both gr
   end
   local layer = tide.nn.linear(2, 2, {seed = 1})
   local model, other = tide.nn.chain{layer, "relu", layer}, tide.nn.chain{layer, "relu", tide.nn.linear(2, 2)}
-  local job = {model = model, data = {x = tide.ones{4, 2}, y = tide.ones{4, 2}}, optimizer = tide.optim.adam(model), epochs = 2, quiet = true}
+  local job = {model = model, data = {x = tide.ones{4, 2}, y = tide.ones{4, 2}},
+    optimizer = tide.optim.adam(model), epochs = 2, quiet = true}
   assert(tide.nn.count(model) == 6 and #tide.train(job) == 2)
   job.model = other
   check.fails("made for another model", tide.train, job)

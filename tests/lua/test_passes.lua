@@ -1,5 +1,6 @@
---- Passes over the tapes of fields (core/autodiff/passes.h) and solves tile by tile (core/solver/tiled.h): fields of many forms give what the
--- same ops give one by one, outside of any field, and so do their gradients.
+--- Passes over the tapes of fields (core/autodiff/passes.h) and solves tile by tile (core/solver/tiled.h):
+-- fields of many forms give what the same ops give one by one, outside of any field, and so do their
+-- gradients.
 
 local check = require "check"
 local tide = require "tide"
@@ -8,7 +9,9 @@ local core = tide.core
 local tests = {}
 
 local f64 = {dtype = "float64"}
-local function randn(shape, seed, dtype) return tide.randn(shape, {seed = seed, dtype = dtype or "float64"}) end
+local function randn(shape, seed, dtype)
+  return tide.randn(shape, {seed = seed, dtype = dtype or "float64"})
+end
 local function close(a, b, tolerance, what)
   if a:numel() == 0 then return end
   local worst = (a - b):abs():max():item() / math.max(1, b:abs():max():item())
@@ -55,7 +58,8 @@ local n, d, w = 5, 3, 4
 local function column(t, y) return t:broadcast_to{#y, 1} end
 local function two_layers(p, x, act) return (act(x:matmul(p.a) + p.b)):matmul(p.c) + p.e end
 local function mlp_parameters(inputs, outputs)
-  return {a = randn({inputs, w}, 1) * 0.5, b = randn({w}, 2), c = randn({w, outputs or d}, 3) * 0.5, e = randn({outputs or d}, 4)}
+  return {a = randn({inputs, w}, 1) * 0.5, b = randn({w}, 2), c = randn({w, outputs or d}, 3) * 0.5,
+    e = randn({outputs or d}, 4)}
 end
 
 local captured = randn({d, d}, 50) * 0.3
@@ -74,7 +78,9 @@ field("time on both sides", mlp_parameters(d + 2), function(p)
   return function(t, y) return two_layers(p, tide.cat({column(t, y), y, column(t, y)}, 2), tide.sigmoid) end
 end)
 field("t and t squared", mlp_parameters(d + 2), function(p)
-  return function(t, y) return two_layers(p, tide.cat({y, column(t, y), column(t * t, y)}, 2), tide.softplus) end
+  return function(t, y)
+    return two_layers(p, tide.cat({y, column(t, y), column(t * t, y)}, 2), tide.softplus)
+  end
 end)
 field("features of time", mlp_parameters(d + 3), function(p)
   return function(t, y)
@@ -84,7 +90,8 @@ field("features of time", mlp_parameters(d + 3), function(p)
 end)
 field("features of time as a row", mlp_parameters(d + 3), function(p)
   return function(t, y)
-    return two_layers(p, tide.cat({(t * tide.tensor({{1, 2, 3}}, f64)):cos():broadcast_to{#y, 3}, y}, 2), tide.sin)
+    return two_layers(p, tide.cat({(t * tide.tensor({{1, 2, 3}}, f64)):cos():broadcast_to{#y, 3}, y}, 2),
+      tide.sin)
   end
 end)
 field("a parameter beside y", {m = mlp_parameters(d + 2), u = randn({2}, 5)}, function(p)
@@ -96,7 +103,8 @@ end)
 field("the vector of times", {a = randn({d, d}, 1)}, function(p)
   return function(t, y) return (y:matmul(p.a) + t:broadcast_to{d}):tanh() * t end
 end)
-field("two products with one cat", {a = randn({d + 1, w}, 1), g = randn({d + 1, w}, 2), c = randn({w, d}, 3)}, function(p)
+field("two products with one cat", {a = randn({d + 1, w}, 1), g = randn({d + 1, w}, 2), c = randn({w, d}, 3)},
+  function(p)
   return function(t, y)
     local x = tide.cat({y, column(t, y)}, 2)
     return (x:matmul(p.a):tanh() * x:matmul(p.g):sigmoid()):matmul(p.c)
@@ -126,15 +134,24 @@ end, tide.zeros({0, d}, f64))
 
 -- weights
 field("W", {a = randn({d, d}, 1)}, function(p) return function(_, y) return y:matmul(p.a):tanh() end end)
-field("W transposed", {a = randn({d, d}, 1)}, function(p) return function(_, y) return y:matmul(p.a:transpose()):tanh() end end)
+field("W transposed", {a = randn({d, d}, 1)}, function(p)
+  return function(_, y) return y:matmul(p.a:transpose()):tanh() end
+end)
 field("W with its transpose", {a = randn({d, w}, 1)}, function(p)
   return function(_, y) return y:matmul(p.a):tanh():matmul(p.a:transpose()) end
 end)
-field("W scaled", {a = randn({d, d}, 1), s = randn({}, 2)}, function(p) return function(_, y) return y:matmul(p.a * p.s):tanh() end end)
-field("W transposed and copied", {a = randn({d, d}, 1)}, function(p)
-  return function(t, y) return tide.cat({y, column(t, y)}, 2):matmul(tide.cat({p.a:transpose():clone(), p.a:slice(1, 1, 1)}, 1)):tanh() end
+field("W scaled", {a = randn({d, d}, 1), s = randn({}, 2)}, function(p)
+  return function(_, y) return y:matmul(p.a * p.s):tanh() end
 end)
-field("W normalised", {a = randn({d, d}, 1)}, function(p) return function(_, y) return y:matmul(p.a / p.a:square():sum():sqrt()):tanh() end end)
+field("W transposed and copied", {a = randn({d, d}, 1)}, function(p)
+  return function(t, y)
+    return tide.cat({y, column(t, y)}, 2):matmul(tide.cat({p.a:transpose():clone(), p.a:slice(1, 1, 1)},
+      1)):tanh()
+  end
+end)
+field("W normalised", {a = randn({d, d}, 1)}, function(p)
+  return function(_, y) return y:matmul(p.a / p.a:square():sum():sqrt()):tanh() end
+end)
 field("W of parts", {a = randn({d, 2}, 1), g = randn({d, 1}, 2)}, function(p)
   return function(_, y) return y:matmul(tide.cat({p.a, p.g}, 2)):tanh() end
 end)
@@ -157,7 +174,8 @@ end)
 field("W that depends on time", {a = randn({d, d}, 1), g = randn({d, d}, 2)}, function(p)
   return function(t, y) return y:matmul(p.a + p.g * t):tanh() end
 end)
-field("biases of two kinds", {a = randn({d, d}, 1), e = randn({d}, 2), g = randn({1, d}, 3), h = randn({}, 4)}, function(p)
+field("biases of two kinds", {a = randn({d, d}, 1), e = randn({d}, 2), g = randn({1, d}, 3),
+  h = randn({}, 4)}, function(p)
   return function(t, y) return (((y:matmul(p.a) + p.e) + p.g) + p.e * t + p.h):tanh() end
 end)
 field("bias before the product", {a = randn({d, d}, 1), e = randn({d}, 2)}, function(p)
@@ -181,7 +199,9 @@ field("a product squared", {a = randn({d, d}, 1)}, function(p)
     return z * z * 0.1 - z
   end
 end)
-field("residual", mlp_parameters(d, d), function(p) return function(_, y) return (y + two_layers(p, y, tide.tanh)) * 0.3 end end)
+field("residual", mlp_parameters(d, d), function(p)
+  return function(_, y) return (y + two_layers(p, y, tide.tanh)) * 0.3 end
+end)
 field("residual inside", {a = randn({d, d}, 1), e = randn({d}, 2)}, function(p)
   return function(_, y)
     local h = y:tanh()
@@ -190,8 +210,11 @@ field("residual inside", {a = randn({d, d}, 1), e = randn({d}, 2)}, function(p)
   end
 end)
 for _, act in ipairs{"relu", "tanh", "sigmoid", "softplus", "sin", "exp", "square", "neg", "abs"} do
-  field("activation " .. act, {a = randn({d, w}, 1), e = randn({w}, 2), c = randn({w, d}, 3) * 0.2}, function(p)
-    return function(_, y) return ((y * 0.3):matmul(p.a) + p.e)[act]((y * 0.3):matmul(p.a) + p.e):matmul(p.c) end
+  field("activation " .. act, {a = randn({d, w}, 1), e = randn({w}, 2), c = randn({w, d}, 3) * 0.2},
+    function(p)
+    return function(_, y)
+      return ((y * 0.3):matmul(p.a) + p.e)[act]((y * 0.3):matmul(p.a) + p.e):matmul(p.c)
+    end
   end)
 end
 field("batches of matrices", {a = randn({d, d}, 1), e = randn({d}, 2)}, function(p)
@@ -203,11 +226,17 @@ field("softmax and means over features", {a = randn({d, d}, 1)}, function(p)
     return (z - z:mean(2, true)):softmax(2)
   end
 end)
-field("integers as parameters", {a = randn({d, d}, 1), order = tide.tensor({2, 3, 1}, {dtype = "int64"})}, function(p)
-  return function(_, y) return y:take(p.order, 2):matmul(p.a:take(p.order, 1)):tanh() + p.order:to("float64") * 0.1 end
+field("integers as parameters", {a = randn({d, d}, 1), order = tide.tensor({2, 3, 1}, {dtype = "int64"})},
+  function(p)
+  return function(_, y)
+    return y:take(p.order, 2):matmul(p.a:take(p.order, 1)):tanh() + p.order:to("float64") * 0.1
+  end
 end)
 field("a solve of parameters inside", {a = randn({d}, 1)}, function(p)
-  return function(_, y) return y:sin() * tide.odeint(function(_, z) return -z end, p.a * 2, {0, 1}, {method = "rk4", steps = 2})[2] end
+  return function(_, y)
+    return y:sin() * tide.odeint(function(_, z) return -z end, p.a * 2, {0, 1},
+      {method = "rk4", steps = 2})[2]
+  end
 end)
 field("another dtype inside", {a = randn({d, d}, 1)}, function(p)
   return function(_, y) return (y:matmul(p.a) + (p.a:sum():to("float32") * 3):to("float64") * 0.1):tanh() end
@@ -216,7 +245,8 @@ end)
 field("two products added, one sample", {a = randn({d, d}, 1), g = randn({d, d}, 2)}, function(p)
   return function(_, y) return (y:matmul(p.a) + y:matmul(p.g)):tanh() end
 end, randn({1, d}, 9))
-field("many features of time", {a = randn({4 * d + 1, w}, 1) * 0.2, g = randn({4 * d + 1, w}, 2) * 0.2, c = randn({w, d}, 3)}, function(p)
+field("many features of time", {a = randn({4 * d + 1, w}, 1) * 0.2, g = randn({4 * d + 1, w}, 2) * 0.2,
+  c = randn({w, d}, 3)}, function(p)
   return function(t, y)
     local u = (t * tide.tensor({1, 2, 3}, f64)):cos():broadcast_to{#y, 3}
     local x = tide.cat({u, column(t, y), y, u, u}, 2)
@@ -227,7 +257,8 @@ end)
 -- convolutions
 local function conv_field(name, length, kernel, opts, channels)
   local c = channels or 2
-  field(name, {k = randn({w, c + 1, kernel}, 1) * 0.5, b = randn({w}, 2), l = randn({c, w, kernel}, 3) * 0.5}, function(p)
+  field(name, {k = randn({w, c + 1, kernel}, 1) * 0.5, b = randn({w}, 2), l = randn({c, w, kernel}, 3) * 0.5},
+    function(p)
     return function(t, y)
       local x = tide.cat({y, t:broadcast_to{#y, 1, y:shape()[3]}}, 2)
       return tide.conv1d(tide.conv1d(x, p.k, p.b, opts):tanh(), p.l, nil, opts)
@@ -241,20 +272,30 @@ conv_field("conv1d, length 5", 5, 3, {padding = 1})
 conv_field("conv1d, length 5, dilated", 5, 3, {padding = 2, dilation = 2})
 conv_field("conv1d, length 40", 40, 3, {padding = 1})
 field("conv1d with a stride", {k = randn({4, 2, 3}, 1) * 0.5, b = randn({4}, 2)}, function(p)
-  return function(_, y) return tide.conv1d(y, p.k, p.b, {padding = 1, stride = 2}):sigmoid():reshape{n, 2, 4} end
+  return function(_, y)
+    return tide.conv1d(y, p.k, p.b, {padding = 1, stride = 2}):sigmoid():reshape{n, 2, 4}
+  end
 end, randn({n, 2, 4}, 9))
 local function images(name, size)
-  field(name, {k = randn({w, 2, 3, 3}, 1) * 0.3, b = randn({w}, 2), l = randn({2, w, 1, 1}, 3), e = randn({2}, 4)}, function(p)
-    return function(_, y) return tide.conv2d(tide.conv2d(y, p.k, p.b, {padding = 1}):softplus() + y:mean(2, true), p.l, p.e):tanh() end
+  field(name, {k = randn({w, 2, 3, 3}, 1) * 0.3, b = randn({w}, 2), l = randn({2, w, 1, 1}, 3),
+    e = randn({2}, 4)}, function(p)
+    return function(_, y)
+      return tide.conv2d(tide.conv2d(y, p.k, p.b, {padding = 1}):softplus() + y:mean(2, true), p.l,
+        p.e):tanh()
+    end
   end, randn({n, 2, size, size}, 9))
 end
 images("conv2d, 1x1 images", 1)
 images("conv2d, 3x3 images", 3)
 images("conv2d, 12x12 images", 12)
-field("conv2d in groups, a bias per pixel", {k = randn({2, 1, 3, 3}, 1), b = randn({2, 3, 3}, 2), s = randn({}, 3)}, function(p)
-  return function(t, y) return (tide.conv2d(y, p.k, nil, {padding = 1, groups = 2}) + p.b * t + p.s):tanh() end
+field("conv2d in groups, a bias per pixel", {k = randn({2, 1, 3, 3}, 1), b = randn({2, 3, 3}, 2),
+  s = randn({}, 3)}, function(p)
+  return function(t, y)
+    return (tide.conv2d(y, p.k, nil, {padding = 1, groups = 2}) + p.b * t + p.s):tanh()
+  end
 end, randn({n, 2, 3, 3}, 9))
-field("conv, a bias per pixel, scalars, flattened", {k = randn({2, 2, 3, 3}, 1) * 0.3, b = randn({2, 3, 3}, 2), s = randn({}, 3)}, function(p)
+field("conv, a bias per pixel, scalars, flattened",
+  {k = randn({2, 2, 3, 3}, 1) * 0.3, b = randn({2, 3, 3}, 2), s = randn({}, 3)}, function(p)
   return function(t, y)
     local z = (tide.conv2d(y, p.k, nil, {padding = 1}) + p.b) * p.s * t + p.s * p.s
     return z:reshape{n, 18}:tanh():reshape{n, 2, 3, 3} + tide.conv2d(z, p.k, nil, {padding = 1}):sin()
@@ -266,7 +307,9 @@ local function eagerly(f) return function(t, y) return f(tide.full({}, t, {dtype
 
 local function all_gradients(case, opts)
   local q = {y0 = case.y0, p = case.p}
-  return tide.tree.tensors(tide.grad(function(v) return weighted(tide.odeint(case.make(v.p), v.y0, {0.1, 0.9}, opts)[2]) end)(q), true)
+  return tide.tree.tensors(
+    tide.grad(function(v) return weighted(tide.odeint(case.make(v.p), v.y0, {0.1, 0.9}, opts)[2]) end)(q),
+    true)
 end
 
 for name, case in pairs(fields) do
@@ -275,19 +318,23 @@ for name, case in pairs(fields) do
     -- values: recorded, and op by op
     local f, times = case.make(case.p), {0.1, 0.4, 0.9}
     local recorded = tide.odeint(f, case.y0, times, {method = "rk4", steps = 3})
-    close(recorded, tide.odeint(eagerly(f), case.y0, times, {method = "rk4", steps = 3, eager = true}), 1e-12, "value")
+    close(recorded, tide.odeint(eagerly(f), case.y0, times, {method = "rk4", steps = 3, eager = true}), 1e-12,
+      "value")
     -- gradients: against steps written out, for each way to take them through fixed steps
     for _, kind in ipairs{"direct", "checkpoint"} do
-      local v1, g1, v2, g2 = both_ways(case.make, case.p, case.y0, {method = "rk4", steps = 3, gradient = kind}, 3)
+      local v1, g1, v2, g2 = both_ways(case.make, case.p, case.y0,
+        {method = "rk4", steps = 3, gradient = kind}, 3)
       close(v1, v2, 1e-12, kind .. ": loss")
       local a, b = tide.tree.tensors(g1, true), tide.tree.tensors(g2, true)
       assert(#a == #b and #a > 0)
       for i = 1, #a do close(a[i], b[i], tolerance, ("%s: gradient %d"):format(kind, i)) end
     end
   end
-  -- The other ways to take a gradient agree with the first one where the steps are small; it agrees with differences.
+  -- The other ways to take a gradient agree with the first one where the steps are small; it agrees with
+  -- differences.
   local kinks = name:find "relu" or name:find "abs"
-  if case.y0:numel() > 0 and case.y0:numel() < 200 and not name:find "stopped" and not name:find "another dtype" and not kinks then
+  if case.y0:numel() > 0 and case.y0:numel() < 200 and not name:find "stopped"
+    and not name:find "another dtype" and not kinks then
     tests["gradients agree: " .. name] = function()
       local exact = all_gradients(case, {rtol = 1e-10, atol = 1e-10})
       for _, kind in ipairs{"adjoint", "interpolated"} do
@@ -312,7 +359,8 @@ local function dice(seed)
   end
 end
 
--- Each of these makes one step of a field: a function of the parameters q, t, h and the list of earlier values. g: what the field has so far.
+-- Each of these makes one step of a field: a function of the parameters q, t, h and the list of earlier
+-- values. g: what the field has so far.
 local random = {}
 
 -- How a factor is made of parameters.
@@ -323,8 +371,11 @@ function random.weight(g, inputs, outputs)
     return function() return c end
   end
   local swapped = kind == 1 or kind == 4
-  local i, s = g.parameter(swapped and outputs or inputs, swapped and inputs or outputs), kind == 2 and g.parameter(1)
-  local ways = {function(x) return x:transpose() end, function(x, q) return x * q[s] end, function(x) return x / (x:square():sum():sqrt() + 1) end,
+  local i, s = g.parameter(swapped and outputs or inputs, swapped and inputs or outputs), kind == 2
+    and g.parameter(1)
+  local ways = {function(x) return x:transpose() end, function(x, q) return x * q[s] end, function(x)
+    return x / (x:square():sum():sqrt() + 1)
+  end,
     function(x) return x:sin():transpose():clone() end, nil, function(x) return x end}
   return function(q) return ways[kind](q[i], q) end
 end
@@ -378,7 +429,8 @@ end
 -- A field of matrices {rows, columns}, its parameters and a state.
 local function random_field(seed)
   local pick, p, steps = dice(seed), {}, {}
-  local kinds = {"product", "product", "product", "bias", "activation", "activation", "earlier", "convolution"}
+  local kinds = {"product", "product", "product", "bias", "activation", "activation", "earlier",
+    "convolution"}
   local g = {pick = pick, seed = seed, rows = pick(1, 4), columns = 2 * pick(1, 2)}
   local width = g.columns
   function g.parameter(...)
@@ -403,14 +455,18 @@ end
 tests["random fields"] = function()
   for seed = 1, 300 do
     local make, p, y0 = random_field(seed)
-    local function through(q) return tide.odeint(make(q.p), q.y0, {0.2, 0.7, 1}, {method = "euler", steps = 2})[3] end
+    local function through(q)
+      return tide.odeint(make(q.p), q.y0, {0.2, 0.7, 1}, {method = "euler", steps = 2})[3]
+    end
     local function by_hand(q)
       local y, f = q.y0, make(q.p)
       for i = 0, 1 do y = y + f(tide.full({}, 0.2 + 0.4 * i, f64), y) * 0.4 end
       return y
     end
     local all = {p = p, y0 = y0}
-    local function loss(f) return tide.value_and_grad(function(q) return (f(q) * randn(y0:shape(), 3)):sum() end)(all) end
+    local function loss(f)
+      return tide.value_and_grad(function(q) return (f(q) * randn(y0:shape(), 3)):sum() end)(all)
+    end
     local v1, g1 = loss(through)
     local v2, g2 = loss(by_hand)
     close(v1, v2, 1e-12, ("field %d: value"):format(seed))
@@ -424,14 +480,17 @@ end
 tests["parameters of another dtype than the state's keep their gradients"] = function()
   local a, y0 = randn({3, 3}, 2, "float32"), randn({4000, 3}, 3, "float32")
   local function f(p)
-    return function(_, y) return (y:matmul(p):to("float64") * (p:to("float64"):sum() * 2):sin()):to("float32") end
+    return function(_, y)
+      return (y:matmul(p):to("float64") * (p:to("float64"):sum() * 2):sin()):to("float32")
+    end
   end
   local function by_hand(p)
     local y = y0
     for _ = 1, 2 do y = y + f(p)(nil, y) * 0.5 end
     return y:square():sum()
   end
-  local g = tide.grad(function(p) return tide.odeint(f(p), y0, {0, 1}, {method = "euler", steps = 2})[2]:square():sum() end)(a)
+  local g = tide.grad(
+    function(p) return tide.odeint(f(p), y0, {0, 1}, {method = "euler", steps = 2})[2]:square():sum() end)(a)
   close(g, tide.grad(by_hand)(a), 1e-5, "gradient")
 end
 
@@ -447,7 +506,8 @@ tests["one product of time and state with very many weights"] = function()
     end
   end
   local y0 = randn({n, 1}, 9)
-  local v1, g1, v2, g2 = both_ways(function(q) return f(q.w) end, {w = weights}, y0, {method = "rk4", steps = 2}, 2)
+  local v1, g1, v2, g2 = both_ways(function(q) return f(q.w) end, {w = weights}, y0,
+    {method = "rk4", steps = 2}, 2)
   close(v1, v2, 1e-12, "value")
   for i = 1, #weights do close(g1.w[i], g2.w[i], 1e-11, "gradient " .. i) end
 end
@@ -465,7 +525,9 @@ end
 
 tests["what is captured is read anew at each call"] = function()
   local weight, scale, y0 = randn({d + 1, d}, 1), tide.tensor(1, f64), randn({n, d}, 2)
-  local function f(t, y) return tide.cat({y, column(t, y)}, 2):matmul(weight):tanh() * scale + weight:slice(1, 1, 1) end
+  local function f(t, y)
+    return tide.cat({y, column(t, y)}, 2):matmul(weight):tanh() * scale + weight:slice(1, 1, 1)
+  end
   local function loss(y) return tide.odeint(f, y, {0, 1}, {method = "rk4", steps = 2})[2]:square():sum() end
   local step = tide.compile(tide.value_and_grad(loss))
   for i = 1, 3 do
@@ -482,7 +544,8 @@ end
 tests["second derivatives go through the passes"] = function()
   local p = mlp_parameters(d + 1)
   local function loss(q)
-    return tide.odeint(function(t, y) return two_layers(q, tide.cat({y, column(t, y)}, 2), tide.tanh) end, randn({2, d}, 9), {0, 1},
+    return tide.odeint(function(t, y) return two_layers(q, tide.cat({y, column(t, y)}, 2), tide.tanh) end,
+      randn({2, d}, 9), {0, 1},
       {method = "rk4", steps = 2})[2]:square():sum()
   end
   local ok, worst = tide.gradcheck(function(q) return tide.grad(loss)(q).a end, p, {tolerance = 1e-5})
@@ -500,13 +563,15 @@ local function wide_field(p)
   end
 end
 local function wide_parameters(dtype)
-  return {a = randn({wide + 1, 64}, 1, dtype) * 0.2, b = randn({64}, 2, dtype), g = randn({64, 64}, 3, dtype) * 0.1, s = randn({}, 4, dtype),
+  return {a = randn({wide + 1, 64}, 1, dtype) * 0.2, b = randn({64}, 2, dtype),
+    g = randn({64, 64}, 3, dtype) * 0.1, s = randn({}, 4, dtype),
     c = randn({wide, 64}, 5, dtype) * 0.1}
 end
 
 local function tiles_of(fn, ...)
   local shown = print
-  local quiet <close> = setmetatable({}, {__close = function() rawset(_G, "print", shown) end}) -- luacheck: ignore quiet
+  -- luacheck: ignore quiet
+  local quiet <close> = setmetatable({}, {__close = function() rawset(_G, "print", shown) end})
   rawset(_G, "print", function() end)
   return tide.explain(fn, ...).solves[1]
 end
@@ -543,13 +608,16 @@ for _, method in ipairs(tide.ode.methods()) do
   tests["tiles equal slices: " .. method.name] = function()
     local p, y0 = wide_parameters(), randn({batch, wide}, 6)
     compare_with_slices(p, y0, {0, 0.31, 0.5, 1}, {method = method.name, steps = 4}, 1e-12)
-    compare_with_slices(p, y0, {1, 0}, {method = method.name, step_size = 0.3, gradient = "checkpoint", checkpoint_steps = 2}, 1e-12)
+    compare_with_slices(p, y0, {1, 0}, {method = method.name, step_size = 0.3, gradient = "checkpoint",
+      checkpoint_steps = 2}, 1e-12)
   end
 end
 
 tests["tiles are used where they are said to be"] = function()
   local p, y0 = wide_parameters(), randn({batch, wide}, 6)
-  local function plan(opts, y) return tiles_of(function(q) return tide.odeint(wide_field(q), y or y0, {0, 1}, opts)[2] end, p) end
+  local function plan(opts, y)
+    return tiles_of(function(q) return tide.odeint(wide_field(q), y or y0, {0, 1}, opts)[2] end, p)
+  end
   local fixed = plan{steps = 4}
   assert(fixed.tiles == 4 and fixed.rows == 33, fixed.rows)
   assert(plan({steps = 4, gradient = "checkpoint"}).tiles == 4)
@@ -585,12 +653,15 @@ tests["tiles: the same bits for any number of threads"] = function()
 end
 
 tests["tiles: one sample of several makes other parameters of a field"] = function()
-  -- the last tile is one sample, for which the sum with a broadcast time is a row, and s * s is made as long as it
-  local p = {k = randn({2, 2, 3, 3}, 1), a = randn({18, 1300}, 2) * 0.1, b = randn({1300, 18}, 4) * 0.01, s = randn({}, 5)}
+  -- the last tile is one sample, for which the sum with a broadcast time is a row, and s * s is made as long
+  -- as it
+  local p = {k = randn({2, 2, 3, 3}, 1), a = randn({18, 1300}, 2) * 0.1, b = randn({1300, 18}, 4) * 0.01,
+    s = randn({}, 5)}
   local function loss(q, y, count)
     return tide.odeint(function(t, z)
       local h = tide.conv2d(z, q.k, nil, {padding = 1}) + t:broadcast_to{count, 2, 3, 3}
-      return (h + q.s * q.s):tanh() + z:reshape{count, 18}:matmul(q.a):tanh():matmul(q.b):reshape{count, 2, 3, 3}
+      return (h + q.s * q.s):tanh() + z:reshape{count, 18}:matmul(q.a):tanh():matmul(q.b):reshape{count, 2, 3,
+        3}
     end, y, {0, 1}, {method = "euler", steps = 3})[2]:sin():sum()
   end
   local y0 = randn({3, 2, 3, 3}, 3)
@@ -658,7 +729,8 @@ tests["tiles: an interrupt ends the solve with one error"] = function()
   check.in_folder(function(folder, write)
     write("solve.lua", script)
     for _, how in ipairs{"1 1200000", "4 1200000", "3 40"} do
-      local pipe = assert(io.popen(("timeout --foreground -k 5 -s INT 0.5 ./tide %s/solve.lua %s 2>&1"):format(folder, how)))
+      local pipe = assert(
+        io.popen(("timeout --foreground -k 5 -s INT 0.5 ./tide %s/solve.lua %s 2>&1"):format(folder, how)))
       local text = pipe:read "a"
       pipe:close()
       assert(text:find "ready" and text:find "false [^\n]*interrupted", text)

@@ -1,4 +1,5 @@
--- Figures: what is written, what gnuplot's failures become, and that nothing half-drawn replaces a good picture.
+-- Figures: what is written, what gnuplot's failures become, and that nothing half-drawn replaces a good
+-- picture.
 
 local check = require "check"
 local csv = require "tide.csv"
@@ -32,7 +33,8 @@ tests["median and quantiles per x"] = function()
   near(band.low[1], 1)
   near(band.high[2], 90)
   equal(band.n[1], 11)
-  local short = plot.median_band{{x = {1, 2}, y = {1, 0 / 0}}, {x = {1, 2, 3}, y = {3, 4, 5}}, {x = {3}, y = {7}}}
+  local short = plot.median_band{{x = {1, 2}, y = {1, 0 / 0}}, {x = {1, 2, 3}, y = {3, 4, 5}},
+    {x = {3}, y = {7}}}
   near(short.y[1], 2)
   near(short.y[2], 4)
   near(short.y[3], 6)
@@ -62,13 +64,18 @@ tests["binning takes means over stretches of x"] = function()
 end
 
 tests["unknown names come with suggestions"] = function()
-  local message = check.fails('unknown option "xlable" (did you mean "xlabel"?)', plot.line, {y = {1, 2}, xlable = "t"})
+  local message = check.fails('unknown option "xlable" (did you mean "xlabel"?)', plot.line,
+    {y = {1, 2}, xlable = "t"})
   assert(message:find("plot.line", 1, true))
   check.fails('did you mean "name"', plot.line, {{y = {1}, nme = "a"}})
   check.fails('did you mean "scatter"', function() sample():add("scater", {y = {1}}) end)
   check.fails('did you mean "legend"', plot.panels, {sample(), legnd = "shared"})
-  check.fails('unknown color "blu" (did you mean "blue"?)', function() plot.line{y = {1, 2}, color = "blu"}:render() end)
-  check.fails('did you mean "viridis"', function() plot.image{z = {{1, 2}, {3, 4}}, palette = "viridi"}:render() end)
+  check.fails('unknown color "blu" (did you mean "blue"?)', function()
+    plot.line{y = {1, 2}, color = "blu"}:render()
+  end)
+  check.fails('did you mean "viridis"', function()
+    plot.image{z = {{1, 2}, {3, 4}}, palette = "viridi"}:render()
+  end)
   check.fails('did you mean "circle"', function() plot.line{y = {1, 2}, marker = "cirle"}:render() end)
   check.fails('unknown extension "gif"', function() sample():save("x.gif") end)
   check.fails("legend must be one of", plot.line, {y = {1}, legend = "middle"})
@@ -89,10 +96,12 @@ end
 
 tests["data are checked and named before gnuplot runs"] = function()
   local function drawn(fn) return function(t) return fn(t):render() end end
-  check.fails('series "NODE": y has 2 values where the column before has 3', drawn(plot.line), {x = {1, 2, 3}, y = {1, 2}, name = "NODE"})
+  check.fails('series "NODE": y has 2 values where the column before has 3', drawn(plot.line),
+    {x = {1, 2, 3}, y = {1, 2}, name = "NODE"})
   check.fails('series "line 1": y[2] must be a number, got "a"', drawn(plot.line), {y = {1, "a"}})
   check.fails("must be a list or a tensor, got 3", drawn(plot.line), {y = 3})
-  check.fails('series "line 1": y[2] must be a number, got nil; write 0/0', drawn(plot.line), {y = {1, nil, 3}})
+  check.fails('series "line 1": y[2] must be a number, got nil; write 0/0', drawn(plot.line),
+    {y = {1, nil, 3}})
   check.fails("os.time", drawn(plot.line), {x = {"2024-01-31"}, y = {3}})
   check.fails('series "band 1" has no high', drawn(plot.band), {y = {1}})
   check.fails("z has 1 values", drawn(plot.image), {z = {{1, 2}, {3}}})
@@ -128,17 +137,22 @@ local function everything()
     end
   end
   local field = plot.field{x = x, y = y, u = u, v = v, ratio = "equal", title = "field"}
-  field:add("trajectories", {curves = {{x = {0, 1, 1}, y = {0, 0, 1}, class = -1}, {x = {0, -1}, y = {0, 1}, class = 1}}})
-  field:add("trajectories", {x = {0, 1, 0, 1}, y = {1, 1, 2, 2}, id = {1, 1, 2, 2}, name = "flat", color = "green"})
-  local image = plot.image{z = {{0, 1, 2}, {3, 4, 5}}, picture = true, zlabel = "value", palette = "diverging", range = {-5, 5}}
+  field:add("trajectories",
+    {curves = {{x = {0, 1, 1}, y = {0, 0, 1}, class = -1}, {x = {0, -1}, y = {0, 1}, class = 1}}})
+  field:add("trajectories", {x = {0, 1, 0, 1}, y = {1, 1, 2, 2}, id = {1, 1, 2, 2}, name = "flat",
+    color = "green"})
+  local image = plot.image{z = {{0, 1, 2}, {3, 4, 5}}, picture = true, zlabel = "value",
+    palette = "diverging", range = {-5, 5}}
   image:add("scatter", {x = {1, 2}, y = {1, 2}, class = {"in", "out"}})
   local bands = plot.band{{runs = {{1, 2, 3}, {2, 3, 5}}, name = "median"},
     {runs = {{1, 1, 1}, {2, 2, 4}}, stat = "mean", name = "mean"}}
-  local lines = plot.line{{y = {1, 10, 100}, low = {0.5, 5, 50}, high = {2, 20, 200}, name = "bars"}, {y = {3, 2, 1}, every = 2},
+  local lines = plot.line{{y = {1, 10, 100}, low = {0.5, 5, 50}, high = {2, 20, 200}, name = "bars"},
+    {y = {3, 2, 1}, every = 2},
     ylog = true, legend = "top left", xticks = {1, {2, "two"}, 3}}
   lines:add("entry", {name = "only a name", color = "gray"})
   local speed = plot.field{x = x, y = y, u = u, v = v, speed = true, equal = true, ratio = "square"}
-  local values = plot.scatter{x = x, y = y, value = u, name = "by value", rim = false}:raw("set label 'raw' at 0,0")
+  local values = plot.scatter{x = x, y = y, value = u, name = "by value", rim = false}:raw(
+    "set label 'raw' at 0,0")
   return plot.panels{field, image, bands, lines, speed, values, columns = 3, title = "all kinds"}
 end
 
@@ -161,7 +175,8 @@ tests["a script runs alone from its folder and remakes the same bytes"] = in_fol
   everything():save(path)
   local first = files.read(path)
   os.remove(path)
-  local ok, output = check.sh(("cd %s && LC_ALL=C.UTF-8 gnuplot -d %s"):format(files.quote(folder), files.quote("it's.gp")))
+  local ok, output = check.sh(("cd %s && LC_ALL=C.UTF-8 gnuplot -d %s"):format(files.quote(folder),
+    files.quote("it's.gp")))
   assert(ok, output)
   equal(files.read(path), first)
   everything():save(path)
@@ -176,7 +191,8 @@ tests["a script runs from any folder, and draws beside itself or where OUT says"
   local first = files.read(path)
   local function run(from, arguments, made)
     os.remove(path)
-    local ok, output = check.sh(("cd %s && LC_ALL=C.UTF-8 gnuplot -d %s"):format(files.quote(from), arguments))
+    local ok, output = check.sh(("cd %s && LC_ALL=C.UTF-8 gnuplot -d %s"):format(files.quote(from),
+      arguments))
     assert(ok and output == "", output)
     equal(files.read(made), first)
     if made ~= path then
@@ -214,7 +230,8 @@ tests["a warning of gnuplot is an error"] = in_folder(function(folder)
   assert(files.write(files.join(folder, "b.gp"),
     "set terminal svg\nset output OUT\nset output OUT\nplot x, 'missing.dat' using 1:2\n"))
   local ok, message = gnuplot.run(folder, "b.gp", "a.svg")
-  assert(not ok and message:find("gnuplot warned:", 1, true) and message:find("missing.dat", 1, true), message)
+  assert(not ok and message:find("gnuplot warned:", 1, true) and message:find("missing.dat", 1, true),
+    message)
   equal(files.read(path), before)
   assert(files.write(files.join(folder, "b.gp"), "print 'nothing drawn'\n"))
   ok, message = gnuplot.run(folder, "b.gp", "a.svg")
@@ -223,9 +240,12 @@ tests["a warning of gnuplot is an error"] = in_folder(function(folder)
 end)
 
 tests["a missing gnuplot says what to install"] = in_folder(function(folder)
-  local real <close> = setmetatable({gnuplot.program}, {__close = function(t) gnuplot.program = t[1] end}) -- luacheck: ignore real
+  -- luacheck: ignore real
+  local real <close> = setmetatable({gnuplot.program}, {__close = function(t) gnuplot.program = t[1] end})
   gnuplot.program = "no-such-gnuplot"
-  check.fails("gnuplot not found: apt install gnuplot-nox", function() sample():save(files.join(folder, "a.svg")) end)
+  check.fails("gnuplot not found: apt install gnuplot-nox", function()
+    sample():save(files.join(folder, "a.svg"))
+  end)
   assert(files.exists(files.join(folder, "a.gp")))
 end, true)
 
@@ -249,18 +269,28 @@ end
 tests["how a figure is shown follows from the terminal"] = function()
   local show = require "tide.plot.show"
   for _, case in ipairs{
-    {{}, false, false, "text"}, {{TERM = "xterm-kitty", DISPLAY = ":0"}, false, true, "text"}, -- no terminal: text, into whatever reads it
-    {{TERM = "xterm"}, true, false, "text"}, {{TERM = "xterm"}, true, true, "sixel text"}, {{TERM = "dumb"}, true, true, "text"},
-    {{TERM = "xterm-kitty"}, true, false, "kitty text"}, {{KITTY_WINDOW_ID = "1", WAYLAND_DISPLAY = "w"}, true, false, "kitty window text"},
-    {{TERM = "tmux-256color", KITTY_WINDOW_ID = "1"}, true, false, "text"}, {{TERM = "screen", KITTY_WINDOW_ID = "1"}, true, true, "sixel text"},
-    {{TERM = "foot"}, true, false, "sixel text"}, {{TERM = "xterm", TERM_PROGRAM = "iTerm.app"}, true, false, "sixel text"},
-    {{TERM = "xterm", DISPLAY = ":0"}, true, false, "window text"}, {{TERM = "xterm", DISPLAY = ""}, true, false, "text"},
+    -- no terminal: text, into whatever reads it
+    {{}, false, false, "text"}, {{TERM = "xterm-kitty", DISPLAY = ":0"}, false, true, "text"},
+    {{TERM = "xterm"}, true, false, "text"}, {{TERM = "xterm"}, true, true, "sixel text"},
+    {{TERM = "dumb"}, true, true, "text"},
+    {{TERM = "xterm-kitty"}, true, false, "kitty text"}, {{KITTY_WINDOW_ID = "1", WAYLAND_DISPLAY = "w"},
+      true, false, "kitty window text"},
+    {{TERM = "tmux-256color", KITTY_WINDOW_ID = "1"}, true, false, "text"},
+    {{TERM = "screen", KITTY_WINDOW_ID = "1"}, true, true, "sixel text"},
+    {{TERM = "foot"}, true, false, "sixel text"}, {{TERM = "xterm", TERM_PROGRAM = "iTerm.app"}, true, false,
+      "sixel text"},
+    {{TERM = "xterm", DISPLAY = ":0"}, true, false, "window text"},
+    {{TERM = "xterm", DISPLAY = ""}, true, false, "text"},
   } do
     local environment, terminal, sixels, wanted = table.unpack(case)
-    local ways = show.ways(function(name) return environment[name] end, terminal, function() return sixels end)
+    local ways = show.ways(function(name) return environment[name] end, terminal, function()
+      return sixels
+    end)
     equal(table.concat(ways, " "), wanted)
   end
-  check.fails('as must be one of "kitty", "sixel", "window", "text"', function() sample():show{as = "picture"} end)
+  check.fails('as must be one of "kitty", "sixel", "window", "text"', function()
+    sample():show{as = "picture"}
+  end)
 end
 
 tests["a window is opened by gnuplot's own terminal"] = in_folder(function(folder, write)
@@ -283,7 +313,8 @@ cp figure.gp figure.dat %s
   sample():show{as = "window"}
   equal(said, '(shown as a window of gnuplot; fig:save("figure.png") makes a file)')
   local script = files.read(folder .. "/figure.gp")
-  assert(script:find("set terminal qt 0 enhanced", 1, true) and script:find("persist", 1, true) and not script:find("set output OUT", 1, true), script)
+  assert(script:find("set terminal qt 0 enhanced", 1, true) and script:find("persist", 1, true)
+    and not script:find("set output OUT", 1, true), script)
   assert(files.exists(folder .. "/figure.dat"))
 end, true)
 
@@ -296,9 +327,13 @@ local function run_pipeline(name, folder, outdir)
 end
 
 tests["plots/anode_spheres.lua draws what is there"] = in_folder(function(folder)
-  if not files.exists(pipeline_folder .. "/anode_spheres.lua") then return "skip: not run from the top folder" end
+  if not files.exists(pipeline_folder .. "/anode_spheres.lua") then
+    return "skip: not run from the top folder"
+  end
   check.fails("holds none of loss.csv", run_pipeline, "anode_spheres", folder)
-  local function put(name, columns, rows) csv.write(files.join(folder, name), columns, rows, {comments = {"command: test"}}) end
+  local function put(name, columns, rows)
+    csv.write(files.join(folder, name), columns, rows, {comments = {"command: test"}})
+  end
   local loss = {}
   for _, model in ipairs{"NODE", "ResNet"} do
     for seed = 1, 2 do
@@ -309,11 +344,15 @@ tests["plots/anode_spheres.lua draws what is there"] = in_folder(function(folder
   end
   put("loss.csv", {"model", "seed", "epoch", "loss", "nfe_forward", "nfe_backward", "seconds"}, loss)
   equal(#run_pipeline("anode_spheres", folder, files.join(folder, "out")), 2)
-  put("flows.csv", {"model", "point", "class", "t", "x", "y"}, {{"NODE", 1, -1, 0, 0, 0}, {"NODE", 1, -1, 1, 1, 1},
-    {"NODE", 2, 1, 0, 2, 0}, {"NODE", 2, 1, 1, 2, 1}, {"line", 1, 1, 0, 0, 0 / 0}, {"line", 1, 1, 1, 1, 0 / 0}})
-  put("field.csv", {"model", "t", "x", "y", "u", "v"}, {{"NODE", 0, 0, 0, 1, 1}, {"NODE", 0, 1, 0, 1, 1}, {"NODE", 0, 0, 1, 1, 1},
+  put("flows.csv", {"model", "point", "class", "t", "x", "y"},
+    {{"NODE", 1, -1, 0, 0, 0}, {"NODE", 1, -1, 1, 1, 1},
+    {"NODE", 2, 1, 0, 2, 0}, {"NODE", 2, 1, 1, 2, 1}, {"line", 1, 1, 0, 0, 0 / 0},
+    {"line", 1, 1, 1, 1, 0 / 0}})
+  put("field.csv", {"model", "t", "x", "y", "u", "v"}, {{"NODE", 0, 0, 0, 1, 1}, {"NODE", 0, 1, 0, 1, 1},
+    {"NODE", 0, 0, 1, 1, 1},
     {"NODE", 0.5, 0, 1, 9, 9}, {"NODE", 0, 1, 1, 1, 1}})
-  put("features.csv", {"model", "stage", "class", "x", "y"}, {{"NODE", "input", 1, 0, 0}, {"NODE", "input", -1, 1, 0},
+  put("features.csv", {"model", "stage", "class", "x", "y"},
+    {{"NODE", "input", 1, 0, 0}, {"NODE", "input", -1, 1, 0},
     {"NODE", "features", 1, 0, 0}, {"NODE", "features", -1, 1, 2}})
   local drawn = run_pipeline("anode_spheres", folder)
   equal(#drawn, 4)
@@ -322,28 +361,37 @@ tests["plots/anode_spheres.lua draws what is there"] = in_folder(function(folder
 end)
 
 tests["plots/anode_mnist.lua draws"] = in_folder(function(folder)
-  if not files.exists(pipeline_folder .. "/anode_mnist.lua") then return "skip: not run from the top folder" end
+  if not files.exists(pipeline_folder .. "/anode_mnist.lua") then
+    return "skip: not run from the top folder"
+  end
   local columns = {"model", "seed", "iteration", "loss", "accuracy", "nfe_forward", "nfe_backward", "seconds"}
   csv.write(files.join(folder, "train.csv"), columns,
-    {{"p = 0", 1, 1, 2.3, 0.1, 20, 20, 0}, {"p = 0", 1, 2, 1.3, 0.5, 26, 20, 0}, {"p = 5", 1, 1, 2.3, 0.1, 20, 20, 0}})
+    {{"p = 0", 1, 1, 2.3, 0.1, 20, 20, 0}, {"p = 0", 1, 2, 1.3, 0.5, 26, 20, 0},
+      {"p = 5", 1, 1, 2.3, 0.1, 20, 20, 0}})
   csv.write(files.join(folder, "test.csv"), {"model", "seed", "iteration", "loss", "accuracy"},
     {{"p = 0", 1, 1, 2.3, 0.1}, {"p = 0", 1, 2, 1.3, 0.5}, {"p = 5", 1, 1, 2.3, 0.1}})
   equal(run_pipeline("anode_mnist", folder)[1], files.join(folder, "mnist.png"))
 end)
 
 tests["plots/anode_flip1d.lua draws"] = in_folder(function(folder)
-  if not files.exists(pipeline_folder .. "/anode_flip1d.lua") then return "skip: not run from the top folder" end
+  if not files.exists(pipeline_folder .. "/anode_flip1d.lua") then
+    return "skip: not run from the top folder"
+  end
   local function put(name, columns, rows) csv.write(files.join(folder, name), columns, rows) end
   put("crossing.csv", {"t", "x", "curve"}, {{0, -1, 1}, {1, 1, 1}, {0, 1, 2}, {1, -1, 2}})
-  put("euler.csv", {"kind", "curve", "t", "x"}, {{"ode", 1, 0, -1}, {"ode", 1, 1, -0.1}, {"euler", 1, 0, -1}, {"euler", 1, 1, 1}})
-  put("field.csv", {"task", "t", "x", "u"}, {{"identity", 0, 0, 1}, {"identity", 1, 1, 1}, {"g1d", 0, 0, 1}, {"g1d", 1, 1, 1}})
+  put("euler.csv", {"kind", "curve", "t", "x"}, {{"ode", 1, 0, -1}, {"ode", 1, 1, -0.1}, {"euler", 1, 0, -1},
+    {"euler", 1, 1, 1}})
+  put("field.csv", {"task", "t", "x", "u"}, {{"identity", 0, 0, 1}, {"identity", 1, 1, 1}, {"g1d", 0, 0, 1},
+    {"g1d", 1, 1, 1}})
   put("trajectories.csv", {"task", "curve", "t", "x"}, {{"identity", 1, 0, 1}, {"identity", 1, 1, 1},
     {"g1d", 1, 0, 1}, {"g1d", 1, 1, 0}})
   equal(run_pipeline("anode_flip1d", folder)[1], files.join(folder, "flip1d.png"))
 end)
 
 tests["plots/bench_scaling.lua draws what is there"] = in_folder(function(folder)
-  if not files.exists(pipeline_folder .. "/bench_scaling.lua") then return "skip: not run from the top folder" end
+  if not files.exists(pipeline_folder .. "/bench_scaling.lua") then
+    return "skip: not run from the top folder"
+  end
   local columns = {"sweep", "model", "value", "seconds", "fastest", "slowest", "gflops"}
   local rows = {}
   for _, sweep in ipairs{"batch", "threads"} do

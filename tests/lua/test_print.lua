@@ -41,13 +41,15 @@ end
 tests["what is not finite, integers, empty tensors"] = function()
   shows(tide.tensor{0 / 0, 1 / 0, -1 / 0, 1}, "tensor float32 {4}\n    nan     inf    -inf  1.0000")
   shows(tide.tensor{0 / 0}, "tensor float32 {1}\n nan")
-  shows(tide.tensor({math.maxinteger, -1}, {dtype = "int64"}), "tensor int64 {2}\n 9223372036854775807                   -1")
+  shows(tide.tensor({math.maxinteger, -1}, {dtype = "int64"}),
+    "tensor int64 {2}\n 9223372036854775807                   -1")
   shows(tide.tensor({255, 0}, {dtype = "uint8"}), "tensor uint8 {2}\n 255    0")
   shows(tide.zeros{0, 3}, "tensor float32 {0, 3} (empty)")
   shows(tide.zeros{2, 0, 4}, "tensor float32 {2, 0, 4} (empty)")
 end
 
-tests["tensors of less than 1000 elements stand there whole, in blocks of columns where they are wide"] = function()
+tests["tensors of less than 1000 elements stand there whole, in blocks of columns where they are wide"] =
+  function()
   local x = tide.randn({12, 12}, {seed = 1})
   local text = tostring(x)
   assert(not text:find("...", 1, true) and count_lines(x) == 1 + 2 * 13, text)
@@ -69,23 +71,27 @@ end
 tests["of large tensors the ends are shown, with their places"] = function()
   local x = tide.arange(1, 10000):reshape{10, 10, 100}
   local text = tostring(x)
-  for _, words in ipairs{"\n [3]\n", "\n ...\n [8]\n", "9998.0   9999.0  10000.0", "1.0      2.0      3.0  ...     98.0"} do
+  for _, words in ipairs{"\n [3]\n", "\n ...\n [8]\n", "9998.0   9999.0  10000.0",
+    "1.0      2.0      3.0  ...     98.0"} do
     assert(text:find(words, 1, true), words .. "\n" .. text)
   end
   assert(not text:find("[4]", 1, true))
   local tall = tostring(tide.arange(1, 2000):reshape{1000, 2})
-  assert(tall == "tensor float32 {1000, 2}\n    1.0     2.0\n    3.0     4.0\n    5.0     6.0\n ...\n 1995.0  1996.0\n 1997.0  1998.0" ..
+  assert(tall == "tensor float32 {1000, 2}\n    1.0     2.0\n    3.0     4.0\n    5.0     6.0\n ...\n 1995.0 "
+    .. " 1996.0\n 1997.0  1998.0" ..
     "\n 1999.0  2000.0", tall)
   local view = tide.arange(1, 4000):reshape{2000, 2}:transpose(1, 2)
   assert(tostring(view):find("   1.0     3.0     5.0  ...  3995.0  3997.0  3999.0", 1, true), tostring(view))
   with({threshold = 5, edge = 1}, function()
-    shows(tide.arange(1, 9):reshape{3, 3}, "tensor float32 {3, 3}\n 1.0000  ...  3.0000\n ...\n 7.0000  ...  9.0000")
+    shows(tide.arange(1, 9):reshape{3, 3},
+      "tensor float32 {3, 3}\n 1.0000  ...  3.0000\n ...\n 7.0000  ...  9.0000")
   end)
 end
 
 tests["what is left out is more where the ends do not fit"] = function()
   local x = tide.full({2, 2000}, 1e-300, float64)
-  shows(x, "tensor float64 {2, 2000}" .. ("\n 1.0000e-300  1.0000e-300  ...  1.0000e-300  1.0000e-300"):rep(2))
+  shows(x, "tensor float64 {2, 2000}" .. ("\n 1.0000e-300  1.0000e-300  ...  1.0000e-300  1.0000e-300"):rep(
+    2))
 end
 
 tests["settings: some are changed, all come back, wrong ones change nothing"] = function()
@@ -95,10 +101,13 @@ tests["settings: some are changed, all come back, wrong ones change nothing"] = 
     assert(tide.get_print().precision == 8 and tide.get_print().threshold == 1000)
     tide.set_print{scientific = true}
     shows(tide.tensor({1 / 3}, float64), "tensor float64 {1}\n 3.33333333e-01")
-    check.fails({"tide.set_print: precision must be an integer in 0..17", "got 1.5"}, tide.set_print, {edge = 2, precision = 1.5})
+    check.fails({"tide.set_print: precision must be an integer in 0..17", "got 1.5"}, tide.set_print,
+      {edge = 2, precision = 1.5})
     assert(tide.get_print().edge == 3)
   end)
-  with({scientific = false}, function() shows(tide.tensor({1e-9, 1e9}, float64), "tensor float64 {2}\n          0.0000  1000000000.0000") end)
+  with({scientific = false}, function()
+    shows(tide.tensor({1e-9, 1e9}, float64), "tensor float64 {2}\n          0.0000  1000000000.0000")
+  end)
   check.fails('did you mean "edge"', tide.set_print, {edges = 1})
   check.fails('width must be "auto" or an integer in 20..100000', tide.set_print, {width = "wide"})
   check.fails("threshold must be a number >= 0", tide.set_print, {threshold = 0 / 0})
@@ -128,13 +137,15 @@ tests["numbers at the prompt: those of float32 by their digits, others as Lua pr
     assert(pretty.show(x[i]) == text, pretty.show(x[i]))
     assert(tide.tensor{tonumber(text)}[1] == x[i], "the digits do not give the number back")
   end
-  for _, v in ipairs{0.1, 1 / 3, 1e300, 2 ^ 53, 2 ^ 100, 1e15, -0.0, 123456789.123, math.huge, 7, math.mininteger} do
+  for _, v in ipairs{0.1, 1 / 3, 1e300, 2 ^ 53, 2 ^ 100, 1e15, -0.0, 123456789.123, math.huge, 7,
+    math.mininteger} do
     assert(pretty.show(v) == tostring(v), pretty.show(v))
   end
   assert(pretty.show({x[1], 2 ^ 53}) == "{0.1, 9.007199254741e+15}", pretty.show({x[1], 2 ^ 53}))
 end
 
-tests["tables: lists fill lines, models say how many values, modules and functions say what they are"] = function()
+tests["tables: lists fill lines, models say how many values, modules and functions say what they are"] =
+  function()
   local list = {}
   for i = 1, 60 do list[i] = i end
   local text = pretty.show(list, 40)
@@ -143,14 +154,17 @@ tests["tables: lists fill lines, models say how many values, modules and functio
   local records = {}
   for i = 1, 200 do records[i] = {epoch = i, loss = 1 / i} end
   text = pretty.show(records)
-  assert(select(2, text:gsub("\n", "")) < 10 and text:find("... 194 more", 1, true) and text:find("epoch = 200", 1, true), text)
+  assert(select(2, text:gsub("\n", "")) < 10 and text:find("... 194 more", 1, true)
+    and text:find("epoch = 200", 1, true), text)
   local model = tide.nn.mlp{sizes = {2, 3, 1}}
   text = pretty.show(model)
   assert(text:find("^nn.mlp %(13 values%) {") and text:find("weight = tensor float32 {3, 2}", 1, true), text)
   require "tide.help"
-  assert(pretty.show(tide.csv):find("^module csv: writer, write, read, parse; help%(tide.csv%)"), pretty.show(tide.csv))
+  assert(pretty.show(tide.csv):find("^module csv: writer, write, read, parse; help%(tide.csv%)"),
+    pretty.show(tide.csv))
   assert(pretty.show(tide.seed) == "function tide.seed(n)", pretty.show(tide.seed))
-  assert(pretty.show({f = function(a, ...) return a, ... end, g = print}) == "{f = function(a, ...), g = function}")
+  assert(pretty.show({f = function(a, ...) return a, ... end, g = print}) == "{f = function(a, ...), g = "
+    .. "function}")
   assert(pretty.show(function() end):find("^function%(%), defined at .*test_print.lua:%d+$"))
 end
 

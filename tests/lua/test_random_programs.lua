@@ -1,5 +1,6 @@
--- Random programs (programs.lua) against what must hold for each of them (program_checks.lua). A failure prints its seed and the smallest
--- program that still fails. TIDE_PROGRAMS = n takes n programs, TIDE_PROGRAMS_SEED = the first seed (make fuzz-programs).
+-- Random programs (programs.lua) against what must hold for each of them (program_checks.lua). A failure
+-- prints its seed and the smallest program that still fails. TIDE_PROGRAMS = n takes n programs,
+-- TIDE_PROGRAMS_SEED = the first seed (make fuzz-programs).
 local tide = require "tide"
 local programs = require "programs"
 local checks = require "program_checks"
@@ -27,14 +28,17 @@ tests["random programs"] = function()
     dropped = dropped + n
   end
   assert(dropped <= 0.06 * COUNT, ("%d of %d programs could not be judged"):format(dropped, COUNT))
-  assert((checks.judged["float32 cannot resolve it"] or 0) < 0.1 * checks.judged["near float64"], "few programs are compared with float64")
+  assert((checks.judged["float32 cannot resolve it"] or 0) < 0.1 * checks.judged["near float64"],
+    "few programs are compared with float64")
   assert(checks.judged.gradient >= 0.5 * COUNT, "few programs have a gradient")
 end
 
 -- Leaves of a tape, and what the engine makes of ops that programs have.
-local made = {input = true, constant = true, literal = true, custom = "odeint", layer = "matmul", conv_layer = "conv"}
+local made = {input = true, constant = true, literal = true, custom = "odeint", layer = "matmul",
+  conv_layer = "conv"}
 -- Methods and functions that compute no tensor from tensors.
-local plain = {shape = true, dtype = true, numel = true, rank = true, item = true, totable = true, copy_ = true, close = true, seed = true,
+local plain = {shape = true, dtype = true, numel = true, rank = true, item = true, totable = true,
+  copy_ = true, close = true, seed = true,
   gradcheck = true, set_default_dtype = true, get_default_dtype = true}
 
 tests["every op, method and function is part of the programs"] = function()
@@ -50,10 +54,12 @@ tests["every op, method and function is part of the programs"] = function()
     end
   end
   assert(seen > 50)
-  for _, functions in ipairs{tide.core.methods, require "tide.tensor", require "tide.autodiff", require "tide.convolution"} do
+  for _, functions in ipairs{tide.core.methods, require "tide.tensor", require "tide.autodiff",
+    require "tide.convolution"} do
     for name, value in pairs(functions) do
       if type(value) == "function" and not name:find("^_") then
-        assert(programs.ops[name] or plain[name], "the function " .. name .. " is not among the random programs")
+        assert(programs.ops[name] or plain[name], "the function " .. name
+          .. " is not among the random programs")
       end
     end
   end

@@ -1,5 +1,6 @@
--- Random combinations of odeint's options (solves.lua): each is refused as documented or gives what it must. A failure prints its seed and the
--- smallest case that still fails. TIDE_PROGRAMS = n takes n cases, TIDE_PROGRAMS_SEED = the first seed (make fuzz-programs).
+-- Random combinations of odeint's options (solves.lua): each is refused as documented or gives what it must.
+-- A failure prints its seed and the smallest case that still fails. TIDE_PROGRAMS = n takes n cases,
+-- TIDE_PROGRAMS_SEED = the first seed (make fuzz-programs).
 local solves = require "solves"
 
 local COUNT = math.tointeger(os.getenv "TIDE_PROGRAMS") or 500
@@ -16,15 +17,21 @@ tests["random solves"] = function()
   end
   if #failures > 0 then error(table.concat(failures, "\n\n"), 0) end
   local checked = solves.checked
-  for _, name in ipairs(solves.option_names()) do assert(checked["option " .. name], "no solve of these has the option " .. name) end
-  assert(checked.recorded > 0.7 * COUNT and checked.refused < 0.2 * COUNT and (checked.stopped or 0) < 0.1 * COUNT, "few cases were solved")
-  for _, what in ipairs{"eager", "plain", "checkpoint = direct", "gradient = differences", "method in plain Lua"} do
+  for _, name in ipairs(solves.option_names()) do
+    assert(checked["option " .. name], "no solve of these has the option " .. name)
+  end
+  assert(checked.recorded > 0.7 * COUNT and checked.refused < 0.2 * COUNT and (checked.stopped or 0) < 0.1
+    * COUNT, "few cases were solved")
+  for _, what in ipairs{"eager", "plain", "checkpoint = direct", "gradient = differences",
+    "method in plain Lua"} do
     assert(checked[what], "never checked: " .. what)
   end
 end
 
 tests["every option is part of the solves"] = function()
-  for _, name in ipairs(solves.option_names()) do assert(solves.options[name], "the option " .. name .. " is not among the random solves") end
+  for _, name in ipairs(solves.option_names()) do
+    assert(solves.options[name], "the option " .. name .. " is not among the random solves")
+  end
 end
 
 return tests

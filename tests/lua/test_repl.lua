@@ -1,4 +1,5 @@
--- The parts of the prompt that need no terminal: what a line means, completion, printing, history, help, the command line.
+-- The parts of the prompt that need no terminal: what a line means, completion, printing, history, help, the
+-- command line.
 
 local complete = require "tide.complete"
 local help = require "tide.help"
@@ -36,10 +37,13 @@ tests["a semicolon at the end asks for silence, in a comment it does not"] = fun
 end
 
 tests["incomplete chunks are told from wrong ones"] = function()
-  for _, text in ipairs{"for i = 1, 3 do", "x = ", "f(", "x +", "{1,", "[[text", "--[[ note", "function f()\n", "if a then\nb()"} do
+  for _, text in ipairs{"for i = 1, 3 do", "x = ", "f(", "x +", "{1,", "[[text", "--[[ note",
+    "function f()\n", "if a then\nb()"} do
     equal(kind(text), "incomplete", text)
   end
-  for _, text in ipairs{"x = = 2", "end", "'abc", "1 + * 2", "for i = 1 do"} do equal(kind(text), "error", text) end
+  for _, text in ipairs{"x = = 2", "end", "'abc", "1 + * 2", "for i = 1 do"} do
+    equal(kind(text), "error", text)
+  end
 end
 
 tests["statements with an expression behind them show its value"] = function()
@@ -206,7 +210,9 @@ tests["every entry is complete, and every name stands once"] = function()
     assert(not seen[entry.name], "defined twice: " .. entry.name)
     seen[entry.name] = true
     assert(#entry.text > 5 and entry.topic ~= "Other", entry.name)
-    if entry.example then assert(load(entry.example) or load("return " .. entry.example), "example of " .. entry.name) end
+    if entry.example then
+      assert(load(entry.example) or load("return " .. entry.example), "example of " .. entry.name)
+    end
   end
 end
 
@@ -265,7 +271,8 @@ tests["the operating system: expected failures return nil and a message"] = func
   equal(core.realpath(folder .. "/a/../g"), core.realpath(folder) .. "/g")
   for _, call in ipairs{
     {core.mkdir, folder .. "/g"}, {core.mkdir, "/proc/no/such"}, {core.listdir, folder .. "/none"},
-    {core.remove, folder .. "/none"}, {core.realpath, folder .. "/none"}, {core.rename, folder .. "/none", folder .. "/x"},
+    {core.remove, folder .. "/none"}, {core.realpath, folder .. "/none"},
+    {core.rename, folder .. "/none", folder .. "/x"},
     {core.tempname, folder .. "/none"},
   } do
     local result, message = call[1](call[2], call[3])
@@ -276,7 +283,8 @@ tests["the operating system: expected failures return nil and a message"] = func
   core.sleep(0.02)
   assert(core.monotonic() - before >= 0.02)
   assert(not pcall(core.sleep, -1) and not pcall(core.sleep, 0 / 0))
-  assert(core.cpu_count() >= 1 and core.getpid() > 1 and core.terminal_width() > 0 and core.isatty(-1) == false)
+  assert(core.cpu_count() >= 1 and core.getpid() > 1 and core.terminal_width() > 0
+    and core.isatty(-1) == false)
 end
 
 tests["coroutines behave the same while Ctrl-C is handled"] = function()

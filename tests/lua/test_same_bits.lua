@@ -2,8 +2,8 @@
 --
 -- They run in a child with TIDE_ISA=generic. Where the C library or the compiler computes other bits than
 -- those that wrote the table, works may differ without anyone's fault: nothing is compared then, and the test
--- is skipped and says what differs. The head of same_bits.lua says when the table may be written anew, and how
--- to compare two builds.
+-- is skipped and says what differs. The head of same_bits.lua says when the table may be written anew, and
+-- how to compare two builds.
 
 local files = require "tide.files"
 local core = require "tide.core"

@@ -1,11 +1,13 @@
---- Every size, count, axis, index and seed of the tensors, layers, data sets, optimisers and the trainer, tried with numbers at and beyond every
--- limit: each answers soon and right, or raises an error in words. A function without a row fails the last test.
+--- Every size, count, axis, index and seed of the tensors, layers, data sets, optimisers and the trainer,
+-- tried with numbers at and beyond every limit: each answers soon and right, or raises an error in words. A
+-- function without a row fails the last test.
 
 local tide = require "tide"
 local core, nn, optim, data = tide.core, tide.nn, tide.optim, tide.data
 local tests = {}
 
-local values = {0, 1, -1, 1.5, -0.0, 0 / 0, math.huge, -math.huge, "3", 2 ^ 31, 1 << 31, 2 ^ 53, 1 << 53, math.maxinteger, math.mininteger}
+local values = {0, 1, -1, 1.5, -0.0, 0 / 0, math.huge, -math.huge, "3", 2 ^ 31, 1 << 31, 2 ^ 53, 1 << 53,
+  math.maxinteger, math.mininteger}
 local MOST_BYTES, MOST_INSTRUCTIONS = 1 << 28, 50000000
 
 local I64 = {dtype = "int64"}
@@ -21,7 +23,8 @@ local function train(o)
   return tide.train(o)
 end
 
--- {v} -> call; several for one function. `names = {...}` says which options take the number in turn, each in a table of its own.
+-- {v} -> call; several for one function. `names = {...}` says which options take the number in turn, each in
+-- a table of its own.
 local rows = {
   zeros = {function(v) return tide.zeros{v} end, function(v) return tide.zeros{2, v} end},
   ones = {function(v) return tide.ones{v} end}, full = {function(v) return tide.full({v}, 2) end},
@@ -30,44 +33,73 @@ local rows = {
   randn = {function(v) return tide.randn{v} end, function(v) return tide.randn({2}, {seed = v}) end},
   randperm = {function(v) return tide.randperm(v) end, function(v) return tide.randperm(3, {seed = v}) end},
   eye = {function(v) return tide.eye(v) end}, linspace = {function(v) return tide.linspace(0, 1, v) end},
-  arange = {function(v) return tide.arange(1, v) end, function(v) return tide.arange(v, v) end, function(v) return tide.arange(0, 3, v) end,
+  arange = {function(v) return tide.arange(1, v) end, function(v) return tide.arange(v, v) end,
+    function(v) return tide.arange(0, 3, v) end,
     function(v) return tide.arange(v, v, 1, I64) end},
   seed = {function(v) tide.seed(v) end},
   tensor = {function(v) return tide.tensor({v}, I64) end},
-  reshape = {function(v) return x:reshape{v} end, function(v) return x:reshape{v, -1} end, function(v) return x:reshape{v, v, v} end},
-  broadcast_to = {function(v) return tide.ones{1}:broadcast_to{v} end, function(v) return tide.ones{1}:broadcast_to{v, v, v}:clone() end},
+  reshape = {function(v) return x:reshape{v} end, function(v) return x:reshape{v, -1} end,
+    function(v) return x:reshape{v, v, v} end},
+  broadcast_to = {function(v) return tide.ones{1}:broadcast_to{v} end, function(v)
+    return tide.ones{1}:broadcast_to{v, v, v}:clone()
+  end},
   transpose = {function(v) return x:transpose(v, 1) end}, permute = {function(v) return x:permute{v, 1} end},
-  slice = {function(v) return x:slice(2, v) end, function(v) return x:slice(2, 1, v) end, function(v) return x:slice(2, 1, 3, v) end,
-    function(v) return x:slice(2, nil, nil, v) end, function(v) return x:slice(v, 1, 1) end, function(v) return x:slice(1, 2, 1, v):slice(1, 1, -1, v) end},
+  slice = {function(v) return x:slice(2, v) end, function(v) return x:slice(2, 1, v) end, function(v)
+    return x:slice(2, 1, 3, v)
+  end,
+    function(v) return x:slice(2, nil, nil, v) end, function(v) return x:slice(v, 1, 1) end,
+    function(v) return x:slice(1, 2, 1, v):slice(1, 1, -1, v) end},
   select = {function(v) return x:select(2, v) end, function(v) return x:select(v, 1) end},
   take = {function(v) return x:take{v} end, function(v) return x:take({1}, v) end},
   cat = {function(v) return tide.cat({x, x}, v) end}, stack = {function(v) return tide.stack({x, x}, v) end},
   flatten = {function(v) return x:flatten(v) end}, one_hot = {function(v) return tide.one_hot(label, v) end},
-  conv1d = {names = {"stride", "padding", "dilation", "groups"}, function(o) return tide.conv1d(signal, taps, nil, o) end},
-  conv2d = {names = {"stride", "padding", "dilation", "groups"}, function(o) return tide.conv2d(image, weight, nil, o) end},
+  conv1d = {names = {"stride", "padding", "dilation", "groups"}, function(o)
+    return tide.conv1d(signal, taps, nil, o)
+  end},
+  conv2d = {names = {"stride", "padding", "dilation", "groups"}, function(o)
+    return tide.conv2d(image, weight, nil, o)
+  end},
   clamp = {function(v) return x:clamp(v, 3) end}, threads = {function(v)
     local before = tide.threads()
     local ok, message = pcall(tide.threads, v)
     tide.threads(before)
     if not ok then error(message, 0) end
   end},
-  index = {function(v) return x[v] end, function(v) tide.zeros{3}[v] = 1 end, function(v) tide.zeros({3}, I64)[1] = v end},
-  numbers = {function(v) return x + v end, function(v) return x ^ v end, function(v) return tide.ones({2}, I64) * v end,
+  index = {function(v) return x[v] end, function(v) tide.zeros{3}[v] = 1 end, function(v)
+    tide.zeros({3}, I64)[1] = v
+  end},
+  numbers = {function(v) return x + v end, function(v) return x ^ v end, function(v)
+    return tide.ones({2}, I64) * v
+  end,
     function(v) return tide.ones({2}, {dtype = "uint8"}) - v end},
-  ["nn.linear"] = {function(v) return nn.linear(v, 2) end, function(v) return nn.linear(2, v) end, function(v) return nn.linear(2, 2, {seed = v}) end},
-  ["nn.conv1d"] = {function(v) return nn.conv1d(v, 2, 3) end, function(v) return nn.conv1d(2, v, 3) end, function(v) return nn.conv1d(2, 2, v) end},
-  ["nn.conv2d"] = {names = {"stride", "padding", "dilation", "groups", "seed"}, function(o) return nn.conv2d(2, 2, 3, o)(image) end},
+  ["nn.linear"] = {function(v) return nn.linear(v, 2) end, function(v) return nn.linear(2, v) end,
+    function(v) return nn.linear(2, 2, {seed = v}) end},
+  ["nn.conv1d"] = {function(v) return nn.conv1d(v, 2, 3) end, function(v) return nn.conv1d(2, v, 3) end,
+    function(v) return nn.conv1d(2, 2, v) end},
+  ["nn.conv2d"] = {names = {"stride", "padding", "dilation", "groups", "seed"}, function(o)
+    return nn.conv2d(2, 2, 3, o)(image)
+  end},
   ["nn.mlp"] = {function(v) return nn.mlp{sizes = {2, v, 2}} end, function(v) return nn.mlp{sizes = {v}} end},
-  ["nn.augment"] = {function(v) return nn.augment(v)(tide.ones{1, 2}) end, function(v) return nn.augment(v)(image) end},
+  ["nn.augment"] = {function(v) return nn.augment(v)(tide.ones{1, 2}) end, function(v)
+    return nn.augment(v)(image)
+  end},
   ["nn.with_seed"] = {function(v) return nn.with_seed(v, function() return 1 end) end},
-  ["nn.odenet"] = {names = {"dim", "hidden", "augment", "out", "seed"}, base = {dim = 2, hidden = 3}, nn.odenet},
-  ["nn.conv_odenet"] = {names = {"filters", "augment", "classes", "seed"}, base = {image = {1, 4, 4}, filters = 2, classes = 2}, nn.conv_odenet},
-  ["nn.conv_odenet, image"] = {function(v) return nn.conv_odenet{image = {v, 4, 4}, filters = 2, classes = 2} end,
+  ["nn.odenet"] = {names = {"dim", "hidden", "augment", "out", "seed"}, base = {dim = 2, hidden = 3},
+    nn.odenet},
+  ["nn.conv_odenet"] = {names = {"filters", "augment", "classes", "seed"},
+    base = {image = {1, 4, 4}, filters = 2, classes = 2}, nn.conv_odenet},
+  ["nn.conv_odenet, image"] = {function(v)
+    return nn.conv_odenet{image = {v, 4, 4}, filters = 2, classes = 2}
+  end,
     function(v) return nn.conv_odenet{image = {1, v, 4}, filters = 2, classes = 2} end},
-  ["nn.conv_field"] = {names = {"channels", "filters", "seed"}, base = {channels = 2, filters = 2}, nn.conv_field},
-  ["nn.resnet"] = {names = {"dim", "hidden", "layers", "out", "seed"}, base = {dim = 2, hidden = 2, layers = 2, out = 1}, nn.resnet},
-  ["data.spheres"] = {names = {"dim", "inner", "outer", "seed"}, base = {dim = 2, inner = 3, outer = 3}, data.spheres},
-  ["data.flip1d"] = {names = {"n", "seed"}, data.flip1d}, ["data.sines"] = {names = {"n", "dim", "seed"}, base = {n = 20}, data.sines},
+  ["nn.conv_field"] = {names = {"channels", "filters", "seed"}, base = {channels = 2, filters = 2},
+    nn.conv_field},
+  ["nn.resnet"] = {names = {"dim", "hidden", "layers", "out", "seed"},
+    base = {dim = 2, hidden = 2, layers = 2, out = 1}, nn.resnet},
+  ["data.spheres"] = {names = {"dim", "inner", "outer", "seed"}, base = {dim = 2, inner = 3, outer = 3},
+    data.spheres},
+  ["data.flip1d"] = {names = {"n", "seed"}, data.flip1d}, ["data.sines"] = {names = {"n", "dim", "seed"},
+    base = {n = 20}, data.sines},
   ["data.three_spheres"] = {names = {"dim", "n", "seed"}, base = {dim = 2, n = 3}, data.three_spheres},
   ["data.landscape"] = {names = {"n", "seed"}, base = {n = 2}, data.landscape},
   train = {names = {"batch", "seed"}, train, endless = {"epochs", "iterations"}},
@@ -79,7 +111,8 @@ local rows = {
 for name in ("sum mean var max min all any argmax argmin softmax log_softmax logsumexp"):gmatch("[%a_]+") do
   rows[name] = {function(v) return x[name](x, v) end, function(v) return x[name](x, {v}) end}
 end
-for name, list in pairs{sgd = {"lr", "momentum", "weight_decay"}, adam = {"lr", "eps", "weight_decay"}, adamw = {"lr", "eps", "weight_decay"},
+for name, list in pairs{sgd = {"lr", "momentum", "weight_decay"}, adam = {"lr", "eps", "weight_decay"},
+  adamw = {"lr", "eps", "weight_decay"},
   rmsprop = {"lr", "eps", "weight_decay", "momentum"}} do
   rows["optim." .. name] = {names = list, base = {lr = 0.1}, function(o)
     local model = {w = tide.ones{2}}
@@ -94,8 +127,10 @@ local function attempt(label_of, call, v)
   debug.sethook(function() error("too many instructions: " .. label_of, 0) end, "", MOST_INSTRUCTIONS)
   local ok, message = pcall(call, v)
   debug.sethook()
-  assert(ok or type(message) == "string" and not message:find("too many instructions"), label_of .. ": " .. tostring(message))
-  assert(ok or not message:find("number has no integer representation") and not message:find("attempt to"), label_of .. ": " .. tostring(message))
+  assert(ok or type(message) == "string" and not message:find("too many instructions"), label_of .. ": "
+    .. tostring(message))
+  assert(ok or not message:find("number has no integer representation") and not message:find("attempt to"),
+    label_of .. ": " .. tostring(message))
   local bytes = core.memory().peak_bytes - before
   assert(bytes < MOST_BYTES, ("%s took %d bytes"):format(label_of, bytes))
   return ok
@@ -138,14 +173,18 @@ tests["every function that takes a size has a row"] = function()
   local function look(prefix, module)
     for name, f in pairs(module) do
       local full = prefix .. name
-      if type(f) == "function" and name:sub(1, 1) ~= "_" and not rows[full] and not none[full] then lacking[#lacking + 1] = full end
+      if type(f) == "function" and name:sub(1, 1) ~= "_" and not rows[full] and not none[full] then
+        lacking[#lacking + 1] = full
+      end
     end
   end
   look("", tide)
   look("nn.", nn)
   look("optim.", optim)
   for _, name in ipairs(data.names and data.names() or {}) do
-    if not rows["data." .. name] and not none["data." .. name] then lacking[#lacking + 1] = "data." .. name end
+    if not rows["data." .. name] and not none["data." .. name] then
+      lacking[#lacking + 1] = "data." .. name
+    end
   end
   table.sort(lacking)
   assert(#lacking == 0, "no row for " .. table.concat(lacking, ", "))

@@ -1,4 +1,5 @@
--- The data of the step-size paper: concentric spheres; the energy landscape, its labels against an independent solve; CIFAR-10's files.
+-- The data of the step-size paper: concentric spheres; the energy landscape, its labels against an
+-- independent solve; CIFAR-10's files.
 local check = require "check"
 local tide = require "tide"
 local data = tide.data
@@ -34,15 +35,18 @@ tests["three spheres: radii follow the authors' law, directions are uniform"] = 
 end
 
 tests["three spheres: seeds"] = function()
-  local a, b, c = data.three_spheres{n = 50, seed = 3}, data.three_spheres{n = 50, seed = 3}, data.three_spheres{n = 50, seed = 4}
+  local a, b, c = data.three_spheres{n = 50, seed = 3}, data.three_spheres{n = 50, seed = 3},
+    data.three_spheres{n = 50, seed = 4}
   assert((a.x - b.x):abs():max():item() == 0 and (a.x - c.x):abs():max():item() > 0.01)
 end
 
 tests["three spheres: misuse"] = function()
   check.fails('data.three_spheres: unknown option "m"', data.three_spheres, {m = 1})
   check.fails("dim must be >= 1, got 0", data.three_spheres, {dim = 0})
-  check.fails("radii[2] must be {low, high} with 0.3 <= low <= high", data.three_spheres, {radii = {{0.1, 0.3}, {0.2, 0.4}}, classes = {1, 2}})
-  check.fails("classes must name a class for each of the 3 shells of radii, got 2", data.three_spheres, {classes = {1, 2}})
+  check.fails("radii[2] must be {low, high} with 0.3 <= low <= high", data.three_spheres,
+    {radii = {{0.1, 0.3}, {0.2, 0.4}}, classes = {1, 2}})
+  check.fails("classes must name a class for each of the 3 shells of radii, got 2", data.three_spheres,
+    {classes = {1, 2}})
   check.fails("classes[2] must be an integer >= 1, got 0", data.three_spheres, {classes = {1, 0, 1}})
 end
 
@@ -50,8 +54,11 @@ end
 
 local minima, tops = {-0.85, 0.269, 1.839}, {(-0.85 + 0.269) / 2, (0.269 + 1.839) / 2}
 
--- An independent solve: classical Runge-Kutta with a fixed small step in plain Lua, long enough to come to rest; the nearest minimum.
-local function slope(x) return 2 * (x - minima[1]) * (x - tops[1]) * (x - minima[2]) * (x - tops[2]) * (x - minima[3]) end
+-- An independent solve: classical Runge-Kutta with a fixed small step in plain Lua, long enough to come to
+-- rest; the nearest minimum.
+local function slope(x)
+  return 2 * (x - minima[1]) * (x - tops[1]) * (x - minima[2]) * (x - tops[2]) * (x - minima[3])
+end
 
 local function roll(x, v, friction, h)
   for _ = 1, math.floor(100 / h) do
@@ -83,7 +90,9 @@ end
 
 -- Starts on both sides of a separatrix, nearer and nearer: right as long as float64 can tell, then refused.
 tests["landscape: near a separatrix"] = function()
-  local function label(v) return data.landscape{starts = tide.tensor({{0, v}}, float64), dtype = "float64"}.y[1] end
+  local function label(v)
+    return data.landscape{starts = tide.tensor({{0, v}}, float64), dtype = "float64"}.y[1]
+  end
   local low, high = 0.0, 2.0
   local low_label, refused = label(low), false
   for v = 0.05, 2, 0.05 do
@@ -99,7 +108,9 @@ tests["landscape: near a separatrix"] = function()
     local middle = (low + high) / 2
     local ok, result = pcall(label, middle)
     if not ok then
-      assert(tostring(result):find("is too near a separatrix to be sure where it ends; take another seed or other starts", 1, true), result)
+      assert(tostring(result):find(
+        "is too near a separatrix to be sure where it ends; take another seed or other starts", 1, true),
+        result)
       refused = true
       break
     end
@@ -112,16 +123,21 @@ tests["landscape: near a separatrix"] = function()
 end
 
 tests["landscape: other potentials, any number of minima"] = function()
-  local two = data.landscape{n = 40, potential = function(x) return (x:square() - 1):square() end, x_range = {-2, 2}, v_range = {-0.1, 0.1}}
+  local two = data.landscape{n = 40, potential = function(x) return (x:square() - 1):square() end,
+    x_range = {-2, 2}, v_range = {-0.1, 0.1}}
   assert(#two.minima == 2 and #two.barriers == 1)
-  assert(math.abs(two.minima[1] + 1) < 1e-6 and math.abs(two.barriers[1]) < 1e-6 and math.abs(two.minima[2] - 1) < 1e-6)
+  assert(math.abs(two.minima[1] + 1) < 1e-6 and math.abs(two.barriers[1]) < 1e-6
+    and math.abs(two.minima[2] - 1) < 1e-6)
   for k, start in ipairs(two.x:totable()) do
     -- without speed a particle stays on its side of the barrier, unless it starts above it
-    if math.abs(start[1]) < 1 and math.abs(start[1]) > 0.2 then assert(two.y[k] == (start[1] < 0 and 1 or 2)) end
+    if math.abs(start[1]) < 1 and math.abs(start[1]) > 0.2 then
+      assert(two.y[k] == (start[1] < 0 and 1 or 2))
+    end
   end
   local one = data.landscape{n = 10, minima = {0.5}}
   assert(count(one.y, 1) == 10 and #one.minima == 1 and #one.barriers == 0)
-  local five = data.landscape{n = 60, minima = {-2, -1, 0, 1, 2}, x_range = {-2.2, 2.2}, v_range = {-0.2, 0.2}, scale = 5, friction = 0.5}
+  local five = data.landscape{n = 60, minima = {-2, -1, 0, 1, 2}, x_range = {-2.2, 2.2},
+    v_range = {-0.2, 0.2}, scale = 5, friction = 0.5}
   for class = 1, 5 do assert(count(five.y, class) > 0, class) end
 end
 
@@ -138,14 +154,17 @@ tests["landscape: misuse"] = function()
   check.fails("friction", data.landscape, {friction = 0})
   check.fails("x_range must be {low, high} with low < high", data.landscape, {x_range = {2, 1}})
   check.fails("starts must be a tensor of shape {n, 2}", data.landscape, {starts = tide.ones{3}})
-  check.fails("does not hold a particle", data.landscape, {n = 3, potential = function(x) return -x:square() end})
+  check.fails("does not hold a particle", data.landscape, {n = 3, potential = function(x)
+    return -x:square()
+  end})
   check.fails("minima and barriers must be numbers that rise in turn", data.landscape, {minima = {1, 0}})
 end
 
 -- ---- CIFAR-10 ----
 
 local function record(label, red, green, blue)
-  return string.char(label) .. string.char(red):rep(1024) .. string.char(green):rep(1024) .. string.char(blue):rep(1024)
+  return string.char(label) .. string.char(red):rep(1024) .. string.char(green):rep(1024)
+    .. string.char(blue):rep(1024)
 end
 
 tests["cifar10: files of our own"] = function()
@@ -154,12 +173,15 @@ tests["cifar10: files of our own"] = function()
     write("data_batch_2.bin", record(3, 1, 2, 3))
     local d = data.cifar10{dir = folder, n = 2}
     assert(table.concat(d.x:shape(), " ") == "2 3 32 32" and d.y[1] == 1 and d.y[2] == 10)
-    assert(d.x[1][1]:max():item() == 0 and math.abs(d.x[1][2]:min():item() - 0.2) < 1e-7 and d.x[1][3]:min():item() == 1)
+    assert(d.x[1][1]:max():item() == 0 and math.abs(d.x[1][2]:min():item() - 0.2) < 1e-7
+      and d.x[1][3]:min():item() == 1)
     assert(#data.cifar10{dir = folder, n = 3}.y == 3 and data.cifar10{dir = folder, n = 3}.y[3] == 4)
-    check.fails(folder .. "/data_batch_3.bin[.gz] was not found; get the files with `tide data/fetch.lua cifar10", data.cifar10, {dir = folder})
+    check.fails(folder .. "/data_batch_3.bin[.gz] was not found; get the files with `tide data/fetch.lua "
+      .. "cifar10", data.cifar10, {dir = folder})
     check.fails("test_batch.bin", data.cifar10, {dir = folder, split = "test"})
     write("test_batch.bin", record(0, 0, 0, 0):sub(1, 3000))
-    check.fails("holds 3000 bytes; a batch is a multiple of 3073", data.cifar10, {dir = folder, split = "test"})
+    check.fails("holds 3000 bytes; a batch is a multiple of 3073", data.cifar10,
+      {dir = folder, split = "test"})
     write("test_batch.bin", record(10, 0, 0, 0))
     check.fails("holds labels outside 0..9", data.cifar10, {dir = folder, split = "test"})
   end)
@@ -168,7 +190,8 @@ end
 tests["cifar10: the real files"] = function()
   local root = os.getenv "TIDE_DATA"
   if not root then return "skip: TIDE_DATA is not set" end
-  local file = io.open(root .. "/cifar10/test_batch.bin.gz", "rb") or io.open(root .. "/cifar10/test_batch.bin", "rb")
+  local file = io.open(root .. "/cifar10/test_batch.bin.gz", "rb")
+    or io.open(root .. "/cifar10/test_batch.bin", "rb")
   if not file then return "skip: no CIFAR-10 in " .. root end
   file:close()
   local d = data.cifar10{split = "test"}

@@ -166,14 +166,16 @@ end
 
 tests["dtypes"] = function()
   local f, d, i, u = tide.ones{2}, tide.ones({2}, F64), tide.ones({2}, I64), tide.ones({2}, U8)
-  local promote = {{f, f, "float32"}, {f, d, "float64"}, {f, i, "float32"}, {d, i, "float64"}, {f, u, "float32"}, {i, u, "int64"}, {u, u, "uint8"}}
+  local promote = {{f, f, "float32"}, {f, d, "float64"}, {f, i, "float32"}, {d, i, "float64"},
+    {f, u, "float32"}, {i, u, "int64"}, {u, u, "uint8"}}
   for _, case in ipairs(promote) do
     assert((case[1] + case[2]):dtype() == case[3] and (case[2] * case[1]):dtype() == case[3])
     assert(tide.where(u, case[1], case[2]):dtype() == case[3])
     assert(tide.cat{case[1], case[2]}:dtype() == case[3])
     assert(case[1]:gt(case[2]):dtype() == "uint8")
   end
-  assert((f + 1.5):dtype() == "float32" and (i + 1):dtype() == "int64" and (u * 2):dtype() == "uint8" and (d / 3):dtype() == "float64")
+  assert((f + 1.5):dtype() == "float32" and (i + 1):dtype() == "int64" and (u * 2):dtype() == "uint8"
+    and (d / 3):dtype() == "float64")
   assert((i / i):dtype() == "float32" and i:exp():dtype() == "float32" and i:mean():dtype() == "float32")
   assert((i:reshape{1, 2}:matmul(d:reshape{2, 1})):dtype() == "float64")
   assert(u:sum():dtype() == "int64" and tide.ones{1000}:gt(0):sum():item() == 1000)
@@ -213,7 +215,8 @@ tests["functions of elements"] = function()
   local x = tide.tensor(values, F64)
   local want = {
     exp = math.exp, sin = math.sin, cos = math.cos, abs = math.abs, square = function(v) return v * v end,
-    tanh = function(v) return (math.exp(2 * v) - 1) / (math.exp(2 * v) + 1) end, sigmoid = function(v) return 1 / (1 + math.exp(-v)) end,
+    tanh = function(v) return (math.exp(2 * v) - 1) / (math.exp(2 * v) + 1) end,
+    sigmoid = function(v) return 1 / (1 + math.exp(-v)) end,
     relu = function(v) return math.max(v, 0) end, softplus = function(v) return math.log(1 + math.exp(v)) end,
   }
   for name, f in pairs(want) do
@@ -260,11 +263,13 @@ tests["convolution"] = function()
   equals(tide.conv1d(x, w, tide.tensor{10}, {padding = 1, stride = 2}), {{{8, 8, 14}}})
   equals(tide.conv1d(x, w, nil, {dilation = 2}), {{{-4}}})
   equals(tide.conv1d(x, w, nil, {padding = 4, stride = {3}}), {{{0, -2, -2, 0}}})
-  same(tide.conv2d(tide.zeros{2, 4, 7, 9}, tide.zeros{6, 2, 3, 2}, nil, {groups = 2, stride = {2, 3}, padding = {1, 0}, dilation = {1, 2}}):shape(),
+  same(tide.conv2d(tide.zeros{2, 4, 7, 9}, tide.zeros{6, 2, 3, 2}, nil,
+    {groups = 2, stride = {2, 3}, padding = {1, 0}, dilation = {1, 2}}):shape(),
     {2, 6, 4, 3})
   equals(tide.conv2d(tide.ones{1, 1, 2, 2}, tide.ones{1, 1, 2, 2}), {{{{4}}}})
   same(tide.conv2d(tide.ones{0, 2, 4, 4}, tide.ones{3, 2, 3, 3}):shape(), {0, 3, 2, 2})
-  local g = tide.grad(function(p) return tide.conv2d(tide.ones{0, 2, 4, 4}, p):sum() end)(tide.ones{3, 2, 3, 3})
+  local g = tide.grad(function(p) return tide.conv2d(tide.ones{0, 2, 4, 4}, p):sum() end)(
+    tide.ones{3, 2, 3, 3})
   assert(g:abs():sum():item() == 0)
 end
 
@@ -292,13 +297,15 @@ tests["same bits for any number of threads"] = function()
   local a = tide.randn({500, 400}, {seed = 3})
   local function work(p)
     local y = tide.conv2d(x, p, nil, {padding = 1}):tanh()
-    return (y:square()):mean() + (a:matmul(a:transpose())):sigmoid():sum() * 1e-3 + (p * a:sum(1):mean()):sum()
+    return (y:square()):mean() + (a:matmul(a:transpose())):sigmoid():sum() * 1e-3
+      + (p * a:sum(1):mean()):sum()
   end
   local first
   for n = 1, 4 do
     core.threads(n)
     local v, g = tide.value_and_grad(work)(w)
-    local bits = ("%a "):format(v:item()) .. ("%a"):format(g:square():sum():item()) .. table.concat(g:reshape{-1}:totable(), ",")
+    local bits = ("%a "):format(v:item()) .. ("%a"):format(g:square():sum():item())
+      .. table.concat(g:reshape{-1}:totable(), ",")
     first = first or bits
     assert(bits == first, n .. " threads")
   end
@@ -339,7 +346,9 @@ tests["nothing leaks, after errors neither"] = function()
     pcall(tide.compile(function(p) return tide.grad(function(q) return (q * p):nonsense() end)(p) end), x)
     pcall(tide.tensor, {1, {2}})
     pcall(tide.take, x, {9})
-    local co = coroutine.wrap(function() return tide.grad(function(p) coroutine.yield() return p:sum() end)(x) end)
+    local co = coroutine.wrap(function()
+      return tide.grad(function(p) coroutine.yield() return p:sum() end)(x)
+    end)
     co()
   end
   round()
@@ -350,7 +359,9 @@ tests["nothing leaks, after errors neither"] = function()
 end
 
 tests["functions of numbers"] = function()
-  local function is(got, want) assert(math.type(got) == "float" and (got == want or math.abs(got - want) < 1e-15 * math.abs(want)), got) end
+  local function is(got, want)
+    assert(math.type(got) == "float" and (got == want or math.abs(got - want) < 1e-15 * math.abs(want)), got)
+  end
   is(tide.exp(0.5), math.exp(0.5))
   is(tide.log(2), math.log(2))
   is(tide.sqrt(2), math.sqrt(2))
@@ -381,16 +392,19 @@ tests["functions of numbers"] = function()
   is(tide.clamp(5, 0, 1), 1.0)
   is(tide.clamp(-5, nil, 1), -5.0)
   assert(tide.log(-1) ~= tide.log(-1) and tide.maximum(0 / 0, 1) ~= 1)
-  for name, want in pairs{gt = {false, false, true}, ge = {false, true, true}, lt = {true, false, false}, le = {true, true, false},
+  for name, want in pairs{gt = {false, false, true}, ge = {false, true, true}, lt = {true, false, false},
+    le = {true, true, false},
                           eq = {false, true, false}, ne = {true, false, true}} do
     for i, x in ipairs{1, 2, 3} do assert(tide[name](x, 2) == want[i], name) end
     assert(tide[name](0 / 0, 1) == (name == "ne"))
-    equals(tide[name](tide.tensor{1, 2, 3}, 2), {want[1] and 1 or 0, want[2] and 1 or 0, want[3] and 1 or 0}, "uint8")
+    equals(tide[name](tide.tensor{1, 2, 3}, 2), {want[1] and 1 or 0, want[2] and 1 or 0, want[3] and 1 or 0},
+      "uint8")
   end
   -- one tensor among the operands: a tensor; also while a function is recorded
   equals(tide.maximum(2, tide.tensor{1, 3}), {2, 3}, "float32")
   equals(tide.exp(tide.zeros({}, F64)), 1, "float64")
-  equals(tide.grad(function(v) return (v * tide.exp(0)):sum() + tide.maximum(v, 2):sum() end)(tide.tensor{1, 3}), {1, 2})
+  equals(tide.grad(function(v) return (v * tide.exp(0)):sum() + tide.maximum(v, 2):sum() end)(
+    tide.tensor{1, 3}), {1, 2})
   local ok, message = pcall(tide.exp, "2")
   assert(not ok and message:find("exp: operand 1 must be a tensor, got string", 1, true), message)
   ok, message = pcall(tide.add, 1)
@@ -402,13 +416,29 @@ end
 -- Operations under failing allocations: every failure is a Lua error that says "memory", and nothing is lost.
 local x3 = tide.randn({3, 3}, {seed = 4})
 local operations = {
-  creation = function() return tide.zeros{5}, tide.tensor{{1, 2}}, tide.randn{4}, tide.arange(1, 9), tide.eye(3), tide.linspace(0, 1, 4) end,
-  arithmetic = function() return x3 + x3 * 2 - x3 / 3, x3 ^ 2, -x3, x3:matmul(x3), x3 + tide.ones({3}, F64) end,
-  shapes = function() return x3:transpose():reshape{9}, x3:slice(1, 3, 1, -1):clone(), tide.cat{x3, x3}, tide.stack{x3, x3}, x3:take({1, 3}) end,
-  reductions = function() return x3:sum(), x3:max(1), x3:argmax(2), x3:mean(2, true), x3:logsumexp(1), x3:softmax(1) end,
-  selection = function() return tide.where(x3:gt(0), x3, 0), x3:clamp(0, 1), tide.one_hot(tide.tensor({1, 2}, I64), 3) end,
-  convolution = function() return tide.conv2d(x3:reshape{1, 1, 3, 3}, tide.ones{2, 1, 2, 2}, tide.ones{2}, {padding = 1}) end,
-  planes = function() return tide.conv2d(tide.ones{2, 8, 8, 8}, tide.ones{8, 8, 3, 3}, nil, {padding = 1}) end,
+  creation = function()
+    return tide.zeros{5}, tide.tensor{{1, 2}}, tide.randn{4}, tide.arange(1, 9), tide.eye(3),
+      tide.linspace(0, 1, 4)
+  end,
+  arithmetic = function()
+    return x3 + x3 * 2 - x3 / 3, x3 ^ 2, -x3, x3:matmul(x3), x3 + tide.ones({3}, F64)
+  end,
+  shapes = function()
+    return x3:transpose():reshape{9}, x3:slice(1, 3, 1, -1):clone(), tide.cat{x3, x3}, tide.stack{x3, x3},
+      x3:take({1, 3})
+  end,
+  reductions = function()
+    return x3:sum(), x3:max(1), x3:argmax(2), x3:mean(2, true), x3:logsumexp(1), x3:softmax(1)
+  end,
+  selection = function()
+    return tide.where(x3:gt(0), x3, 0), x3:clamp(0, 1), tide.one_hot(tide.tensor({1, 2}, I64), 3)
+  end,
+  convolution = function()
+    return tide.conv2d(x3:reshape{1, 1, 3, 3}, tide.ones{2, 1, 2, 2}, tide.ones{2}, {padding = 1})
+  end,
+  planes = function()
+    return tide.conv2d(tide.ones{2, 8, 8, 8}, tide.ones{8, 8, 3, 3}, nil, {padding = 1})
+  end,
   indexing = function()
     local y = x3:clone()
     y[1] = y[2]
@@ -420,8 +450,13 @@ local operations = {
     for i = 1, 12 do list[i] = x3 end
     return tide.cat(list, 2)
   end,
-  gradient = function() return tide.value_and_grad(function(p) return (p:matmul(p):sin() * x3):sum() end)(x3) end,
-  second = function() return tide.grad(function(p) return tide.grad(function(q) return (q ^ 3 * p):sum() end)(x3):square():sum() end)(x3) end,
+  gradient = function()
+    return tide.value_and_grad(function(p) return (p:matmul(p):sin() * x3):sum() end)(x3)
+  end,
+  second = function()
+    return tide.grad(
+      function(p) return tide.grad(function(q) return (q ^ 3 * p):sum() end)(x3):square():sum() end)(x3)
+  end,
   vjp = function()
     local _, pullback = tide.vjp(function(p) return p:exp() end, x3)
     return pullback(x3), tide.jvp(function(p) return p:exp() end, x3, x3)
@@ -430,8 +465,12 @@ local operations = {
     local f = tide.compile(function(p, q) return tide.cat({p, q, p}):tanh(), p:max(1) end)
     return f(x3, x3:transpose()), f(x3, x3)
   end,
-  loss = function() return tide.cross_entropy(x3, tide.tensor({1, 2, 3}, I64)), tide.mse(x3, x3), tide.smooth_l1(x3, x3 + 2) end,
-  strided = function() return x3:transpose():exp(), x3:transpose():matmul(x3:broadcast_to{2, 3, 3}), x3:permute{2, 1}:sum(1) end,
+  loss = function()
+    return tide.cross_entropy(x3, tide.tensor({1, 2, 3}, I64)), tide.mse(x3, x3), tide.smooth_l1(x3, x3 + 2)
+  end,
+  strided = function()
+    return x3:transpose():exp(), x3:transpose():matmul(x3:broadcast_to{2, 3, 3}), x3:permute{2, 1}:sum(1)
+  end,
 }
 for name, operation in pairs(operations) do
   tests["failing memory: " .. name] = function()
@@ -462,7 +501,8 @@ end
 -- As NumPy's and Lua's integers: sums, products, negation and absolute values of int64 wrap around.
 tests["int64 wraps around"] = function()
   local max, min = math.maxinteger, math.mininteger
-  local a, b = tide.tensor({max, min, min, 3}, {dtype = "int64"}), tide.tensor({1, -1, min, max}, {dtype = "int64"})
+  local a, b = tide.tensor({max, min, min, 3}, {dtype = "int64"}),
+    tide.tensor({1, -1, min, max}, {dtype = "int64"})
   local function holds(x, want)
     for i, v in ipairs(want) do assert(x[i] == v, ("entry %d: got %s, expected %d"):format(i, x[i], v)) end
   end
@@ -482,14 +522,19 @@ end
 
 -- What no integer can hold becomes the nearest one that can; NaN becomes 0.
 tests["casts to integers saturate"] = function()
-  local x = tide.tensor({0 / 0, math.huge, -math.huge, 1e300, -1e300, 2 ^ 63, -2 ^ 63, 2.9, -2.9, 300}, {dtype = "float64"})
+  local x = tide.tensor({0 / 0, math.huge, -math.huge, 1e300, -1e300, 2 ^ 63, -2 ^ 63, 2.9, -2.9, 300},
+    {dtype = "float64"})
   local max, min = math.maxinteger, math.mininteger
   for _, dtype in ipairs{"float64", "float32"} do
     local whole, byte = x:to(dtype):to("int64"), x:to(dtype):to("uint8")
-    for i, want in ipairs{0, max, min, max, min, max, min, 2, -2, 300} do assert(whole[i] == want, dtype .. i) end
+    for i, want in ipairs{0, max, min, max, min, max, min, 2, -2, 300} do
+      assert(whole[i] == want, dtype .. i)
+    end
     for i, want in ipairs{0, 255, 0, 255, 0, 255, 0, 2, 0, 255} do assert(byte[i] == want, dtype .. i) end
   end
-  for i, want in ipairs{0, 255, 7} do assert(tide.tensor({min, max, 7}, {dtype = "int64"}):to("uint8")[i] == want) end
+  for i, want in ipairs{0, 255, 7} do
+    assert(tide.tensor({min, max, 7}, {dtype = "int64"}):to("uint8")[i] == want)
+  end
 end
 
 return tests

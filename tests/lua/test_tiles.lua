@@ -1,5 +1,5 @@
---- Fields that are large run tile by tile (core/autodiff/batch.c, tiles.c): the same numbers as sample by sample, for any number of
--- threads, and fields whose samples depend on each other stay whole.
+--- Fields that are large run tile by tile (core/autodiff/batch.c, tiles.c): the same numbers as sample by
+-- sample, for any number of threads, and fields whose samples depend on each other stay whole.
 
 local tide = require "tide"
 local check = require "check"
@@ -48,8 +48,10 @@ local function compare(field, x, opts, tolerance)
 end
 
 tests["convolutional field with time, rest tile, float64"] = function()
-  local field = nn.conv_field{channels = 3, filters = 8, time = true, act = "tanh", dtype = "float64", seed = 1}
-  compare(field, tide.randn({37, 3, 12, 12}, {seed = 2, dtype = "float64"}), {method = "rk4", steps = 3}, 1e-11)
+  local field = nn.conv_field{channels = 3, filters = 8, time = true, act = "tanh", dtype = "float64",
+    seed = 1}
+  compare(field, tide.randn({37, 3, 12, 12}, {seed = 2, dtype = "float64"}), {method = "rk4", steps = 3},
+    1e-11)
 end
 
 tests["mlp over many samples"] = function()
@@ -57,7 +59,8 @@ tests["mlp over many samples"] = function()
   local x = tide.randn({3001, 3}, {seed = 4, dtype = "float64"})
   local states = tide.odeint(field, x, {0, 1}, {method = "midpoint", steps = 4})
   for _, i in ipairs{1, 2, 1500, 3000, 3001} do
-    close(states:slice(2, i, i), tide.odeint(field, x:slice(1, i, i), {0, 1}, {method = "midpoint", steps = 4}), 1e-12, "sample " .. i)
+    close(states:slice(2, i, i), tide.odeint(field, x:slice(1, i, i), {0, 1},
+      {method = "midpoint", steps = 4}), 1e-12, "sample " .. i)
   end
 end
 
@@ -81,7 +84,9 @@ end
 local n, c = 64, 6000
 local coupled = {
   ["mean over the batch"] = function(_, y) return y:tanh() - y:mean(1, true) end,
-  ["a constant per sample"] = function(_, y) return y:tanh() * tide.randn({n, 1}, {seed = 9, dtype = "float64"}) end,
+  ["a constant per sample"] = function(_, y)
+    return y:tanh() * tide.randn({n, 1}, {seed = 9, dtype = "float64"})
+  end,
   ["reversed samples"] = function(_, y) return y:tanh() - y:slice(1, -1, 1, -1) end,
   ["largest of the batch"] = function(_, y) return y:sin() - y:max(1, true) end,
   ["transposed"] = function(_, y) return (y:transpose(1, 2):softmax(1) - 0.5):transpose(1, 2) end,
@@ -115,7 +120,8 @@ end
 tests["a solve inside, of nothing that is batched, keeps the batch whole"] = function()
   local start = tide.full({4}, 0.5, {dtype = "float64"})
   local function f(_, y)
-    return -y * tide.odeint(function(_, z) return -z end, start, {0, 1}, {rtol = 1e-9, atol = 1e-9}):slice(1, 2, 2):sum()
+    return -y * tide.odeint(function(_, z) return -z end, start, {0, 1}, {rtol = 1e-9, atol = 1e-9}):slice(
+      1, 2, 2):sum()
   end
   local ys = tide.odeint(f, tide.ones({40000, 8}, {dtype = "float64"}), {0, 1}, {method = "rk4", steps = 20})
   check.near(ys[2]:mean():item(), math.exp(-2 * math.exp(-1)), 1e-7)
@@ -124,7 +130,8 @@ end
 tests["an error in a tile arrives with its message"] = function()
   local labels = tide.full({64}, 3, {dtype = "int64"})
   local ok, message = pcall(function()
-    return tide.odeint(function(_, y) return y:take(labels, 2):sum(2, true) * 0 + y end, tide.ones{64, 2, 4000}:sum(3, true):broadcast_to{64, 2, 4000}
+    return tide.odeint(function(_, y) return y:take(labels, 2):sum(2, true) * 0 + y end,
+      tide.ones{64, 2, 4000}:sum(3, true):broadcast_to{64, 2, 4000}
       :clone(), {0, 1}, {method = "euler", steps = 1})
   end)
   assert(not ok and tostring(message):find("position 3", 1, true), tostring(message))
@@ -136,7 +143,8 @@ tests["failing allocations: an error or the right gradient, and nothing is lost"
   local x = tide.randn({40, 2, 14, 14}, {seed = 6, dtype = "float64"})
   local function gradient(kind)
     local g = tide.grad(function(p)
-      return tide.odeint(p, x, {0, 0.3, 1}, {method = "bosh3", rtol = 1e-2, atol = 1e-2, gradient = kind}):square():sum()
+      return tide.odeint(p, x, {0, 0.3, 1}, {method = "bosh3", rtol = 1e-2, atol = 1e-2,
+        gradient = kind}):square():sum()
     end)(field)
     return tide.tree.tensors(g)[1]:sum():item()
   end

@@ -28,14 +28,17 @@ local function check_order(t)
   assert(#want == #got, ("%d keys, expected %d"):format(#got, #want))
   for i, k in ipairs(want) do
     local g = got[i]
-    assert(rawequal(g, k) and math.type(g) == math.type(k), ("key %d is %s, expected %s"):format(i, tostring(g), tostring(k)))
+    assert(rawequal(g, k) and math.type(g) == math.type(k),
+      ("key %d is %s, expected %s"):format(i, tostring(g), tostring(k)))
   end
 end
 
 local function named(name) return setmetatable({}, {__tostring = function() return name end}) end
 
-local odd_keys = {true, false, "", "a", "A", "a\0", "a\0b", "a\0a", "ab", "\255", "n", "10", 0, -1, -2.5, 2.5, 1e300, -1e300, math.huge, -math.huge,
-  7, 2^53 + 0.0, 2^63, -2^63 - 2048, math.maxinteger, math.mininteger, math.maxinteger - 1, 0.5, 1e15 + 0.5, 10^15, -0.5, {}, {}, named "x", named "b",
+local odd_keys = {true, false, "", "a", "A", "a\0", "a\0b", "a\0a", "ab", "\255", "n", "10", 0, -1, -2.5, 2.5,
+  1e300, -1e300, math.huge, -math.huge,
+  7, 2^53 + 0.0, 2^63, -2^63 - 2048, math.maxinteger, math.mininteger, math.maxinteger - 1, 0.5, 1e15 + 0.5,
+  10^15, -0.5, {}, {}, named "x", named "b",
   print, check.fails, coroutine.create(print), coroutine.create(print), io.stdout, io.stderr}
 
 local tests = {}
@@ -106,18 +109,24 @@ end
 -- ---- copies ----
 
 tests["replace: structure, metatables, other leaves"] = function()
-  local meta = {__index = function() error "read" end, __newindex = function() error "written" end, __pairs = function() error "walked" end,
+  local meta = {__index = function() error "read" end, __newindex = function() error "written" end,
+    __pairs = function() error "walked" end,
     __len = function() error "measured" end, __metatable = "locked"}
   local x, y, whole = tide.ones{2}, tide.zeros({3}, {dtype = "float64"}), tide.ones({2}, {dtype = "int64"})
-  local t = setmetatable({x, n = 3, name = "m", deep = {{y, whole}, flag = false}, f = print, [2.5] = whole}, meta)
+  local t = setmetatable({x, n = 3, name = "m", deep = {{y, whole}, flag = false}, f = print, [2.5] = whole},
+    meta)
   local copy = tree.replace(t, {1, 2, 3, 4})
-  assert(debug.getmetatable(copy) == meta and rawget(copy, 1) == 1 and rawget(copy, 2.5) == 2 and copy.deep[1][1] == 3 and copy.deep[1][2] == 4)
-  assert(copy.n == 3 and copy.name == "m" and copy.f == print and copy.deep.flag == false and copy ~= t and copy.deep ~= t.deep)
+  assert(debug.getmetatable(copy) == meta and rawget(copy, 1) == 1 and rawget(copy, 2.5) == 2
+    and copy.deep[1][1] == 3 and copy.deep[1][2] == 4)
+  assert(copy.n == 3 and copy.name == "m" and copy.f == print and copy.deep.flag == false and copy ~= t
+    and copy.deep ~= t.deep)
   copy = tree.replace(t, {"a", "b"}, true)
-  assert(rawget(copy, 1) == "a" and copy.deep[1][1] == "b" and rawequal(copy.deep[1][2], whole) and rawequal(rawget(copy, 2.5), whole))
+  assert(rawget(copy, 1) == "a" and copy.deep[1][1] == "b" and rawequal(copy.deep[1][2], whole)
+    and rawequal(rawget(copy, 2.5), whole))
   copy = tree.map(t, function(v) return v:dtype() end)
   assert(debug.getmetatable(copy) == meta and rawget(copy, 1) == "float32" and copy.deep[1][1] == "float64")
-  assert(tree.replace(x, {7}) == 7 and tree.replace(5, {}) == 5 and tree.replace(nil, {}) == nil and tree.replace("s") == "s")
+  assert(tree.replace(x, {7}) == 7 and tree.replace(5, {}) == 5 and tree.replace(nil, {}) == nil
+    and tree.replace("s") == "s")
   copy = tree.replace({a = x, b = y}, {1})
   assert(copy.a == 1 and copy.b == nil)
   check.fails("tree.replace: expected a list of tensors, got nil", tree.replace, {x})
@@ -127,18 +136,22 @@ end
 
 tests["replace reads snapshots"] = function()
   local runs = 0
-  local live = setmetatable({hidden = tide.ones{1}}, {__snapshot = function() runs = runs + 1 return {run = runs} end})
+  local live = setmetatable({hidden = tide.ones{1}}, {__snapshot = function()
+    runs = runs + 1 return {run = runs}
+  end})
   local copy = tree.replace({a = tide.ones{1}, live = live, z = tide.ones{1}}, {1, 2})
   assert(copy.a == 1 and copy.live.run == 1 and copy.z == 2)
   assert(tree.replace(live, {}).run == 2)
-  check.fails("no snapshot", tree.replace, {setmetatable({}, {__snapshot = function() error "no snapshot" end})}, {})
+  check.fails("no snapshot", tree.replace,
+    {setmetatable({}, {__snapshot = function() error "no snapshot" end})}, {})
 end
 
 tests["tensors: all or the float ones"] = function()
   local x, whole, closed = tide.ones{2}, tide.ones({2}, {dtype = "uint8"}), tide.ones{1}
   closed:close()
   assert(#tree.tensors{x, whole, {x}, 3, "s"} == 3 and #tree.tensors({x, whole, {x}}, true) == 2)
-  assert(rawequal(tree.tensors(x)[1], x) and #tree.tensors(whole, true) == 0 and #tree.tensors(nil) == 0 and #tree.tensors(io.stdout) == 0)
+  assert(rawequal(tree.tensors(x)[1], x) and #tree.tensors(whole, true) == 0 and #tree.tensors(nil) == 0
+    and #tree.tensors(io.stdout) == 0)
   assert(#tree.tensors{closed} == 1)
   check.fails("tensor is closed", tree.tensors, {closed}, true)
   check.fails("tensor is closed", tree.signature, {closed}, {})
@@ -154,7 +167,9 @@ end
 tests["depth: 100 levels below the top, no more"] = function()
   local walks = {
     tensors = function(t) return tree.tensors(t) end, replace = function(t) return tree.replace(t, {1}) end,
-    signature = function(t) return tree.signature(t, {}) end, map = function(t) return tree.map(t, function(v) return v end) end,
+    signature = function(t) return tree.signature(t, {}) end, map = function(t)
+      return tree.map(t, function(v) return v end)
+    end,
   }
   local ring = {}
   ring.ring = ring
@@ -199,7 +214,8 @@ tests["errors and changes in the middle of a walk"] = function()
   local function bad() error "no name" end
   local t = {a = tide.ones{1}, [setmetatable({}, {__tostring = bad})] = 1}
   for _ = 1, 50 do
-    for _, walk in ipairs{tree.tensors, function(v) return tree.replace(v, {1}) end, function(v) return tree.signature(v, {}) end} do
+    for _, walk in ipairs{tree.tensors, function(v) return tree.replace(v, {1}) end,
+      function(v) return tree.signature(v, {}) end} do
       check.fails("no name", walk, t)
     end
   end
@@ -229,16 +245,26 @@ tests["signatures tell structures apart"] = function()
   local meta, same_name = {__name = "m"}, {__name = "m"}
   local float, double = tide.ones{2, 3}, tide.ones({2, 3}, {dtype = "float64"})
   local different = {
-    {}, {{}}, {{}, {}}, {{{}}}, {1}, {1.0}, {"1"}, {true}, {false}, {-1}, {0.0}, {-0.0}, {0}, {0 / 0}, {math.huge}, {-math.huge}, {0.1},
-    {0.1 + 1e-17 * 8}, {math.maxinteger}, {math.mininteger}, {2^63}, {1, 2}, {12}, {n = 1}, {n = 2}, {m = 1}, {n = 1, 1}, {[2] = 1},
-    {[2.5] = 1}, {["2"] = 1}, {[true] = 1}, {[false] = 1}, {""}, {"a"}, {"ab"}, {"a", "b"}, {"a;b"}, {"a}"}, {"}"}, {"{"}, {{"}"}},
-    {"s1:a"}, {"as1:b"}, {a = "b"}, {ab = ""}, {[""] = "ab"}, {a = {b = "c"}}, {a = {}, b = "c"}, {a = {b = {}}}, {"a\0"}, {"a\0b"},
-    {a = "s1:bs1:cs1:d"}, {a = "b", c = "d"}, {a = "bs1:cs1:d"}, {f}, {print}, {[f] = 1}, {other, 1}, {[object] = 1}, {[other] = 1},
-    {io.stdout}, {io.stderr}, {[io.stdout] = 1}, {nil, 1}, {nil, nil, 1}, {float}, {double}, {tide.ones({2, 3}, {dtype = "int64"})},
-    {tide.ones({2, 3}, {dtype = "uint8"})}, {tide.ones{3, 2}}, {tide.ones{6}}, {tide.ones{2, 3, 1}}, {tide.ones{23}}, {tide.ones{2}},
-    {tide.tensor(1)}, {tide.ones{}, 1}, {float, float}, {{float}}, {a = float}, {b = float}, {"t023;"}, {"t022;3;"}, setmetatable({}, meta),
-    setmetatable({}, same_name), {setmetatable({}, meta)}, {coroutine.create(f)}, 1, 2, "1", true, float, double, print,
-    {"m" .. ("0"):rep(16)}, {("x"):rep(5000)}, {("x"):rep(5001)}, {("x"):rep(4999) .. "y"}, {("x"):rep(2048)}, {("x"):rep(2047)},
+    {}, {{}}, {{}, {}}, {{{}}}, {1}, {1.0}, {"1"}, {true}, {false}, {-1}, {0.0}, {-0.0}, {0}, {0 / 0},
+    {math.huge}, {-math.huge}, {0.1},
+    {0.1 + 1e-17 * 8}, {math.maxinteger}, {math.mininteger}, {2^63}, {1, 2}, {12}, {n = 1}, {n = 2}, {m = 1},
+    {n = 1, 1}, {[2] = 1},
+    {[2.5] = 1}, {["2"] = 1}, {[true] = 1}, {[false] = 1}, {""}, {"a"}, {"ab"}, {"a", "b"}, {"a;b"}, {"a}"},
+    {"}"}, {"{"}, {{"}"}},
+    {"s1:a"}, {"as1:b"}, {a = "b"}, {ab = ""}, {[""] = "ab"}, {a = {b = "c"}}, {a = {}, b = "c"},
+    {a = {b = {}}}, {"a\0"}, {"a\0b"},
+    {a = "s1:bs1:cs1:d"}, {a = "b", c = "d"}, {a = "bs1:cs1:d"}, {f}, {print}, {[f] = 1}, {other, 1},
+    {[object] = 1}, {[other] = 1},
+    {io.stdout}, {io.stderr}, {[io.stdout] = 1}, {nil, 1}, {nil, nil, 1}, {float}, {double},
+    {tide.ones({2, 3}, {dtype = "int64"})},
+    {tide.ones({2, 3}, {dtype = "uint8"})}, {tide.ones{3, 2}}, {tide.ones{6}}, {tide.ones{2, 3, 1}},
+    {tide.ones{23}}, {tide.ones{2}},
+    {tide.tensor(1)}, {tide.ones{}, 1}, {float, float}, {{float}}, {a = float}, {b = float}, {"t023;"},
+    {"t022;3;"}, setmetatable({}, meta),
+    setmetatable({}, same_name), {setmetatable({}, meta)}, {coroutine.create(f)}, 1, 2, "1", true, float,
+    double, print,
+    {"m" .. ("0"):rep(16)}, {("x"):rep(5000)}, {("x"):rep(5001)}, {("x"):rep(4999) .. "y"}, {("x"):rep(2048)},
+    {("x"):rep(2047)},
   }
   local seen = {}
   for i, t in ipairs(different) do
@@ -248,7 +274,8 @@ tests["signatures tell structures apart"] = function()
     assert(signature == tree.signature(t, {}))
   end
   assert(tree.signature(nil, {}) ~= tree.signature({}, {}))
-  assert(tree.signature({a = 1, b = {float, x = "s"}}, {}) == tree.signature({b = {x = "s", tide.zeros{2, 3}}, a = 1}, {}))
+  assert(tree.signature({a = 1, b = {float, x = "s"}}, {}) == tree.signature(
+    {b = {x = "s", tide.zeros{2, 3}}, a = 1}, {}))
   assert(tree.signature({0 / 0}, {}) == tree.signature({-(0 / 0)}, {}))
   check.fails("table expected", tree.signature, {})
 end
@@ -329,7 +356,9 @@ end
 
 tests["a steady training step takes no blocks from the system"] = function()
   local model = {w = tide.randn({8, 8}, {seed = 1}), b = tide.zeros{8}}
-  local step = tide.compile(tide.value_and_grad(function(m, x) return (x:matmul(m.w) + m.b):tanh():square():mean() end))
+  local step = tide.compile(tide.value_and_grad(function(m, x)
+    return (x:matmul(m.w) + m.b):tanh():square():mean()
+  end))
   local opt, x = tide.optim.adam(model), tide.randn({16, 8}, {seed = 2})
   local function run(n)
     for _ = 1, n do

@@ -1,5 +1,6 @@
--- Comparisons in conditions: Lua takes every tensor for true, so the library looks at the call. One element gives a boolean, more raise, a tensor
--- that is being recorded raises; where a comparison is no condition it stays a tensor.
+-- Comparisons in conditions: Lua takes every tensor for true, so the library looks at the call. One element
+-- gives a boolean, more raise, a tensor that is being recorded raises; where a comparison is no condition it
+-- stays a tensor.
 local check = require "check"
 local tide = require "tide"
 
@@ -11,7 +12,9 @@ local tests = {}
 -- Each with one element that is not greater than 5: what would come out if it were taken for true is "wrong".
 local conditions = {
   ["if"] = function(x) if x:gt(5) then return "wrong" end return "right" end,
-  ["elseif"] = function(x) if x == nil then return elseif x:gt(5) then return "wrong" else return "right" end end,
+  ["elseif"] = function(x)
+    if x == nil then return elseif x:gt(5) then return "wrong" else return "right" end
+  end,
   ["not"] = function(x) return not x:gt(5) and "right" or "wrong" end,
   ["not, kept"] = function(x) local b = not x:gt(5) return b and "right" or "wrong" end,
   ["and"] = function(x) return x:gt(5) and "wrong" or "right" end,
@@ -19,9 +22,13 @@ local conditions = {
   ["and in an argument"] = function(x) return tostring(x:gt(5) and "wrong" or "right") end,
   ["second of two"] = function(x) if x and x:gt(5) then return "wrong" end return "right" end,
   ["while"] = function(x) local n = 0 while x:gt(5) and n < 3 do n = n + 1 end return n == 0 and "right" end,
-  ["until"] = function(x) local n = 0 repeat n = n + 1 until x:le(5) or n > 3 return n == 1 and "right" or "wrong" end,
+  ["until"] = function(x)
+    local n = 0 repeat n = n + 1 until x:le(5) or n > 3 return n == 1 and "right" or "wrong"
+  end,
   ["function of the module"] = function(x) if tide.gt(x, 5) then return "wrong" end return "right" end,
-  ["under another name"] = function(x) local larger = x.gt if larger(x, 5) then return "wrong" end return "right" end,
+  ["under another name"] = function(x)
+    local larger = x.gt if larger(x, 5) then return "wrong" end return "right"
+  end,
   ["several lines"] = function(x)
     if x
       :gt(
@@ -36,18 +43,23 @@ local conditions = {
     if large(x) then return "wrong" end
     return "right"
   end,
-  ["two on a line"] = function(x) local keep = x:gt(5) if x:gt(5) then return "wrong" end return is_tensor(keep) and "right" end,
+  ["two on a line"] = function(x)
+    local keep = x:gt(5) if x:gt(5) then return "wrong" end return is_tensor(keep) and "right"
+  end,
   ["vararg"] = function(...) if (...):gt(5) then return "wrong" end return "right" end,
   ["coroutine"] = coroutine.wrap(function(x)
     while true do x = coroutine.yield(x:gt(5) and "wrong" or "right") end
   end),
-  ["assert"] = function(x) return pcall(function() assert(x:gt(5), "as it should") end) and "wrong" or "right" end,
+  ["assert"] = function(x)
+    return pcall(function() assert(x:gt(5), "as it should") end) and "wrong" or "right"
+  end,
   ["<"] = function(x) if x > 5 then return "wrong" end return x < 5 and 5 > x and "right" end,
   ["<="] = function(x) if 5 <= x then return "wrong" end return x <= 5 and x <= x and "right" end,
 }
 
 tests["one element gives a boolean"] = function()
-  for _, x in ipairs{one, tide.tensor{{3}}, tide.tensor(3, {dtype = "float64"}), tide.tensor(3, {dtype = "int64"})} do
+  for _, x in ipairs{one, tide.tensor{{3}}, tide.tensor(3, {dtype = "float64"}),
+    tide.tensor(3, {dtype = "int64"})} do
     for name, fn in pairs(conditions) do
       for _ = 1, 2 do -- the second time what was found is looked up
         local got = fn(x)
@@ -88,7 +100,8 @@ end
 tests["what is no condition stays a tensor"] = function()
   local function same(x) return x end
   local mask = one:gt(5)
-  assert(is_tensor(mask) and is_tensor(same(one:gt(5))) and is_tensor((one:gt(5))) and is_tensor(one:gt(5):to("float32")))
+  assert(is_tensor(mask) and is_tensor(same(one:gt(5))) and is_tensor((one:gt(5)))
+    and is_tensor(one:gt(5):to("float32")))
   if mask then mask = mask:to("float32") end -- a variable: Lua's business
   assert(is_tensor(mask) and tide.where(one:gt(5), 1, 2):item() == 2 and #{one:gt(5), one:lt(5)} == 2)
   local list = {one:gt(5), kept = one:gt(5)}
@@ -112,9 +125,11 @@ end
 tests["all and any"] = function()
   local x = tide.tensor{{1, 0, 2}, {3, 4, 5}}
   local function list(t) return table.concat(t:reshape{-1}:totable(), " ") end
-  assert(list(x:all(2)) == "0 1" and list(x:any(1)) == "1 1 1" and list(x:all(1)) == "1 0 1" and x:all():item() == 0)
+  assert(list(x:all(2)) == "0 1" and list(x:any(1)) == "1 1 1" and list(x:all(1)) == "1 0 1"
+    and x:all():item() == 0)
   assert(table.concat(x:all(2, true):shape(), " ") == "2 1" and x:all():dtype() == "uint8")
-  assert(tide.zeros{0}:all():item() == 1 and tide.zeros{0}:any():item() == 0 and tide.tensor{0 / 0}:any():item() == 1)
+  assert(tide.zeros{0}:all():item() == 1 and tide.zeros{0}:any():item() == 0
+    and tide.tensor{0 / 0}:any():item() == 1)
   assert(list(tide.compile(function(v) return v:gt(2):any(2) end)(x)) == "0 1")
 end
 

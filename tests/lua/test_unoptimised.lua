@@ -1,8 +1,9 @@
 --- Compiled gradients equal those of evaluation op by op.
 --
--- A compiled function is one tape: dead code goes, subexpressions are merged, calls are fused and write over each other's memory, solves run
--- tile by tile. The reference here has none of that. It runs each op on its own when it is called, and goes back through the list of
--- calls with the pullback of each op alone, adding up cotangents by eager additions. Solves are unrolled.
+-- A compiled function is one tape: dead code goes, subexpressions are merged, calls are fused and write over
+-- each other's memory, solves run tile by tile. The reference here has none of that. It runs each op on its
+-- own when it is called, and goes back through the list of calls with the pullback of each op alone, adding
+-- up cotangents by eager additions. Solves are unrolled.
 
 local tide = require "tide"
 local nn = tide.nn
@@ -39,7 +40,8 @@ local function values_in(args)
   for i = 1, args.n do
     local x = args[i]
     if is_value(x) then found[#found + 1] = x
-    elseif type(x) == "table" then for _, item in ipairs(x) do if is_value(item) then found[#found + 1] = item end end end
+    elseif type(x) == "table" then for _, item in ipairs(x) do if is_value(item) then found[#found
+      + 1] = item end end end
   end
   return found
 end
@@ -49,7 +51,9 @@ local function call(op, ...)
   local inputs, tensors = values_in(args), {}
   for i, input in ipairs(inputs) do tensors[i] = input.value end
   local result = setmetatable({value = op(fill(args, tensors))}, Value)
-  calls[#calls + 1] = {result = result, inputs = inputs, tensors = tensors, fn = function(list) return op(fill(args, list)) end}
+  calls[#calls + 1] = {result = result, inputs = inputs, tensors = tensors, fn = function(list)
+    return op(fill(args, list))
+  end}
   return result
 end
 
@@ -95,7 +99,8 @@ end
 -- ---- comparing ----
 
 local function close(a, b, tolerance, what)
-  assert(table.concat(a:shape(), ",") == table.concat(b:shape(), ",") and a:dtype() == b:dtype(), what .. ": shapes differ")
+  assert(table.concat(a:shape(), ",") == table.concat(b:shape(), ",") and a:dtype() == b:dtype(), what
+    .. ": shapes differ")
   local worst = (a - b):abs():max():item() / math.max(1, b:abs():max():item())
   assert(worst <= tolerance, ("%s: off by %g"):format(what, worst))
 end
@@ -108,7 +113,9 @@ local function compare_with(step, what, f, parameters, ...)
   for run = 1, 2 do -- the second run finds the arena as the first one left it
     local got, got_grads = step(parameters, ...)
     close(got, value, tolerance, ("%s, run %d, value"):format(what, run))
-    for i, g in ipairs(grads) do close(got_grads[i], g, tolerance, ("%s, run %d, gradient %d"):format(what, run, i)) end
+    for i, g in ipairs(grads) do
+      close(got_grads[i], g, tolerance, ("%s, run %d, gradient %d"):format(what, run, i))
+    end
   end
 end
 
@@ -192,30 +199,38 @@ end
 
 tests["MLP field with time"] = function()
   for trial = 1, 16 do
-    local dtype, act, n = trial % 2 == 0 and "float32" or "float64", acts[trial % 4 + 1], ({1, 7, 64, 130})[trial // 4 % 4 + 1]
+    local dtype, act, n = trial % 2 == 0 and "float32" or "float64", acts[trial % 4 + 1],
+      ({1, 7, 64, 130})[trial // 4 % 4 + 1]
     local timed = trial % 3 ~= 0
     local model = nn.mlp{sizes = {3, 17, 16, 3}, act = act, time = timed, dtype = dtype, seed = trial}
-    local x, target = tide.randn({n, 3}, {seed = trial, dtype = dtype}), tide.randn({n, 3}, {seed = 99, dtype = dtype})
+    local x, target = tide.randn({n, 3}, {seed = trial, dtype = dtype}),
+      tide.randn({n, 3}, {seed = 99, dtype = dtype})
     local t = tide.full({n, 1}, 0.3, {dtype = dtype})
     local field = mlp(act, 3, timed)
-    compare(("mlp %d"):format(trial), function(T_, p, y) return mean_square(T_, field(T_, p, t, y), target) end, leaves(model), x)
+    compare(("mlp %d"):format(trial),
+      function(T_, p, y) return mean_square(T_, field(T_, p, t, y), target) end, leaves(model), x)
     -- the library's own model is the same function
     local step = tide.compile(function(m, y)
       local value, g = tide.value_and_grad(function(q) return mean_square(tide, q(0.3, y), target) end)(m)
       return value, leaves(g)
     end)
-    compare_with(function(_, y) return step(model, y) end, "nn.mlp", function(T_, p, y) return mean_square(T_, field(T_, p, t, y), target) end,
+    compare_with(function(_, y) return step(model, y) end, "nn.mlp", function(T_, p, y)
+      return mean_square(T_, field(T_, p, t, y), target)
+    end,
       leaves(model), x)
   end
 end
 
 tests["convolutional field"] = function()
   for trial = 1, 16 do
-    local dtype, act, size = trial % 2 == 0 and "float32" or "float64", acts[trial % 4 + 1], ({2, 5, 9, 14})[trial // 4 % 4 + 1]
+    local dtype, act, size = trial % 2 == 0 and "float32" or "float64", acts[trial % 4 + 1],
+      ({2, 5, 9, 14})[trial // 4 % 4 + 1]
     local dims, timed = trial % 3 == 0 and 1 or 2, trial % 5 ~= 0
-    local model = nn.conv_field{channels = 2, filters = 9, dims = dims, act = act, time = timed, dtype = dtype, seed = trial}
+    local model = nn.conv_field{channels = 2, filters = 9, dims = dims, act = act, time = timed,
+      dtype = dtype, seed = trial}
     local shape = dims == 1 and {5, 2, size} or {5, 2, size, size}
-    local x, target = tide.randn(shape, {seed = trial, dtype = dtype}), tide.randn(shape, {seed = 9, dtype = dtype})
+    local x, target = tide.randn(shape, {seed = trial, dtype = dtype}),
+      tide.randn(shape, {seed = 9, dtype = dtype})
     local t = plane(x, dtype)(0.7)
     local field = conv_field(act, dims, timed)
     local function f(T_, p, y) return mean_square(T_, field(T_, p, t, y), target) end
@@ -230,12 +245,14 @@ end
 
 tests["convolutions with stride, dilation and groups"] = function()
   local trial = 0
-  for _, o in ipairs{{stride = 2}, {stride = {1, 2}, padding = 1}, {dilation = 2, padding = 2}, {groups = 3, padding = 1},
+  for _, o in ipairs{{stride = 2}, {stride = {1, 2}, padding = 1}, {dilation = 2, padding = 2},
+    {groups = 3, padding = 1},
                      {stride = 3, groups = 3}} do
     trial = trial + 1
     local x = tide.randn({4, 6, 11, 10}, {seed = trial, dtype = "float64"})
     local w = tide.randn({9, 6 // (o.groups or 1), 3, 3}, {seed = 7, dtype = "float64"})
-    compare("conv2d option " .. trial, function(T_, p) return T_.mean(T_.tanh(T_.conv2d(p[1], p[2], nil, o) * 0.1)) end, {x, w})
+    compare("conv2d option " .. trial,
+      function(T_, p) return T_.mean(T_.tanh(T_.conv2d(p[1], p[2], nil, o) * 0.1)) end, {x, w})
   end
 end
 
@@ -243,7 +260,8 @@ tests["softmax losses"] = function()
   for _, dtype in ipairs{"float64", "float32"} do
     local n, classes = 33, 10
     local x = tide.randn({n, 5}, {seed = 1, dtype = dtype})
-    local p = {tide.randn({classes, 5}, {seed = 2, dtype = dtype}), tide.randn({classes}, {seed = 3, dtype = dtype})}
+    local p = {tide.randn({classes, 5}, {seed = 2, dtype = dtype}),
+      tide.randn({classes}, {seed = 3, dtype = dtype})}
     local labels = {}
     for i = 1, n do labels[i] = (3 * i) % classes + 1 end
     labels = tide.tensor(labels, {dtype = "int64"})
@@ -260,7 +278,8 @@ tests["softmax losses"] = function()
       return T_.neg(T_.mean(T_.sum(T_.log_softmax(linear(T_, q[1], q[2], x), 2) * hot, 2)))
     end, p)
     local step = tide.compile(function(q)
-      return tide.value_and_grad(function(r) return tide.cross_entropy(linear(tide, r[1], r[2], x), labels) end)(q)
+      return tide.value_and_grad(
+        function(r) return tide.cross_entropy(linear(tide, r[1], r[2], x), labels) end)(q)
     end)
     compare_with(step, "cross_entropy", written_out, p)
   end
@@ -274,10 +293,12 @@ tests["solves inside a loss"] = function()
         trial = trial + 1
         local act, convolution = acts[trial % 4 + 1], trial % 2 == 0
         local shape = convolution and {6, 2, 7, 7} or {70, 3}
-        local model = convolution and nn.conv_field{channels = 2, filters = 8, act = act, time = true, dtype = dtype, seed = trial}
+        local model = convolution and nn.conv_field{channels = 2, filters = 8, act = act, time = true,
+          dtype = dtype, seed = trial}
           or nn.mlp{sizes = {3, 20, 3}, act = act, time = true, dtype = dtype, seed = trial}
         local field = convolution and conv_field(act, 2, true) or mlp(act, 2, true)
-        local x, target = tide.randn(shape, {seed = trial, dtype = dtype}), tide.randn(shape, {seed = 9, dtype = dtype})
+        local x, target = tide.randn(shape, {seed = trial, dtype = dtype}),
+          tide.randn(shape, {seed = 9, dtype = dtype})
         local time, steps = plane(x, dtype), 5
         local scale = tide.tensor(1.3, {dtype = dtype}) -- a parameter before the solve
         local function f(T_, p, y)
@@ -288,14 +309,16 @@ tests["solves inside a loss"] = function()
         compare("unrolled " .. method, f, parameters, x)
         local step = tide.compile(function(p, y)
           local value, g = tide.value_and_grad(function(q)
-            local states = tide.odeint(q.field, y * q.scale, {0, 1}, {method = method, steps = steps, gradient = gradient})
+            local states = tide.odeint(q.field, y * q.scale, {0, 1},
+              {method = method, steps = steps, gradient = gradient})
             return mean_square(tide, states[2]:tanh(), target)
           end)(p)
           local list = leaves(g.field)
           list[#list + 1] = g.scale
           return value, list
         end)
-        compare_with(function(_, y) return step({field = model, scale = scale}, y) end, ("%s, %s, %s"):format(method, gradient, dtype), f,
+        compare_with(function(_, y) return step({field = model, scale = scale}, y) end,
+          ("%s, %s, %s"):format(method, gradient, dtype), f,
           parameters, x)
       end
     end
@@ -331,8 +354,9 @@ end
 
 local unary = {"tanh", "sigmoid", "softplus", "relu", "sin", "square", "neg", "abs", "exp"}
 
--- A function that builds the same random graph each time it is called: values of shape {m, n}, rows, columns and scalars, values used
--- several times, values that nothing uses, the same expression twice, views in between.
+-- A function that builds the same random graph each time it is called: values of shape {m, n}, rows, columns
+-- and scalars, values used several times, values that nothing uses, the same expression twice, views in
+-- between.
 local function random_graph(seed, length)
   return function(T_, p)
     local roll = dice(seed)
@@ -362,9 +386,11 @@ end
 tests["random graphs"] = function()
   for seed = 1, 60 do
     local dtype = seed % 4 == 0 and "float32" or "float64"
-    local p = {tide.randn({6, 7}, {seed = seed, dtype = dtype}), tide.randn({6, 7}, {seed = seed + 1000, dtype = dtype}),
+    local p = {tide.randn({6, 7}, {seed = seed, dtype = dtype}),
+      tide.randn({6, 7}, {seed = seed + 1000, dtype = dtype}),
                tide.randn({7}, {seed = 5, dtype = dtype}), tide.randn({6, 1}, {seed = 6, dtype = dtype})}
-    if seed % 3 == 0 then p[1] = tide.randn({7, 6}, {seed = seed, dtype = dtype}):transpose(1, 2) end -- a strided view
+    -- a strided view
+    if seed % 3 == 0 then p[1] = tide.randn({7, 6}, {seed = seed, dtype = dtype}):transpose(1, 2) end
     compare("graph " .. seed, random_graph(seed, 4 + seed % 20), p)
   end
 end
@@ -374,7 +400,8 @@ tests["second derivatives of random graphs"] = function()
   for seed = 1, 8 do
     local p, v = {}, {}
     for i, shape in ipairs{{6, 7}, {6, 7}, {7}, {6, 1}} do
-      p[i], v[i] = tide.randn(shape, {seed = 10 * seed + i, dtype = "float64"}), tide.randn(shape, {seed = 7 * seed + i, dtype = "float64"})
+      p[i], v[i] = tide.randn(shape, {seed = 10 * seed + i, dtype = "float64"}),
+        tide.randn(shape, {seed = 7 * seed + i, dtype = "float64"})
     end
     local graph = random_graph(seed, 8)
     local product = tide.compile(function(q)
@@ -392,7 +419,8 @@ tests["second derivatives of random graphs"] = function()
       ends[side] = g
     end
     for i, g in ipairs(got) do
-      close(g, (ends[1][i] - ends[-1][i]) * (1 / (2 * h)), 1e-5, ("seed %d, product with the Hessian, part %d"):format(seed, i))
+      close(g, (ends[1][i] - ends[-1][i]) * (1 / (2 * h)), 1e-5,
+        ("seed %d, product with the Hessian, part %d"):format(seed, i))
     end
   end
 end

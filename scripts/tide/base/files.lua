@@ -1,4 +1,5 @@
---- Small helpers around files that plain Lua 5.4 lacks: paths, whole-file reads, atomic writes, temporary folders, other programs.
+--- Small helpers around files that plain Lua 5.4 lacks: paths, whole-file reads, atomic writes, temporary
+-- folders, other programs.
 
 local core = require "tide.core"
 
@@ -50,18 +51,20 @@ function files.make_folder(path)
   return nil, "cannot make the folder " .. message
 end
 
---- Remove a file, or a folder with all that is in it; links are removed, never followed. True, or nil and a message.
+--- Remove a file, or a folder with all that is in it; links are removed, never followed. True, or nil and a
+-- message.
 function files.remove_tree(path)
   local ok, message = core.remove(path)
   if ok then return true end
-  local names = core.listdir(path) or {} -- a link to a folder was removed above: only a folder is left that is not empty
+  -- a link to a folder was removed above: only a folder is left that is not empty
+  local names = core.listdir(path) or {}
   for _, name in ipairs(names) do files.remove_tree(path .. "/" .. name) end
   if #names > 0 then ok, message = core.remove(path) end
   return ok, message
 end
 
---- A fresh folder that nobody else can enter (mkdtemp, mode 0700): {path =}. `local t <close> = files.temporary_folder()` removes it at the
--- end of the block, after an error too.
+--- A fresh folder that nobody else can enter (mkdtemp, mode 0700): {path =}. `local t <close> =
+-- files.temporary_folder()` removes it at the end of the block, after an error too.
 function files.temporary_folder()
   local path, message = core.mkdtemp()
   if not path then core.raise("cannot make a temporary folder: " .. message) end
@@ -86,9 +89,10 @@ function files.write(path, text)
   return ok, message
 end
 
---- Run a program: run({name, argument, ...}, {folder =, input =, output =, environment =, show_errors =}) -> success, everything it
--- printed, exit status or signal, "exit" | "signal". No shell takes part, so an argument may hold anything. See core.spawn for the options;
--- a program that is not there gives false, the reason, 127, "exit".
+--- Run a program: run({name, argument, ...}, {folder =, input =, output =, environment =, show_errors =}) ->
+-- success, everything it printed, exit status or signal, "exit" | "signal". No shell takes part, so an
+-- argument may hold anything. See core.spawn for the options; a program that is not there gives false, the
+-- reason, 127, "exit".
 function files.run(argv, opts)
   local process <close>, message = core.spawn(argv, opts)
   if not process then return false, message, 127, "exit" end

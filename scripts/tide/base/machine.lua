@@ -6,7 +6,8 @@ local M = {}
 
 local described = {__tostring = function(info)
   local blas = info.blas
-  return ("Tide %s (compiler %s), %s loops, %d threads on %d cores; OpenBLAS %s: kernels for %s (%s)"):format(info.version, info.compiler,
+  return ("Tide %s (compiler %s), %s loops, %d threads on %d cores; OpenBLAS %s: kernels for %s (%s)"):format(
+    info.version, info.compiler,
     info.isa, info.threads, info.cores, blas.version or "not found", blas.core or "-", blas.why or "-")
 end}
 

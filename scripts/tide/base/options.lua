@@ -1,11 +1,13 @@
 --- Option tables: defaults, types, and "did you mean" for unknown keys.
 --
--- A specification is a table  name -> {type, default = value, check = function(v) -> true | nil, "what was expected"}.
+-- A specification is a table  name -> {type, default = value, check = function(v) -> true | nil, "what was
+--                             expected"}.
 -- `type` is one of Lua's type names, "integer", "tensor", "any", or several joined by "|" ("number|table").
 
 local options = {}
 
--- The engine knows how to name the user's line; without it (the pure parts of the library can be used alone) the level counts.
+-- The engine knows how to name the user's line; without it (the pure parts of the library can be used alone)
+-- the level counts.
 local has_core, core = pcall(require, "tide.core")
 local function raise(message, level)
   if has_core and core.raise then core.raise(message) end
@@ -33,7 +35,8 @@ end
 --- The whole number that v is, or nil; unlike math.tointeger it takes no strings.
 function options.integer(v) return type(v) == "number" and math.tointeger(v) or nil end
 
---- The one of `names` that `name` surely is a slip for: an edit or two away, and no extension such as out2 or out_b.
+--- The one of `names` that `name` surely is a slip for: an edit or two away, and no extension such as out2 or
+-- out_b.
 function options.slip(name, names)
   if type(name) ~= "string" then return nil end
   for _, known in ipairs(names) do
@@ -47,7 +50,8 @@ local function abbreviates(short, long)
   return #short > 1 and short == long:gsub("(%a)%a*_?", "%1") or #short > 2 and long:sub(1, #short) == short
 end
 
---- The name of `names` (a list) that is nearest to `name`, or nil when none is near enough to be a likely slip.
+--- The name of `names` (a list) that is nearest to `name`, or nil when none is near enough to be a likely
+-- slip.
 function options.nearest(name, names)
   name = tostring(name):lower()
   local best, best_distance = nil, math.max(2, #name // 2)
@@ -78,7 +82,8 @@ function options.unknown(what, name, names)
     near and (' (did you mean "%s"?)'):format(near) or "", table.concat(names, ", "))
 end
 
---- Type name of a value as option tables use it: "integer" for whole numbers is accepted wherever "number" is.
+--- Type name of a value as option tables use it: "integer" for whole numbers is accepted wherever "number"
+-- is.
 function options.typename(v)
   local t = type(v)
   if t == "userdata" then
@@ -102,7 +107,9 @@ local function type_matches(v, wanted)
   for name in wanted:gmatch("[^|]+") do
     if name == "any" or name == t then return true end
     if name == "integer" and math.type(v) == "integer" then return true end
-    if name == "integer" and math.type(v) == "float" and v == math.floor(v) and math.abs(v) < 2 ^ 53 then return true end
+    if name == "integer" and math.type(v) == "float" and v == math.floor(v) and math.abs(v) < 2 ^ 53 then
+      return true
+    end
   end
   return false
 end
@@ -129,7 +136,9 @@ end
 
 --- An argument that is true, false or left out; every other value would count as true.
 function options.flag(where, name, v)
-  if v ~= nil and type(v) ~= "boolean" then raise(("%s: %s must be true or false, got %s"):format(where, name, show(v)), 2) end
+  if v ~= nil and type(v) ~= "boolean" then
+    raise(("%s: %s must be true or false, got %s"):format(where, name, show(v)), 2)
+  end
   return v
 end
 
@@ -153,7 +162,8 @@ function options.check(where, given, spec, level)
   for key, rule in pairs(spec) do
     if out[key] == nil then
       if rule.required then
-        raise(("%s: option %s is missing%s"):format(where, key, rule[1] ~= "any" and "; it must be " .. described(rule[1]) or ""), level)
+        raise(("%s: option %s is missing%s"):format(where, key, rule[1] ~= "any" and "; it must be "
+          .. described(rule[1]) or ""), level)
       end
       out[key] = rule.default
     end
@@ -166,16 +176,21 @@ local function frozen(copy, where, key)
   return setmetatable({}, {
     __index = copy, __len = function() return #copy end, __name = "list",
     __tostring = function() return "{" .. table.concat(copy, ", ") .. "}" end,
-    __newindex = function() raise(("%s: %s is replaced as a whole: %s = {...}"):format(where, key, key), 2) end,
+    __newindex = function()
+      raise(("%s: %s is replaced as a whole: %s = {...}"):format(where, key, key), 2)
+    end,
   })
 end
 
---- A table of options that stays checked: `values`, as options.check returned them, are read and written as fields by the rules of `spec`;
--- an unknown name raises. `changed(values)`, if given, is called after each change. Also returns the plain values, for the owner to read.
+--- A table of options that stays checked: `values`, as options.check returned them, are read and written as
+-- fields by the rules of `spec`; an unknown name raises. `changed(values)`, if given, is called after each
+-- change. Also returns the plain values, for the owner to read.
 function options.record(where, values, spec, changed)
   local names = options.sorted_keys(spec)
   local own = {}
-  local function store(key, value) own[key] = type(value) == "table" and table.move(value, 1, #value, 1, {}) or value end
+  local function store(key, value)
+    own[key] = type(value) == "table" and table.move(value, 1, #value, 1, {}) or value
+  end
   local function shown(key) return type(own[key]) == "table" and frozen(own[key], where, key) or own[key] end
   for key, value in pairs(values) do store(key, value) end
   local function known(key)
@@ -199,8 +214,8 @@ function options.record(where, values, spec, changed)
   }), own
 end
 
---- For __newindex of an object that has nothing to be set from outside: raises for every name but those of the list `own`, which the object sets
--- itself. `methods` is the table of what it can do, for the message.
+--- For __newindex of an object that has nothing to be set from outside: raises for every name but those of
+-- the list `own`, which the object sets itself. `methods` is the table of what it can do, for the message.
 function options.seal(where, own, methods)
   local allowed = {}
   for _, name in ipairs(own) do allowed[name] = true end
@@ -211,7 +226,8 @@ function options.seal(where, own, methods)
       if type(methods[name]) == "function" and name:sub(1, 1) ~= "_" then names[#names + 1] = name end
     end
     local near = options.nearest(key, names)
-    raise(('%s: no field "%s" can be set%s; it has the methods %s'):format(where, tostring(key), near and (' (did you mean "%s"?)'):format(near) or "",
+    raise(('%s: no field "%s" can be set%s; it has the methods %s'):format(where, tostring(key), near
+      and (' (did you mean "%s"?)'):format(near) or "",
       table.concat(names, ", ")), 2)
   end
 end
@@ -221,7 +237,8 @@ local function finite(v) return v == v and v ~= math.huge and v ~= -math.huge en
 options.finite = finite
 --- Numbers in low..high; `open`: without low itself. A high of math.huge takes infinity too.
 function options.within(low, high, open)
-  local expected = high < 1e308 and ("in %g..%g"):format(low, high) or ("%s %g"):format(open and ">" or ">=", low)
+  local expected = high < 1e308 and ("in %g..%g"):format(low, high)
+    or ("%s %g"):format(open and ">" or ">=", low)
   return function(v) return (v > low or v == low and not open) and v <= high, expected end
 end
 local largest = 0x1.fffffffffffffp+1023

@@ -4,7 +4,8 @@
 --   for i = 1, 100 do ...; bar:update(i, {{"loss", 0.12}, {"nfe", 44}}) end
 --   bar:finish()
 --
--- On a terminal: one line, redrawn at most ten times a second. Otherwise (logs, `CI`): a plain line per `every` percent or 30 s.
+-- On a terminal: one line, redrawn at most ten times a second. Otherwise (logs, `CI`): a plain line per
+-- `every` percent or 30 s.
 
 local options = require "tide.base.options"
 
@@ -23,8 +24,8 @@ local function from_core(name)
   return has_core and type(core) == "table" and type(core[name]) == "function" and core[name] or nil
 end
 
---- Seconds from a clock that does not go backwards, where the engine offers one; os.time() has steps of 1 s but, unlike
--- os.clock(), keeps counting while the process sleeps.
+--- Seconds from a clock that does not go backwards, where the engine offers one; os.time() has steps of 1 s
+-- but, unlike os.clock(), keeps counting while the process sleeps.
 progress.clock = from_core("monotonic") or os.time
 
 --- Whether a file descriptor is a terminal; false when that cannot be known.
@@ -66,7 +67,8 @@ local function show_value(v)
   return tostring(v)
 end
 
--- Fields are a string, a list of {name, value}, or a table by name (then sorted, so that columns do not dance).
+-- Fields are a string, a list of {name, value}, or a table by name (then sorted, so that columns do not
+-- dance).
 local function show_fields(fields)
   if fields == nil then return "" end
   if type(fields) == "string" then return fields end
@@ -74,7 +76,9 @@ local function show_fields(fields)
   if #fields > 0 then
     for i, pair in ipairs(fields) do parts[i] = pair[1] .. " " .. show_value(pair[2]) end
   else
-    for i, name in ipairs(options.sorted_keys(fields)) do parts[i] = name .. " " .. show_value(fields[name]) end
+    for i, name in ipairs(options.sorted_keys(fields)) do
+      parts[i] = name .. " " .. show_value(fields[name])
+    end
   end
   return table.concat(parts, "  ")
 end
@@ -84,11 +88,13 @@ Meter.__index = Meter
 
 local spec = {
   total = {"number", check = options.positive},
-  initial = {"number", default = 0, check = options.not_negative}, -- done before, as in a resumed run; does not count for the rate
+  -- done before, as in a resumed run; does not count for the rate
+  initial = {"number", default = 0, check = options.not_negative},
   label = {"string", default = ""},
   unit = {"string", default = "it"},
   every = {"number", default = 10, check = options.positive}, -- percent between plain lines
-  memory = {"number", default = MEMORY, check = function(v) return v > 0, "> 0" end}, -- seconds; math.huge: the mean since the start
+  -- seconds; math.huge: the mean since the start
+  memory = {"number", default = MEMORY, check = function(v) return v > 0, "> 0" end},
   quiet = {"boolean", default = false},
   bar = {"boolean"},    -- force or forbid the bar; nil: a terminal and not CI
   width = {"integer"},  -- columns; nil: the terminal's
@@ -102,7 +108,9 @@ function progress.new(opts)
   self.stream = self.stream or io.stderr
   self.clock = self.clock or progress.clock
   self.quiet = self.quiet or set("TIDE_QUIET")
-  if self.bar == nil then self.bar = not set("CI") and os.getenv("TERM") ~= "dumb" and progress.is_terminal(2) end
+  if self.bar == nil then
+    self.bar = not set("CI") and os.getenv("TERM") ~= "dumb" and progress.is_terminal(2)
+  end
   self.started = self.clock()
   self.last_time, self.shown_time, self.shown_percent = self.started, self.started, 0
   self.drawn, self.n, self.last_n, self.text = 0, self.initial, self.initial, ""
@@ -112,7 +120,8 @@ end
 
 Meter.__newindex = options.seal("meter", {"fields", "finished", "shown_n"}, Meter)
 
---- Steps per second: an exponential mean with a memory of 30 s, or what was asked for. Amount and time decay alike, so that it is unbiased from the start.
+--- Steps per second: an exponential mean with a memory of 30 s, or what was asked for. Amount and time decay
+-- alike, so that it is unbiased from the start.
 function Meter:rate()
   return self.weight > 0 and self.amount / self.weight or 0
 end
@@ -138,7 +147,8 @@ function Meter:describe(now, done)
   end
   local rate = done and (self.n - self.initial) / math.max(now - self.started, 1e-9) or self:rate()
   if rate > 0 and now > self.started then
-    parts[#parts + 1] = rate >= 1 and ("%.4g %s/s"):format(rate, self.unit) or ("%.4g s/%s"):format(1 / rate, self.unit)
+    parts[#parts + 1] = rate >= 1 and ("%.4g %s/s"):format(rate, self.unit)
+      or ("%.4g s/%s"):format(1 / rate, self.unit)
   end
   if done then
     parts[#parts + 1] = "took " .. progress.duration(now - self.started)
@@ -154,7 +164,8 @@ function Meter:draw(now, done)
   local head = self.label ~= "" and self.label .. " " or ""
   if self.total then
     local filled = math.floor(20 * math.min(1, self.n / self.total) + 0.5)
-    head = ("%s%3d%% [%s%s] "):format(head, math.floor(100 * self.n / self.total), ("#"):rep(filled), ("."):rep(20 - filled))
+    head = ("%s%3d%% [%s%s] "):format(head, math.floor(100 * self.n / self.total), ("#"):rep(filled),
+      ("."):rep(20 - filled))
   end
   local line = head .. self:describe(now, done)
   local length = utf8.len(line) or #line
@@ -172,13 +183,16 @@ function Meter:plain(now, done)
   local percent = self.total and ("%3d%%  "):format(math.floor(100 * self.n / self.total)) or ""
   self.stream:write(self.label ~= "" and self.label .. "  " or "", percent, self:describe(now, done), "\n")
   self.stream:flush()
-  self.shown_time, self.shown_percent, self.shown_n = now, self.total and 100 * self.n / self.total or 0, self.n
+  self.shown_time, self.shown_percent, self.shown_n = now, self.total and 100 * self.n / self.total or 0,
+    self.n
 end
 
---- Report that `n` of `total` are done, with optional fields to show. Where there is no bar, `line` = true prints a line now, false none;
--- by default there is one per `every` percent or 30 s.
+--- Report that `n` of `total` are done, with optional fields to show. Where there is no bar, `line` = true
+-- prints a line now, false none; by default there is one per `every` percent or 30 s.
 function Meter:update(n, fields, line)
-  if type(n) ~= "number" then raise("meter:update: n, how many are done, must be a number, got " .. options.show(n)) end
+  if type(n) ~= "number" then
+    raise("meter:update: n, how many are done, must be a number, got " .. options.show(n))
+  end
   options.flag("meter:update", "line", line)
   if self.finished then return self end
   local now = self.clock()
@@ -203,7 +217,9 @@ end
 
 --- Report that `n` more (default 1) are done.
 function Meter:advance(n, fields, line)
-  if n ~= nil and type(n) ~= "number" then raise("meter:advance: n, how many more are done, must be a number, got " .. options.show(n)) end
+  if n ~= nil and type(n) ~= "number" then
+    raise("meter:advance: n, how many more are done, must be a number, got " .. options.show(n))
+  end
   return self:update(self.n + (n or 1), fields, line)
 end
 

@@ -24,18 +24,21 @@ function stats.quantile(sorted, q)
   return sorted[below] + (position - below) * (sorted[above] - sorted[below])
 end
 
--- x -> finite numbers of all runs there, and how many were left out. A run that stopped early simply has no value at later x.
+-- x -> finite numbers of all runs there, and how many were left out. A run that stopped early simply has no
+-- value at later x.
 local function gather(where, runs)
   local at, xs, missing, total = {}, {}, 0, 0
   if type(runs) ~= "table" or #runs == 0 then core.raise(where .. ": expected a list of one or more runs") end
   for r, run in ipairs(runs) do
     if type(run) ~= "table" and type(run) ~= "userdata" then
-      core.raise(("%s: run %d must be {x =, y =} or a list of numbers, got %s"):format(where, r, options.show(run)))
+      core.raise(("%s: run %d must be {x =, y =} or a list of numbers, got %s"):format(where, r,
+        options.show(run)))
     end
     local y = stats.list(type(run) == "table" and run.y or run)
     local x = type(run) == "table" and run.x and stats.list(run.x)
     if x and #x ~= #y then core.raise(("%s: run %d: x has %d values, y has %d"):format(where, r, #x, #y)) end
-    missing, total = missing + (type(run) == "table" and rawget(run, "missing") or 0), total + (type(run) == "table" and rawget(run, "total") or #y)
+    missing, total = missing + (type(run) == "table" and rawget(run, "missing") or 0),
+      total + (type(run) == "table" and rawget(run, "total") or #y)
     for i, value in ipairs(y) do
       local key = x and x[i] or i
       if options.finite(key) and not at[key] then
@@ -74,9 +77,9 @@ local band_spec = {
   high = {"number", default = 0.9, check = options.between(0, 1)},
 }
 
---- Median and quantiles per x over runs: {x, y = median, low, high, n, missing, total}. What is not finite is left out and
--- counted (missing of total); where all runs lack a value, the result is nan. A run is {x =, y =} or a list of values. Unlike mean and standard
--- deviation it means the same on a log axis.
+--- Median and quantiles per x over runs: {x, y = median, low, high, n, missing, total}. What is not finite is
+-- left out and counted (missing of total); where all runs lack a value, the result is nan. A run is {x =, y
+-- =} or a list of values. Unlike mean and standard deviation it means the same on a log axis.
 function stats.median_band(runs, opts)
   opts = options.check("plot.median_band", opts, band_spec)
   return summarise("plot.median_band", runs, function(sorted)
@@ -84,7 +87,8 @@ function stats.median_band(runs, opts)
   end)
 end
 
---- Mean and standard deviation of a list (n - 1 in the denominator; 0 for a single value); nothing for an empty one.
+--- Mean and standard deviation of a list (n - 1 in the denominator; 0 for a single value); nothing for an
+-- empty one.
 function stats.mean_deviation(values)
   local n, mean, squares = #values, 0, 0
   if n == 0 then return end
@@ -112,9 +116,9 @@ function stats.extent(lists)
   return low, high
 end
 
---- Means over `bins` equal stretches of x, for noisy or very long curves: {x = middle of the stretch, y, missing = values left out that are not
--- finite, total}. A run of no more than `bins` values stays as it is, unless `low` and `high` give common stretches for several runs: bands need
--- the same x in all.
+--- Means over `bins` equal stretches of x, for noisy or very long curves: {x = middle of the stretch, y,
+-- missing = values left out that are not finite, total}. A run of no more than `bins` values stays as it is,
+-- unless `low` and `high` give common stretches for several runs: bands need the same x in all.
 function stats.bin(run, bins, low, high)
   local whole = options.integer(bins)
   if not whole or whole < 1 or whole > max_bins then

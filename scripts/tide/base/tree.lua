@@ -1,7 +1,8 @@
---- Nested tables of tensors (models, states, gradients): walk, map, flatten. Metatables are kept, so that a mapped model still is one.
+--- Nested tables of tensors (models, states, gradients): walk, map, flatten. Metatables are kept, so that a
+-- mapped model still is one.
 --
--- Order: the array part first, then other keys sorted by type and name, so that every walk sees the leaves in one order. The walks that a
--- training step makes are in bindings/tree.c.
+-- Order: the array part first, then other keys sorted by type and name, so that every walk sees the leaves in
+-- one order. The walks that a training step makes are in bindings/tree.c.
 
 local core = require "tide.core"
 local options = require "tide.base.options"
@@ -16,16 +17,22 @@ local is_tensor = tree.is_tensor
 
 --- For the library: x, which must be a tensor; else an error in the name of `where`.
 function tree._check_tensor(x, where)
-  if not is_tensor(x) then core.raise(("%s: expected a tensor, got %s; make one with tide.tensor(...)"):format(where, options.show(x))) end
+  if not is_tensor(x) then
+    core.raise(("%s: expected a tensor, got %s; make one with tide.tensor(...)"):format(where,
+      options.show(x)))
+  end
   return x
 end
 
-local function too_deep() core.raise("a table is nested more than " .. MAX_DEPTH .. " deep (or contains itself)") end
+local function too_deep()
+  core.raise("a table is nested more than " .. MAX_DEPTH .. " deep (or contains itself)")
+end
 
 local ordered_keys = core.tree_keys
 
 local function join(path, key)
-  return type(key) == "number" and ("%s[%s]"):format(path, key) or path == "" and tostring(key) or path .. "." .. tostring(key)
+  return type(key) == "number" and ("%s[%s]"):format(path, key) or path == "" and tostring(key) or path .. "."
+    .. tostring(key)
 end
 
 tree._join = join
@@ -38,7 +45,8 @@ function tree.each(t, visit, path, depth)
   for _, k in ipairs(ordered_keys(t)) do tree.each(rawget(t, k), visit, join(path, k), depth + 1) end
 end
 
---- For the library: the places of the float tensors of t ("layers[2].weight"), in order; "" is that of t itself.
+--- For the library: the places of the float tensors of t ("layers[2].weight"), in order; "" is that of t
+-- itself.
 function tree._names(t)
   local names = {}
   tree.each(t, function(x, path)
@@ -64,8 +72,8 @@ tree.tensors = core.tree_tensors
 --- A copy of t with its tensors (or its float tensors) replaced by those of `list`, in order.
 tree.replace = core.tree_replace
 
---- A string that tells the structure of t apart: keys, dtypes and shapes of tensors, values of everything else. Tensors are appended to
--- `list`. The second result tells whether one of them is symbolic.
+--- A string that tells the structure of t apart: keys, dtypes and shapes of tensors, values of everything
+-- else. Tensors are appended to `list`. The second result tells whether one of them is symbolic.
 tree.signature = core.tree_signature
 
 return tree

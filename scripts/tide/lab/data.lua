@@ -1,5 +1,6 @@
---- Data sets. Each lives in a file of its own in the folder data/ of the project (a generator or a reader) that returns a table
--- {name = function(options) -> {x = tensor, y = tensor}, ...}; it is loaded when one of its names is first used.
+--- Data sets. Each lives in a file of its own in the folder data/ of the project (a generator or a reader)
+-- that returns a table {name = function(options) -> {x = tensor, y = tensor}, ...}; it is loaded when one of
+-- its names is first used.
 
 local core = require "tide.core"
 local options = require "tide.base.options"
@@ -8,7 +9,8 @@ local M = {}
 
 -- Which file makes which data set: the one list; adding a data set is one line here and one file.
 local files = {
-  spheres = "spheres", flip1d = "flip1d", sines = "sines", three_spheres = "three_spheres", landscape = "landscape", mnist = "mnist",
+  spheres = "spheres", flip1d = "flip1d", sines = "sines", three_spheres = "three_spheres",
+  landscape = "landscape", mnist = "mnist",
   cifar10 = "cifar10",
 }
 
@@ -22,7 +24,8 @@ local function load_file(stem)
     local chunk = loadfile(folder .. stem .. ".lua", "t")
     if chunk then return chunk() end
   end
-  core.raise(("tide.data: the file data/%s.lua was not found beside the library; reinstall Tide"):format(stem))
+  core.raise(("tide.data: the file data/%s.lua was not found beside the library; reinstall Tide"):format(
+    stem))
 end
 
 --- Names of all data sets.
@@ -41,7 +44,9 @@ end
 setmetatable(M, {__index = function(t, name)
   local stem = files[name]
   if not stem then
-    if type(name) == "string" and not name:match("^_") then core.raise("tide.data: " .. options.unknown("data set", name, options.sorted_keys(files))) end
+    if type(name) == "string" and not name:match("^_") then
+      core.raise("tide.data: " .. options.unknown("data set", name, options.sorted_keys(files)))
+    end
     return nil
   end
   for key, value in pairs(load_file(stem)) do rawset(t, key, value) end

@@ -1,4 +1,5 @@
---- What experiment scripts share: command-line options, the output folder, where results come from, and a table on the terminal.
+--- What experiment scripts share: command-line options, the output folder, where results come from, and a
+-- table on the terminal.
 
 local core = require "tide.core"
 local files = require "tide.base.files"
@@ -25,8 +26,9 @@ function M.usage_error(message)
   os.exit(2)
 end
 
---- parse(title, {{name, default, text}, ...}, arg) -> table of options. `--name value`, `--name=value`; a boolean needs no value.
--- --help prints the list; unknown names end the program with a suggestion and status 2.
+--- parse(title, {{name, default, text}, ...}, arg) -> table of options. `--name value`, `--name=value`; a
+-- boolean needs no value. --help prints the list; unknown names end the program with a suggestion and status
+-- 2.
 function M.parse(title, spec, arguments)
   local out, rules, names = {}, {}, {}
   for i, row in ipairs(spec) do
@@ -37,7 +39,9 @@ function M.parse(title, spec, arguments)
     local name, value = arguments[i]:match("^%-%-([%w_-]+)=?(.*)$")
     if name == "help" or arguments[i] == "-h" then
       print(title .. "\n")
-      for _, row in ipairs(spec) do print(("  --%-14s %s (default %s)"):format(row[1], row[3], tostring(row[2]))) end
+      for _, row in ipairs(spec) do
+        print(("  --%-14s %s (default %s)"):format(row[1], row[3], tostring(row[2])))
+      end
       os.exit(0)
     end
     if not name or not rules[name] then M.usage_error(options.unknown("option", arguments[i], names)) end
@@ -55,7 +59,8 @@ function M.parse(title, spec, arguments)
   return out
 end
 
--- The first line that git prints; nil when it prints none or fails. A folder's own configuration may name a program as its monitor.
+-- The first line that git prints; nil when it prints none or fails. A folder's own configuration may name a
+-- program as its monitor.
 local function git_line(...)
   local ok, output = files.run{"git", "-c", "core.fsmonitor=false", ...}
   return ok and output:match("^[^\n]+") or nil
@@ -76,10 +81,12 @@ function M.provenance(arguments)
   if git_line("status", "--porcelain", "--untracked-files=no") then commit = commit .. "+" end
   local info = core.build_info()
   return {"command: " .. table.concat(words, " "), "commit: " .. commit,
-          ("tide %s, %s, OpenBLAS %s, %d threads"):format(info.version, info.isa, core.blas().core, core.threads())}
+          ("tide %s, %s, OpenBLAS %s, %d threads"):format(info.version, info.isa, core.blas().core,
+            core.threads())}
 end
 
---- Make the output folder and return it; an error when it cannot be made, before anything was computed for it.
+--- Make the output folder and return it; an error when it cannot be made, before anything was computed for
+-- it.
 function M.folder(path)
   local ok, message = files.make_folder(path)
   if not ok then error(message, 2) end
@@ -121,10 +128,12 @@ function M.summary(list)
   return #list > 0 and sum / #list or 0 / 0, low, high
 end
 
---- Draw with a pipeline of plots/: returns the pictures, or prints why not (no gnuplot, for instance) and returns an empty list.
+--- Draw with a pipeline of plots/: returns the pictures, or prints why not (no gnuplot, for instance) and
+-- returns an empty list.
 function M.draw(pipeline, folder)
   local here = debug.getinfo(1, "S").source:match("^@(.*)lab/experiment%.lua$") or ""
-  for _, path in ipairs{here .. "../../plots/" .. pipeline .. ".lua", here .. "plots/" .. pipeline .. ".lua"} do
+  for _, path in ipairs{here .. "../../plots/" .. pipeline .. ".lua", here .. "plots/" .. pipeline
+    .. ".lua"} do
     if core.exists(path) then
       local ok, result = pcall(assert(loadfile(path, "t"))(), folder, folder)
       if ok then return result end

@@ -21,8 +21,8 @@ local function through(layers, first, last)
   end
 end
 
---- parts(model) -> {block = odeblock, before = function(x) -> z0, after = function(z1) -> prediction}, or nil. Known are odeblock, odenet,
--- conv_odenet and chains with one of them in it.
+--- parts(model) -> {block = odeblock, before = function(x) -> z0, after = function(z1) -> prediction}, or
+-- nil. Known are odeblock, odenet, conv_odenet and chains with one of them in it.
 function M.parts(model)
   local name = kind(model)
   if name == "nn.odeblock" then return {block = model, before = same, after = same} end
@@ -31,7 +31,8 @@ function M.parts(model)
       local inner = M.parts(layer)
       if inner then
         local head, tail = through(model, 1, i - 1), through(model, i + 1, #model)
-        return {block = inner.block, before = function(x) return inner.before(head(x)) end, after = function(z) return tail(inner.after(z)) end}
+        return {block = inner.block, before = function(x) return inner.before(head(x)) end,
+          after = function(z) return tail(inner.after(z)) end}
       end
     end
     return nil
@@ -49,13 +50,15 @@ end
 function M.of(where, model)
   local parts = M.parts(model)
   if not parts then
-    core.raise(("%s: model must hold an ODE block (nn.odeblock, nn.odenet, nn.conv_odenet or an nn.chain with one of them in it), got %s"):format(where,
+    core.raise(("%s: model must hold an ODE block (nn.odeblock, nn.odenet, nn.conv_odenet or an nn.chain "
+      .. "with one of them in it), got %s"):format(where,
       kind(model) or options.show(model)))
   end
   return parts
 end
 
---- How the model was trained: its block's solver options with those of `solver` on top, checked; and the span {t0, t1}.
+--- How the model was trained: its block's solver options with those of `solver` on top, checked; and the span
+-- {t0, t1}.
 function M.solver(where, parts, solver)
   local o, t = {}, parts.block.solver.t or {0, 1}
   for k, v in pairs(solver or parts.block.solver) do if k ~= "t" then o[k] = v end end
@@ -67,7 +70,8 @@ end
 --- The number of fixed steps that these options make over the span, or nil for adaptive ones.
 function M.steps(solver, span)
   if solver.steps then return math.tointeger(solver.steps) end
-  return solver.step_size and math.max(1, math.ceil(math.abs(span[2] - span[1]) / solver.step_size - 1e-9)) or nil
+  return solver.step_size and math.max(1, math.ceil(math.abs(span[2] - span[1]) / solver.step_size - 1e-9))
+    or nil
 end
 
 --- A model and inputs in float64, for derivatives; functions in it that hold tensors of their own keep them.

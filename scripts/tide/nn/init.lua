@@ -1,6 +1,7 @@
 --- Models: plain tables of tensors with a __call metamethod. No registration, no hidden state.
 --
--- A layer is called as layer(x, opts); a field as field(t, y). opts.solver overrides solver options for that call only.
+-- A layer is called as layer(x, opts); a field as field(t, y). opts.solver overrides solver options for that
+-- call only.
 
 local convolution = require "tide.tensor.convolution"
 local core = require "tide.core"
@@ -22,7 +23,8 @@ local function size_check(where, name, v)
   return math.tointeger(v)
 end
 
---- Run make() with the default generator at the start of stream `seed`, then restore it; seed nil just runs it.
+--- Run make() with the default generator at the start of stream `seed`, then restore it; seed nil just runs
+-- it.
 function M.with_seed(seed, make)
   if seed ~= nil and (type(seed) ~= "number" or not math.tointeger(seed)) then
     raise("nn.with_seed: the seed must be an integer, got " .. options.show(seed))
@@ -32,7 +34,8 @@ function M.with_seed(seed, make)
     raise("nn.with_seed: expected a function to run, got " .. options.show(make))
   end
   if seed == nil then return make() end
-  local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once (the same numbers at each run: no part of a recording)
+  -- luacheck: ignore at_once (the same numbers at each run: no part of a recording)
+  local at_once <close> = core.tape_begin("nothing")
   local old_seed, old_block = core.rng_state()
   core.rng_state(math.tointeger(seed), 0)
   local results = table.pack(pcall(make))
@@ -51,7 +54,8 @@ function M.count(model)
   return n
 end
 
---- Names of the model's float tensors with shape and number of values, in order, as a table of {name=, shape=, count=}.
+--- Names of the model's float tensors with shape and number of values, in order, as a table of {name=,
+-- shape=, count=}.
 function M.parameters(model)
   local list = {}
   tree.each(model, function(x, path)
@@ -72,22 +76,28 @@ end
 
 local function shape_text(x) return x:dtype() .. " {" .. table.concat(x:shape(), ", ") .. "}" end
 
---- load(model, weights) -> model: put weights, as tide.load returns what tide.save wrote of a model like this one, into its tensors, in place.
--- Every name, shape and dtype is checked before anything changes.
+--- load(model, weights) -> model: put weights, as tide.load returns what tide.save wrote of a model like this
+-- one, into its tensors, in place. Every name, shape and dtype is checked before anything changes.
 function M.load(model, weights)
   if type(model) ~= "table" or type(weights) ~= "table" then
-    raise(("nn.load: expected a model and a table of weights (tide.load), got %s and %s"):format(options.show(model), options.show(weights)))
+    raise(("nn.load: expected a model and a table of weights (tide.load), got %s and %s"):format(
+      options.show(model), options.show(weights)))
   end
   local into, paths = tensors_by_path(model)
   local from, given = tensors_by_path(weights)
   for _, path in ipairs(paths) do
-    if not from[path] then raise(("nn.load: weights lack %s, %s; they are of another model"):format(path, shape_text(into[path]))) end
+    if not from[path] then
+      raise(("nn.load: weights lack %s, %s; they are of another model"):format(path, shape_text(into[path])))
+    end
     if shape_text(from[path]) ~= shape_text(into[path]) then
-      raise(("nn.load: %s must be %s, got %s; the weights are of another model"):format(path, shape_text(into[path]), shape_text(from[path])))
+      raise(("nn.load: %s must be %s, got %s; the weights are of another model"):format(path,
+        shape_text(into[path]), shape_text(from[path])))
     end
   end
   for _, path in ipairs(given) do
-    if not into[path] then raise(("nn.load: the model has no %s; the weights are of another model"):format(path)) end
+    if not into[path] then
+      raise(("nn.load: the model has no %s; the weights are of another model"):format(path))
+    end
   end
   for _, path in ipairs(paths) do into[path]:copy_(from[path]) end
   return model
@@ -108,7 +118,9 @@ local function activate(x, name)
 end
 
 M.activation = (function()
-  local make = class("nn.activation", "act", function(self, x) return activate(tree._check_tensor(x, "nn.activation"), self.act) end)
+  local make = class("nn.activation", "act", function(self, x)
+    return activate(tree._check_tensor(x, "nn.activation"), self.act)
+  end)
   return function(name) return make{act = activation("nn.activation", name)} end
 end)()
 
@@ -117,11 +129,13 @@ end)()
 local inits = {"default", "kaiming", "xavier", "normal", "orthogonal", "zeros"}
 local count = options.at_least(1)
 local layer_spec = {
-  init = {"string", default = "default", check = options.one_of(inits)}, std = {"number", default = 0.02, check = options.positive},
+  init = {"string", default = "default", check = options.one_of(inits)},
+  std = {"number", default = 0.02, check = options.positive},
   bias = {"boolean", default = true}, dtype = tensor._dtype_rule, seed = {"integer"},
 }
 
--- Rows made orthonormal by the modified Gram-Schmidt process (columns where there are more rows than columns).
+-- Rows made orthonormal by the modified Gram-Schmidt process (columns where there are more rows than
+-- columns).
 local function orthogonal(rows, columns, dtype)
   local tall = rows > columns
   local a = core.random("normal", tall and {columns, rows} or {rows, columns}, "float64"):totable()
@@ -166,14 +180,16 @@ end
 local function check_features(where, x, axis, wanted)
   local shape = tree._check_tensor(x, where):shape()
   if shape[axis < 0 and #shape + 1 + axis or axis] ~= wanted then
-    raise(("%s: x must have %d %s, got shape {%s}"):format(where, wanted, axis < 0 and "features on its last axis" or "channels",
+    raise(("%s: x must have %d %s, got shape {%s}"):format(where, wanted, axis < 0
+      and "features on its last axis" or "channels",
       table.concat(shape, ", ")))
   end
 end
 
 local make_linear = class("nn.linear", "weight bias", function(self, x)
   if not tree.is_tensor(self.weight) then
-    raise("nn.linear: the layer's weight must be a tensor of shape n_out, n_in, got " .. options.show(self.weight))
+    raise("nn.linear: the layer's weight must be a tensor of shape n_out, n_in, got "
+      .. options.show(self.weight))
   end
   check_features("nn.linear", x, -1, self.weight:shape()[2])
   local y = core.apply("matmul", {0, 1}, x:rank() == 1 and x:reshape{1, -1} or x, self.weight)
@@ -190,13 +206,18 @@ function M.linear(n_in, n_out, opts)
 end
 
 local conv_spec = {
-  stride = {"integer|table", default = 1}, padding = {"integer|table", default = 0}, dilation = {"integer|table", default = 1},
+  stride = {"integer|table", default = 1}, padding = {"integer|table", default = 0},
+  dilation = {"integer|table", default = 1},
   groups = {"integer", default = 1, check = count},
 }
 for name, rule in pairs(layer_spec) do conv_spec[name] = rule end
 
-local make_conv1d = class("nn.conv1d", "weight bias conv", function(self, x) return convolution.conv1d(x, self.weight, self.bias, self.conv) end)
-local make_conv2d = class("nn.conv2d", "weight bias conv", function(self, x) return convolution.conv2d(x, self.weight, self.bias, self.conv) end)
+local make_conv1d = class("nn.conv1d", "weight bias conv", function(self, x)
+  return convolution.conv1d(x, self.weight, self.bias, self.conv)
+end)
+local make_conv2d = class("nn.conv2d", "weight bias conv", function(self, x)
+  return convolution.conv2d(x, self.weight, self.bias, self.conv)
+end)
 
 local function conv_layer(where, make, c_in, c_out, k, opts, axes)
   local o = options.check(where, opts, conv_spec, 3)
@@ -211,12 +232,19 @@ local function conv_layer(where, make, c_in, c_out, k, opts, axes)
     shape[2 + i] = size_check(where, "kernel size", k[i])
     taps = taps * shape[2 + i]
   end
-  local weight, bias = M.with_seed(o.seed, function() return initial(shape, shape[2] * taps, c_out // groups * taps, o) end)
-  return make{weight = weight, bias = bias, conv = {stride = o.stride, padding = o.padding, dilation = o.dilation, groups = groups}}
+  local weight, bias = M.with_seed(o.seed, function()
+    return initial(shape, shape[2] * taps, c_out // groups * taps, o)
+  end)
+  return make{weight = weight, bias = bias, conv = {stride = o.stride, padding = o.padding,
+    dilation = o.dilation, groups = groups}}
 end
 
-function M.conv1d(c_in, c_out, k, opts) return conv_layer("nn.conv1d", make_conv1d, c_in, c_out, k, opts, 1) end
-function M.conv2d(c_in, c_out, k, opts) return conv_layer("nn.conv2d", make_conv2d, c_in, c_out, k, opts, 2) end
+function M.conv1d(c_in, c_out, k, opts)
+  return conv_layer("nn.conv1d", make_conv1d, c_in, c_out, k, opts, 1)
+end
+function M.conv2d(c_in, c_out, k, opts)
+  return conv_layer("nn.conv2d", make_conv2d, c_in, c_out, k, opts, 2)
+end
 
 local make_flatten = class("nn.flatten", "", function(_, x)
   return tree._check_tensor(x, "nn.flatten"):rank() == 1 and x:reshape{#x, 1} or x:flatten(2)
@@ -229,13 +257,17 @@ local make_augment = class("nn.augment", "p", function(self, x)
   tree._check_tensor(x, "nn.augment")
   if self.p == 0 then return x end
   local shape = x:shape()
-  if #shape < 2 then raise(("nn.augment: x must have shape N,d or N,C,..., got {%s}"):format(table.concat(shape, ", "))) end
+  if #shape < 2 then
+    raise(("nn.augment: x must have shape N,d or N,C,..., got {%s}"):format(table.concat(shape, ", ")))
+  end
   shape[2] = self.p
   return tensor.cat({x, core.full({}, 0, x:dtype()):broadcast_to(shape)}, 2)
 end)
 --- Append p zero features (N,d) or channels (N,C,...): the A of ANODE.
 function M.augment(p)
-  if type(p) ~= "number" or not math.tointeger(p) or p < 0 then raise("nn.augment: p must be an integer >= 0, got " .. options.show(p)) end
+  if type(p) ~= "number" or not math.tointeger(p) or p < 0 then
+    raise("nn.augment: p must be an integer >= 0, got " .. options.show(p))
+  end
   return make_augment{p = math.tointeger(p)}
 end
 
@@ -245,13 +277,16 @@ local make_chain = class("nn.chain", "", function(self, x, opts)
 end)
 --- Layers one after the other; a name ("relu") stands for that activation.
 function M.chain(layers)
-  if type(layers) ~= "table" then raise("nn.chain: expected a list of layers, got " .. options.show(layers)) end
+  if type(layers) ~= "table" then
+    raise("nn.chain: expected a list of layers, got " .. options.show(layers))
+  end
   local list = {}
   for i, layer in ipairs(layers) do
     list[i] = type(layer) == "string" and M.activation(layer) or layer
     local meta = getmetatable(list[i])
     if type(list[i]) ~= "function" and not (type(meta) == "table" and meta.__call) then
-      raise(("nn.chain: layer %d must be a layer, a function or the name of an activation, got %s"):format(i, options.show(layer)))
+      raise(("nn.chain: layer %d must be a layer, a function or the name of an activation, got %s"):format(
+        i, options.show(layer)))
     end
   end
   return make_chain(list)
@@ -259,7 +294,8 @@ end
 
 -- ---- fields ----
 
--- t as one more entry of an axis of y, after the others: a feature of the last axis (mlp), a plane of channels (axis 2, convolutions).
+-- t as one more entry of an axis of y, after the others: a feature of the last axis (mlp), a plane of
+-- channels (axis 2, convolutions).
 local function with_time(t, y, axis)
   local shape = y:shape()
   if not tree.is_tensor(t) then t = core.full({}, t, y:dtype()) end
@@ -271,7 +307,8 @@ end
 local function field_arguments(where, self, a, b)
   if tree.is_tensor(b) then return a, b end
   if not tree.is_tensor(a) then
-    raise(("%s: y of field(t, y) or field(y) must be a tensor, got %s"):format(where, options.show(b == nil and a or b)))
+    raise(("%s: y of field(t, y) or field(y) must be a tensor, got %s"):format(where,
+      options.show(b == nil and a or b)))
   end
   if self.time then raise(where .. ": this field depends on time; call it as field(t, y)") end
   return nil, a
@@ -287,12 +324,14 @@ local make_mlp = class("nn.mlp", "layers act time", function(self, a, b)
   return x
 end)
 
-local mlp_spec = {sizes = {"table", required = true}, act = {"string", default = "relu"}, time = {"boolean", default = false}}
+local mlp_spec = {sizes = {"table", required = true}, act = {"string", default = "relu"},
+  time = {"boolean", default = false}}
 for name, rule in pairs(layer_spec) do mlp_spec[name] = rule end
 
 local function layer_options(o) return {init = o.init, std = o.std, bias = o.bias, dtype = o.dtype} end
 
---- A multilayer perceptron, activation between the layers. time = true: t joins the input of the first layer (sizes[1] + 1 inputs).
+--- A multilayer perceptron, activation between the layers. time = true: t joins the input of the first layer
+-- (sizes[1] + 1 inputs).
 function M.mlp(opts)
   local o = options.check("nn.mlp", opts, mlp_spec)
   if #o.sizes < 2 then raise("nn.mlp: sizes needs two or more entries, got " .. #o.sizes) end
@@ -316,12 +355,15 @@ local make_conv_field = class("nn.conv_field", "layers act time", function(self,
 end)
 
 local conv_field_spec = {
-  channels = {"integer", required = true, check = count}, filters = {"integer", required = true, check = count},
-  act = {"string", default = "relu"}, time = {"boolean", default = false}, dims = {"integer", default = 2, check = options.one_of{1, 2}},
+  channels = {"integer", required = true, check = count},
+  filters = {"integer", required = true, check = count},
+  act = {"string", default = "relu"}, time = {"boolean", default = false},
+  dims = {"integer", default = 2, check = options.one_of{1, 2}},
 }
 for name, rule in pairs(layer_spec) do conv_field_spec[name] = rule end
 
---- The convolutional field of both papers: 1 -> 3 (padding 1) -> 1, activation between; time = true adds t as a plane to every input.
+--- The convolutional field of both papers: 1 -> 3 (padding 1) -> 1, activation between; time = true adds t as
+-- a plane to every input.
 function M.conv_field(opts)
   local o = options.check("nn.conv_field", opts, conv_field_spec)
   local extra, conv, lo = o.time and 1 or 0, o.dims == 1 and M.conv1d or M.conv2d, layer_options(o)
@@ -348,7 +390,9 @@ end
 
 local function solver_of(opts)
   if opts == nil then return nil end
-  if type(opts) ~= "table" then raise("nn.odeblock: options must be a table {solver = {...}}, got " .. options.show(opts)) end
+  if type(opts) ~= "table" then
+    raise("nn.odeblock: options must be a table {solver = {...}}, got " .. options.show(opts))
+  end
   for key in pairs(opts) do
     if key ~= "solver" then raise("nn.odeblock: " .. options.unknown("option", key, {"solver"})) end
   end
@@ -381,7 +425,9 @@ end, {
 
 --- block(x) -> state at the end of the span (solver option t, default {0, 1}), statistics.
 function M.odeblock(field, solver)
-  if solver ~= nil and type(solver) ~= "table" then raise("nn.odeblock: solver options must be a table, got " .. options.show(solver)) end
+  if solver ~= nil and type(solver) ~= "table" then
+    raise("nn.odeblock: solver options must be a table, got " .. options.show(solver))
+  end
   local own, check = {}, {}
   for k, v in pairs(solver or {}) do own[k] = v if k ~= "t" then check[k] = v end end
   ode.check_options("nn.odeblock", check)
@@ -404,12 +450,16 @@ local function check_input(where, self, x)
 end
 
 -- Nets of augment -> odeblock -> read-out, with access to what happens inside.
-local function start_of(self, x) return self.augment(check_input(self.flatten and "nn.conv_odenet" or "nn.odenet", self, x)) end
+local function start_of(self, x)
+  return self.augment(check_input(self.flatten and "nn.conv_odenet" or "nn.odenet", self, x))
+end
 local odenet_methods = {}
 --- Features: the state at the end of the ODE block, before the read-out.
 function odenet_methods.features(self, x, opts) return (self.block(start_of(self, x), opts)) end
 --- States of the ODE block at the given times, {n_times, N, ...}.
-function odenet_methods.trajectory(self, x, times, opts) return self.block:trajectory(start_of(self, x), times, opts) end
+function odenet_methods.trajectory(self, x, times, opts)
+  return self.block:trajectory(start_of(self, x), times, opts)
+end
 
 local make_odenet = class("nn.odenet", "input augment block flatten out", function(self, x, opts)
   local h = self.block(start_of(self, x), opts)
@@ -421,48 +471,59 @@ local paper_solver = {method = "dopri5", rtol = 1e-3, atol = 1e-3}
 
 local odenet_spec = {
   dim = {"integer", required = true, check = count}, hidden = {"integer", default = 32, check = count},
-  augment = {"integer", default = 0, check = options.at_least(0)}, out = {"integer", default = 1, check = count},
-  time = {"boolean", default = true}, act = {"string", default = "relu"}, solver = {"table"}, readout = {"boolean", default = true},
+  augment = {"integer", default = 0, check = options.at_least(0)},
+  out = {"integer", default = 1, check = count},
+  time = {"boolean", default = true}, act = {"string", default = "relu"}, solver = {"table"},
+  readout = {"boolean", default = true},
 }
 for name, rule in pairs(layer_spec) do odenet_spec[name] = rule end
 
---- The toy architecture of Augmented Neural ODEs (appendix F): MLP field d+p -> hidden -> hidden -> d+p, then a linear read-out.
--- augment = p zero dimensions; readout = false: the state itself is the prediction (figure 3).
+--- The toy architecture of Augmented Neural ODEs (appendix F): MLP field d+p -> hidden -> hidden -> d+p, then
+-- a linear read-out. augment = p zero dimensions; readout = false: the state itself is the prediction (figure
+-- 3).
 function M.odenet(opts)
   local o = options.check("nn.odenet", opts, odenet_spec)
   local width = o.dim + o.augment
   return M.with_seed(o.seed, function()
     local lo = layer_options(o)
-    local field = M.mlp{sizes = {width, o.hidden, o.hidden, width}, act = o.act, time = o.time, init = o.init, std = o.std, bias = o.bias,
+    local field = M.mlp{sizes = {width, o.hidden, o.hidden, width}, act = o.act, time = o.time, init = o.init,
+      std = o.std, bias = o.bias,
                         dtype = o.dtype}
-    return make_odenet{input = {o.dim}, augment = M.augment(o.augment), block = M.odeblock(field, o.solver or paper_solver),
+    return make_odenet{input = {o.dim}, augment = M.augment(o.augment),
+      block = M.odeblock(field, o.solver or paper_solver),
                        out = o.readout and M.linear(width, o.out, lo) or nil}
   end)
 end
 
 local conv_odenet_spec = {
   image = {"table", required = true}, filters = {"integer", required = true, check = count},
-  augment = {"integer", default = 0, check = options.at_least(0)}, classes = {"integer", default = 10, check = count},
+  augment = {"integer", default = 0, check = options.at_least(0)},
+  classes = {"integer", default = 10, check = count},
   time = {"boolean", default = false}, act = {"string", default = "relu"}, solver = {"table"},
 }
 for name, rule in pairs(layer_spec) do conv_odenet_spec[name] = rule end
 
---- The image architecture of Augmented Neural ODEs: 1x1 -> 3x3 -> 1x1 convolutions on the pixels and p zero channels, flatten, linear.
--- The published parameter counts are those of time = false (the default); the published configurations say true. image = {channels, length}
--- is a signal, with convolutions along its length.
+--- The image architecture of Augmented Neural ODEs: 1x1 -> 3x3 -> 1x1 convolutions on the pixels and p zero
+-- channels, flatten, linear. The published parameter counts are those of time = false (the default); the
+-- published configurations say true. image = {channels, length} is a signal, with convolutions along its
+-- length.
 function M.conv_odenet(opts)
   local o = options.check("nn.conv_odenet", opts, conv_odenet_spec)
   local input, dims = {}, #o.image - 1
   if dims ~= 1 and dims ~= 2 then
-    raise("nn.conv_odenet: image must be {channels, height, width}, or {channels, length} for signals, got a table of " .. #o.image)
+    raise("nn.conv_odenet: image must be {channels, height, width}, or {channels, length} for signals, got a "
+      .. "table of " .. #o.image)
   end
   for i = 1, #o.image do input[i] = size_check("nn.conv_odenet", "image[" .. i .. "]", o.image[i]) end
   local channels = input[1] + o.augment
   return M.with_seed(o.seed, function()
-    local field = M.conv_field{channels = channels, filters = o.filters, act = o.act, time = o.time, init = o.init, std = o.std,
+    local field = M.conv_field{channels = channels, filters = o.filters, act = o.act, time = o.time,
+      init = o.init, std = o.std,
                                bias = o.bias, dtype = o.dtype, dims = dims}
-    return make_odenet{input = input, augment = M.augment(o.augment), block = M.odeblock(field, o.solver or paper_solver),
-                       flatten = true, out = M.linear(channels * input[2] * (input[3] or 1), o.classes, layer_options(o))}
+    return make_odenet{input = input, augment = M.augment(o.augment),
+      block = M.odeblock(field, o.solver or paper_solver),
+                       flatten = true, out = M.linear(channels * input[2] * (input[3] or 1), o.classes,
+                         layer_options(o))}
   end)
 end
 
@@ -470,26 +531,32 @@ end
 
 local function resnet_features(self, x)
   check_input("nn.resnet", self, x)
-  for _, block in ipairs(self.blocks) do x = x + activate(block[2](activate(block[1](x), self.act)), self.act) end
+  for _, block in ipairs(self.blocks) do
+    x = x + activate(block[2](activate(block[1](x), self.act)), self.act)
+  end
   return x
 end
 
-local make_resnet = class("nn.resnet", "input blocks act out", function(self, x) return self.out(resnet_features(self, x)) end, {features = resnet_features})
+local make_resnet = class("nn.resnet", "input blocks act out",
+  function(self, x) return self.out(resnet_features(self, x)) end, {features = resnet_features})
 
 local resnet_spec = {
   dim = {"integer", required = true, check = count}, hidden = {"integer", default = 32, check = count},
-  layers = {"integer", default = 5, check = options.between(0, 10000)}, out = {"integer", default = 1, check = count},
+  layers = {"integer", default = 5, check = options.between(0, 10000)},
+  out = {"integer", default = 1, check = count},
   act = {"string", default = "relu"},
 }
 for name, rule in pairs(layer_spec) do resnet_spec[name] = rule end
 
---- The paper's ResNet: blocks x + relu(W2 relu(W1 x)), then a linear read-out. The branch ends in an activation, as in the authors' code.
+--- The paper's ResNet: blocks x + relu(W2 relu(W1 x)), then a linear read-out. The branch ends in an
+-- activation, as in the authors' code.
 function M.resnet(opts)
   local o = options.check("nn.resnet", opts, resnet_spec)
   return M.with_seed(o.seed, function()
     local lo, blocks = layer_options(o), {}
     for i = 1, o.layers do blocks[i] = {M.linear(o.dim, o.hidden, lo), M.linear(o.hidden, o.dim, lo)} end
-    return make_resnet{input = {o.dim}, blocks = blocks, act = activation("nn.resnet", o.act), out = M.linear(o.dim, o.out, lo)}
+    return make_resnet{input = {o.dim}, blocks = blocks, act = activation("nn.resnet", o.act),
+      out = M.linear(o.dim, o.out, lo)}
   end)
 end
 

@@ -15,32 +15,40 @@ local function count(n, what) return ("%d %s%s"):format(n, what, n == 1 and "" o
 -- A 1-D float64 tensor from one or from a list of numbers.
 local function vector(where, what, v)
   if is_tensor(v) then
-    if v:rank() ~= 1 then raise(("%s: %s must be 1-D, got shape {%s}"):format(where, what, table.concat(v:shape(), ", "))) end
+    if v:rank() ~= 1 then
+      raise(("%s: %s must be 1-D, got shape {%s}"):format(where, what, table.concat(v:shape(), ", ")))
+    end
     if v:dtype() ~= "float64" then
       raise(('%s: %s must be float64, in which C fields compute, got %s; convert with x:to("float64")'):format(where, what, v:dtype()))
     end
     return v
   end
-  if type(v) ~= "table" then raise(("%s: %s must be a 1-D float64 tensor or a list of numbers, got %s"):format(where, what, show(v))) end
+  if type(v) ~= "table" then
+    raise(("%s: %s must be a 1-D float64 tensor or a list of numbers, got %s"):format(where, what, show(v)))
+  end
   for key, x in pairs(v) do
     if type(x) ~= "number" or math.type(key) ~= "integer" or key < 1 or key > #v then
-      raise(("%s: %s must be a list of numbers, got %s[%s] = %s"):format(where, what, what, tostring(key), show(x)))
+      raise(("%s: %s must be a list of numbers, got %s[%s] = %s"):format(where, what, what, tostring(key),
+        show(x)))
     end
   end
   return core.tensor_from(v, "float64")
 end
 
--- Samples lie one after the other, each whole: the last axes of the one tensor are a sample, or the state is one sample.
+-- Samples lie one after the other, each whole: the last axes of the one tensor are a sample, or the state is
+-- one sample.
 local function check_state(where, c, state)
   if state.dtype ~= "float64" then
-    raise(('%s: the state is %s; C fields compute in float64: convert with y:to("float64")'):format(where, state.dtype))
+    raise(('%s: the state is %s; C fields compute in float64: convert with y:to("float64")'):format(where,
+      state.dtype))
   end
   if not c.width then return end
   local total, tail = 0, 1
   for _, size in ipairs(state.sizes) do total = total + size end
   if total == c.width then return end
   if #state.shapes > 1 then
-    raise(("%s: the state's tensors have %d numbers together, %s takes one sample of %d; join samples in one tensor {batch, %d}"):format(where,
+    raise(("%s: the state's tensors have %d numbers together, %s takes one sample of %d; join samples in one "
+      .. "tensor {batch, %d}"):format(where,
       total, c.name, c.width, c.width))
   end
   local shape = state.shapes[1]
@@ -54,7 +62,9 @@ end
 
 local function check_theta(where, c, theta)
   theta = vector(where, "theta", theta)
-  if c.n_theta and #theta ~= c.n_theta then raise(("%s: %s takes %s, got %d"):format(where, c.name, count(c.n_theta, "parameter"), #theta)) end
+  if c.n_theta and #theta ~= c.n_theta then
+    raise(("%s: %s takes %s, got %d"):format(where, c.name, count(c.n_theta, "parameter"), #theta))
+  end
   return theta
 end
 
@@ -69,17 +79,23 @@ local function evaluate(c, self, t, y)
 end
 
 local function describe(c, path)
-  return ("C field %s of %s: %s, %s, %s"):format(c.name, path, c.width and "samples of " .. count(c.width, "number") or "any state",
-    c.n_theta and count(c.n_theta, "parameter") or "any parameters", c.vjp and c.jvp and "vjp and jvp" or c.vjp and "vjp" or c.jvp and "jvp" or
+  return ("C field %s of %s: %s, %s, %s"):format(c.name, path, c.width and "samples of "
+    .. count(c.width, "number") or "any state",
+    c.n_theta and count(c.n_theta, "parameter") or "any parameters", c.vjp and c.jvp and "vjp and jvp"
+    or c.vjp and "vjp" or c.jvp and "jvp" or
     "no derivatives")
 end
 
---- cfield(path, symbol, opts) -> a field, or where it takes parameters a function theta -> field: see help("ode.cfield").
+--- cfield(path, symbol, opts) -> a field, or where it takes parameters a function theta -> field: see
+-- help("ode.cfield").
 function M.cfield(path, symbol, opts)
   local where = "cfield"
-  if type(path) ~= "string" then raise(("%s: the path must be a string, got %s"):format(where, show(path))) end
+  if type(path) ~= "string" then
+    raise(("%s: the path must be a string, got %s"):format(where, show(path)))
+  end
   if type(symbol) ~= "string" then
-    raise(("%s: the symbol must be a string, the name in TIDE_FIELD(name), got %s"):format(where, show(symbol)))
+    raise(("%s: the symbol must be a string, the name in TIDE_FIELD(name), got %s"):format(where,
+      show(symbol)))
   end
   local o = options.check(where, opts, spec, 3)
   local code = core.cfield_open(path, symbol, o.constants and vector(where, "constants", o.constants))
@@ -98,7 +114,8 @@ function M.cfield(path, symbol, opts)
     raise(("%s: %s takes %s: give %s(theta) in its place, theta a 1-D float64 tensor"):format(user, symbol,
       c.n_theta and count(c.n_theta, "parameter") or "parameters", symbol))
   end
-  return setmetatable({}, {__name = "C field", __cfield = {parameters = unbound}, __tostring = meta.__tostring,
+  return setmetatable({}, {__name = "C field", __cfield = {parameters = unbound},
+    __tostring = meta.__tostring,
     __call = function(_, theta, y)
       if y ~= nil then unbound(symbol) end
       return setmetatable({theta = check_theta(symbol, c, theta)}, meta)

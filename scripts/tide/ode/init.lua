@@ -23,17 +23,24 @@ M.smallest_rtol = core.smallest_rtol
 
 -- ---- times and states ----
 
--- A strictly monotone 1-D float64 tensor of times. Those of a tensor are checked when the solve runs: in a recording they may change.
+-- A strictly monotone 1-D float64 tensor of times. Those of a tensor are checked when the solve runs: in a
+-- recording they may change.
 local function check_times(where, t)
   if is_tensor(t) then
-    if t:rank() ~= 1 then raise(("%s: t must be 1-D, got shape {%s}"):format(where, table.concat(t:shape(), ", "))) end
+    if t:rank() ~= 1 then
+      raise(("%s: t must be 1-D, got shape {%s}"):format(where, table.concat(t:shape(), ", ")))
+    end
     if #t < 2 then raise(("%s: t needs two or more times, got %d"):format(where, #t)) end
     return t:to("float64") -- the engine looks at their values at each run
   end
-  if type(t) ~= "table" then raise(("%s: t must be a table or a 1-D tensor of times, got %s"):format(where, show(t))) end
+  if type(t) ~= "table" then
+    raise(("%s: t must be a table or a 1-D tensor of times, got %s"):format(where, show(t)))
+  end
   if #t < 2 then raise(("%s: t needs two or more times, got %d"):format(where, #t)) end
   for i, v in ipairs(t) do
-    if type(v) ~= "number" then raise(("%s: t[%d] must be a finite number, got %s"):format(where, i, show(v))) end
+    if type(v) ~= "number" then
+      raise(("%s: t[%d] must be a finite number, got %s"):format(where, i, show(v)))
+    end
   end
   local times = core.tensor_from(t, "float64")
   core.check_times(times)
@@ -57,10 +64,14 @@ local function describe_state(where, y0)
   local leaves = tree.tensors(y0)
   if #leaves == 0 then
     local hint = array_of_numbers(y0)
-    raise(("%s: y0 must be a tensor or a table of tensors, got %s"):format(where, hint and ("%s; write y0 = tide.tensor(%s), or plain = true for a "
+    raise(("%s: y0 must be a tensor or a table of tensors, got %s"):format(where, hint
+      and ("%s; write y0 = tide.tensor(%s), or plain = true for a "
       .. "field on Lua arrays"):format(hint, hint) or show(y0)))
   end
-  if #leaves > 64 then raise(("%s: the state has %d tensors, at most 64 are possible; join some with tide.cat"):format(where, #leaves)) end
+  if #leaves > 64 then
+    raise(("%s: the state has %d tensors, at most 64 are possible; join some with tide.cat"):format(where,
+      #leaves))
+  end
   local state = {template = y0, shapes = {}, sizes = {}, dtype = leaves[1]:dtype()}
   if #leaves > 1 then
     state.names = {}
@@ -71,7 +82,10 @@ local function describe_state(where, y0)
     if dtype ~= "float32" and dtype ~= "float64" then
       raise(('%s: y0 must be float32 or float64, got %s; convert with y0:to("float32")'):format(where, dtype))
     end
-    if dtype ~= state.dtype then raise(("%s: all tensors of the state must have one dtype, got %s and %s"):format(where, state.dtype, dtype)) end
+    if dtype ~= state.dtype then
+      raise(("%s: all tensors of the state must have one dtype, got %s and %s"):format(where, state.dtype,
+        dtype))
+    end
     state.shapes[i], state.sizes[i] = x:shape(), x:numel()
     local batch = state.shapes[i][1]
     state.batch = (i == 1 or state.batch == batch) and batch or 0
@@ -88,7 +102,8 @@ end
 local function unflatten(state, flat)
   local list, at = {}, 1
   for i, shape in ipairs(state.shapes) do
-    local part = #state.shapes == 1 and flat or state.sizes[i] == 0 and core.full({0}, 0, state.dtype) or flat:slice(1, at, at + state.sizes[i] - 1)
+    local part = #state.shapes == 1 and flat or state.sizes[i] == 0 and core.full({0}, 0, state.dtype)
+      or flat:slice(1, at, at + state.sizes[i] - 1)
     list[i] = part:reshape(shape)
     at = at + state.sizes[i]
   end
@@ -114,8 +129,12 @@ local function instead(state, dy, count)
   local one = #state.shapes == 1
   if dy == nil then return "; does f end with return?" end
   if count == 0 and type(dy) == "number" then return one and ("; write %g + 0 * y"):format(dy) or "" end
-  if count == 0 and array_of_numbers(dy) then return "; write tide.stack{...} of its elements, or plain = true for a field on Lua arrays" end
-  if one and count > 1 then return "; join them by tide.stack{...} (numbers and scalars) or tide.cat({...}, 1)" end
+  if count == 0 and array_of_numbers(dy) then
+    return "; write tide.stack{...} of its elements, or plain = true for a field on Lua arrays"
+  end
+  if one and count > 1 then
+    return "; join them by tide.stack{...} (numbers and scalars) or tide.cat({...}, 1)"
+  end
   return not one and "; return a table with the keys of y0" or ""
 end
 
@@ -125,11 +144,13 @@ local function check_part(where, state, i, x, detail)
   if shape ~= wanted then
     local hint = x:numel() == state.sizes[i] and ("; if it is the same numbers, x:reshape{%s}"):format(wanted)
       or "; f is called as f(t, y) and returns dy/dt of every number of y"
-    raise(("%s: f returned shape {%s}%s, the state has shape {%s}%s%s"):format(where, shape, part, wanted, detail, hint))
+    raise(("%s: f returned shape {%s}%s, the state has shape {%s}%s%s"):format(where, shape, part, wanted,
+      detail, hint))
   end
   if core.is_weak(x) then return x:to(state.dtype) end -- of t alone
   if x:dtype() ~= state.dtype then
-    raise(('%s: f returned %s%s, the state is %s%s; convert one of them with x:to("%s")'):format(where, x:dtype(), part, state.dtype, detail,
+    raise(('%s: f returned %s%s, the state is %s%s; convert one of them with x:to("%s")'):format(where,
+      x:dtype(), part, state.dtype, detail,
       state.dtype))
   end
   return x
@@ -139,9 +160,13 @@ end
 local function check_derivative(where, state, dy, detail)
   local leaves = tree.tensors(dy)
   local count = #leaves
-  if count == 0 then raise(("%s: f must return a tensor like y, got %s%s%s"):format(where, show(dy), detail, instead(state, dy, 0))) end
+  if count == 0 then
+    raise(("%s: f must return a tensor like y, got %s%s%s"):format(where, show(dy), detail,
+      instead(state, dy, 0)))
+  end
   if count ~= #state.shapes then
-    raise(("%s: f returned %d tensors, the state has %d%s%s"):format(where, count, #state.shapes, detail, instead(state, dy, count)))
+    raise(("%s: f returned %d tensors, the state has %d%s%s"):format(where, count, #state.shapes, detail,
+      instead(state, dy, count)))
   end
   for i, x in ipairs(leaves) do
     if core.is_weak(x) then leaves[i] = x:to(state.dtype) end -- of t alone
@@ -157,14 +182,19 @@ local function callable(f)
   return type(f) == "function" or type(meta) == "table" and meta.__call ~= nil
 end
 
--- Counts of a solve that is only being recorded: they come with each run. A compiled function returns them as they are after the run.
+-- Counts of a solve that is only being recorded: they come with each run. A compiled function returns them as
+-- they are after the run.
 local function live_statistics(handle)
   local function now()
     local stats = handle()
-    if stats.nfe == 0 then raise("odeint: the statistics of a recorded solve are known after it has run; return them from the compiled function") end
+    if stats.nfe == 0 then
+      raise("odeint: the statistics of a recorded solve are known after it has run; return them from the "
+        .. "compiled function")
+    end
     return stats
   end
-  return setmetatable({}, {__index = function(_, key) return now()[key] end, __pairs = function() return pairs(now()) end, __snapshot = handle})
+  return setmetatable({}, {__index = function(_, key) return now()[key] end,
+    __pairs = function() return pairs(now()) end, __snapshot = handle})
 end
 
 local explaining = autodiff._explaining(", or, in a field, solve with eager = true")
@@ -180,7 +210,8 @@ end
 local function solve_recorded(f, state, y0, times, o)
   local hint <close> = explaining -- luacheck: ignore hint
   local tape <close> = core.tape_begin("field")
-  local t = tape:input("float64", {}, state.dtype == "float32") -- weak: it takes the state's dtype when it meets the state, not before
+  -- weak: it takes the state's dtype when it meets the state, not before
+  local t = tape:input("float64", {}, state.dtype == "float32")
   local y = tape:input(state.dtype, {y0:numel()})
   local dy = check_derivative("odeint", state, f(t, unflatten(state, y)), "")
   if not core.is_symbolic(dy) then dy = dy + y * 0 end -- a constant field
@@ -199,7 +230,8 @@ local function solve_c(c, f, state, y0, times, o)
   return with_statistics(core.odeint_cfield(c.code, theta, y0, times, o, state.sizes, state.batch))
 end
 
--- While a field runs on concrete tensors, numbers that stand alone (y[1] of a 1-D state) become tensors of the state's dtype.
+-- While a field runs on concrete tensors, numbers that stand alone (y[1] of a 1-D state) become tensors of
+-- the state's dtype.
 local function with_numbers_of(dtype)
   local old = tensor._number_dtype(dtype)
   return setmetatable({}, {__close = function() tensor._number_dtype(old) end})
@@ -211,7 +243,8 @@ local function solve_eager(f, state, y0, times, o)
   local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
   local function wrapped(t, flat)
     evaluations = evaluations + 1
-    return check_derivative("odeint", state, f(t, unflatten(state, flat)), (" at t = %.6g (evaluation %d)"):format(t, evaluations))
+    return check_derivative("odeint", state, f(t, unflatten(state, flat)),
+      (" at t = %.6g (evaluation %d)"):format(t, evaluations))
   end
   local solution, stats = core.odeint_callback(wrapped, false, y0, times, o, state.sizes, state.batch)
   autodiff._count(stats)
@@ -219,7 +252,9 @@ local function solve_eager(f, state, y0, times, o)
 end
 
 local function solve_plain(f, y0, times, o)
-  if type(y0) ~= "table" and not is_tensor(y0) then raise("odeint: with plain = true y0 must be an array of numbers, got " .. show(y0)) end
+  if type(y0) ~= "table" and not is_tensor(y0) then
+    raise("odeint: with plain = true y0 must be an array of numbers, got " .. show(y0))
+  end
   local start = is_tensor(y0) and y0:to("float64"):reshape{-1} or core.tensor_from(y0, "float64")
   if start:rank() ~= 1 then raise("odeint: with plain = true y0 must be a flat array of numbers") end
   local n = start:numel()
@@ -232,10 +267,13 @@ end
 --- ys, stats = odeint(f, y0, t, opts): see help("tide.odeint").
 function M.odeint(f, y0, t, opts)
   if not callable(f) then raise("odeint: f must be a function f(t, y), got " .. show(f)) end
-  if opts ~= nil and type(opts) ~= "table" then raise("odeint: options must be a table, got " .. show(opts)) end
+  if opts ~= nil and type(opts) ~= "table" then
+    raise("odeint: options must be a table, got " .. show(opts))
+  end
   local c = c_field(f)
   if c and opts and (opts.eager or opts.plain) then
-    raise(("odeint: eager and plain are for Lua functions, f is a C field; leave out %s = true"):format(opts.eager and "eager" or "plain"))
+    raise(("odeint: eager and plain are for Lua functions, f is a C field; leave out %s = true"):format(
+      opts.eager and "eager" or "plain"))
   end
   if opts and opts.plain then
     return solve_plain(f, y0, check_times("odeint", t), M.check_options("odeint", opts, "float64"))
@@ -250,7 +288,8 @@ function M.odeint(f, y0, t, opts)
     solution, stats = solve_c(c, f, state, flat, times, o)
   elseif o.eager then
     if core.is_recording() then
-      raise("odeint: an eager field cannot become part of a recording (inside tide.grad, tide.compile, ...) and has no gradient; leave out "
+      raise("odeint: an eager field cannot become part of a recording (inside tide.grad, tide.compile, ...) "
+        .. "and has no gradient; leave out "
         .. "eager = true, or solve outside of the recorded function and pass the result in")
     end
     solution, stats = solve_eager(f, state, flat, times, o)
@@ -260,21 +299,31 @@ function M.odeint(f, y0, t, opts)
   return unflatten_times(state, solution, n), stats
 end
 
---- Hairer's starting step (Solving ODEs I, p. 169) for an error estimate of order p: sc = atol + rtol |y0| in the root-mean-square norm,
--- exponent 1/(p+1), not capped by any span. f runs on concrete tensors.
+--- Hairer's starting step (Solving ODEs I, p. 169) for an error estimate of order p: sc = atol + rtol |y0| in
+-- the root-mean-square norm, exponent 1/(p+1), not capped by any span. f runs on concrete tensors.
 function M.initial_step(f, t0, y0, p, rtol, atol)
   local where = "initial_step"
   if not callable(f) then raise(where .. ": f must be a function f(t, y), got " .. show(f)) end
   for name, v in pairs{t0 = t0, p = p, rtol = rtol, atol = atol} do
-    if type(v) ~= "number" or not options.finite(v) then raise(("%s: %s must be a finite number, got %s"):format(where, name, show(v))) end
+    if type(v) ~= "number" or not options.finite(v) then
+      raise(("%s: %s must be a finite number, got %s"):format(where, name, show(v)))
+    end
   end
-  if p == nil or rtol == nil or atol == nil or t0 == nil then raise(where .. ": arguments are f, t0, y0, p, rtol, atol") end
-  if rtol < 0 or atol < 0 or rtol + atol == 0 then raise(where .. ": rtol and atol must be >= 0 and not both 0") end
+  if p == nil or rtol == nil or atol == nil or t0 == nil then
+    raise(where .. ": arguments are f, t0, y0, p, rtol, atol")
+  end
+  if rtol < 0 or atol < 0 or rtol + atol == 0 then
+    raise(where .. ": rtol and atol must be >= 0 and not both 0")
+  end
   if p < 0 then raise(("%s: p must be >= 0, got %s"):format(where, show(p))) end
   local state, leaves = describe_state(where, y0)
   local guard <close> = with_numbers_of(state.dtype) -- luacheck: ignore guard
-  if core.is_recording() then raise(where .. ": it runs f on concrete tensors, which cannot become part of a recording; call it outside") end
-  local h = core.initial_step(function(t, flat) return check_derivative(where, state, f(t, unflatten(state, flat)), "") end, t0,
+  if core.is_recording() then
+    raise(where
+      .. ": it runs f on concrete tensors, which cannot become part of a recording; call it outside")
+  end
+  local h = core.initial_step(
+    function(t, flat) return check_derivative(where, state, f(t, unflatten(state, flat)), "") end, t0,
     flatten(leaves):clone(), p, rtol, atol)
   if not options.finite(h) then raise(("%s: NaN or Inf in y0 or f near t = %g"):format(where, t0)) end
   return h

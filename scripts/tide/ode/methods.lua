@@ -9,18 +9,20 @@ local M = {}
 local by_name, names = {}, {}
 for i, m in ipairs(core.ode_methods()) do by_name[m.name], names[i] = m, m.name end
 
---- List of the methods: name, family, implicit, order, error_order, stages, kind ("fixed" or "adaptive"), fsal, and the
--- tableau A, b, c, b_error (of a multistep method: `begins`, the A of the one-step method that begins it).
+--- List of the methods: name, family, implicit, order, error_order, stages, kind ("fixed" or "adaptive"),
+-- fsal, and the tableau A, b, c, b_error (of a multistep method: `begins`, the A of the one-step method that
+-- begins it).
 function M.list() return core.ode_methods() end
 
 -- What SciPy, MATLAB and others call methods that are here under another name.
 local elsewhere = {
   rk45 = "dopri5", ode45 = "dopri5", rk23 = "bosh3", ode23 = "bosh3", dop853 = "dopri8", dopri853 = "dopri8",
-  vern9 = "dopri8", fehlberg2 = "fehlberg21", adaptive_heun = "heun_euler", rungekutta4 = "rk4", forward_euler = "euler",
+  vern9 = "dopri8", fehlberg2 = "fehlberg21", adaptive_heun = "heun_euler", rungekutta4 = "rk4",
+  forward_euler = "euler",
 }
 
---- The method of that name, or a user's own tableau, checked: name, order, family, implicit, kind. An unknown one is an
--- error that begins with `where`.
+--- The method of that name, or a user's own tableau, checked: name, order, family, implicit, kind. An unknown
+-- one is an error that begins with `where`.
 function M.find(where, method)
   if type(method) == "table" then
     local own = tableau.check(where .. ": method", method)
@@ -30,7 +32,8 @@ function M.find(where, method)
   if by_name[method] then return by_name[method] end
   local ours = elsewhere[tostring(method):lower()]
   if ours then
-    core.raise(('%s: unknown method "%s"; what others call so, or its nearest kin, is "%s" here'):format(where, method, ours))
+    core.raise(('%s: unknown method "%s"; what others call so, or its nearest kin, is "%s" here'):format(
+      where, method, ours))
   end
   core.raise(("%s: %s"):format(where, options.unknown("method", method, names)))
 end

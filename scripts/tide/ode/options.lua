@@ -24,9 +24,9 @@ for _, row in ipairs(rows) do
   if row.grid == "refuses" then refused[#refused + 1] = row.name end
 end
 
---- The table: a list of {name =, help =, type =, default =, default_fixed = on a fixed grid, same_as = the option whose
--- value is the default, low =, high =, open =, choices =, grid = what a fixed grid makes of it: "uses", "ignores" or
--- "refuses"}.
+--- The table: a list of {name =, help =, type =, default =, default_fixed = on a fixed grid, same_as = the
+-- option whose value is the default, low =, high =, open =, choices =, grid = what a fixed grid makes of it:
+-- "uses", "ignores" or "refuses"}.
 M.rows = rows
 
 --- The table as rows of a help entry.
@@ -51,7 +51,8 @@ local function times_to_hit(where, o)
     end
     for key, v in pairs(list) do
       if type(v) ~= "number" or not options.finite(v) then
-        raise(("%s: %s must be a list of finite numbers, got %s[%s] = %s"):format(where, name, name, tostring(key), show(v)))
+        raise(("%s: %s must be a list of finite numbers, got %s[%s] = %s"):format(where, name, name,
+          tostring(key), show(v)))
       end
       jump[v + 0.0] = jump[v + 0.0] or name == "jumps"
     end
@@ -64,7 +65,8 @@ end
 
 local function check_order(where, order, method)
   if method.family ~= "multistep" then
-    raise(("%s: order is an option of multistep methods; the order of %s is %d"):format(where, method.name, method.order))
+    raise(("%s: order is an option of multistep methods; the order of %s is %d"):format(where, method.name,
+      method.order))
   end
   if order ~= method.order then
     raise(("%s: order = %d of %s is not there, only %d"):format(where, order, method.name, method.order))
@@ -72,10 +74,13 @@ local function check_order(where, order, method)
 end
 
 local function check_tolerances(where, o, dtype)
-  if o.rtol == 0 and o.atol == 0 then raise(where .. ": rtol and atol are both 0; at least one must be > 0") end
+  if o.rtol == 0 and o.atol == 0 then
+    raise(where .. ": rtol and atol are both 0; at least one must be > 0")
+  end
   local smallest = dtype and core.smallest_rtol(dtype) or 0
   if o.rtol < smallest and (o.rtol > 0 or o.atol == 0) then
-    raise(("%s: rtol = %g is below what %s can resolve (%.1e); loosen it%s"):format(where, o.rtol, dtype, smallest,
+    raise(("%s: rtol = %g is below what %s can resolve (%.1e); loosen it%s"):format(where, o.rtol, dtype,
+      smallest,
       dtype == "float32" and ' or use dtype "float64"' or ""))
   end
 end
@@ -85,7 +90,8 @@ local function check_grid(where, o, given)
   if o.step_size and o.steps then raise(where .. ": give step_size or steps, not both") end
   for _, name in ipairs(refused) do
     if o[name] then
-      raise(("%s: %s is for steps that adapt; the grid of step_size or steps is fixed. Choose a grid with nodes there, "
+      raise(("%s: %s is for steps that adapt; the grid of step_size or steps is fixed. Choose a grid with "
+        .. "nodes there, "
         .. "solve the pieces one after the other, or leave out step_size and steps"):format(where, name))
     end
   end
@@ -107,7 +113,8 @@ end
 local function check_callback(where, o, given)
   if o.eager and o.plain then raise(where .. ": give eager or plain, not both") end
   if (o.eager or o.plain) and given.gradient then
-    raise(("%s: a field with %s = true has no gradient; leave out gradient"):format(where, o.eager and "eager" or "plain"))
+    raise(("%s: a field with %s = true has no gradient; leave out gradient"):format(where, o.eager and "eager"
+      or "plain"))
   end
 end
 

@@ -1,14 +1,16 @@
 --- Runge-Kutta tableaus: order conditions by rooted trees, and the check of a user's own tableau.
 --
--- Source: Hairer, Norsett, Wanner, Solving ODEs I, II.2: a method has order p when sum_i b_i g_i(tree) = 1 / gamma(tree) for every rooted
--- tree with at most p nodes, where g_i of a tree with branches t_1 .. t_m is the product over k of sum_j a_ij g_j(t_k).
+-- Source: Hairer, Norsett, Wanner, Solving ODEs I, II.2: a method has order p when sum_i b_i g_i(tree) = 1 /
+-- gamma(tree) for every rooted tree with at most p nodes, where g_i of a tree with branches t_1 .. t_m is the
+-- product over k of sum_j a_ij g_j(t_k).
 
 local core = require "tide.core"
 local options = require "tide.base.options"
 
 local M = {}
 
--- All rooted trees with n nodes, each a list of branches in non-increasing order of their number, so that none comes twice.
+-- All rooted trees with n nodes, each a list of branches in non-increasing order of their number, so that
+-- none comes twice.
 local function make_trees(most)
   local all, by_size = {}, {}
   local function forests(nodes, limit, branches, out)
@@ -73,7 +75,8 @@ function M.residual(A, b, order)
   return worst
 end
 
---- The order that weights b reach with matrix A (up to `most`, default 8), and the residual of the first order missed.
+--- The order that weights b reach with matrix A (up to `most`, default 8), and the residual of the first
+-- order missed.
 function M.order(A, b, most, tolerance)
   for p = 1, most or 8 do
     local r = M.residual(A, b, p)
@@ -86,7 +89,8 @@ end
 function M.count(n) return #trees_up_to(n)[n] end
 
 local spec = {
-  name = {"string"}, A = {"table", required = true}, b = {"table", required = true}, c = {"table", required = true},
+  name = {"string"}, A = {"table", required = true}, b = {"table", required = true},
+  c = {"table", required = true},
   b_error = {"table"}, order = {"integer", required = true, check = options.between(1, 8)},
 }
 
@@ -99,8 +103,9 @@ local function check_numbers(where, name, list, n)
   end
 end
 
---- Check a user's tableau {A=, b=, c=, b_error=, order=}: explicit, row sums equal c, and the order conditions of its stated order.
--- b_error is b minus the weights of the embedded method. Returns it with its error order filled in.
+--- Check a user's tableau {A=, b=, c=, b_error=, order=}: explicit, row sums equal c, and the order
+-- conditions of its stated order. b_error is b minus the weights of the embedded method. Returns it with its
+-- error order filled in.
 function M.check(where, t)
   local m = options.check(where, t, spec, 3)
   local s = #m.b
@@ -110,15 +115,19 @@ function M.check(where, t)
   for i = 1, s do
     local row, sum = m.A[i], 0
     if type(row) ~= "table" then
-      core.raise(("%s: A must have %d rows (one per stage, the first may be empty), row %d is missing"):format(where, s, i))
+      core.raise((
+        "%s: A must have %d rows (one per stage, the first may be empty), row %d is missing"):format(where, s,
+        i))
     end
     A[i] = {}
     for j = 1, #row do
       if type(row[j]) ~= "number" or not options.finite(row[j]) then
-        core.raise(("%s: A[%d][%d] must be a finite number, got %s"):format(where, i, j, options.show(row[j])))
+        core.raise(("%s: A[%d][%d] must be a finite number, got %s"):format(where, i, j,
+          options.show(row[j])))
       end
       if j >= i and row[j] ~= 0 then
-        core.raise(("%s: A[%d][%d] is not zero, so the method is implicit; only explicit methods are supported"):format(where, i, j))
+        core.raise(("%s: A[%d][%d] is not zero, so the method is implicit; only explicit methods are "
+          .. "supported"):format(where, i, j))
       end
       if j < i then A[i][j] = row[j] end
       sum = sum + row[j]
@@ -130,7 +139,8 @@ function M.check(where, t)
   end
   local reached, residual = M.order(A, m.b, m.order, 1e-10)
   if reached < m.order then
-    core.raise(("%s: order %d was stated, but the order conditions hold only up to order %d (order %d is violated by %.3g)"):format(where,
+    core.raise(("%s: order %d was stated, but the order conditions hold only up to order %d (order %d is "
+      .. "violated by %.3g)"):format(where,
       m.order, reached, reached + 1, residual))
   end
   local error_order = 0
@@ -138,13 +148,18 @@ function M.check(where, t)
     check_numbers(where, "b_error", m.b_error, s)
     local embedded, size = {}, 0
     for i = 1, s do embedded[i], size = m.b[i] - m.b_error[i], size + math.abs(m.b_error[i]) end
-    if size == 0 then core.raise(where .. ": b_error is zero everywhere, so it estimates nothing; leave it out for a fixed-step method") end
+    if size == 0 then
+      core.raise(where .. ": b_error is zero everywhere, so it estimates nothing; leave it out for a "
+        .. "fixed-step method")
+    end
     error_order = math.min(M.order(A, embedded, m.order, 1e-10), m.order - 1)
     if error_order < 1 then
-      core.raise(("%s: the embedded method b - b_error has no order (its weights must sum to 1); b_error must sum to 0"):format(where))
+      core.raise(("%s: the embedded method b - b_error has no order (its weights must sum to 1); b_error "
+        .. "must sum to 0"):format(where))
     end
   end
-  return {A = A, b = m.b, c = m.c, b_error = m.b_error, order = math.tointeger(m.order), error_order = error_order, name = m.name or "user"}
+  return {A = A, b = m.b, c = m.c, b_error = m.b_error, order = math.tointeger(m.order),
+    error_order = error_order, name = m.name or "user"}
 end
 
 return M

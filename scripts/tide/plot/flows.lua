@@ -1,4 +1,5 @@
---- Kinds of series for flows: images on a grid, vector fields, trajectories. See series.lua for what an element is.
+--- Kinds of series for flows: images on a grid, vector fields, trajectories. See series.lua for what an
+-- element is.
 
 local options = require "tide.base.options"
 local series = require "tide.plot.series"
@@ -8,7 +9,8 @@ local style = require "tide.plot.style"
 local layers = series.layers
 
 local function pair(v)
-  return #v == 2 and math.type(v[1]) ~= nil and math.type(v[2]) ~= nil and options.finite(v[1]) and options.finite(v[2]) and v[1] ~= v[2], "{low, high}"
+  return #v == 2 and math.type(v[1]) ~= nil and math.type(v[2]) ~= nil and options.finite(v[1])
+    and options.finite(v[2]) and v[1] ~= v[2], "{low, high}"
 end
 
 -- Centre of the first cell and the step from one to the next; one cell of a given reach fills it.
@@ -21,11 +23,15 @@ end
 -- The rows of an image as a list of equally long lists.
 local function rows_of(context, label, z)
   local list = stats.list(z)
-  if not list then context:fail(('series "%s": z must be rows of numbers or a matrix, got %s'):format(label, options.show(z))) end
+  if not list then
+    context:fail(('series "%s": z must be rows of numbers or a matrix, got %s'):format(label,
+      options.show(z)))
+  end
   local rows = {}
   for r = 1, #list do
     if not stats.list(list[r]) then
-      context:fail(('series "%s": z must be rows of numbers; row %d is %s'):format(label, r, options.show(list[r])))
+      context:fail(('series "%s": z must be rows of numbers; row %d is %s'):format(label, r,
+        options.show(list[r])))
     end
     rows[r] = series.column(context, label, "z", list[r], r > 1 and #rows[1] or nil)
   end
@@ -35,31 +41,38 @@ end
 -- gnuplot draws images of 2 x 2 cells or more; fewer are drawn as boxes.
 local function image_element(cols, few, dx, dy)
   if not few then
-    return {layer = layers.image, block = {names = {"x", "y", "value"}, segments = {cols}}, using = "1:2:3", code = "with image"}
+    return {layer = layers.image, block = {names = {"x", "y", "value"}, segments = {cols}}, using = "1:2:3",
+      code = "with image"}
   end
   local boxes = {{}, {}, {}, {}, {}, {}, {}}
   for i = 1, #cols[1] do
     if options.finite(cols[3][i]) then
       local x, y = cols[1][i], cols[2][i]
-      for c, v in ipairs{x, y, x - dx / 2, x + dx / 2, y - dy / 2, y + dy / 2, cols[3][i]} do table.insert(boxes[c], v) end
+      for c, v in ipairs{x, y, x - dx / 2, x + dx / 2, y - dy / 2, y + dy / 2, cols[3][i]} do
+        table.insert(boxes[c], v)
+      end
     end
   end
-  return {layer = layers.image, block = {names = {"x", "y", "left", "right", "bottom", "top", "value"}, segments = {boxes}},
+  return {layer = layers.image, block = {names = {"x", "y", "left", "right", "bottom", "top", "value"},
+    segments = {boxes}},
     using = "1:2:3:4:5:6:7", code = "with boxxyerror fs solid 1 noborder lc palette"}
 end
 
 series.kinds.image = {
   spec = {
     name = {"string"},
-    z = {"any", required = true},                    -- rows of numbers; the first row at the bottom, as y grows upwards
+    -- rows of numbers; the first row at the bottom, as y grows upwards
+    z = {"any", required = true},
     x = {"table", check = pair}, y = {"table", check = pair}, -- centres of the first and last column and row
-    picture = {"boolean", default = false},          -- the y axis points downwards: the first row at the top, as in photographs and tables
+    -- the y axis points downwards: the first row at the top, as in photographs and tables
+    picture = {"boolean", default = false},
     palette = {"string", default = "viridis"},
     range = {"table", check = pair},                 -- values at the ends of the palette
   },
   build = function(o, context, label)
     if context.axes.xlog or context.axes.ylog then
-      context:fail(('series "%s": an image has cells of equal size, so its axes cannot be logarithmic; take the logarithm of x and y'):format(label))
+      context:fail(('series "%s": an image has cells of equal size, so its axes cannot be logarithmic; take '
+        .. 'the logarithm of x and y'):format(label))
     end
     local rows = rows_of(context, label, o.z)
     local width = rows[1] and #rows[1] or 0
@@ -88,7 +101,9 @@ series.kinds.image = {
       local first, step = ({x0, y0})[i], ({dx, dy})[i]
       context:see(({"x", "y"})[i], {first - step / 2, first + (n - 0.5) * step})
     end
-    if missing then context:hatch(x0 - dx / 2, y0 - dy / 2, x0 + (width - 0.5) * dx, y0 + (#rows - 0.5) * dy) end
+    if missing then
+      context:hatch(x0 - dx / 2, y0 - dy / 2, x0 + (width - 0.5) * dx, y0 + (#rows - 0.5) * dy)
+    end
     context:palette(o.palette, o.range, cols[3])
     return {image_element(cols, #rows < 2 or width < 2, dx, dy)}
   end,
@@ -123,9 +138,11 @@ end
 
 series.kinds.field = {
   spec = series.with_pen({
-    x = {"any", required = true}, y = {"any", required = true}, u = {"any", required = true}, v = {"any", required = true},
+    x = {"any", required = true}, y = {"any", required = true}, u = {"any", required = true},
+    v = {"any", required = true},
     length = {"number", default = 0.8, check = options.positive}, -- of the longest arrow, in grid cells
-    equal = {"boolean", default = false},                          -- all arrows equally long: shows direction only
+    -- all arrows equally long: shows direction only
+    equal = {"boolean", default = false},
     speed = {"boolean", default = false},                          -- colour by magnitude
     palette = {"string", default = "viridis"},
   }, {"name", "color", "linewidth", "alpha"}),
@@ -136,11 +153,16 @@ series.kinds.field = {
     for c = 1, 4 do cols[c] = series.pick(cols[c], rows) end
     local x, y, u, v = table.unpack(cols)
     local dx, dy = cell(x, y)
-    -- Lengths are measured in grid cells, so that arrows fit their cells even when the axes have different units.
+    -- Lengths are measured in grid cells, so that arrows fit their cells even when the axes have different
+    -- units.
     local longest = 0
     for i = 1, #x do
       local length = hypot(u[i] / dx, v[i] / dy)
-      if length < math.huge then longest = math.max(longest, length) else context:miss("arrows", "beyond 1e307") end
+      if length < math.huge then
+        longest = math.max(longest, length)
+      else
+        context:miss("arrows", "beyond 1e307")
+      end
     end
     local arrows = {{}, {}, {}, {}, {}}
     for i = 1, #x do
@@ -163,7 +185,8 @@ series.kinds.field = {
     local code = ("with vectors head filled size graph 0.014,22 lc %s lw %g"):format(color, o.linewidth or 1)
     return {{layer = layers.field, block = {names = {"x", "y", "dx", "dy", "speed"}, segments = {arrows}},
       using = o.speed and "1:2:3:4:5" or "1:2:3:4", code = code,
-      legend = o.name and {name = o.name, code = "with lines lt 1 dt 1 lc rgb " .. style.color(o.color or "#B0B0B0")}}}
+      legend = o.name and {name = o.name, code = "with lines lt 1 dt 1 lc rgb "
+        .. style.color(o.color or "#B0B0B0")}}}
   end,
 }
 
@@ -172,7 +195,8 @@ local function to_curves(o, context, label)
   if o.curves then
     for i, curve in ipairs(o.curves) do
       if type(curve) ~= "table" then
-        context:fail(('series "%s": curve %d must be {x =, y =, class =}, got %s'):format(label, i, options.show(curve)))
+        context:fail(('series "%s": curve %d must be {x =, y =, class =}, got %s'):format(label, i,
+          options.show(curve)))
       end
     end
     return o.curves
@@ -191,8 +215,8 @@ local function to_curves(o, context, label)
   return curves
 end
 
--- Where each curve starts, and a short arrow along its last stretch. A curve whose first or last point is missing has no such mark: it did
--- not start, or end, where the rest of it does.
+-- Where each curve starts, and a short arrow along its last stretch. A curve whose first or last point is
+-- missing has no such mark: it did not start, or end, where the rest of it does.
 local function ends(curves)
   local starts, tips = {{}, {}}, {{}, {}, {}, {}}
   for _, curve in ipairs(curves) do
@@ -207,7 +231,9 @@ local function ends(curves)
       local before = n
       repeat before = before - 1 until before < 1 or x[before] ~= x[n] or y[before] ~= y[n]
       if before >= 1 then
-        for c, value in ipairs{x[before], y[before], x[n] - x[before], y[n] - y[before]} do table.insert(tips[c], value) end
+        for c, value in ipairs{x[before], y[before], x[n] - x[before], y[n] - y[before]} do
+          table.insert(tips[c], value)
+        end
       end
     end
   end
@@ -216,15 +242,19 @@ end
 
 local function add_class(o, out, class, curves, line, lt)
   local first, segments = #out + 1, {}
-  for _, curve in ipairs(curves) do table.move(curve.segments, 1, #curve.segments, #segments + 1, segments) end
-  out[first] = {layer = layers.line, block = {title = class.name, names = {"x", "y"}, segments = segments}, using = "1:2",
+  for _, curve in ipairs(curves) do
+    table.move(curve.segments, 1, #curve.segments, #segments + 1, segments)
+  end
+  out[first] = {layer = layers.line, block = {title = class.name, names = {"x", "y"}, segments = segments},
+    using = "1:2",
     code = "with lines " .. line}
   local bold = line:gsub("lw %S+", "lw 2")
   out[first].legend = class.name and {name = class.name, code = "with lines " .. bold}
   out[#out + 1] = series.lone_points(segments, {"x", "y"}, line, lt)
   local starts, tips = ends(curves)
   if o.arrows and #tips[1] > 0 then
-    out[#out + 1] = {layer = layers.line, block = {title = "tips", names = {"x", "y", "dx", "dy"}, segments = {tips}},
+    out[#out + 1] = {layer = layers.line, block = {title = "tips", names = {"x", "y", "dx", "dy"},
+      segments = {tips}},
       using = "1:2:3:4", code = "with vectors head filled size graph 0.018,22 fixed " .. line}
   end
   if o.start and #starts[1] > 0 then
@@ -234,7 +264,8 @@ local function add_class(o, out, class, curves, line, lt)
     out[#out + 1] = {layer = layers.point, block = block, using = "1:2",
       code = ("with points pt %d ps %g lc rgb white"):format(pt, size + 0.25)}
     out[#out + 1] = {layer = layers.point, block = block, using = "1:2",
-      code = ("with points lt %d pt %d ps %g%s"):format(lt, pt, size, class.color and " lc rgb " .. style.color(class.color) or "")}
+      code = ("with points lt %d pt %d ps %g%s"):format(lt, pt, size, class.color and " lc rgb "
+        .. style.color(class.color) or "")}
     -- The legend shows line and dot together.
     if out[first].legend then
       out[first].legend.code = ("with linespoints %s pt %d ps %g"):format(bold, pt, size)
@@ -259,7 +290,8 @@ series.kinds.trajectories = {
       local where = ("%s, curve %d"):format(label, i)
       local cols = series.columns(context, where, curve, {"x", "y"})
       local segments, rows = series.drawable(context, where, cols, {"x", "y"})
-      checked[i] = {segments = segments, from_start = rows[1] == 1, to_end = #rows > 0 and rows[#rows] == #cols[1]}
+      checked[i] = {segments = segments, from_start = rows[1] == 1, to_end = #rows > 0
+        and rows[#rows] == #cols[1]}
       class_of[i] = curve.class == nil and "" or curve.class
     end
     context:pad()
@@ -275,7 +307,8 @@ series.kinds.trajectories = {
       end
       if #members > 0 then
         class.color, class.marker = class.color or o.color, class.marker or o.marker
-        local look = {style = class.style, color = class.color, alpha = o.alpha, linewidth = o.linewidth, dash = o.dash or 1}
+        local look = {style = class.style, color = class.color, alpha = o.alpha, linewidth = o.linewidth,
+          dash = o.dash or 1}
         local line, lt = series.pen(look, context)
         add_class(o, out, class, members, line, lt)
       end

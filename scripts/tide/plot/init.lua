@@ -7,10 +7,10 @@
 --   fig:show()                        -- in the terminal, in a window, or as text: what there is
 --   fig:notes()                       -- what is missing from the picture, as it says itself
 --
--- Kinds: line, scatter, band, image, field, trajectories. Their options and those of the axes are the tables `spec` and `axes_spec`
--- of plot/series.lua, plot/flows.lua and plot/panel.lua; `plot.options(kind)` lists them. A list inside the table adds several
--- series: plot.line{{y = a, name = "a"}, {y = b, name = "b"}, xlabel = "step"}. plot.panels{fig, fig, columns = 2} puts figures
--- together.
+-- Kinds: line, scatter, band, image, field, trajectories. Their options and those of the axes are the tables
+-- `spec` and `axes_spec` of plot/series.lua, plot/flows.lua and plot/panel.lua; `plot.options(kind)` lists
+-- them. A list inside the table adds several series: plot.line{{y = a, name = "a"}, {y = b, name = "b"},
+-- xlabel = "step"}. plot.panels{fig, fig, columns = 2} puts figures together.
 
 local core = require "tide.core"
 local files = require "tide.base.files"
@@ -59,27 +59,32 @@ function Figure.__newindex(_, key)
     or figure_spec[key] and (": give %s when the figure is made"):format(key)
   if not hint then
     local near = options.nearest(tostring(key), options.sorted_keys(panel.axes_spec))
-    hint = near and (' (did you mean "%s"?): write fig:axes{%s = ...}'):format(near, near) or "; it is changed by :add, :axes and :raw"
+    hint = near and (' (did you mean "%s"?): write fig:axes{%s = ...}'):format(near, near)
+      or "; it is changed by :add, :axes and :raw"
   end
   core.raise(('plot: a figure has no field "%s"%s'):format(tostring(key), hint))
 end
 
 local function check_self(self, method)
   if getmetatable(self) ~= Figure then
-    core.raise(("plot: write fig:%s(...) with a colon; it was called on %s"):format(method, options.show(self)))
+    core.raise(("plot: write fig:%s(...) with a colon; it was called on %s"):format(method,
+      options.show(self)))
   end
 end
 
 -- How each kind is called, for those who pass lists or tensors without names.
 local usage = {
-  line = "{x = x, y = y}", scatter = "{x = x, y = y}", band = "{x = x, low = low, high = high}, or {runs = {a, b, ...}}",
-  image = "{z = matrix}", field = "{x = x, y = y, u = u, v = v}", trajectories = "{curves = {{x = x, y = y}, ...}}", entry = "{name = \"dashed: test\"}",
+  line = "{x = x, y = y}", scatter = "{x = x, y = y}",
+  band = "{x = x, low = low, high = high}, or {runs = {a, b, ...}}",
+  image = "{z = matrix}", field = "{x = x, y = y, u = u, v = v}",
+  trajectories = "{curves = {{x = x, y = y}, ...}}", entry = "{name = \"dashed: test\"}",
 }
 
 -- Numbers where options were expected: a tensor, or a list of numbers or of tensors.
 local function is_data(v)
   if type(v) == "userdata" or type(v) == "number" then return true end
-  return type(v) == "table" and getmetatable(v) ~= Figure and (type(v[1]) == "number" or type(v[1]) == "userdata" or type(v.totable) == "function")
+  return type(v) == "table" and getmetatable(v) ~= Figure
+    and (type(v[1]) == "number" or type(v[1]) == "userdata" or type(v.totable) == "function")
 end
 
 local function kind_of(kind)
@@ -89,7 +94,8 @@ local function kind_of(kind)
   return series.kinds[kind]
 end
 
--- One table holds the keys of figure, axes and series; sort them apart. Unknown keys fall to `rest`, for the final check to name.
+-- One table holds the keys of figure, axes and series; sort them apart. Unknown keys fall to `rest`, for the
+-- final check to name.
 local function sort_keys(given, rest_spec)
   local parts, rest = {figure = {}, axes = {}}, {}
   for key, value in pairs(given) do
@@ -120,26 +126,36 @@ end
 local function check_call(where, kind, given, others)
   local data = is_data(given) or others > 0
   if type(given) == "table" then
-    for _, item in ipairs(given) do data = data or is_data(item) or type(item) == "table" and kind ~= "image" and type(item[1]) == "table" end
+    for _, item in ipairs(given) do
+      data = data or is_data(item) or type(item) == "table" and kind ~= "image" and type(item[1]) == "table"
+    end
   end
-  if data and kind then core.raise(("%s takes one table of options: write %s%s"):format(where, where, usage[kind])) end
+  if data and kind then
+    core.raise(("%s takes one table of options: write %s%s"):format(where, where, usage[kind]))
+  end
 end
 
 local function new_figure(where, kind, given, others)
   check_call(where, kind, given, others)
-  if type(given) ~= "table" then core.raise(("%s: expected a table of options, got %s"):format(where, options.show(given))) end
+  if type(given) ~= "table" then
+    core.raise(("%s: expected a table of options, got %s"):format(where, options.show(given)))
+  end
   local spec = kind and series.kinds[kind].spec or {}
   local figure, axes, rest = sort_keys(given, spec)
   for key in pairs(rest) do
-    if not spec[key] then core.raise(("%s: %s"):format(where, options.unknown("option", key, all_keys(spec)))) end
+    if not spec[key] then
+      core.raise(("%s: %s"):format(where, options.unknown("option", key, all_keys(spec))))
+    end
   end
   local panels = {{axes = options.check(where, axes, panel.axes_spec), series = {}, raw = {}}}
-  local self = setmetatable({kind = kind, columns = 1, options = options.check(where, figure, figure_spec), panels = panels}, Figure)
+  local self = setmetatable({kind = kind, columns = 1, options = options.check(where, figure, figure_spec),
+    panels = panels}, Figure)
   -- What stands beside a list of series (a colour, say) is the default of each.
   if given[1] ~= nil and kind then
     for _, item in ipairs(given) do
       if type(item) ~= "table" then
-        core.raise(("%s: each item of the list must be a table of options, got %s"):format(where, options.show(item)))
+        core.raise(("%s: each item of the list must be a table of options, got %s"):format(where,
+          options.show(item)))
       end
       local merged = {}
       for key, value in pairs(rest) do merged[key] = value end
@@ -153,7 +169,9 @@ local function new_figure(where, kind, given, others)
 end
 
 function Figure:one_panel()
-  if #self.panels > 1 then core.raise("plot: this figure has several panels; add to one of them before plot.panels") end
+  if #self.panels > 1 then
+    core.raise("plot: this figure has several panels; add to one of them before plot.panels")
+  end
   return self.panels[1]
 end
 
@@ -163,7 +181,8 @@ function Figure:add_at(kind, given)
   check_call(("fig:add(\"%s\", ...)"):format(kind), kind, given, 0)
   for key in pairs(type(given) == "table" and given or {}) do
     if not spec[key] and (panel.axes_spec[key] or figure_spec[key]) then
-      core.raise(("plot.%s: %s is no option of a series: write it beside the list of series%s"):format(kind, key,
+      core.raise(("plot.%s: %s is no option of a series: write it beside the list of series%s"):format(kind,
+        key,
         panel.axes_spec[key] and (", or fig:axes{%s = ...}"):format(key) or ""))
     end
   end
@@ -176,7 +195,9 @@ end
 function Figure:add(kind, given)
   check_self(self, "add")
   if type(kind) == "table" then kind, given = self.kind, kind end
-  if type(kind) ~= "string" then core.raise("plot: say which kind of series to add, as in fig:add(\"line\", {...})") end
+  if type(kind) ~= "string" then
+    core.raise("plot: say which kind of series to add, as in fig:add(\"line\", {...})")
+  end
   return self:add_at(kind, given)
 end
 
@@ -192,7 +213,9 @@ end
 --- A line of gnuplot, placed just before the plot command; in a figure of panels give it to the panel.
 function Figure:raw(line)
   check_self(self, "raw")
-  if type(line) ~= "string" then core.raise("plot: raw takes a line of gnuplot, got " .. options.show(line)) end
+  if type(line) ~= "string" then
+    core.raise("plot: raw takes a line of gnuplot, got " .. options.show(line))
+  end
   table.insert(self:one_panel().raw, line)
   return self
 end
@@ -212,7 +235,8 @@ function Figure:render(name, extension)
   return checked(pcall(script.render, self, name or "figure", extension or "png"))
 end
 
---- What a reader of the picture must know, as the picture says it: points that are missing because they are not finite, empty series.
+--- What a reader of the picture must know, as the picture says it: points that are missing because they are
+-- not finite, empty series.
 function Figure:notes()
   check_self(self, "notes")
   local _, _, notes = checked(pcall(script.render, self, "figure", "png"))
@@ -225,15 +249,19 @@ end
 
 local function report(where, notes)
   for i = 1, math.min(#notes, 4) do io.stderr:write(("plot: %s: %s\n"):format(where, notes[i])) end
-  if #notes > 4 then io.stderr:write(("plot: %s: %d notes more; fig:notes() lists them\n"):format(where, #notes - 4)) end
+  if #notes > 4 then
+    io.stderr:write(("plot: %s: %d notes more; fig:notes() lists them\n"):format(where, #notes - 4))
+  end
 end
 
---- Draw into `path` (png, svg or pdf by extension; png without one), with the script and the data beside it. On failure an older
--- picture stays, and script and data show what went wrong. Returns the path.
+--- Draw into `path` (png, svg or pdf by extension; png without one), with the script and the data beside it.
+-- On failure an older picture stays, and script and data show what went wrong. Returns the path.
 function Figure:save(path, ...)
   check_self(self, "save")
   if type(path) ~= "string" then core.raise("plot: save needs a file name, got " .. options.show(path)) end
-  if select("#", ...) > 0 then core.raise("plot: save takes a file name alone; width, height and scale are given when the figure is made") end
+  if select("#", ...) > 0 then
+    core.raise("plot: save takes a file name alone; width, height and scale are given when the figure is made")
+  end
   local folder, last = files.split(path)
   if path:find("\0", 1, true) or last == "" or last == "." or last == ".." then
     core.raise("plot: save needs the name of a file, got " .. options.show(path))
@@ -260,8 +288,8 @@ function Figure:text(opts)
   return checked(pcall(show.text, self, options.check("plot text", opts, show.text_spec)))
 end
 
---- Show the figure: in the terminal where that can draw (kitty, sixel), in a window of gnuplot where there is a display, as text otherwise,
--- and say which.
+--- Show the figure: in the terminal where that can draw (kitty, sixel), in a window of gnuplot where there is
+-- a display, as text otherwise, and say which.
 function Figure:show(opts)
   check_self(self, "show")
   checked(pcall(show.show, self, options.check("plot show", opts, show.spec)))
@@ -280,7 +308,8 @@ Figure.__tostring = function(self)
   return "figure: " .. table.concat(kinds, " | ") .. " (:show(), :save(path))"
 end
 
---- plot.line{...}, plot.scatter{...}, plot.band{...}, plot.image{...}, plot.field{...}, plot.trajectories{...}.
+--- plot.line{...}, plot.scatter{...}, plot.band{...}, plot.image{...}, plot.field{...},
+-- plot.trajectories{...}.
 for kind in pairs(series.kinds) do
   plot[kind] = function(given, ...) return new_figure("plot." .. kind, kind, given, select("#", ...)) end
 end
@@ -288,14 +317,17 @@ end
 --- Axes without series yet.
 function plot.figure(given) return new_figure("plot.figure", nil, given or {}, 0) end
 
---- One figure of several: plot.panels{figure, figure, ..., columns = 2, legend = "each" | "shared" | "none", title =, width =}.
+--- One figure of several: plot.panels{figure, figure, ..., columns = 2, legend = "each" | "shared" | "none",
+-- title =, width =}.
 function plot.panels(given)
   if type(given) ~= "table" or #given == 0 then core.raise("plot.panels: expected a list of figures") end
   local rest, panels = {}, {}
   for key, value in pairs(given) do if math.type(key) ~= "integer" then rest[key] = value end end
   local o = options.check("plot.panels", rest, panels_spec)
   for i, figure in ipairs(given) do
-    if getmetatable(figure) ~= Figure then core.raise(("plot.panels: item %d is %s, no figure"):format(i, options.show(figure))) end
+    if getmetatable(figure) ~= Figure then
+      core.raise(("plot.panels: item %d is %s, no figure"):format(i, options.show(figure)))
+    end
     for _, p in ipairs(figure.panels) do table.insert(panels, p) end
   end
   local n = #panels
@@ -305,7 +337,8 @@ end
 
 --- Sorted option names of a kind: its own, then those of axes and figure.
 function plot.options(kind)
-  return options.sorted_keys(kind_of(kind).spec), options.sorted_keys(panel.axes_spec), options.sorted_keys(figure_spec)
+  return options.sorted_keys(kind_of(kind).spec), options.sorted_keys(panel.axes_spec),
+    options.sorted_keys(figure_spec)
 end
 
 --- Colours and palettes by name, as style.gp lists them.

@@ -1,5 +1,5 @@
---- Where panels, titles and legends go. All lengths are in logical pixels (1/96 inch), with the 12 pixel font of style.lua's users;
--- gnuplot's own layout does not know of aspect ratios or of legends above the plot.
+--- Where panels, titles and legends go. All lengths are in logical pixels (1/96 inch), with the 12 pixel font
+-- of style.lua's users; gnuplot's own layout does not know of aspect ratios or of legends above the plot.
 
 local panel = require "tide.plot.panel"
 
@@ -51,14 +51,18 @@ local function surroundings(built, entries, width)
   local axes = built.axes
   local s = {left = EDGE, right = EDGE, top = EDGE, bottom = EDGE, rows = 0}
   if axes.xticks ~= false then
-    s.right = s.right + 4 + (type(axes.xticks) == "table" and 0 or extra_label(axes, "x", built.range.x) / 2) -- half of the last label
+    -- half of the last label
+    s.right = s.right + 4 + (type(axes.xticks) == "table" and 0 or extra_label(axes, "x", built.range.x) / 2)
   end
-  if axes.yticks ~= false then s.left = s.left + 38 + extra_label(axes, "y", built.range.y or built.extent.y) end
+  if axes.yticks ~= false then
+    s.left = s.left + 38 + extra_label(axes, "y", built.range.y or built.extent.y)
+  end
   if axes.ylabel then s.left = s.left + 22 end
   if axes.xticks ~= false then s.bottom = s.bottom + 16 end
   if axes.xlabel then s.bottom = s.bottom + 22 end
   if built.colors and not built.colors.hidden then
-    s.right = s.right + (axes.zlabel and 72 or 54) + CHARACTER * (panel.label_width(built.colors.low, built.colors.high) - 6)
+    s.right = s.right + (axes.zlabel and 72 or 54) + CHARACTER
+      * (panel.label_width(built.colors.low, built.colors.high) - 6)
   end
   s.notes = {}
   for _, note in ipairs(built.notes) do
@@ -96,7 +100,8 @@ local function sum(list)
   return total
 end
 
--- Heights of the plot boxes per row: the caller's figure height shared out, or what the panels' ratios ask for.
+-- Heights of the plot boxes per row: the caller's figure height shared out, or what the panels' ratios ask
+-- for.
 local function box_heights(panels, columns, rows, box_width, height, used)
   local heights = {}
   for r = 1, rows do
@@ -112,8 +117,9 @@ local function box_heights(panels, columns, rows, box_width, height, used)
   return heights
 end
 
---- Lay out built panels in `columns` columns: fills panel.place (fractions of the figure: left, right, bottom, top, and where the
--- legend goes) and returns width, height, and the place of the figure's shared legend.
+--- Lay out built panels in `columns` columns: fills panel.place (fractions of the figure: left, right,
+-- bottom, top, and where the legend goes) and returns width, height, and the place of the figure's shared
+-- legend.
 function layout.arrange(panels, columns, figure)
   local rows = math.ceil(#panels / columns)
   local width = figure.width or math.max(640, 330 * columns)
@@ -131,7 +137,8 @@ function layout.arrange(panels, columns, figure)
   local heights = box_heights(panels, columns, rows, box_width, figure.height, used)
   local height = math.floor(used + sum(heights) + 0.5)
   if box_width < 40 or heights[1] < 30 then
-    error(("plot: no room for %d panels in %g x %g; make width and height larger"):format(#panels, width, height), 0)
+    error(("plot: no room for %d panels in %g x %g; make width and height larger"):format(#panels, width,
+      height), 0)
   end
 
   local y = head
@@ -150,9 +157,11 @@ function layout.arrange(panels, columns, figure)
         local around = m.around[(r - 1) * columns + c]
         local note_y = top + h + around.bottom - EDGE - LINE * (#around.notes - 0.7)
         built.box = {x = w, y = h}
-        built.place = {left = left / width, right = (left + w) / width, top = 1 - top / height, bottom = 1 - (top + h) / height,
+        built.place = {left = left / width, right = (left + w) / width, top = 1 - top / height,
+          bottom = 1 - (top + h) / height,
           notes = around.notes, note_x = left / width, note_y = 1 - note_y / height,
-          note_step = LINE / height, rows = around.rows, legend_x = (left + w / 2) / width, legend_y = 1 - (top - 4) / height,
+          note_step = LINE / height, rows = around.rows, legend_x = (left + w / 2) / width,
+          legend_y = 1 - (top - 4) / height,
           legend_height = math.max(0, LINE * around.rows - 6)}
       end
       x = x + box_width + m.right[c]

@@ -8,7 +8,8 @@ require "tide.plot.flows"
 local panel = {}
 
 local function pair(v)
-  return #v == 2 and math.type(v[1]) ~= nil and math.type(v[2]) ~= nil and options.finite(v[1]) and options.finite(v[2]) and v[1] ~= v[2], "{low, high}"
+  return #v == 2 and math.type(v[1]) ~= nil and math.type(v[2]) ~= nil and options.finite(v[1])
+    and options.finite(v[2]) and v[1] ~= v[2], "{low, high}"
 end
 local legends = {"above", "none", "top left", "top right", "bottom left", "bottom right"}
 
@@ -22,7 +23,8 @@ local function tick_positions(v)
 end
 
 panel.axes_spec = {
-  title = {"string"}, xlabel = {"string"}, ylabel = {"string"}, zlabel = {"string"}, -- zlabel: of the colour box
+  -- zlabel: of the colour box
+  title = {"string"}, xlabel = {"string"}, ylabel = {"string"}, zlabel = {"string"},
   xlog = {"boolean", default = false}, ylog = {"boolean", default = false},
   xrange = {"table", check = pair}, yrange = {"table", check = pair},
   ratio = {"number|string", check = function(v)
@@ -30,8 +32,10 @@ panel.axes_spec = {
       'a number > 0 (height over width), "equal" (equal units) or "square" (equal units in a square box)'
   end},
   legend = {"string", default = "above", check = options.one_of(legends)},
-  markup = {"boolean", default = false}, -- gnuplot's own in title, labels and ticks: x_1, 10^{-3}, {/Symbol a}
-  xticks = {"boolean|table", check = tick_positions}, yticks = {"boolean|table", check = tick_positions}, -- false: none; {0, 1} or {{0, "zero"}, ...}
+  -- gnuplot's own in title, labels and ticks: x_1, 10^{-3}, {/Symbol a}
+  markup = {"boolean", default = false},
+  -- false: none; {0, 1} or {{0, "zero"}, ...}
+  xticks = {"boolean|table", check = tick_positions}, yticks = {"boolean|table", check = tick_positions},
   pad = {"boolean"}, -- room between data and axes; nil: where points or trajectories would touch them
   grid = {"boolean"},     -- nil: unless a field or an image fills the panel
   colorbox = {"boolean", default = true},
@@ -78,7 +82,8 @@ end
 --- Where a log axis of y ends, for what has no lower end: far below all data.
 function Context.bottom() return BOTTOM end
 
---- So many things (points, cells, ...) were given; those that have no place in the picture are told apart by the reason.
+--- So many things (points, cells, ...) were given; those that have no place in the picture are told apart by
+-- the reason.
 function Context:count(label, noun, n)
   if n == 0 then self:remark(label .. ": no data") end
   self:tally(noun).total = self:tally(noun).total + n
@@ -114,7 +119,8 @@ function Context:notes()
       for i, reason in ipairs(tally.reasons) do
         reasons[i] = #tally.reasons > 1 and ("%d %s"):format(tally.reasons[reason], reason) or reason
       end
-      notes[#notes + 1] = ("%d of %d %s missing: %s"):format(tally.missing, tally.total, noun, table.concat(reasons, ", "))
+      notes[#notes + 1] = ("%d of %d %s missing: %s"):format(tally.missing, tally.total, noun,
+        table.concat(reasons, ", "))
     end
   end
   return notes
@@ -130,8 +136,12 @@ function Context:palette(name, range, values)
   local low, high = table.unpack(range or self.extent.color)
   local nothing = low > high and not range -- then a colour box would show numbers that nobody gave
   if nothing then low, high = 0, 1 end
-  if high - low <= 1e-12 * math.max(math.abs(low), math.abs(high)) and low <= high then low, high = room_around(low, high) end -- gnuplot would warn
-  self.colors = {name = style.palette(name), low = low, high = high, hidden = nothing or not self.axes.colorbox}
+  -- gnuplot would warn
+  if high - low <= 1e-12 * math.max(math.abs(low), math.abs(high)) and low <= high then
+    low, high = room_around(low, high)
+  end
+  self.colors = {name = style.palette(name), low = low, high = high, hidden = nothing
+    or not self.axes.colorbox}
 end
 
 function Context:wants_room()
@@ -157,7 +167,8 @@ end
 function panel.build(axes, list)
   local nothing = {}
   for _, axis in ipairs{"x", "y", "color"} do nothing[axis] = {math.huge, -math.huge} end
-  local context = setmetatable({axes = axes, extent = nothing, styles = 0, tallies = {}, remarks = {}}, Context)
+  local context = setmetatable({axes = axes, extent = nothing, styles = 0, tallies = {}, remarks = {}},
+    Context)
   local built = {axes = axes, elements = {}, entries = {}}
   if #list == 0 then context:fail("a panel has no series; add one with :add(...)") end
   check_ranges(context)
@@ -181,7 +192,8 @@ function panel.build(axes, list)
   built.empty = built.blank and context.extent.x[1] > context.extent.x[2]
   built.range = {x = panel.range(context, "x"), y = panel.range(context, "y")}
   built.extent, built.filled = context.extent, context.fixed
-  if context.down then -- the first row of an image at the top: the axis turns, so that its ticks stay with the rows
+  -- the first row of an image at the top: the axis turns, so that its ticks stay with the rows
+  if context.down then
     local range = built.range.y
     built.range.y = {math.max(range[1], range[2]), math.min(range[1], range[2])}
   end
@@ -189,8 +201,9 @@ function panel.build(axes, list)
   return built
 end
 
---- The range of an axis: the caller's, or the data's with a margin. nil leaves the y axis of plain curves to gnuplot, which rounds
--- it to whole ticks. A constant gets room here, as gnuplot would warn about an empty range.
+--- The range of an axis: the caller's, or the data's with a margin. nil leaves the y axis of plain curves to
+-- gnuplot, which rounds it to whole ticks. A constant gets room here, as gnuplot would warn about an empty
+-- range.
 function panel.range(context, axis)
   local axes = context.axes
   if axes[axis .. "range"] then return axes[axis .. "range"] end
@@ -256,7 +269,8 @@ end
 local function tick_list(list, opts)
   local out = {}
   for i, tick in ipairs(list) do
-    out[i] = type(tick) == "table" and style.text_of(tick[2], opts) .. " " .. style.number(tick[1]) or style.number(tick)
+    out[i] = type(tick) == "table" and style.text_of(tick[2], opts) .. " " .. style.number(tick[1])
+      or style.number(tick)
   end
   return "(" .. table.concat(out, ", ") .. ")"
 end
@@ -279,8 +293,8 @@ function panel.label_width(low, high)
   return longest
 end
 
--- A round step between ticks that leaves each label enough pixels, and the digits that the labels need; gnuplot's own choice crowds small
--- panels and shows six digits, whatever they hide.
+-- A round step between ticks that leaves each label enough pixels, and the digits that the labels need;
+-- gnuplot's own choice crowds small panels and shows six digits, whatever they hide.
 local function tick_step(low, high, pixels, upright)
   local power = 10.0 ^ (math.floor(math.log(math.abs(high - low), 10)) - 2)
   while true do
@@ -308,9 +322,11 @@ local function axis_lines(built, axis, lines, as_text)
   local label, marks = axes[axis .. "label"], axes[axis .. "ticks"]
   if marks == true then marks = nil end
   if label then
-    lines[#lines + 1] = ("set %slabel %s%s"):format(axis, style.text_of(label, {markup = axes.markup, raw = as_text}), axis == "x" and " offset 0,0.3" or "")
+    lines[#lines + 1] = ("set %slabel %s%s"):format(axis,
+      style.text_of(label, {markup = axes.markup, raw = as_text}), axis == "x" and " offset 0,0.3" or "")
   end
-  if marks == nil and built.empty and not axes[axis .. "range"] then marks = false end -- numbers would say that there is something
+  -- numbers would say that there is something
+  if marks == nil and built.empty and not axes[axis .. "range"] then marks = false end
   if axes[axis .. "log"] then
     lines[#lines + 1] = "set logscale " .. axis
     local automatic, form = log_ticks(range)
@@ -322,7 +338,8 @@ local function axis_lines(built, axis, lines, as_text)
   if marks == false then
     lines[#lines + 1] = "unset " .. axis .. "tics"
   elseif type(marks) == "table" then
-    lines[#lines + 1] = ("set %stics %s"):format(axis, tick_list(marks, {markup = axes.markup, raw = as_text, form = true}))
+    lines[#lines + 1] = ("set %stics %s"):format(axis,
+      tick_list(marks, {markup = axes.markup, raw = as_text, form = true}))
   end
   if range then lines[#lines + 1] = ("set %srange [%.15g:%.15g]"):format(axis, range[1], range[2]) end
 end
@@ -332,23 +349,30 @@ local function color_lines(built, lines, as_text)
   lines[#lines + 1] = "set palette " .. built.colors.name
   lines[#lines + 1] = ("set cbrange [%.15g:%.15g]"):format(low, high)
   if not as_text then linear_ticks("cb", {low, high}, built.box.y, lines) end
-  if axes.zlabel then lines[#lines + 1] = "set cblabel " .. style.text_of(axes.zlabel, {markup = axes.markup, raw = as_text}) end
+  if axes.zlabel then
+    lines[#lines + 1] = "set cblabel " .. style.text_of(axes.zlabel, {markup = axes.markup, raw = as_text})
+  end
   if built.colors.hidden then lines[#lines + 1] = "unset colorbox" end
 end
 
 --- The `set` lines of a panel, without its place in the figure.
 function panel.settings(built, as_text)
   local axes, lines = built.axes, {}
-  if axes.title then lines[1] = "set title " .. style.text_of(axes.title, {markup = axes.markup, raw = as_text}) end
+  if axes.title then
+    lines[1] = "set title " .. style.text_of(axes.title, {markup = axes.markup, raw = as_text})
+  end
   axis_lines(built, "x", lines, as_text)
   axis_lines(built, "y", lines, as_text)
   local grid = axes.grid
   if grid == nil then grid = not built.filled end
   if not grid then lines[#lines + 1] = "unset grid" end
   if built.colors then color_lines(built, lines, as_text) end
-  if built.empty then lines[#lines + 1] = 'set label "no data" at graph 0.5, graph 0.5 center textcolor rgb 0x808080' end
+  if built.empty then
+    lines[#lines + 1] = 'set label "no data" at graph 0.5, graph 0.5 center textcolor rgb 0x808080'
+  end
   if built.hatched and not as_text then
-    lines[#lines + 1] = ("set object rectangle from %.15g, %.15g to %.15g, %.15g behind fillcolor rgb 0xA0A0A0 fillstyle pattern 4 noborder"):format(
+    lines[#lines + 1] = ("set object rectangle from %.15g, %.15g to %.15g, %.15g behind fillcolor rgb "
+      .. "0xA0A0A0 fillstyle pattern 4 noborder"):format(
       table.unpack(built.hatched))
   end
   return lines
@@ -362,7 +386,8 @@ function panel.plot_command(built, entries, as_text)
   end
   if built.blank then parts[1] = "NaN notitle" end -- gnuplot draws no axes without something to plot
   for _, entry in ipairs(entries) do
-    parts[#parts + 1] = ("keyentry %s title %s"):format(entry.code, style.text_of(entry.name, {raw = as_text}))
+    parts[#parts + 1] = ("keyentry %s title %s"):format(entry.code,
+      style.text_of(entry.name, {raw = as_text}))
   end
   return "plot " .. table.concat(parts, ", \\\n     ")
 end

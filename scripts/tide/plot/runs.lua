@@ -9,11 +9,13 @@ local spec = {
   x = {"string", required = true}, y = {"string", required = true}, -- columns
   by = {"string", default = "model"},
   run = {"string", default = "seed"}, -- a table without this column holds one run per group
-  bins = {"integer", check = options.at_least(1)}, -- replace each run by its means over this many stretches of x
+  -- replace each run by its means over this many stretches of x
+  bins = {"integer", check = options.at_least(1)},
 }
 
---- plot.runs(csv_table, {x = "epoch", y = "loss"}) -> {{name = "NODE", runs = {{x =, y =}, ...}}, ...} in order of appearance.
--- Groups whose y is nan or not positive throughout (function evaluations of a ResNet, say) are left out.
+--- plot.runs(csv_table, {x = "epoch", y = "loss"}) -> {{name = "NODE", runs = {{x =, y =}, ...}}, ...} in
+-- order of appearance. Groups whose y is nan or not positive throughout (function evaluations of a ResNet,
+-- say) are left out.
 function runs.split(data, opts)
   opts = options.check("plot.runs", opts, spec)
   local groups, all_x, longest = {}, {}, 0
@@ -38,7 +40,8 @@ function runs.split(data, opts)
   return out
 end
 
---- "median and 10–90 % of 20 runs": what line and band of these groups are; nil when every group has a single run.
+--- "median and 10–90 % of 20 runs": what line and band of these groups are; nil when every group has a single
+-- run.
 function runs.caption(groups)
   local least, most = math.huge, 0
   for _, group in ipairs(groups) do
@@ -48,7 +51,8 @@ function runs.caption(groups)
   return ("median and 10–90 %% of %s runs"):format(least == most and most or least .. " to " .. most)
 end
 
---- One line type per name, the same in all figures of a pipeline: looks(list of names, ...) -> {name = number}.
+--- One line type per name, the same in all figures of a pipeline: looks(list of names, ...) -> {name =
+-- number}.
 function runs.looks(...)
   local looks, n = {}, 0
   for _, names in ipairs{...} do

@@ -43,10 +43,12 @@ local function data_text(name, panels, note)
   return table.concat(lines, "\n") .. "\n"
 end
 
--- The terminal for a file name's extension. Sizes are logical pixels; png draws them `scale` times larger, for sharp text.
+-- The terminal for a file name's extension. Sizes are logical pixels; png draws them `scale` times larger,
+-- for sharp text.
 local terminals = {
   png = function(w, h, f)
-    local form = 'pngcairo enhanced size %d,%d font "%s,%g" fontscale %g linewidth %g pointscale %g background rgb "white"'
+    local form = 'pngcairo enhanced size %d,%d font "%s,%g" fontscale %g linewidth %g pointscale %g '
+      .. 'background rgb "white"'
     local width, height = math.floor(w * f.scale + 0.5), math.floor(h * f.scale + 0.5)
     return form:format(width, height, FONT, POINTS * f.fontsize, f.scale, f.scale, f.scale)
   end,
@@ -54,7 +56,8 @@ local terminals = {
     return ('svg enhanced size %d,%d font "%s,%g" background rgb "white"'):format(w, h, FONT, f.fontsize)
   end,
   pdf = function(w, h, f) -- cairo's points are 1/72 inch, our pixels 1/96
-    local form = 'pdfcairo enhanced size %.4fin,%.4fin font "%s,%g" fontscale 0.75 linewidth 1 pointscale 0.75'
+    local form = 'pdfcairo enhanced size %.4fin,%.4fin font "%s,%g" fontscale 0.75 linewidth 1 pointscale '
+      .. '0.75'
     return form:format(w / 96, h / 96, FONT, POINTS * f.fontsize)
   end,
 }
@@ -65,12 +68,15 @@ function script.can_write(extension) return terminals[extension] ~= nil end
 -- Terminals for fig:show: sixels, and windows that stay when gnuplot has ended.
 local function shown(form)
   return function(w, h, f)
-    return form:format(math.floor(w * f.scale + 0.5), math.floor(h * f.scale + 0.5), FONT, POINTS * f.fontsize * f.scale)
+    return form:format(math.floor(w * f.scale + 0.5), math.floor(h * f.scale + 0.5), FONT, POINTS * f.fontsize
+      * f.scale)
   end
 end
 local displays = {
-  png = terminals.png, sixel = shown 'sixelgd enhanced truecolor size %d,%d font "%s,%.3g" background rgb "white"',
-  qt = shown 'qt 0 enhanced size %d,%d font "%s,%.3g" persist title "tide"', wxt = shown 'wxt 0 enhanced size %d,%d font "%s,%.3g" persist title "tide"',
+  png = terminals.png,
+  sixel = shown 'sixelgd enhanced truecolor size %d,%d font "%s,%.3g" background rgb "white"',
+  qt = shown 'qt 0 enhanced size %d,%d font "%s,%.3g" persist title "tide"',
+  wxt = shown 'wxt 0 enhanced size %d,%d font "%s,%.3g" persist title "tide"',
   x11 = shown 'x11 0 enhanced size %d,%d font "%s,%.3g" persist title "tide"',
 }
 
@@ -81,14 +87,15 @@ end
 
 -- Undo whatever the panel before may have set.
 local fresh = {
-  "unset title; unset xlabel; unset ylabel; unset cblabel; unset logscale; unset label; unset arrow; unset object",
+  "unset title; unset xlabel; unset ylabel; unset cblabel; unset logscale; unset label; unset arrow; unset "
+  .. "object",
   "set format; set xtics auto nomirror; set ytics auto nomirror; set cbtics auto",
   "set xrange [*:*]; set yrange [*:*]; set cbrange [*:*]",
   "set grid; set colorbox; set key on noopaque",
 }
 
--- gnuplot fits a horizontal legend into the plot's width, which a legend over several panels must not obey; a vertical one of few
--- rows is the same to the eye.
+-- gnuplot fits a horizontal legend into the plot's width, which a legend over several panels must not obey; a
+-- vertical one of few rows is the same to the eye.
 local function place_lines(built, entries)
   local place, lines = built.place, {}
   lines[1] = ("set lmargin at screen %.5f; set rmargin at screen %.5f"):format(place.left, place.right)
@@ -115,7 +122,8 @@ end
 local function note_lines(built)
   local place, lines = built.place, {}
   for i, note in ipairs(place.notes) do
-    lines[i] = ("set label %s at screen %.5f, screen %.5f left textcolor rgb 0xA02020"):format(style.text_of(note, {}), place.note_x,
+    lines[i] = ("set label %s at screen %.5f, screen %.5f left textcolor rgb 0xA02020"):format(
+      style.text_of(note, {}), place.note_x,
       place.note_y - (i - 1) * place.note_step)
   end
   return lines
@@ -134,7 +142,8 @@ local function panel_lines(lines, built, figure, height, first)
     if first and #figure.shared > 0 then
       entries = figure.shared
       local at = figure.shared_place
-      add{("set key on at screen %.5f, screen %.5f center bottom vertical maxrows %d"):format(at.x, at.y, at.rows)}
+      add{("set key on at screen %.5f, screen %.5f center bottom vertical maxrows %d"):format(at.x, at.y,
+        at.rows)}
     end
   end
   add(built.raw)
@@ -165,7 +174,8 @@ end
 local function all_notes(panels)
   local notes = {}
   for i, built in ipairs(panels) do
-    local where = #panels > 1 and ("panel %d%s: "):format(i, built.axes.title and (' "%s"'):format(built.axes.title) or "") or ""
+    local where = #panels > 1 and ("panel %d%s: "):format(i, built.axes.title
+      and (' "%s"'):format(built.axes.title) or "") or ""
     for _, note in ipairs(built.notes) do notes[#notes + 1] = style.one_line(where .. note) end
   end
   return notes
@@ -174,16 +184,19 @@ end
 local function multiplot_line(figure, rows, columns, height, fontsize)
   local title = figure.options.title
   if not height then return ("set multiplot layout %d,%d"):format(rows, columns) end
-  return "set multiplot" .. (title and (" title %s font ',%g'"):format(style.text_of(title, figure.options), fontsize) or "")
+  return "set multiplot"
+    .. (title and (" title %s font ',%g'"):format(style.text_of(title, figure.options), fontsize) or "")
 end
 
---- Script, data and notes of a figure that will be NAME.EXTENSION. Extension "txt" is a terminal of characters, "window" one that writes no
--- file; `terminal` makes the line for another terminal than the extension's.
+--- Script, data and notes of a figure that will be NAME.EXTENSION. Extension "txt" is a terminal of
+-- characters, "window" one that writes no file; `terminal` makes the line for another terminal than the
+-- extension's.
 function script.render(figure, name, extension, terminal)
   local panels, shared = build_panels(figure)
   local f, columns = figure.options, figure.columns
   local data = data_text(name, panels, f.note)
-  local view = {shared = shared, options = f, title = #panels > 1 and f.title or nil, width = f.width, height = f.height}
+  local view = {shared = shared, options = f, title = #panels > 1 and f.title or nil, width = f.width,
+    height = f.height}
   local width, height
   if extension ~= "txt" then width, height, view.shared_place = layout.arrange(panels, columns, view) end
 

@@ -2,8 +2,9 @@
 --
 --   {layer = n, block = {title, names, segments}, using = "1:2", code = "with lines lt 1", legend = {name, code} | nil}
 --
--- A block is one stretch of the data file; a segment of it is a list of columns, and a blank line between segments lifts the pen.
--- Layers are drawn in order: 0 image, 1 field, 2 bands, 3 lines, 4 points. The legend lists entries in the order they were added.
+-- A block is one stretch of the data file; a segment of it is a list of columns, and a blank line between
+-- segments lifts the pen. Layers are drawn in order: 0 image, 1 field, 2 bands, 3 lines, 4 points. The legend
+-- lists entries in the order they were added.
 
 local options = require "tide.base.options"
 local stats = require "tide.base.stats"
@@ -18,13 +19,15 @@ local pen_spec = {
   name = {"string"},
   color = {"string|number"},              -- a name of style.gp, "#rrggbb" or a number
   style = {"integer", check = options.at_least(1)}, -- line type: colour, dash and marker at once
-  dash = {"integer|string|table", check = function(v) -- gnuplot's dashtype: a number, a pattern of ". - _", or {on, off, ...}
+  -- gnuplot's dashtype: a number, a pattern of ". - _", or {on, off, ...}
+  dash = {"integer|string|table", check = function(v)
     local good = type(v) == "number" and v >= 0 or type(v) == "string" and v:find("^[._%- ]+$")
     if type(v) == "table" then
       good = #v > 0 and #v <= 8 and #v % 2 == 0
       for _, length in ipairs(v) do good = good and type(length) == "number" and options.positive(length) end
     end
-    return good, 'a number >= 0, a pattern of the characters ". - _" or a list of up to 4 lengths {on, off, ...}'
+    return good, 'a number >= 0, a pattern of the characters ". - _" or a list of up to 4 lengths {on, off, '
+      .. '...}'
   end},
   linewidth = {"number", check = options.positive},
   marker = {"string|integer"},
@@ -44,7 +47,8 @@ local function index_of(list, wanted)
   for i, v in ipairs(list) do if v == wanted then return i end end
 end
 
--- "lt 2 lc rgb blue dt 1 lw 2": everything about a line. A colour of style.gp brings its own dash and marker along.
+-- "lt 2 lc rgb blue dt 1 lw 2": everything about a line. A colour of style.gp brings its own dash and marker
+-- along.
 local function pen(o, context)
   local lt = o.style or index_of(style.colors(), o.color)
   if not lt then lt = o.color and 1 or context:next_style() end
@@ -66,7 +70,8 @@ local function pen(o, context)
   return table.concat(parts, " "), lt
 end
 
-local native_size = {0.7, 0.58, 0.8, 0.85, 0.8, 0.75, 0.8} -- point sizes of style.gp, so that shapes look equally large
+-- point sizes of style.gp, so that shapes look equally large
+local native_size = {0.7, 0.58, 0.8, 0.85, 0.8, 0.75, 0.8}
 
 local function marker(o, lt)
   local number = o.marker and style.marker(o.marker)
@@ -78,19 +83,24 @@ local function column(context, label, name, values, length)
   if values == nil then context:fail(('series "%s" has no %s'):format(label, name)) end
   local list = stats.list(values)
   if not list then
-    context:fail(('series "%s": %s must be a list or a tensor, got %s'):format(label, name, options.show(values)))
+    context:fail(('series "%s": %s must be a list or a tensor, got %s'):format(label, name,
+      options.show(values)))
   end
   for i = 1, #list do
     if not math.type(list[i]) then
       local hint = list[i] == nil and "; write 0/0 for a value that is missing"
-        or type(list[i]) == "table" and "; it is one list or a 1-D tensor: x:reshape{-1}, or a series for each column"
+        or type(list[i]) == "table"
+        and "; it is one list or a 1-D tensor: x:reshape{-1}, or a series for each column"
         or type(list[i]) ~= "string" and ""
-        or list[i]:find("^%d%d%d%d%-%d") and "; os.time{year =, month =, day =} makes numbers of dates" or "; tonumber makes numbers of texts"
-      context:fail(('series "%s": %s[%d] must be a number, got %s%s'):format(label, name, i, options.show(list[i]), hint))
+        or list[i]:find("^%d%d%d%d%-%d") and "; os.time{year =, month =, day =} makes numbers of dates"
+        or "; tonumber makes numbers of texts"
+      context:fail(('series "%s": %s[%d] must be a number, got %s%s'):format(label, name, i,
+        options.show(list[i]), hint))
     end
   end
   if length and #list ~= length then
-    context:fail(('series "%s": %s has %d values where the column before has %d'):format(label, name, #list, length))
+    context:fail(('series "%s": %s has %d values where the column before has %d'):format(label, name, #list,
+      length))
   end
   return list
 end
@@ -98,7 +108,9 @@ end
 -- Columns by name, equally long.
 local function columns(context, label, given, names)
   local out = {}
-  for i, name in ipairs(names) do out[i] = column(context, label, name, given[name], i > 1 and #out[1] or nil) end
+  for i, name in ipairs(names) do
+    out[i] = column(context, label, name, given[name], i > 1 and #out[1] or nil)
+  end
   return out
 end
 
@@ -111,8 +123,8 @@ local function trouble(v, log)
   if log and v <= 0 then return "not positive on a log axis" end
 end
 
--- The rows that can be drawn, as segments (runs of neighbours): a row that cannot leaves a gap. They are seen by the axes, the others are
--- counted for the note. Returns segments, and the rows that are in them.
+-- The rows that can be drawn, as segments (runs of neighbours): a row that cannot leaves a gap. They are seen
+-- by the axes, the others are counted for the note. Returns segments, and the rows that are in them.
 local function drawable(context, label, cols, names, noun)
   local segments, rows, current = {}, {}, nil
   for row = 1, #cols[1] do
@@ -159,7 +171,8 @@ local function pick(values, rows)
   return out
 end
 
--- On a log axis what lies between a value and 0 or less reaches down to the end of the axis: log 0 is minus infinity.
+-- On a log axis what lies between a value and 0 or less reaches down to the end of the axis: log 0 is minus
+-- infinity.
 local function reach_down(context, values, others)
   if not context.axes.ylog then return values end
   local out = {}
@@ -172,12 +185,14 @@ end
 
 local function legend(o, code) return o.name and {name = o.name, code = code} or nil end
 
--- What a line cannot show: points whose neighbours are missing. A dot each, else they would vanish without a word.
+-- What a line cannot show: points whose neighbours are missing. A dot each, else they would vanish without a
+-- word.
 local function lone_points(segments, names, line, lt)
   local lone = {}
   for _, segment in ipairs(segments) do if #segment[1] == 1 then lone[#lone + 1] = segment end end
   if #lone == 0 then return nil end
-  return {layer = LINE, block = {title = "points without neighbours", names = names, segments = lone}, using = "1:2",
+  return {layer = LINE, block = {title = "points without neighbours", names = names, segments = lone},
+    using = "1:2",
     code = ("with points %s pt 7 ps %g"):format(line, 0.5 * native_size[lt])}
 end
 
@@ -200,7 +215,8 @@ series.kinds.line = {
       code = ("with linespoints %s %s pi %d"):format(line, marker(o, lt), -(o.every or 1))
     end
     local key = bars and ("with linespoints %s %s"):format(line, marker(o, lt)) or code
-    return {{layer = LINE, block = {names = names, segments = segments}, using = bars and "1:2:3:4" or "1:2", code = code,
+    return {{layer = LINE, block = {names = names, segments = segments}, using = bars and "1:2:3:4" or "1:2",
+      code = code,
       legend = legend(o, key)}, not (bars or o.marker) and lone_points(segments, names, line, lt) or nil}
   end,
 }
@@ -234,12 +250,15 @@ series.kinds.band = {
     local high = column(context, label, "high", o.high)
     local low = reach_down(context, column(context, label, "low", o.low, #high), high)
     local x = o.x or count_from_one(#low)
-    local y = o.y and (context.axes.ylog and reach_down(context, column(context, label, "y", o.y, #high), high) or o.y)
+    local y = o.y
+      and (context.axes.ylog and reach_down(context, column(context, label, "y", o.y, #high), high) or o.y)
     local names = y and {"x", "low", "high", "y"} or {"x", "low", "high"}
-    local segments = drawable(context, label, columns(context, label, {x = x, low = low, high = high, y = y}, names), names, o.runs and "places of the band")
+    local segments = drawable(context, label, columns(context, label, {x = x, low = low, high = high, y = y},
+      names), names, o.runs and "places of the band")
     local line, lt = pen(o, context)
     local block = {names = names, segments = segments}
-    local fill = ("with filledcurves lc rgb %s fs transparent solid %.2f noborder"):format(style.color(o.color or lt), o.opacity)
+    local fill = ("with filledcurves lc rgb %s fs transparent solid %.2f noborder"):format(
+      style.color(o.color or lt), o.opacity)
     local elements = {{layer = BAND, block = block, using = "1:2:3", code = fill}}
     if y then
       elements[2] = {layer = LINE, block = block, using = "1:4", code = "with lines " .. line}
@@ -249,20 +268,25 @@ series.kinds.band = {
     local lone = {}
     for _, segment in ipairs(segments) do if #segment[1] == 1 then lone[#lone + 1] = segment end end
     if #lone > 0 then
-      elements[#elements + 1] = {layer = BAND, block = {title = "points without neighbours", names = names, segments = lone}, code =
-        ("with yerrorbars lc rgb %s pt %d ps 0.4 lw 2"):format(style.color(o.color or lt), y and 7 or 0), using = y and "1:4:2:3" or "1:2:2:3"}
+      elements[#elements + 1] = {layer = BAND, block = {title = "points without neighbours", names = names,
+        segments = lone}, code =
+        ("with yerrorbars lc rgb %s pt %d ps 0.4 lw 2"):format(style.color(o.color or lt), y and 7 or 0),
+        using = y and "1:4:2:3" or "1:2:2:3"}
     end
     return elements
   end,
 }
 
--- Rows by class: a list of {value, name, color, style, rows}; classes that the caller describes come in the caller's order.
+-- Rows by class: a list of {value, name, color, style, rows}; classes that the caller describes come in the
+-- caller's order.
 local function split_classes(o, context, label, n, values)
   local list, found = {}, {}
   for i, class in ipairs(o.classes or {}) do
-    local c = options.check("plot classes", class, {value = {"any"}, name = {"string"}, color = {"string|number"},
+    local c = options.check("plot classes", class,
+      {value = {"any"}, name = {"string"}, color = {"string|number"},
       marker = {"string|integer"}}, -1) -- no position: the caller adds one
-    list[i] = {value = c.value, name = c.name, color = c.color, marker = c.marker, style = (i - 1) % 7 + 1, rows = {}}
+    list[i] = {value = c.value, name = c.name, color = c.color, marker = c.marker, style = (i - 1) % 7 + 1,
+      rows = {}}
     found[c.value] = list[i]
   end
   local unknown = {}
@@ -271,10 +295,12 @@ local function split_classes(o, context, label, n, values)
     if value == nil then context:fail(('series "%s": class[%d] is missing'):format(label, row)) end
     if value ~= value then value = "nan" end -- no key of a table; a class of its own all the same
     if type(value) == "table" or type(value) == "userdata" or type(value) == "function" then
-      context:fail(('series "%s": class[%d] must be a number, a text or a boolean, got %s'):format(label, row, options.show(value)))
+      context:fail(('series "%s": class[%d] must be a number, a text or a boolean, got %s'):format(label, row,
+        options.show(value)))
     end
     if not found[value] then
-      found[value] = {value = value, name = type(value) == "string" and value or "class " .. tostring(value), rows = {}}
+      found[value] = {value = value, name = type(value) == "string" and value or "class " .. tostring(value),
+        rows = {}}
       unknown[#unknown + 1] = found[value]
     end
     table.insert(found[value].rows, row)
@@ -294,8 +320,12 @@ end
 -- The class of each of n things.
 local function class_list(context, label, given, n)
   local list = stats.list(given)
-  if not list then context:fail(('series "%s": class must be a list or a tensor, got %s'):format(label, options.show(given))) end
-  if #list ~= n then context:fail(('series "%s": class has %d values for %d points'):format(label, #list, n)) end
+  if not list then
+    context:fail(('series "%s": class must be a list or a tensor, got %s'):format(label, options.show(given)))
+  end
+  if #list ~= n then
+    context:fail(('series "%s": class has %d values for %d points'):format(label, #list, n))
+  end
   return list
 end
 
@@ -308,7 +338,8 @@ local function points(o, cols, names, lt, code, rim, title)
     elements[1] = {layer = POINT, block = block, using = "1:2",
       code = ("with points pt %s ps %g lc rgb white"):format(pt, native_size[lt] * o.size + 0.25)}
   end
-  elements[#elements + 1] = {layer = POINT, block = block, using = #cols == 3 and "1:2:3" or "1:2", code = code}
+  elements[#elements + 1] = {layer = POINT, block = block, using = #cols == 3 and "1:2:3" or "1:2",
+    code = code}
   return elements
 end
 
@@ -330,7 +361,8 @@ series.kinds.scatter = {
     context:pad()
     if o.value ~= nil then
       context:palette(o.palette, nil, cols[3])
-      local code = ("with points pt %s ps %g lc palette"):format(style.marker(o.marker or "circle"), 0.7 * o.size)
+      local code = ("with points pt %s ps %g lc palette"):format(style.marker(o.marker or "circle"),
+        0.7 * o.size)
       local elements = points(o, cols, names, 1, code, o.rim)
       elements[1].legend = legend(o, code:gsub("lc palette", "lc rgb gray"))
       return elements
@@ -345,10 +377,12 @@ series.kinds.scatter = {
     local out = {}
     for _, part in ipairs(split_classes(o, context, label, #rows, pick(class, rows))) do
       if #part.rows > 0 then
-        local look = {style = part.style, color = part.color or o.color, alpha = o.alpha, size = o.size, marker = part.marker or o.marker}
+        local look = {style = part.style, color = part.color or o.color, alpha = o.alpha, size = o.size,
+          marker = part.marker or o.marker}
         local line, lt = pen(look, context)
         local code = ("with points %s %s"):format(line, marker(look, lt))
-        local drawn = points(look, {pick(cols[1], part.rows), pick(cols[2], part.rows)}, names, lt, code, o.rim, part.name)
+        local drawn = points(look, {pick(cols[1], part.rows), pick(cols[2], part.rows)}, names, lt, code,
+          o.rim, part.name)
         drawn[1].legend = part.name and {name = part.name, code = code}
         for _, element in ipairs(drawn) do out[#out + 1] = element end
       end
@@ -357,7 +391,8 @@ series.kinds.scatter = {
   end,
 }
 
-series.column, series.columns, series.drawable, series.trouble, series.pick = column, columns, drawable, trouble, pick
+series.column, series.columns, series.drawable, series.trouble, series.pick = column, columns, drawable,
+  trouble, pick
 series.pen, series.with_pen, series.lone_points, series.class_list = pen, with_pen, lone_points, class_list
 series.split_classes, series.native_size = split_classes, native_size
 series.layers = {image = IMAGE, field = FIELD, band = BAND, line = LINE, point = POINT}

@@ -1,5 +1,5 @@
---- How a figure comes before the eyes of who sits at the terminal: a picture in the terminal (kitty's protocol or sixels), a window of
--- gnuplot, or characters.
+--- How a figure comes before the eyes of who sits at the terminal: a picture in the terminal (kitty's
+-- protocol or sixels), a window of gnuplot, or characters.
 
 local core = require "tide.core"
 local files = require "tide.base.files"
@@ -37,7 +37,8 @@ end
 
 --- The figure as characters, and its notes below.
 function show.text(figure, o)
-  local terminal = ("dumb noenhanced size %d,%d %s"):format(o.width, o.height, o.color and "ansi256" or "mono")
+  local terminal = ("dumb noenhanced size %d,%d %s"):format(o.width, o.height, o.color and "ansi256"
+    or "mono")
   local text, notes = bytes_of(figure, "txt", function() return terminal end)
   text = text:gsub("\f", ""):gsub("\n*$", "\n")
   for _, note in ipairs(notes) do text = text .. "  " .. note .. "\n" end
@@ -51,18 +52,21 @@ local function any(text, words)
   return false
 end
 
---- The ways to try, best first, from the environment alone: `get` is os.getenv, `terminal` whether standard output is one, `asks` a
--- function that asks the terminal whether it draws sixels.
+--- The ways to try, best first, from the environment alone: `get` is os.getenv, `terminal` whether standard
+-- output is one, `asks` a function that asks the terminal whether it draws sixels.
 function show.ways(get, terminal, asks)
   if not terminal then return {"text"} end
   local function value(name) return get(name) or "" end
   local term, program = value("TERM"), value("TERM_PROGRAM"):lower()
   local ways = {}
   if term ~= "dumb" then
-    local inside = value("TMUX") ~= "" or term:find("^screen") or term:find("^tmux") -- these hand no pictures on unless they say so themselves
-    if not inside and (value("KITTY_WINDOW_ID") ~= "" or any(term, {"kitty", "ghostty"}) or program == "ghostty") then
+    -- these hand no pictures on unless they say so themselves
+    local inside = value("TMUX") ~= "" or term:find("^screen") or term:find("^tmux")
+    if not inside and (value("KITTY_WINDOW_ID") ~= "" or any(term, {"kitty", "ghostty"})
+      or program == "ghostty") then
       ways[#ways + 1] = "kitty"
-    elseif not inside and (any(term, {"sixel", "mlterm", "foot", "contour"}) or any(program, {"iterm", "wezterm", "mintty"})) or asks() then
+    elseif not inside and (any(term, {"sixel", "mlterm", "foot", "contour"})
+      or any(program, {"iterm", "wezterm", "mintty"})) or asks() then
       ways[#ways + 1] = "sixel"
     end
   end
@@ -126,7 +130,8 @@ function ways.kitty(figure)
   local code = base64((bytes_of(figure, "png", script.terminal("png", fitting(figure)))))
   for at = 1, #code, 4096 do
     local last = at + 4096 > #code
-    io.stdout:write("\27_G", at == 1 and "a=T,f=100," or "", "m=", last and 0 or 1, ";", code:sub(at, at + 4095), "\27\\")
+    io.stdout:write("\27_G", at == 1 and "a=T,f=100," or "", "m=", last and 0 or 1, ";",
+      code:sub(at, at + 4095), "\27\\")
   end
   io.stdout:write("\n")
   return true
@@ -152,7 +157,9 @@ function ways.window(figure)
 end
 
 function ways.text(figure, o)
-  if o.color == nil then o.color = core.isatty(1) and (os.getenv("NO_COLOR") or "") == "" and os.getenv("TERM") ~= "dumb" end
+  if o.color == nil then
+    o.color = core.isatty(1) and (os.getenv("NO_COLOR") or "") == "" and os.getenv("TERM") ~= "dumb"
+  end
   io.stdout:write(show.text(figure, o))
   return true
 end

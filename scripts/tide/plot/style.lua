@@ -30,7 +30,8 @@ function style.text() return load_style().text end
 function style.colors() return load_style().colors end
 function style.palettes() return load_style().palettes end
 
-local marker_numbers = {circle = 7, square = 5, triangle = 9, diamond = 13, wedge = 11, pentagon = 15, cross = 2, plus = 1,
+local marker_numbers = {circle = 7, square = 5, triangle = 9, diamond = 13, wedge = 11, pentagon = 15,
+  cross = 2, plus = 1,
   ring = 6, dot = 0}
 
 local function contains(list, name)
@@ -38,12 +39,15 @@ local function contains(list, name)
   return false
 end
 
---- gnuplot's expression for a colour: a name of style.gp, "#rrggbb", or the number of a line type. `alpha` is opacity in 0..1.
+--- gnuplot's expression for a colour: a name of style.gp, "#rrggbb", or the number of a line type. `alpha` is
+-- opacity in 0..1.
 function style.color(color, alpha)
   local veil = ""
   if alpha and alpha < 1 then veil = (" + 0x%02X000000"):format(math.floor(255 * (1 - alpha) + 0.5)) end
   if math.type(color) then
-    if not math.tointeger(color) then error(("plot: a colour by number must be a whole one, got %s"):format(options.show(color)), 0) end
+    if not math.tointeger(color) then
+      error(("plot: a colour by number must be a whole one, got %s"):format(options.show(color)), 0)
+    end
     color = style.colors()[(math.tointeger(color) - 1) % 7 + 1]
   end
   if color:match("^#%x%x%x%x%x%x$") then return "0x" .. color:sub(2) .. veil end
@@ -57,7 +61,9 @@ end
 function style.marker(marker)
   if math.type(marker) then return ("%d"):format(marker) end
   local number = marker_numbers[marker]
-  if not number then error("plot: " .. options.unknown("marker", marker, options.sorted_keys(marker_numbers)), 0) end
+  if not number then
+    error("plot: " .. options.unknown("marker", marker, options.sorted_keys(marker_numbers)), 0)
+  end
   return number
 end
 
@@ -74,14 +80,16 @@ local function octal(run)
   return (run:gsub(".", function(byte) return ("\\%03o"):format(byte:byte()) end))
 end
 
---- A string as gnuplot code, byte for byte. What means anything to gnuplot (quotes, backquotes, macros, comments, braces, line ends) is
--- written in octal, and so are the digits behind it, which gnuplot would take for more of the number.
+--- A string as gnuplot code, byte for byte. What means anything to gnuplot (quotes, backquotes, macros,
+-- comments, braces, line ends) is written in octal, and so are the digits behind it, which gnuplot would take
+-- for more of the number.
 function style.quote(text)
   if text:find("\0", 1, true) then error("plot: a text for gnuplot cannot hold NUL bytes", 0) end
   return '"' .. text:gsub("[%c\"\\'`$@#{}\127]%d*", octal) .. '"'
 end
 
--- Valid UTF-8 without control characters other than line ends: terminals differ in what they do with the rest.
+-- Valid UTF-8 without control characters other than line ends: terminals differ in what they do with the
+-- rest.
 local function printable(text)
   local pieces, at = {}, 1
   while at <= #text do
@@ -108,8 +116,9 @@ local function cut(text, most)
   return text:sub(1, utf8.offset(text, most) - 1) .. "…"
 end
 
---- A text of the picture as gnuplot code, shown as it is written, or with gnuplot's markup where that was asked for. `form` is set for labels of
--- ticks, which gnuplot takes for formats of numbers; `raw` for a picture of characters, without markup.
+--- A text of the picture as gnuplot code, shown as it is written, or with gnuplot's markup where that was
+-- asked for. `form` is set for labels of ticks, which gnuplot takes for formats of numbers; `raw` for a
+-- picture of characters, without markup.
 function style.text_of(text, opts)
   text = printable(tostring(text))
   if opts.raw then
@@ -121,7 +130,8 @@ function style.text_of(text, opts)
   return style.quote(text)
 end
 
---- A line of comment, for scripts and data: no text ends it, and none goes on in the next line, which a backslash at the end would do.
+--- A line of comment, for scripts and data: no text ends it, and none goes on in the next line, which a
+-- backslash at the end would do.
 function style.comment(text)
   return (("# " .. style.one_line(text)):gsub("\\$", "\\ "))
 end
@@ -134,7 +144,8 @@ function style.number(v)
   return ("%.15g"):format(v)
 end
 
---- Kept for scripts from the time when titles had markup of their own accord: titles and labels show what is written.
+--- Kept for scripts from the time when titles had markup of their own accord: titles and labels show what is
+-- written.
 function style.plain(text) return tostring(text) end
 
 return style

@@ -10,7 +10,8 @@ local short_names = require "tide.names"
 
 local complete = {}
 
-local keywords = {"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil",
+local keywords = {"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if",
+  "in", "local", "nil",
   "not", "or", "repeat", "return", "then", "true", "until", "while"}
 
 local max_chain, max_listed = 10, 200
@@ -46,7 +47,8 @@ function complete.follow(path, env)
   return value
 end
 
---- Take a path off the end of a text: a list of keys, or nil when there is none. "x = a.b[1]" gives {"a", "b", 1}.
+--- Take a path off the end of a text: a list of keys, or nil when there is none. "x = a.b[1]" gives {"a",
+-- "b", 1}.
 function complete.path(text)
   local keys = {}
   while true do
@@ -118,12 +120,13 @@ local function is_callable(v)
   return type(meta) == "table" and rawget(meta, "__call") ~= nil
 end
 
--- Fields of a value whose names begin with prefix; functions get "(". Names that begin with "_" only when asked for, methods that
--- objects of ours use among themselves never.
+-- Fields of a value whose names begin with prefix; functions get "(". Names that begin with "_" only when
+-- asked for, methods that objects of ours use among themselves never.
 local function add_fields(found, value, prefix, only_functions)
   for _, t in ipairs(sources(value)) do
     for k, v in next, t do
-      if type(k) == "string" and starts_with(k, prefix) and k:find("^[%a_][%w_]*$") and (prefix ~= "" or k:sub(1, 1) ~= "_")
+      if type(k) == "string" and starts_with(k, prefix) and k:find("^[%a_][%w_]*$")
+        and (prefix ~= "" or k:sub(1, 1) ~= "_")
         and not help.is_private(value, k, v) then
         if type(v) == "function" then
           found[k .. "("] = true
@@ -170,7 +173,9 @@ local function module_names(prefix)
     local dir, tail = template:match("^([^?]*)%?(.*)$")
     for _, entry in ipairs(dir and list_folder(dir .. parent:gsub("%.", "/")) or {}) do
       local name = tail == ".lua" and entry ~= "init.lua" and entry:match("^([%w_%-]+)%.lua$")
-      if not name and tail == "/init.lua" and core.exists(dir .. parent:gsub("%.", "/") .. entry .. tail) then name = entry end
+      if not name and tail == "/init.lua" and core.exists(dir .. parent:gsub("%.", "/") .. entry .. tail) then
+        name = entry
+      end
       if name and starts_with(parent .. name, prefix) then found[parent .. name] = true end
     end
   end
@@ -264,7 +269,8 @@ function complete.columns(names, width)
   return table.concat(lines, "\n")
 end
 
--- The help entry of the function that a text ends with: by its value, as a method of an object of ours, or, before it is loaded, by name.
+-- The help entry of the function that a text ends with: by its value, as a method of an object of ours, or,
+-- before it is loaded, by name.
 local function documented(call, env)
   local path = complete.path(call)
   if not path then return nil end

@@ -35,7 +35,8 @@ end
 
 --- Add an entry (or replace the one with the same name).
 function help.define(entry)
-  assert(type(entry.name) == "string" and type(entry.text) == "string", "help.define: name and text must be strings")
+  assert(type(entry.name) == "string" and type(entry.text) == "string",
+    "help.define: name and text must be strings")
   entry.topic = entry.topic or current or "Other"
   local old = by_name[entry.name]
   if old then
@@ -79,7 +80,8 @@ local function root_of(name)
     local meta = debug.getregistry()["tide.Tensor"]
     return type(meta) == "table" and rawget(meta, "methods") or nil
   end
-  return package.loaded[short_names[name] or "tide." .. name] or type(tide) == "table" and rawget(tide, name) or nil
+  return package.loaded[short_names[name] or "tide." .. name] or type(tide) == "table" and rawget(tide, name)
+    or nil
 end
 
 local function value_of(name)
@@ -100,7 +102,8 @@ local function find_value(value)
   for _, entry in ipairs(entries) do
     if rawequal(value_of(entry.name), value) then return entry end
     local last = (entry.method or entry.name:find("^tensor:")) and last_part(entry.name)
-    if last and (rawequal(value_of(methods_of_tensor .. last), value) or rawequal(value_of("tide." .. last), value)) then
+    if last and (rawequal(value_of(methods_of_tensor .. last), value)
+      or rawequal(value_of("tide." .. last), value)) then
       return entry
     end
   end
@@ -147,7 +150,9 @@ function help.modules()
   if type(tide) ~= "table" then return {"tide"} end
   for name in pairs(getmetatable(tide).submodules) do found[name] = true end
   for name, value in pairs(tide) do
-    if type(value) == "table" and rawequal(value, package.loaded[short_names[name] or "tide." .. name]) then found[name] = true end
+    if type(value) == "table" and rawequal(value, package.loaded[short_names[name] or "tide." .. name]) then
+      found[name] = true
+    end
   end
   local names = {}
   for name in pairs(found) do names[#names + 1] = not not_modules[name] and name or nil end
@@ -229,7 +234,9 @@ end
 function help.names(value)
   load_docs()
   local name, names = type(value) == "string" and is_module(value) and value or module_name(value), {}
-  for i, entry in ipairs(name and entries_of(name .. ".") or {}) do names[i] = entry.name:match("%.([%w_]+)") end
+  for i, entry in ipairs(name and entries_of(name .. ".") or {}) do
+    names[i] = entry.name:match("%.([%w_]+)")
+  end
   return names
 end
 
@@ -242,7 +249,8 @@ end
 
 local library = debug.getinfo(1, "S").source:match("^(.*/)prompt/[^/]*$") or ""
 
---- Is f a method that objects of ours use among themselves: one of the library, without an entry, of an object whose methods have entries?
+--- Is f a method that objects of ours use among themselves: one of the library, without an entry, of an
+-- object whose methods have entries?
 function help.is_private(object, method, f)
   local _, kind = values.kind_of(object)
   if not kind or help.find_method(object, method) or type(f) ~= "function" then return false end
@@ -288,7 +296,8 @@ function help.overview(width)
     lines[#lines + 1] = topic
     lines[#lines + 1] = layout.indented(layout.wrapped(table.concat(names, " "), width - 4))
   end
-  lines[#lines + 1] = 'help "start" shows the first steps, help "odeint", help(x) and help "Solving" tell more,\n' ..
+  lines[#lines + 1] = 'help "start" shows the first steps, help "odeint", help(x) and help "Solving" tell '
+    .. 'more,\n' ..
     'help "learning rate" searches.'
   return table.concat(lines, "\n")
 end
@@ -402,7 +411,8 @@ end
 
 local function show(_, ...)
   local width = help.width()
-  require("tide.prompt.pager").print(select("#", ...) == 0 and help.overview(width) or help.answer((...), width))
+  require("tide.prompt.pager").print(select("#", ...) == 0 and help.overview(width)
+    or help.answer((...), width))
 end
 
 return setmetatable(help, {__call = show})

@@ -99,7 +99,8 @@ local function known(index, stem)
   return false
 end
 
-local long_question = 6 -- words, of a message rather than of a question: those that say nothing are passed over
+-- words, of a message rather than of a question: those that say nothing are passed over
+local long_question = 6
 
 -- Stems of the question; `slips` lists {typed, nearest or nil}.
 local function understand(index, question)
@@ -155,7 +156,9 @@ end
 local function rank(index, asked, rows)
   local bonus, list, more = {}, {}, math.max(1, #asked / 4) -- many words add up elsewhere
   for _, row in ipairs(rows) do
-    for place, name in ipairs(row.see) do bonus[name] = math.max(bonus[name] or 0, (42 - 2 * place) * more) end
+    for place, name in ipairs(row.see) do
+      bonus[name] = math.max(bonus[name] or 0, (42 - 2 * place) * more)
+    end
   end
   for place, item in ipairs(index.entries) do
     local score, hits = score_of(item, asked)

@@ -73,7 +73,8 @@ function text.hint(entry, width)
   if not entry.options then return text.signature(entry) end
   local heads = {}
   for i, row in ipairs(entry.options) do heads[i] = text.option_head(row) end
-  return text.signature(entry) .. "\n" .. text.indented(text.wrapped("opts: " .. table.concat(heads, ", "), width - 4))
+  return text.signature(entry) .. "\n"
+    .. text.indented(text.wrapped("opts: " .. table.concat(heads, ", "), width - 4))
 end
 
 -- "rtol = 0.001      relative tolerance of adaptive steps"
@@ -84,8 +85,10 @@ local function option_lines(rows, width, lines)
     widest = math.max(widest, #heads[i])
   end
   for i, row in ipairs(rows) do
-    local words = text.wrapped(row[3], math.max(20, width - widest - 6)):gsub("\n", "\n" .. (" "):rep(widest + 6))
-    lines[#lines + 1] = ("    %s%s  %s"):format(heads[i], (" "):rep(widest - #heads[i]), words):gsub("%s+$", "")
+    local words = text.wrapped(row[3], math.max(20, width - widest - 6)):gsub("\n", "\n"
+      .. (" "):rep(widest + 6))
+    lines[#lines + 1] = ("    %s%s  %s"):format(heads[i], (" "):rep(widest - #heads[i]), words):gsub("%s+$",
+      "")
   end
 end
 

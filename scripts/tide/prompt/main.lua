@@ -19,7 +19,8 @@ Without a script or code: the prompt when standard input is a terminal, else sta
 In a script: local tide = require "tide". Exit status: 0, 1 after an error, 2 for a wrong command line, 130 after Ctrl-C.
 ]=]
 
-local flags = {["-i"] = "interactive", ["--no-init"] = "no_init", ["--version"] = "version", ["-v"] = "version",
+local flags = {["-i"] = "interactive", ["--no-init"] = "no_init", ["--version"] = "version",
+  ["-v"] = "version",
   ["--help"] = "help", ["-h"] = "help"}
 local with_value = {["-e"] = "code", ["-l"] = "module"}
 
@@ -118,7 +119,8 @@ local function show_version(core, release)
   for _, key in ipairs(options.sorted_keys(info)) do print(key .. ": " .. tostring(info[key])) end
 end
 
--- What code on the command line finds beside Lua's globals, loaded when it is read; a script that follows gets none of it.
+-- What code on the command line finds beside Lua's globals, loaded when it is read; a script that follows
+-- gets none of it.
 local offered = {tide = "tide", help = "tide.prompt.help"}
 
 local function with_globals(run)
@@ -131,13 +133,16 @@ local function with_globals(run)
 end
 
 local function run_action(action)
-  if action.kind == "code" and action.value:byte() == 27 then return call(nil, "-e takes Lua text, this is bytecode") end
+  if action.kind == "code" and action.value:byte() == 27 then
+    return call(nil, "-e takes Lua text, this is bytecode")
+  end
   if action.kind == "code" then
     return with_globals(function() return call(load(action.value, "=(command line)", "t")) end)
   end
   local global, name = action.value:match("^([%a_][%w_]*)=(.+)$")
   name = name or action.value
-  return call(load("local global, name = ... _G[global] = require(name)", "=(command line)", "t"), nil, global or name, name)
+  return call(load("local global, name = ... _G[global] = require(name)", "=(command line)", "t"), nil, global
+    or name, name)
 end
 
 local function run_script(argv, script)

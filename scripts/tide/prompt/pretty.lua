@@ -108,7 +108,9 @@ local render
 
 -- Of a long list of tables, records say, the middle is left out: from, to.
 local function gap(t, n)
-  if n <= 2 * edge + 2 or type(rawget(t, 1)) ~= "table" or with_tostring(rawget(t, 1)) then return n + 1, n end
+  if n <= 2 * edge + 2 or type(rawget(t, 1)) ~= "table" or with_tostring(rawget(t, 1)) then
+    return n + 1, n
+  end
   return edge + 1, n - edge
 end
 

@@ -1,7 +1,8 @@
 --- The prompt. `require("tide.prompt.repl").start()` works under `tide` and under stock lua5.4.
 --
--- A line is tried as an expression first and prints its values; then as statements. ";" at the end prints nothing. Locals of a line
--- become globals when it has run, so that lines pasted from a script go on working; closures of that line keep their own variable.
+-- A line is tried as an expression first and prints its values; then as statements. ";" at the end prints
+-- nothing. Locals of a line become globals when it has run, so that lines pasted from a script go on working;
+-- closures of that line keep their own variable.
 
 local complete = require "tide.prompt.complete"
 local core = require "tide.core"
@@ -24,7 +25,8 @@ local function is_incomplete(message)
   return message:sub(-5) == "<eof>" and not message:find("unfinished string near", 1, true)
 end
 
--- Does the text end in ";" (and not just a comment that does)? A "]" after it is an error unless a comment swallows it.
+-- Does the text end in ";" (and not just a comment that does)? A "]" after it is an error unless a comment
+-- swallows it.
 local function is_quiet(text)
   return text:find(";%s*$") ~= nil and load("return " .. text .. "]") == nil
 end
@@ -41,12 +43,14 @@ local function with_value(text, env)
       and load("return " .. expression, chunk_name, "t", env)
     if both then
       local keeps = statements:find("%f[%w_]local%f[^%w_]") and ";(...)()" or ""
-      return load(statements .. keeps .. text:sub(from, from) .. "return " .. expression, chunk_name, "t", env)
+      return load(statements .. keeps .. text:sub(from, from) .. "return " .. expression, chunk_name, "t",
+        env)
     end
   end
 end
 
---- Compile what was typed: chunk and kind ("values", "quiet" or "statements"), or nil, "incomplete" or "error", and the message.
+--- Compile what was typed: chunk and kind ("values", "quiet" or "statements"), or nil, "incomplete" or
+-- "error", and the message.
 function repl.compile(text, env)
   local expression = text:match("^%s*=(.*)$") or text
   local chunk, message = load("return " .. expression, chunk_name, "t", env)
@@ -90,7 +94,9 @@ end
 local function frame_text(info)
   local place = ("%s:%d"):format(info.short_src, info.currentline)
   if info.what == "main" then return place .. ": in main chunk" end
-  if info.name then return ("%s: in %s '%s'"):format(place, info.namewhat ~= "" and info.namewhat or "function", info.name) end
+  if info.name then
+    return ("%s: in %s '%s'"):format(place, info.namewhat ~= "" and info.namewhat or "function", info.name)
+  end
   return ("%s: in function <%s:%d>"):format(place, info.short_src, info.linedefined)
 end
 
@@ -101,7 +107,9 @@ local function user_frames()
   while true do
     local info = debug.getinfo(level, "Snl")
     if not info or info.source == own_source then return frames end
-    if info.what ~= "C" and info.source:sub(1, #library) ~= library then frames[#frames + 1] = frame_text(info) end
+    if info.what ~= "C" and info.source:sub(1, #library) ~= library then
+      frames[#frames + 1] = frame_text(info)
+    end
     level = level + 1
   end
 end
@@ -130,7 +138,9 @@ local function error_report(failure, env)
   lines[2] = name_hint(failure.message, env)
   if #failure.frames > 1 then -- a single frame is the line itself
     for i = 1, math.min(#failure.frames, max_frames) do lines[#lines + 1] = "  " .. failure.frames[i] end
-    if #failure.frames > max_frames then lines[#lines + 1] = ("  ... %d more"):format(#failure.frames - max_frames) end
+    if #failure.frames > max_frames then
+      lines[#lines + 1] = ("  ... %d more"):format(#failure.frames - max_frames)
+    end
   end
   return table.concat(lines, "\n")
 end
@@ -198,7 +208,8 @@ local function prompt(session, text)
   return ("\1\27[%sm\1%s\1\27[0m\1 "):format(colours.prompt, (text:gsub(" $", "")))
 end
 
--- What can show itself (a figure) does so on a terminal. Returns what is left to print of it, nil when that is nothing.
+-- What can show itself (a figure) does so on a terminal. Returns what is left to print of it, nil when that
+-- is nothing.
 local function text_of(v, width)
   local meta = debug.getmetatable(v)
   local display = type(meta) == "table" and core.isatty(1) and rawget(meta, "__display")
@@ -217,7 +228,8 @@ local function show(values)
   if #out > 0 then print(table.concat(out, simple and "\t" or "\n")) end
 end
 
--- Run a compiled chunk; everything of the user's, printing included, can be interrupted and fails without ending the session.
+-- Run a compiled chunk; everything of the user's, printing included, can be interrupted and fails without
+-- ending the session.
 local function evaluate(session, chunk, kind)
   local started = core.monotonic()
   core.interrupt(true)
@@ -232,11 +244,14 @@ local function evaluate(session, chunk, kind)
   io.stdout:flush()
   if not good then
     local report = error_report(failure, session.env)
-    local after_echo = session.terminal and report:find("interrupted", 1, true) and "\n" or "" -- the terminal wrote ^C
+    -- the terminal wrote ^C
+    local after_echo = session.terminal and report:find("interrupted", 1, true) and "\n" or ""
     io.stderr:write(after_echo, paint(session, "error", report), "\n")
   end
   local elapsed = core.monotonic() - started
-  if elapsed > slow_seconds and session.colour then print(paint(session, "dim", ("%.2f s"):format(elapsed))) end
+  if elapsed > slow_seconds and session.colour then
+    print(paint(session, "dim", ("%.2f s"):format(elapsed)))
+  end
 end
 
 local commands = {exit = "end", quit = "end", ["exit()"] = "end", ["quit()"] = "end"}
@@ -329,7 +344,8 @@ end
 
 local shortcuts = {"nn", "ode", "data", "plot", "optim"}
 
--- Put tide and its sub-modules into env; a library that does not load is reported, and the prompt works without it.
+-- Put tide and its sub-modules into env; a library that does not load is reported, and the prompt works
+-- without it.
 local function fill(session)
   local env = session.env
   env.help = help
@@ -380,7 +396,8 @@ local function open_session(opts)
   return session
 end
 
---- Read, evaluate and print until the end of the input. Options: env (default _G), init, banner, history (default true).
+--- Read, evaluate and print until the end of the input. Options: env (default _G), init, banner, history
+-- (default true).
 function repl.start(opts)
   opts = opts or {}
   local handled, before = pcall(core.on_interrupt, true)

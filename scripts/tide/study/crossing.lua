@@ -1,8 +1,9 @@
 --- Why a model is no flow: paths that cross, steps that fold space over, steps too long for the field.
 --
--- Two solutions of an ODE never meet. So in one dimension the order of the points stays, in two dimensions paths do not cross, and in any
--- dimension one step z -> Psi_h(z) must keep orientation: det DPsi_h > 0 (for Euler's method DPsi_h = I + hJ). h times a Lipschitz constant
--- of the field below 1 is enough for that with Euler's method: then I + hJ cannot be singular.
+-- Two solutions of an ODE never meet. So in one dimension the order of the points stays, in two dimensions
+-- paths do not cross, and in any dimension one step z -> Psi_h(z) must keep orientation: det DPsi_h > 0 (for
+-- Euler's method DPsi_h = I + hJ). h times a Lipschitz constant of the field below 1 is enough for that with
+-- Euler's method: then I + hJ cannot be singular.
 
 local core = require "tide.core"
 local autodiff = require "tide.tensor.autodiff"
@@ -36,7 +37,8 @@ local function two_product(a, b)
   return p, al * bl - (((p - ah * bh) - al * bh) - ah * bl)
 end
 
--- Add b to an expansion (numbers of growing magnitude that do not overlap; their sum is exact), leaving out zeros.
+-- Add b to an expansion (numbers of growing magnitude that do not overlap; their sum is exact), leaving out
+-- zeros.
 local function grow(expansion, b)
   local out, sum = {}, b
   for _, e in ipairs(expansion) do
@@ -61,8 +63,9 @@ end
 local EPSILON = 2.0 ^ -53
 local ORIENTATION_BOUND = (3 + 16 * EPSILON) * EPSILON -- Shewchuk 1997, ccwerrboundA
 
---- A number with the sign of twice the area of the triangle a b c: > 0 when c lies left of the line from a to b. The sign is exact for
--- float64 coordinates, unless products underflow or overflow (coordinates within about 1e-140 and 1e140, or 0).
+--- A number with the sign of twice the area of the triangle a b c: > 0 when c lies left of the line from a to
+-- b. The sign is exact for float64 coordinates, unless products underflow or overflow (coordinates within
+-- about 1e-140 and 1e140, or 0).
 function M.orientation(ax, ay, bx, by, cx, cy)
   local left, right = (ax - cx) * (by - cy), (ay - cy) * (bx - cx)
   local det = left - right
@@ -74,55 +77,68 @@ local orientation = M.orientation
 
 -- Is p, which lies on the line through a and b, between them (ends included)?
 local function between(ax, ay, bx, by, px, py)
-  return math.min(ax, bx) <= px and px <= math.max(ax, bx) and math.min(ay, by) <= py and py <= math.max(ay, by)
+  return math.min(ax, bx) <= px and px <= math.max(ax, bx) and math.min(ay, by) <= py
+    and py <= math.max(ay, by)
 end
 
 -- Segments on one line: do they share more than a point, one point, or none? Compared along the longer axis.
 local function collinear_kind(ax, ay, bx, by, cx, cy, dx, dy)
   local a, b, c, d = ax, bx, cx, dx
-  if math.max(math.abs(ax - bx), math.abs(cx - dx)) < math.max(math.abs(ay - by), math.abs(cy - dy)) then a, b, c, d = ay, by, cy, dy end
+  if math.max(math.abs(ax - bx), math.abs(cx - dx)) < math.max(math.abs(ay - by), math.abs(cy - dy)) then
+    a, b, c, d = ay, by, cy, dy
+  end
   local low, high = math.max(math.min(a, b), math.min(c, d)), math.min(math.max(a, b), math.max(c, d))
   if low > high then return nil end
   return low < high and "overlap" or "touch"
 end
 
---- How do the segments a-b and c-d meet? "cross" (in one point inside both), "touch" (an end point of one lies on the other), "overlap" (they
--- share a stretch of a line), or nil. Exact, as orientation.
+--- How do the segments a-b and c-d meet? "cross" (in one point inside both), "touch" (an end point of one
+-- lies on the other), "overlap" (they share a stretch of a line), or nil. Exact, as orientation.
 function M.segments(ax, ay, bx, by, cx, cy, dx, dy)
   local c_side, d_side = orientation(ax, ay, bx, by, cx, cy), orientation(ax, ay, bx, by, dx, dy)
   if c_side > 0 and d_side > 0 or c_side < 0 and d_side < 0 then return nil end
   local a_side, b_side = orientation(cx, cy, dx, dy, ax, ay), orientation(cx, cy, dx, dy, bx, by)
   if a_side > 0 and b_side > 0 or a_side < 0 and b_side < 0 then return nil end
-  if c_side == 0 and d_side == 0 and a_side == 0 and b_side == 0 then return collinear_kind(ax, ay, bx, by, cx, cy, dx, dy) end
+  if c_side == 0 and d_side == 0 and a_side == 0 and b_side == 0 then
+    return collinear_kind(ax, ay, bx, by, cx, cy, dx, dy)
+  end
   if c_side ~= 0 and d_side ~= 0 and a_side ~= 0 and b_side ~= 0 then return "cross" end
   if c_side == 0 and between(ax, ay, bx, by, cx, cy) or d_side == 0 and between(ax, ay, bx, by, dx, dy) or
-    a_side == 0 and between(cx, cy, dx, dy, ax, ay) or b_side == 0 and between(cx, cy, dx, dy, bx, by) then return "touch" end
+    a_side == 0 and between(cx, cy, dx, dy, ax, ay) or b_side == 0
+      and between(cx, cy, dx, dy, bx, by) then return "touch" end
   return nil
 end
 
 -- ---- paths ----
 
--- States as states[time][point][coordinate], numbers, from a tensor {times, points, dim}, {times, points} or nested tables.
+-- States as states[time][point][coordinate], numbers, from a tensor {times, points, dim}, {times, points} or
+-- nested tables.
 local function check_states(where, states, dim)
   local shape = tree.is_tensor(states) and states:shape()
   if shape then
     local size = 1
     for i = 3, #shape do size = size * shape[i] end
     if #shape < 2 or size ~= dim then
-      raise(("%s: states must have shape {times, points, %d}, got {%s}; take them from model:trajectory(x, times)"):format(where, dim,
+      raise(("%s: states must have shape {times, points, %d}, got {%s}; take them from model:trajectory(x, "
+        .. "times)"):format(where, dim,
         table.concat(shape, ", ")))
     end
     states = states:reshape{shape[1], shape[2], dim}:to("float64"):totable()
-  elseif type(states) ~= "table" or type(states[1]) ~= "table" or type(states[1][1]) ~= "table" or #states[1][1] ~= dim then
-    raise(("%s: states must be a tensor {times, points, %d} or nested tables like it, got %s"):format(where, dim, show(states)))
+  elseif type(states) ~= "table" or type(states[1]) ~= "table" or type(states[1][1]) ~= "table"
+    or #states[1][1] ~= dim then
+    raise(("%s: states must be a tensor {times, points, %d} or nested tables like it, got %s"):format(where,
+      dim, show(states)))
   end
   if #states < 2 then raise(("%s: states at two or more times are needed, got %d"):format(where, #states)) end
   for k, points in ipairs(states) do
-    if #points ~= #states[1] then raise(("%s: states at time %d have %d points, at time 1 %d"):format(where, k, #points, #states[1])) end
+    if #points ~= #states[1] then
+      raise(("%s: states at time %d have %d points, at time 1 %d"):format(where, k, #points, #states[1]))
+    end
     for n, p in ipairs(points) do
       for j = 1, dim do
         if type(p[j]) ~= "number" or not options.finite(p[j]) then
-          raise(("%s: state %d at time %d must be finite numbers, got %s; use a smaller step"):format(where, n, k, show(p[j])))
+          raise(("%s: state %d at time %d must be finite numbers, got %s; use a smaller step"):format(where,
+            n, k, show(p[j])))
         end
       end
     end
@@ -170,8 +186,9 @@ local function count_merged(a, b)
   return count
 end
 
---- inversions(states) -> {count =, merged =, pairs =, first =}: in one dimension, pairs of points whose order a step reverses, and pairs that a
--- step puts on one spot, summed over the steps; pairs = points (points - 1) / 2; first: the first step (1, 2, ...) that does so, or nil.
+--- inversions(states) -> {count =, merged =, pairs =, first =}: in one dimension, pairs of points whose order
+-- a step reverses, and pairs that a step puts on one spot, summed over the steps; pairs = points (points - 1)
+-- / 2; first: the first step (1, 2, ...) that does so, or nil.
 function M.inversions(states)
   states = check_states("crossing.inversions", states, 1)
   local out = {count = 0, merged = 0, pairs = pairs_of(#states[1]), by_step = {}}
@@ -197,7 +214,8 @@ local function segments_of(states)
   for k = 1, #states - 1 do
     for n, p in ipairs(states[k]) do
       local q = states[k + 1][n]
-      list[#list + 1] = {step = k, point = n, ax = p[1], ay = p[2], bx = q[1], by = q[2], low = math.min(p[1], q[1]), high = math.max(p[1], q[1]),
+      list[#list + 1] = {step = k, point = n, ax = p[1], ay = p[2], bx = q[1], by = q[2],
+        low = math.min(p[1], q[1]), high = math.max(p[1], q[1]),
                          bottom = math.min(p[2], q[2]), top = math.max(p[2], q[2])}
     end
   end
@@ -223,7 +241,8 @@ local function sweep(list, visit)
   end
 end
 
--- Samples that start a step, or end it, on the same spot follow one path from or to there; only what is between counts.
+-- Samples that start a step, or end it, on the same spot follow one path from or to there; only what is
+-- between counts.
 local function same_end(s, t) return s.ax == t.ax and s.ay == t.ay or s.bx == t.bx and s.by == t.by end
 
 -- The angle in degrees (0..180) between the directions of two segments.
@@ -237,12 +256,14 @@ local intersection_spec = {
   keep = {"integer", default = 100, check = options.at_least(0)},
 }
 
---- intersections(states, {same_step =, angle =, keep =}) -> {crossings =, steep =, touches =, overlaps =, points =, share =, steep_share =, first =,
--- list =}: pairs of segments of different points' paths in the plane that meet, decided exactly. share: of the points, those on a path that
--- crosses another one. list: the first crossings {step_a =, point_a =, step_b =, point_b =, x =, y =, angle =}. Overlaps are no violation:
--- two points may follow one path. And two polygons along nearly the same path, with corners at different places, weave through each other at
--- angles of about h times the change of the field, however small h: only steep crossings, by more than angle degrees, tell of steps too long.
--- A field that depends on time may send paths through one place at different times: then use same_step = true.
+--- intersections(states, {same_step =, angle =, keep =}) -> {crossings =, steep =, touches =, overlaps =,
+-- points =, share =, steep_share =, first =, list =}: pairs of segments of different points' paths in the
+-- plane that meet, decided exactly. share: of the points, those on a path that crosses another one. list: the
+-- first crossings {step_a =, point_a =, step_b =, point_b =, x =, y =, angle =}. Overlaps are no violation:
+-- two points may follow one path. And two polygons along nearly the same path, with corners at different
+-- places, weave through each other at angles of about h times the change of the field, however small h: only
+-- steep crossings, by more than angle degrees, tell of steps too long. A field that depends on time may send
+-- paths through one place at different times: then use same_step = true.
 function M.intersections(states, opts)
   local o = options.check("crossing.intersections", opts, intersection_spec)
   states = check_states("crossing.intersections", states, 2)
@@ -273,9 +294,11 @@ function M.intersections(states, opts)
       end
       out.first = math.min(out.first or math.huge, math.max(s.step, t.step))
       if #out.list < o.keep then
-        local a, b = orientation(t.ax, t.ay, t.bx, t.by, s.ax, s.ay), orientation(t.ax, t.ay, t.bx, t.by, s.bx, s.by)
+        local a, b = orientation(t.ax, t.ay, t.bx, t.by, s.ax, s.ay),
+          orientation(t.ax, t.ay, t.bx, t.by, s.bx, s.by)
         local w = a / (a - b)
-        out.list[#out.list + 1] = {step_a = s.step, point_a = s.point, step_b = t.step, point_b = t.point, x = s.ax + w * (s.bx - s.ax),
+        out.list[#out.list + 1] = {step_a = s.step, point_a = s.point, step_b = t.step, point_b = t.point,
+          x = s.ax + w * (s.bx - s.ax),
                                    y = s.ay + w * (s.by - s.ay), angle = angle}
       end
     end)
@@ -293,21 +316,30 @@ end
 
 local function check_matrix(where, A, square)
   if tree.is_tensor(A) then
-    if A:rank() ~= 2 then raise(("%s: A must be a matrix, got shape {%s}"):format(where, table.concat(A:shape(), ", "))) end
+    if A:rank() ~= 2 then
+      raise(("%s: A must be a matrix, got shape {%s}"):format(where, table.concat(A:shape(), ", ")))
+    end
     A = A:to("float64"):totable()
   end
-  if type(A) ~= "table" or type(A[1]) ~= "table" or #A[1] == 0 then raise(("%s: A must be a matrix (a tensor or rows of numbers), got %s"):format(where,
+  if type(A) ~= "table" or type(A[1]) ~= "table"
+    or #A[1] == 0 then raise(("%s: A must be a matrix (a tensor or rows of numbers), got %s"):format(where,
     show(A))) end
   local copy = {}
   for i, row in ipairs(A) do
-    if type(row) ~= "table" or #row ~= #A[1] then raise(("%s: row %d of A must have %d numbers, as row 1"):format(where, i, #A[1])) end
+    if type(row) ~= "table" or #row ~= #A[1] then
+      raise(("%s: row %d of A must have %d numbers, as row 1"):format(where, i, #A[1]))
+    end
     copy[i] = {}
     for j, v in ipairs(row) do
-      if type(v) ~= "number" or not options.finite(v) then raise(("%s: A[%d][%d] must be a finite number, got %s"):format(where, i, j, show(v))) end
+      if type(v) ~= "number" or not options.finite(v) then
+        raise(("%s: A[%d][%d] must be a finite number, got %s"):format(where, i, j, show(v)))
+      end
       copy[i][j] = v + 0.0
     end
   end
-  if square and #copy ~= #copy[1] then raise(("%s: A must be square, got %d x %d"):format(where, #copy, #copy[1])) end
+  if square and #copy ~= #copy[1] then
+    raise(("%s: A must be square, got %d x %d"):format(where, #copy, #copy[1]))
+  end
   return copy
 end
 
@@ -332,7 +364,8 @@ function M.determinant(A)
   return det
 end
 
---- Singular values, largest first, by one-sided Jacobi rotations (Hestenes): small ones are as accurate relative to themselves as the columns allow.
+--- Singular values, largest first, by one-sided Jacobi rotations (Hestenes): small ones are as accurate
+-- relative to themselves as the columns allow.
 function M.singular_values(A)
   A = check_matrix("crossing.singular_values", A)
   local n = #A[1]
@@ -375,35 +408,43 @@ end
 
 local function check_state(where, y)
   if not tree.is_tensor(y) or y:rank() < 2 then
-    raise(("%s: y must be a tensor of states, {points, ...}, got %s"):format(where, tree.is_tensor(y) and ("shape {%s}"):format(table.concat(y:shape(), ", "))
+    raise(("%s: y must be a tensor of states, {points, ...}, got %s"):format(where, tree.is_tensor(y)
+      and ("shape {%s}"):format(table.concat(y:shape(), ", "))
       or show(y)))
   end
   return #y, y:numel() // math.max(1, #y)
 end
 
---- jacobians(map, y) -> {points, dim, dim}: the Jacobian of map (for instance a field at one time) at each state of y {points, ...}, a row per
--- pullback. The samples must not influence each other.
+--- jacobians(map, y) -> {points, dim, dim}: the Jacobian of map (for instance a field at one time) at each
+-- state of y {points, ...}, a row per pullback. The samples must not influence each other.
 function M.jacobians(map, y)
   local points, dim = check_state("crossing.jacobians", y)
   local out, pull = autodiff.vjp(map, y)
   if out:numel() ~= y:numel() then
-    raise(("crossing.jacobians: map must keep the shape {%s}, it gave {%s}"):format(table.concat(y:shape(), ", "), table.concat(out:shape(), ", ")))
+    raise(("crossing.jacobians: map must keep the shape {%s}, it gave {%s}"):format(
+      table.concat(y:shape(), ", "), table.concat(out:shape(), ", ")))
   end
   local rows, unit = {}, tensor.eye(dim, {dtype = y:dtype()})
-  for r = 1, dim do rows[r] = pull(unit[r]:reshape{1, dim}:broadcast_to{points, dim}:reshape(y:shape()):clone()):reshape{points, dim} end
+  for r = 1, dim do
+    rows[r] = pull(unit[r]:reshape{1, dim}:broadcast_to{points, dim}:reshape(y:shape()):clone()):reshape{
+      points, dim}
+  end
   return tensor.stack(rows, 2)
 end
 
---- step_jacobians(field, t, h, y, method) -> {points, dim, dim}: the derivative of one step from y(t) to t + h; for "euler" it is I + hJ.
+--- step_jacobians(field, t, h, y, method) -> {points, dim, dim}: the derivative of one step from y(t) to t +
+-- h; for "euler" it is I + hJ.
 function M.step_jacobians(field, t, h, y, method)
-  return M.jacobians(function(z) return ode.odeint(field, z, {t, t + h}, {method = method or "euler", steps = 1})[-1] end, y)
+  return M.jacobians(
+    function(z) return ode.odeint(field, z, {t, t + h}, {method = method or "euler", steps = 1})[-1] end, y)
 end
 
---- orientation_of(jacobians) -> {negative =, smallest =, least_det =, points =}: how many of the matrices {points, dim, dim} have a determinant
--- <= 0, the smallest singular value of all, the least determinant.
+--- orientation_of(jacobians) -> {negative =, smallest =, least_det =, points =}: how many of the matrices
+-- {points, dim, dim} have a determinant <= 0, the smallest singular value of all, the least determinant.
 function M.orientation_of(jacobians)
   if not tree.is_tensor(jacobians) or jacobians:rank() ~= 3 then
-    raise("crossing.orientation_of: expected a tensor {points, dim, dim}, as crossing.step_jacobians returns, got " .. show(jacobians))
+    raise("crossing.orientation_of: expected a tensor {points, dim, dim}, as crossing.step_jacobians "
+      .. "returns, got " .. show(jacobians))
   end
   local out = {negative = 0, smallest = math.huge, least_det = math.huge, points = #jacobians}
   for _, A in ipairs(jacobians:to("float64"):totable()) do
@@ -414,10 +455,12 @@ function M.orientation_of(jacobians)
   return out
 end
 
-local lipschitz_spec = {iterations = {"integer", default = 50, check = options.at_least(1)}, seed = {"integer", default = 1}}
+local lipschitz_spec = {iterations = {"integer", default = 50, check = options.at_least(1)},
+  seed = {"integer", default = 1}}
 
---- lipschitz(map, y, {iterations =, seed =}) -> {points}: the largest singular value of the Jacobian of map at each state of y {points, ...}, from
--- below, by power iteration on J^T J (a jvp and a pullback each); any dimension.
+--- lipschitz(map, y, {iterations =, seed =}) -> {points}: the largest singular value of the Jacobian of map
+-- at each state of y {points, ...}, from below, by power iteration on J^T J (a jvp and a pullback each); any
+-- dimension.
 function M.lipschitz(map, y, opts)
   local o = options.check("crossing.lipschitz", opts, lipschitz_spec)
   local points = check_state("crossing.lipschitz", y)

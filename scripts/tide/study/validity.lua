@@ -1,5 +1,5 @@
---- Is a trained model the flow of an ODE? Then any solver that is at least as accurate as the one it was trained with gives the same results
--- (ResNet After All?, section 4).
+--- Is a trained model the flow of an ODE? Then any solver that is at least as accurate as the one it was
+-- trained with gives the same results (ResNet After All?, section 4).
 
 local core = require "tide.core"
 local adaption = require "tide.train.adaption"
@@ -21,17 +21,20 @@ local function solve(parts, data, solver, batch)
   local predictions, states, batches = {}, {}, 0
   local ok, nfe = adaption.measured(function()
     for first = 1, #data.x, batch do
-      local z = parts.block(parts.before(data.x:slice(1, first, math.min(first + batch - 1, #data.x))), {solver = solver})
+      local z = parts.block(parts.before(data.x:slice(1, first, math.min(first + batch - 1, #data.x))),
+        {solver = solver})
       predictions[#predictions + 1], states[#states + 1] = parts.after(z), z:reshape{#z, -1}
       batches = batches + 1
     end
     return true
   end)
   if not ok then return nil end
-  return {prediction = tensor.cat(predictions, 1), state = tensor.cat(states, 1):to("float64"), nfe = nfe / batches}
+  return {prediction = tensor.cat(predictions, 1), state = tensor.cat(states, 1):to("float64"),
+    nfe = nfe / batches}
 end
 
--- Root mean square and largest distance of states, in units of the spread of the reference's states (their deviation from their mean).
+-- Root mean square and largest distance of states, in units of the spread of the reference's states (their
+-- deviation from their mean).
 local function state_distance(a, b)
   local spread = math.sqrt((b - b:mean(1, true)):square():sum(2):mean():item())
   local squares = (a - b):square():sum(2)
@@ -43,7 +46,9 @@ end
 
 local methods_by_name = {}
 for _, m in ipairs(ode.methods()) do methods_by_name[m.name] = m end
-local function order_of(method) return type(method) == "table" and method.order or methods_by_name[method].order end
+local function order_of(method)
+  return type(method) == "table" and method.order or methods_by_name[method].order
+end
 
 -- Every test: solver options, its label, and whether it is at least as accurate as the training solver.
 local function plan(o, train, steps)
@@ -53,7 +58,8 @@ local function plan(o, train, steps)
       ode.check_options("tide.ode.validity: methods", {method = method, steps = 1})
       for _, factor in ipairs(o.factors or {0.5, 0.75, 1, 1.5, 2}) do
         local n = math.max(1, math.floor(steps * factor + 0.5))
-        list[#list + 1] = {method = method, factor = factor, setting = n, solver = {method = method, steps = n},
+        list[#list + 1] = {method = method, factor = factor, setting = n,
+          solver = {method = method, steps = n},
                            finer = order_of(method) >= order_of(train.method) and n >= steps}
       end
     end
@@ -63,7 +69,8 @@ local function plan(o, train, steps)
     for _, factor in ipairs(o.factors or {100, 10, 1, 0.1, 0.01}) do
       local rtol, atol = (train.rtol or 1e-3) * factor, (train.atol or 1e-6) * factor
       ode.check_options("tide.ode.validity: factors", {method = method, rtol = rtol, atol = atol}, o.dtype)
-      list[#list + 1] = {method = method, factor = factor, setting = rtol, solver = {method = method, rtol = rtol, atol = atol},
+      list[#list + 1] = {method = method, factor = factor, setting = rtol,
+        solver = {method = method, rtol = rtol, atol = atol},
                          finer = order_of(method) >= order_of(train.method or "dopri5") and factor <= 1}
     end
   end
@@ -72,7 +79,8 @@ end
 
 -- ---- the critical step ----
 
--- The coarsest setting of the training method from which on (towards finer) the labels agree with the reference: a ladder, then bisection.
+-- The coarsest setting of the training method from which on (towards finer) the labels agree with the
+-- reference: a ladder, then bisection.
 local function critical_steps(agrees, most)
   local fine = 1
   while fine <= most and not agrees(fine) do fine = 2 * fine end
@@ -105,14 +113,17 @@ end
 
 -- ---- the report ----
 
-local header = {"method", "setting", "factor", "at least as fine", "accuracy", "flipped", "distance", "largest", "NFE", "failed"}
+local header = {"method", "setting", "factor", "at least as fine", "accuracy", "flipped", "distance",
+  "largest", "NFE", "failed"}
 
 local function plus_minus(mean, deviation, n, format)
   if mean == nil or mean ~= mean then return "-" end
   return n > 1 and (format .. " ± " .. format):format(mean, deviation) or format:format(mean)
 end
 
-local function percent(mean, deviation, n) return plus_minus(mean and 100 * mean, deviation and 100 * deviation, n, "%.1f") .. (mean and " %" or "") end
+local function percent(mean, deviation, n)
+  return plus_minus(mean and 100 * mean, deviation and 100 * deviation, n, "%.1f") .. (mean and " %" or "")
+end
 
 local function setting_text(row)
   if row.setting ~= row.setting then return "reference" end
@@ -126,14 +137,19 @@ function methods.text(self)
   local rows = {}
   for i, row in ipairs(self.rows) do
     local n = row.solved
-    rows[i] = {tostring(row.method), setting_text(row), row.factor == row.factor and ("%g"):format(row.factor) or "", row.finer and "yes" or "",
-      percent(row.accuracy, row.accuracy_std, n), percent(row.flips, row.flips_std, n), plus_minus(row.distance, row.distance_std, n, "%.2g"),
-      plus_minus(row.largest, nil, 1, "%.2g"), ("%.0f"):format(row.nfe), row.failed > 0 and tostring(row.failed) or ""}
+    rows[i] = {tostring(row.method), setting_text(row), row.factor == row.factor and ("%g"):format(row.factor)
+      or "", row.finer and "yes" or "",
+      percent(row.accuracy, row.accuracy_std, n), percent(row.flips, row.flips_std, n),
+      plus_minus(row.distance, row.distance_std, n, "%.2g"),
+      plus_minus(row.largest, nil, 1, "%.2g"), ("%.0f"):format(row.nfe), row.failed > 0
+      and tostring(row.failed) or ""}
   end
-  return ("trained with %s\n\n%s\n\n%s"):format(self.trained, experiment.table_text(header, rows), self.summary)
+  return ("trained with %s\n\n%s\n\n%s"):format(self.trained, experiment.table_text(header, rows),
+    self.summary)
 end
 
-local columns = {"method", "setting", "factor", "finer", "trained", "adaptive", "accuracy", "accuracy_std", "flips", "flips_std", "distance", "distance_std",
+local columns = {"method", "setting", "factor", "finer", "trained", "adaptive", "accuracy", "accuracy_std",
+  "flips", "flips_std", "distance", "distance_std",
                  "largest", "nfe", "models", "failed"}
 
 --- Write the rows as CSV, for plots/validity.lua.
@@ -158,7 +174,8 @@ local report_meta = {__name = "validity report", __index = methods, __tostring =
 
 -- Means over the models of one test.
 local function summarise(test, results)
-  local row = {method = test.method, setting = test.setting, factor = test.factor, finer = test.finer, trained = test.trained, adaptive = test.adaptive,
+  local row = {method = test.method, setting = test.setting, factor = test.factor, finer = test.finer,
+    trained = test.trained, adaptive = test.adaptive,
                models = #results, failed = 0}
   local lists = {accuracy = {}, flips = {}, distance = {}, nfe = {}}
   for _, r in ipairs(results) do
@@ -178,30 +195,39 @@ local function compare(result, trained, reference, y)
   if not result then return {failed = true, flips = 1, nfe = 0} end
   local distance, largest = state_distance(result.state, reference.state)
   local flips = adaption.flips(result.prediction, trained.prediction, y)
-  return {accuracy = adaption.accuracy(result.prediction, y), flips = flips, distance = distance, largest = largest, nfe = result.nfe,
+  return {accuracy = adaption.accuracy(result.prediction, y), flips = flips, distance = distance,
+    largest = largest, nfe = result.nfe,
           change = flips or adaption.distance(result.prediction, trained.prediction, y)}
 end
 
 local spec = {
-  model = {"any"}, models = {"table"}, data = {"table", required = true}, solver = {"table"}, methods = {"table"}, factors = {"table"},
-  reference = {"table"}, threshold = {"number", default = 0.05, check = options.between(0, 1)}, critical = {"boolean", default = true},
-  max_steps = {"integer", default = 1024, check = options.at_least(1)}, batch = {"integer", default = 1000, check = options.at_least(1)},
+  model = {"any"}, models = {"table"}, data = {"table", required = true}, solver = {"table"},
+  methods = {"table"}, factors = {"table"},
+  reference = {"table"}, threshold = {"number", default = 0.05, check = options.between(0, 1)},
+  critical = {"boolean", default = true},
+  max_steps = {"integer", default = 1024, check = options.at_least(1)},
+  batch = {"integer", default = 1000, check = options.at_least(1)},
 }
 
 local WHERE = "tide.ode.validity"
 
 local function check_arguments(opts)
   local o = options.check(WHERE, opts, spec, 4)
-  if (o.model == nil) == (o.models == nil) then raise(WHERE .. ": give model, or models = {model, ...} for several seeds, one of them") end
+  if (o.model == nil) == (o.models == nil) then
+    raise(WHERE .. ": give model, or models = {model, ...} for several seeds, one of them")
+  end
   o.models = o.models or {o.model}
   if #o.models == 0 then raise(WHERE .. ": models is empty; it must list the trained models") end
   local x, y = o.data.x, o.data.y
   if not tree.is_tensor(x) or not tree.is_tensor(y) or #x ~= #y or #x == 0 then
-    raise(WHERE .. ": data must be a table {x = tensor, y = tensor} with as many labels as samples, and at least one")
+    raise(WHERE .. ": data must be a table {x = tensor, y = tensor} with as many labels as samples, and at "
+      .. "least one")
   end
   o.dtype = x:dtype()
   for i, f in ipairs(o.factors or {}) do
-    if type(f) ~= "number" or not options.finite(f) or f <= 0 then raise(("%s: factors[%d] must be a number > 0, got %s"):format(WHERE, i, options.show(f))) end
+    if type(f) ~= "number" or not options.finite(f) or f <= 0 then
+      raise(("%s: factors[%d] must be a number > 0, got %s"):format(WHERE, i, options.show(f)))
+    end
   end
   local tight = o.dtype == "float64" and 1e-8 or 1e-5
   o.reference = o.reference or {method = "dopri5", rtol = tight, atol = tight}
@@ -214,10 +240,13 @@ local function examine(o, model, tests, train, steps, span)
   local parts = flow.of(WHERE, model)
   local trained, reference = solve(parts, o.data, train, o.batch), solve(parts, o.data, o.reference, o.batch)
   if not reference then
-    raise(WHERE .. ": the reference solve failed (the solution blows up, or the field is too stiff); give another one, e.g. reference = "
+    raise(WHERE .. ": the reference solve failed (the solution blows up, or the field is too stiff); give "
+      .. "another one, e.g. reference = "
       .. '{method = "rk4", steps = 2000}')
   end
-  if not trained then raise(WHERE .. ": the model cannot be solved with its training solver; check the option solver") end
+  if not trained then
+    raise(WHERE .. ": the model cannot be solved with its training solver; check the option solver")
+  end
   local out = {results = {}, valid = true, worst = 0}
   for i, test in ipairs(tests) do
     local result = test.setting ~= test.setting and reference or solve(parts, o.data, test.solver, o.batch)
@@ -226,18 +255,22 @@ local function examine(o, model, tests, train, steps, span)
     if test.finer then out.worst = math.max(out.worst, r.failed and 1 or r.change) end
   end
   out.valid = out.worst <= o.threshold
-  out.accuracy, out.reference_accuracy = adaption.accuracy(trained.prediction, o.data.y), adaption.accuracy(reference.prediction, o.data.y)
+  out.accuracy, out.reference_accuracy = adaption.accuracy(trained.prediction, o.data.y),
+    adaption.accuracy(reference.prediction, o.data.y)
   if o.critical then
     local function agrees(solver)
       local r = solve(parts, o.data, solver, o.batch)
       return r ~= nil and compare(r, reference, reference, o.data.y).change <= o.threshold
     end
     if steps then
-      out.critical_steps = critical_steps(function(n) return agrees{method = train.method, steps = n} end, o.max_steps)
+      out.critical_steps = critical_steps(function(n) return agrees{method = train.method, steps = n} end,
+        o.max_steps)
       out.critical_step = out.critical_steps and math.abs(span[2] - span[1]) / out.critical_steps
     else
       local ratio = (train.atol or 1e-6) / math.max(train.rtol or 1e-3, 1e-300)
-      out.critical_tolerance = critical_tolerance(function(tol) return agrees{method = train.method, rtol = tol, atol = tol * ratio} end,
+      out.critical_tolerance = critical_tolerance(function(tol)
+        return agrees{method = train.method, rtol = tol, atol = tol * ratio}
+      end,
         math.max(o.reference.rtol or 1e-6, o.dtype == "float64" and 1e-14 or 2e-6))
     end
   end
@@ -252,17 +285,22 @@ local function conclude(report, o, train, steps)
     critical[#critical + 1] = m.critical_steps or m.critical_tolerance
   end
   report.valid = valid
-  report.verdict = valid == #report.models and "valid" or valid == 0 and "not valid" or ("%d of %d valid"):format(valid, #report.models)
-  local lines = {("%s: solvers at least as fine change up to %.1f %% of the results (worst model; the limit is %g %%)"):format(report.verdict,
+  report.verdict = valid == #report.models and "valid" or valid == 0 and "not valid"
+    or ("%d of %d valid"):format(valid, #report.models)
+  local lines = {("%s: solvers at least as fine change up to %.1f %% of the results (worst model; the limit "
+    .. "is %g %%)"):format(report.verdict,
     100 * report.worst,
     100 * o.threshold)}
   if o.critical then
     local mean, deviation = stats.mean_deviation(critical)
     report.critical, report.critical_std, report.critical_found = mean, deviation, #critical
-    local what = steps and ("critical number of steps of %s"):format(tostring(train.method)) or "critical tolerance"
+    local what = steps and ("critical number of steps of %s"):format(tostring(train.method))
+      or "critical tolerance"
     local format = steps and "%.0f" or "%.1e"
-    lines[2] = mean and ("%s: %s (trained with " .. (steps and "%d" or "%g") .. ")%s"):format(what, plus_minus(mean, deviation, #critical, format),
-      steps or train.rtol or 1e-3, #critical < #report.models and (", found for %d of %d models"):format(#critical, #report.models) or "")
+    lines[2] = mean and ("%s: %s (trained with " .. (steps and "%d" or "%g") .. ")%s"):format(what,
+      plus_minus(mean, deviation, #critical, format),
+      steps or train.rtol or 1e-3, #critical < #report.models and (", found for %d of %d models"):format(
+      #critical, #report.models) or "")
       or what .. ": not found" .. (steps and (" up to %d steps"):format(o.max_steps) or "")
   end
   report.summary = table.concat(lines, "\n")
@@ -278,7 +316,8 @@ function M.validity(opts)
   for _, test in ipairs(tests) do
     test.adaptive, test.trained = not steps, test.method == (train.method or "dopri5") and test.factor == 1
   end
-  tests[#tests + 1] = {method = o.reference.method or "dopri5", setting = 0 / 0, factor = 0 / 0, finer = true, adaptive = true, trained = false}
+  tests[#tests + 1] = {method = o.reference.method or "dopri5", setting = 0 / 0, factor = 0 / 0, finer = true,
+    adaptive = true, trained = false}
   local report = setmetatable({rows = {}, models = {}, worst = 0}, report_meta)
   for i, model in ipairs(o.models) do
     report.models[i] = examine(o, model, tests, train, steps, span)
@@ -289,7 +328,8 @@ function M.validity(opts)
     for m, model in ipairs(report.models) do results[m] = model.results[i] end
     report.rows[i] = summarise(test, results)
   end
-  report.trained = ("%s, %s"):format(tostring(train.method or "dopri5"), steps and steps .. " steps" or ("rtol = %g"):format(train.rtol or 1e-3))
+  report.trained = ("%s, %s"):format(tostring(train.method or "dopri5"), steps and steps .. " steps"
+    or ("rtol = %g"):format(train.rtol or 1e-3))
   conclude(report, o, train, steps)
   return report
 end
@@ -297,12 +337,16 @@ end
 -- ---- why ----
 
 local crossing_spec = {
-  model = {"any", required = true}, x = {"tensor"}, data = {"table"}, solver = {"table"}, points = {"integer", default = 200, check = options.at_least(1)},
-  same_step = {"boolean"}, largest_dim = {"integer", default = 16, check = options.at_least(1)}, iterations = {"integer", default = 50,
+  model = {"any", required = true}, x = {"tensor"}, data = {"table"}, solver = {"table"},
+  points = {"integer", default = 200, check = options.at_least(1)},
+  same_step = {"boolean"}, largest_dim = {"integer", default = 16, check = options.at_least(1)},
+  iterations = {"integer", default = 50,
     check = options.between(1, 1e6)},
 }
 
-local why_meta = {__name = "crossings report", __tostring = function(r) return table.concat(r.lines, "\n") end}
+local why_meta = {__name = "crossings report", __tostring = function(r)
+  return table.concat(r.lines, "\n")
+end}
 
 local function depends_on_time(field) return type(field) ~= "table" or field.time == true end
 
@@ -310,13 +354,18 @@ local function depends_on_time(field) return type(field) ~= "table" or field.tim
 local function describe(r)
   local lines = {("%d points, %d steps of %s, h = %.4g"):format(r.points, r.steps, r.method, r.h)}
   local function say(...) lines[#lines + 1] = string.format(...) end
-  if r.inversions then say("order: %d inversions, %d merged pairs of %d pairs", r.inversions.count, r.inversions.merged, r.inversions.pairs) end
+  if r.inversions then
+    say("order: %d inversions, %d merged pairs of %d pairs", r.inversions.count, r.inversions.merged,
+      r.inversions.pairs)
+  end
   if r.intersections then
-    say("paths: %d crossings%s, %d of them steep (above 30 degrees); %.1f %% of the points are on a path with a steep one", r.intersections.crossings,
+    say("paths: %d crossings%s, %d of them steep (above 30 degrees); %.1f %% of the points are on a path "
+      .. "with a steep one", r.intersections.crossings,
       r.same_step and " within the same step" or "", r.intersections.steep, 100 * r.intersections.steep_share)
   end
   if r.orientation then
-    say("steps: %d of %d have det <= 0 (least %.3g); smallest singular value %.3g", r.orientation.negative, r.orientation.points, r.orientation.least_det,
+    say("steps: %d of %d have det <= 0 (least %.3g); smallest singular value %.3g", r.orientation.negative,
+      r.orientation.points, r.orientation.least_det,
       r.orientation.smallest)
   end
   say("h L: %.3g (L = %.3g, largest singular value of the field's Jacobian met)", r.h_lipschitz, r.lipschitz)
@@ -326,11 +375,15 @@ end
 
 local function conclusion(r)
   local broken = {}
-  if r.inversions and r.inversions.count + r.inversions.merged > 0 then broken[#broken + 1] = "points change order" end
+  if r.inversions and r.inversions.count + r.inversions.merged > 0 then
+    broken[#broken + 1] = "points change order"
+  end
   if r.intersections and r.intersections.steep > 0 then broken[#broken + 1] = "paths cross" end
   if r.orientation and r.orientation.negative > 0 then broken[#broken + 1] = "steps turn space inside out" end
   if #broken > 0 then return "no flow: " .. table.concat(broken, ", ") end
-  if r.method == "euler" and r.h_lipschitz < 1 then return "h L < 1 at all points met: each step is one to one near them" end
+  if r.method == "euler" and r.h_lipschitz < 1 then
+    return "h L < 1 at all points met: each step is one to one near them"
+  end
   return "nothing that a flow could not do was met"
 end
 
@@ -339,18 +392,23 @@ function M.crossings(opts)
   local where, crossing = "tide.ode.crossings", require "tide.study.crossing"
   local o = options.check(where, opts, crossing_spec, 3)
   local x = o.x or o.data and o.data.x
-  if not tree.is_tensor(x) or #x == 0 then raise(where .. ": give points to start from, x = tensor or data = {x = tensor}") end
+  if not tree.is_tensor(x) or #x == 0 then
+    raise(where .. ": give points to start from, x = tensor or data = {x = tensor}")
+  end
   local parts = flow.of(where, o.model)
   local solver, span = flow.solver(where, parts, o.solver)
   local steps = flow.steps(solver, span)
-  if not steps then raise(where .. ": the solver must have fixed steps; give solver = {method =, steps =}") end
+  if not steps then
+    raise(where .. ": the solver must have fixed steps; give solver = {method =, steps =}")
+  end
   if o.points < #x then x = x:take(tensor.randperm(#x, {seed = 1}):slice(1, 1, o.points)) end
   local field, y0 = flow.to_float64(parts.block.field), parts.before(x):to("float64")
   local h, times = (span[2] - span[1]) / steps, {}
   for k = 0, steps do times[k + 1] = k == steps and span[2] or span[1] + k * h end
   local states = ode.odeint(field, y0, times, {method = solver.method, steps = steps})
   local dim = y0:numel() // #y0
-  local r = setmetatable({points = #y0, steps = steps, h = math.abs(h), method = tostring(solver.method), dim = dim}, why_meta)
+  local r = setmetatable({points = #y0, steps = steps, h = math.abs(h), method = tostring(solver.method),
+    dim = dim}, why_meta)
   r.same_step = o.same_step
   if r.same_step == nil then r.same_step = depends_on_time(parts.block.field) end
   if dim == 1 then r.inversions = crossing.inversions(states) end
@@ -358,13 +416,16 @@ function M.crossings(opts)
   r.lipschitz, r.profile = 0, {}
   for k = 1, steps do
     local y = states[k]
-    local at = {t = times[k], lipschitz = crossing.lipschitz(function(z) return field(times[k], z) end, y, {iterations = o.iterations}):max():item()}
+    local at = {t = times[k], lipschitz = crossing.lipschitz(function(z) return field(times[k], z) end, y,
+      {iterations = o.iterations}):max():item()}
     r.lipschitz, r.profile[k] = math.max(r.lipschitz, at.lipschitz), at
     if dim <= o.largest_dim then
-      local turn = crossing.orientation_of(crossing.step_jacobians(field, times[k], times[k + 1] - times[k], y, solver.method))
+      local turn = crossing.orientation_of(crossing.step_jacobians(field, times[k], times[k + 1] - times[k],
+        y, solver.method))
       at.negative, at.smallest, at.least_det = turn.negative, turn.smallest, turn.least_det
       local all = r.orientation or {negative = 0, points = 0, smallest = math.huge, least_det = math.huge}
-      r.orientation = {negative = all.negative + turn.negative, points = all.points + turn.points, smallest = math.min(all.smallest, turn.smallest),
+      r.orientation = {negative = all.negative + turn.negative, points = all.points + turn.points,
+        smallest = math.min(all.smallest, turn.smallest),
                        least_det = math.min(all.least_det, turn.least_det)}
     end
   end

@@ -38,7 +38,8 @@ function M._count(stats)
   for key, n in pairs(stats) do counter[key] = counter[key] + n end
 end
 
---- For ode.lua: _counted(fn, ...) -> statistics, what fn(...) returns. The statistics are the sums over the solves that ran in it.
+--- For ode.lua: _counted(fn, ...) -> statistics, what fn(...) returns. The statistics are the sums over the
+-- solves that ran in it.
 function M._counted(fn, ...)
   check_function("tide.ode.counted", fn)
   local own, outer = {nfe = 0, steps = 0, accepted = 0, rejected = 0, nfe_backward = 0}, counter
@@ -56,8 +57,8 @@ local function run(program, inputs)
   return results
 end
 
--- The values of `outputs` of a tape that has ended, given the tensors for its inputs. A pullback that is used inside another recording
--- becomes part of that one.
+-- The values of `outputs` of a tape that has ended, given the tensors for its inputs. A pullback that is used
+-- inside another recording becomes part of that one.
 local function evaluate(tape, inputs, outputs)
   if core.is_recording() then return tape:inline(inputs, outputs) end
   return run(core.program(tape, outputs), inputs)
@@ -66,8 +67,8 @@ end
 local function ones_like(y) return core.full({}, 1, y:dtype()):broadcast_to(y:shape()) end
 local function alias(x) return core.apply("alias", {}, x) end
 
--- Emit value and gradients of fn on the tape being recorded. The parameters get fresh names (aliases), so that a parameter that fn also
--- reaches in another way does not count twice.
+-- Emit value and gradients of fn on the tape being recorded. The parameters get fresh names (aliases), so
+-- that a parameter that fn also reaches in another way does not count twice.
 local function emit_gradient(where, fn, p, leaves, ...)
   local fresh = {}
   for i, x in ipairs(leaves) do fresh[i] = alias(x) end
@@ -89,11 +90,15 @@ local function float_leaves(where, p)
   return leaves
 end
 
--- Lua's own functions refuse a tensor without a word on what to write; the error is given that word on its way out, the rest as it came.
-local lua_functions = {sin = true, cos = true, exp = true, log = true, sqrt = true, abs = true, tan = "tide.sin(x) / tide.cos(x)", max = "tide.maximum(a, b)",
-                       min = "tide.minimum(a, b)", floor = "where", ceil = "where", fmod = "where", pow = "x ^ y"}
+-- Lua's own functions refuse a tensor without a word on what to write; the error is given that word on its
+-- way out, the rest as it came.
+local lua_functions = {sin = true, cos = true, exp = true, log = true, sqrt = true, abs = true,
+  tan = "tide.sin(x) / tide.cos(x)", max = "tide.maximum(a, b)",
+                       min = "tide.minimum(a, b)", floor = "where", ceil = "where", fmod = "where",
+                       pow = "x ^ y"}
 
---- For the library: a value to be closed that explains the error of Lua's mathematical functions; `also` says what else helps.
+--- For the library: a value to be closed that explains the error of Lua's mathematical functions; `also` says
+-- what else helps.
 function M._explaining(also)
   return setmetatable({}, {__close = function(_, message)
     if type(message) ~= "string" then return end
@@ -101,8 +106,10 @@ function M._explaining(also)
     local name = first:match("bad argument #%d+ to '([%w_]+)' %(number expected, got tide%.Tensor")
     local known = name and lua_functions[name]
     if not known or first:find("in place of math.", 1, true) then return end
-    local hint = known == true and ("tide.%s(x)"):format(name) or known == "where" and "tide.where(condition, a, b)" or known
-    error(("%s; what is being recorded works on tensors: write %s in place of math.%s%s"):format(first, hint, name, also or ""), 0)
+    local hint = known == true and ("tide.%s(x)"):format(name) or known == "where"
+      and "tide.where(condition, a, b)" or known
+    error(("%s; what is being recorded works on tensors: write %s in place of math.%s%s"):format(first, hint,
+      name, also or ""), 0)
   end})
 end
 local explaining = M._explaining()
@@ -143,10 +150,13 @@ end
 local function describe(x) return ("{%s} (%s)"):format(table.concat(x:shape(), ", "), x:dtype()) end
 
 local function check_cotangents(outputs, bars)
-  if #bars ~= #outputs then raise(("pullback: expected %d cotangents (one per output), got %d"):format(#outputs, #bars)) end
+  if #bars ~= #outputs then
+    raise(("pullback: expected %d cotangents (one per output), got %d"):format(#outputs, #bars))
+  end
   for i, output in ipairs(outputs) do
     if describe(output) ~= describe(bars[i]) then
-      raise(("pullback: cotangent %d must have shape %s, got %s"):format(i, describe(output), describe(bars[i])))
+      raise(("pullback: cotangent %d must have shape %s, got %s"):format(i, describe(output),
+        describe(bars[i])))
     end
   end
   return bars
@@ -160,7 +170,9 @@ function M.vjp(fn, x)
     local fresh = {}
     for i, leaf in ipairs(leaves) do fresh[i] = alias(leaf) end
     local y = fn(tree.replace(x, fresh, true))
-    return y, function(ybar) return tree.replace(x, core.vjp(nil, tree.tensors(y, true), tree.tensors(ybar, true), fresh), true) end
+    return y, function(ybar)
+      return tree.replace(x, core.vjp(nil, tree.tensors(y, true), tree.tensors(ybar, true), fresh), true)
+    end
   end
   local tape, y, inputs = nil, nil, {}
   do
@@ -189,7 +201,9 @@ end
 function M.jvp(fn, x, v)
   check_function("tide.jvp", fn)
   local leaves, tangents = float_leaves("tide.jvp", x), tree.tensors(v, true)
-  if #tangents ~= #leaves then raise(("tide.jvp: x has %d float tensors, the tangent has %d"):format(#leaves, #tangents)) end
+  if #tangents ~= #leaves then
+    raise(("tide.jvp: x has %d float tensors, the tangent has %d"):format(#leaves, #tangents))
+  end
   if core.is_recording() then
     local fresh = {}
     for i, leaf in ipairs(leaves) do fresh[i] = alias(leaf) end
@@ -210,16 +224,18 @@ function M.jvp(fn, x, v)
     local dots = tape:jvp(outputs, inputs, directions)
     table.move(dots, 1, n, n + 1, outputs)
   end
-  local results = evaluate(tape, table.move(tangents, 1, #tangents, #leaves + 1, table.move(leaves, 1, #leaves, 1, {})), outputs)
+  local results = evaluate(tape, table.move(tangents, 1, #tangents, #leaves + 1,
+    table.move(leaves, 1, #leaves, 1, {})), outputs)
   return tree.replace(y, results, true), tree.replace(y, table.move(results, n + 1, 2 * n, 1, {}), true)
 end
 
--- `vjp` as a method of tapes takes the tape first; the functions of core take nil for "the one being recorded".
+-- `vjp` as a method of tapes takes the tape first; the functions of core take nil for "the one being
+-- recorded".
 
 local MAX_PROGRAMS = 64
 
--- What compile keeps: the results with symbolic tensors in them, and the program. The arguments are kept because the cache's key holds
--- addresses of functions and metatables, which must not be used again.
+-- What compile keeps: the results with symbolic tensors in them, and the program. The arguments are kept
+-- because the cache's key holds addresses of functions and metatables, which must not be used again.
 local function record(fn, arguments, leaves)
   local hint <close> = explaining -- luacheck: ignore hint
   local tape <close> = core.tape_begin("program")
@@ -236,9 +252,10 @@ local function unpack_results(entry, values)
   return table.unpack(tree.replace(entry.results, values), 1, entry.results.n)
 end
 
---- compile(fn) -> function that records fn once per structure, dtype and shape of its arguments and replays it after that.
--- Tensors in the arguments are inputs; everything else (numbers, strings, options) is part of the key. Numbers and other Lua values that fn
--- reads from outside are fixed when it is recorded; tensors from outside, and what is computed of them, are read anew at each call.
+--- compile(fn) -> function that records fn once per structure, dtype and shape of its arguments and replays
+-- it after that. Tensors in the arguments are inputs; everything else (numbers, strings, options) is part of
+-- the key. Numbers and other Lua values that fn reads from outside are fixed when it is recorded; tensors
+-- from outside, and what is computed of them, are read anew at each call.
 function M.compile(fn)
   check_function("tide.compile", fn)
   local cache, count = {}, 0
@@ -274,7 +291,8 @@ end
 -- What the worst entry of a failed check is: its place, both numbers.
 local report_meta = {__name = "gradcheck report", __tostring = function(r)
   local at = #r.index > 0 and ("[%s]"):format(table.concat(r.index, "][")) or ""
-  return ("%s%s: gradient %.9g, central difference %.9g"):format(r.name == "" and "the tensor" or r.name, at, r.gradient, r.difference)
+  return ("%s%s: gradient %.9g, central difference %.9g"):format(r.name == "" and "the tensor" or r.name, at,
+    r.gradient, r.difference)
 end}
 
 local function report_of(name, x, i, gradient, difference)
@@ -286,11 +304,13 @@ local function report_of(name, x, i, gradient, difference)
   return setmetatable({name = name, index = index, gradient = gradient, difference = difference}, report_meta)
 end
 
---- gradcheck(fn, p) -> ok, worst relative error against float64 central differences, and, when not ok, a report {name = place of the parameter,
--- index = {row, ...}, gradient =, difference =} that prints itself. fn may return any float tensor (it is summed with fixed
--- random weights). p is copied to float64. Options: tolerance (1e-6), step (1e-6).
+--- gradcheck(fn, p) -> ok, worst relative error against float64 central differences, and, when not ok, a
+-- report {name = place of the parameter, index = {row, ...}, gradient =, difference =} that prints itself. fn
+-- may return any float tensor (it is summed with fixed random weights). p is copied to float64. Options:
+-- tolerance (1e-6), step (1e-6).
 function M.gradcheck(fn, p, opts)
-  local o = options.check("tide.gradcheck", opts, {tolerance = {"number", default = 1e-6, check = options.positive},
+  local o = options.check("tide.gradcheck", opts,
+    {tolerance = {"number", default = 1e-6, check = options.positive},
     step = {"number", default = 1e-6, check = options.positive}})
   check_function("tide.gradcheck", fn)
   float_leaves("tide.gradcheck", p)
@@ -300,7 +320,9 @@ function M.gradcheck(fn, p, opts)
   end)
   local function loss(v)
     local y = fn(v)
-    if not is_tensor(y) then raise("tide.gradcheck: the function must return a tensor, got " .. options.show(y)) end
+    if not is_tensor(y) then
+      raise("tide.gradcheck: the function must return a tensor, got " .. options.show(y))
+    end
     if y:numel() == 1 then return y:to("float64"):sum() end
     return (y:to("float64") * core.random("normal", y:shape(), "float64", 7)):sum()
   end

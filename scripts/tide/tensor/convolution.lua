@@ -1,4 +1,5 @@
---- Convolutions of one and two dimensions: PyTorch's cross-correlation with zero padding, over the engine's op on images.
+--- Convolutions of one and two dimensions: PyTorch's cross-correlation with zero padding, over the engine's
+-- op on images.
 
 local core = require "tide.core"
 local options = require "tide.base.options"
@@ -57,7 +58,8 @@ function M.conv1d(x, w, b, opts)
   end
   local n, c, l = table.unpack(x:shape())
   local f, cg, k = table.unpack(w:shape())
-  local y = apply("conv", {1, one "stride", 0, one "padding", 1, one "dilation", integer(o.groups)}, x:reshape{n, c, 1, l}, w:reshape{f, cg, 1, k})
+  local y = apply("conv", {1, one "stride", 0, one "padding", 1, one "dilation", integer(o.groups)},
+    x:reshape{n, c, 1, l}, w:reshape{f, cg, 1, k})
   return add_bias("tide.conv1d", y:reshape{n, f, y:shape()[4]}, b, f, 3)
 end
 

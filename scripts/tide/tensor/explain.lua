@@ -20,7 +20,8 @@ end
 local function axes_of(mask)
   local axes = {}
   for i = 0, 7 do if mask >> i & 1 == 1 then axes[#axes + 1] = i + 1 end end
-  return #axes > 1 and "over axes " .. table.concat(axes, ", ") or #axes == 1 and "over axis " .. axes[1] or "over no axis"
+  return #axes > 1 and "over axes " .. table.concat(axes, ", ") or #axes == 1 and "over axis " .. axes[1]
+    or "over no axis"
 end
 
 local function factors(names, attrs)
@@ -40,7 +41,8 @@ local function convolution(names, row)
   local a, notes = row.attrs, {}
   local function note(word, first, default)
     if a[first] == a[first + 1] and a[first] ~= default then notes[#notes + 1] = word .. " " .. a[first]
-    elseif a[first] ~= a[first + 1] then notes[#notes + 1] = ("%s %dx%d"):format(word, a[first], a[first + 1]) end
+    elseif a[first] ~= a[first + 1] then notes[#notes + 1] = ("%s %dx%d"):format(word, a[first],
+      a[first + 1]) end
   end
   note("stride", 1, 1)
   note("padding", 3, 0)
@@ -52,20 +54,24 @@ end
 -- relu(x W + c), relu(conv(x, w) + c)
 local function layer(names, row)
   local operands, next_name = {names[1], names[2]}, 3
-  local text = row.base == "matmul" and factors(operands, row.attrs) or ("%s(%s)"):format(row.base, convolution(operands, row))
+  local text = row.base == "matmul" and factors(operands, row.attrs)
+    or ("%s(%s)"):format(row.base, convolution(operands, row))
   if row.bias ~= 0 then text, next_name = text .. " + " .. names[3], 4 end
   if not row.post then return text end
   local other = names[next_name]
   if not other then return ("%s(%s)"):format(row.post, text) end
-  return row.second ~= 0 and ("%s(%s, %s)"):format(row.post, other, text) or ("%s(%s, %s)"):format(row.post, text, other)
+  return row.second ~= 0 and ("%s(%s, %s)"):format(row.post, other, text)
+    or ("%s(%s, %s)"):format(row.post, text, other)
 end
 
 local function along(names, row) return ("%s along axis %d"):format(list_text(names), row.attrs[1] + 1) end
 local function over(names, row) return names[1] .. " " .. axes_of(row.attrs[1]) end
 local expressions = {
-  matmul = function(names, row) return factors(names, row.attrs) end, layer = layer, conv_layer = layer, slice = slice,
+  matmul = function(names, row) return factors(names, row.attrs) end, layer = layer, conv_layer = layer,
+  slice = slice,
   cat = along, argmax = along, argmin = along,
-  take = along, take_grad = along, sum = over, max = over, min = over, conv = convolution, conv_dx = convolution, conv_dw = convolution,
+  take = along, take_grad = along, sum = over, max = over, min = over, conv = convolution,
+  conv_dx = convolution, conv_dw = convolution,
   conv_matrix = convolution, conv_matrix_grad = convolution,
   literal = function(_, row) return ("%.6g"):format(row.value) end,
   permute = function(names, row)
@@ -128,11 +134,14 @@ end
 
 local function head(bytes) return {"value", "op", "of", "dtype and shape", "operations", bytes, ""} end
 
-local function plural(n, one, many) return ("%s %s"):format(grouped(n), n == 1 and one or many or one .. "s") end
+local function plural(n, one, many)
+  return ("%s %s"):format(grouped(n), n == 1 and one or many or one .. "s")
+end
 
 -- ---- tapes ----
 
--- Lines of a recorded tape; names[i] is the name of node i, notes[i] what to say about it. Returns its totals.
+-- Lines of a recorded tape; names[i] is the name of node i, notes[i] what to say about it. Returns its
+-- totals.
 local function tape_lines(out, tape, names, notes)
   local rows, total = {head "bytes"}, {nodes = #tape.nodes, operations = 0, bytes = 0}
   for i, node in ipairs(tape.nodes) do
@@ -140,7 +149,8 @@ local function tape_lines(out, tape, names, notes)
     for j, k in ipairs(node.inputs) do inputs[j] = names[k] end
     local n, view, bytes = node.operations, node.view, node.view and 0 or node.bytes
     total.operations, total.bytes = total.operations + n, total.bytes + bytes
-    rows[#rows + 1] = {names[i], node.op, expression(node, inputs), spec_text(node), n > 0 and amount(n) or "-", view and "view" or bytes_text(bytes),
+    rows[#rows + 1] = {names[i], node.op, expression(node, inputs), spec_text(node), n > 0 and amount(n)
+      or "-", view and "view" or bytes_text(bytes),
       notes[i] or ""}
   end
   rows[#rows + 1] = {"total", "", "", "", amount(total.operations), bytes_text(total.bytes), ""}
@@ -150,7 +160,8 @@ end
 
 -- ---- programs ----
 
--- How the operand `v` reads: the name of its memory's value, with ~ for a view of it. names[address]: of captured tensors.
+-- How the operand `v` reads: the name of its memory's value, with ~ for a view of it. names[address]: of
+-- captured tensors.
 local function operand(program, v, names, captured)
   local root = program.values[v].root
   local value = program.values[root]
@@ -160,8 +171,9 @@ local function operand(program, v, names, captured)
   return (v == root or number) and name or name .. "~"
 end
 
--- Rows of a program's calls. names: of its values, by the engine's numbers; name(call, value) names the others. captured: names of tensors
--- that were captured, by address. note(call) is what to say about a call. Returns the totals.
+-- Rows of a program's calls. names: of its values, by the engine's numbers; name(call, value) names the
+-- others. captured: names of tensors that were captured, by address. note(call) is what to say about a call.
+-- Returns the totals.
 local function program_rows(rows, program, names, captured, name, note)
   local total = {calls = #program.calls, operations = 0, bytes = 0, arena_bytes = program.arena_bytes}
   for _, call in ipairs(program.calls) do
@@ -172,7 +184,8 @@ local function program_rows(rows, program, names, captured, name, note)
     names[call.result] = names[call.result] or name(call, program.values[call.result])
     local notes = note and note(call, program.values[call.result]) or {}
     if call.over then table.insert(notes, 1, "over " .. operand(program, call.over, names, captured)) end
-    rows[#rows + 1] = {names[call.result], call.op, expression(call, inputs), spec_text(call), n > 0 and amount(n) or "-", bytes_text(call.bytes),
+    rows[#rows + 1] = {names[call.result], call.op, expression(call, inputs), spec_text(call), n > 0
+      and amount(n) or "-", bytes_text(call.bytes),
       table.concat(notes, ", ")}
   end
   return total
@@ -208,7 +221,8 @@ end
 
 -- What is computed once per solve: {rows, n = results so far, inner = other values so far, total}.
 local function new_setup()
-  return {rows = {head "read+written"}, n = 0, inner = 0, total = {calls = 0, operations = 0, bytes = 0, arena_bytes = 0}}
+  return {rows = {head "read+written"}, n = 0, inner = 0, total = {calls = 0, operations = 0, bytes = 0,
+    arena_bytes = 0}}
 end
 
 -- Rows of a setup whose inputs are called `given`; returns the names of what it hands on.
@@ -236,7 +250,8 @@ local function setup_lines(out, setup, threads)
     out[#out + 1] = "Once per solve: nothing; no part of the field depends on parameters alone"
   else
     add_total(setup.rows, setup.total)
-    out[#out + 1] = ("Once per solve%s: %s"):format(threads and " and thread" or "", plural(setup.total.calls, "call"))
+    out[#out + 1] = ("Once per solve%s: %s"):format(threads and " and thread" or "",
+      plural(setup.total.calls, "call"))
     align(out, setup.rows)
   end
   out[#out + 1] = ""
@@ -250,7 +265,8 @@ local function work_lines(out, title, program, captured, inputs, outputs)
     count = count + 1
     return result.kind == "output" and outputs[result.slot] or "v" .. count
   end)
-  out[#out + 1] = ("%s: %s, arena %s"):format(title, plural(total.calls, "call"), bytes_text(total.arena_bytes))
+  out[#out + 1] = ("%s: %s, arena %s"):format(title, plural(total.calls, "call"),
+    bytes_text(total.arena_bytes))
   add_total(rows, total)
   align(out, rows)
   out[#out + 1] = ""
@@ -271,7 +287,8 @@ local function other_options(o)
     local value, usual = o[row.name], grid and row.default_fixed or row.default
     if row.same_as then usual = o[row.same_as] end
     if not said[row.name] and value ~= nil and value ~= usual and not (grid and row.grid ~= "uses") then
-      out[#out + 1] = (", %s %s"):format(row.name, math.type(value) == "float" and ("%.6g"):format(value) or tostring(value))
+      out[#out + 1] = (", %s %s"):format(row.name, math.type(value) == "float" and ("%.6g"):format(value)
+        or tostring(value))
     end
   end
   return table.concat(out)
@@ -279,12 +296,19 @@ end
 
 local function tiles_text(plan)
   local work = plan.forward
-  if plan.tiles > 1 then return ("Tiles: %d of up to %s, each goes through the whole solve"):format(plan.tiles, plural(plan.rows, "sample")) end
-  if work.tiles > 1 then return ("Tiles: each evaluation is cut into %d of up to %s"):format(work.tiles, plural(work.rows, "sample")) end
+  if plan.tiles > 1 then
+    return ("Tiles: %d of up to %s, each goes through the whole solve"):format(plan.tiles,
+      plural(plan.rows, "sample"))
+  end
+  if work.tiles > 1 then
+    return ("Tiles: each evaluation is cut into %d of up to %s"):format(work.tiles,
+      plural(work.rows, "sample"))
+  end
   return "Tiles: none, the batch is solved at once"
 end
 
--- Names of a vjp's outputs: gradients by y and by the field's float parameters, then dy where it is computed as well.
+-- Names of a vjp's outputs: gradients by y and by the field's float parameters, then dy where it is computed
+-- as well.
 local function bar_names(plan, own)
   local list = {"y_bar"}
   for i, name in ipairs(own) do
@@ -294,8 +318,8 @@ local function bar_names(plan, own)
   return list
 end
 
--- Names and notes of the nodes of a tape. solves: the plans so far and, by identity, their numbers; those of this tape are
--- added, and the tensors that it captured to solves.captured.
+-- Names and notes of the nodes of a tape. solves: the plans so far and, by identity, their numbers; those of
+-- this tape are added, and the tensors that it captured to solves.captured.
 local function describe_nodes(tape, solves, input_name)
   local names, notes = {}, {}
   local function note(i, text) notes[i] = notes[i] and notes[i] .. ", " .. text or text end
@@ -312,7 +336,9 @@ local function describe_nodes(tape, solves, input_name)
       solves[#solves + 1] = node.plan
       solves[node.solve] = #solves
     end
-    if node.solve then note(i, (node.backward and "gradient of solve " or "solve ") .. (solves[node.solve] or "?")) end
+    if node.solve then
+      note(i, (node.backward and "gradient of solve " or "solve ") .. (solves[node.solve] or "?"))
+    end
   end
   for slot, i in ipairs(tape.outputs) do note(i, input_name and "dy" or "result " .. slot) end
   return names, notes
@@ -320,17 +346,21 @@ end
 
 local function field_input(slot) return slot == 1 and "t" or slot == 2 and "y" or "p" .. slot - 2 end
 
--- One solve: the field as recorded, what is computed once, what runs at each evaluation, forwards and backwards.
+-- One solve: the field as recorded, what is computed once, what runs at each evaluation, forwards and
+-- backwards.
 local function solve_lines(out, plan, number, solves)
   local o, n_parameters = plan.options, 0
   for _, node in ipairs(plan.tape.nodes) do n_parameters = math.max(n_parameters, (node.input or 0) - 2) end
-  out[#out + 1] = ("SOLVE %d: %s, %s%s%s"):format(number, o.method, steps_text(o), plan.backward and ", gradient " .. o.gradient or "",
+  out[#out + 1] = ("SOLVE %d: %s, %s%s%s"):format(number, o.method, steps_text(o), plan.backward
+    and ", gradient " .. o.gradient or "",
     other_options(o))
   out[#out + 1] = tiles_text(plan)
   out[#out + 1] = ""
-  out[#out + 1] = ("The field as recorded: %s%s"):format(plural(#plan.tape.nodes, "node"), n_parameters > 0 and "; p1, ... are its parameters" or "")
+  out[#out + 1] = ("The field as recorded: %s%s"):format(plural(#plan.tape.nodes, "node"), n_parameters > 0
+    and "; p1, ... are its parameters" or "")
   local names, notes = describe_nodes(plan.tape, solves, field_input)
-  local totals = {tiles = plan.tiles, rows = plan.tiles > 1 and plan.rows or plan.batch, recorded = tape_lines(out, plan.tape, names, notes)}
+  local totals = {tiles = plan.tiles, rows = plan.tiles > 1 and plan.rows or plan.batch,
+    recorded = tape_lines(out, plan.tape, names, notes)}
   out[#out + 1] = ""
   local setup = new_setup()
   local own = setup_rows(setup, plan.parameters, numbered("p", n_parameters), solves.captured)
@@ -340,11 +370,14 @@ local function solve_lines(out, plan, number, solves)
   local scope = (plan.tiles > 1 or plan.forward.tiles > 1) and " (one tile)" or ""
   local first = plan.forward.given > 2 and {"t", "y", "dy_bar"} or {"t", "y"}
   local kept = numbered("k", math.max(plan.forward.kept, plan.backward and plan.backward.kept or 0))
-  totals.evaluation = work_lines(out, ("Each evaluation%s%s"):format(scope, #kept > 0 and ", which keeps k1, ... for the gradient" or ""),
+  totals.evaluation = work_lines(out, ("Each evaluation%s%s"):format(scope, #kept > 0
+    and ", which keeps k1, ... for the gradient" or ""),
     plan.forward.program, solves.captured, join(first, fixed), join({"dy"}, kept))
   if plan.backward then
-    totals.backward = work_lines(out, ("Each evaluation backwards%s, from dy_bar, the gradient by dy"):format(scope), plan.backward.program,
-      solves.captured, join({"t", "y", "dy_bar"}, plan.backward.kept > 0 and kept or {}, fixed_back), bar_names(plan, own))
+    totals.backward = work_lines(out, ("Each evaluation backwards%s, from dy_bar, the gradient by dy"):format(
+      scope), plan.backward.program,
+      solves.captured, join({"t", "y", "dy_bar"}, plan.backward.kept > 0 and kept or {}, fixed_back),
+      bar_names(plan, own))
   end
   return totals
 end
@@ -355,8 +388,12 @@ end
 local function record(fn, ...)
   local arguments, leaves = {n = select("#", ...), ...}, {}
   local _, symbolic = tree.signature(arguments, leaves)
-  if symbolic then core.raise("tide.explain: the arguments must be tensors with values, not symbolic ones") end
-  if core.is_recording() then core.raise("tide.explain: it cannot be called from inside a function that is being recorded") end
+  if symbolic then
+    core.raise("tide.explain: the arguments must be tensors with values, not symbolic ones")
+  end
+  if core.is_recording() then
+    core.raise("tide.explain: it cannot be called from inside a function that is being recorded")
+  end
   local tape <close> = core.tape_begin("program")
   local inputs = {}
   for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end
@@ -364,7 +401,8 @@ local function record(fn, ...)
   return core.explain(tape, outputs)
 end
 
--- Names of the program's values: those of the recorded nodes (numbers stand for themselves). also[v]: other nodes that it stands for.
+-- Names of the program's values: those of the recorded nodes (numbers stand for themselves). also[v]: other
+-- nodes that it stands for.
 local function recorded_names(data)
   local names, also = {}, {}
   for i, v in ipairs(data.value_of) do
@@ -381,20 +419,26 @@ end
 local function program_lines(out, data, solves)
   local names, also = recorded_names(data)
   local rows = {head "read+written"}
-  local function name(call, result) -- a copy that was put in: of a result, or of an operand that has to be dense
+  -- a copy that was put in: of a result, or of an operand that has to be dense
+  local function name(call, result)
     if result.kind == "output" then return "%" .. data.tape.outputs[result.slot] end
     return operand(data.program, call.inputs[1], names, solves.captured):gsub("~$", "") .. "'"
   end
   local function note(call, result)
     local list = {}
-    if call.solve then list[1] = (call.backward and "gradient of solve " or "solve ") .. solves[call.solve] end
+    if call.solve then
+      list[1] = (call.backward and "gradient of solve " or "solve ") .. solves[call.solve]
+    end
     if result.kind == "output" then list[#list + 1] = "result " .. result.slot end
     if also[call.result] then list[#list + 1] = "also " .. list_text(also[call.result]) end
     return list
   end
   local total = program_rows(rows, data.program, names, solves.captured, name, note)
-  out[#out + 1] = ("OPTIMISED: %s, arena %s; nodes that cost nothing: common %s, dead %s, views %s, fused %s"):format(plural(total.calls, "call"),
-    bytes_text(total.arena_bytes), grouped(data.common), grouped(data.dead), grouped(data.views), grouped(data.fused))
+  out[#out + 1] = (
+    "OPTIMISED: %s, arena %s; nodes that cost nothing: common %s, dead %s, views %s, fused %s"):format(
+    plural(total.calls, "call"),
+    bytes_text(total.arena_bytes), grouped(data.common), grouped(data.dead), grouped(data.views),
+    grouped(data.fused))
   add_total(rows, total)
   align(out, rows)
   out[#out + 1] = ""
@@ -405,11 +449,14 @@ end
 local explanation = {__name = "tide.explanation"}
 
 function explanation.__tostring(e)
-  return ("explanation: %s, %s operations -> %s, %s operations%s"):format(plural(e.recorded.nodes, "node"), amount(e.recorded.operations),
-    plural(e.optimised.calls, "call"), amount(e.optimised.operations), #e.solves > 0 and "; " .. plural(#e.solves, "solve") or "")
+  return ("explanation: %s, %s operations -> %s, %s operations%s"):format(plural(e.recorded.nodes, "node"),
+    amount(e.recorded.operations),
+    plural(e.optimised.calls, "call"), amount(e.optimised.operations), #e.solves > 0 and "; "
+    .. plural(#e.solves, "solve") or "")
 end
 
---- explain(fn, ...): record fn on the arguments, print what is recorded and what runs, return the totals; see help("tide.explain").
+--- explain(fn, ...): record fn on the arguments, print what is recorded and what runs, return the totals; see
+-- help("tide.explain").
 function M.explain(fn, ...)
   local meta = getmetatable(fn)
   if type(fn) ~= "function" and not (type(meta) == "table" and meta.__call) then
@@ -427,7 +474,8 @@ function M.explain(fn, ...)
     result.solves[i] = solve_lines(out, solves[i], i, solves)
     i = i + 1
   end
-  out[#out + 1] = "x~: a view of x; c1, ...: captured tensors; over x: in the memory of x; a multiply-add counts as two operations"
+  out[#out + 1] = "x~: a view of x; c1, ...: captured tensors; over x: in the memory of x; a multiply-add "
+    .. "counts as two operations"
   print(table.concat(out, "\n"))
   return setmetatable(result, explanation)
 end

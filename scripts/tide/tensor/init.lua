@@ -1,4 +1,5 @@
---- Tensors for Lua: creation, indexing arithmetic (1-based, negative axes from the end), and everything composed of the engine's ops.
+--- Tensors for Lua: creation, indexing arithmetic (1-based, negative axes from the end), and everything
+-- composed of the engine's ops.
 
 local core = require "tide.core"
 local options = require "tide.base.options"
@@ -14,7 +15,8 @@ local is_tensor, check_tensor, integer = tree.is_tensor, tree._check_tensor, opt
 M._dtype_rule = {"string", default = core.default_dtype()}
 local creation = {dtype = M._dtype_rule, seed = {"integer"}}
 
--- dtype of numbers that stand alone, where a tensor is wanted: the default one; inside an eager field that of the state.
+-- dtype of numbers that stand alone, where a tensor is wanted: the default one; inside an eager field that of
+-- the state.
 local number_dtype = core.default_dtype()
 
 local function creation_options(where, opts)
@@ -22,7 +24,8 @@ local function creation_options(where, opts)
   return options.check("tide." .. where, opts, creation, 3)
 end
 
---- The dtype of new tensors, "float32" at first, or "float64"; also of nn's weights. Tensors that exist keep theirs.
+--- The dtype of new tensors, "float32" at first, or "float64"; also of nn's weights. Tensors that exist keep
+-- theirs.
 function M.set_default_dtype(dtype)
   if dtype ~= "float32" and dtype ~= "float64" then
     raise('tide.set_default_dtype: the dtype is "float32" or "float64", got ' .. options.show(dtype))
@@ -40,7 +43,9 @@ local function check_shape(where, shape)
 end
 
 local function check_number(where, name, v)
-  if type(v) ~= "number" then raise(("%s: %s must be a number, got %s"):format(where, name, options.show(v))) end
+  if type(v) ~= "number" then
+    raise(("%s: %s must be a number, got %s"):format(where, name, options.show(v)))
+  end
   return v
 end
 
@@ -48,7 +53,8 @@ end
 local function axis_index(where, axis, rank)
   local a = integer(axis)
   if not a or a == 0 or a > rank or a < -rank then
-    raise(("%s: axis must be an integer in 1..%d or -%d..-1, got %s"):format(where, rank, rank, options.show(axis)))
+    raise(("%s: axis must be an integer in 1..%d or -%d..-1, got %s"):format(where, rank, rank,
+      options.show(axis)))
   end
   return a > 0 and a - 1 or rank + a
 end
@@ -66,10 +72,15 @@ function M.tensor(values, opts)
 end
 
 function M.full(shape, value, opts)
-  return core.full(check_shape("full", shape), check_number("tide.full", "value", value), creation_options("full", opts).dtype)
+  return core.full(check_shape("full", shape), check_number("tide.full", "value", value),
+    creation_options("full", opts).dtype)
 end
-function M.zeros(shape, opts) return core.full(check_shape("zeros", shape), 0, creation_options("zeros", opts).dtype) end
-function M.ones(shape, opts) return core.full(check_shape("ones", shape), 1, creation_options("ones", opts).dtype) end
+function M.zeros(shape, opts)
+  return core.full(check_shape("zeros", shape), 0, creation_options("zeros", opts).dtype)
+end
+function M.ones(shape, opts)
+  return core.full(check_shape("ones", shape), 1, creation_options("ones", opts).dtype)
+end
 function M.zeros_like(x) return core.full(check_tensor(x, "tide.zeros_like"):shape(), 0, x:dtype()) end
 function M.ones_like(x) return core.full(check_tensor(x, "tide.ones_like"):shape(), 1, x:dtype()) end
 
@@ -85,7 +96,9 @@ end
 --- A random permutation of 1..n, int64.
 function M.randperm(n, opts)
   local o = creation_options("randperm", opts)
-  if not integer(n) or n < 0 then raise("tide.randperm: n must be an integer >= 0, got " .. options.show(n)) end
+  if not integer(n) or n < 0 then
+    raise("tide.randperm: n must be an integer >= 0, got " .. options.show(n))
+  end
   return core.permutation(integer(n), o.seed)
 end
 
@@ -102,16 +115,20 @@ function M.arange(first, last, step, opts)
   if step == 0 or step ~= step then raise("tide.arange: step must not be 0") end
   local n = (last - first) / step
   if n ~= n or n > 2 ^ 31 - 2 then
-    raise(("tide.arange: %s..%s in steps of %s has too many elements"):format(options.show(first), options.show(last), options.show(step)))
+    raise(("tide.arange: %s..%s in steps of %s has too many elements"):format(options.show(first),
+      options.show(last), options.show(step)))
   end
   -- as in Lua's for; a float step gets the last element in spite of rounding
-  return core.arange(first, step, math.max(0, math.floor(n + 1e-9 * math.abs(n)) + 1), creation_options("arange", opts).dtype)
+  return core.arange(first, step, math.max(0, math.floor(n + 1e-9 * math.abs(n)) + 1),
+    creation_options("arange", opts).dtype)
 end
 
 function M.linspace(a, b, n, opts)
   check_number("tide.linspace", "a", a)
   check_number("tide.linspace", "b", b)
-  if not integer(n) or n < 1 then raise("tide.linspace: n must be an integer >= 1, got " .. options.show(n)) end
+  if not integer(n) or n < 1 then
+    raise("tide.linspace: n must be an integer >= 1, got " .. options.show(n))
+  end
   local o = creation_options("linspace", opts)
   return core.arange(a, n > 1 and (b - a) / (n - 1) or 0, integer(n), o.dtype, n > 1 and b or nil)
 end
@@ -175,7 +192,8 @@ local function slice_attrs(shape, axis, start, step, length)
   return attrs
 end
 
---- Elements first, first + step, ..., last (inclusive) along an axis; negative positions count from the end, as in string.sub.
+--- Elements first, first + step, ..., last (inclusive) along an axis; negative positions count from the end,
+-- as in string.sub.
 function T.slice(x, axis, first, last, step)
   local shape = check_tensor(x, "slice"):shape()
   axis = axis_index("slice", axis, #shape)
@@ -195,18 +213,22 @@ function T.slice(x, axis, first, last, step)
   if last < 0 then last = n + last + 1 end
   local length = math.max(0, (last - first) // step + 1)
   if length > 0 and (first < 1 or first > n or last < 1 or last > n) then
-    raise(("slice: positions %d..%d lie outside 1..%d (axis %d of shape {%s})"):format(first, last, n, axis + 1, table.concat(shape, ", ")))
+    raise(("slice: positions %d..%d lie outside 1..%d (axis %d of shape {%s})"):format(first, last, n,
+      axis + 1, table.concat(shape, ", ")))
   end
-  return apply("slice", slice_attrs(shape, axis, length > 0 and integer(first) - 1 or 0, integer(step), integer(length)), x)
+  return apply("slice", slice_attrs(shape, axis, length > 0 and integer(first) - 1 or 0, integer(step),
+    integer(length)), x)
 end
 
---- Element i along an axis, without that axis: x:select(1, i) of a 1-D tensor is a tensor of shape {}, where x[i] is a number.
+--- Element i along an axis, without that axis: x:select(1, i) of a 1-D tensor is a tensor of shape {}, where
+-- x[i] is a number.
 function T.select(x, axis, i)
   local shape = check_tensor(x, "select"):shape()
   local at = axis_index("select", axis, #shape)
   local n, position = shape[at + 1], integer(i)
   if not position or position == 0 or position > n or position < -n then
-    raise(("select: the position along axis %d must be an integer in 1..%d or -%d..-1, got %s"):format(at + 1, n, n, options.show(i)))
+    raise(("select: the position along axis %d must be an integer in 1..%d or -%d..-1, got %s"):format(at + 1,
+      n, n, options.show(i)))
   end
   local part = apply("slice", slice_attrs(shape, at, position > 0 and position - 1 or n + position, 1, 1), x)
   table.remove(shape, at + 1)
@@ -216,11 +238,14 @@ end
 --- Rows at the given 1-based positions (a 1-D int64 tensor or a table) along an axis (default 1).
 function T.take(x, positions, axis)
   if type(positions) == "table" then positions = core.tensor_from(positions, "int64") end
-  return apply("take", {axis_index("take", axis or 1, check_tensor(x, "take"):rank())}, x, check_tensor(positions, "take: positions"))
+  return apply("take", {axis_index("take", axis or 1, check_tensor(x, "take"):rank())}, x,
+    check_tensor(positions, "take: positions"))
 end
 
 local function check_list(where, list)
-  if type(list) ~= "table" or #list == 0 then raise(("tide.%s: expected a list of tensors, got %s"):format(where, options.show(list))) end
+  if type(list) ~= "table" or #list == 0 then
+    raise(("tide.%s: expected a list of tensors, got %s"):format(where, options.show(list)))
+  end
   for _, x in ipairs(list) do check_tensor(x, "tide." .. where) end
   return list
 end
@@ -237,7 +262,8 @@ function M._number_dtype(dtype)
   return old
 end
 
--- Numbers in a list become scalars of the dtype of the tensors beside them: y[1] of a 1-D tensor is a number, of a recorded one a tensor.
+-- Numbers in a list become scalars of the dtype of the tensors beside them: y[1] of a 1-D tensor is a number,
+-- of a recorded one a tensor.
 local function numbers_to_tensors(list, dtype)
   local out
   if type(list) ~= "table" then return list end
@@ -275,7 +301,8 @@ local function axes_mask(where, list, rank)
   local mask = 0
   for key in pairs(list) do
     if not integer(key) or key > #list then
-      raise(("%s: axis must be an integer or a list of them, got a table with the key %s; options are positional here: x:%s(axis, true) keeps the axis")
+      raise(("%s: axis must be an integer or a list of them, got a table with the key %s; options are "
+        .. "positional here: x:%s(axis, true) keeps the axis")
         :format(where, options.show(key), where))
     end
   end
@@ -343,7 +370,8 @@ local function arg_reduction(name)
 end
 T.argmax, T.argmin = arg_reduction "argmax", arg_reduction "argmin"
 
--- Counts first: of an empty set all are true, any is not. The comparison comes last, so that in a condition it gives a boolean.
+-- Counts first: of an empty set all are true, any is not. The comparison comes last, so that in a condition
+-- it gives a boolean.
 function T.all(x, axis, keepdim)
   reduced(x, "all", axis, keepdim)
   return T.sum(x:eq(0), axis, keepdim):eq(0)
@@ -355,7 +383,8 @@ end
 
 -- ---- composites ----
 
---- NumPy's matmul: 1-D operands are a row on the left, a column on the right, and their axis disappears from the result.
+--- NumPy's matmul: 1-D operands are a row on the left, a column on the right, and their axis disappears from
+-- the result.
 function T.matmul(x, y)
   check_tensor(x, "matmul")
   check_tensor(y, "matmul")
@@ -396,17 +425,21 @@ end
 
 function M.where(condition, a, b)
   if type(condition) == "boolean" then -- not taken: == between tensors gives false, whatever they hold
-    raise(("tide.where: expected a tensor, got %s; == never looks into tensors: write x:eq(y). Two numbers compare to a boolean: write c and a or b")
+    raise(("tide.where: expected a tensor, got %s; == never looks into tensors: write x:eq(y). Two numbers "
+      .. "compare to a boolean: write c and a or b")
       :format(condition))
   end
   if is_tensor(condition) and condition:dtype() ~= "uint8" then condition = condition:ne(0) end
-  if not is_tensor(a) and not is_tensor(b) then a = core.full({}, check_number("tide.where", "value", a), number_dtype) end
+  if not is_tensor(a) and not is_tensor(b) then
+    a = core.full({}, check_number("tide.where", "value", a), number_dtype)
+  end
   return apply("where", {}, check_tensor(condition, "tide.where"), a, b)
 end
 
 function M.one_hot(labels, classes, opts)
   local dtype = creation_options("one_hot", opts).dtype
-  return apply("one_hot", {classes, dtype == "float64" and 1 or 0}, check_tensor(labels, "tide.one_hot")):to(dtype)
+  return apply("one_hot", {classes, dtype == "float64" and 1 or 0}, check_tensor(labels, "tide.one_hot")):to(
+    dtype)
 end
 
 function T.clamp(x, low, high)
@@ -417,7 +450,8 @@ end
 
 function T.flatten(x, first)
   local shape, at = check_tensor(x, "flatten"):shape(), axis_index("flatten", first or 1, x:rank())
-  local wanted, rest = table.move(shape, 1, at, 1, {}), 1 -- not -1, which has no answer where there is nothing
+  -- not -1, which has no answer where there is nothing
+  local wanted, rest = table.move(shape, 1, at, 1, {}), 1
   for i = at + 1, #shape do rest = rest * shape[i] end
   wanted[at + 1] = rest
   return x:reshape(wanted)
@@ -428,7 +462,8 @@ end
 local function same_shape(where, a, b)
   local sa, sb = check_tensor(a, where):shape(), check_tensor(b, where):shape()
   if table.concat(sa, ",") ~= table.concat(sb, ",") then
-    raise(("%s: prediction and target must have one shape, got {%s} and {%s}"):format(where, table.concat(sa, ", "), table.concat(sb, ", ")))
+    raise(("%s: prediction and target must have one shape, got {%s} and {%s}"):format(where,
+      table.concat(sa, ", "), table.concat(sb, ", ")))
   end
 end
 
@@ -446,10 +481,12 @@ end
 
 --- logits N,classes,...; labels 1-based int64 of shape N,...: mean of -log softmax at the label.
 function M.cross_entropy(logits, labels)
-  local shape, wanted = check_tensor(logits, "tide.cross_entropy"):shape(), check_tensor(labels, "tide.cross_entropy"):shape()
+  local shape, wanted = check_tensor(logits, "tide.cross_entropy"):shape(),
+    check_tensor(labels, "tide.cross_entropy"):shape()
   local expected = table.move(shape, 3, #shape, 2, {shape[1]})
   if #shape < 2 or table.concat(wanted, ",") ~= table.concat(expected, ",") then
-    raise(("tide.cross_entropy: logits have shape {%s}, so labels must have shape {%s}, got {%s}"):format(table.concat(shape, ", "),
+    raise(("tide.cross_entropy: logits have shape {%s}, so labels must have shape {%s}, got {%s}"):format(
+      table.concat(shape, ", "),
       table.concat(expected, ", "), table.concat(wanted, ", ")))
   end
   local rank = #shape
@@ -470,8 +507,8 @@ function M.clamp(x, low, high)
   return high and T.minimum(x, high) or x
 end
 
--- Every method is a function too: tide.sum(x) is x:sum(). Elementwise functions of numbers alone give a number, comparisons a boolean,
--- because 0 is true in Lua.
+-- Every method is a function too: tide.sum(x) is x:sum(). Elementwise functions of numbers alone give a
+-- number, comparisons a boolean, because 0 is true in Lua.
 for name, method in pairs(T) do
   if M[name] == nil and name ~= "close" then M[name] = method end
 end

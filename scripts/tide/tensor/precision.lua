@@ -1,4 +1,5 @@
---- How exactly float32 matrix products and convolutions are to be computed; PyTorch's vocabulary (torch.set_float32_matmul_precision).
+--- How exactly float32 matrix products and convolutions are to be computed; PyTorch's vocabulary
+-- (torch.set_float32_matmul_precision).
 
 local core = require "tide.core"
 local options = require "tide.base.options"
@@ -6,7 +7,8 @@ local options = require "tide.base.options"
 local M = {}
 local levels = {"highest", "high", "medium"}
 
---- "highest": float32 accuracy. "high": at least 16 bits. "medium": at least 8 bits (bfloat16). Returns the level before.
+--- "highest": float32 accuracy. "high": at least 16 bits. "medium": at least 8 bits (bfloat16). Returns the
+-- level before.
 function M.set_matmul_precision(level)
   local before = M.get_matmul_precision()
   for i, name in ipairs(levels) do

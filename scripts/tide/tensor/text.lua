@@ -148,7 +148,8 @@ local function add_matrix(page, rows, axis, depth)
   for first = 1, count, step do
     local last = math.min(first + step - 1, count)
     if step < count then
-      local title = first == last and ("column %d:"):format(first) or ("columns %d to %d:"):format(first, last)
+      local title = first == last and ("column %d:"):format(first)
+        or ("columns %d to %d:"):format(first, last)
       page.lines[#page.lines + 1] = (" "):rep(depth) .. title
     end
     for _, cells in ipairs(all) do
@@ -167,8 +168,8 @@ local function add_parts(page, parts, axis, depth)
   end
 end
 
---- Values aligned, with dtype and shape; of a tensor with as many elements as the threshold, or more, only the ends of
--- long axes are shown.
+--- Values aligned, with dtype and shape; of a tensor with as many elements as the threshold, or more, only
+-- the ends of long axes are shown.
 function M.tostring(x)
   local shape = tree._check_tensor(x, "tide.tostring"):shape()
   local head = ("tensor %s {%s}"):format(x:dtype(), table.concat(shape, ", "))
@@ -192,6 +193,8 @@ meta.__tostring = function(x)
   return M.tostring(x)
 end
 -- Concatenation with strings is a common slip that deserves a helpful message.
-meta.__concat = function() core.raise("a tensor cannot be joined to a string with ..; use tostring(x) or x:item()") end
+meta.__concat = function()
+  core.raise("a tensor cannot be joined to a string with ..; use tostring(x) or x:item()")
+end
 
 return M

@@ -1,7 +1,9 @@
---- What a training leaves behind so that it can go on after a kill: an ordinary file of tensors (.npz or .safetensors), replaced whole or not at
--- all, with a checksum over everything in it, which is verified before anything is used.
+--- What a training leaves behind so that it can go on after a kill: an ordinary file of tensors (.npz or
+-- .safetensors), replaced whole or not at all, with a checksum over everything in it, which is verified
+-- before anything is used.
 --
--- tide.train writes and reads it; tide.load opens it like any other: .model holds the weights by name, for nn.load.
+-- tide.train writes and reads it; tide.load opens it like any other: .model holds the weights by name, for
+-- nn.load.
 
 local core = require "tide.core"
 local files = require "tide.base.files"
@@ -92,11 +94,14 @@ function M.untext(x)
   return table.concat(bytes)
 end
 
---- The fields of t that are numbers, booleans or strings, in one line, sorted: what must agree between the file and the training that goes on.
+--- The fields of t that are numbers, booleans or strings, in one line, sorted: what must agree between the
+-- file and the training that goes on.
 function M.words(t)
   local words = {}
   for name, v in pairs(t) do
-    if type(v) ~= "table" and type(v) ~= "userdata" and type(v) ~= "function" then words[#words + 1] = ("%s=%s"):format(name, v) end
+    if type(v) ~= "table" and type(v) ~= "userdata" and type(v) ~= "function" then
+      words[#words + 1] = ("%s=%s"):format(name, v)
+    end
   end
   table.sort(words)
   return table.concat(words, " ")
@@ -132,11 +137,13 @@ end
 
 -- ---- the file ----
 
---- write(path, s): s = {model =, optimizer =, adaption = or nil, settings = flat table of what must agree, config = text or nil, run = flat table of
--- where the training stands, history =}; for read also total, the iterations asked for.
+--- write(path, s): s = {model =, optimizer =, adaption = or nil, settings = flat table of what must agree,
+-- config = text or nil, run = flat table of where the training stands, history =}; for read also total, the
+-- iterations asked for.
 function M.write(path, s)
   local contents = {
-    version = core.tensor_from(VERSION, "int64"), model = tensors_only(s.model), optimizer = s.optimizer:state(),
+    version = core.tensor_from(VERSION, "int64"), model = tensors_only(s.model),
+    optimizer = s.optimizer:state(),
     adaption = s.adaption and s.adaption:state(), settings = M.text(M.words(s.settings)),
     optimizer_options = M.text(s.optimizer_options), config = M.text(s.config), run = M.pack(s.run),
     history = M.columns(s.history), generator = core.tensor_from({core.rng_state()}, "int64"),
@@ -155,31 +162,41 @@ local function is_whole_file(saved)
   return ok and sum == stated
 end
 
---- read(path, s) -> run, records: puts everything back into model, optimizer, adaption and the default generator; nil when there is no file. A file of
--- another training is an error, raised before any weight changes.
+--- read(path, s) -> run, records: puts everything back into model, optimizer, adaption and the default
+-- generator; nil when there is no file. A file of another training is an error, raised before any weight
+-- changes.
 function M.read(where, path, s)
   if not files.exists(path) then return nil end
   local function refuse(why)
-    raise(("%s: the checkpoint \"%s\" %s; remove it to start anew, or give another name"):format(where, path, why))
+    raise(("%s: the checkpoint \"%s\" %s; remove it to start anew, or give another name"):format(where, path,
+      why))
   end
   local ok, saved = pcall(core.load, path)
-  if not ok and tostring(saved):find("cannot read", 1, true) then refuse("cannot be read (" .. tostring(saved):gsub("^.-load: ", "") .. ")") end
+  if not ok and tostring(saved):find("cannot read", 1, true) then
+    refuse("cannot be read (" .. tostring(saved):gsub("^.-load: ", "") .. ")")
+  end
   if not ok then error(saved, 0) end
   if tree.is_tensor(saved) or not scalar(saved.version) then refuse("was not written by tide.train") end
-  if scalar(saved.version) ~= VERSION then refuse(("has the format %s, this program reads %d"):format(scalar(saved.version), VERSION)) end
+  if scalar(saved.version) ~= VERSION then
+    refuse(("has the format %s, this program reads %d"):format(scalar(saved.version), VERSION))
+  end
   if not is_whole_file(saved) then refuse("is damaged: its checksum is not that of its contents") end
   if not (saved.version and saved.model and type(saved.optimizer) == "table" and type(saved.run) == "table"
     and saved.run.iteration and saved.generator) then
     refuse("was not written by tide.train")
   end
-  local difference = M.difference(M.untext(saved.settings), M.words(s.settings)) or M.difference(M.untext(saved.config), s.config or "")
+  local difference = M.difference(M.untext(saved.settings), M.words(s.settings))
+    or M.difference(M.untext(saved.config), s.config or "")
     or saved.optimizer_options and M.difference(M.untext(saved.optimizer_options), s.optimizer_options)
   if difference then refuse("belongs to another training: " .. difference) end
   if (saved.adaption ~= nil) ~= (s.adaption ~= nil) then
-    refuse(("belongs to a training %s an adaption, this one is %s"):format(saved.adaption and "with" or "without", s.adaption and "with" or "without"))
+    refuse(("belongs to a training %s an adaption, this one is %s"):format(saved.adaption and "with"
+      or "without", s.adaption and "with" or "without"))
   end
   local iteration = saved.run.iteration:item()
-  if iteration > s.total then refuse(("is at iteration %d, past the %d asked for"):format(iteration, s.total)) end
+  if iteration > s.total then
+    refuse(("is at iteration %d, past the %d asked for"):format(iteration, s.total))
+  end
   if s.adaption then s.adaption:load_state(saved.adaption) end
   s.optimizer:load_state(saved.optimizer)
   nn.load({model = s.model}, {model = saved.model})

@@ -1,4 +1,5 @@
---- What went wrong in a training step, in words: looked for only after something has, so it may take its time.
+--- What went wrong in a training step, in words: looked for only after something has, so it may take its
+-- time.
 
 local core = require "tide.core"
 local nn = require "tide.nn"
@@ -10,7 +11,8 @@ local show = options.show
 
 local function is_float(x) return x:dtype() == "float32" or x:dtype() == "float64" end
 
--- The first place of x that is not finite, counted from 1 over all elements, and what stands there; nil when all are.
+-- The first place of x that is not finite, counted from 1 over all elements, and what stands there; nil when
+-- all are.
 local function first_fault(x)
   if not is_float(x) then return nil end
   for i, v in ipairs(x:reshape{-1}:totable()) do
@@ -48,7 +50,8 @@ local function in_model(place)
 end
 M.in_model = in_model
 
---- Which part of the step fails when it is taken again on numbers: the place of an ODE block in the model, or "the loss".
+--- Which part of the step fails when it is taken again on numbers: the place of an ODE block in the model, or
+-- "the loss".
 local function failing_part(s)
   local block, prediction
   local ok = aside(function()
@@ -64,7 +67,8 @@ local function failing_part(s)
   return "the gradient"
 end
 
---- "iteration 12, learning rate 0.01" of a step s = {iteration =, optimizer =, model =, loss =, x =, y =, call = options of the model's calls}.
+--- "iteration 12, learning rate 0.01" of a step s = {iteration =, optimizer =, model =, loss =, x =, y =,
+-- call = options of the model's calls}.
 function M.at(s)
   local rate = s.optimizer.rate and s.optimizer:rate()
   return ("iteration %d%s"):format(s.iteration, rate and (", learning rate %s"):format(show(rate)) or "")
@@ -72,7 +76,9 @@ end
 
 --- A failed solve: the solver's own words with where in the training it was.
 function M.of_solve(s, message)
-  local later = s.iteration > 1 and "; the solves of earlier iterations did not fail: weights that moved less (a lower learning rate) may cure it" or ""
+  local later = s.iteration > 1
+    and "; the solves of earlier iterations did not fail: weights that moved less (a lower learning rate) "
+    .. "may cure it" or ""
   return ("tide.train: %s, in %s: %s%s"):format(M.at(s), failing_part(s), message, later)
 end
 
@@ -80,7 +86,9 @@ end
 local function cause(s, prediction)
   for name, x in pairs{x = s.x, y = s.y} do
     local i, v = first_fault(x)
-    if i then return ("data.%s holds %s (element %d of this batch); clean the data"):format(name, show(v), i) end
+    if i then
+      return ("data.%s holds %s (element %d of this batch); clean the data"):format(name, show(v), i)
+    end
   end
   local names = tree._names(s.model)
   for n, x in ipairs(tree.tensors(s.model, true)) do
@@ -91,17 +99,22 @@ local function cause(s, prediction)
     local top = prediction:abs():max():item()
     if not (top < (prediction:dtype() == "float32" and 1e18 or 1e150)) then
       local largest = 0
-      for _, x in ipairs(tree.tensors(s.model, true)) do largest = math.max(largest, x:numel() > 0 and x:abs():max():item() or 0) end
-      return ("the model's predictions reach %s, its weights %.3g: the training has diverged; lower the learning rate, or scale the data"):format(
+      for _, x in ipairs(tree.tensors(s.model, true)) do
+        largest = math.max(largest, x:numel() > 0 and x:abs():max():item() or 0)
+      end
+      return ("the model's predictions reach %s, its weights %.3g: the training has diverged; lower the "
+        .. "learning rate, or scale the data"):format(
         show(top), largest)
     end
   end
-  return "the model's predictions are finite, so it is the loss function that gives it: look for a log or root of 0, a division by 0, an overflow"
+  return "the model's predictions are finite, so it is the loss function that gives it: look for a log or "
+    .. "root of 0, a division by 0, an overflow"
 end
 
 --- A loss that is not finite.
 function M.of_loss(s, value, prediction)
-  return ("tide.train: the loss is %s at %s; weights are as before the step: %s"):format(show(value), M.at(s), cause(s, prediction))
+  return ("tide.train: the loss is %s at %s; weights are as before the step: %s"):format(show(value), M.at(s),
+    cause(s, prediction))
 end
 
 -- ---- labels ----
@@ -110,11 +123,16 @@ end
 function M.of_labels(y)
   local shape = y:shape()
   local text = ("data.y has shape {%s} (%s)"):format(table.concat(shape, ", "), y:dtype())
-  if #shape == 2 and shape[2] > 1 and is_float(y) then return text .. "; cross_entropy takes class numbers: write y = y:argmax(2) if these are one-hot rows" end
-  if #shape == 2 and shape[2] == 1 then
-    return text .. "; cross_entropy takes one class number per sample, shape {N}: write y = y:reshape{-1}" .. (y:dtype() ~= "int64" and ':to("int64")' or "")
+  if #shape == 2 and shape[2] > 1 and is_float(y) then
+    return text .. "; cross_entropy takes class numbers: write y = y:argmax(2) if these are one-hot rows"
   end
-  if y:dtype() ~= "int64" then return text .. '; cross_entropy takes class numbers 1, 2, ... in int64: write y = y:to("int64")' end
+  if #shape == 2 and shape[2] == 1 then
+    return text .. "; cross_entropy takes one class number per sample, shape {N}: write y = y:reshape{-1}"
+      .. (y:dtype() ~= "int64" and ':to("int64")' or "")
+  end
+  if y:dtype() ~= "int64" then
+    return text .. '; cross_entropy takes class numbers 1, 2, ... in int64: write y = y:to("int64")'
+  end
   local least = y:min():item()
   if least == 0 then return "data.y begins with class 0, and classes count from 1: write y = y + 1" end
   if least < 0 then return ("data.y holds the class %d, and classes count from 1"):format(least) end

@@ -18,17 +18,22 @@ local losses = {mse = tensor.mse, smooth_l1 = tensor.smooth_l1, cross_entropy = 
 
 local function find_loss(where, loss)
   if type(loss) == "function" then return loss end
-  if not losses[loss] then raise(("%s: %s"):format(where, options.unknown("loss", loss, options.sorted_keys(losses)))) end
+  if not losses[loss] then
+    raise(("%s: %s"):format(where, options.unknown("loss", loss, options.sorted_keys(losses))))
+  end
   return losses[loss]
 end
 
--- How many predictions are right: the largest logit for class labels, the sign for targets -1/+1. nil when neither makes sense.
+-- How many predictions are right: the largest logit for class labels, the sign for targets -1/+1. nil when
+-- neither makes sense.
 local function counter(y)
   if y:dtype() == "int64" then
     return function(prediction, target) return prediction:argmax(2):eq(target):to("float32"):sum():item() end
   end
   if y:numel() > 0 and y:abs():ne(1):to("float32"):sum():item() == 0 then
-    return function(prediction, target) return (prediction * target):gt(0):to("float32"):sum():item() / (target:numel() // #target) end
+    return function(prediction, target)
+      return (prediction * target):gt(0):to("float32"):sum():item() / (target:numel() // #target)
+    end
   end
   return nil
 end
@@ -40,13 +45,19 @@ end
 
 local function check_data(where, data, loss)
   if type(data) ~= "table" or not tree.is_tensor(data.x) or not tree.is_tensor(data.y) then
-    local lack = type(data) == "table" and tree.is_tensor(data.x) and ("; data.y is %s"):format(options.show(data.y)) or ""
-    raise(where .. ": data must be a table {x = tensor, y = tensor}, as the generators of tide.data return" .. lack)
+    local lack = type(data) == "table" and tree.is_tensor(data.x)
+      and ("; data.y is %s"):format(options.show(data.y)) or ""
+    raise(where .. ": data must be a table {x = tensor, y = tensor}, as the generators of tide.data return"
+      .. lack)
   end
   for _, name in ipairs{"x", "y"} do
-    if data[name]:rank() == 0 then raise(("%s: data.%s is a scalar; samples lie along the first axis"):format(where, name)) end
+    if data[name]:rank() == 0 then
+      raise(("%s: data.%s is a scalar; samples lie along the first axis"):format(where, name))
+    end
   end
-  if #data.x ~= #data.y then raise(("%s: data.x has %d samples, data.y %d"):format(where, #data.x, #data.y)) end
+  if #data.x ~= #data.y then
+    raise(("%s: data.x has %d samples, data.y %d"):format(where, #data.x, #data.y))
+  end
   if #data.x == 0 then raise(where .. ": the data set is empty") end
   local fault = loss == "cross_entropy" and faults.of_labels(data.y)
   if fault then raise(("%s: %s"):format(where, fault)) end
@@ -54,12 +65,16 @@ local function check_data(where, data, loss)
 end
 
 local evaluate_spec = {
-  batch = {"integer", default = 256, check = options.at_least(1)}, loss = {"string|function", default = "cross_entropy"}, solver = {"table"},
+  batch = {"integer", default = 256, check = options.at_least(1)},
+  loss = {"string|function", default = "cross_entropy"}, solver = {"table"},
 }
 
---- evaluate(model, data, {batch=, loss=, solver=}) -> {loss=, accuracy=, nfe=}: means over all samples; nfe per batch.
+--- evaluate(model, data, {batch=, loss=, solver=}) -> {loss=, accuracy=, nfe=}: means over all samples; nfe
+-- per batch.
 function M.evaluate(model, data, opts)
-  if not is_callable(model) then raise("tide.evaluate: model must be called as model(x), got " .. options.show(model)) end
+  if not is_callable(model) then
+    raise("tide.evaluate: model must be called as model(x), got " .. options.show(model))
+  end
   local o = options.check("tide.evaluate", opts, evaluate_spec)
   check_data("tide.evaluate", data, o.loss)
   local loss, count = find_loss("tide.evaluate", o.loss), counter(data.y)
@@ -82,12 +97,17 @@ function M.evaluate(model, data, opts)
 end
 
 local train_spec = {
-  model = {"any", required = true}, data = {"table", required = true}, optimizer = {"any", required = true}, loss = {"string|function", default = "mse"},
-  batch = {"integer", default = 64, check = options.at_least(1)}, epochs = {"integer", check = options.at_least(1)},
-  iterations = {"integer", check = options.at_least(1)}, seed = {"integer", default = 1}, record_every = {"integer", check = options.at_least(1)},
-  drop_last = {"boolean", default = false}, shuffle = {"boolean", default = true}, solver = {"table"}, callback = {"function"},
+  model = {"any", required = true}, data = {"table", required = true}, optimizer = {"any", required = true},
+  loss = {"string|function", default = "mse"},
+  batch = {"integer", default = 64, check = options.at_least(1)},
+  epochs = {"integer", check = options.at_least(1)},
+  iterations = {"integer", check = options.at_least(1)}, seed = {"integer", default = 1},
+  record_every = {"integer", check = options.at_least(1)},
+  drop_last = {"boolean", default = false}, shuffle = {"boolean", default = true}, solver = {"table"},
+  callback = {"function"},
   quiet = {"boolean", default = false}, label = {"string"}, history = {"table"}, adaption = {"table"},
-  checkpoint = {"string"}, checkpoint_every = {"number", default = 60, check = options.not_negative}, checkpoint_config = {"string"},
+  checkpoint = {"string"}, checkpoint_every = {"number", default = 60, check = options.not_negative},
+  checkpoint_config = {"string"},
 }
 
 local CALL = "tide.train{model = model, data = data, optimizer = \"adam\", epochs = 10}"
@@ -96,30 +116,40 @@ local OPTIMIZER = 'optimizer = tide.optim.adam(model, {lr = 1e-3}), or optimizer
 
 -- What is no option of train and often taken for one.
 local function check_slips(opts)
-  if opts[1] ~= nil then raise(("tide.train: options have names, got a list that begins with %s; write %s"):format(options.show(opts[1]), CALL)) end
+  if opts[1] ~= nil then
+    raise(("tide.train: options have names, got a list that begins with %s; write %s"):format(
+      options.show(opts[1]), CALL))
+  end
   for _, name in ipairs{"lr", "learning_rate", "momentum", "betas", "weight_decay"} do
-    if opts[name] ~= nil then raise(("tide.train: %s belongs to the optimizer; write %s"):format(name, OPTIMIZER)) end
+    if opts[name] ~= nil then
+      raise(("tide.train: %s belongs to the optimizer; write %s"):format(name, OPTIMIZER))
+    end
   end
 end
 
 -- An optimiser of this library holds the tensors that it changes: they must be those of the model.
 local function check_optimizer(o)
   if type(o.optimizer) == "string" then
-    if not optim[o.optimizer] then raise("tide.train: " .. options.unknown("optimizer", o.optimizer, options.sorted_keys(optim))) end
+    if not optim[o.optimizer] then
+      raise("tide.train: " .. options.unknown("optimizer", o.optimizer, options.sorted_keys(optim)))
+    end
     o.optimizer = optim[o.optimizer](o.model)
   elseif type(o.optimizer) ~= "table" or not o.optimizer.step then
-    raise(("tide.train: optimizer must be one of tide.optim or its name, got %s; write %s"):format(options.show(o.optimizer), OPTIMIZER))
+    raise(("tide.train: optimizer must be one of tide.optim or its name, got %s; write %s"):format(
+      options.show(o.optimizer), OPTIMIZER))
   end
   local own, places = rawget(o.optimizer, "parameters"), rawget(o.optimizer, "at")
   if type(own) ~= "table" or type(places) ~= "table" then return end
   local names = tree._names(o.model)
   for i, x in ipairs(core.tree_structure(o.model)) do
     if not rawequal(x, own[places[i]]) then
-      raise(("tide.train: the optimizer was made for another model: it does not hold %s; make it by tide.optim.%s(model, ...) when the model is complete")
+      raise(("tide.train: the optimizer was made for another model: it does not hold %s; make it by "
+        .. "tide.optim.%s(model, ...) when the model is complete")
         :format(faults.in_model(names[i]), o.optimizer.kind))
     end
     if #places > #names then
-      raise(("tide.train: the optimizer holds %d tensors, the model has %d; make it for this model"):format(#places, #names))
+      raise(("tide.train: the optimizer holds %d tensors, the model has %d; make it for this model"):format(
+        #places, #names))
     end
   end
 end
@@ -135,32 +165,45 @@ end
 
 local function check_arguments(opts, ...)
   if type(opts) ~= "table" or select("#", ...) > 0 or is_callable(opts) then
-    raise(("tide.train: expected a table of options, got %s; write %s"):format(select("#", ...) > 0 and select("#", ...) + 1 .. " arguments"
+    raise(("tide.train: expected a table of options, got %s; write %s"):format(select("#", ...) > 0
+      and select("#", ...) + 1 .. " arguments"
       or is_callable(opts) and "a model" or options.show(opts), CALL))
   end
   check_slips(opts)
   local o = options.check("tide.train", opts, train_spec, 3)
-  if not is_callable(o.model) then raise("tide.train: model must be called as model(x), got " .. options.show(o.model)) end
+  if not is_callable(o.model) then
+    raise("tide.train: model must be called as model(x), got " .. options.show(o.model))
+  end
   if type(o.model) == "function" then
-    raise("tide.train: model must be a table that holds its tensors and can be called, as those of nn, got a function: whose tensors are to be trained?")
+    raise("tide.train: model must be a table that holds its tensors and can be called, as those of nn, got a "
+      .. "function: whose tensors are to be trained?")
   end
   check_data("tide.train", o.data, o.loss)
-  if (o.epochs == nil) == (o.iterations == nil) then raise("tide.train: give epochs or iterations, one of them") end
+  if (o.epochs == nil) == (o.iterations == nil) then
+    raise("tide.train: give epochs or iterations, one of them")
+  end
   check_optimizer(o)
   o.started_with = checkpoint.words(plain_options(o.optimizer))
   if o.adaption and not (o.adaption.solver and o.adaption.observe) then
-    raise("tide.train: adaption must have the methods solver and observe, as those of tide.step_adaption.new have; got another table")
+    raise("tide.train: adaption must have the methods solver and observe, as those of tide.step_adaption.new "
+      .. "have; got another table")
   end
   for _, name in ipairs(o.checkpoint and {"optimizer", "adaption"} or {}) do
     if o[name] and not (o[name].state and o[name].load_state) then
-      raise(("tide.train: with checkpoint, %s must have the methods state and load_state; got a table without them"):format(name))
+      raise(("tide.train: with checkpoint, %s must have the methods state and load_state; got a table "
+        .. "without them"):format(name))
     end
   end
   if o.checkpoint and not (o.checkpoint:find("%.npz$") or o.checkpoint:find("%.safetensors$")) then
-    raise("tide.train: checkpoint must be the name of a .npz or .safetensors file, got " .. options.show(o.checkpoint))
+    raise("tide.train: checkpoint must be the name of a .npz or .safetensors file, got "
+      .. options.show(o.checkpoint))
   end
-  if not o.checkpoint and o.checkpoint_config then raise("tide.train: checkpoint_config needs checkpoint, the name of a file") end
-  if o.adaption and o.solver then raise("tide.train: give solver or adaption, not both; the adaption chooses the solver's options") end
+  if not o.checkpoint and o.checkpoint_config then
+    raise("tide.train: checkpoint_config needs checkpoint, the name of a file")
+  end
+  if o.adaption and o.solver then
+    raise("tide.train: give solver or adaption, not both; the adaption chooses the solver's options")
+  end
   local n = #o.data.x
   o.batch = math.min(o.batch, n)
   o.per_epoch = o.drop_last and n // o.batch or (n + o.batch - 1) // o.batch
@@ -169,7 +212,8 @@ local function check_arguments(opts, ...)
   return o
 end
 
--- Put a record at place i of the history, and its numbers into the columns: history.loss[i] is history[i].loss.
+-- Put a record at place i of the history, and its numbers into the columns: history.loss[i] is
+-- history[i].loss.
 local function set_record(history, i, record)
   history[i] = record
   for key, value in pairs(record) do
@@ -186,7 +230,9 @@ local function new_record(sums, iteration, o, start)
           nfe_backward = sums.nfe_backward / sums.batches, seconds = core.monotonic() - start}
 end
 
-local function empty_sums(count) return {loss = 0, samples = 0, batches = 0, nfe = 0, nfe_backward = 0, right = count and 0 or nil} end
+local function empty_sums(count)
+  return {loss = 0, samples = 0, batches = 0, nfe = 0, nfe_backward = 0, right = count and 0 or nil}
+end
 
 local function add_batch(sums, value, prediction, y, count, stats)
   local size = #y
@@ -208,8 +254,8 @@ local function compile_step(loss, solver)
   end)
 end
 
--- step_for(solver) -> the compiled step. What an adaption no longer holds is dropped with its program: recording one costs about as much as
--- a step, keeping many costs memory.
+-- step_for(solver) -> the compiled step. What an adaption no longer holds is dropped with its program:
+-- recording one costs about as much as a step, keeping many costs memory.
 local function steps_by_solver(loss)
   local none, steps = {}, setmetatable({}, {__mode = "k"})
   return function(solver)
@@ -225,13 +271,16 @@ end
 local function show(record)
   local fields = {{"loss", ("%.4g"):format(record.loss)}}
   if record.accuracy then fields[#fields + 1] = {"acc", ("%.3f"):format(record.accuracy)} end
-  if record.nfe_forward > 0 then fields[#fields + 1] = {"nfe", ("%.0f+%.0f"):format(record.nfe_forward, record.nfe_backward)} end
+  if record.nfe_forward > 0 then
+    fields[#fields + 1] = {"nfe", ("%.0f+%.0f"):format(record.nfe_forward, record.nfe_backward)}
+  end
   return fields
 end
 
 -- ---- the loop ----
 
--- Batches in the order of the training: a function of seed and epoch alone, so that a resumed run sees the same ones.
+-- Batches in the order of the training: a function of seed and epoch alone, so that a resumed run sees the
+-- same ones.
 local function batches(o)
   local order, epoch
   return function(i)
@@ -247,11 +296,14 @@ local function batches(o)
   end
 end
 
--- What a checkpoint holds and must agree in. run: where the training stands, with the sums since the last record.
+-- What a checkpoint holds and must agree in. run: where the training stands, with the sums since the last
+-- record.
 local function contents(o, history, run)
-  return {model = o.model, optimizer = o.optimizer, adaption = o.adaption, config = o.checkpoint_config, history = history, run = run, total = o.total,
+  return {model = o.model, optimizer = o.optimizer, adaption = o.adaption, config = o.checkpoint_config,
+    history = history, run = run, total = o.total,
           optimizer_options = o.started_with,
-          settings = {samples = #o.data.x, batch = o.batch, seed = o.seed, shuffle = o.shuffle, drop_last = o.drop_last, optimizer = o.optimizer.kind,
+          settings = {samples = #o.data.x, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
+            drop_last = o.drop_last, optimizer = o.optimizer.kind,
                       loss = type(o.loss) == "string" and o.loss or "function"}}
 end
 
@@ -262,7 +314,8 @@ local function resume(o, history, count)
   if not run then return {iteration = 0, seconds = 0, stopped = false, sums = empty_sums(count)} end
   for key in pairs(history) do history[key] = nil end -- it may hold what the run that was cut off left
   for i, record in ipairs(records) do set_record(history, i, record) end
-  run.sums = {loss = run.loss, samples = run.samples, batches = run.batches, nfe = run.nfe, nfe_backward = run.nfe_backward, right = run.right}
+  run.sums = {loss = run.loss, samples = run.samples, batches = run.batches, nfe = run.nfe,
+    nfe_backward = run.nfe_backward, right = run.right}
   return run
 end
 
@@ -272,9 +325,11 @@ local function save(o, history, i, sums, start, stopped)
   checkpoint.write(o.checkpoint, contents(o, history, run))
 end
 
--- One step: statistics, loss, gradients and predictions of a batch. s describes it to whoever says what went wrong.
+-- One step: statistics, loss, gradients and predictions of a batch. s describes it to whoever says what went
+-- wrong.
 local function take_step(step, s)
-  local failures <close> = core.on_solve_failure(function(message) return faults.of_solve(s, message) end) -- luacheck: ignore failures
+  -- luacheck: ignore failures
+  local failures <close> = core.on_solve_failure(function(message) return faults.of_solve(s, message) end)
   local stats, value, grads, prediction = ode.counted(step, s.model, s.x, s.y)
   local number = value:item()
   if not options.finite(number) then raise(faults.of_loss(s, number, prediction)) end
@@ -288,13 +343,16 @@ local function update(s, grads, loss)
   if fault then raise(("tide.train: %s, loss %.4g: %s"):format(faults.at(s), loss, fault)) end
 end
 
---- train{model=, data=, optimizer=, loss=, batch=, epochs= | iterations=, seed=, ...} -> history: a list of records {iteration, epoch, loss,
--- accuracy, nfe_forward, nfe_backward, seconds}, means over the batches since the record before; history.loss etc. are the columns.
--- adaption:solver() gives the solver options of the next step, adaption:observe(iteration, model, x, y, prediction, nfe) sees each batch
--- before the parameters change (see tide.step_adaption). callback(record, model, optimizer) runs at each record and may return false to stop; numbers
--- that it adds to the record stay in the history. A loss, gradient, weight or moment that is not finite and a failed solve are errors that name the
--- iteration, with weights and checkpoint as before it; the records so far are in the table given as `history`. checkpoint names a file that is
--- written at the start, every so many seconds and at the end; a training that finds it goes on from there, with the same bits.
+--- train{model=, data=, optimizer=, loss=, batch=, epochs= | iterations=, seed=, ...} -> history: a list of
+-- records {iteration, epoch, loss, accuracy, nfe_forward, nfe_backward, seconds}, means over the batches
+-- since the record before; history.loss etc. are the columns. adaption:solver() gives the solver options of
+-- the next step, adaption:observe(iteration, model, x, y, prediction, nfe) sees each batch before the
+-- parameters change (see tide.step_adaption). callback(record, model, optimizer) runs at each record and may
+-- return false to stop; numbers that it adds to the record stay in the history. A loss, gradient, weight or
+-- moment that is not finite and a failed solve are errors that name the iteration, with weights and
+-- checkpoint as before it; the records so far are in the table given as `history`. checkpoint names a file
+-- that is written at the start, every so many seconds and at the end; a training that finds it goes on from
+-- there, with the same bits.
 function M.train(opts, ...)
   local o = check_arguments(opts, ...)
   local loss, count = find_loss("tide.train", o.loss), counter(o.data.y)
@@ -305,12 +363,16 @@ function M.train(opts, ...)
   local last = run.stopped and run.iteration or o.total
   -- A name that cannot be written is noticed now, not after the first minutes.
   if o.checkpoint and run.iteration < last then save(o, history, run.iteration, sums, start, false) end
-  local meter <close> = progress.new{total = o.total, initial = run.iteration, label = o.label or "train", unit = "it", quiet = o.quiet}
-  if run.iteration > 0 then meter:log(("going on from iteration %d of %s"):format(run.iteration, o.checkpoint)) end
+  local meter <close> = progress.new{total = o.total, initial = run.iteration, label = o.label or "train",
+    unit = "it", quiet = o.quiet}
+  if run.iteration > 0 then
+    meter:log(("going on from iteration %d of %s"):format(run.iteration, o.checkpoint))
+  end
   for i = run.iteration + 1, last do
     local x, y = batch(i)
     local solver = o.adaption and o.adaption:solver() or o.solver
-    local s = {iteration = i, model = o.model, optimizer = o.optimizer, loss = loss, x = x, y = y, call = solver and {solver = solver}}
+    local s = {iteration = i, model = o.model, optimizer = o.optimizer, loss = loss, x = x, y = y,
+      call = solver and {solver = solver}}
     local stats, number, grads, prediction = take_step(step_for(solver), s)
     add_batch(sums, number, prediction, y, count, stats)
     if o.adaption then o.adaption:observe(i, o.model, x, y, prediction, stats.nfe) end

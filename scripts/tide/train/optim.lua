@@ -1,6 +1,8 @@
---- Optimisers with PyTorch's formulas and defaults. opt:step(grads) updates the model's float tensors in place.
+--- Optimisers with PyTorch's formulas and defaults. opt:step(grads) updates the model's float tensors in
+-- place.
 --
--- Options are fields, checked whenever they are set: opt.lr = 1e-4 counts from the next step on. lr may be a function of the step, counted from 1.
+-- Options are fields, checked whenever they are set: opt.lr = 1e-4 counts from the next step on. lr may be a
+-- function of the step, counted from 1.
 
 local core = require "tide.core"
 local options = require "tide.base.options"
@@ -26,19 +28,21 @@ end
 
 local function adam(weight_decay, decoupled)
   return {
-    spec = {lr = rate(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check}, eps = default(1e-8),
+    spec = {lr = rate(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check},
+      eps = default(1e-8),
             weight_decay = default(weight_decay)},
     slots = function() return {"m", "v"} end,
     update = function(self, o, lr, grads, step)
       local slots, decay = self.slots, o.weight_decay
-      return core.adam(self.kind, self.parameters, grads, slots.m, slots.v, self.known, step, lr, o.betas[1], o.betas[2], o.eps,
+      return core.adam(self.kind, self.parameters, grads, slots.m, slots.v, self.known, step, lr, o.betas[1],
+        o.betas[2], o.eps,
         decoupled and 0 or decay, decoupled and decay or 0)
     end,
   }
 end
 
--- Each kind: options, names of the tensors it keeps per parameter, and the update of all parameters, which checks everything before
--- anything changes (bindings/optim.c).
+-- Each kind: options, names of the tensors it keeps per parameter, and the update of all parameters, which
+-- checks everything before anything changes (bindings/optim.c).
 local kinds = {
   adam = adam(0, false),
   adamw = adam(1e-2, true),
@@ -46,22 +50,27 @@ local kinds = {
     spec = {lr = rate(), momentum = default(0), weight_decay = default(0)},
     slots = function(o) return o.momentum > 0 and {"momentum"} or {} end,
     update = function(self, o, lr, grads, step)
-      return core.sgd(self.kind, self.parameters, grads, self.slots.momentum, self.known, step == 1, lr, o.momentum, o.weight_decay)
+      return core.sgd(self.kind, self.parameters, grads, self.slots.momentum, self.known, step == 1, lr,
+        o.momentum, o.weight_decay)
     end,
   },
   rmsprop = {
-    spec = {lr = rate(1e-2), alpha = {"number", default = 0.99, check = options.between(0, 1)}, eps = default(1e-8),
+    spec = {lr = rate(1e-2), alpha = {"number", default = 0.99, check = options.between(0, 1)},
+      eps = default(1e-8),
             weight_decay = default(0)},
     slots = function() return {"square"} end,
     update = function(self, o, lr, grads)
-      return core.rmsprop(self.kind, self.parameters, grads, self.slots.square, self.known, lr, o.alpha, o.eps, o.weight_decay)
+      return core.rmsprop(self.kind, self.parameters, grads, self.slots.square, self.known, lr, o.alpha,
+        o.eps, o.weight_decay)
     end,
   },
 }
 
 local methods = {}
 
-local function describe(x) return tree.is_tensor(x) and ("{%s} (%s)"):format(table.concat(x:shape(), ", "), x:dtype()) end
+local function describe(x)
+  return tree.is_tensor(x) and ("{%s} (%s)"):format(table.concat(x:shape(), ", "), x:dtype())
+end
 
 -- ---- steps ----
 
@@ -72,7 +81,8 @@ function methods:rate(step)
   step = step or self.steps + 1
   local v = lr(step)
   if type(v) ~= "number" or not options.not_negative(v) then
-    raise(("%s: lr, a function of the step, must return a number >= 0, got %s at step %d"):format(self.kind, options.show(v), step))
+    raise(("%s: lr, a function of the step, must return a number >= 0, got %s at step %d"):format(self.kind,
+      options.show(v), step))
   end
   return v
 end
@@ -91,10 +101,12 @@ local function position(x, i)
 end
 
 local faults = {
-  gradient = "the gradient of %s is %s; the loss has no finite derivative here (a root or a power of 0, a division by 0, exp of a large number?)",
+  gradient = "the gradient of %s is %s; the loss has no finite derivative here (a root or a power of 0, a "
+  .. "division by 0, exp of a large number?)",
   parameter = "%s is %s before the step; the model was given such a number",
   state = "what the optimiser keeps for %s is %s before the step; it was given such a number",
-  moment = "the gradient of %s is so large that what the optimiser keeps for it would be %s; scale the loss or the gradient down, or use float64",
+  moment = "the gradient of %s is so large that what the optimiser keeps for it would be %s; scale the loss "
+  .. "or the gradient down, or use float64",
   update = "the step would make %s %s; lower the learning rate (now %g)",
 }
 
@@ -108,13 +120,15 @@ end
 local function check_names(self, grads)
   for i, name in ipairs(tree._names(grads)) do
     if name ~= self.places[i] then
-      raise(("%s: the gradient has \"%s\" where the model has \"%s\"; pass what tide.grad returned for this model"):format(self.kind, name,
+      raise(("%s: the gradient has \"%s\" where the model has \"%s\"; pass what tide.grad returned for this "
+        .. "model"):format(self.kind, name,
         self.places[i]))
     end
   end
 end
 
--- The tensors of a list, each once; at[i] is the place of list[i] among them. shared: does one stand in several places, as a layer used twice?
+-- The tensors of a list, each once; at[i] is the place of list[i] among them. shared: does one stand in
+-- several places, as a layer used twice?
 local function once(list)
   local unique, at, seen = {}, {}, {}
   for i, x in ipairs(list) do
@@ -160,8 +174,9 @@ end
 
 -- ---- states ----
 
---- What is needed to go on later, as a table of tensors that tide.save takes: the step count, the moments, the options as they are now. An
--- option that is a function is marked by NaN: whoever goes on must have it too.
+--- What is needed to go on later, as a table of tensors that tide.save takes: the step count, the moments,
+-- the options as they are now. An option that is a function is marked by NaN: whoever goes on must have it
+-- too.
 function methods:state()
   local out = {steps = core.full({}, self.steps, "int64"), options = {}}
   for name, v in pairs(self.values) do
@@ -175,8 +190,8 @@ function methods:state()
   return out
 end
 
--- The options of a state, checked; a state of before options were kept has none: those of the optimiser. Options of another kind are left to
--- the checks that follow.
+-- The options of a state, checked; a state of before options were kept has none: those of the optimiser.
+-- Options of another kind are left to the checks that follow.
 local function state_options(self, state)
   local out, own = {}, self.values
   for name, v in pairs(own) do out[name] = v end
@@ -185,10 +200,12 @@ local function state_options(self, state)
     if not tree.is_tensor(x) then raise(self.kind .. ": this is not a state that opt:state() returned") end
     local v, is_function = x:totable(), type(own[name]) == "function"
     if v ~= v and not is_function then
-      raise(("%s: the state was made with a function as %s, this optimiser has %s; give it the function as well"):format(self.kind, name,
+      raise(("%s: the state was made with a function as %s, this optimiser has %s; give it the function as "
+        .. "well"):format(self.kind, name,
         options.show(own[name])))
     elseif v == v and is_function then
-      raise(("%s: the state was made with %s = %s, this optimiser has a function; one of them is not what is meant"):format(self.kind, name,
+      raise(("%s: the state was made with %s = %s, this optimiser has a function; one of them is not what is "
+        .. "meant"):format(self.kind, name,
         options.show(v)))
     end
     out[name] = is_function and own[name] or v
@@ -199,12 +216,17 @@ end
 local function check_slot(self, state, name)
   local list, shapes = state[name], self.parameters
   if type(list) ~= "table" or #list ~= #shapes then
-    raise(("%s: the state has no \"%s\" for %d tensors; it belongs to another optimiser or model"):format(self.kind, name, #shapes))
+    raise(("%s: the state has no \"%s\" for %d tensors; it belongs to another optimiser or model"):format(
+      self.kind, name, #shapes))
   end
   for i, x in ipairs(shapes) do
     local got = describe(list[i])
-    if not got then raise(("%s: state %s[%d] must be a tensor, got %s"):format(self.kind, name, i, options.show(list[i]))) end
-    if got ~= describe(x) then raise(("%s: state %s[%d] has shape %s, expected %s"):format(self.kind, name, i, got, describe(x))) end
+    if not got then
+      raise(("%s: state %s[%d] must be a tensor, got %s"):format(self.kind, name, i, options.show(list[i])))
+    end
+    if got ~= describe(x) then
+      raise(("%s: state %s[%d] has shape %s, expected %s"):format(self.kind, name, i, got, describe(x)))
+    end
     if list[i]:ne(list[i]):max():item() == 1 or list[i]:abs():max():item() == math.huge then
       raise(("%s: state %s[%d], of %s, is not finite"):format(self.kind, name, i, name_of(self, i)))
     end
@@ -224,12 +246,16 @@ function methods:load_state(state)
   end
   for _, name in ipairs(options.sorted_keys(state)) do
     if name ~= "steps" and name ~= "options" and not wanted[name] then
-      raise(("%s: the state has \"%s\", which this optimiser does not keep; it belongs to another kind, or to other options")
+      raise(("%s: the state has \"%s\", which this optimiser does not keep; it belongs to another kind, or "
+        .. "to other options")
         :format(self.kind, name))
     end
   end
   for _, name in ipairs(options.sorted_keys(state.options or {})) do
-    if o[name] == nil then raise(("%s: the state has the option %s; it belongs to another kind of optimiser"):format(self.kind, name)) end
+    if o[name] == nil then
+      raise(("%s: the state has the option %s; it belongs to another kind of optimiser"):format(self.kind,
+        name))
+    end
   end
   for name, v in pairs(o) do self.options[name] = v end -- all was checked: here everything begins to change
   for name in pairs(wanted) do
@@ -243,7 +269,9 @@ end
 for name, method in pairs(methods) do
   methods[name] = function(self, ...)
     local meta = getmetatable(self)
-    if type(meta) ~= "table" or meta.methods ~= methods then raise(("optimiser: %s is a method; call it with a colon, opt:%s(...)"):format(name, name)) end
+    if type(meta) ~= "table" or meta.methods ~= methods then
+      raise(("optimiser: %s is a method; call it with a colon, opt:%s(...)"):format(name, name))
+    end
     return method(self, ...)
   end
 end
@@ -259,7 +287,9 @@ local function class(kind)
     __name = "optimiser", methods = methods, fields = kinds[kind].spec,
     __index = function(self, key)
       if methods[key] then return methods[key] end
-      if not kinds[kind].spec[key] then raise(("optim.%s: %s"):format(kind, options.unknown("field", key, fields))) end
+      if not kinds[kind].spec[key] then
+        raise(("optim.%s: %s"):format(kind, options.unknown("field", key, fields)))
+      end
       return self.options[key]
     end,
     __newindex = function(self, key, value) self.options[key] = value end,
@@ -270,7 +300,8 @@ local function class(kind)
         local v = self.options[name]
         words[i] = name .. " = " .. (type(v) == "function" and "a function of the step" or tostring(v))
       end
-      return ("optim.%s: %s (%d steps, %d tensors)"):format(kind, table.concat(words, ", "), self.steps, #self.parameters)
+      return ("optim.%s: %s (%d steps, %d tensors)"):format(kind, table.concat(words, ", "), self.steps,
+        #self.parameters)
     end,
   }
 end
@@ -284,7 +315,9 @@ local function make(kind)
     local parameters, at, shared = once(all)
     local places, names = tree._names(model), {}
     for i = #places, 1, -1 do names[at[i]] = places[i] end
-    if #parameters == 0 then raise(("%s: the model has no float tensors, got %s"):format(where, options.show(model))) end
+    if #parameters == 0 then
+      raise(("%s: the model has no float tensors, got %s"):format(where, options.show(model)))
+    end
     local slots = {}
     local function keep(o) -- sgd keeps a buffer from when its momentum is not 0
       for _, name in ipairs(rules.slots(o)) do slots[name] = slots[name] or zeros(parameters) end
@@ -292,8 +325,10 @@ local function make(kind)
     keep(values)
     local record, own = options.record(where, values, rules.spec, keep)
     -- known: do all numbers in the slots lie in their usual range? See bindings/optim.c.
-    return setmetatable({kind = kind, options = record, values = own, parameters = parameters, names = names, structure = structure,
-                         places = places, at = at, shared = shared, slots = slots, steps = 0, known = false}, meta)
+    return setmetatable({kind = kind, options = record, values = own, parameters = parameters, names = names,
+      structure = structure,
+                         places = places, at = at, shared = shared, slots = slots, steps = 0, known = false},
+                         meta)
   end
 end
 

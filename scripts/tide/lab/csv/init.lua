@@ -4,9 +4,10 @@
 --   model,seed,epoch,loss                                 header
 --   NODE,1,1,0.93                                         numbers bare, words bare or quoted
 --
--- What is written comes back equal. Numbers come back as Lua numbers (integers as integers); a quoted field is always a string, so "12" in
--- quotes stays one. A column holds numbers or strings, never both; a missing value (nothing, NA) is nan in a column of numbers. How the
--- files of others are read stands in csv_reader.lua.
+-- What is written comes back equal. Numbers come back as Lua numbers (integers as integers); a quoted field
+-- is always a string, so "12" in quotes stays one. A column holds numbers or strings, never both; a missing
+-- value (nothing, NA) is nan in a column of numbers. How the files of others are read stands in
+-- csv_reader.lua.
 
 local core = require "tide.core"
 local files = require "tide.base.files"
@@ -38,7 +39,8 @@ end
 
 -- Quoted when bare text would read back as something else, or could be taken for a separator or a comment.
 local function format_string(s)
-  if to_number(s) or csv_text.is_missing(s) or s:find('[",;\t\r\n]') or s:find("^#") or s:find("^%s") or s:find("%s$") then
+  if to_number(s) or csv_text.is_missing(s) or s:find('[",;\t\r\n]') or s:find("^#") or s:find("^%s")
+    or s:find("%s$") then
     return '"' .. s:gsub('"', '""') .. '"'
   end
   return s
@@ -47,7 +49,9 @@ end
 local function format_field(v, float_format)
   if math.type(v) then return format_number(v, float_format) end
   if type(v) == "boolean" then return tostring(v) end
-  if type(v) ~= "string" then return nil, "must be a number, a string or a boolean, got " .. options.show(v) end
+  if type(v) ~= "string" then
+    return nil, "must be a number, a string or a boolean, got " .. options.show(v)
+  end
   return format_string(v)
 end
 
@@ -59,7 +63,8 @@ end
 local Writer = {__name = "tide.csv.Writer"}
 Writer.__index = Writer
 
---- Append one row: a table by column name, or an array in column order. Every column must be there; write nan for "unknown".
+--- Append one row: a table by column name, or an array in column order. Every column must be there; write nan
+-- for "unknown".
 function Writer:row(row)
   if not self.file then core.raise("csv: row after close of " .. self.path) end
   local known, by_name = {}, row[1] == nil
@@ -67,28 +72,35 @@ function Writer:row(row)
   for i, name in ipairs(self.columns) do
     known[by_name and name or i] = true
     local field, message = format_field(row[by_name and name or i], self.float_format)
-    if not field then core.raise(("csv: %s row %d: column %s %s"):format(self.path, self.rows + 1, name, message)) end
+    if not field then
+      core.raise(("csv: %s row %d: column %s %s"):format(self.path, self.rows + 1, name, message))
+    end
     fields[i] = field
   end
   for key in pairs(row) do
     if not known[key] then
-      core.raise(("csv: %s row %d: %s"):format(self.path, self.rows + 1, options.unknown("column", key, self.columns)))
+      core.raise(("csv: %s row %d: %s"):format(self.path, self.rows + 1,
+        options.unknown("column", key, self.columns)))
     end
   end
-  if #self.columns == 1 and fields[1]:find("[ \t]") and fields[1]:byte() ~= 34 then fields[1] = '"' .. fields[1] .. '"' end
+  if #self.columns == 1 and fields[1]:find("[ \t]") and fields[1]:byte() ~= 34 then
+    fields[1] = '"' .. fields[1] .. '"'
+  end
   must(self.file:write(table.concat(fields, ","), "\n"))
   self.rows = self.rows + 1
   return self
 end
 
---- Hand the rows so far to the system, so that a killed run leaves them in the .part file (whose name is `writer.part`).
+--- Hand the rows so far to the system, so that a killed run leaves them in the .part file (whose name is
+-- `writer.part`).
 function Writer:flush()
   if not self.file then core.raise("csv: flush after close of " .. self.path) end
   must(self.file:flush())
   return self
 end
 
---- Finish: the file appears under its name. A second close does nothing. After a failure, of any call, nothing appears.
+--- Finish: the file appears under its name. A second close does nothing. After a failure, of any call,
+-- nothing appears.
 function Writer:close()
   local file = self.file
   self.file = nil
@@ -103,7 +115,8 @@ function Writer:discard()
 end
 
 function Writer:__tostring()
-  return ("csv writer: %d rows so far, columns %s; %s"):format(self.rows, table.concat(self.columns, ", "), self.path)
+  return ("csv writer: %d rows so far, columns %s; %s"):format(self.rows, table.concat(self.columns, ", "),
+    self.path)
 end
 
 -- `local w <close> = csv.writer(...)`: complete when the block ends well, discarded when it ends by an error.
@@ -120,7 +133,9 @@ local writer_spec = {
 -- Rows go to a temporary file beside `path` until :close().
 function csv.writer(path, columns, opts)
   opts = options.check("csv.writer", opts, writer_spec)
-  if type(columns) ~= "table" or #columns == 0 then core.raise("csv.writer: columns must be a list of names") end
+  if type(columns) ~= "table" or #columns == 0 then
+    core.raise("csv.writer: columns must be a list of names")
+  end
   local names, seen = {}, {}
   for i, name in ipairs(columns) do
     if type(name) ~= "string" or name == "" then
@@ -133,7 +148,9 @@ function csv.writer(path, columns, opts)
   if not file then core.raise("csv.writer: cannot write " .. message) end
   local writer = setmetatable({path = path, part = file:temporary(), columns = columns, file = file, rows = 0,
     float_format = opts.digits and ("%%.%dg"):format(opts.digits)}, Writer)
-  for _, comment in ipairs(opts.comments) do must(file:write("# ", (comment:gsub("[\r\n]+", "\n# ")), "\n")) end
+  for _, comment in ipairs(opts.comments) do
+    must(file:write("# ", (comment:gsub("[\r\n]+", "\n# ")), "\n"))
+  end
   must(file:write(table.concat(names, ","), "\n"))
   return writer
 end
@@ -167,8 +184,8 @@ end
 
 function Table:has(name) return self.columns[name] ~= nil end
 
---- Split the rows by the values of some columns, in order of first appearance: a list of tables as csv.read gives,
--- each with `key = {name = value}`.
+--- Split the rows by the values of some columns, in order of first appearance: a list of tables as csv.read
+-- gives, each with `key = {name = value}`.
 function Table:group(...)
   local by, groups, found = {...}, {}, {}
   for row = 1, self.rows do
@@ -180,7 +197,8 @@ function Table:group(...)
     local id = table.concat(parts, "\0")
     local group = found[id]
     if not group then
-      group = setmetatable({path = self.path, names = self.names, comments = self.comments, columns = {}, rows = 0}, Table)
+      group = setmetatable({path = self.path, names = self.names, comments = self.comments, columns = {},
+        rows = 0}, Table)
       group.key = key
       for _, name in ipairs(self.names) do group.columns[name] = {} end
       found[id], groups[#groups + 1] = group, group
@@ -205,9 +223,9 @@ function csv.parse(text, where, opts)
   return setmetatable(csv_reader.parse(text, where or "csv", opts), Table)
 end
 
---- Read a file: {names = {...}, columns = {name = values}, rows = n, comments = {...}, path =} with the methods
--- :column(name), :has(name), :group(name, ...). `wanted` (optional) lists columns that must be there. Options: separator, decimal, header,
--- comment; each is found out from the text when it is not given.
+--- Read a file: {names = {...}, columns = {name = values}, rows = n, comments = {...}, path =} with the
+-- methods :column(name), :has(name), :group(name, ...). `wanted` (optional) lists columns that must be there.
+-- Options: separator, decimal, header, comment; each is found out from the text when it is not given.
 function csv.read(path, wanted, opts)
   opts = options.check("csv.read", opts, reader_spec)
   local text, message = files.read(path)
@@ -216,7 +234,8 @@ function csv.read(path, wanted, opts)
   if not ok then core.raise("csv.read: " .. result) end
   for _, name in ipairs(wanted or {}) do
     if not result.columns[name] then
-      core.raise(("csv.read: %s: column %s is missing; the file has: %s"):format(path, name, table.concat(result.names, ", ")))
+      core.raise(("csv.read: %s: column %s is missing; the file has: %s"):format(path, name,
+        table.concat(result.names, ", ")))
     end
   end
   return result

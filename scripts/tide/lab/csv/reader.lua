@@ -1,6 +1,8 @@
---- From the text of a table to its columns: which line names them, what is a comment, what a blank line means, which kind a column has.
+--- From the text of a table to its columns: which line names them, what is a comment, what a blank line
+-- means, which kind a column has.
 --
--- A row is never lost without a word: what could be read in two ways is an error that names the option which decides.
+-- A row is never lost without a word: what could be read in two ways is an error that names the option which
+-- decides.
 
 local csv_text = require "tide.lab.csv.text"
 local options = require "tide.base.options"
@@ -21,7 +23,8 @@ function Reader:record(from, line)
   return fields, quoted, after, line + breaks
 end
 
--- The record behind a place, blank lines left out; nil when there is none or when it is broken (which will be said when it is read).
+-- The record behind a place, blank lines left out; nil when there is none or when it is broken (which will be
+-- said when it is read).
 function Reader:peek(from)
   local at = self.text:match("^[ \r\n]*()", from)
   if at > #self.text then return nil end
@@ -29,7 +32,8 @@ function Reader:peek(from)
   if fields then return fields, quoted end
 end
 
--- The next line that is neither blank nor a comment: its place and number, or nil at the end. Comments on the way are kept.
+-- The next line that is neither blank nor a comment: its place and number, or nil at the end. Comments on the
+-- way are kept.
 function Reader:skip(from, line)
   local blank = self.separator == "\t" and "^ *$" or "^[ \t]*$" -- between tabs there are missing values
   while from <= #self.text do
@@ -40,7 +44,8 @@ function Reader:skip(from, line)
       self.comment_line, self.comment_text = line, text
     elseif not text:find(blank) then
       if self.blank_line and #self.names == 1 then
-        self:fail(self.blank_line, "an empty line in a table of one column: remove it, or write NA for a missing value")
+        self:fail(self.blank_line,
+          "an empty line in a table of one column: remove it, or write NA for a missing value")
       end
       return from, line
     elseif self.rows > 0 then
@@ -56,7 +61,9 @@ function Reader:is_comment(line, text)
   if said ~= nil then return said end
   if not self.names or self.kinds[1] == "number" then return true end
   local fields = csv_text.record(text, 1, self.separator)
-  if fields and #fields == #self.names then self:fail(line, "a comment or a row? say comment = true, or comment = false") end
+  if fields and #fields == #self.names then
+    self:fail(line, "a comment or a row? say comment = true, or comment = false")
+  end
   return true
 end
 
@@ -77,7 +84,8 @@ function Reader:value(text, line)
   local v, sign = self:number(text)
   if not v then return text, "string" end
   if sign and self.decimal and sign ~= self.decimal then
-    self:fail(line, ("%s: so far the decimal sign of this file was %q; say decimal = \".\" or \",\""):format(options.show(text), self.decimal))
+    self:fail(line, ("%s: so far the decimal sign of this file was %q; say decimal = \".\" or \",\""):format(
+      options.show(text), self.decimal))
   end
   self.decimal = sign or self.decimal
   return v, "number"
@@ -125,7 +133,8 @@ function Reader:comment_header(line, count)
   return numbers == 0 and words == count and fields or nil
 end
 
--- Does the record name the columns? true, or false and their names when a comment does; an error when both could be.
+-- Does the record name the columns? true, or false and their names when a comment does; an error when both
+-- could be.
 function Reader:is_header(fields, quoted, after, line)
   local names = self:comment_header(line, #fields)
   local is_number, numbers, words, whole = self:survey(fields, quoted)
@@ -137,7 +146,8 @@ function Reader:is_header(fields, quoted, after, line)
   elseif names then
     return false, names
   elseif words == 0 then
-    if fields[1] == "" and counts_up(fields, 2) then return true end -- an index without a name, as pandas writes it
+    -- an index without a name, as pandas writes it
+    if fields[1] == "" and counts_up(fields, 2) then return true end
     if not counts_up(fields, 1) then return false end
     doubt = "this line counts 0, 1, ...: names as pandas gives them, or data?"
   elseif not whole then
@@ -159,7 +169,9 @@ end
 function Reader:set_names(names, line)
   self.names = {}
   for i, name in ipairs(names) do
-    if type(name) ~= "string" then self:fail(line, "option header must be a list of names, got " .. options.show(name)) end
+    if type(name) ~= "string" then
+      self:fail(line, "option header must be a list of names, got " .. options.show(name))
+    end
     if name == "" then name = "column" .. i end
     if self.columns[name] then self:fail(line, ("column %s appears twice"):format(name)) end
     self.names[i], self.columns[name] = name, {}
@@ -195,7 +207,8 @@ function Reader:settle(i, kind)
   self.waiting[i], self.kinds[i] = nil, kind
 end
 
--- Of nothing but quoted missing values no column of numbers is made; beside numbers they are missing, as pandas writes them.
+-- Of nothing but quoted missing values no column of numbers is made; beside numbers they are missing, as
+-- pandas writes them.
 function Reader:read_missing(i, text, quoted)
   local kind = self.kinds[i]
   if quoted then self.quoted_empty[i] = true end
@@ -207,7 +220,9 @@ function Reader:read_missing(i, text, quoted)
 end
 
 function Reader:read_row(fields, quoted, line)
-  if #fields ~= #self.names then self:fail(line, ("%d fields where the header names %d"):format(#fields, #self.names)) end
+  if #fields ~= #self.names then
+    self:fail(line, ("%d fields where the header names %d"):format(#fields, #self.names))
+  end
   self.rows = self.rows + 1
   for i, text in ipairs(fields) do
     if text == "" or not quoted[i] and csv_text.is_missing(text) then
@@ -217,21 +232,28 @@ function Reader:read_row(fields, quoted, line)
       if not quoted[i] then value, kind = self:value(text, line) end
       if not self.kinds[i] then self:settle(i, kind) end
       if kind ~= self.kinds[i] then
-        self:fail(line, ("column %s held %ss so far, got %s"):format(self.names[i], self.kinds[i], options.show(text)))
+        self:fail(line, ("column %s held %ss so far, got %s"):format(self.names[i], self.kinds[i],
+          options.show(text)))
       end
       self.columns[self.names[i]][self.rows] = value
     end
   end
 end
 
---- parse(text, where, {separator =, decimal =, header =, comment =}) -> {names =, columns =, comments =, rows =, path = where}
+--- parse(text, where, {separator =, decimal =, header =, comment =}) -> {names =, columns =, comments =, rows
+-- =, path = where}
 function M.parse(text, where, opts)
-  if text:find("^\255\254") or text:find("^\254\255") then error(where .. ": the text is UTF-16; save it as UTF-8", 0) end
+  if text:find("^\255\254") or text:find("^\254\255") then
+    error(where .. ": the text is UTF-16; save it as UTF-8", 0)
+  end
   text = text:gsub("^\239\187\191", "") -- spreadsheets like to write a byte order mark
-  local self = setmetatable({text = text, where = where, opts = opts, decimal = opts.decimal, columns = {}, comments = {}, rows = 0, kinds = {},
+  local self = setmetatable({text = text, where = where, opts = opts, decimal = opts.decimal, columns = {},
+    comments = {}, rows = 0, kinds = {},
     waiting = {}, quoted_empty = {}}, Reader)
   local from, line = self:skip(1, 1)
-  if not from then self:fail(1, #self.comments > 0 and "no header: the file holds comments only" or "the file is empty") end
+  if not from then
+    self:fail(1, #self.comments > 0 and "no header: the file holds comments only" or "the file is empty")
+  end
   self.separator = opts.separator or csv_text.separator(text, from, opts.decimal)
   from, line = self:skip(self:read_header(from, line))
   while from do
@@ -239,8 +261,11 @@ function M.parse(text, where, opts)
     self:read_row(fields, quoted, line)
     from, line = self:skip(after, next_line)
   end
-  for i = 1, #self.names do if self.waiting[i] then self:settle(i, self.quoted_empty[i] and "string" or "number") end end
-  return {path = where, names = self.names, columns = self.columns, comments = self.comments, rows = self.rows}
+  for i = 1, #self.names do
+    if self.waiting[i] then self:settle(i, self.quoted_empty[i] and "string" or "number") end
+  end
+  return {path = where, names = self.names, columns = self.columns, comments = self.comments,
+    rows = self.rows}
 end
 
 return M

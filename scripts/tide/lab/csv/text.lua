@@ -1,19 +1,23 @@
 --- The text of a table, whoever wrote it: numbers, fields, records, separators.
 --
--- RFC 4180 (quotes, doubled quotes, line breaks inside quotes, CRLF) and what pandas, NumPy, MATLAB, R, Julia and gnuplot write beyond it:
--- other separators, decimal commas, blanks around fields, NaN in any spelling, missing values.
+-- RFC 4180 (quotes, doubled quotes, line breaks inside quotes, CRLF) and what pandas, NumPy, MATLAB, R, Julia
+-- and gnuplot write beyond it: other separators, decimal commas, blanks around fields, NaN in any spelling,
+-- missing values.
 
 local M = {}
 
 local nan = 0 / 0
-local special = {nan = nan, ["+nan"] = nan, ["-nan"] = nan, inf = math.huge, ["+inf"] = math.huge, ["-inf"] = -math.huge,
+local special = {nan = nan, ["+nan"] = nan, ["-nan"] = nan, inf = math.huge, ["+inf"] = math.huge,
+  ["-inf"] = -math.huge,
   infinity = math.huge, ["+infinity"] = math.huge, ["-infinity"] = -math.huge}
-local missing = {[""] = true, ["na"] = true, ["n/a"] = true, ["<na>"] = true, ["missing"] = true, ["null"] = true}
+local missing = {[""] = true, ["na"] = true, ["n/a"] = true, ["<na>"] = true, ["missing"] = true,
+  ["null"] = true}
 
 --- Does this bare text stand for a value that is not there? (In a column of numbers it reads as nan.)
 function M.is_missing(text) return missing[text] or #text < 8 and missing[text:lower()] or false end
 
---- The number that a bare text is, or nil. Lua's tonumber also takes hexadecimal and blanks; a strict reader must not.
+--- The number that a bare text is, or nil. Lua's tonumber also takes hexadecimal and blanks; a strict reader
+-- must not.
 function M.to_number(text)
   if text:find("^[+-]?%.?%d[%d.eE+-]*$") then
     local v = tonumber(text)
@@ -75,7 +79,8 @@ local function take_field(text, at, stop)
   return field, false, after
 end
 
--- Fields of a record with quotes, which may go over several lines: fields, set of the quoted ones, the place where the record ends.
+-- Fields of a record with quotes, which may go over several lines: fields, set of the quoted ones, the place
+-- where the record ends.
 local function split_quoted(text, from, separator)
   local fields, quoted = {}, {}
   local blanks = separator == "\t" and "^ *()" or "^[ \t]*()"
@@ -100,12 +105,14 @@ end
 
 local none = {}
 
---- The record that begins at `from`: fields, set of the quoted ones, place of the next record, line breaks passed; nil and a message when
--- its quotes are wrong.
+--- The record that begins at `from`: fields, set of the quoted ones, place of the next record, line breaks
+-- passed; nil and a message when its quotes are wrong.
 function M.record(text, from, separator)
   local stop = text:find("[\r\n]", from) or #text + 1
   local line = text:sub(from, stop - 1)
-  if not line:find('"', 1, true) then return split_bare(line, separator), none, text:match("^\r?\n?()", stop), 1 end
+  if not line:find('"', 1, true) then
+    return split_bare(line, separator), none, text:match("^\r?\n?()", stop), 1
+  end
   local fields, quoted, last = split_quoted(text, from, separator)
   if not fields then return nil, quoted end
   local _, breaks = text:sub(from, last - 1):gsub("\r\n?", "\n"):gsub("\n", "")
@@ -114,8 +121,8 @@ end
 
 -- ---- separator ----
 
--- Fields of the first records when they all have as many, else nil; whether one of them is a number. (R's write.table leaves out the first
--- name of a header, that of the quoted row names.)
+-- Fields of the first records when they all have as many, else nil; whether one of them is a number. (R's
+-- write.table leaves out the first name of a header, that of the quoted row names.)
 local function consistent(text, from, separator)
   local count, numbers
   for i = 1, 20 do
@@ -133,7 +140,8 @@ local function consistent(text, from, separator)
   return count and count > 1 and count or nil, numbers
 end
 
---- The separator of the table whose first record (names or data) is at `from`: the one that cuts its first records alike.
+--- The separator of the table whose first record (names or data) is at `from`: the one that cuts its first
+-- records alike.
 function M.separator(text, from, decimal)
   for _, separator in ipairs{"\t", ";", decimal ~= "," and "," or nil} do
     if consistent(text, from, separator) then return separator end

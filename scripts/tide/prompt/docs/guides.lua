@@ -31,8 +31,8 @@ guide{name = "start",
   |   loss = "smooth_l1", epochs = 3}
   | tide.plot.line{y = history.loss, xlabel = "epoch", ylabel = "loss"}:show()
 
-  From here: help "training", help "solvers", help "gradients", help "recording", help "figures", help "saving", help "errors". In a script,
-  begin with local tide = require "tide".]],
+  From here: help "training", help "solvers", help "gradients", help "recording", help "figures", help
+  "saving", help "errors". In a script, begin with local tide = require "tide".]],
   example = "tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 0.5, 1})"}
 
 guide{name = "recording",
@@ -58,7 +58,8 @@ guide{name = "recording",
 
   tide.compile records once for each structure, shape and dtype of its arguments; tide.grad records at each
   call. tide.explain shows what was recorded.]],
-  example = "local a = tide.tensor(2)  local f = tide.compile(function(v) return a * v end)  a:copy_(tide.tensor(3))  f(tide.ones({2}))"}
+  example = "local a = tide.tensor(2)  local f = tide.compile(function(v) return a * v end)  "
+  .. "a:copy_(tide.tensor(3))  f(tide.ones({2}))"}
 
 guide{name = "gradients", about = "Derivatives",
   text = [[tide.grad(fn)(p, ...) differentiates the scalar fn(p, ...) by its first argument, a tensor or a
@@ -99,9 +100,12 @@ guide{name = "solvers", about = "Solving",
   example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order) end"}
 
 -- What is worth saying about a method beside its order.
-local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trapezoid rule, explicit", rk4 = "the classic one",
-  rk4_38 = "the 3/8 rule, torchdiffeq's rk4", heun_euler = "very loose tolerances", fehlberg21 = "torchdiffeq's fehlberg2",
-  bosh3 = "Bogacki and Shampine, MATLAB's ode23: loose tolerances", dopri5 = "Dormand and Prince 5(4): the default",
+local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trapezoid rule, explicit",
+  rk4 = "the classic one",
+  rk4_38 = "the 3/8 rule, torchdiffeq's rk4", heun_euler = "very loose tolerances",
+  fehlberg21 = "torchdiffeq's fehlberg2",
+  bosh3 = "Bogacki and Shampine, MATLAB's ode23: loose tolerances",
+  dopri5 = "Dormand and Prince 5(4): the default",
   dopri5_shampine = "torchdiffeq's dopri5: other error weights", tsit5 = "Tsitouras 5(4): much like dopri5",
   dopri8 = "Dormand and Prince 8(7): tight tolerances, in float64"}
 
@@ -116,13 +120,15 @@ local function method_lines()
 end
 
 guide{name = "methods",
-  text = "The values of method, for tide.odeint and the solver of a model; tide.ode.methods() has their tableaus.\n\n" ..
+  text = "The values of method, for tide.odeint and the solver of a model; tide.ode.methods() has their "
+  .. "tableaus.\n\n" ..
     method_lines() .. [[
 
 
   Methods marked adaptive choose their steps by rtol and atol, or take fixed ones with steps or step_size; the others take
   fixed steps only. help "solvers" says how to choose.]],
-  example = "tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 1}, {method = \"rk4\", steps = 10})"}
+  example = "tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 1}, {method = \"rk4\", steps = "
+  .. "10})"}
 
 guide{name = "training", about = "Training",
   text = [[tide.train{model =, data = {x =, y =}, optimizer =, loss =, batch =, epochs =} does the loop,
@@ -144,7 +150,8 @@ guide{name = "training", about = "Training",
 
   Evaluations per solve that grow with training: the flow becomes hard. augment > 0, weight_decay, a smaller
   learning rate help.]],
-  example = "tide.train{model = model, data = data, optimizer = tide.optim.adam(model, {lr = 1e-2}), epochs = 1, quiet = true}.loss"}
+  example = "tide.train{model = model, data = data, optimizer = tide.optim.adam(model, {lr = 1e-2}), epochs "
+  .. "= 1, quiet = true}.loss"}
 
 guide{name = "saving", about = "Files",
   text = [[A model is a table of tensors: tide.save("m.npz", model) writes its weights, and

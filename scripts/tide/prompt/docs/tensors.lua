@@ -9,105 +9,133 @@ local creation = {{"dtype", "float32", [["float32", "float64", "int64" or "uint8
 
 help.topic "Making tensors"
 define{name = "tide.tensor", args = "values, opts", returns = "tensor", options = creation,
-  text = [[A tensor from a number, a boolean, a nested table of them, or a copy of a tensor. A number gives shape {}. Ragged tables
-  and values that the dtype cannot hold are errors.]], example = "tide.tensor({{1, 2}, {3, 4}}, {dtype = \"float64\"})"}
+  text = [[A tensor from a number, a boolean, a nested table of them, or a copy of a tensor. A number gives
+  shape {}. Ragged tables and values that the dtype cannot hold are errors.]],
+  example = "tide.tensor({{1, 2}, {3, 4}}, {dtype = \"float64\"})"}
 define{name = "tide.zeros", args = "shape, opts", returns = "tensor", options = creation,
   text = "Zeros; shape is a table, {} for a scalar.", example = "tide.zeros({2, 3})"}
-define{name = "tide.ones", args = "shape, opts", returns = "tensor", options = creation, text = "Ones; shape is a table.",
+define{name = "tide.ones", args = "shape, opts", returns = "tensor", options = creation,
+  text = "Ones; shape is a table.",
   example = "tide.ones({4})"}
 define{name = "tide.full", args = "shape, value, opts", returns = "tensor", options = creation,
   text = "Every element is the number value.", example = "tide.full({2, 2}, 0.5)"}
-define{name = "tide.zeros_like", args = "x", returns = "tensor", text = "Zeros of x's shape and dtype.", example = "tide.zeros_like(x)"}
-define{name = "tide.ones_like", args = "x", returns = "tensor", text = "Ones of x's shape and dtype.", example = "tide.ones_like(x)"}
+define{name = "tide.zeros_like", args = "x", returns = "tensor", text = "Zeros of x's shape and dtype.",
+  example = "tide.zeros_like(x)"}
+define{name = "tide.ones_like", args = "x", returns = "tensor", text = "Ones of x's shape and dtype.",
+  example = "tide.ones_like(x)"}
 define{name = "tide.randn", args = "shape, opts", returns = "tensor", options = creation,
-  text = [[Standard normal numbers, float32 or float64. In a function that is recorded (tide.compile, tide.train) they are fresh at each
-  run, in a field once per solve; with a seed they are always the same.]], example = "tide.randn({64, 2}, {seed = 1})"}
+  text = [[Standard normal numbers, float32 or float64. In a function that is recorded (tide.compile,
+  tide.train) they are fresh at each run, in a field once per solve; with a seed they are always the same.]],
+  example = "tide.randn({64, 2}, {seed = 1})"}
 define{name = "tide.rand", args = "shape, opts", returns = "tensor", options = creation,
   text = "Uniform numbers in [0, 1), float32 or float64.", example = "tide.rand({3}, {seed = 1})"}
 define{name = "tide.randperm", args = "n, opts", returns = "tensor", options = creation,
   text = "A random permutation of 1..n, always int64.", example = "x:take(tide.randperm(#x, {seed = 1}))"}
 define{name = "tide.arange", args = "first, last, step, opts", returns = "tensor", options = creation,
-  text = [[first, first + step, ... up to last, inclusive as in Lua's for; step (default 1) may be left out: tide.arange(1, 5, {dtype
-  = "int64"}).]], example = "tide.arange(1, 5)"}
+  text = [[first, first + step, ... up to last, inclusive as in Lua's for; step (default 1) may be left out:
+  tide.arange(1, 5, {dtype = "int64"}).]], example = "tide.arange(1, 5)"}
 define{name = "tide.linspace", args = "a, b, n, opts", returns = "tensor", options = creation,
   text = "n equidistant numbers from a to b, both included.", example = "tide.linspace(0, 1, 11)"}
-define{name = "tide.eye", args = "n, opts", returns = "tensor", options = creation, text = "The n x n identity matrix.",
+define{name = "tide.eye", args = "n, opts", returns = "tensor", options = creation,
+  text = "The n x n identity matrix.",
   example = "tide.eye(3)"}
 define{name = "tide.one_hot", args = "labels, classes, opts", returns = "tensor", options = creation,
-  text = [[From int64 labels 1..classes of any shape: one axis more, 1 at the label and 0 elsewhere. A label outside 1..classes is an
-  error.]], example = "tide.one_hot(tide.tensor({1, 3}, {dtype = \"int64\"}), 3)"}
+  text = [[From int64 labels 1..classes of any shape: one axis more, 1 at the label and 0 elsewhere. A label
+  outside 1..classes is an error.]], example = "tide.one_hot(tide.tensor({1, 3}, {dtype = \"int64\"}), 3)"}
 define{name = "tide.set_default_dtype", args = "dtype",
-  text = [["float32" (at first) or "float64": the dtype of new tensors, weights of nn, means of integers and numbers in tide.stack
-  where nothing else says so. Tensors that exist keep theirs.]], example = "tide.set_default_dtype(\"float32\")"}
-define{name = "tide.get_default_dtype", args = "", returns = "string", text = "The dtype of new tensors; see tide.set_default_dtype.",
+  text = [["float32" (at first) or "float64": the dtype of new tensors, weights of nn, means of integers and
+  numbers in tide.stack where nothing else says so. Tensors that exist keep theirs.]],
+  example = "tide.set_default_dtype(\"float32\")"}
+define{name = "tide.get_default_dtype", args = "", returns = "string",
+  text = "The dtype of new tensors; see tide.set_default_dtype.",
   example = "tide.get_default_dtype()"}
 define{name = "tide.seed", args = "n",
-  text = [[Set the default generator of random numbers (Philox 4x32-10). The same seed gives the same numbers on any number of
-  threads; the option seed of a call overrides it.]], example = "tide.seed(42)"}
+  text = [[Set the default generator of random numbers (Philox 4x32-10). The same seed gives the same numbers
+  on any number of threads; the option seed of a call overrides it.]], example = "tide.seed(42)"}
 
 help.topic "Tensor methods"
-define{name = "tensor:shape", args = "", returns = "table", text = "The extents of the axes; {} for a scalar.", example = "x:shape()[1]"}
+define{name = "tensor:shape", args = "", returns = "table",
+  text = "The extents of the axes; {} for a scalar.", example = "x:shape()[1]"}
 define{name = "tensor:dtype", args = "", returns = "string", text = [["float32", "float64", "int64" or "uint8".]], example = "x:dtype()"}
-define{name = "tensor:numel", args = "", returns = "integer", text = "The number of elements. #x is the extent of the first axis.",
+define{name = "tensor:numel", args = "", returns = "integer",
+  text = "The number of elements. #x is the extent of the first axis.",
   example = "x:numel(), #x"}
-define{name = "tensor:rank", args = "", returns = "integer", text = "The number of axes, at most 8.", example = "x:rank()"}
+define{name = "tensor:rank", args = "", returns = "integer", text = "The number of axes, at most 8.",
+  example = "x:rank()"}
 define{name = "tensor:item", args = "", returns = "number",
-  text = [[The number in a tensor of one element. A symbolic tensor (inside tide.grad, tide.compile, tide.odeint) has none: choose
-  with tide.where.]], example = "x:sum():item()"}
-define{name = "tensor:totable", args = "", returns = "table", text = "Nested Lua tables with the same numbers; a number for a scalar.",
+  text = [[The number in a tensor of one element. A symbolic tensor (inside tide.grad, tide.compile,
+  tide.odeint) has none: choose with tide.where.]], example = "x:sum():item()"}
+define{name = "tensor:totable", args = "", returns = "table",
+  text = "Nested Lua tables with the same numbers; a number for a scalar.",
   example = "x:totable()[1][2]"}
-define{name = "tensor:to", args = "dtype", returns = "tensor", text = "The same numbers in another dtype; x itself when it has it.",
+define{name = "tensor:to", args = "dtype", returns = "tensor",
+  text = "The same numbers in another dtype; x itself when it has it.",
   example = "x:to(\"float64\")"}
-define{name = "tensor:clone", args = "", returns = "tensor", text = "A copy with storage of its own; views share theirs.",
+define{name = "tensor:clone", args = "", returns = "tensor",
+  text = "A copy with storage of its own; views share theirs.",
   example = "x:clone()"}
 define{name = "tensor:copy_", args = "y", returns = "tensor",
-  text = "Overwrite x with the numbers of y (same shape and dtype), in place; all views of x see it.", example = "x:copy_(2 * x)"}
+  text = "Overwrite x with the numbers of y (same shape and dtype), in place; all views of x see it.",
+  example = "x:copy_(2 * x)"}
 define{name = "tensor:close", args = "",
-  text = [[Give the memory back now instead of when Lua collects the tensor; any use afterwards is an error. Rarely needed. Also
-  local x <close> = ...]], example = "local big <close> = tide.zeros({1000, 1000})"}
+  text = [[Give the memory back now instead of when Lua collects the tensor; any use afterwards is an error.
+  Rarely needed. Also local x <close> = ...]], example = "local big <close> = tide.zeros({1000, 1000})"}
 define{name = "tensor:matmul", args = "y", returns = "tensor",
-  text = [[Matrix product; leading axes are batches and broadcast as in NumPy, vectors are rows on the left and columns on the right.
-  Elementwise are + - * / ^ and unary minus, with NumPy's broadcasting and with numbers, which never change a dtype.]],
+  text = [[Matrix product; leading axes are batches and broadcast as in NumPy, vectors are rows on the left
+  and columns on the right. Elementwise are + - * / ^ and unary minus, with NumPy's broadcasting and with
+  numbers, which never change a dtype.]],
   example = "x:matmul(y:transpose(1, 2))"}
 define{name = "tensor:transpose", args = "a, b", returns = "tensor",
   text = "A view with axes a and b exchanged; without arguments the last two.", example = "x:transpose(1, 2)"}
-define{name = "tensor:permute", args = "order", returns = "tensor", text = "A view with the axes in the given order.",
+define{name = "tensor:permute", args = "order", returns = "tensor",
+  text = "A view with the axes in the given order.",
   example = "tide.zeros({2, 3, 4}):permute({3, 1, 2})"}
 define{name = "tensor:reshape", args = "shape", returns = "tensor",
-  text = "The same elements in row-major order under another shape; one extent may be -1. A view where the layout allows it.",
+  text = "The same elements in row-major order under another shape; one extent may be -1. A view where the "
+  .. "layout allows it.",
   example = "x:reshape({2, -1})"}
-define{name = "tensor:flatten", args = "first", returns = "tensor", text = "Axes first (default 1) to the last joined to one.",
+define{name = "tensor:flatten", args = "first", returns = "tensor",
+  text = "Axes first (default 1) to the last joined to one.",
   example = "tide.zeros({2, 3, 4}):flatten(2)"}
-define{name = "tensor:broadcast_to", args = "shape", returns = "tensor", text = "A view repeated to a larger shape by NumPy's rules.",
+define{name = "tensor:broadcast_to", args = "shape", returns = "tensor",
+  text = "A view repeated to a larger shape by NumPy's rules.",
   example = "tide.ones({2}):broadcast_to({3, 2})"}
 define{name = "tensor:slice", args = "axis, first, last, step", returns = "tensor",
-  text = [[A view of the elements first, first + step, ..., up to last (inclusive, 1-based; negative ones count from the end) of one
-  axis. x[i] takes element i of the first axis; x[i] = v sets it. Where x has one axis x[i] is a number, which is a constant of what is
-  being recorded; of a symbolic tensor it is a symbolic scalar. x:select(1, i) is a tensor of shape {} in both.]],
+  text = [[A view of the elements first, first + step, ..., up to last (inclusive, 1-based; negative ones
+  count from the end) of one axis. x[i] takes element i of the first axis; x[i] = v sets it. Where x has one
+  axis x[i] is a number, which is a constant of what is being recorded; of a symbolic tensor it is a symbolic
+  scalar. x:select(1, i) is a tensor of shape {} in both.]],
   example = "x:slice(1, 1, 3)"}
 define{name = "tensor:select", args = "axis, i", returns = "tensor",
-  text = "A view of the elements at position i (1-based; negative ones count from the end) of an axis, without that axis.",
+  text = "A view of the elements at position i (1-based; negative ones count from the end) of an axis, "
+  .. "without that axis.",
   example = "x:select(2, 1)"}
 define{name = "tensor:take", args = "positions, axis", returns = "tensor",
-  text = "The rows (along axis, default 1) at 1-based positions: a table or an int64 tensor; repeats are fine.",
+  text = "The rows (along axis, default 1) at 1-based positions: a table or an int64 tensor; repeats are "
+  .. "fine.",
   example = "x:take({1, 1, 3})"}
-define{name = "tide.cat", args = "list, axis", returns = "tensor", text = "Tensors joined along an existing axis (default 1).",
+define{name = "tide.cat", args = "list, axis", returns = "tensor",
+  text = "Tensors joined along an existing axis (default 1).",
   example = "tide.cat({x, y}, 2)"}
-define{name = "tide.stack", args = "list, axis, opts", returns = "tensor", options = {{"dtype", nil, "of the result"}},
-  text = [[Tensors of one shape joined along a new axis (default 1, may be left out). Numbers count as scalars of the dtype of the tensors
-  beside them; numbers alone take the default dtype.]],
+define{name = "tide.stack", args = "list, axis, opts", returns = "tensor",
+  options = {{"dtype", nil, "of the result"}},
+  text = [[Tensors of one shape joined along a new axis (default 1, may be left out). Numbers count as scalars
+  of the dtype of the tensors beside them; numbers alone take the default dtype.]],
   example = "tide.stack({x, y}, 1)"}
 define{name = "tide.tostring", args = "x", returns = "string",
-  text = "What tostring(x) gives: dtype, shape and aligned values; long axes are elided in the middle.", example = "tide.tostring(x)"}
+  text = "What tostring(x) gives: dtype, shape and aligned values; long axes are elided in the middle.",
+  example = "tide.tostring(x)"}
 
 help.topic "Reductions"
-local axis_text = [[ Over one axis (1-based; negative axes count from the end), a table of axes, or everything when axis is nil; keepdim
-  = true keeps the axes at extent 1.]]
-local one_axis_text = [[ Along one axis (1-based; negative axes count from the end), or over everything when axis is nil; keepdim = true
-  keeps the axis at extent 1.]]
+local axis_text = [[Over one axis (1-based; negative axes count from the end), a table of axes, or everything
+  when axis is nil; keepdim = true keeps the axes at extent 1.]]
+local one_axis_text = [[Along one axis (1-based; negative axes count from the end), or over everything when
+  axis is nil; keepdim = true keeps the axis at extent 1.]]
 local reductions = {
-  {"sum", "Sum of the elements; uint8, as comparisons give, is counted in int64."}, {"mean", "Mean of the elements; of integers in float32."},
-  {"var", "Mean squared deviation from the mean (divisor n, as NumPy)."}, {"max", "The largest element; NaN wins."},
+  {"sum", "Sum of the elements; uint8, as comparisons give, is counted in int64."},
+  {"mean", "Mean of the elements; of integers in float32."},
+  {"var", "Mean squared deviation from the mean (divisor n, as NumPy)."},
+  {"max", "The largest element; NaN wins."},
   {"min", "The smallest element; NaN wins."}, {"logsumexp", "log(sum(exp(x))), computed without overflow."},
   {"argmax", "The 1-based position of the first largest element, int64.", one_axis_text},
   {"argmin", "The 1-based position of the first smallest element, int64.", one_axis_text},
@@ -116,10 +144,12 @@ local truths = {{"all", "1 where no element is 0, else 0, as uint8; of none it i
   {"any", "1 where an element is not 0, else 0, as uint8; of none it is 0."}}
 for _, row in ipairs(truths) do
   define{name = "tide." .. row[1], args = "x, axis, keepdim", returns = "tensor", method = true,
-    text = row[2] .. " In a condition it is a boolean: if x:gt(0):" .. row[1] .. "() then ..." .. axis_text, example = ("x:gt(0):%s()"):format(row[1])}
+    text = row[2] .. " In a condition it is a boolean: if x:gt(0):" .. row[1] .. "() then ..." .. axis_text,
+    example = ("x:gt(0):%s()"):format(row[1])}
 end
 for _, row in ipairs(reductions) do
-  define{name = "tide." .. row[1], args = "x, axis, keepdim", returns = "tensor", method = true, text = row[2] .. (row[3] or axis_text),
+  define{name = "tide." .. row[1], args = "x, axis, keepdim", returns = "tensor", method = true, text = row[2]
+    .. (row[3] or axis_text),
     example = ("x:%s(1)"):format(row[1])}
 end
 define{name = "tide.softmax", args = "x, axis", returns = "tensor", method = true,
@@ -129,9 +159,12 @@ define{name = "tide.log_softmax", args = "x, axis", returns = "tensor", method =
 
 help.topic "Elementwise functions"
 local elementwise = {
-  {"exp", "e^x."}, {"log", "Natural logarithm."}, {"sin", "Sine."}, {"cos", "Cosine."}, {"tanh", "Hyperbolic tangent."},
-  {"sigmoid", "1 / (1 + exp(-x))."}, {"relu", "max(x, 0); its derivative at 0 is 0."}, {"softplus", "log(1 + exp(x)), without overflow."},
-  {"sqrt", "Square root."}, {"abs", "Absolute value; its derivative at 0 is 0."}, {"square", "x * x."}, {"neg", "-x."},
+  {"exp", "e^x."}, {"log", "Natural logarithm."}, {"sin", "Sine."}, {"cos", "Cosine."},
+  {"tanh", "Hyperbolic tangent."},
+  {"sigmoid", "1 / (1 + exp(-x))."}, {"relu", "max(x, 0); its derivative at 0 is 0."},
+  {"softplus", "log(1 + exp(x)), without overflow."},
+  {"sqrt", "Square root."}, {"abs", "Absolute value; its derivative at 0 is 0."}, {"square", "x * x."},
+  {"neg", "-x."},
   {"reciprocal", "1 / x."}, {"sign", "1, 0 or -1; its derivative is 0."},
 }
 for _, row in ipairs(elementwise) do
@@ -143,14 +176,16 @@ local pairwise = {{"add", "x + y"}, {"sub", "x - y"}, {"mul", "x * y"}, {"div", 
   {"maximum", "the larger of x and y (NaN wins)"}, {"minimum", "the smaller of x and y (NaN wins)"}}
 for _, row in ipairs(pairwise) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
-    text = row[2] .. ", elementwise with NumPy's broadcasting; one of the two may be a number. Of two numbers it is a number, in float64.",
+    text = row[2] .. ", elementwise with NumPy's broadcasting; one of the two may be a number. Of two "
+    .. "numbers it is a number, in float64.",
     example = ("x:%s(2)"):format(row[1])}
 end
 define{name = "tide.clamp", args = "x, low, high", returns = "tensor", method = true,
   text = "x limited to low..high; either may be nil. Of numbers it is a number.", example = "x:clamp(-1, 1)"}
 define{name = "tide.where", args = "condition, a, b", returns = "tensor",
-  text = [[a where condition is not zero, else b, elementwise with broadcasting; a and b are tensors or numbers. Inside tide.grad and
-  tide.odeint it takes the place of Lua's if.]], example = "tide.where(x:gt(0), x, 0.1 * x)"}
+  text = [[a where condition is not zero, else b, elementwise with broadcasting; a and b are tensors or
+  numbers. Inside tide.grad and tide.odeint it takes the place of Lua's if.]],
+  example = "tide.where(x:gt(0), x, 0.1 * x)"}
 local comparisons = {{"gt", ">"}, {"ge", ">="}, {"lt", "<"}, {"le", "<="}, {"eq", "=="}, {"ne", "~="}}
 for _, row in ipairs(comparisons) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
@@ -160,7 +195,8 @@ for _, row in ipairs(comparisons) do
     they are one tensor.]]):format(row[2]),
     example = ("x:%s(0)"):format(row[1])}
 end
-local slopes = {{"relu_grad", "y where x > 0, else 0"}, {"tanh_grad", "y (1 - x^2)"}, {"sigmoid_grad", "y x (1 - x)"}}
+local slopes = {{"relu_grad", "y where x > 0, else 0"}, {"tanh_grad", "y (1 - x^2)"},
+  {"sigmoid_grad", "y x (1 - x)"}}
 for _, row in ipairs(slopes) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
     text = row[2] .. [[: the cotangent y taken back through an activation whose output is x. Derivative rules use it; scripts hardly need
@@ -169,22 +205,26 @@ end
 
 help.topic "Files"
 define{name = "tide.save", args = "path, tensors",
-  text = [[Write one tensor (.npy) or a nested table of tensors, a model or opt:state() for instance (.npz, .safetensors). The file
-  appears whole or not at all. Keys are integers or words of letters, digits, "_" and "-". A picture (.png) is a tensor H,W or C,H,W with 1
-  to 4 channels (grey, grey and alpha, RGB, RGBA), uint8 or floats in [0, 1]; floats outside are clamped, NaN is an error.]],
+  text = [[Write one tensor (.npy) or a nested table of tensors, a model or opt:state() for instance (.npz,
+  .safetensors). The file appears whole or not at all. Keys are integers or words of letters, digits, "_" and
+  "-". A picture (.png) is a tensor H,W or C,H,W with 1 to 4 channels (grey, grey and alpha, RGB, RGBA), uint8
+  or floats in [0, 1]; floats outside are clamped, NaN is an error.]],
   example = "tide.save(folder .. \"/model.npz\", {model = model})"}
 define{name = "tide.load", args = "path, opts", returns = "tensor or table",
-  options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"}, {"names", nil, "read these tensors only, a list of names as in the file"},
+  options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"},
+    {"names", nil, "read these tensors only, a list of names as in the file"},
     {"flat", false, "names of the file as keys, no nested tables"}},
-  text = [[Read what tide.save, NumPy, PyTorch or Hugging Face wrote (.npy, .npz, .safetensors): a tensor from .npy and .png, a nested table from
-  the others; a flat one when a name goes through another ("a" and "a.b"). Files are checked and never executed; pickled objects are
-  refused. float16 and bfloat16 come as float32, narrow integers as int64, bool as uint8, all exactly; what has another dtype is an
-  error, and names reads the rest. A picture (.png of at most 8
-  bits per sample) comes as uint8 C,H,W; palettes are resolved, and a file that states another gamma is converted to sRGB.]],
+  text = [[Read what tide.save, NumPy, PyTorch or Hugging Face wrote (.npy, .npz, .safetensors): a tensor from
+  .npy and .png, a nested table from the others; a flat one when a name goes through another ("a" and "a.b").
+  Files are checked and never executed; pickled objects are refused. float16 and bfloat16 come as float32,
+  narrow integers as int64, bool as uint8, all exactly; what has another dtype is an error, and names reads
+  the rest. A picture (.png of at most 8 bits per sample) comes as uint8 C,H,W; palettes are resolved, and a
+  file that states another gamma is converted to sRGB.]],
   example = "tide.save(folder .. \"/x.npy\", x)  print(tide.load(folder .. \"/x.npy\"):shape()[1])"}
 define{name = "tide.read_idx", args = "path, opts", returns = "tensor",
   options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"}},
-  text = "Read one tensor from an idx file, the format of MNIST, gzip or not. Narrow integers come as int64, bytes as uint8.",
+  text = "Read one tensor from an idx file, the format of MNIST, gzip or not. Narrow integers come as int64, "
+  .. "bytes as uint8.",
   example = "tide.read_idx(\"train-labels-idx1-ubyte.gz\", {limit = 1e6})", run = false}
 define{name = "tide.read_bytes", args = "path, opts", returns = "tensor",
   options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"}},

@@ -6,56 +6,76 @@ local define = help.define
 
 help.topic "Is it still an ODE?"
 define{name = "ode.validity", args = "opts", returns = "report",
-  options = {{"model", nil, "trained; holds one ODE block"}, {"models", nil, "or several seeds of it"}, {"data", nil, "{x =, y =}", required = true},
-    {"solver", nil, "that it was trained with; default that of its block"}, {"methods", nil, "to test with; default euler, midpoint, rk4, or the adaptive one"},
+  options = {{"model", nil, "trained; holds one ODE block"}, {"models", nil, "or several seeds of it"},
+    {"data", nil, "{x =, y =}", required = true},
+    {"solver", nil, "that it was trained with; default that of its block"},
+    {"methods", nil, "to test with; default euler, midpoint, rk4, or the adaptive one"},
     {"factors", nil, "of the steps; default 0.5, 0.75, 1, 1.5, 2; of tolerances 100 to 0.01"},
     {"reference", nil, "solver options; default dopri5 with rtol = atol = 1e-5, float64: 1e-8"},
-    {"threshold", 0.05, "largest share of results that finer solvers may change"}, {"critical", true, "look for the critical step"},
+    {"threshold", 0.05, "largest share of results that finer solvers may change"},
+    {"critical", true, "look for the critical step"},
     {"max_steps", 1024, "of that search"}, {"batch", 1000, "samples per solve"}},
-  text = [[Does the model give the same results with every solver that is at least as accurate as the one it was trained with (ResNet After All?,
-  section 4)? report.verdict is "valid", "not valid" or "k of n valid"; report.rows has a row per test solver: accuracy, flips (share of labels that differ
-  from the training solver's), distance and largest (root mean square and largest distance of final states to the reference solve, in units of their spread),
-  nfe, with _std over models; report.models has accuracy, valid, critical_steps, critical_step. print(report) shows the table.]],
+  text = [[Does the model give the same results with every solver that is at least as accurate as the one it
+  was trained with (ResNet After All?, section 4)? report.verdict is "valid", "not valid" or "k of n valid";
+  report.rows has a row per test solver: accuracy, flips (share of labels that differ from the training
+  solver's), distance and largest (root mean square and largest distance of final states to the reference
+  solve, in units of their spread), nfe, with _std over models; report.models has accuracy, valid,
+  critical_steps, critical_step. print(report) shows the table.]],
   example = [[local m = tide.nn.odenet{dim = 2, out = 2, solver = {method = "euler", steps = 4}}
   print(tide.ode.validity{model = m, data = {x = x, y = tide.tensor({1, 2, 1, 2}, {dtype = "int64"})}, max_steps = 32})]]}
-define{name = "report:text", args = "", returns = "string", text = "The table and the verdict, as print(report) shows them.",
+define{name = "report:text", args = "", returns = "string",
+  text = "The table and the verdict, as print(report) shows them.",
   example = "local report = tide.ode.validity  -- report:text()"}
-define{name = "report:write", args = "path, comments", returns = "path", text = "The rows of ode.validity's report as CSV; plots/validity.lua draws it.",
+define{name = "report:write", args = "path, comments", returns = "path",
+  text = "The rows of ode.validity's report as CSV; plots/validity.lua draws it.",
   example = "local report = tide.ode.validity  -- report:write(\"validity.csv\")"}
 define{name = "ode.crossings", args = "opts", returns = "report",
-  options = {{"model", nil, "trained; holds one ODE block with a fixed-step solver", required = true}, {"x", nil, "points to start from"},
-    {"data", nil, "or {x =}"}, {"solver", nil, "in place of the block's"}, {"points", 200, "of x that are looked at"},
-    {"same_step", nil, "compare only paths within a step; default where the field depends on time"}, {"largest_dim", 16, "for determinants"},
+  options = {{"model", nil, "trained; holds one ODE block with a fixed-step solver", required = true},
+    {"x", nil, "points to start from"},
+    {"data", nil, "or {x =}"}, {"solver", nil, "in place of the block's"},
+    {"points", 200, "of x that are looked at"},
+    {"same_step", nil, "compare only paths within a step; default where the field depends on time"},
+    {"largest_dim", 16, "for determinants"},
     {"iterations", 50, "of the power iteration"}},
-  text = [[Why a model is no flow: in one dimension points that change order, in two crossings of paths (decided exactly), in up to largest_dim the sign of
-  det(I + h J) (of the method's step) and the smallest singular value along the paths, in any h times a Lipschitz estimate of the field.]],
+  text = [[Why a model is no flow: in one dimension points that change order, in two crossings of paths
+  (decided exactly), in up to largest_dim the sign of det(I + h J) (of the method's step) and the smallest
+  singular value along the paths, in any h times a Lipschitz estimate of the field.]],
   example = [[tide.ode.crossings{model = tide.nn.odenet{dim = 2, solver = {method = "euler", steps = 4}}, x = x}.verdict]]}
 define{name = "crossing.orientation", args = "ax, ay, bx, by, cx, cy", returns = "number",
-  text = "> 0 when c lies left of the line from a to b, < 0 right, 0 on it; the sign is exact (Shewchuk 1997).",
+  text = "> 0 when c lies left of the line from a to b, < 0 right, 0 on it; the sign is exact (Shewchuk "
+  .. "1997).",
   example = "tide.crossing.orientation(0, 0, 1, 0, 0.5, 1)"}
 define{name = "crossing.segments", args = "ax, ay, bx, by, cx, cy, dx, dy", returns = "string or nil",
-  text = "How the segments a b and c d meet: \"cross\", \"touch\", \"overlap\" or nil; exact.", example = "tide.crossing.segments(0, 0, 1, 1, 0, 1, 1, 0)"}
+  text = "How the segments a b and c d meet: \"cross\", \"touch\", \"overlap\" or nil; exact.",
+  example = "tide.crossing.segments(0, 0, 1, 1, 0, 1, 1, 0)"}
 define{name = "crossing.inversions", args = "states", returns = "table",
-  text = "states {times, points} or {times, points, 1}: count of pairs whose order a step reverses, merged pairs, pairs, the first such step.",
+  text = "states {times, points} or {times, points, 1}: count of pairs whose order a step reverses, merged "
+  .. "pairs, pairs, the first such step.",
   example = "tide.crossing.inversions(tide.tensor{{0, 1}, {1, 0}}).count"}
 define{name = "crossing.intersections", args = "states, opts", returns = "table",
-  options = {{"same_step", false, "only paths within one step"}, {"angle", 30, "degrees from which a crossing is steep"}, {"keep", 100, "crossings listed"}},
-  text = [[states {times, points, 2}: crossings, steep ones, touches, overlaps, share of the points on a path with a crossing. Polygons along one smooth
-  path may weave at
-  small angles; steep crossings tell of steps too long.]],
+  options = {{"same_step", false, "only paths within one step"},
+    {"angle", 30, "degrees from which a crossing is steep"}, {"keep", 100, "crossings listed"}},
+  text = [[states {times, points, 2}: crossings, steep ones, touches, overlaps, share of the points on a path
+  with a crossing. Polygons along one smooth path may weave at small angles; steep crossings tell of steps too
+  long.]],
   example = "tide.crossing.intersections(tide.tensor{{{0, 0}, {0, 1}}, {{1, 1}, {1, 0}}}).crossings"}
-define{name = "crossing.determinant", args = "A", returns = "number", text = "Of a small square matrix, tensor or rows.",
+define{name = "crossing.determinant", args = "A", returns = "number",
+  text = "Of a small square matrix, tensor or rows.",
   example = "tide.crossing.determinant{{1, 2}, {3, 4}}"}
-define{name = "crossing.singular_values", args = "A", returns = "list", text = "Of a small matrix, largest first, by Jacobi rotations.",
+define{name = "crossing.singular_values", args = "A", returns = "list",
+  text = "Of a small matrix, largest first, by Jacobi rotations.",
   example = "tide.crossing.singular_values{{3, 0}, {0, -2}}"}
 define{name = "crossing.jacobians", args = "map, y", returns = "tensor",
-  text = "{points, dim, dim}: the Jacobian of map at each state of y {points, ...}; samples must not influence each other.",
+  text = "{points, dim, dim}: the Jacobian of map at each state of y {points, ...}; samples must not "
+  .. "influence each other.",
   example = "tide.crossing.jacobians(function(u) return u * u end, x)"}
 define{name = "crossing.step_jacobians", args = "field, t, h, y, method", returns = "tensor",
-  text = "{points, dim, dim}: the derivative of one step of the method from y(t) to t + h; for \"euler\", the default, I + hJ.",
+  text = "{points, dim, dim}: the derivative of one step of the method from y(t) to t + h; for \"euler\", "
+  .. "the default, I + hJ.",
   example = "tide.crossing.step_jacobians(function(t, u) return -u end, 0, 0.5, x)"}
 define{name = "crossing.orientation_of", args = "jacobians", returns = "table",
-  text = "{negative =, smallest =, least_det =, points =}: matrices with a determinant <= 0, the smallest singular value, the least determinant.",
+  text = "{negative =, smallest =, least_det =, points =}: matrices with a determinant <= 0, the smallest "
+  .. "singular value, the least determinant.",
   example = "tide.crossing.orientation_of(tide.eye(2):reshape{1, 2, 2}).negative"}
 define{name = "crossing.lipschitz", args = "map, y, opts", returns = "tensor",
   options = {{"iterations", 50, "of the power iteration"}, {"seed", 1, "of its start"}},
@@ -64,44 +84,64 @@ define{name = "crossing.lipschitz", args = "map, y, opts", returns = "tensor",
 
 help.topic "Adaption of steps and tolerances"
 define{name = "step_adaption.new", args = "opts", returns = "adaption",
-  options = {{"rule", "steady", "\"stated\", \"published\", \"steady\", or a table {value =, next = function(self, m)}", quote = true},
-    {"method", "euler", "of the training", quote = true}, {"model", nil, "for the starting step"}, {"x", nil, "a batch, for the starting step"},
-    {"value", nil, "or the first step size, for \"steady\" number of steps"}, {"every", 50, "iterations between looks"},
-    {"mix", 20, "\"steady\": every so many-th step is taken with a finer solver, every second while above the band; 0: none"},
-    {"threshold", nil, "\"stated\", \"published\": change of the accuracy that counts; 0.1"}, {"span", nil, "the same: of the integration; 1"},
-    {"max_steps", nil, "500"}, {"min_steps", nil, "\"steady\": half the first value"}, {"high", nil, "\"steady\": refine above this distance; 0.1"},
-    {"low", nil, "\"steady\": coarsen below it; 0.05"}, {"patience", nil, "\"steady\": full intervals below low before coarsening; 4"},
+  options = {{"rule", "steady",
+    "\"stated\", \"published\", \"steady\", or a table {value =, next = function(self, m)}", quote = true},
+    {"method", "euler", "of the training", quote = true}, {"model", nil, "for the starting step"},
+    {"x", nil, "a batch, for the starting step"},
+    {"value", nil, "or the first step size, for \"steady\" number of steps"},
+    {"every", 50, "iterations between looks"},
+    {"mix", 20, "\"steady\": every so many-th step is taken with a finer solver, every second while above "
+    .. "the band; 0: none"},
+    {"threshold", nil, "\"stated\", \"published\": change of the accuracy that counts; 0.1"},
+    {"span", nil, "the same: of the integration; 1"},
+    {"max_steps", nil, "500"}, {"min_steps", nil, "\"steady\": half the first value"},
+    {"high", nil, "\"steady\": refine above this distance; 0.1"},
+    {"low", nil, "\"steady\": coarsen below it; 0.05"},
+    {"patience", nil, "\"steady\": full intervals below low before coarsening; 4"},
     {"gain", nil, "\"steady\": power of the ratio that the steps follow; 0.7"}, {"healing", nil,
       "\"steady\": a fall by this factor since a refinement is waited for; 0.8"},
     {"smallest_change", nil, "\"steady\": of the number of steps; 1.1"}},
-  text = [[Keeps a model an ODE while it is trained with a fixed-step method: tide.train{adaption = ...} asks it for the solver and shows it every batch.
-  "stated" is
-  Algorithm 1 of ResNet After All?, "published" the authors' code, "steady" ours: it looks at a continuous distance between the predictions of the training
-  solver and a finer one, holds a whole number of steps while that lies in a band, and coarsens with growing patience. history lists the looks.]],
+  text = [[Keeps a model an ODE while it is trained with a fixed-step method: tide.train{adaption = ...} asks
+  it for the solver and shows it every batch. "stated" is Algorithm 1 of ResNet After All?, "published" the
+  authors' code, "steady" ours: it looks at a continuous distance between the predictions of the training
+  solver and a finer one, holds a whole number of steps while that lies in a band, and coarsens with growing
+  patience. history lists the looks.]],
   example = "tide.step_adaption.new{rule = \"stated\", value = 0.25}:solver()"}
-define{name = "adaption:solver", args = "", returns = "table", text = "Solver options for the next training step; the same table while nothing has changed.",
+define{name = "adaption:solver", args = "", returns = "table",
+  text = "Solver options for the next training step; the same table while nothing has changed.",
   example = "tide.step_adaption.new{value = 8}:solver().steps"}
 define{name = "adaption:observe", args = "iteration, model, x, y, prediction, nfe", returns = "boolean",
   text = "Show it a batch before the parameters change; true when the solver has changed.",
-  example = "local adaption = tide.step_adaption.new{value = 8}  -- adaption:observe(1, model, x, y, prediction, 8)"}
-define{name = "adaption:state", args = "", returns = "table", text = "What must be saved to resume exactly; tide.train{checkpoint =} does.",
+  example = "local adaption = tide.step_adaption.new{value = 8}  -- adaption:observe(1, model, x, y, "
+  .. "prediction, 8)"}
+define{name = "adaption:state", args = "", returns = "table",
+  text = "What must be saved to resume exactly; tide.train{checkpoint =} does.",
   example = "tide.step_adaption.new{value = 8}:state().rule.value"}
-define{name = "adaption:load_state", args = "state", text = "Go on from what adaption:state() returned, for an adaption made with the same options.",
+define{name = "adaption:load_state", args = "state",
+  text = "Go on from what adaption:state() returned, for an adaption made with the same options.",
   example = "local adaption = tide.step_adaption.new{value = 8}  adaption:load_state(adaption:state())"}
 define{name = "step_adaption.rule", args = "name, opts", returns = "rule",
-  text = "A rule alone, without solves: rule:next(m) -> the next value. m: train, test (accuracies), retest(h) for \"published\"; distance for \"steady\".",
+  text = "A rule alone, without solves: rule:next(m) -> the next value. m: train, test (accuracies), "
+  .. "retest(h) for \"published\"; distance for \"steady\".",
   example = "tide.step_adaption.rule(\"stated\", {value = 0.5}):next{train = 0.9, test = 0.7}"}
-define{name = "step_adaption.finer", args = "rule, method, value", returns = "table", text = "Solver options of the finer solver that a rule tests with.",
+define{name = "step_adaption.finer", args = "rule, method, value", returns = "table",
+  text = "Solver options of the finer solver that a rule tests with.",
   example = "tide.step_adaption.finer(\"published\", \"euler\", 0.25)"}
 define{name = "step_adaption.initial_step", args = "model, x, opts", returns = "number",
-  options = {{"method", "euler", "whose order counts", quote = true}, {"published", false, "with the norms of the authors' code"}},
-  text = "Hairer's starting step for a model and a batch, with scale 1 in place of tolerances, at most the span.",
+  options = {{"method", "euler", "whose order counts", quote = true},
+    {"published", false, "with the norms of the authors' code"}},
+  text = "Hairer's starting step for a model and a batch, with scale 1 in place of tolerances, at most the "
+  .. "span.",
   example = "tide.step_adaption.initial_step(tide.nn.odenet{dim = 2}, x)"}
 define{name = "tolerance_adaption.new", args = "opts", returns = "adaption",
-  options = {{"rule", "corrected", "\"published\", \"corrected\", or a table {value =, next =}", quote = true},
-    {"method", "dopri5", "\"dopri5\" or \"fehlberg21\"", quote = true}, {"value", nil, "first tolerance; 1e-6"}, {"every", 50, "iterations between looks"},
-    {"dtype", "float32", "\"float32\" or \"float64\"", quote = true}, {"threshold", nil, "0.1"}, {"smallest", nil, "1e-8"}, {"largest", nil, "1"}},
-  text = "The same for adaptive solvers: rtol = atol follow the rule (ResNet After All?, appendix B.6). See help(\"step_adaption.new\").",
+  options = {{"rule", "corrected", "\"published\", \"corrected\", or a table {value =, next =}",
+    quote = true},
+    {"method", "dopri5", "\"dopri5\" or \"fehlberg21\"", quote = true},
+    {"value", nil, "first tolerance; 1e-6"}, {"every", 50, "iterations between looks"},
+    {"dtype", "float32", "\"float32\" or \"float64\"", quote = true}, {"threshold", nil, "0.1"},
+    {"smallest", nil, "1e-8"}, {"largest", nil, "1"}},
+  text = "The same for adaptive solvers: rtol = atol follow the rule (ResNet After All?, appendix B.6). See "
+  .. "help(\"step_adaption.new\").",
   example = "tide.tolerance_adaption.new{value = 1e-4}:solver().rtol"}
 define{name = "tolerance_adaption.rule", args = "name, opts", returns = "rule",
   text = "A rule alone, without solves; m as for step_adaption.rule, retest gives accuracy and nfe.",
@@ -109,9 +149,11 @@ define{name = "tolerance_adaption.rule", args = "name, opts", returns = "rule",
 
 help.topic "Grids of runs"
 define{name = "jobs.run", args = "list, opts", returns = "list of failures",
-  options = {{"parallel", nil, "processes at a time; default tide.threads()"}, {"label", "jobs", "in front of the progress", quote = true},
+  options = {{"parallel", nil, "processes at a time; default tide.threads()"},
+    {"label", "jobs", "in front of the progress", quote = true},
     {"quiet", false, "print nothing"}},
-  text = [[Run commands {command = a line for the shell or a list of words, name =, cost =} as independent processes with a progress bar and
-  the time left, weighed by cost. Ctrl-C ends them all.
-  Let each write one file, complete or not at all, and list those that are missing: so a grid resumes.]],
-  example = "tide.jobs.run({{command = \"true\"}, {command = \"exit 3\", name = \"b\"}}, {quiet = true})[1].status"}
+  text = [[Run commands {command = a line for the shell or a list of words, name =, cost =} as independent
+  processes with a progress bar and the time left, weighed by cost. Ctrl-C ends them all. Let each write one
+  file, complete or not at all, and list those that are missing: so a grid resumes.]],
+  example = "tide.jobs.run({{command = \"true\"}, {command = \"exit 3\", name = \"b\"}}, {quiet = "
+  .. "true})[1].status"}

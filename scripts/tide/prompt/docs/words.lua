@@ -33,7 +33,8 @@ return {
   -- solving
   {"radau", "rosenbrock", absent = lacks("ode", "solution"), see = {"solvers", "ode.methods", "tide.odeint"},
     text = [[Implicit methods of this version have order 2 and fixed steps: "sdirk2", "implicit_midpoint", "bdf".]]},
-  {"stiff", "stiffness", "implicit", "bdf", "backward euler", "newton", see = {"solvers", "ode.methods", "tide.odeint", "errors"}},
+  {"stiff", "stiffness", "implicit", "bdf", "backward euler", "newton",
+    see = {"solvers", "ode.methods", "tide.odeint", "errors"}},
   {"event", "terminal", "root finding", "zero crossing", "stop condition", absent = lacks("ode", "event"),
     see = {"solvers", "tide.odeint"},
     text = [[Events are not in this version: ask for closely spaced output times and look for the change
@@ -131,7 +132,8 @@ return {
   {"memory", "out of memory", "leak", see = {"tide.memory", "speed", "tide.odeint", "tensor:close"}},
   {"nan", "inf", "infinite", "not finite", "diverge", "explode", "overflow", see = {"errors", "training",
     "tide.odeint", "tide.train"}},
-  {"bad argument", "number expected", "symbolic tensor", "compared element", "must have one shape", "unknown option",
+  {"bad argument", "number expected", "symbolic tensor", "compared element", "must have one shape",
+    "unknown option",
     "unknown field", "needs more max steps", see = {"errors", "recording"}},
   {"error", "message", "fail", "remedy", "debug", "crash", see = {"errors"}},
   -- figures and tools
@@ -142,7 +144,8 @@ return {
   {"histogram", "heatmap", "contour", "colormap", see = {"plot.image", "plot.bin", "plot.palettes"}},
   {"progress bar", "tqdm", see = {"progress.new", "meter:update"}},
   {"command line", "argument", "argparse", "script option", see = {"experiment.parse"}},
-  {"tutorial", "introduction", "first steps", "getting started", "begin", "example", "quick start", see = {"start"}},
+  {"tutorial", "introduction", "first steps", "getting started", "begin", "example", "quick start",
+    see = {"start"}},
   {"interrupt", "ctrl c", "stop run", see = {"repl", "tide.train"}},
   {"history", "completion", "prompt", "multi line", see = {"repl"}},
 }

@@ -1,7 +1,9 @@
---- What step and tolerance adaption share: comparing the predictions of two solvers, and the object that tide.train drives.
+--- What step and tolerance adaption share: comparing the predictions of two solvers, and the object that
+-- tide.train drives.
 --
--- An adaption is a rule and a measurement. The rule is arithmetic alone (one number in, the next number out), so that it can be checked by hand;
--- the measurement solves the current batch once more with a finer solver. The object puts them together:
+-- An adaption is a rule and a measurement. The rule is arithmetic alone (one number in, the next number out),
+-- so that it can be checked by hand; the measurement solves the current batch once more with a finer solver.
+-- The object puts them together:
 --   solver()   -> solver options of the next training step, the same table while nothing has changed
 --   observe(iteration, model, x, y, prediction, nfe)   sees a batch, with what the training solver made of it and the evaluations that took,
 --     before the parameters change
@@ -18,7 +20,8 @@ local raise, show = core.raise, options.show
 
 local function as_number(x) return x:to("float64"):mean():item() end
 
---- Share of the predictions that are right: largest logit for int64 labels, the sign for targets -1/+1; nil for other targets.
+--- Share of the predictions that are right: largest logit for int64 labels, the sign for targets -1/+1; nil
+-- for other targets.
 function M.accuracy(prediction, y)
   if y:dtype() == "int64" then return as_number(prediction:argmax(2):eq(y)) end
   if y:numel() > 0 and as_number(y:abs():ne(1)) == 0 then return as_number((prediction * y):gt(0)) end
@@ -32,8 +35,9 @@ function M.flips(a, b, y)
   return nil
 end
 
--- Logits of a model that is still undecided are small, and so are differences of their softmax although labels flip: such logits are stretched
--- to this root mean square. Those of a model that has decided are left as they are.
+-- Logits of a model that is still undecided are small, and so are differences of their softmax although
+-- labels flip: such logits are stretched to this root mean square. Those of a model that has decided are left
+-- as they are.
 local DECIDED = 5
 
 local function stretch(logits)
@@ -41,8 +45,9 @@ local function stretch(logits)
   return spread > 0 and math.max(1, DECIDED / spread) or 1
 end
 
---- How far apart two predictions are, continuously, in 0..1: for class labels the mean total variation of the two softmax distributions, which
--- is the share of flipped labels made smooth; else d / (1 + d), d the root mean square difference over that of b. NaN counts as 1.
+--- How far apart two predictions are, continuously, in 0..1: for class labels the mean total variation of the
+-- two softmax distributions, which is the share of flipped labels made smooth; else d / (1 + d), d the root
+-- mean square difference over that of b. NaN counts as 1.
 function M.distance(a, b, y)
   local d
   if y:dtype() == "int64" then
@@ -55,7 +60,8 @@ function M.distance(a, b, y)
   return d == d and d or 1
 end
 
---- run(fn, ...) -> result of fn, evaluations of fields that it took. A solve that blows up gives nil: for a comparison that is an answer.
+--- run(fn, ...) -> result of fn, evaluations of fields that it took. A solve that blows up gives nil: for a
+-- comparison that is an answer.
 function M.measured(fn, ...)
   local stats, ok, result = ode.counted(pcall, fn, ...)
   if ok then return result, stats.nfe end
@@ -66,7 +72,8 @@ end
 --- Does this message of odeint say that the solution left the numbers (and not that the call was wrong)?
 function M.blown_up(message)
   message = tostring(message)
-  return (message:find("NaN", 1, true) or message:find("Inf", 1, true) or message:find("underflow", 1, true) or message:find("max_steps", 1, true)) ~= nil
+  return (message:find("NaN", 1, true) or message:find("Inf", 1, true) or message:find("underflow", 1, true)
+    or message:find("max_steps", 1, true)) ~= nil
 end
 
 -- ---- the object ----
@@ -76,10 +83,11 @@ local meta = {__name = "adaption", __index = methods}
 
 function methods.solver(self) return self.mixing and self.mixed or self.current end
 
--- Every `mix`-th training step is taken with a finer solver, so that the field cannot settle on the errors of the coarse one; every second one while
--- the rule sees that it has.
+-- Every `mix`-th training step is taken with a finer solver, so that the field cannot settle on the errors of
+-- the coarse one; every second one while the rule sees that it has.
 local function plan_next(self, iteration)
-  self.mixing = self.mixed ~= nil and self.mix > 0 and (iteration + 1) % (self.rule.out_of_band and 2 or self.mix) == 0
+  self.mixing = self.mixed ~= nil and self.mix > 0 and (iteration + 1) % (self.rule.out_of_band and 2
+    or self.mix) == 0
 end
 
 --- Look at a batch; returns true when the solver has changed.
@@ -98,7 +106,8 @@ function methods.observe(self, iteration, model, x, y, prediction, nfe)
   local after = self.rule:next(m)
   self.nfe = self.nfe + m.nfe
   self.next_probe = iteration + (self.rule.interval or self.every)
-  self.history[#self.history + 1] = {iteration = iteration, value = before, next = after, train = m.train, test = m.test, distance = m.distance,
+  self.history[#self.history + 1] = {iteration = iteration, value = before, next = after, train = m.train,
+    test = m.test, distance = m.distance,
                                      nfe = m.nfe}
   plan_next(self, iteration)
   if after == before then return false end
@@ -106,15 +115,19 @@ function methods.observe(self, iteration, model, x, y, prediction, nfe)
   return true
 end
 
---- What is needed to go on later, as a table of tensors that tide.save takes: the rule's numbers, when the next look is due, the looks so far.
+--- What is needed to go on later, as a table of tensors that tide.save takes: the rule's numbers, when the
+-- next look is due, the looks so far.
 function methods.state(self)
-  return {made_with = checkpoint.text(self.made_with), rule = checkpoint.pack(self.rule), recent = checkpoint.list(self.recent),
-          looks = checkpoint.columns(self.history), at = checkpoint.pack{next_probe = self.next_probe, nfe = self.nfe, mixing = self.mixing}}
+  return {made_with = checkpoint.text(self.made_with), rule = checkpoint.pack(self.rule),
+    recent = checkpoint.list(self.recent),
+          looks = checkpoint.columns(self.history), at = checkpoint.pack{next_probe = self.next_probe,
+            nfe = self.nfe, mixing = self.mixing}}
 end
 
 --- Go on from a state, which must come from an adaption that was made with the same options.
 function methods.load_state(self, state)
-  if type(state) ~= "table" or type(state.rule) ~= "table" or not state.rule.value or type(state.at) ~= "table" then
+  if type(state) ~= "table" or type(state.rule) ~= "table" or not state.rule.value
+    or type(state.at) ~= "table" then
     raise("adaption: this is not a state that adaption:state() returned")
   end
   local difference = checkpoint.difference(checkpoint.untext(state.made_with), self.made_with)
@@ -122,11 +135,13 @@ function methods.load_state(self, state)
   checkpoint.unpack(state.rule, self.rule)
   for name, v in pairs(checkpoint.unpack(state.at, {})) do self[name] = v end
   self.recent, self.history = checkpoint.unlist(state.recent), checkpoint.records(state.looks)
-  self.current, self.mixed = self.options_of(self.rule.value), self.mixed_of and self.mixed_of(self.rule.value)
+  self.current, self.mixed = self.options_of(self.rule.value), self.mixed_of
+    and self.mixed_of(self.rule.value)
 end
 
---- new{rule =, every =, measure = function(rule, model, x, y, prediction, recent) -> m, options_of = function(value) -> solver options, mixed_of =,
--- mix =, made_with = options}; recent: evaluations of the last five training solves; made_with: what a state must agree in.
+--- new{rule =, every =, measure = function(rule, model, x, y, prediction, recent) -> m, options_of =
+-- function(value) -> solver options, mixed_of =, mix =, made_with = options}; recent: evaluations of the last
+-- five training solves; made_with: what a state must agree in.
 function M.new(fields)
   fields.made_with = checkpoint.words(fields.made_with)
   fields.current, fields.history, fields.recent, fields.nfe = fields.options_of(fields.rule.value), {}, {}, 0
@@ -138,21 +153,25 @@ end
 
 -- ---- checks that rules share ----
 
---- The rule called `name` out of a table of constructors, or a rule of the caller's own: {value =, next = function(self, m)}.
+--- The rule called `name` out of a table of constructors, or a rule of the caller's own: {value =, next =
+-- function(self, m)}.
 function M.find_rule(where, rules, rule, opts)
   if type(rule) == "table" then
     if type(rule.value) ~= "number" or type(rule.next) ~= "function" then
-      raise(("%s: a rule of your own must be a table {value = number, next = function(self, m) -> number}, got value = %s, next = %s"):format(where,
+      raise(("%s: a rule of your own must be a table {value = number, next = function(self, m) -> number}, "
+        .. "got value = %s, next = %s"):format(where,
         show(rule.value), show(rule.next)))
     end
     return rule
   end
-  if not rules[rule] then raise(("%s: %s"):format(where, options.unknown("rule", rule, options.sorted_keys(rules)))) end
+  if not rules[rule] then
+    raise(("%s: %s"):format(where, options.unknown("rule", rule, options.sorted_keys(rules))))
+  end
   return rules[rule](opts)
 end
 
---- Is the change of the accuracy within the threshold? A tie is; NaN and a solve that blew up (nil) are not. Accuracies are counts over counts:
--- their differences carry rounding, which must not break ties.
+--- Is the change of the accuracy within the threshold? A tie is; NaN and a solve that blew up (nil) are not.
+-- Accuracies are counts over counts: their differences carry rounding, which must not break ties.
 function M.within(a, b, threshold)
   return a ~= nil and b ~= nil and math.abs(a - b) <= threshold + 1e-9
 end

@@ -1,12 +1,18 @@
---- Step adaption during training: is the model still the flow of an ODE, and how coarse may its steps be? (ResNet After All?, section 5)
+--- Step adaption during training: is the model still the flow of an ODE, and how coarse may its steps be?
+-- (ResNet After All?, section 5)
 --
--- Every so many iterations the current batch is solved once more by a finer method. Three rules make the next step of it:
---   "stated"     Algorithm 1 of the paper: half the step when the accuracy moves by more than 0.1, else 1.1 times the step
---   "published"  the authors' code: as stated, with a finer test solver, a retest of the larger step, and a bound on the number of steps
---   "steady"     ours. Both rules above must overstep the limit again and again to know where it is. This one reads a signal that says how far
---                off the limit is (adaption.distance, and the change of the accuracy), leaves the whole number of steps alone while it lies in a
---                band, refines in proportion when it is above, and coarsens after a patience that doubles with each failure. Some training steps
---                are taken with a finer solver, so that the field cannot settle on the errors of the coarse one.
+-- Every so many iterations the current batch is solved once more by a finer method. Three rules make the next
+-- step of it:
+--   "stated"     Algorithm 1 of the paper: half the step when the accuracy moves by more than 0.1, else 1.1
+--                times the step
+--   "published"  the authors' code: as stated, with a finer test solver, a retest of the larger step, and a
+--                bound on the number of steps
+--   "steady"     ours. Both rules above must overstep the limit again and again to know where it is. This one
+--                reads a signal that says how far off the limit is (adaption.distance, and the change of the
+--                accuracy), leaves the whole number of steps alone while it lies in a band, refines in
+--                proportion when it is above, and coarsens after a patience that doubles with each failure.
+--                Some training steps are taken with a finer solver, so that the field cannot settle on the
+--                errors of the coarse one.
 
 local core = require "tide.core"
 local adaption = require "tide.train.adaption"
@@ -27,7 +33,8 @@ local function rule_class(next_value)
   return function(fields) return setmetatable(fields, meta) end
 end
 
--- m = {train = accuracy with the training solver, test = with the finer one}. The step is capped by the span: longer ones are the same.
+-- m = {train = accuracy with the training solver, test = with the finer one}. The step is capped by the span:
+-- longer ones are the same.
 local stated = rule_class(function(self, m)
   if adaption.within(m.train, m.test, self.threshold) then
     self.value = math.min(self.span, 1.1 * self.value)
@@ -42,7 +49,8 @@ local published = rule_class(function(self, m)
   local h = self.value
   if not adaption.within(m.train, m.test, self.threshold) then
     if 2 * self.span / h > self.max_steps then
-      h = 2 * self.span / (self.span / h + self.max_steps) -- the mean of the two numbers of steps: the bound is only ever approached
+      -- the mean of the two numbers of steps: the bound is only ever approached
+      h = 2 * self.span / (self.span / h + self.max_steps)
     else
       h = 0.5 * h
     end
@@ -54,7 +62,8 @@ local published = rule_class(function(self, m)
   return h
 end)
 
--- Above the band. One probe may be an accident of the batch or of the optimiser: a second one, soon after, must confirm it, unless it is far above.
+-- Above the band. One probe may be an accident of the batch or of the optimiser: a second one, soon after,
+-- must confirm it, unless it is far above.
 local function refine(self, e)
   local doubt = self.above or e >= 2 * self.high and e
   self.quiet, self.above, self.interval = 0, e, self.soon
@@ -79,8 +88,9 @@ local function coarsen(self)
   self.quiet, self.coarsened, self.interval = 0, 0, self.soon
 end
 
--- The value is a whole number of steps; m.distance measures the disagreement of the solvers continuously, in 0..1. `interval` tells when the next
--- probe is due: soon after a change, then backing off to `every` iterations.
+-- The value is a whole number of steps; m.distance measures the disagreement of the solvers continuously, in
+-- 0..1. `interval` tells when the next probe is due: soon after a change, then backing off to `every`
+-- iterations.
 local steady = rule_class(function(self, m)
   local e, since = m.distance, self.interval
   if not (e <= self.high) then -- NaN as well
@@ -103,15 +113,23 @@ local steady = rule_class(function(self, m)
 end)
 
 local fixed_spec = {
-  value = {"number", required = true, check = options.positive}, threshold = {"number", default = 0.1, check = options.positive},
-  max_steps = {"integer", default = 500, check = options.at_least(1)}, span = {"number", default = 1, check = options.positive},
+  value = {"number", required = true, check = options.positive},
+  threshold = {"number", default = 0.1, check = options.positive},
+  max_steps = {"integer", default = 500, check = options.at_least(1)},
+  span = {"number", default = 1, check = options.positive},
 }
 local steady_spec = {
-  value = {"integer", required = true, check = options.at_least(1)}, high = {"number", default = 0.1, check = options.positive},
-  low = {"number", default = 0.05, check = options.positive}, patience = {"integer", default = 4, check = options.at_least(1)},
-  gain = {"number", default = 0.7, check = options.positive}, healing = {"number", default = 0.8, check = options.between(0, 1)},
-  smallest_change = {"number", default = 1.1, check = function(v) return options.finite(v) and v > 1, "> 1" end},
-  min_steps = {"integer", check = options.at_least(1)}, max_steps = {"integer", default = 500, check = options.at_least(1)},
+  value = {"integer", required = true, check = options.at_least(1)},
+  high = {"number", default = 0.1, check = options.positive},
+  low = {"number", default = 0.05, check = options.positive},
+  patience = {"integer", default = 4, check = options.at_least(1)},
+  gain = {"number", default = 0.7, check = options.positive},
+  healing = {"number", default = 0.8, check = options.between(0, 1)},
+  smallest_change = {"number", default = 1.1, check = function(v)
+    return options.finite(v) and v > 1, "> 1"
+  end},
+  min_steps = {"integer", check = options.at_least(1)},
+  max_steps = {"integer", default = 500, check = options.at_least(1)},
   every = {"integer", default = 50, check = options.at_least(1)},
 }
 
@@ -121,10 +139,13 @@ function rules.stated(opts) return stated(options.check(WHERE, opts, fixed_spec,
 function rules.published(opts) return published(options.check(WHERE, opts, fixed_spec, 4)) end
 function rules.steady(opts)
   local o = options.check(WHERE, opts, steady_spec, 4)
-  -- The classes are undecided at first, and any step will do; a field that has learned with far too long ones is hard to bring back.
+  -- The classes are undecided at first, and any step will do; a field that has learned with far too long ones
+  -- is hard to bring back.
   o.min_steps = math.tointeger(o.min_steps) or math.max(1, math.tointeger(o.value) // 2)
   if o.low >= o.high then raise(("%s: low must be < high = %g, got %g"):format(WHERE, o.high, o.low)) end
-  if o.min_steps > o.max_steps then raise(("%s: min_steps must be <= max_steps = %d, got %d"):format(WHERE, o.max_steps, o.min_steps)) end
+  if o.min_steps > o.max_steps then
+    raise(("%s: min_steps must be <= max_steps = %d, got %d"):format(WHERE, o.max_steps, o.min_steps))
+  end
   o.value = math.tointeger(math.max(o.min_steps, math.min(o.max_steps, o.value)))
   o.soon = math.max(1, o.every // 5)
   o.quiet, o.interval = 0, o.soon
@@ -147,47 +168,63 @@ local function finer_on_grid(method, h)
   return {method = better or method, step_size = better and h or h / 2}
 end
 
--- For a whole number of steps: rk4 on the same grid. A midpoint solve with few steps can agree with an Euler solve while both are far from the flow.
+-- For a whole number of steps: rk4 on the same grid. A midpoint solve with few steps can agree with an Euler
+-- solve while both are far from the flow.
 local function finer_steps(method, n)
   local better = one_better[orders[method]]
   return {method = better and "rk4" or method, steps = better and n or 2 * n}
 end
 
--- What some training steps are taken with: the next better method costs less and suffices to pull the field off one solver's errors.
+-- What some training steps are taken with: the next better method costs less and suffices to pull the field
+-- off one solver's errors.
 local function mixed_steps(method, n)
   local better = one_better[orders[method]]
   return {method = better or method, steps = better and n or 2 * n}
 end
 
--- The authors': a step of a method one order (Euler) or two orders (midpoint) better that is 50 times more accurate, for a span of 1.
+-- The authors': a step of a method one order (Euler) or two orders (midpoint) better that is 50 times more
+-- accurate, for a span of 1.
 local function finer_published(where, method, h)
   if method == "euler" then return {method = "midpoint", step_size = math.min(h, math.sqrt(h / 50))} end
   if method == "midpoint" then return {method = "rk4", step_size = math.min(h, (h * h / 50) ^ 0.25)} end
   raise(('%s: the published rule trains with "euler" or "midpoint", got %s; use rule "stated" or "steady"'):format(where, options.show(method)))
 end
 
---- finer(rule, method, value) -> solver options of the test solver for a step size ("stated", "published") or a number of steps ("steady").
+--- finer(rule, method, value) -> solver options of the test solver for a step size ("stated", "published") or
+-- a number of steps ("steady").
 function M.finer(rule, method, value)
   local where = "step_adaption.finer"
-  if not orders[method] then raise(("%s: %s"):format(where, options.unknown("method", method, options.sorted_keys(orders)))) end
-  if rule ~= "published" and not rules[rule] then raise(("%s: %s"):format(where, options.unknown("rule", rule, options.sorted_keys(rules)))) end
-  if type(value) ~= "number" or not (value > 0) then raise(("%s: value must be a number > 0, got %s"):format(where, options.show(value))) end
+  if not orders[method] then
+    raise(("%s: %s"):format(where, options.unknown("method", method, options.sorted_keys(orders))))
+  end
+  if rule ~= "published" and not rules[rule] then
+    raise(("%s: %s"):format(where, options.unknown("rule", rule, options.sorted_keys(rules))))
+  end
+  if type(value) ~= "number" or not (value > 0) then
+    raise(("%s: value must be a number > 0, got %s"):format(where, options.show(value)))
+  end
   if rule == "published" then return finer_published(where, method, value) end
   return (rule == "steady" and finer_steps or finer_on_grid)(method, value)
 end
 
--- Mean over the samples of the 2-norm of the last axis: what the published code takes for a norm (of an image it sees rows of pixels).
+-- Mean over the samples of the 2-norm of the last axis: what the published code takes for a norm (of an image
+-- it sees rows of pixels).
 local function last_axis_norm(v) return v:square():sum(-1):sqrt():mean():item() end
 
 local initial_spec = {method = {"string", default = "euler"}, published = {"boolean", default = false}}
 
---- initial_step(model, x, {method =, published =}) -> number: Hairer's starting step for the batch x, with scale 1 in place of tolerances (the
--- paper names none), at most the span; published = true: with the norms of the authors' code.
+--- initial_step(model, x, {method =, published =}) -> number: Hairer's starting step for the batch x, with
+-- scale 1 in place of tolerances (the paper names none), at most the span; published = true: with the norms
+-- of the authors' code.
 function M.initial_step(model, x, opts)
   local where = "step_adaption.initial_step"
   local o = options.check(where, opts, initial_spec)
-  if not orders[o.method] then raise(("%s: %s"):format(where, options.unknown("method", o.method, options.sorted_keys(orders)))) end
-  if not tree.is_tensor(x) then raise(("%s: x must be a batch, a tensor, got %s"):format(where, options.show(x))) end
+  if not orders[o.method] then
+    raise(("%s: %s"):format(where, options.unknown("method", o.method, options.sorted_keys(orders))))
+  end
+  if not tree.is_tensor(x) then
+    raise(("%s: x must be a batch, a tensor, got %s"):format(where, options.show(x)))
+  end
   local parts = flow.of(where, model)
   local span = parts.block.solver.t or {0, 1}
   local y0, f, p, t0 = parts.before(x), parts.block.field, orders[o.method], span[1]
@@ -197,16 +234,20 @@ function M.initial_step(model, x, opts)
   local d0, d1 = last_axis_norm(y0), last_axis_norm(f0)
   local h0 = (d0 < 1e-5 or d1 < 1e-5) and 1e-6 or 0.01 * d0 / d1
   local d2 = last_axis_norm(f(t0 + h0, y0 + h0 * f0) - f0) / h0
-  local h1 = math.max(d1, d2) <= 1e-15 and math.max(1e-6, h0 * 1e-3) or (0.01 / math.max(d1, d2)) ^ (1 / (p + 1))
+  local h1 = math.max(d1, d2) <= 1e-15 and math.max(1e-6, h0 * 1e-3)
+    or (0.01 / math.max(d1, d2)) ^ (1 / (p + 1))
   return math.min(longest, 100 * h0, h1)
 end
 
 -- ---- the adaption ----
 
 local new_spec = {
-  rule = {"string|table", default = "steady"}, method = {"string", default = "euler"}, model = {"any"}, x = {"tensor"}, value = {"number"},
-  every = {"integer", default = 50, check = options.at_least(1)}, mix = {"integer", default = 20, check = options.at_least(0)},
-  threshold = {"number"}, max_steps = {"integer"}, min_steps = {"integer"}, span = {"number"}, high = {"number"}, low = {"number"}, patience = {"integer"},
+  rule = {"string|table", default = "steady"}, method = {"string", default = "euler"}, model = {"any"},
+  x = {"tensor"}, value = {"number"},
+  every = {"integer", default = 50, check = options.at_least(1)},
+  mix = {"integer", default = 20, check = options.at_least(0)},
+  threshold = {"number"}, max_steps = {"integer"}, min_steps = {"integer"}, span = {"number"},
+  high = {"number"}, low = {"number"}, patience = {"integer"},
   gain = {"number"}, healing = {"number"}, smallest_change = {"number"},
 }
 local of_adaption = {rule = true, method = true, model = true, x = true, every = true, mix = true}
@@ -222,15 +263,20 @@ end
 
 local ACCURACY_WEIGHT = 1.5 -- so that the top of the band, 0.1, is a change of the accuracy by 0.067
 
--- The batch once more with the finer solver; accuracies, distance and the retest of another step, with what they cost.
+-- The batch once more with the finer solver; accuracies, distance and the retest of another step, with what
+-- they cost.
 local function measure(finer_of, options_of)
   return function(rule, model, x, y, prediction)
     local m = {train = adaption.accuracy(prediction, y)}
     local better
     better, m.nfe = adaption.measured(function() return model(x, {solver = finer_of(rule.value)}) end)
-    m.test, m.distance = better and adaption.accuracy(better, y), better and adaption.distance(prediction, better, y) or 1
-    -- A change of the accuracy, which must stay below 0.1 (Algorithm 1), weighs more than labels that change both ways.
-    if m.train and m.test then m.distance = math.max(m.distance, ACCURACY_WEIGHT * math.abs(m.train - m.test)) end
+    m.test, m.distance = better and adaption.accuracy(better, y), better
+      and adaption.distance(prediction, better, y) or 1
+    -- A change of the accuracy, which must stay below 0.1 (Algorithm 1), weighs more than labels that change
+    -- both ways.
+    if m.train and m.test then
+      m.distance = math.max(m.distance, ACCURACY_WEIGHT * math.abs(m.train - m.test))
+    end
     function m.retest(value)
       local again, nfe = adaption.measured(function() return model(x, {solver = options_of(value)}) end)
       m.nfe = m.nfe + nfe
@@ -240,16 +286,20 @@ local function measure(finer_of, options_of)
   end
 end
 
---- new{rule =, method =, model =, x =, ...} -> adaption, for tide.train{adaption =}: see help("step_adaption.new").
+--- new{rule =, method =, model =, x =, ...} -> adaption, for tide.train{adaption =}: see
+-- help("step_adaption.new").
 function M.new(opts)
   local where = "step_adaption.new"
   local o = options.check(where, opts, new_spec)
-  if not orders[o.method] then raise(("%s: %s"):format(where, options.unknown("method", o.method, options.sorted_keys(orders)))) end
+  if not orders[o.method] then
+    raise(("%s: %s"):format(where, options.unknown("method", o.method, options.sorted_keys(orders))))
+  end
   local whole = o.rule == "steady" or type(o.rule) == "table" and o.rule.whole == true
   local start = o.value
   if not start and type(o.rule) ~= "table" then
     if not o.model or not o.x then
-      raise(where .. ": give value (the first step size, or number of steps for \"steady\"), or model and a batch x, from which Hairer's rule finds it")
+      raise(where .. ": give value (the first step size, or number of steps for \"steady\"), or model and a "
+        .. "batch x, from which Hairer's rule finds it")
     end
     start = M.initial_step(o.model, o.x, {method = o.method, published = o.rule == "published"})
     if whole then
@@ -258,14 +308,17 @@ function M.new(opts)
     end
   end
   local rule = adaption.find_rule(where, rules, o.rule, rule_options(o, start))
-  local function options_of(value) return whole and {method = o.method, steps = value} or {method = o.method, step_size = value} end
+  local function options_of(value)
+    return whole and {method = o.method, steps = value} or {method = o.method, step_size = value}
+  end
   local function finer_of(value)
     if o.rule == "published" then return finer_published(where, o.method, value) end
     return (whole and finer_steps or finer_on_grid)(o.method, value)
   end
   local function mixed_of(value) return mixed_steps(o.method, value) end
   finer_of(rule.value)
-  return adaption.new{rule = rule, every = o.every, options_of = options_of, mixed_of = whole and mixed_of or nil, mix = whole and o.mix or 0,
+  return adaption.new{rule = rule, every = o.every, options_of = options_of, mixed_of = whole and mixed_of
+    or nil, mix = whole and o.mix or 0,
                       measure = measure(finer_of, options_of), made_with = o}
 end
 
