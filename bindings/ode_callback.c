@@ -140,9 +140,9 @@ static int initial_step(lua_State *L)
     binding_check(L, solver_reserve(&f->solver, y0->shape[0], y0->dtype, &two_slopes));
     struct solver *s = &f->solver;
     memcpy(s->carry[0], y0->data, array_bytes(y0));
-    binding_check(L, field_eval(&f->base, t0, s->carry[0], s->k[0]));
-    binding_check(L, solve_initial_step(&f->base, &layout, &o, t0, s->carry[0], s->k[0], 1, NULL, s->next[0],
-                                        s->k[1], &h));
+    binding_check(L, field_eval(&f->base, t0, s->carry[0], s->k[0].v));
+    binding_check(L, solve_initial_step(&f->base, &layout, &o, t0, s->carry[0], s->k[0].v, 1, NULL,
+                                        s->next[0], s->k[1].v, &h));
     lua_pushnumber(L, h);
     return 1;
 }

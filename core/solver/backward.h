@@ -19,7 +19,7 @@ struct backward {
     struct field *f;
     const struct solve_options *o;
     const struct solve_record *r;
-    size_t bytes, pitch; /* of a vector; from one cotangent of an output to the next */
+    size_t bytes, vector, pitch; /* of a vector; its room; from one cotangent of an output to the next */
     char *carry_bar[MAX_CARRY],
         *at_start[MAX_CARRY];   /* at_start: what outputs inside the step give to the carry */
     char *kbar, *k_bar[MAX_K];  /* one at hand; one for each k */

@@ -33,6 +33,8 @@ static enum status explicit_step(struct solver *s, struct field *f, const struct
     const struct tableau *m = &method->rk;
     int last = m->fsal ? m->stages - 1 : m->stages;
     s->dense_ready = 0;
+    if (!s->slope_ready) TRY(solver_eval(s, f, p->t, s->carry[0], 0));
+    s->slope_ready = 1; /* also when the step is rejected */
     TRY(stages(s, f, m, p, 1, last));
     solver_combine(s, s->carry[0], p->h, m->b, m->stages, s->next[0]);
     return m->fsal ? solver_eval(s, f, p->end, s->next[0], last) : STATUS_OK;
@@ -137,7 +139,7 @@ static enum status extra_back(struct backward *b, const struct tableau *m, const
 
 /* kbar_i = h b_i lambda + h sum_(j > i) a_ji Ybar_j, Ybar_i = kbar_i^T df/dy, lambda_before = lambda + sum_i
  * Ybar_i */
-static enum status explicit_back(struct backward *b, const struct step *p, void *const *residuals)
+static enum status explicit_back(struct backward *b, const struct step *p)
 {
     const struct tableau *m = &b->o->method.rk;
     struct solver *s = b->s;
@@ -158,8 +160,7 @@ static enum status explicit_back(struct backward *b, const struct step *p, void 
             solver_combine(s, s->carry[0], p->h, m->a[i], i, s->stage_input);
             input = s->stage_input;
         }
-        TRY(stage_back(b, step_time(p, m->c[i]), input, residuals && i < m->weighted ? residuals[i] : NULL,
-                       i));
+        TRY(stage_back(b, step_time(p, m->c[i]), input, i < m->weighted ? s->k[i].kept : NULL, i));
         used[i] = 1;
     }
     for (int i = 0; i < rows; i++) {

@@ -4,22 +4,23 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "solver/run.h"
+#include "base/tuning.h"
+#include "solver/march.h"
 
-static double element(const struct run *r, const void *x, int64_t i)
+static double element(const struct march *r, const void *x, int64_t i)
 {
     return r->s->dtype == FLOAT32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
 }
 
-static enum status give_up(const struct run *r, double h, const char *what, const char *remedy)
+static enum status give_up(const struct march *r, double h, const char *what, const char *remedy)
 {
     return status_set(STATUS_NUMERIC, "odeint: %s at t = %.9g, h = %.3g after %lld steps (%lld accepted); %s",
-                      what, r->t, h, (long long)r->stats->steps, (long long)r->stats->accepted, remedy);
+                      what, r->clock.t, h, (long long)r->clock.steps, (long long)r->clock.accepted, remedy);
 }
 
 /* ---- signs of causes ---- */
 
-static int64_t largest_element(const struct run *r, const void *x)
+static int64_t largest_element(const struct march *r, const void *x)
 {
     int64_t at = 0;
     for (int64_t i = 1; i < r->s->n; i++)
@@ -29,24 +30,24 @@ static int64_t largest_element(const struct run *r, const void *x)
 
 /* y grows at a rate at which it goes to infinity within what the smallest steps resolve. k[0] is f(t, y)
  * whenever a step was tried. */
-static int grows_without_bound(const struct run *r)
+static int grows_without_bound(const struct march *r)
 {
     int64_t i = largest_element(r, r->s->carry[0]);
-    double y = element(r, r->s->carry[0], i), slope = element(r, r->s->k[0], i) * r->direction;
+    double y = element(r, r->s->carry[0], i), slope = element(r, r->s->k[0].v, i) * r->clock.direction;
     if (fabs(y) > 1e-10 * (r->s->dtype == FLOAT32 ? FLT_MAX : DBL_MAX)) return 1;
-    return r->stats->accepted > 0 && y * slope > 0 && fabs(y / slope) < 1e6 * run_smallest_step(r->t);
+    return r->clock.accepted > 0 && y * slope > 0 && fabs(y / slope) < 1e6 * clock_smallest_step(r->clock.t);
 }
 
 /* y or f is about as large as a number of the state can be, so that steps fail for want of range. */
-static int leaves_range(const struct run *r)
+static int leaves_range(const struct march *r)
 {
     double y = element(r, r->s->carry[0], largest_element(r, r->s->carry[0])),
-           f = element(r, r->s->k[0], largest_element(r, r->s->k[0]));
+           f = element(r, r->s->k[0].v, largest_element(r, r->s->k[0].v));
     return fmax(fabs(y), fabs(f)) > 1e-6 * (r->s->dtype == FLOAT32 ? FLT_MAX : DBL_MAX);
 }
 
 /* The tolerances ask for more digits than a number of the state has. */
-static int asks_for_rounding(const struct run *r)
+static int asks_for_rounding(const struct march *r)
 {
     double digits = norm_scaled(r->layout, NORM_BATCH, r->s->dtype, r->s->carry[0], r->s->carry[0],
                                 r->o->rtol, r->o->atol);
@@ -54,7 +55,7 @@ static int asks_for_rounding(const struct run *r)
 }
 
 /* Evaluations of f are what a stability boundary has to be divided by. */
-static int costs_much_for_its_boundary(const struct run *r)
+static int costs_much_for_its_boundary(const struct march *r)
 {
     return r->stiffness.boundary < 0.8 * (r->o->method.rk.stages - r->o->method.rk.fsal);
 }
@@ -63,7 +64,7 @@ static int costs_much_for_its_boundary(const struct run *r)
 
 #define TEXT 640
 
-static void against_stiffness(const struct run *r, char *text)
+static void against_stiffness(const struct march *r, char *text)
 {
     snprintf(text, TEXT,
              "the problem looks stiff: h |df/dy| = %.3g is at the boundary of stability of the method "
@@ -75,9 +76,9 @@ static void against_stiffness(const struct run *r, char *text)
              costs_much_for_its_boundary(r) ? ", take \"bosh3\", which needs fewer evaluations here" : "");
 }
 
-static void against_many_steps(const struct run *r, double h, char *text)
+static void against_many_steps(const struct march *r, double h, char *text)
 {
-    if (stiffness_seen(&r->stiffness, r->stats->accepted)) {
+    if (stiffness_seen(&r->stiffness, r->clock.accepted)) {
         against_stiffness(r, text);
         return;
     }
@@ -91,7 +92,7 @@ static void against_many_steps(const struct run *r, double h, char *text)
     }
     const char *remedy = "raise max_steps, loosen rtol and atol, or use a method of higher order "
                          "(\"dopri8\") where they are tight";
-    if (2 * r->stats->rejected > r->stats->steps)
+    if (2 * r->clock.rejected > r->clock.steps)
         remedy = "most steps are rejected: f may jump or be noisy; give the times of jumps as jumps = {t, "
                  "...}, smooth f, or "
                  "loosen rtol "
@@ -102,7 +103,7 @@ static void against_many_steps(const struct run *r, double h, char *text)
 }
 
 /* Without a stiff spell before, a solution that grows like this does so by itself. */
-static void against_growth(const struct run *r, char *text)
+static void against_growth(const struct march *r, char *text)
 {
     double y = fabs(element(r, r->s->carry[0], largest_element(r, r->s->carry[0])));
     if (stiffness_ever(&r->stiffness))
@@ -111,30 +112,30 @@ static void against_growth(const struct run *r, char *text)
                  "stiff before: where "
                  "the true "
                  "solution stays finite, tighten rtol and atol, which have let an error grow that large",
-                 r->t, y);
+                 r->clock.t, y);
     else
         snprintf(text, TEXT,
                  "the solution appears to go to infinity near t = %.9g (|y| = %.3g): to loosen rtol and atol "
                  "does not help, end "
                  "the span "
                  "before; where the true solution stays finite, tighten them",
-                 r->t, y);
+                 r->clock.t, y);
 }
 
 /* An option of the user's asks for steps that t does not resolve. */
-static const char *option_too_short(const struct run *r, double h)
+static const char *option_too_short(const struct march *r, double h)
 {
-    if (!(fabs(h) < run_smallest_step(r->t))) return NULL;
+    if (!(fabs(h) < clock_smallest_step(r->clock.t))) return NULL;
     if (r->o->max_step > 0 && r->o->max_step <= fabs(h) * (1 + 1e-9)) return "max_step";
-    return r->stats->steps == 0 && r->o->first_step > 0 ? "first_step" : NULL;
+    return r->clock.steps == 0 && r->o->first_step > 0 ? "first_step" : NULL;
 }
 
-static void against_small_steps(const struct run *r, double h, char *text)
+static void against_small_steps(const struct march *r, double h, char *text)
 {
     const char *option = option_too_short(r, h);
     if (option) {
         snprintf(text, TEXT, "%s is shorter than t resolves there (%.2g): raise it", option,
-                 run_smallest_step(r->t));
+                 clock_smallest_step(r->clock.t));
     } else if (grows_without_bound(r)) {
         against_growth(r, text);
     } else if (r->o->min_step > 0 && fabs(h) <= r->o->min_step * (1 + 1e-9)) {
@@ -153,7 +154,7 @@ static void against_small_steps(const struct run *r, double h, char *text)
                          "f appears to be discontinuous or singular there: end the span before a "
                          "singularity; give the exact time of a "
                          "jump, here near %.9g, in jumps = {...}; smooth a noisy f, or loosen rtol and atol",
-                         r->t);
+                         r->clock.t);
         if (stiffness_ever(&r->stiffness))
             snprintf(text + n, TEXT - (size_t)n,
                      "; the problem looked stiff before, where an error may have led away: tighten them");
@@ -162,30 +163,30 @@ static void against_small_steps(const struct run *r, double h, char *text)
 
 /* ---- failures ---- */
 
-enum status failure_max_steps(const struct run *r, double h)
+static enum status max_steps(const struct march *r, double h)
 {
     char text[TEXT + 160], remedy[TEXT];
-    double done = (r->t - r->times[0]) / (r->end - r->times[0]);
+    double done = (r->clock.t - r->clock.first) / (r->clock.end - r->clock.first);
     int n = snprintf(text, sizeof text, "%.3g %% of the span is done", 100 * done);
     if (done > 0)
         n += snprintf(text + n, sizeof text - (size_t)n, ", at this pace it takes about %.2g steps",
-                      (double)r->stats->steps / done);
+                      (double)r->clock.steps / done);
     against_many_steps(r, h, remedy);
     snprintf(text + n, sizeof text - (size_t)n, "; %s", remedy);
     return give_up(r, h, "the solve needs more than max_steps", text);
 }
 
-enum status failure_small_step(const struct run *r, double h, const char *what)
+static enum status small_step(const struct march *r, double h, const char *what)
 {
     char text[TEXT];
-    if (r->stats->steps > 0 && !run_is_finite(r->s, r->s->next[0]))
+    if (r->clock.steps > 0 && !solver_is_finite(r->s, r->s->next[0]))
         return failure_not_finite(r, h, r->s->next[0], "f or y");
     against_small_steps(r, h, text);
     return give_up(r, h, what, text);
 }
 
 /* "element 2 of 4", or of a part by its name. */
-static void name_element(const struct run *r, int64_t i, char *text, size_t size)
+static void name_element(const struct march *r, int64_t i, char *text, size_t size)
 {
     const struct state_layout *l = r->layout;
     int64_t at = r->s->first + i, whole = r->s->whole > 0 ? r->s->whole : r->s->n;
@@ -199,7 +200,7 @@ static void name_element(const struct run *r, int64_t i, char *text, size_t size
     snprintf(text, size, "element %lld of %lld", (long long)at + 1, (long long)whole);
 }
 
-enum status failure_not_finite(const struct run *r, double h, const void *y, const char *what)
+enum status failure_not_finite(const struct march *r, double h, const void *y, const char *what)
 {
     char text[160], remedy[TEXT], name[96];
     int64_t i = 0;
@@ -207,7 +208,7 @@ enum status failure_not_finite(const struct run *r, double h, const void *y, con
     name_element(r, i, name, sizeof name);
     snprintf(text, sizeof text, "NaN or Inf in %s (%s)", what, name);
     if (y == r->y0) return give_up(r, h, text, "check y0");
-    if (r->stats->steps == 0)
+    if (r->clock.steps == 0)
         return give_up(
             r, h, text,
             "check the field and the parameters: no step can be made from a slope that is no number");
@@ -226,18 +227,26 @@ enum status failure_not_finite(const struct run *r, double h, const void *y, con
                    "a division by 0, an overflow?)");
 }
 
-enum status failure_unresolved(const struct run *r)
+enum status failure_unresolved(const struct march *r)
 {
-    double ulp = nextafter(fabs(r->end), INFINITY) - fabs(r->end);
+    double ulp = nextafter(fabs(r->clock.end), INFINITY) - fabs(r->clock.end);
     return status_set(STATUS_NUMERIC,
                       "odeint: the span from t = %.17g to %.17g is too short to be resolved: float64 numbers "
                       "are %.2g apart there; shift or "
                       "rescale t, so that it counts from a time near the span",
-                      r->t, r->end, ulp);
+                      r->clock.t, r->clock.end, ulp);
 }
 
-enum status failure_newton(const struct run *r, double h)
+enum status failure_of_clock(const struct march *r, enum clock_says what, double h)
 {
-    return give_up(r, h, "Newton's method does not converge",
-                   "use smaller steps, or check that f is finite and smooth there");
+    char text[64];
+    snprintf(text, sizeof text, "%d rejected steps in a row", STEP_MOST_REJECTIONS);
+    switch (what) {
+    case CLOCK_MAX_STEPS: return max_steps(r, h);
+    case CLOCK_MAX_REJECTIONS: return small_step(r, h, text);
+    case CLOCK_FAILED:
+        return give_up(r, h, "Newton's method does not converge",
+                       "use smaller steps, or check that f is finite and smooth there");
+    default: return small_step(r, h, "step size underflow");
+    }
 }

@@ -29,7 +29,7 @@ enum again {
 
 struct family {
     const char *name;
-    int slope;    /* k[0] is f(t, y), to be made before the step unless it is known */
+    int slope;    /* k[0] is f(t, y), which step() makes unless it is known (slope_ready) */
     int implicit; /* it solves equations with the Jacobian: needs the field's vjp, or differences for fields
                      without */
     /* How many vectors: of the carry, k. */
@@ -55,8 +55,8 @@ struct family {
      * nothing. */
     void (*moved)(struct solver *s, const struct method *m);
     /* Cotangents of the next carry (b->carry_bar, in place) and of outputs inside the step (b->from, weights
-     * of the k) to those of the carry; thetabar grows. The basis is in s. */
-    enum status (*back)(struct backward *b, const struct step *p, void *const *residuals);
+     * of the k) to those of the carry; thetabar grows. The basis is in s, with what the field kept there. */
+    enum status (*back)(struct backward *b, const struct step *p);
 };
 
 extern const struct family family_explicit, family_implicit, family_multistep;

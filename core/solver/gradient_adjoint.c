@@ -21,33 +21,18 @@ struct augmented {
     int64_t step;
 };
 
-static enum status load_step(struct augmented *g)
-{
-    const struct solve_record *r = g->record;
-    struct solver *s = g->s;
-    const struct family *family = g->m->family;
-    size_t bytes = solver_bytes(s);
-    int kept = family->kept(g->m), have = g->step < r->stage_steps;
-    for (int i = 0; i < s->n_carry; i++)
-        memcpy(s->carry[i], r->states + (size_t)(g->step * s->n_carry + i) * bytes, bytes);
-    for (int i = 0; have && i < kept; i++)
-        memcpy(s->k[i], r->stages + (size_t)(g->step * kept + i) * bytes, bytes);
-    return family->again(s, g->inner, g->m, &r->steps[g->step], AGAIN_ALL, have);
-}
-
 /* y(t) in the solver's spare vector. */
 static enum status forward_state(struct augmented *g, double t)
 {
     const struct solve_record *r = g->record;
-    double w[MAX_CARRY + MAX_K], direction = r->steps[0].h > 0 ? 1 : -1;
-    const void *carry[MAX_CARRY];
-    int n;
+    double direction = r->steps[0].h > 0 ? 1 : -1;
     int64_t step = g->step < 0 ? r->n - 1 : g->step;
     while (step > 0 && (t - r->steps[step].t) * direction < 0) step--;
     while (step + 1 < r->n && (t - r->steps[step + 1].t) * direction > 0) step++;
     if (step != g->step) {
         g->step = step;
-        enum status status = load_step(g);
+        enum status status =
+            g->m->family->again(g->s, g->inner, g->m, &r->steps[step], AGAIN_ALL, record_load(r, g->s, step));
         if (status != STATUS_OK) {
             g->step = -1;
             return status;
@@ -55,13 +40,7 @@ static enum status forward_state(struct augmented *g, double t)
     }
     const struct step *p = &r->steps[step];
     double theta = fmin(fmax((t - p->t) / p->h, 0), 1);
-    TRY(g->m->family->dense(g->s, g->inner, g->m, p, theta, 1, w, &n));
-    for (int i = 0; i < g->s->n_carry; i++) carry[i] = g->s->carry[i];
-    int whole = w[0] == 1; /* so that y itself is added to */
-    loops->combine[g->s->dtype](g->s->n, whole ? carry[0] : NULL, g->s->n_carry - whole, w + whole,
-                                carry + whole, g->s->spare);
-    solver_combine(g->s, g->s->spare, 1, w + g->s->n_carry, n - g->s->n_carry, g->s->spare);
-    return STATUS_OK;
+    return solver_interpolate(g->s, g->inner, g->m, p, theta, g->s->spare);
 }
 
 static enum status augmented_eval(struct field *self, double t, const void *z, void *dz)

@@ -37,7 +37,7 @@ static void end_sources(struct backward_sources *from)
 
 static enum status more_sources(struct backward_sources *from)
 {
-    int next = 2 * from->capacity + 8;
+    int next = 2 * from->capacity;
     double(*weight)[MAX_K] = memory_alloc((size_t)next * sizeof *weight);
     const char **source = memory_alloc((size_t)next * sizeof *source);
     if (!weight || !source) {
@@ -96,16 +96,17 @@ int backward_sum_end(struct backward_sum *sum, struct backward *b)
 
 /* ---- steps ---- */
 
-/* The basis of a step: the kept k, or made again. carry: its vectors, one after the other. */
-static enum status load_step(struct backward *b, int64_t step, const char *carry)
+/* The vector c of the carry of a step between two kept ones. */
+static char *replayed(const struct backward *b, int64_t step, int c)
 {
-    const struct solve_record *r = b->r;
-    const struct method *m = &b->o->method;
-    int kept = m->family->kept(m);
-    for (int i = 0; i < b->s->n_carry; i++) memcpy(b->s->carry[i], carry + b->bytes * (size_t)i, b->bytes);
-    for (int i = 0; step < r->stage_steps && i < kept; i++)
-        memcpy(b->s->k[i], r->stages + (size_t)(step * kept + i) * b->bytes, b->bytes);
-    return m->family->again(b->s, b->f, m, &r->steps[step], AGAIN_BACK, step < r->stage_steps);
+    return b->segment + ((size_t)(step % b->r->every) * (size_t)b->s->n_carry + (size_t)c) * b->vector;
+}
+
+static int load_step(struct backward *b, int64_t step)
+{
+    int have = record_load(b->r, b->s, step);
+    for (int c = 0; c < b->s->n_carry && step % b->r->every != 0; c++) b->s->carry[c] = replayed(b, step, c);
+    return have;
 }
 
 /* Outputs first..last lie in the step: those at its end reach the next y, others the carry (at_start) and the
@@ -133,37 +134,32 @@ static enum status outputs_back(struct backward *b, int64_t step, int64_t first,
 }
 
 /* Back through one recorded step and the outputs in it; *output is lowered past them. */
-static enum status step_back(struct backward *b, int64_t step, const char *carry, const char *ybar,
-                             int64_t *output)
+static enum status step_back(struct backward *b, int64_t step, const char *ybar, int64_t *output)
 {
-    const struct residual_pool *pool = &b->r->residuals;
-    void *const *residuals = pool->bytes > 0 ? pool->kept + step * pool->per_step : NULL;
+    const struct method *m = &b->o->method;
+    const struct step *p = &b->r->steps[step];
     int64_t last = *output, first = last + 1;
     enum status status;
     begin_sources(&b->from);
     while (*output > 0 && b->r->output_step[*output] == step) first = (*output)--;
-    TRY_GOTO_DONE(load_step(b, step, carry));
+    TRY_GOTO_DONE(m->family->again(b->s, b->f, m, p, AGAIN_BACK, load_step(b, step)));
     TRY_GOTO_DONE(outputs_back(b, step, first, last, ybar));
-    TRY_GOTO_DONE(b->o->method.family->back(b, &b->r->steps[step], residuals));
+    TRY_GOTO_DONE(m->family->back(b, p));
     for (int c = 0; c < b->s->n_carry; c++) backward_add(b, b->s->n, 1, b->at_start[c], b->carry_bar[c]);
 done:
     end_sources(&b->from);
     return status;
 }
 
-/* The carries of steps first .. first + count - 1 from the kept one: the same operations as in the forward
- * solve. */
-static enum status replay_segment(struct backward *b, int64_t first, int64_t count)
+/* The carries of the steps behind a kept one up to `last`: the same operations as in the forward solve. */
+static enum status replay_segment(struct backward *b, int64_t last)
 {
     struct solver *s = b->s;
     const struct method *m = &b->o->method;
-    size_t carry = b->bytes * (size_t)s->n_carry;
-    memcpy(b->segment, b->r->states + (size_t)(first / b->r->every) * carry, carry);
-    for (int64_t i = 0; i + 1 < count; i++) {
-        char *at = b->segment + (size_t)i * carry;
-        for (int c = 0; c < s->n_carry; c++) memcpy(s->carry[c], at + b->bytes * (size_t)c, b->bytes);
-        TRY(m->family->again(s, b->f, m, &b->r->steps[first + i], AGAIN_NEXT, 0));
-        for (int c = 0; c < s->n_carry; c++) memcpy(at + carry + b->bytes * (size_t)c, s->next[c], b->bytes);
+    for (int64_t step = last - last % b->r->every; step < last; step++) {
+        load_step(b, step);
+        for (int c = 0; c < s->n_carry; c++) s->next[c] = replayed(b, step + 1, c);
+        TRY(m->family->again(s, b->f, m, &b->r->steps[step], AGAIN_NEXT, 0));
     }
     return STATUS_OK;
 }
@@ -171,18 +167,11 @@ static enum status replay_segment(struct backward *b, int64_t first, int64_t cou
 static enum status all_steps_back(struct backward *b, const char *ybar, int64_t n_times)
 {
     const struct solve_record *r = b->r;
-    size_t carry = b->bytes * (size_t)b->s->n_carry;
-    int64_t output = n_times - 1, segment_first = -1;
+    int64_t output = n_times - 1;
     for (int64_t step = r->n - 1; step >= 0; step--) {
-        int64_t first = step - step % r->every;
-        const char *at = r->states + (size_t)step * carry;
         TRY(solver_poll(b->s));
-        if (r->every > 1) {
-            if (first != segment_first) TRY(replay_segment(b, first, step - first + 1));
-            segment_first = first;
-            at = b->segment + (size_t)(step - first) * carry;
-        }
-        TRY(step_back(b, step, at, ybar, &output));
+        if (step == r->n - 1 || step % r->every == r->every - 1) TRY(replay_segment(b, step));
+        TRY(step_back(b, step, ybar, &output));
     }
     backward_add(b, b->s->n, 1, ybar, b->carry_bar[0]); /* the first output is y0 itself */
     return STATUS_OK;
@@ -215,7 +204,7 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
     int64_t before = f->nfe + f->nfe_vjp;
     memset(thetabar, 0, (size_t)f->n_theta * dtype_size(f->dtype));
     TRY(gradient_direct_reserve(s, f, o, r->n));
-    s->residuals = NULL;
+    b.vector = state;
     b.pitch = solver_pitch(s);
     char *at = s->backward;
     for (int c = 0; c < s->n_carry; c++, at += 2 * state) {

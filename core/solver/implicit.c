@@ -54,11 +54,11 @@ static enum status stage(struct solver *s, struct field *f, const struct tableau
     double t = step_time(p, m->c[i]), g = p->h * m->a[i][i];
     char *base = s->spare, *y = s->stage_input;
     solver_combine(s, s->carry[0], p->h, m->a[i], i, base);
-    if (g == 0) return field_eval(f, t, base, s->k[i]);
+    if (g == 0) return field_eval(f, t, base, s->k[i].v);
     /* from the stage before: base + g k_(i-1) may be on the other side of a root when the problem is stiff */
     if (i == 0) memcpy(y, s->carry[0], solver_bytes(s));
-    TRY(implicit_solve(s, f, t, g, base, y, s->k[m->stages], s->k[m->stages + 1]));
-    loops->combine[s->dtype](s->n, NULL, 2, (double[]){1 / g, -1 / g}, (const void *[]){y, base}, s->k[i]);
+    TRY(implicit_solve(s, f, t, g, base, y, s->k[m->stages].v, s->k[m->stages + 1].v));
+    loops->combine[s->dtype](s->n, NULL, 2, (double[]){1 / g, -1 / g}, (const void *[]){y, base}, s->k[i].v);
     return STATUS_OK;
 }
 
@@ -109,9 +109,8 @@ static enum status stage_back(struct backward *b, const struct tableau *m, const
     return backward_vjp(b, t, s->stage_input, NULL, b->kbar, b->k_bar[i]);
 }
 
-enum status implicit_back(struct backward *b, const struct step *p, void *const *residuals)
+enum status implicit_back(struct backward *b, const struct step *p)
 {
-    (void)residuals;
     const struct tableau *m = &b->o->method.rk;
     struct solver *s = b->s;
     char used[MAX_STAGES] = {0};

@@ -16,6 +16,6 @@ enum status implicit_solve(struct solver *s, struct field *f, double t, double g
 enum status implicit_step(struct solver *s, struct field *f, const struct method *m, const struct step *p);
 enum status implicit_again(struct solver *s, struct field *f, const struct method *m, const struct step *p,
                            enum again what, int have);
-enum status implicit_back(struct backward *b, const struct step *p, void *const *residuals);
+enum status implicit_back(struct backward *b, const struct step *p);
 
 #endif

@@ -40,9 +40,10 @@ static enum status step(struct solver *s, struct field *f, const struct method *
     struct formula c = formula(p);
     const void *past[2] = {s->carry[0], s->carry[1]};
     loops->combine[s->dtype](s->n, NULL, 2, (double[]){c.now, c.past}, past, s->spare);
-    memcpy(s->k[0], s->carry[0], solver_bytes(s));
-    TRY(implicit_solve(s, f, p->end, c.slope, s->spare, s->k[0], s->k[m->rk.stages], s->k[m->rk.stages + 1]));
-    memcpy(s->next[0], s->k[0], solver_bytes(s));
+    memcpy(s->k[0].v, s->carry[0], solver_bytes(s));
+    TRY(implicit_solve(s, f, p->end, c.slope, s->spare, s->k[0].v, s->k[m->rk.stages].v,
+                       s->k[m->rk.stages + 1].v));
+    memcpy(s->next[0], s->k[0].v, solver_bytes(s));
     return STATUS_OK;
 }
 
@@ -55,7 +56,7 @@ static enum status again(struct solver *s, struct field *f, const struct method 
     }
     if (!have) return step(s, f, m, p);
     memcpy(s->next[1], s->carry[0], solver_bytes(s));
-    memcpy(s->next[0], s->k[0], solver_bytes(s));
+    memcpy(s->next[0], s->k[0].v, solver_bytes(s));
     return STATUS_OK;
 }
 
@@ -81,11 +82,11 @@ static enum status dense(struct solver *s, struct field *f, const struct method 
     return STATUS_OK;
 }
 
-static enum status back(struct backward *b, const struct step *p, void *const *residuals)
+static enum status back(struct backward *b, const struct step *p)
 {
     struct solver *s = b->s;
     if (begins(p)) {
-        TRY(implicit_back(b, p, residuals));
+        TRY(implicit_back(b, p));
         backward_add(b, s->n, 1, b->carry_bar[1], b->carry_bar[0]); /* y is the past of the next step */
         memset(b->carry_bar[1], 0, b->bytes);
         return STATUS_OK;
@@ -95,13 +96,13 @@ static enum status back(struct backward *b, const struct step *p, void *const *r
     backward_sum_begin(&sum, b, 0);
     backward_sum_add(&sum, b, 1, b->carry_bar[0]);
     backward_sum_end(&sum, b);
-    TRY(linear_set(&s->linear, b->f, p->end, s->k[0], c.slope));
+    TRY(linear_set(&s->linear, b->f, p->end, s->k[0].v, c.slope));
     linear_solve(s->linear, 1, b->kbar);
     const void *bar = b->kbar;
     loops->combine[s->dtype](s->n, b->carry_bar[1], 1, (double[]){c.now}, &bar, b->carry_bar[0]);
     loops->combine[s->dtype](s->n, NULL, 1, (double[]){c.past}, &bar, b->carry_bar[1]);
     loops->combine[s->dtype](s->n, NULL, 1, (double[]){c.slope}, &bar, b->kbar);
-    return backward_vjp(b, p->end, s->k[0], NULL, b->kbar, b->k_bar[0]);
+    return backward_vjp(b, p->end, s->k[0].v, NULL, b->kbar, b->k_bar[0]);
 }
 
 const struct family family_multistep = {.name = "multistep",

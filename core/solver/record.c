@@ -1,10 +1,9 @@
 #include "solver/record.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 #include "base/tuning.h"
 #include "solver/family.h"
+#include "solver/march.h"
 #include "solver/solve.h"
 
 static enum status grow(void *field, int64_t *capacity, int64_t wanted, size_t size)
@@ -19,112 +18,105 @@ static enum status grow(void *field, int64_t *capacity, int64_t wanted, size_t s
     return STATUS_OK;
 }
 
-/* ---- residuals ---- */
-
-/* Give a block back. The list of spare blocks always has room for all of them. */
-static void pool_give(struct residual_pool *p, void **block)
+static int64_t budget(const struct solve_record *r, int64_t whole)
 {
-    if (*block) p->spare[p->n_spare++] = *block;
-    *block = NULL;
-}
-
-void *residual_take(struct residual_pool *p, int i)
-{
-    if (p->current[i]) return p->current[i];
-    if (p->n_spare > 0) return p->current[i] = p->spare[--p->n_spare];
-    if ((p->n_blocks + 1) * (int64_t)p->bytes > p->budget) return NULL;
-    if (grow(&p->spare, &p->spare_capacity, p->n_blocks + 1, sizeof *p->spare) != STATUS_OK) return NULL;
-    if ((p->current[i] = memory_alloc(p->bytes))) p->n_blocks++;
-    return p->current[i];
-}
-
-static void pool_collect(struct residual_pool *p)
-{
-    for (int i = 0; i < MAX_K; i++) pool_give(p, &p->current[i]);
-    for (int64_t i = 0; i < p->kept_steps * p->per_step; i++) pool_give(p, &p->kept[i]);
-    p->kept_steps = 0;
-}
-
-static void pool_free(struct residual_pool *p)
-{
-    pool_collect(p);
-    while (p->n_spare > 0) memory_free(p->spare[--p->n_spare]);
-    memory_free(p->spare);
-    memory_free(p->kept);
-    *p = (struct residual_pool){0};
-}
-
-/* The residuals of the first `weighted` stages of accepted step n go from the solver to the record. */
-static enum status pool_keep(struct residual_pool *p, int64_t n)
-{
-    if (p->bytes == 0) return STATUS_OK;
-    TRY(grow(&p->kept, &p->kept_capacity, (n + 1) * p->per_step, sizeof *p->kept));
-    for (int i = 0; i < p->per_step; i++) {
-        p->kept[n * p->per_step + i] = p->current[i];
-        p->current[i] = NULL;
-    }
-    p->kept_steps = n + 1;
-    return STATUS_OK;
+    return whole / (r->share > 0 ? r->share : 1);
 }
 
 void record_free(struct solve_record *r)
 {
+    pool_free(&r->vectors);
     pool_free(&r->residuals);
-    void *blocks[] = {r->steps, r->states, r->stages, r->output_step, r->output_theta};
+    void *blocks[] = {r->steps, r->carry, r->slots, r->output_step, r->output_theta};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
     *r = (struct solve_record){0};
 }
 
-enum status record_step(struct solve_record *r, const struct solver *s, const struct method *m,
-                        const struct step *p)
+void record_output(struct solve_record *r, int64_t output, int64_t step, double theta)
 {
-    size_t bytes = solver_bytes(s), carry = bytes * (size_t)s->n_carry;
-    int kept = m->family->kept(m);
+    r->output_step[output] = step;
+    r->output_theta[output] = theta;
+}
+
+/* ---- forwards ---- */
+
+static enum status keep_carry(struct solve_record *r, struct solver *s)
+{
+    int64_t at = r->n / r->every * r->n_carry;
+    s->given.carry = r->n % r->every == 0;
+    if (!s->given.carry) return STATUS_OK;
+    TRY(grow(&r->carry, &r->carry_capacity, at + r->n_carry, sizeof *r->carry));
+    for (int i = 0; i < r->n_carry; i++) r->carry[at + i] = s->carry[i];
+    return STATUS_OK;
+}
+
+static enum status keep_basis(struct solve_record *r, struct solver *s)
+{
+    int64_t at = r->n * r->per_step, bytes = (int64_t)solver_bytes(s) * r->kept;
+    int fits = r->kept > 0 && r->k_steps == r->n && (r->n + 1) * bytes <= budget(r, RECORD_STAGE_BYTES);
+    TRY(grow(&r->slots, &r->slot_capacity, at + r->per_step, sizeof *r->slots));
+    for (int i = 0; i < r->per_step; i++)
+        r->slots[at + i] = (struct slot){fits && i < r->kept ? s->k[i].v : NULL, s->k[i].kept};
+    s->given.k = fits ? r->kept : 0;
+    s->given.kept = r->per_step;
+    r->k_steps += fits;
+    return STATUS_OK;
+}
+
+static enum status accepted(struct observer *self, struct march *m, const struct step *p, double *theta)
+{
+    struct solve_record *r = (struct solve_record *)self;
+    if (*theta < 1) return status_set(STATUS_UNSUPPORTED, "odeint: a step that was cut has no gradient");
     TRY(grow(&r->steps, &r->capacity, r->n + 1, sizeof *r->steps));
-    if (r->n % r->every == 0) {
-        TRY(grow(&r->states, &r->state_capacity, r->n / r->every + 1, carry));
-        for (int i = 0; i < s->n_carry; i++)
-            memcpy(r->states + (size_t)(r->n / r->every) * carry + bytes * (size_t)i, s->carry[i], bytes);
-    }
-    int64_t stage_bytes = (int64_t)bytes * kept;
-    if (r->every == 1 && kept > 0 && r->stage_steps == r->n &&
-        (r->n + 1) * stage_bytes <= RECORD_STAGE_BYTES / (r->share > 0 ? r->share : 1)) {
-        TRY(grow(&r->stages, &r->stage_capacity, r->n + 1, (size_t)stage_bytes));
-        for (int i = 0; i < kept; i++)
-            memcpy(r->stages + r->n * stage_bytes + (int64_t)bytes * i, s->k[i], bytes);
-        r->stage_steps++;
-    }
-    TRY(pool_keep(&r->residuals, r->n));
+    TRY(keep_carry(r, m->s));
+    if (r->per_step > 0) TRY(keep_basis(r, m->s));
     r->steps[r->n++] = *p;
     return STATUS_OK;
 }
 
-/* ---- steps ---- */
-
-static void prepare_residuals(struct solve_record *r, struct field *f, const struct solve_options *o)
+static enum status take_vectors(struct solve_record *r, struct solver *s)
 {
-    struct residual_pool *p = &r->residuals;
-    int64_t bytes = o->gradient == GRADIENT_DIRECT ? f->kept_bytes : 0;
-    if ((size_t)bytes != p->bytes || p->per_step != o->method.rk.weighted)
-        pool_free(p);
-    else
-        pool_collect(p);
-    p->bytes = (size_t)bytes;
-    p->budget = RECORD_RESIDUAL_BYTES / (r->share > 0 ? r->share : 1);
-    p->per_step = o->method.rk.weighted;
+    s->vectors = &r->vectors;
+    for (int i = 0; i < s->n_carry; i++)
+        if (!(s->carry[i] = pool_take(s->vectors)) || !(s->next[i] = pool_take(s->vectors)))
+            return memory_status();
+    for (int i = 0; i < s->n_k && r->kept > 0; i++)
+        if (!(s->k[i].v = pool_take(s->vectors))) return memory_status();
+    return STATUS_OK;
 }
 
 enum status record_begin(struct solve_record *r, struct solver *s, struct field *f,
                          const struct solve_options *o, int64_t n_times)
 {
-    prepare_residuals(r, f, o);
-    s->residuals = r->residuals.bytes > 0 ? &r->residuals : NULL;
-    r->n = r->stage_steps = 0;
+    const struct method *m = &o->method;
+    size_t residual = o->gradient == GRADIENT_DIRECT ? (size_t)f->kept_bytes : 0;
+    pool_begin(&r->vectors, solver_bytes(s), -1);
+    pool_begin(&r->residuals, residual, budget(r, RECORD_RESIDUAL_BYTES));
+    r->base = (struct observer){.accepted = accepted};
+    r->n = r->k_steps = 0;
     r->every = o->gradient == GRADIENT_CHECKPOINT ? o->checkpoint_steps : 1;
+    r->n_carry = s->n_carry;
+    r->kept = r->every == 1 ? m->family->kept(m) : 0;
+    r->per_step = residual > 0 && m->rk.weighted > r->kept ? m->rk.weighted : r->kept;
+    s->kept = residual > 0 ? &r->residuals : NULL;
     int64_t capacity = r->output_capacity;
     TRY(grow(&r->output_step, &capacity, n_times, sizeof *r->output_step));
     TRY(grow(&r->output_theta, &r->output_capacity, n_times, sizeof *r->output_theta));
-    r->output_step[0] = -1;
-    r->output_theta[0] = 0;
-    return STATUS_OK;
+    return take_vectors(r, s);
+}
+
+/* ---- backwards ---- */
+
+int record_load(const struct solve_record *r, struct solver *s, int64_t step)
+{
+    int have = step < r->k_steps;
+    solver_take_own(s);
+    for (int i = 0; i < r->n_carry && step % r->every == 0; i++)
+        s->carry[i] = r->carry[step / r->every * r->n_carry + i];
+    for (int i = 0; i < r->per_step; i++) {
+        const struct slot *k = &r->slots[step * r->per_step + i];
+        if (have && i < r->kept) s->k[i].v = k->v;
+        s->k[i].kept = k->kept;
+    }
+    return have;
 }

@@ -32,7 +32,4 @@ enum status solve_initial_step(struct field *f, const struct state_layout *layou
                                const struct solve_options *o, double t0, const void *y0, const void *f0,
                                double direction, const struct step *room, void *y1, void *f1, double *h);
 
-/* Steps of a fixed grid over a span; errors where there are none (too many, or too short to change t). */
-enum status solve_grid(const struct solve_options *o, double t0, double end, int64_t *steps);
-
 #endif

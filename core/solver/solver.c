@@ -1,4 +1,8 @@
 /* Working memory of a solve, and arithmetic on its states. */
+#include "solver/solver.h"
+
+#include <math.h>
+
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -6,47 +10,60 @@
 #include "kernels/loops.h"
 #include "solver/family.h"
 #include "solver/linear.h"
-#include "solver/solver.h"
 
 /* ---- memory ---- */
+
+/* A block of at least so many bytes: the one that is there, or a new one, and then what was in it is gone. */
+static char *solver_room(char **block, size_t *there, size_t bytes)
+{
+    if (*block && *there >= bytes) return *block;
+    memory_free(*block);
+    *block = memory_alloc(bytes);
+    *there = *block ? bytes : 0;
+    return *block;
+}
+
+char *solver_backward(struct solver *s, size_t bytes)
+{
+    return solver_room(&s->backward, &s->backward_bytes, bytes);
+}
+
+char *solver_held(struct solver *s, size_t bytes) { return solver_room(&s->held, &s->held_bytes, bytes); }
+
+static size_t vector_room(const struct solver *s) { return (solver_bytes(s) + 63) & ~(size_t)63; }
+
+void solver_take_own(struct solver *s)
+{
+    size_t bytes = vector_room(s);
+    char *block = s->block;
+    for (int i = 0; i < s->n_carry; i++, block += 2 * bytes) {
+        s->carry[i] = block;
+        s->next[i] = block + bytes;
+    }
+    for (int i = 0; i < s->n_k; i++, block += bytes) s->k[i] = (struct slot){block, NULL};
+    s->stage_input = block;
+    s->spare = block + bytes;
+}
 
 enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, const struct method *m)
 {
     int n_carry, n_k;
     m->family->sizes(m, &n_carry, &n_k);
     s->slope_ready = s->dense_ready = 0;
-    if (s->block && s->n == n && s->dtype == dtype && s->n_carry == n_carry && s->n_k == n_k)
-        return STATUS_OK;
-    size_t bytes = ((size_t)n * dtype_size(dtype) + 63) & ~(size_t)63,
-           wanted = bytes * (size_t)(2 * n_carry + n_k + 2);
-    char *block = s->block && s->block_bytes >= wanted ? s->block : memory_alloc(wanted);
-    if (!block) return memory_status();
-    if (block != s->block) {
-        memory_free(s->block);
-        s->block_bytes = wanted;
+    s->vectors = s->kept = NULL;
+    s->given.carry = s->given.k = s->given.kept = 0;
+    if (!s->block || s->n != n || s->dtype != dtype || s->n_carry != n_carry || s->n_k != n_k) {
+        struct solver as = {.n = n, .dtype = dtype};
+        char *block =
+            solver_room(&s->block, &s->block_bytes, vector_room(&as) * (size_t)(2 * n_carry + n_k + 2));
+        if (!block) return memory_status();
+        s->n = n;
+        s->dtype = dtype;
+        s->n_carry = n_carry;
+        s->n_k = n_k;
     }
-    s->n = n;
-    s->dtype = dtype;
-    s->n_carry = n_carry;
-    s->n_k = n_k;
-    s->block = block;
-    for (int i = 0; i < n_carry; i++, block += 2 * bytes) {
-        s->carry[i] = block;
-        s->next[i] = block + bytes;
-    }
-    for (int i = 0; i < n_k; i++, block += bytes) s->k[i] = block;
-    s->stage_input = block;
-    s->spare = block + bytes;
+    solver_take_own(s);
     return STATUS_OK;
-}
-
-char *solver_backward(struct solver *s, size_t bytes)
-{
-    if (s->backward && s->backward_bytes >= bytes) return s->backward;
-    memory_free(s->backward);
-    s->backward = memory_alloc(bytes);
-    s->backward_bytes = s->backward ? bytes : 0;
-    return s->backward;
 }
 
 size_t solver_pitch(const struct solver *s)
@@ -64,6 +81,7 @@ void solver_release(struct solver *s)
 {
     memory_free(s->block);
     memory_free(s->backward);
+    memory_free(s->held);
     linear_free(s->linear);
     if (s->adjoint) solver_release(s->adjoint);
     memory_free(s->adjoint);
@@ -100,23 +118,62 @@ void solver_combine(struct solver *s, const void *y, double h, const double *w, 
     for (int j = 0; j < count; j++) {
         if (w[j] == 0) continue;
         job.c[job.count] = h * w[j];
-        job.k[job.count++] = s->k[j];
+        job.k[job.count++] = s->k[j].v;
     }
     threads_for((s->n + COMBINE_TASK_ELEMENTS - 1) / COMBINE_TASK_ELEMENTS, combine_task, &job);
 }
 
+int solver_is_finite(const struct solver *s, const void *y)
+{
+    if (isfinite(loops->sum[s->dtype](s->n, y, 1))) return 1;
+    for (int64_t i = 0; i < s->n; i++) /* the sum of finite numbers may overflow */
+        if (!isfinite(s->dtype == FLOAT32 ? (double)((const float *)y)[i] : ((const double *)y)[i])) return 0;
+    return 1;
+}
+
+/* ---- the basis ---- */
+
 enum status solver_eval(struct solver *s, struct field *f, double t, const void *input, int i)
 {
-    return field_eval_keep(f, t, input, s->k[i], s->residuals ? residual_take(s->residuals, i) : NULL);
+    struct slot *k = &s->k[i];
+    if (s->kept && !k->kept) k->kept = pool_take(s->kept); /* what is not kept is computed again */
+    return field_eval_keep(f, t, input, k->v, s->kept ? k->kept : NULL);
 }
 
 void solver_swap(struct solver *s, int i, int j)
 {
-    char *swap = s->k[i];
+    struct slot swap = s->k[i];
     s->k[i] = s->k[j];
     s->k[j] = swap;
-    if (!s->residuals) return;
-    void *residual = s->residuals->current[i];
-    s->residuals->current[i] = s->residuals->current[j];
-    s->residuals->current[j] = residual;
+}
+
+enum status solver_interpolate(struct solver *s, struct field *f, const struct method *m,
+                               const struct step *p, double theta, void *out)
+{
+    double w[MAX_CARRY + MAX_K], c[MAX_CARRY];
+    const void *carry[MAX_CARRY];
+    int n, others = 0;
+    TRY(m->family->dense(s, f, m, p, theta, 1, w, &n));
+    for (int i = w[0] == 1; i < s->n_carry; i++) {
+        c[others] = w[i];
+        carry[others++] = s->carry[i];
+    }
+    if (others > 0)
+        loops->combine[s->dtype](s->n, w[0] == 1 ? s->carry[0] : NULL, others, c, carry, s->spare);
+    solver_combine(s, others > 0 ? s->spare : s->carry[0], 1, w + s->n_carry, n - s->n_carry, out);
+    return STATUS_OK;
+}
+
+enum status solver_move(struct solver *s)
+{
+    for (int i = 0; i < s->n_carry; i++) {
+        char *old = s->carry[i];
+        s->carry[i] = s->next[i];
+        s->next[i] = s->given.carry ? pool_take(s->vectors) : old;
+        if (!s->next[i]) return memory_status();
+    }
+    for (int i = 0; i < s->given.k; i++)
+        if (!(s->k[i].v = pool_take(s->vectors))) return memory_status();
+    for (int i = 0; i < s->given.kept; i++) s->k[i].kept = NULL;
+    return STATUS_OK;
 }

@@ -1,15 +1,25 @@
 /* solver.h -- the vectors of a solve of one size and arithmetic on them: memory that is reused from solve to
- * solve. */
+ * solve.
+ *
+ * A record keeps the vectors of an accepted step as they are, so nothing is copied: the solver then takes
+ * them from the record's pool, and takes others when it moves on. */
 #ifndef SOLVER_SOLVER_H
 #define SOLVER_SOLVER_H
 
 #include "autodiff/field.h"
 #include "solver/method.h"
-#include "solver/record.h"
+#include "solver/pool.h"
+#include "solver/step.h"
 
 #define MAX_CARRY 8
 
 struct linear;
+
+/* A vector of the basis, and what the field kept where it was evaluated (field.h, eval_keep), or NULL. */
+struct slot {
+    char *v;
+    void *kept;
+};
 
 /* Zero-initialise, reuse, free. */
 struct solver {
@@ -20,12 +30,20 @@ struct solver {
     size_t block_bytes;
     char *carry[MAX_CARRY],
         *next[MAX_CARRY]; /* see family.h; carry[0] is y, next[0] is y at the end of the step */
-    char *k[MAX_K];
-    char *stage_input, *spare;       /* anybody's, between two calls */
-    int slope_ready;                 /* k[0] is f(t, y) already */
-    int dense_ready;                 /* those k that only interpolation needs are made */
-    struct linear *linear;           /* of implicit families; owned */
-    struct residual_pool *residuals; /* borrowed while a solve keeps them, else NULL */
+    struct slot k[MAX_K];
+    char *stage_input, *spare; /* anybody's, between two calls */
+    int slope_ready;           /* k[0] is f(t, y) already */
+    int dense_ready;           /* those k that only interpolation needs are made */
+    struct linear *linear;     /* of implicit families; owned */
+    /* Of a record, while a solve has one: where vectors come from and what fields keep, or NULL. given: what
+     * the record has of the step at hand, the carry or not, so many vectors k, and what was kept at so many.
+     */
+    struct pool *vectors, *kept;
+    struct {
+        int carry, k, kept;
+    } given;
+    char *held; /* of who looks at two steps, see solver_held */
+    size_t held_bytes;
     /* The solve of a tile: its state is elements [first, first + n) of states of `whole` elements, and arrays
      * of states (outputs and their cotangents) have those of the whole. whole 0: the state is the whole.
      * cancelled: another tile has failed, if not NULL. */
@@ -36,10 +54,15 @@ struct solver {
     struct solver *adjoint; /* of the backward solve */
 };
 
+/* Vectors of the solver's own. */
 enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, const struct method *m);
 void solver_release(struct solver *s);
+/* Its own vectors again, where those of a record were. */
+void solver_take_own(struct solver *s);
 /* `bytes` of memory for a gradient, the same from call to call; NULL when there is none left. */
 char *solver_backward(struct solver *s, size_t bytes);
+/* The same for who looks at two steps. */
+char *solver_held(struct solver *s, size_t bytes);
 /* Bytes from one output state to the next. */
 size_t solver_pitch(const struct solver *s);
 static inline size_t solver_bytes(const struct solver *s)
@@ -55,5 +78,11 @@ void solver_combine(struct solver *s, const void *y, double h, const double *w, 
 enum status solver_eval(struct solver *s, struct field *f, double t, const void *input, int i);
 /* k[i] and k[j], with what was kept there, change places. */
 void solver_swap(struct solver *s, int i, int j);
+/* y at theta of the step, 0 < theta < 1; out may be the spare vector. */
+enum status solver_interpolate(struct solver *s, struct field *f, const struct method *m,
+                               const struct step *p, double theta, void *out);
+int solver_is_finite(const struct solver *s, const void *y);
+/* The next carry becomes the carry; what a record was given is replaced. */
+enum status solver_move(struct solver *s);
 
 #endif

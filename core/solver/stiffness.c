@@ -3,8 +3,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/tuning.h"
 #include "kernels/loops.h"
+#include "solver/family.h"
+#include "solver/march.h"
 
 /* |R(-x)| of the method, R its stability function. */
 static double growth(const struct tableau *m, double x)
@@ -86,17 +89,14 @@ static void begin(struct stiffness *d, const struct tableau *m)
     if (!(d->boundary > 0)) d->kind = STIFFNESS_NONE;
 }
 
-/* Judge by the differences of states (in spare) and of f times h (in stage_input). */
-static void judge(struct stiffness *d, struct solver *s, const struct solve_options *o, int64_t accepted)
+/* Judge by the differences of states and of f times h; the latter is written over. */
+static void judge(struct stiffness *d, struct solver *s, const struct solve_options *o, const void *states,
+                  void *slopes, int64_t accepted)
 {
-    double a =
-        sqrt(loops->scaled_sum[s->dtype](s->n, s->stage_input, s->carry[0], o->rtol, o->atol) / (double)s->n);
-    double b =
-        sqrt(loops->scaled_sum[s->dtype](s->n, s->spare, s->carry[0], o->rtol, o->atol) / (double)s->n);
-    const void *difference = s->spare;
-    loops->combine[s->dtype](s->n, s->stage_input, 1, (double[]){1}, &difference, s->stage_input);
-    double sum =
-        loops->scaled_sum[s->dtype](s->n, s->stage_input, s->carry[0], o->rtol, o->atol) / (double)s->n;
+    double a = sqrt(loops->scaled_sum[s->dtype](s->n, slopes, s->carry[0], o->rtol, o->atol) / (double)s->n);
+    double b = sqrt(loops->scaled_sum[s->dtype](s->n, states, s->carry[0], o->rtol, o->atol) / (double)s->n);
+    loops->combine[s->dtype](s->n, slopes, 1, (double[]){1}, &states, slopes);
+    double sum = loops->scaled_sum[s->dtype](s->n, slopes, s->carry[0], o->rtol, o->atol) / (double)s->n;
     double h_rho = a / b, cosine = (sum - a * a - b * b) / (2 * a * b);
     double near = d->kind == STIFFNESS_PAIR ? STIFFNESS_NEAR_PAIR : STIFFNESS_NEAR;
     if (b > STIFFNESS_NOISE && h_rho > near * d->boundary && h_rho < STIFFNESS_FAR * d->boundary &&
@@ -122,31 +122,48 @@ int stiffness_seen(const struct stiffness *d, int64_t accepted)
 }
 int stiffness_ever(const struct stiffness *d) { return d->stiff || d->stiff_steps > 0; }
 
-void stiffness_look(struct stiffness *d, struct solver *s, const struct solve_options *o, double h,
-                    int64_t accepted)
+/* NEXT: k[0] is f at the end of the step before, whose difference of states and last stage were held. */
+static void look_back(struct stiffness *d, struct solver *s, const struct solve_options *o, int64_t accepted)
 {
+    const void *k[] = {s->k[0].v, s->held + solver_bytes(s)};
+    loops->combine[s->dtype](s->n, NULL, 2, (double[]){d->waiting, -d->waiting}, k, s->stage_input);
+    judge(d, s, o, s->held, s->stage_input, accepted);
+}
+
+static enum status hold(struct stiffness *d, struct solver *s, const struct tableau *m, double h)
+{
+    size_t bytes = solver_bytes(s);
+    if (!solver_held(s, 2 * bytes)) return memory_status();
+    solver_combine(s, NULL, h, d->y, m->stages, s->held);
+    memcpy(s->held + bytes, s->k[d->last].v, bytes);
+    d->waiting = h;
+    return STATUS_OK;
+}
+
+static enum status accepted(struct observer *self, struct march *m, const struct step *p, double *theta)
+{
+    struct stiffness *d = (struct stiffness *)self;
+    struct solver *s = m->s;
+    const struct tableau *rk = &m->o->method.rk;
+    int64_t n = m->clock.accepted;
+    (void)theta;
+    if (d->waiting != 0 && p->before != 0) look_back(d, s, m->o, n);
     d->waiting = 0;
     int suspected = d->above > 0 &&
                     d->above < STIFFNESS_SAY_SO; /* what is settled either way is looked at now and then */
-    if (!suspected && accepted % STIFFNESS_EVERY != STIFFNESS_EVERY - 1) return;
+    if (!suspected && n % STIFFNESS_EVERY != STIFFNESS_EVERY - 1) return STATUS_OK;
     d->looks = suspected ? d->looks + 1 : 0;
-    if (d->kind == STIFFNESS_NOT_LOOKED) begin(d, &o->method.rk);
-    if (d->kind == STIFFNESS_NONE) return;
-    solver_combine(s, NULL, h, d->y, o->method.rk.stages, s->spare);
-    if (d->kind == STIFFNESS_NEXT) {
-        d->waiting = h;
-        return;
-    }
-    solver_combine(s, NULL, h, d->f, o->method.rk.stages, s->stage_input);
-    judge(d, s, o, accepted);
+    if (d->kind == STIFFNESS_NOT_LOOKED) begin(d, rk);
+    if (d->kind == STIFFNESS_NONE) return STATUS_OK;
+    if (d->kind == STIFFNESS_NEXT) return hold(d, s, rk, p->h);
+    solver_combine(s, NULL, p->h, d->y, rk->stages, s->spare);
+    solver_combine(s, NULL, p->h, d->f, rk->stages, s->stage_input);
+    judge(d, s, m->o, s->spare, s->stage_input, n);
+    return STATUS_OK;
 }
 
-void stiffness_look_again(struct stiffness *d, struct solver *s, const struct solve_options *o,
-                          int64_t accepted)
+int stiffness_begin(struct stiffness *d, const struct solve_options *o)
 {
-    const void *k[] = {s->k[0], s->k[d->last]};
-    if (d->waiting == 0) return;
-    loops->combine[s->dtype](s->n, NULL, 2, (double[]){d->waiting, -d->waiting}, k, s->stage_input);
-    d->waiting = 0;
-    judge(d, s, o, accepted);
+    *d = (struct stiffness){.base = {.accepted = accepted}};
+    return o->adaptive && o->method.family == &family_explicit;
 }

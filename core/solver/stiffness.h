@@ -16,6 +16,7 @@
 #ifndef SOLVER_STIFFNESS_H
 #define SOLVER_STIFFNESS_H
 
+#include "solver/observer.h"
 #include "solver/solve.h"
 
 enum stiffness_kind {
@@ -27,6 +28,7 @@ enum stiffness_kind {
 };
 
 struct stiffness {
+    struct observer base;
     enum stiffness_kind kind;
     double f[MAX_STAGES]; /* weights of the stages: difference of f, of the states / h */
     double y[MAX_STAGES];
@@ -34,24 +36,19 @@ struct stiffness {
     double boundary;  /* of the stability region on the negative real axis */
     int above, below; /* steps near the boundary, and others in a row since */
     int looks;        /* in a row */
-    double waiting;   /* NEXT: size of the step whose difference of states is in the solver's spare vector; 0:
-                         none */
+    double waiting;   /* NEXT: size of the step before, of which the solver holds the difference of states
+                         and the last stage; 0: none */
     int stiff;
     int64_t stiff_since,
         stiff_steps; /* accepted steps: when it was said, and how many before that were stiff */
     double h_rho;    /* of the last step that was near the boundary */
 };
 
-/* After another step than the `accepted` before it was accepted, before the solver moves on: its stages are
- * in k. */
-void stiffness_look(struct stiffness *d, struct solver *s, const struct solve_options *o, double h,
-                    int64_t accepted);
+/* An observer of steps with an error estimate; returns whether there is anything for it to see. */
+int stiffness_begin(struct stiffness *d, const struct solve_options *o);
 /* Does the solve, `accepted` steps long, look stiff: now, or over half of its steps? */
 int stiffness_seen(const struct stiffness *d, int64_t accepted);
 /* Did it look stiff at any time? */
 int stiffness_ever(const struct stiffness *d);
-/* NEXT: k[0] is now f at the end of that step, and the stages behind it are still its own. */
-void stiffness_look_again(struct stiffness *d, struct solver *s, const struct solve_options *o,
-                          int64_t accepted);
 
 #endif

@@ -1,0 +1,28 @@
+/* march.h -- a solve that is under way, for the loop (solve.c), those who look at its steps (observer.h) and
+ * what explains its failures (failure.c). */
+#ifndef SOLVER_MARCH_H
+#define SOLVER_MARCH_H
+
+#include "solver/clock.h"
+#include "solver/observer.h"
+#include "solver/solve.h"
+#include "solver/stiffness.h"
+
+struct march {
+    struct solver *s;
+    struct field *f;
+    const struct solve_options *o;
+    const struct family *family;
+    const struct state_layout *layout;
+    const void *y0;
+    struct clock clock;
+    struct stiffness stiffness;
+    struct observer *observers;
+};
+
+/* Each sets the message, with t, h, the steps so far and a remedy for what appears to be the cause. */
+enum status failure_of_clock(const struct march *m, enum clock_says what, double h);
+enum status failure_not_finite(const struct march *m, double h, const void *y, const char *what);
+enum status failure_unresolved(const struct march *m);
+
+#endif
