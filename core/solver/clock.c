@@ -75,6 +75,8 @@ void clock_move(struct clock *c, const struct step *p, double theta)
     stand_at(c, clock_time(c, p, theta));
     c->before = c->behind_jump || theta < 1 ? 0 : p->h;
     c->accepted++;
+    c->off_grid = theta < 1;
+    c->done += !c->off_grid;
 }
 
 /* ---- fixed steps ---- */
@@ -105,10 +107,10 @@ enum status clock_grid(const struct solve_options *o, double t0, double end, int
 /* The grid is t0 + k h, not a running sum. */
 static double fixed_next(struct clock *c)
 {
-    int64_t i = c->accepted;
+    int64_t i = c->done;
     double resolution = 4 * DBL_EPSILON * fmax(fabs(c->first), fabs(c->end));
     c->goal = i == c->n - 1 ? c->end : c->first + (double)(i + 1) * c->h;
-    double size = c->o->steps || i < c->n - 1 ? c->h : c->end - c->t;
+    double size = !c->off_grid && (c->o->steps || i < c->n - 1) ? c->h : c->goal - c->t;
     return fabs(size - c->h) <= resolution ? c->h : size; /* one that is short by rounding only is whole */
 }
 

@@ -27,8 +27,9 @@ struct clock {
     int behind_jump;   /* t is a jump: f is evaluated at the nearest time behind it */
     int64_t next_stop; /* number of the next of the options' stops, counted along the direction */
     double h;          /* of the fixed grid, with its sign; or of the adaptive step that is tried next */
-    double first;      /* of the fixed grid of n steps */
-    int64_t n;
+    double first;      /* of the fixed grid of n steps, of which so many are done */
+    int64_t n, done;
+    int off_grid; /* the last step was cut */
     struct controller controller;
     double goal; /* of the step at hand: where it ends */
     int lands;   /* on the end of the span, or on a stop */

@@ -12,6 +12,8 @@
 #include "solver/method.h"
 #include "solver/norm.h"
 
+struct observer;
+
 /* A time that an adaptive solve has to hit. Behind a jump f is another: it is evaluated anew there, and on
  * either side of the jump at the nearest number, so that it does not matter to which side f counts the time
  * itself. */
@@ -41,6 +43,7 @@ struct solve_options {
     double reconstruction_limit;       /* it is refused when y, solved backwards, misses the stored y by more
                                           tolerances than this */
     int adaptive;                      /* derived: there is no fixed grid */
+    struct observer *observers; /* asked before those of the solve, in the order of the list; borrowed */
 };
 
 /* What follows from the other members: adaptive, and the controller's formula. */

@@ -100,12 +100,14 @@ static enum status march(struct march *m)
     return says == CLOCK_END ? STATUS_OK : failure_of_clock(m, says, p.h);
 }
 
-static void observe(struct march *m, struct observer *o)
+/* Behind the others; returns the place, which is emptied when the solve is over. */
+static struct observer **observe(struct march *m, struct observer *o)
 {
     struct observer **last = &m->observers;
     while (*last) last = &(*last)->next;
     o->next = NULL;
     *last = o;
+    return last;
 }
 
 /* ---- a solve ---- */
@@ -128,7 +130,13 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
 {
     int64_t nfe = f->nfe;
     struct output output;
-    struct march m = {.s = s, .f = f, .o = o, .family = o->method.family, .layout = layout, .y0 = y0};
+    struct march m = {.s = s,
+                      .f = f,
+                      .o = o,
+                      .family = o->method.family,
+                      .layout = layout,
+                      .y0 = y0,
+                      .observers = o->observers};
     *stats = (struct solve_stats){0};
     TRY(solver_reserve(s, f->n, f->dtype, &o->method));
     if (record) TRY(record_begin(record, s, f, o, n_times));
@@ -136,11 +144,12 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     memcpy(s->carry[0], y0, solver_bytes(s));
     if (m.family->start) m.family->start(s);
     output_begin(&output, s, times, n_times, out, record);
-    observe(&m, &output.base);
+    struct observer **own = observe(&m, &output.base);
     if (stiffness_begin(&m.stiffness, o)) observe(&m, &m.stiffness.base);
     if (record) observe(&m, &record->base);
     enum status status = run(&m, n_times);
     s->kept = NULL;
+    *own = NULL;
     *stats = (struct solve_stats){.nfe = f->nfe - nfe,
                                   .steps = m.clock.steps,
                                   .accepted = m.clock.accepted,
