@@ -11,6 +11,8 @@
 
 #define LIBRARY_ROOTS "tide.library_roots" /* registry: list of folder prefixes */
 
+#define MAX_NESTING 100 /* tables and functions nested deeper are taken for a circle */
+
 /* Is this chunk (lua_Debug's source) part of the library: does its file lie under one of the registered
  * folders? */
 int is_library(lua_State *L, const char *source);

@@ -77,38 +77,42 @@ static void set_op(lua_State *L, enum op_id op, const struct attrs *attrs)
 
 static void push_solve(lua_State *L, struct odeint *op);
 
-/* {nodes = {{op, attrs, inputs, dtype, shape, view, bytes, operations, input = which, address = of a
- * constant, plan = of a solve}, ...}, outputs = {nodes}} */
+/* {op, attrs, inputs, dtype, shape, view, bytes, operations, address = of a constant, plan = of a solve} */
+static void push_node(lua_State *L, const struct tape *t, const struct node *node)
+{
+    lua_createtable(L, 0, 8);
+    set_op(L, node->op, node->attrs);
+    set_spec(L, &node->spec);
+    set_integer(L, "bytes", (int64_t)array_bytes(&node->spec));
+    lua_pushboolean(L, op_table[node->op].view != NULL);
+    lua_setfield(L, -2, "view");
+    set_integer(L, "operations", tape_node_work(t, node));
+    lua_createtable(L, node->n_in, 0);
+    for (int j = 0; j < node->n_in; j++) {
+        lua_pushinteger(L, node->in[j] + 1);
+        lua_rawseti(L, -2, j + 1);
+    }
+    lua_setfield(L, -2, "inputs");
+    int backward;
+    if (node->constant) {
+        lua_pushlightuserdata(L, node->constant->array.data);
+        lua_setfield(L, -2, "address");
+    }
+    struct odeint *solve = node->op == OP_CUSTOM ? odeint_of(node->attrs->object, &backward) : NULL;
+    if (solve && !backward) {
+        push_solve(L, solve);
+        lua_setfield(L, -2, "plan");
+    }
+}
+
+/* {nodes = {{..., input = which}, ...}, outputs = {nodes}} */
 static void push_tape(lua_State *L, const struct tape *t, const int *outputs, int n_outputs)
 {
     luaL_checkstack(L, 12, "explain");
     lua_createtable(L, 0, 2);
     lua_createtable(L, t->n, 0);
     for (int i = 0; i < t->n; i++) {
-        const struct node *node = &t->nodes[i];
-        lua_createtable(L, 0, 8);
-        set_op(L, node->op, node->attrs);
-        set_spec(L, &node->spec);
-        set_integer(L, "bytes", (int64_t)array_bytes(&node->spec));
-        lua_pushboolean(L, op_table[node->op].view != NULL);
-        lua_setfield(L, -2, "view");
-        set_integer(L, "operations", tape_node_work(t, node));
-        lua_createtable(L, node->n_in, 0);
-        for (int j = 0; j < node->n_in; j++) {
-            lua_pushinteger(L, node->in[j] + 1);
-            lua_rawseti(L, -2, j + 1);
-        }
-        lua_setfield(L, -2, "inputs");
-        int backward;
-        if (node->constant) {
-            lua_pushlightuserdata(L, node->constant->array.data);
-            lua_setfield(L, -2, "address");
-        }
-        struct odeint *solve = node->op == OP_CUSTOM ? odeint_of(node->attrs->object, &backward) : NULL;
-        if (solve && !backward) {
-            push_solve(L, solve);
-            lua_setfield(L, -2, "plan");
-        }
+        push_node(L, t, &t->nodes[i]);
         lua_rawseti(L, -2, i + 1);
     }
     for (int i = 0; i < t->n_inputs; i++) {

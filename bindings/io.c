@@ -22,7 +22,6 @@
 #include "value.h"
 
 #define LIST_TYPE "tide.TensorList"
-#define MAX_DEPTH 100
 #define KEY_SYMBOLS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 static enum status load_safetensors(struct tensor_list *list, const char *path, size_t limit)
@@ -270,8 +269,8 @@ static void flatten_entry(lua_State *L, const struct saving *s, const char *pref
 static void flatten(lua_State *L, const struct saving *s, int table, const char *prefix, int in_model,
                     int depth)
 {
-    if (depth > MAX_DEPTH)
-        luaL_error(L, "save: tables nested deeper than %d at %s (a cycle?)", MAX_DEPTH, prefix);
+    if (depth > MAX_NESTING)
+        luaL_error(L, "save: tables nested deeper than %d at %s (a cycle?)", MAX_NESTING, prefix);
     luaL_checkstack(L, 12, "save: tables nested too deep");
     if (lua_getmetatable(L, table)) {
         in_model = 1;

@@ -8,16 +8,12 @@
  * "wait" would be lost; a paste (terminals bracket it with ESC[200~ and ESC[201~ when asked) is one piece of
  * text whose tabs are no completion and whose newlines do not submit; and libedit's own signal handling
  * resends Ctrl-C to the whole process group. */
-#include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
-#include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #ifdef HAVE_LIBEDIT
@@ -29,107 +25,13 @@
 
 #include "base/interrupt.h"
 #include "binding.h"
+#include "keyboard.h"
 #include "modules.h"
 #include "system.h"
+#include "typed.h"
 
 #define EDITOR_TYPE "tide.LineEditor"
 #define HISTORY_SIZE 5000
-
-/* Wait until fd can be read. 0: yes (or end of file); -1: Ctrl-C. SIGINT is let in only while waiting, so
- * that none is missed; `wake` is called after other signals. */
-static int wait_input(int fd, void (*wake)(void *), void *context)
-{
-    sigset_t sigint, before;
-    sigemptyset(&sigint);
-    sigaddset(&sigint, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &sigint, &before);
-    struct pollfd input = {.fd = fd, .events = POLLIN};
-    int code = 0;
-    while (!interrupt_pending()) {
-        code = ppoll(&input, 1, NULL, &before);
-        if (code >= 0 || errno != EINTR) break;
-        if (wake) wake(context);
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return interrupt_pending() ? -1 : 0;
-}
-
-/* read() of the plain kind: line, or nil and "eof" or "interrupted". */
-static int read_plain(lua_State *L, const char *prompt)
-{
-    int terminal = isatty(STDIN_FILENO);
-    if (terminal) fputs(prompt, stdout);
-    fflush(stdout);
-    luaL_Buffer buffer;
-    luaL_buffinit(L, &buffer);
-    int c = EOF;
-    /* A terminal hands over whole lines, so nothing is left in stdin's buffer when a line begins. */
-    if (!terminal || wait_input(STDIN_FILENO, NULL, NULL) == 0) {
-        clearerr(stdin);
-        while ((c = getc(stdin)) != EOF && c != '\n') luaL_addchar(&buffer, (char)c);
-    }
-    luaL_pushresult(&buffer);
-    if (c != EOF || (lua_rawlen(L, -1) > 0 && !interrupt_pending())) return 1;
-    int interrupted = interrupt_take();
-    lua_pushnil(L);
-    lua_pushstring(L, interrupted ? "interrupted" : "eof");
-    return 2;
-}
-
-static int byte_within(int milliseconds)
-{
-    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    return poll(&input, 1, milliseconds) > 0;
-}
-
-/* One key from the terminal, its sequence of bytes: of an arrow key several, which come at once. */
-static ssize_t take_key(char *bytes, size_t room)
-{
-    if (wait_input(STDIN_FILENO, NULL, NULL) < 0) return -1;
-    ssize_t n = read(STDIN_FILENO, bytes, 1);
-    while (n >= 1 && bytes[0] == '\033' && (size_t)n < room && byte_within(20)) {
-        ssize_t more = read(STDIN_FILENO, bytes + n, 1);
-        if (more != 1) break;
-        n++;
-        if (n > 2 && (bytes[n - 1] == '~' || (bytes[n - 1] >= 'A' && bytes[n - 1] <= 'z'))) break;
-    }
-    return n;
-}
-
-/* input_waits(): is there input that was typed ahead or pasted, for somebody else than who would ask now? */
-static int lua_input_waits(lua_State *L)
-{
-    lua_pushboolean(L, byte_within(0));
-    return 1;
-}
-
-/* ask_key(text): write a question, then -> the key that is pressed, unseen ("\3" for Ctrl-C), or nil and
- * "eof" or "interrupted" (by a signal; the request is forgotten). */
-static int lua_ask_key(lua_State *L)
-{
-    const char *text = luaL_checkstring(L, 1);
-    struct termios before, raw;
-    char bytes[8];
-    ssize_t n = 0;
-    if (isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0) {
-        raw = before;
-        raw.c_lflag &=
-            ~(tcflag_t)(ICANON | ECHO |
-                        ISIG); /* Ctrl-C is a key here: no handler, ours or stock Lua's, is asked */
-        raw.c_cc[VMIN] = 1;
-        raw.c_cc[VTIME] = 0;
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &raw); /* before the question: who answers at once is heard */
-        fputs(text, stdout);
-        fflush(stdout);
-        n = take_key(bytes, sizeof bytes);
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
-    }
-    if (n >= 1) return lua_pushlstring(L, bytes, (size_t)n), 1;
-    if (n < 0) interrupt_clear();
-    lua_pushnil(L);
-    lua_pushstring(L, n < 0 ? "interrupted" : "eof");
-    return 2;
-}
 
 #ifdef HAVE_LIBEDIT
 
@@ -138,14 +40,10 @@ struct editor {
     History *history;
     lua_State *L; /* during read() */
     const char *prompt;
-    int interrupted;
-    char *paste; /* text of a bracketed paste on its way into the line */
-    size_t paste_size, paste_room;
-    unsigned char queue[16]; /* bytes read ahead while looking for a paste mark */
-    int queued;
+    struct typed typed;
 };
 
-#define PASTE_KEY 0x1d /* ^]: stands for "insert e->paste" */
+#define PASTE_KEY 0x1d /* ^]: stands for "insert e->typed.paste" */
 
 static volatile sig_atomic_t resized, continued;
 
@@ -176,72 +74,6 @@ static char *prompt_text(EditLine *el)
     return (char *)editor_of(el)->prompt; /* read only: libedit says char* but does not write */
 }
 
-/* Next byte: 1, or 0 at the end of the input, or -1 after Ctrl-C. */
-static int next_byte(struct editor *e, unsigned char *byte)
-{
-    if (e->queued > 0) {
-        *byte = e->queue[0];
-        memmove(e->queue, e->queue + 1, (size_t)--e->queued);
-        return 1;
-    }
-    if (wait_input(STDIN_FILENO, after_signal, e->el) < 0) {
-        e->interrupted = 1;
-        return -1;
-    }
-    ssize_t n = read(STDIN_FILENO, byte, 1);
-    return n == 1 ? 1 : 0;
-}
-
-static int paste_add(struct editor *e, unsigned char byte)
-{
-    if (e->paste_size + 2 > e->paste_room) {
-        size_t room = e->paste_room ? 2 * e->paste_room : 256;
-        char *grown = (char *)realloc(e->paste, room);
-        if (!grown) return 0;
-        e->paste = grown;
-        e->paste_room = room;
-    }
-    e->paste[e->paste_size++] = (char)byte;
-    e->paste[e->paste_size] = '\0';
-    return 1;
-}
-
-/* Collect the text up to ESC[201~. Other control bytes than tab and newline are dropped: a paste must not
- * press keys. */
-static void read_paste(struct editor *e)
-{
-    static const char end[] = "\033[201~";
-    size_t matched = 0;
-    unsigned char byte;
-    e->paste_size = 0;
-    while (matched < sizeof end - 1 && next_byte(e, &byte) > 0) {
-        matched = byte == (unsigned char)end[matched] ? matched + 1 : byte == '\033';
-        if (byte == '\r') byte = '\n';
-        if (byte >= ' ' || byte == '\n' || byte == '\t') {
-            if (byte != '\t' ? !paste_add(e, byte) : !paste_add(e, ' ') || !paste_add(e, ' ')) break;
-        }
-    }
-    if (matched == sizeof end - 1) e->paste_size -= sizeof end - 2; /* the mark, whose ESC was dropped */
-    while (e->paste_size > 0 && e->paste[e->paste_size - 1] == '\n')
-        e->paste_size--; /* Enter stays with the user */
-    if (e->paste) e->paste[e->paste_size] = '\0';
-}
-
-/* After ESC: is it the mark of a paste? If not, what was read goes to the queue. */
-static int at_paste(struct editor *e)
-{
-    static const char mark[] = "[200~";
-    int n = 0, length = (int)sizeof mark - 1;
-    while (n < length && byte_within(20) && read(STDIN_FILENO, &e->queue[n], 1) == 1) {
-        e->queued++;
-        if (e->queue[n] != (unsigned char)mark[n]) return 0;
-        n++;
-    }
-    if (n < length) return 0;
-    e->queued = 0;
-    return 1;
-}
-
 /* libedit's EL_GETCFN: one character, decoded from the locale's encoding. */
 static int read_character(EditLine *el, wchar_t *out)
 {
@@ -250,12 +82,12 @@ static int read_character(EditLine *el, wchar_t *out)
     memset(&state, 0, sizeof state);
     for (;;) {
         unsigned char byte;
-        int code = next_byte(e, &byte);
+        int code = typed_byte(&e->typed, &byte);
         if (code <= 0) return code;
-        if (byte == '\033' && mbsinit(&state) && e->queued == 0 && at_paste(e)) {
-            read_paste(e);
+        if (byte == '\033' && mbsinit(&state) && e->typed.queued == 0 && typed_at_paste(&e->typed)) {
+            typed_paste(&e->typed);
             *out = PASTE_KEY;
-            return e->interrupted ? -1 : 1;
+            return e->typed.interrupted ? -1 : 1;
         }
         char c = (char)byte;
         size_t length = mbrtowc(out, &c, 1, &state);
@@ -272,9 +104,9 @@ static unsigned char key_paste(EditLine *el, int key)
 {
     (void)key;
     struct editor *e = editor_of(el);
-    if (e->paste_size == 0) return CC_NORM;
-    int failed = el_insertstr(el, e->paste) != 0;
-    e->paste_size = 0;
+    if (e->typed.paste_size == 0) return CC_NORM;
+    int failed = el_insertstr(el, e->typed.paste) != 0;
+    e->typed.paste_size = 0;
     return failed ? CC_ERROR : CC_REFRESH;
 }
 
@@ -312,7 +144,7 @@ static unsigned char key_complete(EditLine *el, int key)
 {
     (void)key;
     struct editor *e = editor_of(el);
-    if (e->queued > 0 || byte_within(0)) { /* typed by a program or pasted: a tab is white space */
+    if (e->typed.queued > 0 || keyboard_within(0)) { /* typed by a program or pasted: a tab is white space */
         el_insertstr(el, "  ");
         return CC_REFRESH;
     }
@@ -372,7 +204,7 @@ static void editor_close(struct editor *e)
 {
     if (e->el) el_end(e->el);
     if (e->history) history_end(e->history);
-    free(e->paste);
+    free(e->typed.paste);
     memset(e, 0, sizeof *e);
 }
 
@@ -386,14 +218,16 @@ static int editor_native(const struct editor *e) { return e->el != NULL; }
 
 static int editor_line(lua_State *L, struct editor *e, const char *prompt)
 {
-    if (!e->el) return read_plain(L, prompt);
+    if (!e->el) return keyboard_line(L, prompt);
     struct sigaction action = {.sa_handler = note_signal}, winch, cont;
     sigemptyset(&action.sa_mask);
     sigaction(SIGWINCH, &action, &winch);
     sigaction(SIGCONT, &action, &cont);
     e->L = L;
     e->prompt = prompt;
-    e->interrupted = 0;
+    e->typed.wake = after_signal;
+    e->typed.context = e->el;
+    e->typed.interrupted = 0;
     resized = 1; /* the window may have changed since the last line */
     el_resize(e->el);
     resized = 0;
@@ -409,11 +243,11 @@ static int editor_line(lua_State *L, struct editor *e, const char *prompt)
     if (!line || size <= 0) {
         clearerr(
             stdout); /* the signal may have cut a write of the editor short; what it drew is drawn again */
-        puts(e->interrupted ? "^C" : "");
-        if (e->interrupted) interrupt_clear();
+        puts(e->typed.interrupted ? "^C" : "");
+        if (e->typed.interrupted) interrupt_clear();
         el_reset(e->el);
         lua_pushnil(L);
-        lua_pushstring(L, e->interrupted ? "interrupted" : "eof");
+        lua_pushstring(L, e->typed.interrupted ? "interrupted" : "eof");
         return 2;
     }
     fflush(stdout);
@@ -435,7 +269,7 @@ static int editor_native(const struct editor *e) { return (void)e, 0; }
 static void editor_remember(struct editor *e, const char *text) { (void)e, (void)text; }
 static int editor_line(lua_State *L, struct editor *e, const char *prompt)
 {
-    return (void)e, read_plain(L, prompt);
+    return (void)e, keyboard_line(L, prompt);
 }
 
 #endif
@@ -510,8 +344,4 @@ void open_lineedit(lua_State *L)
     lua_pop(L, 1);
     lua_pushcfunction(L, lua_editor);
     lua_setfield(L, -2, "editor");
-    lua_pushcfunction(L, lua_ask_key);
-    lua_setfield(L, -2, "ask_key");
-    lua_pushcfunction(L, lua_input_waits);
-    lua_setfield(L, -2, "input_waits");
 }

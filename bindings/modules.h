@@ -23,6 +23,7 @@ void open_system(lua_State *L);
 void open_tree(lua_State *L);
 void open_truth(lua_State *L);
 void open_signals(lua_State *L);
+void open_keyboard(lua_State *L);
 void open_lineedit(lua_State *L);
 void open_process(lua_State *L);
 void open_terminal(lua_State *L);

@@ -130,15 +130,22 @@ static char **environment(lua_State *L)
     return list;
 }
 
+/* Of its options: NULL where the usual is meant. */
+struct spawn_options {
+    const char *folder, *input, *output;
+    char **variables;
+    int show_errors;
+};
+
 struct start {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
 };
 
 /* The child's three streams, its folder and its signals: an error number, or 0. */
-static int prepare(struct start *s, const int pipe_ends[2], const char *input, const char *output,
-                   const char *folder, int show_errors)
+static int prepare(struct start *s, const int pipe_ends[2], const struct spawn_options *o)
 {
+    const char *input = o->input, *output = o->output;
     sigset_t none, usual;
     sigemptyset(&none);
     sigemptyset(&usual);
@@ -155,10 +162,28 @@ static int prepare(struct start *s, const int pipe_ends[2], const char *input, c
                                                  O_WRONLY | O_CREAT | O_TRUNC, 0666);
     else if (!error)
         error = posix_spawn_file_actions_adddup2(&s->actions, pipe_ends[1], STDOUT_FILENO);
-    if (!error && !show_errors)
+    if (!error && !o->show_errors)
         error = posix_spawn_file_actions_adddup2(&s->actions, output ? STDOUT_FILENO : pipe_ends[1],
                                                  STDERR_FILENO);
-    if (!error && folder) error = posix_spawn_file_actions_addchdir_np(&s->actions, folder);
+    if (!error && o->folder) error = posix_spawn_file_actions_addchdir_np(&s->actions, o->folder);
+    return error;
+}
+
+/* Start the program: an error number, or 0. */
+static int start_process(struct process *p, char **argv, const int pipe_ends[2],
+                         const struct spawn_options *o)
+{
+    struct start s;
+    int error = posix_spawn_file_actions_init(&s.actions);
+    if (error) return error;
+    error = posix_spawnattr_init(&s.attributes);
+    if (!error) {
+        error = prepare(&s, pipe_ends, o);
+        if (!error) error = posix_spawnp(&p->pid, argv[0], &s.actions, &s.attributes, argv, o->variables);
+        if (error) p->pid = 0;
+        posix_spawnattr_destroy(&s.attributes);
+    }
+    posix_spawn_file_actions_destroy(&s.actions);
     return error;
 }
 
@@ -177,30 +202,20 @@ static int sys_spawn(lua_State *L)
     luaL_checktype(L, 2, LUA_TTABLE);
     if (lua_rawlen(L, 1) == 0) return binding_error(L, "spawn: the list names no program");
     char **argv = string_list(L, 1, 0);
-    const char *folder = option(L, 2, "folder"), *input = option(L, 2, "input"),
-               *output = option(L, 2, "output");
-    char **variables = lua_getfield(L, 2, "environment") == LUA_TTABLE ? environment(L) : environ;
+    struct spawn_options o = {.variables = environ};
+    o.folder = option(L, 2, "folder");
+    o.input = option(L, 2, "input");
+    o.output = option(L, 2, "output");
+    if (lua_getfield(L, 2, "environment") == LUA_TTABLE) o.variables = environment(L);
     lua_getfield(L, 2, "show_errors");
-    int show_errors = lua_toboolean(L, -1);
+    o.show_errors = lua_toboolean(L, -1);
     struct process *p = (struct process *)lua_newuserdatauv(L, sizeof *p, 0);
     *p = (struct process){.pid = 0, .output = -1};
     luaL_setmetatable(L, PROCESS_TYPE);
 
     int pipe_ends[2];
     if (pipe2(pipe_ends, O_CLOEXEC) != 0) return luaL_fileresult(L, 0, argv[0]);
-    struct start start;
-    int error = posix_spawn_file_actions_init(&start.actions);
-    if (!error) {
-        error = posix_spawnattr_init(&start.attributes);
-        if (!error) {
-            error = prepare(&start, pipe_ends, input, output, folder, show_errors);
-            if (!error)
-                error = posix_spawnp(&p->pid, argv[0], &start.actions, &start.attributes, argv, variables);
-            if (error) p->pid = 0;
-            posix_spawnattr_destroy(&start.attributes);
-        }
-        posix_spawn_file_actions_destroy(&start.actions);
-    }
+    int error = start_process(p, argv, pipe_ends, &o);
     close(pipe_ends[1]);
     if (error) {
         close(pipe_ends[0]);

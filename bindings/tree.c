@@ -12,8 +12,6 @@
 #include "modules.h"
 #include "value.h"
 
-#define MAX_DEPTH 100
-
 struct walk {
     lua_State *L;
     const void *meta; /* of tensors */
@@ -50,8 +48,8 @@ static const struct array *open_spec(const struct walk *w, const struct value *v
 
 static void check_depth(lua_State *L, int depth)
 {
-    if (depth > MAX_DEPTH)
-        binding_error(L, "a table is nested more than %d deep (or contains itself)", MAX_DEPTH);
+    if (depth > MAX_NESTING)
+        binding_error(L, "a table is nested more than %d deep (or contains itself)", MAX_NESTING);
     luaL_checkstack(L, KEYS_SLOTS, "nested tables");
 }
 
