@@ -7,7 +7,7 @@
 
 /* SHARED: the same for every sample, without a batch axis. UNIFORM: a shared value broadcast along a batch
  * axis; it can be had in both forms. */
-enum label { SHARED, BATCHED, UNIFORM };
+enum sharing { SHARED, BATCHED, UNIFORM };
 
 struct rebatch {
     const struct tape *from;

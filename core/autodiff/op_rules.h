@@ -4,6 +4,7 @@
 
 #include "autodiff/op.h"
 #include "autodiff/vjp.h"
+#include "kernels/conv_shape.h"
 #include "kernels/loops.h"
 
 /* The batch is the first axis of an input, in `batch` equal shares, and is cut to `rows` of them. in: of the
@@ -35,6 +36,9 @@ vjp_rule vjp_alias, vjp_reshape, vjp_permute, vjp_slice, vjp_cast, vjp_embed, vj
     vjp_conv_matrix, vjp_conv_matrix_grad, vjp_custom;
 cut_rule cut_nothing, cut_reshape, cut_permute, cut_broadcast, cut_slice, cut_axis, cut_reduce, cut_matmul;
 work_rule work_written, work_read, work_matmul, work_conv, work_conv_dx, work_conv_dw, work_layer;
+
+/* The convolution of x by w that these attributes describe, all but the size of its result. */
+struct conv conv_described(enum dtype dtype, const int64_t x[4], const int64_t w[4], const int64_t *a);
 
 /* The kernel of an elementwise op for a dtype: one of the two, both NULL for any other op. */
 void elementwise_kernel(enum op_id op, enum dtype dtype, unary_loop *unary, binary_loop *binary);

@@ -24,39 +24,47 @@ static enum status conv_size(const struct conv *s)
                       (long long)s->dh, (long long)s->dw, most);
 }
 
+struct conv conv_described(enum dtype dtype, const int64_t x[4], const int64_t w[4], const int64_t *a)
+{
+    return (struct conv){.dtype = dtype,
+                         .n = x[0],
+                         .c = x[1],
+                         .h = x[2],
+                         .w = x[3],
+                         .o = w[0],
+                         .kh = w[2],
+                         .kw = w[3],
+                         .sh = a[0],
+                         .sw = a[1],
+                         .ph = a[2],
+                         .pw = a[3],
+                         .dh = a[4],
+                         .dw = a[5],
+                         .groups = a[6],
+                         .lanes = 1,
+                         .precision = PRECISION_HIGHEST};
+}
+
+/* s: without the size of the result. channels: second axis of w. */
+static enum status check_operands(const struct conv *s, int64_t channels)
+{
+    if (s->sh < 1 || s->sw < 1 || s->dh < 1 || s->dw < 1 || s->groups < 1 || s->ph < 0 || s->pw < 0)
+        return status_set(STATUS_ARGUMENT, "conv: stride, dilation and groups must be >= 1 and padding >= 0");
+    if (s->c % s->groups || s->o % s->groups || channels != s->c / s->groups)
+        return status_set(STATUS_SHAPE,
+                          "conv: x has %lld channels and w is for %lld (x groups %lld) with %lld filters; w "
+                          "must have shape O, C/groups, kernel and groups must divide both C and O",
+                          (long long)s->c, (long long)channels, (long long)s->groups, (long long)s->o);
+    if (s->kh < 1 || s->kw < 1) return status_set(STATUS_SHAPE, "conv: the kernel is empty");
+    return STATUS_OK;
+}
+
 /* x: N,C,H,W and w: O,C/groups,KH,KW with attrs (stride, padding, dilation, groups): fill everything and
  * check it. */
 static enum status conv_geometry(const struct call *c, const int64_t x[4], const int64_t w[4], struct conv *s)
 {
-    *s = (struct conv){c->in[0].dtype,
-                       x[0],
-                       x[1],
-                       x[2],
-                       x[3],
-                       w[0],
-                       w[2],
-                       w[3],
-                       V(0),
-                       V(1),
-                       V(2),
-                       V(3),
-                       V(4),
-                       V(5),
-                       V(6),
-                       0,
-                       0,
-                       1,
-                       PRECISION_HIGHEST,
-                       NULL};
-    if (s->sh < 1 || s->sw < 1 || s->dh < 1 || s->dw < 1 || s->groups < 1 || s->ph < 0 || s->pw < 0)
-        return status_set(STATUS_ARGUMENT, "conv: stride, dilation and groups must be >= 1 and padding >= 0");
-    if (s->c % s->groups || s->o % s->groups || w[1] != s->c / s->groups)
-        return status_set(STATUS_SHAPE,
-                          "conv: x has %lld channels and w is for %lld (x groups %lld) with %lld filters; w "
-                          "must have shape "
-                          "O, C/groups, kernel and groups must divide both C and O",
-                          (long long)s->c, (long long)w[1], (long long)s->groups, (long long)s->o);
-    if (s->kh < 1 || s->kw < 1) return status_set(STATUS_SHAPE, "conv: the kernel is empty");
+    *s = conv_described(c->in[0].dtype, x, w, c->attrs->v);
+    TRY(check_operands(s, w[1]));
     int64_t rest_h = s->h + 2 * s->ph - s->dh * (s->kh - 1) - 1,
             rest_w = s->w + 2 * s->pw - s->dw * (s->kw - 1) - 1;
     if (rest_h < 0 || rest_w < 0)

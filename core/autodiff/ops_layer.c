@@ -67,21 +67,7 @@ static enum status check_matrix(const struct call *c, int64_t rank, const int64_
 
 static struct conv matrix_geometry(const struct call *c, const int64_t w[4])
 {
-    struct conv s = {.dtype = c->in[0].dtype,
-                     .n = 1,
-                     .c = w[1],
-                     .h = V(7),
-                     .w = V(8),
-                     .o = w[0],
-                     .kh = w[2],
-                     .kw = w[3],
-                     .sh = V(0),
-                     .sw = V(1),
-                     .ph = V(2),
-                     .pw = V(3),
-                     .dh = V(4),
-                     .dw = V(5),
-                     .groups = V(6)};
+    struct conv s = conv_described(c->in[0].dtype, (int64_t[]){1, w[1], V(7), V(8)}, w, c->attrs->v);
     s.oh = (s.h + 2 * s.ph - s.dh * (s.kh - 1) - 1) / s.sh + 1;
     s.ow = (s.w + 2 * s.pw - s.dw * (s.kw - 1) - 1) / s.sw + 1;
     return s;

@@ -10,12 +10,13 @@
  *                       layer to layer */
 #include <string.h>
 
+#include "autodiff/op_rules.h"
 #include "autodiff/passes.h"
 #include "base/memory.h"
 #include "kernels/conv_dense.h"
 
 /* What a value depends on: parameters alone, time as well, the state as well. */
-enum label { PARAMETER, TIME, STATE };
+enum dependence { PARAMETER, TIME, STATE };
 
 struct simplify {
     struct rewrite r;
@@ -204,24 +205,9 @@ static int time_in_bias(struct simplify *s, const struct node *product, const in
 static int tiny_convolution(struct simplify *s, const struct node *node, const int *in)
 {
     const struct array *x = tape_spec(s->r.to, in[0]), *w = tape_spec(s->r.to, in[1]);
-    const int64_t *a = node->attrs->v;
-    struct conv c = {.dtype = x->dtype,
-                     .n = x->shape[0],
-                     .c = x->shape[1],
-                     .h = x->shape[2],
-                     .w = x->shape[3],
-                     .o = w->shape[0],
-                     .kh = w->shape[2],
-                     .kw = w->shape[3],
-                     .sh = a[0],
-                     .sw = a[1],
-                     .ph = a[2],
-                     .pw = a[3],
-                     .dh = a[4],
-                     .dw = a[5],
-                     .groups = a[6],
-                     .oh = node->spec.shape[2],
-                     .ow = node->spec.shape[3]};
+    struct conv c = conv_described(x->dtype, x->shape, w->shape, node->attrs->v);
+    c.oh = node->spec.shape[2];
+    c.ow = node->spec.shape[3];
     if (label_of(s, in[1]) != PARAMETER || w->dtype != x->dtype || c.n == 0 || c.c == 0 || c.o == 0 ||
         !conv_dense_fits(&c))
         return -1;
