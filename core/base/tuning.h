@@ -53,6 +53,9 @@
  */
 #define REDUCE_MAX_FOLD 32
 
+/* Columns that sums over rows take at once. Not measured. */
+#define SUM_ROWS_WIDTH 256
+
 /* Elements of a block of weighted sums: 4 KiB of float64 stay in the first-level cache, so each operand is
  * read once from memory. [bits] in the error norm. Not measured beyond that. */
 #define SOLVER_BLOCK_ELEMENTS 512

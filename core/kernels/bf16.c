@@ -4,8 +4,6 @@
 
 #include "kernels/loops.h"
 
-#define TILE 512 /* numbers of a tile: 16 rows of 32, or 16 pairs of rows of 16 columns */
-
 int bf16_parts(enum precision level)
 {
     if (!loops->bf16 || level == PRECISION_HIGHEST) return 0;
@@ -33,7 +31,7 @@ static int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 int64_t bf16_packed_size(int parts, int64_t k, int64_t n)
 {
-    return blocks(n, BF16_ROWS) * 2 * blocks(k, BF16_DEPTH) * parts * TILE;
+    return blocks(n, BF16_ROWS) * 2 * blocks(k, BF16_DEPTH) * parts * BF16_TILE;
 }
 
 /* Sixteen columns after the other: for each step and part a tile of 16 pairs of rows by 16 columns. */
@@ -45,7 +43,7 @@ void bf16_pack(int parts, int64_t k, int64_t n, const float *b, int64_t rs, int6
             int64_t i = step * BF16_DEPTH, j = 16 * half, rows = k - i < BF16_DEPTH ? k - i : BF16_DEPTH,
                     columns = n - j < 16 ? n - j : 16;
             loops->packing->pack_tile(parts, rows, columns, b + i * rs + j * cs, rs, cs,
-                                      packed + (half * steps + step) * parts * TILE);
+                                      packed + (half * steps + step) * parts * BF16_TILE);
         }
 }
 
@@ -66,7 +64,7 @@ void bf16_block_plain(const struct bf16_block *q)
                 const uint16_t *a = q->a + pairs[p].a * q->a_part + i * q->a_pitch + q->offset[s];
                 for (int j = 0; j < BF16_ROWS; j++) {
                     const uint16_t *b =
-                        q->b + j / 16 * q->b_half + (s * q->parts + pairs[p].b) * TILE + j % 16 * 2;
+                        q->b + j / 16 * q->b_half + (s * q->parts + pairs[p].b) * BF16_TILE + j % 16 * 2;
                     float sum = q->out[i * BF16_ROWS + j];
                     for (int k = 0; k < BF16_DEPTH; k++) sum += widen(a[k]) * widen(b[k / 2 * 32 + k % 2]);
                     q->out[i * BF16_ROWS + j] = sum;
@@ -84,7 +82,7 @@ void bf16_product(bf16_kernel kernel, int parts, int64_t m, int64_t n, int64_t s
                            .offset = offset,
                            .a_pitch = a_pitch,
                            .a_part = a_part,
-                           .b_half = steps * parts * TILE,
+                           .b_half = steps * parts * BF16_TILE,
                            .out = out};
     for (int64_t j = 0; j < n; j += BF16_ROWS)
         for (int64_t i = 0; i < m; i += BF16_ROWS) {
@@ -127,7 +125,7 @@ __attribute__((target("avx512f,avx512bf16"))) static void block_avx512(const str
         for (int64_t s = 0; s < q->steps; s++)
             for (int p = 0; p < n_pairs(q->parts); p++) {
                 const uint16_t *a = q->a + pairs[p].a * q->a_part + first * q->a_pitch + q->offset[s];
-                const uint16_t *b = q->b + (s * q->parts + pairs[p].b) * TILE;
+                const uint16_t *b = q->b + (s * q->parts + pairs[p].b) * BF16_TILE;
                 for (int k = 0; k < BF16_DEPTH / 2; k++) {
                     __m512i b0 = _mm512_loadu_si512(b + k * 32),
                             b1 = _mm512_loadu_si512(b + q->b_half + k * 32);
@@ -179,7 +177,7 @@ __attribute__((target("amx-tile,amx-bf16"))) static void block_amx(const struct 
             }
             if (pairs[p].b != have_b) {
                 have_b = pairs[p].b;
-                const uint16_t *b = q->b + (s * q->parts + have_b) * TILE;
+                const uint16_t *b = q->b + (s * q->parts + have_b) * BF16_TILE;
                 _tile_loadd(6, b, 64);
                 _tile_loadd(7, b + q->b_half, 64);
             }
@@ -207,7 +205,7 @@ static uint16_t whole_number(int n)
 /* Whole numbers small enough that every sum is exact must come out exactly, before anyone relies on it. */
 static int amx_is_right(void)
 {
-    static uint16_t a[2 * 32 * 32], b[4 * 2 * TILE]; /* two steps of one part */
+    static uint16_t a[2 * 32 * 32], b[4 * 2 * BF16_TILE]; /* two steps of one part */
     _Alignas(64) static float got[32 * 32], wanted[32 * 32];
     static const int64_t offset[2] = {0, 32 * 32};
     struct bf16_block q = {.parts = 1,
@@ -216,10 +214,10 @@ static int amx_is_right(void)
                            .b = b,
                            .offset = offset,
                            .a_pitch = 32,
-                           .b_half = 2 * TILE,
+                           .b_half = 2 * BF16_TILE,
                            .out = wanted};
     for (int i = 0; i < 2 * 32 * 32; i++) a[i] = whole_number((i * 7 + i / 32) % 11 - 5);
-    for (int i = 0; i < 4 * TILE; i++) b[i] = whole_number((i * 5 + i / 16) % 13 - 6);
+    for (int i = 0; i < 4 * BF16_TILE; i++) b[i] = whole_number((i * 5 + i / 16) % 13 - 6);
     bf16_block_plain(&q);
     q.out = got;
     block_amx(&q);

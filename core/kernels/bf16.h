@@ -15,6 +15,7 @@
 
 #define BF16_ROWS 32  /* of the left operand, and columns of the right one, in one block of the result */
 #define BF16_DEPTH 32 /* numbers of the sum in one step */
+#define BF16_TILE 512 /* numbers of a tile: 16 rows of 32, or 16 pairs of rows of 16 columns */
 
 /* Parts that a level of precision is to be computed with on this processor; 0: float32 arithmetic is better
  * (or all there is). For convolutions only where that beats Winograd's way. */

@@ -1,13 +1,7 @@
 /* Splitting float32 into bfloat16 parts, compiled once per instruction set like loops.c. See bf16.h. */
+#include "kernels/bf16.h"
 #include "kernels/loops.h"
-
-#ifndef LOOPS_NAME
-#define LOOPS_NAME generic
-#endif
-#define PASTE2(a, b) a##_##b
-#define PASTE(a, b) PASTE2(a, b)
-
-#define TILE 512
+#include "kernels/paste.h"
 
 static inline uint32_t bits_of(float x)
 {
@@ -78,9 +72,9 @@ static void pack_tile(int parts, int64_t rows, int64_t columns, const float *b, 
                 even[j] = rest(even[j], low);
                 odd[j] = rest(odd[j], high);
             }
-            __builtin_memcpy(tile + p * TILE + pair * 32, both, sizeof both);
+            __builtin_memcpy(tile + p * BF16_TILE + pair * 32, both, sizeof both);
         }
     }
 }
 
-const struct packing_loops PASTE(packing_loops, LOOPS_NAME) = {split, pack_tile};
+const struct packing_loops LOOPED(packing_loops) = {split, pack_tile};

@@ -84,7 +84,7 @@ struct loops {
     double (*sum[DTYPE_COUNT])(int64_t n, const void *x, int64_t stride);
     double (*max[DTYPE_COUNT])(int64_t n, const void *x, int64_t stride);
     double (*min[DTYPE_COUNT])(int64_t n, const void *x, int64_t stride);
-    /* out[j] = sum over i of x[i*pitch + j], 0 <= j < width <= 256, carried as above. */
+    /* out[j] = sum over i of x[i*pitch + j], 0 <= j < width <= SUM_ROWS_WIDTH, carried as above. */
     void (*sum_rows[DTYPE_COUNT])(int64_t rows, int64_t width, const void *x, int64_t pitch, void *out);
 
     /* Solver arithmetic, float32 and float64. out = y + sum_j c[j] k[j] (y may be NULL for zero; out may be

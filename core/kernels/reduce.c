@@ -7,8 +7,6 @@
 #include "base/tuning.h"
 #include "kernels/bounded.h"
 
-#define ROW_WIDTH 256 /* columns that sum_rows takes at once */
-
 static int add_axis(int n, int64_t *size, int64_t *stride, int64_t axis_size, int64_t axis_stride,
                     int adjacent)
 {
@@ -146,7 +144,7 @@ static void reduce_output(const struct reduce_plan *p, const char *in, char *out
     }
 }
 
-/* per_task counts outputs, or, by rows, pieces of at most ROW_WIDTH outputs of one row. */
+/* per_task counts outputs, or, by rows, pieces of at most SUM_ROWS_WIDTH outputs of one row. */
 static void reduce_task(void *context, int64_t task)
 {
     const struct reduce_job *job = context;
@@ -157,11 +155,11 @@ static void reduce_task(void *context, int64_t task)
             reduce_output(p, job->in + kept_offset(p, p->kept, i) * size, job->out, i);
         return;
     }
-    int64_t width = p->kept_size[p->kept - 1], pieces = (width + ROW_WIDTH - 1) / ROW_WIDTH,
+    int64_t width = p->kept_size[p->kept - 1], pieces = (width + SUM_ROWS_WIDTH - 1) / SUM_ROWS_WIDTH,
             rows = p->outputs / width;
     for (int64_t i = first; i < end && i < rows * pieces; i++) {
-        int64_t row = i / pieces, column = i % pieces * ROW_WIDTH,
-                n = width - column < ROW_WIDTH ? width - column : ROW_WIDTH;
+        int64_t row = i / pieces, column = i % pieces * SUM_ROWS_WIDTH,
+                n = width - column < SUM_ROWS_WIDTH ? width - column : SUM_ROWS_WIDTH;
         int64_t offset = kept_offset(p, p->kept - 1, row) + column;
         loops->sum_rows[p->dtype](p->reduced_size[0], n, job->in + offset * size, p->reduced_stride[0],
                                   job->out + (row * width + column) * size);
@@ -176,8 +174,8 @@ static void fold_task(void *context, int64_t task)
     int64_t first = task * job->per_task, size = (int64_t)dtype_size(p->dtype);
     int64_t outputs = p->outputs - first < job->per_task ? p->outputs - first : job->per_task;
     union {
-        float f32[ROW_WIDTH];
-        double f64[ROW_WIDTH];
+        float f32[SUM_ROWS_WIDTH];
+        double f64[SUM_ROWS_WIDTH];
     } sum;
     loops->sum_rows[p->dtype](p->reduced_size[0], outputs * p->fold, job->in + first * p->fold * size,
                               p->reduced_stride[0], &sum);
@@ -200,15 +198,15 @@ void reduce_run(const struct reduce_plan *plan, const void *in, void *out)
         return;
     }
     if (plan->fold > 0) {
-        struct reduce_job job = {plan, in, out, ROW_WIDTH / plan->fold};
+        struct reduce_job job = {plan, in, out, SUM_ROWS_WIDTH / plan->fold};
         threads_for((plan->outputs + job.per_task - 1) / job.per_task, fold_task, &job);
         return;
     }
     int64_t units = plan->outputs, unit = plan->count;
     if (plan->by_rows) {
         int64_t width = plan->kept_size[plan->kept - 1];
-        units = plan->outputs / width * ((width + ROW_WIDTH - 1) / ROW_WIDTH);
-        unit = plan->count * (width < ROW_WIDTH ? width : ROW_WIDTH);
+        units = plan->outputs / width * ((width + SUM_ROWS_WIDTH - 1) / SUM_ROWS_WIDTH);
+        unit = plan->count * (width < SUM_ROWS_WIDTH ? width : SUM_ROWS_WIDTH);
     }
     struct reduce_job job = {plan, in, out, unit >= REDUCE_TASK_ELEMENTS ? 1 : REDUCE_TASK_ELEMENTS / unit};
     threads_for((units + job.per_task - 1) / job.per_task, reduce_task, &job);

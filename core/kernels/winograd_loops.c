@@ -1,12 +1,7 @@
 /* Transforms of Winograd's convolution, compiled once per instruction set like loops.c. See
  * conv_winograd.c. */
 #include "kernels/loops.h"
-
-#ifndef LOOPS_NAME
-#define LOOPS_NAME generic
-#endif
-#define PASTE2(a, b) a##_##b
-#define PASTE(a, b) PASTE2(a, b)
+#include "kernels/paste.h"
 
 #if defined(__AVX512F__)
 #define LANES 16
@@ -202,7 +197,7 @@ static void transpose(int64_t rows, int64_t columns, const float *x, int64_t pit
     transpose_plain(rows - i4, j4, x + i4 * pitch, pitch, out + i4, out_pitch);
 }
 
-const struct winograd_loops PASTE(winograd_loops, LOOPS_NAME) = {
+const struct winograd_loops LOOPED(winograd_loops) = {
     .transpose = transpose,
     .transform = {{transform_input_2, transform_output_2, transform_output_bar_2, transform_weight_2,
                    transform_weight_bar_2},
