@@ -1,11 +1,12 @@
 -- Why an ODE cannot map -1 to 1 and 1 to -1 (figure 3 of Dupont, Doucet & Teh, "Augmented Neural ODEs").
 --
---   ./tide plots/anode_flip1d.lua DIR [OUTDIR]           or  dofile("plots/anode_flip1d.lua")(dir, outdir) -> list of pictures
+--   ./tide plots/anode_flip1d.lua DIR [OUTDIR]
+--   dofile("plots/anode_flip1d.lua")(dir, outdir) -> list of pictures
 --
 -- Reads from DIR, draws flip1d.png into OUTDIR (default: DIR). Rows of a curve stand together, in order of t:
 --   crossing.csv      t,x,curve         top left: the two curves that would have to cross
 --   euler.csv         kind,curve,t,x    top right: kind is ode (solid) | euler (dashed, one row per step)
---   field.csv         task,t,x,u        bottom: the learned field dx/dt = u on a grid; a panel per task, in this order
+--   field.csv         task,t,x,u        bottom: the learned field dx/dt = u on a grid; a panel per task
 --   trajectories.csv  task,curve,t,x    bottom: learned trajectories
 -- Curves that start at the same side have the same colour: below zero vermillion, above blue, as in the
 -- paper.

@@ -1,7 +1,8 @@
 -- Training of augmented models on MNIST or another image set (figures 10 and 12 of Dupont, Doucet & Teh,
 -- "Augmented Neural ODEs").
 --
---   ./tide plots/anode_mnist.lua DIR [OUTDIR]            or  dofile("plots/anode_mnist.lua")(dir, outdir) -> list of pictures
+--   ./tide plots/anode_mnist.lua DIR [OUTDIR]
+--   dofile("plots/anode_mnist.lua")(dir, outdir) -> list of pictures
 --
 -- Reads from DIR, draws mnist.png into OUTDIR (default: DIR), median and 10-90 % band over seeds:
 --   train.csv  model,seed,iteration,loss,accuracy,nfe_forward,nfe_backward,seconds

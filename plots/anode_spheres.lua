@@ -1,14 +1,15 @@
 -- Figures of the experiment on nested spheres (figures 5 to 8 of Dupont, Doucet & Teh, "Augmented Neural
 -- ODEs").
 --
---   ./tide plots/anode_spheres.lua DIR [OUTDIR]          or  dofile("plots/anode_spheres.lua")(dir, outdir) -> list of pictures
+--   ./tide plots/anode_spheres.lua DIR [OUTDIR]
+--   dofile("plots/anode_spheres.lua")(dir, outdir) -> list of pictures
 --
 -- Reads from DIR those files that are there, and draws into OUTDIR (default: DIR):
 --   loss.csv      model,seed,epoch,loss,nfe_forward,nfe_backward,seconds   -> loss.png, nfe.png
 --   flows.csv     model,point,class,t,x,y rows of a point in order of t; y absent or nan: one dimension,
 --                 drawn over t
---   field.csv     model,t,x,y,u,v          the field on a grid; in the plane the smallest t is drawn; y, v absent or nan as above
---                                                                          -> flows.png (from flows.csv, field.csv if there)
+--   field.csv     model,t,x,y,u,v          the field on a grid; in the plane the smallest t is drawn;
+--                 y, v absent or nan as above   -> flows.png (from flows.csv, field.csv if there)
 --   features.csv  model,stage,class,x,y    stage is input | features       -> features.png
 -- Classes -1 and 1 are the two values of g; nfe of models that are no ODE is nan or 0.
 

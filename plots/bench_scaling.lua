@@ -1,6 +1,7 @@
 -- How the time of a training step grows: log-log curves with ideal slopes as guides.
 --
---   ./tide plots/bench_scaling.lua DIR [OUTDIR]          or  dofile("plots/bench_scaling.lua")(dir, outdir) -> list of pictures
+--   ./tide plots/bench_scaling.lua DIR [OUTDIR]
+--   dofile("plots/bench_scaling.lua")(dir, outdir) -> list of pictures
 --
 -- Reads DIR/scaling.csv (tests/bench/scaling.lua): sweep,model,value,seconds,fastest,slowest,gflops; draws
 -- scaling.png into OUTDIR (default: DIR). A panel per sweep that is there; the last one shows the speed

@@ -2,7 +2,9 @@
 -- distance of the final states to a tight reference solve, against the test solvers' steps or tolerances;
 -- means over the models, bars are one deviation.
 --
---   ./tide plots/validity.lua FILE.csv [PICTURE]          FILE.csv: report:write("FILE.csv"); PICTURE: default FILE.png
+--   ./tide plots/validity.lua FILE.csv [PICTURE]
+--
+-- FILE.csv: report:write("FILE.csv"); PICTURE: default FILE.png
 
 local csv = require "tide.csv"
 local plot = require "tide.plot"

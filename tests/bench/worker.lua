@@ -8,7 +8,8 @@
 --                               backward. After it the weights stay as they are (learning rate 0), so that
 --                               each run does the same work
 --   run NAME k                  seconds for k steps, evaluations per step forward and backward
---   memory GRADIENT BATCH STEPS FILE   one step of works.memory_work, written to FILE for the peers; resident KiB before it, its peak, seconds, loss
+--   memory GRADIENT BATCH STEPS FILE   one step of works.memory_work, written to FILE for the peers;
+--                                      resident KiB before it, its peak, seconds, loss
 --   info                        what is running
 
 local here = arg[0]:match("^(.*/)") or "./"

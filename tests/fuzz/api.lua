@@ -12,9 +12,11 @@ local verbose = os.getenv("VERBOSE")
 
 -- What would end or change the process, write where it likes, or wait.
 local skip = {}
-for name in ([[library_root memory_fail_after calls_inject sleep threads ask_key input_waits on_interrupt hold_interrupts at_prompt interrupt
-  editor rename remove append_private mkdir tempname file_writer save write writer core.raise read_file run draw folder report clock
-  temporary_folder mkdtemp run_process spawn process]]):gmatch("%S+") do skip[name] = true end
+for name in ([[
+    library_root memory_fail_after calls_inject sleep threads ask_key input_waits on_interrupt hold_interrupts
+    at_prompt interrupt editor rename remove append_private mkdir tempname file_writer save write writer
+    core.raise read_file run draw folder report clock temporary_folder mkdtemp run_process spawn
+    process]]):gmatch("%S+") do skip[name] = true end
 
 local functions, seen = {}, {}
 local function collect(prefix, t)

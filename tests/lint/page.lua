@@ -1,11 +1,11 @@
 --- Pages are 110 columns wide, and C is laid out by .clang-format (release 14, Debian 12's: others differ in
 -- details).
 --
--- Rows of tables in Markdown and lines with an address may be longer.
+-- Rows of tables in Markdown, lines with an address and words without a space (dumps of bytes) may be longer.
 
 local WIDTH, RELEASE = 110, "14"
 
-local pages = {"%.[ch]$", "%.def$"}
+local pages = {"%.[ch]$", "%.def$", "%.lua$"}
 
 local function width(line) return utf8.len(line) or #line end
 
@@ -13,7 +13,8 @@ local function too_wide(tree, problems)
   for _, pattern in ipairs(pages) do
     for _, path in ipairs(tree.matching(pattern)) do
       for number, line in tree.lines(path) do
-        if width(line) > WIDTH and not line:find("^%s*|") and not line:find("https?://") then
+        local free = line:find("^%s*|") or line:find("https?://") or not line:find("%S%s+%S")
+        if width(line) > WIDTH and not free then
           problems[#problems + 1] = ("%s:%d: %d columns; a page has %d"):format(path, number, width(line),
             WIDTH)
         end

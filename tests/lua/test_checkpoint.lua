@@ -282,7 +282,8 @@ tests["killed at every system call: old or new, never mixed"] = function()
 local tide = require "tide"
 local model = tide.nn.linear(2, 1, {seed = 1})
 if arg[3] then tide.core.calls_inject{die_at = tonumber(arg[3])} end
-tide.train{model = model, data = {x = tide.ones{6, 2}, y = tide.ones{6, 1}}, optimizer = tide.optim.adam(model), iterations = tonumber(arg[2]), batch = 3,
+tide.train{model = model, data = {x = tide.ones{6, 2}, y = tide.ones{6, 1}},
+  optimizer = tide.optim.adam(model), iterations = tonumber(arg[2]), batch = 3,
   quiet = true, checkpoint = arg[1]}
 ]=])
     local path, seen, kills = folder .. "/a.npz", {}, 0
@@ -320,10 +321,13 @@ end
 
 local script = [=[
 local tide = require "tide"
-local model = tide.nn.odenet{dim = 2, hidden = 8, out = 2, time = false, solver = {method = "euler", steps = 4}, seed = 1}
+local solver = {method = "euler", steps = 4}
+local model = tide.nn.odenet{dim = 2, hidden = 8, out = 2, time = false, solver = solver, seed = 1}
 local data = tide.data.three_spheres{dim = 2, n = 300, seed = 3}
-tide.train{model = model, data = data, optimizer = tide.optim.adam(model), loss = "cross_entropy", batch = 128, iterations = 300, quiet = true,
-  adaption = tide.step_adaption.new{rule = "steady", value = 4, every = 5}, checkpoint = arg[1], checkpoint_every = 0}
+tide.train{model = model, data = data, optimizer = tide.optim.adam(model), loss = "cross_entropy",
+  batch = 128, iterations = 300, quiet = true,
+  adaption = tide.step_adaption.new{rule = "steady", value = 4, every = 5}, checkpoint = arg[1],
+  checkpoint_every = 0}
 tide.save(arg[2], model)
 ]=]
 

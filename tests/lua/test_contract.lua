@@ -47,7 +47,8 @@ tests["running: arguments, exit status, traceback"] = function()
   check.in_folder(function(folder)
     local script = folder .. "/script.lua"
     local file = assert(io.open(script, "w"))
-    file:write('local tide = require "tide"\nprint(arg[0], arg[1], #arg, select("#", ...), tide.ones{2}[1])\n',
+    file:write('local tide = require "tide"\n',
+      'print(arg[0], arg[1], #arg, select("#", ...), tide.ones{2}[1])\n',
       'if arg[1] == "fail" then error("as asked") end\nos.exit(tonumber(arg[1]))\n')
     file:close()
     local out, status = interpreter(script .. " 7 b")
@@ -621,7 +622,8 @@ tests["training: one line per epoch without a terminal"] = function()
   local out, status = interpreter([[-e '
     local tide = require "tide"
     local m = tide.nn.linear(2, 1)
-    tide.train{model = m, data = tide.data.spheres{inner = 100, outer = 200}, optimizer = tide.optim.adam(m), loss = "mse", epochs = 4}']],
+    tide.train{model = m, data = tide.data.spheres{inner = 100, outer = 200},
+      optimizer = tide.optim.adam(m), loss = "mse", epochs = 4}']],
     "TIDE_QUIET=")
   equal(status, "0")
   equal(select(2, out:gsub("\n", "")), 4)

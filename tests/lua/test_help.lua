@@ -195,7 +195,8 @@ tests["help and tide are there under -e, in scripts as tide.help, and go to no s
   has(output_of(own .. [[ -e 'help "odeint"' ]]), "tide.odeint(f, y0, t, opts)")
   has(output_of(own .. [[ -e 'help(nil)' ]]), "the value is nil")
   has(output_of(own .. [[ -e 'help()' ]]), "Making tensors", "experiment.parse")
-  has(output_of(own .. [[ -e 'print(tide.ones({2})) help(tide.seed)' ]]), "tensor float32 {2}", "tide.seed(n)")
+  has(output_of(own .. [[ -e 'print(tide.ones({2})) help(tide.seed)' ]]),
+    "tensor float32 {2}", "tide.seed(n)")
   check.in_folder(function(folder, write)
     write("a.lua", "print(help, tide) local t = require 'tide' t.help('seed') t.help(t.csv)")
     local text = has(output_of(("%s -e 'x = 1' %s/a.lua"):format(own, folder)), "nil\tnil", "tide.seed(n)",

@@ -22,7 +22,8 @@ for name, code in pairs(programs) do
   tests["ulimit -v: " .. name] = function()
     local results = 0
     for _, limit in ipairs(limits) do
-      local pipe = assert(io.popen(([[cd '%s' && (ulimit -v %d; timeout 60 ./tide -e 'local t = require "tide" %s' 2>&1; echo "status $?")]])
+      local pipe = assert(io.popen(([[
+      cd '%s' && (ulimit -v %d; timeout 60 ./tide -e 'local t = require "tide" %s' 2>&1; echo "status $?")]])
         :format(here == "" and "." or here, limit, code:gsub("'", '"'))))
       local text = pipe:read("a")
       pipe:close()
@@ -38,7 +39,8 @@ end
 
 tests["the kernels of OpenBLAS: what was chosen and why"] = function()
   local function ask(setting)
-    local code = [[local b = require("tide").machine().blas print(b.core .. "|" .. b.why .. "|" .. b.version)]]
+    local code = [[local b = require("tide").machine().blas
+      print(b.core .. "|" .. b.why .. "|" .. b.version)]]
     local pipe = assert(
       io.popen(("%s '%s/tide' -e '%s' 2>&1"):format(setting, here == "" and "." or here, code)))
     local text = pipe:read("a")

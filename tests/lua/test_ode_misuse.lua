@@ -434,10 +434,12 @@ tests["interrupts stop a solve"] = function()
     io.stdout:write("ready\n") io.stdout:flush()
     local ok, message
     if kind == "plain" then
-      ok, message = pcall(tide.odeint, function(t, y) return {-y[1]} end, {1}, {0, 1}, {plain = true, method = "euler", steps = 90000000})
+      ok, message = pcall(tide.odeint, function(t, y) return {-y[1]} end, {1}, {0, 1},
+        {plain = true, method = "euler", steps = 90000000})
     else
       local y = tide.ones({4}, {dtype = "float64"})
-      ok, message = pcall(tide.odeint, function(t, z) return -z end, y, {0, 1}, {method = "euler", steps = 90000000})
+      ok, message = pcall(tide.odeint, function(t, z) return -z end, y, {0, 1},
+        {method = "euler", steps = 90000000})
     end
     io.stdout:write(tostring(ok), " ", tostring(message), "\n")
     os.exit(0, true)]]

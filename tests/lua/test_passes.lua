@@ -717,8 +717,10 @@ tests["tiles: an interrupt ends the solve with one error"] = function()
     local tide = require "tide"
     tide.threads(tonumber(arg[1]))
     local a, y0 = tide.randn({8, 4000}, {seed = 1}) * 0.01, tide.randn({131, 8}, {seed = 2})
-    local function loss(p) return tide.odeint(function(_, y) return y:matmul(p):tanh():matmul(p:transpose()) end, y0, {0, 1},
-      {method = "euler", steps = tonumber(arg[2])})[2]:sum() end
+    local function loss(p)
+      local function f(_, y) return y:matmul(p):tanh():matmul(p:transpose()) end
+      return tide.odeint(f, y0, {0, 1}, {method = "euler", steps = tonumber(arg[2])})[2]:sum()
+    end
     io.stdout:write("ready\n") io.stdout:flush()
     local ok, message
     repeat ok, message = pcall(tide.grad(loss), a) until not ok

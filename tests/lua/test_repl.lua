@@ -67,7 +67,8 @@ tests["statements with an expression behind them show its value"] = function()
 end
 
 tests["history entries survive on one line"] = function()
-  for _, text in ipairs{"x = 1", "for i = 1, 2 do\n  print(i)\nend", [[print("a\n\\b")]], "\\", "a\\nb", "\r\n", "\\\n\\"} do
+  for _, text in ipairs{"x = 1", "for i = 1, 2 do\n  print(i)\nend", [[print("a\n\\b")]],
+    "\\", "a\\nb", "\r\n", "\\\n\\"} do
     local line = repl.escape(text)
     assert(not line:find("[\r\n]"), "a newline is left in " .. line)
     equal(repl.unescape(line), text)

@@ -19,7 +19,8 @@ local function vector(where, what, v)
       raise(("%s: %s must be 1-D, got shape {%s}"):format(where, what, table.concat(v:shape(), ", ")))
     end
     if v:dtype() ~= "float64" then
-      raise(('%s: %s must be float64, in which C fields compute, got %s; convert with x:to("float64")'):format(where, what, v:dtype()))
+      raise(('%s: %s must be float64, in which C fields compute, got %s; convert with x:to("float64")')
+        :format(where, what, v:dtype()))
     end
     return v
   end
@@ -56,7 +57,8 @@ local function check_state(where, c, state)
     tail = tail * shape[i]
     if tail == c.width then return end
   end
-  raise(("%s: the state has shape {%s}; %s takes samples of %s, in the last axis or axes: {%d} or {batch, %d}"):format(where,
+  raise(("%s: the state has shape {%s}; %s takes samples of %s, in the last axis or axes: "
+    .. "{%d} or {batch, %d}"):format(where,
     table.concat(shape, ", "), c.name, count(c.width, "number"), c.width, c.width))
 end
 

@@ -260,7 +260,8 @@ function Figure:save(path, ...)
   check_self(self, "save")
   if type(path) ~= "string" then core.raise("plot: save needs a file name, got " .. options.show(path)) end
   if select("#", ...) > 0 then
-    core.raise("plot: save takes a file name alone; width, height and scale are given when the figure is made")
+    core.raise("plot: save takes a file name alone; width, height and scale are given when the figure is "
+      .. "made")
   end
   local folder, last = files.split(path)
   if path:find("\0", 1, true) or last == "" or last == "." or last == ".." then

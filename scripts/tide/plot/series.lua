@@ -1,6 +1,7 @@
 --- The kinds of series. Each turns its options into elements, the parts of one gnuplot `plot` command:
 --
---   {layer = n, block = {title, names, segments}, using = "1:2", code = "with lines lt 1", legend = {name, code} | nil}
+--   {layer = n, block = {title, names, segments}, using = "1:2", code = "with lines lt 1",
+--    legend = {name, code} | nil}
 --
 -- A block is one stretch of the data file; a segment of it is a list of columns, and a blank line between
 -- segments lifts the pen. Layers are drawn in order: 0 image, 1 field, 2 bands, 3 lines, 4 points. The legend

@@ -15,8 +15,10 @@ usage: tide [options] [script [arguments]]
   --version, -v  versions of Tide, Lua and the libraries in use
   --help, -h     this text
 
-Without a script or code: the prompt when standard input is a terminal, else standard input is run as a script.
-In a script: local tide = require "tide". Exit status: 0, 1 after an error, 2 for a wrong command line, 130 after Ctrl-C.
+Without a script or code: the prompt when standard input is a terminal, else standard input is run as a
+script.
+In a script: local tide = require "tide". Exit status: 0, 1 after an error, 2 for a wrong command line,
+130 after Ctrl-C.
 ]=]
 
 local flags = {["-i"] = "interactive", ["--no-init"] = "no_init", ["--version"] = "version",

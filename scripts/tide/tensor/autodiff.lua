@@ -20,7 +20,8 @@ local function check_scalar(where, y)
     raise(("%s: the function must return a scalar tensor, got %s"):format(where, options.show(y)))
   end
   if y:numel() ~= 1 then
-    raise(("%s: the function must return a scalar, got shape {%s}; reduce it, e.g. with y:sum() or y:mean()"):format(where, table.concat(y:shape(), ", ")))
+    raise(("%s: the function must return a scalar, got shape {%s}; reduce it, e.g. with y:sum() or y:mean()")
+      :format(where, table.concat(y:shape(), ", ")))
   end
   local dtype = y:dtype()
   if dtype ~= "float32" and dtype ~= "float64" then

@@ -144,7 +144,8 @@ end
 -- The gradient of a tensor that stands in several places is the sum of theirs.
 local function summed(self, list)
   if #list ~= #self.places then
-    raise(("%s: the model has %d float tensors, the gradient %d; pass what tide.grad returned for this model"):format(self.kind, #self.places, #list))
+    raise(("%s: the model has %d float tensors, the gradient %d; pass what tide.grad returned for this model")
+      :format(self.kind, #self.places, #list))
   end
   local out = {}
   for i, g in ipairs(list) do

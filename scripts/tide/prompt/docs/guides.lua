@@ -125,8 +125,8 @@ guide{name = "methods",
     method_lines() .. [[
 
 
-  Methods marked adaptive choose their steps by rtol and atol, or take fixed ones with steps or step_size; the others take
-  fixed steps only. help "solvers" says how to choose.]],
+  Methods marked adaptive choose their steps by rtol and atol, or take fixed ones with steps or step_size;
+  the others take fixed steps only. help "solvers" says how to choose.]],
   example = "tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 1}, {method = \"rk4\", steps = "
   .. "10})"}
 

@@ -90,7 +90,8 @@ define{name = "ode.cfield", args = "path, symbol, opts", returns = "field, or fu
 
   tide.gradcheck compares the vjp with differences. A result that is not 0 ends the solve with the text in
   call->message; results that f or vjp did not write are an error. Ctrl-C is noticed between evaluations.]],
-  example = [[local pendulum = tide.ode.cfield("pendulum.so", "pendulum")  -- cc -O2 -shared -fPIC -o pendulum.so pendulum.c -lm
+  example = [[-- cc -O2 -shared -fPIC -o pendulum.so pendulum.c -lm
+  local pendulum = tide.ode.cfield("pendulum.so", "pendulum")
   local theta, y0 = tide.tensor({9.81, 0.1}, {dtype = "float64"}), tide.tensor({0.5, 0}, {dtype = "float64"})
   tide.odeint(pendulum(theta), y0, {0, 1})
   assert(tide.gradcheck(function(p) return pendulum(p)(0, y0) end, theta))]]}
@@ -155,7 +156,8 @@ define{name = "tide.conv2d", args = "x, w, b, opts", returns = "tensor", options
 
 help.topic "Models"
 local layer = {
-  {"init", "default", [["default": PyTorch's, uniform within 1/sqrt(fan_in); "kaiming" (normal, zero bias), "xavier", "normal", "orthogonal",
+  {"init", "default", [["default": PyTorch's, uniform within 1/sqrt(fan_in); "kaiming" (normal, zero bias),
+    "xavier", "normal", "orthogonal",
     "zeros"]], quote = true},
   {"std", 0.02, "standard deviation for init = \"normal\""}, {"bias", true, "false: no bias"},
   {"dtype", "float32", "\"float32\" or \"float64\"", quote = true},
@@ -306,7 +308,8 @@ define{name = "tide.train", args = "opts", returns = "history",
   options = {{"model", nil, "called as model(x)", required = true},
     {"data", nil, "{x =, y =}, samples along the first axis", required = true},
     {"optimizer", nil, "from tide.optim, or a name for its defaults", required = true},
-    {"loss", "mse", [["mse", "smooth_l1", "cross_entropy" or a function(prediction, y)]], quote = true}, {"batch", 64, "samples per step"},
+    {"loss", "mse", [["mse", "smooth_l1", "cross_entropy" or a function(prediction, y)]], quote = true},
+    {"batch", 64, "samples per step"},
     {"epochs", nil, "passes over the data; give this or iterations"}, {"iterations", nil, "steps"},
     {"seed", 1, "order of the batches"},
     {"shuffle", true, "false: the order of the data"},
@@ -348,7 +351,8 @@ define{name = "data.spheres", args = "opts", returns = "{x =, y =}",
   text = "g(x) of the ANODE paper: x {n, dim}; y {n, 1} is -1 for |x| <= r1 and +1 for r2 <= |x| <= r3.",
   example = "tide.data.spheres{dim = 2, inner = 10, outer = 20}.x:shape()"}
 define{name = "data.flip1d", args = "opts", returns = "{x =, y =}",
-  options = {{"n", 500, "points, half on each side"}, {"task", "flip", [["flip": -1 to 1 and 1 to -1; "identity"]], quote = true},
+  options = {{"n", 500, "points, half on each side"},
+    {"task", "flip", [["flip": -1 to 1 and 1 to -1; "identity"]], quote = true},
     {"noise", 0, "standard deviation of x"}, {"seed", 1, ""}, float},
   text = "The one-dimensional tasks of figure 3 of the ANODE paper; x and y {n, 1}.",
   example = "tide.data.flip1d{n = 4}.y"}

@@ -56,7 +56,8 @@ define{name = "tide.seed", args = "n",
 help.topic "Tensor methods"
 define{name = "tensor:shape", args = "", returns = "table",
   text = "The extents of the axes; {} for a scalar.", example = "x:shape()[1]"}
-define{name = "tensor:dtype", args = "", returns = "string", text = [["float32", "float64", "int64" or "uint8".]], example = "x:dtype()"}
+define{name = "tensor:dtype", args = "", returns = "string",
+  text = [["float32", "float64", "int64" or "uint8".]], example = "x:dtype()"}
 define{name = "tensor:numel", args = "", returns = "integer",
   text = "The number of elements. #x is the extent of the first axis.",
   example = "x:numel(), #x"}
@@ -189,18 +190,20 @@ define{name = "tide.where", args = "condition, a, b", returns = "tensor",
 local comparisons = {{"gt", ">"}, {"ge", ">="}, {"lt", "<"}, {"le", "<="}, {"eq", "=="}, {"ne", "~="}}
 for _, row in ipairs(comparisons) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
-    text = ([[1 where x %s y, else 0, as uint8; elementwise with broadcasting. Of two numbers it is true or false. Called in a condition (if, while,
-    until, not, and, or, assert), as x < y is anywhere, the comparison of one element is a boolean; of more it is an error: ask :all() or :any(); of what
-    is being recorded as well: use tide.where. A variable that holds a comparison is a tensor, and every tensor is true to Lua. x == y asks whether
-    they are one tensor.]]):format(row[2]),
+    text = ([[
+    1 where x %s y, else 0, as uint8; elementwise with broadcasting. Of two numbers it is true or false.
+    Called in a condition (if, while, until, not, and, or, assert), as x < y is anywhere, the comparison of
+    one element is a boolean; of more it is an error: ask :all() or :any(); of what is being recorded as well:
+    use tide.where. A variable that holds a comparison is a tensor, and every tensor is true to Lua. x == y
+    asks whether they are one tensor.]]):format(row[2]),
     example = ("x:%s(0)"):format(row[1])}
 end
 local slopes = {{"relu_grad", "y where x > 0, else 0"}, {"tanh_grad", "y (1 - x^2)"},
   {"sigmoid_grad", "y x (1 - x)"}}
 for _, row in ipairs(slopes) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
-    text = row[2] .. [[: the cotangent y taken back through an activation whose output is x. Derivative rules use it; scripts hardly need
-  it.]], example = ("x:%s(y)"):format(row[1])}
+    text = row[2] .. [[: the cotangent y taken back through an activation whose output is x. Derivative rules
+  use it; scripts hardly need it.]], example = ("x:%s(y)"):format(row[1])}
 end
 
 help.topic "Files"

@@ -14,8 +14,10 @@ local axes = {
   {"zlabel", nil, "of the colour box"},
   {"xlog", false, "logarithmic axis"}, {"ylog", false, ""}, {"xrange", nil, "{low, high}"},
   {"yrange", nil, ""},
-  {"xticks", nil, "false, {0, 1} or {{0, \"zero\"}, ...}"}, {"yticks", nil, ""}, {"ratio", nil, [[height over width, "equal" units, or "square"]]},
-  {"legend", "above", [["above", "none", "top left", "top right", "bottom left", "bottom right"]], quote = true},
+  {"xticks", nil, "false, {0, 1} or {{0, \"zero\"}, ...}"}, {"yticks", nil, ""},
+  {"ratio", nil, [[height over width, "equal" units, or "square"]]},
+  {"legend", "above", [["above", "none", "top left", "top right", "bottom left",
+    "bottom right"]], quote = true},
   {"markup", false, "gnuplot's markup in title, labels, ticks: x^2, x_1; see plot.escape"},
   {"pad", nil, "room between data and axes"}, {"grid", nil, ""}, {"colorbox", true, ""},
 }
@@ -106,7 +108,8 @@ define{name = "figure:save", args = "path", returns = "path",
   Notes (see fig:notes) also go to standard error.]],
   example = "tide.plot.line{y = {1, 2}}:save(folder .. \"/line.svg\")", run = false}
 define{name = "figure:show", args = "opts", returns = "nothing",
-  options = {{"as", nil, [["kitty", "sixel", "window" or "text"; default: the best there is]]}, {"width", 79, "characters, as text"}, {"height", 24, ""},
+  options = {{"as", nil, [["kitty", "sixel", "window" or "text"; default: the best there is]]},
+    {"width", 79, "characters, as text"}, {"height", 24, ""},
     {"color", nil, "of text; default: on a terminal"}},
   text = [[Show the figure and say how: as a picture in a terminal that draws (kitty's protocol, sixels), in a
   window of gnuplot where there is a display, as text otherwise. At the prompt a figure that is the value of a
@@ -251,7 +254,8 @@ local print_options = {{"precision", 4, "decimals of floats; in powers of ten as
   {"scientific", "auto", "true: powers of ten; false: never; \"auto\": where fixed decimals would hide an "
   .. "entry or run long", quote = true}}
 define{name = "tide.set_print", args = "opts", returns = "the settings before", options = print_options,
-  text = [[How print, tostring and the prompt show tensors from now on; what is not given stays, and tide.set_print() goes back to the defaults.]],
+  text = [[How print, tostring and the prompt show tensors from now on; what is not given stays, and
+  tide.set_print() goes back to the defaults.]],
   example = "local before = tide.set_print{precision = 8, threshold = math.huge}  print(x)  "
   .. "tide.set_print(before)"}
 define{name = "tide.get_print", args = "", returns = "table",

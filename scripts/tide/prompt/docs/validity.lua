@@ -22,7 +22,8 @@ define{name = "ode.validity", args = "opts", returns = "report",
   solve, in units of their spread), nfe, with _std over models; report.models has accuracy, valid,
   critical_steps, critical_step. print(report) shows the table.]],
   example = [[local m = tide.nn.odenet{dim = 2, out = 2, solver = {method = "euler", steps = 4}}
-  print(tide.ode.validity{model = m, data = {x = x, y = tide.tensor({1, 2, 1, 2}, {dtype = "int64"})}, max_steps = 32})]]}
+  local data = {x = x, y = tide.tensor({1, 2, 1, 2}, {dtype = "int64"})}
+  print(tide.ode.validity{model = m, data = data, max_steps = 32})]]}
 define{name = "report:text", args = "", returns = "string",
   text = "The table and the verdict, as print(report) shows them.",
   example = "local report = tide.ode.validity  -- report:text()"}
@@ -40,7 +41,8 @@ define{name = "ode.crossings", args = "opts", returns = "report",
   text = [[Why a model is no flow: in one dimension points that change order, in two crossings of paths
   (decided exactly), in up to largest_dim the sign of det(I + h J) (of the method's step) and the smallest
   singular value along the paths, in any h times a Lipschitz estimate of the field.]],
-  example = [[tide.ode.crossings{model = tide.nn.odenet{dim = 2, solver = {method = "euler", steps = 4}}, x = x}.verdict]]}
+  example = [[local m = tide.nn.odenet{dim = 2, solver = {method = "euler", steps = 4}}
+  print(tide.ode.crossings{model = m, x = x}.verdict)]]}
 define{name = "crossing.orientation", args = "ax, ay, bx, by, cx, cy", returns = "number",
   text = "> 0 when c lies left of the line from a to b, < 0 right, 0 on it; the sign is exact (Shewchuk "
   .. "1997).",

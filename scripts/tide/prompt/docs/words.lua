@@ -32,7 +32,8 @@ return {
   {"condition", "branch", "mask", "piecewise", "while loop", see = {"tide.where", "recording", "tide.gt"}},
   -- solving
   {"radau", "rosenbrock", absent = lacks("ode", "solution"), see = {"solvers", "ode.methods", "tide.odeint"},
-    text = [[Implicit methods of this version have order 2 and fixed steps: "sdirk2", "implicit_midpoint", "bdf".]]},
+    text = [[Implicit methods of this version have order 2 and fixed steps: "sdirk2", "implicit_midpoint",
+    "bdf".]]},
   {"stiff", "stiffness", "implicit", "bdf", "backward euler", "newton",
     see = {"solvers", "ode.methods", "tide.odeint", "errors"}},
   {"event", "terminal", "root finding", "zero crossing", "stop condition", absent = lacks("ode", "event"),

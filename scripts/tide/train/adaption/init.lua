@@ -5,7 +5,8 @@
 -- so that it can be checked by hand; the measurement solves the current batch once more with a finer solver.
 -- The object puts them together:
 --   solver()   -> solver options of the next training step, the same table while nothing has changed
---   observe(iteration, model, x, y, prediction, nfe)   sees a batch, with what the training solver made of it and the evaluations that took,
+--   observe(iteration, model, x, y, prediction, nfe)   sees a batch, with what the training solver made of it
+--                                                      and the evaluations that took,
 --     before the parameters change
 
 local checkpoint = require "tide.train.checkpoint"

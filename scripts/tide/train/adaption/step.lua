@@ -187,7 +187,8 @@ end
 local function finer_published(where, method, h)
   if method == "euler" then return {method = "midpoint", step_size = math.min(h, math.sqrt(h / 50))} end
   if method == "midpoint" then return {method = "rk4", step_size = math.min(h, (h * h / 50) ^ 0.25)} end
-  raise(('%s: the published rule trains with "euler" or "midpoint", got %s; use rule "stated" or "steady"'):format(where, options.show(method)))
+  raise(('%s: the published rule trains with "euler" or "midpoint", got %s; use rule "stated" or "steady"')
+    :format(where, options.show(method)))
 end
 
 --- finer(rule, method, value) -> solver options of the test solver for a step size ("stated", "published") or
