@@ -1,4 +1,4 @@
---- Runs the examples of README.md: `./tide tests/readme.lua [file.md]`, from the root of the checkout.
+--- Runs the examples of the READMEs: `./tide tests/readme.lua [file.md ...]`, from the root of the checkout.
 --
 --   ```lua          a script of its own, run by ./tide in an empty folder
 --   ```sh test      shell commands, run in the root of the checkout; other sh blocks are only checked for
@@ -38,14 +38,6 @@ local function blocks_of(text)
   return blocks
 end
 
-local readme = arg[1] or "README.md"
-local text = read(readme)
-if not text then
-  print("skip: there is no " .. readme)
-  print("0 passed, 0 failed, 1 skipped")
-  os.exit(0)
-end
-
 local root = io.popen("pwd"):read("l")
 local folder = io.popen("mktemp -d"):read("l")
 
@@ -59,24 +51,33 @@ local function command_of(block, file)
 end
 
 local passed, failed = 0, 0
-for _, block in ipairs(blocks_of(text)) do
-  if (block.language == "lua" or block.language == "sh") and not block.words:find("no-test", 1, true) then
-    local file = folder .. "/example." .. block.language
-    write(file, block.text)
-    -- Line numbers of the README, so that a traceback leads there.
-    if block.language == "lua" then write(file, ("\n"):rep(block.line) .. block.text) end
-    local pipe = io.popen("(" .. command_of(block, file) .. ") < /dev/null 2>&1")
-    local output = pipe:read("a")
-    local good, _, status = pipe:close()
-    if good then
-      passed = passed + 1
-    else
-      failed = failed + 1
-      print(("FAIL %s:%d (exit status %s)\n%s"):format(readme, block.line, status,
-        output:gsub("[^\n]+", "     %0")))
+
+local function check(readme)
+  for _, block in ipairs(blocks_of(assert(read(readme), readme))) do
+    if (block.language == "lua" or block.language == "sh") and not block.words:find("no-test", 1, true) then
+      local file = folder .. "/example." .. block.language
+      write(file, block.text)
+      -- Line numbers of the README, so that a traceback leads there.
+      if block.language == "lua" then write(file, ("\n"):rep(block.line) .. block.text) end
+      local pipe = io.popen("(" .. command_of(block, file) .. ") < /dev/null 2>&1")
+      local output = pipe:read("a")
+      local good, _, status = pipe:close()
+      if good then
+        passed = passed + 1
+      else
+        failed = failed + 1
+        print(("FAIL %s:%d (exit status %s)\n%s"):format(readme, block.line, status,
+          output:gsub("[^\n]+", "     %0")))
+      end
     end
   end
 end
+
+local pages = #arg > 0 and arg or {}
+if #pages == 0 then
+  for path in io.popen("ls README.md */README.md */*/README.md"):lines() do pages[#pages + 1] = path end
+end
+for _, path in ipairs(pages) do check(path) end
 os.execute("rm -rf " .. quote(folder))
 print(("%d passed, %d failed"):format(passed, failed))
 os.exit(failed == 0, true)
