@@ -138,6 +138,16 @@ static void kernels_agree(void)
     }
 }
 
+static double relative_error(int64_t n, const float *out, const double *exact)
+{
+    double error = 0, size = 0;
+    for (int64_t i = 0; i < n; i++) {
+        error += (out[i] - exact[i]) * (out[i] - exact[i]);
+        size += exact[i] * exact[i];
+    }
+    return sqrt(error / size);
+}
+
 static void check_conv(const struct conv *s, int parts)
 {
     for (int kind = 0; kind < 3; kind++) {
@@ -150,7 +160,7 @@ static void check_conv(const struct conv *s, int parts)
         float *a = memory_alloc((size_t)na * 4), *b = memory_alloc((size_t)nb * 4),
               *out = memory_alloc((size_t)n * 4), *again = memory_alloc((size_t)n * 4);
         double *da = memory_alloc((size_t)na * 8), *db = memory_alloc((size_t)nb * 8),
-               *exact = memory_alloc((size_t)n * 8), error = 0, size = 0;
+               *exact = memory_alloc((size_t)n * 8);
         rng_normal_f32(&generator, na, a);
         rng_normal_f32(&generator, nb, b);
         for (int64_t i = 0; i < na; i++) da[i] = a[i];
@@ -172,12 +182,8 @@ static void check_conv(const struct conv *s, int parts)
         threads_set(3);
         CHECK(memcmp((char *)scratch + bytes, guard, sizeof guard) == 0, "kind %d: scratch overrun", kind);
         memory_free(scratch);
-        for (int64_t i = 0; i < n; i++) {
-            error += (out[i] - exact[i]) * (out[i] - exact[i]);
-            size += exact[i] * exact[i];
-        }
-        CHECK(sqrt(error / size) < bound[parts] + 2e-7, "kind %d, %d parts: %g", kind, parts,
-              sqrt(error / size));
+        double error = relative_error(n, out, exact);
+        CHECK(error < bound[parts] + 2e-7, "kind %d, %d parts: %g", kind, parts, error);
         CHECK(memcmp(out, again, (size_t)n * 4) == 0);
         void *blocks[] = {a, b, out, again, da, db, exact};
         for (int i = 0; i < 7; i++) memory_free(blocks[i]);

@@ -7,138 +7,13 @@
  * however its terms cancel. For random signs the error of a sum carried in one accumulator is about half a
  * unit whatever its length, so bounds of a few units hold for all sizes and catch a lost bit. Each test
  * prints the worst that it met, so that a change of a kernel shows its price. */
-#include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
-#include "base/rng.h"
-#include "base/threads.h"
-#include "check.h"
-#include "kernels/blas.h"
-#include "kernels/conv.h"
-#include "kernels/conv_dense.h"
+#include "accuracy.h"
 #include "kernels/gemm.h"
-#include "kernels/loops.h"
-
-static struct rng dice = {.seed = 20261121};
-
-static int64_t pick(int64_t low, int64_t high)
-{
-    return low + (int64_t)rng_below(&dice, (uint64_t)(high - low + 1));
-}
-static double epsilon(enum dtype dtype) { return dtype == FLOAT32 ? (double)FLT_EPSILON : DBL_EPSILON; }
-static const char *const type_name[] = {"float32", "float64"};
-
-static double at(enum dtype dtype, const void *x, int64_t i)
-{
-    return dtype == FLOAT32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
-}
-
-static void put(enum dtype dtype, void *x, int64_t i, double v)
-{
-    if (dtype == FLOAT32)
-        ((float *)x)[i] = (float)v;
-    else
-        ((double *)x)[i] = v;
-}
-
-/* ---- operands ---- */
-
-/* n elements inside a block that begins with one of padding, so that `x` need not be aligned, and ends with
- * guards. */
-struct operand {
-    void *block, *x;
-    int64_t n;
-    enum dtype dtype;
-};
-
-#define GUARDS 40
-static const double guard = 12345;
-
-static struct operand operand(enum dtype dtype, int64_t n)
-{
-    struct operand o = {
-        .n = n, .dtype = dtype, .block = memory_alloc((size_t)(n + 1 + GUARDS) * dtype_size(dtype))};
-    o.x = (char *)o.block + (size_t)pick(0, 1) * dtype_size(dtype);
-    for (int64_t i = 0; i < GUARDS; i++) put(dtype, o.x, n + i, guard);
-    return o;
-}
-
-static struct operand random_operand(enum dtype dtype, int64_t n)
-{
-    struct operand o = operand(dtype, n);
-    if (dtype == FLOAT32)
-        rng_normal_f32(&dice, n, o.x);
-    else
-        rng_normal_f64(&dice, n, o.x);
-    return o;
-}
-
-/* NaN everywhere: what a kernel must write, and may not read. */
-static struct operand blank_operand(enum dtype dtype, int64_t n)
-{
-    struct operand o = operand(dtype, n);
-    memset(o.x, 0xff, (size_t)n * dtype_size(dtype));
-    return o;
-}
-
-static struct operand copy_operand(const struct operand *from)
-{
-    struct operand o = operand(from->dtype, from->n);
-    memcpy(o.x, from->x, (size_t)from->n * dtype_size(from->dtype));
-    return o;
-}
-
-static void release(struct operand *o)
-{
-    int kept = 1;
-    for (int64_t i = 0; i < GUARDS; i++) kept &= at(o->dtype, o->x, o->n + i) == guard;
-    CHECK(kept, "something was written behind an operand of %lld elements", (long long)o->n);
-    memory_free(o->block);
-}
-
-/* ---- instruction sets, and what was measured on them ---- */
-
-static const char *const sets[] = {"generic", "avx2", "avx512", "amx"};
-#define SETS ((int)(sizeof sets / sizeof *sets))
-
-static double worst[2]; /* per dtype, in units */
-
-static void measure(enum dtype dtype, long double got, long double want, long double scale, double limit,
-                    const char *what)
-{
-    long double unit = (long double)epsilon(dtype) * scale, off = fabsl(got - want);
-    double units = unit > 0 ? (double)(off / unit) : off == 0 ? 0 : INFINITY;
-    if (!(units <= worst[dtype])) worst[dtype] = units;
-    CHECK(units <= limit, "%s, %s, %s: %Lg, want %Lg: %g units, limit %g", loops->name, type_name[dtype],
-          what, got, want, units, limit);
-}
-
-static void for_each_set(void (*test)(void))
-{
-    const struct loops *best = loops;
-    CHECK_OK(blas_open());
-    for (int s = 0; s < SETS; s++) {
-        if (loops_select(sets[s]) != STATUS_OK) continue;
-        worst[FLOAT32] = worst[FLOAT64] = 0;
-        test();
-        printf("     %-8s worst: float32 %.2f, float64 %.2f\n", sets[s], worst[FLOAT32], worst[FLOAT64]);
-    }
-    loops = best;
-}
 
 /* ---- products ---- */
-
-/* Sizes where a block of rows or a vector of columns ends, on each set; and others. */
-static int64_t edge(int64_t largest)
-{
-    static const int64_t edges[] = {1, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128};
-    if (pick(0, 2) == 0) return pick(1, largest);
-    int64_t n = edges[pick(0, sizeof edges / sizeof *edges - 1)] + pick(-1, 1);
-    return n < 1 ? 1 : n > largest ? largest : n;
-}
 
 static void product_case(enum dtype dtype, int64_t m, int64_t n, int64_t k)
 {
@@ -245,203 +120,6 @@ static void gemm_on_one_set(void)
 }
 
 static void gemms(void) { for_each_set(gemm_on_one_set); }
-
-/* ---- convolution ---- */
-
-/* The trilinear form, each product added to what it belongs to: y, dx or dw, with the sizes of the terms. */
-static void conv_reference(const struct conv *s, enum conv_kind kind, const void *a, const void *b,
-                           long double *out, long double *scale)
-{
-    int64_t cg = s->c / s->groups, og = s->o / s->groups;
-    for (int64_t n = 0; n < s->n; n++)
-        for (int64_t o = 0; o < s->o; o++)
-            for (int64_t i = 0; i < s->oh; i++)
-                for (int64_t j = 0; j < s->ow; j++)
-                    for (int64_t c = 0; c < cg; c++)
-                        for (int64_t t = 0; t < s->kh * s->kw; t++) {
-                            int64_t row = i * s->sh - s->ph + t / s->kw * s->dh,
-                                    column = j * s->sw - s->pw + t % s->kw * s->dw;
-                            if (row < 0 || row >= s->h || column < 0 || column >= s->w) continue;
-                            int64_t x = ((n * s->c + o / og * cg + c) * s->h + row) * s->w + column,
-                                    w = (o * cg + c) * s->kh * s->kw + t;
-                            int64_t y = ((n * s->o + o) * s->oh + i) * s->ow + j;
-                            int64_t left = kind == CONV_INPUT_GRADIENT ? y : x,
-                                    right = kind == CONV_WEIGHT_GRADIENT ? y : w;
-                            int64_t to = kind == CONV_FORWARD ? y : kind == CONV_INPUT_GRADIENT ? x : w;
-                            long double term = (long double)at(s->dtype, a, left) * at(s->dtype, b, right);
-                            out[to] += term;
-                            scale[to] += fabsl(term);
-                        }
-}
-
-static int conv_complete(struct conv *s)
-{
-    int64_t h = s->h + 2 * s->ph - s->dh * (s->kh - 1) - 1, w = s->w + 2 * s->pw - s->dw * (s->kw - 1) - 1;
-    s->precision = PRECISION_HIGHEST;
-    s->oh = h / s->sh + 1;
-    s->ow = w / s->sw + 1;
-    return h >= 0 && w >= 0;
-}
-
-static void conv_case(const struct conv *s)
-{
-    int64_t nx = s->n * s->c * s->h * s->w, nw = s->o * (s->c / s->groups) * s->kh * s->kw,
-            ny = s->n * s->o * s->oh * s->ow;
-    struct operand x = random_operand(s->dtype, nx), w = random_operand(s->dtype, nw),
-                   dy = random_operand(s->dtype, ny);
-    char what[200];
-    for (int kind = CONV_FORWARD; kind <= CONV_WEIGHT_GRADIENT; kind++) {
-        snprintf(what, sizeof what,
-                 "conv kind %d: n%d c%d %dx%d o%d kernel %dx%d stride %d,%d pad %d,%d dilation %d,%d groups "
-                 "%d lanes %d",
-                 kind, (int)s->n, (int)s->c, (int)s->h, (int)s->w, (int)s->o, (int)s->kh, (int)s->kw,
-                 (int)s->sh, (int)s->sw, (int)s->ph, (int)s->pw, (int)s->dh, (int)s->dw, (int)s->groups,
-                 (int)s->lanes);
-        int64_t n = kind == CONV_FORWARD ? ny : kind == CONV_INPUT_GRADIENT ? nx : nw;
-        const void *a = kind == CONV_INPUT_GRADIENT ? dy.x : x.x,
-                   *b = kind == CONV_WEIGHT_GRADIENT ? dy.x : w.x;
-        struct operand out = blank_operand(s->dtype, n);
-        size_t bytes = conv_scratch(s, (enum conv_kind)kind);
-        char *scratch = memory_alloc(bytes + 64);
-        memset(scratch, 0xff, bytes + 64);
-        conv_run(s, (enum conv_kind)kind, a, b, out.x, scratch);
-        int kept = 1;
-        for (int i = 0; i < 64; i++) kept &= scratch[bytes + (size_t)i] == (char)0xff;
-        CHECK(kept, "%s, %s: written behind the scratch memory", loops->name, what);
-        long double *want = memory_zalloc((size_t)n + 1, sizeof *want),
-                    *scale = memory_zalloc((size_t)n + 1, sizeof *scale);
-        conv_reference(s, (enum conv_kind)kind, a, b, want, scale);
-        for (int64_t i = 0; i < n; i++) measure(s->dtype, at(s->dtype, out.x, i), want[i], scale[i], 4, what);
-        memory_free(want);
-        memory_free(scale);
-        memory_free(scratch);
-        release(&out);
-    }
-    release(&x);
-    release(&w);
-    release(&dy);
-}
-
-/* Multiply-adds of the reference, so that none of the random cases takes long. */
-static int64_t conv_work(const struct conv *s)
-{
-    return s->n * s->o * s->oh * s->ow * (s->c / s->groups) * s->kh * s->kw;
-}
-
-static void conv_trials(int count, void (*draw)(struct conv *s), int dense)
-{
-    for (int done = 0, tries = 0; done < count && tries < 1000 * count; tries++) {
-        struct conv s = {.dtype = (enum dtype)(done % 2),
-                         .n = pick(1, 5),
-                         .kh = pick(1, 4),
-                         .kw = pick(1, 4),
-                         .sh = 1,
-                         .sw = 1,
-                         .ph = pick(0, 2),
-                         .pw = pick(0, 2),
-                         .dh = pick(1, 2),
-                         .dw = pick(1, 3),
-                         .groups = pick(0, 2) ? 1 : pick(2, 3),
-                         .lanes = pick(1, 4)};
-        draw(&s);
-        if (!conv_complete(&s) || conv_work(&s) > 400000 || (dense >= 0 && conv_dense_fits(&s) != dense))
-            continue;
-        conv_case(&s);
-        done++;
-    }
-}
-
-static void draw_planes(struct conv *s) /* stride 1, 32 or more pixels */
-{
-    s->h = pick(4, 17);
-    s->w = pick(8, 19);
-    s->c = s->groups * edge(20);
-    s->o = s->groups * edge(20);
-}
-
-static void draw_columns(struct conv *s) /* strides, or few pixels of many channels or groups */
-{
-    s->h = pick(1, 12);
-    s->w = pick(1, 12);
-    if (pick(0, 2)) {
-        s->sh = pick(1, 3);
-        s->sw = pick(2, 3);
-        s->groups = 1;
-    } else {
-        s->groups = pick(2, 3);
-    }
-    s->c = s->groups * pick(1, 12);
-    s->o = s->groups * pick(1, 12);
-}
-
-static void draw_one_pixel(struct conv *s) /* the kernel covers the image; either way */
-{
-    s->ph = s->pw = 0;
-    s->h = s->dh * (s->kh - 1) + 1;
-    s->w = s->dw * (s->kw - 1) + 1;
-    s->n = pick(1, 300);
-    s->c = s->groups * edge(30);
-    s->o = s->groups * edge(30);
-}
-
-static void draw_dense(struct conv *s)
-{
-    s->groups = 1;
-    s->h = pick(1, 8);
-    s->w = pick(1, 8);
-    s->sh = pick(1, 2);
-    s->sw = pick(1, 2);
-    s->n = pick(1, 400);
-    s->c = edge(20);
-    s->o = edge(20);
-}
-
-/* What experiments use: 1x1 and 3x3 over 28 x 28 and 32 x 32 or a part of it, and channels enough for whole
- * blocks. */
-static void draw_fields(struct conv *s)
-{
-    int64_t sizes[] = {7, 14, 16, 28, 32}, channels[] = {1, 3, 16, 32, 33};
-    s->h = s->w = sizes[pick(0, 4)];
-    s->kh = s->kw = pick(0, 1) ? 3 : 1;
-    s->ph = s->pw = s->kh / 2;
-    s->dh = s->dw = s->groups = 1;
-    s->n = pick(1, 3);
-    s->c = channels[pick(0, 4)];
-    s->o = channels[pick(0, 4)];
-}
-
-static void planes_on_one_set(void) { conv_trials(120, draw_planes, 0); }
-static void columns_on_one_set(void) { conv_trials(150, draw_columns, 0); }
-static void dense_on_one_set(void) { conv_trials(150, draw_dense, 1); }
-static void one_pixel_on_one_set(void) { conv_trials(80, draw_one_pixel, -1); }
-static void fields_on_one_set(void)
-{
-    conv_trials(30, draw_fields, -1);
-    struct conv large = {.dtype = FLOAT32,
-                         .n = 2,
-                         .c = 96,
-                         .h = 28,
-                         .w = 28,
-                         .o = 40,
-                         .kh = 3,
-                         .kw = 3,
-                         .sh = 1,
-                         .sw = 1,
-                         .ph = 1,
-                         .pw = 1,
-                         .dh = 1,
-                         .dw = 1,
-                         .groups = 1,
-                         .lanes = 2};
-    conv_complete(&large);
-    conv_case(&large);
-}
-
-static void conv_planes(void) { for_each_set(planes_on_one_set); }
-static void conv_columns(void) { for_each_set(columns_on_one_set); }
-static void conv_dense(void) { for_each_set(dense_on_one_set); }
-static void conv_one_pixel(void) { for_each_set(one_pixel_on_one_set); }
-static void conv_fields(void) { for_each_set(fields_on_one_set); }
 
 /* ---- the solver's arithmetic ---- */
 
@@ -579,7 +257,7 @@ static void adam(void) { for_each_set(adam_on_one_set); }
 
 /* ---- sums and extremes ---- */
 
-static void sums_on_one_set(void)
+static void sums_and_extremes(void)
 {
     for (int trial = 0; trial < 800; trial++) {
         enum dtype dtype = (enum dtype)(trial % 2);
@@ -608,6 +286,10 @@ static void sums_on_one_set(void)
         CHECK(isnan(loops->sum[dtype](n, first, stride)));
         release(&x);
     }
+}
+
+static void sums_of_rows(void)
+{
     for (int trial = 0; trial < 200; trial++) {
         enum dtype dtype = (enum dtype)(trial % 2);
         int64_t rows = pick(0, 3) ? pick(1, 140) : pick(200, 700),
@@ -629,6 +311,12 @@ static void sums_on_one_set(void)
         release(&x);
         release(&out);
     }
+}
+
+static void sums_on_one_set(void)
+{
+    sums_and_extremes();
+    sums_of_rows();
 }
 
 static void sums(void) { for_each_set(sums_on_one_set); }
@@ -776,11 +464,6 @@ int main(int argc, char **argv)
     static const struct check_test tests[] = {
         {"products", products},
         {"gemm", gemms},
-        {"convolution by planes", conv_planes},
-        {"convolution by columns", conv_columns},
-        {"convolution as one matrix", conv_dense},
-        {"convolution to one pixel", conv_one_pixel},
-        {"convolution of fields", conv_fields},
         {"combinations of stages", solver_arithmetic},
         {"norms of errors", solver_norms},
         {"adam", adam},

@@ -9,37 +9,12 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "check.h"
+#include "dice.h"
 #include "kernels/blas.h"
 #include "kernels/conv.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/reduce.h"
-
-static struct rng dice = {.seed = 20260101};
-
-static int64_t pick(int64_t low, int64_t high)
-{
-    return low + (int64_t)rng_below(&dice, (uint64_t)(high - low + 1));
-}
-
-static void *fresh(enum dtype dtype, int64_t n)
-{
-    void *x = memory_alloc((size_t)n * dtype_size(dtype));
-    if (dtype == FLOAT32)
-        rng_normal_f32(&dice, n, x);
-    else if (dtype == FLOAT64)
-        rng_normal_f64(&dice, n, x);
-    else if (dtype == INT64)
-        for (int64_t i = 0; i < n; i++) ((int64_t *)x)[i] = pick(-1000, 1000);
-    else
-        for (int64_t i = 0; i < n; i++) ((uint8_t *)x)[i] = (uint8_t)pick(0, 255);
-    return x;
-}
-
-static double at(enum dtype dtype, const void *x, int64_t i)
-{
-    return dtype == FLOAT32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
-}
 
 /* ---- generator ---- */
 
@@ -278,6 +253,17 @@ static void broadcast_loops(void)
 
 /* Every instruction set computes nearly the same as the generic loops: 4 units in the last place, except
  * where cancellation in the expression itself magnifies a fused multiply-add. */
+/* Two sets may differ by fused multiply-adds. */
+static void check_same(enum dtype dtype, int64_t n, const void *a, const void *b, const char *what, int op)
+{
+    double eps = dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
+    for (int64_t i = 0; i < n; i++) {
+        double u = at(dtype, a, i), v = at(dtype, b, i);
+        CHECK((u != u && v != v) || fabs(u - v) <= 4 * eps * fmax(1, fabs(u)), "%s %s %d: %g %g", loops->name,
+              what, op, u, v);
+    }
+}
+
 static void instruction_sets(void)
 {
     static const char *const names[] = {"avx2", "avx512"};
@@ -292,24 +278,15 @@ static void instruction_sets(void)
         for (int dtype = FLOAT32; dtype <= FLOAT64; dtype++) {
             void *x = fresh((enum dtype)dtype, N), *y = fresh((enum dtype)dtype, N),
                  *a = fresh((enum dtype)dtype, N), *b = fresh((enum dtype)dtype, N);
-            double eps = dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
             for (int op = 0; op < UNARY_COUNT; op++) {
                 generic->unary[op][dtype](n, x, unit, a);
                 loops->unary[op][dtype](n, x, unit, b);
-                for (int i = 0; i < N; i++) {
-                    double u = at((enum dtype)dtype, a, i), v = at((enum dtype)dtype, b, i);
-                    CHECK((u != u && v != v) || fabs(u - v) <= 4 * eps * fmax(1, fabs(u)),
-                          "%s unary %d: %g %g", names[s], op, u, v);
-                }
+                check_same((enum dtype)dtype, N, a, b, "unary", op);
             }
             for (int op = 0; op < BINARY_EQ; op++) {
                 generic->binary[op][dtype](n, x, unit, y, unit, a);
                 loops->binary[op][dtype](n, x, unit, y, unit, b);
-                for (int i = 0; i < N; i++) {
-                    double u = at((enum dtype)dtype, a, i), v = at((enum dtype)dtype, b, i);
-                    CHECK((u != u && v != v) || fabs(u - v) <= 4 * eps * fmax(1, fabs(u)),
-                          "%s binary %d: %g %g", names[s], op, u, v);
-                }
+                check_same((enum dtype)dtype, N, a, b, "binary", op);
             }
             double u = generic->sum[dtype](N, x, 1), v = loops->sum[dtype](N, x, 1);
             CHECK(fabs(u - v) <= 1e-12 * N);
@@ -369,6 +346,30 @@ static void special_values(void)
 
 /* ---- reductions ---- */
 
+/* The reduction over the axes in `mask`, and sums of magnitudes. */
+static void reduce_plainly(const struct array *a, enum reduction kind, unsigned mask, const int64_t *kept,
+                           int64_t outputs, double *want, double *size)
+{
+    char *started = memory_zalloc((size_t)outputs + 1, 1);
+    for (int64_t i = 0; i < array_numel(a); i++) {
+        int64_t rest = i, index = 0, stride = 1;
+        for (int axis = a->rank - 1; axis >= 0; axis--) {
+            int64_t position = rest % a->shape[axis];
+            rest /= a->shape[axis];
+            if (!(mask >> axis & 1)) index += position * stride;
+            stride *= kept[axis];
+        }
+        double v = array_get(a, i), *w = &want[index];
+        if (kind == REDUCE_SUM)
+            *w += v;
+        else if (!started[index] || (kind == REDUCE_MAX ? v > *w : v < *w))
+            *w = v;
+        size[index] += fabs(v);
+        started[index] = 1;
+    }
+    memory_free(started);
+}
+
 static void reductions_against_loops(void)
 {
     for (int trial = 0; trial < 4000; trial++) {
@@ -391,23 +392,7 @@ static void reductions_against_loops(void)
         out.data = memory_alloc(array_bytes(&out) + 8);
         double *want = memory_zalloc((size_t)outputs + 1, sizeof *want),
                *size = memory_zalloc((size_t)outputs + 1, sizeof *size);
-        char *started = memory_zalloc((size_t)outputs + 1, 1);
-        for (int64_t i = 0; i < numel; i++) {
-            int64_t rest = i, index = 0, stride = 1;
-            for (int axis = rank - 1; axis >= 0; axis--) {
-                int64_t position = rest % shape[axis];
-                rest /= shape[axis];
-                if (!(mask >> axis & 1)) index += position * stride;
-                stride *= kept[axis];
-            }
-            double v = array_get(&a, i), *w = &want[index];
-            if (kind == REDUCE_SUM)
-                *w += v;
-            else if (!started[index] || (kind == REDUCE_MAX ? v > *w : v < *w))
-                *w = v;
-            size[index] += fabs(v);
-            started[index] = 1;
-        }
+        reduce_plainly(&a, kind, mask, kept, outputs, want, size);
         struct reduce_plan plan;
         reduce_plan(&plan, kind, &a, mask);
         reduce_run(&plan, a.data, out.data);
@@ -420,7 +405,6 @@ static void reductions_against_loops(void)
         memory_free(out.data);
         memory_free(want);
         memory_free(size);
-        memory_free(started);
     }
 }
 
@@ -518,162 +502,6 @@ static void gemm_residuals(void)
                   primes[pick(0, 12)], primes[pick(0, 12)]);
 }
 
-/* ---- convolution ---- */
-
-static void naive_conv(const struct conv *s, const double *x, const double *w, double *y)
-{
-    int64_t cg = s->c / s->groups, og = s->o / s->groups;
-    for (int64_t n = 0; n < s->n; n++)
-        for (int64_t o = 0; o < s->o; o++)
-            for (int64_t i = 0; i < s->oh; i++)
-                for (int64_t j = 0; j < s->ow; j++) {
-                    double sum = 0;
-                    for (int64_t c = 0; c < cg; c++)
-                        for (int64_t a = 0; a < s->kh; a++)
-                            for (int64_t b = 0; b < s->kw; b++) {
-                                int64_t row = i * s->sh - s->ph + a * s->dh,
-                                        column = j * s->sw - s->pw + b * s->dw;
-                                if (row < 0 || row >= s->h || column < 0 || column >= s->w) continue;
-                                sum += x[((n * s->c + o / og * cg + c) * s->h + row) * s->w + column] *
-                                       w[((o * cg + c) * s->kh + a) * s->kw + b];
-                            }
-                    y[((n * s->o + o) * s->oh + i) * s->ow + j] = sum;
-                }
-}
-
-static double dot(enum dtype dtype, const void *a, const double *b, int64_t n)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += at(dtype, a, i) * b[i];
-    return sum;
-}
-
-/* Forward against the loop; the gradients by <y, conv(x, w)> = <dx, x> = <dw, w> with fresh x and w, so that
- * each entry counts. */
-static void conv_case(struct conv s)
-{
-    s.oh = (s.h + 2 * s.ph - s.dh * (s.kh - 1) - 1) / s.sh + 1;
-    s.ow = (s.w + 2 * s.pw - s.dw * (s.kw - 1) - 1) / s.sw + 1;
-    int64_t nx = s.n * s.c * s.h * s.w, nw = s.o * (s.c / s.groups) * s.kh * s.kw,
-            ny = s.n * s.o * s.oh * s.ow, counts[3] = {ny, nx, nw};
-    double *x = fresh(FLOAT64, nx), *w = fresh(FLOAT64, nw), *dy = fresh(FLOAT64, ny),
-           *other_x = fresh(FLOAT64, nx);
-    double *other_w = fresh(FLOAT64, nw), *y = fresh(FLOAT64, ny), *want = fresh(FLOAT64, ny);
-    void *xs = memory_alloc((size_t)nx * 8), *ws = memory_alloc((size_t)nw * 8),
-         *dys = memory_alloc((size_t)ny * 8);
-    int64_t one[2] = {1, 0}, unit[2] = {0, 1};
-    const struct {
-        const double *from;
-        void *to;
-        int64_t n;
-    } copies[] = {{x, xs, nx}, {w, ws, nw}, {dy, dys, ny}};
-    for (int i = 0; i < 3; i++) {
-        one[1] = copies[i].n;
-        loops->cast[FLOAT64][s.dtype](one, copies[i].from, unit, copies[i].to);
-        loops->cast[s.dtype][FLOAT64](one, copies[i].to, unit,
-                                      (void *)(uintptr_t)copies[i].from); /* rounded alike */
-    }
-    double tolerance = s.dtype == FLOAT32 ? 1e-5 : 1e-13;
-    for (int kind = CONV_FORWARD; kind <= CONV_WEIGHT_GRADIENT; kind++) {
-        void *scratch = memory_alloc(conv_scratch(&s, (enum conv_kind)kind)),
-             *out = memory_alloc((size_t)counts[kind] * 8);
-        memset(out, 0xff, (size_t)counts[kind] * 8); /* NaN: every entry must be written */
-        memset(scratch, 0xff, conv_scratch(&s, (enum conv_kind)kind));
-        conv_run(&s, (enum conv_kind)kind, kind == CONV_INPUT_GRADIENT ? dys : xs,
-                 kind == CONV_WEIGHT_GRADIENT ? dys : ws, out, scratch);
-        double scale = 1 + sqrt((double)(nx + nw + ny)) * (double)(s.kh * s.kw * s.c), got, expected;
-        if (kind == CONV_FORWARD) {
-            naive_conv(&s, x, w, want);
-            for (int64_t i = 0; i < ny; i++)
-                CHECK(fabs(at(s.dtype, out, i) - want[i]) <=
-                      tolerance * (1 + fabs(want[i]) + (double)(s.kh * s.kw * s.c)));
-        } else {
-            naive_conv(&s, kind == CONV_INPUT_GRADIENT ? other_x : x,
-                       kind == CONV_INPUT_GRADIENT ? w : other_w, y);
-            got = dot(s.dtype, out, kind == CONV_INPUT_GRADIENT ? other_x : other_w, counts[kind]);
-            expected = dot(FLOAT64, y, dy, ny);
-            CHECK(fabs(got - expected) <= tolerance * scale,
-                  "kind %d: n%d c%d h%d w%d o%d k%dx%d s%d,%d p%d,%d d%d,%d g%d: %g, want %g", kind, (int)s.n,
-                  (int)s.c, (int)s.h, (int)s.w, (int)s.o, (int)s.kh, (int)s.kw, (int)s.sh, (int)s.sw,
-                  (int)s.ph, (int)s.pw, (int)s.dh, (int)s.dw, (int)s.groups, got, expected);
-        }
-        memory_free(scratch);
-        memory_free(out);
-    }
-    void *blocks[] = {x, w, dy, other_x, other_w, y, want, xs, ws, dys};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
-}
-
-static int conv_fits(const struct conv *s)
-{
-    return s->c % s->groups == 0 && s->o % s->groups == 0 && s->h + 2 * s->ph >= s->dh * (s->kh - 1) + 1 &&
-           s->w + 2 * s->pw >= s->dw * (s->kw - 1) + 1;
-}
-
-static void conv_sweep(void)
-{
-    CHECK_OK(blas_open());
-    for (int trial = 0; trial < 250000; trial++) {
-        struct conv s = {.dtype = trial % 4 == 0 ? FLOAT32 : FLOAT64,
-                         .n = pick(1, 3),
-                         .c = pick(1, 3),
-                         .o = pick(1, 3),
-                         .h = pick(1, 6),
-                         .w = pick(1, 6),
-                         .kh = pick(1, 4),
-                         .kw = pick(1, 4),
-                         .sh = pick(1, 3),
-                         .sw = pick(1, 3),
-                         .ph = pick(0, 3),
-                         .pw = pick(0, 3),
-                         .dh = pick(1, 2),
-                         .dw = pick(1, 2),
-                         .groups = pick(1, 3),
-                         .lanes = pick(1, 4)};
-        if (conv_fits(&s)) conv_case(s);
-    }
-}
-
-/* Stride 1, 8 or more channels per group and 64 or more pixels: the way by planes; and larger cases of the
- * other one. */
-static void conv_planes(void)
-{
-    CHECK_OK(blas_open());
-    for (int trial = 0; trial < 250; trial++) {
-        int64_t groups = pick(1, 2), stride = trial % 5 == 0 ? 2 : 1;
-        struct conv s = {.dtype = (enum dtype)pick(0, 1),
-                         .n = pick(1, 10),
-                         .c = 8 * groups + groups * pick(0, 3),
-                         .o = 8 * groups + groups * pick(0, 3),
-                         .h = pick(1, 14),
-                         .w = pick(1, 14),
-                         .kh = pick(1, 4),
-                         .kw = pick(1, 4),
-                         .sh = stride,
-                         .sw = stride,
-                         .ph = pick(0, 3),
-                         .pw = pick(0, 3),
-                         .dh = pick(1, 2),
-                         .dw = pick(1, 2),
-                         .groups = groups,
-                         .lanes = pick(1, 4)};
-        if (conv_fits(&s)) conv_case(s);
-    }
-}
-
-static void conv_empty(void)
-{
-    CHECK_OK(blas_open());
-    for (int kind = 0; kind < 3; kind++) {
-        struct conv s = {FLOAT32, 0, 8, 9, 9, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1, 9, 9, 2, PRECISION_HIGHEST, NULL};
-        float w[8 * 8 * 9];
-        void *scratch = memory_alloc(conv_scratch(&s, (enum conv_kind)kind) + 1);
-        conv_run(&s, (enum conv_kind)kind, w, w, w, scratch);
-        if (kind == CONV_WEIGHT_GRADIENT) CHECK(w[0] == 0 && w[8 * 8 * 9 - 1] == 0);
-        memory_free(scratch);
-    }
-}
-
 /* ---- the number of threads does not change a bit ---- */
 
 static void same_bits_for_any_threads(void)
@@ -738,9 +566,6 @@ int main(int argc, char **argv)
         {"sums of ten million", sums_of_ten_million},
         {"integer reductions are exact", integer_reductions_are_exact},
         {"gemm residuals", gemm_residuals},
-        {"conv sweep", conv_sweep},
-        {"conv planes", conv_planes},
-        {"conv of an empty batch", conv_empty},
         {"same bits for any number of threads", same_bits_for_any_threads},
     };
     return check_main(tests, sizeof tests / sizeof *tests, argc, argv);
