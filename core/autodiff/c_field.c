@@ -114,6 +114,13 @@ static enum status c_field_jvp(struct field *self, double t, const void *y, cons
     return first ? check_written(f, FIELD_JVP, "ydot", ydot, self->n) : STATUS_OK;
 }
 
+static int c_field_can(const struct field *self, enum field_work work)
+{
+    const struct tide_field *functions = &((const struct c_field *)self)->code->functions;
+    if (work == FIELD_EVAL || work == FIELD_EVAL_KEEP) return 1;
+    return work == FIELD_JVP ? functions->jvp != NULL : functions->vjp != NULL;
+}
+
 static enum status c_field_prepare(struct field *self, unsigned works)
 {
     const struct c_code *code = ((struct c_field *)self)->code;
@@ -153,6 +160,7 @@ static void c_field_free(struct field *self)
 enum status field_from_c(struct field **out, struct c_code *code, int64_t n, int64_t n_theta)
 {
     static const struct field_type type = {.name = "a C field",
+                                           .can = c_field_can,
                                            .prepare = c_field_prepare,
                                            .bind = c_field_bind,
                                            .eval = c_field_eval,

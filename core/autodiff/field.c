@@ -8,6 +8,13 @@ static enum status cannot(const struct field *f, const char *what, const char *r
 
 #define RECORD_IT "record it instead: leave out eager = true and plain = true"
 
+int field_can(const struct field *f, enum field_work work)
+{
+    if (f->type->can) return f->type->can(f, work);
+    if (work == FIELD_EVAL || work == FIELD_EVAL_KEEP) return 1;
+    return work == FIELD_JVP ? f->type->jvp != NULL : f->type->vjp != NULL;
+}
+
 enum status field_prepare(struct field *f, unsigned works)
 {
     const unsigned evaluations = FIELD_MASK(FIELD_EVAL) | FIELD_MASK(FIELD_EVAL_KEEP),

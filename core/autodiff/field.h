@@ -28,6 +28,7 @@ struct field_plan;
 /* NULL: this kind of field cannot do it. What a function does is said at the function below that calls it. */
 struct field_type {
     const char *name;
+    int (*can)(const struct field *self, enum field_work work); /* NULL: what the table has */
     enum status (*prepare)(struct field *self, unsigned works);
     enum status (*bind)(struct field *self, const void *const *parameters);
     enum status (*eval)(struct field *self, double t, const void *y, void *dy);
@@ -59,6 +60,8 @@ struct field {
     int64_t nfe_jvp;
 };
 
+/* Can the field do this kind of work? Before it is made ready for it. */
+int field_can(const struct field *f, enum field_work work);
 /* Make all that the field will need for these kinds of work, so that threads find it ready. Those it was
  * ready for stay. */
 enum status field_prepare(struct field *f, unsigned works);

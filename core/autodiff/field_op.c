@@ -15,6 +15,13 @@ struct field_op {
 struct field_op_vjp {
     struct custom custom;
     struct field_op *op; /* owned */
+    int by_theta;        /* somebody wants those of theta */
+};
+
+/* Of the node of a product with a direction: inputs t, y, the direction, theta...; the result is as y. */
+struct field_op_jvp {
+    struct custom custom;
+    struct field_op *op; /* owned */
 };
 
 /* Where the parameters are, for each node by itself, then room for the gradients of the field's own
@@ -93,13 +100,81 @@ static void fail(struct tape *t, enum status status)
     t->message = memory_strdup(status_message());
 }
 
-static void vjp_vjp(struct custom *self, struct vjp *v)
+static void jvp_free(struct object *self)
+{
+    object_release(&((struct field_op_jvp *)self)->op->custom.base);
+    memory_free(self);
+}
+
+static enum status jvp_infer(struct custom *self, struct call *c)
 {
     (void)self;
-    fail(v->tape,
-         status_set(
-             STATUS_UNSUPPORTED,
-             "a field that is not recorded has no second derivative; record it as a Lua function for that"));
+    return array_init(&c->out, c->in[1].dtype, c->in[1].rank, c->in[1].shape);
+}
+
+static enum status run_jvp(struct call *c)
+{
+    struct field *f = ((struct field_op_jvp *)c->attrs->object)->op->field;
+    char *own;
+    TRY(bind(c, f, 3, &own));
+    return field_jvp(f, *(const double *)c->in[0].data, c->in[1].data, c->in[2].data, c->out.data);
+}
+
+static enum status jvp_prepare(struct custom *self, struct call *c)
+{
+    struct field *f = ((struct field_op_jvp *)self)->op->field;
+    c->run = run_jvp;
+    TRY(field_prepare(f, FIELD_MASK(FIELD_JVP)));
+    return plan_call(c, f, 3, 0);
+}
+
+static void no_second_derivative(struct tape *t)
+{
+    fail(t, status_set(STATUS_UNSUPPORTED, "a field that is not recorded has no second derivative; record it "
+                                           "as a Lua function for that"));
+}
+
+static void jvp_vjp(struct custom *self, struct vjp *v)
+{
+    (void)self;
+    no_second_derivative(v->tape);
+}
+
+/* df/dy times `direction`, at the inputs of the gradient's node. */
+static int emit_jvp(struct field_op *op, struct vjp *v, int direction)
+{
+    struct field_op_jvp *object = memory_zalloc(1, sizeof *object);
+    int *in = memory_alloc((size_t)v->n_in * sizeof *in), node = -1;
+    if (object && in) {
+        object->custom = (struct custom){{1, jvp_free}, "field_jvp", jvp_infer, jvp_prepare, jvp_vjp, NULL};
+        object->op = op;
+        object_retain(&op->custom.base);
+        memcpy(in, v->in, (size_t)v->n_in * sizeof *in);
+        in[2] = direction;
+        node = tape_emit(v->tape, OP_CUSTOM, &(struct attrs){.n = 0, .object = &object->custom.base}, in,
+                         v->n_in);
+        object_release(&object->custom.base);
+    } else {
+        memory_free(object);
+        fail(v->tape, memory_status());
+    }
+    memory_free(in);
+    return node;
+}
+
+/* The gradient is linear in its cotangent, so its transpose is a product with a direction. */
+static void vjp_vjp(struct custom *self, struct vjp *v)
+{
+    struct field_op_vjp *vjp = (struct field_op_vjp *)self;
+    struct array y = *tape_spec(v->tape, v->in[1]);
+    int others = vjp->by_theta;
+    for (int i = 0; i < v->n_in; i++) others |= i != 2 && v->need[i];
+    if (others) {
+        no_second_derivative(v->tape);
+        return;
+    }
+    int direction = emit_slice_flat(v->tape, v->ybar, 0, array_numel(&y));
+    v->xbar[2] = emit_jvp(vjp->op, v, emit_reshape(v->tape, direction, y.rank, y.shape));
 }
 
 static void vjp_free(struct object *self)
@@ -113,8 +188,9 @@ static int emit_vjp(struct field_op *op, struct vjp *v)
     struct field_op_vjp *object = memory_zalloc(1, sizeof *object);
     int *in = memory_alloc((size_t)(v->n_in + 1) * sizeof *in), node = -1;
     if (object && in) {
-        object->custom = (struct custom){{1, vjp_free}, "field_vjp", vjp_infer, vjp_prepare, vjp_vjp};
+        object->custom = (struct custom){{1, vjp_free}, "field_vjp", vjp_infer, vjp_prepare, vjp_vjp, NULL};
         object->op = op;
+        for (int i = 2; i < v->n_in; i++) object->by_theta |= v->need[i];
         object_retain(&op->custom.base);
         memcpy(in, v->in, 2 * sizeof *in);
         in[2] = v->ybar;
@@ -151,6 +227,11 @@ static void op_vjp(struct custom *self, struct vjp *v)
     }
 }
 
+static int op_differentiable(const struct custom *self, int directional)
+{
+    return field_can(((const struct field_op *)self)->field, directional ? FIELD_JVP : FIELD_VJP);
+}
+
 static void op_free(struct object *self)
 {
     field_free(((struct field_op *)self)->field);
@@ -164,7 +245,7 @@ enum status field_op_new(struct object **out, struct field *field)
         field_free(field);
         return memory_status();
     }
-    op->custom = (struct custom){{1, op_free}, "field", op_infer, op_prepare, op_vjp};
+    op->custom = (struct custom){{1, op_free}, "field", op_infer, op_prepare, op_vjp, op_differentiable};
     op->field = field;
     *out = &op->custom.base;
     return STATUS_OK;

@@ -138,6 +138,9 @@ struct custom {
     enum status (*infer)(struct custom *self, struct call *c);
     enum status (*prepare)(struct custom *self, struct call *c);
     void (*vjp)(struct custom *self, struct vjp *v);
+    /* Has it derivatives: vjps, or (directional) products with a direction as tape_jvp makes them? NULL:
+     * both. */
+    int (*differentiable)(const struct custom *self, int directional);
 };
 
 #endif

@@ -137,6 +137,7 @@ static void tape_field_free(struct field *self)
 enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64_t batch)
 {
     static const struct field_type type = {.name = "a recorded function",
+                                           .can = tape_field_can,
                                            .prepare = tape_field_prepare,
                                            .bind = tape_field_bind,
                                            .eval = tape_field_eval,

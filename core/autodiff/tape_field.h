@@ -68,6 +68,7 @@ struct tape_field {
 #define FIELD_KEEPING (FIELD_MASK(FIELD_EVAL_KEEP) | FIELD_MASK(FIELD_VJP_KEPT))
 
 /* The functions of the table of tape fields that are not in tape_field.c. */
+int tape_field_can(const struct field *self, enum field_work work);
 enum status tape_field_prepare(struct field *self, unsigned works);
 enum status tape_field_tangent(const struct field *self, struct field **out);
 enum status tape_field_cut(const struct field *self, int64_t rows, struct field **out);

@@ -51,6 +51,18 @@ enum status tape_field_tangent(const struct field *self, struct field **out)
     return status;
 }
 
+/* Parts that are not recorded may lack derivatives. */
+int tape_field_can(const struct field *self, enum field_work work)
+{
+    const struct tape *t = ((const struct tape_field *)self)->source;
+    for (int i = 0; i < t->n && work != FIELD_EVAL && work != FIELD_EVAL_KEEP; i++) {
+        if (t->nodes[i].op != OP_CUSTOM) continue;
+        const struct custom *custom = (const struct custom *)t->nodes[i].attrs->object;
+        if (custom->differentiable && !custom->differentiable(custom, work == FIELD_JVP)) return 0;
+    }
+    return 1;
+}
+
 enum status tape_field_cut(const struct field *self, int64_t rows, struct field **out)
 {
     const struct tape_field *f = (const struct tape_field *)self;

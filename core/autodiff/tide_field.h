@@ -51,7 +51,7 @@ struct tide_field {
      * gradients. */
     int (*vjp)(const struct tide_field_call *call, double t, const double *y, const double *a, double *ybar,
                double *thetabar);
-    /* ydot = df/dy v. NULL: no methods that need the Jacobian. */
+    /* ydot = df/dy v. NULL: implicit methods take the Jacobian from vjp, or from differences of f. */
     int (*jvp)(const struct tide_field_call *call, double t, const double *y, const double *v, double *ydot);
 };
 

@@ -14,6 +14,7 @@ struct linear {
     char *matrix; /* n x n by rows, then its factors */
     char *unit, *point, *slope, *theta;
     int *pivot;
+    enum field_work work;
 };
 
 void linear_free(struct linear *l)
@@ -21,6 +22,11 @@ void linear_free(struct linear *l)
     if (!l) return;
     void *blocks[] = {l->matrix, l->unit, l->pivot, l};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
+}
+
+enum field_work linear_work(const struct field *f)
+{
+    return field_can(f, FIELD_VJP) ? FIELD_VJP : field_can(f, FIELD_JVP) ? FIELD_JVP : FIELD_EVAL;
 }
 
 static enum status reserve(struct linear **out, const struct field *f)
@@ -36,7 +42,7 @@ static enum status reserve(struct linear **out, const struct field *f)
     linear_free(l);
     *out = NULL;
     if (!(l = memory_zalloc(1, sizeof *l))) return memory_status();
-    *l = (struct linear){.n = f->n, .dtype = f->dtype, .n_theta = f->n_theta};
+    *l = (struct linear){.n = f->n, .dtype = f->dtype, .n_theta = f->n_theta, .work = linear_work(f)};
     size_t size = dtype_size(f->dtype), vector = ((size_t)f->n * size + 63) & ~(size_t)63;
     l->matrix = memory_alloc((size_t)f->n * (size_t)f->n * size);
     l->unit = memory_zalloc(1, 3 * vector + (size_t)f->n_theta * size);
@@ -73,6 +79,18 @@ static enum status rows_by_vjp(struct linear *l, struct field *f, double t, cons
         enum status status = field_vjp(f, t, y, l->unit, NULL, l->matrix + (size_t)i * row, l->theta);
         set(l, l->unit, i, 0);
         TRY(status);
+    }
+    return STATUS_OK;
+}
+
+static enum status columns_by_jvp(struct linear *l, struct field *f, double t, const void *y)
+{
+    for (int64_t j = 0; j < l->n; j++) {
+        set(l, l->unit, j, 1);
+        enum status status = field_jvp(f, t, y, l->unit, l->point);
+        set(l, l->unit, j, 0);
+        TRY(status);
+        for (int64_t i = 0; i < l->n; i++) set(l, l->matrix, i * l->n + j, get(l, l->point, i));
     }
     return STATUS_OK;
 }
@@ -154,7 +172,9 @@ enum status linear_set(struct linear **out, struct field *f, double t, const voi
 {
     TRY(reserve(out, f));
     struct linear *l = *out;
-    TRY((f->type->vjp ? rows_by_vjp : columns_by_differences)(l, f, t, y));
+    TRY((l->work == FIELD_VJP   ? rows_by_vjp
+         : l->work == FIELD_JVP ? columns_by_jvp
+                                : columns_by_differences)(l, f, t, y));
     const void *jacobian = l->matrix;
     loops->combine[l->dtype](l->n * l->n, NULL, 1, (double[]){-g}, &jacobian, l->matrix);
     for (int64_t i = 0; i < l->n; i++) set(l, l->matrix, i * l->n + i, 1 + get(l, l->matrix, i * l->n + i));

@@ -8,8 +8,11 @@
 #include "base/memory.h"
 #include "solver/family.h"
 #include "solver/gradient.h"
+#include "solver/linear.h"
 #include "solver/tiled.h"
 #include "solver/times.h"
+
+#define FEW_INPUTS 34 /* of a solve, for which no memory is asked */
 
 struct odeint {
     struct custom solve; /* the object of the forward node */
@@ -77,8 +80,7 @@ static unsigned field_works(const struct odeint *op)
             FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP), /* the latter where y cannot be rebuilt */
         [GRADIENT_INTERPOLATED] = FIELD_MASK(FIELD_VJP),
     };
-    unsigned implicit =
-        op->options.method.family->implicit ? FIELD_MASK(FIELD_VJP) : 0; /* for the Jacobian */
+    unsigned implicit = op->options.method.family->implicit ? FIELD_MASK(linear_work(op->field)) : 0;
     return FIELD_MASK(FIELD_EVAL) | implicit | (op->recording ? backward[op->options.gradient] : 0);
 }
 
@@ -374,8 +376,8 @@ enum status odeint_new(struct odeint **out, struct field *field, const struct so
         return memory_status();
     }
     if (o->n_stops > 0) memcpy(stops, o->stops, (size_t)o->n_stops * sizeof *stops);
-    op->solve = (struct custom){{1, odeint_free}, "odeint", solve_infer, solve_prepare, solve_vjp};
-    op->vjp = (struct custom){{0, vjp_free}, "odeint_vjp", vjp_infer, vjp_prepare, vjp_vjp};
+    op->solve = (struct custom){{1, odeint_free}, "odeint", solve_infer, solve_prepare, solve_vjp, NULL};
+    op->vjp = (struct custom){{0, vjp_free}, "odeint_vjp", vjp_infer, vjp_prepare, vjp_vjp, NULL};
     op->field = field;
     op->options = *o;
     op->options.stops = op->stops = stops;
@@ -430,7 +432,8 @@ struct solve_stats odeint_program_stats(const struct program *p)
 
 int odeint_emit(struct tape *t, struct odeint *op, int y0, int times, const int *theta, int n_theta)
 {
-    int few[34], *in = n_theta <= 32 ? few : memory_alloc((size_t)(n_theta + 2) * sizeof *in);
+    int few[FEW_INPUTS],
+        *in = n_theta + 2 <= FEW_INPUTS ? few : memory_alloc((size_t)(n_theta + 2) * sizeof *in);
     if (!in) return out_of_memory(t);
     in[0] = y0;
     in[1] = times;

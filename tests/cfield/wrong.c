@@ -23,6 +23,13 @@ static int decay_vjp(const struct tide_field_call *call, double t, const double 
 
 /* What is right with them. */
 TIDE_FIELD(forward_only) = {TIDE_FIELD_HEAD, .width = TIDE_ANY, .f = decay};
+static int decay_jvp(const struct tide_field_call *call, double t, const double *y, const double *v,
+                     double *ydot)
+{
+    (void)y;
+    return decay(call, t, v, ydot);
+}
+TIDE_FIELD(directional) = {TIDE_FIELD_HEAD, .width = TIDE_ANY, .f = decay, .jvp = decay_jvp};
 TIDE_FIELD(any) = {TIDE_FIELD_HEAD, .width = TIDE_ANY, .f = decay, .vjp = decay_vjp};
 
 /* As a header of version 1 with nothing behind f would have it, and one that has grown. */

@@ -195,6 +195,33 @@ tests["what a field cannot do is an error"] = function()
   fails({"leave out eager"}, tide.odeint, wrong "any", y, {0, 1}, {eager = true})
 end
 
+tests["implicit methods: the Jacobian by vjp, by jvp, by differences, in a field in Lua as well"] = function()
+  local y = tide.tensor({1, 2}, float64)
+  local a = tide.tensor({{-1, 0.3}, {0.2, -50}}, float64)
+  for _, method in ipairs{"sdirk2", "implicit_midpoint", "bdf"} do
+    local o = {method = method, steps = 20}
+    local function mixed(part) return function(t, z) return part(t, z) + z:matmul(a):tanh() end end
+    local want = tide.odeint(function(_, z) return -z end, y, {0, 1}, o)
+    local want_mixed = tide.odeint(mixed(function(_, z) return -z end), y, {0, 1}, o)
+    for _, symbol in ipairs{"any", "directional", "forward_only"} do
+      local c = wrong(symbol)
+      local off = largest(tide.odeint(c, y, {0, 1}, o), want)
+      local mixed_off = largest(tide.odeint(mixed(c), y, {0, 1}, o), want_mixed)
+      assert(off < 1e-12 and mixed_off < 1e-12, ("%s %s: %g, %g"):format(method, symbol, off, mixed_off))
+    end
+    -- the gradient itself needs the vjp
+    for _, symbol in ipairs{"directional", "forward_only"} do
+      fails({symbol, "exports no vjp"},
+        tide.grad(function(v) return tide.odeint(wrong(symbol), v, {0, 1}, o)[2]:sum() end), y)
+    end
+  end
+  -- products with a direction of a part in C
+  local function twice(v) return wrong "directional"(0, v) * 2 end
+  local _, ydot = tide.jvp(twice, y, tide.tensor({1, -3}, float64))
+  assert(largest(ydot, tide.tensor({-2, 6}, float64)) == 0)
+  fails({"exports no jvp"}, tide.jvp, function(v) return wrong "any"(0, v) end, y, y)
+end
+
 tests["parameters: how many, which dtype"] = function()
   fails({"odeint", "takes 2 parameters", "pendulum(theta)"}, tide.odeint, pendulum, y0, {0, 1})
   fails({"takes 2 parameters", "pendulum(theta)"}, pendulum, 0, y0)
