@@ -9,7 +9,7 @@ AR       ?= ar
 Q        := $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 
-PACKAGES := build-essential pkg-config liblua5.4-dev libopenblas-dev libpng-dev zlib1g-dev libedit-dev
+PACKAGES := build-essential pkg-config liblua5.4-dev libopenblas-dev libpng-dev libjpeg-dev zlib1g-dev libedit-dev
 ADVICE   := sh scripts/setup.sh installs it; by hand on Debian: apt install $(PACKAGES)
 
 LUA_PC   := $(firstword $(foreach n,lua5.4 lua-5.4 lua54,$(shell pkg-config --exists $(n) 2>/dev/null && echo $(n))))
@@ -69,7 +69,7 @@ CORE_OBJ  := $(CORE_SRC:%.c=$(BUILD)/%.o) $(foreach isa,$(ISAS),$(LOOP_SRC:%.c=$
 BIND_OBJ  := $(BIND_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
 TEST_FIELDS := $(patsubst tests/cfield/%.c,$(BUILD)/tests/cfield/%.so,$(wildcard tests/cfield/*.c))
-CORE_LIBS := -lpng -lz -ldl -lm -lpthread
+CORE_LIBS := -lpng -ljpeg -lz -ldl -lm -lpthread
 
 .PHONY: all test test-c test-lua test-programs test-fields asan tsan fuzz fuzz-readers fuzz-programs fuzz-api bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
 .SECONDARY:
@@ -127,7 +127,7 @@ FLAGS := $(CC) $(filter-out -Werror,$(ALL_CFLAGS)) $(LUA_CFLAGS) $(EDIT_CFLAGS)
 $(BUILD)/flags: FORCE | $(filter clean,$(MAKECMDGOALS))
 	@echo "$(subst ",\",$(FLAGS))" | cmp -s - $@ || { \
 	  command -v $(firstword $(CC)) >/dev/null || { echo "Tide: there is no C compiler $(firstword $(CC)). $(ADVICE)" >&2; exit 1; }; \
-	  for header in lua.h cblas.h png.h zlib.h; do \
+	  for header in lua.h cblas.h png.h jpeglib.h zlib.h; do \
 	    echo "#include <$$header>" | $(CC) $(LUA_CFLAGS) $(BLAS_CFLAGS) $(CFLAGS) -E -o /dev/null - 2>/dev/null || lacks="$$lacks $$header"; \
 	  done; \
 	  [ -z "$$lacks" ] || { echo "Tide: not found:$$lacks. $(ADVICE)" >&2; exit 1; }; \
@@ -159,7 +159,8 @@ fuzz-readers: ## mutated files through every reader under sanitizers, FUZZ times
 	@$(MAKE) --no-print-directory VARIANT=asan all test-programs
 	TIDE_FUZZ=$(or $(FUZZ),100) build/asan/tests/test_io_bytes mutations
 	TIDE_FUZZ=$(or $(FUZZ),100) build/asan/tests/test_io_png mutations
-	ASAN_OPTIONS=allocator_may_return_null=1 TIDE_FUZZ=$(or $(FUZZ),100) build/asan/bin/tide tests/lua/run.lua -v -k=mutated tests/lua/test_io.lua tests/lua/test_csv.lua
+	TIDE_FUZZ=$(or $(FUZZ),100) build/asan/tests/test_io_jpeg mutations
+	ASAN_OPTIONS=allocator_may_return_null=1 TIDE_FUZZ=$(or $(FUZZ),100) build/asan/bin/tide tests/lua/run.lua -v -k=mutated tests/lua/test_io.lua tests/lua/test_csv.lua tests/lua/test_picture_data.lua
 
 # PROGRAMS random programs and as many solves, SEED is the first seed.
 PROGRAMS ?= 20000

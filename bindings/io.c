@@ -9,6 +9,8 @@
  * tensor would be lost silently and is an error. */
 #include "io/bytes.h"
 #include "io/idx.h"
+#include "io/jpeg.h"
+#include "io/mat.h"
 #include "io/npy.h"
 #include "io/npz.h"
 #include "io/png.h"
@@ -36,7 +38,7 @@ static enum status load_npy(struct tensor **out, const char *path, size_t limit)
     return npy_load(out, path);
 }
 
-/* A file holds one tensor without a name, or a list. */
+/* A file holds one tensor without a name, or a list. What has neither save_one nor save is only read. */
 static const struct format {
     const char *extension;
     enum status (*load_one)(struct tensor **out, const char *path, size_t limit);
@@ -48,6 +50,9 @@ static const struct format {
     {".npz", NULL, NULL, npz_load, npz_save},
     {".safetensors", NULL, NULL, load_safetensors, safetensors_save},
     {".png", png_load, png_save, NULL, NULL},
+    {".jpg", jpeg_load, NULL, NULL, NULL},
+    {".jpeg", jpeg_load, NULL, NULL, NULL},
+    {".mat", NULL, NULL, mat_load, NULL},
 };
 
 #define FORMAT_COUNT (sizeof formats / sizeof formats[0])
@@ -90,8 +95,9 @@ static const struct format *check_format(lua_State *L, const char *who, const ch
     for (size_t i = 0; dot && i < FORMAT_COUNT; i++)
         if (strcasecmp(dot, formats[i].extension) == 0) return &formats[i];
     luaL_error(
-        L, "%s: \"%s\" has no known extension; valid are \".npy\", \".npz\", \".safetensors\", \".png\"%s",
-        who, path, dot ? extension_hint(dot) : "");
+        L, "%s: \"%s\" has no known extension; valid are \".npy\", \".npz\", \".safetensors\", \".png\"%s%s",
+        who, path, strcmp(who, "load") == 0 ? ", \".jpg\", \".jpeg\", \".mat\"" : "",
+        dot ? extension_hint(dot) : "");
     return NULL;
 }
 
@@ -286,6 +292,9 @@ static int io_save(lua_State *L)
     const struct format *format = check_format(L, "save", path);
     const struct value *v = value_test(L, 2);
     if (lua_gettop(L) > 2) return luaL_error(L, "save: 2 arguments are expected, got %d", lua_gettop(L));
+    if (!format->save && !format->save_one)
+        return luaL_error(L, "save: %s files are only read; use %s", format->extension,
+                          format->load ? ".npz or .safetensors" : ".png, which keeps every value");
     if (!v && !lua_istable(L, 2))
         return luaL_error(L, "save: a tensor or a table of tensors is expected, got %s", luaL_typename(L, 2));
     if (!format->save && !v)
@@ -377,8 +386,8 @@ static void insert(lua_State *L, const char *name, struct tensor **slot, int fla
     lua_pop(L, 1);
 }
 
-/* load(path, {limit=, names=, flat=}) -> a tensor for .npy and .png, else a table of tensors, nested if the
- * names allow it */
+/* load(path, {limit=, names=, flat=}) -> a tensor for .npy, .png and .jpg, else a table of tensors, nested if
+ * the names allow it */
 static int io_load(lua_State *L)
 {
     const char *path = check_path(L, "load");

@@ -33,6 +33,7 @@ find_missing() {
     require liblua5.4-dev has_lua_headers
     require libopenblas-dev has_library openblas
     require libpng-dev has_library libpng
+    require libjpeg-dev has_library libjpeg
     require zlib1g-dev has_library zlib
     suggest libedit-dev has_library libedit    # editing and completion at the prompt
     suggest gnuplot-nox have gnuplot           # figures
@@ -47,10 +48,10 @@ find_missing() {
 
 advise() {
     say "please install: $*"
-    say "that is: a C11 compiler, make, pkg-config, and the development files of Lua 5.4, OpenBLAS, libpng, zlib (and libedit); gnuplot"
+    say "that is: a C11 compiler, make, pkg-config, and the development files of Lua 5.4, OpenBLAS, libpng, libjpeg, zlib (and libedit); gnuplot"
     say "  Debian, Ubuntu: apt install $*"
-    say "  Fedora: dnf install gcc make pkgconf lua-devel openblas-devel libpng-devel zlib-devel libedit-devel gnuplot dejavu-sans-fonts"
-    say "  Arch: pacman -S base-devel lua54 openblas libpng zlib libedit gnuplot ttf-dejavu"
+    say "  Fedora: dnf install gcc make pkgconf lua-devel openblas-devel libpng-devel libjpeg-turbo-devel zlib-devel libedit-devel gnuplot dejavu-sans-fonts"
+    say "  Arch: pacman -S base-devel lua54 openblas libpng libjpeg-turbo zlib libedit gnuplot ttf-dejavu"
 }
 
 as_root() {

@@ -18,6 +18,7 @@
 #include "check.h"
 #include "io/calls.h"
 #include "io/idx.h"
+#include "io/mat.h"
 #include "io/npy.h"
 #include "io/npz.h"
 #include "io/png.h"
@@ -103,6 +104,11 @@ static inline enum status read_png(struct tensor_list *list, const unsigned char
     return one(list, read_png_limited, bytes, size);
 }
 
+static inline enum status read_mat(struct tensor_list *list, const unsigned char *bytes, size_t size)
+{
+    return mat_read(list, bytes, size, 1 << 17);
+}
+
 static inline enum status write_png(const struct tensor_list *list, raw_sink *sink, void *context)
 {
     return png_write(&list->tensors[0]->array, sink, context);
@@ -124,6 +130,7 @@ static const struct format {
     {"idx", read_idx, NULL},
     {"gzip", read_gzip, NULL},
     {"png", read_png, write_png},
+    {"mat", read_mat, NULL},
 };
 
 #define NPY (&formats[0])
@@ -132,6 +139,7 @@ static const struct format {
 #define IDX (&formats[3])
 #define GZIP (&formats[4])
 #define PNG (&formats[5])
+#define MAT (&formats[6])
 
 static inline void add(struct tensor_list *list, const char *name, struct tensor *owned)
 {
@@ -146,6 +154,20 @@ static inline void fill_list(struct tensor_list *list)
     add(list, "mask", make(UINT8, 3, (int64_t[]){1, 0, 2}));
     add(list, "bytes", make(UINT8, 1, (int64_t[]){5}));
 }
+
+#define MAT_HEADER                                                                                           \
+    "MATLAB 5.0 MAT-file                                                             "                       \
+    "                                            \x00\x01IM"
+/* double weights(2, 3), kept in bytes */
+static const unsigned char mat_plain[] = MAT_HEADER
+    "\x0e\x00\x00\x00\x40\x00\x00\x00\x06\x00\x00\x00\x08\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00\x05"
+    "\x00\x00\x00\x08\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00\x01\x00\x00\x00\x07\x00\x00\x00\x77\x65"
+    "\x69\x67\x68\x74\x73\x00\x02\x00\x00\x00\x06\x00\x00\x00\x01\x02\x03\x04\x05\x06\x00\x00";
+/* uint8 X(2, 3), packed */
+static const unsigned char mat_packed[] = MAT_HEADER
+    "\x0f\x00\x00\x00\x2c\x00\x00\x00\x78\xda\xe3\x63\x60\x60\xb0\x00\x62\x36\x20\xe6\x00\x62\x4e\x06\x08"
+    "\x60\x85\xf2\x99\x80\x98\x19\x88\x19\x81\x30\x02\xca\x07\xa9\x65\x64\x62\x66\x61\x05\x32\x00\x1f\xd4"
+    "\x00\xe7";
 
 static const unsigned char numpy_deflated[] = "\x50\x4b\x03\x04\x2d\x00\x00\x00\x08\x00\x00\x00\x21\x00\x4f"
                                               "\xe9\x00\x2a\xff\xff\xff\xff\xff\xff\xff\xff\x05\x00"
@@ -261,7 +283,7 @@ struct sample {
     size_t size;
 };
 
-static struct sample samples[12];
+static struct sample samples[14];
 static int sample_count;
 
 static inline void add_sample(const struct format *format, const void *bytes, size_t size)
@@ -286,6 +308,8 @@ static inline void make_samples(void)
     add_sample(NPZ, numpy_zip64, sizeof numpy_zip64 - 1);
     add_sample(IDX, IDX_BYTES, sizeof IDX_BYTES - 1);
     add_sample(GZIP, gzip_idx, sizeof gzip_idx - 1);
+    add_sample(MAT, mat_plain, sizeof mat_plain - 1);
+    add_sample(MAT, mat_packed, sizeof mat_packed - 1);
     struct tensor *picture = make(UINT8, 3, (int64_t[]){3, 5, 4});
     CHECK(png_write(&picture->array, append, &written[3]) == STATUS_OK);
     tensor_release(picture);

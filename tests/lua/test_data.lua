@@ -117,7 +117,7 @@ end
 
 tests["misuse"] = function()
   check.fails('tide.data: unknown data set "mnst" (did you mean "mnist"?); valid are: cifar10, flip1d, '
-    .. 'landscape, mnist, sines, spheres, three_spheres',
+    .. 'landscape, mnist, sines, spheres, svhn, three_spheres, tiny_imagenet',
     function()
     return data.mnst
   end)
@@ -130,7 +130,8 @@ tests["misuse"] = function()
   check.fails('unknown dtype "f32"', data.spheres, {dtype = "f32"})
   check.fails('split must be one of "train", "test"', data.mnist, {split = "valid"})
   check.fails("n must be >= 1, got 0", data.mnist, {n = 0})
-  assert(table.concat(data.names(), " ") == "cifar10 flip1d landscape mnist sines spheres three_spheres")
+  assert(table.concat(data.names(), " ") ==
+    "cifar10 flip1d landscape mnist sines spheres svhn three_spheres tiny_imagenet")
   assert(data.folder("mnist", "/x") == "/x" and data.folder("mnist"):find("/mnist$"))
 end
 

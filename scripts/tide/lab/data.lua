@@ -11,7 +11,7 @@ local M = {}
 local files = {
   spheres = "spheres", flip1d = "flip1d", sines = "sines", three_spheres = "three_spheres",
   landscape = "landscape", mnist = "mnist",
-  cifar10 = "cifar10",
+  cifar10 = "cifar10", svhn = "svhn", tiny_imagenet = "tiny_imagenet",
 }
 
 -- In a checkout the files are in ROOT/data, installed they are in a folder of the library.

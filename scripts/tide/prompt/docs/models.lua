@@ -400,6 +400,20 @@ define{name = "data.cifar10", args = "opts", returns = "{x =, y =}",
   text = [[CIFAR-10 from its binary version: x float32 N,3,32,32 in [0, 1]; y int64, label + 1. Looks in dir,
   else TIDE_DATA/cifar10, else the user's data folder; `tide data/fetch.lua cifar10 [FOLDER]` gets the
   files.]], example = "tide.data.cifar10{split = \"test\", n = 100}.x:shape()", run = false}
+define{name = "data.svhn", args = "opts", returns = "{x =, y =}",
+  options = {{"split", "train", "\"train\" (73257) or \"test\" (26032)", quote = true},
+    {"dir", nil, "folder of train_32x32.mat and test_32x32.mat"}, {"n", nil, "only the first n"}},
+  text = [[SVHN, house numbers, from its MATLAB files: x float32 N,3,32,32 in [0, 1]; y int64, digit + 1 (the
+  files say 10 for the digit 0). Looks in dir, else TIDE_DATA/svhn, else the user's data folder.]],
+  example = "tide.data.svhn{split = \"test\", n = 100}.x:shape()", run = false}
+define{name = "data.tiny_imagenet", args = "opts", returns = "{x =, y =}",
+  options = {{"split", "train", "\"train\" (500 of a class) or \"test\" (val/, 50 of a class)", quote = true},
+    {"dir", nil, "folder that holds wnids.txt, train/ and val/"},
+    {"n", nil, "only the first n, one of each class in turn"}},
+  text = [[Tiny ImageNet from its JPEG files: x float32 N,3,64,64 in [0, 1], grey pictures in three equal
+  channels; y int64, the line of the class in wnids.txt. Classes without a folder are left out. Looks in dir,
+  else TIDE_DATA/tiny-imagenet-200, else the user's data folder.]],
+  example = "tide.data.tiny_imagenet{split = \"test\", n = 100}.x:shape()", run = false}
 define{name = "data.names", args = "", returns = "list", text = "Names of the data sets.",
   example = "tide.data.names()"}
 define{name = "data.folder", args = "name, dir", returns = "path",

@@ -217,12 +217,13 @@ define{name = "tide.load", args = "path, opts", returns = "tensor or table",
   options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"},
     {"names", nil, "read these tensors only, a list of names as in the file"},
     {"flat", false, "names of the file as keys, no nested tables"}},
-  text = [[Read what tide.save, NumPy, PyTorch or Hugging Face wrote (.npy, .npz, .safetensors): a tensor from
-  .npy and .png, a nested table from the others; a flat one when a name goes through another ("a" and "a.b").
+  text = [[Read what tide.save, NumPy, PyTorch or Hugging Face wrote (.npy, .npz, .safetensors) and real
+  arrays of MATLAB 5 to 7 (.mat): a tensor from .npy, .png and .jpg, a nested table from the others; a flat
+  one when a name goes through another ("a" and "a.b").
   Files are checked and never executed; pickled objects are refused. float16 and bfloat16 come as float32,
   narrow integers as int64, bool as uint8, all exactly; what has another dtype is an error, and names reads
-  the rest. A picture (.png of at most 8 bits per sample) comes as uint8 C,H,W; palettes are resolved, and a
-  file that states another gamma is converted to sRGB.]],
+  the rest. A picture (.png of at most 8 bits per sample, .jpg, .jpeg) comes as uint8 C,H,W; palettes are
+  resolved, and a file that states another gamma is converted to sRGB.]],
   example = "tide.save(folder .. \"/x.npy\", x)  print(tide.load(folder .. \"/x.npy\"):shape()[1])"}
 define{name = "tide.read_idx", args = "path, opts", returns = "tensor",
   options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"}},

@@ -96,8 +96,8 @@ return {
     "tide.load", "tide.save"}},
   {"csv", "spreadsheet", "pandas", "table of results", see = {"csv.read", "csv.writer", "csv.write"}},
   {"image", "png", "picture", see = {"tide.load", "tide.save", "plot.image"}},
-  {"dataset", "data set", "download", "mnist", "cifar", see = {"data.names", "data.mnist", "data.cifar10",
-    "data.spheres"}},
+  {"dataset", "data set", "download", "mnist", "cifar", "svhn", "imagenet",
+    see = {"data.names", "data.mnist", "data.cifar10", "data.svhn", "data.tiny_imagenet", "data.spheres"}},
   -- tensors
   {"gather", "fancy index", "index select", "select rows", "permutation", "shuffle", see = {"tensor:take",
     "tensor:slice", "tide.randperm"}},
