@@ -1,0 +1,136 @@
+-- experiments/anode/images*.lua: counts of the paper, a run that is cut off and goes on, what the list of
+-- runs says and collects.
+local check = require "check"
+local tide = require "tide"
+local files = require "tide.files"
+local folder = "experiments/anode/"
+
+local tests = {}
+if not tide.core.exists(folder .. "images.lua") then
+  return {["experiments"] = function() return "skip: not in a checkout" end}
+end
+local images = dofile(folder .. "images_settings.lua")
+
+-- Appendix F.2.2; Tiny ImageNet's with ten classes, as published.
+tests["as many values as the paper says"] = function()
+  local image = {mnist = {1, 28, 28}, cifar10 = {3, 32, 32}, svhn = {3, 32, 32}, tiny_imagenet = {3, 64, 64}}
+  local counts = {
+    mnist = {84395, 84816}, cifar10 = {172358, 171799}, svhn = {172358, 171799}, tiny_imagenet = {366269,
+      365714},
+  }
+  for data, shape in pairs(image) do
+    for i, name in ipairs{"node", "anode"} do
+      local stated = images.stated[data][name]
+      local count = tide.nn.count(tide.nn.conv_odenet{image = shape, filters = stated[1],
+        augment = stated[2]})
+      assert(count == counts[data][i], ("%s %s: %d"):format(data, name, count))
+    end
+  end
+  local thin = {{"mnist", 73, 0, 56104}, {"mnist", 32, 5, 56720}, {"cifar10", 111, 0, 142510}, {"cifar10",
+    32, 10, 143255}}
+  for _, net in ipairs(thin) do
+    assert(tide.nn.count(tide.nn.conv_odenet{image = image[net[1]], filters = net[2],
+      augment = net[3]}) == net[4])
+  end
+end
+
+tests["a run's name and command words say what is no default"] = function()
+  local s = images.settings{filters = 16, augment = 0, pictures = 1000, ["weight-decay"] = 1e-3, seed = 2}
+  assert(images.name(s) == "mnist-k16-p0-n1000-wd0.001-s2")
+  local words = " " .. table.concat(images.words(s), " ") .. " "
+  for _, word in ipairs{" --filters 16 ", " --augment 0 ", " --pictures 1000 ", " --weight-decay 0.001 ",
+    " --seed 2 "} do
+    assert(words:find(word, 1, true), words)
+  end
+  assert(not words:find("batch", 1, true)
+    and images.config(s) ~= images.config(images.settings{filters = 16}))
+end
+
+-- 40 training and 20 test pictures, in which the class is a bright row.
+local function make_mnist(path)
+  assert(files.make_folder(path))
+  for prefix, n in pairs{train = 40, t10k = 20} do
+    local pixels, labels = {}, {}
+    for i = 0, n - 1 do
+      local row = i % 10
+      labels[i + 1] = string.char(row)
+      pixels[i + 1] = ("\0"):rep(28 * (2 * row + 4)) .. ("\255"):rep(28) .. ("\0"):rep(28 * (23 - 2 * row))
+    end
+    local stem = ("%s/%s-"):format(path, prefix)
+    assert(files.write(stem .. "images-idx3-ubyte", string.pack(">I4I4I4I4", 0x803, n, 28, 28)
+      .. table.concat(pixels)))
+    assert(files.write(stem .. "labels-idx1-ubyte", string.pack(">I4I4", 0x801, n) .. table.concat(labels)))
+  end
+end
+
+local function run(script, words, log)
+  return os.execute(("TIDE_QUIET=1 ./tide %s%s.lua %s >%s 2>&1"):format(folder, script, words, log)) == true
+end
+
+local function same(a, b, names)
+  assert(a.rows == b.rows and a.rows > 0, a.rows .. " and " .. b.rows)
+  for _, name in ipairs(names) do
+    for i, v in ipairs(a.columns[name]) do
+      assert(b.columns[name][i] == v, ("%s, row %d: %s, %s"):format(name, i, v, b.columns[name][i]))
+    end
+  end
+end
+
+tests["a run goes on with the same bits, longer or after it was cut off"] = function()
+  if not tide.core.exists("./tide") then return "skip: ./tide is not built" end
+  check.in_folder(function(out)
+    make_mnist(out .. "/mnist")
+    local words = ("--dir %s/mnist --filters 3 --augment 1 --batch 15 --test-every 2 --lr 0.01 "):format(out)
+    local function go(name, more)
+      return run("images", ("%s%s --out %s/%s"):format(words, more, out, name), out .. "/log")
+    end
+    assert(go("whole", "--epochs 3"), files.read(out .. "/log"))
+    assert(go("longer", "--epochs 1") and go("longer", "--epochs 3"))
+    -- A folder stands where the test table is to be: the run ends by an error once it has trained 5
+    -- iterations.
+    assert(files.make_folder(out .. "/cut/test.csv"))
+    assert(not go("cut", "--iterations 5") and os.remove(out .. "/cut/test.csv") and go("cut", "--epochs 3"))
+    for _, name in ipairs{"longer", "cut"} do
+      same(tide.csv.read(out .. "/whole/train.csv"), tide.csv.read(("%s/%s/train.csv"):format(out, name)),
+        {"iteration", "epoch", "loss", "accuracy", "nfe_forward", "nfe_backward"})
+    end
+    local test = tide.csv.read(out .. "/whole/test.csv")
+    for _, name in ipairs{"longer", "cut"} do
+      same(test, tide.csv.read(("%s/%s/test.csv"):format(out, name)), test.names)
+    end
+    assert(test.rows == 5 and test.columns.iteration[5] == 9) -- every 2 and the last
+    assert(not go("whole", "--epochs 3 --seed 2"))
+    assert(files.read(out .. "/log"):find("belongs to another training", 1, true))
+    -- A solve that needs too many steps is a result.
+    assert(go("steps", "--max-steps 1"))
+    assert(table.concat(tide.csv.read(out .. "/steps/train.csv").comments,
+      "\n"):find("status: failed: iteration 1.*max_steps"))
+  end)
+end
+
+tests["the list of runs says what is missing and collects what is there"] = function()
+  if not tide.core.exists("./tide") then return "skip: ./tide is not built" end
+  check.in_folder(function(out)
+    local words = ("--only mnist-k16-p5-n1000-s1 --runs %s/runs --out %s/results"):format(out, out)
+    assert(run("images_runs", words .. " --list", out .. "/log"), files.read(out .. "/log"))
+    local said = files.read(out .. "/log")
+    assert(said:find("mnist%-k16%-p5%-n1000%-s1 +500 +0 of 2000 +missing") and not said:find("cifar"), said)
+    make_mnist(out .. "/mnist")
+    local settings = "--filters 16 --pictures 1000 --test-every 100 --iterations 2"
+    assert(run("images", ("%s --dir %s/mnist --out %s/runs/mnist-k16-p5-n1000-s1"):format(settings, out,
+      out), out .. "/log"))
+    assert(run("images_runs", words .. " --collect", out .. "/log"), files.read(out .. "/log"))
+    local runs = tide.csv.read(out .. "/results/images-runs.csv")
+    local train = tide.csv.read(out .. "/results/images-train.csv")
+    local want = {values = 49584, field = 2534, iterations = 2, of = 2000, pictures_used = 40,
+      status = "complete"}
+    assert(runs.rows == 1)
+    for name, value in pairs(want) do assert(runs.columns[name][1] == value, name) end
+    local own = tide.csv.read(out .. "/runs/mnist-k16-p5-n1000-s1/train.csv").columns.loss
+    check.near((own[1] + own[2]) / 2, train.columns.loss[1], 1e-5)
+    assert(train.rows == 1 and train.columns.loss_max[1] >= train.columns.loss[1])
+    assert(run("images_runs", "--only no-such-run --list", out .. "/log") == false)
+  end)
+end
+
+return tests
