@@ -1,8 +1,8 @@
 --- Fields in C: shared objects that export a struct tide_field (tide/field.h). See help("ode.cfield").
 
 local core = require "tide.core"
-local ode = require "tide.ode"
 local options = require "tide.base.options"
+local states = require "tide.ode.state"
 local tree = require "tide.base.tree"
 
 local M = {}
@@ -74,10 +74,10 @@ local function evaluate(c, self, t, y)
   if is_tensor(t) and t:rank() ~= 0 or not is_tensor(t) and type(t) ~= "number" then
     raise(("%s: call it as f(t, y); t must be a number or a scalar tensor, got %s"):format(c.name, show(t)))
   end
-  local state, flat = ode._flat(c.name, y)
+  local state, leaves = states.describe(c.name, y)
   local theta = c.parameters(c.name, self, state)
   local time = is_tensor(t) and t:to("float64") or core.full({}, t, "float64")
-  return ode._unflat(state, core.cfield_eval(c.code, theta, time, flat))
+  return states.unflatten(state, core.cfield_eval(c.code, theta, time, states.flatten(leaves)))
 end
 
 local function describe(c, path)

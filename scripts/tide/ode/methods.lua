@@ -21,8 +21,8 @@ local elsewhere = {
   forward_euler = "euler",
 }
 
---- The method of that name, or a user's own tableau, checked: name, order, family, implicit, kind. An unknown
--- one is an error that begins with `where`.
+--- The method of that name, or a user's own tableau, checked: name, order, kind and more. An unknown one is
+-- an error that begins with `where`.
 function M.find(where, method)
   if type(method) == "table" then
     local own = tableau.check(where .. ": method", method)

@@ -24,11 +24,6 @@ for _, row in ipairs(rows) do
   if row.grid == "refuses" then refused[#refused + 1] = row.name end
 end
 
---- The table: a list of {name =, help =, type =, default =, default_fixed = on a fixed grid, same_as = the
--- option whose value is the default, low =, high =, open =, choices =, grid = what a fixed grid makes of it:
--- "uses", "ignores" or "refuses"}.
-M.rows = rows
-
 --- The table as rows of a help entry.
 function M.help()
   local list = {}
@@ -80,8 +75,7 @@ local function check_tolerances(where, o, dtype)
   local smallest = dtype and core.smallest_rtol(dtype) or 0
   if o.rtol < smallest and (o.rtol > 0 or o.atol == 0) then
     raise(("%s: rtol = %g is below what %s can resolve (%.1e); loosen it%s"):format(where, o.rtol, dtype,
-      smallest,
-      dtype == "float32" and ' or use dtype "float64"' or ""))
+      smallest, dtype == "float32" and ' or use dtype "float64"' or ""))
   end
 end
 
@@ -91,8 +85,8 @@ local function check_grid(where, o, given)
   for _, name in ipairs(refused) do
     if o[name] then
       raise(("%s: %s is for steps that adapt; the grid of step_size or steps is fixed. Choose a grid with "
-        .. "nodes there, "
-        .. "solve the pieces one after the other, or leave out step_size and steps"):format(where, name))
+        .. "nodes there, solve the pieces one after the other, or leave out step_size and steps"):format(
+        where, name))
     end
   end
   for name, default in pairs(fixed) do
@@ -113,8 +107,8 @@ end
 local function check_callback(where, o, given)
   if o.eager and o.plain then raise(where .. ": give eager or plain, not both") end
   if (o.eager or o.plain) and given.gradient then
-    raise(("%s: a field with %s = true has no gradient; leave out gradient"):format(where, o.eager and "eager"
-      or "plain"))
+    raise(("%s: a field with %s = true has no gradient; leave out gradient"):format(where,
+      o.eager and "eager" or "plain"))
   end
 end
 

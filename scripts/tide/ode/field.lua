@@ -1,0 +1,114 @@
+--- Right-hand sides of odeint, by kind: recorded once, C, or Lua at each evaluation (eager, plain).
+--
+-- Each function solves with a field of its kind: from the flat state, times and checked options to the flat
+-- states at the times, and the statistics.
+
+local autodiff = require "tide.tensor.autodiff"
+local core = require "tide.core"
+local options = require "tide.base.options"
+local states = require "tide.ode.state"
+local tensor = require "tide.tensor"
+local tree = require "tide.base.tree"
+
+local M = {}
+local raise, is_tensor, show = core.raise, tree.is_tensor, options.show
+
+-- ---- statistics ----
+
+-- Counts of a solve that is only being recorded: they come with each run. A compiled function returns them as
+-- they are after the run.
+local function live_statistics(handle)
+  local function now()
+    local stats = handle()
+    if stats.nfe == 0 then
+      raise("odeint: the statistics of a recorded solve are known after it has run; return them from the "
+        .. "compiled function")
+    end
+    return stats
+  end
+  return setmetatable({}, {__index = function(_, key) return now()[key] end,
+                           __pairs = function() return pairs(now()) end, __snapshot = handle})
+end
+
+local function counted(solution, stats)
+  autodiff._count(stats)
+  return solution, stats
+end
+
+-- A solve that was run, or recorded, with its statistics.
+local function with_statistics(solution, handle)
+  if core.is_symbolic(solution) then return solution, live_statistics(handle) end
+  return counted(solution, handle())
+end
+
+-- ---- recorded ----
+
+local explaining = autodiff._explaining(", or, in a field, solve with eager = true")
+
+function M.recorded(f, state, y0, times, o)
+  local hint <close> = explaining -- luacheck: ignore hint
+  local tape <close> = core.tape_begin("field")
+  -- weak: it takes the state's dtype when it meets the state, not before
+  local t = tape:input("float64", {}, state.dtype == "float32")
+  local y = tape:input(state.dtype, {y0:numel()})
+  local dy = states.check_derivative("odeint", state, f(t, states.unflatten(state, y)), "")
+  if not core.is_symbolic(dy) then dy = dy + y * 0 end -- a constant field
+  tape:finish()
+  return with_statistics(core.odeint(tape, dy, y0, times, o, state.sizes, state.batch))
+end
+
+-- ---- C ----
+
+--- What cfield.lua knows of f, nil where f is no C field.
+function M.code(f)
+  local meta = getmetatable(f)
+  return type(meta) == "table" and rawget(meta, "__cfield") or nil
+end
+
+function M.c(f, state, y0, times, o)
+  local c = M.code(f)
+  local theta = c.parameters("odeint", f, state)
+  return with_statistics(core.odeint_cfield(c.code, theta, y0, times, o, state.sizes, state.batch))
+end
+
+-- ---- Lua at each evaluation ----
+
+--- Until the result is closed, numbers that stand alone in a field that runs on concrete tensors (y[1] of a
+-- 1-D state) become tensors of the state's dtype.
+function M.with_numbers_of(dtype)
+  local old = tensor._number_dtype(dtype)
+  return setmetatable({}, {__close = function() tensor._number_dtype(old) end})
+end
+
+function M.eager(f, state, y0, times, o)
+  if core.is_recording() then
+    raise("odeint: an eager field cannot become part of a recording (inside tide.grad, tide.compile, ...) "
+      .. "and has no gradient; leave out eager = true, or solve outside of the recorded function and pass "
+      .. "the result in")
+  end
+  local evaluations = 0
+  local guard <close> = M.with_numbers_of(state.dtype) -- luacheck: ignore guard
+  local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
+  local function wrapped(t, flat)
+    evaluations = evaluations + 1
+    local dy = f(t, states.unflatten(state, flat))
+    local when = (" at t = %.6g (evaluation %d)"):format(t, evaluations)
+    return states.check_derivative("odeint", state, dy, when)
+  end
+  return counted(core.odeint_callback(wrapped, false, y0, times, o, state.sizes, state.batch))
+end
+
+--- The state is an array of numbers here, and not flat yet; the states are {#times, n}.
+function M.plain(f, y0, times, o)
+  if type(y0) ~= "table" and not is_tensor(y0) then
+    raise("odeint: with plain = true y0 must be an array of numbers, got " .. show(y0))
+  end
+  local start = is_tensor(y0) and y0:to("float64"):reshape{-1} or core.tensor_from(y0, "float64")
+  if start:rank() ~= 1 then raise("odeint: with plain = true y0 must be a flat array of numbers") end
+  local n = start:numel()
+  local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
+  local flat, stats = counted(core.odeint_callback(f, true, start, times, o, {n}, 0))
+  return flat:reshape{times:numel(), n}, stats
+end
+
+return M

@@ -1,0 +1,139 @@
+--- States of odeint: a tensor or a table of tensors, for the engine one flat vector.
+
+local core = require "tide.core"
+local options = require "tide.base.options"
+local tree = require "tide.base.tree"
+
+local M = {}
+local raise, show = core.raise, options.show
+
+-- "{1, 2}" of a table of numbers (the first few), or "1" of a number, else nil.
+local function array_of_numbers(v)
+  if type(v) == "number" then return tostring(v) end
+  if type(v) ~= "table" or getmetatable(v) or rawlen(v) == 0 then return nil end
+  local words = {}
+  for i = 1, math.min(#v, 4) do
+    if type(v[i]) ~= "number" then return nil end
+    words[i] = ("%.6g"):format(v[i])
+  end
+  return "{" .. table.concat(words, ", ") .. (#v > 4 and ", ...}" or "}")
+end
+
+--- Describe a state: {template, shapes, sizes, names, dtype, batch}, and its leaves. All have one dtype.
+function M.describe(where, y0)
+  local leaves = tree.tensors(y0)
+  if #leaves == 0 then
+    local hint = array_of_numbers(y0)
+    local remedy = hint and "; write y0 = tide.tensor(%s), or plain = true for a field on Lua arrays" or ""
+    raise(("%s: y0 must be a tensor or a table of tensors, got %s%s"):format(where, hint or show(y0),
+      remedy:format(hint)))
+  end
+  if #leaves > 64 then
+    raise(("%s: the state has %d tensors, at most 64 are possible; join some with tide.cat"):format(where,
+      #leaves))
+  end
+  local state = {template = y0, shapes = {}, sizes = {}, dtype = leaves[1]:dtype()}
+  if #leaves > 1 then
+    state.names = {}
+    tree.each(y0, function(_, path) table.insert(state.names, path) end)
+  end
+  for i, x in ipairs(leaves) do
+    local dtype = x:dtype()
+    if dtype ~= "float32" and dtype ~= "float64" then
+      raise(('%s: y0 must be float32 or float64, got %s; convert with y0:to("float32")'):format(where, dtype))
+    end
+    if dtype ~= state.dtype then
+      raise(("%s: all tensors of the state must have one dtype, got %s and %s"):format(where, state.dtype,
+        dtype))
+    end
+    state.shapes[i], state.sizes[i] = x:shape(), x:numel()
+    local batch = state.shapes[i][1]
+    state.batch = (i == 1 or state.batch == batch) and batch or 0
+  end
+  return state, leaves
+end
+
+--- One flat tensor of the leaves.
+function M.flatten(leaves)
+  local flat = {}
+  for i, x in ipairs(leaves) do flat[i] = x:reshape{-1} end
+  return #flat == 1 and flat[1] or core.apply("cat", {0}, table.unpack(flat))
+end
+
+--- The state from one flat tensor.
+function M.unflatten(state, flat)
+  local list, at = {}, 1
+  for i, shape in ipairs(state.shapes) do
+    local part = #state.shapes == 1 and flat or state.sizes[i] == 0 and core.full({0}, 0, state.dtype) or
+      flat:slice(1, at, at + state.sizes[i] - 1)
+    list[i] = part:reshape(shape)
+    at = at + state.sizes[i]
+  end
+  return tree.replace(state.template, list)
+end
+
+--- Solutions at n times from the flat result: {n, shape...} for each leaf.
+function M.unflatten_times(state, flat, n)
+  local total, list, at = 0, {}, 1
+  for _, size in ipairs(state.sizes) do total = total + size end
+  local matrix = flat:reshape{n, total}
+  for i, shape in ipairs(state.shapes) do
+    local part = #state.shapes == 1 and matrix or state.sizes[i] == 0 and core.full({n, 0}, 0, state.dtype) or
+      matrix:slice(2, at, at + state.sizes[i] - 1)
+    list[i] = part:reshape{n, table.unpack(shape)}
+    at = at + state.sizes[i]
+  end
+  return tree.replace(state.template, list)
+end
+
+-- What to write instead of a result that holds no tensor, or too many.
+local function instead(state, dy, count)
+  local one = #state.shapes == 1
+  if dy == nil then return "; does f end with return?" end
+  if count == 0 and type(dy) == "number" then return one and ("; write %g + 0 * y"):format(dy) or "" end
+  if count == 0 and array_of_numbers(dy) then
+    return "; write tide.stack{...} of its elements, or plain = true for a field on Lua arrays"
+  end
+  if one and count > 1 then
+    return "; join them by tide.stack{...} (numbers and scalars) or tide.cat({...}, 1)"
+  end
+  return not one and "; return a table with the keys of y0" or ""
+end
+
+local function check_part(where, state, i, x, detail)
+  local shape, wanted = table.concat(x:shape(), ", "), table.concat(state.shapes[i], ", ")
+  local part = state.names and (" for y." .. state.names[i]) or ""
+  if shape ~= wanted then
+    local hint = x:numel() == state.sizes[i] and ("; if it is the same numbers, x:reshape{%s}"):format(wanted)
+      or "; f is called as f(t, y) and returns dy/dt of every number of y"
+    raise(("%s: f returned shape {%s}%s, the state has shape {%s}%s%s"):format(where, shape, part, wanted,
+      detail, hint))
+  end
+  if core.is_weak(x) then return x:to(state.dtype) end -- of t alone
+  if x:dtype() ~= state.dtype then
+    raise(('%s: f returned %s%s, the state is %s%s; convert one of them with x:to("%s")'):format(where,
+      x:dtype(), part, state.dtype, detail, state.dtype))
+  end
+  return x
+end
+
+--- What f returned must look like the state; returns it as one flat tensor. `detail` says when it was called.
+function M.check_derivative(where, state, dy, detail)
+  local leaves = tree.tensors(dy)
+  local count = #leaves
+  if count == 0 then
+    raise(("%s: f must return a tensor like y, got %s%s%s"):format(where, show(dy), detail,
+      instead(state, dy, 0)))
+  end
+  if count ~= #state.shapes then
+    raise(("%s: f returned %d tensors, the state has %d%s%s"):format(where, count, #state.shapes, detail,
+      instead(state, dy, count)))
+  end
+  for i, x in ipairs(leaves) do
+    if core.is_weak(x) then leaves[i] = x:to(state.dtype) end -- of t alone
+    check_part(where, state, i, leaves[i], detail)
+  end
+  return M.flatten(leaves)
+end
+
+return M
