@@ -60,7 +60,7 @@ static const struct solve_option table[] = {
      .help = "largest change of the step size"},
     {"controller", OPTION_CHOICE, .preset = "I", .choices = controllers, ADAPTIVE, AT(controller.kind),
      .help = "\"I\", \"PI\" or \"PID\" control of the step size"},
-    {"norm", OPTION_CHOICE, .preset = "part", .choices = norms, ADAPTIVE, AT(norm),
+    {"norm", OPTION_CHOICE, .preset = "part", .choices = norms, AT(norm),
      .help = "\"part\": RMS of err / (atol + rtol max(|y0|, |y1|)) over each tensor of the state, the "
              "largest counts; \"batch\": RMS over everything; \"sample\": its largest over the first axis"},
     {"final", OPTION_CHOICE, .preset = "clip", .choices = finals, ADAPTIVE, AT(overshoot),

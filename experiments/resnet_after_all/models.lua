@@ -52,7 +52,6 @@ function M.unfinished(out) return (out:gsub("%.csv$", "")) .. "-unfinished.npz" 
 
 M.factors = {0.5, 0.75, 1, 1.5, 2}
 local tolerance_factors = {0.01, 0.1, 1, 10, 100}
-local SMALLEST_TOLERANCE = 2e-6 -- of float32
 
 -- At another tolerance, as far as float32 resolves it.
 local function tolerance_tests(s)
@@ -60,7 +59,7 @@ local function tolerance_tests(s)
   for _, method in ipairs(s.method == "dopri5" and {"dopri5"} or {s.method, "dopri5"}) do
     for _, factor in ipairs{1, table.unpack(tolerance_factors)} do
       local tolerance = factor * s.tolerance
-      if tolerance >= SMALLEST_TOLERANCE and tolerance <= 1
+      if tolerance >= tide.ode.smallest_rtol("float32") and tolerance <= 1
         and (factor ~= 1 or #list == 0 or list[#list].method ~= method) then
         list[#list + 1] = {method = method, factor = factor, setting = tolerance,
           solver = M.solver(s, method, tolerance)}

@@ -224,6 +224,8 @@ tests["misuse"] = function()
     {value = 4, min_steps = 8, max_steps = 4})
   check.fails("a rule of your own must be a table {value = number", steps.new, {rule = {value = "a"}})
   check.fails("smallest must be <= largest", tolerances.new, {smallest = 1e-2, largest = 1e-3})
+  check.fails("smallest_rtol must be >= 1.2e-06, what float32 can resolve", tolerances.new,
+    {smallest_rtol = 1e-7})
   check.fails("tide.train: adaption must have the methods solver and observe", function()
     local model, d = small_task()
     train(model, d, {}, 1)

@@ -106,6 +106,20 @@ tests["a step of training through a solve"] = function()
     tostring(e))
 end
 
+tests["a solve's options are told where they are not the usual ones"] = function()
+  local function told(opts)
+    local function solve(y0) return (tide.odeint(function(_, y) return -y end, y0, {0, 1}, opts)) end
+    return select(2, explained(solve, tide.ones{3})):match("SOLVE 1: ([^\n]*)")
+  end
+  equal(told(), "dopri5, adaptive steps, rtol 0.001, atol 1e-06", "nothing given")
+  equal(told{adjoint_rtol = 1e-3, norm = "part", max_steps = 100000, gradient = "direct"}, told(),
+    "defaults given")
+  equal(told{adjoint_rtol = 1e-5, max_step = 0.1, controller = "PI", norm = "batch"},
+    told() .. ", max_step 0.1, controller PI, norm batch, adjoint_rtol 1e-05", "others")
+  equal(told{method = "rk4", steps = 10, rtol = 1e-2, controller = "PI", checkpoint_steps = 5},
+    "rk4, 10 fixed steps, checkpoint_steps 5", "a grid")
+end
+
 tests["solves tile by tile, convolutions, solves inside of solves"] = function()
   local field = nn.conv_field{channels = 3, filters = 16, time = true, seed = 1}
   local e, text = explained(tide.grad(function(p, x)

@@ -119,6 +119,17 @@ tests["tolerances and other numbers"] = function()
   works()
 end
 
+tests["the smallest tolerance is where smallest_rtol and help say"] = function()
+  for _, dtype in ipairs{"float32", "float64"} do
+    local least, y0 = tide.ode.smallest_rtol(dtype), tide.ones({1}, {dtype = dtype})
+    raises("below what " .. dtype, tide.odeint, decay, y0, {0, 1}, {rtol = 0.999 * least})
+    assert(tide.odeint(decay, y0, {0, 1}, {rtol = least}))
+    local help, text = require("tide.help").find("tide.odeint"), ("%.1e for %s"):format(least, dtype):gsub(
+      "e%-0", "e-")
+    assert(require("tide.help_text").entry(help, 1000):find(text, 1, true), text)
+  end
+end
+
 tests["unknown options and methods suggest the nearest"] = function()
   raises('unknown option "rtoll" %(did you mean "rtol"', tide.odeint, decay, f64{1}, {0, 1}, {rtoll = 1})
   raises('unknown option "stepsize" %(did you mean "step_size"', tide.odeint, decay, f64{1}, {0, 1},

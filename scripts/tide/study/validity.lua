@@ -271,7 +271,7 @@ local function examine(o, model, tests, train, steps, span)
       out.critical_tolerance = critical_tolerance(function(tol)
         return agrees{method = train.method, rtol = tol, atol = tol * ratio}
       end,
-        math.max(o.reference.rtol or 1e-6, o.dtype == "float64" and 1e-14 or 2e-6))
+        math.max(o.reference.rtol or 0, ode.smallest_rtol(o.dtype)))
     end
   end
   return out

@@ -141,7 +141,8 @@ define{name = "tolerance_adaption.new", args = "opts", returns = "adaption",
     {"method", "dopri5", "\"dopri5\" or \"fehlberg21\"", quote = true},
     {"value", nil, "first tolerance; 1e-6"}, {"every", 50, "iterations between looks"},
     {"dtype", "float32", "\"float32\" or \"float64\"", quote = true}, {"threshold", nil, "0.1"},
-    {"smallest", nil, "1e-8"}, {"largest", nil, "1"}},
+    {"smallest", nil, "1e-8"}, {"largest", nil, "1"},
+    {"smallest_rtol", nil, "rtol stays above this; default: ode.smallest_rtol(dtype)"}},
   text = "The same for adaptive solvers: rtol = atol follow the rule (ResNet After All?, appendix B.6). See "
   .. "help(\"step_adaption.new\").",
   example = "tide.tolerance_adaption.new{value = 1e-4}:solver().rtol"}

@@ -11,6 +11,7 @@
 
 local core = require "tide.core"
 local adaption = require "tide.train.adaption"
+local ode = require "tide.ode"
 local options = require "tide.base.options"
 
 local M = {}
@@ -66,13 +67,10 @@ function M.rule(name, opts) return adaption.find_rule("tolerance_adaption.rule",
 
 -- ---- measuring ----
 
--- below, odeint refuses: the dtype cannot resolve it
-local SMALLEST_RTOL = {float32 = 1.3e-6, float64 = 3e-15}
 local MOST_DIVISIONS = 6
 
-local function solver_options(method, tolerance, dtype)
-  return {method = method, rtol = math.max(tolerance, SMALLEST_RTOL[dtype] or SMALLEST_RTOL.float32),
-    atol = tolerance}
+local function solver_options(o, method, tolerance)
+  return {method = method, rtol = math.max(tolerance, o.smallest_rtol), atol = tolerance}
 end
 
 local testers = {dopri5 = {"dopri5", 10}, fehlberg21 = {"dopri5", 5}}
@@ -83,11 +81,10 @@ local function tight_solve(o, rule, model, x, recent)
   local tolerance, train_nfe, total = rule.value / divisor, o.rule == "corrected" and recent[#recent] or 0, 0
   for division = 0, MOST_DIVISIONS do
     local result, nfe = adaption.measured(function()
-      return model(x, {solver = solver_options(method, tolerance, o.dtype)})
+      return model(x, {solver = solver_options(o, method, tolerance)})
     end)
     total = total + nfe
-    if not result or nfe > train_nfe or division == MOST_DIVISIONS
-      or tolerance < SMALLEST_RTOL[o.dtype] / 100 then
+    if not result or nfe > train_nfe or division == MOST_DIVISIONS or tolerance < o.smallest_rtol / 100 then
       return result, total
     end
     tolerance = tolerance / 10
@@ -103,7 +100,7 @@ local function measure(o)
       and adaption.distance(prediction, tight, y) or 1
     function m.retest(tolerance)
       local again, nfe = adaption.measured(function()
-        return model(x, {solver = solver_options(o.method, tolerance, o.dtype)})
+        return model(x, {solver = solver_options(o, o.method, tolerance)})
       end)
       m.nfe = m.nfe + nfe
       return again and adaption.accuracy(again, y), nfe
@@ -119,16 +116,23 @@ local new_spec = {
   dtype = {"string", default = "float32",
   check = options.one_of{"float32", "float64"}}, threshold = {"number"}, smallest = {"number"},
   largest = {"number"},
+  smallest_rtol = {"number", check = options.positive},
 }
 
 --- new{rule =, method =, ...} -> adaption, for tide.train{adaption =}: see help("tolerance_adaption.new").
 function M.new(opts)
   local where = "tolerance_adaption.new"
   local o = options.check(where, opts, new_spec)
+  local least = ode.smallest_rtol(o.dtype)
+  o.smallest_rtol = o.smallest_rtol or least
+  if o.smallest_rtol < least then
+    raise(("%s: smallest_rtol must be >= %.2g, what %s can resolve, got %g"):format(where, least, o.dtype,
+      o.smallest_rtol))
+  end
   local rule = adaption.find_rule(where, rules, o.rule, {value = o.value, threshold = o.threshold,
     smallest = o.smallest, largest = o.largest})
   return adaption.new{rule = rule, every = o.every, measure = measure(o), made_with = o,
-                      options_of = function(v) return solver_options(o.method, v, o.dtype) end}
+                      options_of = function(v) return solver_options(o, o.method, v) end}
 end
 
 return M
