@@ -141,7 +141,7 @@ static void set_choices(lua_State *L, const struct solve_option *row)
     lua_setfield(L, -2, "choices");
 }
 
-/* solve_options() -> list of {name, help, type, default, default_fixed, same_as, low, high, open, choices,
+/* solve_options() -> list of {name, heading, help, type, default, default_fixed, same_as, low, high, open, choices,
  * grid = "uses", "ignores" or "refuses"} */
 static int solve_options(lua_State *L)
 {
@@ -156,6 +156,7 @@ static int solve_options(lua_State *L)
     for (int i = 0; (row = solve_option(i)); i++) {
         lua_createtable(L, 0, 12);
         set_text(L, "name", row->name);
+        set_text(L, "heading", row->heading);
         set_text(L, "help", row->help);
         set_text(L, "type", row->kind == OPTION_OTHER ? row->type : types[row->kind]);
         set_preset(L, "default", row, row->preset);

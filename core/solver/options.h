@@ -80,6 +80,7 @@ struct solve_option {
     const char *const *choices;        /* ends with NULL */
     enum option_grid grid;
     size_t offset, size; /* in struct solve_options; size 0: Lua, or code of its own, reads it */
+    const char *heading; /* of this row and those that follow, NULL: that of the row before */
     const char *help;
 };
 

@@ -115,7 +115,7 @@ tests["a solve's options are told where they are not the usual ones"] = function
   equal(told{adjoint_rtol = 1e-3, norm = "part", max_steps = 100000, gradient = "direct"}, told(),
     "defaults given")
   equal(told{adjoint_rtol = 1e-5, max_step = 0.1, controller = "PI", norm = "batch"},
-    told() .. ", max_step 0.1, controller PI, norm batch, adjoint_rtol 1e-05", "others")
+    told() .. ", norm batch, max_step 0.1, controller PI, adjoint_rtol 1e-05", "others")
   equal(told{method = "rk4", steps = 10, rtol = 1e-2, controller = "PI", checkpoint_steps = 5},
     "rk4, 10 fixed steps, checkpoint_steps 5", "a grid")
 end

@@ -27,7 +27,11 @@ end
 --- The table as rows of a help entry.
 function M.help()
   local list = {}
-  for i, row in ipairs(rows) do list[i] = {row.name, row.default, row.help, quote = true} end
+  for i, row in ipairs(rows) do
+    local more = row.same_as and "; default: " .. row.same_as
+      or row.default_fixed and ("; on a grid %g"):format(row.default_fixed) or ""
+    list[i] = {row.name, row.default, row.help .. more, quote = true, heading = row.heading}
+  end
   return list
 end
 

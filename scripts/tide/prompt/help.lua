@@ -1,12 +1,12 @@
 --- Documentation, kept once as data (tide.docs) and shown by help().
 --
 -- An entry: {name = "tide.zeros", args = "shape, opts", returns = "tensor", text = "...", example = "...",
--- topic = "..."}. Names begin with the module ("tide.", "nn.", "plot.", ...) or with the kind of object
--- whose method they are ("tensor:", "optimiser:"). `method = true` says that the function is a method of
--- tensors as well: its first argument is the tensor. `options` is a list of rows {name, default, text,
--- required =, quote = show the default in quotes}. `run = false`: the example is not for tests. `guide =
--- true`: a page about a subject and not about a function. help(x) takes the function itself, any other
--- value, a name, a topic, or words to search for.
+-- topic = "..."}. Names begin with the module ("tide.", "nn.", "plot.", ...) or with the kind of object whose
+-- method they are ("tensor:", "optimiser:"). `method = true` says that the function is a method of tensors as
+-- well: its first argument is the tensor. `options` is a list of rows {name, default, text, required =, quote
+-- = show the default in quotes, heading = above it}. `run = false`: the example is not for tests. `guide =
+-- true`: a page about a subject and not about a function. help(x) takes the function itself, any other value,
+-- a name, a topic, or words to search for.
 
 local layout = require "tide.prompt.help_text"
 local short_names = require "tide.names"

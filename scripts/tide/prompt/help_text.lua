@@ -85,6 +85,7 @@ local function option_lines(rows, width, lines)
     widest = math.max(widest, #heads[i])
   end
   for i, row in ipairs(rows) do
+    if row.heading then lines[#lines + 1] = "  " .. row.heading end
     local words = text.wrapped(row[3], math.max(20, width - widest - 6)):gsub("\n", "\n"
       .. (" "):rep(widest + 6))
     lines[#lines + 1] = ("    %s%s  %s"):format(heads[i], (" "):rep(widest - #heads[i]), words):gsub("%s+$",
@@ -105,7 +106,9 @@ function text.entry(entry, width)
     lines[#lines + 1] = "options:"
     option_lines(entry.options, width, lines)
   end
-  if entry.example then lines[#lines + 1] = "example:\n" .. text.indented(entry.example) end
+  if entry.example then
+    lines[#lines + 1] = "example:\n" .. text.indented((entry.example:gsub("\n  ", "\n")))
+  end
   return table.concat(lines, "\n")
 end
 
