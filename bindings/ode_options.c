@@ -141,8 +141,8 @@ static void set_choices(lua_State *L, const struct solve_option *row)
     lua_setfield(L, -2, "choices");
 }
 
-/* solve_options() -> list of {name, heading, help, type, default, default_fixed, same_as, low, high, open, choices,
- * grid = "uses", "ignores" or "refuses"} */
+/* solve_options() -> list of {name, heading, help, type, default, default_fixed, same_as, low, high, open,
+ * choices, grid = "uses", "ignores" or "refuses"} */
 static int solve_options(lua_State *L)
 {
     static const char *const types[] = {[OPTION_NUMBER] = "number",
