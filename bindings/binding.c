@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "failure.h"
+
 static const char session_key;
 
 /* The generator is part of the session, whose memory outlives every program: it goes after the last finalizer
@@ -40,7 +42,7 @@ int is_library(lua_State *L, const char *source)
     return inside;
 }
 
-static void push_position(lua_State *L)
+void position_push(lua_State *L)
 {
     lua_Debug frame;
     for (int level = 1; lua_getstack(L, level, &frame); level++) {
@@ -55,7 +57,7 @@ static void push_position(lua_State *L)
 int binding_error(lua_State *L, const char *format, ...)
 {
     va_list args;
-    push_position(L);
+    position_push(L);
     va_start(args, format);
     lua_pushvfstring(L, format, args);
     va_end(args);
@@ -79,52 +81,13 @@ void binding_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_
 
 double unsigned_nan(double v) { return isnan(v) ? fabs(v) : v; }
 
-static const char failure_key; /* in the registry: the function that on_solve_failure was given last */
-
-/* The message of a failed solve on top of the stack becomes what the training that it is part of makes of
- * it. */
-static void complete_message(lua_State *L)
-{
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &failure_key) != LUA_TFUNCTION) {
-        lua_pop(L, 1);
-        return;
-    }
-    lua_pushnil(L); /* what it looks into may fail as well */
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &failure_key);
-    lua_pushvalue(L, -2);
-    if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING)
-        lua_replace(L, -2);
-    else
-        lua_pop(L, 1);
-}
-
 void binding_check(lua_State *L, enum status status)
 {
     if (status == STATUS_OK) return;
-    lua_pushstring(L, status_message());
-    if (status == STATUS_NUMERIC) complete_message(L);
-    binding_error(L, "%s", lua_tostring(L, -1));
-}
-
-static int clear_failure(lua_State *L)
-{
-    lua_pushnil(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &failure_key);
-    return 0;
-}
-
-int on_solve_failure(lua_State *L)
-{
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_pushvalue(L, 1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &failure_key);
-    lua_newtable(L);
-    if (luaL_newmetatable(L, "tide.failures")) {
-        lua_pushcfunction(L, clear_failure);
-        lua_setfield(L, -2, "__close");
-    }
-    lua_setmetatable(L, -2);
-    return 1;
+    if (status_failure()->code != status) binding_error(L, "%s", status_message());
+    position_push(L);
+    failure_push(L);
+    lua_error(L);
 }
 
 enum dtype dtype_check(lua_State *L, int arg, int fallback)

@@ -39,9 +39,8 @@ int binding_error(lua_State *L, const char *format, ...);
 void binding_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction collect,
                    lua_CFunction close);
 
-/* on_solve_failure(fn): until the result is closed, fn(message) makes the message of a solve that gives
- * up. */
-int on_solve_failure(lua_State *L);
+/* That position, "file:line: " or "". */
+void position_push(lua_State *L);
 
 /* The number for a message: NaN without its sign, which printf would show as "-nan". */
 double unsigned_nan(double v);

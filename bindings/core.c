@@ -1,6 +1,7 @@
 /* The module tide.core: everything that the engine offers to the Lua library in scripts/tide. */
 #include "base/threads.h"
 #include "binding.h"
+#include "failure.h"
 #include "kernels/blas.h"
 #include "kernels/loops.h"
 #include "kernels/precision.h"
@@ -37,7 +38,17 @@ static int library_root(
 
 static int raise(lua_State *L) /* error(message) with the user's position */
 {
+    if (failure_is(L, 1)) return lua_settop(L, 1), lua_error(L); /* it has one */
     return binding_error(L, "%s", luaL_checkstring(L, 1));
+}
+
+static int fail(lua_State *L) /* fail(fields): a failure that can be asked, with the user's position */
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    position_push(L);
+    lua_insert(L, 1);
+    return failure_raise(L);
 }
 
 static int build_info(lua_State *L)
@@ -78,7 +89,9 @@ static const luaL_Reg functions[] = {{"threads", threads},
                                      {"build_info", build_info},
                                      {"blas", blas},
                                      {"matmul_precision", matmul_precision},
-                                     {"on_solve_failure", on_solve_failure},
+                                     {"fail", fail},
+                                     {"is_failure", failure_is_lua},
+                                     {"on_failure", failure_on_raise},
                                      {NULL, NULL}};
 
 /* tensor first: ops add to its methods. */

@@ -22,6 +22,7 @@
 
 #include "base/interrupt.h"
 #include "binding.h"
+#include "failure.h"
 #include "modules.h"
 #include "system.h"
 
@@ -43,12 +44,9 @@ static void stop_hook(lua_State *L, lua_Debug *where)
     lua_getinfo(L, "Sl", where);
     /* What the library does after an error, to put things right, may end. */
     if (!taken && (where->currentline <= 0 || is_library(L, where->source))) return;
-    if (where->currentline > 0) {
-        lua_pushfstring(L, "%s:%d: interrupted", where->short_src, where->currentline);
-    } else {
-        lua_pushliteral(L, "interrupted");
-    }
-    lua_error(L);
+    int known = where->currentline > 0;
+    lua_pushfstring(L, known ? "%s:%d: interrupted" : "interrupted", where->short_src, where->currentline);
+    failure_interrupted(L);
 }
 
 static void set_stop_hook(lua_State *L)

@@ -49,7 +49,7 @@ struct tiling tiling_of_evaluation(int64_t batch, const struct field_cost *cost)
 struct tile_failure {
     enum status status;
     int64_t tile, steps;
-    char message[1024]; /* messages are kept per thread */
+    struct report report; /* which is kept per thread */
 };
 
 struct tiles_lane {
@@ -122,7 +122,7 @@ static void note_failure(struct tiles *t, const struct tile *tile, enum status s
                         *noted = &t->lanes[tile->lane].failure;
     if (status != STATUS_NUMERIC && atomic_exchange(&t->cancelled, 1)) return;
     if (!stands_before(&new, noted)) return;
-    strncpy(new.message, status_message(), sizeof new.message - 1);
+    new.report = *status_report();
     *noted = new;
 }
 
@@ -182,7 +182,7 @@ enum status tiles_run(struct tiles *t, const struct tiles_job *job, void *thetab
     for (int64_t i = 0; i < t->n_lanes; i++)
         if (stands_before(&t->lanes[i].failure, worst)) worst = &t->lanes[i].failure;
     t->failed = worst->tile;
-    if (worst->status != STATUS_OK) return status_set(worst->status, "%s", worst->message);
+    if (worst->status != STATUS_OK) return status_again(worst->status, &worst->report);
     if (thetabar) add_up(t, thetabar);
     return STATUS_OK;
 }

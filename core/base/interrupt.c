@@ -19,10 +19,12 @@ int interrupt_take(void)
     return interrupt_pending() && atomic_exchange_explicit(&requested, 0, memory_order_relaxed);
 }
 
-enum status interrupt_poll(void)
+static enum status interrupted(void)
 {
-    return interrupt_take() ? status_set(STATUS_INTERRUPTED, "interrupted") : STATUS_OK;
+    return status_fail(STATUS_INTERRUPTED, "interrupted", "", "interrupted");
 }
+
+enum status interrupt_poll(void) { return interrupt_take() ? interrupted() : STATUS_OK; }
 
 static _Thread_local int depth, undone;
 
@@ -50,5 +52,5 @@ enum status interrupt_end(enum status status)
     if (!interrupt_end_quietly()) return status;
     if (status != STATUS_OK && status != STATUS_INTERRUPTED) return status;
     interrupt_take();
-    return status_set(STATUS_INTERRUPTED, "interrupted");
+    return interrupted();
 }

@@ -2,9 +2,12 @@
  *
  * A function that can fail returns a status; STATUS_OK is zero. The reason, in words a user can act on (what
  * came, what was expected, what to do), is kept per thread until the next failure. The engine never prints
- * and never exits: the bindings turn a status into a Lua error at one place. */
+ * and never exits: the bindings turn a status into a Lua error at one place. What a program can act on has a
+ * word and numbers beside the message (struct failure), so that nobody has to read them out of it. */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
+
+#include <stdint.h>
 
 enum status {
     STATUS_OK = 0,
@@ -25,8 +28,36 @@ enum status {
 /* Store a printf-style message (at most 1023 bytes) for this thread and return `code`. */
 __attribute__((format(printf, 2, 3))) enum status status_set(enum status code, const char *format, ...);
 
+/* What a program can act on of a failure. */
+struct failure {
+    enum status code;      /* STATUS_OK: nothing of the kind, only a message */
+    const char *word;      /* a literal: "max_steps", "not_finite", ... */
+    double t, h;           /* last accepted time, step that was tried with its sign; NAN: not known */
+    int64_t steps;         /* of the solve until then; -1: not known, nor the next two */
+    int64_t accepted, nfe; /* nfe counts evaluations of f */
+    int64_t element; /* the first that is not finite, from 1, of the part or of the whole state; 0: none */
+    int backward;    /* in the gradient */
+    char part[32];   /* of the state, by its name; "": there is but one */
+    char remedy[640];
+};
+
+/* The same as status_set, with a failure: the message is "format; remedy", or format alone (remedy ""). */
+__attribute__((format(printf, 4, 5))) enum status status_fail(enum status code, const char *word,
+                                                              const char *remedy, const char *format, ...);
+
 /* Message of this thread's last failure; valid until the next status_set on this thread. */
 const char *status_message(void);
+
+/* What else is known of it, to be read and to be filled in; status_set clears it. */
+struct failure *status_failure(void);
+
+/* All that is known of a failure, to be taken from one thread to another. */
+struct report {
+    char message[1024];
+    struct failure failure;
+};
+const struct report *status_report(void);
+enum status status_again(enum status code, const struct report *report);
 
 /* Prefix the current message with "who: " (used by outer layers to name the function and the argument). */
 __attribute__((format(printf, 2, 3))) enum status status_prefix(enum status code, const char *format, ...);

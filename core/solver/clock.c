@@ -89,17 +89,15 @@ enum status clock_grid(const struct solve_options *o, double t0, double end, int
     double sliver = fmax(STEP_SHORT * fmax(1, exact), resolution / size); /* it is not a step of its own */
     double count = isfinite(exact) ? fmax(1, ceil(exact - sliver)) : INFINITY;
     if (!(count <= (double)o->max_steps))
-        return status_set(STATUS_NUMERIC,
-                          "odeint: the fixed grid needs more than max_steps = %lld steps (%.4g of size %.3g "
-                          "over a span of %.3g); use "
-                          "larger steps, or raise max_steps",
-                          (long long)o->max_steps, count, size, fabs(end - t0));
+        return status_fail(STATUS_NUMERIC, "max_steps", "use larger steps, or raise max_steps",
+                           "odeint: the fixed grid needs more than max_steps = %lld steps (%.4g of size %.3g "
+                           "over a span of %.3g)",
+                           (long long)o->max_steps, count, size, fabs(end - t0));
     if (count > 1 && size < resolution)
-        return status_set(STATUS_NUMERIC,
-                          "odeint: step size underflow: steps of %.3g do not resolve t near %.9g, where "
-                          "float64 numbers are %.2g apart; "
-                          "use larger steps, or shift t towards 0",
-                          size, end, nextafter(fabs(end), INFINITY) - fabs(end));
+        return status_fail(STATUS_NUMERIC, "underflow", "use larger steps, or shift t towards 0",
+                           "odeint: step size underflow: steps of %.3g do not resolve t near %.9g, where "
+                           "float64 numbers are %.2g apart",
+                           size, end, nextafter(fabs(end), INFINITY) - fabs(end));
     *steps = (int64_t)count;
     return STATUS_OK;
 }

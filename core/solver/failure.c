@@ -12,10 +12,24 @@ static double element(const struct march *r, const void *x, int64_t i)
     return r->s->dtype == FLOAT32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
 }
 
-static enum status give_up(const struct march *r, double h, const char *what, const char *remedy)
+static enum status give_up(const struct march *r, const char *word, double h, const char *what,
+                           const char *also, const char *remedy)
 {
-    return status_set(STATUS_NUMERIC, "odeint: %s at t = %.9g, h = %.3g after %lld steps (%lld accepted); %s",
-                      what, r->clock.t, h, (long long)r->clock.steps, (long long)r->clock.accepted, remedy);
+    status_fail(STATUS_NUMERIC, word, remedy,
+                "odeint: %s at t = %.9g, h = %.3g after %lld steps (%lld accepted)%s", what, r->clock.t, h,
+                (long long)r->clock.steps, (long long)r->clock.accepted, also);
+    status_failure()->h = h;
+    return STATUS_NUMERIC;
+}
+
+void failure_complete(const struct march *r, const struct solve_stats *stats)
+{
+    struct failure *f = status_failure();
+    if (f->steps >= 0) return; /* it is that of a solve inside the field */
+    f->t = r->clock.t;
+    f->steps = stats->steps;
+    f->accepted = stats->accepted;
+    f->nfe = stats->nfe;
 }
 
 /* ---- signs of causes ---- */
@@ -78,10 +92,6 @@ static void against_stiffness(const struct march *r, char *text)
 
 static void against_many_steps(const struct march *r, double h, char *text)
 {
-    if (stiffness_seen(&r->stiffness, r->clock.accepted)) {
-        against_stiffness(r, text);
-        return;
-    }
     if (leaves_range(r)) {
         snprintf(text, TEXT,
                  "y and f reach the largest numbers of %s (|y| = %.3g): end the span before%s, or rescale y",
@@ -165,15 +175,18 @@ static void against_small_steps(const struct march *r, double h, char *text)
 
 static enum status max_steps(const struct march *r, double h)
 {
-    char text[TEXT + 160], remedy[TEXT];
-    double done = (r->clock.t - r->clock.first) / (r->clock.end - r->clock.first);
-    int n = snprintf(text, sizeof text, "%.3g %% of the span is done", 100 * done);
-    if (done > 0)
-        n += snprintf(text + n, sizeof text - (size_t)n, ", at this pace it takes about %.2g steps",
-                      (double)r->clock.steps / done);
-    against_many_steps(r, h, remedy);
-    snprintf(text + n, sizeof text - (size_t)n, "; %s", remedy);
-    return give_up(r, h, "the solve needs more than max_steps", text);
+    char done[160], remedy[TEXT];
+    double part = (r->clock.t - r->clock.first) / (r->clock.end - r->clock.first);
+    int stiff = stiffness_seen(&r->stiffness, r->clock.accepted);
+    int n = snprintf(done, sizeof done, "; %.3g %% of the span is done", 100 * part);
+    if (part > 0)
+        snprintf(done + n, sizeof done - (size_t)n, ", at this pace it takes about %.2g steps",
+                 (double)r->clock.steps / part);
+    if (stiff)
+        against_stiffness(r, remedy);
+    else
+        against_many_steps(r, h, remedy);
+    return give_up(r, stiff ? "stiff" : "max_steps", h, "the solve needs more than max_steps", done, remedy);
 }
 
 static enum status small_step(const struct march *r, double h, const char *what)
@@ -182,59 +195,68 @@ static enum status small_step(const struct march *r, double h, const char *what)
     if (r->clock.steps > 0 && !solver_is_finite(r->s, r->s->next[0]))
         return failure_not_finite(r, h, r->s->next[0], "f or y");
     against_small_steps(r, h, text);
-    return give_up(r, h, what, text);
+    return give_up(r, "underflow", h, what, "", text);
 }
 
-/* "element 2 of 4", or of a part by its name. */
-static void name_element(const struct march *r, int64_t i, char *text, size_t size)
+/* The first element of y that is not finite: its number in the state, or in a part that has a name. */
+static int64_t find_fault(const struct march *r, const void *y, const char **part, int64_t *size)
 {
     const struct state_layout *l = r->layout;
-    int64_t at = r->s->first + i, whole = r->s->whole > 0 ? r->s->whole : r->s->n;
-    int part = 0;
-    if (l->n_parts > 1 && l->copies == 0 && l->name[0][0]) {
-        while (part + 1 < l->n_parts && at >= l->size[part]) at -= l->size[part++];
-        snprintf(text, size, "element %lld of %lld of y.%.31s", (long long)at + 1, (long long)l->size[part],
-                 l->name[part]);
+    int64_t i = 0;
+    while (i < r->s->n && isfinite(element(r, y, i))) i++;
+    i += r->s->first;
+    *part = "";
+    *size = r->s->whole > 0 ? r->s->whole : r->s->n;
+    if (l->n_parts == 1 || l->copies > 0 || !l->name[0][0]) return i;
+    int p = 0;
+    while (p + 1 < l->n_parts && i >= l->size[p]) i -= l->size[p++];
+    *part = l->name[p];
+    *size = l->size[p];
+    return i;
+}
+
+/* Why there is a NaN or an Inf. */
+static void against_not_finite(const struct march *r, const void *y, char *text)
+{
+    const char *remedy =
+        "check the field: however small the step, it is not defined beyond this state (a root "
+        "or logarithm of a negative number, a division by 0, an overflow?)";
+    if (y == r->y0)
+        remedy = "check y0";
+    else if (r->clock.steps == 0)
+        remedy = "check the field and the parameters: no step can be made from a slope that is no number";
+    else if (!r->o->adaptive)
+        remedy = "check the field; where the solution is finite, these steps are too long for an explicit "
+                 "method: use smaller ones, or an adaptive method without step_size and steps";
+    else if (grows_without_bound(r)) {
+        against_growth(r, text);
         return;
     }
-    snprintf(text, size, "element %lld of %lld", (long long)at + 1, (long long)whole);
+    snprintf(text, TEXT, "%s", remedy);
 }
 
 enum status failure_not_finite(const struct march *r, double h, const void *y, const char *what)
 {
-    char text[160], remedy[TEXT], name[96];
-    int64_t i = 0;
-    while (i < r->s->n && isfinite(element(r, y, i))) i++;
-    name_element(r, i, name, sizeof name);
-    snprintf(text, sizeof text, "NaN or Inf in %s (%s)", what, name);
-    if (y == r->y0) return give_up(r, h, text, "check y0");
-    if (r->clock.steps == 0)
-        return give_up(
-            r, h, text,
-            "check the field and the parameters: no step can be made from a slope that is no number");
-    if (!r->o->adaptive)
-        return give_up(r, h, text,
-                       "check the field; where the solution is finite, these steps are too long for an "
-                       "explicit method: use smaller ones, or "
-                       "an adaptive method without step_size and steps");
-    if (grows_without_bound(r)) {
-        against_growth(r, remedy);
-        return give_up(r, h, text, remedy);
-    }
-    return give_up(r, h, text,
-                   "check the field: however small the step, it is not defined beyond this state (a root or "
-                   "logarithm of a negative number, "
-                   "a division by 0, an overflow?)");
+    char text[160], remedy[TEXT];
+    const char *part;
+    int64_t size, element = find_fault(r, y, &part, &size) + 1;
+    snprintf(text, sizeof text, "NaN or Inf in %s (element %lld of %lld%s%.31s)", what, (long long)element,
+             (long long)size, *part ? " of y." : "", part);
+    against_not_finite(r, y, remedy);
+    give_up(r, "not_finite", h, text, "", remedy);
+    status_failure()->element = element;
+    snprintf(status_failure()->part, sizeof status_failure()->part, "%s", part);
+    return STATUS_NUMERIC;
 }
 
 enum status failure_unresolved(const struct march *r)
 {
     double ulp = nextafter(fabs(r->clock.end), INFINITY) - fabs(r->clock.end);
-    return status_set(STATUS_NUMERIC,
-                      "odeint: the span from t = %.17g to %.17g is too short to be resolved: float64 numbers "
-                      "are %.2g apart there; shift or "
-                      "rescale t, so that it counts from a time near the span",
-                      r->clock.t, r->clock.end, ulp);
+    return status_fail(
+        STATUS_NUMERIC, "underflow", "shift or rescale t, so that it counts from a time near the span",
+        "odeint: the span from t = %.17g to %.17g is too short to be resolved: float64 numbers are "
+        "%.2g apart there",
+        r->clock.t, r->clock.end, ulp);
 }
 
 enum status failure_of_clock(const struct march *r, enum clock_says what, double h)
@@ -245,7 +267,7 @@ enum status failure_of_clock(const struct march *r, enum clock_says what, double
     case CLOCK_MAX_STEPS: return max_steps(r, h);
     case CLOCK_MAX_REJECTIONS: return small_step(r, h, text);
     case CLOCK_FAILED:
-        return give_up(r, h, "Newton's method does not converge",
+        return give_up(r, "newton", h, "Newton's method does not converge", "",
                        "use smaller steps, or check that f is finite and smooth there");
     default: return small_step(r, h, "step size underflow");
     }

@@ -89,13 +89,12 @@ static enum status one_interval(struct solver *s, struct augmented *g, const str
     if (g->record) return STATUS_OK;
     double error = reconstruction_error(f, o, layout, z, stored, out);
     if (!(error <= (o->adaptive ? 1 : ADJOINT_FIXED_STEP_ALLOWANCE) * o->reconstruction_limit))
-        return status_set(STATUS_NUMERIC,
-                          "continuous adjoint: backward reconstruction of y off by %.3g tolerances at t = "
-                          "%.6g; the flow cannot "
-                          "be run backwards accurately, so this gradient would be wrong; use gradient = "
-                          "\"direct\" or \"interpolated\", "
-                          "or tighter tolerances",
-                          error, to);
+        return status_fail(
+            STATUS_NUMERIC, "reconstruction",
+            "use gradient = \"direct\" or \"interpolated\", or tighter tolerances",
+            "continuous adjoint: backward reconstruction of y off by %.3g tolerances at t = %.6g; the "
+            "flow cannot be run backwards accurately, so this gradient would be wrong",
+            error, to);
     return STATUS_OK;
 }
 

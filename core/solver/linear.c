@@ -179,11 +179,11 @@ enum status linear_set(struct linear **out, struct field *f, double t, const voi
     loops->combine[l->dtype](l->n * l->n, NULL, 1, (double[]){-g}, &jacobian, l->matrix);
     for (int64_t i = 0; i < l->n; i++) set(l, l->matrix, i * l->n + i, 1 + get(l, l->matrix, i * l->n + i));
     if (factor(l)) return STATUS_OK;
-    return status_set(STATUS_NUMERIC,
-                      "odeint: the matrix I - %.3g df/dy of an implicit step is singular or not finite at t "
-                      "= %.9g; use other "
-                      "steps",
-                      g, t);
+    status_fail(STATUS_NUMERIC, "newton", "use other steps",
+                "odeint: the matrix I - %.3g df/dy of an implicit step is singular or not finite at t = %.9g",
+                g, t);
+    status_failure()->t = t;
+    return STATUS_NUMERIC;
 }
 
 void linear_solve(const struct linear *l, int transpose, void *x)

@@ -24,5 +24,7 @@ struct march {
 enum status failure_of_clock(const struct march *m, enum clock_says what, double h);
 enum status failure_not_finite(const struct march *m, double h, const void *y, const char *what);
 enum status failure_unresolved(const struct march *m);
+/* Where the solve stood, for a failure that it ended with and that does not say so yet. */
+void failure_complete(const struct march *m, const struct solve_stats *stats);
 
 #endif

@@ -270,7 +270,9 @@ static enum status run_vjp(struct call *c)
     /* The solve ran just before, with the same parameters. But where they are views it had dense copies of
      * its own, which are gone. */
     int moved = note_addresses(op, c->in + 4, c->n_in - 4);
-    return gradient(op, c, moved, y0bar, y0bar + array_bytes(&c->in[2]));
+    enum status status = gradient(op, c, moved, y0bar, y0bar + array_bytes(&c->in[2]));
+    if (status == STATUS_NUMERIC) status_failure()->backward = 1;
+    return status;
 }
 
 static enum status vjp_prepare(struct custom *self, struct call *c)

@@ -154,5 +154,6 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
                                   .steps = m.clock.steps,
                                   .accepted = m.clock.accepted,
                                   .rejected = m.clock.rejected};
+    if (status == STATUS_NUMERIC) failure_complete(&m, stats);
     return status;
 }

@@ -45,7 +45,7 @@ for _, entry in ipairs(models) do
   local final, first_nfe, last_nfe, seconds, parameters = {}, {}, {}, {}, 0
   for seed = 1, o.seeds do
     local model, history = make(seed), {}
-    local ok, message = pcall(tide.train,
+    local ok, message = tide.attempt(tide.train,
       {model = model, data = data, optimizer = tide.optim.adam(model, {lr = o.lr}), loss = o.loss,
         batch = o.batch,
       epochs = o.epochs, seed = seed, history = history, label = ("%-6s seed %d"):format(name, seed),

@@ -33,9 +33,9 @@ local model = models.model(s)
 
 -- Runs that diverge are results; every other error ends the cell.
 local function attempt(fn, ...)
-  local ok, result = pcall(fn, ...)
+  local ok, result = tide.attempt(fn, ...)
   if ok then return result end
-  if not (result:find("NaN or Inf", 1, true) or result:find("the loss is", 1, true)) then error(result, 0) end
+  if result.status ~= "not_finite" then error(result, 0) end
   return nil, result
 end
 

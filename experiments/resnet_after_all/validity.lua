@@ -65,8 +65,8 @@ end
 -- The accuracy with 1, 2, 4, ... steps of the training's method (figure 1 c, d).
 local function write_steps(s, model, data)
   for power = 0, 10 do
-    local ok, result = pcall(tide.evaluate, model, data, {solver = models.solver(s, s.method, 1 << power),
-      batch = #data.x})
+    local ok, result = tide.attempt(tide.evaluate, model, data,
+      {solver = models.solver(s, s.method, 1 << power), batch = #data.x})
     solves:row{s.steps, s.seed, 1 << power, ok and result.accuracy or 0}
   end
 end

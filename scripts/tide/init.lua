@@ -46,6 +46,7 @@ include(require "tide.tensor.convolution")
 include(require "tide.tensor.autodiff")
 include(require "tide.tensor.precision")
 include(require "tide.base.machine")
+include(require "tide.base.failure")
 
 tide.ode = require "tide.ode"
 tide.odeint = tide.ode.odeint

@@ -5,7 +5,8 @@
 -- perhaps a note. A rule that cannot be checked here returns nil and the reason. A problem that begins with
 -- "warning:" is shown and does not fail.
 
-local rules = {"includes", "calls", "requires", "docs", "paths", "shell", "luacheck", "page", "sizes"}
+local rules = {"includes", "calls", "requires", "docs", "messages", "paths", "shell", "luacheck", "page",
+  "sizes"}
 
 local function lines_of(command)
   local list = {}

@@ -27,6 +27,11 @@ local span = {0, 0.4, 1}
 
 local function largest(a, b) return (a - b):abs():max():item() end
 
+tests["numbers of a C field that are none are a failure with a status"] = function()
+  local good, e = tide.attempt(tide.odeint, pendulum(theta * (0 / 0)), y0, span)
+  assert(not good and e.status == "not_finite" and e.steps == 0 and e.nfe == 1, e)
+end
+
 tests["a solve gives what the same field in Lua gives"] = function()
   for _, m in ipairs(tide.ode.methods()) do
     local o = {method = m.name, steps = m.kind == "fixed" and 50 or nil, rtol = m.kind ~= "fixed" and 1e-7

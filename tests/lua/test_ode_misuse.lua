@@ -42,10 +42,11 @@ tests["hostile values for f, y0, t and options are errors that name odeint"] = f
     if type(v) ~= "function" then raises("odeint", tide.odeint, v, f64{1}, {0, 1}) end
     for _, opts in ipairs{{}, {eager = true}, {plain = true}} do
       local ok, message = pcall(tide.odeint, decay, v, {0, 1}, opts)
+      message = not ok and tostring(message)
       local empty = opts.plain and type(v) == "table" and rawlen(v) == 0 -- a state of no numbers is valid
       assert(not ok or empty, "y0 " .. i)
-      assert(ok or type(message) == "string" and (message:find "odeint" or message:find "evil"
-        or message:find "nested" or message:find "tensor"
+      assert(ok or (message:find "odeint" or message:find "evil" or message:find "nested"
+        or message:find "tensor"
         or message:find "number" or message:find "arithmetic"), message)
       ok, message = pcall(tide.odeint, decay, f64{1}, v, opts)
       assert(not ok, "t " .. i)

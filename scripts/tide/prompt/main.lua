@@ -87,7 +87,8 @@ local function describe(err)
   if last and lines[last + 1] and lines[last + 1]:find(here, 1, true) then
     trace = table.concat(lines, "\n", 1, last - 1) .. "\n\t[C]: in ?"
   end
-  return {trace = trace, status = text:find("interrupted%s*$") and 130 or 1}
+  return {trace = trace, status = type(err) == "table" and rawget(err, "status") == "interrupted" and 130
+    or 1}
 end
 
 -- Run a chunk (or report why there is none): exit status, 0 when all went well.

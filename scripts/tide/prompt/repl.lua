@@ -116,7 +116,8 @@ end
 
 local function on_error(err)
   core.hold_interrupts(true)
-  return {message = error_text(err), frames = user_frames()}
+  return {message = error_text(err), frames = user_frames(), interrupted = core.is_failure(err)
+    and err.status == "interrupted"}
 end
 
 -- A name that has no value: the name it may have been meant to be.
@@ -245,7 +246,7 @@ local function evaluate(session, chunk, kind)
   if not good then
     local report = error_report(failure, session.env)
     -- the terminal wrote ^C
-    local after_echo = session.terminal and report:find("interrupted", 1, true) and "\n" or ""
+    local after_echo = session.terminal and type(failure) == "table" and failure.interrupted and "\n" or ""
     io.stderr:write(after_echo, paint(session, "error", report), "\n")
   end
   local elapsed = core.monotonic() - started

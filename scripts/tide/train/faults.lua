@@ -50,8 +50,8 @@ local function in_model(place)
 end
 M.in_model = in_model
 
---- Which part of the step fails when it is taken again on numbers: the place of an ODE block in the model, or
--- "the loss".
+-- Which part of the step fails when it is taken again on numbers, in words; and of an ODE block its place in
+-- the model.
 local function failing_part(s)
   local block, prediction
   local ok = aside(function()
@@ -61,25 +61,28 @@ local function failing_part(s)
   if not ok then
     local place = block and where_in(s.model, block)
     if not place then return "the model" end
-    return "the ODE block " .. in_model(place)
+    return "the ODE block " .. in_model(place), place
   end
   if not aside(function() return s.loss(prediction, s.y) end) then return "the loss function" end
   return "the gradient"
 end
 
---- "iteration 12, learning rate 0.01" of a step s = {iteration =, optimizer =, model =, loss =, x =, y =,
--- call = options of the model's calls}.
-function M.at(s)
-  local rate = s.optimizer.rate and s.optimizer:rate()
-  return ("iteration %d%s"):format(s.iteration, rate and (", learning rate %s"):format(show(rate)) or "")
+-- Where a step s = {iteration =, optimizer =, model =, loss =, x =, y =, call = options of the model's calls}
+-- stands: as fields of a failure, and in words ("iteration 12, learning rate 0.01").
+local function place(s, failure)
+  failure.iteration, failure.learning_rate = s.iteration, s.optimizer.rate and s.optimizer:rate()
+  return ("iteration %d%s"):format(s.iteration, failure.learning_rate
+    and (", learning rate %s"):format(show(failure.learning_rate)) or "")
 end
 
---- A failed solve: the solver's own words with where in the training it was.
-function M.of_solve(s, message)
+--- A failed solve is told where in the training it was.
+function M.of_solve(s, failure)
+  local where, part, block = place(s, failure), failing_part(s)
   local later = s.iteration > 1
     and "; the solves of earlier iterations did not fail: weights that moved less (a lower learning rate) "
     .. "may cure it" or ""
-  return ("tide.train: %s, in %s: %s%s"):format(M.at(s), failing_part(s), message, later)
+  failure.block = block
+  failure.message = ("tide.train: %s, in %s: %s%s"):format(where, part, failure.message, later)
 end
 
 -- Why the loss is not a number: the first cause in the order of the computation.
@@ -111,10 +114,19 @@ local function cause(s, prediction)
     .. "root of 0, a division by 0, an overflow"
 end
 
---- A loss that is not finite.
+--- Ends the step for a loss that is not finite.
 function M.of_loss(s, value, prediction)
-  return ("tide.train: the loss is %s at %s; weights are as before the step: %s"):format(show(value), M.at(s),
-    cause(s, prediction))
+  local failure, remedy = {status = "not_finite", kind = "numeric", loss = value}, cause(s, prediction)
+  failure.message = ("tide.train: the loss is %s at %s; weights are as before the step: %s"):format(
+    show(value), place(s, failure), remedy)
+  core.fail(failure)
+end
+
+--- Ends the step for a gradient, weight or moment that is not finite, as the optimiser put it in words.
+function M.of_update(s, value, words)
+  local failure = {status = "not_finite", kind = "numeric", loss = value}
+  failure.message = ("tide.train: %s, loss %.4g: %s"):format(place(s, failure), value, words)
+  core.fail(failure)
 end
 
 -- ---- labels ----

@@ -329,10 +329,10 @@ end
 -- wrong.
 local function take_step(step, s)
   -- luacheck: ignore failures
-  local failures <close> = core.on_solve_failure(function(message) return faults.of_solve(s, message) end)
+  local failures <close> = core.on_failure(function(failure) faults.of_solve(s, failure) end)
   local stats, value, grads, prediction = ode.counted(step, s.model, s.x, s.y)
   local number = value:item()
-  if not options.finite(number) then raise(faults.of_loss(s, number, prediction)) end
+  if not options.finite(number) then faults.of_loss(s, number, prediction) end
   return stats, number, grads, prediction
 end
 
@@ -340,7 +340,7 @@ end
 local function update(s, grads, loss)
   if not s.optimizer._try then return s.optimizer:step(grads) end
   local fault = s.optimizer:_try(grads)
-  if fault then raise(("tide.train: %s, loss %.4g: %s"):format(faults.at(s), loss, fault)) end
+  if fault then faults.of_update(s, loss, fault) end
 end
 
 --- train{model=, data=, optimizer=, loss=, batch=, epochs= | iterations=, seed=, ...} -> history: a list of

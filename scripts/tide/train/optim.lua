@@ -170,7 +170,10 @@ end
 --- Update the parameters with gradients of the model's structure (as tide.grad returns them).
 function methods:step(grads)
   local fault = self:_try(grads)
-  if fault then raise(("%s: step %d: %s"):format(self.kind, self.steps + 1, fault)) end
+  if fault then
+    core.fail{status = "not_finite", kind = "numeric", step = self.steps + 1,
+      message = ("%s: step %d: %s"):format(self.kind, self.steps + 1, fault)}
+  end
 end
 
 -- ---- states ----

@@ -164,6 +164,7 @@ function csv.write(path, columns, rows, opts)
   end)
   if not ok then
     writer:discard()
+    if core.is_failure(message) then error(message, 0) end
     core.raise((tostring(message):gsub("^[^:]*:%d+: ", "")))
   end
 end

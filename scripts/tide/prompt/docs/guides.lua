@@ -229,6 +229,37 @@ guide{name = "speed",
   Many runs: tide.jobs.run, one process each.]],
   example = "tide.explain(tide.value_and_grad(loss), model, x, y)"}
 
+guide{name = "failures",
+  text = [[A solve that cannot go on, and a training that meets numbers that are none, raise an error that
+  prints as its message and is a table. Its status says what happened, for a program to act on:
+
+  "not_finite": NaN or Inf in y0, f, y, a loss, a gradient or a weight.
+
+  "underflow": no step is small enough, or t does not resolve the step.
+
+  "max_steps": the solve needs more than max_steps.
+
+  "stiff": so it does, and the problem was seen to be stiff.
+
+  "newton": an implicit step cannot be solved.
+
+  "interrupted": Ctrl-C.
+
+  Its other fields, as far as they are known: kind ("numeric" for all of these but "interrupted"), message,
+  remedy; t, the last accepted time; h, the step that was tried; steps, accepted and nfe until then; element
+  and part, the first one that is not finite, of the state and of a table of tensors; backward, true on the
+  way back of a gradient. tide.train adds iteration, learning_rate, block (the place of the ODE block in the
+  model) or loss; optimisers add step.
+
+  tide.attempt(fn, ...) returns failures and lets other errors pass. Errors of wrong calls are texts; of them
+  e.status is nil. As a text a failure is used by .., #, e:find and the other methods; where a string itself
+  is wanted, string.find(s, ...) or io.write, write tostring(e).
+
+  A failure can be raised again, error(e, 0), and fields can be added to it on the way.]],
+  example = [[local ok, e = tide.attempt(tide.odeint, function(t, u) return u * u end, tide.ones{1}, {0, 2})
+print(ok, e.status, e.t, e.steps)
+print(e)]]}
+
 guide{name = "errors",
   text = [[Messages and what helps.
 
@@ -259,5 +290,7 @@ guide{name = "errors",
 
   "unknown option", "unknown field": a misspelt key; the message lists the valid ones.
 
-  "out of memory": help "memory". "interrupted": Ctrl-C.]],
+  "out of memory": help "memory". "interrupted": Ctrl-C.
+
+  A program does not read messages: help "failures".]],
   example = "select(2, pcall(tide.odeint, function(t, u) return u end, x, {0, 1}, {rtoll = 1e-3}))"}

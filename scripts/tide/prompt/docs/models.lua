@@ -50,6 +50,11 @@ define{name = "tide.gradcheck", args = "fn, p, opts", returns = "boolean, worst 
   example = "tide.gradcheck(function(v) return v:sin() end, x)"}
 
 help.topic "Solving"
+define{name = "tide.attempt", args = "fn, ...", returns = "boolean, what fn returns | a failure",
+  text = [[Call fn(...) as pcall does, where a solve that fails is a result: true and what fn returned, or
+  false and the failure, an error with a status (help "failures"). Every other error, of a wrong call or
+  Ctrl-C, goes on. Failures of a training count as well: a loss, a gradient or a weight that is not finite.]],
+  example = "tide.attempt(tide.odeint, function(t, u) return u * u end, tide.ones{1}, {0, 2})"}
 define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", options = ode_options.help(),
   text = [[Solve dy/dt = f(t, y) from y(t[1]) = y0. y0 is a float tensor or a table of up to 64 (one dtype). t
   is a table or a 1-D tensor of two or more strictly monotone times, up or down; times between the first and

@@ -9,6 +9,7 @@
 --                                                      and the evaluations that took,
 --     before the parameters change
 
+local attempt = require "tide.base.failure".attempt
 local checkpoint = require "tide.train.checkpoint"
 local core = require "tide.core"
 local ode = require "tide.ode"
@@ -61,20 +62,11 @@ function M.distance(a, b, y)
   return d == d and d or 1
 end
 
---- run(fn, ...) -> result of fn, evaluations of fields that it took. A solve that blows up gives nil: for a
+--- measured(fn, ...) -> result of fn, evaluations of fields that it took. A solve that fails gives nil: for a
 -- comparison that is an answer.
 function M.measured(fn, ...)
-  local stats, ok, result = ode.counted(pcall, fn, ...)
-  if ok then return result, stats.nfe end
-  if M.blown_up(result) then return nil, stats.nfe end
-  error(result, 0)
-end
-
---- Does this message of odeint say that the solution left the numbers (and not that the call was wrong)?
-function M.blown_up(message)
-  message = tostring(message)
-  return (message:find("NaN", 1, true) or message:find("Inf", 1, true) or message:find("underflow", 1, true)
-    or message:find("max_steps", 1, true)) ~= nil
+  local stats, ok, result = ode.counted(attempt, fn, ...)
+  return ok and result or nil, stats.nfe
 end
 
 -- ---- the object ----
