@@ -41,7 +41,6 @@ local function include(module)
 end
 
 include(require "tide.tensor")
-include(require "tide.tensor.text")
 include(require "tide.tensor.convolution")
 include(require "tide.tensor.autodiff")
 include(require "tide.tensor.precision")
@@ -66,7 +65,8 @@ for name in (
   "%S+") do
   lazy[name] = names[name] or "tide." .. name
 end
-local lazy_functions = {train = "tide.train", evaluate = "tide.train", explain = "tide.tensor.explain"}
+local lazy_functions = {train = "tide.train", evaluate = "tide.train", explain = "tide.tensor.explain",
+  tostring = "tide.tensor.text", set_print = "tide.tensor.text", get_print = "tide.tensor.text"}
 setmetatable(tide, {__index = function(t, key)
   local name = lazy[key]
   if lazy_functions[key] then

@@ -22,12 +22,6 @@ local function load_text(path, ...)
   return nil, message
 end
 
-local function readable(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
-end
-
 local names = assert(loadfile(scripts .. "/tide/names.lua", "t"))()
 
 local function load_own(name)
@@ -39,12 +33,13 @@ local function load_own(name)
     end
     return open, path
   end
-  local place = scripts .. "/" .. name:gsub("%.", "/")
-  for _, path in ipairs{place .. ".lua", place .. "/init.lua"} do
-    if not name:find("[^%w_.]") and not name:find("..", 1, true) and readable(path) then
-      local chunk, message = load_text(path)
-      if not chunk then error(("error loading module '%s':\n\t%s"):format(name, message), 0) end
-      return chunk, path
+  local place = not name:find("[^%w_.]") and not name:find("..", 1, true)
+    and scripts .. "/" .. name:gsub("%.", "/")
+  for _, path in ipairs(place and {place .. ".lua", place .. "/init.lua"} or {}) do
+    local chunk, message = load_text(path)
+    if chunk then return chunk, path end
+    if not message:find("^cannot open ") then
+      error(("error loading module '%s':\n\t%s"):format(name, message), 0)
     end
   end
   local new = names[name:match("^tide%.(.*)$")]

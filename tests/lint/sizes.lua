@@ -29,7 +29,6 @@ local exceptions = {
   ["scripts/tide/study/validity.lua"] = "being split",
   ["scripts/tide/study/validity.lua: M.crossings"] = "being split",
   ["scripts/tide/tensor/explain.lua"] = "being split",
-  ["scripts/tide/tensor/init.lua"] = "being split",
   ["scripts/tide/train/init.lua: check_arguments"] = "being split",
   ["tests/c/test_autodiff.c: derivatives_of_random_expressions"] = "being split",
   ["tests/c/test_io_limits.c: test_lying_headers"] = "being split",

@@ -187,14 +187,4 @@ function M.tostring(x)
   return table.concat(page.lines, "\n")
 end
 
-local meta = debug.getregistry()["tide.Tensor"]
-meta.__tostring = function(x)
-  if not pcall(core.methods.rank, x) then return "tensor (closed)" end
-  return M.tostring(x)
-end
--- Concatenation with strings is a common slip that deserves a helpful message.
-meta.__concat = function()
-  core.raise("a tensor cannot be joined to a string with ..; use tostring(x) or x:item()")
-end
-
 return M

@@ -1,0 +1,51 @@
+--- Losses: means over everything.
+
+local core = require "tide.core"
+local creation = require "tide.tensor.creation"
+local elementwise = require "tide.tensor.elementwise"
+local tree = require "tide.base.tree"
+
+local M = {}
+local T = core.methods
+local raise, check_tensor = core.raise, tree._check_tensor
+
+local function same_shape(where, a, b)
+  local sa, sb = check_tensor(a, where):shape(), check_tensor(b, where):shape()
+  if table.concat(sa, ",") ~= table.concat(sb, ",") then
+    raise(("%s: prediction and target must have one shape, got {%s} and {%s}"):format(where,
+      table.concat(sa, ", "), table.concat(sb, ", ")))
+  end
+end
+
+function M.mse(prediction, target)
+  same_shape("tide.mse", prediction, target)
+  return (prediction - target):square():mean()
+end
+
+--- Huber's loss with beta = 1 (PyTorch's smooth_l1): d^2/2 where |d| < 1, else |d| - 1/2.
+function M.smooth_l1(prediction, target)
+  same_shape("tide.smooth_l1", prediction, target)
+  local d = (prediction - target):abs()
+  return elementwise.where(d:lt(1), d:square() * 0.5, d - 0.5):mean()
+end
+
+--- logits N,classes,...; labels 1-based int64 of shape N,...: mean of -log softmax at the label.
+function M.cross_entropy(logits, labels)
+  local shape, wanted = check_tensor(logits, "tide.cross_entropy"):shape(),
+    check_tensor(labels, "tide.cross_entropy"):shape()
+  local expected = table.move(shape, 3, #shape, 2, {shape[1]})
+  if #shape < 2 or table.concat(wanted, ",") ~= table.concat(expected, ",") then
+    raise(("tide.cross_entropy: logits have shape {%s}, so labels must have shape {%s}, got {%s}"):format(
+      table.concat(shape, ", "), table.concat(expected, ", "), table.concat(wanted, ", ")))
+  end
+  local rank = #shape
+  local order = {}
+  for i = 1, rank do order[i] = i end
+  table.insert(order, table.remove(order, 2))
+  local log_p = T.log_softmax(rank > 2 and logits:permute(order) or logits, -1)
+  -- chosen, not multiplied: 0 * -inf of a class that is ruled out would be NaN
+  local picked = elementwise.where(creation.one_hot(labels, shape[2], {dtype = log_p:dtype()}), log_p, 0)
+  return -picked:sum() / labels:numel()
+end
+
+return M

@@ -1,0 +1,136 @@
+--- Sums over axes: reductions, products of matrices, softmax.
+
+local arguments = require "tide.tensor.arguments"
+local core = require "tide.core"
+local elementwise = require "tide.tensor.elementwise"
+local options = require "tide.base.options"
+local tree = require "tide.base.tree"
+
+local T = core.methods
+local apply, raise = core.apply, core.raise
+local check_tensor, integer = tree._check_tensor, options.integer
+
+-- Bit mask of the axes of a list.
+local function axes_mask(where, list, rank)
+  local mask = 0
+  for key in pairs(list) do
+    if not integer(key) or key > #list then
+      raise(("%s: axis must be an integer or a list of them, got a table with the key %s; options are "
+        .. "positional here: x:%s(axis, true) keeps the axis")
+        :format(where, options.show(key), where))
+    end
+  end
+  for _, axis in ipairs(list) do
+    local bit = 1 << arguments.axis(where, axis, rank)
+    if mask & bit ~= 0 then raise(("%s: axis %s is given twice"):format(where, options.show(axis))) end
+    mask = mask | bit
+  end
+  return mask
+end
+
+-- Bit mask of axes and the shape without them.
+local function reduced(x, where, axis, keepdim)
+  local shape = check_tensor(x, where):shape()
+  local mask, rest, count = (1 << #shape) - 1, {}, 1
+  options.flag(where, "keepdim", keepdim)
+  if axis ~= nil then mask = axes_mask(where, type(axis) == "table" and axis or {axis}, #shape) end
+  for i, n in ipairs(shape) do
+    if mask >> (i - 1) & 1 == 0 then rest[#rest + 1] = n else count = count * n end
+  end
+  return mask, rest, count
+end
+
+local function reduction(name)
+  return function(x, axis, keepdim)
+    local mask, rest = reduced(x, name, axis, keepdim)
+    if name == "sum" and x:dtype() == "uint8" then x = x:to("int64") end -- comparisons are counted with sum
+    local y = apply(name, {mask}, x)
+    return keepdim and y or apply("reshape", rest, y)
+  end
+end
+T.sum, T.max, T.min = reduction "sum", reduction "max", reduction "min"
+
+function T.mean(x, axis, keepdim)
+  local mask, rest, count = reduced(x, "mean", axis, keepdim)
+  local dtype = x:dtype()
+  if dtype == "int64" or dtype == "uint8" then x = x:to(arguments.dtype_rule.default) end
+  local y = apply("sum", {mask}, x) / count
+  return keepdim and y or apply("reshape", rest, y)
+end
+
+--- Variance over axes: mean of squared deviations (divisor n), as numpy.var.
+function T.var(x, axis, keepdim)
+  reduced(x, "var", axis, keepdim)
+  local centred = x - T.mean(x, axis, true)
+  return T.mean(centred:square(), axis, keepdim)
+end
+
+local function arg_reduction(name)
+  return function(x, axis, keepdim)
+    local rank = check_tensor(x, name):rank()
+    options.flag(name, "keepdim", keepdim)
+    if axis == nil then
+      local ones = {}
+      for i = 1, keepdim and rank or 0 do ones[i] = 1 end
+      return apply("reshape", ones, apply(name, {0}, x:reshape{-1}))
+    end
+    local at = arguments.axis(name, axis, rank)
+    local y = apply(name, {at}, x)
+    if keepdim then return y end
+    local shape = y:shape()
+    table.remove(shape, at + 1)
+    return apply("reshape", shape, y)
+  end
+end
+T.argmax, T.argmin = arg_reduction "argmax", arg_reduction "argmin"
+
+-- Counts first: of an empty set all are true, any is not. The comparison comes last, so that in a condition
+-- it gives a boolean.
+function T.all(x, axis, keepdim)
+  reduced(x, "all", axis, keepdim)
+  return T.sum(x:eq(0), axis, keepdim):eq(0)
+end
+function T.any(x, axis, keepdim)
+  reduced(x, "any", axis, keepdim)
+  return T.sum(x:ne(0), axis, keepdim):gt(0)
+end
+
+--- NumPy's matmul: 1-D operands are a row on the left, a column on the right, and their axis disappears from
+-- the result.
+function T.matmul(x, y)
+  check_tensor(x, "matmul")
+  check_tensor(y, "matmul")
+  local rx, ry = x:rank(), y:rank()
+  if rx == 0 or ry == 0 then raise("matmul: scalars (shape {}) are multiplied with *") end
+  if rx >= 2 and ry >= 2 then return apply("matmul", {0, 0}, x, y) end
+  local z = apply("matmul", {0, 0}, rx == 1 and x:reshape{1, -1} or x, ry == 1 and y:reshape{-1, 1} or y)
+  local shape = z:shape()
+  if ry == 1 then table.remove(shape) end
+  if rx == 1 then table.remove(shape, ry == 1 and #shape or #shape - 1) end
+  return z:reshape(shape)
+end
+
+-- Shifted by the largest element, which changes neither the value nor the derivative.
+local function shifted(x, axis)
+  if x:numel() == 0 then return x end
+  return x - apply("max", {(reduced(x, "softmax", axis))}, x:stop_gradient()):stop_gradient()
+end
+
+function T.logsumexp(x, axis, keepdim)
+  local mask, rest, count = reduced(x, "logsumexp", axis, keepdim)
+  local top = count == 0 and apply("sum", {mask}, x) or apply("max", {mask}, x:stop_gradient())
+  -- an infinite maximum must not make NaN of inf - inf
+  top = elementwise.where(top:abs():lt(math.huge), top, 0)
+  local y = apply("sum", {mask}, (x - top):exp()):log() + top
+  return keepdim and y or apply("reshape", rest, y)
+end
+
+function T.softmax(x, axis)
+  local e = shifted(x, axis or -1):exp()
+  return e / T.sum(e, axis or -1, true)
+end
+
+function T.log_softmax(x, axis)
+  local s = shifted(x, axis or -1)
+  return s - T.sum(s:exp(), axis or -1, true):log()
+end
