@@ -195,8 +195,8 @@ bench-scaling: all ## time against batch, width, steps, threads, image size: run
 	./tide tests/bench/scaling.lua --csv runs/bench/scaling/scaling.csv
 	./tide plots/bench_scaling.lua runs/bench/scaling
 
-figures: all ## draw the figures of every finished experiment in runs/ anew
-	@sh scripts/figures.sh
+figures: all ## draw every figure whose tables are there anew (plots/GROUP/figures.lua), into runs/
+	@status=0; for table in plots/*/figures.lua; do ./tide $$table all || status=1; done; exit $$status
 
 format: ## lay out the C sources by .clang-format
 	@command -v clang-format >/dev/null || { echo "clang-format is not installed (apt install clang-format)" >&2; exit 1; }
@@ -225,8 +225,7 @@ endif
 	@cd scripts/tide && for f in $(call lua_files,scripts/tide); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/$$f"; done
 	@cd data && for f in $(call lua_files,data); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/data/$$f"; done
 	install -m 644 plots/style.gp "$(LUA_DIR)/plot/style.gp"
-	install -d "$(LUA_DIR)/plots"
-	install -m 644 plots/*.lua "$(LUA_DIR)/plots"
+	@cd plots && for f in $(call lua_files,plots); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/plots/$$f"; done
 	install -m 644 $(wildcard README.md LICENSE CITATION.cff) "$(DOC_DIR)"
 
 uninstall: ## remove what install put there

@@ -101,11 +101,4 @@ local function draw(dir, outdir)
   return {plot.panels(figure):save(files.join(outdir or dir, "scaling.png"))}
 end
 
-local dir, outdir = ...
-if dir then
-  for _, path in ipairs(draw(dir, outdir)) do print(path) end
-elseif arg and (arg[0] or ""):find("bench_scaling%.lua$") then
-  io.stderr:write("usage: ./tide plots/bench_scaling.lua DIR [OUTDIR]\n")
-  os.exit(2)
-end
-return draw
+return plot.main(draw, "DIR [OUTDIR]", ...)

@@ -4,7 +4,7 @@
 --
 --   ./tide plots/validity.lua FILE.csv [PICTURE]
 --
--- FILE.csv: report:write("FILE.csv"); PICTURE: default FILE.png
+-- FILE.csv is written by report:write("FILE.csv"); PICTURE is FILE.png unless given.
 
 local csv = require "tide.csv"
 local plot = require "tide.plot"
@@ -75,11 +75,4 @@ local function draw(path, picture)
   return plot.panels(panels):save(picture or path:gsub("%.csv$", "") .. ".png")
 end
 
-local path, picture = ...
-if path then
-  print(draw(path, picture))
-elseif arg and (arg[0] or ""):find("validity%.lua$") then
-  io.stderr:write("usage: ./tide plots/validity.lua FILE.csv [PICTURE]\n")
-  os.exit(2)
-end
-return draw
+return plot.main(draw, "FILE.csv [PICTURE]", ...)

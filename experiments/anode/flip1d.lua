@@ -97,4 +97,4 @@ field_csv:close() paths_csv:close() losses:close()
 print()
 experiment.print_table({"task", "epochs", "loss", "NFE first -> last", "-1 goes to", "1 goes to"}, rows)
 print("\ntables:   " .. out .. "/*.csv")
-for _, picture in ipairs(experiment.draw("anode_flip1d", out)) do print("picture:  " .. picture) end
+for _, picture in ipairs(experiment.draw("anode/flip1d", out)) do print("picture:  " .. picture) end

@@ -153,4 +153,4 @@ experiment.print_table({"model", "values", "seeds", "final loss", "range", "NFE 
   "seconds"}, table_rows)
 for _, failure in ipairs(failures) do print("  failed: " .. failure) end
 print("\ntables:   " .. out .. "/*.csv")
-for _, picture in ipairs(experiment.draw("anode_spheres", out)) do print("picture:  " .. picture) end
+for _, picture in ipairs(experiment.draw("anode/spheres", out)) do print("picture:  " .. picture) end

@@ -1,67 +1,32 @@
 -- What the figures of *ResNet After All?* share: reading results, colours of numbers of steps, panels that
 -- several figures have.
 --
--- Each figureN.lua draws one figure of the paper from CSV alone: ./tide plots/resnet_after_all/figure3.lua
--- [RESULTS [OUTDIR]] RESULTS: folder with a folder per data set (default
--- experiments/resnet_after_all/results); OUTDIR: default runs/resnet_after_all/figures.
+-- figures.lua lists them. Each is drawn from CSV alone by a function of where its tables are (`source`).
 
 local csv = require "tide.csv"
-local files = require "tide.files"
 local plot = require "tide.plot"
 
 local M = {}
 
 M.titles = {spheres2 = "Spheres, 2 dimensions", spheres3 = "Spheres, 3 dimensions",
-  spheres10 = "Spheres, 10 dimensions",
-            spheres900 = "Spheres, 900 dimensions", landscape = "Energy landscape", mnist = "MNIST",
-            cifar10 = "CIFAR-10"}
+  spheres10 = "Spheres, 10 dimensions", spheres900 = "Spheres, 900 dimensions",
+  landscape = "Energy landscape", mnist = "MNIST", cifar10 = "CIFAR-10"}
 M.methods = {euler = "Euler", midpoint = "midpoint", rk4 = "rk4", dopri5 = "dopri5",
   fehlberg21 = "fehlberg21"}
 local markers = {euler = "circle", midpoint = "cross", rk4 = "triangle", dopri5 = "circle",
   fehlberg21 = "diamond"}
 
---- A table of the results, or nil when it is not there.
-function M.read(results, name, columns)
-  local path = files.join(results, name)
-  if files.exists(path) then return csv.read(path, columns) end
-end
+--- A table of the results.
+function M.read(source, name, columns) return csv.read(source:path(name), columns) end
 
---- Rows of a table as {name = value}, those for which keep(row) is true.
-function M.rows(data, keep)
-  local list = {}
-  for i = 1, data.rows do
-    local row = {}
-    for _, name in ipairs(data.names) do row[name] = data.columns[name][i] end
-    if not keep or keep(row) then list[#list + 1] = row end
-  end
-  return list
-end
+--- Parts of a table whose rows agree in a column, in ascending order of it.
+function M.split(data, name) return data:sorted(name):group(name) end
 
---- Lists of the rows that agree in a column, in ascending order of it.
-function M.split(rows, name)
-  local groups, order = {}, {}
-  for _, row in ipairs(rows) do
-    if not groups[row[name]] then
-      groups[row[name]] = {key = row[name]}
-      order[#order + 1] = groups[row[name]]
-    end
-    table.insert(groups[row[name]], row)
-  end
-  table.sort(order, function(a, b) return a.key < b.key end)
-  return order
-end
-
-function M.column(rows, name)
+--- The comments of tables, for the note of a figure.
+function M.note(...)
   local out = {}
-  for i, row in ipairs(rows) do out[i] = row[name] end
-  return out
-end
-
---- A column in thousands, for axes whose numbers would be long.
-function M.thousands(rows, name)
-  local out = {}
-  for i, row in ipairs(rows) do out[i] = row[name] / 1000 end
-  return out
+  for i, data in ipairs{...} do out[i] = table.concat(data.comments, "\n") end
+  return table.concat(out, "\n")
 end
 
 local viridis = {{68, 1, 84}, {71, 45, 123}, {59, 82, 139}, {44, 114, 142}, {33, 145, 140}, {40, 174, 128},
@@ -95,33 +60,35 @@ end
 
 local function is_own(row) return row.test_method == row.method and row.factor == 1 end
 
+-- A line per test method, in order of its steps.
+local function add_tests(fig, rows, method, look)
+  for _, test in ipairs(rows:sorted("test_method", "test_setting"):group("test_method")) do
+    local own = test.key.test_method
+    fig:add("line", {x = test:column("test_setting"), y = test:column("accuracy"), size = 0.9,
+      linewidth = 0.8, marker = markers[own], color = look.color, alpha = look.alpha,
+      dash = own ~= method and {3, 3} or 1})
+  end
+end
+
 --- A panel like those of figure 3: accuracy against the test solver's steps; a colour per training solver,
 -- marked where it tests itself.
 function M.overview(data, method, title)
-  local rows = M.rows(data, function(r) return r.method == method and r.accuracy == r.accuracy end)
+  local rows = data:where(function(r) return r.method == method and r.accuracy == r.accuracy end)
   local tolerances = method == "dopri5" or method == "fehlberg21"
   local fig = plot.figure{title = title, xlabel = tolerances and "tolerance of the test"
-    or "steps of the test", ylabel = "test accuracy", xlog = true,
-    yrange = {0, 1},
-    xticks = ticks(M.column(rows, "test_setting"), tolerances), markup = tolerances, ratio = 0.75}
+    or "steps of the test", ylabel = "test accuracy", xlog = true, yrange = {0, 1},
+    xticks = ticks(rows:column("test_setting"), tolerances), markup = tolerances, ratio = 0.75}
   local trained = M.split(rows, "setting")
   for i, group in ipairs(trained) do
-    local color = M.color(i, #trained)
-    for _, test in ipairs(M.split(group, "test_method")) do
-      table.sort(test, function(a, b) return a.test_setting < b.test_setting end)
-      fig:add("line", {x = M.column(test, "test_setting"), y = M.column(test, "accuracy"), color = color,
-        marker = markers[test.key], size = 0.9,
-        linewidth = 0.8, dash = test.key ~= method and {3, 3} or 1, alpha = 0.55})
-    end
+    add_tests(fig, group, method, {color = M.color(i, #trained), alpha = 0.55})
   end
   for i, group in ipairs(trained) do
-    for _, row in ipairs(group) do
+    for _, row in ipairs(group:records()) do
       if is_own(row) then
         local deviation = row.accuracy_std == row.accuracy_std and row.accuracy_std or 0
         fig:add("line", {x = {row.test_setting}, y = {row.accuracy}, low = {row.accuracy - deviation},
-          high = {row.accuracy + deviation},
-          color = M.color(i, #trained),
-          marker = "circle", size = 2.1, linewidth = 1.5})
+          high = {row.accuracy + deviation}, color = M.color(i, #trained), marker = "circle", size = 2.1,
+          linewidth = 1.5})
       end
     end
   end
@@ -134,45 +101,47 @@ function M.explain(fig, methods, own)
     or "gray", marker = "circle", size = 2.1})
   for _, method in ipairs(methods) do
     fig:add("entry", {name = "tested with " .. M.methods[method], color = "gray", marker = markers[method],
-      size = 0.9, linewidth = 0.8,
-      dash = method ~= methods[1] and {3, 3} or nil})
+      size = 0.9, linewidth = 0.8, dash = method ~= methods[1] and {3, 3} or nil})
   end
 end
 
---- Panels for data sets x training methods of results/DATA/grid.csv; nil when none is there.
-function M.grids(results, sets, methods)
-  local panels, note = {columns = #methods, legend = "shared"}, {}
+--- Panels for data sets x training methods of DATA/grid.csv.
+function M.grids(source, sets, methods)
+  local panels, notes = {columns = #methods, legend = "shared"}, {}
   for _, set in ipairs(sets) do
-    local data = M.read(results, set .. "/grid.csv", {"method", "setting", "test_method", "factor",
+    local data = M.read(source, set .. "/grid.csv", {"method", "setting", "test_method", "factor",
       "test_setting", "accuracy", "accuracy_std"})
     for _, method in ipairs(methods) do
-      if data and #M.rows(data, function(r) return r.method == method end) > 0 then
+      if data:where(function(r) return r.method == method end).rows > 0 then
         local fig = M.overview(data, method, ("%s, trained with %s"):format(M.titles[set], M.methods[method]))
         if #panels == 0 then M.explain(fig, {"euler", "midpoint", "rk4"}) end
         panels[#panels + 1] = fig
-        note[#note + 1] = table.concat(data.comments, "\n")
+        notes[#notes + 1] = data
       end
     end
   end
-  panels.note = table.concat(note, "\n")
-  return #panels > 0 and plot.panels(panels) or nil
+  panels.note = M.note(table.unpack(notes))
+  return plot.panels(panels)
+end
+
+--- A training method with tolerances, tested with `tests`.
+function M.tolerances(source, method, tests)
+  local data = M.read(source, "tolerances/grid.csv", {"method", "setting", "test_method", "factor",
+    "test_setting", "accuracy"})
+  local fig = M.overview(data, method, "Spheres, 2 dimensions, trained with " .. method)
+  M.explain(fig, tests)
+  return plot.panels{fig, legend = "shared", width = 640, note = M.note(data)}
 end
 
 -- One panel of figures 7 to 12: all seeds of one training solver; those that failed in grey.
 local function seeds_panel(rows, title)
   local fig = plot.figure{title = title, xlabel = "steps of the test", ylabel = "test accuracy", xlog = true,
-    yrange = {0, 1},
-    xticks = ticks(M.column(rows, "test_setting")), ratio = 0.75}
+    yrange = {0, 1}, xticks = ticks(rows:column("test_setting")), ratio = 0.75}
   for _, seed in ipairs(M.split(rows, "seed")) do
-    local failed = seed[1].status ~= "ok"
-    for _, test in ipairs(M.split(seed, "test_method")) do
-      table.sort(test, function(a, b) return a.test_setting < b.test_setting end)
-      fig:add("line", {x = M.column(test, "test_setting"), y = M.column(test, "accuracy"),
-        marker = markers[test.key], size = 0.9, linewidth = 0.8,
-        color = failed and "gray" or "sky", alpha = failed and 0.5 or 0.8, dash = test.key ~= seed[1].method
-        and {3, 3} or 1})
-    end
-    for _, row in ipairs(seed) do
+    local failed = seed:column("status")[1] ~= "ok"
+    add_tests(fig, seed, seed:column("method")[1], {color = failed and "gray" or "sky",
+      alpha = failed and 0.5 or 0.8})
+    for _, row in ipairs(seed:records()) do
       if is_own(row) then
         fig:add("scatter", {x = {row.test_setting}, y = {row.accuracy}, color = failed and "gray" or "blue",
           marker = "circle", size = 1.6})
@@ -182,17 +151,15 @@ local function seeds_panel(rows, title)
   return fig
 end
 
---- Figures 7 to 12: panels for numbers of training steps x methods of results/DATA/seeds.csv.
-function M.seeds(results, set, settings)
-  local data = M.read(results, set .. "/seeds.csv", {"method", "setting", "seed", "status", "test_method",
+--- Figures 7 to 12: panels for numbers of training steps x methods of DATA/seeds.csv.
+function M.seeds(source, set, settings)
+  local data = M.read(source, set .. "/seeds.csv", {"method", "setting", "seed", "status", "test_method",
     "factor", "test_setting", "accuracy"})
-  if not data then return nil end
-  local panels = {columns = 2, legend = "shared", title = M.titles[set],
-    note = table.concat(data.comments, "\n")}
+  local panels = {columns = 2, legend = "shared", title = M.titles[set], note = M.note(data)}
   for _, setting in ipairs(settings) do
     for _, method in ipairs{"euler", "rk4"} do
-      local rows = M.rows(data, function(r) return r.method == method and r.setting == setting end)
-      if #rows > 0 then
+      local rows = data:where(function(r) return r.method == method and r.setting == setting end)
+      if rows.rows > 0 then
         local fig = seeds_panel(rows, ("%s, %d step%s"):format(M.methods[method], setting, setting > 1 and "s"
           or ""))
         if #panels == 0 then
@@ -204,22 +171,7 @@ function M.seeds(results, set, settings)
       end
     end
   end
-  return #panels > 0 and plot.panels(panels) or nil
-end
-
---- Run a figure's script: draw(results) -> figure or nil; ... are the script's arguments.
-function M.main(name, draw, ...)
-  local results, out = ...
-  local fig = draw(results or "experiments/resnet_after_all/results")
-  if not fig then
-    error(("%s: the results that it needs are not in %s"):format(name, results
-      or "experiments/resnet_after_all/results"), 0)
-  end
-  out = out or "runs/resnet_after_all/figures"
-  files.make_folder(out)
-  local path = fig:save(files.join(out, name .. ".png"))
-  print(path)
-  return path
+  return plot.panels(panels)
 end
 
 return M

@@ -16,29 +16,34 @@ local quantities = {
 }
 local sets = {{"spheres2", "blue", "circle", 1}, {"landscape", "vermillion", "square", {12, 4}}}
 
-return common.main("crossings", function(results)
+-- Mean and range of a quantity over the seeds, for each number of steps.
+local function curve(data, value)
+  local out = {x = {}, y = {}, low = {}, high = {}}
+  for k, group in ipairs(common.split(data, "setting")) do
+    out.x[k], out.y[k], out.low[k], out.high[k] = group.key.setting, 0, math.huge, -math.huge
+    for _, row in ipairs(group:records()) do
+      local v = value(row)
+      out.y[k] = out.y[k] + v / group.rows
+      out.low[k], out.high[k] = math.min(out.low[k], v), math.max(out.high[k], v)
+    end
+  end
+  return out
+end
+
+return function(source)
   local panels = {columns = 2, legend = "shared"}
   for i, q in ipairs(quantities) do
     panels[i] = plot.figure{title = q.title, xlabel = "Euler steps of the training", ylabel = q.ylabel,
-      xlog = true, ylog = q.log, yrange = q.yrange,
-      ratio = 0.7,
+      xlog = true, ylog = q.log, yrange = q.yrange, ratio = 0.7,
       xticks = {{2, "2"}, {8, "8"}, {64, "64"}, {256, "256"}}}
     for _, set in ipairs(sets) do
-      local data = common.read(results, ("validity/%s-%s.csv"):format(q.file or "crossings", set[1]),
+      local data = common.read(source, ("validity/%s-%s.csv"):format(q.file or "crossings", set[1]),
         {"setting", "seed"})
-      if not data then return nil end
-      local x, y, low, high = {}, {}, {}, {}
-      for k, group in ipairs(common.split(common.rows(data), "setting")) do
-        x[k], y[k], low[k], high[k] = group.key, 0, math.huge, -math.huge
-        for _, row in ipairs(group) do
-          local v = q.value(row)
-          y[k], low[k], high[k] = y[k] + v / #group, math.min(low[k], v), math.max(high[k], v)
-        end
-      end
-      panels[i]:add("line", {x = x, y = y, low = low, high = high, name = common.titles[set[1]],
+      local c = curve(data, q.value)
+      panels[i]:add("line", {x = c.x, y = c.y, low = c.low, high = c.high, name = common.titles[set[1]],
         color = set[2], marker = set[3], dash = set[4]})
-      panels.note = table.concat(data.comments, "\n")
+      panels.note = common.note(data)
     end
   end
   return plot.panels(panels)
-end, ...)
+end

@@ -4,8 +4,7 @@ local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "
 local plot = require "tide.plot"
 
 local classes = {{value = 1, name = "class 1", color = "blue"},
-  {value = 2, name = "class 2", color = "vermillion"}, {value = 3, name = "class 3",
-  color = "green"}}
+  {value = 2, name = "class 2", color = "vermillion"}, {value = 3, name = "class 3", color = "green"}}
 
 local function points(data, x, y, options)
   options.ratio = "square"
@@ -13,19 +12,16 @@ local function points(data, x, y, options)
     {x = data:column(x), y = data:column(y), class = data:column("class"), classes = classes, size = 0.6})
 end
 
-return common.main("figure2", function(results)
-  local potential = common.read(results, "datasets/potential.csv", {"x", "potential"})
-  local landscape, spheres = common.read(results, "datasets/landscape.csv", {"x", "v", "class"}),
-    common.read(results, "datasets/spheres.csv", {"x",
-    "y", "class"})
-  if not (potential and landscape and spheres) then return nil end
+return function(source)
+  local potential = common.read(source, "datasets/potential.csv", {"x", "potential"})
+  local landscape = common.read(source, "datasets/landscape.csv", {"x", "v", "class"})
+  local spheres = common.read(source, "datasets/spheres.csv", {"x", "y", "class"})
   local curve = plot.figure{title = "(a) Potential", xlabel = "position x", ylabel = "V(x)", ratio = 1,
     legend = "none", yrange = {-0.8, 1}}
   curve:add("line", {x = potential:column("x"), y = potential:column("potential"), color = "black", dash = 1})
   return plot.panels{curve,
     points(landscape, "x", "v", {title = "(b) Minimum reached from (x, v)", xlabel = "initial position x",
-    ylabel = "initial velocity v"}),
+      ylabel = "initial velocity v"}),
     points(spheres, "x", "y", {title = "(c) Spheres", markup = true, xlabel = "x_1", ylabel = "x_2"}),
-    columns = 3, legend = "shared",
-    note = table.concat(landscape.comments, "\n")}
-end, ...)
+    columns = 3, legend = "shared", note = common.note(landscape)}
+end

@@ -5,28 +5,24 @@ local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "
 local plot = require "tide.plot"
 
 local classes = {{value = 1, name = "class 1", color = "blue"},
-  {value = 2, name = "class 2", color = "vermillion"}, {value = 3, name = "class 3",
-  color = "green"}}
+  {value = 2, name = "class 2", color = "vermillion"}, {value = 3, name = "class 3", color = "green"}}
 
 local function paths(rows, title, range)
-  return plot.figure{title = title, markup = true, xlabel = "x_1", ylabel = "x_2", ratio = 1, xrange = range,
-    yrange = range}:add("trajectories",
-    {x = common.column(rows, "x"),
-    y = common.column(rows, "y"), id = common.column(rows, "point"), class = common.column(rows, "class"),
-    classes = classes, alpha = 0.7, linewidth = 1})
+  local fig = plot.figure{title = title, markup = true, xlabel = "x_1", ylabel = "x_2", ratio = 1,
+    xrange = range, yrange = range}
+  return fig:add("trajectories", {x = rows:column("x"), y = rows:column("y"), id = rows:column("point"),
+    class = rows:column("class"), classes = classes, alpha = 0.7, linewidth = 1})
 end
 
-return common.main("figure22", function(results)
-  local truth = common.read(results, "datasets/true_flow.csv", {"point", "class", "t", "x", "y"})
-  local flows = common.read(results, "validity/flows-landscape.csv",
+return function(source)
+  local truth = common.read(source, "datasets/true_flow.csv", {"point", "class", "t", "x", "y"})
+  local flows = common.read(source, "validity/flows-landscape.csv",
     {"setting", "seed", "point", "class", "t", "x", "y"})
-  if not truth or not flows then return nil end
-  local panels = {paths(common.rows(truth), "(a) True motion: position, velocity", {-2.5, 2.5}), columns = 3,
-    legend = "shared",
-    note = table.concat(flows.comments, "\n")}
-  for i, seed in ipairs(common.split(common.rows(flows, function(r) return r.setting == 256 end), "seed")) do
-    panels[#panels + 1] = paths(seed, ("(%s) Learned, seed %d"):format(("bcdef"):sub(i, i), seed.key),
+  local panels = {paths(truth, "(a) True motion: position, velocity", {-2.5, 2.5}), columns = 3,
+    legend = "shared", note = common.note(flows)}
+  for i, seed in ipairs(common.split(flows:where(function(r) return r.setting == 256 end), "seed")) do
+    panels[#panels + 1] = paths(seed, ("(%s) Learned, seed %d"):format(("bcdef"):sub(i, i), seed.key.seed),
       {-6, 6})
   end
   return plot.panels(panels)
-end, ...)
+end

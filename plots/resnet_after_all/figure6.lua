@@ -13,34 +13,29 @@ local function thin(list, every)
   return out
 end
 
-return common.main("figure6", function(results)
-  local data = common.read(results, "adaption/traces.csv", {"data", "rule", "seed", "iteration", "steps",
+local function accuracies(rows, title)
+  local x = rows:column("iteration", 1000)
+  local fig = plot.figure{title = title, xlabel = "iteration / 1000", ylabel = "test accuracy",
+    yrange = {0, 1}, ratio = 0.6}
+  fig:add("line", {x = x, y = rows:column("accuracy"), color = "blue", name = "training solver (Euler)"})
+  fig:add("scatter", {x = thin(x, 3), y = thin(rows:column("accuracy_midpoint"), 3), color = "vermillion",
+    marker = "cross", name = "midpoint, as many steps"})
+  return fig:add("scatter", {x = thin(x, 3), y = thin(rows:column("accuracy_rk4"), 3), color = "green",
+    marker = "triangle", name = "rk4, as many steps", size = 0.8})
+end
+
+return function(source)
+  local data = common.read(source, "adaption/traces.csv", {"data", "rule", "seed", "iteration", "steps",
     "accuracy", "accuracy_midpoint", "accuracy_rk4"})
-  if not data then return nil end
-  local panels, steps = {columns = #rules, legend = "shared", note = table.concat(data.comments, "\n")}, {}
+  local panels = {columns = #rules, legend = "shared", note = common.note(data)}
   for i, rule in ipairs(rules) do
-    local rows = common.rows(data, function(r)
+    local rows = data:where(function(r)
       return r.data == "spheres2" and r.rule == rule[1] and r.seed == 1
     end)
-    if #rows == 0 then return nil end
-    local x = common.thousands(rows, "iteration")
-    local fig = plot.figure{title = ("(%s) %s"):format(("ab"):sub(i, i), rule[2]),
-      xlabel = "iteration / 1000", ylabel = "test accuracy", yrange = {0,
-      1}, ratio = 0.6}
-    fig:add("line", {x = x, y = common.column(rows, "accuracy"), color = "blue",
-      name = "training solver (Euler)"})
-    fig:add("scatter", {x = thin(x, 3), y = thin(common.column(rows, "accuracy_midpoint"), 3),
-      color = "vermillion", marker = "cross",
-      name = "midpoint, as many steps"})
-    fig:add("scatter", {x = thin(x, 3), y = thin(common.column(rows, "accuracy_rk4"), 3), color = "green",
-      marker = "triangle",
-      name = "rk4, as many steps", size = 0.8})
-    panels[i] = fig
-    steps[i] = plot.line{title = ("(%s) Steps, %s"):format(("cd"):sub(i, i), rule[2]), x = x,
-      y = common.column(rows, "steps"), color = "black",
-      dash = 1, xlabel = "iteration / 1000",
-      ylabel = "Euler steps", ylog = true, ratio = 0.6}
+    panels[i] = accuracies(rows, ("(%s) %s"):format(("ab"):sub(i, i), rule[2]))
+    panels[#rules + i] = plot.line{title = ("(%s) Steps, %s"):format(("cd"):sub(i, i), rule[2]),
+      x = rows:column("iteration", 1000), y = rows:column("steps"), color = "black", dash = 1,
+      xlabel = "iteration / 1000", ylabel = "Euler steps", ylog = true, ratio = 0.6}
   end
-  for i = 1, #steps do panels[#rules + i] = steps[i] end
   return plot.panels(panels)
-end, ...)
+end

@@ -9,8 +9,8 @@ local files = require "tide.files"
 -- adaption.
 local paper = {spheres2 = {"65-129", "99.2 ± 0.8 %", "100.5", "98.9 ± 0.6 %"},
   landscape = {"33-65", "79.0 ± 2.6 %", "43.3", "76.5 ± 1.6 %"},
-               mnist = {"9-16", "96.5 ± 0.2 %", "9.8", "95.6 ± 0.5 %"},
-               cifar10 = {"17-33", "54.7 ± 0.3 %", "21.9", "55.0 ± 0.8 %"}}
+  mnist = {"9-16", "96.5 ± 0.2 %", "9.8", "95.6 ± 0.5 %"},
+  cifar10 = {"17-33", "54.7 ± 0.3 %", "21.9", "55.0 ± 0.8 %"}}
 local finer = {euler = 1, midpoint = 2, rk4 = 4}
 
 -- Mean and deviation; of a single seed there is none.
@@ -24,69 +24,72 @@ end
 -- 0.1, as in Algorithm 1.
 local function grid_search(data)
   local last_bad, first_good, best
-  for _, group in ipairs(common.split(common.rows(data, function(r) return r.method == "euler" end),
-    "setting")) do
+  for _, group in ipairs(common.split(data:where(function(r) return r.method == "euler" end), "setting")) do
     local own, good
-    for _, r in ipairs(group) do if r.test_method == "euler" and r.factor == 1 then own = r end end
+    for _, r in ipairs(group:records()) do
+      if r.test_method == "euler" and r.factor == 1 then own = r end
+    end
     good = own.accuracy == own.accuracy
-    for _, r in ipairs(group) do
+    for _, r in ipairs(group:records()) do
       if finer[r.test_method] >= 1 and r.test_setting >= r.setting
         and not (math.abs(r.accuracy - own.accuracy) <= 0.1) then
         good = false
       end
     end
     if good then
-      first_good = first_good or group.key
+      first_good = first_good or group.key.setting
       if not best or own.accuracy > best.accuracy then best = own end
     else
-      last_bad, first_good, best = group.key, nil, nil
+      last_bad, first_good, best = group.key.setting, nil, nil
     end
   end
   return (last_bad and last_bad .. "-" or "up to ") .. (first_good or "?"), best
-    and percent(best.accuracy, best.accuracy_std,
-    best.seeds) or "none"
+    and percent(best.accuracy, best.accuracy_std, best.seeds) or "none"
 end
 
-return (function(results, out)
-  results, out = results or "experiments/resnet_after_all/results", out or "runs/resnet_after_all/figures"
-  files.make_folder(out)
-  local rows = {}
-  for _, set in ipairs{"spheres2", "landscape", "mnist", "cifar10"} do
-    local grid = common.read(results, set .. "/grid.csv", {"method", "setting", "test_method", "factor",
-      "test_setting", "accuracy", "accuracy_std",
-      "seeds"})
-    local row = {data = common.titles[set], paper_grid_nfe = paper[set][1],
-      paper_grid_accuracy = paper[set][2], paper_nfe = paper[set][3],
-      paper_accuracy = paper[set][4],
-                 grid_nfe = "-", grid_accuracy = "-"}
-    if grid then row.grid_nfe, row.grid_accuracy = grid_search(grid) end
-    for _, rule in ipairs{"stated", "published", "steady"} do
-      row[rule .. "_nfe"], row[rule .. "_accuracy"], row[rule .. "_tight"] = "-", "-", "-"
-    end
-    for _, folder in ipairs{"adaption", "adaption-mnist"} do
-      local summary = common.read(results, folder .. "/summary.csv",
-        {"data", "method", "rule", "nfe", "accuracy", "accuracy_std", "seeds",
-        "reference_accuracy"})
-      for _, s in ipairs(summary
-        and common.rows(summary, function(r) return r.data == set and r.method == "euler" end) or {}) do
-        row[s.rule .. "_nfe"], row[s.rule .. "_accuracy"] = ("%.1f"):format(s.nfe),
-          percent(s.accuracy, s.accuracy_std, s.seeds)
+local sets, rules = {"spheres2", "landscape", "mnist", "cifar10"}, {"stated", "published", "steady"}
+
+-- What the adaption came to, into the row of a data set.
+local function add_adaption(source, row, set)
+  for _, rule in ipairs(rules) do
+    row[rule .. "_nfe"], row[rule .. "_accuracy"], row[rule .. "_tight"] = "-", "-", "-"
+  end
+  for _, folder in ipairs{"adaption", "adaption-mnist"} do
+    local summary = common.read(source, folder .. "/summary.csv",
+      {"data", "method", "rule", "nfe", "accuracy", "accuracy_std", "seeds", "reference_accuracy"})
+    for _, s in ipairs(summary:records()) do
+      if s.data == set and s.method == "euler" then
+        row[s.rule .. "_nfe"] = ("%.1f"):format(s.nfe)
+        row[s.rule .. "_accuracy"] = percent(s.accuracy, s.accuracy_std, s.seeds)
         row[s.rule .. "_tight"] = ("%.1f %%"):format(100 * s.reference_accuracy)
       end
     end
-    rows[#rows + 1] = row
-    print(("%s\n  grid search    paper %-7s %-13s ours %-7s %s\n  adaption       paper %-7s %-13s ours: "
-      .. "stated %s, %s; "
-      .. "published %s, %s; steady %s, %s"):format(row.data,
-      row.paper_grid_nfe, row.paper_grid_accuracy, row.grid_nfe, row.grid_accuracy, row.paper_nfe,
-      row.paper_accuracy, row.stated_nfe, row.stated_accuracy,
-      row.published_nfe, row.published_accuracy, row.steady_nfe, row.steady_accuracy))
+  end
+end
+
+local said = "%s\n  grid search    paper %-7s %-13s ours %-7s %s\n  adaption       paper %-7s %-13s ours: "
+  .. "stated %s, %s; published %s, %s; steady %s, %s"
+
+return function(source)
+  local rows = {}
+  for i, set in ipairs(sets) do
+    local grid = common.read(source, set .. "/grid.csv", {"method", "setting", "test_method", "factor",
+      "test_setting", "accuracy", "accuracy_std", "seeds"})
+    local row = {data = common.titles[set], paper_grid_nfe = paper[set][1],
+      paper_grid_accuracy = paper[set][2], paper_nfe = paper[set][3], paper_accuracy = paper[set][4]}
+    row.grid_nfe, row.grid_accuracy = grid_search(grid)
+    add_adaption(source, row, set)
+    rows[i] = row
+    print(said:format(row.data, row.paper_grid_nfe, row.paper_grid_accuracy, row.grid_nfe, row.grid_accuracy,
+      row.paper_nfe, row.paper_accuracy, row.stated_nfe, row.stated_accuracy, row.published_nfe,
+      row.published_accuracy, row.steady_nfe, row.steady_accuracy))
   end
   local columns = {"data", "paper_grid_nfe", "paper_grid_accuracy", "grid_nfe", "grid_accuracy", "paper_nfe",
     "paper_accuracy"}
-  for _, rule in ipairs{"stated", "published", "steady"} do
+  for _, rule in ipairs(rules) do
     for _, what in ipairs{"_nfe", "_accuracy", "_tight"} do columns[#columns + 1] = rule .. what end
   end
-  csv.write(files.join(out, "table1.csv"), columns, rows)
-  return rows
-end)(...)
+  local path = files.join(source.out, "table1.csv")
+  csv.write(path, columns, rows)
+  return {path}
+end

@@ -17,7 +17,6 @@ local exceptions = {
   ["core/solver/gradient_adjoint.c: gradient_adjoint"] = "being split",
   ["core/solver/odeint.c"] = "being split",
   ["core/solver/odeint.c: vjp_vjp"] = "being split",
-  ["plots/resnet_after_all/table1.lua: a function"] = "being split",
   ["scripts/tide/ode/tableau.lua: M.check"] = "being split",
   ["scripts/tide/plot/layout.lua: layout.arrange"] = "being split",
   ["scripts/tide/plot/series.lua"] = "being split",

@@ -320,6 +320,23 @@ tests["missing columns are reported with what is there"] = in_folder(function(fo
   check.fails('unknown column "los" (did you mean "loss"?)', data.column, data, "los")
 end)
 
+tests["rows chosen, sorted, as records, and back"] = function()
+  local data = csv.parse("# c\nm,v\nb,2\na,nan\nb,1\na,2\n")
+  local some = data:where(function(r) return r.m == "b" end)
+  equal(some.rows, 2)
+  equal(table.concat(some:column("v", 2), " "), "1.0 0.5")
+  equal(some.comments[1], "c")
+  equal(table.concat(data:sorted("v", "m"):column("m"), ""), "baba") -- 1, 2 a, 2 b, nan
+  equal(table.concat(data:sorted("m"):column("m"), ""), "aabb")
+  local records = data:records()
+  equal(#records, 4)
+  equal(records[3].m .. records[3].v, "b1")
+  local again = csv.table({"v", "m"}, records)
+  equal(again.rows, 4)
+  equal(#again:group("m"), 2)
+  check.fails("row 2 has no v", csv.table, {"v"}, {{v = 1}, {m = 1}})
+end
+
 tests["groups keep the order of first appearance"] = function()
   local data = csv.parse("model,seed,y\nb,1,10\na,1,20\nb,2,30\nb,1,40\n")
   local groups = data:group("model")

@@ -122,7 +122,7 @@ tests["values: what they are, their shapes, parameters and methods"] = function(
   has(help.answer(tide.optim.adam(model)), "optimiser:step", "optimiser:load_state")
   has(help.answer(tide.plot.line{y = {1, 2}}), "figure:save")
   local file = tide.csv.parse("a,b\n1,2")
-  has(help.answer(file), "csv table: 1 rows, columns a, b", "table:column(name)")
+  has(help.answer(file), "csv table: 1 rows, columns a, b", "table:column(name, unit)")
   has(help.answer(tide.progress.new{total = 3, quiet = true}), "meter: 0 of 3", "meter:update(")
   has(help.answer(tide.step_adaption.new{value = 4}), "adaption:solver()")
   has(help.answer({nfe = 14, steps = 2}), "{nfe = 14, steps = 2}")

@@ -326,11 +326,11 @@ local function run_pipeline(name, folder, outdir)
   return draw(folder, outdir)
 end
 
-tests["plots/anode_spheres.lua draws what is there"] = in_folder(function(folder)
-  if not files.exists(pipeline_folder .. "/anode_spheres.lua") then
+tests["plots/anode/spheres.lua draws what is there"] = in_folder(function(folder)
+  if not files.exists(pipeline_folder .. "/anode/spheres.lua") then
     return "skip: not run from the top folder"
   end
-  check.fails("holds none of loss.csv", run_pipeline, "anode_spheres", folder)
+  check.fails("holds none of loss.csv", run_pipeline, "anode/spheres", folder)
   local function put(name, columns, rows)
     csv.write(files.join(folder, name), columns, rows, {comments = {"command: test"}})
   end
@@ -343,7 +343,7 @@ tests["plots/anode_spheres.lua draws what is there"] = in_folder(function(folder
     end
   end
   put("loss.csv", {"model", "seed", "epoch", "loss", "nfe_forward", "nfe_backward", "seconds"}, loss)
-  equal(#run_pipeline("anode_spheres", folder, files.join(folder, "out")), 2)
+  equal(#run_pipeline("anode/spheres", folder, files.join(folder, "out")), 2)
   put("flows.csv", {"model", "point", "class", "t", "x", "y"},
     {{"NODE", 1, -1, 0, 0, 0}, {"NODE", 1, -1, 1, 1, 1},
     {"NODE", 2, 1, 0, 2, 0}, {"NODE", 2, 1, 1, 2, 1}, {"line", 1, 1, 0, 0, 0 / 0},
@@ -354,14 +354,14 @@ tests["plots/anode_spheres.lua draws what is there"] = in_folder(function(folder
   put("features.csv", {"model", "stage", "class", "x", "y"},
     {{"NODE", "input", 1, 0, 0}, {"NODE", "input", -1, 1, 0},
     {"NODE", "features", 1, 0, 0}, {"NODE", "features", -1, 1, 2}})
-  local drawn = run_pipeline("anode_spheres", folder)
+  local drawn = run_pipeline("anode/spheres", folder)
   equal(#drawn, 4)
   equal(drawn[3], files.join(folder, "flows.png"))
   assert(files.read(files.join(folder, "flows.gp")):find("# command: test", 1, true))
 end)
 
-tests["plots/anode_mnist.lua draws"] = in_folder(function(folder)
-  if not files.exists(pipeline_folder .. "/anode_mnist.lua") then
+tests["plots/anode/mnist.lua draws"] = in_folder(function(folder)
+  if not files.exists(pipeline_folder .. "/anode/mnist.lua") then
     return "skip: not run from the top folder"
   end
   local columns = {"model", "seed", "iteration", "loss", "accuracy", "nfe_forward", "nfe_backward", "seconds"}
@@ -370,11 +370,11 @@ tests["plots/anode_mnist.lua draws"] = in_folder(function(folder)
       {"p = 5", 1, 1, 2.3, 0.1, 20, 20, 0}})
   csv.write(files.join(folder, "test.csv"), {"model", "seed", "iteration", "loss", "accuracy"},
     {{"p = 0", 1, 1, 2.3, 0.1}, {"p = 0", 1, 2, 1.3, 0.5}, {"p = 5", 1, 1, 2.3, 0.1}})
-  equal(run_pipeline("anode_mnist", folder)[1], files.join(folder, "mnist.png"))
+  equal(run_pipeline("anode/mnist", folder)[1], files.join(folder, "mnist.png"))
 end)
 
-tests["plots/anode_flip1d.lua draws"] = in_folder(function(folder)
-  if not files.exists(pipeline_folder .. "/anode_flip1d.lua") then
+tests["plots/anode/flip1d.lua draws"] = in_folder(function(folder)
+  if not files.exists(pipeline_folder .. "/anode/flip1d.lua") then
     return "skip: not run from the top folder"
   end
   local function put(name, columns, rows) csv.write(files.join(folder, name), columns, rows) end
@@ -385,7 +385,7 @@ tests["plots/anode_flip1d.lua draws"] = in_folder(function(folder)
     {"g1d", 1, 1, 1}})
   put("trajectories.csv", {"task", "curve", "t", "x"}, {{"identity", 1, 0, 1}, {"identity", 1, 1, 1},
     {"g1d", 1, 0, 1}, {"g1d", 1, 1, 0}})
-  equal(run_pipeline("anode_flip1d", folder)[1], files.join(folder, "flip1d.png"))
+  equal(run_pipeline("anode/flip1d", folder)[1], files.join(folder, "flip1d.png"))
 end)
 
 tests["plots/bench_scaling.lua draws what is there"] = in_folder(function(folder)

@@ -13,6 +13,7 @@
 -- xlabel = "step"}. plot.panels{fig, fig, columns = 2} puts figures together.
 
 local core = require "tide.core"
+local figures = require "tide.plot.figures"
 local files = require "tide.base.files"
 local gnuplot = require "tide.plot.gnuplot"
 local options = require "tide.base.options"
@@ -33,6 +34,7 @@ if here then core.library_root(here) end
 plot.median_band, plot.mean_band, plot.bin = stats.median_band, stats.mean_band, stats.bin
 plot.runs, plot.looks, plot.band_caption = runs.split, runs.looks, runs.caption
 plot.plain, plot.escape = style.plain, style.escape
+plot.main, plot.figures = figures.main, figures.figures
 
 local function size(v) return options.positive(v) and v <= 20000, "> 0 and at most 20000" end
 

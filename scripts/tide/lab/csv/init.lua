@@ -176,14 +176,73 @@ function Table:__tostring()
   return ("csv table: %d rows, columns %s"):format(self.rows, table.concat(self.names, ", "))
 end
 
---- The values of a column by name or number; an unknown name is an error that lists the columns.
-function Table:column(name)
+--- The values of a column by name or number, divided by `unit` if there is one; an unknown name is an error
+-- that lists the columns.
+function Table:column(name, unit)
   local values = self.columns[name] or self.columns[self.names[name]]
   if not values then core.raise(("%s: %s"):format(self.path, options.unknown("column", name, self.names))) end
-  return values
+  if not unit then return values end
+  local out = {}
+  for i, v in ipairs(values) do out[i] = v / unit end
+  return out
 end
 
 function Table:has(name) return self.columns[name] ~= nil end
+
+local function empty_like(t)
+  local out = setmetatable({path = t.path, names = t.names, comments = t.comments, columns = {}, rows = 0},
+    Table)
+  for _, name in ipairs(t.names) do out.columns[name] = {} end
+  return out
+end
+
+local function add_row(to, from, row)
+  to.rows = to.rows + 1
+  for _, name in ipairs(from.names) do to.columns[name][to.rows] = from.columns[name][row] end
+end
+
+local function record(t, row)
+  local out = {}
+  for _, name in ipairs(t.names) do out[name] = t.columns[name][row] end
+  return out
+end
+
+--- The rows as a list of {column = value}.
+function Table:records()
+  local list = {}
+  for row = 1, self.rows do list[row] = record(self, row) end
+  return list
+end
+
+--- The rows for which keep({column = value}) is true, as a table.
+function Table:where(keep)
+  local out = empty_like(self)
+  for row = 1, self.rows do
+    if keep(record(self, row)) then add_row(out, self, row) end
+  end
+  return out
+end
+
+-- Numbers or strings in ascending order, nan last.
+local function before(a, b) return a < b or a == a and b ~= b end
+
+--- The rows in ascending order of some columns, nan last, as a table; rows that agree in them stay in their
+-- order.
+function Table:sorted(...)
+  local order, by = {}, {}
+  for row = 1, self.rows do order[row] = row end
+  for i, name in ipairs{...} do by[i] = self:column(name) end
+  table.sort(order, function(a, b)
+    for _, values in ipairs(by) do
+      if before(values[a], values[b]) then return true end
+      if before(values[b], values[a]) then return false end
+    end
+    return a < b
+  end)
+  local out = empty_like(self)
+  for _, row in ipairs(order) do add_row(out, self, row) end
+  return out
+end
 
 --- Split the rows by the values of some columns, in order of first appearance: a list of tables as csv.read
 -- gives, each with `key = {name = value}`.
@@ -198,16 +257,30 @@ function Table:group(...)
     local id = table.concat(parts, "\0")
     local group = found[id]
     if not group then
-      group = setmetatable({path = self.path, names = self.names, comments = self.comments, columns = {},
-        rows = 0}, Table)
+      group = empty_like(self)
       group.key = key
-      for _, name in ipairs(self.names) do group.columns[name] = {} end
       found[id], groups[#groups + 1] = group, group
     end
-    group.rows = group.rows + 1
-    for _, name in ipairs(self.names) do group.columns[name][group.rows] = self.columns[name][row] end
+    add_row(group, self, row)
   end
   return groups
+end
+
+--- A table from a list of {column = value}, as csv.read gives one; `names` are its columns, in order.
+function csv.table(names, records)
+  local out = setmetatable({path = "csv.table", names = names, comments = {}, columns = {}, rows = #records},
+    Table)
+  for _, name in ipairs(names) do
+    local values = {}
+    for row, r in ipairs(records) do
+      values[row] = r[name]
+      if values[row] == nil then
+        core.raise(("csv.table: row %d has no %s; write nan for unknown"):format(row, name))
+      end
+    end
+    out.columns[name] = values
+  end
+  return out
 end
 
 local one_of = {[","] = true, [";"] = true, ["\t"] = true, [" "] = true}

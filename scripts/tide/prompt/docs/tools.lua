@@ -170,6 +170,19 @@ define{name = "plot.colors", args = "", returns = "list", text = "Names of colou
   example = "tide.plot.colors()"}
 define{name = "plot.palettes", args = "", returns = "list", text = "Names of palettes (plots/style.gp).",
   example = "tide.plot.palettes()"}
+define{name = "plot.main", args = "draw, usage, ...", returns = "draw",
+  text = "The end of a script that draws from a folder: started as a program it draws what its arguments "
+  .. "(...) name and prints the paths, or its usage; loaded by another script it gives draw.",
+  example = "tide.plot.main(function(dir) return {dir .. \"/a.png\"} end, \"DIR\")"}
+define{name = "plot.figures", args = "rows, ...", returns = "list of paths",
+  text = [[A group of figures as rows {number or name, draw, arguments ..., title =}: the end of
+  plots/GROUP/figures.lua, whose arguments (...) are numbers, names or "all", --out FOLDER and --results
+  FOLDER. rows.results and rows.out are the default folders; rows.made_by is a list of {pattern, command}:
+  what makes a table that is missing. draw(source, arguments ...) gives a figure, which is saved under the
+  row's name, or the paths of what it saved itself. source:path("a.csv") is a table's path, or the error that
+  says what makes it; source:has("a.csv") asks; source.out is the folder of the pictures.]],
+  example = "tide.plot.figures({{1, function() return tide.plot.line{y = {1, 4, 9}} end}, results = folder, "
+  .. "out = folder}, \"1\")"}
 define{name = "plot.check_fonts", args = "", returns = "true, or nil and what to install",
   text = "Will png and pdf have text?",
   example = "tide.plot.check_fonts()"}
@@ -215,11 +228,22 @@ define{name = "csv.read", args = "path, wanted, opts", returns = "table", option
 define{name = "csv.parse", args = "text, where, opts", returns = "table", options = reader_options,
   text = "As csv.read, from a string; where names it in messages.",
   example = "tide.csv.parse(\"a,b\\n1,2\").columns.b[1]"}
-define{name = "table:column", args = "name", returns = "list",
-  text = "The values of a column, by name or by number.",
+define{name = "csv.table", args = "names, records", returns = "table",
+  text = "A table as csv.read gives one, from a list of {column = value}.",
+  example = "tide.csv.table({\"a\"}, {{a = 1}, {a = 2}}):column(\"a\")"}
+define{name = "table:column", args = "name, unit", returns = "list",
+  text = "The values of a column, by name or by number; divided by unit if there is one.",
   example = "tide.csv.parse(\"a,b\\n1,2\"):column(\"a\")"}
 define{name = "table:has", args = "name", returns = "boolean", text = "Is there such a column?",
   example = "tide.csv.parse(\"a,b\\n1,2\"):has(\"c\")"}
+define{name = "table:records", args = "", returns = "list",
+  text = "The rows as {column = value}.", example = "tide.csv.parse(\"a,b\\n1,2\"):records()[1].b"}
+define{name = "table:where", args = "keep", returns = "table",
+  text = "The rows for which keep({column = value}) is true.",
+  example = "tide.csv.parse(\"a,b\\n1,2\\n2,3\"):where(function(r) return r.a > 1 end).rows"}
+define{name = "table:sorted", args = "name, ...", returns = "table",
+  text = "The rows in ascending order of columns, nan last; equal ones stay in their order.",
+  example = "tide.csv.parse(\"a,b\\n2,1\\n1,2\"):sorted(\"a\").columns.b[1]"}
 define{name = "table:group", args = "name, ...", returns = "list of tables",
   text = "Split by the values of columns, in order of appearance; each part has key = {name = value}.",
   example = "tide.csv.parse(\"a,b\\n1,2\\n2,3\"):group(\"a\")[2].key.a"}
@@ -360,4 +384,4 @@ define{name = "experiment.summary", args = "list", returns = "mean, smallest, la
 define{name = "experiment.draw", args = "pipeline, folder", returns = "list of paths",
   text = "Draw the pictures of plots/PIPELINE.lua from the CSV files in a folder, into it; without gnuplot "
   .. "it says so and returns an empty list.",
-  example = "tide.experiment.draw(\"anode_spheres\", \"runs/anode/spheres\")", run = false}
+  example = "tide.experiment.draw(\"anode/spheres\", \"runs/anode/spheres\")", run = false}

@@ -1,8 +1,8 @@
 -- Figures of the experiment on nested spheres (figures 5 to 8 of Dupont, Doucet & Teh, "Augmented Neural
 -- ODEs").
 --
---   ./tide plots/anode_spheres.lua DIR [OUTDIR]
---   dofile("plots/anode_spheres.lua")(dir, outdir) -> list of pictures
+--   ./tide plots/anode/spheres.lua DIR [OUTDIR]
+--   dofile("plots/anode/spheres.lua")(dir, outdir) -> list of pictures
 --
 -- Reads from DIR those files that are there, and draws into OUTDIR (default: DIR):
 --   loss.csv      model,seed,epoch,loss,nfe_forward,nfe_backward,seconds   -> loss.png, nfe.png
@@ -147,11 +147,4 @@ local function draw(dir, outdir)
   return drawn
 end
 
-local dir, outdir = ...
-if dir then
-  for _, path in ipairs(draw(dir, outdir)) do print(path) end
-elseif arg and (arg[0] or ""):find("anode_spheres%.lua$") then
-  io.stderr:write("usage: ./tide plots/anode_spheres.lua DIR [OUTDIR]\n")
-  os.exit(2)
-end
-return draw
+return plot.main(draw, "DIR [OUTDIR]", ...)

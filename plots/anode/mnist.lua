@@ -1,8 +1,8 @@
 -- Training of augmented models on MNIST or another image set (figures 10 and 12 of Dupont, Doucet & Teh,
 -- "Augmented Neural ODEs").
 --
---   ./tide plots/anode_mnist.lua DIR [OUTDIR]
---   dofile("plots/anode_mnist.lua")(dir, outdir) -> list of pictures
+--   ./tide plots/anode/mnist.lua DIR [OUTDIR]
+--   dofile("plots/anode/mnist.lua")(dir, outdir) -> list of pictures
 --
 -- Reads from DIR, draws mnist.png into OUTDIR (default: DIR), median and 10-90 % band over seeds:
 --   train.csv  model,seed,iteration,loss,accuracy,nfe_forward,nfe_backward,seconds
@@ -75,11 +75,4 @@ local function draw(dir, outdir)
   return {fig:save(files.join(outdir or dir, "mnist.png"))}
 end
 
-local dir, outdir = ...
-if dir then
-  for _, path in ipairs(draw(dir, outdir)) do print(path) end
-elseif arg and (arg[0] or ""):find("anode_mnist%.lua$") then
-  io.stderr:write("usage: ./tide plots/anode_mnist.lua DIR [OUTDIR]\n")
-  os.exit(2)
-end
-return draw
+return plot.main(draw, "DIR [OUTDIR]", ...)

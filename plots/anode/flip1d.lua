@@ -1,7 +1,7 @@
 -- Why an ODE cannot map -1 to 1 and 1 to -1 (figure 3 of Dupont, Doucet & Teh, "Augmented Neural ODEs").
 --
---   ./tide plots/anode_flip1d.lua DIR [OUTDIR]
---   dofile("plots/anode_flip1d.lua")(dir, outdir) -> list of pictures
+--   ./tide plots/anode/flip1d.lua DIR [OUTDIR]
+--   dofile("plots/anode/flip1d.lua")(dir, outdir) -> list of pictures
 --
 -- Reads from DIR, draws flip1d.png into OUTDIR (default: DIR). Rows of a curve stand together, in order of t:
 --   crossing.csv      t,x,curve         top left: the two curves that would have to cross
@@ -91,11 +91,4 @@ local function draw(dir, outdir)
   return {plot.panels(panels):save(files.join(outdir or dir, "flip1d.png"))}
 end
 
-local dir, outdir = ...
-if dir then
-  for _, path in ipairs(draw(dir, outdir)) do print(path) end
-elseif arg and (arg[0] or ""):find("anode_flip1d%.lua$") then
-  io.stderr:write("usage: ./tide plots/anode_flip1d.lua DIR [OUTDIR]\n")
-  os.exit(2)
-end
-return draw
+return plot.main(draw, "DIR [OUTDIR]", ...)
