@@ -8,29 +8,17 @@
 
 local here = arg[0]:match("^(.*)/") or "."
 local tide = require "tide"
-local experiment, files = require "tide.experiment", require "tide.files"
 local models = dofile(here .. "/models.lua")
 
-local o = experiment.parse("Train with an adaption of the solver", {
+local o, s, train_data, test_data, model = models.start("Train with an adaption of the solver", {
   {"data", "spheres2", table.concat(models.names, ", ")},
-  {"preset", "as-stated", table.concat(models.presets, " or ")},
   {"rule", "steady", "steps: stated, published, steady; tolerances: published, corrected"},
   {"method", "euler", "euler, midpoint, rk4; fehlberg21, dopri5"},
-  {"seed", 1, "of weights and order of the batches"}, {"data-seed", 1, "of the points"},
-  {"iterations", 0, "0: the preset's"},
-  {"train", 0, "training points; 0: the preset's"}, {"test", 0, "test points; 0: the preset's"},
-  {"records", 100, "rows"},
+  {"seed", 1, "of weights and order of the batches"}, {"records", 100, "rows"},
   {"high", 0.0, "\"steady\": upper end of its band, the lower end is half of it; 0: the rule's"},
-  {"out", "adapted.csv",
-    "the file to write"},
-}, arg)
-local adaptive = o.method == "fehlberg21" or o.method == "dopri5"
-local s = models.adapted({data = o.data, preset = o.preset, method = o.method, seed = o.seed,
-  data_seed = o["data-seed"],
-  iterations = o.iterations, train = o.train, test = o.test}, o.rule, o.records, o.high)
-experiment.folder((files.split(o.out)))
-local train_data, test_data = models.data(s)
-local model = models.model(s)
+  {"out", "adapted.csv", "the file to write"},
+}, models.adapted, arg)
+local adaptive = not models.is_fixed(o.method)
 
 -- Hairer's rule sees one batch that the training never meets again in this order, as in the authors' code.
 local first = train_data.x:take(tide.randperm(#train_data.x, {seed = o.seed}):slice(1, 1, s.batch))
@@ -88,9 +76,7 @@ for i, r in ipairs(history) do
     accuracy_reference = r.test_reference, flips = r.flips, nfe = r.nfe, seconds = r.seconds}
 end
 
-local comments = experiment.provenance(arg)
-comments[#comments + 1] = "config: " .. models.config(s)
-if not ok then comments[#comments + 1] = "failed: " .. message end
+local comments = models.comments(s, arg, not ok and message or nil)
 local probes = {}
 for i, p in ipairs(adaption.history) do
   probes[i] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed,

@@ -8,28 +8,16 @@
 
 local here = arg[0]:match("^(.*)/") or "."
 local tide = require "tide"
-local experiment, files = require "tide.experiment", require "tide.files"
+local experiment = require "tide.experiment"
 local models = dofile(here .. "/models.lua")
 
-local o = experiment.parse("Train with one solver, test with many", {
+local o, s, train_data, test_data, model = models.start("Train with one solver, test with many", {
   {"data", "spheres2", table.concat(models.names, ", ")},
-  {"preset", "as-stated", table.concat(models.presets, " or ")},
   {"method", "euler", "solver of the training: euler, midpoint, rk4, fehlberg21 or dopri5"},
   {"setting", "8", "its number of steps, or the tolerance of an adaptive one"},
-  {"seed", 1, "of weights and order of the batches"},
-  {"data-seed", 1, "of the points"}, {"iterations", 0, "0: the preset's"},
-  {"train", 0, "training points; 0: the preset's"},
-  {"test", 0, "test points; 0: the preset's"}, {"out", "cell.csv", "the file to write"},
+  {"seed", 1, "of weights and order of the batches"}, {"out", "cell.csv", "the file to write"},
   {"model", "", "also save the trained weights (.safetensors, .npz)"},
-}, arg)
-local s = models.settings{data = o.data, preset = o.preset, method = o.method, setting = tonumber(o.setting),
-  seed = o.seed, data_seed = o["data-seed"],
-  iterations = o.iterations, train = o.train, test = o.test}
-
-experiment.folder((files.split(o.out))) -- before the training, not after it
-
-local train_data, test_data = models.data(s)
-local model = models.model(s)
+}, models.from, arg)
 
 -- Runs that diverge are results; every other error ends the cell.
 local function attempt(fn, ...)
@@ -67,12 +55,10 @@ for i, test in ipairs(models.tests(s)) do
     seconds = last.seconds}
 end
 
-local comments = experiment.provenance(arg)
-comments[#comments + 1] = "config: " .. models.config(s)
-if message then comments[#comments + 1] = "failed: " .. message end
 tide.csv.write(o.out, {"data", "preset", "method", "setting", "seed", "status", "test_method", "factor",
   "test_setting", "accuracy", "accuracy_published",
-  "loss", "nfe", "chance", "train_loss", "train_accuracy", "seconds"}, rows, {comments = comments})
+  "loss", "nfe", "chance", "train_loss", "train_accuracy", "seconds"}, rows,
+  {comments = models.comments(s, arg, message)})
 os.remove(unfinished)
 
 local lines = {}

@@ -1,6 +1,6 @@
 --- From the cells of a grid to tables: all rows, means over seeds, and which models are still ODEs.
 
-local stats = require "tide.plot.stats"
+local stats = require "tide.base.stats"
 
 local M = {}
 
@@ -30,30 +30,6 @@ M.grouped = grouped
 function M.statistics(values)
   local mean, deviation = stats.mean_deviation(values)
   return mean or 0 / 0, deviation or 0 / 0
-end
-
---- rows(plan, read) -> all rows of all cells, names of the columns, the commits that made them.
-function M.rows(plan, read)
-  local rows, names, commits, list = {}, nil, {}, {}
-  for _, cell in ipairs(plan) do
-    local result = read(cell)
-    for _, comment in ipairs(result and result.comments or {}) do
-      local commit = comment:match("^commit: (.*)")
-      if commit and not commits[commit] then
-        commits[commit] = true
-        list[#list + 1] = commit
-      end
-    end
-    for i = 1, result and result.rows or 0 do
-      names = result.names
-      local row = {}
-      for _, name in ipairs(names) do row[name] = result.columns[name][i] end
-      rows[#rows + 1] = row
-    end
-  end
-  if #rows == 0 then error("no cell has a result yet", 0) end
-  table.sort(list)
-  return rows, names, table.concat(list, " ")
 end
 
 --- A row per training and test solver: mean and standard deviation of the accuracy over the seeds whose
@@ -145,6 +121,50 @@ function M.variance_of_log(looks)
     if weight > 0 then n, sum, squares = n + weight, sum + weight * v, squares + weight * v * v end
   end
   return n > 0 and math.max(0, squares / n - (sum / n) ^ 2) or 0 / 0
+end
+
+local run_keys = {"data", "preset", "method", "rule", "seed"}
+M.run_columns = {"data", "preset", "method", "rule", "seed", "accuracy", "reference_accuracy", "worst",
+  "invalid", "records", "flips", "nfe", "value", "var_log_h"}
+
+--- A row per training, from the records and the looks of all.
+function M.runs(traces, probes)
+  local runs, by_key = {}, {}
+  local function key_of(row)
+    local words = {}
+    for i, key in ipairs(run_keys) do words[i] = tostring(row[key]) end
+    return table.concat(words, "\0")
+  end
+  for i, rows in ipairs(grouped(traces, run_keys)) do
+    runs[i] = M.adapted(rows)
+    by_key[key_of(runs[i])] = runs[i]
+  end
+  for _, looks in ipairs(grouped(probes, run_keys)) do
+    local run = by_key[key_of(looks[1])]
+    if run then run.var_log_h = M.variance_of_log(looks) end
+  end
+  return runs
+end
+
+local measured = {"accuracy", "reference_accuracy", "worst", "invalid", "flips", "nfe", "var_log_h"}
+
+--- A row per data set and rule, mean and deviation over the seeds (the lines of table 1), and its columns.
+function M.adaptions(runs)
+  local summary, columns = {}, {"data", "preset", "method", "rule", "seeds"}
+  for i, rows in ipairs(grouped(runs, {"data", "preset", "method", "rule"})) do
+    local s = {data = rows[1].data, preset = rows[1].preset, method = rows[1].method, rule = rows[1].rule,
+      seeds = #rows}
+    for _, name in ipairs(measured) do
+      local values = {}
+      for k, row in ipairs(rows) do values[k] = row[name] end
+      s[name], s[name .. "_std"] = M.statistics(values)
+    end
+    summary[i] = s
+  end
+  for _, name in ipairs(measured) do
+    columns[#columns + 1], columns[#columns + 2] = name, name .. "_std"
+  end
+  return summary, columns
 end
 
 return M

@@ -3,6 +3,7 @@
 
 local here = debug.getinfo(1, "S").source:match("^@(.*)/") or "."
 local tide = require "tide"
+local experiment, files = require "tide.experiment", require "tide.files"
 
 local M = dofile(here .. "/presets.lua") -- settings, config, cost, ... are here as well
 
@@ -45,6 +46,25 @@ function M.train(s, model, data, more)
                    iterations = s.iterations, drop_last = s.drop_last, seed = s.seed}
   for key, value in pairs(more or {}) do options[key] = value end
   return tide.train(options)
+end
+
+--- The start of a script that trains once: its options (rows and those of every run), settings(options), the
+-- data, and the model. The folder of the table is made before the training, not after it.
+function M.start(title, rows, settings, arguments)
+  table.move(M.options, 1, #M.options, #rows + 1, rows)
+  local o = experiment.parse(title, rows, arguments)
+  local s = settings(o)
+  experiment.folder((files.split(o.out)))
+  local train, test = M.data(s)
+  return o, s, train, test, M.model(s)
+end
+
+--- Comments of its tables; `message`: why the training failed.
+function M.comments(s, arguments, message)
+  local comments = experiment.provenance(arguments)
+  comments[#comments + 1] = "config: " .. M.config(s)
+  if message then comments[#comments + 1] = "failed: " .. tostring(message) end
+  return comments
 end
 
 --- Where a training keeps its checkpoint until the table `out` is written.

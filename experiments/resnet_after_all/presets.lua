@@ -110,25 +110,28 @@ function M.settings(o)
   return s
 end
 
---- Everything that the numbers of a run depend on, in one line: runs are the same when their lines are.
-function M.config(s)
-  local words = {}
-  for key, value in pairs(s) do
-    words[#words + 1] = ("%s=%s"):format(key, type(value) == "table" and table.concat(value, "x")
-      or type(value) == "number" and ("%.15g"):format(value)
-      or tostring(value))
-  end
-  table.sort(words)
-  return table.concat(words, " ")
+--- Everything that the numbers of a run depend on, in one line.
+M.config = require("tide.sweep").config
+
+--- Options of every run beside data, method and seed.
+M.options = {
+  {"preset", "as-stated", table.concat(M.presets, " or ")}, {"data-seed", 1, "of the points"},
+  {"iterations", 0, "0: the preset's"}, {"train", 0, "training points; 0: the preset's"},
+  {"test", 0, "test points; 0: the preset's"},
+}
+
+--- The settings that options on a command line name.
+function M.from(o)
+  return M.settings{data = o.data, preset = o.preset, method = o.method, setting = tonumber(o.setting),
+    seed = o.seed, data_seed = o["data-seed"], iterations = o.iterations, train = o.train, test = o.test}
 end
 
 --- The settings of a training with an adaption: it starts with what its rule says, not with a number of
 -- steps.
-function M.adapted(o, rule, records, high)
-  local adaptive_method = adaptive[o.method] ~= nil
-  o.setting = adaptive_method and 1e-6 or 1
-  local s = M.settings(o)
-  s.steps, s.tolerance, s.rule, s.records, s.high = nil, nil, rule, records, high
+function M.adapted(o)
+  local from = setmetatable({setting = adaptive[o.method] and 1e-6 or 1}, {__index = o})
+  local s = M.from(from)
+  s.steps, s.tolerance, s.rule, s.records, s.high = nil, nil, o.rule, o.records, o.high
   return s
 end
 

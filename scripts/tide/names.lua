@@ -44,6 +44,7 @@ return {
   progress = "tide.base.progress",
   repl = "tide.prompt.repl",
   step_adaption = "tide.train.adaption.step",
+  sweep = "tide.lab.sweep",
   tableau = "tide.ode.tableau",
   tensor_text = "tide.tensor.text",
   tolerance_adaption = "tide.train.adaption.tolerance",

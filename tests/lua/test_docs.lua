@@ -26,11 +26,18 @@ local writer = require("check").in_folder(function(folder)
   made:discard()
   return made
 end)
+local sweep = require("check").in_folder(function(folder)
+  local before = print
+  rawset(_G, "print", function() end)
+  local made = tide.sweep.run({title = "", script = "", out = folder, cells = function() return {} end}, {})
+  rawset(_G, "print", before)
+  return made
+end)
 local kinds = {optimiser = getmetatable(tide.optim.sgd(model, {lr = 1})).methods,
   odeblock = methods_of(nn.odeblock(model)),
   odenet = methods_of(nn.odenet{dim = 2}), resnet = methods_of(nn.resnet{dim = 2}),
   figure = methods_of(plot.figure()),
-  writer = methods_of(writer), table = methods_of(tide.csv.parse("a\n1")),
+  writer = methods_of(writer), sweep = methods_of(sweep), table = methods_of(tide.csv.parse("a\n1")),
   meter = methods_of(tide.progress.new{quiet = true}),
     adaption = methods_of(tide.step_adaption.new{value = 4}),
   report = require("tide.validity").methods}
@@ -70,7 +77,7 @@ end
 tests["every entry is about a function that exists"] = function()
   for name in pairs(entries) do
     local first, rest = name:match("^([%a_]+)[.:](.+)$")
-    local value = modules[first] or kinds[first]
+    local value = name:find(":", 1, true) and kinds[first] or modules[first]
     if first then
       for part in rest:gmatch("[%w_]+") do value = value and value[part] end
       assert(type(value) == "function", "help is about " .. name .. ", which is no function")

@@ -50,16 +50,23 @@ end
 local function prepare(list, folder)
   local numbers = {}
   for i, job in ipairs(list) do
-    assert(files.write(("%s/%d.sh"):format(folder, i), command_text(job) .. "\n"))
+    local text = command_text(job) .. "\n"
+    if job.log then
+      text = ("exec >%s 2>&1\n(%s) && rm -f %s\n"):format(files.quote(job.log), text, files.quote(job.log))
+    end
+    assert(files.write(("%s/%d.sh"):format(folder, i), text))
     numbers[i] = i .. "\n"
   end
   assert(files.write(folder .. "/list", table.concat(numbers)))
 end
 
--- The last line that a command printed: usually why it failed.
+-- Why a command failed: the line before a traceback, else the last one that it printed.
 local function last_line(path)
   local last = "no message"
-  for line in (files.read(path) or ""):gmatch("[^\r\n]+") do last = line end
+  for line in (files.read(path) or ""):gmatch("[^\r\n]+") do
+    if line:find("^stack traceback:") then break end
+    last = line
+  end
   return last
 end
 
@@ -81,8 +88,9 @@ local function lines_of(process)
 end
 
 --- run(list, {parallel =, label =, quiet =}) -> list of failures {job =, status =, message =}. Each job is
--- {command = a line for /bin/sh or a list of words, name =, cost = in any unit}: the costs weigh the estimate
--- of the time left. parallel: default tide.threads(). What a job prints is kept only until it ends.
+-- {command = a line for /bin/sh or a list of words, name =, cost = in any unit, log =}: the costs weigh the
+-- estimate of the time left. parallel: default tide.threads(). What a job prints is kept only until it ends;
+-- in the file `log`, if there is one, until it ends well.
 function jobs.run(list, opts)
   local o = options.check("jobs.run", opts, spec)
   check_list(list)
@@ -105,7 +113,7 @@ function jobs.run(list, opts)
     ended, cost = ended + 1, cost + (job.cost or 1)
     if status ~= "0" then
       failures[#failures + 1] = {job = job, status = tonumber(status),
-        message = last_line(("%s/%s.log"):format(folder, number))}
+        message = last_line(job.log or ("%s/%s.log"):format(folder, number))}
       meter:log(("%s failed: %s"):format(job.name or command_text(job), failures[#failures].message))
     end
     meter:update(100 * cost / total, {{"done", ("%d/%d"):format(ended, #list)}, {"failed", #failures}})

@@ -226,7 +226,7 @@ guide{name = "speed",
   Memory: gradient = "checkpoint" or "adjoint" keeps fewer states of a solve; a smaller batch; tide.memory()
   tells what is in use.
 
-  Many runs: tide.jobs.run, one process each.]],
+  Many runs: tide.sweep.run, one process each.]],
   example = "tide.explain(tide.value_and_grad(loss), model, x, y)"}
 
 guide{name = "failures",

@@ -155,8 +155,51 @@ define{name = "jobs.run", args = "list, opts", returns = "list of failures",
   options = {{"parallel", nil, "processes at a time; default tide.threads()"},
     {"label", "jobs", "in front of the progress", quote = true},
     {"quiet", false, "print nothing"}},
-  text = [[Run commands {command = a line for the shell or a list of words, name =, cost =} as independent
-  processes with a progress bar and the time left, weighed by cost. Ctrl-C ends them all. Let each write one
-  file, complete or not at all, and list those that are missing: so a grid resumes.]],
+  text = [[Run commands {command = a line for the shell or a list of words, name =, cost =, log =} as
+  independent processes with a progress bar and the time left, weighed by cost. Ctrl-C ends them all. What a
+  command prints stays in the file log until it ends well. Let each write one file, complete or not at all,
+  and list those that are missing: so a grid resumes; tide.sweep does it.]],
   example = "tide.jobs.run({{command = \"true\"}, {command = \"exit 3\", name = \"b\"}}, {quiet = "
   .. "true})[1].status"}
+define{name = "sweep.run", args = "spec, arguments", returns = "sweep",
+  options = {{"title", nil, "for --help", required = true},
+    {"script", nil, "the file that makes one cell", required = true},
+    {"out", nil, "default folder of the tables", required = true},
+    {"axes", nil, "list of {option, default values, text, name for the script}; the first varies slowest"},
+    {"cells", nil, "in place of axes: function(o) that gives a list of {name for the script = value}"},
+    {"options", nil, "rows {name, default, text} that every cell gets"},
+    {"own", nil, "rows of options that the script does not get"},
+    {"describe", nil, "function(values, o) -> {name =, config =, cost =, outputs =, files =} of a cell"},
+    {"done", nil, "function(cell): is its result complete? cell.tables[\".csv\"]"},
+    {"longest_first", nil, "true, or the name of an axis within whose values the dear cells come first"},
+    {"unit", nil, "what a cell is called; \"cells\""}, {"label", nil, "in front of the progress"}},
+  text = [[Run a script for every cell of a product of axes, each in a process of its own, and collect.
+  arguments is the table arg: axes and options are options of the command line, and --parallel, --threads,
+  --nice, --collect (run nothing), --list, --only TEXT (in the name), --anew, --out and --cells. An axis
+  takes "a,b", "6..10", and, where its default is an integer, n for 1 to n. The script gets --NAME=VALUE of
+  each and --out=CELLS/NAME.csv, and leaves this file, complete or not at all, with the comment "config: "
+  .. sweep.config(settings): then the cell is done. After a kill the same command goes on. Results of other
+  settings are refused, unless --anew. What failed is named at the end, with the last line that it printed
+  and its log.]],
+  example = [[require("tide.files").write(folder .. "/square.lua", [=[
+local tide = require "tide"
+local o = tide.experiment.parse("A square", {{"x", 1, "a number"}, {"out", "", "a file"}}, arg)
+local config = "config: " .. tide.sweep.config(o, {"out"})
+tide.csv.write(o.out, {"x", "y"}, {{o.x, o.x ^ 2}}, {comments = {config}})]=])
+local squares = tide.sweep.run({title = "Squares", script = folder .. "/square.lua", out = folder,
+  axes = {{"xs", 3, "1 to this", "x"}}}, {})
+squares:write("squares", squares:table())]]}
+define{name = "sweep.config", args = "settings, without", returns = "string",
+  text = "Settings in one line, sorted: runs are the same when their lines are. without: names that do not "
+  .. "count.",
+  example = "tide.sweep.config({lr = 1e-3, out = \"a.csv\"}, {\"out\"})"}
+define{name = "sweep:table", args = "ending", returns = "table",
+  text = "The rows of all cells that are done, in order, as csv.read gives a table; ending names one of "
+  .. "several files of a cell (default \".csv\").", example = "squares:table():column(\"y\")", run = false}
+define{name = "sweep:write", args = "name, columns, rows",
+  text = "Write OUT/NAME.csv: a table, or columns and rows. The comments say which commits made the cells "
+  .. "and how many have no result.", example = "squares:write(\"squares\", squares:table())", run = false}
+define{name = "sweep:comments", args = "", returns = "list",
+  text = "These comments.", example = "squares:comments()", run = false}
+define{name = "sweep:finish", args = "", text = "The end of a script: status 1 where a cell failed.",
+  example = "squares:finish()", run = false}

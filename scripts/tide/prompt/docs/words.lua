@@ -127,7 +127,9 @@ return {
     "tide.set_matmul_precision"},
     text = [[Tide computes on the processor, with all its cores and vector instructions; there are no
       devices to choose.]]},
-  {"thread", "core", "cpu", "parallel", "multiprocessing", see = {"tide.threads", "jobs.run", "speed"}},
+  {"grid search", "hyperparameter", "sweep", "resume", see = {"sweep.run", "jobs.run"}},
+  {"thread", "core", "cpu", "parallel", "multiprocessing",
+    see = {"tide.threads", "sweep.run", "jobs.run", "speed"}},
   {"slow", "fast", "speed", "performance", "profile", "flops", see = {"speed", "tide.explain",
     "tide.threads", "tide.set_matmul_precision"}},
   {"memory", "out of memory", "leak", see = {"tide.memory", "speed", "tide.odeint", "tensor:close"}},
