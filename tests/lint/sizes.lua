@@ -22,7 +22,6 @@ local exceptions = {
   ["scripts/tide/plot/series.lua"] = "being split",
   ["scripts/tide/prompt/docs/models.lua"] = "being split",
   ["scripts/tide/prompt/help.lua"] = "being split",
-  ["scripts/tide/prompt/repl.lua"] = "being split",
   ["scripts/tide/train/init.lua: check_arguments"] = "being split",
   ["tests/c/test_autodiff.c: derivatives_of_random_expressions"] = "being split",
   ["tests/c/test_io_limits.c: test_lying_headers"] = "being split",

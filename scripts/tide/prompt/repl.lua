@@ -7,78 +7,18 @@
 local complete = require "tide.prompt.complete"
 local core = require "tide.core"
 local help = require "tide.prompt.help"
+local history = require "tide.prompt.history"
 local options = require "tide.base.options"
 local pager = require "tide.prompt.pager"
 local pretty = require "tide.prompt.pretty"
+local question = require "tide.prompt.question"
+local typed = require "tide.prompt.typed"
 
-local repl = {}
+local repl = {compile = typed.compile, about = question.about, escape = history.escape,
+  unescape = history.unescape}
 
-local history_size = 5000
 local slow_seconds = 0.5 -- lines that take longer show their time
 local max_frames = 12
-local chunk_name = "=input"
-
--- ---- lines ----
-
--- More lines could make it complete. A short string cannot go on in the next line.
-local function is_incomplete(message)
-  return message:sub(-5) == "<eof>" and not message:find("unfinished string near", 1, true)
-end
-
--- Does the text end in ";" (and not just a comment that does)? A "]" after it is an error unless a comment
--- swallows it.
-local function is_quiet(text)
-  return text:find(";%s*$") ~= nil and load("return " .. text .. "]") == nil
-end
-
--- Statements and an expression behind them, "x = 3; x": a chunk that runs them and returns its values, or
--- nil. By itself Lua would wait for more.
-local function with_value(text, env)
-  local from = #text + 1
-  for _ = 1, 20 do
-    from = text:sub(1, from - 1):find("[;\n][^;\n]*$")
-    if not from then return nil end
-    local statements, expression = text:sub(1, from - 1), text:sub(from + 1)
-    local both = expression:find("%S") and load(statements, chunk_name, "t", env)
-      and load("return " .. expression, chunk_name, "t", env)
-    if both then
-      local keeps = statements:find("%f[%w_]local%f[^%w_]") and ";(...)()" or ""
-      return load(statements .. keeps .. text:sub(from, from) .. "return " .. expression, chunk_name, "t",
-        env)
-    end
-  end
-end
-
---- Compile what was typed: chunk and kind ("values", "quiet" or "statements"), or nil, "incomplete" or
--- "error", and the message.
-function repl.compile(text, env)
-  local expression = text:match("^%s*=(.*)$") or text
-  local chunk, message = load("return " .. expression, chunk_name, "t", env)
-  if chunk then return chunk, is_quiet(expression) and "quiet" or "values" end
-  local statements, problem = load(text, chunk_name, "t", env)
-  if statements then
-    -- The call appended here sees the locals of the chunk while they live.
-    local keeping = text:find("%f[%w_]local%f[^%w_]") and load(text .. "\n;(...)()", chunk_name, "t", env)
-    return keeping or statements, "statements"
-  end
-  local mixed = with_value(text, env)
-  if mixed then return mixed, "values" end
-  if is_incomplete(problem) or is_incomplete(message) then return nil, "incomplete", problem end
-  return nil, "error", problem
-end
-
--- Called by a chunk at its end: copies the chunk's locals to env.
-local function local_keeper(env)
-  return function()
-    local i = 1
-    while true do
-      local name, value = debug.getlocal(2, i)
-      if not name then return end
-      if name:find("^[%a_]") then env[name] = value end
-      i = i + 1
-    end
-  end
-end
 
 -- ---- errors ----
 
@@ -146,54 +86,6 @@ local function error_report(failure, env)
   return table.concat(lines, "\n")
 end
 
--- ---- history ----
-
---- One entry on one line: newlines and backslashes escaped.
-function repl.escape(text)
-  return (text:gsub("[\\\n\r]", {["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r"}))
-end
-
-function repl.unescape(line)
-  return (line:gsub("\\(.)", {["\\"] = "\\", n = "\n", r = "\r"}))
-end
-
-local function xdg_path(variable, fallback, name)
-  local base = os.getenv(variable)
-  if base and base:sub(1, 1) == "/" then return base .. "/tide/" .. name end
-  local home = os.getenv("HOME")
-  return home and home .. fallback .. "/tide/" .. name or nil
-end
-
--- Entries of the history file, oldest first; a file that has grown far too long is rewritten.
-local function read_history(path)
-  local entries = {}
-  local text = path and core.read_file(path)
-  for line in (text or ""):gmatch("[^\n]+") do entries[#entries + 1] = repl.unescape(line) end
-  local surplus = #entries - history_size
-  if surplus <= 0 then return entries end
-  entries = table.move(entries, surplus + 1, #entries, 1, {})
-  if surplus > history_size // 10 then
-    local lines = {}
-    for i, entry in ipairs(entries) do lines[i] = repl.escape(entry) .. "\n" end
-    local part = path .. "." .. core.getpid()
-    if core.append_private(part, table.concat(lines)) then core.rename(part, path) end
-  end
-  return entries
-end
-
-local full_disk = {[5] = true, [27] = true, [28] = true, [122] = true} -- EIO, EFBIG, ENOSPC, EDQUOT
-
-local function remember(session, text)
-  if text == session.last_entry then return end
-  session.last_entry = text
-  session.editor:add(text)
-  if not session.history_path then return end
-  local kept, message, code = core.append_private(session.history_path, repl.escape(text) .. "\n")
-  if kept or not full_disk[code] or session.warned then return end
-  session.warned = true -- once; where there can be no history at all, nobody waits for a word about it
-  io.stderr:write("the history of this session is not kept: ", message, "\n")
-end
-
 -- ---- one step ----
 
 local colours = {error = "31", dim = "2", prompt = "36"}
@@ -257,55 +149,13 @@ end
 
 local commands = {exit = "end", quit = "end", ["exit()"] = "end", ["quit()"] = "end"}
 
--- A name with fields, as one types it before a question: "m.block", "x:sum", "layers[1]".
-local function is_path(text)
-  return text:find("^[%a_][%w_.:%[%]\"']*$") ~= nil and complete.path(text) ~= nil
-end
-
--- The value of such a name, or nil; fields that an object works out are asked for, but nothing is called.
-local function value_of(name, env)
-  local value = complete.follow(complete.path(name), env)
-  if value ~= nil then return value end
-  local chunk = load("return " .. name:gsub(":", "."), chunk_name, "t", env)
-  local good, found = pcall(chunk or error)
-  if good then return found end
-end
-
---- Text that answers "?asked": about the value of that name in env, else about the name or the words.
-function repl.about(asked, env, width)
-  if asked == "nil" then return help.describe(nil, width) end
-  if not is_path(asked) then return help.answer(asked, width) end
-  local value = value_of(asked, env)
-  if value ~= nil then return help.describe(value, width) end
-  local path = complete.path(asked)
-  local field = table.remove(path)
-  local holder = complete.follow(path, env)
-  return help.unnamed(asked, tostring(field), holder ~= nil and complete.fields(holder) or {}, width)
-end
-
--- The question in "?m", "? stiff problem", "help stiff problem", "help(m)" of a name without a value; nil
--- when it is none. What Lua can run, it runs.
-local function question(session, text)
-  local asked = text:match("^%s*%?%s*(.-)%s*$")
-  if asked then return asked end
-  local word = text:match("^%s*(.-)%s*;?%s*$")
-  if word == "help" then return "" end
-  local name = word:match("^help%s*%(%s*([%a_][%w_.:]*)%s*%)$")
-  if name and name ~= "nil" and is_path(name) then
-    return value_of(name, session.env) == nil and name or nil
-  end
-  local words = word:match("^help%s+([%a_].*)$")
-  local is_lua = load("return " .. word, chunk_name, "t", {}) or load(word, chunk_name, "t", {})
-  return not is_lua and words or nil
-end
-
 -- What is no Lua: "exit", "help", "?name". Returns "end", true when handled, or nil.
 local function command(session, text)
-  local asked = question(session, text)
+  local asked = question.of(text, session.env)
   if asked and rawequal(session.env.help, help) then
     local width = help.width()
     local good, answer = pcall(function()
-      return asked == "" and help.overview(width) or repl.about(asked, session.env, width)
+      return asked == "" and help.overview(width) or question.about(asked, session.env, width)
     end)
     pager.print(good and answer or tostring(answer))
     return true
@@ -321,7 +171,7 @@ local function read_chunk(session)
     local line, why = session.editor:read(prompt(session, text and "   >> " or "tide> "))
     if not line then
       if why == "eof" and text then
-        local _, _, message = repl.compile(text, session.env)
+        local _, _, message = typed.compile(text, session.env)
         io.stderr:write(paint(session, "error", message or ""), "\n")
       end
       return nil, why == "eof" and "end" or nil
@@ -330,9 +180,9 @@ local function read_chunk(session)
     if not text:find("%S") then return nil end
     local done = not text:find("\n", 1, true) and command(session, text)
     local chunk, kind, message
-    if not done then chunk, kind, message = repl.compile(text, session.env) end
+    if not done then chunk, kind, message = typed.compile(text, session.env) end
     if done or kind ~= "incomplete" then
-      remember(session, text)
+      history.add(session, text)
       if done then return nil, done == "end" and "end" or nil end
       if chunk then return chunk, kind end
       io.stderr:write(paint(session, "error", message), "\n")
@@ -342,6 +192,13 @@ local function read_chunk(session)
 end
 
 -- ---- sessions ----
+
+local function xdg_path(variable, fallback, name)
+  local base = os.getenv(variable)
+  if base and base:sub(1, 1) == "/" then return base .. "/tide/" .. name end
+  local home = os.getenv("HOME")
+  return home and home .. fallback .. "/tide/" .. name or nil
+end
 
 local shortcuts = {"nn", "ode", "data", "plot", "optim"}
 
@@ -384,12 +241,12 @@ local function open_session(opts)
     terminal = terminal,
     colour = terminal and (os.getenv("NO_COLOR") or "") == "" and os.getenv("TERM") ~= "dumb",
   }
-  session.keep = local_keeper(session.env)
+  session.keep = typed.keeper(session.env)
   if opts.history ~= false and core.isatty(0) then
     session.history_path = xdg_path("XDG_STATE_HOME", "/.local/state", "history")
     if session.history_path then core.mkdir(session.history_path:match("^(.*)/")) end
   end
-  for _, entry in ipairs(read_history(session.history_path)) do
+  for _, entry in ipairs(history.read(session.history_path)) do
     session.editor:add(entry)
     session.last_entry = entry
   end
