@@ -1,138 +1,33 @@
 --- Documentation, kept once as data (tide.docs) and shown by help().
 --
--- An entry: {name = "tide.zeros", args = "shape, opts", returns = "tensor", text = "...", example = "...",
--- topic = "..."}. Names begin with the module ("tide.", "nn.", "plot.", ...) or with the kind of object whose
--- method they are ("tensor:", "optimiser:"). `method = true` says that the function is a method of tensors as
--- well: its first argument is the tensor. `options` is a list of rows {name, default, text, required =, quote
--- = show the default in quotes, heading = above it}. `run = false`: the example is not for tests. `guide =
--- true`: a page about a subject and not about a function. help(x) takes the function itself, any other value,
--- a name, a topic, or words to search for.
+-- What an entry is: help_entries.lua. help(x) takes the function itself, any other value, a name, a topic, or
+-- words to search for.
 
 local layout = require "tide.prompt.help_text"
 local short_names = require "tide.names"
 local options = require "tide.base.options"
 local search = require "tide.prompt.help_search"
+local store = require "tide.prompt.help_entries"
 local values = require "tide.prompt.help_value"
 
-local help = {}
+local help = {topic = store.topic, define = store.define, join = store.join}
 
-local entries, by_name, topics = {}, {}, {}
+local entries, by_name, topics = store.list, store.by_name, store.topics
+local find_name, find_value = store.find_name, store.find_value
 local methods_of_tensor = "tensor:"
-
-local last_part = layout.last_part
-
-local current -- topic of entries that name none
-
---- Entries that follow belong to this topic.
-function help.topic(name) current = name end
-
---- Rows of several option tables in one list.
-function help.join(...)
-  local list = {}
-  for _, rows in ipairs{...} do table.move(rows, 1, #rows, #list + 1, list) end
-  return list
-end
-
---- Add an entry (or replace the one with the same name).
-function help.define(entry)
-  assert(type(entry.name) == "string" and type(entry.text) == "string",
-    "help.define: name and text must be strings")
-  entry.topic = entry.topic or current or "Other"
-  local old = by_name[entry.name]
-  if old then
-    for k in pairs(old) do old[k] = nil end
-    for k, v in pairs(entry) do old[k] = v end
-    entry = old
-  else
-    entries[#entries + 1] = entry
-    by_name[entry.name] = entry
-  end
-  if not topics[entry.topic] then
-    topics[entry.topic] = true
-    topics[#topics + 1] = entry.topic
-  end
-  search.forget()
-  if entry.method then by_name[methods_of_tensor .. last_part(entry.name)] = entry end
-end
-
--- The documentation itself is read when somebody asks.
-local loaded = false
-local function load_docs()
-  if loaded then return end
-  loaded = true
-  require "tide.prompt.docs"
-end
 
 -- What people call things; see tide.docs.words.
 local function words() return require "tide.prompt.docs.words" end
 
 --- All entries, in the order of definition.
 function help.entries()
-  load_docs()
+  store.load()
   return entries
-end
-
--- Where the first part of a name lives. Only what is loaded is looked at: asking for help loads nothing.
-local function root_of(name)
-  local tide = package.loaded["tide"]
-  if name == "tide" then return tide end
-  if name == "tensor" then
-    local meta = debug.getregistry()["tide.Tensor"]
-    return type(meta) == "table" and rawget(meta, "methods") or nil
-  end
-  return package.loaded[short_names[name] or "tide." .. name] or type(tide) == "table" and rawget(tide, name)
-    or nil
-end
-
-local function value_of(name)
-  local value
-  for part in name:gmatch("[%w_]+") do
-    if value == nil then
-      value = root_of(part)
-    else
-      value = type(value) == "table" and rawget(value, part) or nil
-    end
-    if value == nil then return nil end
-  end
-  return value
-end
-
--- A tensor method may be exported as a function of the same name; its entry serves both.
-local function find_value(value)
-  for _, entry in ipairs(entries) do
-    if rawequal(value_of(entry.name), value) then return entry end
-    local last = (entry.method or entry.name:find("^tensor:")) and last_part(entry.name)
-    if last and (rawequal(value_of(methods_of_tensor .. last), value)
-      or rawequal(value_of("tide." .. last), value)) then
-      return entry
-    end
-  end
-end
-
--- Names that people type: "tide.exp", "exp", "x:exp", "tide.nn.linear".
-local function find_name(name)
-  local short = name:gsub("^tide%.(%w+%.)", "%1")
-  local last = last_part(name)
-  local is_method = name:find(":", 1, true)
-  local exact = by_name[name] or by_name[short] or is_method and last and by_name[methods_of_tensor .. last]
-  if exact then return exact end
-  if is_method and last then -- a method of something else: "opt:step"
-    for _, entry in ipairs(entries) do
-      if entry.name:match(":([%w_]+)$") == last then return entry end
-    end
-  end
-  if not last or name ~= last then return nil end
-  for _, prefix in ipairs{"tide.", methods_of_tensor} do
-    if by_name[prefix .. last] then return by_name[prefix .. last] end
-  end
-  for _, entry in ipairs(entries) do
-    if last_part(entry.name) == last then return entry end
-  end
 end
 
 --- Entry of a function or a name, or nil.
 function help.find(what)
-  load_docs()
+  store.load()
   if type(what) == "string" then return find_name(what) end
   return find_value(what)
 end
@@ -194,7 +89,7 @@ end
 --- Those of them that have no entry: the list should be empty. A method of tensors and a function of the
 -- same name share one.
 function help.undocumented()
-  load_docs()
+  store.load()
   local names = {}
   for _, name in ipairs(help.reachable()) do
     local twin = name:find("^tide%.[%w_]+$") and name:gsub("^tide%.", methods_of_tensor) or name
@@ -220,7 +115,7 @@ end
 -- The name of a module of ours, or nil.
 local function module_name(value)
   for _, name in ipairs(type(value) == "table" and help.modules() or {}) do
-    if rawequal(root_of(name), value) then return name end
+    if rawequal(store.root_of(name), value) then return name end
   end
 end
 
@@ -232,7 +127,7 @@ end
 
 --- Names of the functions in a module of ours, by the module or by its name; an empty list for other values.
 function help.names(value)
-  load_docs()
+  store.load()
   local name, names = type(value) == "string" and is_module(value) and value or module_name(value), {}
   for i, entry in ipairs(name and entries_of(name .. ".") or {}) do
     names[i] = entry.name:match("%.([%w_]+)")
@@ -242,7 +137,7 @@ end
 
 --- Entry of a method of an object of ours, or nil.
 function help.find_method(object, method)
-  load_docs()
+  store.load()
   local _, kind = values.kind_of(object)
   return kind and by_name[kind .. ":" .. method]
 end
@@ -288,7 +183,7 @@ end
 
 --- All names by topic.
 function help.overview(width)
-  load_docs()
+  store.load()
   local lines = {}
   for _, topic in ipairs(topics) do
     local names = {}
@@ -361,7 +256,7 @@ end
 
 --- What a value is: the entry of a documented function, else its kind, shape or parameters, and its methods.
 function help.describe(value, width)
-  load_docs()
+  store.load()
   width = width or 80
   local entry = value ~= nil and type(value) ~= "string" and find_value(value)
   if entry then return help.text(entry, width) end
@@ -383,7 +278,7 @@ end
 --- Text that answers help(what): for a string what it names or what a search for its words finds. Without
 -- argument: the overview.
 function help.answer(...)
-  load_docs()
+  store.load()
   local what, width = ...
   width = width or 80
   if select("#", ...) == 0 then return help.overview(width) end
@@ -394,7 +289,7 @@ end
 --- The same about a name that was typed and has no value (?a.b): what help knows by that name; else that it
 -- is nil, and which of `names`, those of the fields beside it, may have been meant by its last part.
 function help.unnamed(name, last, names, width)
-  load_docs()
+  store.load()
   if find_name(name) or find_topic(name) or is_module(name) or values.standard(name) then
     return answer_text(name, width)
   end

@@ -6,8 +6,10 @@
 -- loss), data (a small data set), folder (a temporary one). An example with `run = false` needs something
 -- that a test cannot count on; it is only compiled.
 
-require "tide.docs.guides"
-require "tide.docs.tensors"
-require "tide.docs.models"
-require "tide.docs.validity"
-require "tide.docs.tools"
+require "tide.prompt.docs.guides"
+require "tide.prompt.docs.tensors"
+require "tide.prompt.docs.solving"
+require "tide.prompt.docs.models"
+require "tide.prompt.docs.training"
+require "tide.prompt.docs.validity"
+require "tide.prompt.docs.tools"

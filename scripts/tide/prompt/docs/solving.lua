@@ -1,0 +1,144 @@
+--- Help about derivatives and solving; see tide.docs.
+
+local help = require "tide.help"
+local ode_options = require "tide.ode.options"
+
+local define = help.define
+
+help.topic "Derivatives"
+define{name = "tide.grad", args = "fn", returns = "function(p, ...) -> gradient",
+  text = [[The gradient of the scalar fn(p, ...) with respect to p, a float tensor or any nested table of them
+  (a model); it has p's structure. Further arguments are constants; leaves that are no float tensors pass
+  through. fn is recorded at each call, so Lua values are always current. Compositions (grad of grad, compile
+  of grad) work.]],
+  example = "tide.grad(function(v) return (v * v):sum() end)(tide.ones({3}))"}
+define{name = "tide.value_and_grad", args = "fn", returns = "function(p, ...) -> value, gradient",
+  text = "As tide.grad, with the value of fn.",
+  example = "local l, g = tide.value_and_grad(loss)(model, x, y)"}
+define{name = "tide.vjp", args = "fn, x", returns = "y, pullback",
+  text = "y = fn(x), and pullback(ybar) = the vector-Jacobian product ybar^T J. x and y are tensors or "
+  .. "tables of them. " ..
+    "The pullback reads x and captured tensors as they are when it is called: call it before they change.",
+  example = "local v, pull = tide.vjp(tide.sin, x)  print(pull(tide.ones(v:shape())))"}
+define{name = "tide.jvp", args = "fn, x, v", returns = "y, dy",
+  text = "y = fn(x) and the Jacobian-vector product dy = J v, v like x.",
+  example = "tide.jvp(tide.sin, x, tide.ones_like(x))"}
+define{name = "tide.stop_gradient", args = "x", returns = "tensor", method = true,
+  text = "x as a constant of derivatives.",
+  example = "tide.grad(function(v) return (v * v:stop_gradient()):sum() end)(x)"}
+define{name = "tide.compile", args = "fn", returns = "function",
+  text = [[fn, recorded once for each structure, shape and dtype of its arguments and replayed without Lua
+  afterwards. Numbers and strings in the arguments are part of the structure. Other Lua values that fn reads
+  are those of the recording, also numbers that it reads from a tensor (x[1], x:item()). Every operation on
+  tensors is recorded, on captured ones too, so tensors are read anew at each call; random tensors without a
+  seed are drawn anew. x:shape(), x:dtype() and #x have values; comparisons, if and x:item() need
+  tide.where.]],
+  example = "local step = tide.compile(tide.value_and_grad(loss))  print(step(model, x, y))"}
+define{name = "tide.explain", args = "fn, ...", returns = "totals",
+  text = [[Print what tide.compile(fn) records for these arguments and what then runs: operations, shapes,
+  floating-point operations (a multiply-add is two) and bytes; for each ODE solve inside also what is computed
+  once per solve and what each evaluation runs, forwards and backwards. Nothing is computed. The totals:
+  recorded.nodes, .operations, .bytes; optimised.calls, .operations, .bytes, .arena_bytes, .common, .dead,
+  .views; solves[i].recorded, .setup, .evaluation and .backward alike, .tiles, .rows.]],
+  example = "tide.explain(tide.value_and_grad(loss), model, x, y)"}
+define{name = "tide.gradcheck", args = "fn, p, opts", returns = "boolean, worst relative error, report",
+  options = {{"tolerance", 1e-6, "largest error |a - n| / max(1, |n|) that passes"},
+    {"step", 1e-6, "of the differences"}},
+  text = [[Does the gradient of fn agree with central differences in float64? fn may return any tensor; p is
+  copied to float64. If not, the report says where: name, index, gradient, difference; it prints itself.]],
+  example = "tide.gradcheck(function(v) return v:sin() end, x)"}
+
+help.topic "Solving"
+define{name = "tide.attempt", args = "fn, ...", returns = "boolean, what fn returns | a failure",
+  text = [[Call fn(...) as pcall does, where a solve that fails is a result: true and what fn returned, or
+  false and the failure, an error with a status (help "failures"). Every other error, of a wrong call or
+  Ctrl-C, goes on. Failures of a training count as well: a loss, a gradient or a weight that is not finite.]],
+  example = "tide.attempt(tide.odeint, function(t, u) return u * u end, tide.ones{1}, {0, 2})"}
+define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", options = ode_options.help(),
+  text = [[Solve dy/dt = f(t, y) from y(t[1]) = y0. y0 is a float tensor or a table of up to 64 (one dtype). t
+  is a table or a 1-D tensor of two or more strictly monotone times, up or down; times between the first and
+  the last come from the interpolant and do not change adaptive steps. ys has shape {#t, ...}; its first entry
+  is y0.
+
+  f is recorded once: inside it t is a scalar tensor, and Lua's if sees no values (use tide.where, or eager =
+  true).
+
+  stats: nfe (evaluations of f), steps (accepted + rejected), nfe_backward. Give rtol and atol, or step_size,
+  or steps. While a solve is only recorded, its stats are not known yet; a compiled function returns those of
+  each run.
+
+  Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. Where the problem looks
+  stiff (the steps of an explicit method are held down by stability, so that tolerances do not matter) they
+  say so. The error of each step is controlled; the error at the end is often a few times larger, and much
+  larger for unstable problems.]],
+  example = [[tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 1}, {rtol = 1e-5})
+  local function dose(t, u) return tide.where(tide.gt(t, 5), tide.where(tide.lt(t, 5.05), 20, 0), 0) - u end
+  tide.odeint(dose, tide.ones({1}), {0, 10}, {jumps = {5, 5.05}})   -- the times are known
+  tide.odeint(dose, tide.ones({1}), {0, 10}, {max_step = 0.02})     -- only that it is short]]}
+define{name = "ode.odeint", args = "f, y0, t, opts", returns = "ys, stats",
+  text = "The same function as tide.odeint."}
+define{name = "ode.cfield", args = "path, symbol, opts", returns = "field, or function(theta) -> field",
+  run = false,
+  options = {{"constants", nil,
+    "numbers that the functions find in call->constants; no derivatives by them"}},
+  text = [[A right-hand side in C or C++: a shared object that exports a struct tide_field under the name
+  `symbol` (tide/field.h, installed in PREFIX/include; tests/cfield/pendulum.c is a whole example). It has f
+  and, if there are to be gradients, vjp. A path without a slash is a file of the current folder; folders are
+  never searched.
+
+  A field without parameters is given to odeint as it is, else field(theta), theta a 1-D float64 tensor or a
+  list of numbers. It takes part in derivatives, in tide.compile, and is a model whose only tensor is theta,
+  so that optimisers train it. The state is float64: a tensor {batch, width} or {width}, or a table of tensors
+  that are one sample together. field(theta)(t, y) evaluates it, on tensors or inside another field: a part of
+  f in C, a part in Lua. There are no second derivatives.
+
+  tide.gradcheck compares the vjp with differences. A result that is not 0 ends the solve with the text in
+  call->message; results that f or vjp did not write are an error. Ctrl-C is noticed between evaluations.]],
+  example = [[-- cc -O2 -shared -fPIC -o pendulum.so pendulum.c -lm
+  local pendulum = tide.ode.cfield("pendulum.so", "pendulum")
+  local theta, y0 = tide.tensor({9.81, 0.1}, {dtype = "float64"}), tide.tensor({0.5, 0}, {dtype = "float64"})
+  tide.odeint(pendulum(theta), y0, {0, 1})
+  assert(tide.gradcheck(function(p) return pendulum(p)(0, y0) end, theta))]]}
+define{name = "ode.methods", args = "", returns = "list",
+  text = [[The methods that odeint knows: name, order, error_order, stages, kind ("fixed" or "adaptive"),
+  fsal, and the tableau A, b, c, b_error. "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the
+  error weights of 1980, "dopri5_shampine" those of torchdiffeq. The error estimate of "fehlberg21" is 1/512
+  of a difference of slopes and all but blind where the method is about to become unstable: at tolerances
+  looser than 1e-4 its results can be wrong by powers of ten where "heun_euler" and "bosh3" are right.]],
+  example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order, m.kind) end"}
+define{name = "ode.initial_step", args = "f, t0, y0, p, rtol, atol", returns = "number",
+  text = [[Hairer's starting step (Solving ODEs I, p. 169) for an error estimate of order p, with sc = atol +
+  rtol |y0| in the RMS norm and exponent 1/(p+1). f runs on concrete tensors.]],
+  example = "tide.ode.initial_step(function(t, u) return -u end, 0, tide.ones({1}), 4, 1e-3, 1e-6)"}
+define{name = "ode.smallest_rtol", args = "dtype", returns = "number",
+  text = "The smallest rtol above 0 that odeint takes for states of a dtype: ten roundings. \"float32\" is "
+  .. "the default.",
+  example = "tide.ode.smallest_rtol(\"float64\")"}
+define{name = "ode.counted", args = "fn, ...", returns = "statistics, what fn returns",
+  text = [[Call fn(...) and add up the statistics of the solves that run in it, compiled ones included: nfe,
+  steps, accepted, rejected, nfe_backward. A solve inside the field of another one does not count by
+  itself.]],
+  example = "local stats, y = tide.ode.counted(model, x)"}
+define{name = "ode.check_options", args = "where, opts, dtype", returns = "table",
+  text = "Check options of odeint without solving; `where` begins the error message. Returns them with the "
+  .. "defaults filled in.",
+  example = "tide.ode.check_options(\"my solver\", {rtol = 1e-4})"}
+define{name = "ode.tableau.order", args = "A, b, most, tolerance", returns = "integer, residual",
+  text = [[The order that weights b reach with the matrix A, up to most (8), by the conditions of all rooted
+  trees; and the residual of the first order missed.]],
+  example = "tide.ode.tableau.order({{}, {0.5}}, {0, 1})"}
+define{name = "ode.tableau.residual", args = "A, b, order", returns = "number",
+  text = "Largest violation of the conditions of exactly that order.",
+  example = "tide.ode.tableau.residual({{}, {0.5}}, {0, 1}, 3)"}
+define{name = "ode.tableau.count", args = "n", returns = "integer",
+  text = "Number of rooted trees with n nodes: 1, 1, 2, 4, 9, 20, 48, 115, ...",
+  example = "tide.ode.tableau.count(8)"}
+define{name = "ode.tableau.check", args = "where, tableau", returns = "table",
+  options = {{"A", nil, "rows of the matrix, the first may be empty", required = true},
+    {"b", nil, "weights", required = true},
+    {"c", nil, "nodes, the row sums of A", required = true},
+    {"b_error", nil, "b minus the weights of the embedded method"},
+    {"order", nil, "order, which must hold", required = true}, {"name", nil, "for messages"}},
+  text = "What odeint does with a tableau given as method: it must be explicit, consistent, and of the order "
+  .. "stated.",
+  example = "tide.ode.tableau.check(\"mine\", {A = {{}, {0.5}}, b = {0, 1}, c = {0, 0.5}, order = 2}).order"}

@@ -1,0 +1,159 @@
+--- Help about training and data; see tide.docs.
+
+local help = require "tide.help"
+
+local define = help.define
+local join = help.join
+
+help.topic "Training"
+local rate_text = "learning rate, or a function(step) that returns it; steps count from 1"
+local rate = {"lr", nil, rate_text, required = true}
+local adam = {{"lr", 1e-3, rate_text}, {"betas", {0.9, 0.999}, "decay of the two moments"},
+  {"eps", 1e-8, "added to the root"}}
+define{name = "optim.sgd", args = "model, opts", returns = "optimiser",
+  options = {rate, {"momentum", 0, "no dampening, no Nesterov"}, {"weight_decay", 0, "L2 penalty"}},
+  text = [[PyTorch's SGD. Its options are fields, as those of every optimiser: opt.lr is read and set, opt.lr
+  = 0.01 counts from the next step on. A number that is not finite (gradient, weight or moment) is an error
+  that names its place and changes nothing.]],
+  example = "tide.optim.sgd(model, {lr = 0.1, momentum = 0.9})"}
+define{name = "optim.adam", args = "model, opts", returns = "optimiser",
+  options = join(adam, {{"weight_decay", 0, "L2 penalty"}}),
+  text = "PyTorch's Adam.",
+  example = "tide.optim.adam(model, {lr = function(step) return 1e-2 * 0.5 ^ (step // 100) end})"}
+define{name = "optim.adamw", args = "model, opts", returns = "optimiser",
+  options = join(adam, {{"weight_decay", 1e-2, "decoupled from the gradient"}}), text = "PyTorch's AdamW.",
+  example = "tide.optim.adamw(model)"}
+define{name = "optim.rmsprop", args = "model, opts", returns = "optimiser",
+  options = {{"lr", 1e-2, rate_text}, {"alpha", 0.99, "decay of the mean square"},
+    {"eps", 1e-8, "added to the root"},
+    {"weight_decay", 0, "L2 penalty"}}, text = "PyTorch's RMSprop, without momentum and not centred.",
+    example = "tide.optim.rmsprop(model)"}
+define{name = "optimiser:step", args = "grads",
+  text = "Update the model in place with gradients of its structure, as tide.grad returns them.",
+  example = "tide.optim.adam(model):step(tide.grad(loss)(model, x, y))"}
+define{name = "optimiser:rate", args = "step", returns = "number",
+  text = "The learning rate of a step, counted from 1; default the next one.",
+  example = "tide.optim.sgd(model, {lr = function(step) return 1 / step end}):rate(4)"}
+define{name = "optimiser:state", args = "", returns = "table",
+  text = [[What must be saved to resume exactly: step count, moments, options as they are now; tide.save takes
+  it. An option that is a function is not in it: whoever goes on gives it anew.]],
+  example = "tide.save(folder .. \"/adam.npz\", tide.optim.adam(model):state())"}
+define{name = "optimiser:load_state", args = "state",
+  text = "Go on from what optimiser:state() returned, for the same kind of optimiser and a model of the same "
+  .. "shapes.",
+  example = "local opt = tide.optim.adam(model)  opt:load_state(opt:state())"}
+define{name = "tide.train", args = "opts", returns = "history",
+  options = {{"model", nil, "called as model(x)", required = true},
+    {"data", nil, "{x =, y =}, samples along the first axis", required = true},
+    {"optimizer", nil, "from tide.optim, or a name for its defaults", required = true},
+    {"loss", "mse", [["mse", "smooth_l1", "cross_entropy" or a function(prediction, y)]], quote = true},
+    {"batch", 64, "samples per step"},
+    {"epochs", nil, "passes over the data; give this or iterations"}, {"iterations", nil, "steps"},
+    {"seed", 1, "order of the batches"},
+    {"shuffle", true, "false: the order of the data"},
+    {"drop_last", false, "true: leave out a last incomplete batch"},
+    {"solver", nil, "solver options for the calls of the model"},
+    {"record_every", nil, "steps per record; default an epoch, or 1/50 of the steps"},
+    {"callback", nil, "function(record, model, optimizer) at each record; returning false stops"},
+    {"quiet", false, "true: no progress"},
+    {"label", nil, "in front of the progress"},
+    {"history", nil, "a table for the records, so that they survive an error"},
+    {"adaption", nil,
+      "chooses the solver's options from step to step, see step_adaption.new; not with solver"},
+    {"checkpoint", nil, "a file (.npz, .safetensors) from which a training that was cut off goes on, with "
+    .. "the same bits"},
+    {"checkpoint_every", 60, "seconds between checkpoints; there is one at the start and at the end as well"},
+    {"checkpoint_config", nil, "a text, settings of your own say: a checkpoint with another one is refused"}},
+  text = [[Train in place, by one compiled step. history is a list of records iteration, epoch, loss, accuracy
+  (for int64 labels and for targets -1/+1), nfe_forward, nfe_backward, seconds: means over the batches since
+  the record before. history.loss and so on are the columns; numbers that the callback adds to a record are
+  kept there. A checkpoint holds weights (.model, for nn.load), optimizer, adaption, history, generator and
+  place; remove the file to start anew. Progress goes to standard error: a bar on a terminal, else lines. A
+  loss, gradient, weight or moment that is not finite and a failed solve are errors that say where; weights,
+  moments and checkpoint are as before the step.]],
+  example = "tide.train{model = model, data = data, optimizer = \"adam\", loss = \"smooth_l1\", epochs = 2, "
+  .. "quiet = true}.loss"}
+define{name = "tide.evaluate", args = "model, data, opts", returns = "{loss =, accuracy =, nfe =}",
+  options = {{"loss", "cross_entropy", "as in tide.train", quote = true}, {"batch", 256, "samples per step"},
+    {"solver", nil, "solver options for the calls of the model"}},
+  text = "Means over all samples; nfe is per batch.",
+  example = "tide.evaluate(model, data, {loss = \"mse\"}).loss"}
+
+help.topic "Data"
+local float = {"dtype", "float32", "\"float32\" or \"float64\"", quote = true}
+define{name = "data.spheres", args = "opts", returns = "{x =, y =}",
+  options = {{"dim", 2, "dimension"}, {"inner", 1000, "points of the ball"},
+    {"outer", 2000, "points of the shell"},
+    {"r1", 0.5, "radius of the ball"}, {"r2", 1.0, "inner radius of the shell"},
+    {"r3", 1.5, "outer radius of the shell"}, {"seed", 1, ""}, float},
+  text = "g(x) of the ANODE paper: x {n, dim}; y {n, 1} is -1 for |x| <= r1 and +1 for r2 <= |x| <= r3.",
+  example = "tide.data.spheres{dim = 2, inner = 10, outer = 20}.x:shape()"}
+define{name = "data.flip1d", args = "opts", returns = "{x =, y =}",
+  options = {{"n", 500, "points, half on each side"},
+    {"task", "flip", [["flip": -1 to 1 and 1 to -1; "identity"]], quote = true},
+    {"noise", 0, "standard deviation of x"}, {"seed", 1, ""}, float},
+  text = "The one-dimensional tasks of figure 3 of the ANODE paper; x and y {n, 1}.",
+  example = "tide.data.flip1d{n = 4}.y"}
+define{name = "data.sines", args = "opts", returns = "{x =, y =}",
+  options = {{"dim", 2, "dimension; further ones are noise"}, {"n", 3000, "points"},
+    {"shift", 1.4, "distance of the curves"},
+    {"noise", 0.1, "standard deviation of the height"}, {"seed", 1, ""}, float},
+  text = "Two sine curves, one above the other: x {n, dim}; y {n, 1} is +1 for the upper and -1 for the "
+  .. "lower one.",
+  example = "tide.data.sines{n = 10}.x:shape()"}
+define{name = "data.three_spheres", args = "opts", returns = "{x =, y =}",
+  options = {{"dim", 2, "dimension"}, {"n", 2000, "points"},
+    {"radii", {{0.1, 0.15}, {0.25, 0.3}, {0.4, 0.45}},
+    "{low, high} of each shell, from the inside out"},
+    {"classes", {1, 2, 1}, "class of each shell"}, {"seed", 1, ""}, float},
+  text = [[Concentric shells of the step-size paper (section 3.1): x {n, dim}; y {n}, int64, 2 for the shell
+  in the middle. Classes are equally large; so are the shells of a class.]],
+  example = "tide.data.three_spheres{dim = 3, n = 8}.y"}
+define{name = "data.landscape", args = "opts",
+  returns = "{x =, y =, minima =, barriers =, potential =, field =}",
+  options = {{"n", 2000, "particles"}, {"friction", 0.2, "of the motion"},
+    {"x_range", {-1, 2}, "of the starts"}, {"v_range", {-2, 2}, "of the starts"},
+    {"minima", {-0.85, 0.269, 1.839}, "of the potential, any number"},
+    {"barriers", nil, "between them; default half way"}, {"scale", 2, "of its slope"},
+    {"potential", nil, "function(x) on tensors, in place of minima, barriers, scale"},
+    {"starts", nil, "tensor {n, 2} of x and v, in place of random ones"},
+    {"rest", 0.01, "at rest: this share of the energy needed to leave the minimum is left"}, {"seed", 1, ""},
+    float},
+  text = [[A particle rolls in a potential with friction until it rests (the step-size paper, equation 4): x
+  {n, 2} holds place and velocity at the start, y {n} the minimum where it ends, counted from the left. Starts
+  too near a separatrix to be sure are solved with a tighter solver; what stays unsure is an error.
+  potential(x) and field(t, y), the right-hand side for float64 y {n, 2}, come along.]],
+  example = "tide.data.landscape{n = 5}.y"}
+define{name = "data.mnist", args = "opts", returns = "{x =, y =}",
+  options = {{"split", "train", "\"train\" (60000) or \"test\" (10000)", quote = true},
+    {"dir", nil, "folder of the four idx files, gzip or not"},
+    {"n", nil, "only the first n"}},
+  text = [[MNIST: x float32 N,1,28,28 in [0, 1]; y int64, digit + 1. Looks in dir, else TIDE_DATA/mnist, else
+  the user's data folder; `tide data/fetch.lua mnist` gets the files.]],
+  example = "tide.data.mnist{split = \"test\", n = 100}.x:shape()", run = false}
+define{name = "data.cifar10", args = "opts", returns = "{x =, y =}",
+  options = {{"split", "train", "\"train\" (50000) or \"test\" (10000)", quote = true},
+    {"dir", nil, "folder of the .bin files, gzip or not"},
+    {"n", nil, "only the first n; reads no more batches than that takes"}},
+  text = [[CIFAR-10 from its binary version: x float32 N,3,32,32 in [0, 1]; y int64, label + 1. Looks in dir,
+  else TIDE_DATA/cifar10, else the user's data folder; `tide data/fetch.lua cifar10 [FOLDER]` gets the
+  files.]], example = "tide.data.cifar10{split = \"test\", n = 100}.x:shape()", run = false}
+define{name = "data.svhn", args = "opts", returns = "{x =, y =}",
+  options = {{"split", "train", "\"train\" (73257) or \"test\" (26032)", quote = true},
+    {"dir", nil, "folder of train_32x32.mat and test_32x32.mat"}, {"n", nil, "only the first n"}},
+  text = [[SVHN, house numbers, from its MATLAB files: x float32 N,3,32,32 in [0, 1]; y int64, digit + 1 (the
+  files say 10 for the digit 0). Looks in dir, else TIDE_DATA/svhn, else the user's data folder.]],
+  example = "tide.data.svhn{split = \"test\", n = 100}.x:shape()", run = false}
+define{name = "data.tiny_imagenet", args = "opts", returns = "{x =, y =}",
+  options = {{"split", "train", "\"train\" (500 of a class) or \"test\" (val/, 50 of a class)", quote = true},
+    {"dir", nil, "folder that holds wnids.txt, train/ and val/"},
+    {"n", nil, "only the first n, one of each class in turn"}},
+  text = [[Tiny ImageNet from its JPEG files: x float32 N,3,64,64 in [0, 1], grey pictures in three equal
+  channels; y int64, the line of the class in wnids.txt. Classes without a folder are left out. Looks in dir,
+  else TIDE_DATA/tiny-imagenet-200, else the user's data folder.]],
+  example = "tide.data.tiny_imagenet{split = \"test\", n = 100}.x:shape()", run = false}
+define{name = "data.names", args = "", returns = "list", text = "Names of the data sets.",
+  example = "tide.data.names()"}
+define{name = "data.folder", args = "name, dir", returns = "path",
+  text = "Folder of a real data set: dir, else TIDE_DATA/name, else $XDG_DATA_HOME/tide/datasets/name.",
+  example = "tide.data.folder(\"mnist\")"}
