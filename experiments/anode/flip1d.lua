@@ -13,7 +13,9 @@ local o = experiment.parse("Figure 3: flows on the line cannot cross", {
   {"seed", 1, "seed of weights and batches"}, {"n", 500, "points"}, {"hidden", 16, "hidden width"},
   {"batch", 32, "batch size"},
   {"identity-epochs", 10, "epochs for the identity (lr 1e-3)"},
-  {"flip-epochs", 50, "epochs for g_1d (lr 5e-4)"}, {"tol", 1e-3, "rtol = atol of dopri5"},
+  {"flip-epochs", 50, "epochs for g_1d (lr 5e-4)"},
+  {"loss", "smooth_l1", "smooth_l1 (the authors' code) or mse (the paper's words)"},
+  {"tol", 1e-3, "rtol = atol of dopri5"},
   {"euler-steps", 5, "Euler steps over the unit time of the hand-made field"},
   {"out", "runs/anode/flip1d", "output folder"},
 }, arg)
@@ -72,7 +74,7 @@ for _, task in ipairs{{"identity", o["identity-epochs"], 1e-3}, {"flip", o["flip
     solver = {method = "dopri5", rtol = o.tol, atol = o.tol}}
   local history = tide.train{model = model, data = tide.data.flip1d{n = o.n, task = name},
     optimizer = tide.optim.adam(model, {lr = lr}),
-    loss = "smooth_l1", batch = o.batch, epochs = epochs, seed = o.seed, label = name}
+    loss = o.loss, batch = o.batch, epochs = epochs, seed = o.seed, label = name}
   for _, r in ipairs(history) do
     losses:row{task = name, epoch = math.floor(r.epoch), loss = r.loss, nfe_forward = r.nfe_forward}
   end

@@ -1,29 +1,48 @@
--- The figures of *Augmented Neural ODEs*, from the tables that the experiments have left in runs/anode:
+-- The figures of *Augmented Neural ODEs*, from the committed results:
 --
---   ./tide plots/anode/figures.lua 3 spheres-d2 | all  [--out FOLDER] [--results FOLDER]
+--   ./tide plots/anode/figures.lua 3 9 | all  [--out FOLDER] [--results FOLDER]
 --
--- A row: number or name, drawing function, its arguments. Pictures lie in a folder per row, beside the tables
--- unless --out names another place.
+-- A row: number or name, drawing function, its arguments.
 
 local here = debug.getinfo(1, "S").source:match("^@(.*/)") or ""
-local files = require "tide.files"
 local plot = require "tide.plot"
 
--- Drawn by a pipeline of this folder from a folder of tables.
-local function pipeline(name)
-  local draw = dofile(here .. name .. ".lua")
-  return function(source, folder) return draw(source:path(folder), files.join(source.out, folder)) end
+local toy = dofile(here .. "toy.lua")
+local diagrams = dofile(here .. "diagrams.lua")
+local draw_flip1d = dofile(here .. "flip1d.lua")
+
+local function flip1d(source, folder, title)
+  return draw_flip1d(source:path(folder), source.out, source.name, title)
 end
-local flip1d, spheres = pipeline "flip1d", pipeline "spheres"
+
+local flip_scale = "; seed 1, 500 points, 10 and 50 epochs of batches of 32"
+local g, separable = {"spheres2", "NODE"}, {"sines", "NODE"}
 
 return plot.figures({
-  {3, flip1d, "flip1d", title = "a flow on the line cannot swap two points"},
-  {"spheres-d1", spheres, "spheres-d1", title = "g(x) on the line: losses, evaluations, flows"},
-  {"spheres-d2", spheres, "spheres-d2", title = "g(x) in the plane: the same and features (figures 5 to 8)"},
-  results = "runs/anode", out = "runs/anode",
+  {1, toy.flows, {"spheres2"}, title = "flows of NODE and ANODE"},
+  {2, diagrams.architecture, title = "diagram of the model"},
+  {3, flip1d, "flip1d-mse", "mean squared error, as stated" .. flip_scale,
+    title = "a flow on the line cannot swap two points"},
+  {"figure3-published", flip1d, "flip1d", "smooth L1 loss, as published" .. flip_scale,
+    title = "the same with the loss of the authors' code"},
+  {4, diagrams.g, title = "diagram of g(x)"},
+  {5, toy.losses, {"ResNet", "NODE"}, {"spheres1", "spheres2", "sines"}, title = "NODE and ResNet: losses"},
+  {6, toy.features, {g}, {0, 5, 10, 15, 20, 50}, title = "features of the NODE over epochs, with NFE"},
+  {7, toy.losses_and_flows, title = "NODE and ANODE: losses and flows"},
+  {8, toy.features_and_nfe, {0, 2, 5, 50}, title = "features of the ANODE over epochs; NFE"},
+  {9, toy.generalisation, title = "maps of [-2, 2]^2, validation losses"},
+  {15, diagrams.needed_map, title = "diagram of g(x) and of the features that it needs"},
+  {16, diagrams.disk, title = "diagram of the proof"},
+  {17, toy.features, {g, separable}, {0, 5, 10, 15, 20, 50}, title = "features on g(x) and separable data"},
+  {20, toy.losses, {"ResNet", "ResNet-linear", "NODE", "ANODE"}, {"spheres2"},
+    title = "all models on g(x), d = 2"},
+  {25, toy.flows, {"sines", "spheres2"}, title = "flows on separable data and g(x)"},
+  results = "experiments/anode/results", out = "runs/anode/figures",
   made_by = {
-    {"^flip1d", "./tide experiments/anode/flip1d.lua"},
-    {"^spheres%-d1", "./tide experiments/anode/spheres.lua --dim 1"},
-    {"^spheres%-d2", "./tide experiments/anode/spheres.lua"},
+    {"^flip1d%-mse", "./tide experiments/anode/flip1d.lua --loss mse --out FOLDER"},
+    {"^flip1d", "./tide experiments/anode/flip1d.lua --out FOLDER"},
+    {"^toy/curves", "./tide experiments/anode/toy.lua --group curves"},
+    {"^toy/slices", "./tide experiments/anode/toy.lua --group slices"},
+    {"^toy/", "./tide experiments/anode/toy_shapes.lua"},
   },
 }, ...)

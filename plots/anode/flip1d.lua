@@ -1,7 +1,7 @@
 -- Why an ODE cannot map -1 to 1 and 1 to -1 (figure 3 of Dupont, Doucet & Teh, "Augmented Neural ODEs").
 --
 --   ./tide plots/anode/flip1d.lua DIR [OUTDIR]
---   dofile("plots/anode/flip1d.lua")(dir, outdir) -> list of pictures
+--   dofile("plots/anode/flip1d.lua")(dir, outdir, name, title) -> list of pictures
 --
 -- Reads from DIR, draws flip1d.png into OUTDIR (default: DIR). Rows of a curve stand together, in order of t:
 --   crossing.csv      t,x,curve         top left: the two curves that would have to cross
@@ -75,8 +75,8 @@ local function task_panel(field, trajectories)
   return fig
 end
 
-local function draw(dir, outdir)
-  local function read(name, columns) return csv.read(files.join(dir, name), columns) end
+local function draw(dir, outdir, name, title)
+  local function read(file, columns) return csv.read(files.join(dir, file), columns) end
   local crossing = read("crossing.csv", {"t", "x", "curve"})
   local trajectories = {}
   for _, group in ipairs(read("trajectories.csv", {"task", "curve", "t", "x"}):group("task")) do
@@ -87,8 +87,8 @@ local function draw(dir, outdir)
     panels[#panels + 1] = task_panel(field, trajectories[field.key.task])
   end
   panels.columns, panels.legend, panels.note = 2, "shared", table.concat(crossing.comments, "\n")
-  panels.width = 700
-  return {plot.panels(panels):save(files.join(outdir or dir, "flip1d.png"))}
+  panels.width, panels.title = 700, title
+  return {plot.panels(panels):save(files.join(outdir or dir, (name or "flip1d") .. ".png"))}
 end
 
 return plot.main(draw, "DIR [OUTDIR]", ...)
