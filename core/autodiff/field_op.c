@@ -92,14 +92,6 @@ static enum status vjp_prepare(struct custom *self, struct call *c)
     return plan_call(c, f, 3, f->n_theta);
 }
 
-/* A rule that emits nothing means a derivative of zero, so a failure is noted on the tape. */
-static void fail(struct tape *t, enum status status)
-{
-    if (t->status != STATUS_OK) return;
-    t->status = status;
-    t->message = memory_strdup(status_message());
-}
-
 static void jvp_free(struct object *self)
 {
     object_release(&((struct field_op_jvp *)self)->op->custom.base);
@@ -130,8 +122,9 @@ static enum status jvp_prepare(struct custom *self, struct call *c)
 
 static void no_second_derivative(struct tape *t)
 {
-    fail(t, status_set(STATUS_UNSUPPORTED, "a field that is not recorded has no second derivative; record it "
-                                           "as a Lua function for that"));
+    tape_fail(t, status_set(STATUS_UNSUPPORTED,
+                            "a field that is not recorded has no second derivative; record it "
+                            "as a Lua function for that"));
 }
 
 static void jvp_vjp(struct custom *self, struct vjp *v)
@@ -156,7 +149,7 @@ static int emit_jvp(struct field_op *op, struct vjp *v, int direction)
         object_release(&object->custom.base);
     } else {
         memory_free(object);
-        fail(v->tape, memory_status());
+        tape_fail(v->tape, memory_status());
     }
     memory_free(in);
     return node;
@@ -200,7 +193,7 @@ static int emit_vjp(struct field_op *op, struct vjp *v)
         object_release(&object->custom.base);
     } else {
         memory_free(object);
-        fail(v->tape, memory_status());
+        tape_fail(v->tape, memory_status());
     }
     memory_free(in);
     return node;
@@ -210,9 +203,10 @@ static void op_vjp(struct custom *self, struct vjp *v)
 {
     struct field_op *op = (struct field_op *)self;
     if (v->need[0]) {
-        fail(v->tape,
-             status_set(STATUS_UNSUPPORTED,
-                        "a field that is not recorded has no derivative by t; wrap t in tide.stop_gradient"));
+        tape_fail(
+            v->tape,
+            status_set(STATUS_UNSUPPORTED,
+                       "a field that is not recorded has no derivative by t; wrap t in tide.stop_gradient"));
         return;
     }
     int flat = emit_vjp(op, v);

@@ -66,7 +66,7 @@ enum status tape_take_status(struct tape *t)
     return status;
 }
 
-static int fail(struct tape *t, enum status status)
+int tape_fail(struct tape *t, enum status status)
 {
     if (t->status == STATUS_OK) {
         char text[1024];
@@ -96,7 +96,7 @@ static int append(struct tape *t, struct node node)
     if (status == STATUS_OK) status = grow((void **)&t->nodes, &t->capacity, t->n + 1, sizeof *t->nodes);
     if (status != STATUS_OK) {
         node_free(&node);
-        return fail(t, status);
+        return tape_fail(t, status);
     }
     t->nodes[t->n] = node;
     return t->n++;
@@ -109,7 +109,7 @@ static int append_input(struct tape *t, const struct array *spec, int captured)
     enum status status = grow((void **)&t->inputs, &capacity, t->n_inputs + 1, sizeof(int));
     if (status == STATUS_OK)
         status = grow((void **)&t->captured, &t->inputs_capacity, t->n_inputs + 1, sizeof(int));
-    if (status != STATUS_OK) return fail(t, status);
+    if (status != STATUS_OK) return tape_fail(t, status);
     int node = append(t, (struct node){.op = OP_INPUT, .spec = *spec});
     if (node < 0) return -1;
     t->captured[t->n_inputs] = captured;
@@ -121,7 +121,7 @@ int tape_input(struct tape *t, enum dtype dtype, int rank, const int64_t *shape)
 {
     struct array spec;
     enum status status = array_init(&spec, dtype, rank, shape);
-    return status == STATUS_OK ? append_input(t, &spec, -1) : fail(t, status);
+    return status == STATUS_OK ? append_input(t, &spec, -1) : tape_fail(t, status);
 }
 
 int tape_constant(struct tape *t, struct tensor *borrowed)
@@ -159,13 +159,14 @@ int tape_emit(struct tape *t, enum op_id op, const struct attrs *attrs, const in
     struct node node = {.op = op, .n_in = n_in};
     static const struct attrs none;
     enum status status = infer(t, op, attrs ? attrs : &none, in, n_in, &node.spec);
-    if (status != STATUS_OK) return fail(t, status);
-    if (n_in > 0 && !(node.in = memory_alloc((size_t)n_in * sizeof(int)))) return fail(t, memory_status());
+    if (status != STATUS_OK) return tape_fail(t, status);
+    if (n_in > 0 && !(node.in = memory_alloc((size_t)n_in * sizeof(int))))
+        return tape_fail(t, memory_status());
     if (n_in > 0) memcpy(node.in, in, (size_t)n_in * sizeof(int));
     if (attrs) {
         if (!(node.attrs = memory_alloc(sizeof *attrs))) {
             node_free(&node);
-            return fail(t, memory_status());
+            return tape_fail(t, memory_status());
         }
         *node.attrs = *attrs;
         object_retain(attrs->object);
@@ -179,13 +180,13 @@ int tape_import(struct tape *t, struct tape *owner, int node)
     const struct tape *ancestor = t->parent;
     while (ancestor && ancestor != owner) ancestor = ancestor->parent;
     if (!ancestor)
-        return fail(
+        return tape_fail(
             t,
             status_set(STATUS_ARGUMENT,
                        "this symbolic tensor belongs to a recording that has ended; return values from the "
                        "recorded function instead of storing them outside"));
     int outer = tape_import(t->parent, owner, node);
-    if (outer < 0) return fail(t, tape_take_status(t->parent));
+    if (outer < 0) return tape_fail(t, tape_take_status(t->parent));
     for (int i = 0; i < t->n_inputs; i++)
         if (t->captured[i] == outer) return t->inputs[i];
     int input = append_input(t, &t->parent->nodes[outer].spec, outer);

@@ -43,6 +43,10 @@ enum status tape_status(const struct tape *t);
 /* The same, and forget it: the tape can be recorded on (nothing was appended by the emit that failed). */
 enum status tape_take_status(struct tape *t);
 
+/* Note a failure, with the thread's message, unless there is one already. A rule that emits nothing means a
+ * derivative of zero, so one that cannot do its work says so here. Returns -1. */
+int tape_fail(struct tape *t, enum status status);
+
 /* Each returns a node number, or -1. */
 int tape_input(struct tape *t, enum dtype dtype, int rank, const int64_t *shape);
 int tape_constant(struct tape *t, struct tensor *borrowed);

@@ -173,7 +173,8 @@ static enum status run_whole(struct tiles *t, const struct tiles_job *job, void 
 enum status tiles_run(struct tiles *t, const struct tiles_job *job, void *thetabar)
 {
     struct crew r = {t, job, thetabar != NULL, thetabar ? n_chunks(t) : t->cut.n};
-    const struct tile_failure none = {.status = STATUS_OK}, *worst = &none;
+    static const struct tile_failure none = {.status = STATUS_OK};
+    const struct tile_failure *worst = &none;
     t->failed = 0;
     if (t->cut.n == 1) return run_whole(t, job, thetabar);
     t->next = t->cancelled = 0;

@@ -1,0 +1,57 @@
+/* odeint_op.h -- a solve as an op of a tape, for the files that make it: odeint.c is the op,
+ * odeint_gradient.c its vjp, which is an op again, odeint_tangent.c the vjp of that. */
+#ifndef SOLVER_ODEINT_OP_H
+#define SOLVER_ODEINT_OP_H
+
+#include "autodiff/vjp.h"
+#include "solver/odeint.h"
+#include "solver/tiled.h"
+
+/* The object of nodes that are gradients of a solve, which it owns a reference to. While there is one, all
+ * such nodes of that solve share it, so that equal nodes are seen to be equal. */
+struct odeint_gradient {
+    struct custom custom;
+    struct odeint *solve;
+};
+
+/* The object of nodes that are solves. */
+struct odeint {
+    struct custom custom;
+    struct odeint_gradient *gradient; /* not owned; NULL: there is none */
+    struct field *field;
+    struct solve_options options;
+    struct state_layout layout;
+    int recording;       /* someone wants the gradient */
+    unsigned works;      /* that field or tiles are ready for */
+    struct tiled *tiled; /* where the batch is solved tile by tile; the field itself is then not made ready */
+    struct solver solver;
+    struct solve_record record;
+    struct solve_stats stats;
+    char *own_thetabar;     /* gradients of the field's own parameters */
+    const void **addresses; /* of the parameters */
+    struct stop *stops;     /* the options' own */
+    char *states;           /* of a gradient that solves forwards again */
+};
+
+/* Note where the parameters are. Returns whether they were elsewhere. */
+int odeint_note_addresses(struct odeint *op, const struct array *theta, int n);
+/* The solve behind the object of a gradient, NULL when it is none. */
+struct odeint *odeint_of_gradient(const struct custom *object);
+
+/* ---- what rules emit; a failure is noted on the tape ---- */
+
+/* A node of `object` with the inputs a, b, rest[0..n). */
+int odeint_emit_node(struct tape *t, struct custom *object, int a, int b, const int *rest, int n);
+/* The gradient of the solve `states` of `inputs` (y0, times, theta...). */
+int odeint_emit_gradient(struct tape *t, struct odeint *op, int states, int statesbar, const int *inputs,
+                         int n_inputs);
+/* The next part of a flat gradient: what belongs to node `like`, in its shape and dtype; *at moves past it.
+ * -1 where it is not wanted, or where there is none because `like` has no gradient. */
+int odeint_emit_part(struct tape *t, int flat, int64_t *at, int like, int wanted);
+/* Input `times` of the rule has no derivative. Returns whether one was wanted. */
+int odeint_refuse_times(struct vjp *v, int times);
+
+/* The derivative of a gradient (odeint_tangent.c). */
+void odeint_gradient_vjp(struct custom *self, struct vjp *v);
+
+#endif

@@ -1,0 +1,84 @@
+/* The derivative of a solve's gradient.
+ *
+ * With G(y0, theta, sbar) = J^T sbar and a cotangent u = (u_y, u_theta) of G, <u, G> = <J u, sbar>. J u is
+ * the solution v of the tangent equation v' = f_y v + f_theta u_theta, v(t0) = u_y. So the derivative with
+ * respect to sbar is v at the times, and that with respect to (y0, theta) is the vjp of the tangent solve
+ * with cotangent (0, sbar). */
+#include "base/memory.h"
+#include "solver/odeint_op.h"
+
+static enum status tangent_odeint(const struct odeint *op, struct odeint **out)
+{
+    struct field *tangent;
+    struct state_layout layout = op->layout;
+    if (layout.n_parts >= MAX_PARTS)
+        return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative",
+                          MAX_PARTS);
+    TRY(field_tangent(op->field, &tangent));
+    layout.size[layout.n_parts++] = op->field->n;
+    return odeint_new(out, tangent, &op->options, &layout);
+}
+
+/* The second halves of pairs at each time, flat T x 2n. */
+static int second_halves(struct tape *t, int pairs, int64_t times, int64_t n)
+{
+    int matrix = emit_reshape(t, pairs, 2, (int64_t[]){times, 2 * n});
+    int half = tape_emit(t, OP_SLICE, &(struct attrs){.n = 6, .v = {0, 1, times, n, 1, n}}, &matrix, 1);
+    return emit_reshape(t, half, 1, (int64_t[]){times * n});
+}
+
+static int pairs_of_halves(struct tape *t, int first, int second, int64_t times, int64_t n)
+{
+    int a = emit_reshape(t, first, 2, (int64_t[]){times, n}),
+        b = emit_reshape(t, second, 2, (int64_t[]){times, n});
+    return emit_reshape(t, tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {1}}, (int[]){a, b}, 2), 1,
+                        (int64_t[]){times * 2 * n});
+}
+
+/* What the tangent's solve takes: (y0, u_y), the times, theta..., u of each float theta. */
+static int tangent_inputs(struct vjp *v, int64_t n, int *inputs)
+{
+    struct tape *t = v->tape;
+    int count = 2, uy = emit_slice_flat(t, v->ybar, 0, n);
+    int64_t at = n;
+    inputs[0] = tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {0}}, (int[]){v->in[2], uy}, 2);
+    inputs[1] = v->in[3];
+    for (int i = 4; i < v->n_in; i++) inputs[count++] = v->in[i];
+    for (int i = 4; i < v->n_in; i++)
+        if (dtype_is_float(tape_spec(t, v->in[i])->dtype))
+            inputs[count++] = odeint_emit_part(t, v->ybar, &at, v->in[i], 1);
+    return count;
+}
+
+static void emit_derivative(struct vjp *v, struct odeint *tangent, int *inputs)
+{
+    struct tape *t = v->tape;
+    int64_t n = tape_spec(t, v->in[2])->shape[0], times = tape_spec(t, v->in[3])->shape[0], at = 2 * n;
+    int n_inputs = tangent_inputs(v, n, inputs);
+    int pairs = odeint_emit(t, tangent, inputs[0], inputs[1], inputs + 2, n_inputs - 2);
+    if (v->need[1]) v->xbar[1] = second_halves(t, pairs, times, n);
+    int zero = emit_broadcast(t, emit_like(t, v->ybar, 0), 1, (int64_t[]){times * n});
+    int flat = odeint_emit_gradient(t, tangent, pairs, pairs_of_halves(t, zero, v->in[1], times, n), inputs,
+                                    n_inputs);
+    if (v->need[2]) v->xbar[2] = emit_slice_flat(t, flat, 0, n);
+    for (int i = 4; i < v->n_in; i++) /* behind y0bar of the pair */
+        v->xbar[i] = odeint_emit_part(t, flat, &at, v->in[i], v->need[i]);
+}
+
+void odeint_gradient_vjp(struct custom *self, struct vjp *v)
+{
+    struct odeint *tangent;
+    if (odeint_refuse_times(v, 3)) return;
+    enum status status = tangent_odeint(odeint_of_gradient(self), &tangent);
+    if (status != STATUS_OK) {
+        tape_fail(v->tape, status);
+        return;
+    }
+    int *inputs = memory_alloc((size_t)(2 * v->n_in) * sizeof *inputs);
+    if (inputs)
+        emit_derivative(v, tangent, inputs);
+    else
+        tape_fail(v->tape, memory_status());
+    memory_free(inputs);
+    object_release(odeint_object(tangent));
+}
