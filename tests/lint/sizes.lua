@@ -15,7 +15,6 @@ local FUNCTION = 40
 local exceptions = {
   ["bindings/io.c"] = "being split",
   ["core/solver/gradient_adjoint.c: gradient_adjoint"] = "being split",
-  ["scripts/tide/ode/tableau.lua: M.check"] = "being split",
   ["scripts/tide/plot/layout.lua: layout.arrange"] = "being split",
   ["scripts/tide/plot/series.lua"] = "being split",
   ["scripts/tide/train/init.lua: check_arguments"] = "being split",

@@ -90,8 +90,8 @@ function M.count(n) return #trees_up_to(n)[n] end
 
 local spec = {
   name = {"string"}, A = {"table", required = true}, b = {"table", required = true},
-  c = {"table", required = true},
-  b_error = {"table"}, order = {"integer", required = true, check = options.between(1, 8)},
+  c = {"table", required = true}, b_error = {"table"},
+  order = {"integer", required = true, check = options.between(1, 8)},
 }
 
 local function check_numbers(where, name, list, n)
@@ -103,63 +103,68 @@ local function check_numbers(where, name, list, n)
   end
 end
 
+-- Row i of A without the zeros on and above the diagonal, filled up with zeros below it.
+local function explicit_row(where, row, i, m)
+  if type(row) ~= "table" then
+    core.raise(("%s: A must have %d rows (one per stage, the first may be empty), row %d is missing"):format(
+      where, #m.b, i))
+  end
+  local out, sum = {}, 0
+  for j = 1, math.max(#row, i - 1) do
+    local v = j > #row and 0 or row[j]
+    if type(v) ~= "number" or not options.finite(v) then
+      core.raise(("%s: A[%d][%d] must be a finite number, got %s"):format(where, i, j, options.show(v)))
+    end
+    if j >= i and v ~= 0 then
+      core.raise(("%s: A[%d][%d] is not zero, so the method is implicit; only explicit methods are "
+        .. "supported"):format(where, i, j))
+    end
+    if j < i then out[j] = v end
+    sum = sum + v
+  end
+  if math.abs(sum - m.c[i]) > 1e-12 then
+    core.raise(("%s: row %d of A sums to %.15g, but c[%d] is %.15g"):format(where, i, sum, i, m.c[i]))
+  end
+  return out
+end
+
+local function check_order(where, A, m)
+  local reached, residual = M.order(A, m.b, m.order, 1e-10)
+  if reached < m.order then
+    core.raise(("%s: order %d was stated, but the order conditions hold only up to order %d (order %d is "
+      .. "violated by %.3g)"):format(where, m.order, reached, reached + 1, residual))
+  end
+end
+
+-- The order of the embedded method, 0 where there is none.
+local function error_order(where, A, m)
+  if not m.b_error then return 0 end
+  check_numbers(where, "b_error", m.b_error, #m.b)
+  local embedded, size = {}, 0
+  for i, e in ipairs(m.b_error) do embedded[i], size = m.b[i] - e, size + math.abs(e) end
+  if size == 0 then
+    core.raise(where .. ": b_error is zero everywhere, so it estimates nothing; leave it out for a "
+      .. "fixed-step method")
+  end
+  local order = math.min(M.order(A, embedded, m.order, 1e-10), m.order - 1)
+  if order < 1 then
+    core.raise(("%s: the embedded method b - b_error has no order (its weights must sum to 1); b_error "
+      .. "must sum to 0"):format(where))
+  end
+  return order
+end
+
 --- Check a user's tableau {A=, b=, c=, b_error=, order=}: explicit, row sums equal c, and the order
 -- conditions of its stated order. b_error is b minus the weights of the embedded method. Returns it with its
 -- error order filled in.
 function M.check(where, t)
-  local m = options.check(where, t, spec, 3)
-  local s = #m.b
-  check_numbers(where, "b", m.b, s)
-  check_numbers(where, "c", m.c, s)
-  local A = {}
-  for i = 1, s do
-    local row, sum = m.A[i], 0
-    if type(row) ~= "table" then
-      core.raise((
-        "%s: A must have %d rows (one per stage, the first may be empty), row %d is missing"):format(where, s,
-        i))
-    end
-    A[i] = {}
-    for j = 1, #row do
-      if type(row[j]) ~= "number" or not options.finite(row[j]) then
-        core.raise(("%s: A[%d][%d] must be a finite number, got %s"):format(where, i, j,
-          options.show(row[j])))
-      end
-      if j >= i and row[j] ~= 0 then
-        core.raise(("%s: A[%d][%d] is not zero, so the method is implicit; only explicit methods are "
-          .. "supported"):format(where, i, j))
-      end
-      if j < i then A[i][j] = row[j] end
-      sum = sum + row[j]
-    end
-    for j = #row + 1, i - 1 do A[i][j] = 0 end
-    if math.abs(sum - m.c[i]) > 1e-12 then
-      core.raise(("%s: row %d of A sums to %.15g, but c[%d] is %.15g"):format(where, i, sum, i, m.c[i]))
-    end
-  end
-  local reached, residual = M.order(A, m.b, m.order, 1e-10)
-  if reached < m.order then
-    core.raise(("%s: order %d was stated, but the order conditions hold only up to order %d (order %d is "
-      .. "violated by %.3g)"):format(where,
-      m.order, reached, reached + 1, residual))
-  end
-  local error_order = 0
-  if m.b_error then
-    check_numbers(where, "b_error", m.b_error, s)
-    local embedded, size = {}, 0
-    for i = 1, s do embedded[i], size = m.b[i] - m.b_error[i], size + math.abs(m.b_error[i]) end
-    if size == 0 then
-      core.raise(where .. ": b_error is zero everywhere, so it estimates nothing; leave it out for a "
-        .. "fixed-step method")
-    end
-    error_order = math.min(M.order(A, embedded, m.order, 1e-10), m.order - 1)
-    if error_order < 1 then
-      core.raise(("%s: the embedded method b - b_error has no order (its weights must sum to 1); b_error "
-        .. "must sum to 0"):format(where))
-    end
-  end
+  local m, A = options.check(where, t, spec, 3), {}
+  check_numbers(where, "b", m.b, #m.b)
+  check_numbers(where, "c", m.c, #m.b)
+  for i = 1, #m.b do A[i] = explicit_row(where, m.A[i], i, m) end
+  check_order(where, A, m)
   return {A = A, b = m.b, c = m.c, b_error = m.b_error, order = math.tointeger(m.order),
-    error_order = error_order, name = m.name or "user"}
+    error_order = error_order(where, A, m), name = m.name or "user"}
 end
 
 return M
