@@ -8,7 +8,7 @@
 
 local here = arg[0]:match("^(.*)/") or "."
 local tide = require "tide"
-local experiment = require "tide.experiment"
+local experiment, files = require "tide.experiment", require "tide.files"
 local images = dofile(here .. "/images_settings.lua")
 local nn, csv, d = tide.nn, tide.csv, images.defaults
 
@@ -51,6 +51,14 @@ local out = experiment.folder(o.out ~= "" and o.out or "runs/anode/images/" .. i
 local scale = ("scale: %d filters, p = %d, %d values (%d of the field), %d of %s's pictures, batches of %d")
   :format(s.filters, s.augment, nn.count(model), nn.count(model.block.field), shape[1], s.data, s.batch)
 local comments = experiment.provenance(arg)
+if files.exists(out .. "/checkpoint.npz") and files.exists(out .. "/train.csv") then -- it goes on
+  for _, comment in ipairs(csv.read(out .. "/train.csv").comments) do
+    local earlier, now = comment:match("^commit: (.*)"), comments[2]:match("^commit: (.*)")
+    if earlier then
+      comments[2] = "commit: " .. (earlier:find(now, 1, true) and earlier or earlier .. ", " .. now)
+    end
+  end
+end
 table.move({"config: " .. images.config(s), scale, ""}, 1, 3, #comments + 1, comments)
 
 -- A checkpoint keeps nan for none.

@@ -133,4 +133,57 @@ tests["the list of runs says what is missing and collects what is there"] = func
   end)
 end
 
+-- Two seeds of two nets, three points each, and one test.
+local function make_tables(out)
+  local runs, train, test = {}, {}, {}
+  for _, p in ipairs{0, 5} do
+    for seed = 1, 2 do
+      local common = {"mnist", 32, p, 0, 0, seed}
+      local function add(list, ...)
+        list[#list + 1] = table.move({...}, 1, select("#", ...), 7, table.move(common, 1, 6, 1, {}))
+      end
+      add(runs, 17195, 9345, 60000, seed == 1 and 470 or 3, 470, "complete", 0.1, 0.5, 20, 20, 0.4, 0.9,
+        "tide x", "abc")
+      for i = 1, 3 do add(train, i, i / 235, 2 / i, 2.5 / i, 0.3 * i, 20 + i, 26, 20, 26, 1) end
+      add(test, 3, 3 / 235, 0.4, 0.9, 20)
+    end
+  end
+  local function put(name, text, rows)
+    local columns = {"data", "filters", "augment", "weight_decay", "pictures", "seed"}
+    for word in text:gmatch("%S+") do columns[#columns + 1] = word end
+    tide.csv.write(("%s/images-%s.csv"):format(out, name), columns, rows)
+  end
+  put("runs", "values field pictures_used iterations of status cpu_hours loss nfe_forward nfe_backward "
+    .. "test_loss test_accuracy command commit", runs)
+  put("train", "iteration epoch loss loss_max accuracy nfe_forward nfe_forward_max nfe_backward "
+    .. "nfe_backward_max cpu", train)
+  put("test", "iteration epoch loss accuracy nfe", test)
+end
+
+tests["figures are drawn from what there is, and say which command makes the rest"] = function()
+  if not tide.core.exists("./tide") then return "skip: ./tide is not built" end
+  if not require("tide.files").run{"gnuplot", "--version"} then return "skip: gnuplot is not installed" end
+  check.in_folder(function(out)
+    make_tables(out)
+    local function draw(what)
+      local line = "./tide plots/anode/figures.lua %s --results %s --out %s/figures >%s/log 2>&1"
+      return os.execute(line:format(what, out, out, out)) == true, files.read(out .. "/log")
+    end
+    local ok, said = draw("10")
+    assert(ok and tide.core.exists(out .. "/figures/figure10.png"), said)
+    local script = files.read(out .. "/figures/figure10.gp")
+    for _, words in ipairs{"p = 0, 32 filters, seeds 1 2, 3 of 470 so far",
+      "MNIST, 60000 pictures, epochs: 2"} do
+      assert(script:find(words, 1, true), words)
+    end
+    ok, said = draw("14")
+    assert(not ok and said:find("images/tiny_imagenet-* is not there; this makes it", 1, true), said)
+    ok, said = draw("all")
+    assert(ok and said:find("22 is not drawn", 1, true) and tide.core.exists(out
+      .. "/figures/images-table1.csv"), said)
+    ok, said = draw("99")
+    assert(not ok and said:find("there is no figure 99", 1, true))
+  end)
+end
+
 return tests

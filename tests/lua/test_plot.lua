@@ -360,19 +360,6 @@ tests["plots/anode/spheres.lua draws what is there"] = in_folder(function(folder
   assert(files.read(files.join(folder, "flows.gp")):find("# command: test", 1, true))
 end)
 
-tests["plots/anode/mnist.lua draws"] = in_folder(function(folder)
-  if not files.exists(pipeline_folder .. "/anode/mnist.lua") then
-    return "skip: not run from the top folder"
-  end
-  local columns = {"model", "seed", "iteration", "loss", "accuracy", "nfe_forward", "nfe_backward", "seconds"}
-  csv.write(files.join(folder, "train.csv"), columns,
-    {{"p = 0", 1, 1, 2.3, 0.1, 20, 20, 0}, {"p = 0", 1, 2, 1.3, 0.5, 26, 20, 0},
-      {"p = 5", 1, 1, 2.3, 0.1, 20, 20, 0}})
-  csv.write(files.join(folder, "test.csv"), {"model", "seed", "iteration", "loss", "accuracy"},
-    {{"p = 0", 1, 1, 2.3, 0.1}, {"p = 0", 1, 2, 1.3, 0.5}, {"p = 5", 1, 1, 2.3, 0.1}})
-  equal(run_pipeline("anode/mnist", folder)[1], files.join(folder, "mnist.png"))
-end)
-
 tests["plots/anode/flip1d.lua draws"] = in_folder(function(folder)
   if not files.exists(pipeline_folder .. "/anode/flip1d.lua") then
     return "skip: not run from the top folder"
