@@ -13,7 +13,6 @@ local FUNCTION = 40
 
 -- "path" or "path: function" -> why it may be longer.
 local exceptions = {
-  ["bindings/io.c"] = "being split",
   ["core/solver/gradient_adjoint.c: gradient_adjoint"] = "being split",
   ["scripts/tide/plot/layout.lua: layout.arrange"] = "being split",
   ["scripts/tide/plot/series.lua"] = "being split",
