@@ -117,6 +117,32 @@ local function box_heights(panels, columns, rows, box_width, height, used)
   return heights
 end
 
+-- Put a built panel into the cell at x, y of the page. A fixed ratio that does not fill its cell is centred.
+local function place(built, page, x, y, cell_height, around)
+  local w, h, width, height = page.box_width, cell_height, page.width, page.height
+  local ratio = panel.box_ratio(built)
+  if ratio then w, h = math.min(w, h / ratio), math.min(h, w * ratio) end
+  local left, top = x + (page.box_width - w) / 2, y + (cell_height - h) / 2
+  local note_y = top + h + around.bottom - EDGE - LINE * (#around.notes - 0.7)
+  built.box = {x = w, y = h}
+  built.place = {left = left / width, right = (left + w) / width, top = 1 - top / height,
+    bottom = 1 - (top + h) / height,
+    notes = around.notes, note_x = left / width, note_y = 1 - note_y / height, note_step = LINE / height,
+    rows = around.rows, legend_x = (left + w / 2) / width, legend_y = 1 - (top - 4) / height,
+    legend_height = math.max(0, LINE * around.rows - 6)}
+end
+
+-- Height of what stands above all panels, and the rows of the legend in it.
+local function head_of(figure, width)
+  local head, shared_rows = EDGE, 0
+  if figure.title then head = head + LINE + 8 end
+  if #figure.shared > 0 then
+    shared_rows = layout.legend_size(figure.shared, width - 2 * EDGE)
+    head = head + LINE * shared_rows
+  end
+  return head == EDGE and 0 or head, shared_rows
+end
+
 --- Lay out built panels in `columns` columns: fills panel.place (fractions of the figure: left, right,
 -- bottom, top, and where the legend goes) and returns width, height, and the place of the figure's shared
 -- legend.
@@ -124,14 +150,7 @@ function layout.arrange(panels, columns, figure)
   local rows = math.ceil(#panels / columns)
   local width = figure.width or math.max(640, 330 * columns)
   local m = measure(panels, columns, width / columns - 70)
-  local head = EDGE
-  if figure.title then head = head + LINE + 8 end
-  local shared_rows = 0
-  if #figure.shared > 0 then
-    shared_rows = layout.legend_size(figure.shared, width - 2 * EDGE)
-    head = head + LINE * shared_rows
-  end
-  if head == EDGE then head = 0 end
+  local head, shared_rows = head_of(figure, width)
   local box_width = (width - sum(m.left) - sum(m.right)) / columns
   local used = head + sum(m.top) + sum(m.bottom) + EDGE * (rows - 1)
   local heights = box_heights(panels, columns, rows, box_width, figure.height, used)
@@ -140,30 +159,14 @@ function layout.arrange(panels, columns, figure)
     error(("plot: no room for %d panels in %g x %g; make width and height larger"):format(#panels, width,
       height), 0)
   end
-
-  local y = head
+  local page, y = {width = width, height = height, box_width = box_width}, head
   for r = 1, rows do
     local x = 0
     y = y + m.top[r] + (r > 1 and EDGE or 0)
     for c = 1, columns do
-      local built = panels[(r - 1) * columns + c]
+      local i = (r - 1) * columns + c
       x = x + m.left[c]
-      if built then
-        -- A fixed ratio that does not fill its cell is centred in it.
-        local w, h = box_width, heights[r]
-        local ratio = panel.box_ratio(built)
-        if ratio then w, h = math.min(w, h / ratio), math.min(h, w * ratio) end
-        local left, top = x + (box_width - w) / 2, y + (heights[r] - h) / 2
-        local around = m.around[(r - 1) * columns + c]
-        local note_y = top + h + around.bottom - EDGE - LINE * (#around.notes - 0.7)
-        built.box = {x = w, y = h}
-        built.place = {left = left / width, right = (left + w) / width, top = 1 - top / height,
-          bottom = 1 - (top + h) / height,
-          notes = around.notes, note_x = left / width, note_y = 1 - note_y / height,
-          note_step = LINE / height, rows = around.rows, legend_x = (left + w / 2) / width,
-          legend_y = 1 - (top - 4) / height,
-          legend_height = math.max(0, LINE * around.rows - 6)}
-      end
+      if panels[i] then place(panels[i], page, x, y, heights[r], m.around[i]) end
       x = x + box_width + m.right[c]
     end
     y = y + heights[r] + m.bottom[r]

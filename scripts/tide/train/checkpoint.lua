@@ -8,12 +8,30 @@
 local core = require "tide.core"
 local files = require "tide.base.files"
 local nn = require "tide.nn"
+local options = require "tide.base.options"
 local tree = require "tide.base.tree"
 
 local M = {}
 local raise = core.raise
 
 local VERSION = 2 -- 1 had no checksum
+
+--- What the options of tide.train say about checkpoints, or an error.
+function M.check_options(o)
+  for _, name in ipairs(o.checkpoint and {"optimizer", "adaption"} or {}) do
+    if o[name] and not (o[name].state and o[name].load_state) then
+      raise(("tide.train: with checkpoint, %s must have the methods state and load_state; got a table "
+        .. "without them"):format(name))
+    end
+  end
+  if o.checkpoint and not (o.checkpoint:find("%.npz$") or o.checkpoint:find("%.safetensors$")) then
+    raise("tide.train: checkpoint must be the name of a .npz or .safetensors file, got "
+      .. options.show(o.checkpoint))
+  end
+  if not o.checkpoint and o.checkpoint_config then
+    raise("tide.train: checkpoint_config needs checkpoint, the name of a file")
+  end
+end
 
 -- ---- Lua values as tensors ----
 

@@ -188,19 +188,7 @@ local function check_arguments(opts, ...)
     raise("tide.train: adaption must have the methods solver and observe, as those of tide.step_adaption.new "
       .. "have; got another table")
   end
-  for _, name in ipairs(o.checkpoint and {"optimizer", "adaption"} or {}) do
-    if o[name] and not (o[name].state and o[name].load_state) then
-      raise(("tide.train: with checkpoint, %s must have the methods state and load_state; got a table "
-        .. "without them"):format(name))
-    end
-  end
-  if o.checkpoint and not (o.checkpoint:find("%.npz$") or o.checkpoint:find("%.safetensors$")) then
-    raise("tide.train: checkpoint must be the name of a .npz or .safetensors file, got "
-      .. options.show(o.checkpoint))
-  end
-  if not o.checkpoint and o.checkpoint_config then
-    raise("tide.train: checkpoint_config needs checkpoint, the name of a file")
-  end
+  checkpoint.check_options(o)
   if o.adaption and o.solver then
     raise("tide.train: give solver or adaption, not both; the adaption chooses the solver's options")
   end
