@@ -1,6 +1,7 @@
 #!/bin/sh
-# From a fresh checkout to a first result: installs what is missing, builds, and runs the nested-spheres experiment of the Augmented
-# Neural ODEs paper. Arguments go to the experiment: sh scripts/demo.sh --epochs 5 (--help lists them).
+# From a fresh checkout to a first result: installs what is missing, builds, and runs the nested-spheres
+# experiment of the Augmented Neural ODEs paper. Arguments go to the experiment: sh scripts/demo.sh --epochs 5
+# (--help lists them).
 
 cd "$(dirname "$0")/.." || exit 1
 sh scripts/setup.sh || exit 1

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what is missing to build and run Tide: `sh scripts/setup.sh`; with --test also what the tests use.
 #
-# On Debian and Ubuntu by apt-get (through sudo when not root), without questions; elsewhere it says what is needed. Exit status 0 when
-# everything needed is there. What is there already, from wherever, is left alone.
+# On Debian and Ubuntu by apt-get (through sudo when not root), without questions; elsewhere it says what is
+# needed. Exit status 0 when everything needed is there. What is there already, from wherever, is left alone.
 
 # shellcheck disable=SC2086 # lists of packages are meant to be split
 with_tests=
@@ -48,9 +48,11 @@ find_missing() {
 
 advise() {
     say "please install: $*"
-    say "that is: a C11 compiler, make, pkg-config, and the development files of Lua 5.4, OpenBLAS, libpng, libjpeg, zlib (and libedit); gnuplot"
+    say "that is: a C11 compiler, make, pkg-config, and the development files of Lua 5.4, OpenBLAS, libpng," \
+        "libjpeg, zlib (and libedit); gnuplot"
     say "  Debian, Ubuntu: apt install $*"
-    say "  Fedora: dnf install gcc make pkgconf lua-devel openblas-devel libpng-devel libjpeg-turbo-devel zlib-devel libedit-devel gnuplot dejavu-sans-fonts"
+    say "  Fedora: dnf install gcc make pkgconf lua-devel openblas-devel libpng-devel" \
+        "libjpeg-turbo-devel zlib-devel libedit-devel gnuplot dejavu-sans-fonts"
     say "  Arch: pacman -S base-devel lua54 openblas libpng libjpeg-turbo zlib libedit gnuplot ttf-dejavu"
 }
 
@@ -60,10 +62,13 @@ as_root() {
     else sudo -n "$@"; fi
 }
 
-apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"; }
+apt_get() {
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
+}
 
-# The lists of a fresh machine are empty or old: fetched first when there are none, and once more when packages are not found. At last
-# one by one: a package that cannot be had must not keep the others out.
+# The lists of a fresh machine are empty or old: fetched first when there are none, and once more when
+# packages are not found. At last one by one: a package that cannot be had must not keep the others out.
 update() { apt_get -o APT::Update::Error-Mode=any update; }
 add() { apt_get install -y --no-install-recommends "$@"; }
 add_all() {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every test, from a fresh checkout: installs what is missing, builds, runs; the last line is "N passed, N failed[, N skipped]".
+# Every test, from a fresh checkout: installs what is missing, builds, runs; the last line is "N passed, N
+# failed[, N skipped]".
 
 cd "$(dirname "$0")/.." || exit 1
 sh scripts/setup.sh --test || exit 1

@@ -1,5 +1,6 @@
 #!/bin/sh
-# An installation works from any folder, under its own program and under stock lua5.4; uninstall leaves nothing behind.
+# An installation works from any folder, under its own program and under stock lua5.4; uninstall leaves
+# nothing behind.
 
 cd "$(dirname "$0")/.." || exit 1
 root=$(pwd)
@@ -20,7 +21,8 @@ check() {
     fi
 }
 
-# Uses the engine, the style of the plots and, where there is one, a generator from data/: each is found by another path.
+# Uses the engine, the style of the plots and, where there is one, a generator from data/: each is found by
+# another path.
 mkdir -p "$stage/tide"
 echo 'os.exit(7)' > "$stage/tide/core.lua"
 cat > "$stage/use.lua" <<'END'
@@ -28,7 +30,8 @@ local tide = require "tide"
 assert(tide.ones({2, 2}):matmul(tide.ones({2, 2})):sum():item() == 8)
 assert(#tide.plot.palettes() > 0)
 local here, core = package.searchpath("tide", package.path), package.searchpath("tide.core", package.cpath)
-assert(here:find(arg[1], 1, true) == 1 and core:find(arg[1], 1, true) == 1, here .. " and " .. core .. " are not the installation")
+assert(here:find(arg[1], 1, true) == 1 and core:find(arg[1], 1, true) == 1,
+  here .. " and " .. core .. " are not the installation")
 if arg[2] then assert(#tide.data.spheres{dim = 2, inner = 5, outer = 10}.x == 15) end
 END
 spheres=
@@ -42,7 +45,8 @@ if command -v lua5.4 > /dev/null; then
         LUA_CPATH_5_4="$prefix/lib/lua/5.4/?.so" lua5.4 use.lua "$prefix" $spheres
 fi
 cp tests/cfield/pendulum.c "$stage/pendulum.c"
-check "a field in C, by the installed header" sh -c 'sed -i "s,\"autodiff/tide_field.h\",<tide/field.h>," pendulum.c &&
+check "a field in C, by the installed header" sh -c '
+    sed -i "s,\"autodiff/tide_field.h\",<tide/field.h>," pendulum.c &&
     ${CC:-cc} -Wall -Wextra -Werror -shared -fPIC -Iusr/include -o pendulum.so pendulum.c -lm &&
     usr/bin/tide -e "print(require(\"tide\").ode.cfield(\"pendulum.so\", \"pendulum\"){9.81, 0})"'
 check "make uninstall" make -C "$root" --no-print-directory uninstall DESTDIR="$stage" PREFIX=/usr

@@ -1,13 +1,18 @@
 #!/bin/sh
-# Every test: `sh tests/run.sh`, or some parts of it: `sh tests/run.sh c lua`. The last line is "N passed, N failed[, N skipped]".
+# Every test: `sh tests/run.sh`, or some parts of it: `sh tests/run.sh c lua`. The last line is "N passed, N
+# failed[, N skipped]".
 #
-#   c        programs tests/c/test_*.c             stock    quick Lua tests again, under lua5.4 instead of ./tide
-#   lua      tests/lua/test_*.lua under ./tide     pty      the prompt, through a pseudo-terminal
-#   readme   examples of README.md                 install  an installation in a folder of its own
-#   lint     tests/lint                            ci       quick tests under asan, and with plain instructions; only when CI=true
+#   c        programs tests/c/test_*.c
+#   lua      tests/lua/test_*.lua under ./tide
+#   readme   examples of README.md
+#   lint     tests/lint
+#   stock    quick Lua tests again, under lua5.4 instead of ./tide
+#   pty      the prompt, through a pseudo-terminal
+#   install  an installation in a folder of its own
+#   ci       quick tests under asan, and with plain instructions; only when CI=true
 #
-# VARIANT=asan|tsan|debug takes the C and Lua tests of that build. Each part is a program whose last line counts as ours does; one
-# that ends without it, or with an exit status that does not fit, is a failure.
+# VARIANT=asan|tsan|debug takes the C and Lua tests of that build. Each part is a program whose last line
+# counts as ours does; one that ends without it, or with an exit status that does not fit, is a failure.
 
 cd "$(dirname "$0")/.." || exit 1
 MAKE=${MAKE:-make}
@@ -34,7 +39,8 @@ run() {
     { "$@" < /dev/null 2>&1; echo $? > "$tmp/status"; } | tee "$tmp/log" | awk '{ print "   " $0; fflush() }'
     read -r status < "$tmp/status"
     seconds=$(($(date +%s) - start))
-    counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed\(, \([0-9]*\) skipped\)\{0,1\}$/\1 \2 \4/p' "$tmp/log" | tail -n 1)
+    counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed\(, \([0-9]*\) skipped\)\{0,1\}$/\1 \2 \4/p' \
+        "$tmp/log" | tail -n 1)
     if [ -z "$counts" ]; then
         echo "   FAIL $name: ended without its closing line, exit status $status"
         counts="0 1"
@@ -74,7 +80,8 @@ c_tests() {
 
 lua_tests() {
     for file in tests/lua/test_*.lua; do
-        run "lua/$(basename "$file" .lua), $VARIANT" timeout "$limit" "$(program "$VARIANT")" tests/lua/run.lua "$file"
+        run "lua/$(basename "$file" .lua), $VARIANT" \
+            timeout "$limit" "$(program "$VARIANT")" tests/lua/run.lua "$file"
         [ "$seconds" -gt "$quick" ] || echo "$file" >> "$tmp/quick"
     done
 }
@@ -89,21 +96,25 @@ quick_lua_tests() {
 stock_tests() {
     lua=$(command -v lua5.4 || command -v lua54) || { skip "stock Lua" "lua5.4 is not installed"; return; }
     [ -s "$tmp/quick" ] || ls tests/lua/test_*.lua > "$tmp/quick"
-    (eval "$("$MAKE" -s env)"; export LUA_PATH_5_4 LUA_CPATH_5_4; quick_lua_tests ", stock $(basename "$lua")" "$lua"
+    (eval "$("$MAKE" -s env)"; export LUA_PATH_5_4 LUA_CPATH_5_4
+     quick_lua_tests ", stock $(basename "$lua")" "$lua"
      echo "$passed $failed $skipped" > "$tmp/sums")
     read -r passed failed skipped < "$tmp/sums"
 }
 
 pty_test() {
     if ! command -v python3 > /dev/null; then skip "prompt in a terminal" "python3 is not installed"
-    elif ! python3 -c 'import pty; pty.openpty()' 2> /dev/null; then skip "prompt in a terminal" "there are no pseudo-terminals here"
+    elif ! python3 -c 'import pty; pty.openpty()' 2> /dev/null; then
+        skip "prompt in a terminal" "there are no pseudo-terminals here"
     else run "prompt in a terminal" timeout "$limit" python3 tests/repl_pty.py; fi
 }
 
-# What a second look with other tools finds; the slow tests are left out so that all this stays under 15 minutes on two cores.
+# What a second look with other tools finds; the slow tests are left out so that all this stays under 15
+# minutes on two cores.
 ci_tests() {
     [ -s "$tmp/quick" ] || ls tests/lua/test_*.lua > "$tmp/quick"
-    if echo 'int main(void) { return 0; }' | ${CC:-cc} -fsanitize=address,undefined -x c -o "$tmp/a.out" - 2> /dev/null && "$tmp/a.out"; then
+    if echo 'int main(void) { return 0; }' |
+        ${CC:-cc} -fsanitize=address,undefined -x c -o "$tmp/a.out" - 2> /dev/null && "$tmp/a.out"; then
         build_variant asan
         c_tests asan ", asan"
         quick_lua_tests ", asan" "$(program asan)"
@@ -135,5 +146,7 @@ for part in $parts; do
 done
 
 echo "== all: $(($(date +%s) - begin)) s"
-if [ "$skipped" -gt 0 ]; then echo "$passed passed, $failed failed, $skipped skipped"; else echo "$passed passed, $failed failed"; fi
+summary="$passed passed, $failed failed"
+if [ "$skipped" -gt 0 ]; then summary="$summary, $skipped skipped"; fi
+echo "$summary"
 [ "$failed" -eq 0 ]

@@ -1,25 +1,30 @@
 #!/bin/sh
-# Tide beside PyTorch + torchdiffeq and JAX + diffrax: `make bench-peers`, or `sh tests/bench/peers.sh [options]` (--help lists them).
+# Tide beside PyTorch + torchdiffeq and JAX + diffrax: `make bench-peers`, or `sh tests/bench/peers.sh
+# [options]` (--help lists them).
 #
-# The peers come from PyPI into a virtual environment outside the checkout, ${TIDE_PEERS:-${XDG_CACHE_HOME:-~/.cache}/tide/peers}; nothing
-# else in Tide needs them. PEERS names what to install; without "jax diffrax" the table has no columns for them.
+# The peers come from PyPI into a virtual environment outside the checkout,
+# ${TIDE_PEERS:-${XDG_CACHE_HOME:-~/.cache}/tide/peers}; nothing else in Tide needs them. PEERS names what to
+# install; without "jax diffrax" the table has no columns for them.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 peers=${TIDE_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/tide/peers}
 
-[ -x "$root/tide" ] || { echo "Tide is not built: run make first" >&2; exit 1; }
+fail() { echo "$1" >&2; exit 1; }
+
+[ -x "$root/tide" ] || fail "Tide is not built: run make first"
 
 if [ ! -x "$peers/bin/python" ]; then
-  command -v python3 >/dev/null || { echo "python3 is needed for the peers (apt install python3 python3-venv)" >&2; exit 1; }
+  command -v python3 >/dev/null || fail "python3 is needed for the peers (apt install python3 python3-venv)"
   echo "making a virtual environment in $peers (about 2 GB)" >&2
   mkdir -p "$(dirname "$peers")"
-  python3 -m venv "$peers" || { rm -rf "$peers"; echo "python3 -m venv failed (apt install python3-venv)" >&2; exit 1; }
+  python3 -m venv "$peers" || { rm -rf "$peers"; fail "python3 -m venv failed (apt install python3-venv)"; }
 fi
 
 if ! "$peers/bin/python" -c "import torch, torchdiffeq" 2>/dev/null; then
-  "$peers/bin/python" -m pip install --quiet --index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" torch ||
+  index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
+  "$peers/bin/python" -m pip install --quiet --index-url "$index" torch ||
     "$peers/bin/python" -m pip install --quiet torch
   # shellcheck disable=SC2086 # a list of words
   "$peers/bin/python" -m pip install --quiet numpy torchdiffeq ${PEERS-jax diffrax}
