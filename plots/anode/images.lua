@@ -63,8 +63,9 @@ end
 
 local labels = {
   loss = "training loss", nfe_forward = "NFE (forward)", nfe_forward_max = "NFE (forward), largest",
-    iteration = "iteration",
+  iteration = "iteration",
   accuracy = "training accuracy (%)", loss_max = "training loss, largest",
+  nfe_backward_max = "NFE (backward), largest",
 }
 
 -- Curves over iterations (false: none): median and band of the seeds. y of the tests is marked, since they
@@ -191,8 +192,9 @@ local drawing = {
   end, 2),
   [13] = each({overfit}, function(tables, s)
     return course(tables, s, "loss_max", {title = s.title, ylog = true}),
-      course(tables, s, "nfe_forward_max", {title = s.title})
-  end, 2),
+      course(tables, s, "nfe_forward_max", {title = s.title}),
+      course(tables, s, "nfe_backward_max", {title = s.title})
+  end, 3),
   [14] = each({imagenet}, function(tables, s)
     return course(tables, s, "accuracy", {title = s.title}), course(tables, s, "loss", {title = s.title})
   end, 2),
