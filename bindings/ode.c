@@ -91,12 +91,6 @@ static int solve_stats_lua(lua_State *L)
     return 1;
 }
 
-/* The tape userdata's tape; see struct recorder in recording.h, whose first field it is. */
-static struct tape *field_tape(lua_State *L, int arg)
-{
-    return *(struct tape **)luaL_checkudata(L, arg, TAPE_TYPE);
-}
-
 /* Pushes a handle without a solve, so that whatever fails later, the solve is freed. */
 static struct solve_box *push_box(lua_State *L)
 {
@@ -127,7 +121,7 @@ static void push_recorded(lua_State *L, struct odeint *op, struct tape *outer, s
 static int odeint_lua(lua_State *L)
 {
     struct problem p;
-    struct tape *t = field_tape(L, 1), *outer;
+    struct tape *t = recorder_check(L, 1)->tape, *outer;
     struct value *dy = value_check(L, 2), *y0 = value_check(L, 3), *times = value_check(L, 4);
     struct field *field;
     problem_read(L, &p);

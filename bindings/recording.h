@@ -18,7 +18,7 @@ enum recorder_kind {
     RECORD_NOTHING, /* until this one ends, operations on tensors are run at once */
 };
 struct recorder {
-    struct tape *tape; /* owned; the first member, see field_tape in ode.c; NULL for RECORD_NOTHING */
+    struct tape *tape; /* owned; NULL for RECORD_NOTHING */
     enum recorder_kind kind;
     lua_State *thread; /* the one that records, kept alive by the user value */
     struct recorder *previous;

@@ -61,6 +61,18 @@ tests["hostile values for f, y0, t and options are errors that name odeint"] = f
   works()
 end
 
+tests["a recorder without a tape is no field"] = function()
+  local odeint, given = tide.core.odeint, nil
+  tide.core.odeint = function(...)
+    given = table.pack(...)
+    return odeint(...)
+  end
+  tide.odeint(decay, f64{1}, {0, 1})
+  tide.core.odeint = odeint
+  local nothing <close> = tide.core.tape_begin("nothing")
+  raises("the tape is closed", odeint, nothing, f64{1}, f64{1}, table.unpack(given, 4, given.n))
+end
+
 tests["times"] = function()
   local function try(t, ...) raises({"odeint", ...}, tide.odeint, decay, f64{1}, t) end
   try({}, "two or more")
