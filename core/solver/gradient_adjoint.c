@@ -7,9 +7,6 @@
 #include "solver/family.h"
 #include "solver/gradient.h"
 
-/* On a fixed grid the tolerances mean little: y reconstructed backwards may be this much further off before
- * its gradient is refused. */
-
 /* The augmented field z = (y, a, thetabar): dz/dt = (f, -a^T df/dy, -a^T df/dtheta). With a record of the
  * forward solve, z = (a, thetabar) and y(t) comes from the interpolant of the step that t lies in. */
 struct augmented {
@@ -113,19 +110,45 @@ static struct solve_options backward_options(const struct solve_options *o, cons
     return back;
 }
 
+/* y and its cotangent alike; theta by itself, so that it does not drown them. */
+static struct state_layout backward_layout(const struct state_layout *layout, const struct augmented *g)
+{
+    struct state_layout parts = *layout;
+    parts.controlled = g->inner->n;
+    parts.copies = g->record ? 1 : 2;
+    parts.extra = g->inner->n_theta;
+    return parts;
+}
+
+/* The solves of all intervals, the last first. z begins as zeros and ends as what it is at times[0], without
+ * the cotangent that arrives there. `out` is room for two z. */
+static enum status all_intervals(struct solver *s, struct augmented *g, const struct solve_options *o,
+                                 const struct state_layout *layout, const double *times, int64_t n_times,
+                                 const char *y, const char *ybar, char *z, char *out)
+{
+    const struct field *f = g->inner;
+    size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = g->record ? 0 : bytes;
+    struct solve_options back = backward_options(o, times, n_times);
+    struct state_layout parts = backward_layout(layout, g);
+    for (int64_t i = n_times - 1; i > 0; i--) {
+        const void *cotangent = ybar + (size_t)i * bytes;
+        memcpy(z, y + (size_t)i * bytes, own);
+        loops->combine[f->dtype](f->n, z + own, 1, (double[]){1}, &cotangent, z + own);
+        TRY(one_interval(s, g, &back, &parts, times[i], times[i - 1], y + (size_t)(i - 1) * bytes, z, out));
+    }
+    return STATUS_OK;
+}
+
 enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o,
                              const struct state_layout *layout, const struct solve_record *record,
                              const double *times, int64_t n_times, const void *y, const void *ybar,
                              void *y0bar, void *thetabar, struct solve_stats *stats)
 {
-    size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = record ? 0 : bytes,
-           theta_bytes = (size_t)f->n_theta * dtype_size(f->dtype);
     if (o->adaptive && o->adjoint_atol == 0)
         return status_set(
             STATUS_ARGUMENT,
             "odeint: the cotangents of a continuous adjoint begin as zeros, which a relative tolerance alone "
             "cannot judge; give adjoint_atol > 0 (or atol > 0)");
-    size_t z_bytes = own + bytes + theta_bytes;
     int64_t n = (record ? 1 : 2) * f->n + f->n_theta, before = f->nfe + f->nfe_vjp;
     static const struct field_type type = {.name = "the augmented field of a continuous adjoint",
                                            .eval = augmented_eval};
@@ -135,32 +158,22 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
                           .m = &o->method,
                           .s = forward,
                           .step = -1};
-    struct state_layout parts =
-        *layout; /* y and its cotangent alike; theta by itself, so that it does not drown them */
-    parts.controlled = f->n;
-    parts.copies = record ? 1 : 2;
-    parts.extra = f->n_theta;
-    struct solve_options back = backward_options(o, times, n_times);
+    size_t size = dtype_size(f->dtype), bytes = (size_t)f->n * size, theta_bytes = (size_t)f->n_theta * size,
+           z_bytes = (size_t)n * size;
     memset(thetabar, 0, theta_bytes);
     if (f->n == 0) return STATUS_OK;
     if (record) TRY(solver_reserve(forward, f->n, f->dtype, &o->method));
     if (!forward->adjoint && !(forward->adjoint = memory_zalloc(1, sizeof *forward->adjoint)))
         return memory_status();
-    char *z = solver_backward(forward, 3 * z_bytes), *out = z + z_bytes, *a = z + own;
+    char *z = solver_backward(forward, 3 * z_bytes);
     if (!z) return memory_status();
     memset(z, 0, 3 * z_bytes);
-    enum status status = STATUS_OK;
-    for (int64_t i = n_times - 1; i > 0 && status == STATUS_OK; i--) {
-        const void *cotangent = (const char *)ybar + (size_t)i * bytes;
-        memcpy(z, (const char *)y + (size_t)i * bytes, own);
-        loops->combine[f->dtype](f->n, a, 1, (double[]){1}, &cotangent, a);
-        status = one_interval(forward->adjoint, &g, &back, &parts, times[i], times[i - 1],
-                              (const char *)y + (size_t)(i - 1) * bytes, z, out);
-    }
+    enum status status =
+        all_intervals(forward->adjoint, &g, o, layout, times, n_times, y, ybar, z, z + z_bytes);
     stats->nfe_backward = f->nfe + f->nfe_vjp - before;
-    if (status == STATUS_OK) {
-        loops->combine[f->dtype](f->n, a, 1, (double[]){1}, &ybar, y0bar);
-        memcpy(thetabar, a + bytes, theta_bytes);
-    }
-    return status;
+    TRY(status);
+    const char *a = z + (record ? 0 : bytes);
+    loops->combine[f->dtype](f->n, a, 1, (double[]){1}, &ybar, y0bar);
+    memcpy(thetabar, a + bytes, theta_bytes);
+    return STATUS_OK;
 }
