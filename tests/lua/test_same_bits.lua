@@ -45,7 +45,16 @@ local function listed(title, names)
   return #names == 0 and "" or ("%s (%d):\n  %s\n"):format(title, #names, table.concat(names, "\n  "))
 end
 
-local function missing() return not core.exists(program()) and ("skip: %s is not built"):format(program()) end
+local module = package.searchpath("tide.core", package.cpath)
+local objects = module:gsub("/tide/core.so$", ""):gsub("/lib/lua/5.4$", "") .. "/tests/cfield/"
+local function missing()
+  if not core.exists(program()) then return ("skip: %s is not built"):format(program()) end
+  for _, name in ipairs{"machine.so", "pendulum.so"} do
+    if not core.exists(objects .. name) then
+      return ("skip: %s%s is not built: make test-fields builds it"):format(objects, name)
+    end
+  end
+end
 
 tests["one thread and two give the same bits"] = function()
   if missing() then return missing() end
