@@ -153,7 +153,7 @@ static void set_value(lua_State *L, const struct program *p, int v)
 }
 
 /* {op, attrs, inputs = {values}, dtype, shape, operations, result = value, over = value,
- * bytes = read and written} */
+ * bytes = read and written, way = where a kernel has several} */
 static void push_call(lua_State *L, const struct program *p, int i, int values)
 {
     const int *in;
@@ -176,6 +176,7 @@ static void push_call(lua_State *L, const struct program *p, int i, int values)
     if (over >= 0) set_integer(L, "over", over + 1);
     set_integer(L, "bytes", bytes);
     set_integer(L, "operations", op_work(c));
+    if (op_way(c)) set_text(L, "way", op_way(c));
     lua_pushvalue(L, values);
     set_value(L, p, out);
     set_value(L, p, program_value(p, out).root);

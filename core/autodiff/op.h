@@ -127,6 +127,9 @@ extern const struct op op_table[OP_COUNT];
 /* Floating-point operations of a call, 0 for what only moves data. */
 int64_t op_work(const struct call *c);
 
+/* Name of the way that a prepared call is computed, "winograd" for instance; NULL for ops with one way. */
+const char *op_way(const struct call *c);
+
 /* Apply an op at once. in[] are borrowed; *out is a new reference (possibly a view of in[0]). */
 enum status op_apply(enum op_id id, const struct attrs *attrs, struct tensor *const *in, int n_in,
                      struct tensor **out);

@@ -196,6 +196,12 @@ enum status prepare_conv_layer(struct call *c)
     return STATUS_OK;
 }
 
+const char *op_way(const struct call *c)
+{
+    if (c->run != run_conv && c->run != run_conv_layer) return NULL;
+    return conv_way(&((const struct conv_plan *)c->plan)->shape);
+}
+
 /* Each number of y is a sum over one filter, and so is what goes back from it. */
 static int64_t conv_work(const struct array *y, const struct array *w)
 {

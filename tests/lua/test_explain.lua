@@ -142,6 +142,19 @@ tests["solves tile by tile, convolutions, solves inside of solves"] = function()
   end
 end
 
+tests["the way that each convolution takes"] = function()
+  local x, w, small = tide.ones{2, 32, 16, 16}, tide.ones{32, 32, 3, 3}, tide.ones{2, 3, 4, 4}
+  local function conv(a, b) return tide.conv2d(a, b, nil, {padding = 1}) end
+  local function two(...) return conv(...), conv(small, tide.ones{5, 3, 3, 3}):relu() end
+  local _, text = explained(two, x, w)
+  has(text, "result 1, by winograd")
+  has(text, "result 2, by dense")
+  _, text = explained(tide.grad(function(v) return conv(x, v):square():sum() end), tide.ones{4, 32, 5, 5})
+  assert(text:find("conv_dw [^\n]*, by planes"), text)
+  _, text = explained(function(a, b) return a:matmul(b) end, tide.ones{4, 3}, tide.ones{3, 5})
+  assert(not text:find(" by "), text)
+end
+
 tests["weights that are captured have no gradient"] = function()
   local field = nn.mlp{sizes = {2, 16, 2}, act = "tanh", time = true, seed = 1}
   local e, text = explained(

@@ -46,6 +46,7 @@ function M.program(rows, program, names, captured, name, note)
     names[call.result] = names[call.result] or name(call, program.values[call.result])
     local notes = note and note(call, program.values[call.result]) or {}
     if call.over then table.insert(notes, 1, "over " .. M.operand(program, call.over, names, captured)) end
+    if call.way then notes[#notes + 1] = "by " .. call.way end
     rows[#rows + 1] = {names[call.result], call.op, expressions.of(call, inputs), page.spec(call),
       n > 0 and page.amount(n) or "-", page.bytes(call.bytes), table.concat(notes, ", ")}
   end
