@@ -22,6 +22,9 @@ typedef void vjp_rule(struct vjp *v);
 typedef int cut_rule(const struct cut *c);
 typedef int64_t work_rule(const struct call *c);
 
+/* Attribute i of the call c. */
+#define V(i) c->attrs->v[i]
+
 infer_rule infer_literal, infer_random, infer_same, infer_reshape, infer_permute, infer_broadcast,
     infer_slice, infer_cast, infer_embed, infer_cat, infer_take, infer_take_grad, infer_one_hot, infer_where,
     infer_reduce, infer_arg, infer_matmul, infer_layer, infer_conv_layer, infer_conv_matrix,

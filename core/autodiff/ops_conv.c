@@ -5,8 +5,6 @@
 #include "base/tuning.h"
 #include "kernels/conv.h"
 
-#define V(i) c->attrs->v[i]
-
 /* All that the kernels compute with: padded images, padded cotangents and unrolled kernels stay far below
  * what an int64 can count. */
 static enum status conv_size(const struct conv *s)

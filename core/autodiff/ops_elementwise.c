@@ -3,8 +3,6 @@
 #include "base/memory.h"
 #include "kernels/elementwise.h"
 
-#define V(i) c->attrs->v[i]
-
 struct elementwise_plan {
     struct loop_plan loop;
     unary_loop unary;

@@ -7,8 +7,6 @@
 #include "kernels/bounded.h"
 #include "kernels/elementwise.h"
 
-#define V(i) c->attrs->v[i]
-
 /* ---- take: rows at 1-based positions along one axis ---- */
 static enum status infer_positions(struct call *c, int64_t size)
 {

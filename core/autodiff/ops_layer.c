@@ -8,7 +8,6 @@
 #include "kernels/gemm.h"
 #include "kernels/layer.h"
 
-#define V(i) c->attrs->v[i]
 #define L(which) c->attrs->v[LAYER_ATTRS + which]
 
 enum status infer_layer(struct call *c)

@@ -10,8 +10,6 @@
 #include "kernels/gemm.h"
 #include "kernels/gemm_bf16.h"
 
-#define V(i) c->attrs->v[i]
-
 struct matmul_plan {
     int64_t m, n, k, batches, batch_shape[MAX_RANK], batch_stride[2][MAX_RANK], ld[2];
     int batch_rank, transpose[2],

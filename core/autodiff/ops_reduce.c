@@ -5,8 +5,6 @@
 #include "base/memory.h"
 #include "kernels/reduce.h"
 
-#define V(i) c->attrs->v[i]
-
 enum status infer_reduce(struct call *c)
 {
     int64_t shape[MAX_RANK];

@@ -5,8 +5,6 @@
 #include "kernels/bounded.h"
 #include "kernels/elementwise.h"
 
-#define V(i) c->attrs->v[i]
-
 enum status infer_literal(struct call *c) { return array_init(&c->out, (enum dtype)V(0), 0, NULL); }
 
 static enum status run_literal(struct call *c)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/tuning.h"
 
 struct object *object_retain(struct object *o)
 {
@@ -78,7 +79,7 @@ int tape_fail(struct tape *t, enum status status)
     return -1;
 }
 
-static enum status grow(void **block, int *capacity, int wanted, size_t size)
+static enum status grow_list(void **block, int *capacity, int wanted, size_t size)
 {
     if (wanted <= *capacity) return STATUS_OK;
     int next = *capacity ? 2 * *capacity : 16;
@@ -93,7 +94,7 @@ static enum status grow(void **block, int *capacity, int wanted, size_t size)
 static int append(struct tape *t, struct node node)
 {
     enum status status = t->status;
-    if (status == STATUS_OK) status = grow((void **)&t->nodes, &t->capacity, t->n + 1, sizeof *t->nodes);
+    if (status == STATUS_OK) status = grow_list((void **)&t->nodes, &t->capacity, t->n + 1, sizeof *t->nodes);
     if (status != STATUS_OK) {
         node_free(&node);
         return tape_fail(t, status);
@@ -106,9 +107,9 @@ static int append_input(struct tape *t, const struct array *spec, int captured)
 {
     if (t->status != STATUS_OK) return -1;
     int capacity = t->inputs_capacity;
-    enum status status = grow((void **)&t->inputs, &capacity, t->n_inputs + 1, sizeof(int));
+    enum status status = grow_list((void **)&t->inputs, &capacity, t->n_inputs + 1, sizeof(int));
     if (status == STATUS_OK)
-        status = grow((void **)&t->captured, &t->inputs_capacity, t->n_inputs + 1, sizeof(int));
+        status = grow_list((void **)&t->captured, &t->inputs_capacity, t->n_inputs + 1, sizeof(int));
     if (status != STATUS_OK) return tape_fail(t, status);
     int node = append(t, (struct node){.op = OP_INPUT, .spec = *spec});
     if (node < 0) return -1;
@@ -126,7 +127,7 @@ int tape_input(struct tape *t, enum dtype dtype, int rank, const int64_t *shape)
 
 int tape_constant(struct tape *t, struct tensor *borrowed)
 {
-    for (int i = t->n - 1; i >= 0 && i >= t->n - 64; i--)
+    for (int i = t->n - 1; i >= 0 && i >= t->n - TAPE_CONSTANT_LOOK_BACK; i--)
         if (t->nodes[i].constant == borrowed) return i;
     return append(
         t, (struct node){.op = OP_CONSTANT, .spec = borrowed->array, .constant = tensor_retain(borrowed)});

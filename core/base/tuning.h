@@ -133,6 +133,12 @@
 #define CONV_BF16_LEAST_CHANNELS 16
 #define CONV_BF16_LEAST_PIXELS 64
 
+/* ---- tapes ---- */
+
+/* Nodes at a tape's end among which a captured tensor is looked for; one that is further back becomes a
+ * constant once more. Not measured. */
+#define TAPE_CONSTANT_LOOK_BACK 64
+
 /* ---- tiles of a batch (autodiff/tiles.h), and what a field keeps ---- */
 
 /* [bits] Partial sums of gradients, and so the most threads that share them out. Not measured: chosen as a
