@@ -114,7 +114,7 @@ static void mark_live(const struct tape *t, int output, char *live)
     for (int i = 0; i < t->n_inputs; i++) live[t->inputs[i]] = 1; /* their order is the interface */
 }
 
-static enum status run(struct rebatch *r, int batched, int output, int *possible)
+static enum status rebatch_nodes(struct rebatch *r, int batched, int output, int *possible)
 {
     int n = output + 1;
     for (int i = 0; i < r->from->n_inputs; i++) n = r->from->inputs[i] >= n ? r->from->inputs[i] + 1 : n;
@@ -145,7 +145,7 @@ enum status tape_rebatch(struct tape **out, const struct tape *tape, int batched
         r.narrow = r.copy + tape->n;
         r.label = (char *)(r.narrow + tape->n);
         r.live = r.label + tape->n;
-        status = run(&r, batched, output, &possible);
+        status = rebatch_nodes(&r, batched, output, &possible);
     }
     if (status == STATUS_OK && possible) {
         *new_output = r.copy[output];

@@ -119,7 +119,7 @@ static void find_chains(struct fuse *f)
     }
 }
 
-static enum status run(struct fuse *f, const int *outputs, int n_outputs)
+static enum status fuse_nodes(struct fuse *f, const int *outputs, int n_outputs)
 {
     tape_mark_live(f->r.from, outputs, n_outputs, f->live);
     find_users(f, outputs, n_outputs);
@@ -143,7 +143,7 @@ enum status tape_fuse(struct tape **out, const struct tape *tape, const int *out
         f.user = (int *)(f.chain + tape->n);
         f.live = (char *)(f.user + tape->n);
         f.inner = f.live + tape->n;
-        status = run(&f, outputs, n_outputs);
+        status = fuse_nodes(&f, outputs, n_outputs);
     }
     for (int i = 0; i < n_outputs; i++) new_outputs[i] = f.r.copy[outputs[i]];
     if (counterpart) memcpy(counterpart, f.r.copy, (size_t)tape->n * sizeof *counterpart);

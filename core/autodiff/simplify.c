@@ -248,7 +248,7 @@ static enum dtype time_dtype(const struct tape *t, const char *live)
     return wanted;
 }
 
-static enum status run(struct simplify *s, const int *output)
+static enum status simplify_nodes(struct simplify *s, const int *output)
 {
     const struct tape *from = s->r.from;
     char *live = memory_zalloc((size_t)from->n, 1);
@@ -277,7 +277,8 @@ enum status tape_simplify(struct tape **out, const struct tape *tape, int output
     struct simplify s = {.room = 16 * tape->n +
                                  16}; /* beyond, a node counts as one of the state: no rule applies to it */
     TRY(rewrite_begin(&s.r, tape));
-    enum status status = (s.label = memory_zalloc((size_t)s.room, 1)) ? run(&s, &output) : memory_status();
+    enum status status =
+        (s.label = memory_zalloc((size_t)s.room, 1)) ? simplify_nodes(&s, &output) : memory_status();
     *new_output = s.r.copy[output];
     rewrite_end(&s.r);
     memory_free(s.label);

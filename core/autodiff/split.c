@@ -97,8 +97,8 @@ static int fixed_node(struct splitter *s, int i)
     return s->class[i] == WORK || input ? (s->body.copy[i] = result(s, node)) : rewrite_copy(&s->body, i);
 }
 
-static enum status run(struct splitter *s, const struct tape *tape, const char *varies, const int *outputs,
-                       int n_outputs)
+static enum status split_nodes(struct splitter *s, const struct tape *tape, const char *varies,
+                               const int *outputs, int n_outputs)
 {
     tape_mark_live(tape, outputs, n_outputs, s->live);
     for (int i = 0; i < tape->n_inputs; i++) /* the last one: time may have another dtype than the state */
@@ -142,7 +142,7 @@ enum status tape_split(struct tape_split *out, const struct tape *tape, const ch
         s.read = s.live + tape->n;
         s.graded = s.read + tape->n;
         memset(s.transposed, 0xff, (size_t)tape->n * sizeof *s.transposed);
-        status = run(&s, tape, varies, outputs, n_outputs);
+        status = split_nodes(&s, tape, varies, outputs, n_outputs);
     }
     out->body = s.body.to;
     out->setup = s.setup.to;

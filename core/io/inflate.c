@@ -39,7 +39,7 @@ struct span {
 
 /* Run until the stream ends (Z_STREAM_END), the output is full or the input is used up (Z_BUF_ERROR), or an
  * error. */
-static int run(z_stream *z, struct span *s)
+static int inflate_piece(z_stream *z, struct span *s)
 {
     for (;;) {
         if (interrupt_take()) return STOPPED;
@@ -73,7 +73,7 @@ enum status file_inflate(unsigned char *to, size_t size, const unsigned char *fr
     z_stream z;
     struct span s = {from, to, n, size};
     TRY(start(&z, -15));
-    int code = run(&z, &s);
+    int code = inflate_piece(&z, &s);
     enum status status = STATUS_OK;
     if (code == Z_STREAM_END && s.left_out == 0 && s.left_in == 0)
         status = STATUS_OK;
@@ -98,7 +98,7 @@ int file_is_gzip(const struct file_bytes *bytes)
 
 /* The first room is full, so the claim that there is more is not idle: all the room that there may be, at
  * once. */
-static enum status grow(struct file_bytes *b, struct span *s, size_t cap)
+static enum status grow_bytes(struct file_bytes *b, struct span *s, size_t cap)
 {
     size_t used = b->size - s->left_out;
     unsigned char *data = memory_realloc(b->data, cap);
@@ -114,7 +114,7 @@ static enum status gunzip_members(z_stream *z, struct file_bytes *b, struct span
                                   const char *beyond)
 {
     for (;;) {
-        int code = run(z, s);
+        int code = inflate_piece(z, s);
         if (code == Z_STREAM_END) {
             if (s->left_in == 0) return STATUS_OK;
             if (s->left_in < 2 || s->from[0] != 0x1f || s->from[1] != 0x8b)
@@ -126,7 +126,7 @@ static enum status gunzip_members(z_stream *z, struct file_bytes *b, struct span
             return status_set(STATUS_FORMAT, "the gzip data end too early, after %zu bytes of content",
                               b->size - s->left_out);
         } else if (b->size < cap) {
-            TRY(grow(b, s, cap));
+            TRY(grow_bytes(b, s, cap));
         } else {
             return beyond ? status_set(STATUS_FORMAT, "the gzip data unpack to more than %zu bytes%s", cap,
                                        beyond)
@@ -174,7 +174,7 @@ enum status file_inflate_head(unsigned char *to, size_t size, const unsigned cha
     z_stream z;
     struct span s = {from, to, n, size};
     TRY(start(&z, -15));
-    int code = run(&z, &s);
+    int code = inflate_piece(&z, &s);
     enum status status = STATUS_OK;
     if (s.left_out > 0 && (code == Z_STREAM_END || code == Z_BUF_ERROR))
         status = status_set(STATUS_FORMAT, "the compressed data end too early, after %zu bytes of content",

@@ -19,7 +19,7 @@
 #define SCAN_LIMIT 500 /* a small file may ask for a pass over all pixels in each of its scans */
 
 /* What libjpeg calls with an error, a warning or its progress; it all ends in `back`. */
-struct reader {
+struct jpeg_reader {
     struct jpeg_decompress_struct info;
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
@@ -29,7 +29,7 @@ struct reader {
     unsigned char *row;
 };
 
-static void give_up(struct reader *r, enum status status)
+static void give_up(struct jpeg_reader *r, enum status status)
 {
     r->status = status;
     longjmp(r->back, 1);
@@ -51,7 +51,7 @@ static void on_message(j_common_ptr info, int level)
 
 static void on_progress(j_common_ptr info)
 {
-    struct reader *r = info->client_data;
+    struct jpeg_reader *r = info->client_data;
     if (r->info.input_scan_number > SCAN_LIMIT)
         give_up(r, status_set(STATUS_FORMAT, "it has more than %d scans", SCAN_LIMIT));
     enum status status = interrupt_poll();
@@ -78,7 +78,7 @@ static enum status check_picture(const struct jpeg_decompress_struct *info, size
 }
 
 /* H,W,C row by row to C,H,W. */
-static void read_rows(struct reader *r)
+static void read_rows(struct jpeg_reader *r)
 {
     size_t channels = (size_t)r->info.output_components, width = r->info.output_width;
     size_t plane = width * r->info.output_height;
@@ -91,7 +91,7 @@ static void read_rows(struct reader *r)
     }
 }
 
-static enum status decode(struct reader *r, const unsigned char *bytes, size_t size, size_t limit)
+static enum status decode(struct jpeg_reader *r, const unsigned char *bytes, size_t size, size_t limit)
 {
     jpeg_create_decompress(&r->info);
     r->info.client_data = r;
@@ -113,7 +113,7 @@ static enum status decode(struct reader *r, const unsigned char *bytes, size_t s
 }
 
 /* In a function of its own, so that a jump finds *r as it was left. */
-static enum status run(struct reader *r, const unsigned char *bytes, size_t size, size_t limit)
+static enum status run(struct jpeg_reader *r, const unsigned char *bytes, size_t size, size_t limit)
 {
     if (setjmp(r->back) == 0) r->status = decode(r, bytes, size, limit);
     return r->status;
@@ -121,7 +121,7 @@ static enum status run(struct reader *r, const unsigned char *bytes, size_t size
 
 enum status jpeg_read(struct tensor **out, const unsigned char *bytes, size_t size, size_t limit)
 {
-    struct reader r = {.status = STATUS_OK};
+    struct jpeg_reader r = {.status = STATUS_OK};
     if (size < 3 || memcmp(bytes, "\xff\xd8\xff", 3) != 0)
         return status_set(STATUS_FORMAT, "it is no JPEG file (%s)",
                           size < 3 ? "too short" : "the first bytes differ");

@@ -13,7 +13,7 @@ _Static_assert(NPY_HEADER_LIMIT == HEADER_LIMIT + MAGIC_SIZE + 6, "the longest s
 
 /* ---- the header: {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), } ---- */
 
-struct cursor {
+struct npy_cursor {
     const char *at, *end;
 };
 
@@ -22,13 +22,13 @@ static enum status malformed(const char *what)
     return status_set(STATUS_FORMAT, "malformed .npy header: %s", what);
 }
 
-static void skip_spaces(struct cursor *c)
+static void skip_spaces(struct npy_cursor *c)
 {
     while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\n')) c->at++;
 }
 
 /* Take `symbol` if it is the next one. */
-static int take(struct cursor *c, char symbol)
+static int take(struct npy_cursor *c, char symbol)
 {
     skip_spaces(c);
     if (c->at == c->end || *c->at != symbol) return 0;
@@ -36,7 +36,7 @@ static int take(struct cursor *c, char symbol)
     return 1;
 }
 
-static int take_word(struct cursor *c, const char *word)
+static int take_word(struct npy_cursor *c, const char *word)
 {
     size_t n = strlen(word);
     skip_spaces(c);
@@ -46,7 +46,7 @@ static int take_word(struct cursor *c, const char *word)
 }
 
 /* A quoted string without escapes. */
-static enum status take_string(struct cursor *c, const char **text, size_t *length)
+static enum status take_string(struct npy_cursor *c, const char **text, size_t *length)
 {
     char quote = take(c, '\'') ? '\'' : take(c, '"') ? '"' : 0;
     if (!quote) return malformed("a quoted string is expected");
@@ -57,7 +57,7 @@ static enum status take_string(struct cursor *c, const char **text, size_t *leng
     return STATUS_OK;
 }
 
-static enum status take_descr(struct cursor *c, struct raw_layout *layout)
+static enum status take_descr(struct npy_cursor *c, struct raw_layout *layout)
 {
     const char *text;
     size_t n;
@@ -82,7 +82,7 @@ static enum status take_descr(struct cursor *c, struct raw_layout *layout)
     return STATUS_OK;
 }
 
-static enum status take_size(struct cursor *c, int64_t *size)
+static enum status take_size(struct npy_cursor *c, int64_t *size)
 {
     skip_spaces(c);
     if (c->at == c->end || *c->at < '0' || *c->at > '9')
@@ -96,7 +96,7 @@ static enum status take_size(struct cursor *c, int64_t *size)
     return STATUS_OK;
 }
 
-static enum status take_shape(struct cursor *c, struct raw_layout *layout)
+static enum status take_shape(struct npy_cursor *c, struct raw_layout *layout)
 {
     if (!take(c, '(')) return malformed("'shape' is not a tuple");
     layout->rank = 0;
@@ -116,7 +116,7 @@ static enum status take_shape(struct cursor *c, struct raw_layout *layout)
 static enum status parse_header(const char *text, size_t length, struct raw_layout *layout)
 {
     static const char *const keys[] = {"descr", "fortran_order", "shape"};
-    struct cursor c = {text, text + length};
+    struct npy_cursor c = {text, text + length};
     unsigned seen = 0;
     int comma = 1;
     if (!take(&c, '{')) return malformed("it does not start with {");

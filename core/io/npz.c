@@ -27,7 +27,7 @@
 #define FLAG_DESCRIPTOR 8u /* checksum and sizes follow the data */
 #define FLAG_UTF8 0x800u
 
-struct entry {
+struct npz_entry {
     const char *name;
     size_t name_length;
     unsigned flags, method;
@@ -94,7 +94,7 @@ static enum status find_directory(const unsigned char *bytes, size_t size, struc
 }
 
 /* The zip64 extra field holds, in this order, those of the values whose 32-bit field is all ones. */
-static enum status read_extra(struct entry *e, const unsigned char *p, size_t n)
+static enum status read_extra(struct npz_entry *e, const unsigned char *p, size_t n)
 {
     uint64_t *values[] = {&e->size, &e->packed, &e->offset};
     while (n >= 4) {
@@ -113,7 +113,8 @@ static enum status read_extra(struct entry *e, const unsigned char *p, size_t n)
     return STATUS_OK;
 }
 
-static enum status read_entries(const unsigned char *bytes, const struct directory *d, struct entry *entries)
+static enum status read_entries(const unsigned char *bytes, const struct directory *d,
+                                struct npz_entry *entries)
 {
     const unsigned char *p = bytes + d->offset, *end = p + d->size;
     for (uint64_t i = 0; i < d->count; i++) {
@@ -122,15 +123,15 @@ static enum status read_entries(const unsigned char *bytes, const struct directo
         size_t name = get16(p + 28), extra = get16(p + 30), comment = get16(p + 32);
         if ((size_t)(end - p) < CENTRAL_SIZE + name + extra + comment)
             return malformed("the central directory is too short");
-        struct entry *e = &entries[i];
-        *e = (struct entry){(const char *)p + CENTRAL_SIZE,
-                            name,
-                            get16(p + 8),
-                            get16(p + 10),
-                            get32(p + 16),
-                            get32(p + 20),
-                            get32(p + 24),
-                            get32(p + 42)};
+        struct npz_entry *e = &entries[i];
+        *e = (struct npz_entry){(const char *)p + CENTRAL_SIZE,
+                                name,
+                                get16(p + 8),
+                                get16(p + 10),
+                                get32(p + 16),
+                                get32(p + 20),
+                                get32(p + 24),
+                                get32(p + 42)};
         TRY(read_extra(e, p + CENTRAL_SIZE + name, extra));
         p += CENTRAL_SIZE + name + extra + comment;
     }
@@ -139,13 +140,13 @@ static enum status read_entries(const unsigned char *bytes, const struct directo
 
 static int by_offset(const void *a, const void *b)
 {
-    uint64_t x = ((const struct entry *)a)->offset, y = ((const struct entry *)b)->offset;
+    uint64_t x = ((const struct npz_entry *)a)->offset, y = ((const struct npz_entry *)b)->offset;
     return (x > y) - (x < y);
 }
 
 /* Check the local header of an entry that must fill the bytes from its offset to `next`, and find its
  * data. */
-static enum status locate(const unsigned char *bytes, uint64_t next, const struct entry *e,
+static enum status locate(const unsigned char *bytes, uint64_t next, const struct npz_entry *e,
                           const unsigned char **data)
 {
     const unsigned char *p = bytes + e->offset;
@@ -171,7 +172,7 @@ static enum status locate(const unsigned char *bytes, uint64_t next, const struc
     return STATUS_OK;
 }
 
-static enum status check_and_read(struct tensor **out, const struct entry *e, const unsigned char *data,
+static enum status check_and_read(struct tensor **out, const struct npz_entry *e, const unsigned char *data,
                                   size_t limit)
 {
     uint32_t crc = (uint32_t)crc32_z(0, data, (size_t)e->size);
@@ -185,7 +186,7 @@ static enum status check_and_read(struct tensor **out, const struct entry *e, co
  * damage better. */
 #define TRUSTED ((size_t)16 << 20)
 
-static enum status check_head(const struct entry *e, const unsigned char *data, size_t limit)
+static enum status check_head(const struct npz_entry *e, const unsigned char *data, size_t limit)
 {
     if (e->size <= TRUSTED) return STATUS_OK;
     unsigned char *head = memory_alloc(NPY_HEADER_LIMIT);
@@ -196,7 +197,7 @@ static enum status check_head(const struct entry *e, const unsigned char *data, 
     return status;
 }
 
-static enum status read_array(struct tensor **out, const struct entry *e, const unsigned char *data,
+static enum status read_array(struct tensor **out, const struct npz_entry *e, const unsigned char *data,
                               size_t *budget)
 {
     if (e->method == 0)
@@ -225,7 +226,7 @@ static enum status read_array(struct tensor **out, const struct entry *e, const 
 }
 
 /* Length of the name without ".npy", of the whole name when it has another end. */
-static size_t stem_length(const struct entry *e)
+static size_t stem_length(const struct npz_entry *e)
 {
     int array = e->name_length >= SUFFIX_SIZE &&
                 memcmp(e->name + e->name_length - SUFFIX_SIZE, SUFFIX, SUFFIX_SIZE) == 0;
@@ -233,7 +234,7 @@ static size_t stem_length(const struct entry *e)
 }
 
 /* The entries but one, for messages. */
-static struct name_listing list_names(const struct entry *entries, uint64_t n, uint64_t except)
+static struct name_listing list_names(const struct npz_entry *entries, uint64_t n, uint64_t except)
 {
     struct name_listing listing = {0};
     for (uint64_t i = 0; i < n && !listing.full; i++)
@@ -242,7 +243,7 @@ static struct name_listing list_names(const struct entry *entries, uint64_t n, u
 }
 
 static enum status read_entry(struct tensor_list *list, const unsigned char *bytes, uint64_t next,
-                              const struct entry *e, size_t *budget)
+                              const struct npz_entry *e, size_t *budget)
 {
     const unsigned char *data = NULL;
     struct tensor *t = NULL;
@@ -256,14 +257,14 @@ static enum status read_entry(struct tensor_list *list, const unsigned char *byt
 }
 
 static enum status read_all(struct tensor_list *list, const unsigned char *bytes, const struct directory *d,
-                            const struct entry *entries, size_t budget)
+                            const struct npz_entry *entries, size_t budget)
 {
     if ((d->count ? entries[0].offset : d->offset) != 0)
         return malformed("bytes that belong to no entry stand at its start");
     if (d->count && entries[d->count - 1].offset > d->offset)
         return malformed("an entry lies behind the central directory");
     for (uint64_t i = 0; i < d->count; i++) {
-        const struct entry *e = &entries[i];
+        const struct npz_entry *e = &entries[i];
         enum status status =
             read_entry(list, bytes, i + 1 < d->count ? entries[i + 1].offset : d->offset, e, &budget);
         if (status == STATUS_OK) continue;
@@ -281,7 +282,7 @@ enum status npz_read(struct tensor_list *list, const unsigned char *bytes, size_
 {
     struct directory d = {0};
     TRY(find_directory(bytes, size, &d));
-    struct entry *entries = memory_alloc((size_t)d.count * sizeof *entries);
+    struct npz_entry *entries = memory_alloc((size_t)d.count * sizeof *entries);
     if (!entries) return memory_status();
     enum status status = read_entries(bytes, &d, entries);
     if (status == STATUS_OK) {

@@ -9,7 +9,7 @@
 
 #define METADATA "__metadata__"
 
-struct entry {
+struct safetensors_entry {
     char *name; /* owned */
     size_t name_length;
     char dtype[24]; /* of the file, when the engine cannot read it; else empty */
@@ -18,14 +18,14 @@ struct entry {
 };
 
 struct entries {
-    struct entry *at;
+    struct safetensors_entry *at;
     int n, capacity, metadata;
 };
 
 /* ---- reading ---- */
 
 /* An unknown dtype is an error only when the tensor is to be read. */
-static enum status take_dtype(struct json_cursor *c, struct entry *e)
+static enum status take_dtype(struct json_cursor *c, struct safetensors_entry *e)
 {
     char *text;
     size_t n;
@@ -52,7 +52,7 @@ static enum status take_shape(struct json_cursor *c, struct raw_layout *layout)
     return json_take(c, ']') ? STATUS_OK : json_error(c, "] is expected");
 }
 
-static enum status take_offsets(struct json_cursor *c, struct entry *e)
+static enum status take_offsets(struct json_cursor *c, struct safetensors_entry *e)
 {
     int64_t begin, end;
     if (!json_take(c, '[')) return json_error(c, "[ is expected");
@@ -69,7 +69,7 @@ static enum status take_offsets(struct json_cursor *c, struct entry *e)
 }
 
 /* {"dtype": ..., "shape": ..., "data_offsets": ...} in any order */
-static enum status take_tensor(struct json_cursor *c, struct entry *e)
+static enum status take_tensor(struct json_cursor *c, struct safetensors_entry *e)
 {
     static const char *const keys[] = {"dtype", "shape", "data_offsets"};
     unsigned seen = 0;
@@ -119,12 +119,12 @@ static enum status add_entry(struct entries *list, char *name, size_t name_lengt
         return status_set(STATUS_FORMAT, "more than %d tensors in one file", TENSOR_LIST_MAX);
     if (list->n == list->capacity) {
         int capacity = list->capacity ? 2 * list->capacity : 8;
-        struct entry *at = memory_realloc(list->at, (size_t)capacity * sizeof *at);
+        struct safetensors_entry *at = memory_realloc(list->at, (size_t)capacity * sizeof *at);
         if (!at) return memory_status();
         list->at = at;
         list->capacity = capacity;
     }
-    list->at[list->n++] = (struct entry){.name = name, .name_length = name_length};
+    list->at[list->n++] = (struct safetensors_entry){.name = name, .name_length = name_length};
     return STATUS_OK;
 }
 
@@ -159,12 +159,13 @@ static enum status parse_header(struct json_cursor *c, struct entries *list)
 
 static int by_begin(const void *a, const void *b)
 {
-    const struct entry *x = a, *y = b;
+    const struct safetensors_entry *x = a, *y = b;
     if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
     return (x->end > y->end) - (x->end < y->end);
 }
 
-static enum status read_tensor(struct tensor_list *list, const struct entry *e, const unsigned char *data)
+static enum status read_tensor(struct tensor_list *list, const struct safetensors_entry *e,
+                               const unsigned char *data)
 {
     struct tensor *t = NULL;
     if (!tensor_list_wants(list, e->name, e->name_length)) return STATUS_OK;
@@ -193,7 +194,7 @@ static enum status read_tensors(struct tensor_list *list, struct entries *entrie
     size_t filled = 0;
     if (entries->n) qsort(entries->at, (size_t)entries->n, sizeof *entries->at, by_begin);
     for (int i = 0; i < entries->n; i++) {
-        const struct entry *e = &entries->at[i];
+        const struct safetensors_entry *e = &entries->at[i];
         enum status status;
         if (e->end > size)
             status = status_set(STATUS_FORMAT, "its data end at byte %zu of %zu", e->end, size);

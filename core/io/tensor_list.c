@@ -9,7 +9,7 @@
 #include "io/raw.h"
 
 /* Room grows at powers of two, so that n alone tells the capacity. */
-static enum status grow(struct tensor_list *list)
+static enum status grow_list(struct tensor_list *list)
 {
     if (list->n & (list->n - 1)) return STATUS_OK;
     size_t capacity = list->n ? 2 * (size_t)list->n : 1;
@@ -30,7 +30,7 @@ enum status tensor_list_add(struct tensor_list *list, const char *name, size_t n
         return status_set(STATUS_FORMAT, "the name \"%.100s\" has a NUL byte inside", name);
     if (list->n >= TENSOR_LIST_MAX)
         return status_set(STATUS_FORMAT, "more than %d tensors in one file", TENSOR_LIST_MAX);
-    TRY(grow(list));
+    TRY(grow_list(list));
     char *copy = memory_alloc(name_length + 1);
     if (!copy) return memory_status();
     memcpy(copy, name, name_length);
@@ -40,22 +40,22 @@ enum status tensor_list_add(struct tensor_list *list, const char *name, size_t n
     return STATUS_OK;
 }
 
-struct entry {
+struct named_tensor {
     char *name;
     struct tensor *tensor;
 };
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+    return strcmp(((const struct named_tensor *)a)->name, ((const struct named_tensor *)b)->name);
 }
 
 enum status tensor_list_check_unique(const struct tensor_list *list)
 {
     enum status status = STATUS_OK;
-    struct entry *sorted = memory_alloc((size_t)list->n * sizeof *sorted);
+    struct named_tensor *sorted = memory_alloc((size_t)list->n * sizeof *sorted);
     if (!sorted) return memory_status();
-    for (int i = 0; i < list->n; i++) sorted[i] = (struct entry){list->names[i], NULL};
+    for (int i = 0; i < list->n; i++) sorted[i] = (struct named_tensor){list->names[i], NULL};
     qsort(sorted, (size_t)list->n, sizeof *sorted, by_name);
     for (int i = 1; i < list->n && status == STATUS_OK; i++)
         if (strcmp(sorted[i - 1].name, sorted[i].name) == 0)

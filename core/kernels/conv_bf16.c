@@ -38,9 +38,9 @@ int conv_bf16_fits(const struct conv *s)
            s->pw <= s->dw * (s->kw - 1);
 }
 
-static void image_result(const void *context, int64_t image, char *lane);
-static void image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
-                           int first);
+static void bf16_image_result(const void *context, int64_t image, char *lane);
+static void bf16_image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
+                                int first);
 
 /* Forward and input gradient: an image as pixels, and packed weights. */
 static void plan_result(struct bf16_plan *p)
@@ -66,7 +66,7 @@ static void plan_gradient(struct bf16_plan *p)
     if (p->tasks.lane < p->tasks.weights) p->tasks.lane = p->tasks.weights; /* finish_weights */
 }
 
-static struct bf16_plan make_plan(const struct conv *s, enum conv_kind kind, int parts)
+static struct bf16_plan plan_bf16(const struct conv *s, enum conv_kind kind, int parts)
 {
     struct bf16_plan p = {.s = s, .c = conv_pass_of(s, kind), .parts = parts, .taps = s->kh * s->kw};
     const struct conv_pass *c = &p.c;
@@ -84,15 +84,15 @@ static struct bf16_plan make_plan(const struct conv *s, enum conv_kind kind, int
         plan_result(&p);
     p.offsets = blocks_bytes(p.steps, sizeof(int64_t));
     p.tasks.at_once = 1;
-    p.tasks.result = image_result;
-    p.tasks.gradient = image_gradient;
+    p.tasks.result = bf16_image_result;
+    p.tasks.gradient = bf16_image_gradient;
     conv_tasks_share(&p.tasks, s, kind, kind == CONV_WEIGHT_GRADIENT ? chunks : s->n);
     return p;
 }
 
 size_t conv_bf16_parts_scratch(const struct conv *s, enum conv_kind kind, int parts)
 {
-    struct bf16_plan p = make_plan(s, kind, parts);
+    struct bf16_plan p = plan_bf16(s, kind, parts);
     return p.offsets + p.raw + conv_tasks_bytes(&p.tasks);
 }
 
@@ -125,7 +125,7 @@ static void pack_weights(const struct bf16_job *j, const float *w, float *raw)
 }
 
 /* results[position][to] of one image, then out in planes. */
-static void image_result(const void *context, int64_t image, char *lane)
+static void bf16_image_result(const void *context, int64_t image, char *lane)
 {
     const struct bf16_job *j = context;
     const struct bf16_plan *p = &j->p;
@@ -147,8 +147,8 @@ static void image_result(const void *context, int64_t image, char *lane)
 }
 
 /* sums[tap][from][to] += over positions. */
-static void image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
-                           int first)
+static void bf16_image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
+                                int first)
 {
     (void)count; /* 1 */
     const struct bf16_job *j = context;
@@ -190,7 +190,7 @@ static void finish_weights(const struct bf16_job *j)
 void conv_bf16_parts_run(const struct conv *s, enum conv_kind kind, int parts, const void *a, const void *b,
                          void *out, void *scratch)
 {
-    struct bf16_job j = {.p = make_plan(s, kind, parts),
+    struct bf16_job j = {.p = plan_bf16(s, kind, parts),
                          .kernel = loops->bf16 ? loops->bf16 : bf16_block_plain,
                          .x = a,
                          .out = out,

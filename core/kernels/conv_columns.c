@@ -36,7 +36,7 @@ static void images_result(const void *context, int64_t task, char *lane);
 static void images_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
                             int first);
 
-static struct columns_plan make_plan(const struct conv *s, enum conv_kind kind)
+static struct columns_plan plan_columns(const struct conv *s, enum conv_kind kind)
 {
     struct columns_plan p = {.s = s,
                              .cg = s->c / s->groups,
@@ -58,7 +58,7 @@ static struct columns_plan make_plan(const struct conv *s, enum conv_kind kind)
 
 enum status conv_columns_open(const struct conv *s, enum conv_kind kind)
 {
-    struct columns_plan p = make_plan(s, kind);
+    struct columns_plan p = plan_columns(s, kind);
     int64_t rows = p.cg * p.taps, pixels = p.images * p.pixels;
     if (kind == CONV_FORWARD) return gemm_open(0, p.og, pixels, rows);
     if (kind == CONV_INPUT_GRADIENT) return gemm_open(0, rows, pixels, p.og);
@@ -67,7 +67,7 @@ enum status conv_columns_open(const struct conv *s, enum conv_kind kind)
 
 size_t conv_columns_scratch(const struct conv *s, enum conv_kind kind)
 {
-    struct columns_plan p = make_plan(s, kind);
+    struct columns_plan p = plan_columns(s, kind);
     return conv_tasks_bytes(&p.tasks);
 }
 
@@ -189,7 +189,7 @@ static void images_gradient(const void *context, int64_t image, int64_t images, 
 void conv_columns_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out,
                       void *scratch)
 {
-    struct columns_job j = {.p = make_plan(s, kind), .kind = kind, .a = a, .b = b, .out = out};
+    struct columns_job j = {.p = plan_columns(s, kind), .kind = kind, .a = a, .b = b, .out = out};
     int64_t n = s->o * j.p.cg * j.p.taps;
     conv_tasks_run(&j.p.tasks, &j, scratch);
     if (kind != CONV_WEIGHT_GRADIENT) return;

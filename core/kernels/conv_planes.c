@@ -33,12 +33,12 @@ int conv_planes_fits(const struct conv *s)
     return s->sh == 1 && s->sw == 1 && s->oh * s->ow >= CONV_PLANES_LEAST_PIXELS;
 }
 
-static void image_result(const void *context, int64_t image, char *lane);
-static void image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
-                           int first);
+static void planes_image_result(const void *context, int64_t image, char *lane);
+static void planes_image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
+                                  int first);
 
 /* dx(i, j) needs dy(i + ph - a dh, j + pw - b dw), so dy gets margins where that is outside. */
-static struct planes_plan make_plan(const struct conv *s, enum conv_kind kind)
+static struct planes_plan plan_planes(const struct conv *s, enum conv_kind kind)
 {
     struct planes_plan p = {
         .s = s, .c = conv_pass_of(s, kind), .taps = s->kh * s->kw, .size = dtype_size(s->dtype)};
@@ -56,15 +56,15 @@ static struct planes_plan make_plan(const struct conv *s, enum conv_kind kind)
                                   .weights = blocks_bytes(p.from * c->to * p.taps, p.size),
                                   .lane = blocks_bytes(c->from * p.plane, p.size) +
                                           blocks_bytes(c->to * p.length, p.size),
-                                  .result = image_result,
-                                  .gradient = image_gradient};
+                                  .result = planes_image_result,
+                                  .gradient = planes_image_gradient};
     conv_tasks_share(&p.tasks, s, kind, s->n);
     return p;
 }
 
 size_t conv_planes_scratch(const struct conv *s, enum conv_kind kind)
 {
-    struct planes_plan p = make_plan(s, kind);
+    struct planes_plan p = plan_planes(s, kind);
     return p.offsets + conv_tasks_bytes(&p.tasks);
 }
 
@@ -146,7 +146,7 @@ static void narrow_image(const struct planes_plan *p, const char *wide, char *ou
 }
 
 /* y of one image from x and w, or dx from dy and the swapped w: `to` channels from `depth` shifted planes. */
-static void image_result(const void *context, int64_t image, char *lane)
+static void planes_image_result(const void *context, int64_t image, char *lane)
 {
     const struct planes_job *j = context;
     const struct planes_plan *p = &j->p;
@@ -170,8 +170,8 @@ static void image_result(const void *context, int64_t image, char *lane)
 }
 
 /* dw[tap][o][c] += sum over pixels of dy[o][pixel] turned[pixel + tap][c]. */
-static void image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
-                           int first)
+static void planes_image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
+                                  int first)
 {
     (void)count; /* 1 */
     const struct planes_job *j = context;
@@ -205,7 +205,7 @@ static void gather_taps(const struct planes_plan *p, const char *from, char *to)
 void conv_planes_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out,
                      void *scratch)
 {
-    struct planes_job j = {.p = make_plan(s, kind), .a = a, .b = b, .out = out, .offsets = scratch};
+    struct planes_job j = {.p = plan_planes(s, kind), .a = a, .b = b, .out = out, .offsets = scratch};
     const struct planes_plan *p = &j.p;
     j.weights = (char *)scratch + p->offsets;
     if (kind == CONV_WEIGHT_GRADIENT)

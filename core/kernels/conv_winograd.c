@@ -46,8 +46,8 @@ int conv_winograd_fits(const struct conv *s)
 }
 
 static void strip_result(const void *context, int64_t task, char *lane);
-static void image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
-                           int first);
+static void winograd_image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
+                                    int first);
 
 /* Rows of tiles that are done together: strips of about the same size. */
 static void plan_strips(struct winograd_plan *p)
@@ -60,7 +60,7 @@ static void plan_strips(struct winograd_plan *p)
 
 static size_t floats(int64_t n) { return blocks_bytes(n, sizeof(float)); }
 
-static struct winograd_plan make_plan(const struct conv *s, enum conv_kind kind)
+static struct winograd_plan plan_winograd(const struct conv *s, enum conv_kind kind)
 {
     struct winograd_plan p = {.s = s, .c = conv_pass_of(s, kind), .m = tile_side(s)};
     const struct conv_pass *c = &p.c;
@@ -82,7 +82,7 @@ static struct winograd_plan make_plan(const struct conv *s, enum conv_kind kind)
                             .weights = floats(p.places * c->from * p.to_lanes),
                             .lane = p.frame + p.values + p.products + floats(tiles * p.m * p.m * p.to_lanes),
                             .result = strip_result,
-                            .gradient = image_gradient};
+                            .gradient = winograd_image_gradient};
     conv_tasks_share(&p.tasks, s, kind,
                      kind != CONV_WEIGHT_GRADIENT ? s->n * p.strips
                      : chunks > 1                 ? chunks
@@ -92,7 +92,7 @@ static struct winograd_plan make_plan(const struct conv *s, enum conv_kind kind)
 
 size_t conv_winograd_scratch(const struct conv *s, enum conv_kind kind)
 {
-    struct winograd_plan p = make_plan(s, kind);
+    struct winograd_plan p = plan_winograd(s, kind);
     return p.raw_weights + conv_tasks_bytes(&p.tasks);
 }
 
@@ -246,8 +246,8 @@ static void strip_gradient(const struct winograd_job *j, int64_t image, int64_t 
                                 sums + f * p->c.from * p->to_lanes, p->to_lanes, !first);
 }
 
-static void image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
-                           int first)
+static void winograd_image_gradient(const void *context, int64_t image, int64_t count, char *lane, char *sums,
+                                    int first)
 {
     (void)count; /* 1 */
     const struct winograd_job *j = context;
@@ -258,7 +258,7 @@ static void image_gradient(const void *context, int64_t image, int64_t count, ch
 void conv_winograd_run(const struct conv *s, enum conv_kind kind, const void *a, const void *b, void *out,
                        void *scratch)
 {
-    struct winograd_job j = {.p = make_plan(s, kind), .x = a, .out = out, .raw_weights = scratch};
+    struct winograd_job j = {.p = plan_winograd(s, kind), .x = a, .out = out, .raw_weights = scratch};
     const struct winograd_plan *p = &j.p;
     int64_t weight_tasks = blocks_of(p->c.from, CONV_WINOGRAD_WEIGHT_CHANNELS);
     j.weights = j.raw_weights + p->raw_weights;

@@ -5,7 +5,7 @@
 #include "solver/backward.h"
 #include "solver/family.h"
 
-static void sizes(const struct method *m, int *n_carry, int *n_k)
+static void explicit_sizes(const struct method *m, int *n_carry, int *n_k)
 {
     *n_carry = 1;
     *n_k = m->rk.stages + (m->rk.extra > 0 ? m->rk.extra : 1);
@@ -96,7 +96,8 @@ static void explicit_moved(struct solver *s, const struct method *method)
 /* ---- backwards ---- */
 
 /* Ybar_i of stage i at `input`, from kbar; thetabar grows. */
-static enum status stage_back(struct backward *b, double t, const void *input, const void *residual, int i)
+static enum status explicit_stage_back(struct backward *b, double t, const void *input, const void *residual,
+                                       int i)
 {
     return backward_vjp(b, t, input, residual, b->kbar, b->k_bar[i]);
 }
@@ -127,12 +128,12 @@ static enum status extra_back(struct backward *b, const struct tableau *m, const
         int i = m->stages + e;
         if (!gather(b, m, p->h, i, m->stages + m->extra, used)) continue;
         solver_combine(s, s->carry[0], p->h, m->extra_a[e], i, s->stage_input);
-        TRY(stage_back(b, step_time(p, m->extra_c[e]), s->stage_input, NULL, i));
+        TRY(explicit_stage_back(b, step_time(p, m->extra_c[e]), s->stage_input, NULL, i));
         used[i] = 1;
     }
     if (!end || !gather(b, m, p->h, m->stages, m->stages + m->extra, used)) return STATUS_OK;
     solver_combine(s, s->carry[0], p->h, m->b, m->stages, s->next[0]);
-    TRY(stage_back(b, p->end, s->next[0], NULL, m->stages));
+    TRY(explicit_stage_back(b, p->end, s->next[0], NULL, m->stages));
     backward_add(b, s->n, 1, b->k_bar[m->stages], b->carry_bar[0]);
     return STATUS_OK;
 }
@@ -160,7 +161,7 @@ static enum status explicit_back(struct backward *b, const struct step *p)
             solver_combine(s, s->carry[0], p->h, m->a[i], i, s->stage_input);
             input = s->stage_input;
         }
-        TRY(stage_back(b, step_time(p, m->c[i]), input, i < m->weighted ? s->k[i].kept : NULL, i));
+        TRY(explicit_stage_back(b, step_time(p, m->c[i]), input, i < m->weighted ? s->k[i].kept : NULL, i));
         used[i] = 1;
     }
     for (int i = 0; i < rows; i++) {
@@ -174,7 +175,7 @@ static enum status explicit_back(struct backward *b, const struct step *p)
 
 const struct family family_explicit = {.name = "explicit",
                                        .slope = 1,
-                                       .sizes = sizes,
+                                       .sizes = explicit_sizes,
                                        .step = explicit_step,
                                        .again = explicit_again,
                                        .kept = explicit_kept,

@@ -42,7 +42,7 @@ enum status implicit_solve(struct solver *s, struct field *f, double t, double g
     return STATUS_RETRY;
 }
 
-static void sizes(const struct method *m, int *n_carry, int *n_k)
+static void implicit_sizes(const struct method *m, int *n_carry, int *n_k)
 {
     *n_carry = 1;
     *n_k = m->rk.stages + IMPLICIT_WORK;
@@ -77,7 +77,7 @@ enum status implicit_again(struct solver *s, struct field *f, const struct metho
     return STATUS_OK;
 }
 
-static int kept(const struct method *m) { return m->rk.stages; }
+static int implicit_kept(const struct method *m) { return m->rk.stages; }
 
 static int error(const struct method *m, const struct step *p, double *w)
 {
@@ -85,8 +85,8 @@ static int error(const struct method *m, const struct step *p, double *w)
     return m->rk.stages;
 }
 
-static enum status dense(struct solver *s, struct field *f, const struct method *m, const struct step *p,
-                         double theta, int evaluate, double *w, int *n)
+static enum status implicit_dense(struct solver *s, struct field *f, const struct method *m,
+                                  const struct step *p, double theta, int evaluate, double *w, int *n)
 {
     (void)s, (void)f, (void)evaluate;
     w[0] = 1;
@@ -97,7 +97,8 @@ static enum status dense(struct solver *s, struct field *f, const struct method 
 }
 
 /* Ybar_i from what reaches k_i. */
-static enum status stage_back(struct backward *b, const struct tableau *m, const struct step *p, int i)
+static enum status implicit_stage_back(struct backward *b, const struct tableau *m, const struct step *p,
+                                       int i)
 {
     struct solver *s = b->s;
     double t = step_time(p, m->c[i]), g = p->h * m->a[i][i];
@@ -124,7 +125,7 @@ enum status implicit_back(struct backward *b, const struct step *p)
         for (int j = i + 1; j < m->stages; j++)
             if (used[j] && m->a[j][i] != 0) backward_sum_add(&sum, b, p->h * m->a[j][i], b->k_bar[j]);
         if (!backward_sum_end(&sum, b)) continue;
-        TRY(stage_back(b, m, p, i));
+        TRY(implicit_stage_back(b, m, p, i));
         used[i] = 1;
         backward_add(b, s->n, 1, b->k_bar[i], b->carry_bar[0]);
     }
@@ -133,10 +134,10 @@ enum status implicit_back(struct backward *b, const struct step *p)
 
 const struct family family_implicit = {.name = "implicit",
                                        .implicit = 1,
-                                       .sizes = sizes,
+                                       .sizes = implicit_sizes,
                                        .step = implicit_step,
                                        .again = implicit_again,
-                                       .kept = kept,
+                                       .kept = implicit_kept,
                                        .error = error,
-                                       .dense = dense,
+                                       .dense = implicit_dense,
                                        .back = implicit_back};

@@ -25,15 +25,16 @@ static struct formula formula(const struct step *p)
                             p->h * (1 + w) / (1 + 2 * w)};
 }
 
-static void sizes(const struct method *m, int *n_carry, int *n_k)
+static void multistep_sizes(const struct method *m, int *n_carry, int *n_k)
 {
     *n_carry = 2;
     *n_k = m->rk.stages + IMPLICIT_WORK;
 }
 
-static void start(struct solver *s) { memcpy(s->carry[1], s->carry[0], solver_bytes(s)); }
+static void multistep_start(struct solver *s) { memcpy(s->carry[1], s->carry[0], solver_bytes(s)); }
 
-static enum status step(struct solver *s, struct field *f, const struct method *m, const struct step *p)
+static enum status multistep_step(struct solver *s, struct field *f, const struct method *m,
+                                  const struct step *p)
 {
     memcpy(s->next[1], s->carry[0], solver_bytes(s));
     if (begins(p)) return implicit_step(s, f, m, p);
@@ -54,17 +55,17 @@ static enum status again(struct solver *s, struct field *f, const struct method 
         memcpy(s->next[1], s->carry[0], solver_bytes(s));
         return implicit_again(s, f, m, p, what, have);
     }
-    if (!have) return step(s, f, m, p);
+    if (!have) return multistep_step(s, f, m, p);
     memcpy(s->next[1], s->carry[0], solver_bytes(s));
     memcpy(s->next[0], s->k[0].v, solver_bytes(s));
     return STATUS_OK;
 }
 
-static int kept(const struct method *m) { return m->rk.stages; }
+static int multistep_kept(const struct method *m) { return m->rk.stages; }
 
 /* Lagrange's polynomial through the new y, y_n and y_(n-1). */
-static enum status dense(struct solver *s, struct field *f, const struct method *m, const struct step *p,
-                         double theta, int evaluate, double *w, int *n)
+static enum status multistep_dense(struct solver *s, struct field *f, const struct method *m,
+                                   const struct step *p, double theta, int evaluate, double *w, int *n)
 {
     (void)s, (void)f, (void)evaluate;
     if (begins(p)) {
@@ -107,10 +108,10 @@ static enum status back(struct backward *b, const struct step *p)
 
 const struct family family_multistep = {.name = "multistep",
                                         .implicit = 1,
-                                        .sizes = sizes,
-                                        .start = start,
-                                        .step = step,
+                                        .sizes = multistep_sizes,
+                                        .start = multistep_start,
+                                        .step = multistep_step,
                                         .again = again,
-                                        .kept = kept,
-                                        .dense = dense,
+                                        .kept = multistep_kept,
+                                        .dense = multistep_dense,
                                         .back = back};

@@ -20,7 +20,8 @@ static enum status write(struct march *m, const struct step *p, double theta, ch
 }
 
 /* The outputs that lie in the step, as far as it goes. */
-static enum status accepted(struct observer *self, struct march *m, const struct step *p, double *theta)
+static enum status output_accepted(struct observer *self, struct march *m, const struct step *p,
+                                   double *theta)
 {
     struct output *o = (struct output *)self;
     const struct clock *c = &m->clock;
@@ -38,8 +39,12 @@ static enum status accepted(struct observer *self, struct march *m, const struct
 void output_begin(struct output *o, struct solver *s, const double *times, int64_t n, void *out,
                   struct solve_record *record)
 {
-    *o = (struct output){
-        .base = {.accepted = accepted}, .times = times, .n = n, .next = 1, .out = out, .record = record};
+    *o = (struct output){.base = {.accepted = output_accepted},
+                         .times = times,
+                         .n = n,
+                         .next = 1,
+                         .out = out,
+                         .record = record};
     memcpy(out, s->carry[0], solver_bytes(s));
     if (record) record_output(record, 0, -1, 0);
 }

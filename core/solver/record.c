@@ -6,7 +6,7 @@
 #include "solver/march.h"
 #include "solver/solve.h"
 
-static enum status grow(void *field, int64_t *capacity, int64_t wanted, size_t size)
+static enum status grow_column(void *field, int64_t *capacity, int64_t wanted, size_t size)
 {
     void **block = field;
     if (wanted <= *capacity) return STATUS_OK;
@@ -45,7 +45,7 @@ static enum status keep_carry(struct solve_record *r, struct solver *s)
     int64_t at = r->n / r->every * r->n_carry;
     s->given.carry = r->n % r->every == 0;
     if (!s->given.carry) return STATUS_OK;
-    TRY(grow(&r->carry, &r->carry_capacity, at + r->n_carry, sizeof *r->carry));
+    TRY(grow_column(&r->carry, &r->carry_capacity, at + r->n_carry, sizeof *r->carry));
     for (int i = 0; i < r->n_carry; i++) r->carry[at + i] = s->carry[i];
     return STATUS_OK;
 }
@@ -54,7 +54,7 @@ static enum status keep_basis(struct solve_record *r, struct solver *s)
 {
     int64_t at = r->n * r->per_step, bytes = (int64_t)solver_bytes(s) * r->kept;
     int fits = r->kept > 0 && r->k_steps == r->n && (r->n + 1) * bytes <= budget(r, RECORD_STAGE_BYTES);
-    TRY(grow(&r->slots, &r->slot_capacity, at + r->per_step, sizeof *r->slots));
+    TRY(grow_column(&r->slots, &r->slot_capacity, at + r->per_step, sizeof *r->slots));
     for (int i = 0; i < r->per_step; i++)
         r->slots[at + i] = (struct slot){fits && i < r->kept ? s->k[i].v : NULL, s->k[i].kept};
     s->given.k = fits ? r->kept : 0;
@@ -63,11 +63,12 @@ static enum status keep_basis(struct solve_record *r, struct solver *s)
     return STATUS_OK;
 }
 
-static enum status accepted(struct observer *self, struct march *m, const struct step *p, double *theta)
+static enum status record_accepted(struct observer *self, struct march *m, const struct step *p,
+                                   double *theta)
 {
     struct solve_record *r = (struct solve_record *)self;
     if (*theta < 1) return status_set(STATUS_UNSUPPORTED, "odeint: a step that was cut has no gradient");
-    TRY(grow(&r->steps, &r->capacity, r->n + 1, sizeof *r->steps));
+    TRY(grow_column(&r->steps, &r->capacity, r->n + 1, sizeof *r->steps));
     TRY(keep_carry(r, m->s));
     if (r->per_step > 0) TRY(keep_basis(r, m->s));
     r->steps[r->n++] = *p;
@@ -92,7 +93,7 @@ enum status record_begin(struct solve_record *r, struct solver *s, struct field 
     size_t residual = o->gradient == GRADIENT_DIRECT ? (size_t)f->kept_bytes : 0;
     pool_begin(&r->vectors, solver_bytes(s), -1);
     pool_begin(&r->residuals, residual, budget(r, RECORD_RESIDUAL_BYTES));
-    r->base = (struct observer){.accepted = accepted};
+    r->base = (struct observer){.accepted = record_accepted};
     r->n = r->k_steps = 0;
     r->every = o->gradient == GRADIENT_CHECKPOINT ? o->checkpoint_steps : 1;
     r->n_carry = s->n_carry;
@@ -100,8 +101,8 @@ enum status record_begin(struct solve_record *r, struct solver *s, struct field 
     r->per_step = residual > 0 && m->rk.weighted > r->kept ? m->rk.weighted : r->kept;
     s->kept = residual > 0 ? &r->residuals : NULL;
     int64_t capacity = r->output_capacity;
-    TRY(grow(&r->output_step, &capacity, n_times, sizeof *r->output_step));
-    TRY(grow(&r->output_theta, &r->output_capacity, n_times, sizeof *r->output_theta));
+    TRY(grow_column(&r->output_step, &capacity, n_times, sizeof *r->output_step));
+    TRY(grow_column(&r->output_theta, &r->output_capacity, n_times, sizeof *r->output_theta));
     return take_vectors(r, s);
 }
 

@@ -112,7 +112,7 @@ static struct observer **observe(struct march *m, struct observer *o)
 
 /* ---- a solve ---- */
 
-static enum status run(struct march *m, int64_t n_times)
+static enum status march_to_end(struct march *m, int64_t n_times)
 {
     struct clock *c = &m->clock;
     if (m->f->n == 0) return STATUS_OK; /* nothing to integrate */
@@ -147,7 +147,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     struct observer **own = observe(&m, &output.base);
     if (stiffness_begin(&m.stiffness, o)) observe(&m, &m.stiffness.base);
     if (record) observe(&m, &record->base);
-    enum status status = run(&m, n_times);
+    enum status status = march_to_end(&m, n_times);
     s->kept = NULL;
     *own = NULL;
     *stats = (struct solve_stats){.nfe = f->nfe - nfe,

@@ -140,7 +140,8 @@ static enum status hold(struct stiffness *d, struct solver *s, const struct tabl
     return STATUS_OK;
 }
 
-static enum status accepted(struct observer *self, struct march *m, const struct step *p, double *theta)
+static enum status stiffness_accepted(struct observer *self, struct march *m, const struct step *p,
+                                      double *theta)
 {
     struct stiffness *d = (struct stiffness *)self;
     struct solver *s = m->s;
@@ -164,6 +165,6 @@ static enum status accepted(struct observer *self, struct march *m, const struct
 
 int stiffness_begin(struct stiffness *d, const struct solve_options *o)
 {
-    *d = (struct stiffness){.base = {.accepted = accepted}};
+    *d = (struct stiffness){.base = {.accepted = stiffness_accepted}};
     return o->adaptive && o->method.family == &family_explicit;
 }

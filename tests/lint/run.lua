@@ -6,7 +6,7 @@
 -- "warning:" is shown and does not fail.
 
 local rules = {"includes", "calls", "requires", "docs", "messages", "paths", "shell", "luacheck", "page",
-  "sizes"}
+  "sizes", "names"}
 
 local function lines_of(command)
   local list = {}

@@ -13,7 +13,6 @@ local FUNCTION = 40
 
 -- "path" or "path: function" -> why it may be longer.
 local exceptions = {
-  ["core/solver/gradient_adjoint.c: gradient_adjoint"] = "being split",
   ["tests/c/test_autodiff.c: derivatives_of_random_expressions"] = "being split",
   ["tests/c/test_io_limits.c: test_lying_headers"] = "being split",
   ["tests/c/test_io_npy.c: test_npy_refused"] = "being split",
