@@ -1,5 +1,6 @@
-/* test_autodiff.c -- random expressions: a program gives the same bits as the ops applied at once,
- * derivatives agree with differences, and every allocation may fail. */
+/* test_autodiff.c -- random expressions: a program gives the same bits as the
+ * ops applied at once, derivatives agree with differences, and every allocation
+ * may fail. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,8 @@ static void expression_leaf(struct expression *e, int constant)
     e->node[e->n++] = constant ? tape_constant(e->tape, t) : tape_input(e->tape, FLOAT64, rank, shape);
 }
 
-/* Apply an op to the nodes in[]; when its shape rule refuses them, nothing happens. */
+/* Apply an op to the nodes in[]; when its shape rule refuses them, nothing
+ * happens. */
 static void expression_apply(struct expression *e, enum op_id op, const struct attrs *attrs, const int *in,
                              int n_in)
 {
@@ -204,75 +206,108 @@ static double total(const struct tensor *t)
     return sum;
 }
 
-/* dy along random directions v of the inputs: by jvp, by differences, and, against random ybar, by vjp:
- * <ybar, dy> = <xbar, v>. */
+/* An expression with random directions v of its inputs and a random cotangent
+ * ybar: in holds the inputs, v and ybar; out the values of y, dy along v, and
+ * the gradients by the inputs. */
+struct derivatives {
+    struct expression e;
+    struct tensor *in[16], *out[5];
+    int y;
+};
+
+static void derivatives_new(struct derivatives *d)
+{
+    int ydot, ybar, xbar[3], v[3], x[3];
+    *d = (struct derivatives){0};
+    expression_new(&d->e);
+    struct expression *e = &d->e;
+    int n = e->n_inputs;
+    const struct array *spec = &e->value[e->n - 1]->array;
+    for (int i = 0; i < n; i++) {
+        const struct array *a = &e->value[i]->array;
+        x[i] = e->node[i];
+        d->in[i] = e->value[i];
+        v[i] = tape_input(e->tape, FLOAT64, a->rank, a->shape);
+        d->in[n + i] = normal_tensor(a->rank, a->shape);
+    }
+    d->y = e->node[e->n - 1];
+    ybar = tape_input(e->tape, FLOAT64, spec->rank, spec->shape);
+    d->in[2 * n] = normal_tensor(spec->rank, spec->shape);
+    CHECK_OK(tape_jvp(e->tape, &d->y, 1, x, v, n, &ydot));
+    CHECK_OK(tape_vjp(e->tape, &d->y, &ybar, 1, x, n, xbar));
+    int outputs[5] = {d->y, ydot, xbar[0], n > 1 ? xbar[1] : xbar[0], n > 2 ? xbar[2] : xbar[0]};
+    CHECK_OK(run(e->tape, outputs, 5, d->in, 2 * n + 1, d->out));
+}
+
+static void derivatives_free(struct derivatives *d)
+{
+    int n = d->e.n_inputs;
+    for (int i = 0; i < 5; i++) tensor_release(d->out[i]);
+    for (int i = n; i <= 2 * n; i++) tensor_release(d->in[i]);
+    expression_free(&d->e);
+}
+
+/* <ybar, dy> = <xbar, v>. Returns the size of the terms. */
+static double check_products(const struct derivatives *d, int trial)
+{
+    int n = d->e.n_inputs;
+    double left = 0, right = 0, size = 1e-300;
+    for (int64_t j = 0; j < array_numel(&d->in[2 * n]->array); j++)
+        left += array_get(&d->in[2 * n]->array, j) * array_get(&d->out[1]->array, j);
+    for (int i = 0; i < n; i++)
+        for (int64_t j = 0; j < array_numel(&d->in[i]->array); j++) {
+            double term = array_get(&d->out[2 + i]->array, j) * array_get(&d->in[n + i]->array, j);
+            right += term;
+            size += fabs(term);
+        }
+    if (size < 1e8)
+        CHECK(fabs(left - right) <= 1e-9 * (1 + size), "trial %d: <ybar, dy> %g, <xbar, v> %g", trial, left,
+              right);
+    return size;
+}
+
+/* The sum of y at the inputs + h v. */
+static double shifted_total(const struct derivatives *d, double h)
+{
+    int n = d->e.n_inputs;
+    struct tensor *shifted[16], *value[1];
+    memcpy(shifted, d->in, sizeof d->in);
+    for (int i = 0; i < n; i++) {
+        const struct array *a = &d->in[i]->array;
+        CHECK_OK(tensor_new(&shifted[i], FLOAT64, a->rank, a->shape));
+        for (int64_t j = 0; j < array_numel(a); j++)
+            array_set(&shifted[i]->array, j, array_get(a, j) + h * array_get(&d->in[n + i]->array, j));
+    }
+    CHECK_OK(run(d->e.tape, &d->y, 1, shifted, 2 * n + 1, value));
+    double sum = total(value[0]);
+    tensor_release(value[0]);
+    for (int i = 0; i < n; i++) tensor_release(shifted[i]);
+    return sum;
+}
+
+/* dy along random directions v of the inputs: by jvp, by differences, and,
+ * against random ybar, by vjp: <ybar, dy> = <xbar, v>. */
 static void derivatives_of_random_expressions(void)
 {
     int compared = 0;
     for (int trial = 0; trial < 6000; trial++) {
-        struct expression e;
-        struct tensor *in[16] = {0}, *out[16] = {0}, *shifted[16];
-        int y, ydot, ybar, xbar[3], v[3], x[3];
-        expression_new(&e);
-        int n = e.n_inputs, last = e.n - 1;
-        const struct array *spec = &e.value[last]->array;
-        for (int i = 0; i < n; i++) {
-            const struct array *a = &e.value[i]->array;
-            x[i] = e.node[i];
-            in[i] = e.value[i];
-            v[i] = tape_input(e.tape, FLOAT64, a->rank, a->shape);
-            in[n + i] = normal_tensor(a->rank, a->shape);
-        }
-        y = e.node[last];
-        ybar = tape_input(e.tape, FLOAT64, spec->rank, spec->shape);
-        in[2 * n] = normal_tensor(spec->rank, spec->shape);
-        CHECK_OK(tape_jvp(e.tape, &y, 1, x, v, n, &ydot));
-        CHECK_OK(tape_vjp(e.tape, &y, &ybar, 1, x, n, xbar));
-        int outputs[8] = {y, ydot, xbar[0], n > 1 ? xbar[1] : xbar[0], n > 2 ? xbar[2] : xbar[0]};
-        CHECK_OK(run(e.tape, outputs, 5, in, 2 * n + 1, out));
-        double left = 0, right = 0, size = 1e-300;
-        for (int64_t j = 0; j < array_numel(spec); j++)
-            left += array_get(&in[2 * n]->array, j) * array_get(&out[1]->array, j);
-        for (int i = 0; i < n; i++)
-            for (int64_t j = 0; j < array_numel(&in[i]->array); j++) {
-                double term = array_get(&out[2 + i]->array, j) * array_get(&in[n + i]->array, j);
-                right += term;
-                size += fabs(term);
-            }
-        if (size < 1e8)
-            CHECK(fabs(left - right) <= 1e-9 * (1 + size), "trial %d: <ybar, dy> %g, <xbar, v> %g", trial,
-                  left, right);
-        double h = 1e-6, side[2];
-        memcpy(shifted, in, sizeof in);
-        struct tensor *value[1];
-        for (int s = 0; s < 2; s++) {
-            for (int i = 0; i < n; i++) {
-                const struct array *a = &in[i]->array;
-                CHECK_OK(tensor_new(&shifted[i], FLOAT64, a->rank, a->shape));
-                for (int64_t j = 0; j < array_numel(a); j++)
-                    array_set(&shifted[i]->array, j,
-                              array_get(a, j) + (s ? -h : h) * array_get(&in[n + i]->array, j));
-            }
-            CHECK_OK(run(e.tape, &y, 1, shifted, 2 * n + 1, value));
-            side[s] = total(value[0]);
-            tensor_release(value[0]);
-            for (int i = 0; i < n; i++) tensor_release(shifted[i]);
-        }
-        double numeric = (side[0] - side[1]) / (2 * h), exact = total(out[1]);
-        if (fabs(side[0]) < 1e3 && fabs(exact) < 1e3 && size < 1e4) {
+        struct derivatives d;
+        derivatives_new(&d);
+        double size = check_products(&d, trial), h = 1e-6;
+        double above = shifted_total(&d, h), below = shifted_total(&d, -h);
+        double numeric = (above - below) / (2 * h), exact = total(d.out[1]);
+        if (fabs(above) < 1e3 && fabs(exact) < 1e3 && size < 1e4) {
             CHECK(fabs(numeric - exact) <= 1e-4 * (1 + fabs(exact)), "trial %d: numeric %g, jvp %g", trial,
                   numeric, exact);
             compared++;
         }
-        for (int i = 0; i < 5; i++) tensor_release(out[i]);
-        for (int i = n; i <= 2 * n; i++) tensor_release(in[i]);
-        expression_free(&e);
+        derivatives_free(&d);
     }
     CHECK(compared > 2000, "only %d compared", compared);
 }
 
-/* What may fail at every allocation: recording, differentiating, making a program, running it, inlining
- * it. */
+/* What may fail at every allocation: recording, differentiating, making a
+ * program, running it, inlining it. */
 static enum status everything(struct tensor *a, struct tensor *b)
 {
     struct tape *t = NULL, *child = NULL;

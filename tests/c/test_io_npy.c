@@ -1,4 +1,5 @@
-/* test_io_npy.c -- the arrays of NumPy: types, layouts, headers that are refused. */
+/* test_io_npy.c -- the arrays of NumPy: types, layouts, headers that are
+ * refused. */
 #include <math.h>
 
 #include "io_test.h"
@@ -82,7 +83,8 @@ static void test_npy_types(void)
     }
 }
 
-/* Every half and every bfloat16 has its value and its bits as float32, NaN payloads too. */
+/* Every half and every bfloat16 has its value and its bits as float32, NaN
+ * payloads too. */
 static void test_half_precision(void)
 {
     static unsigned char bytes[2 << 16];
@@ -121,54 +123,64 @@ static void test_half_precision(void)
     CHECK(strstr(status_message(), "uint64 9223372036854775808; int64 ends at 2^63 - 1"));
 }
 
+/* Headers, and what is said about them. */
+static const char *const refused[][2] = {
+    {"", "{"},
+    {"{}", "must all"},
+    {"{'descr': '<f4'}", "must all"},
+    {"{'descr': '<f4' 'shape': ()}", "comma"},
+    {"{'descr': '|O', 'fortran_order': False, 'shape': ()}", "never loaded"},
+    {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", "structured"},
+    {"{'descr': '<f16', 'fortran_order': False, 'shape': ()}", "unknown dtype"},
+    {"{'descr': '|V2', 'fortran_order': False, 'shape': ()}", "unknown dtype"},
+    {"{'descr': '<c8', 'fortran_order': False, 'shape': ()}", "save the real and the imaginary part"},
+    {"{'descr': '|f4', 'fortran_order': False, 'shape': ()}", "unknown dtype"},
+    {"{'descr': '', 'fortran_order': False, 'shape': ()}", "unknown dtype"},
+    {"{'descr': '<f4', 'descr': '<f4', 'shape': ()}", "twice"},
+    {"{'descr': '<f4', 'order': False, 'shape': ()}", "unknown"},
+    {"{'descr': '<f4', 'fortran_order': 0, 'shape': ()}", "neither"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': 3}", "tuple"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (3)}", "tuple"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (3 4)}", "comma"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "no size"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (1e3,)}", "comma"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}", "axes"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483648,)}", "above"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647, "
+     "2147483647)}",
+     "2^63"},
+    {"{'descr': '<i1', 'fortran_order': False, 'shape': (2147483647, "
+     "2147483647, 0)}",
+     "2^63"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647,)}",
+     "(8589934588 bytes), the file holds 4"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}", "bytes follow"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': ()} x", "follows"},
+    {"{'descr' '<f4'}", "colon"},
+    {"{'descr': '<f4", "end"},
+    {"{1: 2}", "quoted"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,", "no size"},
+};
+
 static void test_npy_refused(void)
 {
-    static const char *const rows[][2] = {
-        {"", "{"},
-        {"{}", "must all"},
-        {"{'descr': '<f4'}", "must all"},
-        {"{'descr': '<f4' 'shape': ()}", "comma"},
-        {"{'descr': '|O', 'fortran_order': False, 'shape': ()}", "never loaded"},
-        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", "structured"},
-        {"{'descr': '<f16', 'fortran_order': False, 'shape': ()}", "unknown dtype"},
-        {"{'descr': '|V2', 'fortran_order': False, 'shape': ()}", "unknown dtype"},
-        {"{'descr': '<c8', 'fortran_order': False, 'shape': ()}", "save the real and the imaginary part"},
-        {"{'descr': '|f4', 'fortran_order': False, 'shape': ()}", "unknown dtype"},
-        {"{'descr': '', 'fortran_order': False, 'shape': ()}", "unknown dtype"},
-        {"{'descr': '<f4', 'descr': '<f4', 'shape': ()}", "twice"},
-        {"{'descr': '<f4', 'order': False, 'shape': ()}", "unknown"},
-        {"{'descr': '<f4', 'fortran_order': 0, 'shape': ()}", "neither"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': 3}", "tuple"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3)}", "tuple"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3 4)}", "comma"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "no size"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1e3,)}", "comma"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}", "axes"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483648,)}", "above"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647, 2147483647)}", "2^63"},
-        {"{'descr': '<i1', 'fortran_order': False, 'shape': (2147483647, 2147483647, 0)}", "2^63"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647,)}",
-         "(8589934588 bytes), the file holds 4"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}", "bytes follow"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': ()} x", "follows"},
-        {"{'descr' '<f4'}", "colon"},
-        {"{'descr': '<f4", "end"},
-        {"{1: 2}", "quoted"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,", "no size"},
-    };
     double values[4];
     interrupt_request();
     CHECK(npy_values("{'descr': '>f4', 'fortran_order': False, 'shape': ()}", "abcd", 4, 1, values) ==
           STATUS_INTERRUPTED);
     CHECK(npy_values("{'descr': '<f4', 'fortran_order': False, 'shape': ()}", "abcd", 4, 1, values) ==
           STATUS_OK);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        enum status status = npy_values(rows[i][0], "abcd", 4, 0, values);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        enum status status = npy_values(refused[i][0], "abcd", 4, 0, values);
         int dtype = strstr(status_message(), "readable are") || strstr(status_message(), "structured");
         CHECK(status == (dtype ? STATUS_UNSUPPORTED : STATUS_FORMAT));
-        if (!strstr(status_message(), rows[i][1])) printf("%s\n", rows[i][0]);
-        CHECK(strstr(status_message(), rows[i][1]));
+        if (!strstr(status_message(), refused[i][1])) printf("%s\n", refused[i][0]);
+        CHECK(strstr(status_message(), refused[i][1]));
     }
+}
+
+static void test_npy_versions(void)
+{
     struct tensor *t = NULL;
     CHECK(npy_read(&t, (const unsigned char *)"\x93NUMPY\4\0    ", 12, SIZE_MAX) == STATUS_FORMAT &&
           strstr(status_message(), "version 4.0"));
@@ -184,6 +196,7 @@ static const struct check_test tests[] = {
     {"npy types", test_npy_types},
     {"half precision", test_half_precision},
     {"npy refused", test_npy_refused},
+    {"npy versions", test_npy_versions},
 };
 
 IO_MAIN(tests)

@@ -1,9 +1,11 @@
-/* test_io_png.c -- pictures: values, strides, mutations behind right checksums, sizes that lie. */
+/* test_io_png.c -- pictures: values, strides, mutations behind right checksums,
+ * sizes that lie. */
 #include <math.h>
 
 #include "io_test.h"
 
-/* Right checksums for whatever chunks there are, so that the changes before them reach libpng. */
+/* Right checksums for whatever chunks there are, so that the changes before
+ * them reach libpng. */
 static void repair_png(unsigned char *bytes, size_t size)
 {
     for (size_t at = 8; at + 12 <= size;) {
@@ -18,8 +20,8 @@ static void repair_png(unsigned char *bytes, size_t size)
     }
 }
 
-/* Mutations that the checksums do not see; and IDAT whose deflated bytes are right again but whose lengths,
- * filters, sizes are not. */
+/* Mutations that the checksums do not see; and IDAT whose deflated bytes are
+ * right again but whose lengths, filters, sizes are not. */
 static void test_png_mutations(void)
 {
     int accepted = 0, refused = 0;
@@ -57,15 +59,20 @@ static void check_png_refused(const struct array *a, enum status status, const c
     free(b.data);
 }
 
-static void test_png(void)
+static void test_png_read(void)
 {
     check_png(png_palette, sizeof png_palette - 1, 4,
               (double[]){255, 0, 0,   0,   0, 255, 0,   255, 0,   0,   255, 0,
                          0,   0, 255, 255, 0, 0,   255, 128, 255, 255, 128, 255});
     check_png(png_interlaced, sizeof png_interlaced - 1, 1, (double[]){10, 20, 30, 40, 50, 60});
-    struct tensor *t = NULL, *back = NULL;
+    struct tensor *t = NULL;
     CHECK(png_read(&t, png_palette, sizeof png_palette - 1, 23) == STATUS_FORMAT &&
           strstr(status_message(), "the limit is 23"));
+}
+
+static void test_png_strides(void)
+{
+    struct tensor *t = NULL, *back = NULL;
     for (int64_t channels = 0; channels <= 4; channels++) { /* 0: no such axis */
         struct tensor *base = make(UINT8, 3, (int64_t[]){channels ? channels : 1, 7, 5});
         struct array a = base->array;
@@ -82,7 +89,11 @@ static void test_png(void)
         tensor_release(t);
         tensor_release(base);
     }
-    t = make(FLOAT64, 2, (int64_t[]){1, 6});
+}
+
+static void test_png_of_floats(void)
+{
+    struct tensor *t = make(FLOAT64, 2, (int64_t[]){1, 6}), *back = NULL;
     static const double given[] = {0, 1, -3, 1e300, 0.5, 127.4 / 255}, stored[] = {0, 255, 0, 255, 128, 127};
     memcpy(t->array.data, given, sizeof given);
     struct buffer b = {0};
@@ -107,7 +118,8 @@ static void test_png(void)
     tensor_release(t);
 }
 
-/* A few bytes that claim a picture of a hundred megapixels, and one that is as well packed as can be. */
+/* A few bytes that claim a picture of a hundred megapixels, and one that is as
+ * well packed as can be. */
 static void test_png_ratio(void)
 {
     unsigned char bytes[sizeof png_interlaced - 1];
@@ -181,7 +193,9 @@ static void test_png_memory_failures(void)
 
 static const struct check_test tests[] = {
     {"png mutations", test_png_mutations},
-    {"png", test_png},
+    {"png read", test_png_read},
+    {"png strides", test_png_strides},
+    {"png of floats", test_png_of_floats},
     {"png ratio", test_png_ratio},
     {"png stopped", test_png_stopped},
     {"png memory failures", test_png_memory_failures},

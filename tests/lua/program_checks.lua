@@ -277,6 +277,32 @@ local function quotients(value, h)
 end
 
 -- In float64 throughout; what is stopped keeps the value that it has at the point.
+-- Is `along` the derivative of value(h) at 0? size: of the sum that it is.
+local function judge_derivative(value, along, size)
+  local report, judged = {}, false
+  for _, h in ipairs{1e-5, 1e-6, 1e-4, 1e-7} do
+    local ok, q, half = pcall(function() return quotients(value, h), quotients(value, h / 2) end)
+    if not ok and tostring(q):find("NaN", 1, true) then return count(M.dropped, "not finite") end
+    if not ok then error(q, 0) end
+    local scale = size + math.abs(half.central) + 1e-6
+    local wrong = math.abs(half.central - along)
+    if along == 0 and q.central == 0 and q.bend == 0 then return count(M.judged, "gradient zero") end
+    if q.central ~= q.central then return count(M.dropped, "not finite") end
+    local uncertain = 3 * math.abs(half.central - q.central) + half.rounding
+    if wrong <= uncertain + 1e-6 * scale and uncertain <= 1e-3 * scale then
+      return count(M.judged, "gradient")
+    end
+    -- a kink within h leaves a bend that does not halve with h, a jump one that grows; too steep or too flat:
+    -- the quotients disagree
+    local kink = half.bend > 0.7 * q.bend and half.bend > 1e-6 * scale
+    if not kink and uncertain <= 1e-3 * scale then judged = true end
+    report[#report + 1] = ("h = %g: %.10g and %.10g, bend %.3g, %.3g"):format(h, q.central, half.central,
+      q.bend, half.bend)
+  end
+  if not judged then return count(M.dropped, "kink or ill-conditioned") end
+  error(("along a direction %.10g, differences\n  %s"):format(along, table.concat(report, "\n  ")), 0)
+end
+
 checks["gradient = central differences"] = in_float64(function(p)
   local text = programs.text(p)
   local stops = {}
@@ -313,28 +339,7 @@ checks["gradient = central differences"] = in_float64(function(p)
     stops.done = true
     return y
   end
-  local report, judged = {}, false
-  for _, h in ipairs{1e-5, 1e-6, 1e-4, 1e-7} do
-    local ok, q, half = pcall(function() return quotients(value, h), quotients(value, h / 2) end)
-    if not ok and tostring(q):find("NaN", 1, true) then return count(M.dropped, "not finite") end
-    if not ok then error(q, 0) end
-    local scale = size + math.abs(half.central) + 1e-6
-    local wrong = math.abs(half.central - along)
-    if along == 0 and q.central == 0 and q.bend == 0 then return count(M.judged, "gradient zero") end
-    if q.central ~= q.central then return count(M.dropped, "not finite") end
-    local uncertain = 3 * math.abs(half.central - q.central) + half.rounding
-    if wrong <= uncertain + 1e-6 * scale and uncertain <= 1e-3 * scale then
-      return count(M.judged, "gradient")
-    end
-    -- a kink within h leaves a bend that does not halve with h, a jump one that grows; too steep or too flat:
-    -- the quotients disagree
-    local kink = half.bend > 0.7 * q.bend and half.bend > 1e-6 * scale
-    if not kink and uncertain <= 1e-3 * scale then judged = true end
-    report[#report + 1] = ("h = %g: %.10g and %.10g, bend %.3g, %.3g"):format(h, q.central, half.central,
-      q.bend, half.bend)
-  end
-  if not judged then return count(M.dropped, "kink or ill-conditioned") end
-  error(("along a direction %.10g, differences\n  %s"):format(along, table.concat(report, "\n  ")), 0)
+  judge_derivative(value, along, size)
 end)
 
 -- With float32 in it a program, and its gradient, are near what float64 gives; how near, rounding to float32

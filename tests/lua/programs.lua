@@ -241,46 +241,55 @@ function G:is_active(name, text, block)
   return false
 end
 
+-- A line of this op, when what it gives is acceptable; attempt.text is what was tried, for a report.
+local function attempt_line(self, op, attempt)
+  local text, params, wrap = ops[op](self)
+  attempt.text = not params and text
+  if not text then return false end
+  local value, block
+  if params then text, value, block = functional_line(self, op, text, params, wrap)
+  else value = self:evaluate(text) end
+  if not acceptable(self, value) then return false end
+  self.counter = self.counter + 1
+  local name = "v" .. self.counter
+  self.lines[#self.lines + 1] = {name = name, text = text, block = block, op = op}
+  uses(text, self.touched)
+  self:add(name, value)
+  self.values[name].active = self:is_active(name, text, block)
+  self.used[op] = (self.used[op] or 0) + 1
+  return true
+end
+
+-- After an attempt that came to nothing the scope is as before, but captures stay for later lines. length,
+-- captures: how many there were.
+local function clear_scope(self, length, captures)
+  local scope = self.scope
+  for i = #scope, length + 1, -1 do
+    if not scope[i]:find("^c") then table.remove(scope, i) end
+  end
+  for i = #self.program.captures, captures + 1, -1 do
+    local name = self.program.captures[i].name
+    local known = false
+    for _, s in ipairs(scope) do known = known or s == name end
+    if not known then scope[#scope + 1] = name end
+  end
+end
+
 --- One more line at the end of g.lines, if an attempt succeeds.
 function G:line(key)
   for _ = 1, key and 5 or 20 do
     local op = key or (self.depth < 2 and self:chance(0.15)) and self:pick(functional) or self:pick(keys)
     if not is_functional[op] or self.depth < 2 then
-      local scope, symbolic, lines, depth, captures = self.scope, self.symbolic, self.lines, self.depth,
-        #self.program.captures
-      local length, attempted = #scope, nil
-      local ok, added = pcall(function()
-        local text, params, wrap = ops[op](self)
-        attempted = not params and text
-        if not text then return false end
-        local value, block
-        if params then text, value, block = functional_line(self, op, text, params, wrap)
-        else value = self:evaluate(text) end
-        if not acceptable(self, value) then return false end
-        self.counter = self.counter + 1
-        local name = "v" .. self.counter
-        self.lines[#self.lines + 1] = {name = name, text = text, block = block, op = op}
-        uses(text, self.touched)
-        self:add(name, value)
-        self.values[name].active = self:is_active(name, text, block)
-        self.used[op] = (self.used[op] or 0) + 1
-        return true
-      end)
+      local scope, symbolic, lines, depth = self.scope, self.symbolic, self.lines, self.depth
+      local length, captures, attempt = #scope, #self.program.captures, {}
+      local ok, added = pcall(attempt_line, self, op, attempt)
       if ok and added then return true end
       if not ok then
         self.errors[op] = tostring(added)
-        if depth == 0 and attempted then self.program.failing = {text = attempted, at = #lines} end
+        if depth == 0 and attempt.text then self.program.failing = {text = attempt.text, at = #lines} end
       end
       self.scope, self.symbolic, self.lines, self.depth = scope, symbolic, lines, depth
-      for i = #scope, length + 1, -1 do -- captures stay for later lines
-        if not scope[i]:find("^c") then table.remove(scope, i) end
-      end
-      for i = #self.program.captures, captures + 1, -1 do
-        local name = self.program.captures[i].name
-        local known = false
-        for _, s in ipairs(scope) do known = known or s == name end
-        if not known then scope[#scope + 1] = name end
-      end
+      clear_scope(self, length, captures)
     end
   end
   return false
@@ -480,6 +489,15 @@ local function each_line(lines, visit)
   end
 end
 
+-- The names that a line uses, in order.
+local function operands_of(line)
+  local set, names = {}, {}
+  uses(line.text, set)
+  for name in pairs(set) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
 -- Smaller programs than p, the boldest first.
 local function candidates(p)
   local list = {}
@@ -507,22 +525,12 @@ local function candidates(p)
       end)
     end
     change_line(function(line) line.text, line.block = "x1", nil end)
-    change_line(function(line) -- an operand in its place
-      local set = {}
-      uses(line.text, set)
-      local names = {}
-      for name in pairs(set) do names[#names + 1] = name end
-      table.sort(names)
-      if names[1] then line.text, line.block = names[1], nil end
-    end)
-    change_line(function(line)
-      local set = {}
-      uses(line.text, set)
-      local names = {}
-      for name in pairs(set) do names[#names + 1] = name end
-      table.sort(names)
-      if names[2] then line.text, line.block = names[2], nil end
-    end)
+    for which = 1, 2 do -- an operand in its place
+      change_line(function(line)
+        local name = operands_of(line)[which]
+        if name then line.text, line.block = name, nil end
+      end)
+    end
   end
   return list
 end

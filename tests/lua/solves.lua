@@ -356,17 +356,7 @@ local function same_gradients(what, a, b)
   checks.same(what, tree.tensors(a), tree.tensors(b))
 end
 
-local function check_recorded(c, y0, k, field_of, t)
-  local o = c.options
-  local function solve(p)
-    local ys, stats = tide.odeint(field_of(p.k), p.y0, t, o)
-    return ys, stats
-  end
-  local p = {k = k, y0 = y0}
-  local ys, stats = solve(p)
-  local s = snapshot(stats)
-  check_values(c, ys, y0, s.accepted)
-  check_statistics(s)
+local function check_compiled(solve, p, ys, s)
   local compiled = tide.compile(solve)
   for _ = 1, 2 do
     local again, live = compiled(p)
@@ -375,8 +365,10 @@ local function check_recorded(c, y0, k, field_of, t)
       if live[name] ~= v then fail("compiled: %s = %d for %d", name, live[name], v) end
     end
   end
-  -- eager
-  local calls, eager_field = 0, field_of(k)
+end
+
+local function check_eager(c, y0, eager_field, t, ys, s)
+  local o, calls = c.options, 0
   local eager, eager_stats = tide.odeint(function(...) calls = calls + 1 return eager_field(...) end, y0, t,
     with(o, {eager = true, gradient = "none"}))
   check_statistics(snapshot(eager_stats), calls)
@@ -395,25 +387,29 @@ local function check_recorded(c, y0, k, field_of, t)
       end
     end
   end
-  -- output times do not change the steps
-  if not fixed then
-    for _, n in ipairs{1, 30} do
-      local times = {c.t[1]}
-      for i = 1, n do times[i + 1] = i == n and c.t[#c.t] or c.t[1] + (c.t[#c.t] - c.t[1]) * (i / n) end
-      local other = tide.odeint(field_of(k), y0, times, o)
-      for i, y in ipairs(leaves_of(other)) do
-        checks.same(("the end with %d output times"):format(n), {leaves_of(ys)[i]:select(1, #c.t)},
-          {y:select(1, n + 1)})
-      end
+end
+
+-- Output times do not change the steps.
+local function check_output_times(c, y0, field, ys)
+  for _, n in ipairs{1, 30} do
+    local times = {c.t[1]}
+    for i = 1, n do times[i + 1] = i == n and c.t[#c.t] or c.t[1] + (c.t[#c.t] - c.t[1]) * (i / n) end
+    local other = tide.odeint(field, y0, times, c.options)
+    for i, y in ipairs(leaves_of(other)) do
+      checks.same(("the end with %d output times"):format(n), {leaves_of(ys)[i]:select(1, #c.t)},
+        {y:select(1, n + 1)})
     end
   end
-  -- gradients
+end
+
+local function check_gradients(c, p, field_of, t, accepted)
+  local o = c.options
   local loss = loss_of(c, field_of, t, o)
   local value, gradient = tide.value_and_grad(loss)(p)
   local again, compiled_gradient = tide.compile(tide.value_and_grad(loss))(p)
   checks.same("compiled value", {value}, {again})
   same_gradients("compiled gradient", gradient, compiled_gradient)
-  check_gradient(c, gradient, loss, k, y0, s.accepted)
+  check_gradient(c, gradient, loss, p.k, p.y0, accepted)
   if o.gradient == nil or o.gradient == "direct" then
     for _, every in ipairs{1, 3} do
       local kept = tide.grad(
@@ -422,6 +418,22 @@ local function check_recorded(c, y0, k, field_of, t)
     end
     count "checkpoint = direct"
   end
+end
+
+local function check_recorded(c, y0, k, field_of, t)
+  local o, p = c.options, {k = k, y0 = y0}
+  local function solve(q)
+    local ys, stats = tide.odeint(field_of(q.k), q.y0, t, o)
+    return ys, stats
+  end
+  local ys, stats = solve(p)
+  local s = snapshot(stats)
+  check_values(c, ys, y0, s.accepted)
+  check_statistics(s)
+  check_compiled(solve, p, ys, s)
+  check_eager(c, y0, field_of(k), t, ys, s)
+  if not (o.steps or o.step_size) then check_output_times(c, y0, field_of(k), ys) end
+  check_gradients(c, p, field_of, t, s.accepted)
   count "recorded"
 end
 

@@ -178,7 +178,9 @@ tests["the file is an ordinary one: weights for nn.load; a history of what was c
   end)
 end
 
-tests["files of other trainings are refused, and nothing changes"] = function()
+-- fn(folder, write, path, refused) beside the checkpoint of a training at `path`, and refused(words, ...):
+-- another training fails to go on from it, with these words, and its model stays as it was.
+local function beside_a_checkpoint(fn)
   check.in_folder(function(folder, write)
     local path = folder .. "/a.npz"
     train(1, adam, nil, {checkpoint = path, checkpoint_config = "lr=0.01 data=spheres"})
@@ -191,6 +193,12 @@ tests["files of other trainings are refused, and nothing changes"] = function()
       check.fails(words, train, 1, make_optimizer, adaption, options)
       same_bits(before, model, "refused")
     end
+    fn(folder, write, path, refused)
+  end)
+end
+
+tests["files of other trainings are refused, and nothing changes"] = function()
+  beside_a_checkpoint(function(_, _, path, refused)
     refused({'the checkpoint "' .. path .. '" belongs to another training',
       "it has seed=5, this one has seed=6", "remove it"}, adam, nil, {seed = 6})
     refused("it has batch=12, this one has batch=10", adam, nil, {batch = 10})
@@ -205,7 +213,11 @@ tests["files of other trainings are refused, and nothing changes"] = function()
         solver = {method = "euler", steps = 3}, seed = 1}
       return {model = wide, optimizer = adam(wide)}
     end)())
+  end)
+end
 
+tests["files that are no checkpoints, or damaged ones, are refused"] = function()
+  beside_a_checkpoint(function(folder, write, path, refused)
     tide.save(folder .. "/weights.npz", new_model(1))
     refused("was not written by tide.train", adam, nil, {checkpoint = folder .. "/weights.npz"})
     tide.save(folder .. "/x.npy", tide.ones{3})
@@ -220,8 +232,12 @@ tests["files of other trainings are refused, and nothing changes"] = function()
     local middle = #bytes // 3
     write("bit.npz", bytes:sub(1, middle) .. string.char(bytes:byte(middle + 1) ~ 1) .. bytes:sub(middle + 2))
     refused("bit.npz", adam, nil, {checkpoint = folder .. "/bit.npz"})
+  end)
+end
 
-    path = folder .. "/adapted.npz"
+tests["files of other adaptions are refused"] = function()
+  check.in_folder(function(folder)
+    local path = folder .. "/adapted.npz"
     train(1, adam, adaptions.steady, {checkpoint = path})
     check.fails("belongs to a training with an adaption, this one is without", train, 1, adam, nil,
       {checkpoint = path})

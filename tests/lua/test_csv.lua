@@ -176,6 +176,27 @@ tests["tables of pandas, NumPy, MATLAB, R, Julia and gnuplot"] = function()
   equal(table.concat(csv.parse("# run 7\n# t y\n1.0 2.0\n# end\n").comments, "|"), "run 7|end")
 end
 
+-- A table that was read comes back from what is written of it.
+local function check_round_trip(t, path, text)
+  local rows = {}
+  for r = 1, t.rows do
+    rows[r] = {}
+    for c in ipairs(t.names) do rows[r][c] = t:column(c)[r] end
+    assert(#rows[r] == #t.names, ("%q"):format(text))
+  end
+  csv.write(path, t.names, rows)
+  local back = csv.read(path, t.names)
+  assert(back.rows == t.rows, ("%q"):format(text))
+  for c in ipairs(t.names) do
+    assert(#t:column(c) == t.rows)
+    for r, v in ipairs(t:column(c)) do
+      local w = back:column(c)[r]
+      assert(v == w and math.type(v) == math.type(w) or v ~= v and w ~= w,
+        ("%q: %s for %s"):format(text, w, v))
+    end
+  end
+end
+
 -- Whatever comes in: a table, which comes back when it is written, or an error that names the line.
 tests["mutated tables"] = in_folder(function(folder)
   local texts, state, path = {}, 1, files.join(folder, "a.csv")
@@ -201,23 +222,7 @@ tests["mutated tables"] = in_folder(function(folder)
       assert(t:find("^x%.csv:%d+: ") or t:find("UTF-16", 1, true), ("%q: %s"):format(text, t))
     else
       read = read + 1
-      local rows = {}
-      for r = 1, t.rows do
-        rows[r] = {}
-        for c in ipairs(t.names) do rows[r][c] = t:column(c)[r] end
-        assert(#rows[r] == #t.names, ("%q"):format(text))
-      end
-      csv.write(path, t.names, rows)
-      local back = csv.read(path, t.names)
-      assert(back.rows == t.rows, ("%q"):format(text))
-      for c in ipairs(t.names) do
-        assert(#t:column(c) == t.rows)
-        for r, v in ipairs(t:column(c)) do
-          local w = back:column(c)[r]
-          assert(v == w and math.type(v) == math.type(w) or v ~= v and w ~= w,
-            ("%q: %s for %s"):format(text, w, v))
-        end
-      end
+      check_round_trip(t, path, text)
     end
   end
   assert(read > 500 and refused > 500)

@@ -1,0 +1,155 @@
+--- Tableaus: order conditions of those built in, a user's own, and what is wrong with one.
+
+local tide = require "tide"
+local tableau = tide.ode.tableau
+
+local tests = {}
+
+local methods, tableaus = {}, {}
+for _, m in ipairs(tide.ode.methods()) do
+  methods[#methods + 1], methods[m.name] = m, m
+  if m.b then tableaus[#tableaus + 1] = m end
+end
+
+local function close(a, b, tol, what)
+  assert(math.abs(a - b) <= tol, ("%s: %.17g and %.17g differ by %.3g"):format(what or "values", a, b,
+    math.abs(a - b)))
+end
+local function same_bits(a, b, what)
+  a, b = a:reshape{-1}:totable(), b:reshape{-1}:totable()
+  assert(#a == #b, what)
+  for i = 1, #a do assert(a[i] == b[i], ("%s: element %d is %.17g and %.17g"):format(what, i, a[i], b[i])) end
+end
+local function raises(pattern, f, ...)
+  local ok, message = pcall(f, ...)
+  assert(not ok, "expected an error with " .. pattern)
+  assert(tostring(message):find(pattern), ("expected %q in %q"):format(pattern, tostring(message)))
+end
+
+tests["rooted trees: 1, 1, 2, 4, 9, 20, 48, 115"] = function()
+  for i, n in ipairs{1, 1, 2, 4, 9, 20, 48, 115} do assert(tableau.count(i) == n) end
+end
+
+tests["order conditions of all methods and their embedded weights"] = function()
+  for _, m in ipairs(tableaus) do
+    local tolerance = m.name == "dopri8" and 1e-13 or 1e-14
+    for p = 1, m.order do
+      local r = tableau.residual(m.A, m.b, p)
+      assert(r < tolerance, ("%s: order %d violated by %.3g"):format(m.name, p, r))
+    end
+    if m.order < 8 then
+      assert(tableau.residual(m.A, m.b, m.order + 1) > 1e-6, m.name .. " has a higher order")
+    end
+    if m.kind == "adaptive" then
+      local embedded = {}
+      for i = 1, m.stages do embedded[i] = m.b[i] - m.b_error[i] end
+      for p = 1, m.error_order do
+        local r = tableau.residual(m.A, embedded, p)
+        assert(r < tolerance, ("%s embedded: order %d violated by %.3g"):format(m.name, p, r))
+      end
+      assert(tableau.residual(m.A, embedded, m.error_order + 1) > 1e-7, m.name
+        .. ": the embedded method has a higher order")
+    end
+  end
+end
+
+tests["row sums are c, and FSAL is set only where the last row is b"] = function()
+  local fsal = {bosh3 = true, dopri5 = true, dopri5_shampine = true, tsit5 = true, fehlberg21 = true}
+  for _, m in ipairs(tableaus) do
+    for i = 1, m.stages do
+      local sum, size = 0, 0
+      for _, a in ipairs(m.A[i]) do sum, size = sum + a, size + math.abs(a) end
+      close(sum, m.c[i], 1e-15 * math.max(1, size) + (m.name == "dopri8" and 1e-14 or 0), m.name .. " row "
+        .. i)
+    end
+    local equal = m.b[m.stages] == 0 and m.stages > 1
+    for j, a in ipairs(m.A[m.stages]) do equal = equal and a == m.b[j] end
+    assert(m.fsal == equal, m.name)
+    assert(m.fsal == (fsal[m.name] or false) or m.name == "fehlberg21", m.name)
+  end
+end
+
+local function copy(t)
+  if type(t) ~= "table" then return t end
+  local c = {}
+  for k, v in pairs(t) do c[k] = copy(v) end
+  return c
+end
+
+local function user(name)
+  local m = methods[name]
+  return {A = copy(m.A), b = copy(m.b), c = copy(m.c), order = m.order, b_error = m.kind == "adaptive"
+    and copy(m.b_error) or nil}
+end
+
+local function pendulum(_, y) return {y[2], -math.sin(y[1])} end
+
+tests["a user's tableau does what the built-in one does"] = function()
+  for _, name in ipairs{"euler", "heun", "rk4", "rk4_38", "bosh3", "dopri8"} do
+    for _, opts in ipairs{{}, {steps = 7}} do
+      if methods[name].kind == "adaptive" or opts.steps then
+        local a, b = {plain = true, method = name, steps = opts.steps},
+          {plain = true, method = user(name), steps = opts.steps}
+        local t = {0, 0.3, 1.1, 2}
+        local ya, sa = tide.odeint(pendulum, {1, 0.5}, t, a)
+        local yb, sb = tide.odeint(pendulum, {1, 0.5}, t, b)
+        same_bits(ya, yb, name)
+        assert(sa.nfe == sb.nfe, name)
+      end
+    end
+  end
+end
+
+-- FSAL of order 5 as a user's tableau has no interpolant of its own: outputs come from extra steps, which
+-- must not disturb the solve.
+tests["a user's FSAL tableau of order 5 with outputs between the steps"] = function()
+  local opts = {plain = true, method = user "dopri5", rtol = 1e-8, atol = 1e-8}
+  local end_only = tide.odeint(pendulum, {1, 0.5}, {0, 2}, opts)
+  local times = {0}
+  for i = 1, 40 do times[#times + 1] = i / 20 end
+  local calls = 0
+  local ys, stats = tide.odeint(function(t, y) calls = calls + 1; return pendulum(t, y) end, {1, 0.5}, times,
+    opts)
+  same_bits(end_only[2], ys[#times], "end")
+  assert(stats.nfe == calls)
+  local builtin = tide.odeint(pendulum, {1, 0.5}, times, {plain = true, method = "dopri5", rtol = 1e-8,
+    atol = 1e-8})
+  assert((ys - builtin):abs():max():item() < 1e-6)
+  same_bits(builtin[#times], ys[#times], "end, built-in")
+end
+
+tests["wrong tableaus are refused with what is wrong"] = function()
+  local function try(change, pattern)
+    local m = user "bosh3"
+    change(m)
+    raises(pattern, tide.odeint, pendulum, {1, 0}, {0, 1}, {plain = true, method = m})
+  end
+  try(function(m) m.A[3][2] = 0.7 end, "row 3 of A sums to 0.7")
+  try(function(m) m.b[1], m.b[2] = m.b[1] + 0.01, m.b[2] - 0.01 end,
+    "order conditions hold only up to order 1")
+  try(function(m) m.order = 4 end, "order 4 was stated, but the order conditions hold only up to order 3")
+  try(function(m) m.order = 0 end, "order must be in 1%.%.8")
+  try(function(m) m.order = 2.5 end, "order")
+  try(function(m) m.order = nil end, "order is missing")
+  try(function(m) m.A = nil end, "A is missing")
+  try(function(m) m.b = nil end, "b is missing")
+  try(function(m) m.c = nil end, "c is missing")
+  try(function(m) m.c[4] = nil end, "c must have 4 entries, got 3")
+  try(function(m) m.b[2] = "x" end, 'b%[2%] must be a finite number, got "x"')
+  try(function(m) m.b[2] = 0 / 0 end, "b%[2%] must be a finite number")
+  try(function(m) m.A[2][1] = 0 / 0 end, "A%[2%]%[1%]")
+  try(function(m) m.A[2][2] = 0.5 end, "implicit")
+  try(function(m) m.A[4] = nil end, "row 4 is missing")
+  try(function(m) m.A[2] = 3 end, "row 2")
+  try(function(m) m.b_error[1] = 0.5 end, "b_error must sum to 0")
+  try(function(m) m.b_error = {0, 0, 0, 0} end, "b_error")
+  try(function(m) m.stages = 4 end, 'unknown option "stages"')
+  try(function(m) m.b_error = nil end, "fixed%-step")
+  local big = {A = {}, b = {}, c = {}, order = 1}
+  for i = 1, 17 do big.A[i], big.b[i], big.c[i] = {}, i == 1 and 1 or 0, 0 end
+  raises("1 to 16 stages", tide.odeint, pendulum, {1, 0}, {0, 1}, {plain = true, method = big, steps = 1})
+  raises("order", tide.odeint, pendulum, {1, 0}, {0, 1},
+    {plain = true, method = {A = {}, b = {}, c = {}, order = 1}, steps = 1})
+end
+
+return tests
