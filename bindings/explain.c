@@ -1,5 +1,5 @@
 /* What tide.explain prints, as tables: a tape, the program made of it, and the solves inside.
- * scripts/tide/tensor/explain.lua reads them. */
+ * scripts/tide/tensor/explain reads them. */
 #include "apply.h"
 #include "autodiff/field.h"
 #include "autodiff/program.h"

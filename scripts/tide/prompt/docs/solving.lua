@@ -39,7 +39,8 @@ define{name = "tide.explain", args = "fn, ...", returns = "totals",
   floating-point operations (a multiply-add is two), bytes and the way that a convolution takes; for each ODE
   solve inside also what is computed once per solve and what each evaluation runs, forwards and backwards.
   Nothing is computed. The totals: recorded.nodes, .operations, .bytes; optimised.calls, .operations, .bytes,
-  .arena_bytes, .common, .dead, .views; solves[i].recorded, .setup, .evaluation and .backward alike, .tiles, .rows.]],
+  .arena_bytes, .common, .dead, .views; solves[i].recorded, .setup, .evaluation and .backward alike, .tiles,
+  .rows.]],
   example = "tide.explain(tide.value_and_grad(loss), model, x, y)"}
 define{name = "tide.gradcheck", args = "fn, p, opts", returns = "boolean, worst relative error, report",
   options = {{"tolerance", 1e-6, "largest error |a - n| / max(1, |n|) that passes"},
