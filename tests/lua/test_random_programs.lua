@@ -54,8 +54,8 @@ tests["every op, method and function is part of the programs"] = function()
     end
   end
   assert(seen > 50)
-  for _, functions in ipairs{tide.core.methods, require "tide.tensor", require "tide.autodiff",
-    require "tide.convolution"} do
+  for _, functions in ipairs{tide.core.methods, (require "tide.tensor"), (require "tide.autodiff"),
+    (require "tide.convolution")} do
     for name, value in pairs(functions) do
       if type(value) == "function" and not name:find("^_") then
         assert(programs.ops[name] or plain[name], "the function " .. name
