@@ -5,7 +5,7 @@
 
 local WIDTH, RELEASE = 110, "14"
 
-local pages = {"%.[ch]$", "%.def$", "%.lua$", "%.sh$"}
+local pages = {"%.[ch]$", "%.def$", "%.lua$", "%.sh$", "%.md$"}
 
 local function width(line) return utf8.len(line) or #line end
 
