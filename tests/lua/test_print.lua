@@ -160,7 +160,7 @@ tests["tables: lists fill lines, models say how many values, modules and functio
   text = pretty.show(model)
   assert(text:find("^nn.mlp %(13 values%) {") and text:find("weight = tensor float32 {3, 2}", 1, true), text)
   require "tide.help"
-  assert(pretty.show(tide.csv):find("^module csv: writer, write, read, parse; help%(tide.csv%)"),
+  assert(pretty.show(tide.csv):find("^module csv: writer, write, read, parse, table; help%(tide.csv%)"),
     pretty.show(tide.csv))
   assert(pretty.show(tide.seed) == "function tide.seed(n)", pretty.show(tide.seed))
   assert(pretty.show({f = function(a, ...) return a, ... end, g = print}) == "{f = function(a, ...), g = "
