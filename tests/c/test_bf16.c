@@ -148,9 +148,9 @@ static double relative_error(int64_t n, const float *out, const double *exact)
     return sqrt(error / size);
 }
 
-static void check_conv(const struct conv *s, int parts)
+static void check_conv(const struct conv *s, int parts, int first_kind)
 {
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = first_kind; kind < 3; kind++) {
         int64_t x = s->n * s->c * s->h * s->w, y = s->n * s->o * s->oh * s->ow,
                 w = s->o * s->c * s->kh * s->kw;
         int64_t na = kind == CONV_INPUT_GRADIENT ? y : x, nb = kind == CONV_WEIGHT_GRADIENT ? y : w,
@@ -215,11 +215,11 @@ static void convolutions(void)
             s.pw = trial % 3 % 2;
             s.oh = s.h + 2 * s.ph - s.kh + 1;
             s.ow = s.w + 2 * s.pw - s.dw * (s.kw - 1);
-            check_conv(&s, 1 + trial % 3);
+            check_conv(&s, 1 + trial % 3, 0);
         }
         struct conv wide = {FLOAT32, 1,  16, 8, 8, 16, 31, 31, 1, 1,
                             30,      30, 1,  1, 1, 38, 38, 1,  0, NULL}; /* sums larger than an image */
-        check_conv(&wide, 1);
+        check_conv(&wide, 1, CONV_WEIGHT_GRADIENT); /* alone: the float64 reference is slow */
     }
     CHECK_OK(loops_select(before));
 }
