@@ -175,7 +175,7 @@ fuzz: fuzz-readers fuzz-programs ## everything that takes random input, for long
 tsan: ## C tests and the tests of tiles under ThreadSanitizer, four threads
 	@VARIANT=tsan TIDE_THREADS=4 $(RUN_TESTS) c
 	@$(MAKE) -s VARIANT=tsan all
-	@TIDE_THREADS=4 build/tsan/bin/tide tests/lua/run.lua tests/lua/test_tiles.lua
+	@TIDE_THREADS=4 build/tsan/bin/tide tests/lua/run.lua tests/lua/test_tiles.lua tests/lua/test_tiled_solves.lua
 
 fuzz-api: ## a million hostile calls of everything that a script can reach, under AddressSanitizer; FUZZ_SEEDS="1 2 3", FUZZ_CALLS=100000
 	@$(MAKE) -s VARIANT=asan all
