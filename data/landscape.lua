@@ -6,8 +6,10 @@
 -- certain, and "at rest" may mean that a small part `rest` of what it would take to leave is left. What can
 -- be wrong before is the side on which a path leaves a barrier's top (s, 0), and only where it comes near:
 -- the error must be small against the distance. So paths that come nearer than a level's `near` are solved
--- again with the next level; those that are too near for the last are refused, never guessed. The paper gives
--- no potential; the default one has the minima, ranges and friction of the authors' later code.
+-- again with the next level; those that are too near for the last are refused, never guessed.
+--
+-- The paper gives no potential. The default is the only one that its authors have published, in later code:
+-- V(x) = 0.2 (x - 2) (x - 1/2) (x + 1) (x + 3/5) (x - 8/5) x, with friction 0.2, x in [-1, 2], v in [-2, 2].
 
 local core = require "tide.core"
 local options = require "tide.options"
@@ -22,6 +24,10 @@ local levels = {
 }
 local GRID = 4001 -- points on which stationary points are looked for
 
+-- Zeros of V' = 1.2 x^5 - 2.5 x^4 - 0.768 x^3 + 2.364 x^2 + 0.176 x - 0.192, that potential's slope.
+local published = {minima = {-0.8501528674434504, 0.2689497848188247, 1.8394495326393767},
+  barriers = {-0.3294892824715106, 1.1545761657900933}, scale = 1.2}
+
 local function range(v)
   return #v == 2 and math.type(v[1]) and math.type(v[2]) and options.finite(v[1]) and options.finite(v[2])
     and v[1] < v[2],
@@ -33,8 +39,8 @@ local spec = {
   friction = {"number", default = 0.2, check = options.positive},
   x_range = {"table", default = {-1, 2}, check = range},
   v_range = {"table", default = {-2, 2}, check = range},
-  minima = {"table", default = {-0.85, 0.269, 1.839}}, barriers = {"table"},
-  scale = {"number", default = 2, check = options.positive},
+  minima = {"table"}, barriers = {"table"},
+  scale = {"number", default = published.scale, check = options.positive},
   potential = {"function"}, starts = {"any"},
   rest = {"number", default = 0.01, check = options.between(1e-6, 0.5)},
   seed = {"integer", default = 1}, dtype = {"string", default = "float32"},
@@ -43,6 +49,9 @@ local spec = {
 -- The polynomial with V' = scale (x - m_1) (x - s_1) (x - m_2) ...: minima m and barriers s in turn.
 local function polynomial(o)
   local points = {}
+  if not o.minima then
+    o.minima, o.barriers = published.minima, o.barriers or published.barriers
+  end
   for i, m in ipairs(o.minima) do
     points[#points + 1] = m
     if i < #o.minima then points[#points + 1] = o.barriers and o.barriers[i] or (m + o.minima[i + 1]) / 2 end

@@ -70,7 +70,7 @@ if not ok and message.status ~= "not_finite" then error(message, 0) end
 local rows = {}
 for i, r in ipairs(history) do
   rows[i] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed,
-    iteration = r.iteration, value = r.value, steps = r.steps,
+    data_seed = s.data_seed, iteration = r.iteration, value = r.value, steps = r.steps,
     loss = r.loss, train_accuracy = r.accuracy, accuracy = r.test, accuracy_midpoint = r.test_midpoint,
     accuracy_rk4 = r.test_rk4,
     accuracy_reference = r.test_reference, flips = r.flips, nfe = r.nfe, seconds = r.seconds}
@@ -80,15 +80,15 @@ local comments = models.comments(s, arg, not ok and message or nil)
 local probes = {}
 for i, p in ipairs(adaption.history) do
   probes[i] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed,
-    iteration = p.iteration, value = p.value, next = p.next,
-    train = p.train, test = p.test or 0, distance = p.distance, nfe = p.nfe}
+    data_seed = s.data_seed, iteration = p.iteration, value = p.value, next = p.next, train = p.train,
+    test = p.test or 0, distance = p.distance, nfe = p.nfe}
 end
 tide.csv.write(o.out:gsub("%.csv$", "") .. "-probes.csv", {"data", "preset", "method", "rule", "seed",
-  "iteration", "value", "next", "train", "test",
-  "distance", "nfe"}, probes, {comments = comments, digits = 6})
-tide.csv.write(o.out, {"data", "preset", "method", "rule", "seed", "iteration", "value", "steps", "loss",
-  "train_accuracy", "accuracy", "accuracy_midpoint",
-  "accuracy_rk4", "accuracy_reference", "flips", "nfe", "seconds"}, rows, {comments = comments, digits = 6})
+  "data_seed", "iteration", "value", "next", "train", "test", "distance", "nfe"}, probes,
+  {comments = comments, digits = 6})
+tide.csv.write(o.out, {"data", "preset", "method", "rule", "seed", "data_seed", "iteration", "value", "steps",
+  "loss", "train_accuracy", "accuracy", "accuracy_midpoint", "accuracy_rk4", "accuracy_reference", "flips",
+  "nfe", "seconds"}, rows, {comments = comments, digits = 6})
 os.remove(unfinished)
 
 local last = rows[#rows]

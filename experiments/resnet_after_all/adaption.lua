@@ -11,8 +11,8 @@ local models, collect = dofile(here .. "/models.lua"), dofile(here .. "/collect.
 
 local function describe(v)
   local s = models.adapted(v)
-  return {name = ("%s-%s-%s-%s-seed%d"):format(v.data, v.preset, v.method, v.rule, v.seed),
-    config = models.config(s), cost = models.cost(s), files = {"-probes.csv"}}
+  return {name = models.name(s, v.rule), config = models.config(s), cost = models.cost(s),
+    files = {"-probes.csv"}}
 end
 
 local options = {{"method", "euler", "euler, midpoint, rk4; fehlberg21, dopri5"},
@@ -23,7 +23,7 @@ local trainings = sweep.run({title = "Train with adaptions of the solver", scrip
   out = "runs/resnet_after_all/adaption", describe = describe, unit = "trainings", label = "adaption",
   options = options,
   axes = {
-    {"seeds", 5, "seeds 1 to this, or a list", "seed"},
+    models.seeds[1], models.seeds[2],
     {"data", "spheres2,landscape", "one or more of " .. table.concat(models.names, ",")},
     {"rules", "stated,published,steady", "for tolerances: published,corrected", "rule"},
   }}, arg)

@@ -47,7 +47,7 @@ for i, test in ipairs(models.tests(s)) do
   -- the first is the training's own solver
   if i == 1 and trained and not (result.accuracy and result.accuracy > luck) then status = "chance" end
   rows[i] = {data = s.data, preset = s.preset, method = s.method, setting = s.steps or s.tolerance,
-    seed = s.seed, status = status, test_method = test.method,
+    seed = s.seed, data_seed = s.data_seed, status = status, test_method = test.method,
     factor = test.factor, test_setting = test.setting, accuracy = result.accuracy or nan,
     accuracy_published = s.counted and result.accuracy and result.accuracy * #test_data.x / s.counted or nan,
     loss = result.loss or nan,
@@ -55,9 +55,9 @@ for i, test in ipairs(models.tests(s)) do
     seconds = last.seconds}
 end
 
-tide.csv.write(o.out, {"data", "preset", "method", "setting", "seed", "status", "test_method", "factor",
-  "test_setting", "accuracy", "accuracy_published",
-  "loss", "nfe", "chance", "train_loss", "train_accuracy", "seconds"}, rows,
+tide.csv.write(o.out, {"data", "preset", "method", "setting", "seed", "data_seed", "status", "test_method",
+  "factor", "test_setting", "accuracy", "accuracy_published", "loss", "nfe", "chance", "train_loss",
+  "train_accuracy", "seconds"}, rows,
   {comments = models.comments(s, arg, message)})
 os.remove(unfinished)
 

@@ -6,8 +6,9 @@ local M = {}
 
 local test_keys = {"data", "preset", "method", "setting", "test_method", "factor", "test_setting"}
 M.columns = {"data", "preset", "method", "setting", "test_method", "factor", "test_setting", "seeds",
-  "failed", "accuracy", "accuracy_std",
-             "accuracy_published", "nfe"}
+  "failed", "blown", "accuracy", "accuracy_std", "accuracy_published", "nfe"}
+M.verdict_columns = {"data", "preset", "method", "setting", "data_seed", "seeds", "failed", "valid",
+  "accuracy", "std", "worst"}
 
 -- Rows by the values of some columns, in order of first appearance.
 local function grouped(rows, keys)
@@ -32,22 +33,22 @@ function M.statistics(values)
   return mean or 0 / 0, deviation or 0 / 0
 end
 
---- A row per training and test solver: mean and standard deviation of the accuracy over the seeds whose
--- training did not fail.
+--- A row per training and test solver: mean and standard deviation of the accuracy over all seeds (of model
+-- and data) whose training did not fail and whose test did not blow up; how many trainings failed, how many
+-- tests blew up.
 function M.summary(rows)
   local out = {}
   for i, group in ipairs(grouped(rows, test_keys)) do
-    local row, lists = {seeds = 0, failed = 0}, {accuracy = {}, accuracy_published = {}, nfe = {}}
+    local row, lists = {seeds = 0, failed = 0, blown = 0}, {accuracy = {}, accuracy_published = {}, nfe = {}}
     for _, name in ipairs(test_keys) do row[name] = group[1][name] end
     for _, r in ipairs(group) do
       row.seeds = row.seeds + 1
       if r.status ~= "ok" then
         row.failed = row.failed + 1
+      elseif r.accuracy ~= r.accuracy then
+        row.blown = row.blown + 1
       else
-        -- A test solve that blew up has no accuracy; it is no better than chance.
-        for name, list in pairs(lists) do
-          list[#list + 1] = name == "accuracy" and r[name] ~= r[name] and 0 or r[name]
-        end
+        for name, list in pairs(lists) do list[#list + 1] = r[name] end
       end
     end
     for name, list in pairs(lists) do
@@ -59,15 +60,15 @@ function M.summary(rows)
   return out
 end
 
---- A row per training solver: {data, method, setting, seeds, failed, accuracy, std, worst, valid, nfe}: seeds
--- that trained, their mean accuracy, the mean over them of the worst accuracy among solvers at least as fine,
--- how many of them change by at most `threshold` (default 0.1, Algorithm 1) with every such solver.
--- finer(method, setting, test) says which are.
+--- A row per training solver and data seed (M.verdict_columns, and nfe): seeds that trained, their mean
+-- accuracy, the mean over them of the worst accuracy among solvers at least as fine, how many of them change
+-- by at most `threshold` (default 0.1, Algorithm 1) with every such solver. A test that blew up counts as an
+-- accuracy of 0. finer(method, setting, test) says which are finer.
 function M.verdicts(rows, finer, threshold)
   local out = {}
-  for i, group in ipairs(grouped(rows, {"data", "preset", "method", "setting"})) do
-    local v = {data = group[1].data, preset = group[1].preset, method = group[1].method,
-      setting = group[1].setting, seeds = 0, failed = 0, valid = 0}
+  for i, group in ipairs(grouped(rows, {"data", "preset", "method", "setting", "data_seed"})) do
+    local v = {data = group[1].data, data_seed = group[1].data_seed, preset = group[1].preset,
+      method = group[1].method, setting = group[1].setting, seeds = 0, failed = 0, valid = 0}
     local own, worst = {}, {}
     for _, seed in ipairs(grouped(group, {"seed"})) do
       if seed[1].status ~= "ok" then
@@ -99,7 +100,7 @@ end
 function M.adapted(rows)
   local last = rows[#rows]
   local run = {data = last.data, preset = last.preset, method = last.method, rule = last.rule,
-    seed = last.seed, accuracy = last.accuracy,
+    seed = last.seed, data_seed = last.data_seed, accuracy = last.accuracy,
     reference_accuracy = last.accuracy_reference, worst = 0, invalid = 0, records = #rows, flips = 0,
     nfe = last.nfe, value = last.value, var_log_h = 0 / 0}
   for _, row in ipairs(rows) do
@@ -123,9 +124,9 @@ function M.variance_of_log(looks)
   return n > 0 and math.max(0, squares / n - (sum / n) ^ 2) or 0 / 0
 end
 
-local run_keys = {"data", "preset", "method", "rule", "seed"}
-M.run_columns = {"data", "preset", "method", "rule", "seed", "accuracy", "reference_accuracy", "worst",
-  "invalid", "records", "flips", "nfe", "value", "var_log_h"}
+local run_keys = {"data", "preset", "method", "rule", "seed", "data_seed"}
+M.run_columns = {"data", "preset", "method", "rule", "seed", "data_seed", "accuracy", "reference_accuracy",
+  "worst", "invalid", "records", "flips", "nfe", "value", "var_log_h"}
 
 --- A row per training, from the records and the looks of all.
 function M.runs(traces, probes)
@@ -148,7 +149,7 @@ end
 
 local measured = {"accuracy", "reference_accuracy", "worst", "invalid", "flips", "nfe", "var_log_h"}
 
---- A row per data set and rule, mean and deviation over the seeds (the lines of table 1), and its columns.
+--- A row per data set and rule, mean and deviation over all seeds (the lines of table 1), and its columns.
 function M.adaptions(runs)
   local summary, columns = {}, {"data", "preset", "method", "rule", "seeds"}
   for i, rows in ipairs(grouped(runs, {"data", "preset", "method", "rule"})) do

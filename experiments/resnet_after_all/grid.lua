@@ -4,7 +4,8 @@
 -- Runs cell.lua once per cell, each a process with one thread, on all cores. A cell leaves one CSV file;
 -- those that are there already, made with the same settings, are not run again: after Ctrl-C, a kill or a
 -- crash the same command goes on. At the end all cells are collected into seeds.csv (every seed, also those
--- that failed) and grid.csv (mean and standard deviation over the seeds that trained).
+-- that failed), grid.csv (mean and standard deviation over the seeds that trained) and verdicts.csv (which
+-- are ODEs).
 
 local here = arg[0]:match("^(.*)/") or "."
 local experiment, sweep = require "tide.experiment", require "tide.sweep"
@@ -12,8 +13,7 @@ local models, collect = dofile(here .. "/models.lua"), dofile(here .. "/collect.
 
 local function describe(v, o)
   local s = models.from(v)
-  return {name = ("%s-%s-%s-%s-seed%d"):format(v.data, v.preset, v.method, v.setting, v.seed),
-    config = models.config(s), cost = models.cost(s),
+  return {name = models.name(s, v.setting), config = models.config(s), cost = models.cost(s),
     outputs = {out = ".csv", model = o.models and ".safetensors" or nil}}
 end
 
@@ -23,7 +23,7 @@ local grid = sweep.run({title = "Train with many solvers and seeds, test with ma
   longest_first = "seed", options = models.options,
   own = {{"models", false, "also save the weights, for validity.lua"}},
   axes = {
-    {"seeds", 5, "seeds 1 to this, or a list", "seed"},
+    models.seeds[1], models.seeds[2],
     {"data", "spheres2", "one or more of " .. table.concat(models.names, ",")},
     {"methods", "euler,rk4", "solvers of the training: euler, midpoint, rk4, fehlberg21, dopri5", "method"},
     {"settings", "1,2,4,8,16,32,64,128,256", "their steps, or tolerances of adaptive ones", "setting"},
@@ -36,18 +36,20 @@ grid:write("grid", collect.columns, collect.summary(rows))
 
 local verdicts = collect.verdicts(rows, models.finer)
 table.sort(verdicts, function(a, b)
-  if a.data ~= b.data then return a.data < b.data end
-  if a.method ~= b.method then return a.method < b.method end
-  return a.setting < b.setting
+  for _, name in ipairs{"data", "method", "setting"} do
+    if a[name] ~= b[name] then return a[name] < b[name] end
+  end
+  return a.data_seed < b.data_seed
 end)
+grid:write("verdicts", collect.verdict_columns, verdicts)
 local function percent(v) return v == v and ("%.1f %%"):format(100 * v) or "-" end
-local header, lines = {"data", "method", "setting", "seeds", "failed", "accuracy", "worst finer solver",
-  "ODE?"}, {}
+local header, lines = {"data", "method", "setting", "data seed", "seeds", "failed", "accuracy",
+  "worst finer solver", "ODE?"}, {}
 for i, v in ipairs(verdicts) do
-  lines[i] = {v.data, v.method, v.setting, v.seeds, v.failed, percent(v.accuracy), percent(v.worst),
-    ("%d of %d"):format(v.valid, v.seeds)}
+  lines[i] = {v.data, v.method, v.setting, v.data_seed, v.seeds, v.failed, percent(v.accuracy),
+    percent(v.worst), ("%d of %d"):format(v.valid, v.seeds)}
 end
 experiment.print_table(header, lines)
 print(("\nODE?: seeds for which no solver at least as fine changes the accuracy by more than 0.1\ntables: "
-  .. "%s/grid.csv, seeds.csv"):format(grid.options.out))
+  .. "%s/grid.csv, seeds.csv, verdicts.csv"):format(grid.options.out))
 grid:finish()

@@ -51,6 +51,7 @@ end
 --- The start of a script that trains once: its options (rows and those of every run), settings(options), the
 -- data, and the model. The folder of the table is made before the training, not after it.
 function M.start(title, rows, settings, arguments)
+  table.insert(rows, {"data-seed", 1, "of the points"})
   table.move(M.options, 1, #M.options, #rows + 1, rows)
   local o = experiment.parse(title, rows, arguments)
   local s = settings(o)

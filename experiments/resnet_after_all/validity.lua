@@ -28,7 +28,7 @@ end
 
 -- The weights of a cell, and the commit that trained them.
 local function load(s)
-  local name = ("%s/cells/%s-%s-%s-%d-seed%d"):format(o.models, s.data, s.preset, s.method, s.steps, s.seed)
+  local name = ("%s/cells/%s"):format(o.models, models.name(s, s.steps))
   return tide.nn.load(models.model(s), tide.load(name .. ".safetensors"))
 end
 

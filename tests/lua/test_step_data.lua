@@ -52,12 +52,16 @@ end
 
 -- ---- energy landscape ----
 
-local minima, tops = {-0.85, 0.269, 1.839}, {(-0.85 + 0.269) / 2, (0.269 + 1.839) / 2}
+-- The default is the authors' published potential; its stationary points and their heights.
+local minima, tops = {-0.8501528674434504, 0.2689497848188247, 1.8394495326393767},
+  {-0.3294892824715106, 1.1545761657900933}
+local heights = {[minima[1]] = -0.0601, [tops[1]] = 0.0446, [minima[2]] = -0.0316, [tops[2]] = 0.2152,
+  [minima[3]] = -0.1312}
 
 -- An independent solve: classical Runge-Kutta with a fixed small step in plain Lua, long enough to come to
 -- rest; the nearest minimum.
 local function slope(x)
-  return 2 * (x - minima[1]) * (x - tops[1]) * (x - minima[2]) * (x - tops[2]) * (x - minima[3])
+  return 1.2 * (x - minima[1]) * (x - tops[1]) * (x - minima[2]) * (x - tops[2]) * (x - minima[3])
 end
 
 local function roll(x, v, friction, h)
@@ -143,6 +147,14 @@ end
 
 tests["landscape: potential and field come along"] = function()
   local d = data.landscape{n = 3}
+  for place, height in pairs(heights) do
+    local x = tide.tensor({place}, float64)
+    assert(math.abs(d.potential(x):item() - height) < 5e-5)
+    local published = 0.2 * (x - 2) * (x - 0.5) * (x + 1) * (x + 0.6) * (x - 1.6) * x
+    assert((d.potential(x) - published):abs():max():item() < 1e-14)
+  end
+  for k = 1, 3 do assert(math.abs(d.minima[k] - minima[k]) < 1e-9) end
+  for k = 1, 2 do assert(math.abs(d.barriers[k] - tops[k]) < 1e-9) end
   local x = tide.tensor({minima[1], minima[2], minima[3]}, float64)
   assert(tide.grad(function(z) return d.potential(z):sum() end)(x):abs():max():item() < 1e-12)
   local f = d.field(0, tide.tensor({{0.1, 0.7}}, float64)):totable()[1]

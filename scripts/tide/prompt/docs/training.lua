@@ -113,16 +113,18 @@ define{name = "data.landscape", args = "opts",
   returns = "{x =, y =, minima =, barriers =, potential =, field =}",
   options = {{"n", 2000, "particles"}, {"friction", 0.2, "of the motion"},
     {"x_range", {-1, 2}, "of the starts"}, {"v_range", {-2, 2}, "of the starts"},
-    {"minima", {-0.85, 0.269, 1.839}, "of the potential, any number"},
-    {"barriers", nil, "between them; default half way"}, {"scale", 2, "of its slope"},
+    {"minima", nil, "of the potential, any number; default: the authors' potential"},
+    {"barriers", nil, "between them; default half way"}, {"scale", 1.2, "of its slope"},
     {"potential", nil, "function(x) on tensors, in place of minima, barriers, scale"},
     {"starts", nil, "tensor {n, 2} of x and v, in place of random ones"},
     {"rest", 0.01, "at rest: this share of the energy needed to leave the minimum is left"}, {"seed", 1, ""},
     float},
   text = [[A particle rolls in a potential with friction until it rests (the step-size paper, equation 4): x
   {n, 2} holds place and velocity at the start, y {n} the minimum where it ends, counted from the left. Starts
-  too near a separatrix to be sure are solved with a tighter solver; what stays unsure is an error.
-  potential(x) and field(t, y), the right-hand side for float64 y {n, 2}, come along.]],
+  too near a separatrix to be sure are solved with a tighter solver; what stays unsure is an error. The paper
+  names no potential; the default is V = 0.2 (x - 2) (x - 1/2) (x + 1) (x + 3/5) (x - 8/5) x, which its
+  authors published later. potential(x) and field(t, y), the right-hand side for float64 y {n, 2}, come
+  along.]],
   example = "tide.data.landscape{n = 5}.y"}
 define{name = "data.mnist", args = "opts", returns = "{x =, y =}",
   options = {{"split", "train", "\"train\" (60000) or \"test\" (10000)", quote = true},

@@ -132,14 +132,14 @@ function methods.load_state(self, state)
     and self.mixed_of(self.rule.value)
 end
 
---- new{rule =, every =, measure = function(rule, model, x, y, prediction, recent) -> m, options_of =
--- function(value) -> solver options, mixed_of =, mix =, made_with = options}; recent: evaluations of the last
--- five training solves; made_with: what a state must agree in.
+--- new{rule =, every =, first = iteration of the first look, measure = function(rule, model, x, y,
+-- prediction, recent) -> m, options_of = function(value) -> solver options, mixed_of =, mix =, made_with =
+-- options}; recent: evaluations of the last five training solves; made_with: what a state must agree in.
 function M.new(fields)
   fields.made_with = checkpoint.words(fields.made_with)
   fields.current, fields.history, fields.recent, fields.nfe = fields.options_of(fields.rule.value), {}, {}, 0
   fields.mixed = fields.mixed_of and fields.mixed_of(fields.rule.value)
-  fields.next_probe = 1 -- Algorithm 1 tests at iterations 0, 50, ..., counted from 0
+  fields.next_probe = fields.first or 1
   plan_next(fields, 0)
   return setmetatable(fields, meta)
 end
