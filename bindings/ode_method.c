@@ -2,6 +2,7 @@
 #include "modules.h"
 #include "ode.h"
 #include "solver/family.h"
+#include "solver/options.h"
 
 /* ---- from Lua ---- */
 
@@ -111,6 +112,24 @@ static void push_coefficients(lua_State *L, const struct tableau *m, int multist
     lua_setfield(L, -2, multistep ? "begins" : "A");
 }
 
+/* What the method can do, from its family and its coefficients. */
+static void push_abilities(lua_State *L, const struct method *m)
+{
+    push_flag_field(L, "implicit", m->family->implicit);
+    push_flag_field(L, "adaptive", m->rk.adaptive);
+    push_text_field(L, "kind", m->rk.adaptive ? "adaptive" : "fixed");
+    push_flag_field(L, "dense", m->rk.dense_order > 0);
+    push_integer_field(L, "dense_order", m->rk.dense_order);
+    push_text_field(L, "stability", m->rk.stability[0] ? m->rk.stability : m->family->stability);
+    lua_newtable(L);
+    for (int kind = 0, n = 0; solve_gradient_name(kind); kind++) {
+        if (!solve_has_gradient(m, kind)) continue;
+        lua_pushstring(L, solve_gradient_name(kind));
+        lua_rawseti(L, -2, ++n);
+    }
+    lua_setfield(L, -2, "gradients");
+}
+
 /* ode_methods() -> list of methods; those of multistep methods have no tableau. */
 static int ode_methods(lua_State *L)
 {
@@ -118,15 +137,14 @@ static int ode_methods(lua_State *L)
     for (int i = 0; i < method_count(); i++) {
         struct method method;
         method_get(i, &method);
-        lua_createtable(L, 0, 12);
+        lua_createtable(L, 0, 16);
         push_text_field(L, "family", method.family->name);
-        push_flag_field(L, "implicit", method.family->implicit);
         push_text_field(L, "name", method.rk.name);
         push_integer_field(L, "order", method.rk.order);
         push_integer_field(L, "error_order", method.rk.error_order);
         push_integer_field(L, "stages", method.rk.stages);
         push_flag_field(L, "fsal", method.rk.fsal);
-        push_text_field(L, "kind", method.rk.adaptive ? "adaptive" : "fixed");
+        push_abilities(L, &method);
         push_coefficients(L, &method.rk, method.family == &family_multistep);
         lua_rawseti(L, -2, i + 1);
     }

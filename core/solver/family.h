@@ -29,8 +29,9 @@ enum again {
 
 struct family {
     const char *name;
-    int slope;    /* k[0] is f(t, y), which step() makes unless it is known (slope_ready) */
-    int implicit; /* it solves equations with the Jacobian, see linear.h */
+    int slope;             /* k[0] is f(t, y), which step() makes unless it is known (slope_ready) */
+    const char *stability; /* what is true of all of its methods, see ode.methods; their rows may say more */
+    int implicit;          /* it solves equations with the Jacobian, see linear.h */
     /* How many vectors: of the carry, k. */
     void (*sizes)(const struct method *m, int *n_carry, int *n_k);
     /* What is in the carry behind y at the beginning; NULL: nothing. */

@@ -161,6 +161,7 @@ static const struct tableau tableaus[] = {
      .a = {{0.5}},
      .b = {1}},
     {.name = "sdirk2",
+     .stability = "L",
      .order = 2,
      .stages = 2,
      .interpolation = INTERPOLATE_STAGES,

@@ -107,6 +107,7 @@ static enum status back(struct backward *b, const struct step *p)
 }
 
 const struct family family_multistep = {.name = "multistep",
+                                        .stability = "A",
                                         .implicit = 1,
                                         .sizes = multistep_sizes,
                                         .start = multistep_start,

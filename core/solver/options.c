@@ -3,6 +3,8 @@
 #include <float.h>
 #include <math.h>
 
+#include "solver/family.h"
+
 #define AT(member)                                                                                           \
     .offset = offsetof(struct solve_options, member), .size = sizeof(((struct solve_options *)0)->member)
 #define POSITIVE .open = 1, .high = DBL_MAX
@@ -106,6 +108,18 @@ void solve_options_derive(struct solve_options *o)
     c->exponent = 1.0 / (o->method.rk.error_order + 1);
     c->min_after_accept = o->overshoot ? 1 : c->min_factor;
     c->max_after_reject = o->overshoot ? c->max_factor : 1;
+}
+
+const char *solve_gradient_name(int kind)
+{
+    return kind >= 0 && (size_t)kind < sizeof gradients / sizeof *gradients ? gradients[kind] : NULL;
+}
+
+/* The continuous adjoint is a solve by the same method of another state. */
+int solve_has_gradient(const struct method *m, enum gradient_kind kind)
+{
+    int discrete = kind == GRADIENT_DIRECT || kind == GRADIENT_CHECKPOINT;
+    return discrete ? m->family->back != NULL : 1;
 }
 
 double solve_smallest_rtol(enum dtype dtype) { return 10 * (dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON); }

@@ -52,6 +52,10 @@ void solve_options_derive(struct solve_options *o);
 /* The smallest relative tolerance that states of a dtype resolve: ten roundings. */
 double solve_smallest_rtol(enum dtype dtype);
 
+/* The name of a kind of gradient, NULL behind the last; whether it is there for a method. */
+const char *solve_gradient_name(int kind);
+int solve_has_gradient(const struct method *m, enum gradient_kind kind);
+
 /* ---- the table ---- */
 
 enum option_kind {

@@ -86,6 +86,18 @@ static void stage_polynomial(struct tableau *t)
     solve_rows(t->stages, v, t->power);
 }
 
+static int dense_order(const struct tableau *t)
+{
+    const int reach[] = {[INTERPOLATE_QUADRATIC] = 2,
+                         [INTERPOLATE_HERMITE] = 3,
+                         [INTERPOLATE_BOOTSTRAP] = 7,
+                         [INTERPOLATE_STAGES] = t->stages};
+    int most = reach[t->interpolation];
+    for (int j = 0; j < t->stages; j++)
+        if (t->d[j] != 0) most = 4;
+    return most < t->order ? most : t->order;
+}
+
 void tableau_derive(struct tableau *t)
 {
     int last = t->stages - 1;
@@ -96,6 +108,7 @@ void tableau_derive(struct tableau *t)
         if (t->b[i] != 0) t->weighted = i + 1;
         for (int j = i; j <= last; j++) t->implicit |= t->a[i][j] != 0;
     }
+    t->dense_order = dense_order(t);
     t->extra = t->interpolation == INTERPOLATE_HERMITE && !t->fsal;
     if (t->interpolation == INTERPOLATE_BOOTSTRAP) bootstrap(t);
     if (t->interpolation == INTERPOLATE_STAGES) stage_polynomial(t);

@@ -30,14 +30,16 @@ struct tableau {
     int error_order; /* of the error estimate (the lower order of the pair); 0: no estimate */
     int stages;
     enum interpolation interpolation;
+    char stability[12]; /* "A", "L", "A(86.0)"; empty: what is true of the family */
     double a[MAX_STAGES][MAX_STAGES], b[MAX_STAGES], c[MAX_STAGES];
     double e[MAX_STAGES]; /* b minus the weights of the embedded method */
     double d[MAX_STAGES]; /* quartic part of the interpolant */
     /* derived by tableau_derive */
-    int fsal;     /* row a[stages-1] equals b and c = 1 */
-    int adaptive; /* some e is not zero */
-    int implicit; /* some a_ij with j >= i is not zero */
-    int weighted; /* stages with b != 0 or that later weighted stages use: those that y_next needs */
+    int fsal;        /* row a[stages-1] equals b and c = 1 */
+    int adaptive;    /* some e is not zero */
+    int implicit;    /* some a_ij with j >= i is not zero */
+    int dense_order; /* y between the ends is right to O(h^(dense_order + 1)) */
+    int weighted;    /* stages with b != 0 or that later weighted stages use: those that y_next needs */
     /* Rows of the interpolant behind the stages, made only for steps with outputs inside. The first is f at
      * the end, unless the method is FSAL; row e > 0 is a stage with c = extra_c[e] and the row extra_a[e]
      * over everything before it. */

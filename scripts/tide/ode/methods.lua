@@ -9,9 +9,8 @@ local M = {}
 local by_name, names = {}, {}
 for i, m in ipairs(core.ode_methods()) do by_name[m.name], names[i] = m, m.name end
 
---- List of the methods: name, family, implicit, order, error_order, stages, kind ("fixed" or "adaptive"),
--- fsal, and the tableau A, b, c, b_error (of a multistep method: `begins`, the A of the one-step method that
--- begins it).
+--- List of the methods: see help("ode.methods"). A multistep method has instead of a tableau `begins`, the A
+-- of the one-step method that begins it.
 function M.list() return core.ode_methods() end
 
 -- What SciPy, MATLAB and others call methods that are here under another name.

@@ -1,92 +1,23 @@
---- Runge-Kutta tableaus: order conditions by rooted trees, and the check of a user's own tableau.
---
--- Source: Hairer, Norsett, Wanner, Solving ODEs I, II.2: a method has order p when sum_i b_i g_i(tree) = 1 /
--- gamma(tree) for every rooted tree with at most p nodes, where g_i of a tree with branches t_1 .. t_m is the
--- product over k of sum_j a_ij g_j(t_k).
+--- Runge-Kutta tableaus: their orders, and the check of a user's own. The order conditions are those of
+-- trees.lua.
 
 local core = require "tide.core"
 local options = require "tide.base.options"
+local trees = require "tide.ode.trees"
 
 local M = {}
 
--- All rooted trees with n nodes, each a list of branches in non-increasing order of their number, so that
--- none comes twice.
-local function make_trees(most)
-  local all, by_size = {}, {}
-  local function forests(nodes, limit, branches, out)
-    if nodes == 0 then
-      out[#out + 1] = table.move(branches, 1, #branches, 1, {})
-      return
-    end
-    for index = limit, 1, -1 do
-      local t = all[index]
-      if t.size <= nodes then
-        branches[#branches + 1] = t
-        forests(nodes - t.size, index, branches, out)
-        branches[#branches] = nil
-      end
-    end
-  end
-  for size = 1, most do
-    local out = {}
-    forests(size - 1, #all, {}, out)
-    by_size[size] = {}
-    for _, branches in ipairs(out) do
-      local gamma = size
-      for _, t in ipairs(branches) do gamma = gamma * t.gamma end
-      by_size[size][#by_size[size] + 1] = {size = size, branches = branches, gamma = gamma}
-    end
-    for _, t in ipairs(by_size[size]) do all[#all + 1] = t end
-  end
-  return by_size
-end
-
-local trees = {}
-local function trees_up_to(order)
-  if #trees < order then trees = make_trees(order) end
-  return trees
-end
-
--- g_i of a tree for every stage i.
-local function stage_weights(A, s, t, memo)
-  if memo[t] then return memo[t] end
-  local g = {}
-  for i = 1, s do g[i] = 1 end
-  for _, branch in ipairs(t.branches) do
-    local inner = stage_weights(A, s, branch, memo)
-    for i = 1, s do
-      local sum = 0
-      for j = 1, #(A[i] or {}) do sum = sum + A[i][j] * inner[j] end
-      g[i] = g[i] * sum
-    end
-  end
-  memo[t] = g
-  return g
-end
-
 --- Largest violation of the conditions of exactly order p by weights b.
-function M.residual(A, b, order)
-  local worst, memo = 0, {}
-  for _, t in ipairs(trees_up_to(order)[order]) do
-    local g, sum = stage_weights(A, #b, t, memo), 0
-    for i = 1, #b do sum = sum + b[i] * g[i] end
-    worst = math.max(worst, math.abs(sum - 1 / t.gamma))
-  end
-  return worst
-end
+function M.residual(A, b, order) return (trees.worst(A, b, order)) end
 
---- The order that weights b reach with matrix A (up to `most`, default 8), and the residual of the first
--- order missed.
+--- See help("ode.tableau.order").
 function M.order(A, b, most, tolerance)
-  for p = 1, most or 8 do
-    local r = M.residual(A, b, p)
-    if r > (tolerance or 1e-10) then return p - 1, r end
-  end
-  return most or 8, 0
+  local order, residual = trees.order(A, b, most, tolerance)
+  return order, residual
 end
 
 --- Number of rooted trees with n nodes (1, 1, 2, 4, 9, 20, 48, 115, ...).
-function M.count(n) return #trees_up_to(n)[n] end
+function M.count(n) return #trees.with(n) end
 
 local spec = {
   name = {"string"}, A = {"table", required = true}, b = {"table", required = true},

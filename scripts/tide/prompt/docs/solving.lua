@@ -101,12 +101,27 @@ define{name = "ode.cfield", args = "path, symbol, opts", returns = "field, or fu
   tide.odeint(pendulum(theta), y0, {0, 1})
   assert(tide.gradcheck(function(p) return pendulum(p)(0, y0) end, theta))]]}
 define{name = "ode.methods", args = "", returns = "list",
-  text = [[The methods that odeint knows: name, order, error_order, stages, kind ("fixed" or "adaptive"),
-  fsal, and the tableau A, b, c, b_error. "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the
+  text = [[The methods that odeint knows, a row for each:
+
+  | name, family         how it steps: "explicit", "implicit", "multistep", ...
+  | order, error_order   of the method (of a multistep method: its highest) and of its error estimate, 0
+  |                      where there is none
+  | stages               evaluations of a step, those that its neighbour shares (fsal) included
+  | adaptive             it can choose its steps; kind says the same: "fixed" or "adaptive"
+  | implicit             it solves equations with the Jacobian of f
+  | dense, dense_order   there are values between the steps, and their order
+  | gradients            list of the values of the option gradient that work with it
+  | stability            "A": for y' = lambda y it decays at every step size, where Re lambda < 0; "L": at
+  |                      once where -h lambda is large; "A(alpha)": within that many degrees of the negative
+  |                      axis; "bounded": only where h lambda is small; "imaginary": for oscillations whose
+  |                      h lambda is small, with neither growth nor decay
+  | A, b, c, b_error     the tableau of a Runge-Kutta method
+
+  "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the
   error weights of 1980, "dopri5_shampine" those of torchdiffeq. The error estimate of "fehlberg21" is 1/512
   of a difference of slopes and all but blind where the method is about to become unstable: at tolerances
   looser than 1e-4 its results can be wrong by powers of ten where "heun_euler" and "bosh3" are right.]],
-  example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order, m.kind) end"}
+  example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order, m.stability) end"}
 define{name = "ode.initial_step", args = "f, t0, y0, p, rtol, atol", returns = "number",
   text = [[Hairer's starting step (Solving ODEs I, p. 169) for an error estimate of order p, with sc = atol +
   rtol |y0| in the RMS norm and exponent 1/(p+1). f runs on concrete tensors.]],
