@@ -11,7 +11,7 @@
  *   implicit RK    y                  stages                                 vjp, a transposed solve at each
  *   multistep      y_n, y_(n-1), ...  the new y (or a first step's stages)   the same, once
  *
- * A new method of a known family is a row of method.c, a new family a file with such a table. */
+ * A new method of a known family is a row (see method.h), a new family a file with such a table. */
 #ifndef SOLVER_FAMILY_H
 #define SOLVER_FAMILY_H
 

@@ -1,4 +1,5 @@
-/* method.h -- a method is a family and its coefficients: a row of the list in method.c.
+/* method.h -- a method is a family and its coefficients: a row of explicit_tableaus.c, implicit_tableaus.c or
+ * method.c.
  *
  * A family (family.h) is how methods of one kind step and how a step is differentiated; the loop, the record
  * and the gradients know families, never methods. */

@@ -48,6 +48,13 @@ struct tableau {
     double power[MAX_DEGREE][MAX_K]; /* BOOTSTRAP, STAGES: weight of k_j is sum_p power[p][j] theta^(p+1) */
 };
 
+/* The rows of explicit_tableaus.c and implicit_tableaus.c. */
+struct tableau_list {
+    const struct tableau *row;
+    int n;
+};
+extern const struct tableau_list tableaus_explicit, tableaus_implicit;
+
 /* Fill the derived fields. */
 void tableau_derive(struct tableau *t);
 
