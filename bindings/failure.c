@@ -150,11 +150,11 @@ static void put_position(lua_State *L)
     lua_setfield(L, -2, "message");
 }
 
-void failure_push(lua_State *L)
+void failure_push_value(lua_State *L, const struct report *r)
 {
-    struct failure f = *status_failure();
+    struct failure f = r->failure;
     lua_createtable(L, 0, 12);
-    set_text(L, "message", status_message());
+    set_text(L, "message", r->message);
     set_text(L, "status", f.word);
     set_text(L, "kind", f.code == STATUS_NUMERIC ? "numeric" : f.word);
     set_text(L, "remedy", f.remedy);
@@ -172,7 +172,13 @@ void failure_push(lua_State *L)
         lua_setfield(L, -2, "backward");
     }
     make_failure(L);
-    if (f.code == STATUS_NUMERIC) let_add(L);
+}
+
+void failure_push(lua_State *L)
+{
+    const struct report r = *status_report();
+    failure_push_value(L, &r);
+    if (r.failure.code == STATUS_NUMERIC) let_add(L);
     put_position(L);
 }
 

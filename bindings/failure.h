@@ -14,6 +14,10 @@
 /* A position on top becomes the failure of this thread's last status. */
 void failure_push(lua_State *L);
 
+/* A failure that was returned, as a value. */
+struct report;
+void failure_push_value(lua_State *L, const struct report *r);
+
 /* Raise a failure that Lua code made: a position, and above it its fields, with status, kind and message. */
 int failure_raise(lua_State *L);
 

@@ -5,6 +5,7 @@
 #include "apply.h"
 #include "cfield.h"
 #include "compiled.h"
+#include "failure.h"
 #include "modules.h"
 #include "ode.h"
 #include "recording.h"
@@ -63,11 +64,14 @@ void stats_push(lua_State *L, const struct solve_stats *s)
                   {"accepted", s->accepted},
                   {"rejected", s->rejected},
                   {"nfe_backward", s->nfe_backward}};
-    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, 6);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         lua_pushinteger(L, fields[i].value);
         lua_setfield(L, -2, fields[i].name);
     }
+    if (!s->failure) return;
+    failure_push_value(L, s->failure);
+    lua_setfield(L, -2, "failure");
 }
 
 /* ---- solves as ops ---- */

@@ -21,10 +21,10 @@
 #include <signal.h>
 
 #include "base/interrupt.h"
+#include "base/seconds.h"
 #include "binding.h"
 #include "failure.h"
 #include "modules.h"
-#include "system.h"
 
 static lua_State *volatile running;    /* the state whose code runs now; NULL: handler not installed */
 static volatile sig_atomic_t held;     /* requests only set the flag; nothing is raised in Lua code */

@@ -15,16 +15,10 @@
 #include <unistd.h>
 
 #include "base/interrupt.h"
+#include "base/seconds.h"
 #include "binding.h"
 #include "modules.h"
 #include "system.h"
-
-double monotonic_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- terminal, time, processors ---- */
 

@@ -2,9 +2,6 @@
 #ifndef BINDINGS_SYSTEM_H
 #define BINDINGS_SYSTEM_H
 
-/* Seconds of a clock that never goes back. Async-signal-safe. */
-double monotonic_seconds(void);
-
 /* Columns of the terminal of standard output, COLUMNS when that is none, else 80. */
 int terminal_width(void);
 

@@ -9,8 +9,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/seconds.h"
 #include "modules.h"
-#include "system.h"
 
 /* terminal_pixels() -> width of the terminal of standard output in pixels; 0 when it does not say. */
 static int sys_terminal_pixels(lua_State *L)

@@ -146,22 +146,32 @@ static double adaptive_next(struct clock *c)
     return c->direction * h;
 }
 
+/* May another step be tried? */
+static enum clock_says within_budgets(const struct clock *c)
+{
+    const struct solve_options *o = c->o;
+    if (c->steps >= o->max_steps) return CLOCK_MAX_STEPS;
+    if (o->max_nfe > 0 && c->nfe >= o->max_nfe) return CLOCK_MAX_NFE;
+    return o->max_seconds > 0 && c->seconds >= o->max_seconds ? CLOCK_MAX_SECONDS : CLOCK_STEP;
+}
+
 enum clock_says clock_next(struct clock *c, struct step *p)
 {
     if (!((c->end - c->t) * c->direction > 0)) return CLOCK_END;
     double h = c->o->adaptive ? adaptive_next(c) : fixed_next(c);
     *p = step_to(c, h, c->goal);
     if (c->o->adaptive && !c->lands && fabs(h) < clock_smallest_step(c->t)) return CLOCK_UNDERFLOW;
-    if (c->steps >= c->o->max_steps) return CLOCK_MAX_STEPS;
-    c->steps++;
-    return CLOCK_STEP;
+    enum clock_says says = within_budgets(c);
+    c->steps += says == CLOCK_STEP;
+    return says;
 }
 
 enum clock_says clock_judge(struct clock *c, const struct step *p, int made, double error)
 {
     double factor;
     if (!c->o->adaptive) return made ? CLOCK_ACCEPTED : CLOCK_FAILED;
-    int accepted = controller_judge(&c->controller, made ? error : INFINITY, &factor);
+    c->error = made ? error : INFINITY;
+    int accepted = controller_judge(&c->controller, c->error, &factor);
     double next = fabs(p->h) * factor;
     c->h = fmax(accepted && c->lands ? fmax(next, c->h) : next,
                 c->o->min_step); /* a stop has made it short, not the error */

@@ -15,6 +15,8 @@ enum clock_says {
     CLOCK_ACCEPTED,
     CLOCK_REJECTED, /* try a smaller one */
     CLOCK_MAX_STEPS,
+    CLOCK_MAX_NFE,
+    CLOCK_MAX_SECONDS,
     CLOCK_UNDERFLOW,
     CLOCK_MAX_REJECTIONS,
     CLOCK_FAILED, /* a step of fixed size could not be made */
@@ -34,6 +36,9 @@ struct clock {
     double goal; /* of the step at hand: where it ends */
     int lands;   /* on the end of the span, or on a stop */
     int64_t steps, accepted, rejected;
+    int64_t nfe;    /* what the loop has spent, as it says before it asks for a step */
+    double seconds; /* counted where there is a limit */
+    double error;   /* of the last adaptive step */
 };
 
 /* Steps that are shorter do not resolve t: the times of their stages fall together. */

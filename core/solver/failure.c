@@ -3,6 +3,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/tuning.h"
 #include "solver/march.h"
@@ -22,14 +23,15 @@ static enum status give_up(const struct march *r, const char *word, double h, co
     return STATUS_NUMERIC;
 }
 
-void failure_complete(const struct march *r, const struct solve_stats *stats)
+int failure_complete(const struct march *r)
 {
     struct failure *f = status_failure();
-    if (f->steps >= 0) return; /* it is that of a solve inside the field */
+    if (f->steps >= 0) return 0;
     f->t = r->clock.t;
-    f->steps = stats->steps;
-    f->accepted = stats->accepted;
-    f->nfe = stats->nfe;
+    f->steps = r->clock.steps;
+    f->accepted = r->clock.accepted;
+    f->nfe = r->f->nfe - r->nfe;
+    return 1;
 }
 
 /* ---- signs of causes ---- */
@@ -78,19 +80,20 @@ static int costs_much_for_its_boundary(const struct march *r)
 
 #define TEXT 640
 
-static void against_stiffness(const struct march *r, char *text)
+static void against_stiffness(const struct march *r, const char *budget, char *text)
 {
     snprintf(text, TEXT,
              "the problem looks stiff: h |df/dy| = %.3g is at the boundary of stability of the method "
              "(%.3g), so that other "
              "tolerances do not "
              "help; it wants an implicit method: method = \"sdirk2\" or \"bdf\" with fixed steps (steps = "
-             "n)%s, or raise max_steps",
+             "n)%s, or raise %s",
              r->stiffness.h_rho, r->stiffness.boundary,
-             costs_much_for_its_boundary(r) ? ", take \"bosh3\", which needs fewer evaluations here" : "");
+             costs_much_for_its_boundary(r) ? ", take \"bosh3\", which needs fewer evaluations here" : "",
+             budget);
 }
 
-static void against_many_steps(const struct march *r, double h, char *text)
+static void against_many_steps(const struct march *r, const char *budget, double h, char *text)
 {
     if (leaves_range(r)) {
         snprintf(text, TEXT,
@@ -100,16 +103,20 @@ static void against_many_steps(const struct march *r, double h, char *text)
                  r->s->dtype == FLOAT32 ? ", use dtype \"float64\"" : "");
         return;
     }
-    const char *remedy = "raise max_steps, loosen rtol and atol, or use a method of higher order "
-                         "(\"dopri8\") where they are tight";
-    if (2 * r->clock.rejected > r->clock.steps)
-        remedy = "most steps are rejected: f may jump or be noisy; give the times of jumps as jumps = {t, "
-                 "...}, smooth f, or "
-                 "loosen rtol "
-                 "and atol";
+    if (!r->o->adaptive)
+        snprintf(text, TEXT, "raise %s, or take fewer steps", budget);
+    else if (2 * r->clock.rejected > r->clock.steps)
+        snprintf(text, TEXT,
+                 "most steps are rejected: f may jump or be noisy; give the times of jumps as jumps = {t, "
+                 "...}, smooth f, or loosen rtol and atol");
     else if (r->o->max_step > 0 && fabs(h) > 0.999 * r->o->max_step)
-        remedy = "max_step keeps the steps short: raise it, or max_steps";
-    snprintf(text, TEXT, "%s", remedy);
+        snprintf(text, TEXT, "max_step keeps the steps short: raise it, or %s", budget);
+    else
+        snprintf(
+            text, TEXT,
+            "raise %s, loosen rtol and atol, or use a method of higher order (\"dopri8\") where they are "
+            "tight",
+            budget);
 }
 
 /* Without a stiff spell before, a solution that grows like this does so by itself. */
@@ -173,9 +180,11 @@ static void against_small_steps(const struct march *r, double h, char *text)
 
 /* ---- failures ---- */
 
-static enum status max_steps(const struct march *r, double h)
+/* A budget, an option of that name, is spent; a stiff problem has a word of its own where it is the one of
+ * steps. */
+static enum status spent(const struct march *r, const char *budget, double h)
 {
-    char done[160], remedy[TEXT];
+    char what[64], done[160], remedy[TEXT];
     double part = (r->clock.t - r->clock.first) / (r->clock.end - r->clock.first);
     int stiff = stiffness_seen(&r->stiffness, r->clock.accepted);
     int n = snprintf(done, sizeof done, "; %.3g %% of the span is done", 100 * part);
@@ -183,10 +192,12 @@ static enum status max_steps(const struct march *r, double h)
         snprintf(done + n, sizeof done - (size_t)n, ", at this pace it takes about %.2g steps",
                  (double)r->clock.steps / part);
     if (stiff)
-        against_stiffness(r, remedy);
+        against_stiffness(r, budget, remedy);
     else
-        against_many_steps(r, h, remedy);
-    return give_up(r, stiff ? "stiff" : "max_steps", h, "the solve needs more than max_steps", done, remedy);
+        against_many_steps(r, budget, h, remedy);
+    snprintf(what, sizeof what, "the solve needs more than %s", budget);
+    const char *word = stiff && strcmp(budget, "max_steps") == 0 ? "stiff" : budget;
+    return give_up(r, word, h, what, done, remedy);
 }
 
 static enum status small_step(const struct march *r, double h, const char *what)
@@ -261,10 +272,13 @@ enum status failure_unresolved(const struct march *r)
 
 enum status failure_of_clock(const struct march *r, enum clock_says what, double h)
 {
-    char text[64];
-    snprintf(text, sizeof text, "%d rejected steps in a row", STEP_MOST_REJECTIONS);
+    char text[96];
+    snprintf(text, sizeof text, "%d rejected steps in a row, the last with an error of %.3g tolerances,",
+             STEP_MOST_REJECTIONS, fabs(r->clock.error));
     switch (what) {
-    case CLOCK_MAX_STEPS: return max_steps(r, h);
+    case CLOCK_MAX_STEPS: return spent(r, "max_steps", h);
+    case CLOCK_MAX_NFE: return spent(r, "max_nfe", h);
+    case CLOCK_MAX_SECONDS: return spent(r, "max_seconds", h);
     case CLOCK_MAX_REJECTIONS: return small_step(r, h, text);
     case CLOCK_FAILED:
         return give_up(r, "newton", h, "Newton's method does not converge", "",

@@ -15,6 +15,8 @@ struct march {
     const struct family *family;
     const struct state_layout *layout;
     const void *y0;
+    int64_t nfe;  /* evaluations of the field before this solve */
+    double begun; /* when, where there is a limit of time */
     struct clock clock;
     struct stiffness stiffness;
     struct observer *observers;
@@ -24,7 +26,8 @@ struct march {
 enum status failure_of_clock(const struct march *m, enum clock_says what, double h);
 enum status failure_not_finite(const struct march *m, double h, const void *y, const char *what);
 enum status failure_unresolved(const struct march *m);
-/* Where the solve stood, for a failure that it ended with and that does not say so yet. */
-void failure_complete(const struct march *m, const struct solve_stats *stats);
+/* Where the solve stood, for a failure that it ended with and that does not say so yet: returns 0 where it
+ * does, for it is that of a solve inside the field. */
+int failure_complete(const struct march *m);
 
 #endif

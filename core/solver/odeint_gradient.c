@@ -19,6 +19,7 @@ static enum status adjoint_with_record(struct odeint *op, const struct call *c, 
     struct solve_stats forward, backward = {0};
     struct solve_options o =
         op->options; /* a decade tighter, because the gradient of such a flow is sensitive to y */
+    o.return_failures = 0;
     o.rtol /= 10;
     o.atol /= 10;
     o.adjoint_rtol /= 10;
@@ -57,11 +58,21 @@ static enum status gradient(struct odeint *op, const struct call *c, int moved, 
     return status == STATUS_OK ? field_theta_gradient(op->field, op->own_thetabar, thetabar) : status;
 }
 
+/* States that were not reached are NaN, and nothing is known of what they depend on. */
+static enum status refuse(const struct report *failure)
+{
+    status_again(STATUS_NUMERIC, failure);
+    status_failure()->backward = 1;
+    return status_prefix(STATUS_NUMERIC, "there is no gradient through a solve that failed; on_failure = "
+                                         "\"return\" gave back what there was");
+}
+
 static enum status run_gradient(struct call *c)
 {
     struct odeint *op = ((struct odeint_gradient *)c->attrs->object)->solve;
     char *y0bar = c->out.data;
     op->stats.nfe_backward = 0;
+    if (op->stats.failure) return refuse(op->stats.failure);
     /* The solve ran just before, with the same parameters. But where they are views it had dense copies of
      * its own, which are gone. */
     int moved = odeint_note_addresses(op, c->in + 4, c->n_in - 4);

@@ -16,6 +16,7 @@
 static const char *const norms[] = {
     [NORM_PART] = "part", [NORM_BATCH] = "batch", [NORM_SAMPLE] = "sample", NULL};
 static const char *const finals[] = {"clip", "interpolate", NULL};
+static const char *const on_failure[] = {"error", "return", NULL};
 static const char *const controllers[] = {
     [CONTROLLER_I] = "I", [CONTROLLER_PI] = "PI", [CONTROLLER_PID] = "PID", NULL};
 static const char *const gradients[] = {[GRADIENT_DIRECT] = "direct",
@@ -71,6 +72,13 @@ static const struct solve_option table[] = {
     {"max_steps", OPTION_INTEGER, .preset = "100000", .preset_fixed = "100000000", FROM(1), AT(max_steps),
      .heading = "when to give up",
      .help = "attempted steps before the solve gives up"},
+    {"max_nfe", OPTION_INTEGER, FROM(1), AT(max_nfe),
+     .help = "evaluations of f: no step is tried when so many are made"},
+    {"max_seconds", OPTION_NUMBER, POSITIVE, AT(max_seconds),
+     .help = "no step is tried when the solve has taken so long"},
+    {"on_failure", OPTION_CHOICE, .preset = "error", .choices = on_failure, AT(return_failures),
+     .help = "\"error\"; \"return\": a solve that cannot go on leaves NaN at times that it has not "
+             "reached, and stats.failure says what happened (help \"failures\"); it has no gradient"},
     {"gradient", OPTION_CHOICE, .preset = "direct", .choices = gradients, AT(gradient),
      .heading = "the gradient",
      .help = "\"direct\": exact derivative of the steps taken; \"checkpoint\": the same with fewer states "

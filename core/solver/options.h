@@ -33,7 +33,9 @@ struct solve_options {
     double min_step, max_step;     /* of adaptive steps; max_step 0: none */
     const struct stop *stops;      /* in ascending order; borrowed */
     int64_t n_stops;
-    int64_t max_steps;
+    int64_t max_steps, max_nfe; /* max_nfe 0: any number */
+    double max_seconds;         /* 0: any time */
+    int return_failures;        /* on_failure = "return": see solve() */
     struct controller controller;
     enum norm_kind norm;
     int overshoot; /* final = "interpolate": step past the end and interpolate back */

@@ -36,6 +36,18 @@ static enum status output_accepted(struct observer *self, struct march *m, const
     return STATUS_OK;
 }
 
+void output_lacks_rest(struct output *o, const struct solver *s)
+{
+    for (; o->next < o->n; o->next++) {
+        char *out = o->out + (size_t)o->next * solver_pitch(s);
+        for (int64_t i = 0; i < s->n; i++)
+            if (s->dtype == FLOAT32)
+                ((float *)out)[i] = NAN;
+            else
+                ((double *)out)[i] = NAN;
+    }
+}
+
 void output_begin(struct output *o, struct solver *s, const double *times, int64_t n, void *out,
                   struct solve_record *record)
 {

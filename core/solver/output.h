@@ -17,4 +17,7 @@ struct output {
 void output_begin(struct output *o, struct solver *s, const double *times, int64_t n, void *out,
                   struct solve_record *record);
 
+/* Those that were not reached are NaN. */
+void output_lacks_rest(struct output *o, const struct solver *s);
+
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/seconds.h"
 #include "kernels/loops.h"
 #include "solver/family.h"
 #include "solver/march.h"
@@ -80,12 +81,19 @@ static enum status move(struct march *m, const struct step *p, double theta)
     return STATUS_OK;
 }
 
+static enum clock_says next_step(struct march *m, struct step *p)
+{
+    m->clock.nfe = m->f->nfe - m->nfe;
+    if (m->begun > 0) m->clock.seconds = monotonic_seconds() - m->begun;
+    return clock_next(&m->clock, p);
+}
+
 static enum status march(struct march *m)
 {
     const struct method *method = &m->o->method;
     enum clock_says says;
     struct step p;
-    while ((says = clock_next(&m->clock, &p)) == CLOCK_STEP) {
+    while ((says = next_step(m, &p)) == CLOCK_STEP) {
         TRY(solver_poll(m->s));
         enum status made = m->family->step(m->s, m->f, method, &p);
         if (made != STATUS_OK && made != STATUS_RETRY) return made;
@@ -124,11 +132,19 @@ static enum status march_to_end(struct march *m, int64_t n_times)
     return march(m);
 }
 
+/* A failure of this solve as a part of its result. */
+static enum status give_back(const struct march *m, struct output *output, struct solve_stats *stats)
+{
+    output_lacks_rest(output, m->s);
+    m->s->failure = *status_report();
+    stats->failure = &m->s->failure;
+    return STATUS_OK;
+}
+
 enum status solve(struct solver *s, struct field *f, const struct solve_options *o,
                   const struct state_layout *layout, const void *y0, const double *times, int64_t n_times,
                   void *out, struct solve_record *record, struct solve_stats *stats)
 {
-    int64_t nfe = f->nfe;
     struct output output;
     struct march m = {.s = s,
                       .f = f,
@@ -136,6 +152,8 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
                       .family = o->method.family,
                       .layout = layout,
                       .y0 = y0,
+                      .nfe = f->nfe,
+                      .begun = o->max_seconds > 0 ? monotonic_seconds() : 0,
                       .observers = o->observers};
     *stats = (struct solve_stats){0};
     TRY(solver_reserve(s, f->n, f->dtype, &o->method));
@@ -150,10 +168,11 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     enum status status = march_to_end(&m, n_times);
     s->kept = NULL;
     *own = NULL;
-    *stats = (struct solve_stats){.nfe = f->nfe - nfe,
+    *stats = (struct solve_stats){.nfe = f->nfe - m.nfe,
                                   .steps = m.clock.steps,
                                   .accepted = m.clock.accepted,
                                   .rejected = m.clock.rejected};
-    if (status == STATUS_NUMERIC) failure_complete(&m, stats);
+    if (status == STATUS_NUMERIC && failure_complete(&m) && o->return_failures)
+        status = give_back(&m, &output, stats);
     return status;
 }

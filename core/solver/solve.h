@@ -16,11 +16,13 @@
 
 struct solve_stats {
     int64_t nfe, steps, accepted, rejected, nfe_backward;
+    const struct report *failure; /* that was returned, in memory of the solver; NULL: there was none */
 };
 
 /* Solve from times[0] to times[n_times - 1] (strictly monotone; equal times are the caller's to refuse). out:
  * n_times states, the first one y0. record may be NULL. Errors: STATUS_NUMERIC (max_steps, underflow, NaN or
- * Inf: t, h, steps and a remedy), those of the field. */
+ * Inf: t, h, steps and a remedy), those of the field. Where the options return failures, those of this solve
+ * are no errors: states at times that it has not reached are NaN, and the statistics say why. */
 enum status solve(struct solver *s, struct field *f, const struct solve_options *o,
                   const struct state_layout *layout, const void *y0, const double *times, int64_t n_times,
                   void *out, struct solve_record *record, struct solve_stats *stats);

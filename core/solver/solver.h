@@ -7,6 +7,7 @@
 #define SOLVER_SOLVER_H
 
 #include "autodiff/field.h"
+#include "base/status.h"
 #include "solver/method.h"
 #include "solver/pool.h"
 #include "solver/step.h"
@@ -52,6 +53,7 @@ struct solver {
     char *backward; /* memory of gradients, see solver_backward */
     size_t backward_bytes;
     struct solver *adjoint; /* of the backward solve */
+    struct report failure;  /* of the last solve, where it was returned */
 };
 
 /* Vectors of the solver's own. */

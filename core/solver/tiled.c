@@ -79,7 +79,9 @@ enum status tiled_new(struct tiled **out, const struct field *f, const struct so
     int gradient = o->gradient == GRADIENT_DIRECT || o->gradient == GRADIENT_CHECKPOINT, fit = 0;
     struct field_cost cost;
     *out = NULL;
-    if (o->adaptive || !gradient || f->batch < 2 || f->n == 0 || f->n % f->batch != 0 || !f->type->cut)
+    int whole = o->return_failures || o->max_seconds > 0; /* what is of all tiles at once */
+    if (o->adaptive || !gradient || whole || f->batch < 2 || f->n == 0 || f->n % f->batch != 0 ||
+        !f->type->cut)
         return STATUS_OK;
     field_cost(f, &cost);
     struct tiling cut = tiling_of_solve(f->batch, &cost);

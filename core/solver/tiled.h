@@ -2,7 +2,8 @@
  * through the whole solve, forwards and backwards, by itself. Its values stay in the cache, and threads meet
  * once per solve instead of once per evaluation. Cuts and threads are those of autodiff/tiles.h.
  *
- * Adaptive solves cannot do so: their step depends on all samples. */
+ * Adaptive solves cannot do so: their step depends on all samples. Nor do those with an option that is about
+ * the batch as a whole: a limit of time, failures that are returned. */
 #ifndef SOLVER_TILED_H
 #define SOLVER_TILED_H
 

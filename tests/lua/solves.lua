@@ -40,6 +40,9 @@ M.options = {
   atol = function(g) return g:pick{1e-3, 1e-6, 1e-9, 0} end,
   first_step = function(g) return g:pick{1e-3, 0.1, 10} end,
   max_steps = function(g) return g:pick{1, 5, 10000} end,
+  max_nfe = function(g) return g:pick{1, 20, 100000} end,
+  max_seconds = function(g) return g:pick{1e-9, 100} end,
+  on_failure = function(g) return g:pick{"error", "return"} end,
   min_step = function(g) return g:pick{1e-9, 1e-3, 0.2} end,
   max_step = function(g) return g:pick{0.01, 0.1, 10} end,
   stops = function(g, c) return {g:real(-2, 2), c.t[1] + 0.4 * (c.t[#c.t] - c.t[1]), c.t[#c.t]} end,
@@ -59,7 +62,7 @@ M.options = {
   plain = function(g) return g:chance(0.5) end,
 }
 local often = {method = 0.9, steps = 0.35, step_size = 0.15, rtol = 0.5, atol = 0.4, gradient = 0.5,
-  eager = 0.1, plain = 0.06, max_steps = 0.1, min_step = 0.1}
+  eager = 0.1, plain = 0.06, max_steps = 0.1, order = 0.2, max_nfe = 0.05, max_seconds = 0.05, min_step = 0.1}
 
 --- The names of the options that odeint has, from what it says about an unknown one.
 function M.option_names()
@@ -229,6 +232,8 @@ local function may_stop(message, c)
     return (c.options.max_steps or math.huge) < 1000 or methods[c.options.method or "dopri5"].order <= 2
       or c.dtype == "float32" and c.options.rtol == 0
   end
+  if message:find("max_nfe", 1, true) then return (c.options.max_nfe or math.huge) < 1000 end
+  if message:find("max_seconds", 1, true) then return c.options.max_seconds == 1e-9 end
   if message:find("give adjoint_atol > 0", 1, true) then
     return c.options.atol == 0 and not c.options.adjoint_atol
   end
@@ -243,6 +248,24 @@ local function fail(...) error(string.format(...), 0) end
 local function count(what) M.checked[what] = (M.checked[what] or 0) + 1 end
 
 local function leaves_of(y) return tree.tensors(y) end
+
+-- A failure that was returned is raised here, when the times that were not reached are NaN and the others are
+-- not.
+local function check_reached(c, stats, ys)
+  if not stats.failure then return end
+  for _, y in ipairs(leaves_of(ys)) do
+    for j = 1, y:numel() > 0 and #c.t or 0 do
+      local behind = (c.t[j] - stats.failure.t) * (c.t[#c.t] - c.t[1])
+      local sum = y:select(1, j):sum():item()
+      if math.abs(behind) > 1e-9 and (sum ~= sum) ~= (behind > 0) then
+        fail("failed at %g, y at %g is %g", stats.failure.t, c.t[j], sum)
+      end
+    end
+  end
+  count "failures returned"
+  error("solves.lua:0: " .. stats.failure.message, 0)
+end
+
 local function snapshot(stats)
   return {nfe = stats.nfe, steps = stats.steps, accepted = stats.accepted, rejected = stats.rejected}
 end
@@ -428,6 +451,7 @@ local function check_recorded(c, y0, k, field_of, t)
   end
   local ys, stats = solve(p)
   local s = snapshot(stats)
+  check_reached(c, stats, ys)
   check_values(c, ys, y0, s.accepted)
   check_statistics(s)
   check_compiled(solve, p, ys, s)
@@ -450,6 +474,7 @@ local function check_plain(c, y0, k)
     for i, v in ipairs(y) do out[i] = numbers * math.cos(c.w * t) * v / flat[i][2] end
     return out
   end, start, c.t, c.options)
+  check_reached(c, stats, ys)
   check_statistics(snapshot(stats), calls)
   local at_end = bound(with(c, {dtype = "float64"}), stats.accepted)
   for i, pair in ipairs(flat) do
@@ -471,6 +496,7 @@ function M.check(c)
     if not o.eager then return check_recorded(c, y0, k, field_of, t) end
     local calls, field = 0, field_of(k)
     local ys, stats = tide.odeint(function(...) calls = calls + 1 return field(...) end, y0, t, o)
+    check_reached(c, stats, ys)
     check_values(c, ys, y0, stats.accepted)
     check_statistics(snapshot(stats), calls)
     count "eager"

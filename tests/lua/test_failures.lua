@@ -22,6 +22,14 @@ end
 local solves = { -- word, f, y0, span, options, fields
   max_steps = {{decay, one, {0, 100}, {max_steps = 3}, {steps = 3, accepted = 3}},
     {decay, one, {0, 100}, {steps = 300, max_steps = 3}, {t = 0, steps = 0, nfe = 0}}},
+  max_nfe = {{decay, one, {0, 100}, {max_nfe = 20}, {nfe = 20, steps = 3}},
+    {decay, one, {0, 100}, {max_nfe = 20, steps = 10, method = "rk4"}, {t = 50, nfe = 20, steps = 5}},
+    -- the first step costs two, and a step is made whole
+    {decay, one, {0, 100}, {max_nfe = 3, eager = true}, {nfe = 8, steps = 1}},
+    {decay, one, {0, 100}, {max_nfe = 1}, {nfe = 2, steps = 0}}},
+  max_seconds = {{decay, one, {0, 100}, {max_seconds = 1e-9}, {steps = 0, t = 0}},
+    {decay, tide.full({8000, 2}, 2, {dtype = "float64"}), {0, 9}, {max_seconds = 1e-9, steps = 10},
+      {steps = 0, t = 0}}},
   stiff = {{function(_, y) return -1e6 * y end, one, {0, 100}, {max_steps = 3000}, {steps = 3000}}},
   underflow = {{square, one, {0, 2}, {}, {}}, {square, one, {0, 2}, {min_step = 1e-3}, {}},
     {decay, one, {1, 1 + 1e-15}, {}, {t = 1, steps = 0}},
@@ -59,6 +67,68 @@ for word, list in pairs(solves) do
         assert(e:find(("after %d steps (%d accepted)"):format(e.steps, e.accepted), 1, true), e.message)
       end
     end
+  end
+end
+
+local function is_nan(x) return x ~= x end
+
+tests["on_failure = \"return\": the same failure beside the states that were reached"] = function()
+  for word, list in pairs(solves) do
+    for _, row in ipairs(list) do
+      local f, y0, span, options = table.unpack(row)
+      local more = {on_failure = "return"}
+      for name, value in pairs(options) do more[name] = value end
+      local e = failure(word, odeint, f, y0, span, options)
+      local early = span[1] + 1e-9 * (span[2] - span[1])
+      local times = early > span[1] and {span[1], early, span[2]} or span
+      local ys, stats = odeint(f, y0, times, more)
+      local got = stats.failure
+      assert(tide.core.is_failure(got) and got.status == word and got.steps == stats.steps
+        and got.nfe == stats.nfe and tostring(got) == got.message and got:find("^odeint: "))
+      if word ~= "max_seconds" then
+        for _, name in ipairs{"status", "t", "h", "steps", "accepted", "part", "element"} do
+          assert(got[name] == e[name], name)
+        end
+      end
+      for _, y in ipairs(tide.tree.tensors(ys)) do
+        for i, t in ipairs(times) do
+          local sum = y:select(1, i):sum():item()
+          assert(t <= got.t or is_nan(sum) or y:select(1, i):numel() == 0, word)
+          assert(t > got.t or not is_nan(sum) or e.t == span[1], word)
+        end
+      end
+    end
+  end
+end
+
+tests["on_failure = \"return\": gradients refuse, compiled solves know for each run"] = function()
+  local options = {on_failure = "return"}
+  local function end_of(y) return (odeint(square, y, {0, 0.5, 2}, options)):sum() end
+  for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated"} do
+    options.gradient = kind
+    local e = failure("underflow", tide.grad(end_of), one)
+    assert(e.backward and e:find("no gradient through a solve that failed", 1, true), e.message)
+    assert(tide.grad(end_of)(one * 0.1):item() > 0)
+  end
+  local solve = tide.compile(function(y) return odeint(square, y, {0, 0.5, 2}, {on_failure = "return"}) end)
+  for i = 1, 3 do
+    local ys, stats = solve(one * (i == 2 and 0.1 or 1))
+    assert((stats.failure == nil) == (i == 2) and is_nan(ys[3]:item()) == (i ~= 2))
+    assert(is_nan(solve(one * (0 / 0))[3]:item()))
+  end
+  -- a solve inside the field has failed: that is an error of the field
+  local function inner(_, y) return odeint(square, y, {0, 2})[2] end
+  for _, eager in ipairs{false, true} do
+    failure("underflow", odeint, inner, one, {0, 1}, {steps = 4, eager = eager, on_failure = "return"})
+  end
+  -- and where it returns its failure, what it gives is NaN
+  local function quiet(_, y) return (odeint(square, y, {0, 2}, {on_failure = "return"})):select(1, 2) end
+  failure("not_finite", odeint, quiet, one, {0, 1}, {steps = 4})
+  local counted = tide.ode.counted(odeint, square, one, {0, 2}, {on_failure = "return"})
+  assert(counted.nfe > 100 and counted.failure == nil)
+  for _, wrong in ipairs{{on_failure = "nan"}, {on_failure = true}, {max_nfe = 0}, {max_nfe = 1.5},
+    {max_nfe = "1"}, {max_seconds = 0}, {max_seconds = -1}, {max_seconds = 0 / 0}, {max_seconds = {}}} do
+    check.fails(next(wrong), odeint, decay, one, {0, 1}, wrong)
   end
 end
 

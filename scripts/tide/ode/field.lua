@@ -20,7 +20,7 @@ local raise, is_tensor, show = core.raise, tree.is_tensor, options.show
 local function live_statistics(handle)
   local function now()
     local stats = handle()
-    if stats.nfe == 0 then
+    if stats.nfe == 0 and not stats.failure then
       raise("odeint: the statistics of a recorded solve are known after it has run; return them from the "
         .. "compiled function")
     end

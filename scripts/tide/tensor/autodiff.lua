@@ -36,7 +36,7 @@ local counter
 --- For ode.lua: a solve has run.
 function M._count(stats)
   if not counter then return end
-  for key, n in pairs(stats) do counter[key] = counter[key] + n end
+  for key, n in pairs(counter) do counter[key] = n + stats[key] end
 end
 
 --- For ode.lua: _counted(fn, ...) -> statistics, what fn(...) returns. The statistics are the sums over the

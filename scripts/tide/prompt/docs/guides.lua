@@ -241,6 +241,8 @@ guide{name = "failures",
 
   "stiff": so it does, and the problem was seen to be stiff.
 
+  "max_nfe", "max_seconds": so many evaluations are made, or so much time has passed.
+
   "newton": an implicit step cannot be solved.
 
   "interrupted": Ctrl-C.
@@ -251,6 +253,10 @@ guide{name = "failures",
   way back of a gradient. tide.train adds iteration, learning_rate, block (the place of the ODE block in the
   model) or loss; optimisers add step.
 
+  With on_failure = "return" a solve that fails is no error: its failure is stats.failure, and states at times
+  that were not reached are NaN. There is no gradient through it. Ctrl-C, errors of f and of wrong calls stay
+  errors.
+
   tide.attempt(fn, ...) returns failures and lets other errors pass. Errors of wrong calls are texts; of them
   e.status is nil. As a text a failure is used by .., #, e:find and the other methods; where a string itself
   is wanted, string.find(s, ...) or io.write, write tostring(e).
@@ -258,7 +264,10 @@ guide{name = "failures",
   A failure can be raised again, error(e, 0), and fields can be added to it on the way.]],
   example = [[local ok, e = tide.attempt(tide.odeint, function(t, u) return u * u end, tide.ones{1}, {0, 2})
 print(ok, e.status, e.t, e.steps)
-print(e)]]}
+print(e)
+local ys, stats = tide.odeint(function(t, u) return u * u end, tide.ones{1}, {0, 0.5, 2},
+  {on_failure = "return"})
+print(ys, stats.failure and stats.failure.status)]]}
 
 guide{name = "errors",
   text = [[Messages and what helps.

@@ -70,8 +70,8 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", opt
 
   Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. Where the problem looks
   stiff (the steps of an explicit method are held down by stability, so that tolerances do not matter) they
-  say so. The error of each step is controlled; the error at the end is often a few times larger, and much
-  larger for unstable problems.]],
+  say so. on_failure = "return" gives them back as stats.failure. The error of each step is controlled; the
+  error at the end is often a few times larger, and much larger for unstable problems.]],
   example = [[tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 1}, {rtol = 1e-5})
   local function dose(t, u) return tide.where(tide.gt(t, 5), tide.where(tide.lt(t, 5.05), 20, 0), 0) - u end
   tide.odeint(dose, tide.ones({1}), {0, 10}, {jumps = {5, 5.05}})   -- the times are known
