@@ -28,7 +28,8 @@ local trainings = sweep.run({title = "Train with adaptions of the solver", scrip
     {"rules", "stated,published,steady", "for tolerances: published,corrected", "rule"},
   }}, arg)
 
-local traces, probes = trainings:table(), trainings:table("-probes.csv")
+local traces = trainings:table(".csv", models.scale)
+local probes = trainings:table("-probes.csv", models.scale)
 local runs = collect.runs(traces:records(), probes:records())
 local summary, columns = collect.adaptions(runs)
 trainings:write("traces", traces)

@@ -4,11 +4,22 @@ local stats = require "tide.base.stats"
 
 local M = {}
 
-local test_keys = {"data", "preset", "method", "setting", "test_method", "factor", "test_setting"}
-M.columns = {"data", "preset", "method", "setting", "test_method", "factor", "test_setting", "seeds",
-  "failed", "blown", "accuracy", "accuracy_std", "accuracy_published", "nfe"}
-M.verdict_columns = {"data", "preset", "method", "setting", "data_seed", "seeds", "failed", "valid",
-  "accuracy", "std", "worst"}
+-- The lists in one.
+local function joined(...)
+  local out = {}
+  for _, list in ipairs{...} do table.move(list, 1, #list, #out + 1, out) end
+  return out
+end
+
+local scale = {"iterations", "points", "filters"} -- models.scale
+local test_keys = joined(scale, {"data", "preset", "method", "setting", "test_method", "factor",
+  "test_setting"})
+local verdict_keys = joined(scale, {"data", "preset", "method", "setting", "data_seed"})
+M.columns = joined(test_keys, {"seeds", "failed", "blown", "accuracy", "accuracy_std", "accuracy_published",
+  "nfe"})
+local rule_keys = joined(scale, {"data", "preset", "method", "rule"})
+local run_keys = joined(rule_keys, {"seed", "data_seed"})
+M.verdict_columns = joined(verdict_keys, {"seeds", "failed", "valid", "accuracy", "std", "worst", "nfe"})
 
 -- Rows by the values of some columns, in order of first appearance.
 local function grouped(rows, keys)
@@ -60,15 +71,15 @@ function M.summary(rows)
   return out
 end
 
---- A row per training solver and data seed (M.verdict_columns, and nfe): seeds that trained, their mean
+--- A row per training solver and data seed (M.verdict_columns): seeds that trained, their mean
 -- accuracy, the mean over them of the worst accuracy among solvers at least as fine, how many of them change
 -- by at most `threshold` (default 0.1, Algorithm 1) with every such solver. A test that blew up counts as an
 -- accuracy of 0. finer(method, setting, test) says which are finer.
 function M.verdicts(rows, finer, threshold)
   local out = {}
-  for i, group in ipairs(grouped(rows, {"data", "preset", "method", "setting", "data_seed"})) do
-    local v = {data = group[1].data, data_seed = group[1].data_seed, preset = group[1].preset,
-      method = group[1].method, setting = group[1].setting, seeds = 0, failed = 0, valid = 0}
+  for i, group in ipairs(grouped(rows, verdict_keys)) do
+    local v = {seeds = 0, failed = 0, valid = 0, nfe = 0 / 0}
+    for _, name in ipairs(verdict_keys) do v[name] = group[1][name] end
     local own, worst = {}, {}
     for _, seed in ipairs(grouped(group, {"seed"})) do
       if seed[1].status ~= "ok" then
@@ -99,10 +110,9 @@ end
 -- how many records differ by more than 0.1; the mean share of labels that differ.
 function M.adapted(rows)
   local last = rows[#rows]
-  local run = {data = last.data, preset = last.preset, method = last.method, rule = last.rule,
-    seed = last.seed, data_seed = last.data_seed, accuracy = last.accuracy,
-    reference_accuracy = last.accuracy_reference, worst = 0, invalid = 0, records = #rows, flips = 0,
-    nfe = last.nfe, value = last.value, var_log_h = 0 / 0}
+  local run = {accuracy = last.accuracy, reference_accuracy = last.accuracy_reference, worst = 0, invalid = 0,
+    records = #rows, flips = 0, nfe = last.nfe, value = last.value, var_log_h = 0 / 0}
+  for _, name in ipairs(run_keys) do run[name] = last[name] end
   for _, row in ipairs(rows) do
     local change = math.abs(row.accuracy - row.accuracy_reference)
     run.worst, run.flips = math.max(run.worst, change), run.flips + row.flips / #rows
@@ -124,9 +134,8 @@ function M.variance_of_log(looks)
   return n > 0 and math.max(0, squares / n - (sum / n) ^ 2) or 0 / 0
 end
 
-local run_keys = {"data", "preset", "method", "rule", "seed", "data_seed"}
-M.run_columns = {"data", "preset", "method", "rule", "seed", "data_seed", "accuracy", "reference_accuracy",
-  "worst", "invalid", "records", "flips", "nfe", "value", "var_log_h"}
+M.run_columns = joined(run_keys, {"accuracy", "reference_accuracy", "worst", "invalid", "records", "flips",
+  "nfe", "value", "var_log_h"})
 
 --- A row per training, from the records and the looks of all.
 function M.runs(traces, probes)
@@ -151,10 +160,10 @@ local measured = {"accuracy", "reference_accuracy", "worst", "invalid", "flips",
 
 --- A row per data set and rule, mean and deviation over all seeds (the lines of table 1), and its columns.
 function M.adaptions(runs)
-  local summary, columns = {}, {"data", "preset", "method", "rule", "seeds"}
-  for i, rows in ipairs(grouped(runs, {"data", "preset", "method", "rule"})) do
-    local s = {data = rows[1].data, preset = rows[1].preset, method = rows[1].method, rule = rows[1].rule,
-      seeds = #rows}
+  local summary, columns = {}, joined(rule_keys, {"seeds"})
+  for i, rows in ipairs(grouped(runs, rule_keys)) do
+    local s = {seeds = #rows}
+    for _, name in ipairs(rule_keys) do s[name] = rows[1][name] end
     for _, name in ipairs(measured) do
       local values = {}
       for k, row in ipairs(rows) do values[k] = row[name] end

@@ -29,7 +29,7 @@ local grid = sweep.run({title = "Train with many solvers and seeds, test with ma
     {"settings", "1,2,4,8,16,32,64,128,256", "their steps, or tolerances of adaptive ones", "setting"},
   }}, arg)
 
-local seeds = grid:table()
+local seeds = grid:table(".csv", models.scale)
 local rows = seeds:records()
 grid:write("seeds", seeds)
 grid:write("grid", collect.columns, collect.summary(rows))

@@ -126,6 +126,8 @@ M.options = {
   {"iterations", 0, "0: the preset's"}, {"train", 0, "training points; 0: the preset's"},
   {"test", 0, "test points; 0: the preset's"}, {"filters", 0, "of images; 0: the preset's"},
 }
+--- Settings that tell the scale of a run: columns of the collected tables.
+M.scale = {"iterations", {"train", "points"}, "filters"}
 --- The axes of seeds, for sweeps.
 M.seeds = {
   {"seeds", 5, "seeds 1 to this, or a list", "seed"},

@@ -325,13 +325,39 @@ end
 
 -- ---- collecting ----
 
+-- The settings in the line "config: ..." of a cell's table.
+local function settings_of(data)
+  local out = {}
+  for _, comment in ipairs(data.comments) do
+    for name, value in (comment:match("^config:(.*)") or ""):gmatch("(%S+)=(%S+)") do
+      out[name] = tonumber(value) or value
+    end
+  end
+  return out
+end
+
+local function with_settings(data, columns)
+  if #columns == 0 then return data end
+  local values, names, records = settings_of(data), {}, data:records()
+  for i, column in ipairs(columns) do
+    local setting, name = column, column
+    if type(column) == "table" then setting, name = column[1], column[2] end
+    names[i] = name
+    for _, row in ipairs(records) do row[name] = values[setting] or 0 / 0 end
+  end
+  table.move(data.names, 1, #data.names, #names + 1, names)
+  return csv.table(names, records)
+end
+
 --- The rows of all cells that are done, as a table of csv, in order of the cells; `ending` chooses among
--- several files of a cell (default ".csv").
-function Sweep:table(ending)
+-- several files of a cell (default ".csv"). settings: those that become columns, nan where a cell has none: a
+-- list of names, or {setting, name of the column}.
+function Sweep:table(ending, settings)
   local names, records = nil, {}
   for _, cell in ipairs(with_state(self.cells, "done")) do
     local data = cell.tables[ending or ".csv"]
     if data and data.rows > 0 then
+      data = with_settings(data, settings or {})
       if names and table.concat(names, ",") ~= table.concat(data.names, ",") then
         core.raise(("sweep: %s has other columns than the %s before: %s"):format(data.path, self.unit,
           table.concat(data.names, ", ")))

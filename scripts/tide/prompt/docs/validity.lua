@@ -193,9 +193,10 @@ define{name = "sweep.config", args = "settings, without", returns = "string",
   text = "Settings in one line, sorted: runs are the same when their lines are. without: names that do not "
   .. "count.",
   example = "tide.sweep.config({lr = 1e-3, out = \"a.csv\"}, {\"out\"})"}
-define{name = "sweep:table", args = "ending", returns = "table",
+define{name = "sweep:table", args = "ending, settings", returns = "table",
   text = "The rows of all cells that are done, in order, as csv.read gives a table; ending names one of "
-  .. "several files of a cell (default \".csv\").", example = "squares:table():column(\"y\")", run = false}
+  .. "several files of a cell (default \".csv\"). settings: those that become columns, a list of names or "
+  .. "{setting, name of the column}.", example = "squares:table():column(\"y\")", run = false}
 define{name = "sweep:write", args = "name, columns, rows",
   text = "Write OUT/NAME.csv: a table, or columns and rows. The comments say which commits made the cells "
   .. "and how many have no result.", example = "squares:write(\"squares\", squares:table())", run = false}
