@@ -31,7 +31,8 @@ local function curve(data, value)
 end
 
 return function(source)
-  local panels = {columns = 2, legend = "shared"}
+  local panels = {columns = 2, legend = "shared", title = common.scale_of(source, "spheres2") .. "\n"
+    .. common.scale_of(source, "landscape") .. "\nmean and range of the seeds"}
   for i, q in ipairs(quantities) do
     panels[i] = plot.figure{title = q.title, xlabel = "Euler steps of the training", ylabel = q.ylabel,
       xlog = true, ylog = q.log, yrange = q.yrange, ratio = 0.7,

@@ -37,7 +37,8 @@ return function(source)
   local flows = common.read(source, "validity/flows-spheres2.csv",
     {"setting", "seed", "point", "class", "t", "x", "y"})
   local tests = common.read(source, "validity/steps-spheres2.csv", {"setting", "seed", "steps", "accuracy"})
-  local panels = {columns = 2, legend = "shared", note = common.note(flows)}
+  local panels = {columns = 2, legend = "shared", note = common.note(flows),
+    title = common.scale_of(source, "spheres2")}
   for i, steps in ipairs(shown) do
     panels[i] = paths(flows, steps, ("ab"):sub(i, i))
     panels[2 + i] = accuracies(tests, steps, ("cd"):sub(i, i))

@@ -19,7 +19,7 @@ return function(source)
   local flows = common.read(source, "validity/flows-landscape.csv",
     {"setting", "seed", "point", "class", "t", "x", "y"})
   local panels = {paths(truth, "(a) True motion: position, velocity", {-2.5, 2.5}), columns = 3,
-    legend = "shared", note = common.note(flows)}
+    legend = "shared", note = common.note(flows), title = common.scale_of(source, "landscape")}
   for i, seed in ipairs(common.split(flows:where(function(r) return r.setting == 256 end), "seed")) do
     panels[#panels + 1] = paths(seed, ("(%s) Learned, seed %d"):format(("bcdef"):sub(i, i), seed.key.seed),
       {-6, 6})

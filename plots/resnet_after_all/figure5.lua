@@ -1,88 +1,92 @@
 -- Figure 5: training with step adaption: test accuracy and number of steps over the iterations, all seeds, a
--- column per rule. The paper shows MNIST and CIFAR-10 for its rule; here are the synthetic data, for its
--- rule, the published code's and ours, and MNIST, whose trainings are short and few.
+-- column per rule; a row's panels have the same axes. The paper shows MNIST and CIFAR-10 for its rule; here
+-- are the synthetic data and MNIST, for its rule, the published code's and ours.
 
 local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "common.lua")
 local plot = require "tide.plot"
 
-local rules = {{"stated", "Algorithm 1"}, {"published", "published code"}, {"steady", "ours (steady)"}}
+local rules = {{"stated", "Algorithm 1"}, {"published", "published code"}, {"steady", "ours (steady)"},
+  {"pairs", "ours (pairs)"}}
 
-local function of_rule(data, rule) return data:where(function(r) return r.rule == rule[1] end) end
-
-local function panel(rows, column, options)
-  local fig = plot.figure(options)
-  for _, seed in ipairs(common.split(rows, "seed")) do
-    fig:add("line", {x = seed:column("iteration", 1000), y = seed:column(column),
-      color = common.color(seed.key.seed, 5), linewidth = 1.2, dash = 1})
-  end
-  return fig
+local function of_rule(data, rule)
+  return data:where(function(r) return r.rule == rule[1] and (r.data_seed or 1) == 1 end)
 end
 
--- Steps after each look, and what its finer solver changed.
-local function looks_of(seen)
-  local taken, changed = {}, {}
+-- The number of steps behind each look; from the records where the looks are not there.
+local function steps_of(seed, looks)
+  local seen = looks and looks:where(function(r)
+    return r.rule == seed:column("rule")[1] and r.seed == seed.key.seed and r.data == seed:column("data")[1]
+      and (r.data_seed or 1) == 1
+  end)
+  if not seen or seen.rows == 0 then return seed:column("iteration"), seed:column("steps") end
+  local taken = {}
   for k, look in ipairs(seen:records()) do
-    taken[k] = look.next < 1 and math.ceil(1 / look.next - 1e-9) or look.next -- a step size, or a number
-    changed[k] = look.test - look.train
+    taken[k] = look.next <= 1 and math.ceil(1 / look.next - 1e-9) or look.next -- a step size, or a number
   end
-  return taken, changed
+  return seen:column("iteration"), taken
 end
 
-local function short_axes(set)
-  local title = common.titles[set]
-  return plot.figure{title = title .. ": solid as trained, dashed a tight solver", xlabel = "iteration",
-      ylabel = "test accuracy", yrange = {0, 1}, ratio = 0.6},
-    plot.figure{title = title .. ": steps after each look", xlabel = "iteration", ylabel = "Euler steps",
-      ylog = true, ratio = 0.6},
-    plot.figure{title = title .. ": what a finer solver changes", xlabel = "iteration",
-      ylabel = "change of the accuracy", ratio = 0.6}
-end
-
--- One training per rule: test accuracy, and what each look saw and did.
-local function short(panels, traces, looks)
-  local accuracy, steps, change = short_axes(traces:column("data")[1])
-  for i, rule in ipairs(rules) do
-    local rows, seen = of_rule(traces, rule), of_rule(looks, rule)
-    if rows.rows > 0 then
-      local marker = ({"circle", "diamond", "triangle"})[i]
-      local function add(fig, x, y, dash)
-        fig:add("line", {x = x, y = y, color = i, marker = marker, dash = dash or 1, size = 0.8})
-      end
-      add(accuracy, rows:column("iteration"), rows:column("accuracy"))
-      add(accuracy, rows:column("iteration"), rows:column("accuracy_reference"), 2)
-      local taken, changed = looks_of(seen)
-      add(steps, seen:column("iteration"), taken)
-      add(change, seen:column("iteration"), changed)
-      accuracy:add("entry", {name = rule[2], color = i, marker = marker, size = 0.8})
+-- Accuracies of a rule with all seeds, and their steps.
+local function pair_of(rows, looks, rule, last)
+  local set = rows:column("data")[1]
+  local unit = last > 2000 and 1000 or 1
+  local xlabel, range = unit > 1 and "iteration / 1000" or "iteration", {0, last / unit}
+  local accuracy = plot.figure{title = ("%s, %s\n%s"):format(common.titles[set], rule[2],
+    common.scale(rows, "\n")), xlabel = xlabel, ylabel = "test accuracy", xrange = range, yrange = {0, 1},
+    ratio = 0.6}
+  local steps = plot.figure{xlabel = xlabel, ylabel = "Euler steps", ylog = true, xrange = range,
+    yrange = {1, 256},  yticks = {{1, "1"}, {4, "4"}, {16, "16"}, {64, "64"}, {256, "256"}}, ratio = 0.6}
+  for _, seed in ipairs(common.split(rows, "seed")) do
+    local look = {color = seed.key.seed, linewidth = 1.2, dash = 1}
+    local function line(fig, x, y)
+      local scaled = {}
+      for i, v in ipairs(x) do scaled[i] = v / unit end
+      fig:add("line", {x = scaled, y = y, color = look.color, linewidth = look.linewidth, dash = look.dash})
     end
+    line(accuracy, seed:column("iteration"), seed:column("accuracy"))
+    line(steps, steps_of(seed, looks))
   end
-  local last = traces:column("iteration")[traces.rows]
-  for _, limit in ipairs{-0.1, 0.1} do
-    change:add("line", {x = {0, last}, y = {limit, limit}, color = "gray", linewidth = 1, dash = 3})
+  return accuracy, steps
+end
+
+-- In the place of a rule that was not run.
+local function nothing(set, rule)
+  local function blank(title)
+    local fig = plot.figure{title = title, xticks = false, yticks = false, grid = false, ratio = 0.6}
+    return fig:add("line", {x = {0, 1}, y = {0, 1}, alpha = 0})
   end
-  for _, fig in ipairs{accuracy, steps, change} do panels[#panels + 1] = fig end
+  return blank(("%s, %s: not run"):format(common.titles[set:column("data")[1]], rule[2])), blank()
+end
+
+-- Two rows of panels for a data set.
+local function add_set(panels, set, looks, shown)
+  local found, last = {}, math.max(table.unpack(set:column("iteration")))
+  for i, rule in ipairs(shown) do
+    local rows = of_rule(set, rule)
+    found[i] = rows.rows > 0 and {pair_of(rows, looks, rule, last)} or {nothing(set, rule)}
+  end
+  for row = 1, 2 do for _, panel in ipairs(found) do panels[#panels + 1] = panel[row] end end
 end
 
 return function(source)
-  local data = common.read(source, "adaption/traces.csv", {"data", "rule", "seed", "iteration", "steps",
-    "accuracy"})
-  local panels = {columns = 3, legend = "shared", note = common.note(data),
-    title = "Step adaption: a colour per seed; last row one seed, a colour per rule"}
-  for _, set in ipairs(common.split(data, "data")) do
-    for _, column in ipairs{{"accuracy", "test accuracy"}, {"steps", "Euler steps"}} do
-      for _, rule in ipairs(rules) do
-        local rows = of_rule(set, rule)
-        if rows.rows > 0 then
-          panels[#panels + 1] = panel(rows, column[1],
-            {title = ("%s, %s"):format(common.titles[set.key.data], rule[2]), xlabel = "iteration / 1000",
-            ylabel = column[2], ratio = 0.6, yrange = column[1] == "accuracy" and {0, 1} or nil,
-            ylog = column[1] == "steps"})
-        end
-      end
-    end
+  local columns = {"data", "rule", "seed", "iteration", "steps", "accuracy"}
+  local all = {}
+  for i, folder in ipairs{"adaption", "adaption-mnist"} do
+    all[i] = {traces = common.read(source, folder .. "/traces.csv", columns),
+      looks = source:has(folder .. "/probes.csv") and common.read(source, folder .. "/probes.csv",
+        {"data", "rule", "seed", "iteration", "next"})}
   end
-  short(panels, common.read(source, "adaption-mnist/traces.csv",
-    {"data", "rule", "iteration", "accuracy", "accuracy_reference"}),
-    common.read(source, "adaption-mnist/probes.csv", {"rule", "iteration", "next", "train", "test"}))
+  local shown = {}
+  for _, rule in ipairs(rules) do
+    if of_rule(all[1].traces, rule).rows > 0 then shown[#shown + 1] = rule end
+  end
+  local panels = {columns = #shown, legend = "shared",
+    note = common.note(all[1].traces, all[2].traces)}
+  for _, part in ipairs(all) do
+    for _, set in ipairs(common.split(part.traces, "data")) do add_set(panels, set, part.looks, shown) end
+  end
+  for seed = 1, 5 do
+    panels[1]:add("entry", {name = ("seed %d"):format(seed), color = seed, dash = 1})
+  end
   return plot.panels(panels)
 end

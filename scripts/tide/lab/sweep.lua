@@ -327,12 +327,8 @@ end
 
 -- The settings in the line "config: ..." of a cell's table.
 local function settings_of(data)
-  local out = {}
-  for _, comment in ipairs(data.comments) do
-    for name, value in (comment:match("^config:(.*)") or ""):gmatch("(%S+)=(%S+)") do
-      out[name] = tonumber(value) or value
-    end
-  end
+  local out, line = {}, table.concat(data.comments, "\n"):match("config:([^\n]*)") or ""
+  for name, value in line:gmatch("(%S+)=(%S+)") do out[name] = tonumber(value) or value end
   return out
 end
 
@@ -340,10 +336,9 @@ local function with_settings(data, columns)
   if #columns == 0 then return data end
   local values, names, records = settings_of(data), {}, data:records()
   for i, column in ipairs(columns) do
-    local setting, name = column, column
-    if type(column) == "table" then setting, name = column[1], column[2] end
-    names[i] = name
-    for _, row in ipairs(records) do row[name] = values[setting] or 0 / 0 end
+    local pair = type(column) == "table" and column or {column, column}
+    names[i] = pair[2]
+    for _, row in ipairs(records) do row[pair[2]] = values[pair[1]] or 0 / 0 end
   end
   table.move(data.names, 1, #data.names, #names + 1, names)
   return csv.table(names, records)

@@ -31,6 +31,9 @@ local Missing = {__tostring = function(m) return m.message end}
 --- Is a table of the results there?
 function Source:has(name) return files.exists(files.join(self.results, name)) end
 
+--- Ends a drawing for which there are no results yet: `all` says so and goes on.
+function Source.missing(_, message) error(setmetatable({message = message}, Missing), 0) end
+
 --- Path of a table or folder of the results; where it is missing, the error says which command makes it.
 function Source:path(name)
   local path = files.join(self.results, name)
@@ -39,7 +42,7 @@ function Source:path(name)
   for _, row in ipairs(self.made_by) do
     if name:find(row[1]) then message = ("%s; this makes it: %s"):format(message, row[2]) break end
   end
-  error(setmetatable({message = message}, Missing), 0)
+  self:missing(message)
 end
 
 local function name_of(row)
@@ -166,8 +169,9 @@ end
 -- ...)` is the end of plots/GROUP/figures.lua, which is then called with names, or "all", and --out FOLDER,
 -- --results FOLDER. `results` and `out` are the default folders, `made_by` a list of {pattern, command} for
 -- tables that are missing. draw(source, arguments ...) gives a figure, which is saved under the row's name,
--- or the paths of what it saved itself; source:path(name) and source:has(name) look for tables, source.out is
--- the folder of the pictures. Returns the list of paths.
+-- or the paths of what it saved itself; source:path(name) and source:has(name) look for tables,
+-- source:missing(why) says that there are none yet, source.out is the folder of the pictures. Returns the
+-- list of paths.
 function figures.figures(spec, ...)
   if type(spec) ~= "table" then
     core.raise("plot.figures: expected a table of rows, got " .. options.show(spec))

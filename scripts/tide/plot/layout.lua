@@ -10,6 +10,8 @@ local LINE = 19         -- one line of text
 local CHARACTER = 7.4   -- mean width of a character
 local SAMPLE = 46       -- the stroke in the legend, with its gaps
 
+local function lines_of(text) return select(2, text:gsub("\n", "\n")) + 1 end
+
 --- Rows of a legend that is to fit into `width`.
 function layout.legend_size(entries, width)
   local longest = 0
@@ -69,7 +71,7 @@ local function surroundings(built, entries, width)
     for _, line in ipairs(layout.wrap(note, width)) do table.insert(s.notes, line) end
   end
   s.bottom = s.bottom + LINE * #s.notes
-  if axes.title then s.top = s.top + LINE + 2 end
+  if axes.title then s.top = s.top + LINE * lines_of(axes.title) + 2 end
   if axes.legend == "above" and #entries > 0 then
     s.rows = layout.legend_size(entries, width)
     s.top = s.top + LINE * s.rows
@@ -135,7 +137,7 @@ end
 -- Height of what stands above all panels, and the rows of the legend in it.
 local function head_of(figure, width)
   local head, shared_rows = EDGE, 0
-  if figure.title then head = head + LINE + 8 end
+  if figure.title then head = head + LINE * lines_of(figure.title) + 8 end
   if #figure.shared > 0 then
     shared_rows = layout.legend_size(figure.shared, width - 2 * EDGE)
     head = head + LINE * shared_rows
