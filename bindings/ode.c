@@ -69,6 +69,10 @@ void stats_push(lua_State *L, const struct solve_stats *s)
         lua_pushinteger(L, fields[i].value);
         lua_setfield(L, -2, fields[i].name);
     }
+    if (s->has_defect) {
+        lua_pushnumber(L, s->defect);
+        lua_setfield(L, -2, "defect");
+    }
     if (!s->failure) return;
     failure_push_value(L, s->failure);
     lua_setfield(L, -2, "failure");

@@ -4,6 +4,8 @@
 
 #include "solver/solve.h"
 
+struct defect;
+
 /* Cotangents that reach the k of one step from outside it, by weights that include h. Few are the rule. */
 #define FEW_SOURCES 4
 struct backward_sources {
@@ -26,6 +28,7 @@ struct backward {
     char *theta_part, *segment; /* segment: carries of the steps since the last kept one */
     struct backward_sources from;
     char *thetabar;
+    struct defect *defect; /* NULL: nobody asks */
 };
 
 /* out += c x, over n elements. */

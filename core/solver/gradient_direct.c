@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "kernels/loops.h"
 #include "solver/backward.h"
+#include "solver/defect.h"
 #include "solver/family.h"
 #include "solver/gradient.h"
 
@@ -142,8 +143,11 @@ static enum status step_back(struct backward *b, int64_t step, const char *ybar,
     enum status status;
     begin_sources(&b->from);
     while (*output > 0 && b->r->output_step[*output] == step) first = (*output)--;
-    TRY_GOTO_DONE(m->family->again(b->s, b->f, m, p, AGAIN_BACK, load_step(b, step)));
+    int have = load_step(b, step);
+    TRY_GOTO_DONE(b->defect ? defect_basis(b, step, have)
+                            : m->family->again(b->s, b->f, m, p, AGAIN_BACK, have));
     TRY_GOTO_DONE(outputs_back(b, step, first, last, ybar));
+    if (b->defect) defect_add(b, step);
     TRY_GOTO_DONE(m->family->back(b, p));
     for (int c = 0; c < b->s->n_carry; c++) backward_add(b, b->s->n, 1, b->at_start[c], b->carry_bar[c]);
 done:
@@ -185,7 +189,8 @@ enum status gradient_direct_reserve(struct solver *s, const struct field *f, con
     size_t state = padded((size_t)f->n * dtype_size(f->dtype)),
            theta = padded((size_t)f->n_theta * dtype_size(f->dtype));
     TRY(solver_reserve(s, f->n, f->dtype, &o->method));
-    size_t carry = state * (size_t)s->n_carry, fixed = 2 * carry + state * (size_t)(s->n_k + 1) + theta,
+    size_t carry = state * (size_t)s->n_carry,
+           fixed = 2 * carry + state * (size_t)(s->n_k + 1 + (o->defect ? DEFECT_VECTORS : 0)) + theta,
            carries = 0; /* of a segment */
     if (o->gradient == GRADIENT_CHECKPOINT && o->checkpoint_steps > 1)
         carries = (size_t)(o->checkpoint_steps < steps ? o->checkpoint_steps : steps);
@@ -214,12 +219,17 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
     }
     b.kbar = at;
     for (int i = 0; i < s->n_k; i++) b.k_bar[i] = at += state;
-    b.theta_part = at + state;
+    struct defect defect = {0};
+    at += state;
+    if (o->defect) at = defect_begin(b.defect = &defect, at, state);
+    b.theta_part = at;
     b.segment = b.theta_part + theta;
     enum status status = all_steps_back(&b, ybar, n_times);
     for (int c = 1; c < s->n_carry && status == STATUS_OK; c++)
         backward_add(&b, s->n, 1, b.carry_bar[c], b.carry_bar[0]); /* copies of y0 */
     if (status == STATUS_OK) memcpy(y0bar, b.carry_bar[0], b.bytes);
     stats->nfe_backward = f->nfe + f->nfe_vjp - before;
+    stats->has_defect = o->defect;
+    stats->defect = defect.sum;
     return status;
 }

@@ -190,6 +190,8 @@ struct solve_stats odeint_program_stats(const struct program *p)
         sum.accepted += op->stats.accepted;
         sum.rejected += op->stats.rejected;
         sum.nfe_backward += op->stats.nfe_backward;
+        sum.has_defect |= op->stats.has_defect;
+        sum.defect += op->stats.has_defect ? op->stats.defect : 0;
     }
     return sum;
 }

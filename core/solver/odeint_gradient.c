@@ -72,6 +72,7 @@ static enum status run_gradient(struct call *c)
     struct odeint *op = ((struct odeint_gradient *)c->attrs->object)->solve;
     char *y0bar = c->out.data;
     op->stats.nfe_backward = 0;
+    op->stats.has_defect = 0;
     if (op->stats.failure) return refuse(op->stats.failure);
     /* The solve ran just before, with the same parameters. But where they are views it had dense copies of
      * its own, which are gone. */

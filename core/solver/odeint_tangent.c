@@ -11,12 +11,14 @@ static enum status tangent_odeint(const struct odeint *op, struct odeint **out)
 {
     struct field *tangent;
     struct state_layout layout = op->layout;
+    struct solve_options options = op->options;
+    options.defect = 0; /* what goes back through the tangent's solve is no cotangent of a loss */
     if (layout.n_parts >= MAX_PARTS)
         return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative",
                           MAX_PARTS);
     TRY(field_tangent(op->field, &tangent));
     layout.size[layout.n_parts++] = op->field->n;
-    return odeint_new(out, tangent, &op->options, &layout);
+    return odeint_new(out, tangent, &options, &layout);
 }
 
 /* The second halves of pairs at each time, flat T x 2n. */

@@ -95,6 +95,8 @@ static const struct solve_option table[] = {
      AT(reconstruction_limit),
      .help = "\"adjoint\" solves forwards again and takes y from there where y, solved backwards, misses by "
              "more tolerances than this"},
+    {"defect", OPTION_FLAG, .preset = "false", AT(defect),
+     .help = "true: the gradient fills stats.defect, by how much the loss by a better method would differ"},
     {"eager", OPTION_FLAG, .preset = "false",
      .heading = "how f is called",
      .help = "f runs on concrete tensors at each call: any Lua inside, no gradient"},

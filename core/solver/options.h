@@ -42,6 +42,7 @@ struct solve_options {
     enum gradient_kind gradient;
     int64_t checkpoint_steps;          /* GRADIENT_CHECKPOINT: keep every so many-th state */
     double adjoint_rtol, adjoint_atol; /* continuous adjoint */
+    int defect;                        /* the direct gradient sums it up, see defect.h */
     double reconstruction_limit;       /* it is refused when y, solved backwards, misses the stored y by more
                                           tolerances than this */
     int adaptive;                      /* derived: there is no fixed grid */

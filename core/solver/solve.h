@@ -17,6 +17,8 @@
 struct solve_stats {
     int64_t nfe, steps, accepted, rejected, nfe_backward;
     const struct report *failure; /* that was returned, in memory of the solver; NULL: there was none */
+    int has_defect;               /* a gradient was asked for it and has run, see defect.h */
+    double defect;
 };
 
 /* Solve from times[0] to times[n_times - 1] (strictly monotone; equal times are the caller's to refuse). out:

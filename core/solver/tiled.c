@@ -199,5 +199,8 @@ enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const
                   &(struct tiles_job){.run = differentiate_tile, .enter = bind_lane, .context = &run},
                   t->theta));
     stats->nfe_backward = t->stats[0].nfe_backward;
+    stats->has_defect = o->defect;
+    stats->defect = 0;
+    for (int64_t i = 0; i < t->tiles.cut.n; i++) stats->defect += t->stats[i].defect;
     return field_theta_gradient(t->lanes[0].field[0], t->theta, thetabar);
 }

@@ -58,6 +58,7 @@ M.options = {
   adjoint_rtol = function(g) return g:pick{1e-6, 1e-9} end,
   adjoint_atol = function(g) return g:pick{1e-6, 1e-9} end,
   reconstruction_limit = function(g) return g:pick{1, 10, 1e6} end,
+  defect = function(g) return g:chance(0.5) end,
   eager = function(g) return g:chance(0.5) end,
   plain = function(g) return g:chance(0.5) end,
 }
@@ -191,6 +192,14 @@ end
 
 -- ---- what may fail ----
 
+-- Two formulas that differ by an error, and the gradient that goes back through the steps.
+local function refused_defect(o, m)
+  if o.eager or o.plain then return "defect comes with the gradient" end
+  if o.gradient == "adjoint" or o.gradient == "interpolated" then return "defect goes with gradient" end
+  local estimate = m.b_error or m.name == "euler"
+  if m.family ~= "explicit" or not estimate then return "defect is for euler and explicit methods" end
+end
+
 -- Words of the error that the options must lead to before anything is solved, or nil.
 local function refused(c)
   local o = c.options
@@ -204,13 +213,14 @@ local function refused(c)
     for _, name in ipairs{"max_step", "min_step", "stops", "jumps"} do
       if o[name] then return "steps that adapt" end
     end
-    return nil
+    return o.defect and refused_defect(o, m)
   end
   local rtol, atol = o.rtol or 1e-3, o.atol or 1e-6
   if rtol == 0 and atol == 0 then return "both 0" end
   local least = 10 * EPS[o.plain and "float64" or c.dtype]
   if rtol < least and (rtol > 0 or atol == 0) then return "can resolve" end
   if o.min_step and o.max_step and o.min_step > o.max_step then return "longer than max_step" end
+  return o.defect and refused_defect(o, m)
 end
 
 --- The case of a seed. Options that contradict each other come too, but not often.
@@ -393,7 +403,7 @@ end
 local function check_eager(c, y0, eager_field, t, ys, s)
   local o, calls = c.options, 0
   local eager, eager_stats = tide.odeint(function(...) calls = calls + 1 return eager_field(...) end, y0, t,
-    with(o, {eager = true, gradient = "none"}))
+    with(o, {eager = true, gradient = "none", defect = "none"}))
   check_statistics(snapshot(eager_stats), calls)
   local at_end = bound(c, s.accepted)
   local fixed = o.steps or o.step_size

@@ -116,6 +116,25 @@ local function check_callback(where, o, given)
   end
 end
 
+-- Two formulas whose difference is an error, and the direct gradient that goes through the steps: see
+-- core/solver/defect.h.
+local function check_defect(where, o, method)
+  if o.eager or o.plain then
+    raise(("%s: defect comes with the gradient, and a field with %s = true has none"):format(where,
+      o.eager and "eager" or "plain"))
+  end
+  if o.gradient ~= "direct" and o.gradient ~= "checkpoint" then
+    raise(('%s: defect goes with gradient = "direct" or "checkpoint", got %s'):format(where,
+      show(o.gradient)))
+  end
+  local own = type(o.method) == "table"
+  local explicit = own or method.family == "explicit"
+  if not explicit or not method.b_error and #method.b > 1 then
+    raise(("%s: defect is for euler and explicit methods with an error estimate (heun_euler, bosh3, dopri5, "
+      .. "...), got %s"):format(where, own and "a tableau without b_error" or method.name))
+  end
+end
+
 --- Check options without solving: see help("ode.check_options").
 function M.check(where, given, dtype)
   local o = options.check(where, given, spec, 3)
@@ -132,6 +151,7 @@ function M.check(where, given, dtype)
   for name, source in pairs(inherited) do
     if o[name] == nil then o[name] = o[source] end
   end
+  if o.defect then check_defect(where, o, method) end
   o.hit_times, o.hit_jumps = times_to_hit(where, o)
   return o
 end

@@ -36,7 +36,8 @@ local counter
 --- For ode.lua: a solve has run.
 function M._count(stats)
   if not counter then return end
-  for key, n in pairs(counter) do counter[key] = n + stats[key] end
+  for key, n in pairs(counter) do counter[key] = n + (stats[key] or 0) end
+  if not counter.defect then counter.defect = stats.defect end
 end
 
 --- For ode.lua: _counted(fn, ...) -> statistics, what fn(...) returns. The statistics are the sums over the
