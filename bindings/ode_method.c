@@ -56,6 +56,7 @@ static void user_tableau(lua_State *L, int table, struct method *method)
     m->interpolation = m->order <= 2   ? INTERPOLATE_QUADRATIC
                        : m->order <= 4 ? INTERPOLATE_HERMITE
                                        : INTERPOLATE_BOOTSTRAP;
+    m->rounds = 4;
     method_of_tableau(method);
 }
 
@@ -97,11 +98,31 @@ static void push_flag_field(lua_State *L, const char *name, int flag)
     lua_setfield(L, -2, name);
 }
 
+/* What the interpolant adds, {c =, A =}; f at the end is a stage with the weights b. */
+static void push_extra(lua_State *L, const struct tableau *m)
+{
+    int end = !m->fsal && m->extra > 0;
+    lua_createtable(L, 0, 2);
+    push_row(L, "c", m->extra_c, m->extra);
+    lua_createtable(L, m->extra, 0);
+    for (int e = 0; e < m->extra; e++) {
+        push_row(L, NULL, m->extra_a[e], m->stages + e);
+        lua_rawseti(L, -2, e + 1);
+    }
+    if (end) {
+        push_row(L, NULL, m->b, m->stages);
+        lua_rawseti(L, -2, 1);
+    }
+    lua_setfield(L, -2, "A");
+    lua_setfield(L, -2, "extra");
+}
+
 static void push_coefficients(lua_State *L, const struct tableau *m, int multistep)
 {
     if (!multistep) {
         push_row(L, "b", m->b, m->stages);
         push_row(L, "c", m->c, m->stages);
+        push_extra(L, m);
     }
     if (m->adaptive) push_row(L, "b_error", m->e, m->stages);
     lua_createtable(L, m->stages, 0);
@@ -151,6 +172,17 @@ static int ode_methods(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"ode_methods", ode_methods}, {NULL, NULL}};
+/* ode_dense_weights(a method with a tableau, theta) -> weights of its stages and extra rows, per h. */
+static int ode_dense_weights(lua_State *L)
+{
+    struct method method;
+    double w[MAX_K];
+    method_read(L, 1, &method);
+    push_row(L, NULL, w, tableau_interpolate(&method.rk, luaL_checknumber(L, 2), w));
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"ode_methods", ode_methods}, {"ode_dense_weights", ode_dense_weights}, {NULL, NULL}};
 
 void open_ode_method(lua_State *L) { luaL_setfuncs(L, functions, 0); }

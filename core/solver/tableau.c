@@ -68,7 +68,7 @@ static void bootstrap(struct tableau *t)
     static const double inside[4][4] = {{0.35}, {0.25, 0.6}, {0.2, 0.5, 0.7}, {0.1, 0.25, 0.55, 0.8}};
     t->extra = t->fsal ? 0 : 1;
     through(t, 0, NULL, 0);
-    for (int round = 0; round < 4; round++) {
+    for (int round = 0; round < t->rounds; round++) {
         int first = t->stages + t->extra;
         for (int i = 0; i <= round; i++, t->extra++) {
             t->extra_c[t->extra] = inside[round][i];
@@ -90,7 +90,8 @@ static int dense_order(const struct tableau *t)
 {
     const int reach[] = {[INTERPOLATE_QUADRATIC] = 2,
                          [INTERPOLATE_HERMITE] = 3,
-                         [INTERPOLATE_BOOTSTRAP] = 7,
+                         [INTERPOLATE_BOOTSTRAP] = 3 + t->rounds,
+                         [INTERPOLATE_ROWS] = t->dense_order,
                          [INTERPOLATE_STAGES] = t->stages};
     int most = reach[t->interpolation];
     for (int j = 0; j < t->stages; j++)
@@ -109,7 +110,8 @@ void tableau_derive(struct tableau *t)
         for (int j = i; j <= last; j++) t->implicit |= t->a[i][j] != 0;
     }
     t->dense_order = dense_order(t);
-    t->extra = t->interpolation == INTERPOLATE_HERMITE && !t->fsal;
+    if (t->interpolation != INTERPOLATE_ROWS) t->extra = t->interpolation == INTERPOLATE_HERMITE && !t->fsal;
+    if (!t->fsal) t->extra_c[0] = 1; /* of f at the end */
     if (t->interpolation == INTERPOLATE_BOOTSTRAP) bootstrap(t);
     if (t->interpolation == INTERPOLATE_STAGES) stage_polynomial(t);
 }

@@ -19,8 +19,9 @@ enum interpolation {
     INTERPOLATE_QUADRATIC, /* y + h (theta k_1 + theta^2 (sum b k - k_1)): explicit methods up to order 2 */
     INTERPOLATE_HERMITE, /* cubic through both ends with their slopes, plus h theta^2 (1 - theta)^2 sum_j d_j
                             k_j */
-    INTERPOLATE_BOOTSTRAP, /* degree 7 through both ends, their slopes and four slopes inside, made in rounds
-                              from the cubic on */
+    INTERPOLATE_BOOTSTRAP, /* degree 3 + rounds through both ends, their slopes and slopes inside, made in
+                              rounds from the cubic on */
+    INTERPOLATE_ROWS,      /* the tableau brings extra, extra_c, extra_a and power */
     INTERPOLATE_STAGES, /* the polynomial with slope k_i at c_i: methods whose b is its end (collocation) */
 };
 
@@ -33,19 +34,21 @@ struct tableau {
     char stability[12]; /* "A", "L", "A(86.0)"; empty: what is true of the family */
     double a[MAX_STAGES][MAX_STAGES], b[MAX_STAGES], c[MAX_STAGES];
     double e[MAX_STAGES]; /* b minus the weights of the embedded method */
-    double d[MAX_STAGES]; /* quartic part of the interpolant */
+    double d[MAX_STAGES]; /* HERMITE: quartic part of the interpolant */
+    int rounds;           /* of BOOTSTRAP, 1 to 4 */
     /* derived by tableau_derive */
     int fsal;        /* row a[stages-1] equals b and c = 1 */
     int adaptive;    /* some e is not zero */
     int implicit;    /* some a_ij with j >= i is not zero */
-    int dense_order; /* y between the ends is right to O(h^(dense_order + 1)) */
+    int dense_order; /* y between the ends is right to O(h^(dense_order + 1)); of ROWS: given */
     int weighted;    /* stages with b != 0 or that later weighted stages use: those that y_next needs */
     /* Rows of the interpolant behind the stages, made only for steps with outputs inside. The first is f at
      * the end, unless the method is FSAL; row e > 0 is a stage with c = extra_c[e] and the row extra_a[e]
      * over everything before it. */
     int extra;
     double extra_c[MAX_EXTRA], extra_a[MAX_EXTRA][MAX_K];
-    double power[MAX_DEGREE][MAX_K]; /* BOOTSTRAP, STAGES: weight of k_j is sum_p power[p][j] theta^(p+1) */
+    double power[MAX_DEGREE]
+                [MAX_K]; /* but for QUADRATIC and HERMITE: weight of k_j is sum_p power[p][j] theta^(p+1) */
 };
 
 /* The rows of explicit_tableaus.c and implicit_tableaus.c. */

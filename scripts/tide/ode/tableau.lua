@@ -77,7 +77,7 @@ local function error_order(where, A, m)
     core.raise(where .. ": b_error is zero everywhere, so it estimates nothing; leave it out for a "
       .. "fixed-step method")
   end
-  local order = math.min(M.order(A, embedded, m.order, 1e-10), m.order - 1)
+  local order = M.order(A, embedded, m.order, 1e-10)
   if order < 1 then
     core.raise(("%s: the embedded method b - b_error has no order (its weights must sum to 1); b_error "
       .. "must sum to 0"):format(where))
