@@ -30,6 +30,11 @@ void blas_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_
 int blas_factor(enum dtype dtype, int64_t n, void *a, int *pivot);
 void blas_factor_solve(enum dtype dtype, int64_t n, const void *a, const int *pivot, int transpose, void *x);
 
+/* Eigenvalues of an n x n matrix, n >= 1 (LAPACK's dgeev), after blas_open; a is overwritten, work has
+ * BLAS_EIGEN_WORK n numbers. Returns 0 when the iteration does not converge. */
+#define BLAS_EIGEN_WORK 8
+int blas_eigenvalues(int64_t n, double *a, double *re, double *im, double *work);
+
 /* What was opened, for people: file, version, kernel set, and why that one. Opens the library; core is "none"
  * when that fails, why the reason. */
 struct blas_choice {

@@ -40,6 +40,14 @@ tests["rooted trees: 1, 1, 2, 4, 9, 20, 48, 115"] = function()
   end
 end
 
+tests["conditions as text"] = function()
+  local said = {}
+  for i, t in ipairs(trees.with(4)) do said[i] = t.text .. " " .. trees.formula(t) end
+  table.sort(said)
+  assert(table.concat(said, "; ") == "[[[t]]] b_i a_ij a_jk c_k; [[t]t] b_i c_i (a_ij c_j); "
+    .. "[[tt]] b_i a_ij c_j^2; [ttt] b_i c_i^3", table.concat(said, "; "))
+end
+
 tests["error constants: those of the book and of the papers"] = function()
   local function constant(name) return trees.error_constant(methods[name].A, methods[name].b,
     methods[name].order) end

@@ -55,10 +55,11 @@ local function stage_weights(A, stages, t, memo)
   if g then return g end
   g = {}
   for i = 1, stages do g[i] = 1 end
+  local matrix = #t.branches == 1 and A.single or A
   for _, branch in ipairs(t.branches) do
     local inner = stage_weights(A, stages, branch, memo)
     for i = 1, stages do
-      local row, sum = A[i], 0
+      local row, sum = matrix[i], 0
       for j = 1, #row do sum = sum + row[j] * inner[j] end
       g[i] = g[i] * sum
     end
@@ -69,7 +70,8 @@ end
 
 --- What weights b with the matrix A (rows, short ones end with zeros) leave of the conditions of the trees
 -- with n nodes: a list of {tree =, residual =}. memo: a table that calls with the same A may share. theta: of
--- the step, for an interpolant's weights (default 1).
+-- the step, for an interpolant's weights (default 1). A.single: the matrix at nodes with one branch, where it
+-- is another one (Rosenbrock methods: A + Gamma; Hairer, Wanner, Solving ODEs II, IV.7).
 function M.residuals(A, b, n, memo, theta)
   local list, right = {}, (theta or 1) ^ n
   memo = memo or {}
@@ -109,6 +111,31 @@ function M.error_constant(A, b, p)
   local sum = 0
   for _, r in ipairs(M.residuals(A, b, p + 1)) do sum = sum + (r.residual / r.tree.sigma) ^ 2 end
   return math.sqrt(sum)
+end
+
+-- The factors that the branches of a node of that depth give: c_i^2 (a_ij c_j).
+local function factors(t, depth)
+  local here, below = ("ijklmnopqrst"):sub(depth, depth), ("jklmnopqrst"):sub(depth, depth)
+  local out, i = {}, #t.branches
+  while i >= 1 do
+    local branch, run = t.branches[i], 1
+    while t.branches[i - run] == branch do run = run + 1 end
+    local text = "c_" .. here
+    if #branch.branches > 0 then
+      text = ("a_%s%s %s"):format(here, below, factors(branch, depth + 1))
+      if #t.branches > 1 then text = "(" .. text .. ")" end
+    end
+    out[#out + 1] = run > 1 and text .. "^" .. run or text
+    i = i - run
+  end
+  return table.concat(out, " ")
+end
+
+--- What is summed over all subscripts in the condition of a tree: "b_i c_i^2 (a_ij c_j)", c the row sums of
+-- A.
+function M.formula(t)
+  local inner = factors(t, 1)
+  return "b_i" .. (inner ~= "" and " " .. inner or "")
 end
 
 return M

@@ -9,6 +9,7 @@
 require "tide.prompt.docs.guides"
 require "tide.prompt.docs.tensors"
 require "tide.prompt.docs.solving"
+require "tide.prompt.docs.theory"
 require "tide.prompt.docs.models"
 require "tide.prompt.docs.training"
 require "tide.prompt.docs.validity"
