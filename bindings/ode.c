@@ -96,6 +96,7 @@ static int solve_stats_lua(lua_State *L)
 {
     struct solve_box *box = luaL_checkudata(L, 1, SOLVE_TYPE);
     stats_push(L, odeint_stats(box->op));
+    if (odeint_events(box->op)) events_push(L, odeint_events(box->op), odeint_stats(box->op));
     return 1;
 }
 
@@ -125,6 +126,16 @@ static void push_recorded(lua_State *L, struct odeint *op, struct tape *outer, s
     symbol_push(L, outer, result);
 }
 
+/* Another output of the tape that the field is recorded on. */
+static struct field *field_of_value(lua_State *L, void *tape, int n)
+{
+    struct field *field = NULL;
+    (void)n;
+    binding_check(L, field_from_tape(&field, tape, value_node(L, tape, value_check(L, lua_gettop(L))), 0));
+    lua_pop(L, 1);
+    return field;
+}
+
 /* odeint(field tape, dy, y0, times, options, sizes, batch) -> flat states, stats handle. */
 static int odeint_lua(lua_State *L)
 {
@@ -134,6 +145,8 @@ static int odeint_lua(lua_State *L)
     struct field *field;
     problem_read(L, &p);
     int node = value_node(L, t, dy), captured = 0;
+    struct events **events = events_read(L, 5, &(struct event_source){.make = field_of_value, .context = t});
+    if (events) p.options.events = *events;
     for (int i = 2; i < t->n_inputs; i++) captured += t->captured[i] >= 0;
     struct solve_box *box = push_box(L);
     binding_check(L, field_from_tape(&field, t, node, p.layout.n_parts == 1 ? p.layout.batch : 0));
@@ -141,6 +154,7 @@ static int odeint_lua(lua_State *L)
     tape_release(t->parent);
     t->parent = NULL;
     binding_check(L, odeint_new(&box->op, field, &p.options, &p.layout));
+    if (events) *events = NULL;
     if ((outer = recording_get(L)))
         push_recorded(L, box->op, outer, t);
     else if (y0->tensor && times->tensor && !captured)

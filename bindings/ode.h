@@ -30,4 +30,19 @@ void problem_read(lua_State *L, struct problem *p);
 
 void stats_push(lua_State *L, const struct solve_stats *s);
 
+/* How a function of an event, at the top of the stack, becomes a field, which has n numbers of float64 (0: is
+ * like the state). It takes the function off the stack and leaves `keeps` values there that the field lives
+ * in. */
+struct event_source {
+    struct field *(*make)(lua_State *L, void *context, int n);
+    void *context;
+    int keeps;
+};
+/* The events of checked options, in a userdata on the stack, with what they live in above it; NULL, and
+ * nothing pushed: there are none. Who owns them from then on puts NULL into the userdata. */
+struct events;
+struct events **events_read(lua_State *L, int options, const struct event_source *source);
+/* What happened becomes a part of the statistics at the top of the stack. */
+void events_push(lua_State *L, const struct events *e, const struct solve_stats *stats);
+
 #endif

@@ -15,8 +15,10 @@
 struct callback_field {
     struct field base;
     lua_State *L;
-    int function; /* stack index */
-    int plain;    /* plain arrays of numbers rather than tensors */
+    int function;     /* stack index */
+    const char *what; /* it is called in messages */
+    int n_values;     /* it returns so many numbers; 0: something like the state */
+    int plain;        /* plain arrays of numbers rather than tensors */
     struct solver solver;
 };
 
@@ -48,19 +50,19 @@ static void read_plain(struct callback_field *f, double t, double *dy)
 {
     lua_State *L = f->L;
     if (!lua_istable(L, -1) || (int64_t)lua_rawlen(L, -1) != f->base.n)
-        binding_error(L,
-                      "odeint: f must return an array of %d numbers, got %s at t = %f after %d evaluations%s",
-                      (int)f->base.n, lua_istable(L, -1) ? "one of another length" : luaL_typename(L, -1), t,
-                      (int)f->base.nfe,
-                      lua_isnil(L, -1)      ? "; does f end with return?"
-                      : lua_isnumber(L, -1) ? "; with plain = true write return {value}"
-                                            : "");
+        binding_error(
+            L, "odeint: %s must return an array of %d numbers, got %s at t = %f after %d evaluations%s",
+            f->what, (int)f->base.n, lua_istable(L, -1) ? "one of another length" : luaL_typename(L, -1), t,
+            (int)f->base.nfe,
+            lua_isnil(L, -1)      ? "; does f end with return?"
+            : lua_isnumber(L, -1) ? "; with plain = true write return {value}"
+                                  : "");
     for (int64_t i = 0; i < f->base.n; i++) {
         if (lua_rawgeti(L, -1, i + 1) != LUA_TNUMBER)
-            binding_error(
-                L,
-                "odeint: element %d of what f returned is a %s, not a number, at t = %f after %d evaluations",
-                (int)i + 1, luaL_typename(L, -1), t, (int)f->base.nfe);
+            binding_error(L,
+                          "odeint: element %d of what %s returned is a %s, not a number, at t = %f after %d "
+                          "evaluations",
+                          (int)i + 1, f->what, luaL_typename(L, -1), t, (int)f->base.nfe);
         dy[i] = lua_tonumber(L, -1);
         lua_pop(L, 1);
     }
@@ -80,25 +82,62 @@ static enum status callback_eval(struct field *self, double t, const void *y, vo
     } else { /* ode.lua's wrapper has flattened and checked it */
         const struct array *a = &tensor_check(L, -1)->array;
         if (a->dtype != f->base.dtype || array_numel(a) != f->base.n)
-            binding_error(L, "odeint: f returned %d elements of %s, expected %d of %s", (int)array_numel(a),
-                          dtype_name(a->dtype), (int)f->base.n, dtype_name(f->base.dtype));
+            binding_error(L, "odeint: %s returned %d elements of %s, expected %d of %s", f->what,
+                          (int)array_numel(a), dtype_name(a->dtype), (int)f->base.n,
+                          dtype_name(f->base.dtype));
         array_copy_dense(a, dy);
     }
     lua_pop(L, 1);
     return STATUS_OK;
 }
 
+/* The functions of all events at once, as scripts/tide/ode/events.lua has joined them. */
+static enum status callback_values(struct field *self, double t, const void *y, void *values)
+{
+    struct callback_field *f = (struct callback_field *)self;
+    lua_State *L = f->L;
+    luaL_checkstack(L, 8 + f->n_values, "odeint: events");
+    lua_pushvalue(L, f->function);
+    lua_pushnumber(L, t);
+    push_state(f, y);
+    lua_call(L, 2, f->n_values);
+    for (int i = 0; i < f->n_values; i++) ((double *)values)[i] = lua_tonumber(L, i - f->n_values);
+    lua_pop(L, f->n_values);
+    return STATUS_OK;
+}
+
+static void callback_free(struct field *self) { (void)self; } /* the userdata is the collector's */
+
 static struct callback_field *push_callback(lua_State *L, int function, int plain, const struct array *y0)
 {
     struct callback_field *f = lua_newuserdatauv(L, sizeof *f, 0);
     memset(f, 0, sizeof *f);
     luaL_setmetatable(L, CALLBACK_TYPE);
-    static const struct field_type type = {.name = "a callback (eager or plain)", .eval = callback_eval};
+    static const struct field_type type = {
+        .name = "a callback (eager or plain)", .eval = callback_eval, .free = callback_free};
     f->base = (struct field){.type = &type, .n = y0->shape[0], .dtype = y0->dtype};
     f->L = L;
     f->function = function;
     f->plain = plain;
+    f->what = "f";
     return f;
+}
+
+/* The function at the top, and above it the userdata of its field. */
+struct callback_problem {
+    const struct array *y0;
+    int plain;
+};
+static struct field *field_of_function(lua_State *L, void *context, int n)
+{
+    static const struct field_type values = {
+        .name = "functions of events", .eval = callback_values, .free = callback_free};
+    const struct callback_problem *p = context;
+    struct callback_field *f = push_callback(L, lua_gettop(L), p->plain, p->y0);
+    f->what = "apply of an event";
+    f->n_values = n;
+    if (n > 0) f->base.type = &values;
+    return &f->base;
 }
 
 /* odeint_callback(f, plain, y0, times, options, sizes, batch) -> flat states, stats. y0 is float64 when
@@ -116,11 +155,17 @@ static int odeint_callback(lua_State *L)
     struct value *v = value_push_empty(L);
     binding_check(L, tensor_new(&v->tensor, p.y0->dtype, 1, (int64_t[]){n_times * n}));
     value_account(L, v);
-    struct callback_field *f = push_callback(L, 1, lua_toboolean(L, 2), p.y0);
+    int result = lua_gettop(L);
+    struct callback_problem problem = {p.y0, lua_toboolean(L, 2)};
+    struct events **events =
+        events_read(L, 5, &(struct event_source){.make = field_of_function, .context = &problem, .keeps = 2});
+    if (events) p.options.events = *events;
+    struct callback_field *f = push_callback(L, 1, problem.plain, p.y0);
     binding_check(L, solve(&f->solver, &f->base, &p.options, &p.layout, p.y0->data, times, n_times,
                            v->tensor->array.data, NULL, &stats));
-    lua_pop(L, 1);
+    lua_pushvalue(L, result);
     stats_push(L, &stats);
+    if (events) events_push(L, *events, &stats);
     return 2;
 }
 

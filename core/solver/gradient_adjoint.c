@@ -104,6 +104,7 @@ static struct solve_options backward_options(const struct solve_options *o, cons
     back.overshoot = 0;
     back.observers = NULL;
     back.return_failures = 0;
+    back.events = NULL;
     if (o->steps > 0) { /* the grid of the forward solve, whatever the output times are */
         back.step_size = fabs(times[n_times - 1] - times[0]) / (double)o->steps;
         back.steps = 0;

@@ -20,6 +20,8 @@ struct march {
     struct clock clock;
     struct stiffness stiffness;
     struct observer *observers;
+    const void *after; /* y with which the next step begins, where an observer has changed it; else NULL */
+    int ended;         /* outputs that are left are the state where the step at hand ends */
 };
 
 /* Each sets the message, with t, h, the steps so far and a remedy for what appears to be the cause. */

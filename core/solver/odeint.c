@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "solver/event.h"
 #include "solver/family.h"
 #include "solver/linear.h"
 #include "solver/odeint_op.h"
@@ -10,6 +11,7 @@
 
 const struct solve_stats *odeint_stats(const struct odeint *op) { return &op->stats; }
 struct object *odeint_object(struct odeint *op) { return &op->custom.base; }
+const struct events *odeint_events(const struct odeint *op) { return op->options.events; }
 
 /* ---- the op: inputs y0, times, theta... ---- */
 
@@ -45,6 +47,7 @@ static enum status make_ready(struct odeint *op)
     }
     if (!op->tiled) {
         TRY(field_prepare(op->field, works));
+        if (op->options.events) TRY(events_prepare(op->options.events, FIELD_MASK(FIELD_EVAL)));
         if (!op->own_thetabar &&
             !(op->own_thetabar = memory_alloc((size_t)op->field->n_theta * dtype_size(op->field->dtype))))
             return memory_status();
@@ -75,6 +78,7 @@ static enum status run_solve(struct call *c)
         return tiled_solve(op->tiled, &op->options, op->addresses, c->in[0].data, times, n_times, c->out.data,
                            keep, &op->stats);
     TRY(field_bind(op->field, op->addresses));
+    if (op->options.events) TRY(events_bind(op->options.events, op->addresses));
     return solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, times, n_times,
                  c->out.data, keep ? &op->record : NULL, &op->stats);
 }
@@ -103,6 +107,7 @@ static void solve_free(struct object *self)
     struct odeint *op = (struct odeint *)self;
     tiled_free(op->tiled);
     field_free(op->field);
+    events_free(op->options.events);
     solver_release(&op->solver);
     record_free(&op->record);
     void *blocks[] = {op->own_thetabar, op->addresses, op->states, op->stops, op};

@@ -18,6 +18,8 @@ struct odeint;
 /* A solve of a field, which is given away, also in case of failure. */
 enum status odeint_new(struct odeint **out, struct field *field, const struct solve_options *o,
                        const struct state_layout *layout);
+/* Its events are given away, too, but not in case of failure. NULL: it has none. */
+const struct events *odeint_events(const struct odeint *op);
 
 /* Emit the solve: nodes y0 (rank 1), times (rank 1, float64) and the values of the captured parameters, in
  * order. */

@@ -16,6 +16,8 @@ static enum status tangent_odeint(const struct odeint *op, struct odeint **out)
     if (layout.n_parts >= MAX_PARTS)
         return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative",
                           MAX_PARTS);
+    if (op->options.events)
+        return status_set(STATUS_UNSUPPORTED, "odeint: a solve with events has no second derivative");
     TRY(field_tangent(op->field, &tangent));
     layout.size[layout.n_parts++] = op->field->n;
     return odeint_new(out, tangent, &options, &layout);

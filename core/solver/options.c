@@ -97,6 +97,10 @@ static const struct solve_option table[] = {
              "more tolerances than this"},
     {"defect", OPTION_FLAG, .preset = "false", AT(defect),
      .help = "true: the gradient fills stats.defect, by how much the loss by a better method would differ"},
+    {"events", OPTION_OTHER, .type = "table",
+     .heading = "events",
+     .help = "a list of {g = function(t, y), direction =, terminal =, name =, apply =}: zeros of g, see help "
+             "\"events\""},
     {"eager", OPTION_FLAG, .preset = "false",
      .heading = "how f is called",
      .help = "f runs on concrete tensors at each call: any Lua inside, no gradient"},

@@ -13,6 +13,7 @@
 #include "solver/norm.h"
 
 struct observer;
+struct events;
 
 /* A time that an adaptive solve has to hit. Behind a jump f is another: it is evaluated anew there, and on
  * either side of the jump at the nearest number, so that it does not matter to which side f counts the time
@@ -46,6 +47,7 @@ struct solve_options {
     double reconstruction_limit;       /* it is refused when y, solved backwards, misses the stored y by more
                                           tolerances than this */
     int adaptive;                      /* derived: there is no fixed grid */
+    struct events *events;             /* borrowed; NULL: none */
     struct observer *observers; /* asked before those of the solve, in the order of the list; borrowed */
 };
 

@@ -5,21 +5,17 @@
 
 #include "solver/march.h"
 
-/* An output time within rounding of the end is the end, so that grids written as 0.1 + 0.2 hit their
- * points. */
-static double position(const struct clock *c, const struct step *p, double at, double rounding)
+/* y with which the next step begins, theta of this one having been made. */
+static enum status write_end(struct march *m, const struct step *p, double theta, char *out)
 {
-    return fabs(at - c->goal) <= rounding ? 1 : (at - c->t) / p->h;
-}
-
-static enum status write(struct march *m, const struct step *p, double theta, char *out)
-{
-    if (theta != 1) return solver_interpolate(m->s, m->f, &m->o->method, p, theta, out);
-    memcpy(out, m->s->next[0], solver_bytes(m->s));
+    if (theta < 1 && !m->after) return solver_interpolate(m->s, m->f, &m->o->method, p, theta, out);
+    memcpy(out, m->after ? m->after : m->s->next[0], solver_bytes(m->s));
     return STATUS_OK;
 }
 
-/* The outputs that lie in the step, as far as it goes. */
+/* The outputs that lie in the step, as far as it goes; all that are left, where it is the last. An output
+ * time within rounding of the end is the end, so that grids written as 0.1 + 0.2 hit their points; the record
+ * knows that as 1, also of a step that was cut. */
 static enum status output_accepted(struct observer *self, struct march *m, const struct step *p,
                                    double *theta)
 {
@@ -27,10 +23,14 @@ static enum status output_accepted(struct observer *self, struct march *m, const
     const struct clock *c = &m->clock;
     double end = *theta < 1 ? clock_time(c, p, *theta) : c->goal;
     double rounding = 4 * DBL_EPSILON * fmax(fabs(c->goal), fabs(c->t));
-    for (; o->next < o->n && (o->times[o->next] - end) * c->direction <= rounding; o->next++) {
-        double at = position(c, p, o->times[o->next], rounding);
-        if (*theta < 1 && at > *theta) at = *theta;
-        TRY(write(m, p, at, o->out + (size_t)o->next * solver_pitch(m->s)));
+    for (; o->next < o->n; o->next++) {
+        double t = o->times[o->next];
+        if ((t - end) * c->direction > rounding && !m->ended) return STATUS_OK;
+        int at_end = (end - t) * c->direction <= rounding;
+        double at = at_end ? 1 : (t - c->t) / p->h;
+        char *out = o->out + (size_t)o->next * solver_pitch(m->s);
+        TRY(at_end ? write_end(m, p, *theta, out)
+                   : solver_interpolate(m->s, m->f, &m->o->method, p, at, out));
         if (o->record) record_output(o->record, o->next, c->accepted, at);
     }
     return STATUS_OK;

@@ -67,7 +67,8 @@ static enum status record_accepted(struct observer *self, struct march *m, const
                                    double *theta)
 {
     struct solve_record *r = (struct solve_record *)self;
-    if (*theta < 1) return status_set(STATUS_UNSUPPORTED, "odeint: a step that was cut has no gradient");
+    if (*theta < 1 && !m->o->events) /* those know where */
+        return status_set(STATUS_UNSUPPORTED, "odeint: a step that was cut has no gradient");
     TRY(grow_column(&r->steps, &r->capacity, r->n + 1, sizeof *r->steps));
     TRY(keep_carry(r, m->s));
     if (r->per_step > 0) TRY(keep_basis(r, m->s));

@@ -5,6 +5,7 @@
 
 #include "base/seconds.h"
 #include "kernels/loops.h"
+#include "solver/event.h"
 #include "solver/family.h"
 #include "solver/march.h"
 #include "solver/output.h"
@@ -64,20 +65,26 @@ static double error_norm(const struct march *m, const struct step *p)
                       m->o->rtol, m->o->atol);
 }
 
-/* The carry moves on. A step that was cut ends with its interpolant, and has no past. */
+/* The carry moves on. A step that was cut ends with its interpolant; behind it, and behind a change of y,
+ * there is no past. */
 static enum status move(struct march *m, const struct step *p, double theta)
 {
     struct solver *s = m->s;
     const struct method *method = &m->o->method;
-    if (theta < 1) {
+    int anew = theta < 1 || m->after;
+    if (m->after) {
+        memcpy(s->next[0], m->after, solver_bytes(s));
+    } else if (anew) {
         TRY(solver_interpolate(s, m->f, method, p, theta, s->spare));
         memcpy(s->next[0], s->spare, solver_bytes(s));
     }
     TRY(solver_move(s));
     clock_move(&m->clock, p, theta);
-    if (theta < 1 && m->family->start) m->family->start(s);
-    if (theta == 1 && m->family->moved) m->family->moved(s, method);
-    if (theta < 1 || m->clock.behind_jump) s->slope_ready = 0;
+    if (m->after) m->clock.before = 0;
+    if (anew && m->family->start) m->family->start(s);
+    if (!anew && m->family->moved) m->family->moved(s, method);
+    if (anew || m->clock.behind_jump) s->slope_ready = 0;
+    m->after = NULL;
     return STATUS_OK;
 }
 
@@ -161,8 +168,10 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     clock_begin(&m.clock, o, times[0], times[n_times - 1]);
     memcpy(s->carry[0], y0, solver_bytes(s));
     if (m.family->start) m.family->start(s);
+    if (o->events) TRY(events_begin(o->events, s));
     output_begin(&output, s, times, n_times, out, record);
-    struct observer **own = observe(&m, &output.base);
+    struct observer **own = observe(&m, o->events ? &o->events->base : &output.base);
+    if (o->events) observe(&m, &output.base);
     if (stiffness_begin(&m.stiffness, o)) observe(&m, &m.stiffness.base);
     if (record) observe(&m, &record->base);
     enum status status = march_to_end(&m, n_times);
@@ -171,7 +180,8 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     *stats = (struct solve_stats){.nfe = f->nfe - m.nfe,
                                   .steps = m.clock.steps,
                                   .accepted = m.clock.accepted,
-                                  .rejected = m.clock.rejected};
+                                  .rejected = m.clock.rejected,
+                                  .t_end = m.clock.t};
     if (status == STATUS_NUMERIC && failure_complete(&m) && o->return_failures)
         status = give_back(&m, &output, stats);
     return status;

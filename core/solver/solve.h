@@ -19,6 +19,7 @@ struct solve_stats {
     const struct report *failure; /* that was returned, in memory of the solver; NULL: there was none */
     int has_defect;               /* a gradient was asked for it and has run, see defect.h */
     double defect;
+    double t_end; /* where it ended */
 };
 
 /* Solve from times[0] to times[n_times - 1] (strictly monotone; equal times are the caller's to refuse). out:

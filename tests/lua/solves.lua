@@ -29,6 +29,12 @@ function G:real(a, b) return a + (b - a) * self:int(0, 1000) / 1000 end
 
 -- ---- options ----
 
+--- Functions of events, by name, so that a case can be printed.
+M.g = {
+  time = function(t) return t - 0.31 end,
+  wave = function(t) return tide.cos(9 * t) end,
+}
+
 -- For each option of odeint a random value; c is the case so far. Options that are not given keep their
 -- default.
 M.options = {
@@ -59,6 +65,7 @@ M.options = {
   adjoint_atol = function(g) return g:pick{1e-6, 1e-9} end,
   reconstruction_limit = function(g) return g:pick{1, 10, 1e6} end,
   defect = function(g) return g:chance(0.5) end,
+  events = function(g) return {{g = M.g[g:pick{"time", "wave"}], direction = g:int(-1, 1)}} end,
   eager = function(g) return g:chance(0.5) end,
   plain = function(g) return g:chance(0.5) end,
 }
@@ -112,6 +119,9 @@ end
 
 local function show(v)
   if type(v) == "number" then return math.type(v) == "integer" and tostring(v) or ("%.17g"):format(v) end
+  for name, fn in pairs(M.g) do
+    if v == fn then return ('require("solves").g.%s'):format(name) end
+  end
   if type(v) ~= "table" then return type(v) == "string" and ("%q"):format(v) or tostring(v) end
   local out, keys = {}, {}
   for i, x in ipairs(v) do out[i] = show(x) end

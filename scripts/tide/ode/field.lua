@@ -5,6 +5,7 @@
 
 local autodiff = require "tide.tensor.autodiff"
 local core = require "tide.core"
+local events = require "tide.ode.events"
 local options = require "tide.base.options"
 local states = require "tide.ode.state"
 local tensor = require "tide.tensor"
@@ -36,9 +37,10 @@ local function counted(solution, stats)
 end
 
 -- A solve that was run, or recorded, with its statistics.
-local function with_statistics(solution, handle)
-  if core.is_symbolic(solution) then return solution, live_statistics(handle) end
-  return counted(solution, handle())
+local function with_statistics(solution, handle, state)
+  local function read() return events.finish(state, handle()) end
+  if core.is_symbolic(solution) then return solution, live_statistics(read) end
+  return counted(solution, read())
 end
 
 -- ---- recorded ----
@@ -53,8 +55,10 @@ function M.recorded(f, state, y0, times, o)
   local y = tape:input(state.dtype, {y0:numel()})
   local dy = states.check_derivative("odeint", state, f(t, states.unflatten(state, y)), "")
   if not core.is_symbolic(dy) then dy = dy + y * 0 end -- a constant field
+  if o.events then events.record(o, o.events, state, t, y) end
   tape:finish()
-  return with_statistics(core.odeint(tape, dy, y0, times, o, state.sizes, state.batch))
+  local solution, handle = core.odeint(tape, dy, y0, times, o, state.sizes, state.batch)
+  return with_statistics(solution, handle, state)
 end
 
 -- ---- C ----
@@ -68,7 +72,8 @@ end
 function M.c(f, state, y0, times, o)
   local c = M.code(f)
   local theta = c.parameters("odeint", f, state)
-  return with_statistics(core.odeint_cfield(c.code, theta, y0, times, o, state.sizes, state.batch))
+  local solution, handle = core.odeint_cfield(c.code, theta, y0, times, o, state.sizes, state.batch)
+  return with_statistics(solution, handle, state)
 end
 
 -- ---- Lua at each evaluation ----
@@ -95,7 +100,9 @@ function M.eager(f, state, y0, times, o)
     local when = (" at t = %.6g (evaluation %d)"):format(t, evaluations)
     return states.check_derivative("odeint", state, dy, when)
   end
-  return counted(core.odeint_callback(wrapped, false, y0, times, o, state.sizes, state.batch))
+  if o.events then events.call(o, o.events, state) end
+  local solution, stats = core.odeint_callback(wrapped, false, y0, times, o, state.sizes, state.batch)
+  return counted(solution, events.finish(state, stats))
 end
 
 --- The state is an array of numbers here, and not flat yet; the states are {#times, n}.
@@ -107,6 +114,7 @@ function M.plain(f, y0, times, o)
   if start:rank() ~= 1 then raise("odeint: with plain = true y0 must be a flat array of numbers") end
   local n = start:numel()
   local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
+  if o.events then events.call(o, o.events) end
   local flat, stats = counted(core.odeint_callback(f, true, start, times, o, {n}, 0))
   return flat:reshape{times:numel(), n}, stats
 end

@@ -71,7 +71,7 @@ function M.odeint(f, y0, t, opts)
   local o = ode_options.check("odeint", opts, state.dtype)
   o.part_names = state.names
   local times = check_times("odeint", t)
-  local run = in_c and fields.c or o.eager and fields.eager or fields.recorded
+  local run = in_c and not o.events and fields.c or o.eager and fields.eager or fields.recorded
   local solution, stats = run(f, state, states.flatten(leaves), times, o)
   return states.unflatten_times(state, solution, times:numel()), stats
 end

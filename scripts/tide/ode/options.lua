@@ -1,6 +1,7 @@
 --- Options of odeint. The table of them, with types, defaults, ranges and help, is core/solver/options.c.
 
 local core = require "tide.core"
+local events = require "tide.ode.events"
 local methods = require "tide.ode.methods"
 local options = require "tide.base.options"
 local tree = require "tide.base.tree"
@@ -152,6 +153,7 @@ function M.check(where, given, dtype)
     if o[name] == nil then o[name] = o[source] end
   end
   if o.defect then check_defect(where, o, method) end
+  o.events = events.check(where, o.events)
   o.hit_times, o.hit_jumps = times_to_hit(where, o)
   return o
 end

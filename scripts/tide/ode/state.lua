@@ -89,7 +89,7 @@ end
 -- What to write instead of a result that holds no tensor, or too many.
 local function instead(state, dy, count)
   local one = #state.shapes == 1
-  if dy == nil then return "; does f end with return?" end
+  if dy == nil then return "; does it end with return?" end
   if count == 0 and type(dy) == "number" then return one and ("; write %g + 0 * y"):format(dy) or "" end
   if count == 0 and array_of_numbers(dy) then
     return "; write tide.stack{...} of its elements, or plain = true for a field on Lua arrays"
@@ -100,38 +100,40 @@ local function instead(state, dy, count)
   return not one and "; return a table with the keys of y0" or ""
 end
 
-local function check_part(where, state, i, x, detail)
+local function check_part(where, state, i, x, detail, who)
   local shape, wanted = table.concat(x:shape(), ", "), table.concat(state.shapes[i], ", ")
   local part = state.names and (" for y." .. state.names[i]) or ""
   if shape ~= wanted then
     local hint = x:numel() == state.sizes[i] and ("; if it is the same numbers, x:reshape{%s}"):format(wanted)
-      or "; f is called as f(t, y) and returns dy/dt of every number of y"
-    raise(("%s: f returned shape {%s}%s, the state has shape {%s}%s%s"):format(where, shape, part, wanted,
+      or who == "f" and "; f is called as f(t, y) and returns dy/dt of every number of y" or ""
+    raise(("%s: %s returned shape {%s}%s, the state has shape {%s}%s%s"):format(where, who, shape, part, wanted,
       detail, hint))
   end
   if core.is_weak(x) then return x:to(state.dtype) end -- of t alone
   if x:dtype() ~= state.dtype then
-    raise(('%s: f returned %s%s, the state is %s%s; convert one of them with x:to("%s")'):format(where,
+    raise(('%s: %s returned %s%s, the state is %s%s; convert one of them with x:to("%s")'):format(where, who,
       x:dtype(), part, state.dtype, detail, state.dtype))
   end
   return x
 end
 
---- What f returned must look like the state; returns it as one flat tensor. `detail` says when it was called.
-function M.check_derivative(where, state, dy, detail)
+--- What f, or whoever `who` is, returned must look like the state; returns it as one flat tensor. `detail`
+-- says when it was called.
+function M.check_derivative(where, state, dy, detail, who)
+  who = who or "f"
   local leaves = tree.tensors(dy)
   local count = #leaves
   if count == 0 then
-    raise(("%s: f must return a tensor like y, got %s%s%s"):format(where, show(dy), detail,
+    raise(("%s: %s must return a tensor like y, got %s%s%s"):format(where, who, show(dy), detail,
       instead(state, dy, 0)))
   end
   if count ~= #state.shapes then
-    raise(("%s: f returned %d tensors, the state has %d%s%s"):format(where, count, #state.shapes, detail,
+    raise(("%s: %s returned %d tensors, the state has %d%s%s"):format(where, who, count, #state.shapes, detail,
       instead(state, dy, count)))
   end
   for i, x in ipairs(leaves) do
     if core.is_weak(x) then leaves[i] = x:to(state.dtype) end -- of t alone
-    check_part(where, state, i, leaves[i], detail)
+    check_part(where, state, i, leaves[i], detail, who)
   end
   return M.flatten(leaves)
 end

@@ -1,0 +1,195 @@
+#include "solver/event.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/tuning.h"
+#include "solver/event_scan.h"
+#include "solver/march.h"
+
+/* ---- memory ---- */
+
+enum status events_new(struct events **out, int n)
+{
+    struct events *e = memory_zalloc(1, sizeof *e);
+    if (!e) return memory_status();
+    *out = e;
+    e->n = n;
+    e->rules = memory_zalloc((size_t)n, sizeof *e->rules);
+    e->track = memory_zalloc((size_t)n, sizeof *e->track);
+    e->hits = memory_zalloc((size_t)n, sizeof *e->hits);
+    e->start = memory_zalloc((size_t)n, sizeof *e->start);
+    e->values = memory_zalloc((size_t)n * EVENT_POINTS, sizeof *e->values);
+    if (e->rules && e->track && e->hits && e->start && e->values) return STATUS_OK;
+    events_free(e);
+    *out = NULL;
+    return memory_status();
+}
+
+void events_free(struct events *e)
+{
+    if (!e) return;
+    for (int i = 0; e->rules && i < e->n; i++) field_free(e->rules[i].apply);
+    field_free(e->g);
+    void *blocks[] = {e->rules, e->track, e->hits, e->start, e->values, e->log, e->states, e->block, e};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
+}
+
+enum status events_prepare(struct events *e, unsigned works)
+{
+    for (int i = 0; i < e->n; i++)
+        if (e->rules[i].apply) TRY(field_prepare(e->rules[i].apply, works));
+    return field_prepare(e->g, works);
+}
+
+enum status events_bind(struct events *e, const void *const *parameters)
+{
+    for (int i = 0; i < e->n; i++)
+        if (e->rules[i].apply) TRY(field_bind(e->rules[i].apply, parameters));
+    return field_bind(e->g, parameters);
+}
+
+/* Room for one more event. */
+static enum status grow(struct events *e)
+{
+    if (e->count < e->capacity && (size_t)(e->count + 1) * e->bytes <= e->states_bytes) return STATUS_OK;
+    int64_t next = 2 * e->count + 8;
+    struct event *log = memory_realloc(e->log, (size_t)next * sizeof *log);
+    if (!log) return memory_status();
+    e->log = log;
+    char *states = memory_realloc(e->states, (size_t)next * e->bytes);
+    if (!states) return memory_status();
+    e->states = states;
+    e->states_bytes = (size_t)next * e->bytes;
+    e->capacity = next;
+    return STATUS_OK;
+}
+
+/* ---- what happens at a zero ---- */
+
+static enum status pile_up(const struct events *e, const struct march *m, const struct event_hit *hit,
+                           double t)
+{
+    const struct event_rule *rule = &e->rules[hit->rule];
+    return status_fail(STATUS_NUMERIC, "underflow",
+                       "let apply bring the state to rest when little is left of it, end the solve there "
+                       "(terminal = n), or choose an earlier end",
+                       "odeint: step size underflow: event %d%s%s happens again and again, %.3g apart at t = "
+                       "%.9g, which t does not resolve (after %lld of them)",
+                       hit->rule + 1, rule->name[0] ? " " : "", rule->name,
+                       fabs(t - e->track[hit->rule].last), m->clock.t, (long long)e->count);
+}
+
+static int ends_solve(const struct events *e, int rule)
+{
+    return e->rules[rule].terminal > 0 && e->track[rule].counted >= e->rules[rule].terminal;
+}
+
+static int cuts(const struct events *e, int rule)
+{
+    return e->rules[rule].apply ||
+           (e->rules[rule].terminal > 0 && e->track[rule].counted + 1 >= e->rules[rule].terminal);
+}
+
+static enum status note(struct events *e, struct march *m, const struct step *p, const struct event_hit *hit,
+                        double theta, int cut)
+{
+    TRY(grow(e));
+    TRY(event_state(e, m, p, theta, e->states + (size_t)e->count * e->bytes));
+    e->log[e->count++] = (struct event){.t = clock_time(&m->clock, p, theta),
+                                        .theta = theta,
+                                        .step = m->clock.accepted,
+                                        .rule = hit->rule,
+                                        .direction = hit->direction,
+                                        .cuts = cut};
+    e->track[hit->rule].counted++;
+    return STATUS_OK;
+}
+
+/* The states behind the changes at a cut: one event's after the other's. */
+static enum status change_state(struct events *e, struct march *m, const struct event_hit *hits, int n,
+                                double t)
+{
+    const char *y = e->states + (size_t)(e->count - 1) * e->bytes;
+    int at = 1;
+    for (int i = 0; i < n; i++) {
+        struct event_track *track = &e->track[hits[i].rule];
+        track->sign = 0;
+        track->noise = 2 * hits[i].noise;
+        if (ends_solve(e, hits[i].rule)) {
+            m->clock.end = t;
+            m->ended = 1;
+        }
+        if (!e->rules[hits[i].rule].apply) continue;
+        if (fabs(t - track->last) < EVENT_PILE_UP * clock_smallest_step(t)) return pile_up(e, m, &hits[i], t);
+        track->last = t;
+        TRY(field_eval(e->rules[hits[i].rule].apply, t, y, e->y[at]));
+        if (!solver_is_finite(m->s, e->y[at]))
+            return failure_not_finite(m, 0, e->y[at], "what apply returned");
+        y = m->after = e->y[at];
+        at = 3 - at;
+    }
+    e->t = NAN;
+    return STATUS_OK;
+}
+
+/* The zeros of an interval, in order; the first that cuts the step takes with it those that fall together
+ * with it. */
+static enum status happen(struct events *e, struct march *m, const struct step *p, int n, double *theta,
+                          int *cut)
+{
+    struct event_hit *hits = e->hits;
+    double together = 4 * event_resolution(m, p);
+    *cut = 0;
+    for (int i = 0; i < n && !*cut; i++) {
+        if (hits[i].theta > *theta) return STATUS_OK;
+        if (!cuts(e, hits[i].rule)) {
+            TRY(note(e, m, p, &hits[i], hits[i].theta, 0));
+            continue;
+        }
+        int last = i;
+        *cut = 1;
+        while (last + 1 < n && hits[last + 1].theta <= hits[i].theta + together) last++;
+        *theta = hits[last].theta;
+        for (int k = i; k <= last; k++) TRY(note(e, m, p, &hits[k], *theta, 1));
+        TRY(change_state(e, m, hits + i, last - i + 1, clock_time(&m->clock, p, *theta)));
+    }
+    return STATUS_OK;
+}
+
+static enum status events_accepted(struct observer *self, struct march *m, const struct step *p,
+                                   double *theta)
+{
+    struct events *e = (struct events *)self;
+    int cut = 0, hits;
+    TRY(event_points(e, m, p));
+    TRY(event_refine(e, m, p));
+    for (int i = 0; i + 1 < e->points && !cut; i++) {
+        TRY(event_hits(e, m, p, i, &hits));
+        TRY(happen(e, m, p, hits, theta, &cut));
+    }
+    if (cut) return STATUS_OK;
+    e->t = *theta < 1 ? NAN : m->clock.goal;
+    memcpy(e->start, event_row(e, e->points - 1), (size_t)e->n * sizeof *e->start);
+    return STATUS_OK;
+}
+
+enum status events_begin(struct events *e, const struct solver *s)
+{
+    size_t bytes = solver_bytes(s);
+    if (!e->block || e->bytes != bytes) {
+        memory_free(e->block);
+        if (!(e->block = memory_alloc(3 * bytes))) return memory_status();
+    }
+    e->n_state = s->n;
+    e->dtype = s->dtype;
+    e->bytes = bytes;
+    for (int i = 0; i < 3; i++) e->y[i] = e->block + (size_t)i * bytes;
+    for (int i = 0; i < e->n; i++) e->track[i] = (struct event_track){.last = NAN};
+    e->base = (struct observer){.accepted = events_accepted};
+    e->count = 0;
+    e->t = NAN;
+    return STATUS_OK;
+}
