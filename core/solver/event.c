@@ -141,7 +141,6 @@ static enum status happen(struct events *e, struct march *m, const struct step *
                           int *cut)
 {
     struct event_hit *hits = e->hits;
-    double together = 4 * event_resolution(m, p);
     *cut = 0;
     for (int i = 0; i < n && !*cut; i++) {
         if (hits[i].theta > *theta) return STATUS_OK;
@@ -151,7 +150,8 @@ static enum status happen(struct events *e, struct march *m, const struct step *
         }
         int last = i;
         *cut = 1;
-        while (last + 1 < n && hits[last + 1].theta <= hits[i].theta + together) last++;
+        double together = hits[i].theta + 4 * event_resolution(m, p, hits[i].theta);
+        while (last + 1 < n && hits[last + 1].theta <= together) last++;
         *theta = hits[last].theta;
         for (int k = i; k <= last; k++) TRY(note(e, m, p, &hits[k], *theta, 1));
         TRY(change_state(e, m, hits + i, last - i + 1, clock_time(&m->clock, p, *theta)));

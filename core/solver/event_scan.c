@@ -8,9 +8,9 @@
 
 /* ---- g at a point ---- */
 
-double event_resolution(const struct march *m, const struct step *p)
+double event_resolution(const struct march *m, const struct step *p, double theta)
 {
-    return 2 * DBL_EPSILON * fmax(1, fmax(fabs(m->clock.t), fabs(m->clock.goal)) / fabs(p->h));
+    return 2 * DBL_EPSILON * fmax(theta, fabs(m->clock.t + theta * p->h) / fabs(p->h));
 }
 
 enum status event_state(struct events *e, struct march *m, const struct step *p, double theta, void *y)
@@ -72,7 +72,7 @@ static enum status points_behind_zero(struct events *e, struct march *m, const s
 {
     int unknown = 0;
     for (int i = 0; i < e->n; i++) unknown |= e->track[i].sign == 0;
-    double least = 2 * event_resolution(m, p);
+    double least = fmax(2 * event_resolution(m, p, 0), DBL_MIN);
     for (double theta = e->theta[1] / EVENT_GRADING; unknown && theta > least && e->points < EVENT_POINTS / 4;
          theta /= EVENT_GRADING)
         TRY(add_point(e, m, p, 1, theta));
@@ -252,7 +252,7 @@ static enum status enclose(struct events *e, struct march *m, const struct step 
 {
     struct bound a = {e->theta[i + 1], event_row(e, i + 1)[hit->rule]},
                  b = {e->theta[i], event_row(e, i)[hit->rule]}, c;
-    double share = 0.5, least = event_resolution(m, p),
+    double share = 0.5, least = event_resolution(m, p, b.theta),
            *g = e->values + (size_t)(EVENT_POINTS - 1) * (size_t)e->n;
     for (int looks = 0; a.g != 0 && fabs(b.theta - a.theta) > 2 * least && looks < EVENT_MOST_LOOKS;
          looks++) {
@@ -266,6 +266,7 @@ static enum status enclose(struct events *e, struct march *m, const struct step 
             b = a;
         }
         a = now;
+        least = event_resolution(m, p, fmin(a.theta, b.theta));
         double edge = least / fabs(b.theta - a.theta);
         share = fmin(fmax(next_share(a, b, c), edge), 1 - edge);
     }

@@ -1,5 +1,5 @@
-/* observer.h -- who looks at each accepted step before the carry moves on: outputs, the detection of
- * stiffness, the record; events and a user's callbacks would be more.
+/* observer.h -- who looks at each accepted step before the carry moves on: events, outputs, the detection of
+ * stiffness, the record.
  *
  * They are asked in the order of their list. What they may read is the march: its clock (the step goes from
  * clock.t to clock.goal), the carry, the basis and the next carry of its solver; y at any point of the step

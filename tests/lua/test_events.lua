@@ -73,11 +73,13 @@ end
 
 tests["terminal: the first, or the one of a number; outputs behind it repeat its state"] = function()
   local function run(terminal, direction)
-    return tide.odeint(function(_, y) return tide.stack{y[2], -y[1]} end, tide.tensor({0, 1}, f64), {0, 1, 5, 20, 30},
-      {rtol = 1e-9, atol = 1e-9, events = {{g = function(_, y) return y[1] end, terminal = terminal,
+    return tide.odeint(function(_, y) return tide.stack{y[2], -y[1]} end, tide.tensor({0, 1}, f64),
+      {0, 1, 5, 20, 30}, {rtol = 1e-9, atol = 1e-9, events = {{g = function(_, y) return y[1] end,
+        terminal = terminal,
         direction = direction}}})
   end
-  for _, case in ipairs{{true, 0, 1, math.pi}, {2, 0, 2, 2 * math.pi}, {2, -1, 2, 3 * math.pi}, {1, 1, 1, 2 * math.pi}} do
+  local pi = math.pi
+  for _, case in ipairs{{true, 0, 1, pi}, {2, 0, 2, 2 * pi}, {2, -1, 2, 3 * pi}, {1, 1, 1, 2 * pi}} do
     local ys, s = run(case[1], case[2])
     assert(#s.events == case[3])
     near(s.t_end, case[4], 1e-7)
@@ -128,10 +130,11 @@ local function ball(g, restitution, opts)
     apply = function(_, y)
       return opts.plain and {y[1], -restitution * y[2]} or tide.stack{y[1], -restitution * y[2]}
     end}
-  local y0 = opts.plain and {1, 0} or tide.tensor({1, 0}, f64)
+  local y0, t = opts.plain and {1, 0} or tide.tensor({1, 0}, f64), opts.t
+  opts.t = nil
   return tide.odeint(function(_, y)
     return opts.plain and {y[2], -9.81} or tide.stack{y[2], -9.81 + 0 * y[1]}
-  end, y0, opts.t, opts)
+  end, y0, t, opts)
 end
 
 -- Times of the bounces of a ball that falls from 1.
@@ -151,11 +154,11 @@ tests["a ball that bounces: hundreds of times, with either direction, in any met
     end
   end
   for _, m in ipairs(tide.ode.methods()) do
-    if m.order > 1 then
+    if m.order > 1 and m.dense_order > 1 then
       local o = {t = {0, 3}, plain = true, method = m.name, events = {}}
       if m.kind ~= "adaptive" then o.steps = 25 end
       local _, s = ball(-1, 0.8, o)
-      times_are(s.events, bounces(0.8, #s.events), m.name == "implicit_midpoint" and 2e-2 or 1e-9)
+      times_are(s.events, bounces(0.8, #s.events), 1e-9)
       assert(#s.events == 6, m.name)
     end
   end
@@ -168,14 +171,13 @@ tests["bounces that pile up are a failure with a remedy"] = function()
     fails({"event 1 floor", "again and again", "terminal = n"}, error, failure)
     near(failure.t, math.sqrt(2 / 9.81) * (1 + 2 * restitution / (1 - restitution)), 1e-6)
   end
-  local _, s = ball(-1, 0.5, {t = {0, 20}, plain = true, events = {nil, {g = function(_, y)
-    return y[1] + 1e-6 end, terminal = true}}, on_failure = "return"})
-  assert(s.failure or s.t_end > 1)
+  local _, s = ball(-1, 0.5, {t = {0, 20}, plain = true, events = {}, on_failure = "return"})
+  assert(s.failure.status == "underflow" and s.t_end == s.failure.t)
 end
 
 tests["an output exactly at an event is the state behind it"] = function()
-  local function run(times, apply, way)
-    return (tide.odeint(function() return {way or 1} end, {0}, times, {plain = true,
+  local function run(times, apply)
+    return (tide.odeint(function() return {1} end, {0}, times, {plain = true,
       events = {{g = function(t) return math.abs(t) - 0.5 end, apply = apply}}}))
   end
   local ys = run({0, 0.25, 0.5, 0.75, 1}, function(_, y) return {y[1] + 10} end)
@@ -183,13 +185,14 @@ tests["an output exactly at an event is the state behind it"] = function()
   ys = run({0, 0.5}, function(_, y) return {y[1] + 10} end)
   near(ys[2][1], 10.5)
   ys = run({0, -0.5, -1}, function(_, y) return {y[1] + 10} end)
-  near(ys[2][1], 9.5 + 1)
+  near(ys[2][1], 9.5)
+  near(ys[3][1], 9)
 end
 
 tests["apply: y of the event is before it, t0 and names arrive, g jumps across 0"] = function()
   local seen
-  local _, s = tide.odeint(function() return tide.ones({2}, f64) end, tide.zeros({2}, f64), {0, 2}, {eager = true,
-    events = {{g = function(_, y) return y[1] - 1 end, name = "one", apply = function(t, y)
+  local _, s = tide.odeint(function() return tide.ones({2}, f64) end, tide.zeros({2}, f64), {0, 2},
+    {eager = true, events = {{g = function(_, y) return y[1] - 1 end, name = "one", apply = function(t, y)
       seen = {t, y:totable()}
       return y - 5
     end}}})
@@ -265,7 +268,7 @@ local function crossing(_, y) return y[1] - 0.5 end
 
 tests["events that are none, with what was expected"] = function()
   fails({"events must be a list", "{{g ="}, solve, {g = crossing})
-  fails("events must be a list", solve, crossing)
+  fails("events must be a table", solve, crossing)
   fails({"events must be a list", '"g2"'}, solve, {{g = crossing}, g2 = {}})
   fails({"event 1", "must be a table"}, solve, {crossing})
   fails({"event 2", "g must be a function", "nil"}, solve, {{g = crossing}, {}})
@@ -287,12 +290,13 @@ tests["g and apply that return what they must not"] = function()
     fails({"g of event 1", "nil", "return"}, solve, {{g = function() end}}, o)
     fails({"g of event 1 (level)", "a table"}, solve, {{g = function() return {} end, name = "level"}}, o)
     fails({"g of event 1", "shape {2}", "g:sum()"}, solve, {{g = function(_, y) return y end}}, o)
-    fails({"g of event 1 is NaN at t = 0"}, solve, {{g = function(_, y) return (y[1] * -1):sqrt() end}}, o)
+    fails({"g of event 1 is NaN at t = 0"}, solve, {{g = function(_, y) return (-y:sum()):sqrt() end}}, o)
     fails({"g of event 2 late is NaN at t = 0."}, solve,
-      {{g = crossing}, {name = "late", g = function(_, y) return (y[1] - 0.9):sqrt() end}}, o)
+      {{g = crossing}, {name = "late", g = function(_, y) return (y:sum() - 1.9):sqrt() end}}, o)
     fails({"apply of event 1 returned shape {1}", "{2}"}, solve,
       {{g = crossing, apply = function(_, y) return y:slice(1, 1, 1) end}}, o)
-    fails({"apply of event 1 must return a tensor", "nil"}, solve, {{g = crossing, apply = function() end}}, o)
+    fails({"apply of event 1 must return a tensor", "nil"}, solve,
+      {{g = crossing, apply = function() end}}, o)
     fails({"apply of event 1 returned float64", "float32"}, solve,
       {{g = crossing, apply = function(_, y) return y:to("float64") end}}, o)
     fails({"NaN or Inf in what apply returned"}, solve,

@@ -28,17 +28,21 @@ local function check_one(where, given)
     raise(("%s must be a table {g = function(t, y) ... end, ...}, got %s"):format(where, show(given)))
   end
   local o = options.check(where, given, spec, 4)
-  if not is_callable(o.g) then raise(("%s: g must be a function g(t, y), got %s"):format(where, show(o.g))) end
+  if not is_callable(o.g) then
+    raise(("%s: g must be a function g(t, y), got %s"):format(where, show(o.g)))
+  end
   if o.apply ~= nil and not is_callable(o.apply) then
     raise(("%s: apply must be a function apply(t, y), got %s"):format(where, show(o.apply)))
   end
   if o.terminal == true then o.terminal = 1 end
   if not o.terminal then o.terminal = 0
   elseif o.terminal < 1 then
-    raise(("%s: terminal must be true, false or the number of the event that ends the solve, 1 or more, got %d")
+    raise(("%s: terminal must be true, false or the number, from 1, of the event that ends the solve, got %d")
       :format(where, o.terminal))
   end
-  if o.name and #o.name > 31 then raise(("%s: name has more than 31 bytes: %s"):format(where, show(o.name))) end
+  if o.name and #o.name > 31 then
+    raise(("%s: name has more than 31 bytes: %s"):format(where, show(o.name)))
+  end
   return o
 end
 
@@ -60,7 +64,9 @@ end
 
 -- ---- their functions, as the engine takes them ----
 
-local function called(i, row) return row.name and ("event %d (%s)"):format(i, row.name) or ("event %d"):format(i) end
+local function called(i, row)
+  return ("event %d"):format(i) .. (row.name and (" (%s)"):format(row.name) or "")
+end
 
 -- A number or a tensor of one element, as it is.
 local function check_value(i, row, g)

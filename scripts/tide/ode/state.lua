@@ -106,8 +106,8 @@ local function check_part(where, state, i, x, detail, who)
   if shape ~= wanted then
     local hint = x:numel() == state.sizes[i] and ("; if it is the same numbers, x:reshape{%s}"):format(wanted)
       or who == "f" and "; f is called as f(t, y) and returns dy/dt of every number of y" or ""
-    raise(("%s: %s returned shape {%s}%s, the state has shape {%s}%s%s"):format(where, who, shape, part, wanted,
-      detail, hint))
+    raise(("%s: %s returned shape {%s}%s, the state has shape {%s}%s%s"):format(where, who, shape, part,
+      wanted, detail, hint))
   end
   if core.is_weak(x) then return x:to(state.dtype) end -- of t alone
   if x:dtype() ~= state.dtype then
@@ -128,8 +128,8 @@ function M.check_derivative(where, state, dy, detail, who)
       instead(state, dy, 0)))
   end
   if count ~= #state.shapes then
-    raise(("%s: %s returned %d tensors, the state has %d%s%s"):format(where, who, count, #state.shapes, detail,
-      instead(state, dy, count)))
+    raise(("%s: %s returned %d tensors, the state has %d%s%s"):format(where, who, count, #state.shapes,
+      detail, instead(state, dy, count)))
   end
   for i, x in ipairs(leaves) do
     if core.is_weak(x) then leaves[i] = x:to(state.dtype) end -- of t alone

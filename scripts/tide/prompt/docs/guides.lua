@@ -233,6 +233,36 @@ guide{name = "speed",
   Many runs: tide.sweep.run, one process each.]],
   example = "tide.explain(tide.value_and_grad(loss), model, x, y)"}
 
+guide{name = "events",
+  text = [[Events of a solve are zeros of functions g(t, y) along the solution. odeint takes a list of them:
+
+  | events = {{g = function(t, y) return y[1] end, name = "floor", direction = -1,
+  |   apply = function(t, y) return tide.stack{y[1], -0.9 * y[2]} end}}
+
+  g returns a number or a tensor of one element. direction: 1, only where g grows along the solve; -1, only
+  where it falls; 0, both. terminal = true ends the solve at the first one, terminal = n at the n-th; later
+  output times repeat the state there, stats.t_end says where that was. apply(t, y) returns the state with
+  which the solve goes on. An output exactly at an event is the state behind it.
+
+  stats.events is a list in the order in which they happened, a table for each: t, y (before apply), event
+  (its place in the list), name, direction (1 or -1).
+
+  g and apply are recorded as f is, also beside a field in C; with eager or plain they are called with what f
+  gets. Events that change nothing do not change the steps, nor nfe where the method's interpolant needs no
+  evaluation of its own.
+
+  An event is a change of sign. Where g is 0 at the beginning, or just behind apply, is none; one that touches
+  0 and turns back need not be found. Two zeros of one g in one step are both found when they are more than
+  2 % of the step apart; max_step keeps steps short where g is wilder. t is as exact as float64 allows, of the
+  solution that the method has computed: its own error is that of the tolerances.
+
+  A ball that bounces ever faster comes to events that t cannot tell apart. That is an error with the status
+  "underflow": make the event terminal, or let apply bring the ball to rest.]],
+  example = [[ys, stats = tide.odeint(function(t, y) return tide.stack{y[2], y[1] * 0 - 9.81} end,
+    tide.tensor{1, 0}, {0, 1, 2}, {events = {{g = function(t, y) return y[1] end, name = "floor",
+    direction = -1, apply = function(t, y) return tide.stack{y[1], -0.9 * y[2]} end}}})
+  for _, e in ipairs(stats.events) do print(e.t, e.name, e.y) end]]}
+
 guide{name = "failures",
   text = [[A solve that cannot go on, and a training that meets numbers that are none, raise an error that
   prints as its message and is a table. Its status says what happened, for a program to act on:

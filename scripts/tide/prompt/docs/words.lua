@@ -36,10 +36,8 @@ return {
     "bdf".]]},
   {"stiff", "stiffness", "implicit", "bdf", "backward euler", "newton",
     see = {"solvers", "ode.methods", "tide.odeint", "errors"}},
-  {"event", "terminal", "root finding", "zero crossing", "stop condition", absent = lacks("ode", "event"),
-    see = {"solvers", "tide.odeint"},
-    text = [[Events are not in this version: ask for closely spaced output times and look for the change
-      of sign, or solve in pieces, each from the last state of the one before.]]},
+  {"event", "events", "terminal", "root finding", "zero crossing", "stop condition", "bounce", "hybrid",
+    see = {"events", "tide.odeint"}},
   {"tolerance", "rtol", "atol", "error control", "accuracy solver", see = {"solvers", "tide.odeint"}},
   {"step size", "time step", "dt", "fixed step", see = {"tide.odeint", "solvers", "step_adaption.new"}},
   {"underflow", "step size underflow", "too many steps", "max steps", see = {"errors", "failures", "solvers",
