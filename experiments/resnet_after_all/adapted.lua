@@ -12,10 +12,12 @@ local models = dofile(here .. "/models.lua")
 
 local o, s, train_data, test_data, model = models.start("Train with an adaption of the solver", {
   {"data", "spheres2", table.concat(models.names, ", ")},
-  {"rule", "steady", "steps: stated, published, steady; tolerances: published, corrected"},
+  {"rule", "steady", "steps: stated, published, steady, pairs; tolerances: published, corrected"},
   {"method", "euler", "euler, midpoint, rk4; fehlberg21, dopri5"},
   {"seed", 1, "of weights and order of the batches"}, {"records", 100, "rows"},
   {"high", 0.0, "\"steady\": upper end of its band, the lower end is half of it; 0: the rule's"},
+  {"target", 0.0, "\"pairs\": the distance of both solvers that it steers to; 0: the rule's"},
+  {"window", 0, "\"pairs\": so many iterations are accepted or rejected together; 0: none"},
   {"out", "adapted.csv", "the file to write"},
 }, models.adapted, arg)
 local adaptive = not models.is_fixed(o.method)
@@ -26,7 +28,8 @@ local first = train_data.x:take(tide.randperm(#train_data.x, {seed = o.seed}):sl
 local adaption = adaptive and tide.tolerance_adaption.new{rule = o.rule, method = o.method,
   smallest_rtol = 1.3e-6}
   or tide.step_adaption.new{rule = o.rule, method = o.method, model = model, x = first,
-    high = o.high > 0 and o.high or nil, low = o.high > 0 and o.high / 2 or nil}
+    high = o.high > 0 and o.high or nil, low = o.high > 0 and o.high / 2 or nil,
+    target = s.target, window = s.window}
 local reference = {method = "dopri5", rtol = 1e-5, atol = 1e-5}
 
 -- A solve that blows up is no better than chance; that is a result.
@@ -77,11 +80,14 @@ for i, r in ipairs(history) do
 end
 
 local comments = models.comments(s, arg, not ok and message or nil)
-local probes = {}
-for i, p in ipairs(adaption.history) do
-  probes[i] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed,
-    data_seed = s.data_seed, iteration = p.iteration, value = p.value, next = p.next, train = p.train,
-    test = p.test or 0, distance = p.distance, nfe = p.nfe}
+-- "pairs" looks every five iterations: the looks that changed something, with the first and the last.
+local probes, looks = {}, adaption.history
+for i, p in ipairs(looks) do
+  if o.rule ~= "pairs" or p.next ~= p.value or i == 1 or i == #looks then
+    probes[#probes + 1] = {data = s.data, preset = s.preset, method = s.method, rule = o.rule, seed = s.seed,
+      data_seed = s.data_seed, iteration = p.iteration, value = p.value, next = p.next, train = p.train,
+      test = p.test or 0, distance = p.distance, nfe = p.nfe}
+  end
 end
 tide.csv.write(o.out:gsub("%.csv$", "") .. "-probes.csv", {"data", "preset", "method", "rule", "seed",
   "data_seed", "iteration", "value", "next", "train", "test", "distance", "nfe"}, probes,

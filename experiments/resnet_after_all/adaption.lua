@@ -16,7 +16,8 @@ local function describe(v)
 end
 
 local options = {{"method", "euler", "euler, midpoint, rk4; fehlberg21, dopri5"},
-  {"records", 100, "rows per training"}, {"high", 0.0, "see adapted.lua"}}
+  {"records", 100, "rows per training"}, {"high", 0.0, "see adapted.lua"},
+  {"target", 0.0, "see adapted.lua"}, {"window", 0, "see adapted.lua"}}
 table.move(models.options, 1, #models.options, #options + 1, options)
 
 local trainings = sweep.run({title = "Train with adaptions of the solver", script = here .. "/adapted.lua",
@@ -25,7 +26,7 @@ local trainings = sweep.run({title = "Train with adaptions of the solver", scrip
   axes = {
     models.seeds[1], models.seeds[2],
     {"data", "spheres2,landscape", "one or more of " .. table.concat(models.names, ",")},
-    {"rules", "stated,published,steady", "for tolerances: published,corrected", "rule"},
+    {"rules", "stated,published,steady,pairs", "for tolerances: published,corrected", "rule"},
   }}, arg)
 
 local traces = trainings:table(".csv", models.scale)
@@ -42,13 +43,13 @@ for i, s in ipairs(summary) do
   lines[i] = {s.data, s.rule, s.seeds, ("%.1f ± %.1f"):format(s.nfe, s.nfe_std),
     ("%.1f ± %.1f %%"):format(100 * s.accuracy, 100 * s.accuracy_std),
     ("%.1f %%"):format(100 * s.reference_accuracy), ("%.3f"):format(s.worst), ("%.1f"):format(s.invalid),
-    ("%.4f"):format(s.var_log_h)}
+    ("%.4f"):format(s.var_log_h), ("%.1f"):format(s.restless)}
 end
 experiment.print_table({"data", "rule", "seeds", "NFE", "accuracy", "tight solver", "worst change",
-  "records invalid", "var log h"}, lines)
+  "records invalid", "var log h", "restless"}, lines)
 print(("\nNFE: evaluations per iteration, looks included. worst change: largest difference of the test "
   .. "accuracies of training solver and tight solver\n"
   .. "among the %d records; invalid: how many differ by more than 0.1. var log h: variance of the log of the "
-  .. "step in the second half.\n"
+  .. "step in the second half;\nrestless: total variation of that log less its net change.\n"
   .. "tables: %s"):format(trainings.options.records, trainings.options.out))
 trainings:finish()

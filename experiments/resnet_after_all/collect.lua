@@ -111,7 +111,8 @@ end
 function M.adapted(rows)
   local last = rows[#rows]
   local run = {accuracy = last.accuracy, reference_accuracy = last.accuracy_reference, worst = 0, invalid = 0,
-    records = #rows, flips = 0, nfe = last.nfe, value = last.value, var_log_h = 0 / 0}
+    records = #rows, flips = 0, nfe = last.nfe, value = last.value, var_log_h = 0 / 0,
+    restless = 0 / 0}
   for _, name in ipairs(run_keys) do run[name] = last[name] end
   for _, row in ipairs(rows) do
     local change = math.abs(row.accuracy - row.accuracy_reference)
@@ -134,8 +135,16 @@ function M.variance_of_log(looks)
   return n > 0 and math.max(0, squares / n - (sum / n) ^ 2) or 0 / 0
 end
 
+--- How much of the way of the log of the value, over all looks, led nowhere: its total variation less its net
+-- change.
+function M.restless(looks)
+  local way, first, last = 0, math.log(looks[1].value), math.log(looks[#looks].next)
+  for _, look in ipairs(looks) do way = way + math.abs(math.log(look.next) - math.log(look.value)) end
+  return way - math.abs(last - first)
+end
+
 M.run_columns = joined(run_keys, {"accuracy", "reference_accuracy", "worst", "invalid", "records", "flips",
-  "nfe", "value", "var_log_h"})
+  "nfe", "value", "var_log_h", "restless"})
 
 --- A row per training, from the records and the looks of all.
 function M.runs(traces, probes)
@@ -151,12 +160,13 @@ function M.runs(traces, probes)
   end
   for _, looks in ipairs(grouped(probes, run_keys)) do
     local run = by_key[key_of(looks[1])]
-    if run then run.var_log_h = M.variance_of_log(looks) end
+    if run then run.var_log_h, run.restless = M.variance_of_log(looks), M.restless(looks) end
   end
   return runs
 end
 
-local measured = {"accuracy", "reference_accuracy", "worst", "invalid", "flips", "nfe", "var_log_h"}
+local measured = {"accuracy", "reference_accuracy", "worst", "invalid", "flips", "nfe", "var_log_h",
+  "restless"}
 
 --- A row per data set and rule, mean and deviation over all seeds (the lines of table 1), and its columns.
 function M.adaptions(runs)

@@ -61,6 +61,10 @@ local optimizers = {
 local adaptions = {
   stated = function() return tide.step_adaption.new{rule = "stated", value = 0.5, every = 2} end,
   steady = function() return tide.step_adaption.new{rule = "steady", value = 2, every = 2, mix = 3} end,
+  pairs = function() return tide.step_adaption.new{rule = "pairs", value = 2, every = 2} end,
+  windows = function()
+    return tide.step_adaption.new{rule = "pairs", value = 2, every = 3, target = 0.9, window = 2}
+  end,
   tolerances = function()
     return tide.tolerance_adaption.new{rule = "corrected", method = "dopri5", value = 1e-2, every = 2}
   end,

@@ -159,6 +159,26 @@ tests["tiles, float32, several solves"] = function()
   near(both.defect, alone(4) + alone(9), 1e-12, "sum")
 end
 
+tests["training: a column of the records, and the adaption sees it"] = function()
+  local d = tide.data.spheres{dim = 2, inner = 20, outer = 40}
+  local function train(solver, adaption)
+    local model = tide.nn.odenet{dim = 2, hidden = 4, out = 1, seed = 1,
+      solver = {method = "euler", steps = 2}}
+    return tide.train{model = model, data = d, optimizer = tide.optim.sgd(model, {lr = 0}),
+      iterations = 4, record_every = 2, batch = 60, shuffle = false, solver = solver, adaption = adaption,
+      quiet = true}, model
+  end
+  local asked = {method = "euler", steps = 4, defect = true}
+  local history, model = train(asked)
+  local stats = ode.counted(tide.grad(function(m) return tide.mse(m(d.x, {solver = asked}), d.y) end), model)
+  near(history.defect[2], stats.defect, 1e-6, "a record") -- the mean over the batches
+  local seen
+  train(nil, {solver = function() return asked end,
+    observe = function(_, _, _, _, _, _, _, _, defect) seen = defect end})
+  near(seen, stats.defect, 1e-6, "what an adaption sees")
+  assert(train({method = "euler", steps = 4}).defect == nil)
+end
+
 tests["second derivatives do not know of it"] = function()
   local function second(defect)
     local function loss(y)

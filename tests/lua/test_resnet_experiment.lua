@@ -123,6 +123,9 @@ tests["collect: an adapted training"] = function()
   near(run.flips, 0.2)
   assert(run.invalid == 1 and run.nfe == 12 and run.records == 3)
   -- looks at 0, 50, 100: in the second half the value was that of the look at 100
+  near(collect.restless{{value = 4, next = 4}, {value = 4, next = 8}, {value = 8, next = 6},
+    {value = 6, next = 6}}, 2 * math.log(8 / 6)) -- up and partly back
+  near(collect.restless{{value = 4, next = 8}, {value = 8, next = 16}}, 0)
   near(collect.variance_of_log{{iteration = 0, value = 3}, {iteration = 50, value = 5},
     {iteration = 100, value = 8}}, 0)
   -- halves of equal length at 2 and 8: the variance of the log is (log 4 / 2)^2

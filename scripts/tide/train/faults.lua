@@ -57,6 +57,7 @@ local function failing_part(s)
   local ok = aside(function()
     local watch <close> = nn._watch(function(b) block = b end) -- luacheck: ignore watch
     prediction = s.model(s.x, s.call)
+    if s.second_call then s.model(s.x, s.second_call) end
   end)
   if not ok then
     local place = block and where_in(s.model, block)
@@ -67,8 +68,9 @@ local function failing_part(s)
   return "the gradient"
 end
 
--- Where a step s = {iteration =, optimizer =, model =, loss =, x =, y =, call = options of the model's calls}
--- stands: as fields of a failure, and in words ("iteration 12, learning rate 0.01").
+-- Where a step s = {iteration =, optimizer =, model =, loss =, x =, y =, call = options of the model's calls,
+-- second_call = of those by a second solver} stands: as fields of a failure, and in words ("iteration 12,
+-- learning rate 0.01").
 local function place(s, failure)
   failure.iteration, failure.learning_rate = s.iteration, s.optimizer.rate and s.optimizer:rate()
   return ("iteration %d%s"):format(s.iteration, failure.learning_rate

@@ -4,12 +4,14 @@ local core = require "tide.core"
 local autodiff = require "tide.tensor.autodiff"
 local checkpoint = require "tide.train.checkpoint"
 local ode = require "tide.ode"
+local one_step = require "tide.train.one_step"
 local optim = require "tide.train.optim"
 local options = require "tide.base.options"
 local progress = require "tide.base.progress"
 local tensor = require "tide.tensor"
 local faults = require "tide.train.faults"
 local tree = require "tide.base.tree"
+local windows = require "tide.train.windows"
 
 local M = {}
 local raise = core.raise
@@ -189,6 +191,10 @@ local function check_arguments(opts, ...)
       .. "have; got another table")
   end
   checkpoint.check_options(o)
+  if o.adaption and o.adaption.window and not (o.optimizer.state and o.optimizer.load_state) then
+    raise("tide.train: windows go back to earlier weights, so the optimizer must have the methods state and "
+      .. "load_state, as those of tide.optim have; got a table without them")
+  end
   if o.adaption and o.solver then
     raise("tide.train: give solver or adaption, not both; the adaption chooses the solver's options")
   end
@@ -215,45 +221,21 @@ end
 local function new_record(sums, iteration, o, start)
   return {iteration = iteration, epoch = iteration / o.per_epoch, loss = sums.loss / sums.samples,
           accuracy = sums.right and sums.right / sums.samples or nil, nfe_forward = sums.nfe / sums.batches,
-          nfe_backward = sums.nfe_backward / sums.batches, seconds = core.monotonic() - start}
+          nfe_backward = sums.nfe_backward / sums.batches,
+          defect = sums.defects > 0 and sums.defect / sums.defects or nil, seconds = core.monotonic() - start}
 end
 
 local function empty_sums(count)
-  return {loss = 0, samples = 0, batches = 0, nfe = 0, nfe_backward = 0, right = count and 0 or nil}
+  return {loss = 0, samples = 0, batches = 0, nfe = 0, nfe_backward = 0, defect = 0, defects = 0,
+    right = count and 0 or nil}
 end
 
 local function add_batch(sums, value, prediction, y, count, stats)
   local size = #y
   sums.loss, sums.samples, sums.batches = sums.loss + value * size, sums.samples + size, sums.batches + 1
   sums.nfe, sums.nfe_backward = sums.nfe + stats.nfe, sums.nfe_backward + stats.nfe_backward
+  if stats.defect then sums.defect, sums.defects = sums.defect + stats.defect, sums.defects + 1 end
   if count then sums.right = sums.right + count(prediction, y) end
-end
-
--- The compiled step with these solver options: loss, gradients and predictions of one batch.
-local function compile_step(loss, solver)
-  local call = solver and {solver = solver} or nil
-  return autodiff.compile(function(model, x, y)
-    local prediction
-    local value, grads = autodiff.value_and_grad(function(m)
-      prediction = m(x, call)
-      return loss(prediction, y)
-    end)(model)
-    return value, grads, prediction
-  end)
-end
-
--- step_for(solver) -> the compiled step. What an adaption no longer holds is dropped with its program:
--- recording one costs about as much as a step, keeping many costs memory.
-local function steps_by_solver(loss)
-  local none, steps = {}, setmetatable({}, {__mode = "k"})
-  return function(solver)
-    local step = steps[solver or none]
-    if not step then
-      step = compile_step(loss, solver)
-      steps[solver or none] = step
-    end
-    return step
-  end
 end
 
 local function show(record)
@@ -303,7 +285,7 @@ local function resume(o, history, count)
   for key in pairs(history) do history[key] = nil end -- it may hold what the run that was cut off left
   for i, record in ipairs(records) do set_record(history, i, record) end
   run.sums = {loss = run.loss, samples = run.samples, batches = run.batches, nfe = run.nfe,
-    nfe_backward = run.nfe_backward, right = run.right}
+    nfe_backward = run.nfe_backward, defect = run.defect or 0, defects = run.defects or 0, right = run.right}
   return run
 end
 
@@ -313,72 +295,70 @@ local function save(o, history, i, sums, start, stopped)
   checkpoint.write(o.checkpoint, contents(o, history, run))
 end
 
--- One step: statistics, loss, gradients and predictions of a batch. s describes it to whoever says what went
--- wrong.
-local function take_step(step, s)
-  -- luacheck: ignore failures
-  local failures <close> = core.on_failure(function(failure) faults.of_solve(s, failure) end)
-  local stats, value, grads, prediction = ode.counted(step, s.model, s.x, s.y)
-  local number = value:item()
-  if not options.finite(number) then faults.of_loss(s, number, prediction) end
-  return stats, number, grads, prediction
+-- Step number i: batch, gradient, what the adaption sees, update.
+local function advance(o, t, i)
+  local x, y = t.batch(i)
+  local solver, pair = o.solver, nil
+  if o.adaption then solver, pair = o.adaption:solver() end
+  local s = {iteration = i, model = o.model, optimizer = o.optimizer, loss = t.loss, x = x, y = y,
+    call = solver and {solver = solver}, second_call = pair and {solver = pair.solver}}
+  local stats, number, grads, prediction, second = one_step.take(t.step_for(solver, pair), s)
+  add_batch(t.sums, number, prediction, y, t.count, stats)
+  if o.adaption then o.adaption:observe(i, o.model, x, y, prediction, stats.nfe, second, stats.defect) end
+  one_step.update(s, grads, number)
 end
 
--- Update the weights; an optimiser of the user's own has step alone.
-local function update(s, grads, loss)
-  if not s.optimizer._try then return s.optimizer:step(grads) end
-  local fault = s.optimizer:_try(grads)
-  if fault then faults.of_update(s, loss, fault) end
+-- The record of iteration i; returns whether the callback stops the training.
+local function take_record(o, t, i)
+  local history = t.history
+  local record = set_record(history, #history + 1, new_record(t.sums, i, o, t.start))
+  t.sums = empty_sums(t.count)
+  t.meter:update(i, show(record), true)
+  local stopped = o.callback ~= nil and o.callback(record, o.model, o.optimizer) == false
+  set_record(history, #history, record) -- with what the callback added
+  return stopped
 end
 
 --- train{model=, data=, optimizer=, loss=, batch=, epochs= | iterations=, seed=, ...} -> history: a list of
 -- records {iteration, epoch, loss, accuracy, nfe_forward, nfe_backward, seconds}, means over the batches
 -- since the record before; history.loss etc. are the columns. adaption:solver() gives the solver options of
--- the next step, adaption:observe(iteration, model, x, y, prediction, nfe) sees each batch before the
--- parameters change (see tide.step_adaption). callback(record, model, optimizer) runs at each record and may
--- return false to stop; numbers that it adds to the record stay in the history. A loss, gradient, weight or
--- moment that is not finite and a failed solve are errors that name the iteration, with weights and
--- checkpoint as before it; the records so far are in the table given as `history`. checkpoint names a file
--- that is written at the start, every so many seconds and at the end; a training that finds it goes on from
--- there, with the same bits.
+-- the next step, adaption:observe(iteration, model, x, y, prediction, nfe, second, defect) sees each batch
+-- before the parameters change (see tide.step_adaption). callback(record, model, optimizer) runs at each
+-- record and may return false to stop; numbers that it adds to the record stay in the history. A loss,
+-- gradient, weight or moment that is not finite and a failed solve are errors that name the iteration, with
+-- weights and checkpoint as before it; the records so far are in the table given as `history`. checkpoint
+-- names a file that is written at the start, every so many seconds and at the end; a training that finds it
+-- goes on from there, with the same bits.
 function M.train(opts, ...)
   local o = check_arguments(opts, ...)
-  local loss, count = find_loss("tide.train", o.loss), counter(o.data.y)
-  local step_for, batch = steps_by_solver(loss), batches(o)
-  local history = o.history or {}
+  local loss, count, history = find_loss("tide.train", o.loss), counter(o.data.y), o.history or {}
   local run = resume(o, history, count)
-  local sums, start, saved = run.sums, core.monotonic() - run.seconds, core.monotonic()
-  local last = run.stopped and run.iteration or o.total
+  local t = {loss = loss, count = count, history = history, sums = run.sums, batch = batches(o),
+    step_for = one_step.by_solver(loss), start = core.monotonic() - run.seconds}
+  local i, last, saved = run.iteration, run.stopped and run.iteration or o.total, core.monotonic()
+  local window = windows.new(o, i, t.sums)
   -- A name that cannot be written is noticed now, not after the first minutes.
-  if o.checkpoint and run.iteration < last then save(o, history, run.iteration, sums, start, false) end
-  local meter <close> = progress.new{total = o.total, initial = run.iteration, label = o.label or "train",
-    unit = "it", quiet = o.quiet}
-  if run.iteration > 0 then
-    meter:log(("going on from iteration %d of %s"):format(run.iteration, o.checkpoint))
-  end
-  for i = run.iteration + 1, last do
-    local x, y = batch(i)
-    local solver = o.adaption and o.adaption:solver() or o.solver
-    local s = {iteration = i, model = o.model, optimizer = o.optimizer, loss = loss, x = x, y = y,
-      call = solver and {solver = solver}}
-    local stats, number, grads, prediction = take_step(step_for(solver), s)
-    add_batch(sums, number, prediction, y, count, stats)
-    if o.adaption then o.adaption:observe(i, o.model, x, y, prediction, stats.nfe) end
-    update(s, grads, number)
-    local stopped = false
-    if i % o.record_every == 0 or i == o.total then
-      local record = set_record(history, #history + 1, new_record(sums, i, o, start))
-      sums = empty_sums(count)
-      meter:update(i, show(record), true)
-      stopped = o.callback ~= nil and o.callback(record, o.model, o.optimizer) == false
-      set_record(history, #history, record) -- with what the callback added
+  if o.checkpoint and i < last then save(o, history, i, t.sums, t.start, false) end
+  local meter <close> = progress.new{total = o.total, initial = i, label = o.label or "train", unit = "it",
+    quiet = o.quiet}
+  t.meter = meter
+  if i > 0 then meter:log(("going on from iteration %d of %s"):format(i, o.checkpoint)) end
+  while i < last do
+    i = i + 1
+    advance(o, t, i)
+    local accepted, stopped = not window or window:judge(i, t.sums), false
+    if accepted and (i % o.record_every == 0 or i == o.total) then
+      stopped = take_record(o, t, i)
     else
       meter:update(i, nil, false)
     end
-    if o.checkpoint and (i == o.total or stopped or core.monotonic() - saved >= o.checkpoint_every) then
-      save(o, history, i, sums, start, stopped)
+    -- The beginning of a window that is open is in no file.
+    if accepted and o.checkpoint
+      and (i == o.total or stopped or core.monotonic() - saved >= o.checkpoint_every) then
+      save(o, history, i, t.sums, t.start, stopped)
       saved = core.monotonic()
     end
+    if window then i, t.sums = window:next(i, t.sums) end
     if stopped then break end
   end
   return history

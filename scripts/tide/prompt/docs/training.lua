@@ -65,11 +65,12 @@ define{name = "tide.train", args = "opts", returns = "history",
     {"checkpoint_every", 60, "seconds between checkpoints; there is one at the start and at the end as well"},
     {"checkpoint_config", nil, "a text, settings of your own say: a checkpoint with another one is refused"}},
   text = [[Train in place, by one compiled step. history is a list of records iteration, epoch, loss, accuracy
-  (for int64 labels and for targets -1/+1), nfe_forward, nfe_backward, seconds: means over the batches since
-  the record before. history.loss and so on are the columns; numbers that the callback adds to a record are
-  kept there. A checkpoint holds weights (.model, for nn.load), optimizer, adaption, history, generator and
-  place; remove the file to start anew. Progress goes to standard error: a bar on a terminal, else lines. A
-  loss, gradient, weight or moment that is not finite and a failed solve are errors that say where; weights,
+  (for int64 labels and for targets -1/+1), nfe_forward, nfe_backward, seconds, and defect where the solver
+  options ask for it: means over the batches since the record before. history.loss and so on are the columns;
+  numbers that the callback adds to a record are kept there. A checkpoint holds weights (.model, for nn.load),
+  optimizer, adaption, history, generator and place; remove the file to start anew. Progress goes to standard
+  error: a bar on a terminal, else lines. A loss, gradient, weight or moment that is not finite and a failed
+  solve are errors that say where; weights,
   moments and checkpoint are as before the step.]],
   example = "tide.train{model = model, data = data, optimizer = \"adam\", loss = \"smooth_l1\", epochs = 2, "
   .. "quiet = true}.loss"}

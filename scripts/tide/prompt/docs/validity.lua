@@ -87,35 +87,65 @@ define{name = "crossing.lipschitz", args = "map, y, opts", returns = "tensor",
 help.topic "Adaption of steps and tolerances"
 define{name = "step_adaption.new", args = "opts", returns = "adaption",
   options = {{"rule", "steady",
-    "\"stated\", \"published\", \"steady\", or a table {value =, next = function(self, m)}", quote = true},
+    "\"stated\", \"published\", \"steady\", \"pairs\", or a table {value =, next = function(self, m)}",
+    quote = true},
     {"method", "euler", "of the training", quote = true}, {"model", nil, "for the starting step"},
     {"x", nil, "a batch, for the starting step"},
-    {"value", nil, "or the first step size, for \"steady\" number of steps"},
-    {"every", 50, "iterations between looks"},
+    {"value", nil, "or the first step size, for \"steady\" and \"pairs\" number of steps"},
+    {"every", nil, "iterations between looks; 50, \"pairs\" 5"},
     {"mix", 20, "\"steady\": every so many-th step is taken with a finer solver, every second while above "
     .. "the band; 0: none"},
     {"threshold", nil, "\"stated\", \"published\": change of the accuracy that counts; 0.1"},
     {"span", nil, "the same: of the integration; 1"},
-    {"max_steps", nil, "500"}, {"min_steps", nil, "\"steady\": half the first value"},
+    {"max_steps", nil, "500"}, {"min_steps", nil, "\"steady\", \"pairs\": half the first value"},
     {"high", nil, "\"steady\": refine above this distance; 0.1"},
     {"low", nil, "\"steady\": coarsen below it; 0.05"},
     {"patience", nil, "\"steady\": full intervals below low before coarsening; 4"},
     {"gain", nil, "\"steady\": power of the ratio that the steps follow; 0.7"}, {"healing", nil,
       "\"steady\": a fall by this factor since a refinement is waited for; 0.8"},
-    {"smallest_change", nil, "\"steady\": of the number of steps; 1.1"}},
+    {"smallest_change", nil, "\"steady\": of the number of steps; 1.1"},
+    {"target", nil, "\"pairs\": the distance that it steers to; 0.06"},
+    {"limit", nil, "\"pairs\": two looks in a row above it refine at once; twice the target"},
+    {"smoothing", nil, "\"pairs\": weight of the last look; 0.1"},
+    {"penalty", nil, "\"pairs\": weight of the mean square of the difference of the predictions; 0.1"},
+    {"window", nil, [["pairs": so many iterations are accepted or rejected together; after a rejection the
+    training goes on from their beginning with more steps]]}},
   text = [[Keeps a model an ODE while it is trained with a fixed-step method: tide.train{adaption = ...} asks
   it for the solver and shows it every batch. "stated" is Algorithm 1 of ResNet After All?, "published" the
   authors' code, "steady" ours: it looks at a continuous distance between the predictions of the training
   solver and a finer one, holds a whole number of steps while that lies in a band, and coarsens with growing
-  patience. history lists the looks.]],
+  patience.
+
+  "pairs" takes every fifth training step through two solvers at once (the method and the next better one, rk4
+  below 8 steps): the mean of both losses, and a penalty on the difference of their predictions that counts as
+  far as the model has decided. The same pair is the look. The log of the number of steps follows the
+  logarithm of the distance, smoothed: 0.2 (s - log target) + 0.4 max(0, ds), nothing while that is small and
+  s within 0.4 of the target, 1.5 % fewer steps at most in one look, 1.5 times as many; two looks in a row
+  above the limit count at once. The distance is the mean total variation of the predicted probabilities, or
+  1.5 times the change of the accuracy where that is more.
+
+  With window = n the ends of every n iterations and all records are checked: 256 samples by a tight solver
+  must not change the accuracy by more than 0.07. Else weights and optimizer go back to the window's
+  beginning, with more steps; after four times in a row the window is taken as it is. A rule of your own needs
+  refine(self, times) -> the next value, or nil; rejected counts them. history lists the looks, those of
+  rejected windows as well.]],
   example = "tide.step_adaption.new{rule = \"stated\", value = 0.25}:solver()"}
 define{name = "adaption:solver", args = "", returns = "table",
-  text = "Solver options for the next training step; the same table while nothing has changed.",
+  text = [[Solver options for the next training step; the same table while nothing has changed. Of a step
+  that is taken by two solvers (rule "pairs") a second table comes along: {solver = options of the other one,
+  penalty = function(a, b) -> what the difference of the predictions adds to the mean of both losses}.]],
   example = "tide.step_adaption.new{value = 8}:solver().steps"}
-define{name = "adaption:observe", args = "iteration, model, x, y, prediction, nfe", returns = "boolean",
-  text = "Show it a batch before the parameters change; true when the solver has changed.",
+define{name = "adaption:observe", args = "iteration, model, x, y, prediction, nfe, second, defect",
+  returns = "boolean",
+  text = [[Show it a batch before the parameters change; true when the solver has changed. second: the
+  prediction by the other solver of a pair; defect: stats.defect, where the solver options ask for it.]],
   example = "local adaption = tide.step_adaption.new{value = 8}  -- adaption:observe(1, model, x, y, "
   .. "prediction, 8)"}
+define{name = "adaption:judge", args = "iteration, model, data, spent", returns = "boolean",
+  text = [[Accept or reject the window that ends with an iteration (option window). spent: {from = iteration
+  before the window, batch = size of the batches, nfe = its evaluations}.]],
+  example = "local adaption = tide.step_adaption.new{rule = \"pairs\", value = 8, window = 25}  -- "
+  .. "adaption:judge(25, model, data, {from = 0, batch = 64, nfe = 200})"}
 define{name = "adaption:state", args = "", returns = "table",
   text = "What must be saved to resume exactly; tide.train{checkpoint =} does.",
   example = "tide.step_adaption.new{value = 8}:state().rule.value"}
@@ -124,7 +154,7 @@ define{name = "adaption:load_state", args = "state",
   example = "local adaption = tide.step_adaption.new{value = 8}  adaption:load_state(adaption:state())"}
 define{name = "step_adaption.rule", args = "name, opts", returns = "rule",
   text = "A rule alone, without solves: rule:next(m) -> the next value. m: train, test (accuracies), "
-  .. "retest(h) for \"published\"; distance for \"steady\".",
+  .. "retest(h) for \"published\"; distance for \"steady\" and \"pairs\".",
   example = "tide.step_adaption.rule(\"stated\", {value = 0.5}):next{train = 0.9, test = 0.7}"}
 define{name = "step_adaption.finer", args = "rule, method, value", returns = "table",
   text = "Solver options of the finer solver that a rule tests with.",

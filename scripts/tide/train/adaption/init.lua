@@ -4,10 +4,12 @@
 -- An adaption is a rule and a measurement. The rule is arithmetic alone (one number in, the next number out),
 -- so that it can be checked by hand; the measurement solves the current batch once more with a finer solver.
 -- The object puts them together:
---   solver()   -> solver options of the next training step, the same table while nothing has changed
---   observe(iteration, model, x, y, prediction, nfe)   sees a batch, with what the training solver made of it
---                                                      and the evaluations that took,
---     before the parameters change
+--   solver()   -> solver options of the next training step, the same table while nothing has changed; and of
+--                 a step that is taken through two solvers at once a pair {solver = options of the second,
+--                 penalty = function(prediction, second, y) -> what their difference adds to the loss}
+--   observe(iteration, model, x, y, prediction, nfe, second)   sees a batch before the parameters change,
+--                 with what the training solver made of it, the evaluations that took, and of a pair the
+--                 second's
 
 local attempt = require "tide.base.failure".attempt
 local checkpoint = require "tide.train.checkpoint"
@@ -74,19 +76,29 @@ end
 local methods = {}
 local meta = {__name = "adaption", __index = methods}
 
-function methods.solver(self) return self.mixing and self.mixed or self.current end
+function methods.solver(self)
+  if self.pairing then return self.current, self.pair end
+  return self.mixing and self.mixed or self.current
+end
+
+-- The solvers for a value of the rule.
+local function choose(self, value)
+  self.current = self.options_of(value)
+  self.mixed, self.pair = self.mixed_of and self.mixed_of(value), self.pair_of and self.pair_of(value)
+end
 
 -- Every `mix`-th training step is taken with a finer solver, so that the field cannot settle on the errors of
--- the coarse one; every second one while the rule sees that it has.
+-- the coarse one; every second one while the rule sees that it has. A rule of pairs looks at each of them.
 local function plan_next(self, iteration)
+  self.pairing = self.pair ~= nil and iteration + 1 >= self.next_probe
   self.mixing = self.mixed ~= nil and self.mix > 0 and (iteration + 1) % (self.rule.out_of_band and 2
     or self.mix) == 0
 end
 
 --- Look at a batch; returns true when the solver has changed.
-function methods.observe(self, iteration, model, x, y, prediction, nfe)
+function methods.observe(self, iteration, model, x, y, prediction, nfe, second)
   local mixed = self.mixing
-  if nfe and not mixed then
+  if nfe and not mixed and not self.pairing then
     table.insert(self.recent, nfe)
     if #self.recent > 5 then table.remove(self.recent, 1) end
   end
@@ -95,7 +107,7 @@ function methods.observe(self, iteration, model, x, y, prediction, nfe)
     return false
   end
   local before = self.rule.value
-  local m = self.measure(self.rule, model, x, y, prediction, self.recent)
+  local m = self.measure(self.rule, model, x, y, prediction, self.recent, second)
   local after = self.rule:next(m)
   self.nfe = self.nfe + m.nfe
   self.next_probe = iteration + (self.rule.interval or self.every)
@@ -104,8 +116,26 @@ function methods.observe(self, iteration, model, x, y, prediction, nfe)
                                      nfe = m.nfe}
   plan_next(self, iteration)
   if after == before then return false end
-  self.current, self.mixed = self.options_of(after), self.mixed_of and self.mixed_of(after)
+  choose(self, after)
   return true
+end
+
+local MOST_IN_A_ROW = 4 -- rejections of a window; then it is taken as it is
+
+--- Accept the window that ends with an iteration, or reject it and choose a finer solver (windows.lua).
+-- spent: {from = iteration before the window, batch = size of the batches, nfe = its evaluations}.
+function methods.judge(self, iteration, model, data, spent)
+  local times, nfe = self.check(self.rule.value, model, data, iteration)
+  self.nfe = self.nfe + nfe / spent.batch
+  if times <= 1 or self.in_a_row == MOST_IN_A_ROW or not self.rule:refine(times) then
+    self.in_a_row = 0
+    return true
+  end
+  self.in_a_row, self.rejected, self.nfe = self.in_a_row + 1, self.rejected + 1, self.nfe + spent.nfe
+  self.next_probe = spent.from + 1
+  plan_next(self, spent.from)
+  choose(self, self.rule.value)
+  return false
 end
 
 --- What is needed to go on later, as a table of tensors that tide.save takes: the rule's numbers, when the
@@ -114,7 +144,8 @@ function methods.state(self)
   return {made_with = checkpoint.text(self.made_with), rule = checkpoint.pack(self.rule),
     recent = checkpoint.list(self.recent),
           looks = checkpoint.columns(self.history), at = checkpoint.pack{next_probe = self.next_probe,
-            nfe = self.nfe, mixing = self.mixing}}
+            nfe = self.nfe, mixing = self.mixing, pairing = self.pairing,
+            rejected = self.rejected}}
 end
 
 --- Go on from a state, which must come from an adaption that was made with the same options.
@@ -128,17 +159,18 @@ function methods.load_state(self, state)
   checkpoint.unpack(state.rule, self.rule)
   for name, v in pairs(checkpoint.unpack(state.at, {})) do self[name] = v end
   self.recent, self.history = checkpoint.unlist(state.recent), checkpoint.records(state.looks)
-  self.current, self.mixed = self.options_of(self.rule.value), self.mixed_of
-    and self.mixed_of(self.rule.value)
+  choose(self, self.rule.value)
 end
 
 --- new{rule =, every =, first = iteration of the first look, measure = function(rule, model, x, y,
--- prediction, recent) -> m, options_of = function(value) -> solver options, mixed_of =, mix =, made_with =
--- options}; recent: evaluations of the last five training solves; made_with: what a state must agree in.
+-- prediction, recent, second) -> m, options_of = function(value) -> solver options, mixed_of =, mix =,
+-- pair_of = function(value) -> pair, window = iterations or nil, check = function(value, model, data,
+-- iteration) -> error in units of what is allowed, evaluations of one sample, made_with = options}; recent:
+-- evaluations of the last five training solves; made_with: what a state must agree in.
 function M.new(fields)
   fields.made_with = checkpoint.words(fields.made_with)
-  fields.current, fields.history, fields.recent, fields.nfe = fields.options_of(fields.rule.value), {}, {}, 0
-  fields.mixed = fields.mixed_of and fields.mixed_of(fields.rule.value)
+  fields.history, fields.recent, fields.nfe, fields.rejected, fields.in_a_row = {}, {}, 0, 0, 0
+  choose(fields, fields.rule.value)
   fields.next_probe = fields.first or 1
   plan_next(fields, 0)
   return setmetatable(fields, meta)

@@ -1,7 +1,7 @@
 --- Step adaption during training: is the model still the flow of an ODE, and how coarse may its steps be?
 -- (ResNet After All?, section 5)
 --
--- Every so many iterations the current batch is solved once more by a finer method. Three rules make the next
+-- Every so many iterations the current batch is solved once more by a finer method. Four rules make the next
 -- step of it:
 --   "stated"     Algorithm 1 of the paper: half the step when the accuracy moves by more than 0.1, else 1.1
 --                times the step
@@ -13,16 +13,19 @@
 --                proportion when it is above, and coarsens after a patience that doubles with each failure.
 --                Some training steps are taken with a finer solver, so that the field cannot settle on the
 --                errors of the coarse one.
+--   "pairs"      ours: every fifth training step goes through two solvers at once, so that the field is
+--                trained for both and looking costs nothing; see pairs.lua.
 
 local core = require "tide.core"
 local adaption = require "tide.train.adaption"
 local flow = require "tide.nn.flow"
 local ode = require "tide.ode"
 local options = require "tide.base.options"
+local pair_rule = require "tide.train.adaption.pairs"
 local tree = require "tide.base.tree"
 
 local M = {}
-local raise = core.raise
+local raise, show = core.raise, options.show
 
 -- ---- rules: numbers in, a number out ----
 
@@ -137,20 +140,28 @@ local WHERE = "step_adaption.rule"
 
 function rules.stated(opts) return stated(options.check(WHERE, opts, fixed_spec, 4)) end
 function rules.published(opts) return published(options.check(WHERE, opts, fixed_spec, 4)) end
-function rules.steady(opts)
-  local o = options.check(WHERE, opts, steady_spec, 4)
-  -- The classes are undecided at first, and any step will do; a field that has learned with far too long ones
-  -- is hard to bring back.
+
+-- The classes are undecided at first, and any step will do; a field that has learned with far too long ones
+-- is hard to bring back: no fewer than half the first number of steps.
+local function whole_steps(opts, spec)
+  local o = options.check(WHERE, opts, spec, 5)
   o.min_steps = math.tointeger(o.min_steps) or math.max(1, math.tointeger(o.value) // 2)
-  if o.low >= o.high then raise(("%s: low must be < high = %g, got %g"):format(WHERE, o.high, o.low)) end
   if o.min_steps > o.max_steps then
     raise(("%s: min_steps must be <= max_steps = %d, got %d"):format(WHERE, o.max_steps, o.min_steps))
   end
   o.value = math.tointeger(math.max(o.min_steps, math.min(o.max_steps, o.value)))
+  return o
+end
+
+function rules.steady(opts)
+  local o = whole_steps(opts, steady_spec)
+  if o.low >= o.high then raise(("%s: low must be < high = %g, got %g"):format(WHERE, o.high, o.low)) end
   o.soon = math.max(1, o.every // 5)
   o.quiet, o.interval = 0, o.soon
   return steady(o)
 end
+
+function rules.pairs(opts) return pair_rule.new(whole_steps(opts, pair_rule.spec)) end
 
 --- rule(name, opts) -> {value =, next = function(self, m) -> value}: a rule alone, without solves.
 function M.rule(name, opts) return adaption.find_rule(WHERE, rules, name, opts) end
@@ -175,6 +186,13 @@ local function finer_steps(method, n)
   return {method = better and "rk4" or method, steps = better and n or 2 * n}
 end
 
+-- The second solver of a pair: the next better method, so that both together cost three solves; a midpoint
+-- solve with few steps can agree with an Euler solve while both are far from the flow.
+local function second_of_pair(method, n)
+  local better = n >= 8 and one_better[orders[method]] or "rk4"
+  return {method = better, steps = orders[method] < 4 and n or 2 * n}
+end
+
 -- What some training steps are taken with: the next better method costs less and suffices to pull the field
 -- off one solver's errors.
 local function mixed_steps(method, n)
@@ -188,7 +206,7 @@ local function finer_published(where, method, h)
   if method == "euler" then return {method = "midpoint", step_size = math.min(h, math.sqrt(h / 50))} end
   if method == "midpoint" then return {method = "rk4", step_size = math.min(h, (h * h / 50) ^ 0.25)} end
   raise(('%s: the published rule trains with "euler" or "midpoint", got %s; use rule "stated" or "steady"')
-    :format(where, options.show(method)))
+    :format(where, show(method)))
 end
 
 --- finer(rule, method, value) -> solver options of the test solver for a step size ("stated", "published") or
@@ -202,10 +220,11 @@ function M.finer(rule, method, value)
     raise(("%s: %s"):format(where, options.unknown("rule", rule, options.sorted_keys(rules))))
   end
   if type(value) ~= "number" or not (value > 0) then
-    raise(("%s: value must be a number > 0, got %s"):format(where, options.show(value)))
+    raise(("%s: value must be a number > 0, got %s"):format(where, show(value)))
   end
   if rule == "published" then return finer_published(where, method, value) end
-  return (rule == "steady" and finer_steps or finer_on_grid)(method, value)
+  local of = {steady = finer_steps, pairs = second_of_pair}
+  return (of[rule] or finer_on_grid)(method, value)
 end
 
 -- Mean over the samples of the 2-norm of the last axis: what the published code takes for a norm (of an image
@@ -224,7 +243,7 @@ function M.initial_step(model, x, opts)
     raise(("%s: %s"):format(where, options.unknown("method", o.method, options.sorted_keys(orders))))
   end
   if not tree.is_tensor(x) then
-    raise(("%s: x must be a batch, a tensor, got %s"):format(where, options.show(x)))
+    raise(("%s: x must be a batch, a tensor, got %s"):format(where, show(x)))
   end
   local parts = flow.of(where, model)
   local span = parts.block.solver.t or {0, 1}
@@ -245,13 +264,16 @@ end
 local new_spec = {
   rule = {"string|table", default = "steady"}, method = {"string", default = "euler"}, model = {"any"},
   x = {"tensor"}, value = {"number"},
-  every = {"integer", default = 50, check = options.at_least(1)},
+  every = {"integer", check = options.at_least(1)},
   mix = {"integer", default = 20, check = options.at_least(0)},
+  penalty = {"number", check = options.not_negative}, window = {"integer", check = options.at_least(1)},
+  smoothing = {"number"}, target = {"number"}, limit = {"number"},
   threshold = {"number"}, max_steps = {"integer"}, min_steps = {"integer"}, span = {"number"},
   high = {"number"}, low = {"number"}, patience = {"integer"},
   gain = {"number"}, healing = {"number"}, smallest_change = {"number"},
 }
-local of_adaption = {rule = true, method = true, model = true, x = true, every = true, mix = true}
+local of_adaption = {rule = true, method = true, model = true, x = true, every = true, mix = true,
+  penalty = true, window = true}
 
 -- What was asked for that belongs to the rule.
 local function rule_options(o, start)
@@ -267,10 +289,11 @@ local ACCURACY_WEIGHT = 1.5 -- so that the top of the band, 0.1, is a change of 
 -- The batch once more with the finer solver; accuracies, distance and the retest of another step, with what
 -- they cost.
 local function measure(finer_of, options_of)
-  return function(rule, model, x, y, prediction)
-    local m = {train = adaption.accuracy(prediction, y)}
-    local better
-    better, m.nfe = adaption.measured(function() return model(x, {solver = finer_of(rule.value)}) end)
+  return function(rule, model, x, y, prediction, _, second)
+    local m, better = {train = adaption.accuracy(prediction, y), nfe = 0}, second
+    if not second then
+      better, m.nfe = adaption.measured(function() return model(x, {solver = finer_of(rule.value)}) end)
+    end
     m.test, m.distance = better and adaption.accuracy(better, y), better
       and adaption.distance(prediction, better, y) or 1
     -- A change of the accuracy, which must stay below 0.1 (Algorithm 1), weighs more than labels that change
@@ -287,6 +310,40 @@ local function measure(finer_of, options_of)
   end
 end
 
+local POINTS, ALLOWED = 256, 0.07 -- of the check of a window: samples; change of the accuracy, or distance
+
+-- Some of the data by the training solver and by a tight one.
+local function check_window(method)
+  return function(n, model, data, iteration)
+    local places = core.permutation(#data.x, iteration):slice(1, 1, math.min(POINTS, #data.x))
+    local x, y = data.x:take(places), data.y:take(places)
+    local function solved(solver)
+      return adaption.measured(function() return model(x, {solver = solver}) end)
+    end
+    local own, cost = solved{method = method, steps = n}
+    local tight, more = solved{method = "rk4", steps = math.max(8, orders[method] < 4 and n or 2 * n)}
+    local e = 1
+    if own and tight then
+      local a, b = adaption.accuracy(own, y), adaption.accuracy(tight, y)
+      e = a and math.abs(a - b) or adaption.distance(own, tight, y)
+    end
+    return e / ALLOWED, (cost + more) * #x
+  end
+end
+
+-- The first step size, or number of steps: what was given, or by Hairer's rule.
+local function start_of(where, o, whole)
+  if o.value or type(o.rule) == "table" then return o.value end
+  if not o.model or not o.x then
+    raise(where .. ": give value (the first step size, or number of steps for \"steady\" and \"pairs\"), or "
+      .. "model and a batch x, from which Hairer's rule finds it")
+  end
+  local start = M.initial_step(o.model, o.x, {method = o.method, published = o.rule == "published"})
+  if not whole then return start end
+  local span = flow.of(where, o.model).block.solver.t or {0, 1}
+  return math.max(1, math.ceil(math.abs(span[#span] - span[1]) / start - 1e-9))
+end
+
 --- new{rule =, method =, model =, x =, ...} -> adaption, for tide.train{adaption =}: see
 -- help("step_adaption.new").
 function M.new(opts)
@@ -295,34 +352,36 @@ function M.new(opts)
   if not orders[o.method] then
     raise(("%s: %s"):format(where, options.unknown("method", o.method, options.sorted_keys(orders))))
   end
-  local whole = o.rule == "steady" or type(o.rule) == "table" and o.rule.whole == true
-  local start = o.value
-  if not start and type(o.rule) ~= "table" then
-    if not o.model or not o.x then
-      raise(where .. ": give value (the first step size, or number of steps for \"steady\"), or model and a "
-        .. "batch x, from which Hairer's rule finds it")
-    end
-    start = M.initial_step(o.model, o.x, {method = o.method, published = o.rule == "published"})
-    if whole then
-      local span = flow.of(where, o.model).block.solver.t or {0, 1}
-      start = math.max(1, math.ceil(math.abs(span[#span] - span[1]) / start - 1e-9))
-    end
+  local in_pairs = o.rule == "pairs"
+  o.every = o.every or in_pairs and 5 or 50
+  local whole = o.rule == "steady" or in_pairs or type(o.rule) == "table" and o.rule.whole == true
+  local rule = adaption.find_rule(where, rules, o.rule, rule_options(o, start_of(where, o, whole)))
+  if o.penalty and not in_pairs then
+    raise(('%s: penalty is for rule = "pairs", which solves by two solvers, got rule = %s'):format(where,
+      show(o.rule)))
   end
-  local rule = adaption.find_rule(where, rules, o.rule, rule_options(o, start))
+  if o.window and not rule.refine then
+    raise(('%s: window is for rule = "pairs", or a rule of your own with refine(self, times) -> number or '
+      .. "nil, got rule = %s"):format(where, show(o.rule)))
+  end
   local function options_of(value)
     return whole and {method = o.method, steps = value} or {method = o.method, step_size = value}
   end
   local function finer_of(value)
     if o.rule == "published" then return finer_published(where, o.method, value) end
-    return (whole and finer_steps or finer_on_grid)(o.method, value)
+    return (in_pairs and second_of_pair or whole and finer_steps or finer_on_grid)(o.method, value)
   end
+  local penalty = pair_rule.penalty(o.penalty or 0.1)
+  local function pair_of(value) return {solver = second_of_pair(o.method, value), penalty = penalty} end
   local function mixed_of(value) return mixed_steps(o.method, value) end
   finer_of(rule.value)
   -- The authors' code looks behind each 50 iterations, first after 50.
   local theirs = o.rule == "stated" or o.rule == "published"
   return adaption.new{rule = rule, every = o.every, first = theirs and o.every or 1,
-    options_of = options_of, mixed_of = whole and mixed_of or nil, mix = whole and o.mix or 0,
-    measure = measure(finer_of, options_of), made_with = o}
+    options_of = options_of, pair_of = in_pairs and pair_of or nil,
+    mixed_of = whole and not in_pairs and mixed_of or nil, mix = whole and o.mix or 0,
+    measure = measure(finer_of, options_of), made_with = o, window = o.window,
+    check = check_window(o.method)}
 end
 
 return M
