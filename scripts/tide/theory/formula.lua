@@ -81,8 +81,14 @@ local only_linear = {
   leapfrog_verlet = {{1}, {-2, 0, -1}, {1}}, -- z is h times a root of the system q'' = lambda^2 q
 }
 
+-- The orders are those of odeint, where it has the method.
 local function order_of(where, name, given)
   local low, high, default = table.unpack(multistep.orders[name] or multistep.orders.adams_bashforth)
+  for _, row in ipairs(methods.list()) do
+    if row.name == name and row.default_order then
+      default = math.max(low, math.min(high, row.default_order))
+    end
+  end
   local order = options.integer(given == nil and default or given)
   if not order or order < low or order > high then
     raise(("%s: order of %s must be in %d..%d, got %s"):format(where, name, low, high, show(given)))
@@ -98,17 +104,17 @@ end
 
 local by_name = {}
 
-function by_name.abm(where, opts)
-  local order = order_of(where, "adams_bashforth", opts.order)
-  return {kind = "pece", name = ("abm, order %d"):format(order),
+local function pece(where, name, given)
+  local order = order_of(where, name, given)
+  return {kind = "pece", name = ("%s, order %d"):format(name, order),
     predictor = multistep_named("adams_bashforth", order),
     corrector = multistep_named("adams_moulton", order)}
 end
 
-function by_name.adams(where)
-  raise(where .. ': adams changes its order from step to step; ask about {"abm", order = k}, its formula of '
-    .. "order k with steps of one length")
-end
+function by_name.abm(where, opts) return pece(where, "abm", opts.order) end
+
+-- Its formula of that order with steps of one length.
+function by_name.adams(where, opts) return pece(where, "adams", opts.order) end
 
 function by_name.auto(where)
   raise(where .. ": auto changes from one method to another; ask about each of them")
@@ -152,7 +158,7 @@ local function named(where, name, opts)
 end
 
 local named_keys = {order = {"integer"}, theta = {"number"}}
-local takes = {theta = "theta", abm = "order"}
+local takes = {theta = "theta", abm = "order", adams = "order"}
 for name in pairs(multistep.orders) do takes[name] = "order" end
 
 --- The formula of a method: a name, {name, order = k}, {"theta", theta = x}, {A =, b =, c =} or {alpha =,

@@ -63,6 +63,7 @@ local places = {re = 1, im = 2, modulus = 3}
 local root_meta = {__name = "root"}
 function root_meta.__index(root, key) return rawget(root, places[key] or key) end
 function root_meta.__tostring(root)
+  if root[2] == 0 then return ("%.10g"):format(root[1]) end
   return ("%.10g %s %.10gi, modulus %.10g"):format(root[1], root[2] < 0 and "-" or "+", math.abs(root[2]),
     root[3])
 end

@@ -29,9 +29,9 @@ define{name = "theory.coefficients", args = "method", returns = "table",
   to look at or to change.]],
   example = "tide.theory.coefficients{\"bdf\", order = 2}.alpha"}
 define{name = "theory.stability", args = "method, z", returns = "number | list | tensor",
-  text = [[|R(z)| at z = h lambda, for multistep methods the largest modulus of a root of rho - z sigma: the
-  factor by which y' = lambda y grows in a step. z is {re, im}, a list of such pairs, or a tensor {n, 2}. For
-  leapfrog_verlet z^2 stands for h^2 times an eigenvalue of the force.]],
+  text = [[The modulus |R(z)| at z = h lambda, for multistep methods the largest modulus of a root of rho - z
+  sigma: the factor by which y' = lambda y grows in a step. z is {re, im}, a list of such pairs, or a tensor
+  {n, 2}. For leapfrog_verlet z^2 stands for h^2 times an eigenvalue of the force.]],
   example = "tide.theory.stability(\"rk4\", {{-2.7, 0}, {0, 2.8}, {-3, 0}})"}
 define{name = "theory.region", args = "opts", returns = "table",
   options = {{"method", nil, "see theory.order", required = true}, {"re", {-5, 3}, "{low, high} of the grid"},
