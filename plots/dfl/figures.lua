@@ -1,0 +1,24 @@
+-- The figures of Depth First Learning's sections 1 and 2, from the committed results:
+--
+--   ./tide plots/dfl/figures.lua stability theta | all  [--out FOLDER] [--results FOLDER]
+--
+-- A row: the name of the exercise, drawing function, its arguments.
+
+local here = debug.getinfo(1, "S").source:match("^@(.*/)") or ""
+local plot = require "tide.plot"
+local regions, curves, fields = dofile(here .. "regions.lua"), dofile(here .. "curves.lua"), dofile(here
+  .. "fields.lua")
+
+return plot.figures({
+  {"stability", regions.all, title = "regions of absolute stability of six families"},
+  {"convergence", curves.convergence, title = "errors against step sizes, each method's order as slope"},
+  {"heun", curves.heun, title = "11.12.1: the truncation error of Heun's method"},
+  {"picard", curves.picard, title = "12.3: Picard's iterates"},
+  {"fifth_root", curves.fifth_root, title = "12.4: explicit and implicit Euler on y' = y^(1/5)"},
+  {"gauss", regions.gauss, title = "12.19: |R(z)| of the two-stage Gauss method"},
+  {"richardson", curves.richardson, title = "Euler's method, extrapolated"},
+  {"automatic", fields.automatic, title = "where van der Pol's oscillator is stiff"},
+  {"spectra", fields.spectra, title = "h J of trained fields on the region of Euler's method"},
+  results = "experiments/dfl/results", out = "runs/dfl/figures",
+  made_by = {{"^([%w_]+)/", "./tide experiments/dfl/NAME.lua, with the name of the folder"}},
+}, ...)

@@ -1,0 +1,89 @@
+-- experiments/dfl: each exercise at small size: what it prints, what it leaves, and that its figure is drawn.
+
+local check = require "check"
+local tide = require "tide"
+local files = require "tide.files"
+
+local tests = {}
+
+local folder_of = "experiments/dfl/"
+local here = files.exists(folder_of .. "common.lua")
+local known = {}
+for _, row in ipairs(tide.ode.methods()) do known[row.name] = true end
+
+-- Runs an exercise and gives test(csv reader, text with its lines joined). `needs`: a method that must be
+-- there.
+local function exercise(name, options, test, needs)
+  local function run(folder)
+    local out = folder .. "/" .. name
+    local words = {"./tide", folder_of .. name .. ".lua", "--out", out}
+    for word in options:gmatch("%S+") do words[#words + 1] = word end
+    local ok, text = files.run(words)
+    assert(ok, text)
+    for _, heading in ipairs{"Claim.\n", "Evidence.", "tables:   "} do
+      assert(text:find(heading, 1, true), text)
+    end
+    local function read(table_name)
+      return tide.csv.read(("%s/%s.csv"):format(out, table_name or name))
+    end
+    test(read, (text:gsub("%s+", " ")))
+    assert(options:find("draw=false", 1, true) or files.exists(out .. "/" .. name .. ".png"), text)
+  end
+  tests[name] = function()
+    if not here then return "skip: not in a checkout" end
+    if needs and not known[needs] then return "skip: no method " .. needs end
+    check.in_folder(run)
+  end
+end
+
+exercise("heun", "--halvings 8", function(read, text)
+  local tau, E2, bound = read():column("tau"), read():column("E2"), read():column("bound")
+  check.near(math.log(tau[7] / tau[8]) / math.log(2), 2, 0.05)
+  for i = 1, #E2 do assert(E2[i] <= bound[i]) end
+  assert(text:find('tide.theory.order "heun": 2;', 1, true) and text:find("bracket is not closed", 1, true))
+end)
+
+exercise("picard", "--n 4 --t 1 --draw=false", function(read, text)
+  local rows = read():where(function(r) return r.n == 4 and r.t == 1 end):records()
+  check.near(rows[1].y, 1 + 0.5 * (-2 + 2 - 8 / 6 + 16 / 24), 1e-5)
+  assert(text:find("q/p = -0.5 there", 1, true), text)
+end)
+
+exercise("fifth_root", "--n 40 --draw=false", function(read, text)
+  local error = read():column "error"
+  assert(#error == 3 and error[1] > error[2] and error[2] > error[3])
+  assert(text:find("1.856674884", 1, true) and text:find("y(1) = 0;", 1, true))
+  local path = read "paths"
+  check.near(path:column("implicit")[2], 0.1 ^ 1.25, 1e-6)
+end)
+
+exercise("gauss", "--n 10 --draw=false", function(read, text)
+  for _, r in ipairs(read():records()) do assert(r.re < -1e-9 and r.value < 1 or r.re > -1e-9
+    and r.value > 1 - 1e-9) end
+  assert(text:find("a_stable: true, 90 degrees; l_stable: false, |R| = 1", 1, true), text)
+end)
+
+exercise("richardson", "--k 3 --draw=false", function(_, text)
+  assert(text:find("3 +4 +3 +%S+ +%d"), text)
+  assert(text:find("A = {{}, {0.5}}, b = {0, 1}: the midpoint method", 1, true))
+end)
+
+exercise("automatic", "--mu 20 --t 40 --rtol 1e-4 --draw=false", function(read)
+  local stiff, n = read():column "stiff", 0
+  for _, v in ipairs(stiff) do n = n + v end
+  assert(n > 0.5 * #stiff and n < #stiff)
+end)
+
+exercise("stability", "--n 8 --draw=false", function(_, text)
+  assert(text:find("bdf, order 3 +3 +86.03") and text:find("explicit, rk4 +4 +0.00 +2.785 +2.828"), text)
+end)
+
+exercise("convergence", "--halvings 5 --draw=false", function(_, text)
+  assert(text:find("rk4 +4 +4.0"), text)
+end)
+
+exercise("spectra", "--iterations 3 --settings 2 --points 4 --draw=false", function(read)
+  assert(#read():records() == 16)
+end)
+
+return tests
