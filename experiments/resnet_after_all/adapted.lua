@@ -12,7 +12,7 @@ local models = dofile(here .. "/models.lua")
 
 local o, s, train_data, test_data, model = models.start("Train with an adaption of the solver", {
   {"data", "spheres2", table.concat(models.names, ", ")},
-  {"rule", "steady", "steps: stated, published, steady, pairs; tolerances: published, corrected"},
+  {"rule", "pairs", "steps: stated, published, steady, pairs; tolerances: published, corrected"},
   {"method", "euler", "euler, midpoint, rk4; fehlberg21, dopri5"},
   {"seed", 1, "of weights and order of the batches"}, {"records", 100, "rows"},
   {"high", 0.0, "\"steady\": upper end of its band, the lower end is half of it; 0: the rule's"},

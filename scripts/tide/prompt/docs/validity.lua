@@ -86,7 +86,7 @@ define{name = "crossing.lipschitz", args = "map, y, opts", returns = "tensor",
 
 help.topic "Adaption of steps and tolerances"
 define{name = "step_adaption.new", args = "opts", returns = "adaption",
-  options = {{"rule", "steady",
+  options = {{"rule", "pairs",
     "\"stated\", \"published\", \"steady\", \"pairs\", or a table {value =, next = function(self, m)}",
     quote = true},
     {"method", "euler", "of the training", quote = true}, {"model", nil, "for the starting step"},
@@ -104,10 +104,10 @@ define{name = "step_adaption.new", args = "opts", returns = "adaption",
     {"gain", nil, "\"steady\": power of the ratio that the steps follow; 0.7"}, {"healing", nil,
       "\"steady\": a fall by this factor since a refinement is waited for; 0.8"},
     {"smallest_change", nil, "\"steady\": of the number of steps; 1.1"},
-    {"target", nil, "\"pairs\": the distance that it steers to; 0.06"},
+    {"target", nil, "\"pairs\": the distance that it steers to; 0.07"},
     {"limit", nil, "\"pairs\": two looks in a row above it refine at once; twice the target"},
     {"smoothing", nil, "\"pairs\": weight of the last look; 0.1"},
-    {"penalty", nil, "\"pairs\": weight of the mean square of the difference of the predictions; 0.1"},
+    {"penalty", nil, "\"pairs\": weight of the mean square of the difference of the predictions; 0.3"},
     {"window", nil, [["pairs": so many iterations are accepted or rejected together; after a rejection the
     training goes on from their beginning with more steps]]}},
   text = [[Keeps a model an ODE while it is trained with a fixed-step method: tide.train{adaption = ...} asks

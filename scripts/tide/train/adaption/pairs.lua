@@ -56,7 +56,7 @@ end
 
 M.spec = {
   value = {"integer", required = true, check = options.at_least(1)},
-  target = {"number", default = 0.06, check = options.within(0, 1, true)},
+  target = {"number", default = 0.07, check = options.within(0, 1, true)},
   limit = {"number", check = options.positive},
   smoothing = {"number", default = 0.1, check = function(v)
     return options.finite(v) and v > 0 and v <= 1, "in (0, 1]"

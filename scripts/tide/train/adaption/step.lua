@@ -262,7 +262,7 @@ end
 -- ---- the adaption ----
 
 local new_spec = {
-  rule = {"string|table", default = "steady"}, method = {"string", default = "euler"}, model = {"any"},
+  rule = {"string|table", default = "pairs"}, method = {"string", default = "euler"}, model = {"any"},
   x = {"tensor"}, value = {"number"},
   every = {"integer", check = options.at_least(1)},
   mix = {"integer", default = 20, check = options.at_least(0)},
@@ -371,7 +371,7 @@ function M.new(opts)
     if o.rule == "published" then return finer_published(where, o.method, value) end
     return (in_pairs and second_of_pair or whole and finer_steps or finer_on_grid)(o.method, value)
   end
-  local penalty = pair_rule.penalty(o.penalty or 0.1)
+  local penalty = pair_rule.penalty(o.penalty or 0.3)
   local function pair_of(value) return {solver = second_of_pair(o.method, value), penalty = penalty} end
   local function mixed_of(value) return mixed_steps(o.method, value) end
   finer_of(rule.value)
