@@ -14,11 +14,11 @@ static int integer_field(lua_State *L, int table, const char *name)
     return value;
 }
 
-static void row_field(lua_State *L, int table, const char *name, double *out)
+static void row_field(lua_State *L, int table, const char *name, double *out, int n)
 {
     lua_getfield(L, table, name);
     if (lua_istable(L, -1))
-        for (int i = 0; i < MAX_STAGES; i++) {
+        for (int i = 0; i < n; i++) {
             lua_rawgeti(L, -1, i + 1);
             out[i] = lua_tonumber(L, -1);
             lua_pop(L, 1);
@@ -33,9 +33,9 @@ static void user_tableau(lua_State *L, int table, struct method *method)
     *m = (struct tableau){.name = "user"};
     m->order = integer_field(L, table, "order");
     m->error_order = integer_field(L, table, "error_order");
-    row_field(L, table, "b", m->b);
-    row_field(L, table, "c", m->c);
-    row_field(L, table, "b_error", m->e);
+    row_field(L, table, "b", m->b, MAX_STAGES);
+    row_field(L, table, "c", m->c, MAX_STAGES);
+    row_field(L, table, "b_error", m->e, MAX_STAGES);
     lua_getfield(L, table, "b");
     m->stages = (int)lua_rawlen(L, -1);
     lua_pop(L, 1);
@@ -60,12 +60,28 @@ static void user_tableau(lua_State *L, int table, struct method *method)
     method_of_tableau(method);
 }
 
+/* {alpha, beta, order} as scripts/tide/ode/multistep.lua found them; a_0 first, a_k is 1. */
+static void user_multistep(lua_State *L, int table, struct method *method)
+{
+    struct multistep *m = &method->multistep;
+    *method = (struct method){.rk = {.name = "user"}, .multistep = {.kind = MULTISTEP_GIVEN}};
+    m->order = integer_field(L, table, "order");
+    m->steps = integer_field(L, table, "steps");
+    if (m->steps < 1 || m->steps > MULTISTEP_STEPS)
+        binding_error(L, "a multistep method has 1 to %d steps, got %d", MULTISTEP_STEPS, m->steps);
+    row_field(L, table, "alpha", m->alpha, MULTISTEP_STEPS + 1);
+    row_field(L, table, "beta", m->beta, MULTISTEP_STEPS + 1);
+    binding_check(L, method_of_multistep(method));
+}
+
 void method_read(lua_State *L, int index, struct method *method)
 {
-    if (lua_istable(L, index))
-        user_tableau(L, index, method);
-    else
+    if (!lua_istable(L, index))
         binding_check(L, method_find(luaL_checkstring(L, index), method));
+    else if (lua_getfield(L, index, "alpha") == LUA_TTABLE)
+        user_multistep(L, index, method);
+    else
+        user_tableau(L, index, method);
 }
 
 /* ---- the list ---- */
@@ -133,10 +149,22 @@ static void push_coefficients(lua_State *L, const struct tableau *m, int multist
     lua_setfield(L, -2, multistep ? "begins" : "A");
 }
 
+/* The highest is the order of a row; of a method that comes in several also the least, and what it has unless
+ * told. */
+static void push_orders(lua_State *L, const struct method *m)
+{
+    int least, highest;
+    method_orders(m, &least, &highest);
+    push_integer_field(L, "order", highest);
+    if (m->multistep.kind == MULTISTEP_NONE) return;
+    push_integer_field(L, "least_order", least);
+    push_integer_field(L, "default_order", m->multistep.order);
+}
+
 /* What the method can do, from its family and its coefficients. */
 static void push_abilities(lua_State *L, const struct method *m)
 {
-    push_flag_field(L, "implicit", m->family->implicit);
+    push_flag_field(L, "implicit", method_implicit(m));
     push_flag_field(L, "adaptive", m->rk.adaptive);
     push_text_field(L, "kind", m->rk.adaptive ? "adaptive" : "fixed");
     push_flag_field(L, "dense", m->rk.dense_order > 0);
@@ -151,6 +179,12 @@ static void push_abilities(lua_State *L, const struct method *m)
     lua_setfield(L, -2, "gradients");
 }
 
+/* Evaluations of a step. */
+static int stages_of(const struct method *m)
+{
+    return m->multistep.kind == MULTISTEP_NONE ? m->rk.stages : 1 + m->multistep.predicts;
+}
+
 /* ode_methods() -> list of methods; those of multistep methods have no tableau. */
 static int ode_methods(lua_State *L)
 {
@@ -161,12 +195,12 @@ static int ode_methods(lua_State *L)
         lua_createtable(L, 0, 16);
         push_text_field(L, "family", method.family->name);
         push_text_field(L, "name", method.rk.name);
-        push_integer_field(L, "order", method.rk.order);
+        push_orders(L, &method);
         push_integer_field(L, "error_order", method.rk.error_order);
-        push_integer_field(L, "stages", method.rk.stages);
+        push_integer_field(L, "stages", stages_of(&method));
         push_flag_field(L, "fsal", method.rk.fsal);
         push_abilities(L, &method);
-        push_coefficients(L, &method.rk, method.family == &family_multistep);
+        push_coefficients(L, &method.rk, method.multistep.kind != MULTISTEP_NONE);
         lua_rawseti(L, -2, i + 1);
     }
     return 1;
@@ -182,7 +216,19 @@ static int ode_dense_weights(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"ode_methods", ode_methods}, {"ode_dense_weights", ode_dense_weights}, {NULL, NULL}};
+/* multistep_past(method, order or nil) -> how many states behind y0 its formula has to begin with */
+static int multistep_past(lua_State *L)
+{
+    struct method method;
+    method_read(L, 1, &method);
+    if (!lua_isnoneornil(L, 2)) binding_check(L, method_order(&method, (int)luaL_checkinteger(L, 2)));
+    lua_pushinteger(L, method.multistep.past);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"ode_methods", ode_methods},
+                                     {"ode_dense_weights", ode_dense_weights},
+                                     {"multistep_past", multistep_past},
+                                     {NULL, NULL}};
 
 void open_ode_method(lua_State *L) { luaL_setfuncs(L, functions, 0); }

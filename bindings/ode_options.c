@@ -3,6 +3,7 @@
 
 #include "modules.h"
 #include "ode.h"
+#include "value.h"
 
 static void *member(const struct solve_option *row, const struct solve_options *o)
 {
@@ -53,13 +54,26 @@ static void read_stops(lua_State *L, int table, struct solve_options *o)
     o->n_stops = (int64_t)n;
 }
 
+/* The order of a named multistep method, and the states that it begins with, which stay on the stack. */
+static void read_multistep(lua_State *L, int table, struct method *m)
+{
+    if (m->multistep.kind == MULTISTEP_NONE) return;
+    if (lua_getfield(L, table, "order") == LUA_TNUMBER && m->multistep.kind != MULTISTEP_GIVEN)
+        binding_check(L, method_order(m, (int)lua_tointeger(L, -1)));
+    lua_pop(L, 1);
+    if (lua_getfield(L, table, "start_states") == LUA_TNIL) return;
+    m->multistep.start = tensor_check(L, lua_gettop(L))->array.data;
+}
+
 void solve_options_read(lua_State *L, int table, struct solve_options *o)
 {
     const struct solve_option *row;
     memset(o, 0, sizeof *o);
     lua_getfield(L, table, "method");
-    method_read(L, lua_gettop(L), &o->method);
-    lua_pop(L, 1);
+    int method = lua_gettop(L);
+    method_read(L, method, &o->method);
+    lua_settop(L, method - 1);
+    read_multistep(L, table, &o->method);
     for (int i = 0; (row = solve_option(i)); i++) {
         if (row->size == 0) continue;
         if (lua_getfield(L, table, row->name) != LUA_TNIL)

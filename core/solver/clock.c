@@ -2,6 +2,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/tuning.h"
 
@@ -50,10 +51,18 @@ static double target(const struct clock *c)
 /* The step of size h from t to `end`, with the times of its stages on the near sides of jumps. */
 static struct step step_to(const struct clock *c, double h, double end)
 {
-    struct step p = {c->behind_jump ? nextafter(c->t, end) : c->t, h,
-                     is_jump(c, end) ? nextafter(end, c->t) : end, c->before};
-    return (p.end - p.t) * h < 0 ? (struct step){c->t, h, end, c->before}
-                                 : p; /* neighbours: there is nothing between */
+    struct step p = {.t = c->behind_jump ? nextafter(c->t, end) : c->t,
+                     .h = h,
+                     .end = is_jump(c, end) ? nextafter(end, c->t) : end,
+                     .number = c->accepted,
+                     .order = c->order,
+                     .past = c->past};
+    memcpy(p.before, c->before, sizeof p.before);
+    if ((p.end - p.t) * h < 0) { /* neighbours: there is nothing between */
+        p.t = c->t;
+        p.end = end;
+    }
+    return p;
 }
 
 void clock_begin(struct clock *c, const struct solve_options *o, double t0, double end)
@@ -70,12 +79,21 @@ double clock_time(const struct clock *c, const struct step *p, double theta)
     return theta == 1 ? c->goal : c->t + theta * p->h;
 }
 
+/* The step was whole: it is part of the past. What was cut, or ended at a jump, begins anew. */
+static void remember(struct clock *c, double h)
+{
+    int whole = !c->behind_jump && !c->off_grid;
+    memmove(c->before + 1, c->before, sizeof c->before - sizeof *c->before);
+    c->before[0] = h;
+    c->past = !whole ? 0 : c->past < MAX_PAST ? c->past + 1 : MAX_PAST;
+}
+
 void clock_move(struct clock *c, const struct step *p, double theta)
 {
     stand_at(c, clock_time(c, p, theta));
-    c->before = c->behind_jump || theta < 1 ? 0 : p->h;
     c->accepted++;
     c->off_grid = theta < 1;
+    remember(c, p->h);
     c->done += !c->off_grid;
 }
 

@@ -25,7 +25,8 @@ enum clock_says {
 struct clock {
     const struct solve_options *o;
     double t, end, direction;
-    double before;     /* size of the step before, 0: there is none, or its past does not count */
+    int past, order; /* of the next step, see step.h */
+    double before[MAX_PAST];
     int behind_jump;   /* t is a jump: f is evaluated at the nearest time behind it */
     int64_t next_stop; /* number of the next of the options' stops, counted along the direction */
     double h;          /* of the fixed grid, with its sign; or of the adaptive step that is tried next */

@@ -85,9 +85,10 @@ static enum status explicit_dense(struct solver *s, struct field *f, const struc
 }
 
 /* f at the end, where it is known, is the first slope of the next step. */
-static void explicit_moved(struct solver *s, const struct method *method)
+static void explicit_moved(struct solver *s, const struct method *method, const struct step *p)
 {
     const struct tableau *m = &method->rk;
+    (void)p;
     int end = m->fsal ? m->stages - 1 : s->dense_ready && m->extra > 0 ? m->stages : -1;
     if (end > 0) solver_swap(s, 0, end);
     s->slope_ready = end > 0;

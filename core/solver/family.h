@@ -9,7 +9,8 @@
  *   family         carry              k                                      backwards
  *   explicit RK    y                  stages, then rows of the interpolant   vjp at the stages
  *   implicit RK    y                  stages                                 vjp, a transposed solve at each
- *   multistep      y_n, y_(n-1), ...  the new y (or a first step's stages)   the same, once
+ *   multistep      y_n, y_(n-1), ..., f_n, the slope or the state at the     the same, once
+ *                  f_(n-1), ...       end; or a first step's stages
  *
  * A new method of a known family is a row (see method.h), a new family a file with such a table. */
 #ifndef SOLVER_FAMILY_H
@@ -31,11 +32,12 @@ struct family {
     const char *name;
     int slope;             /* k[0] is f(t, y), which step() makes unless it is known (slope_ready) */
     const char *stability; /* what is true of all of its methods, see ode.methods; their rows may say more */
-    int implicit;          /* it solves equations with the Jacobian, see linear.h */
+    int implicit;          /* it solves equations with the Jacobian, see linear.h and method_implicit */
     /* How many vectors: of the carry, k. */
     void (*sizes)(const struct method *m, int *n_carry, int *n_k);
-    /* What is in the carry behind y at the beginning; NULL: nothing. */
-    void (*start)(struct solver *s);
+    /* Bit c: vector c of the next carry is vector c - 1 of this one. They are not copied: solver_move hands
+     * them on, and step() makes the others alone. NULL: none. */
+    unsigned (*history)(const struct method *m);
     /* The basis of step p, and the next carry in s->next; the carry is not touched. STATUS_RETRY: a smaller
      * step may do. */
     enum status (*step)(struct solver *s, struct field *f, const struct method *m, const struct step *p);
@@ -53,7 +55,7 @@ struct family {
                          double theta, int evaluate, double *w, int *n);
     /* The step was accepted and the carry has moved on: what of the basis is good for the next one. NULL:
      * nothing. */
-    void (*moved)(struct solver *s, const struct method *m);
+    void (*moved)(struct solver *s, const struct method *m, const struct step *p);
     /* Cotangents of the next carry (b->carry_bar, in place) and of outputs inside the step (b->from, weights
      * of the k) to those of the carry; thetabar grows. The basis is in s, with what the field kept there. */
     enum status (*back)(struct backward *b, const struct step *p);

@@ -3,23 +3,15 @@
 #include <string.h>
 
 #include "solver/family.h"
+#include "solver/multistep.h"
 
 static const struct tableau_list *const lists[] = {&tableaus_explicit, &tableaus_implicit};
 
 enum { LISTS = sizeof lists / sizeof *lists };
 
-/* Multistep methods: name and order; they begin with the one-step method named. */
-static const struct {
-    const char *name;
-    int order;
-    const char *begin;
-} multistep[] = {{"bdf", 2, "sdirk2"}};
-
-enum { MULTISTEP = sizeof multistep / sizeof *multistep };
-
 int method_count(void)
 {
-    int n = MULTISTEP;
+    int n = multistep_count();
     for (int l = 0; l < LISTS; l++) n += lists[l]->n;
     return n;
 }
@@ -27,15 +19,14 @@ int method_count(void)
 void method_of_tableau(struct method *m)
 {
     tableau_derive(&m->rk);
+    m->multistep = (struct multistep){.kind = MULTISTEP_NONE};
     m->family = m->rk.implicit ? &family_implicit : &family_explicit;
 }
 
-static void get_multistep(int row, struct method *out)
+int method_implicit(const struct method *m)
 {
-    method_find(multistep[row].begin, out);
-    strcpy(out->rk.name, multistep[row].name);
-    out->rk.order = multistep[row].order;
-    out->family = &family_multistep;
+    const struct multistep *own = &m->multistep;
+    return own->kind == MULTISTEP_NONE ? m->family->implicit : own->implicit || own->begins->implicit;
 }
 
 void method_get(int i, struct method *out)
@@ -46,14 +37,14 @@ void method_get(int i, struct method *out)
         method_of_tableau(out);
         return;
     }
-    get_multistep(i, out);
+    multistep_get(i, out);
 }
 
 static const char *name_of(int i)
 {
     for (int l = 0; l < LISTS; i -= lists[l++]->n)
         if (i < lists[l]->n) return lists[l]->row[i].name;
-    return multistep[i].name;
+    return multistep_name(i);
 }
 
 enum status method_find(const char *name, struct method *out)

@@ -1,118 +1,371 @@
-/* The backward differentiation formula of order 2: the carry is y_n and y_(n-1), k[0] the new y.
+/* Linear multistep methods: the carry is y_n, y_(n-1), ..., then f_(n-1), f_(n-2), ...; k[0] is f_n where the
+ * formula has slopes. Behind it comes the slope at the predicted end (PECE), or the y_(n+1) that an implicit
+ * formula was solved for.
  *
- *   y_(n+1) = ((1 + w)^2 y_n - w^2 y_(n-1)) / (1 + 2 w) + h (1 + w) / (1 + 2 w) f(t_(n+1), y_(n+1))
- *   w = h / h before
- *
- * (Hairer, Norsett, Wanner, Solving ODEs I, III.5; with equal steps 4/3, -1/3, 2/3). The ratio is 1 but for a
- * last step that is shortened. A first step, and one behind a jump, has no past: it is the one-step
- * method's. */
+ * The first steps, those behind a jump, and shortened ones where the formula is for equal steps alone, are
+ * made by a one-step method, or are states that were given. A step that is shortened otherwise has the
+ * weights of changing steps. */
+#include "solver/multistep.h"
+
 #include <string.h>
 
 #include "kernels/loops.h"
 #include "solver/implicit.h"
 #include "solver/linear.h"
 
-static int begins(const struct step *p) { return p->before == 0; }
-
-struct formula {
-    double now, past, slope;
-};
-
-static struct formula formula(const struct step *p)
+/* Of the carry, y_n, ...: n_y; f_(n-1), ...: */
+static int past_slopes(const struct multistep *m) { return m->n_f > 1 ? m->n_f - 1 : 0; }
+/* Place of the last k. */
+static int end_slot(const struct multistep *m) { return m->n_f > 0; }
+static int own_slots(const struct multistep *m) { return end_slot(m) + (m->implicit || m->predicts); }
+/* The step ends at a state that was given. */
+static int is_given(const struct multistep *m, const struct step *p)
 {
-    double w = p->h / p->before;
-    return (struct formula){(1 + w) * (1 + w) / (1 + 2 * w), -w * w / (1 + 2 * w),
-                            p->h * (1 + w) / (1 + 2 * w)};
+    return m->start && p->number == p->past && p->past < m->past;
 }
 
-static void multistep_sizes(const struct method *m, int *n_carry, int *n_k)
+static void multistep_sizes(const struct method *method, int *n_carry, int *n_k)
 {
-    *n_carry = 2;
-    *n_k = m->rk.stages + IMPLICIT_WORK;
+    const struct multistep *m = &method->multistep;
+    int own = own_slots(m) + (m->implicit ? IMPLICIT_WORK : 0), carry;
+    m->begins->sizes(method, &carry, n_k);
+    if (*n_k < own) *n_k = own;
+    if (m->start && *n_k < 1 + m->past) *n_k = 1 + m->past;
+    *n_carry = m->n_y + past_slopes(m);
 }
 
-static void multistep_start(struct solver *s) { memcpy(s->carry[1], s->carry[0], solver_bytes(s)); }
+static unsigned multistep_history(const struct method *method)
+{
+    const struct multistep *m = &method->multistep;
+    unsigned all = (1u << (m->n_y + past_slopes(m))) - 1;
+    return all & ~1u & ~(1u << m->n_y);
+}
 
-static enum status multistep_step(struct solver *s, struct field *f, const struct method *m,
+/* ---- sums of the carry and f_n ---- */
+
+/* out = sum_j y[j] y_(n-j) + sum_j f[j] f_(n-j) + end k, k the slope at the end; y NULL: y_n. */
+static void combine(const struct solver *s, const struct multistep *m, const double *y, const double *f,
+                    double end, void *out)
+{
+    const void *x[2 * MULTISTEP_PAST];
+    double c[2 * MULTISTEP_PAST];
+    int n = 0, from_y = !y || y[0] == 1;
+    for (int j = from_y; j < m->n_y && y; j++) {
+        if (y[j] == 0) continue;
+        c[n] = y[j];
+        x[n++] = s->carry[j];
+    }
+    for (int j = 0; j < m->n_f; j++) {
+        if (f[j] == 0) continue;
+        c[n] = f[j];
+        x[n++] = j == 0 ? s->k[0].v : s->carry[m->n_y + j - 1];
+    }
+    if (end != 0) {
+        c[n] = end;
+        x[n++] = s->k[end_slot(m)].v;
+    }
+    loops->combine[s->dtype](s->n, from_y ? s->carry[0] : NULL, n, c, x, out);
+}
+
+/* The state where a PECE formula takes its slope. */
+static void predict(const struct solver *s, const struct multistep *m, const struct formula *c, void *out)
+{
+    combine(s, m, NULL, c->predict, 0, out);
+}
+
+/* ---- steps ---- */
+
+static enum status slope_at_start(struct solver *s, struct field *f, const struct multistep *m,
                                   const struct step *p)
 {
-    memcpy(s->next[1], s->carry[0], solver_bytes(s));
-    if (begins(p)) return implicit_step(s, f, m, p);
-    struct formula c = formula(p);
-    const void *past[2] = {s->carry[0], s->carry[1]};
-    loops->combine[s->dtype](s->n, NULL, 2, (double[]){c.now, c.past}, past, s->spare);
-    memcpy(s->k[0].v, s->carry[0], solver_bytes(s));
-    TRY(implicit_solve(s, f, p->end, c.slope, s->spare, s->k[0].v, s->k[m->rk.stages].v,
-                       s->k[m->rk.stages + 1].v));
-    memcpy(s->next[0], s->k[0].v, solver_bytes(s));
+    if (m->n_f > 0 && !s->slope_ready) TRY(solver_eval(s, f, p->t, s->carry[0], 0));
+    s->slope_ready = m->n_f > 0;
     return STATUS_OK;
 }
 
-static enum status again(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+/* next[0] from the k. */
+static void finish(struct solver *s, const struct multistep *m, const struct formula *c)
+{
+    if (m->implicit)
+        memcpy(s->next[0], s->k[end_slot(m)].v, solver_bytes(s));
+    else
+        combine(s, m, c->y, c->f, c->slope, s->next[0]);
+}
+
+static enum status make(struct solver *s, struct field *f, const struct multistep *m, const struct step *p)
+{
+    struct formula c;
+    int end = end_slot(m);
+    formula_make(m, p, &c);
+    TRY(slope_at_start(s, f, m, p));
+    if (m->predicts) {
+        predict(s, m, &c, s->stage_input);
+        TRY(solver_eval(s, f, p->end, s->stage_input, end));
+    } else if (m->implicit) {
+        combine(s, m, c.y, c.f, 0, s->spare);
+        memcpy(s->k[end].v, s->carry[0], solver_bytes(s));
+        TRY(implicit_solve(s, f, p->end, c.slope, s->spare, s->k[end].v, s->k[end + 1].v, s->k[end + 2].v));
+    }
+    finish(s, m, &c);
+    return STATUS_OK;
+}
+
+static const char *given_state(const struct solver *s, const struct multistep *m, int i)
+{
+    return m->start + (size_t)i * solver_pitch(s) + (size_t)s->first * dtype_size(s->dtype);
+}
+
+static enum status take_given(struct solver *s, struct field *f, const struct multistep *m,
+                              const struct step *p)
+{
+    TRY(slope_at_start(s, f, m, p));
+    memcpy(s->next[0], given_state(s, m, p->past), solver_bytes(s));
+    return STATUS_OK;
+}
+
+static enum status multistep_step(struct solver *s, struct field *f, const struct method *method,
+                                  const struct step *p)
+{
+    const struct multistep *m = &method->multistep;
+    if (is_given(m, p))
+        TRY(take_given(s, f, m, p));
+    else
+        TRY(formula_continues(m, p) ? make(s, f, m, p) : m->begins->step(s, f, method, p));
+    if (past_slopes(m) > 0) memcpy(s->next[m->n_y], s->k[0].v, solver_bytes(s));
+    return STATUS_OK;
+}
+
+/* The vectors of the carry that a step hands on as they are (solver_move) are copied here. */
+static void copy_history(struct solver *s, const struct multistep *m)
+{
+    for (int i = 1; i < s->n_carry; i++)
+        if (s->history >> i & 1) memcpy(s->next[i], s->carry[i - 1], solver_bytes(s));
+    if (past_slopes(m) > 0) memcpy(s->next[m->n_y], s->k[0].v, solver_bytes(s));
+}
+
+static enum status again(struct solver *s, struct field *f, const struct method *method, const struct step *p,
                          enum again what, int have)
 {
-    if (begins(p)) {
-        memcpy(s->next[1], s->carry[0], solver_bytes(s));
-        return implicit_again(s, f, m, p, what, have);
+    const struct multistep *m = &method->multistep;
+    struct formula c;
+    s->slope_ready = 0;
+    if (is_given(m, p)) {
+        if (!have) TRY(take_given(s, f, m, p));
+        memcpy(s->next[0], given_state(s, m, p->past), solver_bytes(s));
+    } else if (!formula_continues(m, p)) {
+        TRY(m->begins->again(s, f, method, p, what, have));
+    } else if (!have) {
+        TRY(make(s, f, m, p));
+    } else if (what != AGAIN_BACK) {
+        formula_make(m, p, &c);
+        finish(s, m, &c);
     }
-    if (!have) return multistep_step(s, f, m, p);
-    memcpy(s->next[1], s->carry[0], solver_bytes(s));
-    memcpy(s->next[0], s->k[0].v, solver_bytes(s));
+    if (what != AGAIN_BACK) copy_history(s, m);
     return STATUS_OK;
 }
 
-static int multistep_kept(const struct method *m) { return m->rk.stages; }
+static int multistep_kept(const struct method *method)
+{
+    const struct multistep *m = &method->multistep;
+    int begins = m->begins->kept(method), own = own_slots(m);
+    return begins > own ? begins : own;
+}
 
-/* Lagrange's polynomial through the new y, y_n and y_(n-1). */
-static enum status multistep_dense(struct solver *s, struct field *f, const struct method *m,
+static void multistep_moved(struct solver *s, const struct method *method, const struct step *p)
+{
+    const struct multistep *m = &method->multistep;
+    s->slope_ready = 0;
+    if (!is_given(m, p) && !formula_continues(m, p) && m->begins->moved) m->begins->moved(s, method, p);
+}
+
+/* ---- between the ends ---- */
+
+/* Weights of the basis for those of y_(n-j), f_(n-j), of y_(n+1) and, in slope, of the slope there. */
+static int spread(const struct multistep *m, const struct step *p, const struct formula *at, double end,
+                  double *w)
+{
+    struct formula c;
+    int n_carry = m->n_y + past_slopes(m), place = n_carry + end_slot(m);
+    double slope = at->slope, other = 0; /* other: how often the sum of the formula without its last term */
+    formula_make(m, p, &c);
+    w[place] = 0;
+    if (m->implicit) {
+        w[place] = end + slope / c.slope;
+        other = -slope / c.slope;
+    } else {
+        other = end;
+        if (m->predicts) w[place] = slope + end * c.slope;
+    }
+    for (int j = 0; j < m->n_y; j++) w[j] = at->y[j] + (other != 0 ? other * c.y[j] : 0);
+    for (int j = 0; j < m->n_f; j++)
+        w[j == 0 ? n_carry : m->n_y + j - 1] = at->f[j] + (other != 0 ? other * c.f[j] : 0);
+    return n_carry + own_slots(m);
+}
+
+/* Through the states that were given, as far as they go, and what there was before them. */
+static int through_start(struct solver *s, const struct multistep *m, const struct step *p, double theta,
+                         int evaluate, double *w)
+{
+    double x[2 * MULTISTEP_PAST], c[2 * MULTISTEP_PAST];
+    char slope[2 * MULTISTEP_PAST] = {0};
+    int n_carry = m->n_y + past_slopes(m), at[2 * MULTISTEP_PAST], n = 0;
+    memset(w, 0, (size_t)(n_carry + 1 + m->past) * sizeof *w);
+    for (int i = p->past; i < m->past; i++) {
+        if (evaluate) memcpy(s->k[1 + i].v, given_state(s, m, i), solver_bytes(s));
+        at[n] = n_carry + 1 + i;
+        x[n++] = i + 1 - p->past;
+    }
+    for (int j = 0; j < m->n_y && j <= p->past; j++) {
+        at[n] = j;
+        x[n++] = -j;
+    }
+    for (int j = 0; j < m->n_f && j <= p->past; j++) {
+        at[n] = j == 0 ? n_carry : m->n_y + j - 1;
+        slope[n] = 1;
+        x[n++] = -j;
+    }
+    formula_through(n, x, slope, theta, c);
+    for (int i = 0; i < n; i++) w[at[i]] = slope[i] ? p->h * c[i] : c[i];
+    return n_carry + 1 + m->past;
+}
+
+static enum status multistep_dense(struct solver *s, struct field *f, const struct method *method,
                                    const struct step *p, double theta, int evaluate, double *w, int *n)
 {
-    (void)s, (void)f, (void)evaluate;
-    if (begins(p)) {
-        w[0] = 1;
-        w[1] = 0;
-        *n = 2 + tableau_interpolate(&m->rk, theta, w + 2);
-        for (int j = 2; j < *n; j++) w[j] *= p->h;
+    const struct multistep *m = &method->multistep;
+    int n_carry = m->n_y + past_slopes(m);
+    if (is_given(m, p)) {
+        *n = through_start(s, m, p, theta, evaluate, w);
+    } else if (formula_continues(m, p)) {
+        struct formula at;
+        double end;
+        formula_interpolate(m, p, theta, &at, &end);
+        *n = spread(m, p, &at, end, w);
+    } else {
+        double one[MAX_CARRY + MAX_K];
+        TRY(m->begins->dense(s, f, method, p, theta, evaluate, one, n));
+        memset(w, 0, (size_t)n_carry * sizeof *w);
+        w[0] = one[0];
+        memcpy(w + n_carry, one + 1, (size_t)(*n - 1) * sizeof *w);
+        *n += n_carry - 1;
+    }
+    return STATUS_OK;
+}
+
+/* ---- backwards ---- */
+
+/* Cotangents of the next carry become those of this one, but for what reaches it through y_(n+1) (weights
+ * `by` of `bar`) and f_n. */
+static void history_back(struct backward *b, const struct multistep *m, const struct formula *by,
+                         const void *bar)
+{
+    enum dtype dtype = b->s->dtype;
+    int n_carry = m->n_y + past_slopes(m);
+    for (int i = 0; i < n_carry; i++) {
+        int last = i + 1 == m->n_y || i + 1 == n_carry;
+        double c = !by ? 0 : i < m->n_y ? by->y[i] : by->f[i - m->n_y + 1];
+        loops->combine[dtype](b->s->n, last ? NULL : b->carry_bar[i + 1], c != 0, &c, &bar, b->carry_bar[i]);
+    }
+}
+
+/* f_n: what reaches it from outside, from the next carry, and terms c of x; then y_n. */
+static enum status slope_back(struct backward *b, const struct multistep *m, const struct step *p, int n,
+                              const double *c, const void *const *x)
+{
+    struct backward_sum sum;
+    if (m->n_f == 0) return STATUS_OK;
+    backward_sum_begin(&sum, b, 0);
+    for (int i = 0; i < n; i++)
+        if (c[i] != 0) backward_sum_add(&sum, b, c[i], x[i]);
+    if (past_slopes(m) > 0) backward_sum_add(&sum, b, 1, b->carry_bar[m->n_y]);
+    if (!backward_sum_end(&sum, b)) {
+        memset(b->k_bar[0], 0, b->bytes);
         return STATUS_OK;
     }
-    double x = -p->before / p->h;
-    w[0] = (theta - 1) * (theta - x) / x;
-    w[1] = theta * (theta - 1) / (x * (x - 1));
-    w[2] = theta * (theta - x) / (1 - x);
-    *n = 3;
+    return backward_vjp(b, p->t, b->s->carry[0], b->s->k[0].kept, b->kbar, b->k_bar[0]);
+}
+
+static enum status explicit_formula_back(struct backward *b, const struct multistep *m, const struct step *p,
+                                         struct formula *c)
+{
+    struct solver *s = b->s;
+    int end = end_slot(m);
+    const void *bars[2] = {s->spare, b->k_bar[end]};
+    memcpy(s->spare, b->carry_bar[0], b->bytes);
+    if (m->predicts) {
+        struct backward_sum sum;
+        backward_sum_begin(&sum, b, end);
+        backward_sum_add(&sum, b, c->slope, s->spare);
+        backward_sum_end(&sum, b);
+        predict(s, m, c, s->stage_input);
+        TRY(backward_vjp(b, p->end, s->stage_input, s->k[end].kept, b->kbar, b->k_bar[end]));
+    }
+    TRY(slope_back(b, m, p, 1 + m->predicts, (double[]){c->f[0], c->predict[0]}, bars));
+    history_back(b, m, c, s->spare);
+    for (int j = 1; j < m->n_f && m->predicts; j++)
+        backward_add(b, s->n, c->predict[j], b->k_bar[end], b->carry_bar[m->n_y + j - 1]);
+    if (m->predicts) backward_add(b, s->n, 1, b->k_bar[end], b->carry_bar[0]);
+    if (m->n_f > 0) backward_add(b, s->n, 1, b->k_bar[0], b->carry_bar[0]);
+    return STATUS_OK;
+}
+
+/* By the implicit function theorem: the cotangent of what y_(n+1) = sum + slope f(y_(n+1)) was solved for
+ * goes through the transposed system to the sum. */
+static enum status implicit_formula_back(struct backward *b, const struct multistep *m, const struct step *p,
+                                         const struct formula *c)
+{
+    struct solver *s = b->s;
+    int end = end_slot(m);
+    struct backward_sum sum;
+    backward_sum_begin(&sum, b, end);
+    backward_sum_add(&sum, b, 1, b->carry_bar[0]);
+    backward_sum_end(&sum, b);
+    TRY(linear_set(&s->linear, b->f, p->end, s->k[end].v, c->slope));
+    linear_solve(s->linear, 1, b->kbar);
+    const void *bar = s->spare;
+    memcpy(s->spare, b->kbar, b->bytes);
+    loops->combine[s->dtype](s->n, NULL, 1, &c->slope, &bar, b->kbar);
+    TRY(backward_vjp(b, p->end, s->k[end].v, NULL, b->kbar, b->k_bar[end]));
+    TRY(slope_back(b, m, p, 1, c->f, &bar));
+    history_back(b, m, c, bar);
+    if (m->n_f > 0) backward_add(b, s->n, 1, b->k_bar[0], b->carry_bar[0]);
+    return STATUS_OK;
+}
+
+/* A step of the one-step method, or one that ends at a state that was given. */
+static enum status start_back(struct backward *b, const struct multistep *m, const struct step *p)
+{
+    const double one = 1;
+    if (is_given(m, p)) {
+        memset(b->k_bar[0], 0, b->bytes);
+        TRY(slope_back(b, m, p, 0, NULL, NULL));
+        memcpy(b->carry_bar[0], b->k_bar[0], b->bytes);
+    } else {
+        if (past_slopes(m) > 0) TRY(backward_from(b, b->carry_bar[m->n_y], &one, 1));
+        TRY(m->begins->back(b, p));
+    }
+    memcpy(b->s->spare, b->carry_bar[0], b->bytes);
+    history_back(b, m, NULL, NULL);
+    backward_add(b, b->s->n, 1, b->s->spare, b->carry_bar[0]);
     return STATUS_OK;
 }
 
 static enum status back(struct backward *b, const struct step *p)
 {
-    struct solver *s = b->s;
-    if (begins(p)) {
-        TRY(implicit_back(b, p));
-        backward_add(b, s->n, 1, b->carry_bar[1], b->carry_bar[0]); /* y is the past of the next step */
-        memset(b->carry_bar[1], 0, b->bytes);
-        return STATUS_OK;
-    }
-    struct formula c = formula(p);
-    struct backward_sum sum;
-    backward_sum_begin(&sum, b, 0);
-    backward_sum_add(&sum, b, 1, b->carry_bar[0]);
-    backward_sum_end(&sum, b);
-    TRY(linear_set(&s->linear, b->f, p->end, s->k[0].v, c.slope));
-    linear_solve(s->linear, 1, b->kbar);
-    const void *bar = b->kbar;
-    loops->combine[s->dtype](s->n, b->carry_bar[1], 1, (double[]){c.now}, &bar, b->carry_bar[0]);
-    loops->combine[s->dtype](s->n, NULL, 1, (double[]){c.past}, &bar, b->carry_bar[1]);
-    loops->combine[s->dtype](s->n, NULL, 1, (double[]){c.slope}, &bar, b->kbar);
-    return backward_vjp(b, p->end, s->k[0].v, NULL, b->kbar, b->k_bar[0]);
+    const struct multistep *m = &b->o->method.multistep;
+    struct formula c;
+    if (is_given(m, p) || !formula_continues(m, p)) return start_back(b, m, p);
+    formula_make(m, p, &c);
+    return m->implicit ? implicit_formula_back(b, m, p, &c) : explicit_formula_back(b, m, p, &c);
 }
 
 const struct family family_multistep = {.name = "multistep",
-                                        .stability = "A",
-                                        .implicit = 1,
+                                        .stability = "bounded",
                                         .sizes = multistep_sizes,
-                                        .start = multistep_start,
+                                        .history = multistep_history,
                                         .step = multistep_step,
                                         .again = again,
                                         .kept = multistep_kept,
                                         .dense = multistep_dense,
+                                        .moved = multistep_moved,
                                         .back = back};

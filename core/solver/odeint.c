@@ -31,7 +31,7 @@ static unsigned field_works(const struct odeint *op)
             FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP), /* the latter where y cannot be rebuilt */
         [GRADIENT_INTERPOLATED] = FIELD_MASK(FIELD_VJP),
     };
-    unsigned implicit = op->options.method.family->implicit ? FIELD_MASK(linear_work(op->field)) : 0;
+    unsigned implicit = method_implicit(&op->options.method) ? FIELD_MASK(linear_work(op->field)) : 0;
     return FIELD_MASK(FIELD_EVAL) | implicit | (op->recording ? backward[op->options.gradient] : 0);
 }
 
@@ -110,7 +110,7 @@ static void solve_free(struct object *self)
     events_free(op->options.events);
     solver_release(&op->solver);
     record_free(&op->record);
-    void *blocks[] = {op->own_thetabar, op->addresses, op->states, op->stops, op};
+    void *blocks[] = {op->own_thetabar, op->addresses, op->states, op->stops, op->start, op};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
@@ -121,17 +121,24 @@ enum status odeint_new(struct odeint **out, struct field *field, const struct so
 {
     struct odeint *op = memory_zalloc(1, sizeof *op);
     struct stop *stops = memory_zalloc((size_t)o->n_stops, sizeof *stops);
-    if (!op || !stops) {
-        memory_free(op);
-        memory_free(stops);
+    const struct multistep *multistep = &o->method.multistep;
+    size_t given =
+        multistep->start ? (size_t)multistep->past * (size_t)field->n * dtype_size(field->dtype) : 0;
+    char *start = memory_zalloc(1, given);
+    if (!op || !stops || !start) {
+        void *blocks[] = {op, stops, start};
+        for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
         field_free(field);
         return memory_status();
     }
     if (o->n_stops > 0) memcpy(stops, o->stops, (size_t)o->n_stops * sizeof *stops);
+    if (given > 0) memcpy(start, multistep->start, given);
     op->custom = (struct custom){{1, solve_free}, "odeint", solve_infer, solve_prepare, solve_vjp, NULL};
     op->field = field;
     op->options = *o;
     op->options.stops = op->stops = stops;
+    op->start = start;
+    if (multistep->start) op->options.method.multistep.start = start;
     op->layout = *layout;
     *out = op;
     return STATUS_OK;

@@ -30,6 +30,7 @@ struct odeint {
     char *own_thetabar;     /* gradients of the field's own parameters */
     const void **addresses; /* of the parameters */
     struct stop *stops;     /* the options' own */
+    char *start;            /* the method's own: states that were given */
     char *states;           /* of a gradient that solves forwards again */
 };
 

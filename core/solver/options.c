@@ -29,9 +29,15 @@ static const char *const gradients[] = {[GRADIENT_DIRECT] = "direct",
 static const struct solve_option table[] = {
     {"method", OPTION_OTHER, .type = "any", .preset = "dopri5",
      .heading = "the method",
-     .help = "a name of ode.methods() or a tableau {A =, b =, c =, b_error =, order =}"},
+     .help = "a name of ode.methods(), a tableau {A =, b =, c =, b_error =, order =}, or a multistep formula "
+             "{alpha = {a0, ..., ak}, beta = {b0, ..., bk}}: sum a_j y_(n+j) = h sum b_j f_(n+j)"},
     {"order", OPTION_OTHER, .type = "integer",
-     .help = "of a multistep method: \"bdf\" has 2"},
+     .help = "of a multistep method, 2 unless given: \"adams_bashforth\", \"adams_moulton\" and \"abm\" "
+             "have 1 to 8, \"bdf\" 1 to 6"},
+    {"start", OPTION_OTHER, .type = "string|table",
+     .help = "the first steps of a multistep method: \"rk\" makes them by a one-step method of at least its "
+             "order; or a list of states, those at the ends of these steps, which are constants of every "
+             "derivative"},
     {"step_size", OPTION_NUMBER, POSITIVE, AT(step_size),
      .heading = "a grid of fixed steps: one of",
      .help = "t0 + k h; the last one is shortened to land on the end"},

@@ -80,9 +80,8 @@ static enum status move(struct march *m, const struct step *p, double theta)
     }
     TRY(solver_move(s));
     clock_move(&m->clock, p, theta);
-    if (m->after) m->clock.before = 0;
-    if (anew && m->family->start) m->family->start(s);
-    if (!anew && m->family->moved) m->family->moved(s, method);
+    if (m->after) m->clock.past = 0;
+    if (!anew && m->family->moved) m->family->moved(s, method, p);
     if (anew || m->clock.behind_jump) s->slope_ready = 0;
     m->after = NULL;
     return STATUS_OK;
@@ -136,6 +135,12 @@ static enum status march_to_end(struct march *m, int64_t n_times)
     if (fabs(c->end - c->t) < clock_smallest_step(fmax(fabs(c->t), fabs(c->end))))
         return failure_unresolved(m);
     TRY(m->o->adaptive ? first_step(m) : clock_grid(m->o, c->t, c->end, &c->n));
+    const struct multistep *multistep = &m->o->method.multistep;
+    if (multistep->start && c->n <= multistep->past)
+        return status_set(
+            STATUS_ARGUMENT,
+            "odeint: start gives the ends of %d steps, but the grid has only %lld; take more steps",
+            multistep->past, (long long)c->n);
     return march(m);
 }
 
@@ -167,7 +172,6 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     if (record) TRY(record_begin(record, s, f, o, n_times));
     clock_begin(&m.clock, o, times[0], times[n_times - 1]);
     memcpy(s->carry[0], y0, solver_bytes(s));
-    if (m.family->start) m.family->start(s);
     if (o->events) TRY(events_begin(o->events, s));
     output_begin(&output, s, times, n_times, out, record);
     struct observer **own = observe(&m, o->events ? &o->events->base : &output.base);

@@ -49,6 +49,8 @@ enum status solver_reserve(struct solver *s, int64_t n, enum dtype dtype, const 
 {
     int n_carry, n_k;
     m->family->sizes(m, &n_carry, &n_k);
+    s->history = m->family->history ? m->family->history(m) : 0;
+    s->recorded = 0;
     s->slope_ready = s->dense_ready = 0;
     s->vectors = s->kept = NULL;
     s->given.carry = s->given.k = s->given.kept = 0;
@@ -155,22 +157,39 @@ enum status solver_interpolate(struct solver *s, struct field *f, const struct m
     int n, others = 0;
     TRY(m->family->dense(s, f, m, p, theta, 1, w, &n));
     for (int i = w[0] == 1; i < s->n_carry; i++) {
+        if (w[i] == 0) continue;
         c[others] = w[i];
         carry[others++] = s->carry[i];
     }
     if (others > 0)
         loops->combine[s->dtype](s->n, w[0] == 1 ? s->carry[0] : NULL, others, c, carry, s->spare);
-    solver_combine(s, others > 0 ? s->spare : s->carry[0], 1, w + s->n_carry, n - s->n_carry, out);
+    const char *base = others > 0 ? s->spare : w[0] == 1 ? s->carry[0] : NULL;
+    solver_combine(s, base, 1, w + s->n_carry, n - s->n_carry, out);
     return STATUS_OK;
+}
+
+/* Vectors first .. last of the carry, of which each becomes the one behind it: the last one is free, unless a
+ * record holds it. */
+static enum status move_history(struct solver *s, int first, int last)
+{
+    char *old = s->carry[last];
+    int held = s->recorded >> last & 1;
+    for (int i = last; i > first; i--) {
+        s->carry[i] = s->carry[i - 1];
+        s->recorded = (s->recorded & ~(1u << i)) | ((s->recorded >> (i - 1) & 1) << i);
+    }
+    s->carry[first] = s->next[first];
+    s->recorded &= ~(1u << first);
+    s->next[first] = held ? pool_take(s->vectors) : old;
+    return s->next[first] ? STATUS_OK : memory_status();
 }
 
 enum status solver_move(struct solver *s)
 {
-    for (int i = 0; i < s->n_carry; i++) {
-        char *old = s->carry[i];
-        s->carry[i] = s->next[i];
-        s->next[i] = s->given.carry ? pool_take(s->vectors) : old;
-        if (!s->next[i]) return memory_status();
+    if (s->given.carry) s->recorded = ~0u;
+    for (int last = s->n_carry - 1, first; last >= 0; last = first - 1) {
+        for (first = last; s->history >> first & 1;) first--;
+        TRY(move_history(s, first, last));
     }
     for (int i = 0; i < s->given.k; i++)
         if (!(s->k[i].v = pool_take(s->vectors))) return memory_status();

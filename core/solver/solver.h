@@ -12,7 +12,7 @@
 #include "solver/pool.h"
 #include "solver/step.h"
 
-#define MAX_CARRY 8
+#define MAX_CARRY 16
 
 struct linear;
 
@@ -30,7 +30,8 @@ struct solver {
     char *block;
     size_t block_bytes;
     char *carry[MAX_CARRY],
-        *next[MAX_CARRY]; /* see family.h; carry[0] is y, next[0] is y at the end of the step */
+        *next[MAX_CARRY];       /* see family.h; carry[0] is y, next[0] is y at the end of the step */
+    unsigned history, recorded; /* bits of the carry: see family.h; those that a record holds */
     struct slot k[MAX_K];
     char *stage_input, *spare; /* anybody's, between two calls */
     int slope_ready;           /* k[0] is f(t, y) already */

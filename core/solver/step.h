@@ -7,11 +7,17 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdint.h>
+
+#define MAX_PAST 12
 
 struct step {
     double t, h,
-        end;       /* time of a stage with c = 0; size; time of a stage with c = 1: t + h but for rounding */
-    double before; /* size of the step before, 0: there is none whose past counts */
+        end;        /* time of a stage with c = 0; size; time of a stage with c = 1: t + h but for rounding */
+    int64_t number; /* accepted steps before it */
+    int order;      /* of a family that varies it */
+    int past;       /* so many steps before it count (nothing has cut the solution since) ... */
+    double before[MAX_PAST]; /* ... and these are their sizes, the last one first */
 };
 
 static inline double step_time(const struct step *p, double c)

@@ -148,7 +148,7 @@ static enum status stiffness_accepted(struct observer *self, struct march *m, co
     const struct tableau *rk = &m->o->method.rk;
     int64_t n = m->clock.accepted;
     (void)theta;
-    if (d->waiting != 0 && p->before != 0) look_back(d, s, m->o, n);
+    if (d->waiting != 0 && p->past > 0) look_back(d, s, m->o, n);
     d->waiting = 0;
     int suspected = d->above > 0 &&
                     d->above < STIFFNESS_SAY_SO; /* what is settled either way is looked at now and then */

@@ -92,10 +92,10 @@ static void clocks_at_jumps(void)
     CHECK(clock_next(&c, &p) == CLOCK_STEP && c.goal == 0.5 && p.end < 0.5 && p.end == nextafter(0.5, 0));
     CHECK(clock_judge(&c, &p, 1, 1e-3) == CLOCK_ACCEPTED);
     clock_move(&c, &p, 1);
-    CHECK(clock_next(&c, &p) == CLOCK_STEP && p.t == nextafter(0.5, 1) && p.before == 0 && c.goal == 1);
+    CHECK(clock_next(&c, &p) == CLOCK_STEP && p.t == nextafter(0.5, 1) && p.past == 0 && c.goal == 1);
     clock_judge(&c, &p, 1, 1e-3);
     clock_move(&c, &p, 0.5);
-    CHECK(fabs(c.t - 0.75) < 1e-12 && c.before == 0);
+    CHECK(fabs(c.t - 0.75) < 1e-12 && c.past == 0);
 }
 
 /* ---- observers ---- */

@@ -10,7 +10,10 @@ local tree = tide.tree
 local EPS = {float32 = 2.0 ^ -23, float64 = 2.0 ^ -52}
 
 local methods, names = {}, {}
-for i, m in ipairs(tide.ode.methods()) do methods[m.name], names[i] = m, m.name end
+for i, m in ipairs(tide.ode.methods()) do
+  methods[m.name], names[i] = m, m.name
+  m.order = m.default_order or m.order
+end
 
 -- ---- chance ----
 
@@ -40,6 +43,7 @@ M.g = {
 M.options = {
   method = function(g) return g:pick(names) end,
   order = function() return 2 end,
+  start = function() return "rk" end,
   steps = function(g) return g:pick{1, 2, 3, 7, 12} end,
   step_size = function(g) return g:pick{0.05, 0.1, 0.13, 0.3, 5} end,
   rtol = function(g) return g:pick{1e-3, 1e-5, 1e-8, 0, 1e-9} end,
@@ -171,10 +175,32 @@ local function runge_kutta(c, m, k, t, h, y)
   return y + h * sum
 end
 
-local function bdf2(c, k, t, h, before, y, past)
-  local w = h / before
-  local slope = h * (1 + w) / (1 + 2 * w) * k * math.cos(c.w * (t + h))
-  return ((1 + w) ^ 2 * y - w ^ 2 * past) / (1 + 2 * w) / (1 - slope)
+-- Multistep methods of order 2 in the same way: from u = h k cos(w t) at both ends and one step before, w =
+-- h / that step. The first step is that of the method named.
+local multistep = {
+  bdf = {"sdirk2", function(w, u, y, past)
+    return ((1 + w) ^ 2 * y - w ^ 2 * past) / (1 + 2 * w) / (1 - (1 + w) / (1 + 2 * w) * u.next)
+  end},
+  adams_bashforth = {"heun", function(w, u, y, past)
+    return y + (1 + w / 2) * u.now * y - w / 2 * u.before * past
+  end},
+  adams_moulton = {nil, function(_, u, y) return y * (1 + u.now / 2) / (1 - u.next / 2) end},
+  abm = {"heun", function(w, u, y, past)
+    local predicted = y + (1 + w / 2) * u.now * y - w / 2 * u.before * past
+    return y + (u.now * y + u.next * predicted) / 2
+  end},
+  leapfrog = {"heun", function(w, u, y, past) return w == 1 and past + 2 * u.now * y end},
+}
+
+local function multistep_growth(c, m, k, nodes, n, y, past)
+  local begins, formula = table.unpack(multistep[m.name], 1, 2)
+  local t, h = nodes[n], nodes[n + 1] - nodes[n]
+  local function u(at) return h * k * math.cos(c.w * at) end
+  local w = n > 1 and h / (t - nodes[n - 1]) or 0
+  if math.abs(w - 1) < 1e-9 then w = 1 end
+  local next = (n > 1 or not begins)
+    and formula(w, {now = u(t), next = u(t + h), before = n > 1 and u(nodes[n - 1])}, y, past)
+  return next or runge_kutta(c, methods[begins], k, t, h, y)
 end
 
 local function discrete_growth(c, m, nodes, k)
@@ -182,8 +208,7 @@ local function discrete_growth(c, m, nodes, k)
   for n = 1, #nodes - 1 do
     local t, h, next = nodes[n], nodes[n + 1] - nodes[n], nil
     if m.family ~= "multistep" then next = runge_kutta(c, m, k, t, h, y)
-    elseif n == 1 then next = runge_kutta(c, methods.sdirk2, k, t, h, y)
-    else next = bdf2(c, k, t, h, t - nodes[n - 1], y, past) end
+    else next = multistep_growth(c, m, k, nodes, n, y, past) end
     y, past = next, y
   end
   return y

@@ -10,6 +10,8 @@ for _, m in ipairs(tide.ode.methods()) do
   if m.family == "explicit" then explicit[#explicit + 1] = m end
 end
 
+for _, m in ipairs(methods) do m.order = m.default_order or m.order end
+
 local function f64(x) return tide.tensor(x, {dtype = "float64"}) end
 local function close(a, b, tol, what)
   assert(math.abs(a - b) <= tol, ("%s: %.17g and %.17g differ by %.3g"):format(what or "values", a, b,
@@ -71,6 +73,7 @@ for kind, p in pairs(problems) do
   -- at least.
   tests["order of the dense output: " .. kind] = function()
     for _, m in ipairs(methods) do
+      if m.family == "multistep" then goto continue end -- test_multistep.lua: one step is a one-step method's
       local function err(h)
         local worst = 0
         for _, theta in ipairs{0.2, 0.35, 0.5, 0.65, 0.9} do
@@ -83,6 +86,7 @@ for kind, p in pairs(problems) do
       local h = m.order >= 7 and 0.4 or m.order >= 5 and 0.1 or 0.05
       local q = math.log(err(h) / err(h / 2), 2) - 1
       assert(q >= m.dense_order - 0.1, ("%s: order %.2f"):format(m.name, q))
+      ::continue::
     end
   end
 end
@@ -224,7 +228,8 @@ tests["outputs on the grid of a fixed step are the steps' own values"] = functio
       assert(distance(ys[i + 1]:totable(), alone[2]:totable()) < (m.implicit and 1e-13 or 1e-15), m.name)
     end
     assert(s.steps == 10
-      and (m.implicit or s.nfe == 10 * (m.fsal and m.stages - 1 or m.stages) + (m.fsal and 1 or 0)), m.name)
+      and (m.implicit or m.family == "multistep"
+        or s.nfe == 10 * (m.fsal and m.stages - 1 or m.stages) + (m.fsal and 1 or 0)), m.name)
   end
 end
 

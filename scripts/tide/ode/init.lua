@@ -53,6 +53,13 @@ local function check_field(where, f)
   end
 end
 
+-- The states that a multistep method begins with, where they are given.
+local function give_start(state, o)
+  if type(o.start) ~= "table" then return end
+  local count = core.multistep_past(o.method, type(o.method) == "string" and o.order or nil)
+  o.start_states = states.flatten_start("odeint", state, o.start, count)
+end
+
 --- ys, stats = odeint(f, y0, t, opts): see help("tide.odeint").
 function M.odeint(f, y0, t, opts)
   check_field("odeint", f)
@@ -65,11 +72,20 @@ function M.odeint(f, y0, t, opts)
       opts.eager and "eager" or "plain"))
   end
   if opts and opts.plain then
-    return fields.plain(f, y0, check_times("odeint", t), ode_options.check("odeint", opts, "float64"))
+    local o = ode_options.check("odeint", opts, "float64")
+    if type(o.start) == "table" then
+      local list = {}
+      for i, y in ipairs(o.start) do list[i] = is_tensor(y) and y or core.tensor_from(y, "float64") end
+      local state = {shapes = {{is_tensor(y0) and y0:numel() or #y0}}, dtype = "float64"}
+      o.start = list
+      give_start(state, o)
+    end
+    return fields.plain(f, y0, check_times("odeint", t), o)
   end
   local state, leaves = states.describe("odeint", y0)
   local o = ode_options.check("odeint", opts, state.dtype)
   o.part_names = state.names
+  give_start(state, o)
   local times = check_times("odeint", t)
   local run = in_c and not o.events and fields.c or o.eager and fields.eager or fields.recorded
   local solution, stats = run(f, state, states.flatten(leaves), times, o)

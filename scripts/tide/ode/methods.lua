@@ -1,6 +1,7 @@
 --- The methods of odeint, found by name.
 
 local core = require "tide.core"
+local multistep = require "tide.ode.multistep"
 local options = require "tide.base.options"
 local tableau = require "tide.ode.tableau"
 
@@ -21,9 +22,13 @@ local elsewhere = {
   forward_euler = "euler",
 }
 
---- The method of that name, or a user's own tableau, checked: name, order, kind and more. An unknown one is
+--- The method of that name, or a user's own tableau or multistep formula, checked: name, order, kind and
+-- more. An unknown one is
 -- an error that begins with `where`.
 function M.find(where, method)
+  if type(method) == "table" and (method.alpha or method.beta) then
+    return multistep.check(where .. ": method", method)
+  end
   if type(method) == "table" then
     local own = tableau.check(where .. ": method", method)
     own.kind = own.b_error and "adaptive" or "fixed"

@@ -68,8 +68,21 @@ local function check_order(where, order, method)
     raise(("%s: order is an option of multistep methods; the order of %s is %d"):format(where, method.name,
       method.order))
   end
-  if order ~= method.order then
-    raise(("%s: order = %d of %s is not there, only %d"):format(where, order, method.name, method.order))
+  local least, most = method.least_order or method.order, method.order
+  if order < least or order > most then
+    local there = least < most and ("%d to %d"):format(least, most) or tostring(most)
+    raise(("%s: order = %d of %s is not there, only %s"):format(where, order, method.name, there))
+  end
+end
+
+local function check_start(where, start, method)
+  if start == nil or start == "rk" then return end
+  if type(start) == "string" then
+    raise(('%s: start must be "rk" or a list of states, got "%s"'):format(where, start))
+  end
+  if method.family ~= "multistep" then
+    raise(("%s: start is an option of multistep methods; %s needs no states before y0"):format(where,
+      method.name))
   end
 end
 
@@ -143,6 +156,7 @@ function M.check(where, given, dtype)
   local method = methods.find(where, o.method)
   if type(o.method) == "table" then o.method = method end
   if o.order then check_order(where, o.order, method) end
+  check_start(where, o.start, method)
   check_callback(where, o, given)
   if o.step_size or o.steps then
     check_grid(where, o, given)

@@ -72,6 +72,40 @@ function M.unflatten(state, flat)
   return tree.replace(state.template, list)
 end
 
+local function check_given(where, state, given, i)
+  local parts = tree.tensors(given)
+  if #parts ~= #state.shapes then
+    raise(("%s: start[%d] must be a state like y0, got %s"):format(where, i, show(given)))
+  end
+  for p, x in ipairs(parts) do
+    local shape, wanted = table.concat(x:shape(), ", "), table.concat(state.shapes[p], ", ")
+    if core.is_symbolic(x) then
+      raise(("%s: start must be made of numbers, got a tensor that is being recorded: derivatives do not go "
+        .. 'through it; make it outside of the recording, or use start = "rk"'):format(where))
+    end
+    if shape ~= wanted or x:dtype() ~= state.dtype then
+      raise(("%s: start[%d] has shape {%s} and dtype %s, y0 has {%s} and %s"):format(where, i, shape,
+        x:dtype(), wanted, state.dtype))
+    end
+  end
+  return M.flatten(parts)
+end
+
+--- The states that a multistep method with a formula over `count` steps before begins with, as one flat
+-- tensor; nil where a one-step method makes them.
+function M.flatten_start(where, state, start, count)
+  if type(start) ~= "table" then return nil end
+  if #start ~= count then
+    raise(("%s: start must have %d states, those behind y0 that the formula looks back at, got %d"):format(
+      where, count, #start))
+  end
+  if count == 0 then return nil end
+  local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
+  local flat = {}
+  for i, given in ipairs(start) do flat[i] = check_given(where, state, given, i) end
+  return count == 1 and flat[1]:clone() or core.apply("cat", {0}, table.unpack(flat))
+end
+
 --- Solutions at n times from the flat result: {n, shape...} for each leaf.
 function M.unflatten_times(state, flat, n)
   local total, list, at = 0, {}, 1

@@ -47,7 +47,8 @@ end
 local methods_by_name = {}
 for _, m in ipairs(ode.methods()) do methods_by_name[m.name] = m end
 local function order_of(method)
-  return type(method) == "table" and method.order or methods_by_name[method].order
+  local m = type(method) == "table" and method or methods_by_name[method]
+  return m.default_order or m.order
 end
 
 -- Every test: solver options, its label, and whether it is at least as accurate as the training solver.

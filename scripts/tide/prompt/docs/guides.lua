@@ -96,7 +96,10 @@ guide{name = "solvers", about = "Solving",
   hit; a short pulse that a long step could pass unseen: max_step. A problem that needs very many steps
   though its solution is smooth is stiff: help "stiff".
 
-  tide.ode.methods() lists all; a tableau of your own is a table {A =, b =, c =, b_error =, order =}.]],
+  tide.ode.methods() lists all; a tableau of your own is a table {A =, b =, c =, b_error =, order =}, a
+  multistep method of your own {alpha = {a0, ..., ak}, beta = {b0, ..., bk}}, oldest first: sum a_j y_(n+j) =
+  h sum b_j f_(n+j). Multistep methods have fixed steps: order = k chooses the order, start = {y1, ...} the
+  states at the ends of the first steps, which a one-step method makes otherwise.]],
   example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order) end"}
 
 -- What is worth saying about a method beside its order.
@@ -118,7 +121,9 @@ local function method_lines()
   local lines = {}
   for i, method in ipairs(require("tide").ode.methods()) do
     local note = (notes[method.name] or "") ~= "" and ": " .. notes[method.name] or ""
-    lines[i] = ("  | %-16s order %s, %s%s"):format(method.name, method.order, method.kind, note)
+    local least = method.least_order
+    local orders = least and least < method.order and ("%d to %d"):format(least, method.order) or method.order
+    lines[i] = ("  | %-16s order %s, %s%s"):format(method.name, orders, method.kind, note)
   end
   return table.concat(lines, "\n")
 end

@@ -121,6 +121,8 @@ define{name = "ode.methods", args = "", returns = "list",
   |                      h lambda is small, with neither growth nor decay
   | A, b, c, b_error     the tableau of a Runge-Kutta method
   | extra                {A =, c =}: the rows that values between the steps add to it, in steps that have any
+  | least_order,         of a multistep method that comes in several orders: the lowest one, and that which
+  | default_order        it has unless told by the option order
 
   "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the
   error weights of 1980, "dopri5_shampine" those of torchdiffeq. The error estimate of "fehlberg21" is 1/512

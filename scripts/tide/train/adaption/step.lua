@@ -169,7 +169,7 @@ function M.rule(name, opts) return adaption.find_rule(WHERE, rules, name, opts) 
 -- ---- solvers ----
 
 local orders = {}
-for _, m in ipairs(ode.methods()) do orders[m.name] = m.order end
+for _, m in ipairs(ode.methods()) do orders[m.name] = m.default_order or m.order end
 
 local one_better = {[1] = "midpoint", [2] = "rk4", [3] = "rk4"}
 

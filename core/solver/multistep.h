@@ -1,0 +1,42 @@
+/* multistep.h -- one step of a linear multistep method as weights, for constant and for changing steps.
+ *
+ *   y_(n+1) = sum_j y[j] y_(n-j) + sum_j f[j] f_(n-j) + slope f_(n+1)
+ *
+ * Step sizes are in the weights. Nodes of the named methods are where the steps ended that the clock
+ * remembers; with equal steps each weight is the exact rational, rounded once, times h. */
+#ifndef SOLVER_MULTISTEP_H
+#define SOLVER_MULTISTEP_H
+
+#include "solver/method.h"
+#include "solver/step.h"
+
+/* The named methods, for method.c: number i < multistep_count(), of the order that it has unless told. */
+int multistep_count(void);
+const char *multistep_name(int i);
+void multistep_get(int i, struct method *out);
+
+#define MULTISTEP_PAST (MAX_PAST + 1) /* f_n and those before it, y_n and those before it */
+
+struct formula {
+    double y[MULTISTEP_PAST], f[MULTISTEP_PAST], slope;
+    double predict[MULTISTEP_PAST]; /* PECE: the f[j] of the formula whose end is where f_(n+1) is taken */
+};
+
+/* The weights of step p. It has the past that they look back over. */
+void formula_make(const struct multistep *m, const struct step *p, struct formula *out);
+/* Does the formula make the step, or is it for a one-step method? There must be enough of the past, of equal
+ * steps where coefficients were given; steps must not have become much longer, which may be unstable. */
+int formula_continues(const struct multistep *m, const struct step *p);
+/* y at theta of the step by the method's own polynomial: weights of y_n, y_(n-1), ... ; of f_n, ...; and of
+ * y_(n+1), and of f_(n+1). */
+void formula_interpolate(const struct multistep *m, const struct step *p, double theta, struct formula *out,
+                         double *end);
+
+/* w[j] = integral from 0 to `end` of the polynomial that is 1 at node x[j] and 0 at the others, j < n. */
+void formula_integrals(int n, const double *x, double end, double *w);
+
+/* Values and slopes of a polynomial of degree n - 1 at nodes x[i], in any order; slope[i]: that one is a
+ * slope. w[i]: their weights in its value at theta. Returns 0 where they do not determine it. */
+int formula_through(int n, const double *x, const char *slope, double theta, double *w);
+
+#endif
