@@ -70,7 +70,7 @@ local typed_keys = {
   runge_kutta = {A = {"table"}, b = {"table", required = true}, c = {"table"}, b_error = {"table"},
     order = {"integer"}, name = {"string"}},
   multistep = {alpha = {"table", required = true}, beta = {"table", required = true}, name = {"string"},
-    order = {"integer"}, start = {"any"}},
+    order = {"integer"}, unstable = {"boolean"}},
 }
 
 -- ---- by name ----
