@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "binding.h"
+#include "call_lua.h"
 #include "recording.h"
 
 int value_node(lua_State *L, struct tape *t, struct value *v)
@@ -143,10 +144,12 @@ void value_apply_now(lua_State *L, enum op_id op, const struct attrs *attrs, int
     int symbolic, weak, common = operands_dtype(L, op, first, n, &symbolic, &weak);
     if (symbolic) binding_error(L, "%s", recording_ended);
     struct value *v = value_push_empty(L);
+    call_lua_in(L);
     operands_check(L, op, first, n); /* again: the collector may just have run a finalizer that closed one */
     enum status status = apply_at_once(L, op, attrs, first, n, common, &v->tensor);
     if (status == STATUS_MEMORY) { /* garbage may be holding it */
         lua_gc(L, LUA_GCCOLLECT, 0);
+        call_lua_in(L);
         operands_check(L, op, first, n);
         status = apply_at_once(L, op, attrs, first, n, common, &v->tensor);
     }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "call_lua.h"
 #include "failure.h"
 
 static const char session_key;
@@ -84,6 +85,7 @@ double unsigned_nan(double v) { return isnan(v) ? fabs(v) : v; }
 void binding_check(lua_State *L, enum status status)
 {
     if (status == STATUS_OK) return;
+    if (status == STATUS_CALLBACK) call_lua_raise(L);
     if (status_failure()->code != status) binding_error(L, "%s", status_message());
     position_push(L);
     failure_push(L);

@@ -3,6 +3,7 @@
 
 #include "apply.h"
 #include "binding.h"
+#include "call_lua.h"
 #include "kernels/elementwise.h"
 #include "modules.h"
 #include "recording.h"
@@ -126,6 +127,7 @@ static int program_run_lua(lua_State *L)
     int copies = lua_gettop(L);
     push_outputs(L, p, addresses + n_in);
     for (int i = 0; i < n_in; i++) inputs[i] = input_address(L, p, i, copies);
+    call_lua_in(L);
     binding_check(L, program_run(p, inputs, addresses + n_in));
     return 1;
 }

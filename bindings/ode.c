@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "call_lua.h"
 #include "cfield.h"
 #include "compiled.h"
 #include "failure.h"
@@ -52,6 +53,7 @@ void problem_read(lua_State *L, struct problem *p)
     p->times = vector_check(L, value_spec(value_check(L, 4)), "t", 1);
     solve_options_read(L, 5, &p->options);
     read_layout(L, 6, 5, p->y0->shape[0], &p->layout);
+    solve_keep_read(L, 5, p->y0->shape[0], &p->options, &p->layout);
 }
 
 void stats_push(lua_State *L, const struct solve_stats *s)
@@ -113,6 +115,7 @@ static void push_run_at_once(lua_State *L, struct odeint *op, struct tensor *y0,
 {
     struct value *v = value_push_empty(L);
     struct attrs attrs = {.n = 0, .object = odeint_object(op)};
+    call_lua_in(L);
     binding_check(L, op_apply(OP_CUSTOM, &attrs, (struct tensor *[]){y0, times}, 2, &v->tensor));
     value_account(L, v);
 }

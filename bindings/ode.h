@@ -28,6 +28,11 @@ struct problem {
 };
 void problem_read(lua_State *L, struct problem *p);
 
+/* Numbers of each element and functions of Lua, of checked options for a state of n numbers: into the options
+ * and the layout, kept by o->keep. */
+void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o,
+                     struct state_layout *layout);
+
 void stats_push(lua_State *L, const struct solve_stats *s);
 
 /* How a function of an event, at the top of the stack, becomes a field, which has n numbers of float64 (0: is

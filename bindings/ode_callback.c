@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/elementwise.h"
+#include "call_lua.h"
 #include "modules.h"
 #include "ode.h"
 #include "solver/times.h"
@@ -77,6 +78,7 @@ static enum status callback_eval(struct field *self, double t, const void *y, vo
     lua_pushnumber(L, t);
     push_state(f, y);
     lua_call(L, 2, 1);
+    call_lua_in(L);
     if (f->plain) {
         read_plain(f, t, dy);
     } else { /* ode.lua's wrapper has flattened and checked it */
@@ -101,6 +103,7 @@ static enum status callback_values(struct field *self, double t, const void *y, 
     lua_pushnumber(L, t);
     push_state(f, y);
     lua_call(L, 2, f->n_values);
+    call_lua_in(L);
     for (int i = 0; i < f->n_values; i++) ((double *)values)[i] = lua_tonumber(L, i - f->n_values);
     lua_pop(L, f->n_values);
     return STATUS_OK;
@@ -161,6 +164,7 @@ static int odeint_callback(lua_State *L)
         events_read(L, 5, &(struct event_source){.make = field_of_function, .context = &problem, .keeps = 2});
     if (events) p.options.events = *events;
     struct callback_field *f = push_callback(L, 1, problem.plain, p.y0);
+    call_lua_in(L);
     binding_check(L, solve(&f->solver, &f->base, &p.options, &p.layout, p.y0->data, times, n_times,
                            v->tensor->array.data, NULL, &stats));
     lua_pushvalue(L, result);

@@ -23,6 +23,7 @@ static int place_of(const char *word, const char *const *choices)
 static void read_option(lua_State *L, const struct solve_option *row, void *at)
 {
     int place;
+    if (row->also && !lua_isnumber(L, -1) && !lua_isstring(L, -1)) return; /* code of its own does */
     switch (row->kind) {
     case OPTION_NUMBER: *(double *)at = lua_tonumber(L, -1); return;
     case OPTION_INTEGER: *(int64_t *)at = lua_tointeger(L, -1); return;
@@ -65,6 +66,20 @@ static void read_multistep(lua_State *L, int table, struct method *m)
     m->multistep.start = tensor_check(L, lua_gettop(L))->array.data;
 }
 
+/* A controller that is numbers. */
+static void read_controller(lua_State *L, int table, struct controller *c)
+{
+    if (lua_getfield(L, table, "controller") == LUA_TTABLE) {
+        c->kind = CONTROLLER_OWN;
+        for (int i = 0; i < 3; i++) {
+            lua_rawgeti(L, -1, i + 1);
+            c->k[i] = lua_tonumber(L, -1);
+            lua_pop(L, 1);
+        }
+    }
+    lua_pop(L, 1);
+}
+
 void solve_options_read(lua_State *L, int table, struct solve_options *o)
 {
     const struct solve_option *row;
@@ -82,6 +97,7 @@ void solve_options_read(lua_State *L, int table, struct solve_options *o)
             binding_error(L, "odeint: option %s is missing: the options were not checked", row->name);
         lua_pop(L, 1);
     }
+    read_controller(L, table, &o->controller);
     solve_options_derive(o);
     read_stops(L, table, o);
 }
@@ -99,7 +115,7 @@ static int push_option(lua_State *L, const struct solve_option *row, const void 
     case OPTION_NUMBER: lua_pushnumber(L, number); break;
     case OPTION_INTEGER: lua_pushinteger(L, *(const int64_t *)at); break;
     case OPTION_FLAG: lua_pushboolean(L, *(const int *)at); break;
-    case OPTION_CHOICE: lua_pushstring(L, row->choices[*(const int *)at]); break;
+    case OPTION_CHOICE: lua_pushstring(L, row->choices[*(const int *)at]); break; /* nil: one of its own */
     case OPTION_OTHER: return 0;
     }
     return 1;
@@ -155,8 +171,8 @@ static void set_choices(lua_State *L, const struct solve_option *row)
     lua_setfield(L, -2, "choices");
 }
 
-/* solve_options() -> list of {name, heading, help, type, default, default_fixed, same_as, low, high, open,
- * choices, grid = "uses", "ignores" or "refuses"} */
+/* solve_options() -> list of {name, heading, help, type, also, default, default_fixed, same_as, low, high,
+ * open, choices, grid = "uses", "ignores" or "refuses"} */
 static int solve_options(lua_State *L)
 {
     static const char *const types[] = {[OPTION_NUMBER] = "number",
@@ -168,13 +184,14 @@ static int solve_options(lua_State *L)
     const struct solve_option *row;
     lua_newtable(L);
     for (int i = 0; (row = solve_option(i)); i++) {
-        lua_createtable(L, 0, 12);
+        lua_createtable(L, 0, 13);
         set_text(L, "name", row->name);
         set_text(L, "heading", row->heading);
         set_text(L, "help", row->help);
         set_text(L, "type", row->kind == OPTION_OTHER ? row->type : types[row->kind]);
         set_preset(L, "default", row, row->preset);
         set_preset(L, "default_fixed", row, row->preset_fixed);
+        set_text(L, "also", row->also);
         set_text(L, "same_as", row->same_as);
         set_range(L, row);
         set_choices(L, row);

@@ -11,7 +11,12 @@
 #ifndef SOLVER_CONTROLLER_H
 #define SOLVER_CONTROLLER_H
 
-enum controller_kind { CONTROLLER_I, CONTROLLER_PI, CONTROLLER_PID };
+enum controller_kind {
+    CONTROLLER_I,
+    CONTROLLER_PI,
+    CONTROLLER_PID,
+    CONTROLLER_OWN, /* k is what it was set to */
+};
 
 struct controller {
     enum controller_kind kind;
@@ -27,7 +32,7 @@ struct controller {
     int rejected;       /* rejections in a row */
 };
 
-/* The k of a kind. */
+/* The k of a kind but CONTROLLER_OWN. */
 void controller_gains(enum controller_kind kind, double k[3]);
 
 void controller_reset(struct controller *c);

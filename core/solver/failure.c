@@ -150,7 +150,9 @@ static const char *option_too_short(const struct march *r, double h)
 static void against_small_steps(const struct march *r, double h, char *text)
 {
     const char *option = option_too_short(r, h);
-    if (option) {
+    if (r->o->own_norm && isnan(r->clock.error)) {
+        snprintf(text, TEXT, "norm, a function of yours, gives NaN: see what it does to such errors");
+    } else if (option) {
         snprintf(text, TEXT, "%s is shorter than t resolves there (%.2g): raise it", option,
                  clock_smallest_step(r->clock.t));
     } else if (grows_without_bound(r)) {

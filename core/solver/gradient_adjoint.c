@@ -62,6 +62,7 @@ static double reconstruction_error(const struct field *f, const struct solve_opt
     struct state_layout one = *layout;
     one.copies = 1;
     one.extra = 0;
+    one.rtols = one.atols = NULL;
     loops->combine[f->dtype](f->n, y, 1, (double[]){-1}, &stored, difference);
     return norm_scaled(&one, o->norm, f->dtype, difference, stored, o->adjoint_rtol, o->adjoint_atol);
 }
@@ -103,6 +104,7 @@ static struct solve_options backward_options(const struct solve_options *o, cons
     back.atol = o->adjoint_atol;
     back.overshoot = 0;
     back.observers = NULL;
+    back.own_norm = NULL;
     back.return_failures = 0;
     back.events = NULL;
     if (o->steps > 0) { /* the grid of the forward solve, whatever the output times are */
@@ -119,6 +121,7 @@ static struct state_layout backward_layout(const struct state_layout *layout, co
     parts.controlled = g->inner->n;
     parts.copies = g->record ? 1 : 2;
     parts.extra = g->inner->n_theta;
+    parts.rtols = parts.atols = NULL; /* adjoint_rtol and adjoint_atol are numbers */
     return parts;
 }
 

@@ -12,12 +12,33 @@ struct terms {
     const char *const *k;
     const char *x, *y0, *y1;
     double rtol, atol;
+    const double *rtols, *atols; /* of each, or NULL */
 };
+
+static double element(enum dtype dtype, const void *x, int64_t i)
+{
+    return dtype == FLOAT32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
+}
+
+/* Where elements have tolerances of their own. */
+static double sum_of_each(const struct terms *c, int64_t first, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = first; i < first + n; i++) {
+        double e = c->x ? element(c->dtype, c->x, i) : 0, size = fabs(element(c->dtype, c->y0, i));
+        for (int j = 0; j < c->count; j++) e += c->c[j] * element(c->dtype, c->k[j], i);
+        if (!c->x) size = fmax(size, fabs(element(c->dtype, c->y1, i)));
+        e /= (c->atols ? c->atols[i] : c->atol) + (c->rtols ? c->rtols[i] : c->rtol) * size;
+        sum += e * e;
+    }
+    return sum;
+}
 
 static double sum_squares(const struct terms *c, int64_t first, int64_t n)
 {
     size_t at = (size_t)first * dtype_size(c->dtype);
     const void *k[MAX_STAGES];
+    if (c->rtols || c->atols) return sum_of_each(c, first, n);
     if (c->x) return loops->scaled_sum[c->dtype](n, c->x + at, c->y0 + at, c->rtol, c->atol);
     for (int i = 0; i < c->count; i++) k[i] = c->k[i] + at;
     return loops->error_sum[c->dtype](n, c->count, c->c, k, c->y0 + at, c->y1 + at, c->rtol, c->atol);
@@ -73,14 +94,37 @@ static double norm_over(const struct state_layout *l, enum norm_kind kind, const
 double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, const void *x,
                    const void *y, double rtol, double atol)
 {
-    return norm_over(l, kind, &(struct terms){.dtype = dtype, .x = x, .y0 = y, .rtol = rtol, .atol = atol});
+    struct terms terms = {
+        .dtype = dtype, .x = x, .y0 = y, .rtol = rtol, .atol = atol, .rtols = l->rtols, .atols = l->atols};
+    return norm_over(l, kind, &terms);
 }
 
 double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, int count,
                   const double *c, const char *const *k, const void *y0, const void *y1, double rtol,
                   double atol)
 {
-    struct terms terms = {
-        .dtype = dtype, .count = count, .c = c, .k = k, .y0 = y0, .y1 = y1, .rtol = rtol, .atol = atol};
+    struct terms terms = {.dtype = dtype,
+                          .count = count,
+                          .c = c,
+                          .k = k,
+                          .y0 = y0,
+                          .y1 = y1,
+                          .rtol = rtol,
+                          .atol = atol,
+                          .rtols = l->rtols,
+                          .atols = l->atols};
     return norm_over(l, kind, &terms);
+}
+
+void norm_scale(const struct state_layout *l, enum dtype dtype, const void *y0, const void *y1, double rtol,
+                double atol, void *scale)
+{
+    for (int64_t i = 0; i < l->controlled; i++) {
+        double size = fmax(fabs(element(dtype, y0, i)), fabs(element(dtype, y1, i)));
+        double s = (l->atols ? l->atols[i] : atol) + (l->rtols ? l->rtols[i] : rtol) * size;
+        if (dtype == FLOAT32)
+            ((float *)scale)[i] = (float)s;
+        else
+            ((double *)scale)[i] = s;
+    }
 }

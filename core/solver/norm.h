@@ -27,11 +27,23 @@ struct state_layout {
     int copies;         /* 0: one */
     int64_t extra;
     char name[MAX_PARTS][PART_NAME]; /* the user's, for messages; may be empty */
+    const double *rtols, *atols;     /* of each controlled element, in place of the numbers that norms are
+                                        given; NULL: these. Borrowed */
+};
+
+/* A norm of somebody else's: of the error of n elements, given how large each may be. */
+struct norm_own {
+    enum status (*of)(struct norm_own *self, int64_t n, enum dtype dtype, const void *error,
+                      const void *scale, double *norm);
 };
 
 /* Norm of x / (atol + rtol |y|). */
 double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, const void *x,
                    const void *y, double rtol, double atol);
+
+/* How large the error of each controlled element may be: atol + rtol max(|y0|, |y1|). */
+void norm_scale(const struct state_layout *l, enum dtype dtype, const void *y0, const void *y1, double rtol,
+                double atol, void *scale);
 
 /* Norm of sum_j c_j k_j / (atol + rtol max(|y0|, |y1|)), j < count. */
 double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, int count,

@@ -110,6 +110,7 @@ static void solve_free(struct object *self)
     events_free(op->options.events);
     solver_release(&op->solver);
     record_free(&op->record);
+    object_release(op->options.keep);
     void *blocks[] = {op->own_thetabar, op->addresses, op->states, op->stops, op->start, op};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
@@ -139,6 +140,7 @@ enum status odeint_new(struct odeint **out, struct field *field, const struct so
     op->options.stops = op->stops = stops;
     op->start = start;
     if (multistep->start) op->options.method.multistep.start = start;
+    op->options.keep = object_retain(o->keep);
     op->layout = *layout;
     *out = op;
     return STATUS_OK;

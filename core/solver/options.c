@@ -18,7 +18,7 @@ static const char *const norms[] = {
 static const char *const finals[] = {"clip", "interpolate", NULL};
 static const char *const on_failure[] = {"error", "return", NULL};
 static const char *const controllers[] = {
-    [CONTROLLER_I] = "I", [CONTROLLER_PI] = "PI", [CONTROLLER_PID] = "PID", NULL};
+    [CONTROLLER_I] = "I", [CONTROLLER_PI] = "PI", [CONTROLLER_PID] = "PID", [CONTROLLER_OWN] = NULL};
 static const char *const gradients[] = {[GRADIENT_DIRECT] = "direct",
                                         [GRADIENT_ADJOINT] = "adjoint",
                                         [GRADIENT_CHECKPOINT] = "checkpoint",
@@ -43,14 +43,17 @@ static const struct solve_option table[] = {
      .help = "t0 + k h; the last one is shortened to land on the end"},
     {"steps", OPTION_INTEGER, FROM(1), AT(steps),
      .help = "so many equal steps over the span"},
-    {"rtol", OPTION_NUMBER, .preset = "1e-3", FROM(0), ADAPTIVE, AT(rtol),
+    {"rtol", OPTION_NUMBER, .also = "tensor|table", .preset = "1e-3", FROM(0), ADAPTIVE, AT(rtol),
      .heading = "steps that adapt, where there is no grid",
-     .help = "relative tolerance; at least 1.2e-6 for float32, 2.2e-15 for float64"},
-    {"atol", OPTION_NUMBER, .preset = "1e-6", FROM(0), ADAPTIVE, AT(atol),
-     .help = "absolute tolerance; rtol or atol may be 0, not both"},
-    {"norm", OPTION_CHOICE, .preset = "part", .choices = norms, AT(norm),
+     .help = "relative tolerance; at least 1.2e-6 for float32, 2.2e-15 for float64; a tensor of the state's "
+             "shape, or that broadcasts to it, gives each element its own (a table of them for a table)"},
+    {"atol", OPTION_NUMBER, .also = "tensor|table", .preset = "1e-6", FROM(0), ADAPTIVE, AT(atol),
+     .help = "absolute tolerance, likewise; rtol or atol may be 0, not both"},
+    {"norm", OPTION_CHOICE, .also = "function", .preset = "part", .choices = norms, AT(norm),
      .help = "\"part\": RMS of err / (atol + rtol max(|y0|, |y1|)) over each tensor of the state, the "
-             "largest counts; \"batch\": RMS over everything; \"sample\": its largest over the first axis"},
+             "largest counts; \"batch\": RMS over everything; \"sample\": its largest over the first "
+             "axis; or function(error, scale) -> number, which sees tensors like the state and takes a "
+             "step when it returns at most 1"},
     {"first_step", OPTION_NUMBER, POSITIVE, ADAPTIVE, AT(first_step),
      .help = "its size; default: Hairer's rule, one more evaluation"},
     {"max_step", OPTION_NUMBER, POSITIVE, ADAPTIVE_ONLY, AT(max_step),
@@ -66,8 +69,11 @@ static const struct solve_option table[] = {
     {"final", OPTION_CHOICE, .preset = "clip", .choices = finals, ADAPTIVE, AT(overshoot),
      .help = "\"clip\": the last step ends at the end; \"interpolate\": step past it and interpolate back, "
              "as torchdiffeq does; then f is evaluated beyond the end, else never outside of the span"},
-    {"controller", OPTION_CHOICE, .preset = "I", .choices = controllers, ADAPTIVE, AT(controller.kind),
-     .help = "\"I\", \"PI\" or \"PID\" control of the step size"},
+    {"controller", OPTION_CHOICE, .also = "table", .preset = "I", .choices = controllers, ADAPTIVE,
+     AT(controller.kind),
+     .help = "\"I\", \"PI\" or \"PID\" control of the step size, or {k1, k2, k3}: factor = safety / "
+             "(e1^k1 e2^k2 e3^k3)^(1/q) from the norms of the last three errors, q the order of the estimate "
+             "+ 1; \"PI\" is {0.7, -0.4, 0}"},
     {"safety", OPTION_NUMBER, .preset = "0.9", WITHIN(1e-3, 1), ADAPTIVE, AT(controller.safety),
      .help = "factor on the step that the error of the last one allows"},
     {"min_factor", OPTION_NUMBER, .preset = "0.2", WITHIN(1e-3, 1), ADAPTIVE, AT(controller.min_factor),
@@ -124,7 +130,7 @@ void solve_options_derive(struct solve_options *o)
 {
     struct controller *c = &o->controller;
     o->adaptive = o->step_size == 0 && o->steps == 0;
-    controller_gains(c->kind, c->k);
+    if (c->kind != CONTROLLER_OWN) controller_gains(c->kind, c->k);
     c->exponent = 1.0 / (o->method.rk.error_order + 1);
     c->min_after_accept = o->overshoot ? 1 : c->min_factor;
     c->max_after_reject = o->overshoot ? c->max_factor : 1;

@@ -14,6 +14,7 @@
 
 struct observer;
 struct events;
+struct object;
 
 /* A time that an adaptive solve has to hit. Behind a jump f is another: it is evaluated anew there, and on
  * either side of the jump at the nearest number, so that it does not matter to which side f counts the time
@@ -39,7 +40,8 @@ struct solve_options {
     int return_failures;        /* on_failure = "return": see solve() */
     struct controller controller;
     enum norm_kind norm;
-    int overshoot; /* final = "interpolate": step past the end and interpolate back */
+    struct norm_own *own_norm; /* in place of it, unless NULL; borrowed */
+    int overshoot;             /* final = "interpolate": step past the end and interpolate back */
     enum gradient_kind gradient;
     int64_t checkpoint_steps;          /* GRADIENT_CHECKPOINT: keep every so many-th state */
     double adjoint_rtol, adjoint_atol; /* continuous adjoint */
@@ -49,6 +51,7 @@ struct solve_options {
     int adaptive;                      /* derived: there is no fixed grid */
     struct events *events;             /* borrowed; NULL: none */
     struct observer *observers; /* asked before those of the solve, in the order of the list; borrowed */
+    struct object *keep;        /* what is borrowed lives in it; an op holds on to it; NULL: no need */
 };
 
 /* What follows from the other members: adaptive, and the controller's formula. */
@@ -82,6 +85,7 @@ struct solve_option {
     const char *name;
     enum option_kind kind;
     const char *type;                  /* of OPTION_OTHER: "table|tensor", "any", see base/options.lua */
+    const char *also;                  /* of the others: further Lua types, read by code of its own */
     const char *preset, *preset_fixed; /* the default as text, NULL: none; on a fixed grid, NULL: the same */
     const char *same_as;               /* the default is the value of this option */
     double low, high;                  /* numbers in low..high; low == high: any */

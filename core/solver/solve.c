@@ -51,7 +51,18 @@ static enum status first_step(struct march *m)
 
 /* ---- the loop ---- */
 
-static double error_norm(const struct march *m, const struct step *p)
+/* By a norm of somebody else's. */
+static enum status own_norm(const struct march *m, int count, const double *c, const char *const *k,
+                            double *norm)
+{
+    struct solver *s = m->s;
+    const struct solve_options *o = m->o;
+    loops->combine[s->dtype](s->n, NULL, count, c, (const void *const *)k, s->spare);
+    norm_scale(m->layout, s->dtype, s->carry[0], s->next[0], o->rtol, o->atol, s->stage_input);
+    return o->own_norm->of(o->own_norm, m->layout->controlled, s->dtype, s->spare, s->stage_input, norm);
+}
+
+static enum status error_norm(const struct march *m, const struct step *p, double *norm)
 {
     double w[MAX_K], c[MAX_K];
     const char *k[MAX_K];
@@ -61,8 +72,10 @@ static double error_norm(const struct march *m, const struct step *p)
         c[count] = w[j];
         k[count++] = m->s->k[j].v;
     }
-    return norm_error(m->layout, m->o->norm, m->s->dtype, count, c, k, m->s->carry[0], m->s->next[0],
-                      m->o->rtol, m->o->atol);
+    if (m->o->own_norm) return own_norm(m, count, c, k, norm);
+    *norm = norm_error(m->layout, m->o->norm, m->s->dtype, count, c, k, m->s->carry[0], m->s->next[0],
+                       m->o->rtol, m->o->atol);
+    return STATUS_OK;
 }
 
 /* The carry moves on. A step that was cut ends with its interpolant; behind it, and behind a change of y,
@@ -103,7 +116,8 @@ static enum status march(struct march *m)
         TRY(solver_poll(m->s));
         enum status made = m->family->step(m->s, m->f, method, &p);
         if (made != STATUS_OK && made != STATUS_RETRY) return made;
-        double error = m->o->adaptive && made == STATUS_OK ? error_norm(m, &p) : INFINITY, theta = 1;
+        double error = INFINITY, theta = 1;
+        if (m->o->adaptive && made == STATUS_OK) TRY(error_norm(m, &p, &error));
         says = clock_judge(&m->clock, &p, made == STATUS_OK, error);
         if (says == CLOCK_REJECTED) continue;
         if (says != CLOCK_ACCEPTED) break;

@@ -60,8 +60,8 @@ M.options = {
   safety = function(g) return g:pick{0.5, 0.8, 0.95} end,
   min_factor = function(g) return g:pick{0.1, 0.5} end,
   max_factor = function(g) return g:pick{1.5, 5, 100} end,
-  controller = function(g) return g:pick{"I", "PI", "PID"} end,
-  norm = function(g) return g:pick{"part", "batch", "sample"} end,
+  controller = function(g) return g:pick{"I", "PI", "PID", {0.6, -0.2, 0}} end,
+  norm = function(g) return g:pick{"part", "batch", "sample", "largest"} end,
   final = function(g) return g:pick{"clip", "interpolate"} end,
   gradient = function(g) return g:pick{"direct", "adjoint", "checkpoint", "interpolated"} end,
   checkpoint_steps = function(g) return g:pick{1, 2, 3, 100} end,
@@ -531,8 +531,18 @@ local function check_plain(c, y0, k)
   count "plain"
 end
 
+-- The norm that "largest" stands for: of the element whose error is largest.
+local function largest(err, scale)
+  local most, scales = 0, leaves_of(scale)
+  for i, e in ipairs(leaves_of(err)) do
+    if e:numel() > 0 then most = math.max(most, (e / scales[i]):abs():max():item()) end
+  end
+  return most
+end
+
 --- Raises where something does not hold.
 function M.check(c)
+  if c.options.norm == "largest" then c = with(c, {options = with(c.options, {norm = largest})}) end
   local y0, k, field_of, t = build(c)
   local words = refused(c)
   local o = c.options

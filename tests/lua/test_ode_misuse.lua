@@ -107,7 +107,7 @@ tests["tolerances and other numbers"] = function()
   end
   for _, name in ipairs{"rtol", "atol"} do
     for _, v in ipairs{-1e-3, 0 / 0, math.huge, -math.huge} do try({[name] = v}, name .. " must be") end
-    for _, v in ipairs{"1e-3", {1e-3}, true} do try({[name] = v}, name) end
+    for _, v in ipairs{"1e-3", {a = 1e-3}, true} do try({[name] = v}, name) end
   end
   try({rtol = -0.001}, "rtol must be >= 0", "%-0.001")
   try({rtol = 0, atol = 0}, "both 0")

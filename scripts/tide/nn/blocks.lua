@@ -60,7 +60,10 @@ function M.odeblock(field, solver)
     raise("nn.odeblock: solver options must be a table, got " .. options.show(solver))
   end
   local own, check = {}, {}
-  for k, v in pairs(solver or {}) do own[k] = v if k ~= "t" then check[k] = v end end
+  for k, v in pairs(solver or {}) do
+    own[k] = tree.map(v, function(x) return x:totable() end) -- a tensor here would be trained
+    if k ~= "t" then check[k] = v end
+  end
   ode.check_options("nn.odeblock", check)
   return make_odeblock{field = field, solver = own}
 end

@@ -8,7 +8,7 @@ local core = require "tide.core"
 local events = require "tide.ode.events"
 local options = require "tide.base.options"
 local states = require "tide.ode.state"
-local tensor = require "tide.tensor"
+local tolerances = require "tide.ode.tolerances"
 local tree = require "tide.base.tree"
 
 local M = {}
@@ -78,13 +78,6 @@ end
 
 -- ---- Lua at each evaluation ----
 
---- Until the result is closed, numbers that stand alone in a field that runs on concrete tensors (y[1] of a
--- 1-D state) become tensors of the state's dtype.
-function M.with_numbers_of(dtype)
-  local old = tensor._number_dtype(dtype)
-  return setmetatable({}, {__close = function() tensor._number_dtype(old) end})
-end
-
 function M.eager(f, state, y0, times, o)
   if core.is_recording() then
     raise("odeint: an eager field cannot become part of a recording (inside tide.grad, tide.compile, ...) "
@@ -92,7 +85,7 @@ function M.eager(f, state, y0, times, o)
       .. "the result in")
   end
   local evaluations = 0
-  local guard <close> = M.with_numbers_of(state.dtype) -- luacheck: ignore guard
+  local guard <close> = states.with_numbers_of(state.dtype) -- luacheck: ignore guard
   local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
   local function wrapped(t, flat)
     evaluations = evaluations + 1
@@ -113,6 +106,7 @@ function M.plain(f, y0, times, o)
   local start = is_tensor(y0) and y0:to("float64"):reshape{-1} or core.tensor_from(y0, "float64")
   if start:rank() ~= 1 then raise("odeint: with plain = true y0 must be a flat array of numbers") end
   local n = start:numel()
+  if n > 0 then tolerances.of_state("odeint", states.describe("odeint", start), o) end
   local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
   if o.events then events.call(o, o.events) end
   local flat, stats = counted(core.odeint_callback(f, true, start, times, o, {n}, 0))

@@ -8,6 +8,7 @@ local ode_options = require "tide.ode.options"
 local options = require "tide.base.options"
 local states = require "tide.ode.state"
 local tableau = require "tide.ode.tableau"
+local tolerances = require "tide.ode.tolerances"
 local tree = require "tide.base.tree"
 
 local M = {}
@@ -86,6 +87,7 @@ function M.odeint(f, y0, t, opts)
   local o = ode_options.check("odeint", opts, state.dtype)
   o.part_names = state.names
   give_start(state, o)
+  tolerances.of_state("odeint", state, o)
   local times = check_times("odeint", t)
   local run = in_c and not o.events and fields.c or o.eager and fields.eager or fields.recorded
   local solution, stats = run(f, state, states.flatten(leaves), times, o)
@@ -114,7 +116,7 @@ function M.initial_step(f, t0, y0, p, rtol, atol)
   check_field(where, f)
   check_initial_step(where, {t0 = t0, p = p, rtol = rtol, atol = atol})
   local state, leaves = states.describe(where, y0)
-  local guard <close> = fields.with_numbers_of(state.dtype) -- luacheck: ignore guard
+  local guard <close> = states.with_numbers_of(state.dtype) -- luacheck: ignore guard
   if core.is_recording() then
     raise(where .. ": it runs f on concrete tensors, which cannot become part of a recording; call it "
       .. "outside")

@@ -4,6 +4,7 @@ local core = require "tide.core"
 local events = require "tide.ode.events"
 local methods = require "tide.ode.methods"
 local options = require "tide.base.options"
+local tolerances = require "tide.ode.tolerances"
 local tree = require "tide.base.tree"
 
 local M = {}
@@ -14,13 +15,19 @@ local raise, show = core.raise, options.show
 local rows = core.solve_options()
 
 local function check_of(row)
-  if row.choices then return options.one_of(row.choices) end
-  return row.low and options.within(row.low, row.high, row.open)
+  local check = row.choices and options.one_of(row.choices)
+    or row.low and options.within(row.low, row.high, row.open)
+  if not (check and row.also) then return check end
+  return function(v)
+    if type(v) ~= "number" and type(v) ~= "string" then return true end
+    return check(v)
+  end
 end
 
 local spec, inherited, refused, fixed = {}, {}, {}, {}
 for _, row in ipairs(rows) do
-  spec[row.name] = {row.type, default = row.default, check = check_of(row)}
+  local kinds = row.also and row.type .. "|" .. row.also or row.type
+  spec[row.name] = {kinds, default = row.default, check = check_of(row)}
   inherited[row.name], fixed[row.name] = row.same_as, row.default_fixed
   if row.grid == "refuses" then refused[#refused + 1] = row.name end
 end
@@ -86,7 +93,28 @@ local function check_start(where, start, method)
   end
 end
 
+-- Gains by number.
+local function check_controller(where, k)
+  local sum = 0
+  for key, v in pairs(k) do
+    if not options.integer(key) or key < 1 or key > 3 or type(v) ~= "number" or not options.finite(v) then
+      raise(("%s: controller must be a word or three finite numbers {k1, k2, k3}, got controller[%s] = %s")
+        :format(where, tostring(key), show(v)))
+    end
+    sum = sum + v
+  end
+  if #k ~= 3 then
+    raise(("%s: controller must be a word or three numbers {k1, k2, k3}, got %d"):format(where, #k))
+  end
+  if sum <= 0 then
+    raise(("%s: controller: k1 + k2 + k3 must be > 0, got %g; steps would not follow the error"):format(where,
+      sum))
+  end
+end
+
 local function check_tolerances(where, o, dtype)
+  tolerances.check(where, o)
+  if o.rtol_each or o.atol_each then return end
   if o.rtol == 0 and o.atol == 0 then
     raise(where .. ": rtol and atol are both 0; at least one must be > 0")
   end
@@ -158,6 +186,7 @@ function M.check(where, given, dtype)
   if o.order then check_order(where, o.order, method) end
   check_start(where, o.start, method)
   check_callback(where, o, given)
+  if type(o.controller) == "table" then check_controller(where, o.controller) end
   if o.step_size or o.steps then
     check_grid(where, o, given)
   else

@@ -2,6 +2,7 @@
 
 local core = require "tide.core"
 local options = require "tide.base.options"
+local tensor = require "tide.tensor"
 local tree = require "tide.base.tree"
 
 local M = {}
@@ -51,6 +52,13 @@ function M.describe(where, y0)
     state.batch = (i == 1 or state.batch == batch) and batch or 0
   end
   return state, leaves
+end
+
+--- Until the result is closed, numbers that stand alone in a function that runs on concrete tensors (y[1] of
+-- a 1-D state) become tensors of the state's dtype.
+function M.with_numbers_of(dtype)
+  local old = tensor._number_dtype(dtype)
+  return setmetatable({}, {__close = function() tensor._number_dtype(old) end})
 end
 
 --- One flat tensor of the leaves.

@@ -1,0 +1,142 @@
+/* What a solve needs of Lua while it runs: functions that it calls, and numbers in tensors. All of it lies in
+ * the table of checked options, which is kept as long as a solve with these options exists. */
+#include <math.h>
+#include <string.h>
+
+#include "autodiff/op.h"
+#include "base/memory.h"
+#include "call_lua.h"
+#include "kernels/elementwise.h"
+#include "modules.h"
+#include "ode.h"
+#include "value.h"
+
+#define KEEP_TYPE "tide.SolveKeep"
+
+struct keep {
+    struct object base;
+    lua_State *main;
+    int options; /* reference to the table, in the registry */
+    struct norm_own norm;
+};
+
+static void keep_free(struct object *self)
+{
+    struct keep *k = (struct keep *)self;
+    luaL_unref(k->main, LUA_REGISTRYINDEX, k->options);
+    memory_free(k);
+}
+
+static int keep_collect(lua_State *L)
+{
+    struct keep **box = luaL_checkudata(L, 1, KEEP_TYPE);
+    if (*box) object_release(&(*box)->base);
+    *box = NULL;
+    return 0;
+}
+
+/* Pushes a userdata that owns a new one, of the table at index `options`. */
+static struct keep *push_keep(lua_State *L, int options)
+{
+    struct keep **box = lua_newuserdatauv(L, sizeof(struct keep *), 0);
+    *box = NULL;
+    luaL_setmetatable(L, KEEP_TYPE);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    lua_State *main = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    lua_pushvalue(L, options);
+    int reference = luaL_ref(L, LUA_REGISTRYINDEX);
+    *box = memory_zalloc(1, sizeof **box);
+    if (!*box) {
+        luaL_unref(L, LUA_REGISTRYINDEX, reference);
+        binding_check(L, memory_status());
+    }
+    (*box)->base = (struct object){1, keep_free};
+    (*box)->main = main;
+    (*box)->options = reference;
+    return *box;
+}
+
+/* ---- a norm ---- */
+
+struct norm_call {
+    const struct keep *keep;
+    int64_t n;
+    enum dtype dtype;
+    const void *error, *scale;
+    double *norm;
+};
+
+static void push_vector(lua_State *L, enum dtype dtype, int64_t n, const void *numbers)
+{
+    struct value *v = value_push_empty(L);
+    binding_check(L, tensor_new(&v->tensor, dtype, 1, &n));
+    memcpy(v->tensor->array.data, numbers, array_bytes(&v->tensor->array));
+    value_account(L, v);
+}
+
+static int call_norm(lua_State *L)
+{
+    const struct norm_call *c = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->keep->options);
+    lua_getfield(L, -1, "norm_function");
+    push_vector(L, c->dtype, c->n, c->error);
+    push_vector(L, c->dtype, c->n, c->scale);
+    lua_call(L, 2, 1);
+    *c->norm = lua_tonumber(L, -1);
+    return 0;
+}
+
+static enum status norm_of_lua(struct norm_own *self, int64_t n, enum dtype dtype, const void *error,
+                               const void *scale, double *norm)
+{
+    const struct keep *k = (const struct keep *)((const char *)self - offsetof(struct keep, norm));
+    struct norm_call call = {k, n, dtype, error, scale, norm};
+    return call_lua("norm", call_norm, &call);
+}
+
+/* ---- reading ---- */
+
+static int has_field(lua_State *L, int table, const char *name)
+{
+    int there = lua_getfield(L, table, name) != LUA_TNIL;
+    lua_pop(L, 1);
+    return there;
+}
+
+/* The numbers of a tensor of checked options, one for each of the n of the state; NULL: there is none. */
+static const double *each(lua_State *L, int table, const char *name, int64_t n)
+{
+    const double *numbers = NULL;
+    if (lua_getfield(L, table, name) != LUA_TNIL) {
+        const struct array *a = vector_check(L, &tensor_check(L, -1)->array, name, 1);
+        if (a->shape[0] != n) binding_error(L, "odeint: %s does not fit the state", name);
+        numbers = a->data;
+    }
+    lua_pop(L, 1);
+    return numbers;
+}
+
+void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o, struct state_layout *layout)
+{
+    static const char *const names[] = {"norm_function", "rtol_each", "atol_each"};
+    int wanted = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) wanted |= has_field(L, table, names[i]);
+    if (!wanted) return;
+    struct keep *k = push_keep(L, table);
+    o->keep = &k->base;
+    layout->rtols = each(L, table, "rtol_each", n);
+    layout->atols = each(L, table, "atol_each", n);
+    if (!has_field(L, table, "norm_function")) return;
+    k->norm.of = norm_of_lua;
+    o->own_norm = &k->norm;
+}
+
+void open_ode_keep(lua_State *L)
+{
+    luaL_newmetatable(L, KEEP_TYPE);
+    lua_pushcfunction(L, keep_collect);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+    call_lua_open(L);
+}
