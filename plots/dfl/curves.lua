@@ -124,7 +124,7 @@ function M.predictor_corrector(source)
   local data, note = read(source, "predictor_corrector/predictor_corrector.csv",
     {"method", "order", "h", "error"})
   local names = {adams_bashforth = "Adams-Bashforth", abm = "PECE", adams_moulton = "Adams-Moulton"}
-  local fig = plot.figure{title = "y' = y cos t to t = 2, equal steps", xlabel = "order", ylabel = "error",
+  local fig = plot.figure{title = "y' = y (1 - y) to t = 4, equal steps", xlabel = "order", ylabel = "error",
     ylog = true,
     note = note, width = 560, ratio = 0.75, xticks = {1, 2, 3, 4, 5}, xrange = {0.8, 5.2}}
   for k, part in ipairs(parts(data, "method")) do

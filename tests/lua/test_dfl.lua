@@ -36,6 +36,8 @@ local function exercise(name, options, test, needs)
   end
 end
 
+local function last(list) return list[#list] end
+
 exercise("heun", "--halvings 8", function(read, text)
   local tau, E2, bound = read():column("tau"), read():column("E2"), read():column("bound")
   check.near(math.log(tau[7] / tau[8]) / math.log(2), 2, 0.05)
@@ -62,6 +64,19 @@ exercise("gauss", "--n 10 --draw=false", function(read, text)
     and r.value > 1 - 1e-9) end
   assert(text:find("a_stable: true, 90 degrees; l_stable: false, |R| = 1", 1, true), text)
 end)
+
+for _, row in ipairs{{"multistep_12_11", "--n 12", "order 5: sum j^5 a_j", 100}, {"multistep_12_12", "--n 40",
+  "consistency: sum a_j = -2", 10}} do
+  exercise(row[1], row[2] .. " --draw=false", function(read, text)
+    local error = read():column "error"
+    assert(last(error) > row[4] * error[1])
+    assert(text:find(row[3], 1, true), text)
+  end, "adams_bashforth")
+end
+
+exercise("predictor_corrector", "--draw=false", function(read)
+  for _, r in ipairs(read():records()) do check.near(r.observed, r.order, 0.35) end
+end, "abm")
 
 exercise("richardson", "--k 3 --draw=false", function(_, text)
   assert(text:find("3 +4 +3 +%S+ +%d"), text)

@@ -43,6 +43,25 @@ tests["coefficients of multistep methods are those of the tables"] = function()
     .. "-296053/13440 242653/13440 -1152169/120960 16083/4480 0")
 end
 
+-- y' = -y from exact values: odeint's first step by the formula is that of these coefficients.
+tests["odeint steps by the same coefficients"] = function()
+  local h = 0.25
+  for _, row in ipairs(tide.ode.methods()) do
+    for order = row.least_order or 1, multistep.orders[row.name] and row.order or 0 do
+      local m = theory.coefficients{row.name, order = order}
+      local k, sum, start = #m.alpha - 1, 0, {}
+      for j = 0, k - 1 do
+        sum = sum - (m.alpha[j + 1] + h * m.beta[j + 1]) * math.exp(-j * h)
+        if j > 0 then start[j] = {math.exp(-j * h)} end
+      end
+      local opts = {method = row.name, order = order, steps = k, plain = true, start = k > 1 and start or nil}
+      if row.name == "leapfrog" then opts.order = nil end
+      local y = tide.odeint(function(_, u) return {-u[1]} end, {1}, {0, k * h}, opts)[2][1]
+      near(y, sum / (m.alpha[k + 1] + h * m.beta[k + 1]), 1e-13)
+    end
+  end
+end
+
 -- ---- orders ----
 
 tests["orders, and the first condition that fails"] = function()
