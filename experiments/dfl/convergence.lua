@@ -12,13 +12,17 @@ local candidates = {"euler", "heun", "bosh3", "rk4", "dopri5", "vern7", "dopri8"
   "trapezoid", "trbdf2", "radau3", "radau5", "gauss4", "gauss6", "ros3p", "rodas4"}
 local multistep = {adams_bashforth = {2, 4}, abm = {2, 4}, bdf = {2, 4, 6}}
 
+local short = {adams_bashforth = "AB", abm = "PECE", bdf = "BDF"}
+
 local function methods()
   local known, out = {}, {}
   for _, row in ipairs(tide.ode.methods()) do known[row.name] = row end
-  for _, name in ipairs(candidates) do if known[name] then out[#out + 1] = {name, name} end end
+  for _, name in ipairs(candidates) do if known[name] then out[#out + 1] = {name, name,
+    known[name].family} end end
   for _, name in ipairs{"adams_bashforth", "abm", "bdf"} do
     for _, k in ipairs(known[name] and multistep[name] or {}) do
-      if k <= known[name].order then out[#out + 1] = {("%s %d"):format(name, k), {name, order = k}} end
+      if k <= known[name].order then out[#out + 1] = {("%s %d"):format(short[name], k), {name, order = k},
+        "multistep"} end
     end
   end
   return out
@@ -31,14 +35,14 @@ local function evidence(o, report)
     local run = theory.convergence{f = f, exact = exact, y0 = 1, t = {0, 2}, method = row[2], steps = steps}
     local best
     for _, r in ipairs(run) do
-      rows[#rows + 1] = {method = row[1], h = r.h, error = r.error, order = r.order or 0 / 0}
+      rows[#rows + 1] = {family = row[3], method = row[1], h = r.h, error = r.error, order = r.order or 0 / 0}
       if r.error > 1e-12 and r.order then best = r.order end -- above rounding
     end
     cells[i] = {row[1], (theory.order(row[2])), best and ("%.3f"):format(best) or "-", dfl.e(run[#run].error)}
   end
   report:say("y' = y cos t, y(0) = 1, to t = 2, in float64:")
   report:table({"method", "order", "observed", "error, shortest steps"}, cells)
-  report:csv("convergence", {"method", "h", "error", "order"}, rows)
+  report:csv("convergence", {"family", "method", "h", "error", "order"}, rows)
 end
 
 dfl.run({name = "convergence", title = "Observed orders of convergence", options = {{"halvings", 8,

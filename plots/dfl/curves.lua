@@ -39,14 +39,22 @@ local function error_axes(options)
   return plot.figure(options)
 end
 
+local families = {explicit = "(a) Explicit Runge-Kutta", implicit = "(b) Implicit",
+  multistep = "(c) Multistep"}
+
+-- A panel for each family that is there; Rosenbrock methods stand with the implicit ones.
 function M.convergence(source)
-  local data, note = read(source, "convergence/convergence.csv", {"method", "h", "error"})
-  local fig = error_axes{title = "y' = y cos t to t = 2: the slope is the order", note = note, ratio = 1,
-    width = 720, yrange = {1e-16, 1}}
-  for k, part in ipairs(parts(data, "method")) do
-    fig:add("line", look(k, {x = part[2]:column("h"), y = part[2]:column("error"), name = part[1]}))
+  local data, note = read(source, "convergence/convergence.csv", {"family", "method", "h", "error"})
+  local panels = {columns = 3, note = note}
+  for i, family in ipairs{"explicit", "implicit", "multistep"} do
+    panels[i] = error_axes{title = families[family], ratio = 1.2, yrange = {1e-16, 1}}
+    local rows = data:where(function(r) return r.family == family or r.family == "rosenbrock"
+      and family == "implicit" end)
+    for k, part in ipairs(parts(rows, "method")) do
+      panels[i]:add("line", look(k, {x = part[2]:column("h"), y = part[2]:column("error"), name = part[1]}))
+    end
   end
-  return fig
+  return plot.panels(panels)
 end
 
 function M.heun(source)
