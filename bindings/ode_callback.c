@@ -154,7 +154,7 @@ static int odeint_callback(lua_State *L)
     problem_read(L, &p);
     const double *times = p.times->data;
     int64_t n = p.y0->shape[0], n_times = p.times->shape[0];
-    binding_check(L, times_check(times, n_times));
+    binding_check(L, p.options.ends_at_event ? times_check_open(times) : times_check(times, n_times));
     struct value *v = value_push_empty(L);
     binding_check(L, tensor_new(&v->tensor, p.y0->dtype, 1, (int64_t[]){n_times * n}));
     value_account(L, v);

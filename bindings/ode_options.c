@@ -98,6 +98,9 @@ void solve_options_read(lua_State *L, int table, struct solve_options *o)
         lua_pop(L, 1);
     }
     read_controller(L, table, &o->controller);
+    lua_getfield(L, table, "ends_at_event");
+    o->ends_at_event = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     solve_options_derive(o);
     read_stops(L, table, o);
 }

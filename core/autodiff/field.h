@@ -20,6 +20,8 @@ enum field_work {
     FIELD_WORKS
 };
 #define FIELD_MASK(work) (1u << (work))
+/* Beside works, for those that can: gradients of the parameters have one number more, a^T df/dt, the last. */
+#define FIELD_BY_TIME (1u << FIELD_WORKS)
 
 struct field;
 struct field_cost;
@@ -55,6 +57,7 @@ struct field {
                         field_theta_gradient; after field_prepare */
     int64_t
         kept_bytes; /* of a residual, 0: there is nothing to keep; after field_prepare with FIELD_EVAL_KEEP */
+    int by_time;    /* n_theta counts a^T df/dt; after field_prepare with FIELD_BY_TIME */
     int64_t nfe;    /* evaluations of f so far */
     int64_t nfe_vjp; /* evaluations of f that came with a vjp */
     int64_t nfe_jvp;

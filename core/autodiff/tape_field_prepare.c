@@ -41,6 +41,8 @@ static enum status describe_parameters(struct tape_field *f)
         f->theta_offset[f->n_float++] = f->base.n_theta * (int64_t)dtype_size(f->base.dtype);
         f->base.n_theta += array_numel(spec);
     }
+    if ((f->base.by_time = (f->works & FIELD_BY_TIME) != 0))
+        f->theta_offset[f->n_float++] = f->base.n_theta++ * (int64_t)dtype_size(f->base.dtype);
     return STATUS_OK;
 }
 
@@ -187,5 +189,6 @@ void tape_field_unprepare(struct tape_field *f)
     void *blocks[] = {f->lanes, f->theta_offset, f->theta_inputs, f->theta_outputs, f->given};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
     f->base.n_theta = f->base.kept_bytes = 0;
+    f->base.by_time = 0;
     *f = (struct tape_field){.base = f->base, .source = f->source, .source_dy = f->source_dy};
 }

@@ -25,8 +25,9 @@ static enum status emit_derivatives(const struct tape_field *f, const struct tap
         inputs[i] = tape_input(t, spec->dtype, spec->rank, spec->shape);
         if (i >= 1 && dtype_is_float(spec->dtype)) wrt[n_wrt++] = inputs[i];
     }
-    const struct array *y = tape_spec(p->tape, p->tape->inputs[1]);
-    int direction = tape_input(t, y->dtype, 1, y->shape);
+    if (f->works & FIELD_BY_TIME) wrt[n_wrt++] = inputs[0];
+    const struct array *like = tape_spec(p->tape, works & FIELD_VJPS ? p->dy : p->tape->inputs[1]);
+    int direction = tape_input(t, like->dtype, 1, like->shape);
     TRY(tape_inline_outputs(t, p->tape, inputs, &p->dy, 1, outputs));
     if (works & FIELD_VJPS) TRY(tape_vjp(t, outputs, &direction, 1, wrt, n_wrt, outputs + 1));
     for (int i = 1; works & FIELD_VJPS && i <= n_wrt; i++)

@@ -2,7 +2,7 @@
 #ifndef SOLVER_BACKWARD_H
 #define SOLVER_BACKWARD_H
 
-#include "solver/solve.h"
+#include "solver/backward_times.h"
 
 struct defect;
 
@@ -29,10 +29,14 @@ struct backward {
     struct backward_sources from;
     char *thetabar;
     struct defect *defect; /* NULL: nobody asks */
+    struct backward_times times;
 };
 
 /* out += c x, over n elements. */
 void backward_add(const struct backward *b, int64_t n, double c, const void *x, void *out);
+double backward_dot(const struct backward *b, const void *x, const void *y);
+/* Element i of a vector. */
+double backward_number(const struct backward *b, const void *x, int64_t i);
 /* Another source: w[j] of it for k[j], j < n. */
 enum status backward_from(struct backward *b, const char *source, const double *w, int n);
 

@@ -101,6 +101,10 @@ void clock_move(struct clock *c, const struct step *p, double theta)
 
 enum status clock_grid(const struct solve_options *o, double t0, double end, int64_t *steps)
 {
+    if (isinf(end)) { /* an event ends it */
+        *steps = o->max_steps + 1;
+        return STATUS_OK;
+    }
     double size = o->steps ? fabs(end - t0) / (double)o->steps : o->step_size;
     double exact = o->steps ? (double)o->steps : fabs(end - t0) / size,
            resolution = clock_smallest_step(fmax(fabs(t0), fabs(end)));

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/tuning.h"
+#include "kernels/loops.h"
 #include "solver/event_scan.h"
 #include "solver/march.h"
 
@@ -33,15 +34,59 @@ void events_free(struct events *e)
     if (!e) return;
     for (int i = 0; e->rules && i < e->n; i++) field_free(e->rules[i].apply);
     field_free(e->g);
-    void *blocks[] = {e->rules, e->track, e->hits, e->start, e->values, e->log, e->states, e->block, e};
+    void *blocks[] = {e->rules, e->track,  e->hits,  e->start,       e->values,
+                      e->log,   e->states, e->block, e->theta_block, e};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
+}
+
+/* Room for the gradients of the fields' own parameters. */
+static enum status make_theta(struct events *e)
+{
+    int64_t most = e->g->n_theta, sum = most;
+    for (int i = 0; i < e->n; i++) {
+        int64_t n = e->rules[i].apply ? e->rules[i].apply->n_theta : 0;
+        most = n > most ? n : most;
+        sum += n;
+    }
+    size_t size = dtype_size(e->g->dtype);
+    memory_free(e->theta_block);
+    e->theta_bytes = (size_t)(sum + most) * size;
+    if (!(e->theta_block = memory_alloc(e->theta_bytes))) return memory_status();
+    e->g_theta = e->theta_block;
+    e->part = e->g_theta + (size_t)e->g->n_theta * size;
+    char *at = e->part + (size_t)most * size;
+    for (int i = 0; i < e->n; i++) {
+        e->rules[i].theta = at;
+        if (e->rules[i].apply) at += (size_t)e->rules[i].apply->n_theta * size;
+    }
+    return STATUS_OK;
 }
 
 enum status events_prepare(struct events *e, unsigned works)
 {
     for (int i = 0; i < e->n; i++)
         if (e->rules[i].apply) TRY(field_prepare(e->rules[i].apply, works));
-    return field_prepare(e->g, works);
+    TRY(field_prepare(e->g, works));
+    return works & FIELD_MASK(FIELD_VJP) ? make_theta(e) : STATUS_OK;
+}
+
+void events_gradient_begin(struct events *e) { memset(e->theta_block, 0, e->theta_bytes); }
+
+static enum status add_theta(struct field *f, const char *own, void *thetabar, size_t bytes, void *scratch)
+{
+    const void *part = scratch;
+    TRY(field_theta_gradient(f, own, scratch));
+    loops->combine[f->dtype]((int64_t)(bytes / dtype_size(f->dtype)), thetabar, 1, (double[]){1}, &part,
+                             thetabar);
+    return STATUS_OK;
+}
+
+enum status events_gradient_end(struct events *e, void *thetabar, size_t bytes, void *scratch)
+{
+    if (bytes == 0) return STATUS_OK;
+    for (int i = 0; i < e->n; i++)
+        if (e->rules[i].apply) TRY(add_theta(e->rules[i].apply, e->rules[i].theta, thetabar, bytes, scratch));
+    return add_theta(e->g, e->g_theta, thetabar, bytes, scratch);
 }
 
 enum status events_bind(struct events *e, const void *const *parameters)
@@ -120,7 +165,7 @@ static enum status change_state(struct events *e, struct march *m, const struct 
         track->noise = 2 * hits[i].noise;
         if (ends_solve(e, hits[i].rule)) {
             m->clock.end = t;
-            m->ended = 1;
+            m->ended = e->ended = 1;
         }
         if (!e->rules[hits[i].rule].apply) continue;
         if (fabs(t - track->last) < EVENT_PILE_UP * clock_smallest_step(t)) return pile_up(e, m, &hits[i], t);
@@ -176,6 +221,13 @@ static enum status events_accepted(struct observer *self, struct march *m, const
     return STATUS_OK;
 }
 
+int events_have_cut(const struct events *e)
+{
+    for (int64_t i = 0; i < e->count; i++)
+        if (e->log[i].cuts) return 1;
+    return 0;
+}
+
 enum status events_begin(struct events *e, const struct solver *s)
 {
     size_t bytes = solver_bytes(s);
@@ -190,6 +242,7 @@ enum status events_begin(struct events *e, const struct solver *s)
     for (int i = 0; i < e->n; i++) e->track[i] = (struct event_track){.last = NAN};
     e->base = (struct observer){.accepted = events_accepted};
     e->count = 0;
+    e->ended = 0;
     e->t = NAN;
     return STATUS_OK;
 }

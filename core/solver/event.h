@@ -22,6 +22,7 @@ struct event_rule {
     int direction;
     int64_t terminal;    /* the solve ends at the one of this number; 0: never */
     struct field *apply; /* (t, y) -> y behind the event; owned; NULL: it changes nothing */
+    char *theta;         /* in a gradient, as that of the fields' own parameters (see field.h) */
     char name[EVENT_NAME];
 };
 
@@ -68,6 +69,9 @@ struct events {
     int row[EVENT_POINTS];
     double *values; /* EVENT_POINTS rows */
     char *y[3];     /* at a point; behind changes */
+    int ended;      /* by one of them */
+    size_t theta_bytes;
+    char *g_theta, *part, *theta_block; /* g_theta: as theta of a rule; part: of one evaluation */
     char *block;
 };
 
@@ -77,6 +81,12 @@ void events_free(struct events *e);
 /* As field_prepare and field_bind, of all its fields. */
 enum status events_prepare(struct events *e, unsigned works);
 enum status events_bind(struct events *e, const void *const *parameters);
+/* Around a gradient: its sums are zero; they are added to thetabar, of n bytes, which are those of the
+ * parameters bound. scratch: as many. */
+void events_gradient_begin(struct events *e);
+enum status events_gradient_end(struct events *e, void *thetabar, size_t bytes, void *scratch);
+/* Did one end the latest solve, or change its state? */
+int events_have_cut(const struct events *e);
 /* For a solve that begins. */
 struct solver;
 enum status events_begin(struct events *e, const struct solver *s);

@@ -177,6 +177,7 @@ static enum status explicit_back(struct backward *b, const struct step *p)
 const struct family family_explicit = {.name = "explicit",
                                        .stability = "bounded",
                                        .slope = 1,
+                                       .by_times = 2,
                                        .sizes = explicit_sizes,
                                        .step = explicit_step,
                                        .again = explicit_again,

@@ -272,6 +272,15 @@ enum status failure_unresolved(const struct march *r)
         r->clock.t, r->clock.end, ulp);
 }
 
+enum status failure_no_event(const struct march *r)
+{
+    return status_fail(
+        STATUS_NUMERIC, "no_event",
+        "raise max_time, or check the sign and the direction of g; where g touches 0 without a "
+        "change of sign there is no event",
+        "odeint: g has no zero until max_time = %.9g", r->clock.end);
+}
+
 enum status failure_of_clock(const struct march *r, enum clock_says what, double h)
 {
     char text[96];

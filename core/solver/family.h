@@ -33,6 +33,7 @@ struct family {
     int slope;             /* k[0] is f(t, y), which step() makes unless it is known (slope_ready) */
     const char *stability; /* what is true of all of its methods, see ode.methods; their rows may say more */
     int implicit;          /* it solves equations with the Jacobian, see linear.h and method_implicit */
+    int by_times;          /* 1: all of back() is backward_vjp; 2: and weights do not look at steps before */
     /* How many vectors: of the carry, k. */
     void (*sizes)(const struct method *m, int *n_carry, int *n_k);
     /* Bit c: vector c of the next carry is vector c - 1 of this one. They are not copied: solver_move hands

@@ -17,15 +17,24 @@
  * interpolated: the adjoint with y taken from the dense output of the recorded forward solve instead: it does
  * not depend on running the flow backwards, and needs the record's memory.
  *
- * All: ybar is n_times cotangents, one per output; y0bar (n) and thetabar (n_theta) are overwritten. */
+ * All: ybar is cotangents, one per output; y0bar (n) and thetabar (n_theta) are overwritten. */
 #ifndef SOLVER_GRADIENT_H
 #define SOLVER_GRADIENT_H
 
 #include "solver/solve.h"
 
+/* The times of the solve, and their cotangents. */
+struct gradient_times {
+    const double *t;
+    int64_t n;
+    double *bar;    /* overwritten; NULL: nobody asks */
+    double end_bar; /* of where an event has ended the solve, from outside */
+};
+
 enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o,
-                            const struct solve_record *r, const void *ybar, int64_t n_times, void *y0bar,
-                            void *thetabar, struct solve_stats *stats);
+                            const struct solve_record *r, const void *ybar,
+                            const struct gradient_times *times, void *y0bar, void *thetabar,
+                            struct solve_stats *stats);
 
 /* The memory that gradient_direct will need; it asks itself, but a thread may want to find it ready. steps:
  * of the solve, or fewer. */
@@ -37,7 +46,7 @@ enum status gradient_direct_reserve(struct solver *s, const struct field *f, con
  * part of its own. */
 enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o,
                              const struct state_layout *layout, const struct solve_record *record,
-                             const double *times, int64_t n_times, const void *y, const void *ybar,
-                             void *y0bar, void *thetabar, struct solve_stats *stats);
+                             const struct gradient_times *times, const void *y, const void *ybar, void *y0bar,
+                             void *thetabar, struct solve_stats *stats);
 
 #endif

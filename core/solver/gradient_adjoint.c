@@ -125,29 +125,48 @@ static struct state_layout backward_layout(const struct state_layout *layout, co
     return parts;
 }
 
+/* bar = a . f(t, y): an output that comes later by dt moves by f dt. */
+static enum status by_time(struct augmented *g, double t, const void *y, const void *a, void *slope,
+                           double *bar)
+{
+    struct field *f = g->inner;
+    TRY(field_eval(f, t, y, slope));
+    *bar = 0;
+    for (int64_t i = 0; i < f->n; i++)
+        *bar += f->dtype == FLOAT32 ? (double)((const float *)a)[i] * (double)((const float *)slope)[i]
+                                    : ((const double *)a)[i] * ((const double *)slope)[i];
+    return STATUS_OK;
+}
+
 /* The solves of all intervals, the last first. z begins as zeros and ends as what it is at times[0], without
  * the cotangent that arrives there. `out` is room for two z. */
 static enum status all_intervals(struct solver *s, struct augmented *g, const struct solve_options *o,
-                                 const struct state_layout *layout, const double *times, int64_t n_times,
+                                 const struct state_layout *layout, const struct gradient_times *given,
                                  const char *y, const char *ybar, char *z, char *out)
 {
+    const double *times = given->t;
+    int64_t n_times = given->n;
     const struct field *f = g->inner;
     size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = g->record ? 0 : bytes;
     struct solve_options back = backward_options(o, times, n_times);
     struct state_layout parts = backward_layout(layout, g);
     for (int64_t i = n_times - 1; i > 0; i--) {
         const void *cotangent = ybar + (size_t)i * bytes;
+        if (given->bar) TRY(by_time(g, times[i], y + (size_t)i * bytes, cotangent, out, &given->bar[i]));
         memcpy(z, y + (size_t)i * bytes, own);
         loops->combine[f->dtype](f->n, z + own, 1, (double[]){1}, &cotangent, z + own);
         TRY(one_interval(s, g, &back, &parts, times[i], times[i - 1], y + (size_t)(i - 1) * bytes, z, out));
     }
+    if (!given->bar) return STATUS_OK;
+    TRY(by_time(g, times[0], y, z + own, out, &given->bar[0]));
+    given->bar[0] = -given->bar[0];
     return STATUS_OK;
 }
 
 enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o,
                              const struct state_layout *layout, const struct solve_record *record,
-                             const double *times, int64_t n_times, const void *y, const void *ybar,
-                             void *y0bar, void *thetabar, struct solve_stats *stats)
+                             const struct gradient_times *times, const void *y, const void *ybar, void *y0bar,
+                             void *thetabar, struct solve_stats *stats)
 {
     if (o->adaptive && o->adjoint_atol == 0)
         return status_set(
@@ -173,8 +192,7 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
     char *z = solver_backward(forward, 3 * z_bytes);
     if (!z) return memory_status();
     memset(z, 0, 3 * z_bytes);
-    enum status status =
-        all_intervals(forward->adjoint, &g, o, layout, times, n_times, y, ybar, z, z + z_bytes);
+    enum status status = all_intervals(forward->adjoint, &g, o, layout, times, y, ybar, z, z + z_bytes);
     stats->nfe_backward = f->nfe + f->nfe_vjp - before;
     TRY(status);
     const char *a = z + (record ? 0 : bytes);

@@ -17,6 +17,7 @@ void backward_add(const struct backward *b, int64_t n, double c, const void *x, 
 enum status backward_vjp(struct backward *b, double t, const void *input, const void *residual, const void *a,
                          void *ybar)
 {
+    if (b->times.exact) return times_vjp(b, t, input, a, ybar);
     TRY(field_vjp_kept(b->f, t, input, a, residual, ybar, b->theta_part));
     if (b->f->n_theta > 0) backward_add(b, b->f->n_theta, 1, b->theta_part, b->thetabar);
     return STATUS_OK;
@@ -134,6 +135,21 @@ static enum status outputs_back(struct backward *b, int64_t step, int64_t first,
     return STATUS_OK;
 }
 
+/* What the step was made of; whoever asks for slopes needs all of it. */
+static enum status basis(struct backward *b, int64_t step, int outputs)
+{
+    const struct method *m = &b->o->method;
+    const struct step *p = &b->r->steps[step];
+    int have = load_step(b, step), all = 0;
+    if (b->times.active) {
+        times_begin_step(b, step);
+        all = outputs || b->times.cut;
+    }
+    if (!b->defect) return m->family->again(b->s, b->f, m, p, all ? AGAIN_ALL : AGAIN_BACK, have);
+    TRY(defect_basis(b, step, have));
+    return all ? m->family->again(b->s, b->f, m, p, AGAIN_ALL, 1) : STATUS_OK;
+}
+
 /* Back through one recorded step and the outputs in it; *output is lowered past them. */
 static enum status step_back(struct backward *b, int64_t step, const char *ybar, int64_t *output)
 {
@@ -143,13 +159,14 @@ static enum status step_back(struct backward *b, int64_t step, const char *ybar,
     enum status status;
     begin_sources(&b->from);
     while (*output > 0 && b->r->output_step[*output] == step) first = (*output)--;
-    int have = load_step(b, step);
-    TRY_GOTO_DONE(b->defect ? defect_basis(b, step, have)
-                            : m->family->again(b->s, b->f, m, p, AGAIN_BACK, have));
+    TRY_GOTO_DONE(basis(b, step, first <= last));
+    if (b->times.active) TRY_GOTO_DONE(times_outputs(b, step, first, last, ybar));
     TRY_GOTO_DONE(outputs_back(b, step, first, last, ybar));
+    if (b->times.cut) TRY_GOTO_DONE(times_event(b, step, first, last, ybar));
     if (b->defect) defect_add(b, step);
     TRY_GOTO_DONE(m->family->back(b, p));
     for (int c = 0; c < b->s->n_carry; c++) backward_add(b, b->s->n, 1, b->at_start[c], b->carry_bar[c]);
+    times_end_step(b, step);
 done:
     end_sources(&b->from);
     return status;
@@ -164,19 +181,21 @@ static enum status replay_segment(struct backward *b, int64_t last)
         load_step(b, step);
         for (int c = 0; c < s->n_carry; c++) s->next[c] = replayed(b, step + 1, c);
         TRY(m->family->again(s, b->f, m, &b->r->steps[step], AGAIN_NEXT, 0));
+        if (times_is_cut(b->o->events, step)) TRY(times_cut_again(b, step));
     }
     return STATUS_OK;
 }
 
-static enum status all_steps_back(struct backward *b, const char *ybar, int64_t n_times)
+static enum status all_steps_back(struct backward *b, const char *ybar)
 {
     const struct solve_record *r = b->r;
-    int64_t output = n_times - 1;
+    int64_t output = b->times.given->n - 1;
     for (int64_t step = r->n - 1; step >= 0; step--) {
         TRY(solver_poll(b->s));
         if (step == r->n - 1 || step % r->every == r->every - 1) TRY(replay_segment(b, step));
         TRY(step_back(b, step, ybar, &output));
     }
+    TRY(times_end(b));
     backward_add(b, b->s->n, 1, ybar, b->carry_bar[0]); /* the first output is y0 itself */
     return STATUS_OK;
 }
@@ -190,7 +209,8 @@ enum status gradient_direct_reserve(struct solver *s, const struct field *f, con
            theta = padded((size_t)f->n_theta * dtype_size(f->dtype));
     TRY(solver_reserve(s, f->n, f->dtype, &o->method));
     size_t carry = state * (size_t)s->n_carry,
-           fixed = 2 * carry + state * (size_t)(s->n_k + 1 + (o->defect ? DEFECT_VECTORS : 0)) + theta,
+           fixed = 2 * carry +
+                   state * (size_t)(s->n_k + 1 + (o->defect ? DEFECT_VECTORS : 0) + TIMES_VECTORS) + theta,
            carries = 0; /* of a segment */
     if (o->gradient == GRADIENT_CHECKPOINT && o->checkpoint_steps > 1)
         carries = (size_t)(o->checkpoint_steps < steps ? o->checkpoint_steps : steps);
@@ -200,8 +220,9 @@ enum status gradient_direct_reserve(struct solver *s, const struct field *f, con
 }
 
 enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o,
-                            const struct solve_record *r, const void *ybar, int64_t n_times, void *y0bar,
-                            void *thetabar, struct solve_stats *stats)
+                            const struct solve_record *r, const void *ybar,
+                            const struct gradient_times *times, void *y0bar, void *thetabar,
+                            struct solve_stats *stats)
 {
     struct backward b = {
         .s = s, .f = f, .o = o, .r = r, .bytes = (size_t)f->n * dtype_size(f->dtype), .thetabar = thetabar};
@@ -222,9 +243,9 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
     struct defect defect = {0};
     at += state;
     if (o->defect) at = defect_begin(b.defect = &defect, at, state);
-    b.theta_part = at;
+    b.theta_part = times_begin(&b, times, at);
     b.segment = b.theta_part + theta;
-    enum status status = all_steps_back(&b, ybar, n_times);
+    enum status status = all_steps_back(&b, ybar);
     for (int c = 1; c < s->n_carry && status == STATUS_OK; c++)
         backward_add(&b, s->n, 1, b.carry_bar[c], b.carry_bar[0]); /* copies of y0 */
     if (status == STATUS_OK) memcpy(y0bar, b.carry_bar[0], b.bytes);

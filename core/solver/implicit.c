@@ -135,6 +135,7 @@ enum status implicit_back(struct backward *b, const struct step *p)
 const struct family family_implicit = {.name = "implicit",
                                        .stability = "A",
                                        .implicit = 1,
+                                       .by_times = 2,
                                        .sizes = implicit_sizes,
                                        .step = implicit_step,
                                        .again = implicit_again,

@@ -28,6 +28,7 @@ struct march {
 enum status failure_of_clock(const struct march *m, enum clock_says what, double h);
 enum status failure_not_finite(const struct march *m, double h, const void *y, const char *what);
 enum status failure_unresolved(const struct march *m);
+enum status failure_no_event(const struct march *m);
 /* Where the solve stood, for a failure that it ended with and that does not say so yet: returns 0 where it
  * does, for it is that of a solve inside the field. */
 int failure_complete(const struct march *m);

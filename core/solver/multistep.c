@@ -361,6 +361,7 @@ static enum status back(struct backward *b, const struct step *p)
 
 const struct family family_multistep = {.name = "multistep",
                                         .stability = "bounded",
+                                        .by_times = 1,
                                         .sizes = multistep_sizes,
                                         .history = multistep_history,
                                         .step = multistep_step,

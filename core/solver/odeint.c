@@ -17,8 +17,20 @@ const struct events *odeint_events(const struct odeint *op) { return op->options
 
 static enum status solve_infer(struct custom *self, struct call *c)
 {
-    (void)self;
-    return array_init(&c->out, c->in[0].dtype, 1, (int64_t[]){c->in[1].shape[0] * c->in[0].shape[0]});
+    int ends = ((struct odeint *)self)->options.ends_at_event;
+    int64_t n = c->in[1].shape[0] * c->in[0].shape[0] + (ends ? 1 : 0);
+    return array_init(&c->out, ends ? FLOAT64 : c->in[0].dtype, 1, &n);
+}
+
+static int is_direct(const struct odeint *op)
+{
+    return op->options.gradient == GRADIENT_DIRECT || op->options.gradient == GRADIENT_CHECKPOINT;
+}
+
+/* What the fields of events will be asked for. */
+static unsigned event_works(const struct odeint *op)
+{
+    return FIELD_MASK(FIELD_EVAL) | (op->recording ? FIELD_MASK(FIELD_VJP) | FIELD_BY_TIME : 0);
 }
 
 /* What the field will be asked for: by the solve, and by its gradient if somebody wants it. */
@@ -32,7 +44,11 @@ static unsigned field_works(const struct odeint *op)
         [GRADIENT_INTERPOLATED] = FIELD_MASK(FIELD_VJP),
     };
     unsigned implicit = method_implicit(&op->options.method) ? FIELD_MASK(linear_work(op->field)) : 0;
-    return FIELD_MASK(FIELD_EVAL) | implicit | (op->recording ? backward[op->options.gradient] : 0);
+    unsigned by_time = !op->options.adaptive && (op->by_times || op->options.events)
+                           ? FIELD_BY_TIME | FIELD_MASK(FIELD_VJP_AND_EVAL)
+                           : 0;
+    return FIELD_MASK(FIELD_EVAL) | implicit |
+           (op->recording ? backward[op->options.gradient] | (is_direct(op) ? by_time : 0) : 0);
 }
 
 /* Everything that a run needs: nothing is made under it. A gradient may come to be wanted later. */
@@ -43,14 +59,14 @@ static enum status make_ready(struct odeint *op)
     if (op->tiled || !op->works) {
         tiled_free(op->tiled);
         op->tiled = NULL;
-        TRY(tiled_new(&op->tiled, op->field, &op->options, works));
+        if (!op->by_times) TRY(tiled_new(&op->tiled, op->field, &op->options, works));
     }
     if (!op->tiled) {
         TRY(field_prepare(op->field, works));
-        if (op->options.events) TRY(events_prepare(op->options.events, FIELD_MASK(FIELD_EVAL)));
-        if (!op->own_thetabar &&
-            !(op->own_thetabar = memory_alloc((size_t)op->field->n_theta * dtype_size(op->field->dtype))))
-            return memory_status();
+        if (op->options.events) TRY(events_prepare(op->options.events, event_works(op)));
+        memory_free(op->own_thetabar);
+        op->own_thetabar = memory_alloc((size_t)op->field->n_theta * dtype_size(op->field->dtype));
+        if (!op->own_thetabar) return memory_status();
     }
     op->works = works;
     return STATUS_OK;
@@ -66,21 +82,35 @@ int odeint_note_addresses(struct odeint *op, const struct array *theta, int n)
     return moved;
 }
 
+/* The states in float64, and where the solve ended. */
+static void give_end(const struct odeint *op, const struct call *c)
+{
+    double *out = c->out.data;
+    int64_t n = array_numel(&c->out) - 1;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = op->field->dtype == FLOAT32 ? (double)((const float *)op->states)[i]
+                                             : ((const double *)op->states)[i];
+    out[n] = op->stats.t_end;
+}
+
 static enum status run_solve(struct call *c)
 {
     struct odeint *op = (struct odeint *)c->attrs->object;
     int keep = op->recording && op->options.gradient != GRADIENT_ADJOINT;
     const double *times = c->in[1].data;
     int64_t n_times = c->in[1].shape[0];
-    TRY(times_check(times, n_times));
+    TRY(op->options.ends_at_event ? times_check_open(times) : times_check(times, n_times));
     odeint_note_addresses(op, c->in + 2, c->n_in - 2);
     if (op->tiled)
         return tiled_solve(op->tiled, &op->options, op->addresses, c->in[0].data, times, n_times, c->out.data,
                            keep, &op->stats);
     TRY(field_bind(op->field, op->addresses));
     if (op->options.events) TRY(events_bind(op->options.events, op->addresses));
-    return solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, times, n_times,
-                 c->out.data, keep ? &op->record : NULL, &op->stats);
+    int ends = op->options.ends_at_event;
+    TRY(solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, times, n_times,
+              ends ? op->states : c->out.data, keep ? &op->record : NULL, &op->stats));
+    if (ends) give_end(op, c);
+    return STATUS_OK;
 }
 
 static enum status solve_prepare(struct custom *self, struct call *c)
@@ -88,6 +118,10 @@ static enum status solve_prepare(struct custom *self, struct call *c)
     struct odeint *op = (struct odeint *)self;
     if (!op->addresses && !(op->addresses = memory_alloc((size_t)c->n_in * sizeof *op->addresses)))
         return memory_status();
+    if (op->options.ends_at_event) {
+        memory_free(op->states);
+        if (!(op->states = memory_alloc(array_bytes(&c->out)))) return memory_status();
+    }
     TRY(make_ready(op));
     c->run = run_solve;
     return STATUS_OK;
@@ -96,10 +130,11 @@ static enum status solve_prepare(struct custom *self, struct call *c)
 static void solve_vjp(struct custom *self, struct vjp *v)
 {
     int64_t at = 0;
-    if (odeint_refuse_times(v, 1)) return;
-    int flat = odeint_emit_gradient(v->tape, (struct odeint *)self, v->y, v->ybar, v->in, v->n_in);
+    int flat =
+        odeint_emit_gradient(v->tape, (struct odeint *)self, v->need[1], v->y, v->ybar, v->in, v->n_in);
     for (int i = 0; i < v->n_in; i++)
         if (i != 1) v->xbar[i] = odeint_emit_part(v->tape, flat, &at, v->in[i], v->need[i]);
+    if (v->need[1]) v->xbar[1] = odeint_emit_part(v->tape, flat, &at, v->in[1], 1);
 }
 
 static void solve_free(struct object *self)
@@ -111,7 +146,8 @@ static void solve_free(struct object *self)
     solver_release(&op->solver);
     record_free(&op->record);
     object_release(op->options.keep);
-    void *blocks[] = {op->own_thetabar, op->addresses, op->states, op->stops, op->start, op};
+    void *blocks[] = {op->times_bar, op->event_theta, op->own_thetabar, op->addresses,
+                      op->states,    op->stops,       op->start,        op};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 

@@ -1,6 +1,9 @@
 /* odeint.h -- a whole ODE solve as one op of a tape.
  *
  *   odeint(y0, times, theta...) -> states at the times, flat: n_times x n
+ *
+ * One that ends at an event (ends_at_event) gives float64, and behind the states where it ended.
+ *
  *   its vjp (states, statesbar, y0, times, theta...) -> flat: y0bar, then the gradient of each float theta
  *
  * Both are custom ops over the same solve, and closed under differentiation: the derivative of the vjp is the

@@ -1,20 +1,22 @@
 /* The vjp of a solve, an op by itself: inputs states, statesbar, y0, times, theta... */
 #include "base/memory.h"
+#include "solver/event.h"
 #include "solver/gradient.h"
 #include "solver/odeint_op.h"
 
 static enum status gradient_infer(struct custom *self, struct call *c)
 {
-    (void)self;
     int64_t n = c->in[2].shape[0];
     for (int i = 4; i < c->n_in; i++)
         if (dtype_is_float(c->in[i].dtype)) n += array_numel(&c->in[i]);
-    return array_init(&c->out, c->in[0].dtype, 1, &n);
+    if (((struct odeint_gradient *)self)->by_times) n += c->in[3].shape[0];
+    return array_init(&c->out, c->in[2].dtype, 1, &n);
 }
 
 /* Where y cannot be reconstructed backwards, the flow contracts and the plain adjoint would be wrong: solve
  * forwards once more, keeping the steps this time, and take y from them. */
-static enum status adjoint_with_record(struct odeint *op, const struct call *c, char *y0bar, char *thetabar)
+static enum status adjoint_with_record(struct odeint *op, const struct call *c,
+                                       const struct gradient_times *times, char *y0bar, char *thetabar)
 {
     struct solve_stats forward, backward = {0};
     struct solve_options o =
@@ -24,38 +26,52 @@ static enum status adjoint_with_record(struct odeint *op, const struct call *c, 
     o.atol /= 10;
     o.adjoint_rtol /= 10;
     o.adjoint_atol /= 10;
-    const double *times = c->in[3].data;
-    int64_t n_times = c->in[3].shape[0];
     if (!op->states && !(op->states = memory_alloc(array_bytes(&c->in[0])))) return memory_status();
-    enum status status = solve(&op->solver, op->field, &o, &op->layout, c->in[2].data, times, n_times,
+    enum status status = solve(&op->solver, op->field, &o, &op->layout, c->in[2].data, times->t, times->n,
                                op->states, &op->record, &forward);
     if (status == STATUS_OK)
-        status = gradient_adjoint(&op->solver, op->field, &o, &op->layout, &op->record, times, n_times,
-                                  op->states, c->in[1].data, y0bar, thetabar, &backward);
+        status = gradient_adjoint(&op->solver, op->field, &o, &op->layout, &op->record, times, op->states,
+                                  c->in[1].data, y0bar, thetabar, &backward);
     op->stats.nfe_backward += forward.nfe + backward.nfe_backward;
     return status;
 }
 
-/* The gradient by the field's own parameters, then by those that were given. */
-static enum status gradient(struct odeint *op, const struct call *c, int moved, char *y0bar, char *thetabar)
+/* The gradient by the field's own parameters. */
+static enum status own_gradient(struct odeint *op, const struct call *c, const struct gradient_times *times,
+                                char *y0bar)
 {
-    const double *times = c->in[3].data;
-    int64_t n_times = c->in[3].shape[0];
     enum gradient_kind kind = op->options.gradient;
-    int adjoint = kind == GRADIENT_ADJOINT || kind == GRADIENT_INTERPOLATED;
+    if (kind == GRADIENT_DIRECT || kind == GRADIENT_CHECKPOINT)
+        return gradient_direct(&op->solver, op->field, &op->options, &op->record,
+                               op->options.ends_at_event ? op->states : c->in[1].data, times, y0bar,
+                               op->own_thetabar, &op->stats);
+    if (op->options.events && events_have_cut(op->options.events))
+        return status_set(STATUS_UNSUPPORTED,
+                          "odeint: gradient = \"adjoint\" and \"interpolated\" do not know of events that "
+                          "end the solve or change the state; take "
+                          "\"direct\" or \"checkpoint\"");
+    enum status status = gradient_adjoint(&op->solver, op->field, &op->options, &op->layout,
+                                          kind == GRADIENT_ADJOINT ? NULL : &op->record, times, c->in[0].data,
+                                          c->in[1].data, y0bar, op->own_thetabar, &op->stats);
+    return status == STATUS_NUMERIC && kind == GRADIENT_ADJOINT
+               ? adjoint_with_record(op, c, times, y0bar, op->own_thetabar)
+               : status;
+}
+
+/* Then by the parameters that were given. theta_bytes: of thetabar. */
+static enum status gradient(struct odeint *op, const struct call *c, const struct gradient_times *times,
+                            int moved, char *y0bar, char *thetabar, size_t theta_bytes)
+{
+    struct events *e = op->options.events;
     if (op->tiled)
-        return tiled_gradient(op->tiled, &op->options, moved ? op->addresses : NULL, c->in[1].data, n_times,
+        return tiled_gradient(op->tiled, &op->options, moved ? op->addresses : NULL, c->in[1].data, times,
                               y0bar, thetabar, &op->stats);
     if (moved) TRY(field_bind(op->field, op->addresses));
-    enum status status =
-        adjoint ? gradient_adjoint(&op->solver, op->field, &op->options, &op->layout,
-                                   kind == GRADIENT_ADJOINT ? NULL : &op->record, times, n_times,
-                                   c->in[0].data, c->in[1].data, y0bar, op->own_thetabar, &op->stats)
-                : gradient_direct(&op->solver, op->field, &op->options, &op->record, c->in[1].data, n_times,
-                                  y0bar, op->own_thetabar, &op->stats);
-    if (status == STATUS_NUMERIC && kind == GRADIENT_ADJOINT)
-        status = adjoint_with_record(op, c, y0bar, op->own_thetabar);
-    return status == STATUS_OK ? field_theta_gradient(op->field, op->own_thetabar, thetabar) : status;
+    if (moved && e) TRY(events_bind(e, op->addresses));
+    if (e) events_gradient_begin(e);
+    TRY(own_gradient(op, c, times, y0bar));
+    TRY(field_theta_gradient(op->field, op->own_thetabar, thetabar));
+    return e && e->count > 0 ? events_gradient_end(e, thetabar, theta_bytes, op->event_theta) : STATUS_OK;
 }
 
 /* States that were not reached are NaN, and nothing is known of what they depend on. */
@@ -67,24 +83,62 @@ static enum status refuse(const struct report *failure)
                                          "\"return\" gave back what there was");
 }
 
+/* Of the gradients of the parameters that were given, which stand behind that of y0. */
+static size_t theta_bytes(const struct call *c, int by_times)
+{
+    int64_t n = array_numel(&c->out) - c->in[2].shape[0] - (by_times ? c->in[3].shape[0] : 0);
+    return (size_t)n * dtype_size(c->out.dtype);
+}
+
+/* Of a solve that ends at an event: the cotangents of its states, in their dtype, and that of its end. */
+static void take_end(struct odeint *op, const struct call *c, double *end_bar)
+{
+    const double *bar = c->in[1].data;
+    int64_t n = array_numel(&c->in[1]) - 1;
+    for (int64_t i = 0; i < n; i++)
+        if (op->field->dtype == FLOAT32)
+            ((float *)op->states)[i] = (float)bar[i];
+        else
+            ((double *)op->states)[i] = bar[i];
+    *end_bar = bar[n];
+}
+
 static enum status run_gradient(struct call *c)
 {
+    int by_times = ((struct odeint_gradient *)c->attrs->object)->by_times;
     struct odeint *op = ((struct odeint_gradient *)c->attrs->object)->solve;
-    char *y0bar = c->out.data;
+    struct gradient_times times = {c->in[3].data, c->in[3].shape[0], by_times ? op->times_bar : NULL, 0};
+    if (op->options.ends_at_event) take_end(op, c, &times.end_bar);
+    char *y0bar = c->out.data, *thetabar = y0bar + array_bytes(&c->in[2]);
     op->stats.nfe_backward = 0;
     op->stats.has_defect = 0;
     if (op->stats.failure) return refuse(op->stats.failure);
     /* The solve ran just before, with the same parameters. But where they are views it had dense copies of
      * its own, which are gone. */
     int moved = odeint_note_addresses(op, c->in + 4, c->n_in - 4);
-    enum status status = gradient(op, c, moved, y0bar, y0bar + array_bytes(&c->in[2]));
+    size_t bytes = theta_bytes(c, by_times);
+    enum status status = gradient(op, c, &times, moved, y0bar, thetabar, bytes);
+    for (int64_t i = 0; by_times && i < times.n; i++)
+        if (c->out.dtype == FLOAT32)
+            ((float *)(thetabar + bytes))[i] = (float)times.bar[i];
+        else
+            ((double *)(thetabar + bytes))[i] = times.bar[i];
     if (status == STATUS_NUMERIC) status_failure()->backward = 1;
     return status;
 }
 
 static enum status gradient_prepare(struct custom *self, struct call *c)
 {
-    (void)self;
+    const struct odeint_gradient *g = (struct odeint_gradient *)self;
+    struct odeint *op = g->solve;
+    memory_free(op->event_theta);
+    op->event_theta = memory_alloc(theta_bytes(c, g->by_times));
+    if (!op->event_theta) return memory_status();
+    if (g->by_times) {
+        memory_free(op->times_bar);
+        op->times_bar = memory_alloc((size_t)c->in[3].shape[0] * sizeof *op->times_bar);
+        if (!op->times_bar) return memory_status();
+    }
     c->run = run_gradient;
     return STATUS_OK;
 }
@@ -94,15 +148,15 @@ static enum status gradient_prepare(struct custom *self, struct call *c)
 static void gradient_free(struct object *self)
 {
     struct odeint_gradient *g = (struct odeint_gradient *)self;
-    g->solve->gradient = NULL;
+    g->solve->gradient[g->by_times] = NULL;
     object_release(&g->solve->custom.base);
     memory_free(g);
 }
 
 /* The gradient's object, with a reference for the caller; NULL: out of memory. */
-static struct odeint_gradient *gradient_of(struct odeint *op)
+static struct odeint_gradient *gradient_of(struct odeint *op, int by_times)
 {
-    struct odeint_gradient *g = op->gradient;
+    struct odeint_gradient *g = op->gradient[by_times];
     if (g) {
         object_retain(&g->custom.base);
     } else if ((g = memory_zalloc(1, sizeof *g))) {
@@ -110,7 +164,8 @@ static struct odeint_gradient *gradient_of(struct odeint *op)
                                     gradient_prepare,   odeint_gradient_vjp, NULL};
         object_retain(&op->custom.base);
         g->solve = op;
-        op->gradient = g;
+        g->by_times = by_times;
+        op->gradient[by_times] = g;
     }
     return g;
 }
@@ -120,12 +175,13 @@ struct odeint *odeint_of_gradient(const struct custom *object)
     return object->infer == gradient_infer ? ((const struct odeint_gradient *)object)->solve : NULL;
 }
 
-int odeint_emit_gradient(struct tape *t, struct odeint *op, int states, int statesbar, const int *inputs,
-                         int n_inputs)
+int odeint_emit_gradient(struct tape *t, struct odeint *op, int by_times, int states, int statesbar,
+                         const int *inputs, int n_inputs)
 {
-    struct odeint_gradient *g = gradient_of(op);
+    struct odeint_gradient *g = gradient_of(op, by_times != 0);
     if (!g) return tape_fail(t, memory_status());
     op->recording = 1;
+    op->by_times |= g->by_times;
     int node = odeint_emit_node(t, &g->custom, states, statesbar, inputs, n_inputs);
     object_release(&g->custom.base);
     return node;
@@ -140,14 +196,4 @@ int odeint_emit_part(struct tape *t, int flat, int64_t *at, int like, int wanted
     if (!wanted) return -1;
     int part = emit_reshape(t, emit_slice_flat(t, flat, first, n), spec.rank, spec.shape);
     return emit_cast(t, part, spec.dtype);
-}
-
-int odeint_refuse_times(struct vjp *v, int times)
-{
-    if (!v->need[times]) return 0;
-    if (v->tape->status == STATUS_OK)
-        tape_fail(v->tape, status_set(STATUS_UNSUPPORTED,
-                                      "odeint has no derivative with respect to its times; wrap them in "
-                                      "tide.stop_gradient, or rescale time so that the span is fixed"));
-    return 1;
 }

@@ -8,30 +8,36 @@
 #include "solver/tiled.h"
 
 /* The object of nodes that are gradients of a solve, which it owns a reference to. While there is one, all
- * such nodes of that solve share it, so that equal nodes are seen to be equal. */
+ * such nodes of that solve share it, so that equal nodes are seen to be equal; those with gradients of times
+ * have one of their own. */
 struct odeint_gradient {
     struct custom custom;
     struct odeint *solve;
+    int by_times; /* behind the others it gives the gradient of the times */
 };
 
 /* The object of nodes that are solves. */
 struct odeint {
     struct custom custom;
-    struct odeint_gradient *gradient; /* not owned; NULL: there is none */
+    struct odeint_gradient *gradient[2]; /* not owned; NULL: there is none; [1] with that of the times */
     struct field *field;
     struct solve_options options;
     struct state_layout layout;
     int recording;       /* someone wants the gradient */
+    int by_times;        /* and that of the times */
     unsigned works;      /* that field or tiles are ready for */
     struct tiled *tiled; /* where the batch is solved tile by tile; the field itself is then not made ready */
     struct solver solver;
     struct solve_record record;
     struct solve_stats stats;
-    char *own_thetabar;     /* gradients of the field's own parameters */
+    char *own_thetabar; /* gradients of the field's own parameters */
+    double *times_bar;
+    char *event_theta;      /* gradients of parameters by what events do */
     const void **addresses; /* of the parameters */
     struct stop *stops;     /* the options' own */
     char *start;            /* the method's own: states that were given */
-    char *states;           /* of a gradient that solves forwards again */
+    char *
+        states; /* of a gradient that solves forwards again; of a solve that ends at an event, in its dtype */
 };
 
 /* Note where the parameters are. Returns whether they were elsewhere. */
@@ -43,15 +49,13 @@ struct odeint *odeint_of_gradient(const struct custom *object);
 
 /* A node of `object` with the inputs a, b, rest[0..n). */
 int odeint_emit_node(struct tape *t, struct custom *object, int a, int b, const int *rest, int n);
-/* The gradient of the solve `states` of `inputs` (y0, times, theta...). */
-int odeint_emit_gradient(struct tape *t, struct odeint *op, int states, int statesbar, const int *inputs,
-                         int n_inputs);
+/* The gradient of the solve `states` of `inputs` (y0, times, theta...); by_times: that of the times is its
+ * last part. */
+int odeint_emit_gradient(struct tape *t, struct odeint *op, int by_times, int states, int statesbar,
+                         const int *inputs, int n_inputs);
 /* The next part of a flat gradient: what belongs to node `like`, in its shape and dtype; *at moves past it.
  * -1 where it is not wanted, or where there is none because `like` has no gradient. */
 int odeint_emit_part(struct tape *t, int flat, int64_t *at, int like, int wanted);
-/* Input `times` of the rule has no derivative. Returns whether one was wanted. */
-int odeint_refuse_times(struct vjp *v, int times);
-
 /* The derivative of a gradient (odeint_tangent.c). */
 void odeint_gradient_vjp(struct custom *self, struct vjp *v);
 

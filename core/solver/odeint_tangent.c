@@ -17,7 +17,8 @@ static enum status tangent_odeint(const struct odeint *op, struct odeint **out)
         return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative",
                           MAX_PARTS);
     if (op->options.events)
-        return status_set(STATUS_UNSUPPORTED, "odeint: a solve with events has no second derivative");
+        return status_set(STATUS_UNSUPPORTED,
+                          "odeint: a solve with events has no second derivative, and none forwards");
     TRY(field_tangent(op->field, &tangent));
     layout.size[layout.n_parts++] = op->field->n;
     return odeint_new(out, tangent, &options, &layout);
@@ -62,8 +63,8 @@ static void emit_derivative(struct vjp *v, struct odeint *tangent, int *inputs)
     int pairs = odeint_emit(t, tangent, inputs[0], inputs[1], inputs + 2, n_inputs - 2);
     if (v->need[1]) v->xbar[1] = second_halves(t, pairs, times, n);
     int zero = emit_broadcast(t, emit_like(t, v->ybar, 0), 1, (int64_t[]){times * n});
-    int flat = odeint_emit_gradient(t, tangent, pairs, pairs_of_halves(t, zero, v->in[1], times, n), inputs,
-                                    n_inputs);
+    int flat = odeint_emit_gradient(t, tangent, 0, pairs, pairs_of_halves(t, zero, v->in[1], times, n),
+                                    inputs, n_inputs);
     if (v->need[2]) v->xbar[2] = emit_slice_flat(t, flat, 0, n);
     for (int i = 4; i < v->n_in; i++) /* behind y0bar of the pair */
         v->xbar[i] = odeint_emit_part(t, flat, &at, v->in[i], v->need[i]);
@@ -72,8 +73,11 @@ static void emit_derivative(struct vjp *v, struct odeint *tangent, int *inputs)
 void odeint_gradient_vjp(struct custom *self, struct vjp *v)
 {
     struct odeint *tangent;
-    if (odeint_refuse_times(v, 3)) return;
-    enum status status = tangent_odeint(odeint_of_gradient(self), &tangent);
+    int by_times = v->need[3] || ((struct odeint_gradient *)self)->by_times;
+    enum status status = by_times ? status_set(STATUS_UNSUPPORTED,
+                                               "odeint has first derivatives by its times only, of gradients "
+                                               "and not of tide.jvp; wrap the times in tide.stop_gradient")
+                                  : tangent_odeint(odeint_of_gradient(self), &tangent);
     if (status != STATUS_OK) {
         tape_fail(v->tape, status);
         return;

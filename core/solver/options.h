@@ -50,6 +50,7 @@ struct solve_options {
                                           tolerances than this */
     int adaptive;                      /* derived: there is no fixed grid */
     struct events *events;             /* borrowed; NULL: none */
+    int ends_at_event; /* it is a failure where none of them ends the solve; its end may be infinite */
     struct observer *observers; /* asked before those of the solve, in the order of the list; borrowed */
     struct object *keep;        /* what is borrowed lives in it; an op holds on to it; NULL: no need */
 };

@@ -193,6 +193,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     if (stiffness_begin(&m.stiffness, o)) observe(&m, &m.stiffness.base);
     if (record) observe(&m, &record->base);
     enum status status = march_to_end(&m, n_times);
+    if (status == STATUS_OK && o->ends_at_event && !m.ended) status = failure_no_event(&m);
     s->kept = NULL;
     *own = NULL;
     *stats = (struct solve_stats){.nfe = f->nfe - m.nfe,

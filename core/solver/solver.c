@@ -184,6 +184,27 @@ static enum status move_history(struct solver *s, int first, int last)
     return s->next[first] ? STATUS_OK : memory_status();
 }
 
+/* Weights are polynomials in theta, of a degree of 12 at most: central differences of that order are exact,
+ * but for rounding. */
+enum status solver_slope(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+                         double theta, void *out)
+{
+    static const double c[] = {6.0 / 7, -15.0 / 56, 5.0 / 63, -1.0 / 56, 1.0 / 385, -1.0 / 5544};
+    const double apart = 1.0 / 16;
+    double slope[MAX_CARRY + MAX_K] = {0}, w[MAX_CARRY + MAX_K];
+    const void *carry[MAX_CARRY];
+    int n = 0;
+    for (int i = -6; i <= 6; i++) {
+        if (i == 0) continue;
+        TRY(m->family->dense(s, f, m, p, theta + i * apart, 1, w, &n));
+        for (int j = 0; j < n; j++) slope[j] += (i > 0 ? c[i - 1] : -c[-i - 1]) / apart * w[j];
+    }
+    for (int i = 0; i < s->n_carry; i++) carry[i] = s->carry[i];
+    loops->combine[s->dtype](s->n, NULL, s->n_carry, slope, carry, s->spare);
+    solver_combine(s, s->spare, 1, slope + s->n_carry, n - s->n_carry, out);
+    return STATUS_OK;
+}
+
 enum status solver_move(struct solver *s)
 {
     if (s->given.carry) s->recorded = ~0u;

@@ -84,6 +84,9 @@ void solver_swap(struct solver *s, int i, int j);
 /* y at theta of the step, 0 < theta < 1; out may be the spare vector. */
 enum status solver_interpolate(struct solver *s, struct field *f, const struct method *m,
                                const struct step *p, double theta, void *out);
+/* Its derivative by theta there, 0 <= theta <= 1; out is not the spare vector. */
+enum status solver_slope(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+                         double theta, void *out);
 int solver_is_finite(const struct solver *s, const void *y);
 /* The next carry becomes the carry; what a record was given is replaced. */
 enum status solver_move(struct solver *s);

@@ -124,6 +124,7 @@ struct tiled_run {
     const void *const *parameters; /* NULL: bound already */
     const double *times;
     int64_t n_times;
+    const struct gradient_times *given;
     int record;
     const char *y0, *ybar;
     char *out, *y0bar;
@@ -167,7 +168,7 @@ static enum status differentiate_tile(void *context, struct tile *tile)
     size_t at;
     struct solver *s = solver_at(r, tile, &at);
     return gradient_direct(s, t->lanes[tile->lane].field[tile->size], r->o, &t->records[tile->index],
-                           r->ybar + at, r->n_times, r->y0bar + at, tile->thetabar, &t->stats[tile->index]);
+                           r->ybar + at, r->given, r->y0bar + at, tile->thetabar, &t->stats[tile->index]);
 }
 
 enum status tiled_solve(struct tiled *t, const struct solve_options *o, const void *const *parameters,
@@ -190,11 +191,11 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
 
 /* What it needs was prepared by the solve with a record. */
 enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *const *parameters,
-                           const void *ybar, int64_t n_times, void *y0bar, void *thetabar,
+                           const void *ybar, const struct gradient_times *times, void *y0bar, void *thetabar,
                            struct solve_stats *stats)
 {
     struct tiled_run run = {
-        .t = t, .o = o, .parameters = parameters, .n_times = n_times, .ybar = ybar, .y0bar = y0bar};
+        .t = t, .o = o, .parameters = parameters, .given = times, .ybar = ybar, .y0bar = y0bar};
     TRY(tiles_run(&t->tiles,
                   &(struct tiles_job){.run = differentiate_tile, .enter = bind_lane, .context = &run},
                   t->theta));

@@ -8,7 +8,7 @@
 #define SOLVER_TILED_H
 
 #include "autodiff/tiles.h"
-#include "solver/solve.h"
+#include "solver/gradient.h"
 
 struct tiled;
 
@@ -26,7 +26,7 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
 /* As gradient_direct after the last tiled_solve with a record, but thetabar is that of the parameters bound
  * (field_theta_gradient is done). parameters: where they are now, or NULL where they have not moved. */
 enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *const *parameters,
-                           const void *ybar, int64_t n_times, void *y0bar, void *thetabar,
+                           const void *ybar, const struct gradient_times *times, void *y0bar, void *thetabar,
                            struct solve_stats *stats);
 
 /* The field that a whole tile goes through; how the batch is cut. */

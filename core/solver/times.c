@@ -19,3 +19,14 @@ enum status times_check(const double *times, int64_t n)
                           times[n - 1]);
     return STATUS_OK;
 }
+
+enum status times_check_open(const double *times)
+{
+    if (!isfinite(times[0]))
+        return status_set(STATUS_ARGUMENT, "event: t0 must be a finite number, got %g",
+                          isnan(times[0]) ? fabs(times[0]) : times[0]);
+    if (isnan(times[1]) || times[1] == times[0])
+        return status_set(STATUS_ARGUMENT, "event: max_time must be another time than t0 = %g, got %g",
+                          times[0], isnan(times[1]) ? fabs(times[1]) : times[1]);
+    return STATUS_OK;
+}

@@ -94,6 +94,64 @@ function M.odeint(f, y0, t, opts)
   return states.unflatten_times(state, solution, times:numel()), stats
 end
 
+-- The options of odeint for M.event, and where the solve ends at the latest.
+local function event_options(where, opts, g)
+  if opts ~= nil and type(opts) ~= "table" then
+    raise(("%s: options must be a table, got %s"):format(where, show(opts)))
+  end
+  local o = {}
+  for key, value in pairs(opts or {}) do o[key] = value end
+  local last = o.max_time
+  if last ~= nil and (type(last) ~= "number" or not options.finite(last)) then
+    raise(("%s: max_time must be a finite number, got %s"):format(where, show(last)))
+  end
+  if o.events ~= nil then raise(where .. ": g is the event; for more of them take odeint with events") end
+  if o.on_failure == "return" then
+    raise(where .. ': a failure leaves nothing to return; leave out on_failure = "return", or call it in '
+      .. "tide.attempt")
+  end
+  if o.steps and not last then
+    raise(where .. ": steps = n divides the time until max_time: give max_time, or step_size")
+  end
+  o.events = {{g = g, direction = o.direction, terminal = true}}
+  o.max_time, o.direction = nil, nil
+  return o, last
+end
+
+-- t0 and the end as the times of a solve.
+local function event_times(where, t0, last)
+  if is_tensor(t0) and t0:numel() == 1 then
+    return core.apply("cat", {0}, t0:to("float64"):reshape{1}, core.tensor_from({last}, "float64"))
+  end
+  if type(t0) ~= "number" then
+    raise(("%s: t0 must be a number or a scalar tensor, got %s"):format(where, show(t0)))
+  end
+  return core.tensor_from({t0, last}, "float64")
+end
+
+--- t, y, stats = event(f, y0, t0, g, opts): see help("ode.event").
+function M.event(f, y0, t0, g, opts)
+  local where = "event"
+  check_field(where, f)
+  local given, last = event_options(where, opts, g)
+  local times = event_times(where, t0, last or math.huge)
+  if given.plain then
+    local o = ode_options.check(where, given, "float64")
+    o.ends_at_event = true
+    local ys, stats = fields.plain(f, y0, times, o)
+    return core.full({}, stats.t_end, "float64"), ys[2], stats
+  end
+  local state, leaves = states.describe(where, y0)
+  local o = ode_options.check(where, given, state.dtype)
+  o.part_names, o.ends_at_event = state.names, true
+  local flat = states.flatten(leaves)
+  local n = flat:numel()
+  local solution, stats = (o.eager and fields.eager or fields.recorded)(f, state, flat, times, o)
+  local t = o.eager and core.full({}, stats.t_end, "float64")
+    or solution:slice(1, 2 * n + 1, 2 * n + 1):reshape{}
+  return t, states.unflatten(state, solution:slice(1, n + 1, 2 * n):to(state.dtype)), stats
+end
+
 local function check_initial_step(where, given)
   for _, name in ipairs{"t0", "p", "rtol", "atol"} do
     local v = given[name]

@@ -77,6 +77,11 @@ guide{name = "gradients", about = "Derivatives",
   equation backwards in constant memory and is as accurate as its tolerances; "interpolated" is the same
   with y from the recorded solve. Step sizes count as constants.
 
+  By times: where t of odeint is a tensor that the loss depends on, its gradient has dL/dt of every time. On a
+  grid it is exact, and the grid of steps = K stretches with the span; steps that adapt are constants, and
+  there dL/dt of an output is its cotangent times dy/dt, that of t[1] less the same with the solution behind
+  it. Only first derivatives.
+
   In doubt: tide.gradcheck(fn, p) compares with central differences in float64.]],
   example = "select(2, tide.jvp(tide.grad(function(v) return (v * v * v):sum() end), x, tide.ones_like(x)))"}
 
@@ -262,7 +267,10 @@ guide{name = "events",
   solution that the method has computed: its own error is that of the tolerances.
 
   A ball that bounces ever faster comes to events that t cannot tell apart. That is an error with the status
-  "underflow": make the event terminal, or let apply bring the ball to rest.]],
+  "underflow": make the event terminal, or let apply bring the ball to rest.
+
+  Gradients go through events, with gradient = "direct" or "checkpoint": the state behind one and all that
+  follows depend on when it happened. tide.ode.event gives the time of the first one as a tensor.]],
   example = [[ys, stats = tide.odeint(function(t, y) return tide.stack{y[2], y[1] * 0 - 9.81} end,
     tide.tensor{1, 0}, {0, 1, 2}, {events = {{g = function(t, y) return y[1] end, name = "floor",
     direction = -1, apply = function(t, y) return tide.stack{y[1], -0.9 * y[2]} end}}})

@@ -82,6 +82,23 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", opt
   tide.odeint(dose, tide.ones({1}), {0, 10}, {max_step = 0.02})     -- only that it is short]]}
 define{name = "ode.odeint", args = "f, y0, t, opts", returns = "ys, stats",
   text = "The same function as tide.odeint."}
+define{name = "ode.event", args = "f, y0, t0, g, opts", returns = "t, y, stats",
+  text = [[The first zero of g(t, y) behind t0 on the solution from y(t0) = y0. t is a scalar tensor of
+  float64, y the state there, with the structure of y0. Both take part in derivatives by y0, by what f and
+  g have from outside, and by t0, which may be a scalar tensor: by the implicit function theorem, exact
+  for the steps that were taken (gradient = "direct" or "checkpoint"). g is as in help "events": 0 at t0
+  is no zero.
+
+  opts are those of odeint but events and on_failure, with direction (1: where g grows along the solve,
+  -1: where it falls, 0: both) and max_time, where to give up; before t0, the solve goes backwards.
+
+  Without max_time the solve goes on until there is a zero, or max_steps are made. None until max_time is
+  an error with the status "no_event".]],
+  example = [[local function fall(t, y) return tide.stack{y[2], y[1] * 0 - 9.81} end
+  local function floor(t, y) return y[1] end
+  t, y = tide.ode.event(fall, tide.tensor{1, 0}, 0, floor)
+  -- how much longer does it take from higher up?
+  tide.grad(function(y0) return (tide.ode.event(fall, y0, 0, floor)) end)(tide.tensor{1, 0})]]}
 define{name = "ode.cfield", args = "path, symbol, opts", returns = "field, or function(theta) -> field",
   run = false,
   options = {{"constants", nil,

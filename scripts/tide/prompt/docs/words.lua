@@ -37,7 +37,7 @@ return {
   {"stiff", "stiffness", "implicit", "bdf", "backward euler", "newton",
     see = {"solvers", "ode.methods", "tide.odeint", "errors"}},
   {"event", "events", "terminal", "root finding", "zero crossing", "stop condition", "bounce", "hybrid",
-    see = {"events", "tide.odeint"}},
+    see = {"events", "ode.event", "tide.odeint"}},
   {"tolerance", "rtol", "atol", "error control", "accuracy solver", see = {"solvers", "tide.odeint"}},
   {"step size", "time step", "dt", "fixed step", see = {"tide.odeint", "solvers", "step_adaption.new"}},
   {"underflow", "step size underflow", "too many steps", "max steps", see = {"errors", "failures", "solvers",

@@ -1,0 +1,262 @@
+--- Derivatives by times: of outputs, of the ends of the span, of events and through them; ode.event.
+
+local tide = require "tide"
+local check = require "check"
+
+local tests = {}
+local fails, near = check.fails, check.near
+local f64 = {dtype = "float64"}
+
+local function tensor(x) return tide.tensor(x, f64) end
+
+-- The gradient of f at x, a 1-D tensor, against differences of order 4.
+local function against_differences(what, f, x, h, tolerance)
+  local _, gradient = tide.value_and_grad(f)(x)
+  local list = x:totable()
+  for i = 1, #list do
+    local function at(d)
+      local moved = {table.unpack(list)}
+      moved[i] = moved[i] + d
+      return f(tensor(moved)):item()
+    end
+    local numeric = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+    if not (math.abs(gradient[i] - numeric) <= tolerance * math.max(1, math.abs(numeric))) then
+      error(("%s, %d: %.12g, differences %.12g"):format(what, i, gradient[i], numeric))
+    end
+  end
+end
+
+-- On a grid the gradient is exact but for methods that look at steps before.
+local function grids(visit)
+  for _, m in ipairs(tide.ode.methods()) do
+    local one_step = m.family == "explicit" or m.family == "implicit"
+    visit({method = m.name, steps = 17}, m, one_step)
+    if one_step then visit({method = m.name, step_size = 0.13}, m, true) end
+  end
+end
+
+local function wave(t, y) return tide.stack{y[2] * tide.cos(t), -y[1] * t - 0.3 * y[2] ^ 2} end
+local weights = tensor{{0.1, 0.4}, {1, 2}, {0.3, -1}, {-1, 1}}
+
+local function loss_by_times(options)
+  return function(t)
+    local ys = tide.odeint(wave, tensor{1, 0.5}, t, options)
+    return (ys * weights):sum()
+  end
+end
+
+tests["dL/dt of every time: fixed grids, exact"] = function()
+  local times = tensor{0.2, 0.52, 0.9, 1.25}
+  grids(function(o, m)
+    against_differences(m.name, loss_by_times(o), times, 1e-4, 1e-9)
+  end)
+  for _, o in ipairs{{method = "rk4", steps = 9}, {method = "rk4", step_size = 0.11}} do
+    against_differences("backwards", loss_by_times(o), tensor{1.3, 0.9, 0.6, -0.2}, 1e-4, 1e-9)
+  end
+  -- times on the grid, where an interpolant may have kinks
+  local nodes = tensor{0, 0.3, 0.5, 1}
+  against_differences("nodes", loss_by_times{method = "midpoint", steps = 10}, nodes, 1e-4, 1e-4)
+  against_differences("nodes", loss_by_times{method = "rk4", steps = 10}, nodes, 1e-4, 1e-8)
+end
+
+tests["dL/dt of every time: steps that adapt, every kind of gradient"] = function()
+  for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated"} do
+    for _, norm in ipairs{"clip", "interpolate"} do
+      against_differences(kind, loss_by_times{rtol = 1e-10, atol = 1e-10, gradient = kind, final = norm},
+        tensor{0.2, 0.52, 0.9, 1.25}, 1e-2, 1e-6)
+    end
+  end
+  -- known: y = y0 exp(t - t0)
+  local function f(t)
+    return tide.odeint(function(_, y) return y end, tensor{2}, t, {rtol = 1e-11, atol = 1e-12})[3]:sum()
+  end
+  local g = tide.grad(f)(tensor{0.5, 1, 1.5})
+  near(g[3], 2 * math.exp(1), 1e-8)
+  near(g[2], 0)
+  near(g[1], -2 * math.exp(1), 1e-8)
+end
+
+tests["times and the rest at once, compiled, float32; the others do not change"] = function()
+  local function loss(p)
+    return (tide.odeint(function(t, y) return wave(t, y) * p.k end, p.y0, p.t, {method = "rk4", steps = 8})
+      * weights):sum()
+  end
+  local p = {k = tensor(1.1), y0 = tensor{1, 0.5}, t = tensor{0.2, 0.52, 0.9, 1.25}}
+  assert(tide.gradcheck(loss, p))
+  local g, again = tide.grad(loss)(p), tide.compile(tide.grad(loss))(p)
+  assert((g.t - again.t):abs():max():item() == 0)
+  local function rest(q) return loss{k = q.k, y0 = q.y0, t = p.t} end
+  local without = tide.grad(rest){k = p.k, y0 = p.y0}
+  near(g.k:item(), without.k:item(), 1e-13)
+  near((g.y0 - without.y0):abs():max():item(), 0, 1e-13)
+  local times = tide.tensor({0, 1}, f64)
+  local single = tide.grad(function(t)
+    local function decay(_, y) return -y end
+    return tide.odeint(decay, tide.ones{1000, 2}, t, {method = "rk4", steps = 20}):sum()
+  end)(times)
+  near(single[2], -2000 * math.exp(-1), 1e-2)
+  near(single[1] + single[2], 0, 1e-2)
+end
+
+tests["what there is not: second derivatives by times, with a remedy"] = function()
+  local function f(t) return loss_by_times{method = "rk4", steps = 4}(t) end
+  local t = tensor{0, 0.3, 0.5, 1}
+  fails({"first derivatives by its times only", "tide.stop_gradient"}, tide.grad(function(s)
+    return tide.grad(f)(s):sum()
+  end), t)
+  fails({"first derivatives by its times only"}, tide.jvp, f, t, t)
+end
+
+-- ---- through events ----
+
+-- p = {gravity, restitution, level, t0, height, speed, end}
+local function ball(options, w)
+  return function(p)
+    local o = {}
+    for key, value in pairs(options) do o[key] = value end
+    o.terminal, o.events = nil, {{g = function(t, y) return y[1] - p[3] * tide.sin(t) end, direction = -1,
+      terminal = options.terminal, apply = function(t, y)
+        return tide.stack{y[1] + 0.01 * t, -p[2] * y[2] * (1 + 0.1 * t)}
+      end}}
+    local t = tide.cat({p:slice(1, 4, 4), tensor{0.31, 0.77, 1.23}, p:slice(1, 7, 7)}, 1)
+    local ys = tide.odeint(function(s, y)
+      return tide.stack{y[2] * (1 + 0.1 * tide.sin(3 * s)), -p[1] - 0.1 * y[2]}
+    end, p:slice(1, 5, 6), t, o)
+    return (ys * w):sum()
+  end
+end
+local ball_weights = tensor{{0.1, 0.2}, {1, 2}, {0.3, -1}, {0.5, 0.7}, {-1, 0.4}}
+local ball_parameters = tensor{9.81, 0.8, 0.05, 0.02, 1, 0.1, 1.9}
+
+tests["gradients through bounces on fixed grids are exact"] = function()
+  grids(function(o, m, one_step)
+    if not one_step then return end
+    for _, terminal in ipairs{false, 2} do
+      o.terminal = terminal
+      against_differences(m.name, ball(o, ball_weights), ball_parameters, 1e-4, 1e-8)
+    end
+  end)
+  for _, every in ipairs{1, 2, 4, 100} do
+    local direct = tide.grad(ball({method = "rk4", steps = 17}, ball_weights))(ball_parameters)
+    local kept = tide.grad(ball({method = "rk4", steps = 17, gradient = "checkpoint",
+      checkpoint_steps = every}, ball_weights))(ball_parameters)
+    assert((direct - kept):abs():max():item() == 0)
+  end
+end
+
+tests["gradients through bounces of steps that adapt"] = function()
+  for _, method in ipairs{"dopri5", "tsit5", "dopri8"} do
+    for _, terminal in ipairs{false, 2} do
+      against_differences(method, ball({method = method, rtol = 1e-10, atol = 1e-10, terminal = terminal},
+        ball_weights), ball_parameters, 1e-3, 2e-6)
+    end
+  end
+  -- the free ball: its position at the end, by height, in closed form
+  local height = tensor{1, 0}
+  local g = tide.grad(function(y0)
+    local ys = tide.odeint(function(_, y) return tide.stack{y[2], -9.81 + 0 * y[1]} end, y0, {0, 0.8},
+      {events = {{g = function(_, y) return y[1] end, direction = -1,
+        apply = function(_, y) return tide.stack{y[1], -0.9 * y[2]} end}}})
+    return ys:select(1, 2):select(1, 1)
+  end)(height)
+  -- h = 0.9 v (T - t) - g/2 (T - t)^2, v = sqrt(2 g h0), t = sqrt(2 h0 / g)
+  local t, v = math.sqrt(2 / 9.81), math.sqrt(2 * 9.81)
+  near(g[1], 0.9 * 9.81 / v * (0.8 - t) - (0.9 * v - 9.81 * (0.8 - t)) / (9.81 * t), 1e-10)
+end
+
+tests["events that change nothing do not change gradients; kinds that know of no events say so"] = function()
+  local function loss(events, kind)
+    return function(y0)
+      return tide.odeint(wave, y0, {0, 1}, {gradient = kind, events = events}):select(1, 2):sum()
+    end
+  end
+  local function level(_, y) return y[1] - 1.1 end
+  local y0, none, last = tensor{1, 0.5}, {{g = level}}, {{g = level, terminal = true}}
+  for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated"} do
+    local difference = tide.grad(loss(none, kind))(y0) - tide.grad(loss(nil, kind))(y0)
+    assert(difference:abs():max():item() == 0)
+  end
+  for _, kind in ipairs{"adjoint", "interpolated"} do
+    fails({kind, '"direct" or "checkpoint"'}, tide.grad(loss(last, kind)), y0)
+  end
+  fails("no second derivative", tide.grad(function(x) return tide.grad(loss(none))(x):sum() end), y0)
+end
+
+-- ---- ode.event ----
+
+local function falls(t0, y0, gravity, options)
+  return tide.ode.event(function(_, y) return tide.stack{y[2], y[1] * 0 - gravity} end, y0, t0,
+    function(_, y) return y[1] end, options)
+end
+
+tests["ode.event: the first zero behind t0, in every kind of field"] = function()
+  local exact = math.sqrt(2 / 9.81)
+  for _, dtype in ipairs{"float32", "float64"} do
+    for _, o in ipairs{{}, {max_time = 3}, {eager = true}, {method = "rk4", step_size = 0.1},
+      {method = "rk4", steps = 30, max_time = 3}, {direction = -1}} do
+      local t, y, stats = falls(0, tide.tensor({1, 0}, {dtype = dtype}), 9.81, o)
+      near(t:item(), exact, dtype == "float32" and 1e-6 or 1e-12)
+      near(y[2], -math.sqrt(2 * 9.81), 1e-5)
+      assert(t:dtype() == "float64" and y:dtype() == dtype and #t:shape() == 0)
+      assert(#stats.events == 1 and stats.t_end == t:item() and stats.nfe > 0)
+    end
+  end
+  local t, y = tide.ode.event(function(_, x) return {x[2], -9.81} end, {1, 0}, 0,
+    function(_, x) return x[1] end, {plain = true})
+  near(t:item(), exact)
+  near(y[2], -math.sqrt(2 * 9.81), 1e-12)
+  near(falls(0, tensor{1, 0}, 9.81, {max_time = -3}):item(), -exact) -- backwards
+  local s, state = tide.ode.event(function(_, x) return {q = x.p, p = -x.q} end,
+    {q = tensor{0, 1}, p = tensor{1, 0}}, 0.5, function(_, x) return x.q[1] end, {rtol = 1e-9, atol = 1e-9})
+  near(s:item(), 0.5 + math.pi, 1e-7)
+  near(state.p[1], -1, 1e-7)
+end
+
+tests["ode.event: no zero until max_time, and calls that are wrong"] = function()
+  local ok, failure = pcall(falls, 0, tensor{1, 0}, 9.81, {max_time = 0.2})
+  assert(not ok and failure.status == "no_event")
+  fails({"no zero until max_time = 0.2", "raise max_time"}, error, failure)
+  ok, failure = pcall(falls, 0, tensor{1, 0}, 9.81, {direction = 1, max_steps = 30})
+  assert(not ok and failure.status == "max_steps")
+  fails("max_time must be a finite number", falls, 0, tensor{1, 0}, 9.81, {max_time = "x"})
+  fails("max_time must be a finite number", falls, 0, tensor{1, 0}, 9.81, {max_time = 0 / 0})
+  fails("max_time must be another time than t0", falls, 0, tensor{1, 0}, 9.81, {max_time = 0})
+  fails("t0 must be a number or a scalar tensor", falls, "0", tensor{1, 0}, 9.81)
+  fails("t0 must be a finite number", falls, 0 / 0, tensor{1, 0}, 9.81)
+  fails("g is the event", falls, 0, tensor{1, 0}, 9.81, {events = {}})
+  fails("give max_time, or step_size", falls, 0, tensor{1, 0}, 9.81, {method = "rk4", steps = 3})
+  fails("on_failure", falls, 0, tensor{1, 0}, 9.81, {on_failure = "return"})
+  fails("unknown option", falls, 0, tensor{1, 0}, 9.81, {max_tim = 3})
+  fails("direction", falls, 0, tensor{1, 0}, 9.81, {direction = 3})
+  fails("g must be a function", tide.ode.event, wave, tensor{1, 0}, 0)
+end
+
+tests["ode.event: t and y by y0, parameters and t0"] = function()
+  local function loss(options)
+    return function(p)
+      local t, y = tide.ode.event(function(s, x)
+        return {q = x.v, v = -p.g + 0 * x.q * s - x.v * x.v * 0.1}
+      end, p.y0, p.t0, function(s, x) return x.q - p.l * s end, options)
+      return t * t + y.q * y.v
+    end
+  end
+  local p = {g = tensor(9.81), y0 = {q = tensor(1), v = tensor(0.3)}, t0 = tensor(0.2), l = tensor(0.1)}
+  for _, o in ipairs{{rtol = 1e-11, atol = 1e-11}, {method = "rk4", step_size = 0.07},
+    {method = "sdirk2", steps = 30, max_time = 3}, {rtol = 1e-11, atol = 1e-11, gradient = "checkpoint"}} do
+    local ok, worst = tide.gradcheck(loss(o), p)
+    assert(ok, worst)
+  end
+  -- exact: t = sqrt(2 h / g)
+  for _, dtype in ipairs{"float32", "float64"} do
+    local h = tide.tensor(1, {dtype = dtype})
+    local t, g = tide.compile(tide.value_and_grad(function(x)
+      return (falls(0, tide.stack{x, 0 * x}, 9.81))
+    end))(h)
+    near(g:item(), t:item() / 2, dtype == "float32" and 1e-6 or 1e-12)
+    assert(g:dtype() == dtype)
+  end
+  local t0 = tide.grad(function(s) return (falls(s, tensor{1, 0}, 9.81)) end)(tensor(3))
+  near(t0:item(), 1)
+end
+
+return tests
