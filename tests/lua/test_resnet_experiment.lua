@@ -134,6 +134,17 @@ tests["collect: an adapted training"] = function()
     (math.log(4) / 2) ^ 2)
 end
 
+tests["the defect of an untrained model is the change of its loss"] = function()
+  if not tide.core.exists("./tide") then return "skip: ./tide is not built" end
+  check.in_folder(function(out)
+    assert(os.execute(("TIDE_QUIET=1 ./tide %sdefect.lua --data spheres2 --iterations 4 --every 2 "
+      .. "--train 200 --test 50 --out %s/defect.csv >%s/log 2>&1"):format(folder, out, out)) == true)
+    local found = tide.csv.read(out .. "/defect.csv"):records()
+    assert(#found == 2 and found[2].iteration == 4)
+    for _, r in ipairs(found) do assert(math.abs(r.defect / r.change - 1) < 0.1, r.defect) end
+  end)
+end
+
 -- The table cannot be written at first, where a folder stands in its place: that ends the run after its
 -- training. The second run trains no more.
 tests["a cell and an adapted training go on from their checkpoint"] = function()
