@@ -276,4 +276,4 @@ static const struct tableau tableaus[] = {
            1.0 / 4}},
 };
 
-const struct tableau_list tableaus_explicit = {tableaus, sizeof tableaus / sizeof *tableaus};
+const struct tableau_list tableaus_explicit = {.row = tableaus, .n = sizeof tableaus / sizeof *tableaus};

@@ -11,6 +11,8 @@
  *   implicit RK    y                  stages                                 vjp, a transposed solve at each
  *   multistep      y_n, y_(n-1), ..., f_n, the slope or the state at the     the same, once
  *                  f_(n-1), ...       end; or a first step's stages
+ *   reversible     y, slope[, second state]
+ *                                     the slope, the new slope               vjp at the new slope's input
  *
  * A new method of a known family is a row (see method.h), a new family a file with such a table. */
 #ifndef SOLVER_FAMILY_H
@@ -62,6 +64,6 @@ struct family {
     enum status (*back)(struct backward *b, const struct step *p);
 };
 
-extern const struct family family_explicit, family_implicit, family_multistep;
+extern const struct family family_explicit, family_implicit, family_multistep, family_reversible;
 
 #endif

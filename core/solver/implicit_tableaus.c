@@ -21,4 +21,4 @@ static const struct tableau tableaus[] = {
      .b = {1 - GAMMA, GAMMA}},
 };
 
-const struct tableau_list tableaus_implicit = {tableaus, sizeof tableaus / sizeof *tableaus};
+const struct tableau_list tableaus_implicit = {.row = tableaus, .n = sizeof tableaus / sizeof *tableaus};

@@ -5,7 +5,8 @@
 #include "solver/family.h"
 #include "solver/multistep.h"
 
-static const struct tableau_list *const lists[] = {&tableaus_explicit, &tableaus_implicit};
+static const struct tableau_list *const lists[] = {&tableaus_explicit, &tableaus_implicit,
+                                                   &tableaus_reversible};
 
 enum { LISTS = sizeof lists / sizeof *lists };
 
@@ -35,6 +36,7 @@ void method_get(int i, struct method *out)
         if (i >= lists[l]->n) continue;
         out->rk = lists[l]->row[i];
         method_of_tableau(out);
+        if (lists[l]->family) out->family = lists[l]->family;
         return;
     }
     multistep_get(i, out);

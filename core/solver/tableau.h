@@ -36,6 +36,7 @@ struct tableau {
     double e[MAX_STAGES]; /* b minus the weights of the embedded method */
     double d[MAX_STAGES]; /* HERMITE: quartic part of the interpolant */
     int rounds;           /* of BOOTSTRAP, 1 to 4 */
+    int carries;          /* of reversible methods: y, slope, and a second state or not */
     /* derived by tableau_derive */
     int fsal;        /* row a[stages-1] equals b and c = 1 */
     int adaptive;    /* some e is not zero */
@@ -51,12 +52,14 @@ struct tableau {
                 [MAX_K]; /* but for QUADRATIC and HERMITE: weight of k_j is sum_p power[p][j] theta^(p+1) */
 };
 
-/* The rows of explicit_tableaus.c and implicit_tableaus.c. */
+/* The rows of explicit_tableaus.c, implicit_tableaus.c and reversible.c. */
+struct family;
 struct tableau_list {
     const struct tableau *row;
     int n;
+    const struct family *family; /* NULL: explicit or implicit, as the coefficients are */
 };
-extern const struct tableau_list tableaus_explicit, tableaus_implicit;
+extern const struct tableau_list tableaus_explicit, tableaus_implicit, tableaus_reversible;
 
 /* Fill the derived fields. */
 void tableau_derive(struct tableau *t);

@@ -203,8 +203,27 @@ local function multistep_growth(c, m, k, nodes, n, y, past)
   return next or runge_kutta(c, methods[begins], k, t, h, y)
 end
 
+-- Both reversible methods begin with f(t, y).
+local function reversible_growth(c, m, nodes, k)
+  local function f(t, y) return k * math.cos(c.w * t) * y end
+  local y, slope, z = 1, f(nodes[1], 1), 1
+  for n = 1, #nodes - 1 do
+    local t, h = nodes[n], nodes[n + 1] - nodes[n]
+    if m.name == "alf" then
+      local middle = f(t + h / 2, y + h / 2 * slope)
+      y, slope = y + h * middle, 2 * middle - slope
+    else
+      z = 2 * y - z + h * slope
+      local last = f(t + h, z)
+      y, slope = y + h / 2 * (slope + last), last
+    end
+  end
+  return y
+end
+
 local function discrete_growth(c, m, nodes, k)
   local y, past = 1, nil
+  if m.family == "reversible" then return reversible_growth(c, m, nodes, k) end
   for n = 1, #nodes - 1 do
     local t, h, next = nodes[n], nodes[n + 1] - nodes[n], nil
     if m.family ~= "multistep" then next = runge_kutta(c, m, k, t, h, y)

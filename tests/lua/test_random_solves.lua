@@ -20,8 +20,9 @@ tests["random solves"] = function()
   for _, name in ipairs(solves.option_names()) do
     assert(checked["option " .. name], "no solve of these has the option " .. name)
   end
-  assert(checked.recorded > 0.7 * COUNT and checked.refused < 0.2 * COUNT and (checked.stopped or 0) < 0.1
-    * COUNT, "few cases were solved")
+  assert(checked.recorded > 0.7 * COUNT and checked.refused < 0.2 * COUNT and (checked.stopped or 0) < 0.13
+    * COUNT, ("few cases were solved: %d, %d refused, %d stopped"):format(checked.recorded, checked.refused,
+    checked.stopped or 0))
   for _, what in ipairs{"eager", "plain", "checkpoint = direct", "gradient = differences",
     "method in plain Lua"} do
     assert(checked[what], "never checked: " .. what)

@@ -11,7 +11,7 @@ local by_name, names = {}, {}
 for i, m in ipairs(core.ode_methods()) do by_name[m.name], names[i] = m, m.name end
 
 --- List of the methods: see help("ode.methods"). A multistep method has instead of a tableau `begins`, the A
--- of the one-step method that begins it.
+-- of the one-step method that begins it; others have none.
 function M.list() return core.ode_methods() end
 
 -- What SciPy, MATLAB and others call methods that are here under another name.

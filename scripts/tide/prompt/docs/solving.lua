@@ -141,7 +141,9 @@ define{name = "ode.methods", args = "", returns = "list",
   | least_order,         of a multistep method that comes in several orders: the lowest one, and that which
   | default_order        it has unless told by the option order
 
-  "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the
+  "alf" and "reversible_heun" can be taken back by algebra, whatever f is. What they carry beside y has a
+  rounding or an error of its own that grows where f contracts, as e^(span |lambda|): they are for short spans
+  and for oscillations. "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the
   error weights of 1980, "dopri5_shampine" those of torchdiffeq. The error estimate of "fehlberg21" is 1/512
   of a difference of slopes and all but blind where the method is about to become unstable: at tolerances
   looser than 1e-4 its results can be wrong by powers of ten where "heun_euler" and "bosh3" are right.]],
