@@ -8,6 +8,8 @@ static _Thread_local lua_State *running;
 
 void call_lua_in(lua_State *L) { running = L; }
 
+lua_State *call_lua_state(void) { return running; }
+
 enum status call_lua(const char *what, lua_CFunction body, void *context)
 {
     lua_State *L = running;

@@ -13,6 +13,9 @@
 /* Ops run in this state from here on, in this thread. */
 void call_lua_in(lua_State *L);
 
+/* That state; NULL in a thread that runs no Lua. */
+lua_State *call_lua_state(void);
+
 /* body(L) with `context` as its only argument, a light userdata. Errors: STATUS_CALLBACK; STATUS_UNSUPPORTED
  * in a thread that runs no Lua, `what` names the caller. */
 enum status call_lua(const char *what, lua_CFunction body, void *context);

@@ -75,6 +75,10 @@ void stats_push(lua_State *L, const struct solve_stats *s)
         lua_pushnumber(L, s->defect);
         lua_setfield(L, -2, "defect");
     }
+    if (s->stopped) {
+        lua_pushnumber(L, s->t_end);
+        lua_setfield(L, -2, "t_end");
+    }
     if (!s->failure) return;
     failure_push_value(L, s->failure);
     lua_setfield(L, -2, "failure");

@@ -33,6 +33,14 @@ void problem_read(lua_State *L, struct problem *p);
 void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o,
                      struct state_layout *layout);
 
+/* Pushes of the step at hand: where it begins and ends, its size, its error (nil: steps are fixed) and the
+ * flat state at its end; returns how many. step_state_push: the state at a time in it. */
+struct march;
+int step_push(lua_State *L, struct march *m);
+void step_state_push(lua_State *L, struct march *m, double t);
+
+#define PATH_TYPE "tide.Path" /* a struct path * */
+
 void stats_push(lua_State *L, const struct solve_stats *s);
 
 /* How a function of an event, at the top of the stack, becomes a field, which has n numbers of float64 (0: is

@@ -13,10 +13,9 @@
 
 #define CALLBACK_TYPE "tide.CallbackField"
 
+/* The function is in the registry, at the address of its field: calls come from other frames, too. */
 struct callback_field {
     struct field base;
-    lua_State *L;
-    int function;     /* stack index */
     const char *what; /* it is called in messages */
     int n_values;     /* it returns so many numbers; 0: something like the state */
     int plain;        /* plain arrays of numbers rather than tensors */
@@ -27,12 +26,14 @@ static int callback_collect(lua_State *L)
 {
     struct callback_field *f = luaL_checkudata(L, 1, CALLBACK_TYPE);
     solver_release(&f->solver);
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, f);
     return 0;
 }
 
 static void push_state(struct callback_field *f, const void *y)
 {
-    lua_State *L = f->L;
+    lua_State *L = call_lua_state();
     if (f->plain) {
         lua_createtable(L, (int)f->base.n, 0);
         for (int64_t i = 0; i < f->base.n; i++) {
@@ -49,7 +50,7 @@ static void push_state(struct callback_field *f, const void *y)
 
 static void read_plain(struct callback_field *f, double t, double *dy)
 {
-    lua_State *L = f->L;
+    lua_State *L = call_lua_state();
     if (!lua_istable(L, -1) || (int64_t)lua_rawlen(L, -1) != f->base.n)
         binding_error(
             L, "odeint: %s must return an array of %d numbers, got %s at t = %f after %d evaluations%s",
@@ -72,9 +73,9 @@ static void read_plain(struct callback_field *f, double t, double *dy)
 static enum status callback_eval(struct field *self, double t, const void *y, void *dy)
 {
     struct callback_field *f = (struct callback_field *)self;
-    lua_State *L = f->L;
+    lua_State *L = call_lua_state();
     luaL_checkstack(L, 8, "odeint");
-    lua_pushvalue(L, f->function);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, f);
     lua_pushnumber(L, t);
     push_state(f, y);
     lua_call(L, 2, 1);
@@ -97,9 +98,9 @@ static enum status callback_eval(struct field *self, double t, const void *y, vo
 static enum status callback_values(struct field *self, double t, const void *y, void *values)
 {
     struct callback_field *f = (struct callback_field *)self;
-    lua_State *L = f->L;
+    lua_State *L = call_lua_state();
     luaL_checkstack(L, 8 + f->n_values, "odeint: events");
-    lua_pushvalue(L, f->function);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, f);
     lua_pushnumber(L, t);
     push_state(f, y);
     lua_call(L, 2, f->n_values);
@@ -119,8 +120,8 @@ static struct callback_field *push_callback(lua_State *L, int function, int plai
     static const struct field_type type = {
         .name = "a callback (eager or plain)", .eval = callback_eval, .free = callback_free};
     f->base = (struct field){.type = &type, .n = y0->shape[0], .dtype = y0->dtype};
-    f->L = L;
-    f->function = function;
+    lua_pushvalue(L, function);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, f);
     f->plain = plain;
     f->what = "f";
     return f;
@@ -189,6 +190,7 @@ static int initial_step(lua_State *L)
     binding_check(L, solver_reserve(&f->solver, y0->shape[0], y0->dtype, &two_slopes));
     struct solver *s = &f->solver;
     memcpy(s->carry[0], y0->data, array_bytes(y0));
+    call_lua_in(L);
     binding_check(L, field_eval(&f->base, t0, s->carry[0], s->k[0].v));
     binding_check(L, solve_initial_step(&f->base, &layout, &o, t0, s->carry[0], s->k[0].v, 1, NULL,
                                         s->next[0], s->k[1].v, &h));

@@ -9,15 +9,21 @@
 #include "kernels/elementwise.h"
 #include "modules.h"
 #include "ode.h"
+#include "solver/march.h"
+#include "solver/path.h"
 #include "value.h"
 
 #define KEEP_TYPE "tide.SolveKeep"
+#define VIEW_TYPE "tide.StepView"
 
 struct keep {
     struct object base;
     lua_State *main;
     int options; /* reference to the table, in the registry */
     struct norm_own norm;
+    struct observer on_step;
+    struct step_call *call; /* on_step is being called */
+    int64_t calls;
 };
 
 static void keep_free(struct object *self)
@@ -95,6 +101,100 @@ static enum status norm_of_lua(struct norm_own *self, int64_t n, enum dtype dtyp
     return call_lua("norm", call_norm, &call);
 }
 
+/* ---- on_step ---- */
+
+struct step_call {
+    struct keep *keep;
+    struct march *m;
+    double end; /* of the step */
+    int stop;
+};
+
+/* What a function on_step sees of the step at hand, while it is called: y in it. */
+struct step_view {
+    struct keep *keep;
+    int64_t call;
+};
+
+static int view_collect(lua_State *L)
+{
+    struct step_view *view = luaL_checkudata(L, 1, VIEW_TYPE);
+    if (view->keep) object_release(&view->keep->base);
+    view->keep = NULL;
+    return 0;
+}
+
+static void push_view(lua_State *L, struct keep *keep)
+{
+    struct step_view *view = lua_newuserdatauv(L, sizeof *view, 0);
+    *view = (struct step_view){NULL, keep->calls};
+    luaL_setmetatable(L, VIEW_TYPE);
+    object_retain(&keep->base);
+    view->keep = keep;
+}
+
+void step_state_push(lua_State *L, struct march *m, double t)
+{
+    const void *y = m->s->carry[0];
+    if (t == clock_time(&m->clock, &m->p, m->theta)) {
+        binding_check(L, march_end_state(m, &y));
+    } else if (t != m->clock.t) {
+        double theta = (t - m->clock.t) / m->p.h;
+        y = m->s->spare;
+        binding_check(L, solver_interpolate(m->s, m->f, &m->o->method, &m->p, theta, m->s->spare));
+    }
+    push_vector(L, m->s->dtype, m->layout->controlled, y);
+}
+
+static int view_at(lua_State *L) /* view(t) -> the flat state, or nothing: the step is over */
+{
+    const struct step_view *view = luaL_checkudata(L, 1, VIEW_TYPE);
+    double t = luaL_checknumber(L, 2);
+    if (!view->keep || !view->keep->call || view->keep->calls != view->call) return 0;
+    step_state_push(L, view->keep->call->m, t);
+    return 1;
+}
+
+int step_push(lua_State *L, struct march *m)
+{
+    const struct clock *c = &m->clock;
+    double end = clock_time(c, &m->p, m->theta);
+    lua_pushnumber(L, c->t);
+    lua_pushnumber(L, end);
+    lua_pushnumber(L, m->theta * m->p.h);
+    if (m->o->adaptive)
+        lua_pushnumber(L, c->error);
+    else
+        lua_pushnil(L);
+    step_state_push(L, m, end);
+    return 5;
+}
+
+static int call_on_step(lua_State *L)
+{
+    struct step_call *c = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->keep->options);
+    lua_getfield(L, -1, "step_function");
+    push_view(L, c->keep);
+    lua_call(L, 1 + step_push(L, c->m), 1);
+    c->stop = lua_toboolean(L, -1);
+    return 0;
+}
+
+static enum status on_step_accepted(struct observer *self, struct march *m, const struct step *p,
+                                    double *theta)
+{
+    struct keep *k = (struct keep *)((char *)self - offsetof(struct keep, on_step));
+    struct step_call call = {.keep = k, .m = m};
+    (void)p, (void)theta;
+    k->call = &call;
+    k->calls++;
+    enum status status = call_lua("on_step", call_on_step, &call);
+    k->call = NULL;
+    if (status == STATUS_OK && call.stop) march_stop(m);
+    return status;
+}
+
 /* ---- reading ---- */
 
 static int has_field(lua_State *L, int table, const char *name)
@@ -119,7 +219,8 @@ static const double *each(lua_State *L, int table, const char *name, int64_t n)
 
 void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o, struct state_layout *layout)
 {
-    static const char *const names[] = {"norm_function", "rtol_each", "atol_each"};
+    static const char *const names[] = {"norm_function", "rtol_each", "atol_each", "step_function",
+                                        "path_handle"};
     int wanted = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) wanted |= has_field(L, table, names[i]);
     if (!wanted) return;
@@ -127,9 +228,13 @@ void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o
     o->keep = &k->base;
     layout->rtols = each(L, table, "rtol_each", n);
     layout->atols = each(L, table, "atol_each", n);
-    if (!has_field(L, table, "norm_function")) return;
     k->norm.of = norm_of_lua;
-    o->own_norm = &k->norm;
+    k->on_step.accepted = on_step_accepted;
+    if (has_field(L, table, "norm_function")) o->own_norm = &k->norm;
+    if (has_field(L, table, "step_function")) o->on_step = &k->on_step;
+    if (lua_getfield(L, table, "path_handle") != LUA_TNIL)
+        o->path = &(*(struct path **)luaL_checkudata(L, -1, PATH_TYPE))->base;
+    lua_pop(L, 1);
 }
 
 void open_ode_keep(lua_State *L)
@@ -137,6 +242,11 @@ void open_ode_keep(lua_State *L)
     luaL_newmetatable(L, KEEP_TYPE);
     lua_pushcfunction(L, keep_collect);
     lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    luaL_newmetatable(L, VIEW_TYPE);
+    lua_pushcfunction(L, view_collect);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, view_at);
+    lua_setfield(L, -2, "__call");
+    lua_pop(L, 2);
     call_lua_open(L);
 }

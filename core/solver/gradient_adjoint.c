@@ -105,6 +105,7 @@ static struct solve_options backward_options(const struct solve_options *o, cons
     back.overshoot = 0;
     back.observers = NULL;
     back.own_norm = NULL;
+    back.on_step = back.path = NULL;
     back.return_failures = 0;
     back.events = NULL;
     if (o->steps > 0) { /* the grid of the forward solve, whatever the output times are */

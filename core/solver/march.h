@@ -22,7 +22,24 @@ struct march {
     struct observer *observers;
     const void *after; /* y with which the next step begins, where an observer has changed it; else NULL */
     int ended;         /* outputs that are left are the state where the step at hand ends */
+    struct step p;     /* the step at hand, which ends at theta */
+    double theta;
+    int waits; /* it is accepted, and the carry has not moved on yet */
 };
+
+/* A solve begins: the state is y0, the clock is at the first of the times and goes to the last. The march is
+ * zero but for s, f, o and layout; observers come afterwards, the record, which may be NULL, among them. */
+enum status march_begin(struct march *m, const void *y0, const double *times, int64_t n_times,
+                        struct solve_record *record);
+/* The first evaluations of f, and what can be said against the solve before a step is tried. */
+enum status march_first(struct march *m);
+/* On to the next step that is accepted and seen by the observers: CLOCK_ACCEPTED, it is in m->p; CLOCK_END,
+ * there is none. */
+enum status march_step(struct march *m, enum clock_says *says);
+/* y where the step at hand ends: what the next one begins with. It may be the spare vector. */
+enum status march_end_state(struct march *m, const void **y);
+/* The solve ends at the end of the step at hand. */
+void march_stop(struct march *m);
 
 /* Each sets the message, with t, h, the steps so far and a remedy for what appears to be the cause. */
 enum status failure_of_clock(const struct march *m, enum clock_says what, double h);

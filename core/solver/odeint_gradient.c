@@ -22,6 +22,7 @@ static enum status adjoint_with_record(struct odeint *op, const struct call *c,
     struct solve_options o =
         op->options; /* a decade tighter, because the gradient of such a flow is sensitive to y */
     o.return_failures = 0;
+    o.on_step = NULL;
     o.rtol /= 10;
     o.atol /= 10;
     o.adjoint_rtol /= 10;
@@ -113,6 +114,10 @@ static enum status run_gradient(struct call *c)
     op->stats.nfe_backward = 0;
     op->stats.has_defect = 0;
     if (op->stats.failure) return refuse(op->stats.failure);
+    if (op->stats.stopped && by_times)
+        return status_set(STATUS_UNSUPPORTED, "odeint: a solve that on_step has stopped has no derivative by "
+                                              "its times; wrap them in tide.stop_gradient");
+    if (op->stats.stopped) times.n = op->stats.reached; /* the others are constants */
     /* The solve ran just before, with the same parameters. But where they are views it had dense copies of
      * its own, which are gone. */
     int moved = odeint_note_addresses(op, c->in + 4, c->n_in - 4);

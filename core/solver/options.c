@@ -91,6 +91,11 @@ static const struct solve_option table[] = {
     {"on_failure", OPTION_CHOICE, .preset = "error", .choices = on_failure, AT(return_failures),
      .help = "\"error\"; \"return\": a solve that cannot go on leaves NaN at times that it has not "
              "reached, and stats.failure says what happened (help \"failures\"); it has no gradient"},
+    {"on_step", OPTION_OTHER, .type = "function",
+     .heading = "looking at steps",
+     .help = "function(step), called with each accepted step: step.t and step.y where it ends, step.start, "
+             "step.h, step.error (its norm), step:at(t) in it; \"stop\" ends the solve there, as stats.t_end "
+             "says, and states at later times are NaN"},
     {"gradient", OPTION_CHOICE, .preset = "direct", .choices = gradients, AT(gradient),
      .heading = "the gradient",
      .help = "\"direct\": exact derivative of the steps taken; \"checkpoint\": the same with fewer states "

@@ -80,10 +80,12 @@ static enum status error_norm(const struct march *m, const struct step *p, doubl
 
 /* The carry moves on. A step that was cut ends with its interpolant; behind it, and behind a change of y,
  * there is no past. */
-static enum status move(struct march *m, const struct step *p, double theta)
+static enum status move(struct march *m)
 {
     struct solver *s = m->s;
     const struct method *method = &m->o->method;
+    const struct step *p = &m->p;
+    double theta = m->theta;
     int anew = theta < 1 || m->after;
     if (m->after) {
         memcpy(s->next[0], m->after, solver_bytes(s));
@@ -97,8 +99,18 @@ static enum status move(struct march *m, const struct step *p, double theta)
     if (!anew && m->family->moved) m->family->moved(s, method, p);
     if (anew || m->clock.behind_jump) s->slope_ready = 0;
     m->after = NULL;
+    m->waits = 0;
     return STATUS_OK;
 }
+
+enum status march_end_state(struct march *m, const void **y)
+{
+    *y = m->after ? m->after : m->theta < 1 ? m->s->spare : m->s->next[0];
+    if (*y != m->s->spare) return STATUS_OK;
+    return solver_interpolate(m->s, m->f, &m->o->method, &m->p, m->theta, m->s->spare);
+}
+
+void march_stop(struct march *m) { m->clock.end = clock_time(&m->clock, &m->p, m->theta); }
 
 static enum clock_says next_step(struct march *m, struct step *p)
 {
@@ -107,25 +119,30 @@ static enum clock_says next_step(struct march *m, struct step *p)
     return clock_next(&m->clock, p);
 }
 
-static enum status march(struct march *m)
+static enum status show(struct march *m)
 {
-    const struct method *method = &m->o->method;
-    enum clock_says says;
-    struct step p;
-    while ((says = next_step(m, &p)) == CLOCK_STEP) {
+    if (!solver_is_finite(m->s, m->s->next[0])) return failure_not_finite(m, m->p.h, m->s->next[0], "y");
+    m->theta = 1;
+    m->waits = 1;
+    for (struct observer *o = m->observers; o; o = o->next) TRY(o->accepted(o, m, &m->p, &m->theta));
+    return STATUS_OK;
+}
+
+enum status march_step(struct march *m, enum clock_says *says)
+{
+    const struct step *p = &m->p;
+    if (m->waits) TRY(move(m));
+    while ((*says = next_step(m, &m->p)) == CLOCK_STEP) {
         TRY(solver_poll(m->s));
-        enum status made = m->family->step(m->s, m->f, method, &p);
+        enum status made = m->family->step(m->s, m->f, &m->o->method, p);
         if (made != STATUS_OK && made != STATUS_RETRY) return made;
-        double error = INFINITY, theta = 1;
-        if (m->o->adaptive && made == STATUS_OK) TRY(error_norm(m, &p, &error));
-        says = clock_judge(&m->clock, &p, made == STATUS_OK, error);
-        if (says == CLOCK_REJECTED) continue;
-        if (says != CLOCK_ACCEPTED) break;
-        if (!solver_is_finite(m->s, m->s->next[0])) return failure_not_finite(m, p.h, m->s->next[0], "y");
-        for (struct observer *o = m->observers; o; o = o->next) TRY(o->accepted(o, m, &p, &theta));
-        TRY(move(m, &p, theta));
+        double error = INFINITY;
+        if (m->o->adaptive && made == STATUS_OK) TRY(error_norm(m, p, &error));
+        *says = clock_judge(&m->clock, p, made == STATUS_OK, error);
+        if (*says == CLOCK_REJECTED) continue;
+        return *says == CLOCK_ACCEPTED ? show(m) : failure_of_clock(m, *says, p->h);
     }
-    return says == CLOCK_END ? STATUS_OK : failure_of_clock(m, says, p.h);
+    return *says == CLOCK_END ? STATUS_OK : failure_of_clock(m, *says, p->h);
 }
 
 /* Behind the others; returns the place, which is emptied when the solve is over. */
@@ -140,12 +157,27 @@ static struct observer **observe(struct march *m, struct observer *o)
 
 /* ---- a solve ---- */
 
-static enum status march_to_end(struct march *m, int64_t n_times)
+enum status march_begin(struct march *m, const void *y0, const double *times, int64_t n_times,
+                        struct solve_record *record)
+{
+    struct solver *s = m->s;
+    const struct solve_options *o = m->o;
+    m->family = o->method.family;
+    m->y0 = y0;
+    m->nfe = m->f->nfe;
+    m->begun = o->max_seconds > 0 ? monotonic_seconds() : 0;
+    m->observers = o->observers;
+    TRY(solver_reserve(s, m->f->n, m->f->dtype, &o->method));
+    if (record) TRY(record_begin(record, s, m->f, o, n_times));
+    clock_begin(&m->clock, o, times[0], times[n_times - 1]);
+    memcpy(s->carry[0], y0, solver_bytes(s));
+    return o->events ? events_begin(o->events, s) : STATUS_OK;
+}
+
+enum status march_first(struct march *m)
 {
     struct clock *c = &m->clock;
-    if (m->f->n == 0) return STATUS_OK; /* nothing to integrate */
     if (!solver_is_finite(m->s, m->y0)) return failure_not_finite(m, 0, m->y0, "y0");
-    if (n_times < 2) return STATUS_OK;
     if (fabs(c->end - c->t) < clock_smallest_step(fmax(fabs(c->t), fabs(c->end))))
         return failure_unresolved(m);
     TRY(m->o->adaptive ? first_step(m) : clock_grid(m->o, c->t, c->end, &c->n));
@@ -155,7 +187,18 @@ static enum status march_to_end(struct march *m, int64_t n_times)
             STATUS_ARGUMENT,
             "odeint: start gives the ends of %d steps, but the grid has only %lld; take more steps",
             multistep->past, (long long)c->n);
-    return march(m);
+    return STATUS_OK;
+}
+
+static enum status march_to_end(struct march *m, int64_t n_times)
+{
+    enum clock_says says;
+    if (m->f->n == 0) return STATUS_OK; /* nothing to integrate */
+    if (n_times < 2 && solver_is_finite(m->s, m->y0)) return STATUS_OK;
+    TRY(march_first(m));
+    do TRY(march_step(m, &says));
+    while (says == CLOCK_ACCEPTED);
+    return STATUS_OK;
 }
 
 /* A failure of this solve as a part of its result. */
@@ -172,24 +215,14 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
                   void *out, struct solve_record *record, struct solve_stats *stats)
 {
     struct output output;
-    struct march m = {.s = s,
-                      .f = f,
-                      .o = o,
-                      .family = o->method.family,
-                      .layout = layout,
-                      .y0 = y0,
-                      .nfe = f->nfe,
-                      .begun = o->max_seconds > 0 ? monotonic_seconds() : 0,
-                      .observers = o->observers};
+    struct march m = {.s = s, .f = f, .o = o, .layout = layout};
     *stats = (struct solve_stats){0};
-    TRY(solver_reserve(s, f->n, f->dtype, &o->method));
-    if (record) TRY(record_begin(record, s, f, o, n_times));
-    clock_begin(&m.clock, o, times[0], times[n_times - 1]);
-    memcpy(s->carry[0], y0, solver_bytes(s));
-    if (o->events) TRY(events_begin(o->events, s));
+    TRY(march_begin(&m, y0, times, n_times, record));
     output_begin(&output, s, times, n_times, out, record);
     struct observer **own = observe(&m, o->events ? &o->events->base : &output.base);
     if (o->events) observe(&m, &output.base);
+    if (o->path) observe(&m, o->path);
+    if (o->on_step) observe(&m, o->on_step);
     if (stiffness_begin(&m.stiffness, o)) observe(&m, &m.stiffness.base);
     if (record) observe(&m, &record->base);
     enum status status = march_to_end(&m, n_times);
@@ -200,8 +233,11 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
                                   .steps = m.clock.steps,
                                   .accepted = m.clock.accepted,
                                   .rejected = m.clock.rejected,
-                                  .t_end = m.clock.t};
+                                  .t_end = m.clock.t,
+                                  .reached = output.next};
     if (status == STATUS_NUMERIC && failure_complete(&m) && o->return_failures)
         status = give_back(&m, &output, stats);
+    stats->stopped = status == STATUS_OK && !stats->failure && output.next < n_times;
+    if (stats->stopped) output_lacks_rest(&output, s);
     return status;
 }

@@ -79,7 +79,8 @@ enum status tiled_new(struct tiled **out, const struct field *f, const struct so
     int gradient = o->gradient == GRADIENT_DIRECT || o->gradient == GRADIENT_CHECKPOINT, fit = 0;
     struct field_cost cost;
     *out = NULL;
-    int whole = o->return_failures || o->max_seconds > 0 || o->events; /* what is of all tiles at once */
+    int whole = o->return_failures || o->max_seconds > 0 || o->events || o->on_step ||
+                o->path; /* what is of all tiles at once */
     if (o->adaptive || !gradient || whole || f->batch < 2 || f->n == 0 || f->n % f->batch != 0 ||
         !f->type->cut)
         return STATUS_OK;

@@ -52,6 +52,7 @@ M.options = {
   max_steps = function(g) return g:pick{1, 5, 10000} end,
   max_nfe = function(g) return g:pick{1, 20, 100000} end,
   max_seconds = function(g) return g:pick{1e-9, 100} end,
+  on_step = function(g) return g:pick{"look", "look inside"} end,
   on_failure = function(g) return g:pick{"error", "return"} end,
   min_step = function(g) return g:pick{1e-9, 1e-3, 0.2} end,
   max_step = function(g) return g:pick{0.01, 0.1, 10} end,
@@ -559,9 +560,20 @@ local function largest(err, scale)
   return most
 end
 
+-- Somebody who looks at the steps, and at what is in them, and changes nothing by it.
+local function looking(inside)
+  return function(step)
+    if inside and step:at((step.start + step.t) / 2) == nil then fail("no state inside a step") end
+    if step.t == step.start or (step.error or 0) > 1 then fail("a step of no length, or not good enough") end
+  end
+end
+
 --- Raises where something does not hold.
 function M.check(c)
   if c.options.norm == "largest" then c = with(c, {options = with(c.options, {norm = largest})}) end
+  if c.options.on_step then
+    c = with(c, {options = with(c.options, {on_step = looking(c.options.on_step == "look inside")})})
+  end
   local y0, k, field_of, t = build(c)
   local words = refused(c)
   local o = c.options

@@ -8,6 +8,7 @@ local core = require "tide.core"
 local events = require "tide.ode.events"
 local options = require "tide.base.options"
 local states = require "tide.ode.state"
+local steps = require "tide.ode.steps"
 local tolerances = require "tide.ode.tolerances"
 local tree = require "tide.base.tree"
 
@@ -106,7 +107,11 @@ function M.plain(f, y0, times, o)
   local start = is_tensor(y0) and y0:to("float64"):reshape{-1} or core.tensor_from(y0, "float64")
   if start:rank() ~= 1 then raise("odeint: with plain = true y0 must be a flat array of numbers") end
   local n = start:numel()
-  if n > 0 then tolerances.of_state("odeint", states.describe("odeint", start), o) end
+  if n > 0 then
+    local state = states.describe("odeint", start)
+    tolerances.of_state("odeint", state, o)
+    steps.of_state("odeint", state, o, true)
+  end
   local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
   if o.events then events.call(o, o.events) end
   local flat, stats = counted(core.odeint_callback(f, true, start, times, o, {n}, 0))

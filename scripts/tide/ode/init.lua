@@ -6,7 +6,9 @@ local fields = require "tide.ode.field"
 local methods = require "tide.ode.methods"
 local ode_options = require "tide.ode.options"
 local options = require "tide.base.options"
+local solutions = require "tide.ode.solution"
 local states = require "tide.ode.state"
+local steps = require "tide.ode.steps"
 local tableau = require "tide.ode.tableau"
 local tolerances = require "tide.ode.tolerances"
 local tree = require "tide.base.tree"
@@ -61,8 +63,8 @@ local function give_start(state, o)
   o.start_states = states.flatten_start("odeint", state, o.start, count)
 end
 
---- ys, stats = odeint(f, y0, t, opts): see help("tide.odeint").
-function M.odeint(f, y0, t, opts)
+-- odeint; path: what keeps the steps, for ode.solution.
+local function solve(f, y0, t, opts, path)
   check_field("odeint", f)
   if opts ~= nil and type(opts) ~= "table" then
     raise("odeint: options must be a table, got " .. show(opts))
@@ -81,18 +83,26 @@ function M.odeint(f, y0, t, opts)
       o.start = list
       give_start(state, o)
     end
+    o.path_handle = path
     return fields.plain(f, y0, check_times("odeint", t), o)
   end
   local state, leaves = states.describe("odeint", y0)
   local o = ode_options.check("odeint", opts, state.dtype)
-  o.part_names = state.names
+  o.part_names, o.path_handle = state.names, path
   give_start(state, o)
   tolerances.of_state("odeint", state, o)
+  steps.of_state("odeint", state, o)
   local times = check_times("odeint", t)
   local run = in_c and not o.events and fields.c or o.eager and fields.eager or fields.recorded
   local solution, stats = run(f, state, states.flatten(leaves), times, o)
   return states.unflatten_times(state, solution, times:numel()), stats
 end
+
+--- ys, stats = odeint(f, y0, t, opts): see help("tide.odeint").
+function M.odeint(f, y0, t, opts) return solve(f, y0, t, opts) end
+
+--- sol = solution(f, y0, {t0, t1}, opts): see help("ode.solution").
+function M.solution(f, y0, t, opts) return solutions.new(solve, f, y0, t, opts) end
 
 -- The options of odeint for M.event, and where the solve ends at the latest.
 local function event_options(where, opts, g)
@@ -144,6 +154,8 @@ function M.event(f, y0, t0, g, opts)
   local state, leaves = states.describe(where, y0)
   local o = ode_options.check(where, given, state.dtype)
   o.part_names, o.ends_at_event = state.names, true
+  tolerances.of_state(where, state, o)
+  steps.of_state(where, state, o)
   local flat = states.flatten(leaves)
   local n = flat:numel()
   local solution, stats = (o.eager and fields.eager or fields.recorded)(f, state, flat, times, o)

@@ -99,6 +99,18 @@ define{name = "ode.event", args = "f, y0, t0, g, opts", returns = "t, y, stats",
   t, y = tide.ode.event(fall, tide.tensor{1, 0}, 0, floor)
   -- how much longer does it take from higher up?
   tide.grad(function(y0) return (tide.ode.event(fall, y0, 0, floor)) end)(tide.tensor{1, 0})]]}
+define{name = "ode.solution", args = "f, y0, {t0, t1}, opts", returns = "sol",
+  text = [[Solve and keep the steps, so that y is known at any time of the span: sol(t) for a number gives a
+  state like y0, for a list or a 1-D tensor of times, in any order, {#t, ...} as tide.odeint does.
+  sol:derivative(t) is the slope of y there. It is the solver's own interpolant: at the times of the accepted
+  steps, sol.t, it is what the solver has, between them it has the order of the method's dense output, and
+  nothing is solved again. sol.stats: the statistics. A time outside of the span is an error.
+
+  The options are those of tide.odeint. After a stop, or a failure with on_failure = "return", sol goes as far
+  as the solve did; behind a change of the state by an event it is the state after it. Memory: a few states
+  for each step. A solution holds numbers: inside tide.grad or tide.compile use tide.odeint.]],
+  example = [[local sol = tide.ode.solution(function(t, u) return -u end, tide.ones{1}, {0, 5}, {rtol = 1e-5})
+  print(sol(2.5), sol{0.1, 4.9, 2}, sol:derivative(2.5), #sol.t, sol.stats.nfe)]]}
 define{name = "ode.cfield", args = "path, symbol, opts", returns = "field, or function(theta) -> field",
   run = false,
   options = {{"constants", nil,

@@ -9,6 +9,15 @@ local function lacks(module, name)
   return function() return (require "tide")[module][name] == nil end
 end
 
+local function no_method(name)
+  return function()
+    for _, m in ipairs((require "tide").ode.methods()) do
+      if m.name == name then return false end
+    end
+    return true
+  end
+end
+
 return {
   -- derivatives
   {"gradient", "derivative", "differentiate", "autograd", "autodiff", "backward", "backprop",
@@ -31,7 +40,7 @@ return {
     "tide.explain"}},
   {"condition", "branch", "mask", "piecewise", "while loop", see = {"tide.where", "recording", "tide.gt"}},
   -- solving
-  {"radau", "rosenbrock", absent = lacks("ode", "solution"), see = {"solvers", "ode.methods", "tide.odeint"},
+  {"radau", "rosenbrock", absent = no_method "radau5", see = {"solvers", "ode.methods", "tide.odeint"},
     text = [[Implicit methods of this version have order 2 and fixed steps: "sdirk2", "implicit_midpoint",
     "bdf".]]},
   {"stiff", "stiffness", "implicit", "bdf", "backward euler", "newton",
@@ -52,7 +61,10 @@ return {
   {"eigenvalue", "spectrum", "stiffness ratio", see = {"theory.spectrum", "theory.stiffness_ratio"},
     text = "tide.theory.spectrum gives the eigenvalues of h df/dy along paths; with h = 1 those of df/dy."},
   {"discontinuity", "jump", "pulse", "kick", "forcing", see = {"tide.odeint", "solvers"}},
-  {"dense output", "interpolate", "interpolation", see = {"tide.odeint", "solvers"}},
+  {"dense output", "interpolate", "interpolation", "continuous solution", see = {"ode.solution",
+    "tide.odeint", "solvers"}},
+  {"each step", "callback", "monitor", "observer", "step by step", "stop early", see = {"tide.odeint",
+    "ode.solution"}},
   {"sde", "stochastic differential", "brownian", "dde", "delay", "dae", "pde", see = {"tide.odeint",
     "solvers"},
     text = [[Tide solves ordinary differential equations; a PDE works once space is discretised, a

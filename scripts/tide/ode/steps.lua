@@ -1,0 +1,68 @@
+--- Accepted steps of a solve, as on_step and ode.steps see them.
+
+local core = require "tide.core"
+local options = require "tide.base.options"
+local states = require "tide.ode.state"
+
+local M = {}
+local raise, show = core.raise, options.show
+
+local Step = {}
+Step.__index = Step
+
+-- Of each step what reads y in it: t -> flat state, nil where the step is over.
+local readers = setmetatable({}, {__mode = "k"})
+
+--- t, which must lie between a and b; within rounding of them it is the one or the other.
+function M.within(where, t, a, b)
+  if type(t) ~= "number" or not options.finite(t) then
+    raise(("%s: t must be a finite number, got %s"):format(where, show(t)))
+  end
+  local rounding = 0x1p-50 * math.max(math.abs(a), math.abs(b))
+  local low, high = math.min(a, b), math.max(a, b)
+  if t < low - rounding or t > high + rounding then
+    raise(("%s: t = %.17g is outside of %.17g to %.17g"):format(where, t, a, b))
+  end
+  return math.min(math.max(t, low), high)
+end
+
+--- step:at(t): y at a time in the step.
+function Step:at(t)
+  local reader = readers[self]
+  if not reader then raise("step:at: call it as step:at(t)") end
+  t = M.within("step:at", t, self.start, self.t)
+  local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
+  local y = reader(t)
+  if y == nil then
+    raise("step:at: the step is over; look into it before the next one, or keep all with tide.ode.solution")
+  end
+  return y
+end
+
+--- A step from `start` to `t`: `y` is its flat state there, read(t) one in it. plain: arrays of numbers.
+function M.new(state, plain, read, start, t, h, err, y)
+  local function whole(flat)
+    if flat == nil then return nil end
+    return plain and flat:totable() or states.unflatten(state, flat)
+  end
+  local step = setmetatable({start = start, t = t, h = h, error = err, y = whole(y)}, Step)
+  readers[step] = function(time) return whole(read(time)) end
+  return step
+end
+
+--- Checked options for this state (states.describe): on_step as the engine calls it.
+function M.of_state(where, state, o, plain)
+  local on_step = o.on_step
+  if not on_step then return end
+  o.step_function = function(read, ...)
+    local guard <close> = states.with_numbers_of(state.dtype) -- luacheck: ignore guard
+    local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
+    local word = on_step(M.new(state, plain, read, ...))
+    if word ~= nil and word ~= "stop" then
+      raise(('%s: on_step must return nothing or "stop", got %s'):format(where, show(word)))
+    end
+    return word == "stop"
+  end
+end
+
+return M
