@@ -212,6 +212,19 @@ tests["a user's pair that goes on with the lower order"] = function()
   assert(sa.nfe == sb.nfe)
 end
 
+tests["c and the order of a user's tableau are found where they are not given"] = function()
+  local m = user "bosh3"
+  local checked = tableau.check("mine", {A = m.A, b = m.b})
+  assert(checked.order == 3)
+  for i = 1, 4 do close(checked.c[i], m.c[i], 1e-15) end
+  local opts = {plain = true, method = {A = m.A, b = m.b}, steps = 5}
+  local ys = tide.odeint(pendulum, {1, 0.5}, {0, 2}, opts)
+  same_bits(ys, tide.odeint(pendulum, {1, 0.5}, {0, 2}, {plain = true, method = "bosh3", steps = 5}), "bosh3")
+  raises("b must sum to 1, it misses that by 0.1", tableau.check, "mine", {A = {{}, {1}}, b = {0.5, 0.4}})
+  raises("A%[2%]%[1%] must be a finite number", tableau.check, "mine", {A = {{}, {"x"}}, b = {0.5, 0.5}})
+  raises("row 2 is missing", tableau.check, "mine", {A = {{}}, b = {0.5, 0.5}})
+end
+
 tests["wrong tableaus are refused with what is wrong"] = function()
   local function try(change, pattern)
     local m = user "bosh3"
@@ -224,10 +237,8 @@ tests["wrong tableaus are refused with what is wrong"] = function()
   try(function(m) m.order = 4 end, "order 4 was stated, but the order conditions hold only up to order 3")
   try(function(m) m.order = 0 end, "order must be in 1%.%.8")
   try(function(m) m.order = 2.5 end, "order")
-  try(function(m) m.order = nil end, "order is missing")
   try(function(m) m.A = nil end, "A is missing")
   try(function(m) m.b = nil end, "b is missing")
-  try(function(m) m.c = nil end, "c is missing")
   try(function(m) m.c[4] = nil end, "c must have 4 entries, got 3")
   try(function(m) m.b[2] = "x" end, 'b%[2%] must be a finite number, got "x"')
   try(function(m) m.b[2] = 0 / 0 end, "b%[2%] must be a finite number")
@@ -242,7 +253,7 @@ tests["wrong tableaus are refused with what is wrong"] = function()
   local big = {A = {}, b = {}, c = {}, order = 1}
   for i = 1, 17 do big.A[i], big.b[i], big.c[i] = {}, i == 1 and 1 or 0, 0 end
   raises("1 to 16 stages", tide.odeint, pendulum, {1, 0}, {0, 1}, {plain = true, method = big, steps = 1})
-  raises("order", tide.odeint, pendulum, {1, 0}, {0, 1},
+  raises("b must sum to 1", tide.odeint, pendulum, {1, 0}, {0, 1},
     {plain = true, method = {A = {}, b = {}, c = {}, order = 1}, steps = 1})
 end
 

@@ -400,7 +400,7 @@ tests["wrong calls of convergence"] = function()
   fails("steps is empty", theory.convergence, with("steps", {}))
   fails("tensor with 1 numbers, got 2 numbers", theory.convergence, with("exact", {1, 2}))
   fails("t must be {t0, t1}", theory.convergence, with("t", {0}))
-  fails("the method is not consistent", theory.convergence, with("method", {A = {{}}, b = {0.5}}))
+  fails("b must sum to 1, it misses that by 0.5", theory.convergence, with("method", {A = {{}}, b = {0.5}}))
 end
 
 return tests

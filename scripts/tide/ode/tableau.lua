@@ -21,8 +21,7 @@ function M.count(n) return #trees.with(n) end
 
 local spec = {
   name = {"string"}, A = {"table", required = true}, b = {"table", required = true},
-  c = {"table", required = true}, b_error = {"table"},
-  order = {"integer", required = true, check = options.between(1, 8)},
+  c = {"table"}, b_error = {"table"}, order = {"integer", check = options.between(1, 8)},
 }
 
 local function check_numbers(where, name, list, n)
@@ -61,6 +60,8 @@ end
 
 local function check_order(where, A, m)
   local reached, residual = M.order(A, m.b, m.order, 1e-10)
+  if reached == 0 then core.raise(("%s: b must sum to 1, it misses that by %.3g"):format(where, residual)) end
+  m.order = m.order or reached
   if reached < m.order then
     core.raise(("%s: order %d was stated, but the order conditions hold only up to order %d (order %d is "
       .. "violated by %.3g)"):format(where, m.order, reached, reached + 1, residual))
@@ -85,11 +86,24 @@ local function error_order(where, A, m)
   return order
 end
 
+-- What c is unless it is given; entries that are no numbers are refused later.
+local function row_sums(A, n)
+  local c = {}
+  for i = 1, n do
+    c[i] = 0
+    for _, v in ipairs(type(A[i]) == "table" and A[i] or {}) do
+      if type(v) == "number" then c[i] = c[i] + v end
+    end
+  end
+  return c
+end
+
 --- Check a user's tableau {A=, b=, c=, b_error=, order=}: explicit, row sums equal c, and the order
 -- conditions of its stated order. b_error is b minus the weights of the embedded method. Returns it with its
 -- error order filled in.
 function M.check(where, t)
   local m, A = options.check(where, t, spec, 3), {}
+  m.c = m.c or row_sums(m.A, #m.b)
   check_numbers(where, "b", m.b, #m.b)
   check_numbers(where, "c", m.c, #m.b)
   for i = 1, #m.b do A[i] = explicit_row(where, m.A[i], i, m) end

@@ -1,9 +1,7 @@
 --- Methods and fields along solutions: eigenvalues of h J, stiffness, observed orders.
 
 local autodiff = require "tide.tensor.autodiff"
-local conditions = require "tide.theory.conditions"
 local core = require "tide.core"
-local formula = require "tide.theory.formula"
 local ode = require "tide.ode"
 local options = require "tide.base.options"
 local tensor = require "tide.tensor"
@@ -149,11 +147,7 @@ local function solver_of(method)
   if type(method[1]) == "string" then
     return {method = method[1], order = method.order, theta = method.theta}
   end
-  local m = formula.of(CONVERGENCE, method)
-  if m.kind ~= "one-step" then return {method = method} end
-  local p, missed = conditions.order(m)
-  if p < 1 then raise(("%s: the method is not consistent: %s"):format(CONVERGENCE, missed)) end
-  return {method = {A = m.A, b = m.b, c = m.c, order = math.min(p, 8)}}
+  return {method = method}
 end
 
 -- A list of numbers as y0 goes with a field on lists or with one on tensors; a call tells which.

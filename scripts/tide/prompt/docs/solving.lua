@@ -190,9 +190,10 @@ define{name = "ode.tableau.count", args = "n", returns = "integer",
 define{name = "ode.tableau.check", args = "where, tableau", returns = "table",
   options = {{"A", nil, "rows of the matrix, the first may be empty", required = true},
     {"b", nil, "weights", required = true},
-    {"c", nil, "nodes, the row sums of A", required = true},
+    {"c", nil, "nodes; the row sums of A, which are the default"},
     {"b_error", nil, "b minus the weights of the embedded method"},
-    {"order", nil, "order, which must hold", required = true}, {"name", nil, "for messages"}},
+    {"order", nil, "which must hold; default: what the order conditions say, up to 8"},
+    {"name", nil, "for messages"}},
   text = "What odeint does with a tableau given as method: it must be explicit, consistent, and of the order "
   .. "stated.",
   example = "tide.ode.tableau.check(\"mine\", {A = {{}, {0.5}}, b = {0, 1}, c = {0, 0.5}, order = 2}).order"}
