@@ -34,7 +34,11 @@ static void read_layout(lua_State *L, int table, int options, int64_t n, struct 
     l->batch = luaL_optinteger(L, table + 1, 0);
     for (int i = 0; i < l->n_parts && l->controlled >= 0; i++)
         l->controlled = l->size[i] < 0 || l->size[i] > n - l->controlled ? -1 : l->controlled + l->size[i];
-    if (l->n_parts < 1 || l->controlled != n || l->batch < 0 || (l->batch > 0 && n % l->batch != 0))
+    if (l->n_parts < 1 || l->controlled != n || l->batch < 0) l->batch = -1;
+    lua_getfield(L, options, "uncontrolled"); /* of the last part: none of its elements, or all */
+    l->controlled -= lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    if (l->batch < 0 || l->controlled < 0 || (l->batch > 0 && l->controlled % l->batch != 0))
         binding_error(L, "odeint: the parts and the batch do not make up the state of %I numbers",
                       (LUAI_UACINT)n);
     if (lua_getfield(L, options, "part_names") == LUA_TTABLE)

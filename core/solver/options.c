@@ -118,6 +118,12 @@ static const struct solve_option table[] = {
      .heading = "events",
      .help = "a list of {g = function(t, y), direction =, terminal =, name =, apply =}: zeros of g, see help "
              "\"events\""},
+    {"quadrature", OPTION_OTHER, .type = "any",
+     .heading = "an integral along the solution",
+     .help = "a function(t, y) -> tensor: odeint returns a third result q of shape {#t, ...}, its integral "
+             "from t[1] to each time, by the method's own steps; q[1] = 0"},
+    {"quadrature_control", OPTION_OTHER, .type = "boolean",
+     .help = "true: the error of the integral counts as that of the state does; else it changes no step"},
     {"eager", OPTION_FLAG, .preset = "false",
      .heading = "how f is called",
      .help = "f runs on concrete tensors at each call: any Lua inside, no gradient"},

@@ -170,6 +170,7 @@ static enum status reversible_back(struct backward *b, const struct step *p)
 const struct family family_reversible = {.name = "reversible",
                                          .stability = "imaginary",
                                          .slope = 1,
+                                         .by_times = 1,
                                          .sizes = reversible_sizes,
                                          .step = reversible_step,
                                          .again = reversible_again,

@@ -71,6 +71,8 @@ M.options = {
   reconstruction_limit = function(g) return g:pick{1, 10, 1e6} end,
   defect = function(g) return g:chance(0.5) end,
   events = function(g) return {{g = M.g[g:pick{"time", "wave"}], direction = g:int(-1, 1)}} end,
+  quadrature = function(g) return M.g[g:pick{"time", "wave"}] end,
+  quadrature_control = function(g) return g:chance(0.5) end,
   eager = function(g) return g:chance(0.5) end,
   plain = function(g) return g:chance(0.5) end,
 }

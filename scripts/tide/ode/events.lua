@@ -84,9 +84,11 @@ local function rules_of(rows)
   return rules
 end
 
--- What apply returned, flat.
-local function change(i, row, state, y, detail)
-  return states.check_derivative("odeint", state, y, detail, "apply of " .. called(i, row))
+-- What apply returned, flat, and behind it what stood behind the state before.
+local function change(i, row, state, before, y, detail)
+  local flat = states.check_derivative("odeint", state, y, detail, "apply of " .. called(i, row))
+  if not state.extra then return flat end
+  return core.apply("cat", {0}, flat, before:slice(1, state.extra.n + 1, state.extra.n + state.extra.size))
 end
 
 --- Record them beside a field, on its tape: t and the flat y are its inputs.
@@ -97,7 +99,7 @@ function M.record(o, rows, state, t, y)
     local g = check_value(i, row, row.g(t, states.unflatten(state, y)))
     values[i] = is_tensor(g) and g:to("float64"):reshape{1} or core.full({1}, g, "float64")
     if row.apply then
-      local flat = change(i, row, state, row.apply(t, states.unflatten(state, y)), "")
+      local flat = change(i, row, state, y, row.apply(t, states.unflatten(state, y)), "")
       o.event_rules[i].apply = core.is_symbolic(flat) and flat or flat + y * 0
     end
   end
@@ -120,7 +122,7 @@ function M.call(o, rows, state)
   for i, row in ipairs(rows) do
     local apply = row.apply
     o.event_rules[i].apply = apply and state and function(t, y)
-      return change(i, row, state, apply(t, shaped(y)), (" at t = %.6g"):format(t))
+      return change(i, row, state, y, apply(t, shaped(y)), (" at t = %.6g"):format(t))
     end or apply
   end
 end

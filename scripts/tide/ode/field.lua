@@ -7,6 +7,7 @@ local autodiff = require "tide.tensor.autodiff"
 local core = require "tide.core"
 local events = require "tide.ode.events"
 local options = require "tide.base.options"
+local quadrature = require "tide.ode.quadrature"
 local states = require "tide.ode.state"
 local steps = require "tide.ode.steps"
 local tolerances = require "tide.ode.tolerances"
@@ -55,10 +56,12 @@ function M.recorded(f, state, y0, times, o)
   local t = tape:input("float64", {}, state.dtype == "float32")
   local y = tape:input(state.dtype, {y0:numel()})
   local dy = states.check_derivative("odeint", state, f(t, states.unflatten(state, y)), "")
+  dy = quadrature.derivative("odeint", state, o, dy, t, y, "")
   if not core.is_symbolic(dy) then dy = dy + y * 0 end -- a constant field
   if o.events then events.record(o, o.events, state, t, y) end
   tape:finish()
-  local solution, handle = core.odeint(tape, dy, y0, times, o, state.sizes, state.batch)
+  local solution, handle = core.odeint(tape, dy, y0, times, o, state.engine_sizes or state.sizes,
+    state.batch)
   return with_statistics(solution, handle, state)
 end
 
@@ -92,10 +95,12 @@ function M.eager(f, state, y0, times, o)
     evaluations = evaluations + 1
     local dy = f(t, states.unflatten(state, flat))
     local when = (" at t = %.6g (evaluation %d)"):format(t, evaluations)
-    return states.check_derivative("odeint", state, dy, when)
+    dy = states.check_derivative("odeint", state, dy, when)
+    return quadrature.derivative("odeint", state, o, dy, t, flat, when)
   end
   if o.events then events.call(o, o.events, state) end
-  local solution, stats = core.odeint_callback(wrapped, false, y0, times, o, state.sizes, state.batch)
+  local solution, stats = core.odeint_callback(wrapped, false, y0, times, o,
+    state.engine_sizes or state.sizes, state.batch)
   return counted(solution, events.finish(state, stats))
 end
 
@@ -113,9 +118,15 @@ function M.plain(f, y0, times, o)
     steps.of_state("odeint", state, o, true)
   end
   local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
+  local shape, size = nil, 0
+  if o.quadrature then f, start, shape, size = quadrature.plain("odeint", f, o, start, times) end
   if o.events then events.call(o, o.events) end
-  local flat, stats = counted(core.odeint_callback(f, true, start, times, o, {n}, 0))
-  return flat:reshape{times:numel(), n}, stats
+  local sizes = size > 0 and {n, size} or {n}
+  local flat, stats = counted(core.odeint_callback(f, true, start, times, o, sizes, 0))
+  local ys = flat:reshape{times:numel(), n + size}
+  if not shape then return ys, stats end
+  for _, event in ipairs(stats.events or {}) do event.y = event.y:slice(1, 1, n) end
+  return ys:slice(2, 1, n), stats, ys:slice(2, n + 1, n + size):reshape{times:numel(), table.unpack(shape)}
 end
 
 return M

@@ -6,6 +6,7 @@ local fields = require "tide.ode.field"
 local methods = require "tide.ode.methods"
 local ode_options = require "tide.ode.options"
 local options = require "tide.base.options"
+local quadrature = require "tide.ode.quadrature"
 local solutions = require "tide.ode.solution"
 local states = require "tide.ode.state"
 local steps = require "tide.ode.steps"
@@ -91,18 +92,27 @@ local function solve(f, y0, t, opts, path)
   o.part_names, o.path_handle = state.names, path
   give_start(state, o)
   tolerances.of_state("odeint", state, o)
-  steps.of_state("odeint", state, o)
   local times = check_times("odeint", t)
-  local run = in_c and not o.events and fields.c or o.eager and fields.eager or fields.recorded
-  local solution, stats = run(f, state, states.flatten(leaves), times, o)
-  return states.unflatten_times(state, solution, times:numel()), stats
+  local start, n = states.flatten(leaves), times:numel()
+  if o.quadrature then state, start = quadrature.extend("odeint", state, o, start, times) end
+  steps.of_state("odeint", state, o)
+  local run = in_c and not (o.events or o.quadrature) and fields.c or o.eager and fields.eager
+    or fields.recorded
+  local solution, stats = run(f, state, start, times, o)
+  local flat, integral = quadrature.split(state, solution, n)
+  return states.unflatten_times(state, flat, n), stats, integral
 end
 
---- ys, stats = odeint(f, y0, t, opts): see help("tide.odeint").
+--- ys, stats, q = odeint(f, y0, t, opts): see help("tide.odeint").
 function M.odeint(f, y0, t, opts) return solve(f, y0, t, opts) end
 
 --- sol = solution(f, y0, {t0, t1}, opts): see help("ode.solution").
-function M.solution(f, y0, t, opts) return solutions.new(solve, f, y0, t, opts) end
+function M.solution(f, y0, t, opts)
+  if type(opts) == "table" and opts.quadrature ~= nil then
+    raise("ode.solution: quadrature is an option of odeint: a solution is a function of time alone")
+  end
+  return solutions.new(solve, f, y0, t, opts)
+end
 
 -- The options of odeint for M.event, and where the solve ends at the latest.
 local function event_options(where, opts, g)
@@ -116,6 +126,9 @@ local function event_options(where, opts, g)
     raise(("%s: max_time must be a finite number, got %s"):format(where, show(last)))
   end
   if o.events ~= nil then raise(where .. ": g is the event; for more of them take odeint with events") end
+  if o.quadrature ~= nil then
+    raise(where .. ": quadrature is an option of odeint; there an event can end the solve")
+  end
   if o.on_failure == "return" then
     raise(where .. ': a failure leaves nothing to return; leave out on_failure = "return", or call it in '
       .. "tide.attempt")

@@ -68,9 +68,10 @@ function M.flatten(leaves)
   return #flat == 1 and flat[1] or core.apply("cat", {0}, table.unpack(flat))
 end
 
---- The state from one flat tensor.
+--- The state from one flat tensor, where what stands behind it (quadrature.lua) is left out.
 function M.unflatten(state, flat)
   local list, at = {}, 1
+  if state.extra and flat:numel() > state.extra.n then flat = flat:slice(1, 1, state.extra.n) end
   for i, shape in ipairs(state.shapes) do
     local part = #state.shapes == 1 and flat or state.sizes[i] == 0 and core.full({0}, 0, state.dtype) or
       flat:slice(1, at, at + state.sizes[i] - 1)

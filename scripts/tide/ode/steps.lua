@@ -43,6 +43,7 @@ end
 function M.new(state, plain, read, start, t, h, err, y)
   local function whole(flat)
     if flat == nil then return nil end
+    if plain and flat:numel() > state.sizes[1] then flat = flat:slice(1, 1, state.sizes[1]) end -- quadrature
     return plain and flat:totable() or states.unflatten(state, flat)
   end
   local step = setmetatable({start = start, t = t, h = h, error = err, y = whole(y)}, Step)

@@ -55,7 +55,7 @@ define{name = "tide.attempt", args = "fn, ...", returns = "boolean, what fn retu
   false and the failure, an error with a status (help "failures"). Every other error, of a wrong call or
   Ctrl-C, goes on. Failures of a training count as well: a loss, a gradient or a weight that is not finite.]],
   example = "tide.attempt(tide.odeint, function(t, u) return u * u end, tide.ones{1}, {0, 2})"}
-define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", options = ode_options.help(),
+define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats, q", options = ode_options.help(),
   text = [[Solve dy/dt = f(t, y) from y(t[1]) = y0. y0 is a float tensor or a table of up to 64 (one dtype). t
   is a table or a 1-D tensor of two or more strictly monotone times, up or down; times between the first and
   the last come from the interpolant and do not change adaptive steps. ys has shape {#t, ...}; its first entry
@@ -72,6 +72,10 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", opt
   the trapezoidal rule, an explicit method that has an error estimate with its embedded one. It costs at most
   two evaluations per solve; errors of outputs between the steps are not in it.
 
+  quadrature = function(t, y) asks for an integral of what it returns: q of shape {#t, ...} is that from t[1]
+  to each time, by the solve's own steps, at their cost and with their order. It changes no step unless
+  quadrature_control = true, and takes part in derivatives.
+
   Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. Where the problem looks
   stiff (the steps of an explicit method are held down by stability, so that tolerances do not matter) they
   say so. on_failure = "return" gives them back as stats.failure. The error of each step is controlled; the
@@ -79,7 +83,8 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats", opt
   example = [[tide.odeint(function(t, u) return -u end, tide.ones({1}), {0, 1}, {rtol = 1e-5})
   local function dose(t, u) return tide.where(tide.gt(t, 5), tide.where(tide.lt(t, 5.05), 20, 0), 0) - u end
   tide.odeint(dose, tide.ones({1}), {0, 10}, {jumps = {5, 5.05}})   -- the times are known
-  tide.odeint(dose, tide.ones({1}), {0, 10}, {max_step = 0.02})     -- only that it is short]]}
+  tide.odeint(dose, tide.ones({1}), {0, 10}, {max_step = 0.02})     -- only that it is short
+  ys, stats, q = tide.odeint(dose, tide.ones({1}), {0, 10}, {quadrature = function(t, u) return u end})]]}
 define{name = "ode.odeint", args = "f, y0, t, opts", returns = "ys, stats",
   text = "The same function as tide.odeint."}
 define{name = "ode.event", args = "f, y0, t0, g, opts", returns = "t, y, stats",

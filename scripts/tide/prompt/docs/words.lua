@@ -45,6 +45,7 @@ return {
     "bdf".]]},
   {"stiff", "stiffness", "implicit", "bdf", "backward euler", "newton",
     see = {"solvers", "ode.methods", "tide.odeint", "errors"}},
+  {"quadrature", "integral", "running cost", see = {"tide.odeint"}},
   {"event", "events", "terminal", "root finding", "zero crossing", "stop condition", "bounce", "hybrid",
     see = {"events", "ode.event", "tide.odeint"}},
   {"tolerance", "rtol", "atol", "error control", "accuracy solver", see = {"solvers", "tide.odeint"}},
