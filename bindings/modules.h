@@ -16,6 +16,7 @@ void open_ode_options(lua_State *L);
 void open_ode_callback(lua_State *L);
 void open_ode_keep(lua_State *L);
 void open_ode_path(lua_State *L);
+void open_ode_stepper(lua_State *L);
 void open_cfield(lua_State *L);
 void open_eigen(lua_State *L);
 void open_explain(lua_State *L);

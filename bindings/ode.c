@@ -58,6 +58,9 @@ void problem_read(lua_State *L, struct problem *p)
     solve_options_read(L, 5, &p->options);
     read_layout(L, 6, 5, p->y0->shape[0], &p->layout);
     solve_keep_read(L, 5, p->y0->shape[0], &p->options, &p->layout);
+    lua_getfield(L, 5, "stepping");
+    p->stepping = lua_toboolean(L, -1);
+    lua_pop(L, 1);
 }
 
 void stats_push(lua_State *L, const struct solve_stats *s)
@@ -159,11 +162,16 @@ static int odeint_lua(lua_State *L)
     struct events **events = events_read(L, 5, &(struct event_source){.make = field_of_value, .context = t});
     if (events) p.options.events = *events;
     for (int i = 2; i < t->n_inputs; i++) captured += t->captured[i] >= 0;
-    struct solve_box *box = push_box(L);
-    binding_check(L, field_from_tape(&field, t, node, p.layout.n_parts == 1 ? p.layout.batch : 0));
+    if (p.stepping && captured > 0) return binding_error(L, "%s", recording_ended);
+    struct field **step_field;
+    struct stepper *stepper = p.stepping ? stepper_push(L, &p, &step_field) : NULL;
+    struct solve_box *box = stepper ? NULL : push_box(L);
+    binding_check(L, field_from_tape(stepper ? step_field : &field, t, node,
+                                     p.layout.n_parts == 1 ? p.layout.batch : 0));
     /* the recording that this solve will be a node of: with it the solve would own itself */
     tape_release(t->parent);
     t->parent = NULL;
+    if (stepper) return stepper_finish(L, stepper, 1, NULL);
     binding_check(L, odeint_new(&box->op, field, &p.options, &p.layout));
     if (events) *events = NULL;
     if ((outer = recording_get(L)))
@@ -182,6 +190,12 @@ static int odeint_cfield(lua_State *L)
     struct problem p;
     int has_theta = !lua_isnoneornil(L, 2);
     problem_read(L, &p);
+    if (p.stepping) {
+        struct field **step_field;
+        struct stepper *stepper = stepper_push(L, &p, &step_field);
+        *step_field = cfield_new(L, 1, 2, p.y0);
+        return stepper_finish(L, stepper, 1, has_theta ? tensor_check(L, 2)->array.data : NULL);
+    }
     struct solve_box *box = push_box(L);
     struct field *field = cfield_new(L, 1, 2, p.y0);
     binding_check(L, odeint_new(&box->op, field, &p.options, &p.layout));

@@ -25,6 +25,7 @@ struct problem {
     struct solve_options options;
     struct state_layout layout;
     const struct array *y0, *times; /* borrowed */
+    int stepping;                   /* a stepper is wanted, no solve */
 };
 void problem_read(lua_State *L, struct problem *p);
 
@@ -38,6 +39,12 @@ void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o
 struct march;
 int step_push(lua_State *L, struct march *m);
 void step_state_push(lua_State *L, struct march *m, double t);
+
+/* A solve that makes one step after the other, of a problem whose state and times are numbers; *field: where
+ * to put its field. stepper_finish keeps all that is on the stack, and leaves the stepper on top; own: the
+ * field is its own; theta: the numbers of a field that has one parameter, or NULL. */
+struct stepper *stepper_push(lua_State *L, const struct problem *p, struct field ***field);
+int stepper_finish(lua_State *L, struct stepper *st, int own, const void *theta);
 
 #define PATH_TYPE "tide.Path" /* a struct path * */
 

@@ -156,15 +156,21 @@ static int odeint_callback(lua_State *L)
     const double *times = p.times->data;
     int64_t n = p.y0->shape[0], n_times = p.times->shape[0];
     binding_check(L, p.options.ends_at_event ? times_check_open(times) : times_check(times, n_times));
+    int result = lua_gettop(L) + 1;
     struct value *v = value_push_empty(L);
     binding_check(L, tensor_new(&v->tensor, p.y0->dtype, 1, (int64_t[]){n_times * n}));
     value_account(L, v);
-    int result = lua_gettop(L);
     struct callback_problem problem = {p.y0, lua_toboolean(L, 2)};
     struct events **events =
         events_read(L, 5, &(struct event_source){.make = field_of_function, .context = &problem, .keeps = 2});
     if (events) p.options.events = *events;
     struct callback_field *f = push_callback(L, 1, problem.plain, p.y0);
+    if (p.stepping) {
+        struct field **field;
+        struct stepper *stepper = stepper_push(L, &p, &field);
+        *field = &f->base;
+        return stepper_finish(L, stepper, 0, NULL);
+    }
     call_lua_in(L);
     binding_check(L, solve(&f->solver, &f->base, &p.options, &p.layout, p.y0->data, times, n_times,
                            v->tensor->array.data, NULL, &stats));

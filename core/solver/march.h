@@ -31,6 +31,8 @@ struct march {
  * zero but for s, f, o and layout; observers come afterwards, the record, which may be NULL, among them. */
 enum status march_begin(struct march *m, const void *y0, const double *times, int64_t n_times,
                         struct solve_record *record);
+/* One more observer, behind the others. */
+struct observer **march_observe(struct march *m, struct observer *o);
 /* The first evaluations of f, and what can be said against the solve before a step is tried. */
 enum status march_first(struct march *m);
 /* On to the next step that is accepted and seen by the observers: CLOCK_ACCEPTED, it is in m->p; CLOCK_END,

@@ -146,7 +146,7 @@ enum status march_step(struct march *m, enum clock_says *says)
 }
 
 /* Behind the others; returns the place, which is emptied when the solve is over. */
-static struct observer **observe(struct march *m, struct observer *o)
+struct observer **march_observe(struct march *m, struct observer *o)
 {
     struct observer **last = &m->observers;
     while (*last) last = &(*last)->next;
@@ -219,12 +219,12 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     *stats = (struct solve_stats){0};
     TRY(march_begin(&m, y0, times, n_times, record));
     output_begin(&output, s, times, n_times, out, record);
-    struct observer **own = observe(&m, o->events ? &o->events->base : &output.base);
-    if (o->events) observe(&m, &output.base);
-    if (o->path) observe(&m, o->path);
-    if (o->on_step) observe(&m, o->on_step);
-    if (stiffness_begin(&m.stiffness, o)) observe(&m, &m.stiffness.base);
-    if (record) observe(&m, &record->base);
+    struct observer **own = march_observe(&m, o->events ? &o->events->base : &output.base);
+    if (o->events) march_observe(&m, &output.base);
+    if (o->path) march_observe(&m, o->path);
+    if (o->on_step) march_observe(&m, o->on_step);
+    if (stiffness_begin(&m.stiffness, o)) march_observe(&m, &m.stiffness.base);
+    if (record) march_observe(&m, &record->base);
     enum status status = march_to_end(&m, n_times);
     if (status == STATUS_OK && o->ends_at_event && !m.ended) status = failure_no_event(&m);
     s->kept = NULL;

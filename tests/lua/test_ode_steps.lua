@@ -144,6 +144,124 @@ tests["on_step: errors pass as they are, misuse is named, and all works afterwar
   end, y0, {0, 3}, {eager = true, method = "dopri8", on_step = function(step) step:at(step.t / 2) end})
 end
 
+-- ---- steps ----
+
+tests["steps: those of odeint, each when it is asked for"] = function()
+  for _, kind in ipairs{{}, {eager = true}, {plain = true}, {method = "rk4", steps = 9}, {rtol = 1e-9},
+    {method = "sdirk2", steps = 9}, {method = "bdf", steps = 9}, {stops = {0.7, 1.1}}} do
+    for _, span in ipairs{{0, 3}, {3, 0}} do
+      local f, start = kind.plain and turn_plain or turn, kind.plain and {1, 0} or y0
+      local want = {}
+      local _, s = odeint(f, start, span, with(kind, {on_step = function(step)
+        want[#want + 1] = {step.t, step.y[1], step.error, step.h, step:at((step.start + step.t) / 2)[2]}
+      end}))
+      local it, n = tide.ode.steps(f, start, span, kind), 0
+      assert(it.stats.nfe == 0 and it.stats.accepted == 0)
+      for step in it do
+        n = n + 1
+        local w = want[n]
+        assert(w[1] == step.t and w[2] == step.y[1] and w[3] == step.error and w[4] == step.h)
+        assert(w[5] == step:at((step.start + step.t) / 2)[2] and it.stats.accepted == n)
+      end
+      assert(n == #want and it() == nil and it.stats.nfe == s.nfe and it.stats.rejected == s.rejected)
+    end
+  end
+end
+
+tests["steps: left early, in turns, from coroutines, with what they live in collected"] = function()
+  local its = {}
+  for i = 1, 3 do its[i] = tide.ode.steps(turn, f64{i, 0}, {0, 3}, {eager = i == 2, stops = {1}}) end
+  local last = {0, 0, 0}
+  for round = 1, 4 do
+    for i = 1, 3 do
+      local function go()
+        local step = its[i]()
+        near(step.y[1] / i, math.cos(step.t), 1e-2)
+        assert(step.start == last[i])
+        last[i] = step.t
+      end
+      if round % 2 == 0 then coroutine.wrap(go)() else go() end
+      collectgarbage()
+    end
+  end
+  local start = f64{1, 0}
+  local it = tide.ode.steps(turn, start, {0, 3})
+  start:copy_(f64{5, 5})
+  local step = it()
+  assert(off(step.y, turned(step.t)) < 1e-3, "y0 is that of the call")
+  it()
+  fails("the step is over", step.at, step, step.t)
+  local count = 0
+  for _ in tide.ode.steps(turn, y0, {0, 100}) do
+    count = count + 1
+    if count == 5 then break end
+  end
+  assert(count == 5)
+end
+
+tests["steps: events, failures, on_step, C fields"] = function()
+  local function falls(_, y) return tide.stack{y[2], 0 * y[2] - 10} end
+  for _, kind in ipairs{{}, {eager = true}} do
+    local it = tide.ode.steps(falls, f64{1, 0}, {0, 2}, with(kind, {
+      events = {{g = function(_, y) return y[1] end, terminal = true, name = "floor"}}}))
+    local last
+    for step in it do last = step end
+    near(last.t, math.sqrt(0.2), 1e-6)
+    near(last.y[1], 0, 1e-8)
+    assert(it.stats.events[1].name == "floor" and it.stats.events[1].t == last.t and it.stats.t_end == last.t)
+  end
+  local it, n = tide.ode.steps(function(_, y) return y * y end, f64{1}, {0, 2}, {on_failure = "return"}), 0
+  for _ in it do n = n + 1 end
+  assert(n == it.stats.accepted and it.stats.failure.status == "underflow" and it() == nil)
+  local raising = tide.ode.steps(function(_, y) return y * y end, f64{1}, {0, 2}, {max_steps = 4})
+  local good, e = pcall(function() for _ in raising do n = n + 1 end end)
+  assert(not good and e.status == "max_steps" and e.steps == 4)
+  fails("no next step", raising)
+  local seen = 0
+  local stopping = tide.ode.steps(turn, y0, {0, 9}, {on_step = function(step)
+    seen = seen + 1
+    if step.t > 1 then return "stop" end
+  end})
+  for _ in stopping do n = n + 1 end
+  assert(seen == stopping.stats.accepted and stopping() == nil)
+  if core.exists("build/cfield/pendulum.so") then
+    local field = tide.ode.cfield("build/cfield/pendulum.so", "pendulum"){9.81, 0.1}
+    local last
+    for step in tide.ode.steps(field, f64{0.5, 0}, {0, 1}, {rtol = 1e-8}) do
+      last = step.y
+      collectgarbage()
+    end
+    assert(off(last, odeint(field, f64{0.5, 0}, {0, 1}, {rtol = 1e-8})[2]) == 0)
+  end
+end
+
+tests["steps: errors pass as they are, misuse is named"] = function()
+  local value = {"mine"}
+  for _, options in ipairs{{eager = true}, {plain = true}} do
+    local calls = 0
+    local it = tide.ode.steps(function(_, y)
+      calls = calls + 1
+      if calls > 10 then error(value) end
+      return options.plain and {-y[1]} or -y
+    end, options.plain and {1} or f64{1}, {0, 9}, options)
+    local good, e = pcall(function() for _ in it do calls = calls + 0 end end)
+    assert(not good and rawequal(e, value))
+    fails("no next step", it)
+  end
+  local it
+  it = tide.ode.steps(function(_, y) return it() and -y end, y0, {0, 3}, {eager = true})
+  fails("still being made", it)
+  fails("the span must be two times", tide.ode.steps, turn, y0, {0, 1, 2})
+  fails("the span must be two times", tide.ode.steps, turn, y0)
+  fails("increasing", tide.ode.steps, turn, y0, {1, 1})
+  fails("f must be a function", tide.ode.steps, 1, y0, {0, 1})
+  fails("unknown option", tide.ode.steps, turn, y0, {0, 1}, {rtoll = 1})
+  fails("unknown option", tide.ode.steps, turn, y0, {0, 1}, {stepping = true})
+  fails("steps hold numbers", tide.grad(function(y) return tide.ode.steps(turn, y, {0, 1})().y:sum() end), y0)
+  local empty = tide.ode.steps(function(_, y) return y end, core.full({0}, 1, "float64"), {0, 1})
+  assert(empty() == nil)
+end
+
 -- ---- solutions ----
 
 tests["solution: the solver's interpolant, for every method, both ways"] = function()
@@ -263,6 +381,11 @@ tests["on_step and solutions: memory that fails"] = function()
   local jobs = {function() return (odeint(turn, y0, {0, 2}, {on_step = seen})) end,
     function() return gradient(y0) end,
     function() return (odeint(turn, y0, {0, 2}, {on_step = seen, eager = true})) end,
+    function()
+      local last
+      for step in tide.ode.steps(turn, y0, {0, 2}, {on_step = seen}) do last = step.y end
+      return last
+    end,
     function() return tide.ode.solution(turn, y0, {0, 2}, {method = "dopri8"}){1, 0.5} end}
   for _, job in ipairs(jobs) do
     local want = job()

@@ -1,7 +1,7 @@
 --- Right-hand sides of odeint, by kind: recorded once, C, or Lua at each evaluation (eager, plain).
 --
 -- Each function solves with a field of its kind: from the flat state, times and checked options to the flat
--- states at the times, and the statistics.
+-- states at the times, and the statistics; with the option `stepping` to a stepper.
 
 local autodiff = require "tide.tensor.autodiff"
 local core = require "tide.core"
@@ -62,6 +62,7 @@ function M.recorded(f, state, y0, times, o)
   tape:finish()
   local solution, handle = core.odeint(tape, dy, y0, times, o, state.engine_sizes or state.sizes,
     state.batch)
+  if o.stepping then return solution end
   return with_statistics(solution, handle, state)
 end
 
@@ -77,6 +78,7 @@ function M.c(f, state, y0, times, o)
   local c = M.code(f)
   local theta = c.parameters("odeint", f, state)
   local solution, handle = core.odeint_cfield(c.code, theta, y0, times, o, state.sizes, state.batch)
+  if o.stepping then return solution end
   return with_statistics(solution, handle, state)
 end
 
@@ -101,6 +103,7 @@ function M.eager(f, state, y0, times, o)
   if o.events then events.call(o, o.events, state) end
   local solution, stats = core.odeint_callback(wrapped, false, y0, times, o,
     state.engine_sizes or state.sizes, state.batch)
+  if o.stepping then return solution end
   return counted(solution, events.finish(state, stats))
 end
 
@@ -122,7 +125,10 @@ function M.plain(f, y0, times, o)
   if o.quadrature then f, start, shape, size = quadrature.plain("odeint", f, o, start, times) end
   if o.events then events.call(o, o.events) end
   local sizes = size > 0 and {n, size} or {n}
-  local flat, stats = counted(core.odeint_callback(f, true, start, times, o, sizes, 0))
+  if o.stepping then start = start:clone() end
+  local flat, stats = core.odeint_callback(f, true, start, times, o, sizes, 0)
+  if o.stepping then return flat end
+  counted(flat, stats)
   local ys = flat:reshape{times:numel(), n + size}
   if not shape then return ys, stats end
   for _, event in ipairs(stats.events or {}) do event.y = event.y:slice(1, 1, n) end

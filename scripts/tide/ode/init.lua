@@ -64,8 +64,9 @@ local function give_start(state, o)
   o.start_states = states.flatten_start("odeint", state, o.start, count)
 end
 
--- odeint; path: what keeps the steps, for ode.solution.
-local function solve(f, y0, t, opts, path)
+-- odeint; inner: options that are not a user's. With inner.stepping the results are a stepper and the state's
+-- description.
+local function solve(f, y0, t, opts, inner)
   check_field("odeint", f)
   if opts ~= nil and type(opts) ~= "table" then
     raise("odeint: options must be a table, got " .. show(opts))
@@ -84,12 +85,13 @@ local function solve(f, y0, t, opts, path)
       o.start = list
       give_start(state, o)
     end
-    o.path_handle = path
+    for name, value in pairs(inner or {}) do o[name] = value end
     return fields.plain(f, y0, check_times("odeint", t), o)
   end
   local state, leaves = states.describe("odeint", y0)
   local o = ode_options.check("odeint", opts, state.dtype)
-  o.part_names, o.path_handle = state.names, path
+  o.part_names = state.names
+  for name, value in pairs(inner or {}) do o[name] = value end
   give_start(state, o)
   tolerances.of_state("odeint", state, o)
   local times = check_times("odeint", t)
@@ -98,6 +100,7 @@ local function solve(f, y0, t, opts, path)
   steps.of_state("odeint", state, o)
   local run = in_c and not (o.events or o.quadrature) and fields.c or o.eager and fields.eager
     or fields.recorded
+  if o.stepping then return run(f, state, start:clone(), times, o), state end
   local solution, stats = run(f, state, start, times, o)
   local flat, integral = quadrature.split(state, solution, n)
   return states.unflatten_times(state, flat, n), stats, integral
@@ -106,12 +109,22 @@ end
 --- ys, stats, q = odeint(f, y0, t, opts): see help("tide.odeint").
 function M.odeint(f, y0, t, opts) return solve(f, y0, t, opts) end
 
+local function refuse_quadrature(where, opts)
+  if type(opts) == "table" and opts.quadrature ~= nil then
+    raise(where .. ": quadrature is an option of odeint, whose third result is the integral")
+  end
+end
+
 --- sol = solution(f, y0, {t0, t1}, opts): see help("ode.solution").
 function M.solution(f, y0, t, opts)
-  if type(opts) == "table" and opts.quadrature ~= nil then
-    raise("ode.solution: quadrature is an option of odeint: a solution is a function of time alone")
-  end
+  refuse_quadrature("ode.solution", opts)
   return solutions.new(solve, f, y0, t, opts)
+end
+
+--- for step in steps(f, y0, {t0, t1}, opts) do ... end: see help("ode.steps").
+function M.steps(f, y0, t, opts)
+  refuse_quadrature("ode.steps", opts)
+  return steps.iterate(solve, f, y0, t, opts)
 end
 
 -- The options of odeint for M.event, and where the solve ends at the latest.

@@ -69,27 +69,17 @@ function Solution:__tostring()
   return ("solution from t = %.9g to %.9g, %d steps"):format(own.first, own.last, own.steps)
 end
 
-local function check_span(where, t)
-  if is_tensor(t) and not core.is_symbolic(t) and t:rank() == 1 then t = t:totable() end
-  if type(t) ~= "table" or #t ~= 2 then
-    raise(("%s: the span must be two times {t0, t1}, got %s"):format(where,
-      type(t) == "table" and ("%d times"):format(#t) or show(t)))
-  end
-  return t
-end
-M.check_span = check_span
-
---- Solve by solve(f, y0, t, opts, path) and keep the steps.
+--- Solve by solve(f, y0, t, opts, inner) and keep the steps.
 function M.new(solve, f, y0, t, opts)
   local where = "ode.solution"
   if core.is_recording() then
     raise(where .. ": a solution holds numbers, which no derivative passes; inside a recording use "
       .. "tide.odeint")
   end
-  t = check_span(where, t)
+  t = steps.check_span(where, t)
   local plain = type(opts) == "table" and opts.plain
   local path = core.solve_path()
-  local _, stats = solve(f, y0, t, opts, path)
+  local _, stats = solve(f, y0, t, opts, {path_handle = path})
   local times = path:times() or core.tensor_from({t[1]}, "float64")
   local start = plain and not is_tensor(y0) and core.tensor_from(y0, "float64") or y0
   local state, leaves = states.describe(where, start)

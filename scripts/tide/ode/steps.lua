@@ -1,8 +1,10 @@
 --- Accepted steps of a solve, as on_step and ode.steps see them.
 
 local core = require "tide.core"
+local events = require "tide.ode.events"
 local options = require "tide.base.options"
 local states = require "tide.ode.state"
+local tree = require "tide.base.tree"
 
 local M = {}
 local raise, show = core.raise, options.show
@@ -49,6 +51,39 @@ function M.new(state, plain, read, start, t, h, err, y)
   local step = setmetatable({start = start, t = t, h = h, error = err, y = whole(y)}, Step)
   readers[step] = function(time) return whole(read(time)) end
   return step
+end
+
+--- The two times of a span, in a table.
+function M.check_span(where, t)
+  if tree.is_tensor(t) and not core.is_symbolic(t) and t:rank() == 1 then t = t:totable() end
+  if type(t) ~= "table" or #t ~= 2 then
+    raise(("%s: the span must be two times {t0, t1}, got %s"):format(where,
+      type(t) == "table" and ("%d times"):format(#t) or show(t)))
+  end
+  return t
+end
+
+--- An iterator over the steps that solve(f, y0, t, opts, inner) makes, one at a time.
+function M.iterate(solve, f, y0, t, opts)
+  if core.is_recording() then
+    raise("ode.steps: steps hold numbers, which no derivative passes; inside a recording use tide.odeint")
+  end
+  local plain = type(opts) == "table" and opts.plain
+  local stepper, state = solve(f, y0, M.check_span("ode.steps", t), opts, {stepping = true})
+  local count = 0
+  local function following()
+    local guard <close> = states.with_numbers_of(state and state.dtype or "float64") -- luacheck: ignore guard
+    local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
+    local start, ends, h, err, y = stepper:next()
+    if not start then return nil end
+    count = count + 1
+    local number = count
+    return M.new(state, plain, function(time) return stepper:at(time, number) end, start, ends, h, err, y)
+  end
+  return setmetatable({}, {__name = "tide.Steps", __call = following, __index = function(_, key)
+    if key ~= "stats" then return nil end
+    return state and events.finish(state, stepper:stats()) or stepper:stats()
+  end})
 end
 
 --- Checked options for this state (states.describe): on_step as the engine calls it.

@@ -104,6 +104,18 @@ define{name = "ode.event", args = "f, y0, t0, g, opts", returns = "t, y, stats",
   t, y = tide.ode.event(fall, tide.tensor{1, 0}, 0, floor)
   -- how much longer does it take from higher up?
   tide.grad(function(y0) return (tide.ode.event(fall, y0, 0, floor)) end)(tide.tensor{1, 0})]]}
+define{name = "ode.steps", args = "f, y0, {t0, t1}, opts", returns = "iterator",
+  text = [[The accepted steps of a solve, one at a time: each is made when the loop asks for it, and the loop
+  may be left at any one. A step has t and y where it ends, start, h = t - start, error (the norm of the
+  error, at most 1; nil where steps are fixed) and step:at(t), y at a time in it, until the next step is made.
+  The options are those of tide.odeint; so are the steps. `iterator.stats` counts so far. on_step is the
+  same in a solve that goes on by itself.]],
+  example = [[local steps = tide.ode.steps(function(t, u) return -u end, tide.ones{1}, {0, 50})
+  for step in steps do
+    print(step.t, step.h, step.y:item())
+    if step.y:item() < 0.01 then break end
+  end
+  print(steps.stats.nfe)]]}
 define{name = "ode.solution", args = "f, y0, {t0, t1}, opts", returns = "sol",
   text = [[Solve and keep the steps, so that y is known at any time of the span: sol(t) for a number gives a
   state like y0, for a list or a 1-D tensor of times, in any order, {#t, ...} as tide.odeint does.

@@ -64,8 +64,8 @@ return {
   {"discontinuity", "jump", "pulse", "kick", "forcing", see = {"tide.odeint", "solvers"}},
   {"dense output", "interpolate", "interpolation", "continuous solution", see = {"ode.solution",
     "tide.odeint", "solvers"}},
-  {"each step", "callback", "monitor", "observer", "step by step", "stop early", see = {"tide.odeint",
-    "ode.solution"}},
+  {"each step", "callback", "monitor", "observer", "step by step", "stop early", see = {"ode.steps",
+    "tide.odeint", "ode.solution"}},
   {"sde", "stochastic differential", "brownian", "dde", "delay", "dae", "pde", see = {"tide.odeint",
     "solvers"},
     text = [[Tide solves ordinary differential equations; a PDE works once space is discretised, a
