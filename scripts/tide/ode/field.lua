@@ -127,7 +127,7 @@ function M.plain(f, y0, times, o)
   local sizes = size > 0 and {n, size} or {n}
   if o.stepping then start = start:clone() end
   local flat, stats = core.odeint_callback(f, true, start, times, o, sizes, 0)
-  if o.stepping then return flat end
+  if o.stepping then return flat, {sizes = {n}, dtype = "float64"} end
   counted(flat, stats)
   local ys = flat:reshape{times:numel(), n + size}
   if not shape then return ys, stats end

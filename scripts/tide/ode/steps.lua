@@ -72,7 +72,7 @@ function M.iterate(solve, f, y0, t, opts)
   local stepper, state = solve(f, y0, M.check_span("ode.steps", t), opts, {stepping = true})
   local count = 0
   local function following()
-    local guard <close> = states.with_numbers_of(state and state.dtype or "float64") -- luacheck: ignore guard
+    local guard <close> = states.with_numbers_of(state.dtype) -- luacheck: ignore guard
     local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
     local start, ends, h, err, y = stepper:next()
     if not start then return nil end
@@ -82,7 +82,7 @@ function M.iterate(solve, f, y0, t, opts)
   end
   return setmetatable({}, {__name = "tide.Steps", __call = following, __index = function(_, key)
     if key ~= "stats" then return nil end
-    return state and events.finish(state, stepper:stats()) or stepper:stats()
+    return plain and stepper:stats() or events.finish(state, stepper:stats())
   end})
 end
 
