@@ -157,6 +157,8 @@ static void push_orders(lua_State *L, const struct method *m)
     method_orders(m, &least, &highest);
     push_integer_field(L, "order", highest);
     if (m->multistep.kind == MULTISTEP_NONE) return;
+    push_flag_field(L, "varies", m->multistep.kind == MULTISTEP_ADAMS);
+    if (m->multistep.kind == MULTISTEP_ADAMS) return;
     push_integer_field(L, "least_order", least);
     push_integer_field(L, "default_order", m->multistep.order);
 }

@@ -65,9 +65,16 @@ static struct step step_to(const struct clock *c, double h, double end)
     return p;
 }
 
+void clock_forget(struct clock *c)
+{
+    c->past = c->steady = 0;
+    c->order = c->climbing = 1;
+}
+
 void clock_begin(struct clock *c, const struct solve_options *o, double t0, double end)
 {
     *c = (struct clock){.o = o, .end = end, .direction = end > t0 ? 1 : -1, .controller = o->controller};
+    clock_forget(c);
     controller_reset(&c->controller);
     stand_at(c, t0);
     c->first = t0;
@@ -85,7 +92,8 @@ static void remember(struct clock *c, double h)
     int whole = !c->behind_jump && !c->off_grid;
     memmove(c->before + 1, c->before, sizeof c->before - sizeof *c->before);
     c->before[0] = h;
-    c->past = !whole ? 0 : c->past < MAX_PAST ? c->past + 1 : MAX_PAST;
+    if (c->past < MAX_PAST) c->past++;
+    if (!whole) clock_forget(c);
 }
 
 void clock_move(struct clock *c, const struct step *p, double theta)

@@ -26,6 +26,8 @@ struct clock {
     const struct solve_options *o;
     double t, end, direction;
     int past, order; /* of the next step, see step.h */
+    int climbing;    /* orders and steps grow without a question since the past began */
+    int steady;      /* steps since order or size was changed */
     double before[MAX_PAST];
     int behind_jump;   /* t is a jump: f is evaluated at the nearest time behind it */
     int64_t next_stop; /* number of the next of the options' stops, counted along the direction */
@@ -62,6 +64,8 @@ enum clock_says clock_next(struct clock *c, struct step *p);
 enum clock_says clock_judge(struct clock *c, const struct step *p, int made, double error);
 /* The step was accepted as far as theta of it: go there. */
 void clock_move(struct clock *c, const struct step *p, double theta);
+/* The past does not count any more: y has been changed. */
+void clock_forget(struct clock *c);
 /* The time at theta of the step. */
 double clock_time(const struct clock *c, const struct step *p, double theta);
 

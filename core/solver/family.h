@@ -23,6 +23,7 @@
 #include "solver/step.h"
 
 struct backward;
+struct march;
 
 enum again {
     AGAIN_BACK, /* the k that back() reads */
@@ -52,6 +53,11 @@ struct family {
     int (*kept)(const struct method *m);
     /* Weights of the k for the error of the step (times h included); returns how many. */
     int (*error)(const struct method *m, const struct step *p, double *w);
+    /* Of methods that vary their order, instead: the norm of the error of the step; and when it has been
+     * judged, the order and the size of the next one, into the clock. wanted: the size that this one should
+     * have had. */
+    enum status (*norm)(const struct march *m, const struct step *p, double *norm);
+    enum status (*adapt)(struct march *m, const struct step *p, int accepted, double wanted);
     /* y(t + theta h) = sum_c w[c] carry[c] + sum_j w[n_carry + j] k[j], 0 < theta < 1; returns how many
      * weights. evaluate: make those k that this needs and the step did not. */
     enum status (*dense)(struct solver *s, struct field *f, const struct method *m, const struct step *p,

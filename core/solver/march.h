@@ -42,6 +42,8 @@ enum status march_step(struct march *m, enum clock_says *says);
 enum status march_end_state(struct march *m, const void **y);
 /* The solve ends at the end of the step at hand. */
 void march_stop(struct march *m);
+/* Norm of sum_j w_j v_j, j < n, as an error of the step at hand. */
+enum status march_norm(const struct march *m, int n, const double *w, const char *const *v, double *norm);
 
 /* Each sets the message, with t, h, the steps so far and a remedy for what appears to be the cause. */
 enum status failure_of_clock(const struct march *m, enum clock_says what, double h);

@@ -20,6 +20,7 @@ enum multistep_kind {
     MULTISTEP_ADAMS_MOULTON,
     MULTISTEP_ABM, /* PECE: the Moulton formula at a slope where the Bashforth formula of that order ends */
     MULTISTEP_BDF,
+    MULTISTEP_ADAMS, /* of variable order, from 1 to `order`: the Moulton formula one order higher, PECE */
     MULTISTEP_GIVEN, /* by alpha and beta; for equal steps alone */
 };
 

@@ -29,6 +29,7 @@ static void multistep_sizes(const struct method *method, int *n_carry, int *n_k)
     const struct multistep *m = &method->multistep;
     int own = own_slots(m) + (m->implicit ? IMPLICIT_WORK : 0), carry;
     m->begins->sizes(method, &carry, n_k);
+    if (m->kind == MULTISTEP_ADAMS) own = 3;
     if (*n_k < own) *n_k = own;
     if (m->start && *n_k < 1 + m->past) *n_k = 1 + m->past;
     *n_carry = m->n_y + past_slopes(m);
@@ -127,6 +128,7 @@ static enum status multistep_step(struct solver *s, struct field *f, const struc
                                   const struct step *p)
 {
     const struct multistep *m = &method->multistep;
+    s->end_ready = 0;
     if (is_given(m, p))
         TRY(take_given(s, f, m, p));
     else
@@ -168,13 +170,14 @@ static int multistep_kept(const struct method *method)
 {
     const struct multistep *m = &method->multistep;
     int begins = m->begins->kept(method), own = own_slots(m);
-    return begins > own ? begins : own;
+    return begins > own && m->kind != MULTISTEP_ADAMS ? begins : own;
 }
 
 static void multistep_moved(struct solver *s, const struct method *method, const struct step *p)
 {
     const struct multistep *m = &method->multistep;
-    s->slope_ready = 0;
+    s->slope_ready = s->end_ready;
+    if (s->end_ready) solver_swap(s, 0, 2);
     if (!is_given(m, p) && !formula_continues(m, p) && m->begins->moved) m->begins->moved(s, method, p);
 }
 
@@ -303,7 +306,8 @@ static enum status explicit_formula_back(struct backward *b, const struct multis
     TRY(slope_back(b, m, p, 1 + m->predicts, (double[]){c->f[0], c->predict[0]}, bars));
     history_back(b, m, c, s->spare);
     for (int j = 1; j < m->n_f && m->predicts; j++)
-        backward_add(b, s->n, c->predict[j], b->k_bar[end], b->carry_bar[m->n_y + j - 1]);
+        if (c->predict[j] != 0)
+            backward_add(b, s->n, c->predict[j], b->k_bar[end], b->carry_bar[m->n_y + j - 1]);
     if (m->predicts) backward_add(b, s->n, 1, b->k_bar[end], b->carry_bar[0]);
     if (m->n_f > 0) backward_add(b, s->n, 1, b->k_bar[0], b->carry_bar[0]);
     return STATUS_OK;
@@ -367,6 +371,8 @@ const struct family family_multistep = {.name = "multistep",
                                         .step = multistep_step,
                                         .again = again,
                                         .kept = multistep_kept,
+                                        .norm = adams_error,
+                                        .adapt = adams_adapt,
                                         .dense = multistep_dense,
                                         .moved = multistep_moved,
                                         .back = back};

@@ -10,6 +10,8 @@
 #include "solver/method.h"
 #include "solver/step.h"
 
+struct march;
+
 /* The named methods, for method.c: number i < multistep_count(), of the order that it has unless told. */
 int multistep_count(void);
 const char *multistep_name(int i);
@@ -31,6 +33,10 @@ int formula_continues(const struct multistep *m, const struct step *p);
  * y_(n+1), and of f_(n+1). */
 void formula_interpolate(const struct multistep *m, const struct step *p, double theta, struct formula *out,
                          double *end);
+
+/* Of methods that vary their order, see family.h. */
+enum status adams_error(const struct march *m, const struct step *p, double *norm);
+enum status adams_adapt(struct march *m, const struct step *p, int accepted, double wanted);
 
 /* w[j] = integral from 0 to `end` of the polynomial that is 1 at node x[j] and 0 at the others, j < n. */
 void formula_integrals(int n, const double *x, double end, double *w);

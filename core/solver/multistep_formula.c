@@ -82,6 +82,10 @@ void formula_make(const struct multistep *m, const struct step *p, struct formul
         adams(p, 1, m->n_f, out->predict, NULL);
         adams(p, 1, m->n_f - 1, out->f, &out->slope);
         return;
+    case MULTISTEP_ADAMS:
+        adams(p, 1, p->order, out->predict, NULL);
+        adams(p, 1, p->order, out->f, &out->slope);
+        return;
     case MULTISTEP_BDF: bdf(p, m->order, out); return;
     case MULTISTEP_GIVEN:
         for (int j = 0; j < m->n_y; j++) out->y[j] = -m->alpha[m->steps - 1 - j];
@@ -192,6 +196,9 @@ void formula_interpolate(const struct multistep *m, const struct step *p, double
         through_values(p, theta, m->order, out, end);
     } else if (m->kind == MULTISTEP_GIVEN) {
         through_given(m, p, theta, out, end);
+    } else if (m->kind == MULTISTEP_ADAMS) {
+        out->y[0] = 1;
+        adams(p, theta, p->order, out->f, &out->slope);
     } else {
         out->y[0] = 1;
         adams(p, theta, m->n_f - (m->kind == MULTISTEP_ABM), out->f,

@@ -15,6 +15,7 @@ static const struct {
     {"adams_bashforth", MULTISTEP_ADAMS_BASHFORTH, 2, 1, 8, 0, {0}, {0}, "bounded"},
     {"adams_moulton", MULTISTEP_ADAMS_MOULTON, 2, 1, 8, 0, {0}, {0}, "A"},
     {"abm", MULTISTEP_ABM, 2, 1, 8, 0, {0}, {0}, "bounded"},
+    {"adams", MULTISTEP_ADAMS, 12, 1, 12, 0, {0}, {0}, "bounded"},
     {"bdf", MULTISTEP_BDF, 2, 1, 6, 0, {0}, {0}, "A"},
     {"leapfrog", MULTISTEP_GIVEN, 2, 2, 2, 2, {-1, 0, 1}, {0, 2, 0}, "imaginary"},
 };
@@ -46,6 +47,12 @@ static void derive_sizes(struct multistep *m)
         }
         m->implicit = m->beta[m->steps] != 0;
     }
+    if (m->kind == MULTISTEP_ADAMS) {
+        m->n_f = MULTISTEP_PAST;
+        m->predicts = 1;
+        m->past = 0;
+        return;
+    }
     m->past = (m->n_y > m->n_f ? m->n_y : m->n_f) - 1;
     if (m->past < 0) m->past = 0;
 }
@@ -63,12 +70,13 @@ enum status method_of_multistep(struct method *m)
     struct method begins;
     struct multistep *own = &m->multistep;
     derive_sizes(own);
-    TRY(method_find(beginner(own->order, own->implicit && own->n_f == 0), &begins));
+    TRY(method_find(beginner(own->kind == MULTISTEP_ADAMS ? 1 : own->order, own->implicit && own->n_f == 0),
+                    &begins));
     strcpy(begins.rk.name, m->rk.name);
     m->rk = begins.rk;
     m->rk.order = m->rk.dense_order = own->order;
     m->rk.stability[0] = 0;
-    m->rk.adaptive = m->rk.error_order = 0;
+    m->rk.adaptive = m->rk.error_order = own->kind == MULTISTEP_ADAMS;
     own->begins = begins.family;
     m->family = &family_multistep;
     return STATUS_OK;

@@ -62,8 +62,17 @@ static enum status own_norm(const struct march *m, int count, const double *c, c
     return o->own_norm->of(o->own_norm, m->layout->controlled, s->dtype, s->spare, s->stage_input, norm);
 }
 
+enum status march_norm(const struct march *m, int n, const double *w, const char *const *v, double *norm)
+{
+    if (m->o->own_norm) return own_norm(m, n, w, v, norm);
+    *norm = norm_error(m->layout, m->o->norm, m->s->dtype, n, w, v, m->s->carry[0], m->s->next[0], m->o->rtol,
+                       m->o->atol);
+    return STATUS_OK;
+}
+
 static enum status error_norm(const struct march *m, const struct step *p, double *norm)
 {
+    if (m->family->adapt) return m->family->norm(m, p, norm);
     double w[MAX_K], c[MAX_K];
     const char *k[MAX_K];
     int count = 0, n = m->family->error(&m->o->method, p, w);
@@ -72,10 +81,7 @@ static enum status error_norm(const struct march *m, const struct step *p, doubl
         c[count] = w[j];
         k[count++] = m->s->k[j].v;
     }
-    if (m->o->own_norm) return own_norm(m, count, c, k, norm);
-    *norm = norm_error(m->layout, m->o->norm, m->s->dtype, count, c, k, m->s->carry[0], m->s->next[0],
-                       m->o->rtol, m->o->atol);
-    return STATUS_OK;
+    return march_norm(m, count, c, k, norm);
 }
 
 /* The carry moves on. A step that was cut ends with its interpolant; behind it, and behind a change of y,
@@ -95,7 +101,7 @@ static enum status move(struct march *m)
     }
     TRY(solver_move(s));
     clock_move(&m->clock, p, theta);
-    if (m->after) m->clock.past = 0;
+    if (m->after) clock_forget(&m->clock);
     if (!anew && m->family->moved) m->family->moved(s, method, p);
     if (anew || m->clock.behind_jump) s->slope_ready = 0;
     m->after = NULL;
@@ -136,9 +142,11 @@ enum status march_step(struct march *m, enum clock_says *says)
         TRY(solver_poll(m->s));
         enum status made = m->family->step(m->s, m->f, &m->o->method, p);
         if (made != STATUS_OK && made != STATUS_RETRY) return made;
-        double error = INFINITY;
+        double error = INFINITY, wanted = m->clock.h;
         if (m->o->adaptive && made == STATUS_OK) TRY(error_norm(m, p, &error));
         *says = clock_judge(&m->clock, p, made == STATUS_OK, error);
+        if (m->o->adaptive && m->family->adapt && (*says == CLOCK_ACCEPTED || *says == CLOCK_REJECTED))
+            TRY(m->family->adapt(m, p, *says == CLOCK_ACCEPTED, wanted));
         if (*says == CLOCK_REJECTED) continue;
         return *says == CLOCK_ACCEPTED ? show(m) : failure_of_clock(m, *says, p->h);
     }

@@ -35,6 +35,7 @@ struct solver {
     struct slot k[MAX_K];
     char *stage_input, *spare; /* anybody's, between two calls */
     int slope_ready;           /* k[0] is f(t, y) already */
+    int end_ready;             /* k[2] of a method that varies its order is f at the end of the step */
     int dense_ready;           /* those k that only interpolation needs are made */
     struct linear *linear;     /* of implicit families; owned */
     /* Of a record, while a solve has one: where vectors come from and what fields keep, or NULL. given: what

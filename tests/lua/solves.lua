@@ -44,6 +44,7 @@ M.options = {
   method = function(g) return g:pick(names) end,
   order = function() return 2 end,
   start = function() return "rk" end,
+  max_order = function(g) return g:pick{1, 3, 12} end,
   steps = function(g) return g:pick{1, 2, 3, 7, 12} end,
   step_size = function(g) return g:pick{0.05, 0.1, 0.13, 0.3, 5} end,
   rtol = function(g) return g:pick{1e-3, 1e-5, 1e-8, 0, 1e-9} end,
@@ -77,7 +78,8 @@ M.options = {
   plain = function(g) return g:chance(0.5) end,
 }
 local often = {method = 0.9, steps = 0.35, step_size = 0.15, rtol = 0.5, atol = 0.4, gradient = 0.5,
-  eager = 0.1, plain = 0.06, max_steps = 0.1, order = 0.2, max_nfe = 0.05, max_seconds = 0.05, min_step = 0.1}
+  eager = 0.1, plain = 0.06, max_order = 0.06, max_steps = 0.1, order = 0.2, max_nfe = 0.05,
+  max_seconds = 0.05, min_step = 0.1}
 
 --- The names of the options that odeint has, from what it says about an unknown one.
 function M.option_names()
@@ -264,6 +266,9 @@ local function refused(c)
   if o.order and m.family ~= "multistep" then return "order is an option of multistep methods" end
   if o.eager and o.plain then return "not both" end
   if (o.eager or o.plain) and o.gradient then return "no gradient" end
+  if o.max_order and not m.varies then return "methods that vary their order" end
+  if m.varies and o.order then return "varies its order" end
+  if m.varies and fixed then return "no form with fixed steps" end
   if o.steps and o.step_size then return "not both" end
   if m.kind == "fixed" and not fixed then return "fixed-step method" end
   if fixed then

@@ -8,7 +8,10 @@ local tableau = require "tide.ode.tableau"
 local M = {}
 
 local by_name, names = {}, {}
-for i, m in ipairs(core.ode_methods()) do by_name[m.name], names[i] = m, m.name end
+local instead = {adams = '"abm" with an order'}
+for i, m in ipairs(core.ode_methods()) do
+  by_name[m.name], names[i], m.instead = m, m.name, instead[m.name]
+end
 
 --- List of the methods: see help("ode.methods"). A multistep method has instead of a tableau `begins`, the A
 -- of the one-step method that begins it; others have none.

@@ -75,10 +75,23 @@ local function check_order(where, order, method)
     raise(("%s: order is an option of multistep methods; the order of %s is %d"):format(where, method.name,
       method.order))
   end
+  if method.varies then
+    raise(("%s: %s varies its order; max_order = %d sets the highest"):format(where, method.name, order))
+  end
   local least, most = method.least_order or method.order, method.order
   if order < least or order > most then
     local there = least < most and ("%d to %d"):format(least, most) or tostring(most)
     raise(("%s: order = %d of %s is not there, only %s"):format(where, order, method.name, there))
+  end
+end
+
+local function check_max_order(where, most, method)
+  if not method.varies then
+    raise(("%s: max_order is an option of methods that vary their order, which %s does not"):format(where,
+      method.name))
+  end
+  if most > method.order then
+    raise(("%s: max_order = %d is more than %s has, %d"):format(where, most, method.name, method.order))
   end
 end
 
@@ -187,6 +200,11 @@ function M.check(where, given, dtype)
   check_start(where, o.start, method)
   check_callback(where, o, given)
   if type(o.controller) == "table" then check_controller(where, o.controller) end
+  if o.max_order then check_max_order(where, o.max_order, method) end
+  if (o.step_size or o.steps) and method.varies then
+    raise(("%s: %s chooses its steps and orders, it has no form with fixed steps; take %s instead, or leave "
+      .. "out step_size and steps"):format(where, method.name, method.instead))
+  end
   if o.step_size or o.steps then
     check_grid(where, o, given)
   else

@@ -118,6 +118,7 @@ local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trape
   rk4 = "the classic one",
   rk4_38 = "the 3/8 rule, torchdiffeq's rk4", heun_euler = "very loose tolerances",
   fehlberg21 = "torchdiffeq's fehlberg2",
+  adams = "variable order: smooth problems whose f is dear, tight tolerances",
   bosh3 = "Bogacki and Shampine, MATLAB's ode23: loose tolerances",
   dopri5 = "Dormand and Prince 5(4): the default",
   dopri5_shampine = "torchdiffeq's dopri5: other error weights", tsit5 = "Tsitouras 5(4): much like dopri5",

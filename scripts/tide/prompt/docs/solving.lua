@@ -167,6 +167,7 @@ define{name = "ode.methods", args = "", returns = "list",
   |                      h lambda is small, with neither growth nor decay
   | A, b, c, b_error     the tableau of a Runge-Kutta method
   | extra                {A =, c =}: the rows that values between the steps add to it, in steps that have any
+  | varies               it chooses its order from step to step, and has no form with fixed steps
   | least_order,         of a multistep method that comes in several orders: the lowest one, and that which
   | default_order        it has unless told by the option order
 
