@@ -129,6 +129,16 @@ static void set_part(lua_State *L, const char *part)
         set_text(L, "part", part);
 }
 
+static void set_samples(lua_State *L, const struct failure *f)
+{
+    lua_newtable(L);
+    for (int i = 0; i < f->n_samples && i < FAILURE_SAMPLES; i++) {
+        lua_pushinteger(L, f->sample[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "sample");
+}
+
 /* The function of on_failure sees the table on top; what it looks into may fail as well. */
 static void let_add(lua_State *L)
 {
@@ -167,6 +177,7 @@ void failure_push_value(lua_State *L, const struct report *r)
         set_count(L, "nfe", f.nfe);
     }
     if (f.element > 0) set_count(L, "element", f.element);
+    if (f.n_samples > 0) set_samples(L, &f);
     if (f.backward) {
         lua_pushboolean(L, 1);
         lua_setfield(L, -2, "backward");

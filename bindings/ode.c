@@ -91,6 +91,34 @@ void stats_push(lua_State *L, const struct solve_stats *s)
     lua_setfield(L, -2, "failure");
 }
 
+/* An int64 tensor of one count of each sample. */
+static void push_counts(lua_State *L, const struct solve_stats *samples, int64_t n, size_t offset)
+{
+    struct value *v = value_push_empty(L);
+    binding_check(L, tensor_new(&v->tensor, INT64, 1, &n));
+    int64_t *count = v->tensor->array.data;
+    memset(count, 0, (size_t)n * sizeof *count);
+    for (int64_t i = 0; samples && i < n; i++)
+        memcpy(&count[i], (const char *)&samples[i] + offset, sizeof *count);
+    value_account(L, v);
+}
+
+/* stats.samples of the table on top. */
+static void set_samples(lua_State *L, const struct odeint *op)
+{
+    int64_t n;
+    const struct solve_stats *samples;
+    if (!odeint_samples(op, &n, &samples)) return;
+    lua_createtable(L, 0, 3);
+    push_counts(L, samples, n, offsetof(struct solve_stats, nfe));
+    lua_setfield(L, -2, "nfe");
+    push_counts(L, samples, n, offsetof(struct solve_stats, accepted));
+    lua_setfield(L, -2, "accepted");
+    push_counts(L, samples, n, offsetof(struct solve_stats, rejected));
+    lua_setfield(L, -2, "rejected");
+    lua_setfield(L, -2, "samples");
+}
+
 /* ---- solves as ops ---- */
 
 struct solve_box {
@@ -110,6 +138,7 @@ static int solve_stats_lua(lua_State *L)
     struct solve_box *box = luaL_checkudata(L, 1, SOLVE_TYPE);
     stats_push(L, odeint_stats(box->op));
     if (odeint_events(box->op)) events_push(L, odeint_events(box->op), odeint_stats(box->op));
+    set_samples(L, box->op);
     return 1;
 }
 
@@ -167,7 +196,7 @@ static int odeint_lua(lua_State *L)
     struct stepper *stepper = p.stepping ? stepper_push(L, &p, &step_field) : NULL;
     struct solve_box *box = stepper ? NULL : push_box(L);
     binding_check(L, field_from_tape(stepper ? step_field : &field, t, node,
-                                     p.layout.n_parts == 1 ? p.layout.batch : 0));
+                                     p.layout.n_parts == 1 || p.options.per_sample ? p.layout.batch : 0));
     /* the recording that this solve will be a node of: with it the solve would own itself */
     tape_release(t->parent);
     t->parent = NULL;
@@ -198,6 +227,7 @@ static int odeint_cfield(lua_State *L)
     }
     struct solve_box *box = push_box(L);
     struct field *field = cfield_new(L, 1, 2, p.y0);
+    if (p.options.per_sample) field->batch = p.layout.batch;
     binding_check(L, odeint_new(&box->op, field, &p.options, &p.layout));
     int first = lua_gettop(L) + 1;
     lua_pushvalue(L, 3);

@@ -151,6 +151,14 @@ static enum status c_field_theta_gradient(struct field *self, const void *own, v
     return STATUS_OK;
 }
 
+static enum status c_field_cut(const struct field *self, int64_t rows, struct field **out)
+{
+    const struct c_field *f = (const struct c_field *)self;
+    int64_t width = f->code->functions.width;
+    if (width == TIDE_ANY || self->n != self->batch * width) return STATUS_OK;
+    return field_from_c(out, f->code, rows * width, f->call.n_theta);
+}
+
 static void c_field_free(struct field *self)
 {
     object_release(&((struct c_field *)self)->code->base);
@@ -160,6 +168,7 @@ static void c_field_free(struct field *self)
 enum status field_from_c(struct field **out, struct c_code *code, int64_t n, int64_t n_theta)
 {
     static const struct field_type type = {.name = "a C field",
+                                           .one_thread = 1,
                                            .can = c_field_can,
                                            .prepare = c_field_prepare,
                                            .bind = c_field_bind,
@@ -167,6 +176,7 @@ enum status field_from_c(struct field **out, struct c_code *code, int64_t n, int
                                            .vjp = c_field_vjp,
                                            .theta_gradient = c_field_theta_gradient,
                                            .jvp = c_field_jvp,
+                                           .cut = c_field_cut,
                                            .free = c_field_free};
     const struct tide_field *functions = &code->functions;
     if (functions->width != TIDE_ANY && n % functions->width != 0)

@@ -71,10 +71,10 @@ enum status field_jvp(struct field *f, double t, const void *y, const void *v, v
     return f->type->jvp(f, t, y, v, ydot);
 }
 
-enum status field_tangent(const struct field *f, struct field **out)
+enum status field_tangent(const struct field *f, int64_t samples, struct field **out)
 {
     if (!f->type->tangent) return cannot(f, "second derivative", "record it as a Lua function for that");
-    return f->type->tangent(f, out);
+    return f->type->tangent(f, samples, out);
 }
 
 enum status field_cut(const struct field *f, int64_t rows, struct field **out)

@@ -30,6 +30,7 @@ struct field_plan;
 /* NULL: this kind of field cannot do it. What a function does is said at the function below that calls it. */
 struct field_type {
     const char *name;
+    int one_thread; /* fields that are cut from one must not run at once */
     int (*can)(const struct field *self, enum field_work work); /* NULL: what the table has */
     enum status (*prepare)(struct field *self, unsigned works);
     enum status (*bind)(struct field *self, const void *const *parameters);
@@ -41,7 +42,7 @@ struct field_type {
                             void *ybar, void *thetabar);
     enum status (*theta_gradient)(struct field *self, const void *own, void *thetabar);
     enum status (*jvp)(struct field *self, double t, const void *y, const void *v, void *ydot);
-    enum status (*tangent)(const struct field *self, struct field **out);
+    enum status (*tangent)(const struct field *self, int64_t samples, struct field **out);
     enum status (*cut)(const struct field *self, int64_t rows, struct field **out);
     void (*cost)(const struct field *self, struct field_cost *out);
     enum status (*explain)(struct field *self, enum field_work work, struct field_plan *out);
@@ -90,8 +91,9 @@ enum status field_theta_gradient(struct field *f, const void *own, void *thetaba
 enum status field_jvp(struct field *f, double t, const void *y, const void *v, void *ydot);
 
 /* The field of (y, v) -> (f, df/dy v + df/dtheta u), its parameters theta..., then u for each float theta.
- * Its vjp with a cotangent (0, m) is the second-order product d/d(y, theta) of m^T (df/dy v). */
-enum status field_tangent(const struct field *f, struct field **out);
+ * Its vjp with a cotangent (0, m) is the second-order product d/d(y, theta) of m^T (df/dy v). samples 1: the
+ * state is y, then v; else each of so many samples has y and v of its own. */
+enum status field_tangent(const struct field *f, int64_t samples, struct field **out);
 /* The field of `rows` of the batch's samples; *out is NULL where it cannot be cut, because samples know of
  * each other. */
 enum status field_cut(const struct field *f, int64_t rows, struct field **out);

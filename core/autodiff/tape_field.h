@@ -70,7 +70,7 @@ struct tape_field {
 /* The functions of the table of tape fields that are not in tape_field.c. */
 int tape_field_can(const struct field *self, enum field_work work);
 enum status tape_field_prepare(struct field *self, unsigned works);
-enum status tape_field_tangent(const struct field *self, struct field **out);
+enum status tape_field_tangent(const struct field *self, int64_t samples, struct field **out);
 enum status tape_field_cut(const struct field *self, int64_t rows, struct field **out);
 void tape_field_cost(const struct field *self, struct field_cost *out);
 enum status tape_field_explain(struct field *self, enum field_work work, struct field_plan *out);

@@ -4,9 +4,29 @@
 #include "autodiff/vjp.h"
 #include "base/memory.h"
 
+/* Half `which` of a flat pair of n numbers each, or of such a pair for each sample. */
+static int half(struct tape *t, int pair, int64_t n, int64_t samples, int which)
+{
+    int64_t share = n / samples;
+    if (samples == 1) return emit_slice_flat(t, pair, which * n, n);
+    int matrix = emit_reshape(t, pair, 2, (int64_t[]){samples, 2 * share});
+    struct attrs columns = {.n = 6, .v = {0, 1, samples, which * share, 1, share}};
+    return emit_reshape(t, tape_emit(t, OP_SLICE, &columns, &matrix, 1), 1, &n);
+}
+
+static int pair_up(struct tape *t, int first, int second, int64_t n, int64_t samples)
+{
+    int in[2] = {first, second}, by_sample = samples > 1;
+    int64_t shape[2] = {samples, n / samples}, flat = 2 * n;
+    for (int i = 0; by_sample && i < 2; i++) in[i] = emit_reshape(t, in[i], 2, shape);
+    int pair = tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {by_sample}}, in, 2);
+    return by_sample ? emit_reshape(t, pair, 1, &flat) : pair;
+}
+
 /* Inputs of the tangent's tape: t, the pair, theta..., then u for each float theta; x, v: what the derivative
  * is by, and its direction. */
-static int tangent_inputs(struct tape *t, const struct tape *src, int *inputs, int *x, int *v)
+static int tangent_inputs(struct tape *t, const struct tape *src, int64_t samples, int *inputs, int *x,
+                          int *v)
 {
     struct array y = *tape_spec(src, src->inputs[1]);
     int n_theta = src->n_inputs - 2, count = 0;
@@ -16,9 +36,9 @@ static int tangent_inputs(struct tape *t, const struct tape *src, int *inputs, i
         const struct array *spec = tape_spec(src, src->inputs[2 + i]);
         inputs[2 + i] = tape_input(t, spec->dtype, spec->rank, spec->shape);
     }
-    inputs[1] = emit1(t, OP_ALIAS, emit_slice_flat(t, pair, 0, y.shape[0]));
+    inputs[1] = emit1(t, OP_ALIAS, half(t, pair, y.shape[0], samples, 0));
     x[count] = inputs[1];
-    v[count++] = emit_slice_flat(t, pair, y.shape[0], y.shape[0]);
+    v[count++] = half(t, pair, y.shape[0], samples, 1);
     for (int i = 0; i < n_theta; i++) {
         const struct array *spec = tape_spec(src, src->inputs[2 + i]);
         if (!dtype_is_float(spec->dtype)) continue;
@@ -28,7 +48,7 @@ static int tangent_inputs(struct tape *t, const struct tape *src, int *inputs, i
     return count;
 }
 
-enum status tape_field_tangent(const struct field *self, struct field **out)
+enum status tape_field_tangent(const struct field *self, int64_t samples, struct field **out)
 {
     const struct tape_field *field = (const struct tape_field *)self;
     const struct tape *src = field->source;
@@ -38,13 +58,13 @@ enum status tape_field_tangent(const struct field *self, struct field **out)
     int *x = inputs + src->n_inputs, *v = x + src->n_inputs + 1;
     enum status status = tape_new(&t, NULL);
     if (status == STATUS_OK) {
-        int count = tangent_inputs(t, src, inputs, x, v);
+        int count = tangent_inputs(t, src, samples, inputs, x, v);
         status = tape_inline_outputs(t, src, inputs, &field->source_dy, 1, &f);
         if (status == STATUS_OK) status = tape_jvp(t, &f, 1, x, v, count, &fdot);
     }
     if (status == STATUS_OK) {
-        int dy = tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {0}}, (int[]){f, fdot}, 2);
-        status = field_from_tape(out, t, dy, 0);
+        int dy = pair_up(t, f, fdot, self->n, samples);
+        status = field_from_tape(out, t, dy, samples > 1 ? samples : 0);
     }
     tape_release(t);
     memory_free(inputs);

@@ -24,6 +24,8 @@ static int64_t cached_rows(int64_t batch, const struct field_cost *cost)
 
 struct tiling tiling_whole(int64_t batch) { return (struct tiling){batch, batch, 0, 1}; }
 
+struct tiling tiling_of_samples(int64_t batch) { return (struct tiling){batch, 1, 0, batch}; }
+
 /* As many tiles as threads may want, while each has work enough. */
 struct tiling tiling_of_solve(int64_t batch, const struct field_cost *cost)
 {

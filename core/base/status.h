@@ -29,6 +29,7 @@ enum status {
 __attribute__((format(printf, 2, 3))) enum status status_set(enum status code, const char *format, ...);
 
 /* What a program can act on of a failure. */
+#define FAILURE_SAMPLES 32
 struct failure {
     enum status code;      /* STATUS_OK: nothing of the kind, only a message */
     const char *word;      /* a literal: "max_steps", "not_finite", ... */
@@ -37,7 +38,9 @@ struct failure {
     int64_t accepted, nfe; /* nfe counts evaluations of f */
     int64_t element; /* the first that is not finite, from 1, of the part or of the whole state; 0: none */
     int backward;    /* in the gradient */
-    char part[32];   /* of the state, by its name; "": there is but one */
+    int64_t n_samples, sample[FAILURE_SAMPLES]; /* of solves sample by sample: how many failed, and the first
+                                                   of them, from 1 */
+    char part[32];                              /* of the state, by its name; "": there is but one */
     char remedy[640];
 };
 

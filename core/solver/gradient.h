@@ -17,7 +17,8 @@
  * interpolated: the adjoint with y taken from the dense output of the recorded forward solve instead: it does
  * not depend on running the flow backwards, and needs the record's memory.
  *
- * All: ybar is cotangents, one per output; y0bar (n) and thetabar (n_theta) are overwritten. */
+ * All: ybar is cotangents, one per output; y0bar (n) and thetabar (n_theta) are overwritten. Arrays
+ * of states are as those of the solver's outputs are (solver_pitch). */
 #ifndef SOLVER_GRADIENT_H
 #define SOLVER_GRADIENT_H
 
@@ -30,6 +31,23 @@ struct gradient_times {
     double *bar;    /* overwritten; NULL: nobody asks */
     double end_bar; /* of where an event has ended the solve, from outside */
 };
+
+/* A solve, of the whole batch or of a tile of it, and the cotangents of its outputs. */
+struct gradient {
+    struct solver *s;
+    struct field *f;
+    const struct solve_options *o;
+    const struct state_layout *layout;
+    struct solve_record *record; /* of "adjoint": room for one */
+    const struct gradient_times *times;
+    const char *y0, *y, *ybar; /* y: the outputs; of adjoints, like the next */
+    char **again;              /* room for outputs, of "adjoint", which makes it where there is none: */
+    size_t again_bytes;
+    void *y0bar, *thetabar;
+};
+/* By the kind that the options name. Where y cannot be reconstructed for "adjoint", it goes on with a record.
+ */
+enum status gradient_of_solve(const struct gradient *g, struct solve_stats *stats);
 
 enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o,
                             const struct solve_record *r, const void *ybar,

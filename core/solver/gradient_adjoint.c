@@ -16,6 +16,7 @@ struct augmented {
     const struct method *m;
     struct solver *s; /* holds the stages of `step`, when there is a record */
     int64_t step;
+    size_t pitch; /* from one output to the next */
 };
 
 /* y(t) in the solver's spare vector. */
@@ -148,15 +149,15 @@ static enum status all_intervals(struct solver *s, struct augmented *g, const st
     const double *times = given->t;
     int64_t n_times = given->n;
     const struct field *f = g->inner;
-    size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = g->record ? 0 : bytes;
+    size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = g->record ? 0 : bytes, pitch = g->pitch;
     struct solve_options back = backward_options(o, times, n_times);
     struct state_layout parts = backward_layout(layout, g);
     for (int64_t i = n_times - 1; i > 0; i--) {
-        const void *cotangent = ybar + (size_t)i * bytes;
-        if (given->bar) TRY(by_time(g, times[i], y + (size_t)i * bytes, cotangent, out, &given->bar[i]));
-        memcpy(z, y + (size_t)i * bytes, own);
+        const void *cotangent = ybar + (size_t)i * pitch;
+        if (given->bar) TRY(by_time(g, times[i], y + (size_t)i * pitch, cotangent, out, &given->bar[i]));
+        memcpy(z, y + (size_t)i * pitch, own);
         loops->combine[f->dtype](f->n, z + own, 1, (double[]){1}, &cotangent, z + own);
-        TRY(one_interval(s, g, &back, &parts, times[i], times[i - 1], y + (size_t)(i - 1) * bytes, z, out));
+        TRY(one_interval(s, g, &back, &parts, times[i], times[i - 1], y + (size_t)(i - 1) * pitch, z, out));
     }
     if (!given->bar) return STATUS_OK;
     TRY(by_time(g, times[0], y, z + own, out, &given->bar[0]));
@@ -182,7 +183,8 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
                           .record = record,
                           .m = &o->method,
                           .s = forward,
-                          .step = -1};
+                          .step = -1,
+                          .pitch = solver_pitch(forward)};
     size_t size = dtype_size(f->dtype), bytes = (size_t)f->n * size, theta_bytes = (size_t)f->n_theta * size,
            z_bytes = (size_t)n * size;
     memset(thetabar, 0, theta_bytes);

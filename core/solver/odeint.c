@@ -10,6 +10,12 @@
 #include "solver/times.h"
 
 const struct solve_stats *odeint_stats(const struct odeint *op) { return &op->stats; }
+int odeint_samples(const struct odeint *op, int64_t *n, const struct solve_stats **counts)
+{
+    *n = op->layout.batch;
+    *counts = op->tiled ? tiled_counts(op->tiled) : NULL;
+    return op->options.per_sample;
+}
 struct object *odeint_object(struct odeint *op) { return &op->custom.base; }
 const struct events *odeint_events(const struct odeint *op) { return op->options.events; }
 
@@ -59,7 +65,8 @@ static enum status make_ready(struct odeint *op)
     if (op->tiled || !op->works) {
         tiled_free(op->tiled);
         op->tiled = NULL;
-        if (!op->by_times) TRY(tiled_new(&op->tiled, op->field, &op->options, works));
+        if (!op->by_times || op->options.per_sample)
+            TRY(tiled_new(&op->tiled, op->field, &op->options, &op->layout, works));
     }
     if (!op->tiled) {
         TRY(field_prepare(op->field, works));

@@ -13,64 +13,29 @@ static enum status gradient_infer(struct custom *self, struct call *c)
     return array_init(&c->out, c->in[2].dtype, 1, &n);
 }
 
-/* Where y cannot be reconstructed backwards, the flow contracts and the plain adjoint would be wrong: solve
- * forwards once more, keeping the steps this time, and take y from them. */
-static enum status adjoint_with_record(struct odeint *op, const struct call *c,
-                                       const struct gradient_times *times, char *y0bar, char *thetabar)
-{
-    struct solve_stats forward, backward = {0};
-    struct solve_options o =
-        op->options; /* a decade tighter, because the gradient of such a flow is sensitive to y */
-    o.return_failures = 0;
-    o.on_step = NULL;
-    o.rtol /= 10;
-    o.atol /= 10;
-    o.adjoint_rtol /= 10;
-    o.adjoint_atol /= 10;
-    if (!op->states && !(op->states = memory_alloc(array_bytes(&c->in[0])))) return memory_status();
-    enum status status = solve(&op->solver, op->field, &o, &op->layout, c->in[2].data, times->t, times->n,
-                               op->states, &op->record, &forward);
-    if (status == STATUS_OK)
-        status = gradient_adjoint(&op->solver, op->field, &o, &op->layout, &op->record, times, op->states,
-                                  c->in[1].data, y0bar, thetabar, &backward);
-    op->stats.nfe_backward += forward.nfe + backward.nfe_backward;
-    return status;
-}
-
-/* The gradient by the field's own parameters. */
-static enum status own_gradient(struct odeint *op, const struct call *c, const struct gradient_times *times,
-                                char *y0bar)
-{
-    enum gradient_kind kind = op->options.gradient;
-    if (kind == GRADIENT_DIRECT || kind == GRADIENT_CHECKPOINT)
-        return gradient_direct(&op->solver, op->field, &op->options, &op->record,
-                               op->options.ends_at_event ? op->states : c->in[1].data, times, y0bar,
-                               op->own_thetabar, &op->stats);
-    if (op->options.events && events_have_cut(op->options.events))
-        return status_set(STATUS_UNSUPPORTED,
-                          "odeint: gradient = \"adjoint\" and \"interpolated\" do not know of events that "
-                          "end the solve or change the state; take "
-                          "\"direct\" or \"checkpoint\"");
-    enum status status = gradient_adjoint(&op->solver, op->field, &op->options, &op->layout,
-                                          kind == GRADIENT_ADJOINT ? NULL : &op->record, times, c->in[0].data,
-                                          c->in[1].data, y0bar, op->own_thetabar, &op->stats);
-    return status == STATUS_NUMERIC && kind == GRADIENT_ADJOINT
-               ? adjoint_with_record(op, c, times, y0bar, op->own_thetabar)
-               : status;
-}
-
-/* Then by the parameters that were given. theta_bytes: of thetabar. */
+/* The gradient by the field's own parameters, then by those that were given. theta_bytes: of thetabar. */
 static enum status gradient(struct odeint *op, const struct call *c, const struct gradient_times *times,
                             int moved, char *y0bar, char *thetabar, size_t theta_bytes)
 {
     struct events *e = op->options.events;
-    if (op->tiled)
-        return tiled_gradient(op->tiled, &op->options, moved ? op->addresses : NULL, c->in[1].data, times,
-                              y0bar, thetabar, &op->stats);
+    struct gradient g = {.s = &op->solver,
+                         .f = op->field,
+                         .o = &op->options,
+                         .layout = &op->layout,
+                         .record = &op->record,
+                         .times = times,
+                         .y0 = c->in[2].data,
+                         .y = c->in[0].data,
+                         .ybar = op->options.ends_at_event ? op->states : c->in[1].data,
+                         .again = &op->states,
+                         .again_bytes = array_bytes(&c->in[0]),
+                         .y0bar = y0bar,
+                         .thetabar = op->own_thetabar};
+    if (op->tiled) return tiled_gradient(op->tiled, &g, moved ? op->addresses : NULL, thetabar, &op->stats);
     if (moved) TRY(field_bind(op->field, op->addresses));
     if (moved && e) TRY(events_bind(e, op->addresses));
     if (e) events_gradient_begin(e);
-    TRY(own_gradient(op, c, times, y0bar));
+    TRY(gradient_of_solve(&g, &op->stats));
     TRY(field_theta_gradient(op->field, op->own_thetabar, thetabar));
     return e && e->count > 0 ? events_gradient_end(e, thetabar, theta_bytes, op->event_theta) : STATUS_OK;
 }

@@ -7,6 +7,9 @@
 #include "base/memory.h"
 #include "solver/odeint_op.h"
 
+/* A state of the tangent is a pair, of y and v, or such a pair for each sample (field_tangent). */
+static int64_t pairs_of(const struct odeint *op) { return op->options.per_sample ? op->layout.batch : 1; }
+
 static enum status tangent_odeint(const struct odeint *op, struct odeint **out)
 {
     struct field *tangent;
@@ -19,34 +22,37 @@ static enum status tangent_odeint(const struct odeint *op, struct odeint **out)
     if (op->options.events)
         return status_set(STATUS_UNSUPPORTED,
                           "odeint: a solve with events has no second derivative, and none forwards");
-    TRY(field_tangent(op->field, &tangent));
+    TRY(field_tangent(op->field, pairs_of(op), &tangent));
     layout.size[layout.n_parts++] = op->field->n;
     return odeint_new(out, tangent, &options, &layout);
 }
 
-/* The second halves of pairs at each time, flat T x 2n. */
-static int second_halves(struct tape *t, int pairs, int64_t times, int64_t n)
+/* Halves number `which` of `rows` pairs of n numbers each. */
+static int halves(struct tape *t, int pairs, int which, int64_t rows, int64_t n)
 {
-    int matrix = emit_reshape(t, pairs, 2, (int64_t[]){times, 2 * n});
-    int half = tape_emit(t, OP_SLICE, &(struct attrs){.n = 6, .v = {0, 1, times, n, 1, n}}, &matrix, 1);
-    return emit_reshape(t, half, 1, (int64_t[]){times * n});
+    int matrix = emit_reshape(t, pairs, 2, (int64_t[]){rows, 2 * n});
+    int half =
+        tape_emit(t, OP_SLICE, &(struct attrs){.n = 6, .v = {0, 1, rows, which * n, 1, n}}, &matrix, 1);
+    return emit_reshape(t, half, 1, (int64_t[]){rows * n});
 }
 
-static int pairs_of_halves(struct tape *t, int first, int second, int64_t times, int64_t n)
+static int pairs_of_halves(struct tape *t, int first, int second, int64_t rows, int64_t n)
 {
-    int a = emit_reshape(t, first, 2, (int64_t[]){times, n}),
-        b = emit_reshape(t, second, 2, (int64_t[]){times, n});
+    int a = emit_reshape(t, first, 2, (int64_t[]){rows, n}),
+        b = emit_reshape(t, second, 2, (int64_t[]){rows, n});
     return emit_reshape(t, tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {1}}, (int[]){a, b}, 2), 1,
-                        (int64_t[]){times * 2 * n});
+                        (int64_t[]){rows * 2 * n});
 }
 
 /* What the tangent's solve takes: (y0, u_y), the times, theta..., u of each float theta. */
-static int tangent_inputs(struct vjp *v, int64_t n, int *inputs)
+static int tangent_inputs(struct vjp *v, int64_t n, int64_t samples, int *inputs)
 {
     struct tape *t = v->tape;
     int count = 2, uy = emit_slice_flat(t, v->ybar, 0, n);
     int64_t at = n;
-    inputs[0] = tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {0}}, (int[]){v->in[2], uy}, 2);
+    inputs[0] = samples == 1
+                    ? tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {0}}, (int[]){v->in[2], uy}, 2)
+                    : pairs_of_halves(t, v->in[2], uy, samples, n / samples);
     inputs[1] = v->in[3];
     for (int i = 4; i < v->n_in; i++) inputs[count++] = v->in[i];
     for (int i = 4; i < v->n_in; i++)
@@ -55,17 +61,20 @@ static int tangent_inputs(struct vjp *v, int64_t n, int *inputs)
     return count;
 }
 
-static void emit_derivative(struct vjp *v, struct odeint *tangent, int *inputs)
+static void emit_derivative(struct vjp *v, struct odeint *tangent, int64_t samples, int *inputs)
 {
     struct tape *t = v->tape;
     int64_t n = tape_spec(t, v->in[2])->shape[0], times = tape_spec(t, v->in[3])->shape[0], at = 2 * n;
-    int n_inputs = tangent_inputs(v, n, inputs);
+    int n_inputs = tangent_inputs(v, n, samples, inputs);
     int pairs = odeint_emit(t, tangent, inputs[0], inputs[1], inputs + 2, n_inputs - 2);
-    if (v->need[1]) v->xbar[1] = second_halves(t, pairs, times, n);
+    if (v->need[1]) v->xbar[1] = halves(t, pairs, 1, times * samples, n / samples);
     int zero = emit_broadcast(t, emit_like(t, v->ybar, 0), 1, (int64_t[]){times * n});
-    int flat = odeint_emit_gradient(t, tangent, 0, pairs, pairs_of_halves(t, zero, v->in[1], times, n),
-                                    inputs, n_inputs);
-    if (v->need[2]) v->xbar[2] = emit_slice_flat(t, flat, 0, n);
+    int flat = odeint_emit_gradient(t, tangent, 0, pairs,
+                                    pairs_of_halves(t, zero, v->in[1], times * samples, n / samples), inputs,
+                                    n_inputs);
+    if (v->need[2])
+        v->xbar[2] = samples == 1 ? emit_slice_flat(t, flat, 0, n)
+                                  : halves(t, emit_slice_flat(t, flat, 0, 2 * n), 0, samples, n / samples);
     for (int i = 4; i < v->n_in; i++) /* behind y0bar of the pair */
         v->xbar[i] = odeint_emit_part(t, flat, &at, v->in[i], v->need[i]);
 }
@@ -73,18 +82,19 @@ static void emit_derivative(struct vjp *v, struct odeint *tangent, int *inputs)
 void odeint_gradient_vjp(struct custom *self, struct vjp *v)
 {
     struct odeint *tangent;
+    const struct odeint *op = odeint_of_gradient(self);
     int by_times = v->need[3] || ((struct odeint_gradient *)self)->by_times;
     enum status status = by_times ? status_set(STATUS_UNSUPPORTED,
                                                "odeint has first derivatives by its times only, of gradients "
                                                "and not of tide.jvp; wrap the times in tide.stop_gradient")
-                                  : tangent_odeint(odeint_of_gradient(self), &tangent);
+                                  : tangent_odeint(op, &tangent);
     if (status != STATUS_OK) {
         tape_fail(v->tape, status);
         return;
     }
     int *inputs = memory_alloc((size_t)(2 * v->n_in) * sizeof *inputs);
     if (inputs)
-        emit_derivative(v, tangent, inputs);
+        emit_derivative(v, tangent, pairs_of(op), inputs);
     else
         tape_fail(v->tape, memory_status());
     memory_free(inputs);

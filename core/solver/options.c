@@ -56,6 +56,9 @@ static const struct solve_option table[] = {
              "largest counts; \"batch\": RMS over everything; \"sample\": its largest over the first "
              "axis; or function(error, scale) -> number, which sees tensors like the state and takes a "
              "step when it returns at most 1"},
+    {"per_sample", OPTION_FLAG, .preset = "false", AT(per_sample),
+     .help = "every sample (first axis) takes its own steps, as if it were solved alone: f must treat "
+             "samples independently"},
     {"first_step", OPTION_NUMBER, POSITIVE, ADAPTIVE, AT(first_step),
      .help = "its size; default: Hairer's rule, one more evaluation"},
     {"max_step", OPTION_NUMBER, POSITIVE, ADAPTIVE_ONLY, AT(max_step),

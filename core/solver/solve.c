@@ -173,7 +173,7 @@ enum status march_begin(struct march *m, const void *y0, const double *times, in
     m->family = o->method.family;
     m->y0 = y0;
     m->nfe = m->f->nfe;
-    m->begun = o->max_seconds > 0 ? monotonic_seconds() : 0;
+    m->begun = s->begun > 0 || !(o->max_seconds > 0) ? s->begun : monotonic_seconds();
     m->observers = o->observers;
     TRY(solver_reserve(s, m->f->n, m->f->dtype, &o->method));
     if (record) TRY(record_begin(record, s, m->f, o, n_times));

@@ -52,6 +52,7 @@ struct solver {
      * cancelled: another tile has failed, if not NULL. */
     int64_t first, whole;
     const _Atomic int *cancelled;
+    double begun;   /* when the whole began, where there is a limit of time; 0: the solve is the whole */
     char *backward; /* memory of gradients, see solver_backward */
     size_t backward_bytes;
     struct solver *adjoint; /* of the backward solve */

@@ -3,7 +3,10 @@
  * once per solve instead of once per evaluation. Cuts and threads are those of autodiff/tiles.h.
  *
  * Adaptive solves cannot do so: their step depends on all samples. Nor do those with an option that is about
- * the batch as a whole: a limit of time, failures that are returned. */
+ * the batch as a whole: a limit of time, failures that are returned.
+ *
+ * per_sample: each sample is a tile, with steps of its own, whatever the method, gradient and options are. It
+ * is the solve of that sample alone, to the last bit. */
 #ifndef SOLVER_TILED_H
 #define SOLVER_TILED_H
 
@@ -15,7 +18,7 @@ struct tiled;
 /* *out is NULL where this does not apply: samples are connected, or one tile is best. works: kinds of work
  * that the fields of tiles, which are made here, will be asked for. */
 enum status tiled_new(struct tiled **out, const struct field *f, const struct solve_options *o,
-                      unsigned works);
+                      const struct state_layout *layout, unsigned works);
 void tiled_free(struct tiled *t);
 
 /* As field_bind, then solve; with `record`, for tiled_gradient. */
@@ -25,9 +28,11 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
 
 /* As gradient_direct after the last tiled_solve with a record, but thetabar is that of the parameters bound
  * (field_theta_gradient is done). parameters: where they are now, or NULL where they have not moved. */
-enum status tiled_gradient(struct tiled *t, const struct solve_options *o, const void *const *parameters,
-                           const void *ybar, const struct gradient_times *times, void *y0bar, void *thetabar,
-                           struct solve_stats *stats);
+enum status tiled_gradient(struct tiled *t, const struct gradient *whole, const void *const *parameters,
+                           void *thetabar, struct solve_stats *stats);
+
+/* Of the latest run, for each tile. */
+const struct solve_stats *tiled_counts(const struct tiled *t);
 
 /* The field that a whole tile goes through; how the batch is cut. */
 struct field *tiled_field(const struct tiled *t);

@@ -38,11 +38,14 @@ M.g = {
   wave = function(t) return tide.cos(9 * t) end,
 }
 
--- For each option of odeint a random value; c is the case so far. Options that are not given keep their
--- default.
+-- For each option of odeint a random value; c is the case so far, a third argument its options. Options that
+-- are not given keep their default.
 M.options = {
   method = function(g) return g:pick(names) end,
-  order = function() return 2 end,
+  order = function(g, _, o) -- of another method it is refused
+    local m = methods[o.method or "dopri5"]
+    return (m.family == "multistep" or g:chance(0.02)) and 2
+  end,
   start = function() return "rk" end,
   max_order = function(g) return g:pick{1, 3, 12} end,
   steps = function(g) return g:pick{1, 2, 3, 7, 12} end,
@@ -74,11 +77,12 @@ M.options = {
   events = function(g) return {{g = M.g[g:pick{"time", "wave"}], direction = g:int(-1, 1)}} end,
   quadrature = function(g) return M.g[g:pick{"time", "wave"}] end,
   quadrature_control = function(g) return g:chance(0.5) end,
+  per_sample = function(g, _, o) return g:chance((o.events or o.quadrature or o.on_step) and 0.05 or 0.8) end,
   eager = function(g) return g:chance(0.5) end,
   plain = function(g) return g:chance(0.5) end,
 }
 local often = {method = 0.9, steps = 0.35, step_size = 0.15, rtol = 0.5, atol = 0.4, gradient = 0.5,
-  eager = 0.1, plain = 0.06, max_order = 0.06, max_steps = 0.1, order = 0.2, max_nfe = 0.05,
+  eager = 0.1, plain = 0.06, max_order = 0.06, max_steps = 0.06, order = 0.5, max_nfe = 0.05,
   max_seconds = 0.05, min_step = 0.1}
 
 --- The names of the options that odeint has, from what it says about an unknown one.
@@ -117,7 +121,7 @@ local function random_options(g, c)
   for _, name in ipairs(M.option_names()) do
     local make = M.options[name]
     if make and g:chance(often[name] or 0.12) then
-      local value = make(g, c)
+      local value = make(g, c, out)
       if value ~= false then out[name] = value end
     end
   end
@@ -259,12 +263,12 @@ local function refused_defect(o, m)
   if m.family ~= "explicit" or not estimate then return "defect is for euler and explicit methods" end
 end
 
--- Words of the error that the options must lead to before anything is solved, or nil.
-local function refused(c)
+local function refused_options(c)
   local o = c.options
   local m, fixed = methods[o.method or "dopri5"], o.steps or o.step_size
   if o.order and m.family ~= "multistep" then return "order is an option of multistep methods" end
   if o.eager and o.plain then return "not both" end
+  if (o.eager or o.plain) and o.per_sample then return "per_sample = true is for recorded fields" end
   if (o.eager or o.plain) and o.gradient then return "no gradient" end
   if o.max_order and not m.varies then return "methods that vary their order" end
   if m.varies and o.order then return "varies its order" end
@@ -283,6 +287,18 @@ local function refused(c)
   if rtol < least and (rtol > 0 or atol == 0) then return "can resolve" end
   if o.min_step and o.max_step and o.min_step > o.max_step then return "longer than max_step" end
   return o.defect and refused_defect(o, m)
+end
+
+-- Words of the error that the options must lead to before anything is solved, or nil.
+local function refused(c)
+  local o = c.options
+  local words = refused_options(c)
+    or o.per_sample and ((o.norm == "largest" or type(o.norm) == "function") and "norm as a function"
+      or (o.events or o.quadrature or o.on_step) and "the state of the whole batch at one time")
+  for _, shape in ipairs(not words and o.per_sample and c.parts or {}) do
+    if not shape[1] or shape[1] ~= c.parts[1][1] then return "whose first axis are the samples" end
+  end
+  return words
 end
 
 --- The case of a seed. Options that contradict each other come too, but not often.
@@ -325,8 +341,13 @@ local function leaves_of(y) return tree.tensors(y) end
 -- not.
 local function check_reached(c, stats, ys)
   if not stats.failure then return end
+  local samples = stats.failure.sample
   for _, y in ipairs(leaves_of(ys)) do
-    for j = 1, y:numel() > 0 and #c.t or 0 do
+    for _, i in ipairs(y:numel() > 0 and samples or {}) do -- the others have their values
+      local sum = y:select(1, #c.t):slice(1, i, i):sum():item()
+      if sum == sum then fail("sample %d failed, its end is %g", i, sum) end
+    end
+    for j = 1, not samples and y:numel() > 0 and #c.t or 0 do
       local behind = (c.t[j] - stats.failure.t) * (c.t[#c.t] - c.t[1])
       local sum = y:select(1, j):sum():item()
       if math.abs(behind) > 1e-9 and (sum ~= sum) ~= (behind > 0) then
@@ -515,6 +536,22 @@ local function check_gradients(c, p, field_of, t, accepted)
   end
 end
 
+-- Samples with steps of their own are the samples solved one by one.
+local function check_samples(c, y0, field, t, ys, stats)
+  local n = leaves_of(y0)[1]:shape()[1]
+  for i = 1, n, math.max(1, n - 1) do
+    local alone, s = tide.odeint(field, tree.map(y0, function(x) return x:slice(1, i, i) end), t,
+      with(c.options, {per_sample = "none"}))
+    for j, y in ipairs(leaves_of(ys)) do
+      checks.same(("sample %d alone"):format(i), {y:slice(2, i, i)}, {leaves_of(alone)[j]})
+    end
+    for name, counts in pairs(stats.samples) do
+      if s[name] ~= counts[i] then fail("sample %d: %s = %d for %d", i, name, counts[i], s[name]) end
+    end
+  end
+  count "samples"
+end
+
 local function check_recorded(c, y0, k, field_of, t)
   local o, p = c.options, {k = k, y0 = y0}
   local function solve(q)
@@ -524,12 +561,18 @@ local function check_recorded(c, y0, k, field_of, t)
   local ys, stats = solve(p)
   local s = snapshot(stats)
   check_reached(c, stats, ys)
-  check_values(c, ys, y0, s.accepted)
+  local accepted = o.per_sample and #stats.samples.accepted > 0 and stats.samples.accepted:max():item()
+    or s.accepted
+  check_values(c, ys, y0, accepted)
   check_statistics(s)
   check_compiled(solve, p, ys, s)
-  check_eager(c, y0, field_of(k), t, ys, s)
+  if o.per_sample then
+    check_samples(c, y0, field_of(k), t, ys, stats)
+  else
+    check_eager(c, y0, field_of(k), t, ys, s)
+  end
   if not (o.steps or o.step_size) then check_output_times(c, y0, field_of(k), ys) end
-  check_gradients(c, p, field_of, t, s.accepted)
+  check_gradients(c, p, field_of, t, accepted)
   count "recorded"
 end
 
@@ -604,7 +647,7 @@ function M.check(c)
     for name in pairs(o) do count("option " .. name) end
     return
   end
-  if message:find("lua:%d+: odeint: ")
+  if message:find("lua:%d+: odeint[:,] ")
     or message:find("lua:%d+: continuous adjoint, from t = [^:]*: odeint: ") then
     if may_stop(message, c) then return count "stopped" end
   end

@@ -113,6 +113,28 @@ tests["evaluated by itself: values, derivatives, in Lua fields"] = function()
     1e-6), 1e-15)
 end
 
+tests["per_sample"] = function()
+  local y = tide.tensor({{1, 0}, {3, 0}, {0.1, 2}}, float64)
+  local o = {method = "dopri5", rtol = 1e-6}
+  local apart = {method = "dopri5", rtol = 1e-6, per_sample = true}
+  local ys, stats = tide.odeint(pendulum(theta), y, span, apart)
+  local function loss(options)
+    return function(v) return tide.odeint(pendulum(v.theta), v.y, span, options):square():sum() end
+  end
+  local g, sum = tide.grad(loss(apart)){theta = theta, y = y}, 0
+  for i = 1, 3 do
+    local one = y:slice(1, i, i)
+    local alone, s = tide.odeint(pendulum(theta), one, span, o)
+    assert(largest(ys:slice(2, i, i), alone) == 0 and stats.samples.nfe[i] == s.nfe)
+    local h = tide.grad(loss(o)){theta = theta, y = one}
+    assert(largest(g.y:slice(1, i, i), h.y) == 0)
+    sum = h.theta + sum
+  end
+  assert(largest(g.theta, sum) < 1e-12)
+  fails("samples of the first axis independently", tide.odeint, wrong "any", tide.ones({3, 1}, float64), span,
+    apart)
+end
+
 tests["compiled: new parameters and states, statistics; gone fields stay loaded"] = function()
   local field = tide.ode.cfield(folder .. "pendulum.so", "pendulum")
   local f = tide.compile(tide.value_and_grad(function(v, y)

@@ -92,10 +92,11 @@ local function solve(f, y0, t, opts, inner)
   local o = ode_options.check("odeint", opts, state.dtype)
   o.part_names = state.names
   for name, value in pairs(inner or {}) do o[name] = value end
+  if o.per_sample then states.by_sample("odeint", state, inner) end
   give_start(state, o)
   tolerances.of_state("odeint", state, o)
   local times = check_times("odeint", t)
-  local start, n = states.flatten(leaves), times:numel()
+  local start, n = states.flatten(leaves, state), times:numel()
   if o.quadrature then state, start = quadrature.extend("odeint", state, o, start, times) end
   steps.of_state("odeint", state, o)
   local run = in_c and not (o.events or o.quadrature) and fields.c or o.eager and fields.eager

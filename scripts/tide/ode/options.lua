@@ -165,6 +165,11 @@ end
 
 local function check_callback(where, o, given)
   if o.eager and o.plain then raise(where .. ": give eager or plain, not both") end
+  if (o.eager or o.plain) and o.per_sample then
+    raise(("%s: per_sample = true is for recorded fields, in which the engine sees that samples are "
+      .. "independent; leave out %s = true, or solve the samples one by one"):format(where,
+      o.eager and "eager" or "plain"))
+  end
   if (o.eager or o.plain) and given.gradient then
     raise(("%s: a field with %s = true has no gradient; leave out gradient"):format(where,
       o.eager and "eager" or "plain"))
@@ -215,6 +220,17 @@ function M.check(where, given, dtype)
   end
   if o.defect then check_defect(where, o, method) end
   o.events = events.check(where, o.events)
+  if o.per_sample and type(o.norm) == "function" then
+    raise(where .. ": norm as a function is of the whole batch; with per_sample = true choose \"part\" or "
+      .. "\"batch\", which are then those of a sample")
+  end
+  for _, name in ipairs{"events", "quadrature", "on_step"} do
+    if o.per_sample and o[name] then
+      raise(("%s: %s looks at the state of the whole batch at one time, and with per_sample = true each "
+        .. "sample has steps of its own; leave out one of them, or solve the samples one by one"):format(
+        where, name))
+    end
+  end
   o.hit_times, o.hit_jumps = times_to_hit(where, o)
   return o
 end

@@ -61,32 +61,63 @@ function M.with_numbers_of(dtype)
   return setmetatable({}, {__close = function() tensor._number_dtype(old) end})
 end
 
---- One flat tensor of the leaves.
-function M.flatten(leaves)
-  local flat = {}
-  for i, x in ipairs(leaves) do flat[i] = x:reshape{-1} end
-  return #flat == 1 and flat[1] or core.apply("cat", {0}, table.unpack(flat))
+--- From here on the numbers of a sample stand together in the flat state, those of all parts.
+function M.by_sample(where, state, inner)
+  if inner then
+    raise("ode.solution and ode.steps go from step to step of the whole batch, and with per_sample = true "
+      .. "each sample has steps of its own; leave it out")
+  end
+  local n, shapes = state.shapes[1][1], {}
+  for i, shape in ipairs(state.shapes) do
+    shapes[i] = ("{%s}"):format(table.concat(shape, ", "))
+    if shape[1] ~= n then n = nil end
+  end
+  if not n then
+    raise(("%s: per_sample = true takes a state whose first axis are the samples, as many in each tensor; "
+      .. "got %s"):format(where, table.concat(shapes, " and ")))
+  end
+  if n > 0 and #shapes > 1 then state.samples = n end
+end
+
+--- One flat tensor of the leaves; sample by sample where the state says so (M.by_sample).
+function M.flatten(leaves, state)
+  local flat, n = {}, state and state.samples
+  if #leaves == 1 then return leaves[1]:reshape{-1} end
+  for i, x in ipairs(leaves) do flat[i] = x:reshape(n and {n, state.sizes[i] // n} or {-1}) end
+  flat = core.apply("cat", {n and 1 or 0}, table.unpack(flat))
+  return n and flat:reshape{-1} or flat
+end
+
+-- The parts of a flat state, behind the axes `front`.
+local function parts(state, flat, front)
+  if #state.shapes == 1 then return {flat} end
+  local rows, n, width = {table.unpack(front)}, state.samples or 1, 0
+  rows[#rows + 1] = state.samples
+  for _, size in ipairs(state.sizes) do width = width + size // n end
+  local list, at, axis = {}, 1, #rows + 1
+  rows[axis] = width
+  if axis > 1 then flat = flat:reshape(rows) end
+  for i, size in ipairs(state.sizes) do
+    list[i] = size == 0 and core.full({0}, 0, state.dtype) or flat:slice(axis, at, at + size // n - 1)
+    at = at + size // n
+  end
+  return list
 end
 
 --- The state from one flat tensor, where what stands behind it (quadrature.lua) is left out.
 function M.unflatten(state, flat)
-  local list, at = {}, 1
   if state.extra and flat:numel() > state.extra.n then flat = flat:slice(1, 1, state.extra.n) end
-  for i, shape in ipairs(state.shapes) do
-    local part = #state.shapes == 1 and flat or state.sizes[i] == 0 and core.full({0}, 0, state.dtype) or
-      flat:slice(1, at, at + state.sizes[i] - 1)
-    list[i] = part:reshape(shape)
-    at = at + state.sizes[i]
-  end
+  local list = parts(state, flat, {})
+  for i, shape in ipairs(state.shapes) do list[i] = list[i]:reshape(shape) end
   return tree.replace(state.template, list)
 end
 
 local function check_given(where, state, given, i)
-  local parts = tree.tensors(given)
-  if #parts ~= #state.shapes then
+  local leaves = tree.tensors(given)
+  if #leaves ~= #state.shapes then
     raise(("%s: start[%d] must be a state like y0, got %s"):format(where, i, show(given)))
   end
-  for p, x in ipairs(parts) do
+  for p, x in ipairs(leaves) do
     local shape, wanted = table.concat(x:shape(), ", "), table.concat(state.shapes[p], ", ")
     if core.is_symbolic(x) then
       raise(("%s: start must be made of numbers, got a tensor that is being recorded: derivatives do not go "
@@ -97,7 +128,7 @@ local function check_given(where, state, given, i)
         x:dtype(), wanted, state.dtype))
     end
   end
-  return M.flatten(parts)
+  return M.flatten(leaves, state)
 end
 
 --- The states that a multistep method with a formula over `count` steps before begins with, as one flat
@@ -117,15 +148,8 @@ end
 
 --- Solutions at n times from the flat result: {n, shape...} for each leaf.
 function M.unflatten_times(state, flat, n)
-  local total, list, at = 0, {}, 1
-  for _, size in ipairs(state.sizes) do total = total + size end
-  local matrix = flat:reshape{n, total}
-  for i, shape in ipairs(state.shapes) do
-    local part = #state.shapes == 1 and matrix or state.sizes[i] == 0 and core.full({n, 0}, 0, state.dtype) or
-      matrix:slice(2, at, at + state.sizes[i] - 1)
-    list[i] = part:reshape{n, table.unpack(shape)}
-    at = at + state.sizes[i]
-  end
+  local list = parts(state, flat, {n})
+  for i, shape in ipairs(state.shapes) do list[i] = list[i]:reshape{n, table.unpack(shape)} end
   return tree.replace(state.template, list)
 end
 
@@ -178,7 +202,7 @@ function M.check_derivative(where, state, dy, detail, who)
     if core.is_weak(x) then leaves[i] = x:to(state.dtype) end -- of t alone
     check_part(where, state, i, leaves[i], detail, who)
   end
-  return M.flatten(leaves)
+  return M.flatten(leaves, state)
 end
 
 return M

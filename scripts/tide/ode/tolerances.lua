@@ -118,7 +118,7 @@ local function of_elements(where, state, o)
   local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
   local numbers = {}
   for _, name in ipairs{"rtol", "atol"} do
-    local v = states.flatten(collect(where, name, state.template, o[name .. "_each"] or o[name], {}))
+    local v = states.flatten(collect(where, name, state.template, o[name .. "_each"] or o[name], {}), state)
     o[name .. "_each"], numbers[name] = v:clone(), v:totable()
   end
   check_elements(where, state.dtype, numbers.rtol, numbers.atol)

@@ -76,6 +76,14 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats, q", 
   to each time, by the solve's own steps, at their cost and with their order. It changes no step unless
   quadrature_control = true, and takes part in derivatives.
 
+  per_sample = true: every sample (first axis) takes its own steps and has its own error norm, as if it were
+  solved alone, with the same numbers to the last bit; limits (max_steps, max_nfe) are of a sample.
+  stats.samples = {nfe =, accepted =, rejected =} are int64 tensors of N; stats.nfe (and nfe_backward) is the
+  most of a sample: so often the batch calls f, for samples that are done leave it; steps, accepted and
+  rejected are sums. When samples fail, failure.sample lists them (the first 32), and with on_failure =
+  "return" the others keep their values. f must treat samples independently, which the engine sees in what was
+  recorded; a field in C has a width.
+
   Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. Where the problem looks
   stiff (the steps of an explicit method are held down by stability, so that tolerances do not matter) they
   say so. on_failure = "return" gives them back as stats.failure. The error of each step is controlled; the
@@ -84,7 +92,8 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats, q", 
   local function dose(t, u) return tide.where(tide.gt(t, 5), tide.where(tide.lt(t, 5.05), 20, 0), 0) - u end
   tide.odeint(dose, tide.ones({1}), {0, 10}, {jumps = {5, 5.05}})   -- the times are known
   tide.odeint(dose, tide.ones({1}), {0, 10}, {max_step = 0.02})     -- only that it is short
-  ys, stats, q = tide.odeint(dose, tide.ones({1}), {0, 10}, {quadrature = function(t, u) return u end})]]}
+  ys, stats, q = tide.odeint(dose, tide.ones({1}), {0, 10}, {quadrature = function(t, u) return u end})
+  tide.odeint(function(t, u) return -u * u end, tide.rand{64, 1}, {0, 9}, {per_sample = true})]]}
 define{name = "ode.odeint", args = "f, y0, t, opts", returns = "ys, stats",
   text = "The same function as tide.odeint."}
 define{name = "ode.event", args = "f, y0, t0, g, opts", returns = "t, y, stats",
