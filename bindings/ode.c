@@ -10,6 +10,7 @@
 #include "modules.h"
 #include "ode.h"
 #include "recording.h"
+#include "solver/family.h"
 #include "solver/odeint.h"
 #include "solver/times.h"
 
@@ -50,6 +51,15 @@ static void read_layout(lua_State *L, int table, int options, int64_t n, struct 
     lua_pop(L, 1);
 }
 
+static void read_halves(lua_State *L, struct problem *p)
+{
+    struct method *m = &p->options.method;
+    if (!m->family->parts) return;
+    if (p->layout.n_parts != 2 || p->layout.size[0] != p->layout.size[1])
+        binding_error(L, "odeint: %s takes a state of two parts of one size", m->rk.name);
+    m->half = p->layout.size[0];
+}
+
 void problem_read(lua_State *L, struct problem *p)
 {
     lua_settop(L, 7);
@@ -57,6 +67,7 @@ void problem_read(lua_State *L, struct problem *p)
     p->times = vector_check(L, value_spec(value_check(L, 4)), "t", 1);
     solve_options_read(L, 5, &p->options);
     read_layout(L, 6, 5, p->y0->shape[0], &p->layout);
+    read_halves(L, p);
     solve_keep_read(L, 5, p->y0->shape[0], &p->options, &p->layout);
     lua_getfield(L, 5, "stepping");
     p->stepping = lua_toboolean(L, -1);

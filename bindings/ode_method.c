@@ -202,7 +202,8 @@ static int ode_methods(lua_State *L)
         push_integer_field(L, "stages", stages_of(&method));
         push_flag_field(L, "fsal", method.rk.fsal);
         push_abilities(L, &method);
-        if (method.rk.carries == 0) push_coefficients(L, &method.rk, method.multistep.kind != MULTISTEP_NONE);
+        if (method.rk.carries == 0 && !method.family->parts)
+            push_coefficients(L, &method.rk, method.multistep.kind != MULTISTEP_NONE);
         lua_rawseti(L, -2, i + 1);
     }
     return 1;

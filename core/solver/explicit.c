@@ -2,8 +2,23 @@
 #include <string.h>
 
 #include "kernels/loops.h"
-#include "solver/backward.h"
-#include "solver/family.h"
+#include "solver/explicit.h"
+
+void explicit_mask(const struct solver *s, const struct method *m, enum part part, void *v)
+{
+    size_t half = (size_t)m->half * dtype_size(s->dtype), bytes = solver_bytes(s);
+    if (part == PART_ALL || half == 0) return;
+    for (size_t at = part == PART_FIRST ? half : 0; at < bytes; at += 2 * half)
+        memset((char *)v + at, 0, half);
+}
+
+static enum status explicit_eval(struct solver *s, struct field *f, const struct method *m, double t,
+                                 const void *input, int i)
+{
+    TRY(solver_eval(s, f, t, input, i));
+    if (m->rk.part[i] != PART_ALL) explicit_mask(s, m, m->rk.part[i], s->k[i].v);
+    return STATUS_OK;
+}
 
 static void explicit_sizes(const struct method *m, int *n_carry, int *n_k)
 {
@@ -12,46 +27,47 @@ static void explicit_sizes(const struct method *m, int *n_carry, int *n_k)
 }
 
 /* Stages first .. last-1; the input of a stage is y + h sum_j a_ij k_j. */
-static enum status stages(struct solver *s, struct field *f, const struct tableau *m, const struct step *p,
-                          int first, int last)
+static enum status stages(struct solver *s, struct field *f, const struct method *method,
+                          const struct step *p, int first, int last)
 {
+    const struct tableau *m = &method->rk;
     for (int i = first; i < last; i++) {
         const void *input = s->carry[0];
         if (i > 0) {
             solver_combine(s, s->carry[0], p->h, m->a[i], i, s->stage_input);
             input = s->stage_input;
         }
-        TRY(solver_eval(s, f, step_time(p, m->c[i]), input, i));
+        TRY(explicit_eval(s, f, method, step_time(p, m->c[i]), input, i));
     }
     return STATUS_OK;
 }
 
 /* The last stage of an FSAL method is f at the end, which is also the first of the next step. */
-static enum status explicit_step(struct solver *s, struct field *f, const struct method *method,
-                                 const struct step *p)
+enum status explicit_step(struct solver *s, struct field *f, const struct method *method,
+                          const struct step *p)
 {
     const struct tableau *m = &method->rk;
     int last = m->fsal ? m->stages - 1 : m->stages;
     s->dense_ready = 0;
-    if (!s->slope_ready) TRY(solver_eval(s, f, p->t, s->carry[0], 0));
+    if (!s->slope_ready) TRY(explicit_eval(s, f, method, p->t, s->carry[0], 0));
     s->slope_ready = 1; /* also when the step is rejected */
-    TRY(stages(s, f, m, p, 1, last));
+    TRY(stages(s, f, method, p, 1, last));
     solver_combine(s, s->carry[0], p->h, m->b, m->stages, s->next[0]);
     return m->fsal ? solver_eval(s, f, p->end, s->next[0], last) : STATUS_OK;
 }
 
-static enum status explicit_again(struct solver *s, struct field *f, const struct method *method,
-                                  const struct step *p, enum again what, int have)
+enum status explicit_again(struct solver *s, struct field *f, const struct method *method,
+                           const struct step *p, enum again what, int have)
 {
     const struct tableau *m = &method->rk;
     s->dense_ready = 0;
-    if (!have && (what != AGAIN_BACK || m->weighted > 1)) TRY(stages(s, f, m, p, 0, m->weighted));
+    if (!have && (what != AGAIN_BACK || m->weighted > 1)) TRY(stages(s, f, method, p, 0, m->weighted));
     if (what == AGAIN_BACK) return STATUS_OK;
     solver_combine(s, s->carry[0], p->h, m->b, m->stages, s->next[0]);
     return what == AGAIN_ALL && m->fsal ? solver_eval(s, f, p->end, s->next[0], m->stages - 1) : STATUS_OK;
 }
 
-static int explicit_kept(const struct method *m) { return m->rk.weighted > 1 ? m->rk.weighted : 0; }
+int explicit_kept(const struct method *m) { return m->rk.weighted > 1 ? m->rk.weighted : 0; }
 
 static int explicit_error(const struct method *method, const struct step *p, double *w)
 {
@@ -60,11 +76,12 @@ static int explicit_error(const struct method *method, const struct step *p, dou
 }
 
 /* The rows of the interpolant; f at the end is the first of them. */
-static enum status extra_rows(struct solver *s, struct field *f, const struct tableau *m,
+static enum status extra_rows(struct solver *s, struct field *f, const struct method *method,
                               const struct step *p)
 {
+    const struct tableau *m = &method->rk;
     int end = !m->fsal && m->extra > 0;
-    if (end) TRY(solver_eval(s, f, p->end, s->next[0], m->stages));
+    if (end) TRY(explicit_eval(s, f, method, p->end, s->next[0], m->stages));
     for (int e = end; e < m->extra; e++) {
         solver_combine(s, s->carry[0], p->h, m->extra_a[e], m->stages + e, s->stage_input);
         TRY(solver_eval(s, f, step_time(p, m->extra_c[e]), s->stage_input, m->stages + e));
@@ -73,10 +90,10 @@ static enum status extra_rows(struct solver *s, struct field *f, const struct ta
     return STATUS_OK;
 }
 
-static enum status explicit_dense(struct solver *s, struct field *f, const struct method *method,
-                                  const struct step *p, double theta, int evaluate, double *w, int *n)
+enum status explicit_dense(struct solver *s, struct field *f, const struct method *method,
+                           const struct step *p, double theta, int evaluate, double *w, int *n)
 {
-    if (evaluate && !s->dense_ready) TRY(extra_rows(s, f, &method->rk, p));
+    if (evaluate && !s->dense_ready) TRY(extra_rows(s, f, method, p));
     w[0] = 1;
     *n = tableau_interpolate(&method->rk, theta, w + 1);
     for (int j = 1; j <= *n; j++) w[j] *= p->h;
@@ -100,6 +117,8 @@ static void explicit_moved(struct solver *s, const struct method *method, const 
 static enum status explicit_stage_back(struct backward *b, double t, const void *input, const void *residual,
                                        int i)
 {
+    const struct method *m = &b->o->method;
+    if (m->rk.part[i] != PART_ALL) explicit_mask(b->s, m, m->rk.part[i], b->kbar);
     return backward_vjp(b, t, input, residual, b->kbar, b->k_bar[i]);
 }
 
@@ -123,7 +142,7 @@ static enum status extra_back(struct backward *b, const struct tableau *m, const
     int end = !m->fsal && m->extra > 0;
     if (m->extra > end) {
         TRY(explicit_again(s, b->f, &b->o->method, p, AGAIN_ALL, 1));
-        TRY(extra_rows(s, b->f, m, p));
+        TRY(extra_rows(s, b->f, &b->o->method, p));
     }
     for (int e = m->extra - 1; e >= end; e--) {
         int i = m->stages + e;
@@ -141,7 +160,7 @@ static enum status extra_back(struct backward *b, const struct tableau *m, const
 
 /* kbar_i = h b_i lambda + h sum_(j > i) a_ji Ybar_j, Ybar_i = kbar_i^T df/dy, lambda_before = lambda + sum_i
  * Ybar_i */
-static enum status explicit_back(struct backward *b, const struct step *p)
+enum status explicit_back(struct backward *b, const struct step *p)
 {
     const struct tableau *m = &b->o->method.rk;
     struct solver *s = b->s;

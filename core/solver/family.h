@@ -13,6 +13,7 @@
  *                  f_(n-1), ...       end; or a first step's stages
  *   reversible     y, slope[, second state]
  *                                     the slope, the new slope               vjp at the new slope's input
+ *   symplectic     y                  stages that move a part of y each      as explicit RK
  *
  * A new method of a known family is a row (see method.h), a new family a file with such a table. */
 #ifndef SOLVER_FAMILY_H
@@ -36,6 +37,7 @@ struct family {
     int slope;             /* k[0] is f(t, y), which step() makes unless it is known (slope_ready) */
     const char *stability; /* what is true of all of its methods, see ode.methods; their rows may say more */
     int implicit;          /* it solves equations with the Jacobian, see linear.h and method_implicit */
+    int parts;             /* its states have two parts, each of method.half elements */
     int by_times;          /* 1: all of back() is backward_vjp; 2: and weights do not look at steps before */
     /* How many vectors: of the carry, k. */
     void (*sizes)(const struct method *m, int *n_carry, int *n_k);
@@ -70,6 +72,7 @@ struct family {
     enum status (*back)(struct backward *b, const struct step *p);
 };
 
-extern const struct family family_explicit, family_implicit, family_multistep, family_reversible;
+extern const struct family family_explicit, family_implicit, family_multistep, family_reversible,
+    family_symplectic;
 
 #endif

@@ -6,7 +6,7 @@
 #include "solver/multistep.h"
 
 static const struct tableau_list *const lists[] = {&tableaus_explicit, &tableaus_implicit,
-                                                   &tableaus_reversible};
+                                                   &tableaus_reversible, &tableaus_symplectic};
 
 enum { LISTS = sizeof lists / sizeof *lists };
 
@@ -21,6 +21,7 @@ void method_of_tableau(struct method *m)
 {
     tableau_derive(&m->rk);
     m->multistep = (struct multistep){.kind = MULTISTEP_NONE};
+    m->half = 0;
     m->family = m->rk.implicit ? &family_implicit : &family_explicit;
 }
 

@@ -42,6 +42,7 @@ struct method {
     struct tableau rk; /* its name and orders are the method's; of a multistep method: the one-step method
                           that begins it */
     struct multistep multistep;
+    int64_t half; /* of methods for states of two parts: elements of each; a tangent's state has them twice */
 };
 
 int method_count(void);

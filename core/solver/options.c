@@ -161,7 +161,7 @@ const char *solve_gradient_name(int kind)
 int solve_has_gradient(const struct method *m, enum gradient_kind kind)
 {
     int discrete = kind == GRADIENT_DIRECT || kind == GRADIENT_CHECKPOINT;
-    return discrete ? m->family->back != NULL : 1;
+    return discrete ? m->family->back != NULL : !m->family->parts;
 }
 
 double solve_smallest_rtol(enum dtype dtype) { return 10 * (dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON); }

@@ -25,6 +25,9 @@ enum interpolation {
     INTERPOLATE_STAGES, /* the polynomial with slope k_i at c_i: methods whose b is its end (collocation) */
 };
 
+/* Of a state of two parts of one size: what a stage moves. */
+enum part { PART_ALL, PART_FIRST, PART_SECOND };
+
 struct tableau {
     char name[24];
     int order;       /* of y_next */
@@ -33,10 +36,11 @@ struct tableau {
     enum interpolation interpolation;
     char stability[12]; /* "A", "L", "A(86.0)"; empty: what is true of the family */
     double a[MAX_STAGES][MAX_STAGES], b[MAX_STAGES], c[MAX_STAGES];
-    double e[MAX_STAGES]; /* b minus the weights of the embedded method */
-    double d[MAX_STAGES]; /* HERMITE: quartic part of the interpolant */
-    int rounds;           /* of BOOTSTRAP, 1 to 4 */
-    int carries;          /* of reversible methods: y, slope, and a second state or not */
+    double e[MAX_STAGES];  /* b minus the weights of the embedded method */
+    double d[MAX_STAGES];  /* HERMITE: quartic part of the interpolant */
+    int rounds;            /* of BOOTSTRAP, 1 to 4 */
+    enum part part[MAX_K]; /* of symplectic methods, for each k */
+    int carries;           /* of reversible methods: y, slope, and a second state or not */
     /* derived by tableau_derive */
     int fsal;        /* row a[stages-1] equals b and c = 1 */
     int adaptive;    /* some e is not zero */
@@ -52,14 +56,15 @@ struct tableau {
                 [MAX_K]; /* but for QUADRATIC and HERMITE: weight of k_j is sum_p power[p][j] theta^(p+1) */
 };
 
-/* The rows of explicit_tableaus.c, implicit_tableaus.c and reversible.c. */
+/* The rows of explicit_tableaus.c, implicit_tableaus.c, reversible.c and symplectic.c. */
 struct family;
 struct tableau_list {
     const struct tableau *row;
     int n;
     const struct family *family; /* NULL: explicit or implicit, as the coefficients are */
 };
-extern const struct tableau_list tableaus_explicit, tableaus_implicit, tableaus_reversible;
+extern const struct tableau_list tableaus_explicit, tableaus_implicit, tableaus_reversible,
+    tableaus_symplectic;
 
 /* Fill the derived fields. */
 void tableau_derive(struct tableau *t);

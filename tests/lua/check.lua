@@ -1,6 +1,7 @@
 --- What test files share: errors that are expected, numbers that are near, folders that go away again.
 
 local files = require "tide.files"
+local tide = require "tide"
 
 local M = {}
 
@@ -37,6 +38,13 @@ function M.in_folder(fn)
   local results = table.pack(xpcall(fn, debug.traceback, folder, write))
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)
+end
+
+--- The methods that solve for any state: all but symplectic ones.
+function M.methods()
+  local list = {}
+  for _, m in ipairs(tide.ode.methods()) do if m.family ~= "symplectic" then list[#list + 1] = m end end
+  return list
 end
 
 --- What files.run returns for a line of /bin/sh.

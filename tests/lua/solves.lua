@@ -10,7 +10,7 @@ local tree = tide.tree
 local EPS = {float32 = 2.0 ^ -23, float64 = 2.0 ^ -52}
 
 local methods, names = {}, {}
-for i, m in ipairs(tide.ode.methods()) do
+for i, m in ipairs(require("check").methods()) do
   methods[m.name], names[i] = m, m.name
   m.order = m.default_order or m.order
 end

@@ -33,7 +33,7 @@ tests["numbers of a C field that are none are a failure with a status"] = functi
 end
 
 tests["a solve gives what the same field in Lua gives"] = function()
-  for _, m in ipairs(tide.ode.methods()) do
+  for _, m in ipairs(check.methods()) do
     local o = {method = m.name, steps = m.kind == "fixed" and 50 or nil, rtol = m.kind ~= "fixed" and 1e-7
       or nil, atol = m.kind ~= "fixed" and 1e-9 or nil}
     local a, s = tide.odeint(pendulum(theta), y0, span, o)

@@ -59,7 +59,7 @@ end
 
 tests["with an error estimate: the method minus its embedded one"] = function()
   local checked = 0
-  for _, m in ipairs(ode.methods()) do
+  for _, m in ipairs(check.methods()) do
     if m.family == "explicit" and m.b_error and m.error_order <= 7 then
       local n = m.error_order == 1 and 512 or 16
       local loss, stats = run{method = m.name, steps = n, defect = true}
@@ -127,7 +127,7 @@ tests["adaptive: equal steps give the same, jumps and outputs are looked at anew
   o.jumps = {0.75}
   local loss, stats = run(o, nil, nil, jumping)
   local dopri5
-  for _, m in ipairs(ode.methods()) do if m.name == "dopri5" then dopri5 = m end end
+  for _, m in ipairs(check.methods()) do if m.name == "dopri5" then dopri5 = m end end
   o.method, o.defect = embedded(dopri5), nil
   o.method.b_error = dopri5.b_error
   near(stats.defect, loss - run(o, nil, nil, jumping), 3e-3, "with a jump")

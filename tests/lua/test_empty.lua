@@ -210,7 +210,7 @@ end
 -- Every method with its number of axes, each gradient of a solve, and what needs no gradient.
 tests["empty: odeint"] = function()
   local y0 = tide.zeros{0, 2}
-  for _, method in ipairs(tide.ode.methods()) do
+  for _, method in ipairs(check.methods()) do
     if not method.family or method.family == "Runge-Kutta" then
       local ys = tide.odeint(function(_, y) return -y end, y0, {0, 0.5, 1}, {method = method.name, steps = 4})
       assert(table.concat(ys:shape(), ",") == "3,0,2", method.name)

@@ -28,7 +28,7 @@ end
 
 -- On a grid the gradient is exact but for methods that look at steps before.
 local function grids(visit)
-  for _, m in ipairs(tide.ode.methods()) do
+  for _, m in ipairs(check.methods()) do
     local one_step = m.family == "explicit" or m.family == "implicit"
     visit({method = m.name, steps = 17}, m, one_step)
     if one_step then visit({method = m.name, step_size = 0.13}, m, true) end

@@ -62,7 +62,7 @@ end
 tests["events that change nothing leave the solve as it is"] = function()
   local function field(t, y) return tide.stack{y[2], -y[1] * (1 + tide.sin(t))} end
   local y0 = tide.tensor({1, 0}, f64)
-  for _, m in ipairs(tide.ode.methods()) do
+  for _, m in ipairs(check.methods()) do
     local o = m.kind == "adaptive" and {method = m.name} or {method = m.name, steps = 30}
     local ys, s = tide.odeint(field, y0, {0, 1, 5}, o)
     o.events = {{g = function(_, y) return y[1] - 0.3 end}}
@@ -153,7 +153,7 @@ tests["a ball that bounces: hundreds of times, with either direction, in any met
       for i, e in ipairs(s.events) do near(e.y[2], -math.sqrt(2 * 9.81) * 0.95 ^ (i - 1), 1e-9) end
     end
   end
-  for _, m in ipairs(tide.ode.methods()) do
+  for _, m in ipairs(check.methods()) do
     if m.order > 1 and m.dense_order > 1 then
       local o = {t = {0, 3}, plain = true, method = m.name, events = {}}
       if m.kind ~= "adaptive" then o.steps = 25 end

@@ -7,7 +7,7 @@ local tests = {}
 local f64, same_bits, near, check, field = cases.f64, cases.same_bits, cases.near, cases.check, cases.field
 local parameters, loss_of, solve_loss, spans = cases.parameters, cases.loss_of, cases.solve_loss, cases.spans
 
-local methods, by_name = tide.ode.methods(), {}
+local methods, by_name = require("check").methods(), {}
 for i = #methods, 1, -1 do -- those that vary their order have no fixed steps: test_multistep_adaptive.lua
   by_name[methods[i].name] = methods[i]
   if methods[i].varies then table.remove(methods, i) end

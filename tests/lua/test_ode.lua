@@ -1,11 +1,12 @@
 --- Solving: orders, counts, dense output, controllers, fixed grids, agreement with torchdiffeq.
 
+local check = require "check"
 local tide = require "tide"
 
 local tests = {}
 
 local methods, explicit = {}, {}
-for _, m in ipairs(tide.ode.methods()) do
+for _, m in ipairs(check.methods()) do
   methods[#methods + 1], methods[m.name] = m, m
   if m.family == "explicit" then explicit[#explicit + 1] = m end
 end

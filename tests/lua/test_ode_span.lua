@@ -6,7 +6,7 @@ local check = require "check"
 
 local tests = {}
 local fails, near = check.fails, check.near
-local methods = tide.ode.methods()
+local methods = check.methods()
 
 local function f64(x) return tide.tensor(x, {dtype = "float64"}) end
 

@@ -23,7 +23,7 @@ end
 
 -- fn(method, its options) for every method that goes with tensors of any shape.
 local function each_method(fn)
-  for _, m in ipairs(tide.ode.methods()) do
+  for _, m in ipairs(check.methods()) do
     local ok = pcall(odeint, turn, y0, {0, 1}, {method = m.name, steps = 8})
     if ok then fn(m, {method = m.name, steps = 40}) end
     if m.kind == "adaptive" and m.order > 2 then fn(m, {method = m.name, rtol = 1e-7, atol = 1e-9}) end

@@ -13,7 +13,7 @@ local times = {0, 0.7, 2, 3}
 
 tests["q is the integral to each time, of the method's order; the solve stays as it is"] = function()
   local function integrand(t, y) return tide.stack{2 * y[1] * y[2] + t, y[1]} end
-  for _, m in ipairs(tide.ode.methods()) do
+  for _, m in ipairs(check.methods()) do
     local o = m.kind == "adaptive" and {method = m.name, rtol = 1e-8, atol = 1e-10}
       or {method = m.name, steps = 60}
     local plain, s = tide.odeint(oscillator, tensor{1, 0.3}, times, o)

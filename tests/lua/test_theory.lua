@@ -100,7 +100,8 @@ tests["every method of odeint has the order that its row states"] = function()
       assert(p == row.order, ("%s: %d"):format(row.name, p))
       assert(theory.consistent(method))
       assert(theory.stability(method, {0, 0}) <= 1 + 1e-12)
-      assert(theory.zero_stable(method), row.name)
+      -- as a formula for q'', leapfrog_verlet has 1 twice
+      assert(theory.zero_stable(method) or row.family == "symplectic", row.name)
     end
   end
   near(theory.error_constant{"adams", order = 3}, theory.error_constant{"abm", order = 3})

@@ -69,7 +69,7 @@ local function compare_with_slices(p, y0, times, opts, tolerance)
 end
 
 local batch = 131 -- tiles of 33, the last one of 32
-for _, method in ipairs(tide.ode.methods()) do
+for _, method in ipairs(check.methods()) do
   if method.varies then goto continue end -- it has no fixed steps, and is not solved in tiles
   tests["tiles equal slices: " .. method.name] = function()
     local p, y0 = wide_parameters(), randn({batch, wide}, 6)

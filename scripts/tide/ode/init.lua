@@ -78,6 +78,7 @@ local function solve(f, y0, t, opts, inner)
   end
   if opts and opts.plain then
     local o = ode_options.check("odeint", opts, "float64")
+    methods.check_state("odeint", o.method, y0)
     if type(o.start) == "table" then
       local list = {}
       for i, y in ipairs(o.start) do list[i] = is_tensor(y) and y or core.tensor_from(y, "float64") end
@@ -91,6 +92,7 @@ local function solve(f, y0, t, opts, inner)
   local state, leaves = states.describe("odeint", y0)
   local o = ode_options.check("odeint", opts, state.dtype)
   o.part_names = state.names
+  methods.check_state("odeint", o.method, y0, state)
   for name, value in pairs(inner or {}) do o[name] = value end
   if o.per_sample then states.by_sample("odeint", state, inner) end
   give_start(state, o)

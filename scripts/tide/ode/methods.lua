@@ -4,6 +4,7 @@ local core = require "tide.core"
 local multistep = require "tide.ode.multistep"
 local options = require "tide.base.options"
 local tableau = require "tide.ode.tableau"
+local tree = require "tide.base.tree"
 
 local M = {}
 
@@ -44,6 +45,20 @@ function M.find(where, method)
       where, method, ours))
   end
   core.raise(("%s: %s"):format(where, options.unknown("method", method, names)))
+end
+
+--- A symplectic method needs a state {q = tensor, p = tensor}; `state` describes y0, nil: plain numbers.
+function M.check_state(where, method, y0, state)
+  local row = by_name[method]
+  if not row or row.family ~= "symplectic" then return end
+  local count = state and #state.shapes or 0
+  local parts = count == 2 and tree.is_tensor(y0.q) and tree.is_tensor(y0.p)
+  local same = parts and table.concat(state.shapes[1], " ") == table.concat(state.shapes[2], " ")
+  if same then return end
+  core.raise(("%s: %s takes a state {q = tensor, p = tensor} of one shape, got %s; f(t, {q =, p =}) returns "
+    .. "{q = dq, p = dp}"):format(where, method, parts and ("q of shape {%s} and p of shape {%s}"):format(
+    table.concat(y0.q:shape(), ", "), table.concat(y0.p:shape(), ", ")) or state and options.show(y0)
+    or "numbers (plain = true)"))
 end
 
 return M

@@ -176,6 +176,13 @@ local function check_callback(where, o, given)
   end
 end
 
+local function check_gradient(where, gradient, method)
+  local list = method.gradients or {gradient} -- a user's own has them all
+  for _, name in ipairs(list) do if name == gradient then return end end
+  raise(('%s: gradient = "%s" does not work with %s, only "%s"'):format(where, gradient, method.name,
+    table.concat(list, '", "')))
+end
+
 -- Two formulas whose difference is an error, and the direct gradient that goes through the steps: see
 -- core/solver/defect.h.
 local function check_defect(where, o, method)
@@ -204,6 +211,7 @@ function M.check(where, given, dtype)
   if o.order then check_order(where, o.order, method) end
   check_start(where, o.start, method)
   check_callback(where, o, given)
+  check_gradient(where, o.gradient, method)
   if type(o.controller) == "table" then check_controller(where, o.controller) end
   if o.max_order then check_max_order(where, o.max_order, method) end
   if (o.step_size or o.steps) and method.varies then

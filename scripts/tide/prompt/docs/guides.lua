@@ -115,6 +115,7 @@ local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trape
   rkf45 = "Fehlberg's pair, the step of order 4", cash_karp = "Cash and Karp 5(4)",
   alf = "the asynchronous leapfrog, of MALI: one evaluation a step",
   reversible_heun = "Kidger and others: one evaluation a step",
+  leapfrog_verlet = "states {q, p} of H = T(p) + V(q): the energy stays",
   vern7 = "Verner's most efficient 7(6): tight tolerances",
   rk4 = "the classic one",
   rk4_38 = "the 3/8 rule, torchdiffeq's rk4", heun_euler = "very loose tolerances",

@@ -182,8 +182,12 @@ define{name = "ode.methods", args = "", returns = "list",
 
   "alf" and "reversible_heun" can be taken back by algebra, whatever f is. What they carry beside y has a
   rounding or an error of its own that grows where f contracts, as e^(span |lambda|): they are for short spans
-  and for oscillations. "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the
-  error weights of 1980, "dopri5_shampine" those of torchdiffeq. The error estimate of "fehlberg21" is 1/512
+  and for oscillations. "leapfrog_verlet" is for H(q, p) = T(p) + V(q): the state is {q = tensor, p = tensor},
+  f(t, {q =, p =}) returns {q = dT/dp, p = -dV/dq}; the energy swings with the square of the step and does not
+  drift. What depends otherwise (a damping) is refused.
+
+  "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the error weights of 1980, "dopri5_shampine"
+  those of torchdiffeq. The error estimate of "fehlberg21" is 1/512
   of a difference of slopes and all but blind where the method is about to become unstable: at tolerances
   looser than 1e-4 its results can be wrong by powers of ten where "heun_euler" and "bosh3" are right.]],
   example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order, m.stability) end"}
