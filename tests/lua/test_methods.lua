@@ -86,4 +86,25 @@ tests["each kind of gradient that a row lists is there, and no other"] = functio
   end
 end
 
+-- "| dopri5 | explicit | 5 | 4 | 7 | adaptive | | 4 | bounded |"
+local function line(m)
+  local gradients = #m.gradients < 4 and table.concat(m.gradients, ", ") or ""
+  local cells = {m.name, m.family, m.order, m.error_order > 0 and m.error_order or "", m.stages,
+    m.adaptive and (m.varies and "adaptive only" or "adaptive") or "fixed", m.implicit and "implicit" or "",
+    m.dense_order, m.stability, gradients}
+  return ("| " .. table.concat(cells, " | ") .. " |"):gsub("%s+", " ")
+end
+
+tests["the table of core/NUMERICS.md is the list"] = function()
+  local file <close> = assert(io.open("core/NUMERICS.md"))
+  local page = file:read "a"
+  local section, missing, count = page:match "\n# Methods\n(.-)\n# ", {}, 0
+  for _, m in ipairs(methods) do
+    if not section:find(line(m), 1, true) then missing[#missing + 1] = line(m) end
+  end
+  assert(#missing == 0, "rows that the page lacks:\n" .. table.concat(missing, "\n"))
+  for _ in section:gmatch "\n| [^\n]+" do count = count + 1 end
+  assert(count == #methods + 1, "the page has rows of no method")
+end
+
 return tests
