@@ -188,7 +188,8 @@ static enum status happen(struct events *e, struct march *m, const struct step *
     struct event_hit *hits = e->hits;
     *cut = 0;
     for (int i = 0; i < n && !*cut; i++) {
-        if (hits[i].theta > *theta) return STATUS_OK;
+        double beyond = (clock_time(&m->clock, p, hits[i].theta) - m->clock.end) * m->clock.direction;
+        if (hits[i].theta > *theta || beyond > 0) return STATUS_OK;
         if (!cuts(e, hits[i].rule)) {
             TRY(note(e, m, p, &hits[i], hits[i].theta, 0));
             continue;

@@ -108,6 +108,17 @@ tests["no event where g is 0 at the beginning, or always, or touches 0"] = funct
   times_are(clock({0, 3}, {{g = function(t) return math.floor(t) - 0.5 end}}), {1}, 1e-11)
 end
 
+tests["steps past the end see nothing there"] = function()
+  local function count(last)
+    local _, s = tide.odeint(function(_, y) return -y end, tide.ones({1}, f64), {0, last},
+      {final = "interpolate",
+      first_step = 3, rtol = 0.5, atol = 0.5, events = {{g = function(t) return t - 1 end,
+        apply = function(_, y) return y + 1 end}}})
+    return #s.events
+  end
+  assert(count(0.9) == 0 and count(1.1) == 1)
+end
+
 tests["several events in one step come in order, those that fall together by their number"] = function()
   local list = {}
   for i = 1, 20 do list[i] = {g = function(t) return t - (i * 7 % 20 + 1) / 21 end} end
