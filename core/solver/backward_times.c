@@ -249,6 +249,22 @@ static enum status constraint_back(struct backward *b, const struct event *event
     return STATUS_OK;
 }
 
+enum status times_behind(const struct events *e, const struct event *event, int n, const char **y)
+{
+    *y = e->states + (size_t)(event - e->log) * e->bytes;
+    return changed(e, event, n, y);
+}
+
+enum status times_jump(struct backward *b, const struct event *event, int n, int ended)
+{
+    const struct events *e = b->o->events;
+    double bar = b->times.given->end_bar;
+    if (!ended) TRY(behind(b, event, n, 1, 0, NULL, &bar));
+    TRY(changes_back(b, event, n, &bar));
+    TRY(field_eval(b->f, event->t, e->states + (size_t)(event - e->log) * e->bytes, b->times.slope));
+    return constraint_back(b, event, bar, 1);
+}
+
 enum status times_event(struct backward *b, int64_t step, int64_t first, int64_t last, const char *ybar)
 {
     struct backward_times *times = &b->times;

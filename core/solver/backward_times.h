@@ -18,6 +18,7 @@
 #define TIMES_VECTORS 2 /* of memory */
 
 struct backward;
+struct event;
 struct backward_times {
     const struct gradient_times *given;
     int active;                  /* there is something to do */
@@ -48,6 +49,12 @@ enum status times_vjp(struct backward *b, double t, const void *input, const voi
 
 /* Next carry of a step that events cut, again; the step's basis and its own next y are there. */
 enum status times_cut_again(struct backward *b, int64_t step);
+/* For a gradient that goes back through the flow rather than through steps: carry_bar[0], the cotangent of y
+ * behind the events that cut a step, becomes that before them. `event`: the first of n in the log. */
+enum status times_jump(struct backward *b, const struct event *event, int n, int ended);
+/* The state behind such events, in memory of theirs. */
+enum status times_behind(const struct events *e, const struct event *event, int n, const char **y);
+
 /* Did events cut this step? */
 int times_is_cut(const struct events *e, int64_t step);
 

@@ -222,13 +222,6 @@ static enum status events_accepted(struct observer *self, struct march *m, const
     return STATUS_OK;
 }
 
-int events_have_cut(const struct events *e)
-{
-    for (int64_t i = 0; i < e->count; i++)
-        if (e->log[i].cuts) return 1;
-    return 0;
-}
-
 enum status events_begin(struct events *e, const struct solver *s)
 {
     size_t bytes = solver_bytes(s);

@@ -85,8 +85,6 @@ enum status events_bind(struct events *e, const void *const *parameters);
  * parameters bound. scratch: as many. */
 void events_gradient_begin(struct events *e);
 enum status events_gradient_end(struct events *e, void *thetabar, size_t bytes, void *scratch);
-/* Did one end the latest solve, or change its state? */
-int events_have_cut(const struct events *e);
 /* For a solve that begins. */
 struct solver;
 enum status events_begin(struct events *e, const struct solver *s);

@@ -19,6 +19,7 @@ static enum status adjoint_with_record(const struct gradient *g, struct solve_st
     if (!*g->again && !(*g->again = memory_alloc(g->again_bytes))) return memory_status();
     enum status status =
         solve(g->s, g->f, &o, g->layout, g->y0, g->times->t, g->times->n, *g->again, g->record, &forward);
+    if (g->o->events) events_gradient_begin(g->o->events);
     if (status == STATUS_OK)
         status = gradient_adjoint(g->s, g->f, &o, g->layout, g->record, g->times, *g->again, g->ybar,
                                   g->y0bar, g->thetabar, &backward);
@@ -31,11 +32,6 @@ enum status gradient_of_solve(const struct gradient *g, struct solve_stats *stat
     enum gradient_kind kind = g->o->gradient;
     if (kind == GRADIENT_DIRECT || kind == GRADIENT_CHECKPOINT)
         return gradient_direct(g->s, g->f, g->o, g->record, g->ybar, g->times, g->y0bar, g->thetabar, stats);
-    if (g->o->events && events_have_cut(g->o->events))
-        return status_set(STATUS_UNSUPPORTED,
-                          "odeint: gradient = \"adjoint\" and \"interpolated\" do not know of events that "
-                          "end the solve or change the state; take "
-                          "\"direct\" or \"checkpoint\"");
     enum status status =
         gradient_adjoint(g->s, g->f, g->o, g->layout, kind == GRADIENT_ADJOINT ? NULL : g->record, g->times,
                          g->y, g->ybar, g->y0bar, g->thetabar, stats);

@@ -4,8 +4,9 @@
 #include "base/memory.h"
 #include "base/tuning.h"
 #include "kernels/loops.h"
+#include "solver/backward.h"
+#include "solver/event.h"
 #include "solver/family.h"
-#include "solver/gradient.h"
 
 /* The augmented field z = (y, a, thetabar): dz/dt = (f, -a^T df/dy, -a^T df/dtheta). With a record of the
  * forward solve, z = (a, thetabar) and y(t) comes from the interpolant of the step that t lies in. */
@@ -16,7 +17,8 @@ struct augmented {
     const struct method *m;
     struct solver *s; /* holds the stages of `step`, when there is a record */
     int64_t step;
-    size_t pitch; /* from one output to the next */
+    size_t pitch;            /* from one output to the next */
+    int64_t lowest, highest; /* between events: steps that may be looked at */
 };
 
 /* y(t) in the solver's spare vector. */
@@ -25,8 +27,10 @@ static enum status forward_state(struct augmented *g, double t)
     const struct solve_record *r = g->record;
     double direction = r->steps[0].h > 0 ? 1 : -1;
     int64_t step = g->step < 0 ? r->n - 1 : g->step;
-    while (step > 0 && (t - r->steps[step].t) * direction < 0) step--;
-    while (step + 1 < r->n && (t - r->steps[step + 1].t) * direction > 0) step++;
+    int64_t last = g->highest < r->n ? g->highest : r->n - 1;
+    step = step > last ? last : step < g->lowest ? g->lowest : step;
+    while (step > g->lowest && (t - r->steps[step].t) * direction < 0) step--;
+    while (step < last && (t - r->steps[step + 1].t) * direction > 0) step++;
     if (step != g->step) {
         g->step = step;
         enum status status =
@@ -109,6 +113,7 @@ static struct solve_options backward_options(const struct solve_options *o, cons
     back.on_step = back.path = NULL;
     back.return_failures = 0;
     back.events = NULL;
+    back.ends_at_event = 0;
     if (o->steps > 0) { /* the grid of the forward solve, whatever the output times are */
         back.step_size = fabs(times[n_times - 1] - times[0]) / (double)o->steps;
         back.steps = 0;
@@ -140,29 +145,124 @@ static enum status by_time(struct augmented *g, double t, const void *y, const v
     return STATUS_OK;
 }
 
-/* The solves of all intervals, the last first. z begins as zeros and ends as what it is at times[0], without
- * the cotangent that arrives there. `out` is room for two z. */
-static enum status all_intervals(struct solver *s, struct augmented *g, const struct solve_options *o,
-                                 const struct state_layout *layout, const struct gradient_times *given,
-                                 const char *y, const char *ybar, char *z, char *out)
+/* A gradient on its way back. */
+struct way {
+    struct solver *s;
+    struct augmented *g;
+    struct solve_options back;
+    struct state_layout parts;
+    struct events *events; /* NULL: there are none */
+    int64_t event;         /* so many of them are still to come */
+    struct backward jump;  /* for those */
+    const char *ybar;
+    size_t own; /* bytes of y in z */
+    char *z, *out;
+};
+
+static void add_cotangent(const struct way *w, int64_t i)
 {
-    const double *times = given->t;
-    int64_t n_times = given->n;
-    const struct field *f = g->inner;
-    size_t bytes = (size_t)f->n * dtype_size(f->dtype), own = g->record ? 0 : bytes, pitch = g->pitch;
-    struct solve_options back = backward_options(o, times, n_times);
-    struct state_layout parts = backward_layout(layout, g);
-    for (int64_t i = n_times - 1; i > 0; i--) {
-        const void *cotangent = ybar + (size_t)i * pitch;
-        if (given->bar) TRY(by_time(g, times[i], y + (size_t)i * pitch, cotangent, out, &given->bar[i]));
-        memcpy(z, y + (size_t)i * pitch, own);
-        loops->combine[f->dtype](f->n, z + own, 1, (double[]){1}, &cotangent, z + own);
-        TRY(one_interval(s, g, &back, &parts, times[i], times[i - 1], y + (size_t)(i - 1) * pitch, z, out));
+    const struct field *f = w->g->inner;
+    const void *bar = w->ybar + (size_t)i * w->g->pitch;
+    loops->combine[f->dtype](f->n, w->z + w->own, 1, (double[]){1}, &bar, w->z + w->own);
+}
+
+/* The next events that cut a step, as one goes back: the first of n, NULL: there are none. */
+static const struct event *next_cut(struct way *w, int *n)
+{
+    const struct event *log = w->events ? w->events->log : NULL;
+    *n = 0;
+    while (w->event > 0 && !log[w->event - 1].cuts) w->event--;
+    if (w->event <= 0) return NULL;
+    int64_t step = log[w->event - 1].step, i = w->event;
+    while (i > 0 && log[i - 1].cuts && log[i - 1].step == step) i--, ++*n;
+    return &log[i];
+}
+
+/* Through events; z is then what it is before them. */
+static enum status through(struct way *w, const struct event *event, int n, int ended)
+{
+    TRY(times_jump(&w->jump, event, n, ended));
+    w->event = event - w->events->log;
+    memcpy(w->z, w->events->states + (size_t)w->event * w->events->bytes, w->own);
+    const struct event *before = NULL;
+    w->g->highest = event->step;
+    before = next_cut(w, &n);
+    w->g->lowest = before ? before->step + 1 : 0;
+    return STATUS_OK;
+}
+
+/* From one time to the one before, and through the events between. */
+static enum status go_back(struct way *w, double from, double to, const void *stored)
+{
+    const struct event *event;
+    int n;
+    double direction = from > to ? 1 : -1;
+    while ((event = next_cut(w, &n)) && (event->t - to) * direction > 0) {
+        const char *y;
+        TRY(times_behind(w->events, event, n, &y));
+        if (event->t != from)
+            TRY(one_interval(w->s, w->g, &w->back, &w->parts, from, event->t, y, w->z, w->out));
+        from = event->t;
+        TRY(through(w, event, n, 0));
+    }
+    return one_interval(w->s, w->g, &w->back, &w->parts, from, to, stored, w->z, w->out);
+}
+
+/* Outputs behind an event that ended the solve are its state. Returns the last one before. */
+static enum status begin_at_end(struct way *w, const struct gradient_times *given, int64_t *last,
+                                double *from)
+{
+    int n;
+    const struct event *event = next_cut(w, &n);
+    double direction = given->t[given->n - 1] > given->t[0] ? 1 : -1;
+    *last = given->n - 1;
+    *from = given->t[*last];
+    if (event) w->g->lowest = event->step + 1;
+    if (!event || !w->events->ended) return STATUS_OK;
+    for (; *last > 0 && (given->t[*last] - event->t) * direction >= 0; --*last) add_cotangent(w, *last);
+    *from = event->t;
+    return through(w, event, n, 1);
+}
+
+/* The solves of all intervals, the last first. z begins as zeros and ends as what it is at times[0], without
+ * the cotangent that arrives there. */
+static enum status all_intervals(struct way *w, const struct gradient_times *given, const char *y)
+{
+    struct augmented *g = w->g;
+    int64_t last;
+    double from;
+    TRY(begin_at_end(w, given, &last, &from));
+    if (last < given->n - 1) TRY(go_back(w, from, given->t[last], y + (size_t)last * g->pitch));
+    for (int64_t i = last; i > 0; i--) {
+        const char *state = y + (size_t)i * g->pitch;
+        if (given->bar)
+            TRY(by_time(g, given->t[i], state, w->ybar + (size_t)i * g->pitch, w->out, &given->bar[i]));
+        memcpy(w->z, state, w->own);
+        add_cotangent(w, i);
+        TRY(go_back(w, given->t[i], given->t[i - 1], y + (size_t)(i - 1) * g->pitch));
     }
     if (!given->bar) return STATUS_OK;
-    TRY(by_time(g, times[0], y, z + own, out, &given->bar[0]));
+    TRY(by_time(g, given->t[0], y, w->z + w->own, w->out, &given->bar[0]));
     given->bar[0] = -given->bar[0];
     return STATUS_OK;
+}
+
+/* s, g, ybar, z and out are given. */
+static void begin_way(struct way *w, const struct solve_options *o, const struct state_layout *layout,
+                      const struct gradient_times *times)
+{
+    struct field *f = w->g->inner;
+    size_t bytes = (size_t)f->n * dtype_size(f->dtype);
+    if (times->bar) memset(times->bar, 0, (size_t)times->n * sizeof *times->bar);
+    w->back = backward_options(o, times->t, times->n);
+    w->parts = backward_layout(layout, w->g);
+    w->events = o->events;
+    w->event = o->events ? o->events->count : 0;
+    w->own = w->g->record ? 0 : bytes;
+    w->jump = (struct backward){.s = w->g->s, .f = f, .o = o, .bytes = bytes};
+    w->jump.carry_bar[0] = w->z + w->own;
+    w->jump.times = (struct backward_times){
+        .given = times, .slope = w->out, .event_bar = w->out + (size_t)w->g->base.n * dtype_size(f->dtype)};
 }
 
 enum status gradient_adjoint(struct solver *forward, struct field *f, const struct solve_options *o,
@@ -184,6 +284,7 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
                           .m = &o->method,
                           .s = forward,
                           .step = -1,
+                          .highest = INT64_MAX,
                           .pitch = solver_pitch(forward)};
     size_t size = dtype_size(f->dtype), bytes = (size_t)f->n * size, theta_bytes = (size_t)f->n_theta * size,
            z_bytes = (size_t)n * size;
@@ -195,7 +296,9 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
     char *z = solver_backward(forward, 3 * z_bytes);
     if (!z) return memory_status();
     memset(z, 0, 3 * z_bytes);
-    enum status status = all_intervals(forward->adjoint, &g, o, layout, times, y, ybar, z, z + z_bytes);
+    struct way w = {.s = forward->adjoint, .g = &g, .ybar = ybar, .z = z, .out = z + z_bytes};
+    begin_way(&w, o, layout, times);
+    enum status status = all_intervals(&w, times, y);
     stats->nfe_backward = f->nfe + f->nfe_vjp - before;
     TRY(status);
     const char *a = z + (record ? 0 : bytes);

@@ -153,8 +153,9 @@ static void solve_free(struct object *self)
     solver_release(&op->solver);
     record_free(&op->record);
     object_release(op->options.keep);
-    void *blocks[] = {op->times_bar, op->event_theta, op->own_thetabar, op->addresses,
-                      op->states,    op->stops,       op->start,        op};
+    void *blocks[] = {op->times_bar,    op->states_bar, op->event_theta,
+                      op->own_thetabar, op->addresses,  op->states,
+                      op->stops,        op->start,      op};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 

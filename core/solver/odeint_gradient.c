@@ -25,8 +25,8 @@ static enum status gradient(struct odeint *op, const struct call *c, const struc
                          .record = &op->record,
                          .times = times,
                          .y0 = c->in[2].data,
-                         .y = c->in[0].data,
-                         .ybar = op->options.ends_at_event ? op->states : c->in[1].data,
+                         .y = op->options.ends_at_event ? op->states : c->in[0].data,
+                         .ybar = op->options.ends_at_event ? op->states_bar : c->in[1].data,
                          .again = &op->states,
                          .again_bytes = array_bytes(&c->in[0]),
                          .y0bar = y0bar,
@@ -63,9 +63,9 @@ static void take_end(struct odeint *op, const struct call *c, double *end_bar)
     int64_t n = array_numel(&c->in[1]) - 1;
     for (int64_t i = 0; i < n; i++)
         if (op->field->dtype == FLOAT32)
-            ((float *)op->states)[i] = (float)bar[i];
+            ((float *)op->states_bar)[i] = (float)bar[i];
         else
-            ((double *)op->states)[i] = bar[i];
+            ((double *)op->states_bar)[i] = bar[i];
     *end_bar = bar[n];
 }
 
@@ -104,6 +104,10 @@ static enum status gradient_prepare(struct custom *self, struct call *c)
     memory_free(op->event_theta);
     op->event_theta = memory_alloc(theta_bytes(c, g->by_times));
     if (!op->event_theta) return memory_status();
+    if (op->options.ends_at_event) {
+        memory_free(op->states_bar);
+        if (!(op->states_bar = memory_alloc(array_bytes(&c->in[1])))) return memory_status();
+    }
     if (g->by_times) {
         memory_free(op->times_bar);
         op->times_bar = memory_alloc((size_t)c->in[3].shape[0] * sizeof *op->times_bar);

@@ -32,6 +32,7 @@ struct odeint {
     struct solve_stats stats;
     char *own_thetabar; /* gradients of the field's own parameters */
     double *times_bar;
+    char *states_bar;       /* of a solve that ends at an event, in its dtype */
     char *event_theta;      /* gradients of parameters by what events do */
     const void **addresses; /* of the parameters */
     struct stop *stops;     /* the options' own */

@@ -274,8 +274,8 @@ guide{name = "events",
   A ball that bounces ever faster comes to events that t cannot tell apart. That is an error with the status
   "underflow": make the event terminal, or let apply bring the ball to rest.
 
-  Gradients go through events, with gradient = "direct" or "checkpoint": the state behind one and all that
-  follows depend on when it happened. tide.ode.event gives the time of the first one as a tensor.]],
+  Gradients of every kind go through events: the state behind one and all that follows depend on when it
+  happened. There are no second derivatives. tide.ode.event gives the time of the first one as a tensor.]],
   example = [[ys, stats = tide.odeint(function(t, y) return tide.stack{y[2], y[1] * 0 - 9.81} end,
     tide.tensor{1, 0}, {0, 1, 2}, {events = {{g = function(t, y) return y[1] end, name = "floor",
     direction = -1, apply = function(t, y) return tide.stack{y[1], -0.9 * y[2]} end}}})

@@ -100,7 +100,7 @@ define{name = "ode.event", args = "f, y0, t0, g, opts", returns = "t, y, stats",
   text = [[The first zero of g(t, y) behind t0 on the solution from y(t0) = y0. t is a scalar tensor of
   float64, y the state there, with the structure of y0. Both take part in derivatives by y0, by what f and
   g have from outside, and by t0, which may be a scalar tensor: by the implicit function theorem, exact
-  for the steps that were taken (gradient = "direct" or "checkpoint"). g is as in help "events": 0 at t0
+  for the steps that were taken where gradient = "direct" or "checkpoint". g is as in help "events": 0 at t0
   is no zero.
 
   opts are those of odeint but events and on_failure, with direction (1: where g grows along the solve,
