@@ -15,6 +15,8 @@ return plot.figures({
   {"heun", curves.heun, title = "11.12.1: the truncation error of Heun's method"},
   {"picard", curves.picard, title = "12.3: Picard's iterates"},
   {"fifth_root", curves.fifth_root, title = "12.4: explicit and implicit Euler on y' = y^(1/5)"},
+  {"trapezoid", curves.trapezoid, title = "12.7: error and bound of the trapezium rule"},
+  {"theta", curves.theta, title = "the theta method: error against theta"},
   {"multistep_12_11", curves.growth, "order 4, root 9.90", title = "12.11: errors that grow"},
   {"multistep_12_12", curves.growth, "order 1, root 1.62", title = "12.12: errors that grow"},
   {"gauss", regions.gauss, title = "12.19: |R(z)| of the two-stage Gauss method"},
