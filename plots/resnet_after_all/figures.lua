@@ -27,6 +27,10 @@ for _, row in ipairs{
   {"adaption", "adaption"},
   {"adaption-mnist", "adaption --data mnist --rules stated,steady --seeds 1 --iterations 234 --test 500 "
     .. "--records 3"},
+  {"adaption-pairs", "adaption --rules pairs"},
+  {"adaption-pairs-held", "adaption --rules pairs --data spheres2 --seeds 6..10"},
+  {"adaption-pairs-data", "adaption --rules pairs --data spheres2 --seeds 2 --data-seeds 2..3"},
+  {"adaption-windows", "adaption --rules pairs --data spheres2 --seeds 1,6 --data-seeds 1,3 --window 100"},
   {"datasets", "datasets"}, {"validity", "validity --data spheres2 (and landscape), after grid --models,"},
 } do
   made_by[#made_by + 1] = {"^" .. row[1]:gsub("%-", "%%-") .. "/",
