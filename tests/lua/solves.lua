@@ -44,7 +44,7 @@ M.options = {
   method = function(g) return g:pick(names) end,
   order = function(g, _, o) -- of another method it is refused
     local m = methods[o.method or "dopri5"]
-    return (m.family == "multistep" or g:chance(0.02)) and 2
+    return (m.family == "multistep" and not m.varies or g:chance(0.02)) and 2
   end,
   start = function() return "rk" end,
   max_order = function(g) return g:pick{1, 3, 12} end,
@@ -267,11 +267,11 @@ local function refused_options(c)
   local o = c.options
   local m, fixed = methods[o.method or "dopri5"], o.steps or o.step_size
   if o.order and m.family ~= "multistep" then return "order is an option of multistep methods" end
+  if m.varies and o.order then return "varies its order" end
   if o.eager and o.plain then return "not both" end
   if (o.eager or o.plain) and o.per_sample then return "per_sample = true is for recorded fields" end
   if (o.eager or o.plain) and o.gradient then return "no gradient" end
   if o.max_order and not m.varies then return "methods that vary their order" end
-  if m.varies and o.order then return "varies its order" end
   if m.varies and fixed then return "no form with fixed steps" end
   if o.steps and o.step_size then return "not both" end
   if m.kind == "fixed" and not fixed then return "fixed-step method" end
