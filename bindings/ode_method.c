@@ -1,4 +1,6 @@
 /* Methods: the list for Lua, and those that come from Lua. */
+#include <stdio.h>
+
 #include "modules.h"
 #include "ode.h"
 #include "solver/family.h"
@@ -14,15 +16,20 @@ static int integer_field(lua_State *L, int table, const char *name)
     return value;
 }
 
+/* The table at the top of the stack. */
+static void row_values(lua_State *L, double *out, int n)
+{
+    for (int i = 0; i < n && lua_istable(L, -1); i++) {
+        lua_rawgeti(L, -1, i + 1);
+        out[i] = lua_tonumber(L, -1);
+        lua_pop(L, 1);
+    }
+}
+
 static void row_field(lua_State *L, int table, const char *name, double *out, int n)
 {
     lua_getfield(L, table, name);
-    if (lua_istable(L, -1))
-        for (int i = 0; i < n; i++) {
-            lua_rawgeti(L, -1, i + 1);
-            out[i] = lua_tonumber(L, -1);
-            lua_pop(L, 1);
-        }
+    row_values(L, out, n);
     lua_pop(L, 1);
 }
 
@@ -31,6 +38,9 @@ static void user_tableau(lua_State *L, int table, struct method *method)
 {
     struct tableau *m = &method->rk;
     *m = (struct tableau){.name = "user"};
+    if (lua_getfield(L, table, "name") == LUA_TSTRING)
+        snprintf(m->name, sizeof m->name, "%s", lua_tostring(L, -1));
+    lua_pop(L, 1);
     m->order = integer_field(L, table, "order");
     m->error_order = integer_field(L, table, "error_order");
     row_field(L, table, "b", m->b, MAX_STAGES);
@@ -42,21 +52,19 @@ static void user_tableau(lua_State *L, int table, struct method *method)
     if (m->stages < 1 || m->stages > MAX_STAGES)
         binding_error(L, "a tableau has 1 to %d stages, got %d", MAX_STAGES, m->stages);
     lua_getfield(L, table, "A");
-    int rows = lua_gettop(L);
     for (int i = 0; i < m->stages; i++) {
-        lua_rawgeti(L, rows, i + 1);
-        for (int j = 0; j < i && lua_istable(L, -1); j++) {
-            lua_rawgeti(L, -1, j + 1);
-            m->a[i][j] = lua_tonumber(L, -1);
-            lua_pop(L, 1);
-        }
+        lua_rawgeti(L, -1, i + 1);
+        row_values(L, m->a[i], MAX_STAGES);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
-    m->interpolation = m->order <= 2   ? INTERPOLATE_QUADRATIC
+    method_of_tableau(method); /* is it implicit? */
+    m->interpolation = m->implicit     ? INTERPOLATE_FITTED
+                       : m->order <= 2 ? INTERPOLATE_QUADRATIC
                        : m->order <= 4 ? INTERPOLATE_HERMITE
                                        : INTERPOLATE_BOOTSTRAP;
     m->rounds = 4;
+    if (m->implicit && !m->coupled && m->a[0][0] == 0) m->filter = m->a[m->stages - 1][m->stages - 1];
     method_of_tableau(method);
 }
 
@@ -141,6 +149,7 @@ static void push_coefficients(lua_State *L, const struct tableau *m, int multist
         push_extra(L, m);
     }
     if (m->adaptive) push_row(L, "b_error", m->e, m->stages);
+    if (m->e_start != 0) push_row(L, "b_error_start", &m->e_start, 1);
     lua_createtable(L, m->stages, 0);
     for (int j = 0; j < m->stages; j++) {
         push_row(L, NULL, m->a[j], m->implicit ? m->stages : j);

@@ -4,8 +4,8 @@
 #include "modules.h"
 #include "ode.h"
 #include "solver/event.h"
-#include "solver/linear.h"
 #include "solver/march.h"
+#include "solver/newton.h"
 #include "value.h"
 
 #define STEPPER_TYPE "tide.Stepper"
@@ -49,7 +49,7 @@ int stepper_finish(lua_State *L, struct stepper *st, int own, const void *theta)
     st->own = own;
     st->theta = theta;
     st->m = (struct march){.s = &st->s, .f = st->field, .o = &st->o, .layout = &st->layout};
-    unsigned implicit = method_implicit(&st->o.method) ? FIELD_MASK(linear_work(st->field)) : 0;
+    unsigned implicit = newton_works(st->field, &st->o, 0);
     binding_check(L, field_prepare(st->field, FIELD_MASK(FIELD_EVAL) | implicit));
     binding_check(L, field_bind(st->field, &st->theta));
     if (e) binding_check(L, events_prepare(e, FIELD_MASK(FIELD_EVAL)));

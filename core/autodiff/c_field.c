@@ -188,11 +188,13 @@ enum status field_from_c(struct field **out, struct c_code *code, int64_t n, int
                           code->name, functions->n_theta, n_theta);
     struct c_field *f = memory_zalloc(1, sizeof *f);
     if (!f) return memory_status();
-    f->base = (struct field){.type = &type, .n = n, .dtype = FLOAT64, .n_theta = n_theta};
+    int64_t rows = functions->width == TIDE_ANY ? 1 : n / functions->width;
+    f->base =
+        (struct field){.type = &type, .n = n, .dtype = FLOAT64, .independent = rows, .n_theta = n_theta};
     f->code = code;
     object_retain(&code->base);
     f->call = (struct tide_field_call){.n = n,
-                                       .rows = functions->width == TIDE_ANY ? 1 : n / functions->width,
+                                       .rows = rows,
                                        .n_theta = n_theta,
                                        .constants = code->constants,
                                        .n_constants = code->n_constants,

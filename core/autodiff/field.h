@@ -53,9 +53,10 @@ struct field {
     const struct field_type *type;
     int64_t n; /* length of y */
     enum dtype dtype;
-    int64_t batch;   /* samples that y consists of, in equal shares one after the other; 0 or 1: not known */
-    int64_t n_theta; /* length of the gradients of the parameters as the field has them, see
-                        field_theta_gradient; after field_prepare */
+    int64_t batch; /* samples that y consists of, in equal shares one after the other; 0 or 1: not known */
+    int64_t independent; /* samples, as above, that are known not to depend on each other; 0: not looked at */
+    int64_t n_theta;     /* length of the gradients of the parameters as the field has them, see
+                            field_theta_gradient; after field_prepare */
     int64_t
         kept_bytes; /* of a residual, 0: there is nothing to keep; after field_prepare with FIELD_EVAL_KEEP */
     int by_time;    /* n_theta counts a^T df/dt; after field_prepare with FIELD_BY_TIME */

@@ -92,6 +92,7 @@ enum status tape_field_cut(const struct field *self, int64_t rows, struct field 
     if (!tape) return STATUS_OK;
     enum status status = field_from_tape(out, tape, dy, 0);
     tape_release(tape);
+    if (status == STATUS_OK) (*out)->independent = rows;
     return status;
 }
 

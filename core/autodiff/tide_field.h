@@ -43,7 +43,7 @@ struct tide_field_call {
 struct tide_field {
     uint32_t version; /* these two: TIDE_FIELD_HEAD */
     uint32_t size;
-    int64_t width;   /* numbers of one sample */
+    int64_t width;   /* numbers of one sample; samples do not depend on each other */
     int64_t n_theta; /* parameters that derivatives are taken by */
     /* dy = f(t, y) */
     int (*f)(const struct tide_field_call *call, double t, const double *y, double *dy);

@@ -177,16 +177,31 @@
 
 /* ---- linear systems and Newton's method ---- */
 
-/* States of a dense Jacobian at most (128 MiB in float64); up to this size loops of our own factor it, and
- * OpenBLAS need not be opened. */
+/* Unknowns of a dense matrix at most (128 MiB in float64), and at most where nobody asked for one: beyond,
+ * GMRES is the way; up to this size loops of our own factor it, and OpenBLAS need not be opened. */
 #define LINEAR_MOST_UNKNOWNS 4096
+#define LINEAR_AUTO_UNKNOWNS 2048
 #define LINEAR_OWN_UNKNOWNS 32
+
+/* GMRES: vectors of a basis before it begins anew, products until it gives up, and the least share of a
+ * right-hand side that rounding leaves, which gradients ask for. In Newton's method a larger share will do:
+ * on the way to rounding, where another iteration follows anyway, and to a tolerance. Not measured. */
+#define KRYLOV_BASIS 30
+#define KRYLOV_MOST_PRODUCTS 600
+#define KRYLOV_LEAST_F32 2e-6
+#define KRYLOV_LEAST_F64 1e-13
+#define KRYLOV_NEWTON 1e-5
+#define KRYLOV_LOOSE 1e-3
 
 /* Iterations at most; a correction larger than this share of the one before asks for a new Jacobian;
  * corrections of so many epsilons that no longer shrink are rounding. */
 #define NEWTON_MOST_ITERATIONS 50
 #define NEWTON_SLOW 0.1
 #define NEWTON_ROUNDING 1e3
+
+/* To a tolerance: a Jacobian whose iterations contract by less than this is good for the next step, too
+ * (Hairer, Wanner, Solving ODEs II, IV.8). */
+#define NEWTON_KEEP 1e-3
 
 /* ---- steps ---- */
 

@@ -9,6 +9,7 @@
  *   family         carry              k                                      backwards
  *   explicit RK    y                  stages, then rows of the interpolant   vjp at the stages
  *   implicit RK    y                  stages                                 vjp, a transposed solve at each
+ *   coupled RK     y                  stages                                 one transposed solve, vjp at all
  *   multistep      y_n, y_(n-1), ..., f_n, the slope or the state at the     the same, once
  *                  f_(n-1), ...       end; or a first step's stages
  *   reversible     y, slope[, second state]
@@ -25,6 +26,8 @@
 
 struct backward;
 struct march;
+struct solve_options;
+struct state_layout;
 
 enum again {
     AGAIN_BACK, /* the k that back() reads */
@@ -44,6 +47,12 @@ struct family {
     /* Bit c: vector c of the next carry is vector c - 1 of this one. They are not copied: solver_move hands
      * them on, and step() makes the others alone. NULL: none. */
     unsigned (*history)(const struct method *m);
+    /* The last so many vectors of the carry are what the method remembers: a step needs them to be made
+     * again, nothing is differentiated by them. NULL: none. */
+    int (*memory)(const struct method *m);
+    /* What a solve has to have before its first step. NULL: nothing. */
+    enum status (*begin)(struct solver *s, struct field *f, const struct solve_options *o,
+                         const struct state_layout *layout);
     /* The basis of step p, and the next carry in s->next; the carry is not touched. STATUS_RETRY: a smaller
      * step may do. */
     enum status (*step)(struct solver *s, struct field *f, const struct method *m, const struct step *p);
@@ -72,7 +81,7 @@ struct family {
     enum status (*back)(struct backward *b, const struct step *p);
 };
 
-extern const struct family family_explicit, family_implicit, family_multistep, family_reversible,
-    family_symplectic;
+extern const struct family family_explicit, family_implicit, family_coupled, family_multistep,
+    family_reversible, family_symplectic;
 
 #endif

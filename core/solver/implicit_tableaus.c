@@ -1,9 +1,38 @@
-/* The coefficients of the implicit Runge-Kutta methods. Alexander 1977 (sdirk2). */
+/* The rows of implicit Runge-Kutta methods; explicit ones are in method.c.
+ *
+ * Sources: Hairer, Wanner, Solving Ordinary Differential Equations II (HW): IV.5 (Gauss and Radau IIA, tables
+ * 5.1, 5.2, 5.5, 5.6), IV.8 (the error of radau5; radau3's is made in the same way); Alexander 1977
+ * (sdirk2); Bank, Coughran, Fichtner, Grosse, Rose, Smith 1985 and Hosea, Shampine 1996 (trbdf2); Kvaerno
+ * 2004 (ESDIRK 3/2 a and 5/4 a). Error estimates of methods whose first stage is explicit, and of Radau's,
+ * are multiplied by (I - h filter df/dy)^-1 (HW IV.8; Hosea, Shampine). */
 #include "solver/tableau.h"
 
-#define GAMMA 0.29289321881345247560 /* 1 - 1/sqrt 2 */
+#define ROOT2 1.4142135623730950488
+#define ROOT3 1.7320508075688772935
+#define ROOT6 2.4494897427831780982
+#define ROOT15 3.8729833462074168852
 
-static const struct tableau tableaus[] = {
+#define SDIRK 0.29289321881345247560 /* 1 - 1/sqrt 2 */
+#define BANK SDIRK                   /* half of 2 - sqrt 2 */
+
+/* The root of g^3 - 3 g^2 + 3 g / 2 - 1/6 between 1/6 and 1/2; the other numbers follow from it by the order
+ * conditions. */
+#define KVAERNO3 0.43586652150845899942
+#define KVAERNO5 0.26
+
+/* The real eigenvalue of radau5's matrix; radau3's has none, there the root of its determinant serves. */
+#define RADAU5_REAL 0.27488882959567736775
+#define RADAU3_REAL (1 / ROOT6)
+
+static const struct tableau rows[] = {
+    {.name = "implicit_euler",
+     .stability = "L",
+     .order = 1,
+     .stages = 1,
+     .interpolation = INTERPOLATE_STAGES,
+     .c = {1},
+     .a = {{1}},
+     .b = {1}},
     {.name = "implicit_midpoint",
      .order = 2,
      .stages = 1,
@@ -11,14 +40,122 @@ static const struct tableau tableaus[] = {
      .c = {0.5},
      .a = {{0.5}},
      .b = {1}},
+    {.name = "trapezoid",
+     .order = 2,
+     .stages = 2,
+     .interpolation = INTERPOLATE_QUADRATIC,
+     .c = {0, 1},
+     .a = {{0}, {0.5, 0.5}},
+     .b = {0.5, 0.5}},
+    {.name = "theta", /* with theta = 1/2; others are made by scripts/tide/ode/methods.lua */
+     .order = 2,
+     .stages = 2,
+     .interpolation = INTERPOLATE_QUADRATIC,
+     .c = {0, 1},
+     .a = {{0}, {0.5, 0.5}},
+     .b = {0.5, 0.5}},
     {.name = "sdirk2",
      .stability = "L",
      .order = 2,
+     .error_order = 1,
      .stages = 2,
      .interpolation = INTERPOLATE_STAGES,
-     .c = {GAMMA, 1},
-     .a = {{GAMMA}, {1 - GAMMA, GAMMA}},
-     .b = {1 - GAMMA, GAMMA}},
+     .c = {SDIRK, 1},
+     .a = {{SDIRK}, {1 - SDIRK, SDIRK}},
+     .b = {1 - SDIRK, SDIRK},
+     .e = {-SDIRK, SDIRK}},
+    {.name = "trbdf2",
+     .stability = "L",
+     .order = 2,
+     .error_order = 2,
+     .stages = 3,
+     .interpolation = INTERPOLATE_HERMITE,
+     .c = {0, 2 * BANK, 1},
+     .a = {{0}, {BANK, BANK}, {ROOT2 / 4, ROOT2 / 4, BANK}},
+     .b = {ROOT2 / 4, ROOT2 / 4, BANK},
+     .e = {ROOT2 / 4 - (1 - ROOT2 / 4) / 3, ROOT2 / 4 - (3 * ROOT2 / 4 + 1) / 3, BANK - BANK / 3},
+     .filter = BANK},
+    {.name = "kvaerno3",
+     .stability = "L",
+     .order = 3,
+     .error_order = 2,
+     .stages = 4,
+     .interpolation = INTERPOLATE_HERMITE,
+     .c = {0, 2 * KVAERNO3, 1, 1},
+     .a = {{0},
+           {KVAERNO3, KVAERNO3},
+           {0.49056338842178057063, 0.073570090069760429956, KVAERNO3},
+           {0.30880996997674652335, 1.4905633884217805706, -1.2352398799069860934, KVAERNO3}},
+     .b = {0.30880996997674652335, 1.4905633884217805706, -1.2352398799069860934, KVAERNO3},
+     .e = {0.30880996997674652335 - 0.49056338842178057063, 1.4905633884217805706 - 0.073570090069760429956,
+           -1.2352398799069860934 - KVAERNO3, KVAERNO3},
+     .filter = KVAERNO3},
+    {.name = "kvaerno5",
+     .stability = "L",
+     .order = 5,
+     .error_order = 4,
+     .stages = 7,
+     .interpolation = INTERPOLATE_HERMITE,
+     .c = {0, 0.52, 1.23033320996790809, 0.89576598435007589, 0.43639360985864758, 1, 1},
+     .a = {{0},
+           {KVAERNO5, KVAERNO5},
+           {0.13, 0.84033320996790809, KVAERNO5},
+           {0.22371961478320505, 0.47675532319799699, -0.06470895363112615, KVAERNO5},
+           {0.16648564323248321, 0.10450018841591720, 0.03631482272098715, -0.13090704451073998, KVAERNO5},
+           {0.13855640231268224, 0, -0.04245337201752043, 0.02446657898003141, 0.61943039072480676, KVAERNO5},
+           {0.13659751177640291, 0, -0.05496908796538376, -0.04118626728321046, 0.62993304899016403,
+            0.06962479448202728, KVAERNO5}},
+     .b = {0.13659751177640291, 0, -0.05496908796538376, -0.04118626728321046, 0.62993304899016403,
+           0.06962479448202728, KVAERNO5},
+     .e = {0.13659751177640291 - 0.13855640231268224, 0, -0.05496908796538376 + 0.04245337201752043,
+           -0.04118626728321046 - 0.02446657898003141, 0.62993304899016403 - 0.61943039072480676,
+           0.06962479448202728 - KVAERNO5, KVAERNO5},
+     /* of the solutions of the order conditions that with the smallest norm */
+     .d = {-0.48424934964585916, 0, 0.99217470118034615, -0.62410803310215611, 1.3801004273784251,
+           -0.63195887290537786, -0.63195887290537786},
+     .filter = KVAERNO5},
+    {.name = "gauss4",
+     .order = 4,
+     .stages = 2,
+     .interpolation = INTERPOLATE_STAGES,
+     .c = {0.5 - ROOT3 / 6, 0.5 + ROOT3 / 6},
+     .a = {{0.25, 0.25 - ROOT3 / 6}, {0.25 + ROOT3 / 6, 0.25}},
+     .b = {0.5, 0.5}},
+    {.name = "gauss6",
+     .order = 6,
+     .stages = 3,
+     .interpolation = INTERPOLATE_STAGES,
+     .c = {0.5 - ROOT15 / 10, 0.5, 0.5 + ROOT15 / 10},
+     .a = {{5.0 / 36, 2.0 / 9 - ROOT15 / 15, 5.0 / 36 - ROOT15 / 30},
+           {5.0 / 36 + ROOT15 / 24, 2.0 / 9, 5.0 / 36 - ROOT15 / 24},
+           {5.0 / 36 + ROOT15 / 30, 2.0 / 9 + ROOT15 / 15, 5.0 / 36}},
+     .b = {5.0 / 18, 4.0 / 9, 5.0 / 18}},
+    {.name = "radau3",
+     .stability = "L",
+     .order = 3,
+     .error_order = 2,
+     .stages = 2,
+     .interpolation = INTERPOLATE_STAGES,
+     .c = {1.0 / 3, 1},
+     .a = {{5.0 / 12, -1.0 / 12}, {0.75, 0.25}},
+     .b = {0.75, 0.25},
+     .e = {0.61237243569579452455, -0.20412414523193150818},
+     .e_start = -RADAU3_REAL,
+     .filter = RADAU3_REAL},
+    {.name = "radau5",
+     .stability = "L",
+     .order = 5,
+     .error_order = 3,
+     .stages = 3,
+     .interpolation = INTERPOLATE_STAGES,
+     .c = {(4 - ROOT6) / 10, (4 + ROOT6) / 10, 1},
+     .a = {{(88 - 7 * ROOT6) / 360, (296 - 169 * ROOT6) / 1800, (-2 + 3 * ROOT6) / 225},
+           {(296 + 169 * ROOT6) / 1800, (88 + 7 * ROOT6) / 360, (-2 - 3 * ROOT6) / 225},
+           {(16 - ROOT6) / 36, (16 + ROOT6) / 36, 1.0 / 9}},
+     .b = {(16 - ROOT6) / 36, (16 + ROOT6) / 36, 1.0 / 9},
+     .e = {0.42829829411536810456, -0.24503907438491652606, 0.091629609865225789249},
+     .e_start = -RADAU5_REAL,
+     .filter = RADAU5_REAL},
 };
 
-const struct tableau_list tableaus_implicit = {.row = tableaus, .n = sizeof tableaus / sizeof *tableaus};
+const struct tableau_list tableaus_implicit = {.row = rows, .n = sizeof rows / sizeof *rows};

@@ -6,113 +6,136 @@
 #include "base/memory.h"
 #include "base/tuning.h"
 #include "kernels/blas.h"
-#include "kernels/loops.h"
 #include "kernels/paste.h"
+#include "solver/krylov.h"
+#include "solver/tableau.h"
+
+/* A factored system; generation: of the Jacobians it was made of, 0: there is none. */
+struct factors {
+    int stages, own;
+    double A[MAX_STAGES * MAX_STAGES];
+    int64_t generation;
+    char *matrix; /* of each block by rows, then its factors */
+    int *pivot;
+};
 
 struct linear {
-    int64_t n, n_theta;
+    struct field *f;
+    enum linear_kind kind;
+    int dense, most; /* stages */
+    int64_t n, blocks, width, n_theta;
     enum dtype dtype;
-    char *matrix; /* n x n by rows, then its factors */
-    char *unit, *point, *slope, *theta;
-    int *pivot;
-    enum field_work work;
+    struct jacobian jacobian;
+    double t[MAX_STAGES];
+    int known[MAX_STAGES]; /* the Jacobian of a stage is that at t, and its vector of `at` */
+    int64_t generation;
+    size_t vector; /* room of one */
+    char *at, *values, *gathered;
+    struct factors set[LINEAR_SETS];
+    struct krylov krylov;
+    double share;
 };
+
+/* ---- memory ---- */
 
 void linear_free(struct linear *l)
 {
     if (!l) return;
-    void *blocks[] = {l->matrix, l->unit, l->pivot, l};
+    jacobian_free(&l->jacobian);
+    krylov_free(&l->krylov);
+    for (int i = 0; i < LINEAR_SETS; i++) {
+        memory_free(l->set[i].matrix);
+        memory_free(l->set[i].pivot);
+    }
+    void *blocks[] = {l->at, l->values, l->gathered, l};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
-enum field_work linear_work(const struct field *f)
+/* Is the matrix to be made? */
+static int is_dense(const struct field *f, enum linear_kind kind, int64_t blocks, int stages)
 {
-    return field_can(f, FIELD_VJP) ? FIELD_VJP : field_can(f, FIELD_JVP) ? FIELD_JVP : FIELD_EVAL;
+    return kind == LINEAR_DENSE || (kind == LINEAR_AUTO && f->n / blocks * stages <= LINEAR_AUTO_UNKNOWNS);
 }
 
-static enum status reserve(struct linear **out, const struct field *f)
+unsigned linear_works(struct field *f, enum linear_kind kind, int stages, int transposed)
+{
+    if (is_dense(f, kind, jacobian_blocks(f), stages)) return FIELD_MASK(jacobian_work(f));
+    return (field_can(f, FIELD_JVP) ? FIELD_MASK(FIELD_JVP) : 0) |
+           (transposed && field_can(f, FIELD_VJP) ? FIELD_MASK(FIELD_VJP) : 0);
+}
+
+static enum status too_large(int64_t unknowns)
+{
+    return status_set(STATUS_UNSUPPORTED,
+                      "odeint: a dense Jacobian of %lld unknowns, at most %d are possible; take jacobian = "
+                      "\"krylov\" or an explicit method, or solve fewer samples at a time",
+                      (long long)unknowns, LINEAR_MOST_UNKNOWNS);
+}
+
+static enum status reserve_dense(struct linear *l)
+{
+    size_t size = dtype_size(l->dtype), block = (size_t)l->width * (size_t)l->width * size,
+           order = (size_t)l->width * (size_t)l->most;
+    if (l->width * l->most > LINEAR_MOST_UNKNOWNS) return too_large(l->width * l->most);
+    TRY(jacobian_reserve(&l->jacobian, l->f, l->blocks));
+    l->values = memory_alloc((size_t)l->most * (size_t)l->blocks * block);
+    l->gathered = memory_alloc(order * size);
+    if (!l->values || !l->gathered) return memory_status();
+    return order > LINEAR_OWN_UNKNOWNS ? blas_open() : STATUS_OK;
+}
+
+static enum status reserve(struct linear *l)
+{
+    l->vector = ((size_t)l->n * dtype_size(l->dtype) + 63) & ~(size_t)63;
+    l->at = memory_alloc((size_t)l->most * l->vector);
+    if (!l->at) return memory_status();
+    return l->dense ? reserve_dense(l) : krylov_reserve(&l->krylov, l->f, l->most);
+}
+
+/* A set is for systems of the size that is asked for first. */
+static enum status reserve_set(struct linear *l, struct factors *s, int stages)
+{
+    if (s->matrix && s->stages == stages) return STATUS_OK;
+    size_t order = (size_t)l->width * (size_t)stages;
+    memory_free(s->matrix);
+    memory_free(s->pivot);
+    s->matrix = memory_alloc((size_t)l->blocks * order * order * dtype_size(l->dtype));
+    s->pivot = memory_alloc((size_t)l->blocks * order * sizeof *s->pivot);
+    return s->matrix && s->pivot ? STATUS_OK : memory_status();
+}
+
+enum status linear_begin(struct linear **out, struct field *f, enum linear_kind kind, int stages)
 {
     struct linear *l = *out;
-    if (l && l->n == f->n && l->dtype == f->dtype && l->n_theta == f->n_theta) return STATUS_OK;
-    if (f->n > LINEAR_MOST_UNKNOWNS)
-        return status_set(STATUS_UNSUPPORTED,
-                          "odeint: an implicit method solves for the whole state at once, here %lld numbers, "
-                          "at most %d are "
-                          "possible; take an explicit method, or solve fewer samples at a time",
-                          (long long)f->n, LINEAR_MOST_UNKNOWNS);
+    if (l && l->f == f && l->n == f->n && l->dtype == f->dtype && l->n_theta == f->n_theta &&
+        l->kind == kind && l->most >= stages)
+        return STATUS_OK;
     linear_free(l);
     *out = NULL;
     if (!(l = memory_zalloc(1, sizeof *l))) return memory_status();
-    *l = (struct linear){.n = f->n, .dtype = f->dtype, .n_theta = f->n_theta, .work = linear_work(f)};
-    size_t size = dtype_size(f->dtype), vector = ((size_t)f->n * size + 63) & ~(size_t)63;
-    l->matrix = memory_alloc((size_t)f->n * (size_t)f->n * size);
-    l->unit = memory_zalloc(1, 3 * vector + (size_t)f->n_theta * size);
-    l->pivot = memory_alloc((size_t)f->n * sizeof *l->pivot);
-    if (!l->matrix || !l->unit || !l->pivot) {
+    int64_t blocks = jacobian_blocks(f);
+    *l = (struct linear){.f = f,
+                         .kind = kind,
+                         .most = stages,
+                         .n = f->n,
+                         .blocks = blocks,
+                         .width = f->n / blocks,
+                         .dtype = f->dtype,
+                         .n_theta = f->n_theta,
+                         .generation = 1,
+                         .dense = is_dense(f, kind, blocks, stages)};
+    enum status status = reserve(l);
+    if (status != STATUS_OK) {
         linear_free(l);
-        return memory_status();
+        return status;
     }
-    l->point = l->unit + vector;
-    l->slope = l->point + vector;
-    l->theta = l->slope + vector;
     *out = l;
-    return f->n > LINEAR_OWN_UNKNOWNS ? blas_open() : STATUS_OK;
-}
-
-static double get(const struct linear *l, const void *x, int64_t i)
-{
-    return l->dtype == FLOAT32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
-}
-
-static void set(const struct linear *l, void *x, int64_t i, double v)
-{
-    if (l->dtype == FLOAT32)
-        ((float *)x)[i] = (float)v;
-    else
-        ((double *)x)[i] = v;
-}
-
-static enum status rows_by_vjp(struct linear *l, struct field *f, double t, const void *y)
-{
-    size_t row = (size_t)l->n * dtype_size(l->dtype);
-    for (int64_t i = 0; i < l->n; i++) {
-        set(l, l->unit, i, 1);
-        enum status status = field_vjp(f, t, y, l->unit, NULL, l->matrix + (size_t)i * row, l->theta);
-        set(l, l->unit, i, 0);
-        TRY(status);
-    }
     return STATUS_OK;
 }
 
-static enum status columns_by_jvp(struct linear *l, struct field *f, double t, const void *y)
-{
-    for (int64_t j = 0; j < l->n; j++) {
-        set(l, l->unit, j, 1);
-        enum status status = field_jvp(f, t, y, l->unit, l->point);
-        set(l, l->unit, j, 0);
-        TRY(status);
-        for (int64_t i = 0; i < l->n; i++) set(l, l->matrix, i * l->n + j, get(l, l->point, i));
-    }
-    return STATUS_OK;
-}
+void linear_tolerance(struct linear *l, double share) { l->share = share; }
 
-/* One-sided, with a shift of sqrt(eps) of an element's size. */
-static enum status columns_by_differences(struct linear *l, struct field *f, double t, const void *y)
-{
-    double root = l->dtype == FLOAT32 ? 3.4526698e-4 : 1.4901161193847656e-8;
-    TRY(field_eval(f, t, y, l->slope));
-    memcpy(l->unit, y, (size_t)l->n * dtype_size(l->dtype));
-    for (int64_t j = 0; j < l->n; j++) {
-        double old = get(l, y, j), shift = root * fmax(fabs(old), 1e-5);
-        set(l, l->unit, j, old + shift);
-        shift = get(l, l->unit, j) - old;
-        TRY(field_eval(f, t, l->unit, l->point));
-        set(l, l->unit, j, old);
-        for (int64_t i = 0; i < l->n; i++)
-            set(l, l->matrix, i * l->n + j, (get(l, l->point, i) - get(l, l->slope, i)) / shift);
-    }
-    return STATUS_OK;
-}
+/* ---- making the system ---- */
 
 #define T float
 #define SUFFIX f32
@@ -121,37 +144,112 @@ static enum status columns_by_differences(struct linear *l, struct field *f, dou
 #define SUFFIX f64
 #include "solver/linear_factors_body.h"
 
-static int factor(struct linear *l)
+enum status linear_jacobian(struct linear *l, struct field *f, int i, double t, const void *y)
 {
-    if (l->n > LINEAR_OWN_UNKNOWNS) return blas_factor(l->dtype, l->n, l->matrix, l->pivot);
-    return l->dtype == FLOAT32 ? factor_f32(l->n, (float *)l->matrix, l->pivot)
-                               : factor_f64(l->n, (double *)l->matrix, l->pivot);
+    char *at = l->at + (size_t)i * l->vector;
+    size_t bytes = (size_t)l->n * dtype_size(l->dtype);
+    if (l->known[i] && l->t[i] == t && memcmp(at, y, bytes) == 0) return STATUS_OK;
+    l->known[i] = 0;
+    l->generation++;
+    size_t values = (size_t)l->n * (size_t)l->width * dtype_size(l->dtype);
+    if (l->dense) TRY(jacobian_at(&l->jacobian, f, t, y, l->values + (size_t)i * values));
+    memcpy(at, y, bytes);
+    l->t[i] = t;
+    l->known[i] = 1;
+    return STATUS_OK;
 }
 
-enum status linear_set(struct linear **out, struct field *f, double t, const void *y, double g)
+static int factor(const struct linear *l, int64_t order, char *matrix, int *pivot)
 {
-    TRY(reserve(out, f));
-    struct linear *l = *out;
-    TRY((l->work == FIELD_VJP   ? rows_by_vjp
-         : l->work == FIELD_JVP ? columns_by_jvp
-                                : columns_by_differences)(l, f, t, y));
-    const void *jacobian = l->matrix;
-    loops->combine[l->dtype](l->n * l->n, NULL, 1, (double[]){-g}, &jacobian, l->matrix);
-    for (int64_t i = 0; i < l->n; i++) set(l, l->matrix, i * l->n + i, 1 + get(l, l->matrix, i * l->n + i));
-    if (factor(l)) return STATUS_OK;
+    if (order > LINEAR_OWN_UNKNOWNS) return blas_factor(l->dtype, order, matrix, pivot);
+    return l->dtype == FLOAT32 ? factor_f32(order, (float *)matrix, pivot)
+                               : factor_f64(order, (double *)matrix, pivot);
+}
+
+static enum status singular(const struct linear *l, double g)
+{
     status_fail(STATUS_NUMERIC, "newton", "use other steps",
                 "odeint: the matrix I - %.3g df/dy of an implicit step is singular or not finite at t = %.9g",
-                g, t);
-    status_failure()->t = t;
+                g, l->t[0]);
+    status_failure()->t = l->t[0];
     return STATUS_NUMERIC;
 }
 
-void linear_solve(const struct linear *l, int transpose, void *x)
+enum status linear_factor(struct linear *l, enum linear_set which, int stages, const double *A, int own)
 {
-    if (l->n > LINEAR_OWN_UNKNOWNS)
-        blas_factor_solve(l->dtype, l->n, l->matrix, l->pivot, transpose, x);
+    struct factors *s = &l->set[which];
+    size_t bytes = (size_t)(stages * stages) * sizeof *A;
+    if (s->generation == l->generation && s->stages == stages && s->own == own && memcmp(s->A, A, bytes) == 0)
+        return STATUS_OK;
+    s->generation = 0;
+    if (l->dense) TRY(reserve_set(l, s, stages));
+    s->stages = stages;
+    s->own = own;
+    memcpy(s->A, A, bytes);
+    int64_t order = l->width * stages;
+    for (int64_t b = 0; b < l->blocks && l->dense; b++) {
+        char *matrix = s->matrix + (size_t)(b * order * order) * dtype_size(l->dtype);
+        if (l->dtype == FLOAT32)
+            system_f32(l, s, b, (float *)matrix);
+        else
+            system_f64(l, s, b, (double *)matrix);
+        if (!factor(l, order, matrix, s->pivot + b * order)) return singular(l, A[0]);
+    }
+    s->generation = l->generation;
+    return STATUS_OK;
+}
+
+/* ---- solving ---- */
+
+static void solve_block(const struct linear *l, const struct factors *s, int64_t b, int transpose, char *x)
+{
+    int64_t order = l->width * s->stages;
+    const char *matrix = s->matrix + (size_t)(b * order * order) * dtype_size(l->dtype);
+    const int *pivot = s->pivot + b * order;
+    if (order > LINEAR_OWN_UNKNOWNS)
+        blas_factor_solve(l->dtype, order, matrix, pivot, transpose, x);
     else if (l->dtype == FLOAT32)
-        solve_f32(l->n, (const float *)l->matrix, l->pivot, transpose, x);
+        solve_f32(order, (const float *)matrix, pivot, transpose, (float *)x);
     else
-        solve_f64(l->n, (const double *)l->matrix, l->pivot, transpose, x);
+        solve_f64(order, (const double *)matrix, pivot, transpose, (double *)x);
+}
+
+static enum status solve_by_krylov(struct linear *l, const struct factors *s, int transpose, void *const *x)
+{
+    struct krylov_system system = {
+        .f = l->f, .stages = s->stages, .own = s->own, .A = s->A, .t = l->t, .transpose = transpose};
+    for (int i = 0; i < s->stages; i++) system.at[i] = l->at + (size_t)(s->own ? i : 0) * l->vector;
+    return krylov_solve(&l->krylov, &system, transpose ? 0 : l->share, x);
+}
+
+enum status linear_solve_stages(struct linear *l, enum linear_set which, int transpose, void *const *x)
+{
+    const struct factors *s = &l->set[which];
+    if (!l->dense) return solve_by_krylov(l, s, transpose, x);
+    size_t part = (size_t)l->width * dtype_size(l->dtype);
+    for (int64_t b = 0; b < l->blocks; b++) {
+        size_t at = (size_t)b * part;
+        if (s->stages == 1) {
+            solve_block(l, s, b, transpose, (char *)x[0] + at);
+            continue;
+        }
+        for (int i = 0; i < s->stages; i++) memcpy(l->gathered + (size_t)i * part, (char *)x[i] + at, part);
+        solve_block(l, s, b, transpose, l->gathered);
+        for (int i = 0; i < s->stages; i++) memcpy((char *)x[i] + at, l->gathered + (size_t)i * part, part);
+    }
+    return STATUS_OK;
+}
+
+/* ---- one stage ---- */
+
+enum status linear_set(struct linear **l, struct field *f, double t, const void *y, double g)
+{
+    TRY(linear_begin(l, f, *l ? (*l)->kind : LINEAR_AUTO, 1));
+    TRY(linear_jacobian(*l, f, 0, t, y));
+    return linear_factor(*l, LINEAR_MAIN, 1, &g, 0);
+}
+
+enum status linear_solve(struct linear *l, int transpose, void *x)
+{
+    return linear_solve_stages(l, LINEAR_MAIN, transpose, &x);
 }

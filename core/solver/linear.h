@@ -1,22 +1,46 @@
-/* linear.h -- systems (I - g df/dy) x = b of implicit methods, and their transposes: a dense Jacobian and its
- * LU factors.
+/* linear.h -- linear systems of implicit methods and their transposes.
  *
- * The Jacobian comes by rows from the field's vjp; where it has none by columns, from its jvp or from
- * differences. */
+ * The system of `stages` coupled stages, with a small matrix A that includes h, is
+ *
+ *   x_i - J_i sum_j A_ij x_j = b_i          (one stage: (I - g J) x = b)
+ *
+ * with the Jacobian of each stage, or one for all of them. Dense: LU factors, of one matrix, or of a small
+ * one per sample where samples do not know of each other (jacobian.h). Krylov: GMRES by the field's jvp, its
+ * transpose by the vjp (krylov.h); nothing is factored. What was evaluated or factored last is kept, and is
+ * not made again when it is asked for again. */
 #ifndef SOLVER_LINEAR_H
 #define SOLVER_LINEAR_H
 
-#include "autodiff/field.h"
+#include "solver/jacobian.h"
 
 struct linear;
 
-/* The kind of work of the field that its Jacobian comes from; FIELD_EVAL: differences. */
-enum field_work linear_work(const struct field *f);
-/* Factors of I - g df/dy at (t, y); *l is made if it is NULL. Errors: those of the field, STATUS_NUMERIC when
- * the matrix is singular, STATUS_UNSUPPORTED when the state is too long for a dense matrix. */
+enum linear_kind { LINEAR_AUTO, LINEAR_DENSE, LINEAR_KRYLOV };
+
+/* Two factorisations of the same Jacobian can be had at a time. */
+enum linear_set { LINEAR_MAIN, LINEAR_FILTER, LINEAR_SETS };
+
+/* Kinds of work that the field will be asked for, a mask; transposed: also by gradients. */
+unsigned linear_works(struct field *f, enum linear_kind kind, int stages, int transposed);
+
+/* Room for systems of up to so many stages; *l is made if it is NULL. STATUS_UNSUPPORTED when a dense matrix
+ * would be too large. */
+enum status linear_begin(struct linear **l, struct field *f, enum linear_kind kind, int stages);
+/* Krylov: how small a share of the right-hand side may be left; transposed systems, which are those of
+ * gradients, leave as little as rounding allows. */
+void linear_tolerance(struct linear *l, double share);
+
+/* The Jacobian of stage i is that at (t, y). */
+enum status linear_jacobian(struct linear *l, struct field *f, int i, double t, const void *y);
+/* Make the system ready: A is stages x stages, by rows; own: each stage has its own Jacobian, else all have
+ * that of stage 0. STATUS_NUMERIC when the matrix is singular. */
+enum status linear_factor(struct linear *l, enum linear_set set, int stages, const double *A, int own);
+/* x[i], i < stages: the right-hand side, then the solution. STATUS_RETRY: it was not found (Krylov). */
+enum status linear_solve_stages(struct linear *l, enum linear_set set, int transpose, void *const *x);
+
+/* Factors of I - g df/dy at (t, y), and x = (I - g df/dy)^-1 x, or with the transpose. */
 enum status linear_set(struct linear **l, struct field *f, double t, const void *y, double g);
-/* x = (I - g df/dy)^-1 x, or with the transpose, in place. */
-void linear_solve(const struct linear *l, int transpose, void *x);
+enum status linear_solve(struct linear *l, int transpose, void *x);
 void linear_free(struct linear *l);
 
 #endif

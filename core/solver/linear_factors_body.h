@@ -1,4 +1,19 @@
-/* A = P L U with row pivots, and solving with it, of one type, for linear.c; see kernels/paste.h. */
+/* The matrix of a system, A = P L U with row pivots, and solving with it, of one type, for linear.c; see
+ * kernels/paste.h. */
+static void TYPED(system)(const struct linear *l, const struct factors *s, int64_t block, T *out)
+{
+    int64_t width = l->width, order = width * s->stages;
+    for (int i = 0; i < s->stages; i++)
+        for (int j = 0; j < s->stages; j++) {
+            const T *jacobian = (const T *)l->values + ((s->own ? i : 0) * l->blocks + block) * width * width;
+            T a = (T)-s->A[i * s->stages + j];
+            T *corner = out + (int64_t)i * width * order + j * width;
+            for (int64_t r = 0; r < width; r++)
+                for (int64_t c = 0; c < width; c++) corner[r * order + c] = a * jacobian[r * width + c];
+        }
+    for (int64_t r = 0; r < order; r++) out[r * order + r] = (T)(1 + (double)out[r * order + r]);
+}
+
 static int TYPED(factor)(int64_t n, T *a, int *pivot)
 {
     for (int64_t p = 0; p < n; p++) {

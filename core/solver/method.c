@@ -22,7 +22,8 @@ void method_of_tableau(struct method *m)
     tableau_derive(&m->rk);
     m->multistep = (struct multistep){.kind = MULTISTEP_NONE};
     m->half = 0;
-    m->family = m->rk.implicit ? &family_implicit : &family_explicit;
+    m->family = m->rk.coupled ? &family_coupled : m->rk.implicit ? &family_implicit : &family_explicit;
+    m->loose = 0;
 }
 
 int method_implicit(const struct method *m)

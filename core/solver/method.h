@@ -43,6 +43,7 @@ struct method {
                           that begins it */
     struct multistep multistep;
     int64_t half; /* of methods for states of two parts: elements of each; a tangent's state has them twice */
+    int loose;    /* implicit: Newton's method goes to a tolerance and remembers, see newton.h */
 };
 
 int method_count(void);

@@ -12,6 +12,7 @@
 #include "kernels/loops.h"
 #include "solver/implicit.h"
 #include "solver/linear.h"
+#include "solver/newton.h"
 
 /* Of the carry, y_n, ...: n_y; f_(n-1), ...: */
 static int past_slopes(const struct multistep *m) { return m->n_f > 1 ? m->n_f - 1 : 0; }
@@ -368,6 +369,7 @@ const struct family family_multistep = {.name = "multistep",
                                         .by_times = 1,
                                         .sizes = multistep_sizes,
                                         .history = multistep_history,
+                                        .begin = newton_reserve,
                                         .step = multistep_step,
                                         .again = again,
                                         .kept = multistep_kept,

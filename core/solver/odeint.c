@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "solver/event.h"
 #include "solver/family.h"
-#include "solver/linear.h"
+#include "solver/newton.h"
 #include "solver/odeint_op.h"
 #include "solver/times.h"
 
@@ -49,7 +49,7 @@ static unsigned field_works(const struct odeint *op)
             FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP), /* the latter where y cannot be rebuilt */
         [GRADIENT_INTERPOLATED] = FIELD_MASK(FIELD_VJP),
     };
-    unsigned implicit = method_implicit(&op->options.method) ? FIELD_MASK(linear_work(op->field)) : 0;
+    unsigned implicit = newton_works(op->field, &op->options, op->recording);
     unsigned by_time = !op->options.adaptive && (op->by_times || op->options.events)
                            ? FIELD_BY_TIME | FIELD_MASK(FIELD_VJP_AND_EVAL)
                            : 0;

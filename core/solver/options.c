@@ -15,6 +15,8 @@
 
 static const char *const norms[] = {
     [NORM_PART] = "part", [NORM_BATCH] = "batch", [NORM_SAMPLE] = "sample", NULL};
+static const char *const jacobians[] = {
+    [LINEAR_AUTO] = "auto", [LINEAR_DENSE] = "dense", [LINEAR_KRYLOV] = "krylov", NULL};
 static const char *const finals[] = {"clip", "interpolate", NULL};
 static const char *const on_failure[] = {"error", "return", NULL};
 static const char *const controllers[] = {
@@ -85,6 +87,18 @@ static const struct solve_option table[] = {
      .help = "the next step is at least so many times as long"},
     {"max_factor", OPTION_NUMBER, .preset = "10", WITHIN(1, 1e6), ADAPTIVE, AT(controller.max_factor),
      .help = "the next step is at most so many times as long"},
+    {"theta", OPTION_NUMBER, WITHIN(0, 1),
+     .help = "of the method \"theta\": the weight of the slope at the new end; default 0.5"},
+    {"jacobian", OPTION_CHOICE, .preset = "auto", .choices = jacobians, AT(jacobian),
+     .heading = "implicit methods",
+     .help = "how their linear systems are solved. \"dense\": LU factors of I - h A df/dy, of one matrix, or "
+             "of one per sample where samples do not know of each other; \"krylov\": GMRES by products with "
+             "df/dy; \"auto\": dense up to 2048 unknowns"},
+    {"newton_tol", OPTION_NUMBER, POSITIVE, AT(newton_tol),
+     .help = "Newton's iterations end when so large a share of the tolerances is left; default 0.03, on a "
+             "fixed grid rounding"},
+    {"max_newton", OPTION_INTEGER, .preset = "10", .preset_fixed = "50", WITHIN(1, 1e6), AT(max_newton),
+     .help = "iterations at most before the step is made smaller, on a fixed grid before the solve fails"},
     /* a fixed grid is what the user asked for; there this only stops slips such as step_size = 1e-12 */
     {"max_steps", OPTION_INTEGER, .preset = "100000", .preset_fixed = "100000000", FROM(1), AT(max_steps),
      .heading = "when to give up",
@@ -146,6 +160,8 @@ void solve_options_derive(struct solve_options *o)
 {
     struct controller *c = &o->controller;
     o->adaptive = o->step_size == 0 && o->steps == 0;
+    o->newton_goal = o->adaptive && o->newton_tol == 0 ? 0.03 : o->newton_tol;
+    o->method.loose = o->newton_goal > 0 && o->method.family->memory;
     if (c->kind != CONTROLLER_OWN) controller_gains(c->kind, c->k);
     c->exponent = 1.0 / (o->method.rk.error_order + 1);
     c->min_after_accept = o->overshoot ? 1 : c->min_factor;

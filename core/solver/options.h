@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "solver/controller.h"
+#include "solver/linear.h"
 #include "solver/method.h"
 #include "solver/norm.h"
 
@@ -29,8 +30,12 @@ enum gradient_kind { GRADIENT_DIRECT, GRADIENT_ADJOINT, GRADIENT_CHECKPOINT, GRA
 /* Numbers that were not given and have no default are 0. */
 struct solve_options {
     struct method method;
-    double step_size;              /* fixed grid t0 + k h; 0: use `steps` */
-    int64_t steps;                 /* fixed grid of so many equal steps over the span */
+    double step_size; /* fixed grid t0 + k h; 0: use `steps` */
+    int64_t steps;    /* fixed grid of so many equal steps over the span */
+    enum linear_kind jacobian;
+    double newton_tol;  /* share of the error norm; 0: not given */
+    double newton_goal; /* derived: the same, 0: down to rounding */
+    int64_t max_newton;
     double rtol, atol, first_step; /* first_step 0: chosen by solve_initial_step */
     double min_step, max_step;     /* of adaptive steps; max_step 0: none */
     const struct stop *stops;      /* in ascending order; borrowed */

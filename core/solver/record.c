@@ -53,7 +53,8 @@ static enum status keep_carry(struct solve_record *r, struct solver *s)
 static enum status keep_basis(struct solve_record *r, struct solver *s)
 {
     int64_t at = r->n * r->per_step, bytes = (int64_t)solver_bytes(s) * r->kept;
-    int fits = r->kept > 0 && r->k_steps == r->n && (r->n + 1) * bytes <= budget(r, RECORD_STAGE_BYTES);
+    int fits =
+        r->kept > 0 && r->k_steps == r->n && (r->all || (r->n + 1) * bytes <= budget(r, RECORD_STAGE_BYTES));
     TRY(grow_column(&r->slots, &r->slot_capacity, at + r->per_step, sizeof *r->slots));
     for (int i = 0; i < r->per_step; i++)
         r->slots[at + i] = (struct slot){fits && i < r->kept ? s->k[i].v : NULL, s->k[i].kept};
@@ -72,7 +73,8 @@ static enum status record_accepted(struct observer *self, struct march *m, const
     TRY(grow_column(&r->steps, &r->capacity, r->n + 1, sizeof *r->steps));
     TRY(keep_carry(r, m->s));
     if (r->per_step > 0) TRY(keep_basis(r, m->s));
-    r->steps[r->n++] = *p;
+    r->steps[r->n] = *p;
+    r->steps[r->n++].jacobian = m->s->newton.jacobian;
     return STATUS_OK;
 }
 
@@ -97,8 +99,10 @@ enum status record_begin(struct solve_record *r, struct solver *s, struct field 
     r->base = (struct observer){.accepted = record_accepted};
     r->n = r->k_steps = 0;
     r->every = o->gradient == GRADIENT_CHECKPOINT ? o->checkpoint_steps : 1;
-    r->n_carry = s->n_carry;
     r->kept = r->every == 1 ? m->family->kept(m) : 0;
+    int memory = m->family->memory ? m->family->memory(m) : 0;
+    r->all = r->every == 1 && memory > 0;
+    r->n_carry = s->n_carry - (r->all ? memory : 0);
     r->per_step = residual > 0 && m->rk.weighted > r->kept ? m->rk.weighted : r->kept;
     s->kept = residual > 0 ? &r->residuals : NULL;
     int64_t capacity = r->output_capacity;

@@ -13,6 +13,7 @@ struct solve_record {
     struct observer base;
     int64_t n, every;            /* steps; carries are kept for steps 0, every, 2 every, ... */
     int n_carry, kept, per_step; /* of a step: vectors, those of the k that are kept, slots */
+    int all;                     /* no step is ever made again: its k are kept whatever they take */
     int64_t k_steps;             /* the first so many have their k, while they fit the budget */
     int64_t capacity, carry_capacity, slot_capacity, output_capacity;
     struct step *steps;

@@ -176,6 +176,7 @@ enum status march_begin(struct march *m, const void *y0, const double *times, in
     m->begun = s->begun > 0 || !(o->max_seconds > 0) ? s->begun : monotonic_seconds();
     m->observers = o->observers;
     TRY(solver_reserve(s, m->f->n, m->f->dtype, &o->method));
+    if (m->family->begin) TRY(m->family->begin(s, m->f, o, m->layout));
     if (record) TRY(record_begin(record, s, m->f, o, n_times));
     clock_begin(&m->clock, o, times[0], times[n_times - 1]);
     memcpy(s->carry[0], y0, solver_bytes(s));

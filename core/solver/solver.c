@@ -157,7 +157,7 @@ enum status solver_interpolate(struct solver *s, struct field *f, const struct m
     int n, others = 0;
     TRY(m->family->dense(s, f, m, p, theta, 1, w, &n));
     for (int i = w[0] == 1; i < s->n_carry; i++) {
-        if (w[i] == 0) continue;
+        if (w[i] == 0) continue; /* and it may be memory that holds nothing yet */
         c[others] = w[i];
         carry[others++] = s->carry[i];
     }

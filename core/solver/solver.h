@@ -15,6 +15,8 @@
 #define MAX_CARRY 16
 
 struct linear;
+struct solve_options;
+struct state_layout;
 
 /* A vector of the basis, and what the field kept where it was evaluated (field.h, eval_keep), or NULL. */
 struct slot {
@@ -37,7 +39,15 @@ struct solver {
     int slope_ready;           /* k[0] is f(t, y) already */
     int end_ready;             /* k[2] of a method that varies its order is f at the end of the step */
     int dense_ready;           /* those k that only interpolation needs are made */
-    struct linear *linear;     /* of implicit families; owned */
+    /* Of implicit families: systems, owned; the solve that is under way; what it remembers, see newton.h. */
+    struct linear *linear;
+    const struct solve_options *options;
+    const struct state_layout *layout;
+    struct {
+        double jacobian; /* when it was taken */
+        int renew;       /* the next step takes a new one */
+        double rejected; /* beginning of the last step that was too long */
+    } newton;
     /* Of a record, while a solve has one: where vectors come from and what fields keep, or NULL. given: what
      * the record has of the step at hand, the carry or not, so many vectors k, and what was kept at so many.
      */

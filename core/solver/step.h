@@ -18,6 +18,7 @@ struct step {
     int order;      /* of a family that varies it */
     int past;       /* so many steps before it count (nothing has cut the solution since) ... */
     double before[MAX_PAST]; /* ... and these are their sizes, the last one first */
+    double jacobian;         /* of a recorded implicit step: when its Jacobian was taken, see newton.h */
 };
 
 static inline double step_time(const struct step *p, double c)

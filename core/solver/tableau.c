@@ -55,7 +55,7 @@ static void through(struct tableau *t, int n, const double *theta, int first)
     for (int p = 0; p < degree; p++) v[0][p] = 1;
     memcpy(t->power[0], t->b, sizeof t->b);
     slope_equation(v[1], t->power[1], degree, 0, 0);
-    slope_equation(v[2], t->power[2], degree, 1, t->fsal ? t->stages - 1 : t->stages);
+    slope_equation(v[2], t->power[2], degree, 1, t->end_slope >= 0 ? t->end_slope : t->stages);
     for (int i = 0; i < n; i++) slope_equation(v[3 + i], t->power[3 + i], degree, theta[i], first + i);
     solve_rows(degree, v, t->power);
 }
@@ -66,7 +66,7 @@ static void through(struct tableau *t, int n, const double *theta, int first)
 static void bootstrap(struct tableau *t)
 {
     static const double inside[4][4] = {{0.35}, {0.25, 0.6}, {0.2, 0.5, 0.7}, {0.1, 0.25, 0.55, 0.8}};
-    t->extra = t->fsal ? 0 : 1;
+    t->extra = t->end_slope >= 0 ? 0 : 1;
     through(t, 0, NULL, 0);
     for (int round = 0; round < t->rounds; round++) {
         int first = t->stages + t->extra;
@@ -86,34 +86,76 @@ static void stage_polynomial(struct tableau *t)
     solve_rows(t->stages, v, t->power);
 }
 
+/* Degree 2, between y and the next y, with the smallest weights alpha of theta: sum alpha = 1, sum alpha c =
+ * 0 make it right to order 2. Where all c are the same, a straight line. */
+static int quadratic(struct tableau *t)
+{
+    double n = t->stages, c1 = 0, c2 = 0;
+    for (int j = 0; j < t->stages; j++) {
+        c1 += t->c[j];
+        c2 += t->c[j] * t->c[j];
+    }
+    double spread = n * c2 - c1 * c1;
+    memset(t->power, 0, sizeof t->power);
+    for (int j = 0; j < t->stages; j++) {
+        t->power[0][j] = spread > 1e-6 ? (c2 - c1 * t->c[j]) / spread : t->b[j];
+        t->power[1][j] = t->b[j] - t->power[0][j];
+    }
+    return spread > 1e-6 ? 2 : 1;
+}
+
+/* Returns its order. */
+static int fitted(struct tableau *t)
+{
+    double off = t->stages <= MAX_DEGREE ? 0 : INFINITY;
+    if (t->stages <= MAX_DEGREE) stage_polynomial(t);
+    for (int j = 0; j < t->stages && off < 1e-9; j++) {
+        double end = 0;
+        for (int p = 0; p < MAX_DEGREE; p++) end += t->power[p][j];
+        off = isfinite(end) ? fmax(off, fabs(end - t->b[j])) : INFINITY;
+    }
+    return off < 1e-9 ? t->stages : quadratic(t);
+}
+
 static int dense_order(const struct tableau *t)
 {
     const int reach[] = {[INTERPOLATE_QUADRATIC] = 2,
                          [INTERPOLATE_HERMITE] = 3,
                          [INTERPOLATE_BOOTSTRAP] = 3 + t->rounds,
                          [INTERPOLATE_ROWS] = t->dense_order,
-                         [INTERPOLATE_STAGES] = t->stages};
+                         [INTERPOLATE_STAGES] = t->stages,
+                         [INTERPOLATE_FITTED] = t->stages};
     int most = reach[t->interpolation];
     for (int j = 0; j < t->stages; j++)
         if (t->d[j] != 0) most = 4;
     return most < t->order ? most : t->order;
 }
 
-void tableau_derive(struct tableau *t)
+static void find_stages(struct tableau *t)
 {
     int last = t->stages - 1;
-    t->fsal = last > 0 && t->c[last] == 1 && t->b[last] == 0 && memcmp(t->a[last], t->b, sizeof t->b) == 0;
-    t->adaptive = t->implicit = t->weighted = 0;
+    int ends = t->c[last] == 1 && memcmp(t->a[last], t->b, sizeof t->b) == 0;
+    t->adaptive = t->implicit = t->coupled = t->weighted = 0;
     for (int i = 0; i <= last; i++) {
         if (t->e[i] != 0) t->adaptive = 1;
         if (t->b[i] != 0) t->weighted = i + 1;
         for (int j = i; j <= last; j++) t->implicit |= t->a[i][j] != 0;
+        for (int j = i + 1; j <= last; j++) t->coupled |= t->a[i][j] != 0;
     }
+    t->fsal = last > 0 && ends && t->b[last] == 0;
+    t->end_slope = t->fsal || (ends && t->implicit) ? last : -1;
+}
+
+void tableau_derive(struct tableau *t)
+{
+    find_stages(t);
     t->dense_order = dense_order(t);
-    if (t->interpolation != INTERPOLATE_ROWS) t->extra = t->interpolation == INTERPOLATE_HERMITE && !t->fsal;
-    if (!t->fsal) t->extra_c[0] = 1; /* of f at the end */
+    int end = t->end_slope < 0;
+    if (t->interpolation != INTERPOLATE_ROWS) t->extra = t->interpolation == INTERPOLATE_HERMITE && end;
+    if (end) t->extra_c[0] = 1; /* of f at the end */
     if (t->interpolation == INTERPOLATE_BOOTSTRAP) bootstrap(t);
     if (t->interpolation == INTERPOLATE_STAGES) stage_polynomial(t);
+    if (t->interpolation == INTERPOLATE_FITTED) t->dense_order = fitted(t);
 }
 
 int tableau_interpolate(const struct tableau *t, double theta, double w[MAX_K])
@@ -133,6 +175,6 @@ int tableau_interpolate(const struct tableau *t, double theta, double w[MAX_K])
     for (int j = 0; j < t->stages; j++)
         w[j] = theta * theta * (3 - 2 * theta) * t->b[j] + theta * theta * s * s * t->d[j];
     w[0] += theta * s * s;
-    w[t->fsal ? t->stages - 1 : t->stages] += end;
+    w[t->end_slope >= 0 ? t->end_slope : t->stages] += end;
     return t->stages + t->extra;
 }

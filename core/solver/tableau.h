@@ -23,6 +23,8 @@ enum interpolation {
                               rounds from the cubic on */
     INTERPOLATE_ROWS,      /* the tableau brings extra, extra_c, extra_a and power */
     INTERPOLATE_STAGES, /* the polynomial with slope k_i at c_i: methods whose b is its end (collocation) */
+    INTERPOLATE_FITTED, /* that one, or where it does not end at b one of degree 2: a user's implicit method
+                         */
 };
 
 /* Of a state of two parts of one size: what a stage moves. */
@@ -41,10 +43,15 @@ struct tableau {
     int rounds;            /* of BOOTSTRAP, 1 to 4 */
     enum part part[MAX_K]; /* of symplectic methods, for each k */
     int carries;           /* of reversible methods: y, slope, and a second state or not */
+    /* Of implicit methods. Where the first stage is not f at the start, the error can have a part e_start h
+     * f(t, y); filter > 0: it is multiplied by (I - filter h df/dy)^-1. */
+    double e_start, filter;
     /* derived by tableau_derive */
     int fsal;        /* row a[stages-1] equals b and c = 1 */
     int adaptive;    /* some e is not zero */
     int implicit;    /* some a_ij with j >= i is not zero */
+    int coupled;     /* some a_ij with j > i is not zero: the stages are one system */
+    int end_slope;   /* the stage that is f at the end of the step, -1: there is none */
     int dense_order; /* y between the ends is right to O(h^(dense_order + 1)); of ROWS: given */
     int weighted;    /* stages with b != 0 or that later weighted stages use: those that y_next needs */
     /* Rows of the interpolant behind the stages, made only for steps with outputs inside. The first is f at

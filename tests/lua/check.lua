@@ -25,6 +25,14 @@ function M.near(got, want, tolerance)
   end
 end
 
+--- Does a method of the list look outside of its steps?
+function M.looks_outside(m)
+  for _, c in ipairs(m.c or {}) do
+    if c < 0 or c > 1 then return true end
+  end
+  return false
+end
+
 --- Returns what fn(folder, write) does in a fresh folder, which is removed afterwards; write(name, bytes)
 -- makes a file in it.
 function M.in_folder(fn)

@@ -4,6 +4,7 @@
 
 local tide = require "tide"
 local checks = require "program_checks" -- comparing, bit for bit
+local plain_steps = require "plain_steps"
 
 local M = {checked = {}}
 local tree = tide.tree
@@ -73,6 +74,10 @@ M.options = {
   adjoint_rtol = function(g) return g:pick{1e-6, 1e-9} end,
   adjoint_atol = function(g) return g:pick{1e-6, 1e-9} end,
   reconstruction_limit = function(g) return g:pick{1, 10, 1e6} end,
+  jacobian = function(g) return g:pick{"auto", "dense", "krylov"} end,
+  newton_tol = function() return 1e-12 end, -- as good as to rounding, of which the checks know
+  max_newton = function(g) return g:pick{30, 60} end,
+  theta = function() return false end, -- test_implicit
   defect = function(g) return g:chance(0.5) end,
   events = function(g) return {{g = M.g[g:pick{"time", "wave"}], direction = g:int(-1, 1)}} end,
   quadrature = function(g) return M.g[g:pick{"time", "wave"}] end,
@@ -170,77 +175,6 @@ local function build(c)
 end
 
 local function integral(c, t) return c.w == 0 and t or math.sin(c.w * t) / c.w end
-
--- A step of a Runge-Kutta method in plain Lua for the factor y that every element of a part grows by; the
--- equation is linear, so implicit stages are a division.
-local function runge_kutta(c, m, k, t, h, y)
-  local stages, sum = {}, 0
-  for i = 1, m.stages do
-    local u, slope, row = y, k * math.cos(c.w * (t + m.c[i] * h)), m.A[i] or {}
-    for j = 1, i - 1 do u = u + h * (row[j] or 0) * stages[j] end
-    stages[i] = slope * u / (1 - h * (row[i] or 0) * slope)
-    sum = sum + m.b[i] * stages[i]
-  end
-  return y + h * sum
-end
-
--- Multistep methods of order 2 in the same way: from u = h k cos(w t) at both ends and one step before, w =
--- h / that step. The first step is that of the method named.
-local multistep = {
-  bdf = {"sdirk2", function(w, u, y, past)
-    return ((1 + w) ^ 2 * y - w ^ 2 * past) / (1 + 2 * w) / (1 - (1 + w) / (1 + 2 * w) * u.next)
-  end},
-  adams_bashforth = {"heun", function(w, u, y, past)
-    return y + (1 + w / 2) * u.now * y - w / 2 * u.before * past
-  end},
-  adams_moulton = {nil, function(_, u, y) return y * (1 + u.now / 2) / (1 - u.next / 2) end},
-  abm = {"heun", function(w, u, y, past)
-    local predicted = y + (1 + w / 2) * u.now * y - w / 2 * u.before * past
-    return y + (u.now * y + u.next * predicted) / 2
-  end},
-  leapfrog = {"heun", function(w, u, y, past) return w == 1 and past + 2 * u.now * y end},
-}
-
-local function multistep_growth(c, m, k, nodes, n, y, past)
-  local begins, formula = table.unpack(multistep[m.name], 1, 2)
-  local t, h = nodes[n], nodes[n + 1] - nodes[n]
-  local function u(at) return h * k * math.cos(c.w * at) end
-  local w = n > 1 and h / (t - nodes[n - 1]) or 0
-  if math.abs(w - 1) < 1e-9 then w = 1 end
-  local next = (n > 1 or not begins)
-    and formula(w, {now = u(t), next = u(t + h), before = n > 1 and u(nodes[n - 1])}, y, past)
-  return next or runge_kutta(c, methods[begins], k, t, h, y)
-end
-
--- Both reversible methods begin with f(t, y).
-local function reversible_growth(c, m, nodes, k)
-  local function f(t, y) return k * math.cos(c.w * t) * y end
-  local y, slope, z = 1, f(nodes[1], 1), 1
-  for n = 1, #nodes - 1 do
-    local t, h = nodes[n], nodes[n + 1] - nodes[n]
-    if m.name == "alf" then
-      local middle = f(t + h / 2, y + h / 2 * slope)
-      y, slope = y + h * middle, 2 * middle - slope
-    else
-      z = 2 * y - z + h * slope
-      local last = f(t + h, z)
-      y, slope = y + h / 2 * (slope + last), last
-    end
-  end
-  return y
-end
-
-local function discrete_growth(c, m, nodes, k)
-  local y, past = 1, nil
-  if m.family == "reversible" then return reversible_growth(c, m, nodes, k) end
-  for n = 1, #nodes - 1 do
-    local t, h, next = nodes[n], nodes[n + 1] - nodes[n], nil
-    if m.family ~= "multistep" then next = runge_kutta(c, m, k, t, h, y)
-    else next = multistep_growth(c, m, k, nodes, n, y, past) end
-    y, past = next, y
-  end
-  return y
-end
 
 local function grid(c)
   local a, b, o = c.t[1], c.t[#c.t], c.options
@@ -405,7 +339,7 @@ local function check_values(c, ys, y0, steps)
         or between)
     end
     if c.options.steps or c.options.step_size then
-      local growth = discrete_growth(c, methods[c.options.method or "dopri5"], grid(c),
+      local growth = plain_steps.growth(c, methods[c.options.method or "dopri5"], grid(c),
         leaves_of(tide.tensor(c.k, {dtype = c.dtype}))[1]:item() / i)
       close(("part %d, against the method in plain Lua,"):format(i), y:select(1, #c.t), start * growth,
         200 * EPS[c.dtype])

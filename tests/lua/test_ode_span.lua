@@ -6,7 +6,10 @@ local check = require "check"
 
 local tests = {}
 local fails, near = check.fails, check.near
-local methods = check.methods()
+local methods = {}
+for _, m in ipairs(check.methods()) do
+  if not check.looks_outside(m) then methods[#methods + 1] = m end
+end
 
 local function f64(x) return tide.tensor(x, {dtype = "float64"}) end
 
@@ -14,8 +17,10 @@ local function f64(x) return tide.tensor(x, {dtype = "float64"}) end
 local function ways(steps)
   local list = {}
   for _, m in ipairs(methods) do
-    for _, n in ipairs(steps) do list[#list + 1] = {method = m.name, steps = n} end
-    list[#list + 1] = {method = m.name, step_size = 0.0137}
+    if not m.varies then
+      for _, n in ipairs(steps) do list[#list + 1] = {method = m.name, steps = n} end
+      list[#list + 1] = {method = m.name, step_size = 0.0137}
+    end
     if m.kind == "adaptive" then list[#list + 1] = {method = m.name, rtol = 1e-3, atol = 1e-4} end
   end
   return list

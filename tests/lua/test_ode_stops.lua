@@ -8,7 +8,9 @@ local tests = {}
 local fails, near = check.fails, check.near
 
 local adaptive = {}
-for _, m in ipairs(tide.ode.methods()) do if m.kind == "adaptive" then adaptive[#adaptive + 1] = m end end
+for _, m in ipairs(tide.ode.methods()) do
+  if m.kind == "adaptive" and not check.looks_outside(m) then adaptive[#adaptive + 1] = m end
+end
 
 local function f64(x) return tide.tensor(x, {dtype = "float64"}) end
 

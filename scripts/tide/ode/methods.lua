@@ -14,6 +14,9 @@ for i, m in ipairs(core.ode_methods()) do
   by_name[m.name], names[i], m.instead = m, m.name, instead[m.name]
 end
 
+--- Is it a row of the list?
+function M.is_listed(method) return by_name[method.name] == method end
+
 --- List of the methods: see help("ode.methods"). A multistep method has instead of a tableau `begins`, the A
 -- of the one-step method that begins it; others have none.
 function M.list() return core.ode_methods() end
@@ -26,10 +29,38 @@ local elsewhere = {
   forward_euler = "euler",
 }
 
+-- The theta method; theta is the weight of the slope at the new end.
+local function theta_method(where, theta)
+  if type(theta) ~= "number" or not (theta >= 0 and theta <= 1) then
+    core.raise(("%s: theta must be a number between 0 and 1, got %s"):format(where, options.show(theta)))
+  end
+  return {A = {{0, 0}, {1 - theta, theta}}, b = {1 - theta, theta}, c = {0, 1},
+    order = theta == 0.5 and 2 or 1, name = "theta"}
+end
+
+-- A name with an option, {"theta", theta = 1}, as a method to look for.
+local function named(where, given)
+  local theta
+  for key, v in pairs(given) do
+    if key == "theta" and given[1] == "theta" then theta = v
+    elseif key ~= 1 then
+      core.raise(("%s: method {%q, ...} has no option %s"):format(where, given[1], tostring(key)))
+    end
+  end
+  return theta and theta_method(where, theta) or given[1]
+end
+
 --- The method of that name, or a user's own tableau or multistep formula, checked: name, order, kind and
--- more. An unknown one is
--- an error that begins with `where`.
-function M.find(where, method)
+-- more. An unknown one is an error that begins with `where`. theta: of the method of that name, or nil.
+function M.find(where, method, theta)
+  if type(method) == "table" and type(method[1]) == "string" then method = named(where, method) end
+  if theta then
+    if method ~= "theta" then
+      core.raise(("%s: theta is an option of the method \"theta\", not of %s"):format(where,
+        type(method) == "table" and method.name or options.show(method)))
+    end
+    method = theta_method(where, theta)
+  end
   if type(method) == "table" and (method.alpha or method.beta) then
     return multistep.check(where .. ": method", method)
   end

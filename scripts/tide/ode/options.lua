@@ -206,8 +206,8 @@ end
 function M.check(where, given, dtype)
   local o = options.check(where, given, spec, 3)
   given = given or {}
-  local method = methods.find(where, o.method)
-  if type(o.method) == "table" then o.method = method end
+  local method = methods.find(where, o.method, o.theta)
+  o.method = methods.is_listed(method) and method.name or method
   if o.order then check_order(where, o.order, method) end
   check_start(where, o.start, method)
   check_callback(where, o, given)

@@ -19,6 +19,8 @@ end
 --- Number of rooted trees with n nodes (1, 1, 2, 4, 9, 20, 48, 115, ...).
 function M.count(n) return #trees.with(n) end
 
+local most_coupled = 13 -- what a step of core/solver/coupled.c has room for
+
 local spec = {
   name = {"string"}, A = {"table", required = true}, b = {"table", required = true},
   c = {"table"}, b_error = {"table"}, order = {"integer", check = options.between(1, 8)},
@@ -33,24 +35,24 @@ local function check_numbers(where, name, list, n)
   end
 end
 
--- Row i of A without the zeros on and above the diagonal, filled up with zeros below it.
-local function explicit_row(where, row, i, m)
+-- Row i of A, filled up with zeros.
+local function row_of(where, row, i, m)
   if type(row) ~= "table" then
     core.raise(("%s: A must have %d rows (one per stage, the first may be empty), row %d is missing"):format(
       where, #m.b, i))
   end
   local out, sum = {}, 0
-  for j = 1, math.max(#row, i - 1) do
-    local v = j > #row and 0 or row[j]
+  for key in pairs(row) do
+    if math.type(key) ~= "integer" or key < 1 or key > #m.b then
+      core.raise(("%s: A[%d][%s] is none of the %d stages"):format(where, i, tostring(key), #m.b))
+    end
+  end
+  for j = 1, #m.b do
+    local v = row[j] == nil and 0 or row[j]
     if type(v) ~= "number" or not options.finite(v) then
       core.raise(("%s: A[%d][%d] must be a finite number, got %s"):format(where, i, j, options.show(v)))
     end
-    if j >= i and v ~= 0 then
-      core.raise(("%s: A[%d][%d] is not zero, so the method is implicit; only explicit methods are "
-        .. "supported"):format(where, i, j))
-    end
-    if j < i then out[j] = v end
-    sum = sum + v
+    out[j], sum = v, sum + v
   end
   if math.abs(sum - m.c[i]) > 1e-12 then
     core.raise(("%s: row %d of A sums to %.15g, but c[%d] is %.15g"):format(where, i, sum, i, m.c[i]))
@@ -66,6 +68,21 @@ local function check_order(where, A, m)
     core.raise(("%s: order %d was stated, but the order conditions hold only up to order %d (order %d is "
       .. "violated by %.3g)"):format(where, m.order, reached, reached + 1, residual))
   end
+end
+
+-- Is it implicit, and are its stages one system?
+local function kind_of(where, A)
+  local implicit, coupled = false, false
+  for i, row in ipairs(A) do
+    for j = i, #A do
+      implicit, coupled = implicit or row[j] ~= 0, coupled or row[j] ~= 0 and j > i
+    end
+  end
+  if coupled and #A > most_coupled then
+    core.raise(("%s: A is not triangular, so its stages are one system, of %d stages; at most %d are "
+      .. "possible"):format(where, #A, most_coupled))
+  end
+  return implicit
 end
 
 -- The order of the embedded method, 0 where there is none.
@@ -98,18 +115,20 @@ local function row_sums(A, n)
   return c
 end
 
---- Check a user's tableau {A=, b=, c=, b_error=, order=}: explicit, row sums equal c, and the order
--- conditions of its stated order. b_error is b minus the weights of the embedded method. Returns it with its
+--- Check a user's tableau {A=, b=, c=, b_error=, order=}: row sums equal c, and the order conditions of its
+-- stated order. b_error is b minus the weights of the embedded method. Returns it with its
 -- error order filled in.
 function M.check(where, t)
   local m, A = options.check(where, t, spec, 3), {}
   m.c = m.c or row_sums(m.A, #m.b)
   check_numbers(where, "b", m.b, #m.b)
   check_numbers(where, "c", m.c, #m.b)
-  for i = 1, #m.b do A[i] = explicit_row(where, m.A[i], i, m) end
+  for i = 1, #m.b do A[i] = row_of(where, m.A[i], i, m) end
   check_order(where, A, m)
-  return {A = A, b = m.b, c = m.c, b_error = m.b_error, order = math.tointeger(m.order),
-    error_order = error_order(where, A, m), name = m.name or "user"}
+  local implicit = kind_of(where, A)
+  return {family = implicit and "implicit" or "explicit", implicit = implicit, A = A, b = m.b, c = m.c,
+    b_error = m.b_error, order = math.tointeger(m.order), error_order = error_order(where, A, m),
+    name = m.name or "user"}
 end
 
 return M

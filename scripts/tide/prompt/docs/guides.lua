@@ -124,7 +124,13 @@ local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trape
   bosh3 = "Bogacki and Shampine, MATLAB's ode23: loose tolerances",
   dopri5 = "Dormand and Prince 5(4): the default",
   dopri5_shampine = "torchdiffeq's dopri5: other error weights", tsit5 = "Tsitouras 5(4): much like dopri5",
-  dopri8 = "Dormand and Prince 8(7): tight tolerances, in float64"}
+  dopri8 = "Dormand and Prince 8(7): tight tolerances, in float64",
+  implicit_euler = "backward Euler", implicit_midpoint = "Gauss, one stage: symplectic", trapezoid = "",
+  theta = "option theta, the weight of the new end", sdirk2 = "Alexander's",
+  trbdf2 = "stiff, loose tolerances",
+  kvaerno3 = "Kvaerno 3(2): stiff", kvaerno5 = "Kvaerno 5(4): stiff; looks 0.23 h beyond its steps",
+  gauss4 = "symplectic", gauss6 = "symplectic", radau3 = "Radau IIA, two stages: stiff",
+  radau5 = "Radau IIA, as in Hairer and Wanner's RADAU5: stiff, also where others fail"}
 
 -- "| dopri5           order 5, adaptive, 7 stages: the default"
 local function method_lines()

@@ -9,15 +9,6 @@ local function lacks(module, name)
   return function() return (require "tide")[module][name] == nil end
 end
 
-local function no_method(name)
-  return function()
-    for _, m in ipairs((require "tide").ode.methods()) do
-      if m.name == name then return false end
-    end
-    return true
-  end
-end
-
 return {
   -- derivatives
   {"gradient", "derivative", "differentiate", "autograd", "autodiff", "backward", "backprop",
@@ -40,11 +31,11 @@ return {
     "tide.explain"}},
   {"condition", "branch", "mask", "piecewise", "while loop", see = {"tide.where", "recording", "tide.gt"}},
   -- solving
-  {"radau", "rosenbrock", absent = no_method "radau5", see = {"solvers", "ode.methods", "tide.odeint"},
-    text = [[Implicit methods of this version have order 2 and fixed steps: "sdirk2", "implicit_midpoint",
-    "bdf".]]},
-  {"stiff", "stiffness", "implicit", "bdf", "backward euler", "newton",
-    see = {"solvers", "ode.methods", "tide.odeint", "errors"}},
+  {"stiff", "stiffness", "implicit", "bdf", "backward euler", "newton", "radau", "kvaerno", "trapezoid",
+    "krylov", "gmres", "rosenbrock", see = {"solvers", "methods", "tide.odeint", "errors"},
+    text = [[Stiff problems want an implicit method: "radau5" for tight tolerances and hard cases, "kvaerno5"
+      and "kvaerno3" for larger states, "trbdf2" at loose tolerances. jacobian = "krylov" is for states so
+      large that a matrix of them is not to be had.]]},
   {"quadrature", "integral", "running cost", see = {"tide.odeint"}},
   {"event", "events", "terminal", "root finding", "zero crossing", "stop condition", "bounce", "hybrid",
     see = {"events", "ode.event", "tide.odeint"}},

@@ -1,0 +1,31 @@
+/* jacobian.h -- df/dy as numbers: of n unknowns, or of each of several samples that do not know of each
+ * other.
+ *
+ * By rows from the field's vjp; where it has none by columns, from its jvp or from differences. Samples that
+ * are independent (autodiff/batch.h proves it of recorded fields, C fields promise it) share one pass: the
+ * same row of all of their blocks comes from one vjp, so a batch costs as many as one sample. */
+#ifndef SOLVER_JACOBIAN_H
+#define SOLVER_JACOBIAN_H
+
+#include "autodiff/field.h"
+
+/* The kind of work of the field that its Jacobian comes from; FIELD_EVAL: differences. */
+enum field_work jacobian_work(const struct field *f);
+
+/* How many blocks it has: samples that are known to be independent, else 1. Looks once per field. */
+int64_t jacobian_blocks(struct field *f);
+
+/* Work space for it; zero-initialise, reserve, free. */
+struct jacobian {
+    int64_t n, blocks, width; /* of the state; width = n / blocks */
+    enum dtype dtype;
+    enum field_work work;
+    char *unit, *point, *slope, *theta; /* one block of memory, which begins with unit */
+};
+enum status jacobian_reserve(struct jacobian *j, const struct field *f, int64_t blocks);
+void jacobian_free(struct jacobian *j);
+
+/* out: blocks x width x width numbers, each block by rows. */
+enum status jacobian_at(struct jacobian *j, struct field *f, double t, const void *y, void *out);
+
+#endif

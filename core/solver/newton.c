@@ -1,0 +1,125 @@
+#include "solver/newton.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/tuning.h"
+#include "solver/linear.h"
+#include "solver/norm.h"
+#include "solver/options.h"
+
+/* How many stages are one system. */
+static int stages_at_once(const struct solve_options *o)
+{
+    return o->method.rk.coupled ? o->method.rk.stages : 1;
+}
+
+unsigned newton_works(struct field *f, const struct solve_options *o, int transposed)
+{
+    return method_implicit(&o->method) ? linear_works(f, o->jacobian, stages_at_once(o), transposed) : 0;
+}
+
+enum status newton_reserve(struct solver *s, struct field *f, const struct solve_options *o,
+                           const struct state_layout *layout)
+{
+    if (!method_implicit(&o->method)) return STATUS_OK;
+    s->options = o;
+    if (layout) s->layout = layout;
+    s->newton.renew = 1;
+    s->newton.rejected = NAN;
+    TRY(linear_begin(&s->linear, f, o->jacobian, stages_at_once(o)));
+    linear_tolerance(s->linear, o->method.loose ? KRYLOV_LOOSE : KRYLOV_NEWTON);
+    return STATUS_OK;
+}
+
+/* ---- iterations ---- */
+
+void newton_begin(struct newton *n, const struct solver *s)
+{
+    const struct solve_options *o = s->options;
+    double epsilon = s->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
+    double resolved = o->rtol > 0 ? 10 * epsilon / o->rtol : 0; /* in tolerances */
+    *n = (struct newton){.most = (int)o->max_newton, .tolerance = fmax(o->newton_goal, resolved), .eta = 1};
+}
+
+enum newton_says newton_judge(struct newton *n, double size)
+{
+    if (!isfinite(size)) return NEWTON_FAILS;
+    if (n->i++ > 0 && size > 0) {
+        double rate = size / n->before;
+        if (!(rate < 1)) return NEWTON_FAILS;
+        n->eta = rate / (1 - rate);
+        n->worst = fmax(n->worst, rate);
+        if (n->eta * pow(rate, n->most - n->i) * size > n->tolerance) return NEWTON_FAILS;
+    }
+    n->before = size;
+    if (n->eta * size <= n->tolerance) return NEWTON_DONE;
+    return n->i < n->most ? NEWTON_GO_ON : NEWTON_FAILS;
+}
+
+void newton_end(const struct newton *n, struct solver *s)
+{
+    if (n->worst > NEWTON_KEEP) s->newton.renew = 1;
+}
+
+double newton_size(const struct solver *s, const void *correction)
+{
+    const struct solve_options *o = s->options;
+    return norm_scaled(s->layout, o->norm, s->dtype, correction, s->carry[0], o->rtol, o->atol);
+}
+
+/* ---- steps ---- */
+
+/* The Jacobian of the step is that at its beginning. */
+static void renew(struct solver *s, const struct step *p)
+{
+    s->newton.jacobian = p->t;
+    s->newton.renew = 0;
+}
+
+/* Its state in the carry is the first vector of the memory. */
+static int memory(const struct solver *s, const struct method *m)
+{
+    return s->n_carry - m->family->memory(m);
+}
+
+static const void *point(const struct solver *s, const struct method *m, const struct step *p)
+{
+    return s->carry[s->newton.jacobian == p->t ? 0 : memory(s, m)];
+}
+
+static void remember(struct solver *s, const struct method *m, const struct step *p)
+{
+    memcpy(s->next[memory(s, m)], point(s, m, p), solver_bytes(s));
+}
+
+static enum status with_jacobian(struct solver *s, struct field *f, const struct method *m,
+                                 const struct step *p, newton_attempt attempt)
+{
+    TRY(newton_retry(linear_jacobian(s->linear, f, 0, s->newton.jacobian, point(s, m, p))));
+    return attempt(s, f, m, p);
+}
+
+enum status newton_step(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+                        newton_attempt attempt)
+{
+    if (s->newton.renew || p->past == 0) renew(s, p); /* nothing is known, or y is another */
+    enum status status = with_jacobian(s, f, m, p, attempt);
+    if (status == STATUS_RETRY && s->newton.jacobian != p->t) {
+        renew(s, p);
+        status = with_jacobian(s, f, m, p, attempt);
+    }
+    if (status == STATUS_OK) remember(s, m, p);
+    return status;
+}
+
+enum status newton_again(struct solver *s, struct field *f, const struct method *m, const struct step *p,
+                         newton_attempt attempt)
+{
+    s->newton.jacobian = p->jacobian;
+    s->slope_ready = 0;
+    TRY(with_jacobian(s, f, m, p, attempt));
+    remember(s, m, p);
+    return STATUS_OK;
+}
