@@ -168,6 +168,7 @@ static void push_orders(lua_State *L, const struct method *m)
     if (m->multistep.kind == MULTISTEP_NONE) return;
     push_flag_field(L, "varies", m->multistep.kind == MULTISTEP_ADAMS);
     if (m->multistep.kind == MULTISTEP_ADAMS) return;
+    if (m->multistep.kind == MULTISTEP_BDF) push_integer_field(L, "varying_order", 5);
     push_integer_field(L, "least_order", least);
     push_integer_field(L, "default_order", m->multistep.order);
 }

@@ -101,6 +101,7 @@ void solve_options_read(lua_State *L, int table, struct solve_options *o)
     lua_getfield(L, table, "ends_at_event");
     o->ends_at_event = lua_toboolean(L, -1);
     lua_pop(L, 1);
+    if (o->step_size == 0 && o->steps == 0) method_vary(&o->method);
     solve_options_derive(o);
     read_stops(L, table, o);
 }

@@ -203,6 +203,17 @@
  * (Hairer, Wanner, Solving ODEs II, IV.8). */
 #define NEWTON_KEEP 1e-3
 
+/* Of steps that are controlled: iterations at most, and how much of a tolerance may be left of a correction.
+ * A matrix serves for so many steps, while g changes by less than this share; growth of the step at most, and
+ * less than what is not worth a new matrix. Not measured beyond the problems of
+ * tests/lua/test_multistep_adaptive.lua. */
+#define NEWTON_QUICK_ITERATIONS 4
+#define NEWTON_SHARE 0.03
+#define BDF_SAME 0.3
+#define BDF_AGE 20
+#define BDF_MOST_GROWTH 5
+#define BDF_LEAST_GROWTH 1.2
+
 /* ---- steps ---- */
 
 #define STEP_MOST_REJECTIONS 50 /* in a row */

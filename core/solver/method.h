@@ -21,7 +21,8 @@ enum multistep_kind {
     MULTISTEP_ABM, /* PECE: the Moulton formula at a slope where the Bashforth formula of that order ends */
     MULTISTEP_BDF,
     MULTISTEP_ADAMS, /* of variable order, from 1 to `order`: the Moulton formula one order higher, PECE */
-    MULTISTEP_GIVEN, /* by alpha and beta; for equal steps alone */
+    MULTISTEP_VARYING_BDF, /* of variable order, from 1 to `order` */
+    MULTISTEP_GIVEN,       /* by alpha and beta; for equal steps alone */
 };
 
 struct multistep {
@@ -60,6 +61,9 @@ enum status method_of_multistep(struct method *m);
 enum status method_order(struct method *m, int order);
 /* Does it solve equations with the Jacobian? */
 int method_implicit(const struct method *m);
+/* The form of a named method that chooses its order and its steps, where it has one beside the one that it
+ * is. */
+void method_vary(struct method *m);
 /* The orders that a named method comes in. */
 void method_orders(const struct method *m, int *least, int *highest);
 

@@ -12,6 +12,7 @@
 #include "kernels/loops.h"
 #include "solver/implicit.h"
 #include "solver/linear.h"
+#include "solver/march.h"
 #include "solver/newton.h"
 
 /* Of the carry, y_n, ...: n_y; f_(n-1), ...: */
@@ -31,6 +32,7 @@ static void multistep_sizes(const struct method *method, int *n_carry, int *n_k)
     int own = own_slots(m) + (m->implicit ? IMPLICIT_WORK : 0), carry;
     m->begins->sizes(method, &carry, n_k);
     if (m->kind == MULTISTEP_ADAMS) own = 3;
+    if (m->kind == MULTISTEP_VARYING_BDF) own = 4;
     if (*n_k < own) *n_k = own;
     if (m->start && *n_k < 1 + m->past) *n_k = 1 + m->past;
     *n_carry = m->n_y + past_slopes(m);
@@ -133,7 +135,9 @@ static enum status multistep_step(struct solver *s, struct field *f, const struc
     if (is_given(m, p))
         TRY(take_given(s, f, m, p));
     else
-        TRY(formula_continues(m, p) ? make(s, f, m, p) : m->begins->step(s, f, method, p));
+        TRY(m->kind == MULTISTEP_VARYING_BDF ? bdf_step(s, f, m, p)
+            : formula_continues(m, p)        ? make(s, f, m, p)
+                                             : m->begins->step(s, f, method, p));
     if (past_slopes(m) > 0) memcpy(s->next[m->n_y], s->k[0].v, solver_bytes(s));
     return STATUS_OK;
 }
@@ -167,11 +171,27 @@ static enum status again(struct solver *s, struct field *f, const struct method 
     return STATUS_OK;
 }
 
+static int varies(const struct multistep *m)
+{
+    return m->kind == MULTISTEP_ADAMS || m->kind == MULTISTEP_VARYING_BDF;
+}
+
+static enum status varying_error(const struct march *m, const struct step *p, double *norm)
+{
+    return (m->o->method.multistep.kind == MULTISTEP_ADAMS ? adams_error : bdf_error)(m, p, norm);
+}
+
+static enum status varying_adapt(struct march *m, const struct step *p, int accepted, double wanted)
+{
+    int adams = m->o->method.multistep.kind == MULTISTEP_ADAMS;
+    return (adams ? adams_adapt : bdf_adapt)(m, p, accepted, wanted);
+}
+
 static int multistep_kept(const struct method *method)
 {
     const struct multistep *m = &method->multistep;
     int begins = m->begins->kept(method), own = own_slots(m);
-    return begins > own && m->kind != MULTISTEP_ADAMS ? begins : own;
+    return begins > own && !varies(m) ? begins : own;
 }
 
 static void multistep_moved(struct solver *s, const struct method *method, const struct step *p)
@@ -373,8 +393,8 @@ const struct family family_multistep = {.name = "multistep",
                                         .step = multistep_step,
                                         .again = again,
                                         .kept = multistep_kept,
-                                        .norm = adams_error,
-                                        .adapt = adams_adapt,
+                                        .norm = varying_error,
+                                        .adapt = varying_adapt,
                                         .dense = multistep_dense,
                                         .moved = multistep_moved,
                                         .back = back};

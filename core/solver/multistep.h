@@ -11,6 +11,8 @@
 #include "solver/step.h"
 
 struct march;
+struct solver;
+struct field;
 
 /* The named methods, for method.c: number i < multistep_count(), of the order that it has unless told. */
 int multistep_count(void);
@@ -35,6 +37,9 @@ void formula_interpolate(const struct multistep *m, const struct step *p, double
                          double *end);
 
 /* Of methods that vary their order, see family.h. */
+enum status bdf_step(struct solver *s, struct field *f, const struct multistep *m, const struct step *p);
+enum status bdf_error(const struct march *m, const struct step *p, double *norm);
+enum status bdf_adapt(struct march *m, const struct step *p, int accepted, double wanted);
 enum status adams_error(const struct march *m, const struct step *p, double *norm);
 enum status adams_adapt(struct march *m, const struct step *p, int accepted, double wanted);
 

@@ -87,6 +87,7 @@ void formula_make(const struct multistep *m, const struct step *p, struct formul
         adams(p, 1, p->order, out->f, &out->slope);
         return;
     case MULTISTEP_BDF: bdf(p, m->order, out); return;
+    case MULTISTEP_VARYING_BDF: bdf(p, p->order, out); return;
     case MULTISTEP_GIVEN:
         for (int j = 0; j < m->n_y; j++) out->y[j] = -m->alpha[m->steps - 1 - j];
         for (int j = 0; j < m->n_f; j++) out->f[j] = p->h * m->beta[m->steps - 1 - j];
@@ -194,6 +195,8 @@ void formula_interpolate(const struct multistep *m, const struct step *p, double
     *end = 0;
     if (m->kind == MULTISTEP_BDF) {
         through_values(p, theta, m->order, out, end);
+    } else if (m->kind == MULTISTEP_VARYING_BDF) {
+        through_values(p, theta, p->order, out, end);
     } else if (m->kind == MULTISTEP_GIVEN) {
         through_given(m, p, theta, out, end);
     } else if (m->kind == MULTISTEP_ADAMS) {

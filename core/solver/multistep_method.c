@@ -30,14 +30,16 @@ void multistep_get(int i, struct method *out)
     strcpy(out->rk.name, multistep[i].name);
     method_order(out, multistep[i].order);
     strcpy(out->rk.stability, multistep[i].stability);
+    if (multistep[i].kind == MULTISTEP_BDF) out->rk.adaptive = 1; /* without a grid, see method_vary */
 }
 
 /* What the formula looks at: y_n, y_(n-1), ... and f_n, f_(n-1), ... */
 static void derive_sizes(struct multistep *m)
 {
-    m->n_y = m->kind == MULTISTEP_BDF ? m->order : 1;
-    m->n_f = m->kind == MULTISTEP_BDF ? 0 : m->order - (m->kind == MULTISTEP_ADAMS_MOULTON);
-    m->implicit = m->kind == MULTISTEP_BDF || m->kind == MULTISTEP_ADAMS_MOULTON;
+    int bdf = m->kind == MULTISTEP_BDF || m->kind == MULTISTEP_VARYING_BDF;
+    m->n_y = !bdf ? 1 : m->kind == MULTISTEP_BDF ? m->order : m->order + 1;
+    m->n_f = bdf ? 0 : m->order - (m->kind == MULTISTEP_ADAMS_MOULTON);
+    m->implicit = bdf || m->kind == MULTISTEP_ADAMS_MOULTON;
     m->predicts = m->kind == MULTISTEP_ABM;
     if (m->kind == MULTISTEP_GIVEN) {
         m->n_f = 0;
@@ -50,6 +52,10 @@ static void derive_sizes(struct multistep *m)
     if (m->kind == MULTISTEP_ADAMS) {
         m->n_f = MULTISTEP_PAST;
         m->predicts = 1;
+        m->past = 0;
+        return;
+    }
+    if (m->kind == MULTISTEP_VARYING_BDF) {
         m->past = 0;
         return;
     }
@@ -69,14 +75,14 @@ enum status method_of_multistep(struct method *m)
 {
     struct method begins;
     struct multistep *own = &m->multistep;
+    int varies = own->kind == MULTISTEP_ADAMS || own->kind == MULTISTEP_VARYING_BDF;
     derive_sizes(own);
-    TRY(method_find(beginner(own->kind == MULTISTEP_ADAMS ? 1 : own->order, own->implicit && own->n_f == 0),
-                    &begins));
+    TRY(method_find(beginner(varies ? 1 : own->order, own->implicit && own->n_f == 0), &begins));
     strcpy(begins.rk.name, m->rk.name);
     m->rk = begins.rk;
     m->rk.order = m->rk.dense_order = own->order;
     m->rk.stability[0] = 0;
-    m->rk.adaptive = m->rk.error_order = own->kind == MULTISTEP_ADAMS;
+    m->rk.adaptive = m->rk.error_order = varies;
     own->begins = begins.family;
     m->family = &family_multistep;
     return STATUS_OK;
@@ -87,6 +93,14 @@ static int multistep_row(const struct method *m)
     for (int i = 0; i < MULTISTEP; i++)
         if (strcmp(multistep[i].name, m->rk.name) == 0) return i;
     return -1;
+}
+
+void method_vary(struct method *m)
+{
+    if (m->multistep.kind != MULTISTEP_BDF) return;
+    m->multistep.kind = MULTISTEP_VARYING_BDF;
+    m->multistep.order = 5;
+    method_of_multistep(m);
 }
 
 void method_orders(const struct method *m, int *least, int *highest)

@@ -37,7 +37,7 @@ static const struct solve_option table[] = {
      .help = "of a multistep method, 2 unless given: \"adams_bashforth\", \"adams_moulton\" and \"abm\" "
              "have 1 to 8, \"bdf\" 1 to 6"},
     {"max_order", OPTION_INTEGER, FROM(1), ADAPTIVE, AT(max_order),
-     .help = "of a method that varies its order: \"adams\" has 12"},
+     .help = "of a method that varies its order: \"adams\" has 12, \"bdf\" without a grid 5"},
     {"start", OPTION_OTHER, .type = "string|table",
      .help = "the first steps of a multistep method: \"rk\" makes them by a one-step method of at least its "
              "order; or a list of states, those at the ends of these steps, which are constants of every "

@@ -175,6 +175,8 @@ enum status march_begin(struct march *m, const void *y0, const double *times, in
     m->nfe = m->f->nfe;
     m->begun = s->begun > 0 || !(o->max_seconds > 0) ? s->begun : monotonic_seconds();
     m->observers = o->observers;
+    s->march = m;
+    s->linear_g = 0;
     TRY(solver_reserve(s, m->f->n, m->f->dtype, &o->method));
     if (m->family->begin) TRY(m->family->begin(s, m->f, o, m->layout));
     if (record) TRY(record_begin(record, s, m->f, o, n_times));

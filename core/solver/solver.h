@@ -17,6 +17,7 @@
 struct linear;
 struct solve_options;
 struct state_layout;
+struct march;
 
 /* A vector of the basis, and what the field kept where it was evaluated (field.h, eval_keep), or NULL. */
 struct slot {
@@ -48,6 +49,9 @@ struct solver {
         int renew;       /* the next step takes a new one */
         double rejected; /* beginning of the last step that was too long */
     } newton;
+    double linear_g;     /* of multistep methods: linear has I - g df/dy, 0: of no use */
+    int linear_age;      /* steps since then */
+    struct march *march; /* the solve that is under way */
     /* Of a record, while a solve has one: where vectors come from and what fields keep, or NULL. given: what
      * the record has of the step at hand, the carry or not, so many vectors k, and what was kept at so many.
      */

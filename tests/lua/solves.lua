@@ -201,11 +201,15 @@ local function refused_options(c)
   local o = c.options
   local m, fixed = methods[o.method or "dopri5"], o.steps or o.step_size
   if o.order and m.family ~= "multistep" then return "order is an option of multistep methods" end
-  if m.varies and o.order then return "varies its order" end
   if o.eager and o.plain then return "not both" end
   if (o.eager or o.plain) and o.per_sample then return "per_sample = true is for recorded fields" end
   if (o.eager or o.plain) and o.gradient then return "no gradient" end
-  if o.max_order and not m.varies then return "methods that vary their order" end
+  if o.max_order and not (m.varies or m.varying_order) then return "methods that vary their order" end
+  if m.varying_order and not fixed then
+    if o.max_order and o.max_order > m.varying_order then return "more than bdf has" end
+    if o.order or o.gradient == "checkpoint" then return "is for fixed steps" end
+  end
+  if m.varies and o.order then return "varies its order" end
   if m.varies and fixed then return "no form with fixed steps" end
   if o.steps and o.step_size then return "not both" end
   if m.kind == "fixed" and not fixed then return "fixed-step method" end

@@ -133,7 +133,8 @@ tests["gradients through bounces on fixed grids are exact"] = function()
     if not one_step then return end
     for _, terminal in ipairs{false, 2} do
       o.terminal = terminal
-      against_differences(m.name, ball(o, ball_weights), ball_parameters, 1e-4, 1e-8)
+      -- longer differences are not true to 1e-8 where a method of order 1 bounces often
+      against_differences(m.name, ball(o, ball_weights), ball_parameters, 1e-5, 1e-8)
     end
   end)
   for _, every in ipairs{1, 2, 4, 100} do

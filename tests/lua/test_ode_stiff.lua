@@ -9,7 +9,8 @@ local fails = check.fails
 
 local explicit = {}
 for _, m in ipairs(tide.ode.methods()) do
-  if m.kind == "adaptive" then explicit[#explicit + 1] = m.name end
+  local other = m.implicit or m.family == "reversible" -- these are weakly unstable where f pulls back
+  if m.kind == "adaptive" and not other then explicit[#explicit + 1] = m.name end
 end
 
 local function f64(x) return tide.tensor(x, {dtype = "float64"}) end

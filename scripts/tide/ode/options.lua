@@ -86,12 +86,31 @@ local function check_order(where, order, method)
 end
 
 local function check_max_order(where, most, method)
-  if not method.varies then
+  if not (method.varies or method.varying_order) then
     raise(("%s: max_order is an option of methods that vary their order, which %s does not"):format(where,
       method.name))
   end
-  if most > method.order then
-    raise(("%s: max_order = %d is more than %s has, %d"):format(where, most, method.name, method.order))
+  local has = method.varying_order or method.order
+  if most > has then
+    raise(("%s: max_order = %d is more than %s has, %d"):format(where, most, method.name, has))
+  end
+end
+
+-- A method with two forms, in the one that chooses its order and its steps.
+local function check_varying(where, o, method)
+  local name = method.name
+  if o.order then
+    raise(("%s: order = %d of %s is for fixed steps (steps = n); where it chooses its steps it chooses its "
+      .. "order, too: max_order = %d sets the highest"):format(where, o.order, name,
+      math.min(o.order, method.varying_order)))
+  end
+  if o.start and o.start ~= "rk" then
+    raise(("%s: start is for fixed steps; where %s chooses its steps it begins with order 1"):format(where,
+      name))
+  end
+  if o.gradient == "checkpoint" then
+    raise(('%s: gradient = "checkpoint" of %s is for fixed steps; where it chooses its steps take "direct", '
+      .. '"adjoint" or "interpolated"'):format(where, name))
   end
 end
 
@@ -214,6 +233,7 @@ function M.check(where, given, dtype)
   check_gradient(where, o.gradient, method)
   if type(o.controller) == "table" then check_controller(where, o.controller) end
   if o.max_order then check_max_order(where, o.max_order, method) end
+  if method.varying_order and not (o.step_size or o.steps) then check_varying(where, o, method) end
   if (o.step_size or o.steps) and method.varies then
     raise(("%s: %s chooses its steps and orders, it has no form with fixed steps; take %s instead, or leave "
       .. "out step_size and steps"):format(where, method.name, method.instead))

@@ -120,6 +120,7 @@ local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trape
   rk4 = "the classic one",
   rk4_38 = "the 3/8 rule, torchdiffeq's rk4", heun_euler = "very loose tolerances",
   fehlberg21 = "torchdiffeq's fehlberg2",
+  bdf = "stiff problems; without a grid of variable order and steps",
   adams = "variable order: smooth problems whose f is dear, tight tolerances",
   bosh3 = "Bogacki and Shampine, MATLAB's ode23: loose tolerances",
   dopri5 = "Dormand and Prince 5(4): the default",

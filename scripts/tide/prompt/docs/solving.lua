@@ -177,6 +177,7 @@ define{name = "ode.methods", args = "", returns = "list",
   | A, b, c, b_error     the tableau of a Runge-Kutta method
   | extra                {A =, c =}: the rows that values between the steps add to it, in steps that have any
   | varies               it chooses its order from step to step, and has no form with fixed steps
+  | varying_order        of a method that takes fixed steps of one order, or else chooses both: the highest then
   | least_order,         of a multistep method that comes in several orders: the lowest one, and that which
   | default_order        it has unless told by the option order
 

@@ -1,0 +1,185 @@
+/* BDF methods that choose their order, 1 to 5, and their steps: the formulas with the weights of changing
+ * steps, solved by Newton's method from what the past predicts.
+ *
+ * With E = y_(n+1) - the polynomial through y_n .. y_(n-q) there, the residual of order q is h / (t_(n+1) -
+ * t_(n-q)) E, with equal steps E / (q + 1) (Hairer, Norsett, Wanner I, III.5; Shampine, Reichelt 1997). A
+ * matrix I - g df/dy serves as long as it converges and g is nearly the same; corrections are scaled by what
+ * g has changed (Hindmarsh et al., SUNDIALS, 2005). */
+#include <math.h>
+#include <string.h>
+
+#include "base/tuning.h"
+#include "kernels/loops.h"
+#include "solver/linear.h"
+#include "solver/march.h"
+#include "solver/multistep.h"
+
+enum { NEW, SLOPE, WORK, FIRST_SLOPE }; /* k */
+
+/* Weights of y_n, ..., y_(n-q) in the polynomial through them at the end of the step; returns where the last
+ * one is, in steps before the end. */
+static double extrapolation(const struct step *p, int q, double *w)
+{
+    double x[MULTISTEP_PAST];
+    x[0] = 0;
+    for (int j = 1; j <= q; j++) x[j] = x[j - 1] - p->before[j - 1] / p->h;
+    for (int j = 0; j <= q; j++) {
+        w[j] = 1;
+        for (int i = 0; i <= q; i++)
+            if (i != j) w[j] *= (1 - x[i]) / (x[j] - x[i]);
+    }
+    return 1 - x[q];
+}
+
+/* In the first step, which has no past, y_n + h f_n. */
+static void predict_bdf(struct solver *s, const struct step *p, void *out)
+{
+    double w[MULTISTEP_PAST];
+    const void *x[MULTISTEP_PAST], *slope = s->k[FIRST_SLOPE].v;
+    if (p->past == 0) {
+        loops->combine[s->dtype](s->n, s->carry[0], 1, &p->h, &slope, out);
+        return;
+    }
+    int q = p->order < p->past ? p->order : p->past;
+    extrapolation(p, q, w);
+    for (int j = 0; j <= q; j++) x[j] = s->carry[j];
+    loops->combine[s->dtype](s->n, NULL, q + 1, w, x, out);
+}
+
+/* ---- Newton's method ---- */
+
+enum { CONVERGED, SLOW };
+
+static enum status iterate(struct solver *s, struct field *f, const struct step *p, double g, int *how)
+{
+    const void *parts[2] = {s->spare, s->k[SLOPE].v}, *correction = s->k[WORK].v;
+    const char *moved = s->k[WORK].v;
+    double before = 0, scale = -2 / (1 + g / s->linear_g);
+    *how = SLOW;
+    for (int i = 0; i < NEWTON_QUICK_ITERATIONS; i++) {
+        double size;
+        TRY(field_eval(f, p->end, s->k[NEW].v, s->k[SLOPE].v));
+        loops->combine[s->dtype](s->n, s->k[NEW].v, 2, (double[]){-1, -g}, parts, s->k[WORK].v);
+        TRY(linear_solve(s->linear, 0, s->k[WORK].v));
+        loops->combine[s->dtype](s->n, s->k[NEW].v, 1, &scale, &correction, s->k[NEW].v);
+        TRY(march_norm(s->march, 1, &scale, &moved, &size));
+        double rate = i > 0 ? size / before : 0;
+        if (!(size < INFINITY) || rate >= 1) return STATUS_OK;
+        if (size == 0 || (i > 0 && rate / (1 - rate) * size < NEWTON_SHARE) || size < 1e-3 * NEWTON_SHARE) {
+            *how = CONVERGED;
+            return STATUS_OK;
+        }
+        before = size;
+    }
+    return STATUS_OK;
+}
+
+static enum status renew(struct solver *s, struct field *f, const struct step *p, double g)
+{
+    enum status status = linear_set(&s->linear, f, p->end, s->k[NEW].v, g);
+    s->linear_g = status == STATUS_OK ? g : 0;
+    s->linear_age = 0;
+    return status == STATUS_NUMERIC ? STATUS_RETRY : status;
+}
+
+enum status bdf_step(struct solver *s, struct field *f, const struct multistep *m, const struct step *p)
+{
+    struct formula c;
+    const void *x[MULTISTEP_PAST];
+    int how, q = p->order;
+    formula_make(m, p, &c);
+    if (p->past == 0 && !s->slope_ready) {
+        TRY(solver_eval(s, f, p->t, s->carry[0], FIRST_SLOPE));
+        s->slope_ready = 1;
+    }
+    for (int j = 0; j < q; j++) x[j] = s->carry[j];
+    loops->combine[s->dtype](s->n, NULL, q, c.y, x, s->spare);
+    predict_bdf(s, p, s->next[0]);
+    memcpy(s->k[NEW].v, s->next[0], solver_bytes(s));
+    int fresh = !(s->linear_g != 0 && fabs(c.slope / s->linear_g - 1) < BDF_SAME && s->linear_age < BDF_AGE);
+    if (fresh) TRY(renew(s, f, p, c.slope));
+    TRY(iterate(s, f, p, c.slope, &how));
+    if (how == SLOW && !fresh) {
+        memcpy(s->k[NEW].v, s->next[0], solver_bytes(s));
+        TRY(renew(s, f, p, c.slope));
+        TRY(iterate(s, f, p, c.slope, &how));
+    }
+    if (how == SLOW) return STATUS_RETRY;
+    s->linear_age++;
+    memcpy(s->next[0], s->k[NEW].v, solver_bytes(s));
+    return STATUS_OK;
+}
+
+/* ---- errors, order and size ---- */
+
+static enum status error_of_order(const struct march *m, const struct step *p, int q, double *norm)
+{
+    const struct solver *s = m->s;
+    double w[MULTISTEP_PAST + 1], c;
+    const char *v[MULTISTEP_PAST + 1];
+    if (p->past == 0) {
+        double first[3] = {0.5, -0.5, -0.5 * p->h};
+        return march_norm(m, 3, first, (const char *[]){s->next[0], s->carry[0], s->k[FIRST_SLOPE].v}, norm);
+    }
+    if (q > p->past) q = p->past; /* behind a cut of the past */
+    c = 1 / extrapolation(p, q, w + 1);
+    w[0] = c;
+    v[0] = s->next[0];
+    for (int j = 0; j <= q; j++) {
+        w[1 + j] *= -c;
+        v[1 + j] = s->carry[j];
+    }
+    return march_norm(m, q + 2, w, v, norm);
+}
+
+enum status bdf_error(const struct march *m, const struct step *p, double *norm)
+{
+    return error_of_order(m, p, p->order, norm);
+}
+
+static double factor_of(double error, int q) { return pow(fmax(error, 1e-10), -1.0 / (q + 1)); }
+
+static enum status choose(struct march *m, const struct step *p, double *factor)
+{
+    struct clock *c = &m->clock;
+    int q = p->order, most = m->o->method.multistep.order;
+    double error, best;
+    if (m->o->max_order > 0 && m->o->max_order < most) most = (int)m->o->max_order;
+    TRY(error_of_order(m, p, q, &error));
+    best = factor_of(error, q);
+    if (q > 1) {
+        TRY(error_of_order(m, p, q - 1, &error));
+        if (factor_of(error, q - 1) > best) {
+            best = factor_of(error, q - 1);
+            c->order = q - 1;
+        }
+    }
+    if (q < most && p->past > q) {
+        TRY(error_of_order(m, p, q + 1, &error));
+        if (factor_of(error, q + 1) > best) {
+            best = factor_of(error, q + 1);
+            c->order = q + 1;
+        }
+    }
+    *factor = fmin(m->o->controller.safety * best, BDF_MOST_GROWTH);
+    return STATUS_OK;
+}
+
+enum status bdf_adapt(struct march *m, const struct step *p, int accepted, double wanted)
+{
+    struct clock *c = &m->clock;
+    double factor = 1;
+    if (!accepted) {
+        c->steady = 0;
+        if (c->controller.rejected > 2 && c->order > 1) c->order--;
+        return STATUS_OK; /* the controller has shortened it */
+    }
+    if (++c->steady > p->order) {
+        TRY(choose(m, p, &factor));
+        if (factor >= 1 && factor < BDF_LEAST_GROWTH && c->order == p->order) factor = 1;
+        if (factor != 1 || c->order != p->order) c->steady = 0;
+    }
+    c->h = fabs(p->h) * factor;
+    if (c->lands) c->h = fmin(fmax(c->h, wanted), BDF_MOST_GROWTH * fabs(p->h));
+    return STATUS_OK;
+}
