@@ -189,6 +189,7 @@ enum clock_says clock_next(struct clock *c, struct step *p)
 {
     if (!((c->end - c->t) * c->direction > 0)) return CLOCK_END;
     double h = c->o->adaptive ? adaptive_next(c) : fixed_next(c);
+    if (isinf(c->goal)) return CLOCK_END; /* nothing has come of a solve without an end */
     *p = step_to(c, h, c->goal);
     if (c->o->adaptive && !c->lands && fabs(h) < clock_smallest_step(c->t)) return CLOCK_UNDERFLOW;
     enum clock_says says = within_budgets(c);

@@ -5,6 +5,7 @@
 #include "base/tuning.h"
 #include "solver/march.h"
 #include "check.h"
+#include "dice.h"
 
 /* ---- the clock ---- */
 
@@ -98,6 +99,66 @@ static void clocks_at_jumps(void)
     CHECK(fabs(c.t - 0.75) < 1e-12 && c.past == 0);
 }
 
+static double uniform(void) { return (double)pick(0, 1000000) / 1e6; }
+
+/* What a hostile field makes of errors. */
+static double hostile_error(void)
+{
+    static const double some[] = {0, 1, 1e-300, 1e-17, 1e300, INFINITY, NAN, 0.99, 1.01};
+    int64_t which = pick(0, 20);
+    return which < 9 ? some[which] : pow(10, uniform() * 4 - 3);
+}
+
+/* A solve by the clock alone: what it must never do. calm: errors are even, so that no step has a reason to
+ * be far shorter than the one before. */
+static void one_hostile_solve(struct solve_options *o, int calm)
+{
+    struct clock c;
+    struct step p = {0};
+    double t0 = (uniform() - 0.5) * pow(10, (double)pick(-3, 6)),
+           end = t0 + (uniform() - 0.5) * pow(10, (double)pick(-3, 6)), last = 0,
+           error = 0.1 * uniform(); /* nearer to 1 controllers with memory make steps shorter and shorter */
+    enum clock_says says;
+    if (fabs(end - t0) < clock_smallest_step(fmax(fabs(t0), fabs(end)))) return;
+    clock_begin(&c, o, t0, end);
+    clock_first(&c, fabs(end - t0) * pow(10, -6 * uniform()));
+    while ((says = clock_next(&c, &p)) == CLOCK_STEP) {
+        double before = c.t;
+        CHECK(isfinite(p.h) && p.h * (end - t0) > 0 && c.goal != before && isfinite(c.goal));
+        CHECK((c.goal - before) * (end - t0) > 0 && (end - c.goal) * (end - t0) >= 0);
+        if (calm && last != 0) CHECK(fabs(p.h) >= 0.99e-3 * fabs(last));
+        says = clock_judge(&c, &p, 1, calm ? error : hostile_error());
+        CHECK(isfinite(c.h) && c.h > 0);
+        if (says == CLOCK_ACCEPTED) {
+            last = p.h;
+            clock_move(&c, &p, 1);
+            CHECK(c.t != before);
+        } else if (says != CLOCK_REJECTED) {
+            break;
+        }
+    }
+    CHECK(says == CLOCK_END || (!calm && says != CLOCK_ACCEPTED && says != CLOCK_STEP));
+    if (says == CLOCK_END) CHECK(c.t == end);
+    CHECK(c.controller.rejected <= STEP_MOST_REJECTIONS);
+}
+
+static void clocks_of_hostile_errors(void)
+{
+    struct solve_options o = options("dopri5");
+    o.max_steps = 100000;
+    for (int i = 0; i < 2000; i++) {
+        o.controller.kind = (enum controller_kind)(i / 2 % 4);
+        memcpy(o.controller.k, (double[]){0.4, -0.3, 0.2}, sizeof o.controller.k);
+        solve_options_derive(&o);
+        one_hostile_solve(&o, i % 2);
+    }
+    struct clock c;
+    double longest = 0;
+    clock_begin(&c, &o, 0, INFINITY);
+    clock_first(&c, 1);
+    CHECK(go(&c, 0, &longest) == CLOCK_END && isfinite(c.t) && isfinite(longest));
+}
+
 /* ---- observers ---- */
 
 /* y' = 2 t, so that every method of order 2 is exact. */
@@ -173,6 +234,7 @@ int main(int argc, char **argv)
     static const struct check_test tests[] = {{"clocks of fixed steps", clocks_of_fixed_steps},
                                               {"clocks of adaptive steps", clocks_of_adaptive_steps},
                                               {"clocks at jumps", clocks_at_jumps},
+                                              {"clocks of hostile errors", clocks_of_hostile_errors},
                                               {"observers cut steps", observers_cut_steps}};
     return check_main(tests, sizeof tests / sizeof *tests, argc, argv);
 }
