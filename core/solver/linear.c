@@ -108,8 +108,11 @@ enum status linear_begin(struct linear **out, struct field *f, enum linear_kind 
 {
     struct linear *l = *out;
     if (l && l->f == f && l->n == f->n && l->dtype == f->dtype && l->n_theta == f->n_theta &&
-        l->kind == kind && l->most >= stages)
+        l->kind == kind && l->most >= stages) {
+        for (int i = 0; i < l->most; i++) l->known[i] = 0; /* the field may have other parameters by now */
+        l->generation++;
         return STATUS_OK;
+    }
     linear_free(l);
     *out = NULL;
     if (!(l = memory_zalloc(1, sizeof *l))) return memory_status();

@@ -39,8 +39,9 @@ void newton_begin(struct newton *n, const struct solver *s)
 {
     const struct solve_options *o = s->options;
     double epsilon = s->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
-    double resolved = o->rtol > 0 ? 10 * epsilon / o->rtol : 0; /* in tolerances */
-    *n = (struct newton){.most = (int)o->max_newton, .tolerance = fmax(o->newton_goal, resolved), .eta = 1};
+    double y = o->rtol > 0 ? 1 / o->rtol : newton_size(s, s->carry[0]); /* in tolerances, at most */
+    *n = (struct newton){
+        .most = (int)o->max_newton, .tolerance = fmax(o->newton_goal, 10 * epsilon * y), .eta = 1};
 }
 
 enum newton_says newton_judge(struct newton *n, double size)

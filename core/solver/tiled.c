@@ -10,6 +10,7 @@
 struct tiled_lane {
     struct field *field[2];
     struct solver solver[2];
+    struct state_layout layout[2]; /* of the tile at hand; solvers keep pointers to it */
 };
 
 struct tiled {
@@ -179,10 +180,13 @@ static enum status bind_lane(void *context, int64_t lane)
 }
 
 /* The solver that goes through a tile, the layout of its state, and the bytes before that. */
-static struct solver *solver_at(const struct tiled *t, const struct tile *tile, struct state_layout *layout,
-                                size_t *at)
+static struct solver *solver_at(const struct tiled *t, const struct tile *tile,
+                                const struct state_layout **out, size_t *at)
 {
-    struct solver *s = &t->lanes[tile->lane].solver[tile->size];
+    struct tiled_lane *lane = &t->lanes[tile->lane];
+    struct solver *s = &lane->solver[tile->size];
+    struct state_layout *layout = &lane->layout[tile->size];
+    *out = layout;
     s->first = tile->first * t->share;
     *at = (size_t)s->first * dtype_size(s->dtype);
     if (t->by_sample) {
@@ -199,11 +203,11 @@ static enum status solve_tile(void *context, struct tile *tile)
 {
     const struct tiled_run *r = context;
     struct tiled *t = r->t;
-    struct state_layout layout;
+    const struct state_layout *layout;
     size_t at;
     struct solver *s = solver_at(t, tile, &layout, &at);
     enum status status =
-        solve(s, t->lanes[tile->lane].field[tile->size], r->o, &layout, r->y0 + at, r->times, r->n_times,
+        solve(s, t->lanes[tile->lane].field[tile->size], r->o, layout, r->y0 + at, r->times, r->n_times,
               r->out + at, r->record ? &t->records[tile->index] : NULL, &t->stats[tile->index]);
     const struct report *failure = t->stats[tile->index].failure; /* in memory of a lane */
     if (status == STATUS_OK && failure) status = status_again(STATUS_NUMERIC, failure);
@@ -217,7 +221,7 @@ static enum status differentiate_tile(void *context, struct tile *tile)
 {
     const struct tiled_run *r = context;
     struct tiled *t = r->t;
-    struct state_layout layout;
+    const struct state_layout *layout;
     size_t at;
     struct gradient g = *r->gradient;
     struct gradient_times times = *g.times;
@@ -226,7 +230,7 @@ static enum status differentiate_tile(void *context, struct tile *tile)
     g.s = solver_at(t, tile, &layout, &at);
     char *again = *g.again ? *g.again + at : NULL;
     g.f = t->lanes[tile->lane].field[tile->size];
-    g.layout = &layout;
+    g.layout = layout;
     g.record = &t->records[tile->index];
     g.y0 += at;
     g.y += at;

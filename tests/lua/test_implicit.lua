@@ -251,6 +251,22 @@ tests["adaptive: checkpointed gradients have the bits of direct ones, and all ki
   end
 end
 
+-- At rest the states of two solves are the same, their parameters are not.
+tests["a Jacobian does not outlive its parameters"] = function()
+  for _, name in ipairs(implicit) do
+    local function gradient(q)
+      return tide.grad(function(z)
+        return tide.odeint(function(_, y) return z.p * (y - 1) end, z.y, {0, 1},
+          {method = name, steps = not rows[name].adaptive and 10 or nil})[2]:sum()
+      end)(q)
+    end
+    local compiled = tide.compile(gradient)
+    local function at(p) return {p = tide.tensor({p}, F64), y = tide.tensor({1}, F64)} end
+    local before, again, fresh = compiled(at(-1)), compiled(at(-3)), gradient(at(-3))
+    assert(distance(again.y, fresh.y) == 0 and distance(before.y, fresh.y) > 0.1, name)
+  end
+end
+
 -- ---- linear systems ----
 
 tests["one small matrix per sample: the numbers of each sample alone; and the cost of one"] = function()
