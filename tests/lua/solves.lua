@@ -77,7 +77,7 @@ M.options = {
   jacobian = function(g) return g:pick{"auto", "dense", "krylov"} end,
   newton_tol = function() return 1e-12 end, -- as good as to rounding, of which the checks know
   max_newton = function(g) return g:pick{30, 60} end,
-  theta = function() return false end, -- test_implicit
+  theta = function(_, _, o) return o.method == "theta" and 0.5 end, -- others: test_implicit
   defect = function(g) return g:chance(0.5) end,
   events = function(g) return {{g = M.g[g:pick{"time", "wave"}], direction = g:int(-1, 1)}} end,
   quadrature = function(g) return M.g[g:pick{"time", "wave"}] end,
@@ -86,8 +86,8 @@ M.options = {
   eager = function(g) return g:chance(0.5) end,
   plain = function(g) return g:chance(0.5) end,
 }
-local often = {method = 0.9, steps = 0.35, step_size = 0.15, rtol = 0.5, atol = 0.4, gradient = 0.5,
-  eager = 0.1, plain = 0.06, max_order = 0.06, max_steps = 0.06, order = 0.5, max_nfe = 0.05,
+local often = {method = 0.9, theta = 0.9, steps = 0.35, step_size = 0.15, rtol = 0.5, atol = 0.4,
+  gradient = 0.5, eager = 0.1, plain = 0.06, max_order = 0.06, max_steps = 0.06, order = 0.5, max_nfe = 0.05,
   max_seconds = 0.05, min_step = 0.1}
 
 --- The names of the options that odeint has, from what it says about an unknown one.

@@ -216,7 +216,7 @@ tests["checkpoint is direct, bit for bit"] = function()
         same_bits(v, value, m.name)
         same_bits(g, direct, ("%s, times %d, every %d"):format(m.name, i, every))
       end
-      if m.kind == "adaptive" then
+      if m.kind == "adaptive" and not m.varying_order then
         opts = {method = m.name, rtol = 1e-5, atol = 1e-5}
         direct = tide.grad(solve_loss(times, opts))(p)
         for every = 1, 12 do
