@@ -312,7 +312,8 @@ tests["Milne's method and others: order, dense output, gradients"] = function()
   } do
     local order, method = m[1], m[2]
     local o = {method = method, steps = 10}
-    local ok, worst = tide.gradcheck(loss(o), point(), {tolerance = 1e-7})
+    -- an unstable method blows up the rounding of the differences, by its root of -2.7 to the tenth
+    local ok, worst = tide.gradcheck(loss(o), point(), {tolerance = method.unstable and 1e-5 or 1e-7})
     assert(ok, ("%d: %g"):format(order, worst))
     if not method.unstable then
       local a, a_inside = error_of(problems[1], with(o, {steps = 100}), 1, 0.503)
