@@ -43,6 +43,7 @@ end
 include(require "tide.tensor")
 include(require "tide.tensor.convolution")
 include(require "tide.tensor.autodiff")
+include(require "tide.tensor.second_order")
 include(require "tide.tensor.precision")
 include(require "tide.base.machine")
 include(require "tide.base.failure")

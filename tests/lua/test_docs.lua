@@ -141,6 +141,9 @@ local calls = {
   ["tide.gradcheck"] = function() tide.gradcheck(unit, x, {}) end, ["tide.odeint"] = function()
     tide.odeint(unit, x, {0, 1}, {})
   end,
+  ["tide.jacobian"] = function() tide.jacobian(unit, x, {}) end,
+  ["tide.hessian"] = function() tide.hessian(unit, x, {}) end,
+  ["tide.gauss_newton"] = function() tide.gauss_newton(unit, x, x, {}) end,
   ["tide.arange"] = function() tide.arange(1, 2, 1, {}) end,
   ["ode.cfield"] = function() tide.ode.cfield("", "", {}) end, ["tide.linspace"] = function()
     tide.linspace(1, 2, 2, {})

@@ -24,8 +24,9 @@ tests["words that people ask for find something useful"] = function()
   local rows = {
     {"stiff", "ode.methods"}, {"learning rate", "optim.adam", "lr = 0.001: learning rate", "training"},
     {"events", "tide.odeint"},
-    {"hessian", "tide.jvp(tide.grad(fn), p, v)", "tide.grad"}, {"save model", "tide.save", "nn.load"},
-    {"jacobian", "tide.vjp", "tide.jvp", "crossing.jacobians"}, {"dropout", "no dropout layer", "tide.rand"},
+    {"hessian", "tide.hessian(fn, p, opts)"}, {"save model", "tide.save", "nn.load"},
+    {"jacobian", "tide.jacobian(fn, p, opts)"}, {"curvature", "tide.hvp(fn, p, v)"},
+    {"dropout", "no dropout layer", "tide.rand"},
     {"gpu", "computes on the processor", "tide.threads"}, {"batch", "tide.train", "batch = 64"},
     {"checkpoint", "saving", "tide.train", "optimiser:state"}, {"seed", "tide.seed(n)", "reproducibility"},
     {"plot", "plot.line", "figures"}, {"adjoint", "gradients", "tide.odeint"}, {"nan", "errors", "finite"},

@@ -168,7 +168,7 @@ tests["every function that takes a size has a row"] = function()
     add sub mul div pow maximum minimum relu_grad sigmoid_grad tanh_grad eq ne lt le gt ge abs cos exp log neg
     reciprocal relu sigmoid sign sin softplus sqrt square tanh clone stop_gradient dtype shape rank numel item
     totable copy_ to tostring where matmul mse smooth_l1 cross_entropy grad value_and_grad vjp jvp compile
-    gradcheck odeint attempt
+    jacobian hessian hvp gauss_newton gradcheck odeint attempt
     save load read_bytes read_idx memory machine set_matmul_precision get_matmul_precision
     set_print get_print set_default_dtype get_default_dtype explain nn.activation nn.chain nn.count nn.flatten
     nn.load nn.odeblock nn.parameters data.folder data.mnist data.cifar10 data.svhn data.tiny_imagenet

@@ -236,6 +236,10 @@ end
 
 local MAX_PROGRAMS = 64
 
+-- For second_order.lua.
+M._check_function, M._float_leaves, M._emit_gradient = check_function, float_leaves, emit_gradient
+M._alias, M._describe, M._run = alias, describe, run
+
 -- What compile keeps: the results with symbolic tensors in them, and the program. The arguments are kept
 -- because the cache's key holds addresses of functions and metatables, which must not be used again.
 local function record(fn, arguments, leaves)

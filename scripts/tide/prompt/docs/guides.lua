@@ -69,8 +69,9 @@ guide{name = "gradients", about = "Derivatives",
 
   Several parameters: put them in a table, p = {a = ..., b = ...}; the gradient has the same keys.
 
-  Second derivatives: compositions work. Hessian times v: tide.jvp(tide.grad(fn), p, v), second result. Row
-  i of a Jacobian: the pullback of tide.vjp with a unit vector; column j: tide.jvp with one.
+  Second derivatives: tide.hessian(fn, p) and tide.jacobian(fn, p) are whole matrices, tide.hvp and
+  tide.gauss_newton products with a vector, all of them through solves of any method, too. Compositions work
+  to any order: tide.grad of tide.grad, tide.jvp(tide.grad(fn), p, v).
 
   Through a solve: gradient = "direct" (the default) differentiates the steps that were taken, exactly;
   "checkpoint" gives the same numbers with fewer states kept, for long solves; "adjoint" solves the adjoint

@@ -23,6 +23,31 @@ define{name = "tide.vjp", args = "fn, x", returns = "y, pullback",
 define{name = "tide.jvp", args = "fn, x, v", returns = "y, dy",
   text = "y = fn(x) and the Jacobian-vector product dy = J v, v like x.",
   example = "tide.jvp(tide.sin, x, tide.ones_like(x))"}
+define{name = "tide.jacobian", args = "fn, p, opts", returns = "tensor or nested table",
+  options = {{"by", "auto", '"rows", by pullbacks; "columns", by directions; "auto": whichever are fewer'},
+    {"flat", false, "one matrix over all tensors, in the order of tide.tree.tensors"}},
+  text = [[dy/dp of y = fn(p), both tensors or tables of tensors: y's structure, in it p's, each block of the
+  shape of that part of y followed by that of p. Without p, tide.jacobian(fn) is a function of (p, ...),
+  further arguments constants. Several rows share a pass: fn, with all solves in it, runs once for each
+  pass.]],
+  example = "tide.jacobian(function(v) return v * v:sum() end, tide.ones{3})"}
+define{name = "tide.hessian", args = "fn, p, opts", returns = "tensor or nested table",
+  options = {{"flat", false, "one matrix over all tensors, in the order of tide.tree.tensors"}},
+  text = [[Second derivatives of the scalar fn(p), a tensor or a table of tensors: p's structure of p's
+  structure, each block of both shapes. Without p, tide.hessian(fn) is a function of (p, ...). It goes through
+  solves of every method and gradient = "direct", "checkpoint", "adjoint" or "interpolated", with steps as
+  constants; not through events, nor by the times of a solve.]],
+  example = "tide.hessian(function(v) return (v ^ 3):sum() * v:sum() end, tide.ones{3})"}
+define{name = "tide.hvp", args = "fn, p, v", returns = "y, H v",
+  text = [[The scalar y = fn(p) and the product of its Hessian with v, which is like p; the matrix is not
+  made. In a loop wrap it in tide.compile, which records it once.]],
+  example = "tide.hvp(function(u) return (u ^ 3):sum() end, x, tide.ones_like(x))"}
+define{name = "tide.gauss_newton", args = "fn, p, v, opts", returns = "y, G v",
+  options = {{"loss", nil, "function(y) -> scalar; its Hessian at y is H. Without one H = 1"}},
+  text = [[y = fn(p) and the product of the Gauss-Newton matrix G = J^T H J with v, J the Jacobian of fn at p;
+  fn gives residuals, or predictions whose loss is convex. G is positive semidefinite where H is, and equals
+  the Hessian of the loss where residuals or curvature of fn vanish. In a loop wrap it in tide.compile.]],
+  example = "tide.gauss_newton(function(u) return u:sin() - 0.5 end, x, tide.ones_like(x))"}
 define{name = "tide.stop_gradient", args = "x", returns = "tensor", method = true,
   text = "x as a constant of derivatives.",
   example = "tide.grad(function(v) return (v * v:stop_gradient()):sum() end)(x)"}

@@ -13,13 +13,13 @@ return {
   -- derivatives
   {"gradient", "derivative", "differentiate", "autograd", "autodiff", "backward", "backprop",
     "backpropagation", see = {"gradients", "tide.grad", "tide.value_and_grad", "tide.vjp"}},
-  {"hessian", "second derivative", "second order", "hvp", "curvature", see = {"gradients", "tide.grad",
-    "tide.jvp", "tide.vjp"},
-    text = [[There is no function for a Hessian: derivatives compose. Hessian times v:
-      tide.jvp(tide.grad(fn), p, v), the second result.]]},
-  {"jacobian", see = {"tide.vjp", "tide.jvp", "crossing.jacobians", "gradients"},
-    text = [[Rows come from tide.vjp, columns from tide.jvp; crossing.jacobians gives small ones whole, a
-      matrix per sample.]]},
+  {"hessian", "second derivative", "second order", "hvp", "curvature", see = {"tide.hessian", "tide.hvp",
+    "tide.gauss_newton", "gradients", "tide.grad"},
+    text = [[Whole: tide.hessian(fn, p). Times a vector: tide.hvp(fn, p, v).]]},
+  {"gauss newton", "levenberg marquardt", "fisher", see = {"tide.gauss_newton", "tide.hvp"}},
+  {"jacobian", see = {"tide.jacobian", "tide.vjp", "tide.jvp", "crossing.jacobians", "gradients"},
+    text = [[tide.jacobian(fn, x) is the whole matrix, tide.vjp and tide.jvp give products with it;
+      crossing.jacobians gives a matrix per sample.]]},
   {"adjoint", "backsolve", see = {"gradients", "tide.odeint"}},
   {"detach", "no grad", "freeze", "frozen", "requires grad", "constant", see = {"tide.stop_gradient",
     "gradients", "recording"}},
