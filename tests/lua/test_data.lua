@@ -115,9 +115,62 @@ tests["sines"] = function()
   check.fails("dim must be >= 2, got 1", data.sines, {dim = 1})
 end
 
+-- Does each point lie where its class is?
+local planar = {
+  moons = function(x, y, class) -- on a half circle, below or above
+    local upper = class:eq(1)
+    local r = ((tide.where(upper, x, x - 1)):square() + tide.where(upper, y, y - 0.5):square()):sqrt()
+    return tide.where(upper, y, -y + 0.5):min():item() > -1e-12 and (r - 1):abs():max():item() < 1e-12
+  end,
+  circles = function(x, y, class)
+    local r = (x:square() + y:square()):sqrt()
+    return (r - tide.where(class:eq(1), 1, 0.5)):abs():max():item() < 1e-12
+  end,
+  eight_gaussians = function(x, y, class)
+    local angle = (class:to "float64" - 1) * (math.pi / 4)
+    return ((x - angle:cos() * 2.8):square() + (y - angle:sin() * 2.8):square()):max():item() < 1e-24
+  end,
+  checkerboard = function(x, y, class) -- (floor(x / 2) + floor(y / 2)) is even
+    local list, px, py = class:totable(), x:totable(), y:totable()
+    for i, k in ipairs(list) do
+      local column, row = math.floor(px[i] / 2) + 2, math.floor(py[i] / 2) + 2
+      if column ~= (k - 1) % 4 or row ~= 2 * ((k - 1) // 4) + column % 2 then return false end
+    end
+    return x:abs():max():item() <= 4 and x:abs():max():item() > 3.9 and y:abs():max():item() > 3.9
+  end,
+  spirals = function(x, y) return (x:square() + y:square()):sqrt():max():item() < math.pi + 0.3 end,
+  pinwheel = function(x, y) -- 2 |r| along an arm, r normal of mean 1
+    local r = (x:square() + y:square()):mean():item()
+    return math.abs(r - 4 * (1 + 0.3 ^ 2 + 0.1 ^ 2)) < 0.3
+  end,
+}
+
+tests["distributions in the plane"] = function()
+  local classes = {moons = 2, circles = 2, eight_gaussians = 8, checkerboard = 8, spirals = 2, pinwheel = 5}
+  for name, holds in pairs(planar) do
+    local exact = name ~= "checkerboard" and name ~= "pinwheel" and 0 or nil
+    local d = data[name]{n = 1003, noise = exact, dtype = "float64", seed = 3}
+    shape_is(d.x, 1003, 2)
+    shape_is(d.y, 1003)
+    assert(d.y:dtype() == "int64" and holds(d.x:slice(2, 1, 1):reshape{-1}, d.x:slice(2, 2, 2):reshape{-1},
+      d.y), name)
+    for k = 1, classes[name] do
+      assert(math.abs(d.y:eq(k):sum():item() - 1003 / classes[name]) < 1, name)
+    end
+    assert(data[name]().x:dtype() == "float32" and #data[name]().x == 1000)
+    local a, b, c = data[name]{n = 9, seed = 4}, data[name]{n = 9, seed = 4}, data[name]{n = 9, seed = 5}
+    assert(same(a.x, b.x) and same(a.y, b.y) and not same(a.x, c.x), name)
+    check.fails("n must be >= 1, got 0", data[name], {n = 0})
+  end
+  local noisy, plain = data.moons{n = 4000, noise = 0.3}, data.moons{n = 4000, noise = 0}
+  is_near((noisy.x - plain.x):square():mean():sqrt():item(), 0.3, 0.01)
+  check.fails('unknown option "noise"', data.pinwheel, {noise = 0.1})
+end
+
 tests["misuse"] = function()
-  check.fails('tide.data: unknown data set "mnst" (did you mean "mnist"?); valid are: cifar10, flip1d, '
-    .. 'landscape, mnist, sines, spheres, svhn, three_spheres, tiny_imagenet',
+  check.fails('tide.data: unknown data set "mnst" (did you mean "mnist"?); valid are: checkerboard, '
+    .. 'cifar10, circles, eight_gaussians, flip1d, landscape, mnist, moons, pinwheel, sines, spheres, '
+    .. 'spirals, svhn, three_spheres, tiny_imagenet',
     function()
     return data.mnst
   end)
@@ -131,7 +184,8 @@ tests["misuse"] = function()
   check.fails('split must be one of "train", "test"', data.mnist, {split = "valid"})
   check.fails("n must be >= 1, got 0", data.mnist, {n = 0})
   assert(table.concat(data.names(), " ") ==
-    "cifar10 flip1d landscape mnist sines spheres svhn three_spheres tiny_imagenet")
+    "checkerboard cifar10 circles eight_gaussians flip1d landscape mnist moons pinwheel sines spheres "
+    .. "spirals svhn three_spheres tiny_imagenet")
   assert(data.folder("mnist", "/x") == "/x" and data.folder("mnist"):find("/mnist$"))
 end
 

@@ -35,7 +35,8 @@ local sweep = require("check").in_folder(function(folder)
 end)
 local kinds = {optimiser = getmetatable(tide.optim.sgd(model, {lr = 1})).methods,
   odeblock = methods_of(nn.odeblock(model)),
-  odenet = methods_of(nn.odenet{dim = 2}), resnet = methods_of(nn.resnet{dim = 2}),
+  odenet = methods_of(nn.odenet{dim = 2}), cnf = methods_of(nn.cnf{dim = 2}),
+  resnet = methods_of(nn.resnet{dim = 2}),
   figure = methods_of(plot.figure()),
   writer = methods_of(writer), sweep = methods_of(sweep), table = methods_of(tide.csv.parse("a\n1")),
   meter = methods_of(tide.progress.new{quiet = true}),
@@ -133,7 +134,7 @@ local function spec_of(call)
 end
 
 local x, figure = tide.ones({2, 2}), plot.line{y = {1}}
-local unit = function(_, u) return u end
+local unit, density = function(_, u) return u end, nn.cnf{dim = 2}
 local calls = {
   ["tide.conv1d"] = function() tide.conv1d(x, x, nil, {}) end, ["tide.conv2d"] = function()
     tide.conv2d(x, x, nil, {})
@@ -144,6 +145,12 @@ local calls = {
   ["tide.jacobian"] = function() tide.jacobian(unit, x, {}) end,
   ["tide.hessian"] = function() tide.hessian(unit, x, {}) end,
   ["tide.gauss_newton"] = function() tide.gauss_newton(unit, x, x, {}) end,
+  ["ode.divergence"] = function() tide.ode.divergence(unit, {}) end,
+  ["cnf:log_prob"] = function() density:log_prob(x, {}) end,
+  ["cnf:sample"] = function() density:sample(1, {}) end,
+  ["cnf:forward"] = function() density:forward(x, {}) end,
+  ["cnf:inverse"] = function() density:inverse(x, {}) end,
+  ["cnf:trajectory"] = function() density:trajectory(1, {0, 1}, {}) end,
   ["tide.arange"] = function() tide.arange(1, 2, 1, {}) end,
   ["ode.cfield"] = function() tide.ode.cfield("", "", {}) end, ["tide.linspace"] = function()
     tide.linspace(1, 2, 2, {})

@@ -101,6 +101,11 @@ local rows = {
   ["data.flip1d"] = {names = {"n", "seed"}, data.flip1d}, ["data.sines"] = {names = {"n", "dim", "seed"},
     base = {n = 20}, data.sines},
   ["data.three_spheres"] = {names = {"dim", "n", "seed"}, base = {dim = 2, n = 3}, data.three_spheres},
+  ["nn.cnf"] = {names = {"dim", "hidden", "augment", "seed"}, base = {dim = 2, hidden = 3}, nn.cnf},
+  ["cnf:sample"] = {function(v) return nn.cnf{dim = 2, hidden = 3}:sample(v) end},
+  ["cnf:log_prob"] = {names = {"samples", "seed"}, function(o)
+    return nn.cnf{dim = 2, hidden = 3, augment = 1}:log_prob(tide.ones{1, 2}, o)
+  end},
   ["data.landscape"] = {names = {"n", "seed"}, base = {n = 2}, data.landscape},
   train = {names = {"batch", "seed"}, train, endless = {"epochs", "iterations"}},
   evaluate = {names = {"batch"}, function(o)
@@ -110,6 +115,9 @@ local rows = {
 }
 for name in ("sum mean var max min all any argmax argmin softmax log_softmax logsumexp"):gmatch("[%a_]+") do
   rows[name] = {function(v) return x[name](x, v) end, function(v) return x[name](x, {v}) end}
+end
+for name in ("moons circles eight_gaussians pinwheel checkerboard spirals"):gmatch("[%a_]+") do
+  rows["data." .. name] = {names = {"n", "seed"}, base = {n = 3}, data[name]}
 end
 for name, list in pairs{sgd = {"lr", "momentum", "weight_decay"}, adam = {"lr", "eps", "weight_decay"},
   adamw = {"lr", "eps", "weight_decay"},
@@ -171,8 +179,8 @@ tests["every function that takes a size has a row"] = function()
     jacobian hessian hvp gauss_newton gradcheck odeint attempt
     save load read_bytes read_idx memory machine set_matmul_precision get_matmul_precision
     set_print get_print set_default_dtype get_default_dtype explain nn.activation nn.chain nn.count nn.flatten
-    nn.load nn.odeblock nn.parameters data.folder data.mnist data.cifar10 data.svhn data.tiny_imagenet
-    data.names]]):gmatch("[%w_.]+") do none[name] = true end
+    nn.load nn.odeblock nn.penalised nn.parameters data.folder data.mnist data.cifar10 data.svhn
+    data.tiny_imagenet data.names]]):gmatch("[%w_.]+") do none[name] = true end
   local lacking = {}
   local function look(prefix, module)
     for name, f in pairs(module) do

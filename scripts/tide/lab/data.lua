@@ -10,7 +10,8 @@ local M = {}
 -- Which file makes which data set: the one list; adding a data set is one line here and one file.
 local files = {
   spheres = "spheres", flip1d = "flip1d", sines = "sines", three_spheres = "three_spheres",
-  landscape = "landscape", mnist = "mnist",
+  landscape = "landscape", moons = "planar", circles = "planar", eight_gaussians = "planar",
+  pinwheel = "planar", checkerboard = "planar", spirals = "planar", mnist = "mnist",
   cifar10 = "cifar10", svhn = "svhn", tiny_imagenet = "tiny_imagenet",
 }
 

@@ -4,6 +4,7 @@ local class = require "tide.nn.model_class"
 local core = require "tide.core"
 local ode = require "tide.ode"
 local options = require "tide.base.options"
+local regular = require "tide.nn.regular"
 local tree = require "tide.base.tree"
 
 local M = {}
@@ -19,13 +20,14 @@ local function merged(base, over)
   return o
 end
 
-local function solver_of(opts)
+--- The solver options of a call's options {solver = {...}}.
+function M._solver_of(where, opts)
   if opts == nil then return nil end
   if type(opts) ~= "table" then
-    raise("nn.odeblock: options must be a table {solver = {...}}, got " .. options.show(opts))
+    raise(where .. ": options must be a table {solver = {...}}, got " .. options.show(opts))
   end
   for key in pairs(opts) do
-    if key ~= "solver" then raise("nn.odeblock: " .. options.unknown("option", key, {"solver"})) end
+    if key ~= "solver" then raise(where .. ": " .. options.unknown("option", key, {"solver"})) end
   end
   return opts.solver
 end
@@ -38,20 +40,61 @@ function M._watch(seen)
   return setmetatable({}, {__close = function() watcher = nil end})
 end
 
-local function solve(self, x, times, over)
-  if watcher then watcher(self) end
-  local o = merged(self.solver, over)
-  local rest = {}
+--- The options of a block's solve with those of one call on top, and its times.
+function M._options(block, times, over)
+  if watcher then watcher(block) end
+  local o, rest = merged(block.solver, over), {}
   for k, v in pairs(o) do if k ~= "t" then rest[k] = v end end
-  return ode.odeint(self.field, x, times or o.t or {0, 1}, rest)
+  return rest, times or o.t or {0, 1}
 end
 
-local make_odeblock = class("nn.odeblock", "field solver", function(self, x, opts)
-  local ys, stats = solve(self, x, nil, solver_of(opts))
+--- A solve over `times` with the regularisers of the block: call, f and part as in regular.integrand. Where
+-- nobody asks for the penalty it is a solve like others.
+function M._solve(block, y0, times, o, call, part)
+  local own = block.regularise
+  if not regular.wanted(own) then return ode.odeint(call, y0, times, o) end
+  if o.quadrature then
+    raise("nn.odeblock: regularise is a quadrature of the solve; leave out the option quadrature")
+  end
+  local field, integrand = regular.integrand(own, block.field, call, part)
+  o.quadrature = integrand
+  local ys, stats, q = ode.odeint(field, y0, regular.times(times, own), o)
+  if q then regular.add(q, times[1], times[#times]) end
+  return ys, stats
+end
+
+local function same(y) return y end
+
+-- The field as a regulariser wants to see it.
+local function call_of(block, x)
+  local own, field = block.regularise, block.field
+  if not regular.wanted(own) then return field end
+  if not tree.is_tensor(x) then
+    raise("nn.odeblock: regularise is for states that are one tensor, samples first, got " .. options.show(x))
+  end
+  if not own.jacobian then
+    return function(t, y)
+      local dy = field(t, y)
+      return dy, dy
+    end
+  end
+  local products = regular.products(own, field)
+  return function(t, y)
+    local dy, _, product = products(t, y)
+    return dy, dy, product
+  end
+end
+
+local make_odeblock = class("nn.odeblock", "field solver regularise", function(self, x, opts)
+  local o, times = M._options(self, nil, M._solver_of("nn.odeblock", opts))
+  local ys, stats = M._solve(self, x, times, o, call_of(self, x), same)
   return tree.map(ys, function(y) return y[-1] end), stats
 end, {
   --- States at the given times, {n_times, N, ...}, and statistics.
-  trajectory = function(self, x, times, opts) return solve(self, x, times, solver_of(opts)) end,
+  trajectory = function(self, x, times, opts)
+    local o, t = M._options(self, times, M._solver_of("nn.odeblock", opts))
+    return ode.odeint(self.field, x, t, o)
+  end,
 })
 
 --- block(x) -> state at the end of the span (solver option t, default {0, 1}), statistics.
@@ -59,13 +102,18 @@ function M.odeblock(field, solver)
   if solver ~= nil and type(solver) ~= "table" then
     raise("nn.odeblock: solver options must be a table, got " .. options.show(solver))
   end
-  local own, check = {}, {}
+  local own, check, regularise = {}, {}, nil
   for k, v in pairs(solver or {}) do
-    own[k] = tree.map(v, function(x) return x:totable() end) -- a tensor here would be trained
-    if k ~= "t" then check[k] = v end
+    if k == "regularise" then
+      regularise = v
+    else
+      own[k] = tree.map(v, function(x) return x:totable() end) -- a tensor here would be trained
+      if k ~= "t" then check[k] = v end
+    end
   end
   ode.check_options("nn.odeblock", check)
-  return make_odeblock{field = field, solver = own}
+  return make_odeblock{field = field, solver = own,
+    regularise = regular.check("nn.odeblock", regularise, own.t or {0, 1})}
 end
 
 return M

@@ -3,9 +3,10 @@
 -- A layer is called as layer(x, opts); a field as field(t, y). opts.solver overrides solver options for that
 -- call only. Each subject has a file; here they become tide.nn.
 
-local M = {with_seed = require("tide.nn.initial").with_seed}
+local M = {with_seed = require("tide.nn.initial").with_seed,
+  penalised = require("tide.nn.regular").penalised}
 
-for _, subject in ipairs{"parameters", "layers", "fields", "blocks", "odenets", "resnet"} do
+for _, subject in ipairs{"parameters", "layers", "fields", "blocks", "odenets", "cnf", "resnet"} do
   for name, value in pairs(require("tide.nn." .. subject)) do M[name] = value end
 end
 

@@ -55,8 +55,9 @@ function M.recorded(f, state, y0, times, o)
   -- weak: it takes the state's dtype when it meets the state, not before
   local t = tape:input("float64", {}, state.dtype == "float32")
   local y = tape:input(state.dtype, {y0:numel()})
-  local dy = states.check_derivative("odeint", state, f(t, states.unflatten(state, y)), "")
-  dy = quadrature.derivative("odeint", state, o, dy, t, y, "")
+  local z = states.unflatten(state, y)
+  local dy = states.check_derivative("odeint", state, f(t, z), "")
+  dy = quadrature.derivative("odeint", state, o, dy, t, z, "")
   if not core.is_symbolic(dy) then dy = dy + y * 0 end -- a constant field
   if o.events then events.record(o, o.events, state, t, y) end
   tape:finish()
@@ -90,15 +91,17 @@ function M.eager(f, state, y0, times, o)
       .. "and has no gradient; leave out eager = true, or solve outside of the recorded function and pass "
       .. "the result in")
   end
-  local evaluations = 0
+  local evaluations, kept = 0, {}
   local guard <close> = states.with_numbers_of(state.dtype) -- luacheck: ignore guard
   local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
   local function wrapped(t, flat)
+    local within <close> = states.within_solve(kept) -- luacheck: ignore within
     evaluations = evaluations + 1
-    local dy = f(t, states.unflatten(state, flat))
+    local y = states.unflatten(state, flat)
+    local dy = f(t, y)
     local when = (" at t = %.6g (evaluation %d)"):format(t, evaluations)
     dy = states.check_derivative("odeint", state, dy, when)
-    return quadrature.derivative("odeint", state, o, dy, t, flat, when)
+    return quadrature.derivative("odeint", state, o, dy, t, y, when)
   end
   if o.events then events.call(o, o.events, state) end
   local solution, stats = core.odeint_callback(wrapped, false, y0, times, o,

@@ -2,6 +2,7 @@
 
 local autodiff = require "tide.tensor.autodiff"
 local core = require "tide.core"
+local divergences = require "tide.ode.divergence"
 local fields = require "tide.ode.field"
 local methods = require "tide.ode.methods"
 local ode_options = require "tide.ode.options"
@@ -227,6 +228,9 @@ function M.initial_step(f, t0, y0, p, rtol, atol)
   if not options.finite(h) then raise(("%s: NaN or Inf in y0 or f near t = %g"):format(where, t0)) end
   return h
 end
+
+--- See help("ode.divergence").
+M.divergence = divergences.divergence
 
 --- counted(fn, ...) -> statistics, what fn(...) returns: see help("tide.ode.counted").
 M.counted = autodiff._counted

@@ -102,10 +102,10 @@ function M.extend(where, state, o, y0, times)
   return wider, core.apply("cat", {0}, y0, core.full({size}, 0, state.dtype))
 end
 
---- dy/dt and behind it what is to be integrated, flat.
+--- dy/dt and behind it what is to be integrated, flat. y: the state as f got it, the same tensors.
 function M.derivative(where, state, o, dy, t, y, detail)
   if not state.extra then return dy end
-  local value = as_tensor(where, state.dtype, o.quadrature(t, states.unflatten(state, y)))
+  local value = as_tensor(where, state.dtype, o.quadrature(t, y))
   local shape, wanted = table.concat(value:shape(), ", "), table.concat(state.extra.shape, ", ")
   if shape ~= wanted then
     raise(("%s: quadrature returned shape {%s}%s, at first it was {%s}"):format(where, shape, detail, wanted))

@@ -61,6 +61,17 @@ function M.with_numbers_of(dtype)
   return setmetatable({}, {__close = function() tensor._number_dtype(old) end})
 end
 
+local kept
+
+--- While the function runs at an evaluation of a solve, kept_by_solve() is the table that it was given: what
+-- is to stay as it is for the whole solve. Until the result is closed.
+function M.within_solve(own)
+  local outer = kept
+  kept = own
+  return setmetatable({}, {__close = function() kept = outer end})
+end
+function M.kept_by_solve() return kept end
+
 --- From here on the numbers of a sample stand together in the flat state, those of all parts.
 function M.by_sample(where, state, inner)
   if inner then

@@ -18,6 +18,9 @@ local raise = core.raise
 
 local losses = {mse = tensor.mse, smooth_l1 = tensor.smooth_l1, cross_entropy = tensor.cross_entropy}
 
+-- Of a model of a density, whose predictions are log p(x).
+function losses.nll(log_p) return -log_p:mean() end
+
 local function find_loss(where, loss)
   if type(loss) == "function" then return loss end
   if not losses[loss] then
@@ -28,7 +31,8 @@ end
 
 -- How many predictions are right: the largest logit for class labels, the sign for targets -1/+1. nil when
 -- neither makes sense.
-local function counter(y)
+local function counter(y, loss)
+  if loss == "nll" then return nil end
   if y:dtype() == "int64" then
     return function(prediction, target) return prediction:argmax(2):eq(target):to("float32"):sum():item() end
   end
@@ -79,7 +83,7 @@ function M.evaluate(model, data, opts)
   end
   local o = options.check("tide.evaluate", opts, evaluate_spec)
   check_data("tide.evaluate", data, o.loss)
-  local loss, count = find_loss("tide.evaluate", o.loss), counter(data.y)
+  local loss, count = find_loss("tide.evaluate", o.loss), counter(data.y, o.loss)
   local call = o.solver and {solver = o.solver} or nil
   local forward = autodiff.compile(function(m, x, y)
     local prediction = m(x, call)
@@ -331,7 +335,8 @@ end
 -- goes on from there, with the same bits.
 function M.train(opts, ...)
   local o = check_arguments(opts, ...)
-  local loss, count, history = find_loss("tide.train", o.loss), counter(o.data.y), o.history or {}
+  local loss, count, history = find_loss("tide.train", o.loss), counter(o.data.y, o.loss),
+    o.history or {}
   local run = resume(o, history, count)
   local t = {loss = loss, count = count, history = history, sums = run.sums, batch = batches(o),
     step_for = one_step.by_solver(loss), start = core.monotonic() - run.seconds}

@@ -5,22 +5,24 @@ local core = require "tide.core"
 local faults = require "tide.train.faults"
 local ode = require "tide.ode"
 local options = require "tide.base.options"
+local regular = require "tide.nn.regular"
 
 local M = {}
 
 -- What is made small, its gradients, and the loss and the predictions of one batch. With a pair
 -- (adaption:solver) that is the mean of the losses by both solvers and the penalty, and the predictions by
--- the second one come last.
+-- the second one come last. The penalty of regularisers (nn.penalised) joins what is made small.
 local function compile(loss, solver, pair)
   local call, second_call = solver and {solver = solver} or nil, pair and {solver = pair.solver}
   return autodiff.compile(function(model, x, y)
     local prediction, second, own
     local value, grads = autodiff.value_and_grad(function(m)
-      prediction = m(x, call)
+      local penalty
+      penalty, prediction = regular.penalised(m, x, call)
       own = loss(prediction, y)
-      if not pair then return own end
+      if not pair then return penalty == 0 and own or own + penalty end
       second = m(x, second_call)
-      return (own + loss(second, y)) * 0.5 + pair.penalty(prediction, second)
+      return (own + loss(second, y)) * 0.5 + pair.penalty(prediction, second) + penalty
     end)(model)
     return value, grads, own, prediction, second
   end)

@@ -68,8 +68,21 @@ define{name = "nn.augment", args = "p", returns = "model",
   example = "tide.nn.augment(3)(x):shape()"}
 define{name = "nn.odeblock", args = "field, solver", returns = "model",
   text = [[block(x) gives y(1) of dy/dt = field(t, y), y(0) = x, and the statistics. solver: options of
-  tide.odeint, and t = {t0, t1} for another span. block(x, {solver = {...}}) overrides some for one call.]],
+  tide.odeint, and t = {t0, t1} for another span. block(x, {solver = {...}}) overrides some for one call.
+
+  solver may have regularise = {...}, penalties that tide.train and nn.penalised ask for, integrals over the
+  span by the solve's own steps, means over the samples and the numbers of each, with a weight each: kinetic
+  (|f|^2), jacobian (|e^T df/dy|^2 with random e, whose mean is the squared Frobenius norm), derivative (the
+  square of the derivative of the given order of y(t), 2 unless order says otherwise); noise = "rademacher" or
+  "gaussian" is the law of e. end_time = b lets the span end at random, uniform within b around its end.
+  Elsewhere the block is as without.]],
   example = "tide.nn.odeblock(function(t, u) return -u end, {method = \"rk4\", steps = 10})(x)"}
+define{name = "nn.penalised", args = "fn, ...", returns = "penalty, what fn returns",
+  text = [[Call fn(...), a model or a function, with the regularisers of the ODE blocks in it: the penalty is
+  their weighted sum, a scalar, or 0 where there are none. tide.train adds it to what it makes small (the loss
+  of its records is without). Inside tide.grad and tide.compile, not around them.]],
+  example = [[block = tide.nn.odeblock(tide.nn.mlp{sizes = {2, 8, 2}}, {regularise = {kinetic = 0.1}})
+  penalty, prediction = tide.nn.penalised(block, x)]]}
 define{name = "odeblock:trajectory", args = "x, times, opts", returns = "states, stats",
   text = "The states at the given times, {#times, N, ...}; opts as in the call of the block.",
   example = "tide.nn.odeblock(function(t, u) return -u end):trajectory(x, {0, 0.5, 1})"}
@@ -97,6 +110,45 @@ define{name = "nn.conv_odenet", args = "opts", returns = "model",
     {{"solver", nil, "options of tide.odeint; default dopri5, rtol = atol = 1e-3"}}, layer),
   text = "The (augmented) neural ODE of the ANODE paper for images; it has the methods of nn.odenet.",
   example = "tide.nn.count(tide.nn.conv_odenet{image = {1, 28, 28}, filters = 92})"}
+local cnf_call = {{"solver", nil, "overrides options of the solver; t = {t0, t} asks for the density at t"},
+  {"divergence", nil, '"exact" or "hutchinson", for this call'}, {"noise", nil, "or a tensor like the state"}}
+local cnf_seed = {"seed", nil, "of the random numbers; default: the generator that tide.seed sets"}
+define{name = "nn.cnf", args = "opts", returns = "model",
+  options = join({{"dim", nil, "features of the data", required = true},
+    {"hidden", 64, "width of the two hidden layers of the field, or a list of widths"},
+    {"augment", 0, "random numbers appended to the data"}, {"time", true, "the field sees t"},
+    {"act", "tanh", "activation between the layers, see nn.activation", quote = true},
+    {"field", nil, "f(t, z) in place of the multilayer perceptron; z {N, dim + augment}"},
+    {"divergence", "exact", '"exact" or "hutchinson", as in ode.divergence', quote = true},
+    {"noise", "rademacher", '"rademacher" or "gaussian", for "hutchinson"', quote = true},
+    {"solver", nil, "options of nn.odeblock; default dopri5, rtol = atol = 1e-5"}}, layer),
+  text = [[A continuous normalizing flow: dz/dt = f(t, z) carries a standard normal distribution, at the
+  beginning of the span, to the data at its end. model(x) is log p(x), so that tide.train{model = model, data
+  = data, loss = "nll"} fits it. The logarithm of the density is a part of the state of the solve, under its
+  tolerances.
+
+  With augment = p the flow is one of {x, e}, e normal, and log_prob is log p(x, e) - log q(e), whose mean is
+  a lower bound of log p(x); samples = k takes the logarithm of the mean over k draws, nearer to it.]],
+  example = [[flow = tide.nn.cnf{dim = 2, hidden = 16}
+  moons = tide.data.moons{n = 64}
+  tide.train{model = flow, data = moons, loss = "nll", optimizer = "adam", epochs = 1, quiet = true}
+  print(flow:log_prob(moons.x):mean(), flow:sample(4))]]}
+define{name = "cnf:log_prob", args = "x, opts", returns = "log p, stats",
+  options = join(cnf_call, {{"samples", 1, "draws for a point, where the flow is augmented"}, cnf_seed}),
+  text = "log p(x) of x {N, dim}, shape {N}; of an augmented flow an estimate, see nn.cnf.",
+  example = "tide.nn.cnf{dim = 2}:log_prob(x)"}
+define{name = "cnf:sample", args = "n, opts", returns = "x, stats", options = {cnf_call[1], cnf_seed},
+  text = "n samples, {n, dim}.", example = "tide.nn.cnf{dim = 2}:sample(4)"}
+define{name = "cnf:forward", args = "z, opts", returns = "x, log |det dx/dz|, stats", options = cnf_call,
+  text = "From the base to the data, {N, dim + augment}, with the logarithm of the determinant, {N}.",
+  example = "tide.nn.cnf{dim = 2}:forward(x)"}
+define{name = "cnf:inverse", args = "x, opts", returns = "z, log |det dz/dx|, stats", options = cnf_call,
+  text = "From the data to the base: log p(x) is that of the normal distribution at z, plus the logarithm.",
+  example = "tide.nn.cnf{dim = 2}:inverse(x)"}
+define{name = "cnf:trajectory", args = "n, times, opts", returns = "states, stats",
+  options = {cnf_call[1], cnf_seed},
+  text = "n samples on their way from the base, {#times, n, dim + augment}; the first time is the base's.",
+  example = "tide.nn.cnf{dim = 2}:trajectory(4, {0, 0.5, 1})"}
 define{name = "nn.resnet", args = "opts", returns = "model",
   options = join({{"dim", nil, "features of the data", required = true},
     {"hidden", 32, "width of the blocks"}, {"layers", 5, "number of blocks"},

@@ -46,7 +46,8 @@ define{name = "tide.train", args = "opts", returns = "history",
   options = {{"model", nil, "called as model(x)", required = true},
     {"data", nil, "{x =, y =}, samples along the first axis", required = true},
     {"optimizer", nil, "from tide.optim, or a name for its defaults", required = true},
-    {"loss", "mse", [["mse", "smooth_l1", "cross_entropy" or a function(prediction, y)]], quote = true},
+    {"loss", "mse", [["mse", "smooth_l1", "cross_entropy", "nll" (of nn.cnf: the mean of -prediction) or a
+      function(prediction, y)]], quote = true},
     {"batch", 64, "samples per step"},
     {"epochs", nil, "passes over the data; give this or iterations"}, {"iterations", nil, "steps"},
     {"seed", 1, "order of the batches"},
@@ -110,6 +111,33 @@ define{name = "data.three_spheres", args = "opts", returns = "{x =, y =}",
   text = [[Concentric shells of the step-size paper (section 3.1): x {n, dim}; y {n}, int64, 2 for the shell
   in the middle. Classes are equally large; so are the shells of a class.]],
   example = "tide.data.three_spheres{dim = 3, n = 8}.y"}
+local planar = {{"n", 1000, "points"}, {"noise", nil, "deviation of a normal distribution that is added"},
+  {"seed", 1, ""}, {"dtype", "float32", "", quote = true}}
+-- The options of a distribution in the plane: with another noise, or without, and its own.
+local function planar_with(noise, ...)
+  local rows = {planar[1], ...}
+  if noise then rows[#rows + 1] = {"noise", noise, planar[2][3]} end
+  rows[#rows + 1], rows[#rows + 2] = planar[3], planar[4]
+  return rows
+end
+define{name = "data.moons", args = "opts", returns = "{x =, y =}", options = planar_with(0.1),
+  text = [[Two half circles that interlock. x {n, 2}, y int64 1 or 2, as of the other distributions in the
+  plane; classes are as equally large as n allows, the order is random.]],
+  example = "tide.data.moons{n = 8}.x"}
+define{name = "data.circles", args = "opts", returns = "{x =, y =}", options = planar_with(0.05),
+  text = "A circle of radius 1 and, class 2, one of radius 1/2.", example = "tide.data.circles{n = 8}.x"}
+define{name = "data.eight_gaussians", args = "opts", returns = "{x =, y =}",
+  options = planar_with(0.35, {"radius", 2.8, "of the circle that they stand on"}),
+  text = "Eight normal distributions on a circle.", example = "tide.data.eight_gaussians{n = 8}.y"}
+define{name = "data.pinwheel", args = "opts", returns = "{x =, y =}",
+  options = planar_with(nil, {"radial", 0.3, "deviation along an arm, of its length"},
+    {"tangential", 0.1, "deviation across it"}, {"rate", 0.25, "how much the arms bend"}),
+  text = "Five bent arms.", example = "tide.data.pinwheel{n = 8}.x"}
+define{name = "data.checkerboard", args = "opts", returns = "{x =, y =}", options = planar_with(),
+  text = "Uniform on every other square of a board of 4 x 4 squares, 2 wide; each of the eight is a class.",
+  example = "tide.data.checkerboard{n = 8}.x"}
+define{name = "data.spirals", args = "opts", returns = "{x =, y =}", options = planar_with(0.1),
+  text = "Two spirals of one and a half turns.", example = "tide.data.spirals{n = 8}.x"}
 define{name = "data.landscape", args = "opts",
   returns = "{x =, y =, minima =, barriers =, potential =, field =}",
   options = {{"n", 2000, "particles"}, {"friction", 0.2, "of the motion"},
