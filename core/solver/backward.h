@@ -20,12 +20,17 @@ struct backward {
     struct solver *s;
     struct field *f;
     const struct solve_options *o;
-    const struct solve_record *r;
+    struct solve_record *r;
+    struct step p;               /* the step at hand */
     size_t bytes, vector, pitch; /* of a vector; its room; from one cotangent of an output to the next */
     char *carry_bar[MAX_CARRY],
-        *at_start[MAX_CARRY];   /* at_start: what outputs inside the step give to the carry */
-    char *kbar, *k_bar[MAX_K];  /* one at hand; one for each k */
-    char *theta_part, *segment; /* segment: carries of the steps since the last kept one */
+        *at_start[MAX_CARRY];  /* at_start: what outputs inside the step give to the carry */
+    char *kbar, *k_bar[MAX_K]; /* one at hand; one for each k */
+    char *theta_part;
+    /* Of a record of some carries: those of the steps behind a kept one, where every so many-th is; else that
+     * of the step at hand is in the solver's own vectors, those of its carry or those of its next one. */
+    char *segment;
+    int in_next;
     struct backward_sources from;
     char *thetabar;
     struct defect *defect; /* NULL: nobody asks */

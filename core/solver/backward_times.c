@@ -78,21 +78,20 @@ void times_begin_step(struct backward *b, int64_t step)
     struct backward_times *times = &b->times;
     times->cut = times_is_cut(b->o->events, step);
     times->scale = times->shift = times->moment = times->start = times->size = 0;
-    times->t0 = b->r->steps[step].t;
+    times->t0 = b->p.t;
 }
 
-static enum status slope_at(struct backward *b, int64_t step, double theta)
+static enum status slope_at(struct backward *b, double theta)
 {
-    return solver_slope(b->s, b->f, &b->o->method, &b->r->steps[step], theta, b->times.slope);
+    return solver_slope(b->s, b->f, &b->o->method, &b->p, theta, b->times.slope);
 }
 
 /* source . dy/dt. Where steps meet the interpolant may have a kink; the mean of its sides is what central
  * differences see. The other side is f where a step begins with it, else f is between the two. */
-static enum status slope_of_output(struct backward *b, int64_t step, double theta, const void *source,
-                                   double *bar)
+static enum status slope_of_output(struct backward *b, double theta, const void *source, double *bar)
 {
-    const struct step *p = &b->r->steps[step];
-    TRY(slope_at(b, step, theta));
+    const struct step *p = &b->p;
+    TRY(slope_at(b, theta));
     *bar = backward_dot(b, source, b->times.slope) / p->h;
     if (theta < 1) return STATUS_OK;
     TRY(field_eval(b->f, p->end, b->s->next[0], b->times.slope));
@@ -101,11 +100,11 @@ static enum status slope_of_output(struct backward *b, int64_t step, double thet
     return STATUS_OK;
 }
 
-enum status times_outputs(struct backward *b, int64_t step, int64_t first, int64_t last, const char *ybar)
+enum status times_outputs(struct backward *b, int64_t first, int64_t last, const char *ybar)
 {
     struct backward_times *times = &b->times;
     const struct gradient_times *g = times->given;
-    const struct step *p = &b->r->steps[step];
+    const struct step *p = &b->p;
     for (int64_t i = first; i <= last && g->bar; i++) {
         const void *source = ybar + (size_t)i * b->pitch;
         double theta = b->r->output_theta[i];
@@ -117,7 +116,7 @@ enum status times_outputs(struct backward *b, int64_t step, int64_t first, int64
             continue;
         }
         double bar;
-        TRY(slope_of_output(b, step, theta, source, &bar));
+        TRY(slope_of_output(b, theta, source, &bar));
         g->bar[i] += bar;
         if (theta == 1 && times->exact) to_grid(b, p->t + p->h, -bar);
         if (theta == 1) continue;
@@ -130,7 +129,7 @@ enum status times_outputs(struct backward *b, int64_t step, int64_t first, int64
 void times_end_step(struct backward *b, int64_t step)
 {
     struct backward_times *times = &b->times;
-    const struct step *p = &b->r->steps[step];
+    const struct step *p = &b->p;
     if (!times->exact) return;
     double size = times->size + (times->scale + times->moment) / p->h,
            start = times->start + times->shift - size;
@@ -146,7 +145,7 @@ enum status times_end(struct backward *b)
 {
     struct backward_times *times = &b->times;
     if (!times->given->bar || times->exact || b->r->n == 0) return STATUS_OK;
-    TRY(field_eval(b->f, b->r->steps[0].t, b->s->carry[0], times->slope));
+    TRY(field_eval(b->f, record_time(b->r, 0), b->s->carry[0], times->slope));
     for (int c = 0; c < b->s->n_carry; c++) /* copies of y0 */
         times->given->bar[0] -= backward_dot(b, b->carry_bar[c], times->slope);
     return STATUS_OK;
@@ -269,7 +268,7 @@ enum status times_event(struct backward *b, int64_t step, int64_t first, int64_t
 {
     struct backward_times *times = &b->times;
     struct solver *s = b->s;
-    const struct step *p = &b->r->steps[step];
+    const struct step *p = &b->p;
     int n, n_weights;
     const struct event *event = cut_of(b->o->events, step, &n);
     double bar = times->given->end_bar, w[MAX_CARRY + MAX_K];
@@ -279,7 +278,7 @@ enum status times_event(struct backward *b, int64_t step, int64_t first, int64_t
     }
     if (!b->o->events->ended || step < b->r->n - 1) TRY(behind(b, event, n, first, last, ybar, &bar));
     TRY(changes_back(b, event, n, &bar));
-    TRY(slope_at(b, step, event->theta));
+    TRY(slope_at(b, event->theta));
     TRY(constraint_back(b, event, bar, 1 / p->h));
     if (event->theta == 1) return STATUS_OK;
     double inside = backward_dot(b, b->carry_bar[0], times->slope) / p->h;

@@ -36,7 +36,7 @@ char *times_begin(struct backward *b, const struct gradient_times *given, char *
 /* For the step at hand; sets what again() has to make of it. */
 void times_begin_step(struct backward *b, int64_t step);
 /* What outputs first..last, which lie in the step, give to their times. Before outputs_back. */
-enum status times_outputs(struct backward *b, int64_t step, int64_t first, int64_t last, const char *ybar);
+enum status times_outputs(struct backward *b, int64_t first, int64_t last, const char *ybar);
 /* Back through the events that cut the step, outputs at its end included: the cotangent of the next carry
  * becomes that of the interpolant at the cut. */
 enum status times_event(struct backward *b, int64_t step, int64_t first, int64_t last, const char *ybar);

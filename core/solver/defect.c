@@ -27,14 +27,14 @@ static int needs_more(const struct tableau *t)
 /* Does the step behind start where this one ends, with the same f? */
 static int goes_on(const struct backward *b, int64_t step)
 {
-    return step + 1 < b->r->n && b->r->steps[step + 1].t == b->r->steps[step].end;
+    return step + 1 < b->r->n && record_time(b->r, step + 1) == b->p.end;
 }
 
 /* f at the start of a step of Euler's method is seen from where the step ended. */
 static enum status euler_basis(struct backward *b, int64_t step)
 {
     const struct method *m = &b->o->method;
-    const struct step *p = &b->r->steps[step];
+    const struct step *p = &b->p;
     struct solver *s = b->s;
     b->defect->end = b->defect->slope;
     if (goes_on(b, step)) {
@@ -51,7 +51,7 @@ enum status defect_basis(struct backward *b, int64_t step, int have)
 {
     const struct method *m = &b->o->method;
     const struct tableau *t = &m->rk;
-    const struct step *p = &b->r->steps[step];
+    const struct step *p = &b->p;
     struct solver *s = b->s;
     if (is_euler(t)) return euler_basis(b, step);
     int known = !needs_end(t) || goes_on(b, step);
@@ -70,10 +70,10 @@ static double dot(enum dtype dtype, int64_t n, const void *a, const void *x)
     return sum;
 }
 
-void defect_add(struct backward *b, int64_t step)
+void defect_add(struct backward *b)
 {
     const struct method *m = &b->o->method;
-    const struct step *p = &b->r->steps[step];
+    const struct step *p = &b->p;
     struct defect *d = b->defect;
     struct solver *s = b->s;
     double w[MAX_K] = {-p->h / 2, p->h / 2};

@@ -33,6 +33,6 @@ char *defect_begin(struct defect *d, char *memory, size_t vector);
 /* As again() of the family with AGAIN_BACK, and what defect_add reads. */
 enum status defect_basis(struct backward *b, int64_t step, int have);
 /* The step at hand is added; b->carry_bar[0] is the cotangent of its end. */
-void defect_add(struct backward *b, int64_t step);
+void defect_add(struct backward *b);
 
 #endif

@@ -17,6 +17,7 @@ struct augmented {
     const struct method *m;
     struct solver *s; /* holds the stages of `step`, when there is a record */
     int64_t step;
+    struct step p;
     size_t pitch;            /* from one output to the next */
     int64_t lowest, highest; /* between events: steps that may be looked at */
 };
@@ -25,22 +26,23 @@ struct augmented {
 static enum status forward_state(struct augmented *g, double t)
 {
     const struct solve_record *r = g->record;
-    double direction = r->steps[0].h > 0 ? 1 : -1;
+    double direction = record_step(r, 0).h > 0 ? 1 : -1;
     int64_t step = g->step < 0 ? r->n - 1 : g->step;
     int64_t last = g->highest < r->n ? g->highest : r->n - 1;
     step = step > last ? last : step < g->lowest ? g->lowest : step;
-    while (step > g->lowest && (t - r->steps[step].t) * direction < 0) step--;
-    while (step < last && (t - r->steps[step + 1].t) * direction > 0) step++;
+    while (step > g->lowest && (t - record_time(r, step)) * direction < 0) step--;
+    while (step < last && (t - record_time(r, step + 1)) * direction > 0) step++;
     if (step != g->step) {
         g->step = step;
+        g->p = record_step(r, step);
         enum status status =
-            g->m->family->again(g->s, g->inner, g->m, &r->steps[step], AGAIN_ALL, record_load(r, g->s, step));
+            g->m->family->again(g->s, g->inner, g->m, &g->p, AGAIN_ALL, record_load(r, g->s, step));
         if (status != STATUS_OK) {
             g->step = -1;
             return status;
         }
     }
-    const struct step *p = &r->steps[step];
+    const struct step *p = &g->p;
     double theta = fmin(fmax((t - p->t) / p->h, 0), 1);
     return solver_interpolate(g->s, g->inner, g->m, p, theta, g->s->spare);
 }

@@ -6,6 +6,7 @@
 #include "solver/defect.h"
 #include "solver/family.h"
 #include "solver/gradient.h"
+#include "solver/record.h"
 
 /* ---- what families use ---- */
 
@@ -98,23 +99,43 @@ int backward_sum_end(struct backward_sum *sum, struct backward *b)
 
 /* ---- steps ---- */
 
-/* The vector c of the carry of a step between two kept ones. */
-static char *replayed(const struct backward *b, int64_t step, int c)
+/* Where every so many-th step is kept: the carry of one between two of them. */
+static char *replayed(const struct backward *b, int64_t step)
 {
-    return b->segment + ((size_t)(step % b->r->every) * (size_t)b->s->n_carry + (size_t)c) * b->vector;
+    return b->segment + (size_t)(step % b->r->points.every) * (size_t)b->s->n_carry * b->vector;
+}
+
+/* The carry of a step becomes that of the solver. */
+static void load_some(struct backward *b, int64_t step)
+{
+    struct solver *s = b->s;
+    const struct checkpoint *at = checkpoints_last(&b->r->points, step);
+    solver_take_own(s);
+    if (at->step == step) {
+        record_vectors(s, at->block, s->carry);
+        b->in_next = 0;
+    } else if (b->r->points.every > 0) {
+        record_vectors(s, replayed(b, step), s->carry);
+    } else if (b->in_next) {
+        for (int c = 0; c < s->n_carry; c++) {
+            char *swap = s->carry[c];
+            s->carry[c] = s->next[c];
+            s->next[c] = swap;
+        }
+    }
 }
 
 static int load_step(struct backward *b, int64_t step)
 {
-    int have = record_load(b->r, b->s, step);
-    for (int c = 0; c < b->s->n_carry && step % b->r->every != 0; c++) b->s->carry[c] = replayed(b, step, c);
-    return have;
+    b->p = record_step(b->r, step);
+    if (!b->r->some) return record_load(b->r, b->s, step);
+    load_some(b, step);
+    return 0;
 }
 
 /* Outputs first..last lie in the step: those at its end reach the next y, others the carry (at_start) and the
  * k. */
-static enum status outputs_back(struct backward *b, int64_t step, int64_t first, int64_t last,
-                                const char *ybar)
+static enum status outputs_back(struct backward *b, int64_t first, int64_t last, const char *ybar)
 {
     const struct method *m = &b->o->method;
     double w[MAX_CARRY + MAX_K];
@@ -127,7 +148,7 @@ static enum status outputs_back(struct backward *b, int64_t step, int64_t first,
             backward_add(b, b->s->n, 1, source, b->carry_bar[0]);
             continue;
         }
-        TRY(m->family->dense(b->s, b->f, m, &b->r->steps[step], theta, 0, w, &n));
+        TRY(m->family->dense(b->s, b->f, m, &b->p, theta, 0, w, &n));
         for (int c = 0; c < n_carry; c++)
             if (w[c] != 0) backward_add(b, b->s->n, w[c], source, b->at_start[c]);
         TRY(backward_from(b, source, w + n_carry, n - n_carry));
@@ -139,7 +160,7 @@ static enum status outputs_back(struct backward *b, int64_t step, int64_t first,
 static enum status basis(struct backward *b, int64_t step, int outputs)
 {
     const struct method *m = &b->o->method;
-    const struct step *p = &b->r->steps[step];
+    const struct step *p = &b->p;
     int have = load_step(b, step), all = 0;
     if (b->times.active) {
         times_begin_step(b, step);
@@ -154,16 +175,16 @@ static enum status basis(struct backward *b, int64_t step, int outputs)
 static enum status step_back(struct backward *b, int64_t step, const char *ybar, int64_t *output)
 {
     const struct method *m = &b->o->method;
-    const struct step *p = &b->r->steps[step];
+    const struct step *p = &b->p;
     int64_t last = *output, first = last + 1;
     enum status status;
     begin_sources(&b->from);
     while (*output > 0 && b->r->output_step[*output] == step) first = (*output)--;
     TRY_GOTO_DONE(basis(b, step, first <= last));
-    if (b->times.active) TRY_GOTO_DONE(times_outputs(b, step, first, last, ybar));
-    TRY_GOTO_DONE(outputs_back(b, step, first, last, ybar));
+    if (b->times.active) TRY_GOTO_DONE(times_outputs(b, first, last, ybar));
+    TRY_GOTO_DONE(outputs_back(b, first, last, ybar));
     if (b->times.cut) TRY_GOTO_DONE(times_event(b, step, first, last, ybar));
-    if (b->defect) defect_add(b, step);
+    if (b->defect) defect_add(b);
     TRY_GOTO_DONE(m->family->back(b, p));
     for (int c = 0; c < b->s->n_carry; c++) backward_add(b, b->s->n, 1, b->at_start[c], b->carry_bar[c]);
     times_end_step(b, step);
@@ -172,27 +193,46 @@ done:
     return status;
 }
 
-/* The carries of the steps behind a kept one up to `last`: the same operations as in the forward solve. */
-static enum status replay_segment(struct backward *b, int64_t last)
+/* A step once more, to the next carry: the same operations as in the forward solve. */
+static enum status replay(struct backward *b, int64_t step, char *into)
 {
-    struct solver *s = b->s;
-    const struct method *m = &b->o->method;
-    for (int64_t step = last - last % b->r->every; step < last; step++) {
-        load_step(b, step);
-        for (int c = 0; c < s->n_carry; c++) s->next[c] = replayed(b, step + 1, c);
-        TRY(m->family->again(s, b->f, m, &b->r->steps[step], AGAIN_NEXT, 0));
-        if (times_is_cut(b->o->events, step)) TRY(times_cut_again(b, step));
+    load_step(b, step);
+    if (into) record_vectors(b->s, into, b->s->next);
+    TRY(b->o->method.family->again(b->s, b->f, &b->o->method, &b->p, AGAIN_NEXT, 0));
+    return times_is_cut(b->o->events, step) ? times_cut_again(b, step) : STATUS_OK;
+}
+
+/* The carries of the steps behind a kept one up to `last`. */
+static enum status reach_segment(struct backward *b, int64_t last)
+{
+    int64_t every = b->r->points.every;
+    if (last != b->r->n - 1 && last % every != every - 1) return STATUS_OK; /* they are there */
+    for (int64_t step = last - last % every; step < last; step++) TRY(replay(b, step, replayed(b, step + 1)));
+    return STATUS_OK;
+}
+
+/* The carry of `last` from the one before it that is kept; others are kept on the way. */
+static enum status reach(struct backward *b, int64_t last)
+{
+    char *block;
+    int64_t next, step = checkpoints_back(&b->r->points, last);
+    while (step < last) {
+        TRY(checkpoints_ahead(&b->r->points, last, &next, &block));
+        for (; step < next; step++) {
+            TRY(replay(b, step, step + 1 == next ? block : NULL));
+            b->in_next = !b->in_next;
+        }
     }
     return STATUS_OK;
 }
 
 static enum status all_steps_back(struct backward *b, const char *ybar)
 {
-    const struct solve_record *r = b->r;
+    struct solve_record *r = b->r;
     int64_t output = b->times.given->n - 1;
     for (int64_t step = r->n - 1; step >= 0; step--) {
         TRY(solver_poll(b->s));
-        if (step == r->n - 1 || step % r->every == r->every - 1) TRY(replay_segment(b, step));
+        if (r->some) TRY(r->points.every > 0 ? reach_segment(b, step) : reach(b, step));
         TRY(step_back(b, step, ybar, &output));
     }
     TRY(times_end(b));
@@ -212,7 +252,8 @@ enum status gradient_direct_reserve(struct solver *s, const struct field *f, con
            fixed = 2 * carry +
                    state * (size_t)(s->n_k + 1 + (o->defect ? DEFECT_VECTORS : 0) + TIMES_VECTORS) + theta,
            carries = 0; /* of a segment */
-    if (o->gradient == GRADIENT_CHECKPOINT && o->checkpoint_steps > 1)
+    int every = o->gradient == GRADIENT_CHECKPOINT && o->checkpoints == 0 && o->memory == 0;
+    if (every && o->checkpoint_steps > 1)
         carries = (size_t)(o->checkpoint_steps < steps ? o->checkpoint_steps : steps);
     if (carry > 0 && carries > (SIZE_MAX - fixed) / carry)
         return status_set(STATUS_MEMORY, "out of memory: %zu states of %zu bytes", carries, carry);
@@ -220,9 +261,8 @@ enum status gradient_direct_reserve(struct solver *s, const struct field *f, con
 }
 
 enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o,
-                            const struct solve_record *r, const void *ybar,
-                            const struct gradient_times *times, void *y0bar, void *thetabar,
-                            struct solve_stats *stats)
+                            struct solve_record *r, const void *ybar, const struct gradient_times *times,
+                            void *y0bar, void *thetabar, struct solve_stats *stats)
 {
     struct backward b = {
         .s = s, .f = f, .o = o, .r = r, .bytes = (size_t)f->n * dtype_size(f->dtype), .thetabar = thetabar};

@@ -1,6 +1,6 @@
-/* Linear multistep methods: the carry is y_n, y_(n-1), ..., then f_(n-1), f_(n-2), ...; k[0] is f_n where the
- * formula has slopes. Behind it comes the slope at the predicted end (PECE), or the y_(n+1) that an implicit
- * formula was solved for.
+/* Linear multistep methods: the carry is y_n, y_(n-1), ..., then f_(n-1), f_(n-2), ..., and last what
+ * multistep_bdf.c remembers; k[0] is f_n where the formula has slopes. Behind it comes the slope at the
+ * predicted end (PECE), or the y_(n+1) that an implicit formula was solved for.
  *
  * The first steps, those behind a jump, and shortened ones where the formula is for equal steps alone, are
  * made by a one-step method, or are states that were given. A step that is shortened otherwise has the
@@ -17,14 +17,11 @@
 
 /* Of the carry, y_n, ...: n_y; f_(n-1), ...: */
 static int past_slopes(const struct multistep *m) { return m->n_f > 1 ? m->n_f - 1 : 0; }
+static int remembered(const struct multistep *m) { return m->kind == MULTISTEP_VARYING_BDF; }
+static int carried(const struct multistep *m) { return m->n_y + past_slopes(m) + remembered(m); }
 /* Place of the last k. */
 static int end_slot(const struct multistep *m) { return m->n_f > 0; }
 static int own_slots(const struct multistep *m) { return end_slot(m) + (m->implicit || m->predicts); }
-/* The step ends at a state that was given. */
-static int is_given(const struct multistep *m, const struct step *p)
-{
-    return m->start && p->number == p->past && p->past < m->past;
-}
 
 static void multistep_sizes(const struct method *method, int *n_carry, int *n_k)
 {
@@ -35,8 +32,10 @@ static void multistep_sizes(const struct method *method, int *n_carry, int *n_k)
     if (m->kind == MULTISTEP_VARYING_BDF) own = 4;
     if (*n_k < own) *n_k = own;
     if (m->start && *n_k < 1 + m->past) *n_k = 1 + m->past;
-    *n_carry = m->n_y + past_slopes(m);
+    *n_carry = carried(m);
 }
+
+static int multistep_memory(const struct method *method) { return remembered(&method->multistep); }
 
 static unsigned multistep_history(const struct method *method)
 {
@@ -114,16 +113,11 @@ static enum status make(struct solver *s, struct field *f, const struct multiste
     return STATUS_OK;
 }
 
-static const char *given_state(const struct solver *s, const struct multistep *m, int i)
-{
-    return m->start + (size_t)i * solver_pitch(s) + (size_t)s->first * dtype_size(s->dtype);
-}
-
 static enum status take_given(struct solver *s, struct field *f, const struct multistep *m,
                               const struct step *p)
 {
     TRY(slope_at_start(s, f, m, p));
-    memcpy(s->next[0], given_state(s, m, p->past), solver_bytes(s));
+    memcpy(s->next[0], start_state(s, m, p->past), solver_bytes(s));
     return STATUS_OK;
 }
 
@@ -132,7 +126,7 @@ static enum status multistep_step(struct solver *s, struct field *f, const struc
 {
     const struct multistep *m = &method->multistep;
     s->end_ready = 0;
-    if (is_given(m, p))
+    if (start_gives(m, p))
         TRY(take_given(s, f, m, p));
     else
         TRY(m->kind == MULTISTEP_VARYING_BDF ? bdf_step(s, f, m, p)
@@ -156,13 +150,13 @@ static enum status again(struct solver *s, struct field *f, const struct method 
     const struct multistep *m = &method->multistep;
     struct formula c;
     s->slope_ready = 0;
-    if (is_given(m, p)) {
+    if (start_gives(m, p)) {
         if (!have) TRY(take_given(s, f, m, p));
-        memcpy(s->next[0], given_state(s, m, p->past), solver_bytes(s));
+        memcpy(s->next[0], start_state(s, m, p->past), solver_bytes(s));
     } else if (!formula_continues(m, p)) {
         TRY(m->begins->again(s, f, method, p, what, have));
     } else if (!have) {
-        TRY(make(s, f, m, p));
+        TRY((m->kind == MULTISTEP_VARYING_BDF ? bdf_again : make)(s, f, m, p));
     } else if (what != AGAIN_BACK) {
         formula_make(m, p, &c);
         finish(s, m, &c);
@@ -199,7 +193,7 @@ static void multistep_moved(struct solver *s, const struct method *method, const
     const struct multistep *m = &method->multistep;
     s->slope_ready = s->end_ready;
     if (s->end_ready) solver_swap(s, 0, 2);
-    if (!is_given(m, p) && !formula_continues(m, p) && m->begins->moved) m->begins->moved(s, method, p);
+    if (!start_gives(m, p) && !formula_continues(m, p) && m->begins->moved) m->begins->moved(s, method, p);
 }
 
 /* ---- between the ends ---- */
@@ -209,7 +203,7 @@ static int spread(const struct multistep *m, const struct step *p, const struct 
                   double *w)
 {
     struct formula c;
-    int n_carry = m->n_y + past_slopes(m), place = n_carry + end_slot(m);
+    int n_carry = carried(m), place = n_carry + end_slot(m);
     double slope = at->slope, other = 0; /* other: how often the sum of the formula without its last term */
     formula_make(m, p, &c);
     w[place] = 0;
@@ -223,43 +217,17 @@ static int spread(const struct multistep *m, const struct step *p, const struct 
     for (int j = 0; j < m->n_y; j++) w[j] = at->y[j] + (other != 0 ? other * c.y[j] : 0);
     for (int j = 0; j < m->n_f; j++)
         w[j == 0 ? n_carry : m->n_y + j - 1] = at->f[j] + (other != 0 ? other * c.f[j] : 0);
+    if (remembered(m)) w[n_carry - 1] = 0;
     return n_carry + own_slots(m);
-}
-
-/* Through the states that were given, as far as they go, and what there was before them. */
-static int through_start(struct solver *s, const struct multistep *m, const struct step *p, double theta,
-                         int evaluate, double *w)
-{
-    double x[2 * MULTISTEP_PAST], c[2 * MULTISTEP_PAST];
-    char slope[2 * MULTISTEP_PAST] = {0};
-    int n_carry = m->n_y + past_slopes(m), at[2 * MULTISTEP_PAST], n = 0;
-    memset(w, 0, (size_t)(n_carry + 1 + m->past) * sizeof *w);
-    for (int i = p->past; i < m->past; i++) {
-        if (evaluate) memcpy(s->k[1 + i].v, given_state(s, m, i), solver_bytes(s));
-        at[n] = n_carry + 1 + i;
-        x[n++] = i + 1 - p->past;
-    }
-    for (int j = 0; j < m->n_y && j <= p->past; j++) {
-        at[n] = j;
-        x[n++] = -j;
-    }
-    for (int j = 0; j < m->n_f && j <= p->past; j++) {
-        at[n] = j == 0 ? n_carry : m->n_y + j - 1;
-        slope[n] = 1;
-        x[n++] = -j;
-    }
-    formula_through(n, x, slope, theta, c);
-    for (int i = 0; i < n; i++) w[at[i]] = slope[i] ? p->h * c[i] : c[i];
-    return n_carry + 1 + m->past;
 }
 
 static enum status multistep_dense(struct solver *s, struct field *f, const struct method *method,
                                    const struct step *p, double theta, int evaluate, double *w, int *n)
 {
     const struct multistep *m = &method->multistep;
-    int n_carry = m->n_y + past_slopes(m);
-    if (is_given(m, p)) {
-        *n = through_start(s, m, p, theta, evaluate, w);
+    int n_carry = carried(m);
+    if (start_gives(m, p)) {
+        *n = start_dense(s, m, p, theta, evaluate, w);
     } else if (formula_continues(m, p)) {
         struct formula at;
         double end;
@@ -345,8 +313,9 @@ static enum status implicit_formula_back(struct backward *b, const struct multis
     backward_sum_begin(&sum, b, end);
     backward_sum_add(&sum, b, 1, b->carry_bar[0]);
     backward_sum_end(&sum, b);
+    s->linear_g = 0;
     TRY(linear_set(&s->linear, b->f, p->end, s->k[end].v, c->slope));
-    linear_solve(s->linear, 1, b->kbar);
+    TRY(linear_solve(s->linear, 1, b->kbar));
     const void *bar = s->spare;
     memcpy(s->spare, b->kbar, b->bytes);
     loops->combine[s->dtype](s->n, NULL, 1, &c->slope, &bar, b->kbar);
@@ -361,7 +330,7 @@ static enum status implicit_formula_back(struct backward *b, const struct multis
 static enum status start_back(struct backward *b, const struct multistep *m, const struct step *p)
 {
     const double one = 1;
-    if (is_given(m, p)) {
+    if (start_gives(m, p)) {
         memset(b->k_bar[0], 0, b->bytes);
         TRY(slope_back(b, m, p, 0, NULL, NULL));
         memcpy(b->carry_bar[0], b->k_bar[0], b->bytes);
@@ -379,7 +348,7 @@ static enum status back(struct backward *b, const struct step *p)
 {
     const struct multistep *m = &b->o->method.multistep;
     struct formula c;
-    if (is_given(m, p) || !formula_continues(m, p)) return start_back(b, m, p);
+    if (start_gives(m, p) || !formula_continues(m, p)) return start_back(b, m, p);
     formula_make(m, p, &c);
     return m->implicit ? implicit_formula_back(b, m, p, &c) : explicit_formula_back(b, m, p, &c);
 }
@@ -389,6 +358,7 @@ const struct family family_multistep = {.name = "multistep",
                                         .by_times = 1,
                                         .sizes = multistep_sizes,
                                         .history = multistep_history,
+                                        .memory = multistep_memory,
                                         .begin = newton_reserve,
                                         .step = multistep_step,
                                         .again = again,

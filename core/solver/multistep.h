@@ -36,8 +36,16 @@ int formula_continues(const struct multistep *m, const struct step *p);
 void formula_interpolate(const struct multistep *m, const struct step *p, double theta, struct formula *out,
                          double *end);
 
+/* States that were given: does step p end at one; number i of them; and the weights of the basis for y at
+ * theta of the step, through all that are still to come and what there was before. Returns how many. */
+int start_gives(const struct multistep *m, const struct step *p);
+const char *start_state(const struct solver *s, const struct multistep *m, int i);
+int start_dense(struct solver *s, const struct multistep *m, const struct step *p, double theta, int evaluate,
+                double *w);
+
 /* Of methods that vary their order, see family.h. */
 enum status bdf_step(struct solver *s, struct field *f, const struct multistep *m, const struct step *p);
+enum status bdf_again(struct solver *s, struct field *f, const struct multistep *m, const struct step *p);
 enum status bdf_error(const struct march *m, const struct step *p, double *norm);
 enum status bdf_adapt(struct march *m, const struct step *p, int accepted, double wanted);
 enum status adams_error(const struct march *m, const struct step *p, double *norm);

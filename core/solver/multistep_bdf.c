@@ -4,7 +4,11 @@
  * With E = y_(n+1) - the polynomial through y_n .. y_(n-q) there, the residual of order q is h / (t_(n+1) -
  * t_(n-q)) E, with equal steps E / (q + 1) (Hairer, Norsett, Wanner I, III.5; Shampine, Reichelt 1997). A
  * matrix I - g df/dy serves as long as it converges and g is nearly the same; corrections are scaled by what
- * g has changed (Hindmarsh et al., SUNDIALS, 2005). */
+ * g has changed (Hindmarsh et al., SUNDIALS, 2005).
+ *
+ * A step is made again with the same bits by as many corrections, with the same matrix. That is taken where
+ * an attempt at a step was predicted to end; the last vector of the carry is that state, of a step that was
+ * made since. */
 #include <math.h>
 #include <string.h>
 
@@ -50,18 +54,28 @@ static void predict_bdf(struct solver *s, const struct step *p, void *out)
 
 enum { CONVERGED, SLOW };
 
-static enum status iterate(struct solver *s, struct field *f, const struct step *p, double g, int *how)
+/* k[WORK] times `scale` is the correction that k[NEW] got. */
+static enum status correct(struct solver *s, struct field *f, const struct step *p, double g, double scale)
 {
     const void *parts[2] = {s->spare, s->k[SLOPE].v}, *correction = s->k[WORK].v;
+    TRY(field_eval(f, p->end, s->k[NEW].v, s->k[SLOPE].v));
+    loops->combine[s->dtype](s->n, s->k[NEW].v, 2, (double[]){-1, -g}, parts, s->k[WORK].v);
+    TRY(linear_solve(s->linear, 0, s->k[WORK].v));
+    loops->combine[s->dtype](s->n, s->k[NEW].v, 1, &scale, &correction, s->k[NEW].v);
+    return STATUS_OK;
+}
+
+static double scale_of(const struct solver *s, double g) { return -2 / (1 + g / s->linear_g); }
+
+static enum status iterate(struct solver *s, struct field *f, const struct step *p, double g, int *how)
+{
     const char *moved = s->k[WORK].v;
-    double before = 0, scale = -2 / (1 + g / s->linear_g);
+    double before = 0, scale = scale_of(s, g);
     *how = SLOW;
     for (int i = 0; i < NEWTON_QUICK_ITERATIONS; i++) {
         double size;
-        TRY(field_eval(f, p->end, s->k[NEW].v, s->k[SLOPE].v));
-        loops->combine[s->dtype](s->n, s->k[NEW].v, 2, (double[]){-1, -g}, parts, s->k[WORK].v);
-        TRY(linear_solve(s->linear, 0, s->k[WORK].v));
-        loops->combine[s->dtype](s->n, s->k[NEW].v, 1, &scale, &correction, s->k[NEW].v);
+        TRY(correct(s, f, p, g, scale));
+        s->newton.made.iterations = i + 1;
         TRY(march_norm(s->march, 1, &scale, &moved, &size));
         double rate = i > 0 ? size / before : 0;
         if (!(size < INFINITY) || rate >= 1) return STATUS_OK;
@@ -74,28 +88,41 @@ static enum status iterate(struct solver *s, struct field *f, const struct step 
     return STATUS_OK;
 }
 
+static char *point_of_matrix(char *const *carry, const struct solver *s) { return carry[s->n_carry - 1]; }
+
+/* Where the step is predicted to end, in k[NEW]. */
 static enum status renew(struct solver *s, struct field *f, const struct step *p, double g)
 {
     enum status status = linear_set(&s->linear, f, p->end, s->k[NEW].v, g);
+    memcpy(point_of_matrix(s->next, s), s->k[NEW].v, solver_bytes(s));
+    s->newton.made =
+        (struct step_newton){.t = p->end, .number = p->number, .h = p->h, .g = g, .order = p->order};
     s->linear_g = status == STATUS_OK ? g : 0;
     s->linear_age = 0;
     return status == STATUS_NUMERIC ? STATUS_RETRY : status;
 }
 
-enum status bdf_step(struct solver *s, struct field *f, const struct multistep *m, const struct step *p)
+/* The sum of the formula without its slope, and where the step is predicted to end, also in next[0]. */
+static enum status begin(struct solver *s, struct field *f, const struct step *p, const struct formula *c)
 {
-    struct formula c;
     const void *x[MULTISTEP_PAST];
-    int how, q = p->order;
-    formula_make(m, p, &c);
     if (p->past == 0 && !s->slope_ready) {
         TRY(solver_eval(s, f, p->t, s->carry[0], FIRST_SLOPE));
         s->slope_ready = 1;
     }
-    for (int j = 0; j < q; j++) x[j] = s->carry[j];
-    loops->combine[s->dtype](s->n, NULL, q, c.y, x, s->spare);
+    for (int j = 0; j < p->order; j++) x[j] = s->carry[j];
+    loops->combine[s->dtype](s->n, NULL, p->order, c->y, x, s->spare);
     predict_bdf(s, p, s->next[0]);
     memcpy(s->k[NEW].v, s->next[0], solver_bytes(s));
+    return STATUS_OK;
+}
+
+enum status bdf_step(struct solver *s, struct field *f, const struct multistep *m, const struct step *p)
+{
+    struct formula c;
+    int how;
+    formula_make(m, p, &c);
+    TRY(begin(s, f, p, &c));
     int fresh = !(s->linear_g != 0 && fabs(c.slope / s->linear_g - 1) < BDF_SAME && s->linear_age < BDF_AGE);
     if (fresh) TRY(renew(s, f, p, c.slope));
     TRY(iterate(s, f, p, c.slope, &how));
@@ -106,6 +133,39 @@ enum status bdf_step(struct solver *s, struct field *f, const struct multistep *
     }
     if (how == SLOW) return STATUS_RETRY;
     s->linear_age++;
+    memcpy(s->next[0], s->k[NEW].v, solver_bytes(s));
+    if (s->newton.made.number != p->number)
+        memcpy(point_of_matrix(s->next, s), point_of_matrix(s->carry, s), solver_bytes(s));
+    return STATUS_OK;
+}
+
+static enum status matrix_again(struct solver *s, struct field *f, const struct step *p)
+{
+    const struct step_newton *n = &p->newton, *there = &s->newton.made;
+    struct step attempt = *p;
+    char *at = point_of_matrix(s->next, s);
+    attempt.h = n->h;
+    attempt.end = n->t;
+    attempt.order = n->order;
+    if (n->number == p->number)
+        predict_bdf(s, &attempt, at);
+    else
+        memcpy(at, point_of_matrix(s->carry, s), solver_bytes(s));
+    if (s->linear_g == n->g && there->t == n->t && there->number == n->number) return STATUS_OK;
+    s->linear_g = 0;
+    TRY(linear_set(&s->linear, f, n->t, at, n->g));
+    s->linear_g = n->g;
+    s->newton.made = *n;
+    return STATUS_OK;
+}
+
+enum status bdf_again(struct solver *s, struct field *f, const struct multistep *m, const struct step *p)
+{
+    struct formula c;
+    formula_make(m, p, &c);
+    TRY(begin(s, f, p, &c));
+    TRY(matrix_again(s, f, p));
+    for (int i = 0; i < p->newton.iterations; i++) TRY(correct(s, f, p, c.slope, scale_of(s, c.slope)));
     memcpy(s->next[0], s->k[NEW].v, solver_bytes(s));
     return STATUS_OK;
 }

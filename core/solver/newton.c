@@ -28,6 +28,7 @@ enum status newton_reserve(struct solver *s, struct field *f, const struct solve
     if (layout) s->layout = layout;
     s->newton.renew = 1;
     s->newton.rejected = NAN;
+    s->linear_g = 0;
     TRY(linear_begin(&s->linear, f, o->jacobian, stages_at_once(o)));
     linear_tolerance(s->linear, o->method.loose ? KRYLOV_LOOSE : KRYLOV_NEWTON);
     return STATUS_OK;
@@ -75,7 +76,7 @@ double newton_size(const struct solver *s, const void *correction)
 /* The Jacobian of the step is that at its beginning. */
 static void renew(struct solver *s, const struct step *p)
 {
-    s->newton.jacobian = p->t;
+    s->newton.made.t = p->t;
     s->newton.renew = 0;
 }
 
@@ -87,7 +88,7 @@ static int memory(const struct solver *s, const struct method *m)
 
 static const void *point(const struct solver *s, const struct method *m, const struct step *p)
 {
-    return s->carry[s->newton.jacobian == p->t ? 0 : memory(s, m)];
+    return s->carry[s->newton.made.t == p->t ? 0 : memory(s, m)];
 }
 
 static void remember(struct solver *s, const struct method *m, const struct step *p)
@@ -98,7 +99,7 @@ static void remember(struct solver *s, const struct method *m, const struct step
 static enum status with_jacobian(struct solver *s, struct field *f, const struct method *m,
                                  const struct step *p, newton_attempt attempt)
 {
-    TRY(newton_retry(linear_jacobian(s->linear, f, 0, s->newton.jacobian, point(s, m, p))));
+    TRY(newton_retry(linear_jacobian(s->linear, f, 0, s->newton.made.t, point(s, m, p))));
     return attempt(s, f, m, p);
 }
 
@@ -107,7 +108,7 @@ enum status newton_step(struct solver *s, struct field *f, const struct method *
 {
     if (s->newton.renew || p->past == 0) renew(s, p); /* nothing is known, or y is another */
     enum status status = with_jacobian(s, f, m, p, attempt);
-    if (status == STATUS_RETRY && s->newton.jacobian != p->t) {
+    if (status == STATUS_RETRY && s->newton.made.t != p->t) {
         renew(s, p);
         status = with_jacobian(s, f, m, p, attempt);
     }
@@ -118,7 +119,7 @@ enum status newton_step(struct solver *s, struct field *f, const struct method *
 enum status newton_again(struct solver *s, struct field *f, const struct method *m, const struct step *p,
                          newton_attempt attempt)
 {
-    s->newton.jacobian = p->jacobian;
+    s->newton.made = p->newton;
     s->slope_ready = 0;
     TRY(with_jacobian(s, f, m, p, attempt));
     remember(s, m, p);

@@ -122,6 +122,12 @@ static const struct solve_option table[] = {
              "the recorded solve"},
     {"checkpoint_steps", OPTION_INTEGER, .preset = "10", FROM(1), AT(checkpoint_steps),
      .help = "with \"checkpoint\" every so many-th state is kept"},
+    {"checkpoints", OPTION_INTEGER, FROM(1), AT(checkpoints),
+     .help = "with \"checkpoint\": so many states are kept, in places from which the fewest steps are made "
+             "again (binomial checkpointing)"},
+    {"memory", OPTION_INTEGER, FROM(1), AT(memory),
+     .help = "with \"checkpoint\": as many states are kept as fit so many bytes, beside the sizes of the "
+             "steps; with too few bytes for one state it is an error"},
     {"adjoint_rtol", OPTION_NUMBER, .same_as = "rtol", FROM(0), AT(adjoint_rtol),
      .help = "relative tolerance of the solve backwards of \"adjoint\" and \"interpolated\""},
     {"adjoint_atol", OPTION_NUMBER, .same_as = "atol", FROM(0), AT(adjoint_atol),
@@ -161,7 +167,7 @@ void solve_options_derive(struct solve_options *o)
     struct controller *c = &o->controller;
     o->adaptive = o->step_size == 0 && o->steps == 0;
     o->newton_goal = o->adaptive && o->newton_tol == 0 ? 0.03 : o->newton_tol;
-    o->method.loose = o->newton_goal > 0 && o->method.family->memory;
+    o->method.loose = o->newton_goal > 0 && o->method.family->implicit && o->method.family->memory;
     if (c->kind != CONTROLLER_OWN) controller_gains(c->kind, c->k);
     c->exponent = 1.0 / (o->method.rk.error_order + 1);
     c->min_after_accept = o->overshoot ? 1 : c->min_factor;

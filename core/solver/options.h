@@ -49,7 +49,9 @@ struct solve_options {
     struct norm_own *own_norm; /* in place of it, unless NULL; borrowed */
     int overshoot;             /* final = "interpolate": step past the end and interpolate back */
     enum gradient_kind gradient;
-    int64_t checkpoint_steps;          /* GRADIENT_CHECKPOINT: keep every so many-th state */
+    /* GRADIENT_CHECKPOINT: keep every so many-th state; or, where they are given, so many in all, or what
+     * fits so many bytes */
+    int64_t checkpoint_steps, checkpoints, memory;
     double adjoint_rtol, adjoint_atol; /* continuous adjoint */
     int defect;                        /* the direct gradient sums it up, see defect.h */
     double reconstruction_limit;       /* it is refused when y, solved backwards, misses the stored y by more

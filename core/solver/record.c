@@ -1,5 +1,8 @@
 #include "solver/record.h"
 
+#include <stddef.h>
+#include <string.h>
+
 #include "base/memory.h"
 #include "base/tuning.h"
 #include "solver/family.h"
@@ -20,14 +23,22 @@ static enum status grow_column(void *field, int64_t *capacity, int64_t wanted, s
 
 static int64_t budget(const struct solve_record *r, int64_t whole)
 {
-    return whole / (r->share > 0 ? r->share : 1);
+    int64_t part = whole / (r->share > 0 ? r->share : 1);
+    return whole > 0 && part == 0 ? 1 : part;
+}
+
+static void free_pages(struct solve_record *r)
+{
+    while (r->n_pages > 0) memory_free(r->pages[--r->n_pages]);
 }
 
 void record_free(struct solve_record *r)
 {
     pool_free(&r->vectors);
     pool_free(&r->residuals);
-    void *blocks[] = {r->steps, r->carry, r->slots, r->output_step, r->output_theta};
+    checkpoints_free(&r->points);
+    free_pages(r);
+    void *blocks[] = {r->pages, r->carry, r->slots, r->output_step, r->output_theta};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
     *r = (struct solve_record){0};
 }
@@ -38,15 +49,126 @@ void record_output(struct solve_record *r, int64_t output, int64_t step, double 
     r->output_theta[output] = theta;
 }
 
+/* ---- steps ---- */
+
+#define PAGE_STEPS 16
+
+static char *step_at(const struct solve_record *r, int64_t i)
+{
+    return r->pages[i / PAGE_STEPS] + (size_t)(i % PAGE_STEPS) * r->step_bytes;
+}
+
+struct step record_step(const struct solve_record *r, int64_t i)
+{
+    struct step p = {0};
+    memcpy(&p, step_at(r, i), r->step_bytes);
+    for (int j = 0; j < p.past; j++)
+        memcpy(&p.before[j], step_at(r, i - 1 - j) + offsetof(struct step, h), sizeof p.h);
+    return p;
+}
+
+double record_time(const struct solve_record *r, int64_t i)
+{
+    double t;
+    memcpy(&t, step_at(r, i) + offsetof(struct step, t), sizeof t);
+    return t;
+}
+
+static enum status keep_step(struct solve_record *r, const struct march *m, const struct step *p)
+{
+    struct step kept = *p;
+    if (r->n == r->n_pages * PAGE_STEPS) {
+        TRY(grow_column(&r->pages, &r->page_capacity, r->n_pages + 1, sizeof *r->pages));
+        if (!(r->pages[r->n_pages] = memory_alloc(PAGE_STEPS * r->step_bytes))) return memory_status();
+        r->n_pages++;
+    }
+    kept.newton = m->s->newton.made;
+    memcpy(step_at(r, r->n++), &kept, r->step_bytes);
+    return STATUS_OK;
+}
+
+/* ---- some carries ---- */
+
+static size_t padded(const struct solver *s) { return (solver_bytes(s) + 63) & ~(size_t)63; }
+
+void record_vectors(const struct solver *s, char *block, char **carry)
+{
+    for (int c = 0; c < s->n_carry; c++) carry[c] = block + (size_t)c * padded(s);
+}
+
+/* With their places in arrays, which grow by doubling. */
+static int64_t bytes_of_steps(const struct solve_record *r, int64_t steps)
+{
+    int64_t page = PAGE_STEPS * (int64_t)r->step_bytes + 2 * (int64_t)sizeof *r->pages;
+    return (steps + PAGE_STEPS - 1) / PAGE_STEPS * page;
+}
+
+static int64_t bytes_of_carry(const struct solve_record *r)
+{
+    return (int64_t)(r->points.bytes + 2 * sizeof *r->points.at);
+}
+
+/* Room for carries beside so many steps, within the budget. */
+static int64_t room(const struct solve_record *r, int64_t steps)
+{
+    int64_t there = r->n_pages * PAGE_STEPS;
+    int64_t left = r->budget - bytes_of_steps(r, steps > there ? steps : there);
+    return left > 0 ? left / bytes_of_carry(r) : 0;
+}
+
+/* The steps of a grid that nothing cuts are known beforehand; others take room from the carries as they come.
+ */
+static void begin_points(struct solve_record *r, const struct march *m)
+{
+    const struct solve_options *o = m->o;
+    int64_t steps = o->adaptive || o->events ? 0 : m->clock.n;
+    int64_t slots = r->budget > 0 ? room(r, steps > 0 ? steps : 1) : o->checkpoints;
+    r->lacks_room = r->budget > 0 && slots == 0;
+    checkpoints_begin(&r->points, r->points.bytes, r->budget > 0 || slots > 0 ? 0 : o->checkpoint_steps,
+                      slots, steps);
+}
+
+static void make_room(struct solve_record *r)
+{
+    int64_t slots = room(r, r->n + 1);
+    r->lacks_room = slots == 0;
+    if (slots > 0 && slots < r->points.slots) checkpoints_limit(&r->points, slots);
+}
+
+/* What it would have taken is known when all steps are. */
+enum status record_end(struct solve_record *r, const struct solve_options *o)
+{
+    int64_t share = r->share > 0 ? r->share : 1, least = bytes_of_steps(r, r->n) + bytes_of_carry(r);
+    if (!r->lacks_room) return STATUS_OK;
+    return status_set(
+        STATUS_ARGUMENT,
+        "odeint: memory = %lld is too little for gradient = \"checkpoint\": to go back through "
+        "%lld steps takes the sizes of all of them and the state that the first one begins with, "
+        "%lld bytes at least; more states save evaluations",
+        (long long)o->memory, (long long)r->n, (long long)(least * share));
+}
+
+static enum status keep_point(struct solve_record *r, const struct march *m)
+{
+    char *block, *carry[MAX_CARRY];
+    if (r->n == 0) begin_points(r, m);
+    if (r->budget > 0 && r->points.steps == 0) make_room(r);
+    if (r->lacks_room) return STATUS_OK;
+    TRY(checkpoints_forward(&r->points, r->n, &block));
+    if (!block) return STATUS_OK;
+    record_vectors(m->s, block, carry);
+    for (int c = 0; c < m->s->n_carry; c++) memcpy(carry[c], m->s->carry[c], solver_bytes(m->s));
+    return STATUS_OK;
+}
+
 /* ---- forwards ---- */
 
 static enum status keep_carry(struct solve_record *r, struct solver *s)
 {
-    int64_t at = r->n / r->every * r->n_carry;
-    s->given.carry = r->n % r->every == 0;
-    if (!s->given.carry) return STATUS_OK;
+    int64_t at = r->n * r->n_carry;
     TRY(grow_column(&r->carry, &r->carry_capacity, at + r->n_carry, sizeof *r->carry));
     for (int i = 0; i < r->n_carry; i++) r->carry[at + i] = s->carry[i];
+    s->given.carry = r->n_carry;
     return STATUS_OK;
 }
 
@@ -70,12 +192,22 @@ static enum status record_accepted(struct observer *self, struct march *m, const
     struct solve_record *r = (struct solve_record *)self;
     if (*theta < 1 && !m->o->events) /* those know where */
         return status_set(STATUS_UNSUPPORTED, "odeint: a step that was cut has no gradient");
-    TRY(grow_column(&r->steps, &r->capacity, r->n + 1, sizeof *r->steps));
-    TRY(keep_carry(r, m->s));
+    TRY(r->some ? keep_point(r, m) : keep_carry(r, m->s));
     if (r->per_step > 0) TRY(keep_basis(r, m->s));
-    r->steps[r->n] = *p;
-    r->steps[r->n++].jacobian = m->s->newton.jacobian;
+    if (!r->lacks_room) return keep_step(r, m, p);
+    r->n++;
     return STATUS_OK;
+}
+
+/* Of steps: all that is not known from those before; of carries, where they are copied. */
+static void set_sizes(struct solve_record *r, const struct solver *s, int memory)
+{
+    size_t step = memory > 0 ? offsetof(struct step, before) : offsetof(struct step, newton);
+    size_t carry = (size_t)s->n_carry * padded(s);
+    if (step != r->step_bytes) free_pages(r);
+    if (carry != r->points.bytes) checkpoints_free(&r->points);
+    r->step_bytes = step;
+    r->points.bytes = carry;
 }
 
 static enum status take_vectors(struct solve_record *r, struct solver *s)
@@ -98,17 +230,21 @@ enum status record_begin(struct solve_record *r, struct solver *s, struct field 
     pool_begin(&r->residuals, residual, budget(r, RECORD_RESIDUAL_BYTES));
     r->base = (struct observer){.accepted = record_accepted};
     r->n = r->k_steps = 0;
-    r->every = o->gradient == GRADIENT_CHECKPOINT ? o->checkpoint_steps : 1;
-    r->kept = r->every == 1 ? m->family->kept(m) : 0;
+    r->some = o->gradient == GRADIENT_CHECKPOINT &&
+              (o->checkpoints > 0 || o->memory > 0 || o->checkpoint_steps > 1);
+    r->budget = budget(r, o->memory);
+    r->kept = r->some ? 0 : m->family->kept(m);
     int memory = m->family->memory ? m->family->memory(m) : 0;
-    r->all = r->every == 1 && memory > 0;
+    r->all = !r->some && memory > 0;
+    r->lacks_room = 0;
+    set_sizes(r, s, memory);
     r->n_carry = s->n_carry - (r->all ? memory : 0);
     r->per_step = residual > 0 && m->rk.weighted > r->kept ? m->rk.weighted : r->kept;
     s->kept = residual > 0 ? &r->residuals : NULL;
     int64_t capacity = r->output_capacity;
     TRY(grow_column(&r->output_step, &capacity, n_times, sizeof *r->output_step));
     TRY(grow_column(&r->output_theta, &r->output_capacity, n_times, sizeof *r->output_theta));
-    return take_vectors(r, s);
+    return r->some ? STATUS_OK : take_vectors(r, s);
 }
 
 /* ---- backwards ---- */
@@ -117,8 +253,7 @@ int record_load(const struct solve_record *r, struct solver *s, int64_t step)
 {
     int have = step < r->k_steps;
     solver_take_own(s);
-    for (int i = 0; i < r->n_carry && step % r->every == 0; i++)
-        s->carry[i] = r->carry[step / r->every * r->n_carry + i];
+    for (int i = 0; i < r->n_carry; i++) s->carry[i] = r->carry[step * r->n_carry + i];
     for (int i = 0; i < r->per_step; i++) {
         const struct slot *k = &r->slots[step * r->per_step + i];
         if (have && i < r->kept) s->k[i].v = k->v;

@@ -176,7 +176,6 @@ enum status march_begin(struct march *m, const void *y0, const double *times, in
     m->begun = s->begun > 0 || !(o->max_seconds > 0) ? s->begun : monotonic_seconds();
     m->observers = o->observers;
     s->march = m;
-    s->linear_g = 0;
     TRY(solver_reserve(s, m->f->n, m->f->dtype, &o->method));
     if (m->family->begin) TRY(m->family->begin(s, m->f, o, m->layout));
     if (record) TRY(record_begin(record, s, m->f, o, n_times));
@@ -238,6 +237,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     if (record) march_observe(&m, &record->base);
     enum status status = march_to_end(&m, n_times);
     if (status == STATUS_OK && o->ends_at_event && !m.ended) status = failure_no_event(&m);
+    if (status == STATUS_OK && record) status = record_end(record, o);
     s->kept = NULL;
     *own = NULL;
     *stats = (struct solve_stats){.nfe = f->nfe - m.nfe,

@@ -207,7 +207,7 @@ enum status solver_slope(struct solver *s, struct field *f, const struct method 
 
 enum status solver_move(struct solver *s)
 {
-    if (s->given.carry) s->recorded = ~0u;
+    s->recorded |= (1u << s->given.carry) - 1;
     for (int last = s->n_carry - 1, first; last >= 0; last = first - 1) {
         for (first = last; s->history >> first & 1;) first--;
         TRY(move_history(s, first, last));

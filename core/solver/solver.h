@@ -45,19 +45,18 @@ struct solver {
     const struct solve_options *options;
     const struct state_layout *layout;
     struct {
-        double jacobian; /* when it was taken */
-        int renew;       /* the next step takes a new one */
-        double rejected; /* beginning of the last step that was too long */
+        struct step_newton made; /* the Jacobian that is there; what the step at hand took of it */
+        int renew;               /* the next step takes a new one */
+        double rejected;         /* beginning of the last step that was too long */
     } newton;
     double linear_g;     /* of multistep methods: linear has I - g df/dy, 0: of no use */
     int linear_age;      /* steps since then */
     struct march *march; /* the solve that is under way */
     /* Of a record, while a solve has one: where vectors come from and what fields keep, or NULL. given: what
-     * the record has of the step at hand, the carry or not, so many vectors k, and what was kept at so many.
-     */
+     * the record has of the step at hand: vectors of the carry, vectors k, and what was kept at k. */
     struct pool *vectors, *kept;
     struct {
-        int carry, k, kept;
+        int carry, k, kept; /* of each, so many */
     } given;
     char *held; /* of who looks at two steps, see solver_held */
     size_t held_bytes;

@@ -11,14 +11,26 @@
 
 #define MAX_PAST 12
 
+/* Of a recorded step that was solved for to a tolerance: the Jacobian that served, and what else has to be
+ * known to make the step again (newton.h, multistep_bdf.c). */
+struct step_newton {
+    double t;       /* when the Jacobian was taken */
+    int64_t number; /* in which step ... */
+    double h, g;    /* ... by an attempt of this size, for the matrix I - g df/dy; */
+    int order;
+    int iterations;
+};
+
+/* A record keeps what stands above `newton`, that too where it is needed, and finds `before` in the others.
+ */
 struct step {
     double t, h,
         end;        /* time of a stage with c = 0; size; time of a stage with c = 1: t + h but for rounding */
     int64_t number; /* accepted steps before it */
     int order;      /* of a family that varies it */
     int past;       /* so many steps before it count (nothing has cut the solution since) ... */
+    struct step_newton newton;
     double before[MAX_PAST]; /* ... and these are their sizes, the last one first */
-    double jacobian;         /* of a recorded implicit step: when its Jacobian was taken, see newton.h */
 };
 
 static inline double step_time(const struct step *p, double c)

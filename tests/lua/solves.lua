@@ -71,6 +71,12 @@ M.options = {
   final = function(g) return g:pick{"clip", "interpolate"} end,
   gradient = function(g) return g:pick{"direct", "adjoint", "checkpoint", "interpolated"} end,
   checkpoint_steps = function(g) return g:pick{1, 2, 3, 100} end,
+  checkpoints = function(g, _, o)
+    return o.gradient == "checkpoint" and not o.checkpoint_steps and g:pick{1, 2, 3, 100}
+  end,
+  memory = function(_, _, o)
+    return o.gradient == "checkpoint" and not o.checkpoint_steps and not o.checkpoints and 10000000
+  end,
   adjoint_rtol = function(g) return g:pick{1e-6, 1e-9} end,
   adjoint_atol = function(g) return g:pick{1e-6, 1e-9} end,
   reconstruction_limit = function(g) return g:pick{1, 10, 1e6} end,
@@ -207,7 +213,7 @@ local function refused_options(c)
   if o.max_order and not (m.varies or m.varying_order) then return "methods that vary their order" end
   if m.varying_order and not fixed then
     if o.max_order and o.max_order > m.varying_order then return "more than bdf has" end
-    if o.order or o.gradient == "checkpoint" then return "is for fixed steps" end
+    if o.order then return "is for fixed steps" end
   end
   if m.varies and o.order then return "varies its order" end
   if m.varies and fixed then return "no form with fixed steps" end
@@ -429,7 +435,7 @@ end
 local function check_eager(c, y0, eager_field, t, ys, s)
   local o, calls = c.options, 0
   local eager, eager_stats = tide.odeint(function(...) calls = calls + 1 return eager_field(...) end, y0, t,
-    with(o, {eager = true, gradient = "none", defect = "none"}))
+    with(o, {eager = true, gradient = "none", checkpoints = "none", memory = "none", defect = "none"}))
   check_statistics(snapshot(eager_stats), calls)
   local at_end = bound(c, s.accepted)
   local fixed = o.steps or o.step_size
@@ -470,12 +476,10 @@ local function check_gradients(c, p, field_of, t, accepted)
   checks.same("compiled value", {value}, {again})
   same_gradients("compiled gradient", gradient, compiled_gradient)
   check_gradient(c, gradient, loss, p.k, p.y0, accepted)
-  local varies = methods[o.method or "dopri5"].varying_order and not (o.steps or o.step_size)
-  if (o.gradient == nil or o.gradient == "direct") and not varies then
-    for _, every in ipairs{1, 3} do
-      local kept = tide.grad(
-        loss_of(c, field_of, t, with(o, {gradient = "checkpoint", checkpoint_steps = every})))(p)
-      same_gradients(("checkpoint of %d steps"):format(every), gradient, kept)
+  if o.gradient == nil or o.gradient == "direct" then
+    for _, few in ipairs{{checkpoint_steps = 3}, {checkpoint_steps = "none", checkpoints = 2}} do
+      local kept = tide.grad(loss_of(c, field_of, t, with(o, with(few, {gradient = "checkpoint"}))))(p)
+      same_gradients("checkpoint", gradient, kept)
     end
     count "checkpoint = direct"
   end

@@ -181,8 +181,6 @@ tests["refusals"] = function()
   fails({"max_order = 6 is more than bdf has, 5"}, solve, {method = "bdf", max_order = 6})
   fails({"order = 3 of bdf is for fixed steps", "max_order = 3"}, solve, {method = "bdf", order = 3})
   fails({"start is for fixed steps"}, solve, {method = "bdf", start = {}})
-  fails({'"checkpoint" of bdf is for fixed steps', '"direct"'}, solve,
-    {method = "bdf", gradient = "checkpoint"})
   fails({"methods that vary their order, which dopri5 does not"}, solve, {max_order = 3})
   fails({"adams_bashforth is a fixed-step method"}, solve, {method = "adams_bashforth"})
 end

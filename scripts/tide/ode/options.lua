@@ -108,10 +108,6 @@ local function check_varying(where, o, method)
     raise(("%s: start is for fixed steps; where %s chooses its steps it begins with order 1"):format(where,
       name))
   end
-  if o.gradient == "checkpoint" then
-    raise(('%s: gradient = "checkpoint" of %s is for fixed steps; where it chooses its steps take "direct", '
-      .. '"adjoint" or "interpolated"'):format(where, name))
-  end
 end
 
 local function check_start(where, start, method)
@@ -202,6 +198,20 @@ local function check_gradient(where, gradient, method)
     table.concat(list, '", "')))
 end
 
+-- What is kept of a solve with gradient = "checkpoint": one of three ways to say it.
+local function check_checkpoints(where, o, given)
+  local named
+  for _, name in ipairs{"checkpoint_steps", "checkpoints", "memory"} do
+    if given[name] and named then
+      raise(("%s: give %s or %s, not both: each says which states are kept"):format(where, named, name))
+    end
+    named = given[name] and name or named
+  end
+  if named and named ~= "checkpoint_steps" and o.gradient ~= "checkpoint" then
+    raise(('%s: %s goes with gradient = "checkpoint", got %s'):format(where, named, show(o.gradient)))
+  end
+end
+
 -- Two formulas whose difference is an error, and the direct gradient that goes through the steps: see
 -- core/solver/defect.h.
 local function check_defect(where, o, method)
@@ -231,6 +241,7 @@ function M.check(where, given, dtype)
   check_start(where, o.start, method)
   check_callback(where, o, given)
   check_gradient(where, o.gradient, method)
+  check_checkpoints(where, o, given)
   if type(o.controller) == "table" then check_controller(where, o.controller) end
   if o.max_order then check_max_order(where, o.max_order, method) end
   if method.varying_order and not (o.step_size or o.steps) then check_varying(where, o, method) end

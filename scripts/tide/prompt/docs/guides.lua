@@ -74,7 +74,8 @@ guide{name = "gradients", about = "Derivatives",
   to any order: tide.grad of tide.grad, tide.jvp(tide.grad(fn), p, v).
 
   Through a solve: gradient = "direct" (the default) differentiates the steps that were taken, exactly;
-  "checkpoint" gives the same numbers with fewer states kept, for long solves; "adjoint" solves the adjoint
+  "checkpoint" gives the same numbers with fewer states kept, for long solves: checkpoints = n states or
+  memory = bytes, and steps are made again from these as rarely as can be; "adjoint" solves the adjoint
   equation backwards in constant memory and is as accurate as its tolerances; "interpolated" is the same
   with y from the recorded solve. Step sizes count as constants.
 
