@@ -177,12 +177,18 @@ local calls = {
   ["csv.writer"] = function() tide.csv.writer("", {}, {}) end, ["csv.write"] = function()
     tide.csv.write("", {"a"}, {}, {})
   end,
+  ["data.split"] = function() tide.data.split(x, {1}, {}) end,
+  ["data.batches"] = function() tide.data.batches(x, {}) end,
   ["step_adaption.initial_step"] = function() tide.step_adaption.initial_step(model, x, {}) end,
   ["plot.runs"] = function() plot.runs({}, {}) end, ["plot.median_band"] = function()
     plot.median_band({}, {})
   end,
 }
-for name in pairs(tide.optim) do calls["optim." .. name] = function() tide.optim[name](model, {}) end end
+for name in pairs(tide.optim.schedule) do
+  calls["optim.schedule." .. name] = function() tide.optim.schedule[name]{} end
+end
+for _, name in ipairs(tide.optim._kinds) do calls["optim." .. name] = function() tide.optim[name](model,
+  {}) end end
 
 local function same(a, b) -- numbers, strings, lists of them
   if type(a) == "table" and type(b) == "table" then

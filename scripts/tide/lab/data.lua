@@ -4,8 +4,9 @@
 
 local core = require "tide.core"
 local options = require "tide.base.options"
+local samples = require "tide.base.samples"
 
-local M = {}
+local M = {split = samples.split, batches = samples.batches}
 
 -- Which file makes which data set: the one list; adding a data set is one line here and one file.
 local files = {

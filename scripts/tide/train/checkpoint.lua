@@ -18,7 +18,7 @@ local VERSION = 2 -- 1 had no checksum
 
 --- What the options of tide.train say about checkpoints, or an error.
 function M.check_options(o)
-  for _, name in ipairs(o.checkpoint and {"optimizer", "adaption"} or {}) do
+  for _, name in ipairs(o.checkpoint and {"optimizer", "adaption", "schedule"} or {}) do
     if o[name] and not (o[name].state and o[name].load_state) then
       raise(("tide.train: with checkpoint, %s must have the methods state and load_state; got a table "
         .. "without them"):format(name))
@@ -155,14 +155,15 @@ end
 
 -- ---- the file ----
 
---- write(path, s): s = {model =, optimizer =, adaption = or nil, settings = flat table of what must agree,
--- config = text or nil, run = flat table of where the training stands, history =}; for read also total, the
--- iterations asked for.
+--- write(path, s): s = {model =, optimizer =, adaption =, best =, schedule = or nil, settings = flat table of
+-- what must agree, config = text or nil, run = flat table of where the training stands, history =}; for read
+-- also total, the iterations asked for.
 function M.write(path, s)
   local contents = {
     version = core.tensor_from(VERSION, "int64"), model = tensors_only(s.model),
     optimizer = s.optimizer:state(),
-    adaption = s.adaption and s.adaption:state(), settings = M.text(M.words(s.settings)),
+    adaption = s.adaption and s.adaption:state(), best = s.best and s.best:state(),
+    schedule = s.schedule and s.schedule:state(), settings = M.text(M.words(s.settings)),
     optimizer_options = M.text(s.optimizer_options), config = M.text(s.config), run = M.pack(s.run),
     history = M.columns(s.history), generator = core.tensor_from({core.rng_state()}, "int64"),
   }
@@ -178,6 +179,26 @@ local function is_whole_file(saved)
   saved.checksum = nil
   local ok, sum = pcall(core.checksum, saved)
   return ok and sum == stated
+end
+
+local parts = {adaption = "an adaption", best = "early_stop or keep_best", schedule = "a schedule"}
+
+-- Is what was saved of the training that goes on? refuse(why) raises.
+local function check_same(saved, s, refuse)
+  local difference = M.difference(M.untext(saved.settings), M.words(s.settings))
+    or M.difference(M.untext(saved.config), s.config or "")
+    or saved.optimizer_options and M.difference(M.untext(saved.optimizer_options), s.optimizer_options)
+  if difference then refuse("belongs to another training: " .. difference) end
+  for name, what in pairs(parts) do
+    if (saved[name] ~= nil) ~= (s[name] ~= nil) then
+      refuse(("belongs to a training %s %s, this one is %s"):format(saved[name] and "with" or "without", what,
+        s[name] and "with" or "without"))
+    end
+  end
+  local iteration = saved.run.iteration:item()
+  if iteration > s.total then
+    refuse(("is at iteration %d, past the %d asked for"):format(iteration, s.total))
+  end
 end
 
 --- read(path, s) -> run, records: puts everything back into model, optimizer, adaption and the default
@@ -203,19 +224,10 @@ function M.read(where, path, s)
     and saved.run.iteration and saved.generator) then
     refuse("was not written by tide.train")
   end
-  local difference = M.difference(M.untext(saved.settings), M.words(s.settings))
-    or M.difference(M.untext(saved.config), s.config or "")
-    or saved.optimizer_options and M.difference(M.untext(saved.optimizer_options), s.optimizer_options)
-  if difference then refuse("belongs to another training: " .. difference) end
-  if (saved.adaption ~= nil) ~= (s.adaption ~= nil) then
-    refuse(("belongs to a training %s an adaption, this one is %s"):format(saved.adaption and "with"
-      or "without", s.adaption and "with" or "without"))
+  check_same(saved, s, refuse)
+  for _, name in ipairs{"adaption", "best", "schedule"} do
+    if s[name] then s[name]:load_state(saved[name]) end
   end
-  local iteration = saved.run.iteration:item()
-  if iteration > s.total then
-    refuse(("is at iteration %d, past the %d asked for"):format(iteration, s.total))
-  end
-  if s.adaption then s.adaption:load_state(saved.adaption) end
   s.optimizer:load_state(saved.optimizer)
   nn.load({model = s.model}, {model = saved.model})
   core.rng_state(table.unpack(saved.generator:totable()))

@@ -54,23 +54,27 @@ M.in_model = in_model
 -- the model.
 local function failing_part(s)
   local block, prediction
+  local supervised = s.goal.supervised
   local ok = aside(function()
     local watch <close> = nn._watch(function(b) block = b end) -- luacheck: ignore watch
-    prediction = s.model(s.x, s.call)
-    if s.second_call then s.model(s.x, s.second_call) end
+    if not supervised then return s.goal:record(s.model, s.batch, s.call) end
+    prediction = s.model(s.batch.x, s.call)
+    if s.second_call then s.model(s.batch.x, s.second_call) end
   end)
   if not ok then
     local place = block and where_in(s.model, block)
-    if not place then return "the model" end
+    if not place then return supervised and "the model" or "the loss function" end
     return "the ODE block " .. in_model(place), place
   end
-  if not aside(function() return s.loss(prediction, s.y) end) then return "the loss function" end
+  if supervised and not aside(function() return s.goal.loss(prediction, s.batch.y) end) then
+    return "the loss function"
+  end
   return "the gradient"
 end
 
--- Where a step s = {iteration =, optimizer =, model =, loss =, x =, y =, call = options of the model's calls,
--- second_call = of those by a second solver} stands: as fields of a failure, and in words ("iteration 12,
--- learning rate 0.01").
+-- Where a step s = {iteration =, optimizer =, model =, goal = objective, batch =, call = options of the
+-- model's calls, second_call = of those by a second solver} stands: as fields of a failure, and in words
+-- ("iteration 12, learning rate 0.01").
 local function place(s, failure)
   failure.iteration, failure.learning_rate = s.iteration, s.optimizer.rate and s.optimizer:rate()
   return ("iteration %d%s"):format(s.iteration, failure.learning_rate
@@ -89,12 +93,16 @@ end
 
 -- Why the loss is not a number: the first cause in the order of the computation.
 local function cause(s, prediction)
-  for name, x in pairs{x = s.x, y = s.y} do
-    local i, v = first_fault(x)
-    if i then
-      return ("data.%s holds %s (element %d of this batch); clean the data"):format(name, show(v), i)
+  local words
+  tree.each(s.batch, function(x, path)
+    local i, v
+    if tree.is_tensor(x) then i, v = first_fault(x) end
+    if i and not words then
+      words = ("%s holds %s (element %d of this batch); clean the data"):format(path == "" and "data"
+        or tree._join("data", path), show(v), i)
     end
-  end
+  end)
+  if words then return words end
   local names = tree._names(s.model)
   for n, x in ipairs(tree.tensors(s.model, true)) do
     local _, v = first_fault(x)

@@ -1,116 +1,35 @@
 --- The training loop: shuffled batches, one compiled step, records of loss, accuracy and evaluation counts.
 
-local core = require "tide.core"
-local autodiff = require "tide.tensor.autodiff"
+local best = require "tide.train.best"
 local checkpoint = require "tide.train.checkpoint"
-local ode = require "tide.ode"
+local core = require "tide.core"
+local evaluate = require "tide.train.evaluate"
+local faults = require "tide.train.faults"
+local objective = require "tide.train.objective"
 local one_step = require "tide.train.one_step"
 local optim = require "tide.train.optim"
 local options = require "tide.base.options"
 local progress = require "tide.base.progress"
-local tensor = require "tide.tensor"
-local faults = require "tide.train.faults"
+local records = require "tide.train.records"
+local samples = require "tide.base.samples"
 local tree = require "tide.base.tree"
 local windows = require "tide.train.windows"
 
-local M = {}
-local raise = core.raise
-
-local losses = {mse = tensor.mse, smooth_l1 = tensor.smooth_l1, cross_entropy = tensor.cross_entropy}
-
--- Of a model of a density, whose predictions are log p(x).
-function losses.nll(log_p) return -log_p:mean() end
-
-local function find_loss(where, loss)
-  if type(loss) == "function" then return loss end
-  if not losses[loss] then
-    raise(("%s: %s"):format(where, options.unknown("loss", loss, options.sorted_keys(losses))))
-  end
-  return losses[loss]
-end
-
--- How many predictions are right: the largest logit for class labels, the sign for targets -1/+1. nil when
--- neither makes sense.
-local function counter(y, loss)
-  if loss == "nll" then return nil end
-  if y:dtype() == "int64" then
-    return function(prediction, target) return prediction:argmax(2):eq(target):to("float32"):sum():item() end
-  end
-  if y:numel() > 0 and y:abs():ne(1):to("float32"):sum():item() == 0 then
-    return function(prediction, target)
-      return (prediction * target):gt(0):to("float32"):sum():item() / (target:numel() // #target)
-    end
-  end
-  return nil
-end
-
-local function is_callable(v)
-  local meta = getmetatable(v)
-  return type(v) == "function" or type(meta) == "table" and meta.__call ~= nil
-end
-
-local function check_data(where, data, loss)
-  if type(data) ~= "table" or not tree.is_tensor(data.x) or not tree.is_tensor(data.y) then
-    local lack = type(data) == "table" and tree.is_tensor(data.x)
-      and ("; data.y is %s"):format(options.show(data.y)) or ""
-    raise(where .. ": data must be a table {x = tensor, y = tensor}, as the generators of tide.data return"
-      .. lack)
-  end
-  for _, name in ipairs{"x", "y"} do
-    if data[name]:rank() == 0 then
-      raise(("%s: data.%s is a scalar; samples lie along the first axis"):format(where, name))
-    end
-  end
-  if #data.x ~= #data.y then
-    raise(("%s: data.x has %d samples, data.y %d"):format(where, #data.x, #data.y))
-  end
-  if #data.x == 0 then raise(where .. ": the data set is empty") end
-  local fault = loss == "cross_entropy" and faults.of_labels(data.y)
-  if fault then raise(("%s: %s"):format(where, fault)) end
-  return data
-end
-
-local evaluate_spec = {
-  batch = {"integer", default = 256, check = options.at_least(1)},
-  loss = {"string|function", default = "cross_entropy"}, solver = {"table"},
-}
-
---- evaluate(model, data, {batch=, loss=, solver=}) -> {loss=, accuracy=, nfe=}: means over all samples; nfe
--- per batch.
-function M.evaluate(model, data, opts)
-  if not is_callable(model) then
-    raise("tide.evaluate: model must be called as model(x), got " .. options.show(model))
-  end
-  local o = options.check("tide.evaluate", opts, evaluate_spec)
-  check_data("tide.evaluate", data, o.loss)
-  local loss, count = find_loss("tide.evaluate", o.loss), counter(data.y, o.loss)
-  local call = o.solver and {solver = o.solver} or nil
-  local forward = autodiff.compile(function(m, x, y)
-    local prediction = m(x, call)
-    return prediction, loss(prediction, y)
-  end)
-  local total, right, batches, n, nfe = 0, 0, 0, #data.x, 0
-  for first = 1, n, o.batch do
-    local last = math.min(first + o.batch - 1, n)
-    local y = data.y:slice(1, first, last)
-    local stats, prediction, value = ode.counted(forward, model, data.x:slice(1, first, last), y)
-    nfe = nfe + stats.nfe
-    total = total + value:item() * (last - first + 1)
-    if count then right = right + count(prediction, y) end
-    batches = batches + 1
-  end
-  return {loss = total / n, accuracy = count and right / n or nil, nfe = nfe / batches}
-end
+local M = {evaluate = evaluate.evaluate}
+local raise, is_callable = core.raise, evaluate.is_callable
 
 local train_spec = {
-  model = {"any", required = true}, data = {"table", required = true}, optimizer = {"any", required = true},
+  model = {"any", required = true}, data = {"any", required = true}, optimizer = {"any", required = true},
   loss = {"string|function", default = "mse"},
   batch = {"integer", default = 64, check = options.at_least(1)},
+  accumulate = {"integer", default = 1, check = options.at_least(1)}, clip = {"table"},
   epochs = {"integer", check = options.at_least(1)},
   iterations = {"integer", check = options.at_least(1)}, seed = {"integer", default = 1},
   record_every = {"integer", check = options.at_least(1)},
+  validation = {"any"}, validate_every = {"integer", check = options.at_least(1)},
+  early_stop = {"table"}, keep_best = {"boolean|string"}, schedule = {"table"},
   drop_last = {"boolean", default = false}, shuffle = {"boolean", default = true}, solver = {"table"},
-  callback = {"function"},
+  callback = {"function"}, on_step = {"function"}, on_end = {"function"},
   quiet = {"boolean", default = false}, label = {"string"}, history = {"table"}, adaption = {"table"},
   checkpoint = {"string"}, checkpoint_every = {"number", default = 60, check = options.not_negative},
   checkpoint_config = {"string"},
@@ -136,8 +55,8 @@ end
 -- An optimiser of this library holds the tensors that it changes: they must be those of the model.
 local function check_optimizer(o)
   if type(o.optimizer) == "string" then
-    if not optim[o.optimizer] then
-      raise("tide.train: " .. options.unknown("optimizer", o.optimizer, options.sorted_keys(optim)))
+    if type(optim[o.optimizer]) ~= "function" then
+      raise("tide.train: " .. options.unknown("optimizer", o.optimizer, optim._kinds))
     end
     o.optimizer = optim[o.optimizer](o.model)
   elseif type(o.optimizer) ~= "table" or not o.optimizer.step then
@@ -169,6 +88,59 @@ local function plain_options(optimizer)
   return out
 end
 
+-- Options that need each other, or exclude each other.
+local function check_together(o)
+  if (o.epochs == nil) == (o.iterations == nil) then
+    raise("tide.train: give epochs or iterations, one of them")
+  end
+  if type(o.data) == "function" and o.epochs then
+    raise("tide.train: data is a function of the iteration and has no epochs; give iterations")
+  end
+  if o.validate_every and not o.validation then
+    raise("tide.train: validate_every needs validation, data to validate with")
+  end
+  if not o.adaption then return end
+  if not (o.adaption.solver and o.adaption.observe) then
+    raise("tide.train: adaption must have the methods solver and observe, as those of tide.step_adaption.new "
+      .. "have; got another table")
+  end
+  if o.adaption.window and not (o.optimizer.state and o.optimizer.load_state) then
+    raise("tide.train: windows go back to earlier weights, so the optimizer must have the methods state and "
+      .. "load_state, as those of tide.optim have; got a table without them")
+  end
+  if o.solver then
+    raise("tide.train: give solver or adaption, not both; the adaption chooses the solver's options")
+  end
+  for _, name in ipairs{"validation", "early_stop", "keep_best", "schedule"} do
+    if o[name] then
+      raise(("tide.train: %s does not go with adaption, whose solver changes from step to step; compare in "
+        .. "callback"):format(name))
+    end
+  end
+  if o.accumulate > 1 then raise("tide.train: accumulate does not go with adaption; give larger batches") end
+end
+
+-- Batches of the data and of how many an update is made; how long the training is.
+local function plan(o, goal)
+  if type(o.data) == "function" then
+    o.total = o.iterations
+    o.next_batch = function(i)
+      local batch = o.data(i)
+      samples.count(("tide.train: batch %d"):format(i), batch)
+      return batch
+    end
+  else
+    local set = goal:data(o.data)
+    o.samples = samples.count("tide.train", set)
+    o.batch = math.min(o.batch, o.samples)
+    o.next_batch, o.batches = samples.source(set, o.samples, o)
+    o.per_epoch = (o.batches + o.accumulate - 1) // o.accumulate
+    o.total = o.iterations or o.epochs * o.per_epoch
+  end
+  o.record_every = o.record_every or (o.epochs and o.per_epoch or math.max(1, o.total // 50))
+  o.validate_every = o.validation and (o.validate_every or o.record_every)
+end
+
 local function check_arguments(opts, ...)
   if type(opts) ~= "table" or select("#", ...) > 0 or is_callable(opts) then
     raise(("tide.train: expected a table of options, got %s; write %s"):format(select("#", ...) > 0
@@ -177,119 +149,48 @@ local function check_arguments(opts, ...)
   end
   check_slips(opts)
   local o = options.check("tide.train", opts, train_spec, 3)
-  if not is_callable(o.model) then
+  if not is_callable(o.model) and type(o.loss) ~= "function" then
     raise("tide.train: model must be called as model(x), got " .. options.show(o.model))
   end
   if type(o.model) == "function" then
     raise("tide.train: model must be a table that holds its tensors and can be called, as those of nn, got a "
       .. "function: whose tensors are to be trained?")
   end
-  check_data("tide.train", o.data, o.loss)
-  if (o.epochs == nil) == (o.iterations == nil) then
-    raise("tide.train: give epochs or iterations, one of them")
-  end
+  local goal = objective.new("tide.train", o.loss, o.data)
   check_optimizer(o)
   o.started_with = checkpoint.words(plain_options(o.optimizer))
-  if o.adaption and not (o.adaption.solver and o.adaption.observe) then
-    raise("tide.train: adaption must have the methods solver and observe, as those of tide.step_adaption.new "
-      .. "have; got another table")
-  end
+  check_together(o)
   checkpoint.check_options(o)
-  if o.adaption and o.adaption.window and not (o.optimizer.state and o.optimizer.load_state) then
-    raise("tide.train: windows go back to earlier weights, so the optimizer must have the methods state and "
-      .. "load_state, as those of tide.optim have; got a table without them")
-  end
-  if o.adaption and o.solver then
-    raise("tide.train: give solver or adaption, not both; the adaption chooses the solver's options")
-  end
-  local n = #o.data.x
-  o.batch = math.min(o.batch, n)
-  o.per_epoch = o.drop_last and n // o.batch or (n + o.batch - 1) // o.batch
-  o.total = o.iterations or o.epochs * o.per_epoch
-  o.record_every = o.record_every or (o.epochs and o.per_epoch or math.max(1, o.total // 50))
-  return o
-end
-
--- Put a record at place i of the history, and its numbers into the columns: history.loss[i] is
--- history[i].loss.
-local function set_record(history, i, record)
-  history[i] = record
-  for key, value in pairs(record) do
-    history[key] = history[key] or {}
-    history[key][i] = value
-  end
-  return record
-end
-
--- Means of what happened since the last record.
-local function new_record(sums, iteration, o, start)
-  return {iteration = iteration, epoch = iteration / o.per_epoch, loss = sums.loss / sums.samples,
-          accuracy = sums.right and sums.right / sums.samples or nil, nfe_forward = sums.nfe / sums.batches,
-          nfe_backward = sums.nfe_backward / sums.batches,
-          defect = sums.defects > 0 and sums.defect / sums.defects or nil, seconds = core.monotonic() - start}
-end
-
-local function empty_sums(count)
-  return {loss = 0, samples = 0, batches = 0, nfe = 0, nfe_backward = 0, defect = 0, defects = 0,
-    right = count and 0 or nil}
-end
-
-local function add_batch(sums, value, prediction, y, count, stats)
-  local size = #y
-  sums.loss, sums.samples, sums.batches = sums.loss + value * size, sums.samples + size, sums.batches + 1
-  sums.nfe, sums.nfe_backward = sums.nfe + stats.nfe, sums.nfe_backward + stats.nfe_backward
-  if stats.defect then sums.defect, sums.defects = sums.defect + stats.defect, sums.defects + 1 end
-  if count then sums.right = sums.right + count(prediction, y) end
-end
-
-local function show(record)
-  local fields = {{"loss", ("%.4g"):format(record.loss)}}
-  if record.accuracy then fields[#fields + 1] = {"acc", ("%.3f"):format(record.accuracy)} end
-  if record.nfe_forward > 0 then
-    fields[#fields + 1] = {"nfe", ("%.0f+%.0f"):format(record.nfe_forward, record.nfe_backward)}
-  end
-  return fields
+  plan(o, goal)
+  return o, goal
 end
 
 -- ---- the loop ----
 
--- Batches in the order of the training: a function of seed and epoch alone, so that a resumed run sees the
--- same ones.
-local function batches(o)
-  local order, epoch
-  return function(i)
-    local at, n = (i - 1) % o.per_epoch, #o.data.x
-    local first, last = at * o.batch + 1, math.min((at + 1) * o.batch, n)
-    if not o.shuffle then return o.data.x:slice(1, first, last), o.data.y:slice(1, first, last) end
-    if epoch ~= (i - 1) // o.per_epoch then
-      epoch = (i - 1) // o.per_epoch
-      order = core.permutation(n, o.seed * 1000003 + epoch)
-    end
-    local positions = order:slice(1, first, last)
-    return o.data.x:take(positions), o.data.y:take(positions)
-  end
-end
-
 -- What a checkpoint holds and must agree in. run: where the training stands, with the sums since the last
 -- record.
 local function contents(o, history, run)
-  return {model = o.model, optimizer = o.optimizer, adaption = o.adaption, config = o.checkpoint_config,
-    history = history, run = run, total = o.total,
-          optimizer_options = o.started_with,
-          settings = {samples = #o.data.x, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
-            drop_last = o.drop_last, optimizer = o.optimizer.kind,
-                      loss = type(o.loss) == "string" and o.loss or "function"}}
+  return {model = o.model, optimizer = o.optimizer, adaption = o.adaption, best = o.best,
+    schedule = o.schedule,
+    config = o.checkpoint_config, history = history, run = run, total = o.total,
+    optimizer_options = o.started_with,
+    settings = {samples = o.samples, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
+      drop_last = o.drop_last, optimizer = o.optimizer.kind,
+      accumulate = o.accumulate > 1 and o.accumulate or nil,
+      loss = type(o.loss) == "string" and o.loss or "function"}}
 end
 
 -- Go on from the checkpoint, when there is one; returns where the training stands.
 local function resume(o, history, count)
-  local run, records = nil, nil
-  if o.checkpoint then run, records = checkpoint.read("tide.train", o.checkpoint, contents(o)) end
-  if not run then return {iteration = 0, seconds = 0, stopped = false, sums = empty_sums(count)} end
+  local run, old = nil, nil
+  if o.checkpoint then run, old = checkpoint.read("tide.train", o.checkpoint, contents(o)) end
+  if not run then return {iteration = 0, seconds = 0, stopped = false, sums = records.empty(count)} end
   for key in pairs(history) do history[key] = nil end -- it may hold what the run that was cut off left
-  for i, record in ipairs(records) do set_record(history, i, record) end
-  run.sums = {loss = run.loss, samples = run.samples, batches = run.batches, nfe = run.nfe,
-    nfe_backward = run.nfe_backward, defect = run.defect or 0, defects = run.defects or 0, right = run.right}
+  for i, record in ipairs(old) do
+    for name, v in pairs(record) do if v ~= v and name:find("^val_") then record[name] = nil end end
+    records.set(history, i, record)
+  end
+  run.sums = records.resumed(run)
   return run
 end
 
@@ -299,73 +200,136 @@ local function save(o, history, i, sums, start, stopped)
   checkpoint.write(o.checkpoint, contents(o, history, run))
 end
 
--- Step number i: batch, gradient, what the adaption sees, update.
-local function advance(o, t, i)
-  local x, y = t.batch(i)
-  local solver, pair = o.solver, nil
-  if o.adaption then solver, pair = o.adaption:solver() end
-  local s = {iteration = i, model = o.model, optimizer = o.optimizer, loss = t.loss, x = x, y = y,
-    call = solver and {solver = solver}, second_call = pair and {solver = pair.solver}}
-  local stats, number, grads, prediction, second = one_step.take(t.step_for(solver, pair), s)
-  add_batch(t.sums, number, prediction, y, t.count, stats)
-  if o.adaption then o.adaption:observe(i, o.model, x, y, prediction, stats.nfe, second, stats.defect) end
-  one_step.update(s, grads, number)
+-- The numbers of the batches that update number i is made of.
+local function batches_of(o, i)
+  if not o.per_epoch then return (i - 1) * o.accumulate + 1, i * o.accumulate end
+  local epoch, at = (i - 1) // o.per_epoch, (i - 1) % o.per_epoch
+  return epoch * o.batches + at * o.accumulate + 1,
+    epoch * o.batches + math.min((at + 1) * o.accumulate, o.batches)
 end
 
--- The record of iteration i; returns whether the callback stops the training.
+-- Update number i: batches, gradient, what the adaption sees, update. Returns the loss of the last batch.
+local function advance(o, t, i)
+  local solver, pair = o.solver, nil
+  if o.adaption then solver, pair = o.adaption:solver() end
+  local s = {iteration = i, model = o.model, optimizer = o.optimizer, goal = t.goal,
+    call = solver and {solver = solver}, second_call = pair and {solver = pair.solver}}
+  local step, grads, sizes, taken = t.step_for(solver, pair), {}, {}, nil
+  local first, last = batches_of(o, i)
+  for k = first, last do
+    s.batch = o.next_batch(k)
+    taken = one_step.take(step, s)
+    local size, count = samples.count("tide.train", s.batch), t.goal.count
+    records.add(t.sums, size, taken.loss, taken.named, count and count(taken.prediction, s.batch.y),
+      taken.stats)
+    grads[#grads + 1], sizes[#sizes + 1] = taken.grads, size
+  end
+  if o.adaption then
+    o.adaption:observe(i, o.model, s.batch.x, s.batch.y, taken.prediction, taken.stats.nfe, taken.second,
+      taken.stats.defect)
+  end
+  local gradient = one_step.accumulated(grads, sizes)
+  if t.clip then gradient = t.clip(gradient) end
+  one_step.update(s, gradient, taken.loss)
+  return taken.loss
+end
+
+-- The validation's means, into the record. It leaves the default generator as it was: a training with it
+-- takes the same steps as one without.
+local function validate(t, o, record)
+  local seed, block = core.rng_state()
+  local means = records.means(t.validate(o.model))
+  core.rng_state(seed, block)
+  for name, v in pairs(means) do record["val_" .. name] = v end
+end
+
+-- The record of iteration i; returns whether the training stops here.
 local function take_record(o, t, i)
   local history = t.history
-  local record = set_record(history, #history + 1, new_record(t.sums, i, o, t.start))
-  t.sums = empty_sums(t.count)
-  t.meter:update(i, show(record), true)
-  local stopped = o.callback ~= nil and o.callback(record, o.model, o.optimizer) == false
-  set_record(history, #history, record) -- with what the callback added
+  local record = records.new(t.sums, i, o.per_epoch, t.start)
+  local validated = t.validate and (i % o.validate_every == 0 or i == o.total)
+  if validated then validate(t, o, record) end
+  records.set(history, #history + 1, record)
+  t.sums = records.empty(t.goal.count)
+  t.meter:update(i, records.show(record), true)
+  local stopped = o.best ~= nil and o.best:observe(record, validated)
+  if o.schedule then o.schedule:observe(record, o.optimizer) end
+  if o.callback and o.callback(record, o.model, o.optimizer) == false then stopped = true end
+  records.set(history, #history, record) -- with what the callback added
   return stopped
 end
 
---- train{model=, data=, optimizer=, loss=, batch=, epochs= | iterations=, seed=, ...} -> history: a list of
--- records {iteration, epoch, loss, accuracy, nfe_forward, nfe_backward, seconds}, means over the batches
--- since the record before; history.loss etc. are the columns. adaption:solver() gives the solver options of
--- the next step, adaption:observe(iteration, model, x, y, prediction, nfe, second, defect) sees each batch
--- before the parameters change (see tide.step_adaption). callback(record, model, optimizer) runs at each
--- record and may return false to stop; numbers that it adds to the record stay in the history. A loss,
--- gradient, weight or moment that is not finite and a failed solve are errors that name the iteration, with
--- weights and checkpoint as before it; the records so far are in the table given as `history`. checkpoint
--- names a file that is written at the start, every so many seconds and at the end; a training that finds it
--- goes on from there, with the same bits.
-function M.train(opts, ...)
-  local o = check_arguments(opts, ...)
-  local loss, count, history = find_loss("tide.train", o.loss), counter(o.data.y, o.loss),
-    o.history or {}
-  local run = resume(o, history, count)
-  local t = {loss = loss, count = count, history = history, sums = run.sums, batch = batches(o),
-    step_for = one_step.by_solver(loss), start = core.monotonic() - run.seconds}
+local function is_recorded(o, i)
+  return i % o.record_every == 0 or i == o.total or o.validate_every and i % o.validate_every == 0
+end
+
+local function loop(o, t, run)
   local i, last, saved = run.iteration, run.stopped and run.iteration or o.total, core.monotonic()
   local window = windows.new(o, i, t.sums)
-  -- A name that cannot be written is noticed now, not after the first minutes.
-  if o.checkpoint and i < last then save(o, history, i, t.sums, t.start, false) end
-  local meter <close> = progress.new{total = o.total, initial = i, label = o.label or "train", unit = "it",
-    quiet = o.quiet}
-  t.meter = meter
-  if i > 0 then meter:log(("going on from iteration %d of %s"):format(i, o.checkpoint)) end
   while i < last do
     i = i + 1
-    advance(o, t, i)
+    local loss = advance(o, t, i)
     local accepted, stopped = not window or window:judge(i, t.sums), false
-    if accepted and (i % o.record_every == 0 or i == o.total) then
-      stopped = take_record(o, t, i)
+    if o.on_step and o.on_step(i, o.model, o.optimizer, loss) == false then stopped = true end
+    if accepted and (is_recorded(o, i) or stopped) then
+      stopped = take_record(o, t, i) or stopped
     else
-      meter:update(i, nil, false)
+      t.meter:update(i, nil, false)
     end
     -- The beginning of a window that is open is in no file.
     if accepted and o.checkpoint
       and (i == o.total or stopped or core.monotonic() - saved >= o.checkpoint_every) then
-      save(o, history, i, t.sums, t.start, stopped)
+      save(o, t.history, i, t.sums, t.start, stopped)
       saved = core.monotonic()
     end
     if window then i, t.sums = window:next(i, t.sums) end
     if stopped then break end
   end
+end
+
+--- train{model=, data=, optimizer=, loss=, batch=, epochs= | iterations=, seed=, ...} -> history: a list of
+-- records {iteration, epoch, loss, accuracy, nfe_forward, nfe_backward, seconds}, means over the batches
+-- since the record before; history.loss etc. are the columns. data is {x =, y =} with a loss(prediction, y),
+-- or any tree of tensors, or a function(iteration) that returns one, with a loss(model, batch) that returns
+-- the loss and, if it likes, a table of named scalar tensors: columns too. validation: data of the same form,
+-- columns val_...; early_stop, keep_best: see best.lua; clip, accumulate: see one_step.lua; schedule: a
+-- plateau (schedule.lua). adaption:solver() gives the solver options of the next step,
+-- adaption:observe(iteration, model, x, y, prediction, nfe, second, defect) sees each batch before the
+-- parameters change (see tide.step_adaption). callback(record, model, optimizer) runs at each record,
+-- on_step(iteration, model, optimizer, loss) behind each update; both may return false to stop; numbers that
+-- the callback adds to the record stay in the history. on_end(history, model, optimizer) runs at the end. A
+-- loss, gradient, weight or moment that is not finite and a failed solve are errors that name the iteration,
+-- with weights and checkpoint as before it; the records so far are in the table given as `history`.
+-- checkpoint names a file that is written at the start, every so many seconds and at the end; a training that
+-- finds it goes on from there, with the same bits.
+function M.train(opts, ...)
+  local o, goal = check_arguments(opts, ...)
+  local history = o.history or {}
+  o.best = best.new(o)
+  local clip = one_step.clipper(o.clip)
+  local validate_goal = o.validation and objective.new("tide.train: validation", o.loss, o.validation)
+  local run = resume(o, history, goal.count)
+  local t = {goal = goal, history = history, sums = run.sums, clip = clip,
+    validate = o.validation and evaluate.over(validate_goal, o.validation, o.batch, o.solver),
+    step_for = one_step.by_solver(goal, o.adaption ~= nil), start = core.monotonic() - run.seconds}
+  -- A name that cannot be written is noticed now, not after the first minutes.
+  if o.checkpoint and run.iteration < o.total and not run.stopped then
+    save(o, history, run.iteration, t.sums, t.start, false)
+  end
+  do
+    local meter <close> = progress.new{total = o.total, initial = run.iteration, label = o.label or "train",
+      unit = "it", quiet = o.quiet}
+    t.meter = meter
+    if run.iteration > 0 then
+      meter:log(("going on from iteration %d of %s"):format(run.iteration, o.checkpoint))
+    end
+    loop(o, t, run)
+  end
+  if o.best then
+    o.best:finish()
+    history.best = {iteration = o.best.iteration, [o.best.by] = o.best.value}
+  end
+  if o.on_end then o.on_end(history, o.model, o.optimizer) end
   return history
 end
 

@@ -336,6 +336,8 @@ local function make(kind)
   end
 end
 
+M._kinds = options.sorted_keys(kinds)
 for kind in pairs(kinds) do M[kind] = make(kind) end
+M.schedule = require "tide.train.schedule"
 
 return M

@@ -168,11 +168,20 @@ guide{name = "training", about = "Training",
 
   Learning rate: lr of the optimiser, 1e-3 for adam by default. When the loss jumps about, is not finite, or
   a solve fails in the middle of a training, divide it by ten; when it falls slowly and smoothly, raise it.
-  opt.lr = 1e-4 counts from the next step on; a function is a schedule: lr = function(step) return 1e-2 *
-  0.5 ^ (step // 100) end.
+  opt.lr = 1e-4 counts from the next step on; a function of the step is a schedule, such as lr =
+  optim.schedule.cosine{lr = 1e-2, steps = 1000}.
 
   Losses: "mse" and "smooth_l1" for numbers, "cross_entropy" for int64 class labels 1..k against logits of
-  shape N,k.
+  shape N,k; a function(prediction, y); or, for all that is no pair of x and y (autoencoders, densities, time
+  series), a function(model, batch), whose second result names further numbers for the records:
+
+  | local loss = function(net, batch)
+  |   local miss = net(batch.x) - batch.y
+  |   return (miss * miss):mean(), {largest = miss:abs():max()}
+  | end
+  | local seen, held = tide.data.split(data, {0.8, 0.2})
+  | tide.train{model = model, data = seen, validation = held, loss = loss, optimizer = "adam", epochs = 3,
+  |   keep_best = true, early_stop = {patience = 5}}
 
   Data: the first axis counts samples. Scale inputs to about 1: a field with large inputs needs many steps.
 

@@ -44,18 +44,31 @@ define{name = "optimiser:load_state", args = "state",
   example = "local opt = tide.optim.adam(model)  opt:load_state(opt:state())"}
 define{name = "tide.train", args = "opts", returns = "history",
   options = {{"model", nil, "called as model(x)", required = true},
-    {"data", nil, "{x =, y =}, samples along the first axis", required = true},
+    {"data", nil, "{x =, y =}, samples along the first axis; with a loss of (model, batch) any table of "
+    .. "tensors, or a function(iteration) that returns one", required = true},
     {"optimizer", nil, "from tide.optim, or a name for its defaults", required = true},
-    {"loss", "mse", [["mse", "smooth_l1", "cross_entropy", "nll" (of nn.cnf: the mean of -prediction) or a
-      function(prediction, y)]], quote = true},
+    {"loss", "mse", [["mse", "smooth_l1", "cross_entropy", "nll" (of nn.cnf: the mean of
+    -prediction), a function(prediction, y), or a function(model,
+    batch, options) that returns the loss and, if you like, a table of named scalar tensors]], quote = true},
     {"batch", 64, "samples per step"},
+    {"accumulate", 1, "batches per step: their mean gradient"},
+    {"clip", nil, "{norm =} (of all gradients together) or {value =} (of each number)"},
     {"epochs", nil, "passes over the data; give this or iterations"}, {"iterations", nil, "steps"},
     {"seed", 1, "order of the batches"},
     {"shuffle", true, "false: the order of the data"},
     {"drop_last", false, "true: leave out a last incomplete batch"},
     {"solver", nil, "solver options for the calls of the model"},
     {"record_every", nil, "steps per record; default an epoch, or 1/50 of the steps"},
+    {"validation", nil, "data of the same form: columns val_loss, val_accuracy, ..."},
+    {"validate_every", nil, "steps; default record_every"},
+    {"early_stop", nil, "{patience = 10, by = \"val_loss\", min_delta = 0, mode =}: end after so many "
+      .. "records "
+    .. "that are no better; mode \"max\" (default for accuracies): larger is better"},
+    {"keep_best", nil, "true, or the column to go by: the model ends with the weights of its best record"},
+    {"schedule", nil, "an optim.schedule.plateau; the others are the optimizer's lr"},
     {"callback", nil, "function(record, model, optimizer) at each record; returning false stops"},
+    {"on_step", nil, "function(step, model, optimizer, loss) behind each step; returning false stops"},
+    {"on_end", nil, "function(history, model, optimizer)"},
     {"quiet", false, "true: no progress"},
     {"label", nil, "in front of the progress"},
     {"history", nil, "a table for the records, so that they survive an error"},
@@ -68,7 +81,9 @@ define{name = "tide.train", args = "opts", returns = "history",
   text = [[Train in place, by one compiled step. history is a list of records iteration, epoch, loss, accuracy
   (for int64 labels and for targets -1/+1), nfe_forward, nfe_backward, seconds, and defect where the solver
   options ask for it: means over the batches since the record before. history.loss and so on are the columns;
-  numbers that the callback adds to a record are kept there. A checkpoint holds weights (.model, for nn.load),
+  numbers that the callback adds to a record are kept there, those that the loss names are means like it.
+  history.best says iteration and value of the best record where early_stop
+    or keep_best asked for it. A checkpoint holds weights (.model, for nn.load),
   optimizer, adaption, history, generator and place; remove the file to start anew. Progress goes to standard
   error: a bar on a terminal, else lines. A loss, gradient, weight or moment that is not finite and a failed
   solve are errors that say where; weights,
@@ -78,10 +93,52 @@ define{name = "tide.train", args = "opts", returns = "history",
 define{name = "tide.evaluate", args = "model, data, opts", returns = "{loss =, accuracy =, nfe =}",
   options = {{"loss", "cross_entropy", "as in tide.train", quote = true}, {"batch", 256, "samples per step"},
     {"solver", nil, "solver options for the calls of the model"}},
-  text = "Means over all samples; nfe is per batch.",
+  text = "Means over all samples, also of the numbers that a loss of (model, batch) names; nfe is per batch.",
   example = "tide.evaluate(model, data, {loss = \"mse\"}).loss"}
 
+local lr = {"lr", nil, "the highest rate", required = true}
+local function define_schedule(name, options, text, example)
+  define{name = "optim.schedule." .. name, args = "opts", returns = "function(step)", options = options,
+    text = text,
+    example = example}
+end
+define_schedule("cosine", {lr, {"steps", nil, "from lr to final", required = true}, {"final", 0, ""}},
+  "For the optimizer's lr: half a cosine from lr to final, then final (PyTorch's CosineAnnealingLR).",
+  "tide.optim.schedule.cosine{lr = 1e-2, steps = 100}(51)")
+define_schedule("step", {lr, {"every", nil, "steps", required = true}, {"factor", 0.1, ""}},
+  "For the optimizer's lr: times factor after every so many steps (StepLR).",
+  "tide.optim.schedule.step{lr = 1e-2, every = 100}(101)")
+define_schedule("warmup", {lr, {"steps", nil, "up to lr", required = true},
+  {"next", nil, "a schedule for the steps behind; default lr"}},
+  "For the optimizer's lr: lr / steps, 2 lr / steps, ... up to lr.",
+  "tide.optim.schedule.warmup{lr = 1e-2, steps = 10}(5)")
+define_schedule("one_cycle", {lr, {"steps", nil, "of the cycle", required = true},
+  {"up", 0.3, "share of the steps in which the rate rises"}, {"start", 25, "begins at lr / start"},
+  {"finish", 1e4, "ends at lr / start / finish"}},
+  "For the optimizer's lr: up to lr and down again along half cosines (Smith and Topin 2018; OneCycleLR).",
+  "tide.optim.schedule.one_cycle{lr = 1e-2, steps = 100}(30)")
+define{name = "optim.schedule.plateau", args = "opts", returns = "schedule",
+  options = {{"by", "val_loss", "column of the records", quote = true}, {"factor", 0.1, "of the rate"},
+    {"patience", 10, "records that are no better before the rate falls"},
+    {"threshold", 1e-4, "share by which better is better"}, {"cooldown", 0, "records of rest after a fall"},
+    {"least", 0, "rate"}, {"mode", nil, "\"min\", or \"max\" (default for accuracies): larger is better"}},
+  text = "For tide.train{schedule =}: the rate falls where a column gets no better (ReduceLROnPlateau).",
+  example = "tide.optim.schedule.plateau{by = \"loss\", factor = 0.5}"}
+
 help.topic "Data"
+define{name = "data.split", args = "data, parts, opts", returns = "a data set for each part",
+  options = {{"shuffle", true, "false: in the order of the data"}, {"seed", 1, "of the order"}},
+  text = [[Parts without common samples, of a tensor
+    or a table of tensors: parts are fractions with the sum 1, or
+  counts. What is no tensor goes to each.]],
+  example = "tide.data.split(data, {0.8, 0.2})"}
+define{name = "data.batches", args = "data, opts", returns = "an iterator",
+  options = {{"batch", 64, "samples; the last one may have fewer"}, {"seed", 1, "of the order"},
+    {"epoch", 1, "each has an order of its own"}, {"shuffle", true, "false: the order of the data"},
+    {"drop_last", false, "true: leave out a last incomplete batch"}},
+  text = "For loops of your own: for i, batch in data.batches(set, opts) do, in the order that tide.train "
+    .. "has.",
+  example = "tide.data.batches(data, {batch = 32})"}
 local float = {"dtype", "float32", "\"float32\" or \"float64\"", quote = true}
 define{name = "data.spheres", args = "opts", returns = "{x =, y =}",
   options = {{"dim", 2, "dimension"}, {"inner", 1000, "points of the ball"},

@@ -1,0 +1,81 @@
+--- The history of a training: records, the columns of them, and the sums between two records.
+
+local core = require "tide.core"
+local options = require "tide.base.options"
+
+local M = {}
+
+--- Put a record at place i of the history, and its numbers into the columns: history.loss[i] is
+-- history[i].loss.
+function M.set(history, i, record)
+  history[i] = record
+  for key, value in pairs(record) do
+    history[key] = history[key] or {}
+    history[key][i] = value
+  end
+  return record
+end
+
+--- Sums are a flat table of numbers, as a checkpoint holds; a number of the loss's own is "own_NAME" there.
+function M.empty(count)
+  return {loss = 0, samples = 0, batches = 0, nfe = 0, nfe_backward = 0, defect = 0, defects = 0,
+    right = count and 0 or nil}
+end
+
+--- The sums of a run that a checkpoint holds.
+function M.resumed(run)
+  local sums = M.empty(nil)
+  for name in pairs(sums) do sums[name] = run[name] or 0 end
+  sums.right = run.right
+  for name, v in pairs(run) do if name:find("^own_") then sums[name] = v end end
+  return sums
+end
+
+--- Add a batch of `size` samples with loss `value`: named = {name = scalar tensor}, right = how many are.
+function M.add(sums, size, value, named, right, stats)
+  sums.loss, sums.samples, sums.batches = sums.loss + value * size, sums.samples + size, sums.batches + 1
+  sums.nfe, sums.nfe_backward = sums.nfe + stats.nfe, sums.nfe_backward + stats.nfe_backward
+  if stats.defect then sums.defect, sums.defects = sums.defect + stats.defect, sums.defects + 1 end
+  if right then sums.right = (sums.right or 0) + right end
+  for name, v in pairs(named) do
+    sums["own_" .. name] = (sums["own_" .. name] or 0) + v:item() * size
+  end
+end
+
+--- Means per sample: loss, accuracy, the loss's own numbers.
+function M.means(sums)
+  local out = {loss = sums.loss / sums.samples, accuracy = sums.right and sums.right / sums.samples or nil}
+  for name, v in pairs(sums) do
+    local own = name:match("^own_(.*)$")
+    if own then out[own] = v / sums.samples end
+  end
+  return out
+end
+
+--- Means of what happened since the last record.
+function M.new(sums, iteration, per_epoch, start)
+  local record = M.means(sums)
+  record.iteration, record.epoch = iteration, per_epoch and iteration / per_epoch or nil
+  record.nfe_forward, record.nfe_backward = sums.nfe / sums.batches, sums.nfe_backward / sums.batches
+  record.defect = sums.defects > 0 and sums.defect / sums.defects or nil
+  record.seconds = core.monotonic() - start
+  return record
+end
+
+local shown_apart = {iteration = true, epoch = true, loss = true, accuracy = true, nfe_forward = true,
+  nfe_backward = true, seconds = true, defect = true}
+
+--- For the progress: loss, the loss's own numbers, accuracy, those of the validation, evaluations.
+function M.show(record)
+  local fields = {{"loss", ("%.4g"):format(record.loss)}}
+  for _, name in ipairs(options.sorted_keys(record)) do
+    if not shown_apart[name] then fields[#fields + 1] = {name, ("%.4g"):format(record[name])} end
+  end
+  if record.accuracy then table.insert(fields, 2, {"acc", ("%.3f"):format(record.accuracy)}) end
+  if record.nfe_forward > 0 then
+    fields[#fields + 1] = {"nfe", ("%.0f+%.0f"):format(record.nfe_forward, record.nfe_backward)}
+  end
+  return fields
+end
+
+return M
