@@ -80,6 +80,18 @@ void binding_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_
     lua_pop(L, 1);
 }
 
+void binding_type(lua_State *L, const char *name, lua_CFunction collect, lua_CFunction call)
+{
+    luaL_newmetatable(L, name);
+    lua_pushcfunction(L, collect);
+    lua_setfield(L, -2, "__gc");
+    if (call) {
+        lua_pushcfunction(L, call);
+        lua_setfield(L, -2, "__call");
+    }
+    lua_pop(L, 1);
+}
+
 double unsigned_nan(double v) { return isnan(v) ? fabs(v) : v; }
 
 void binding_check(lua_State *L, enum status status)

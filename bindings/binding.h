@@ -39,6 +39,9 @@ int binding_error(lua_State *L, const char *format, ...);
 void binding_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction collect,
                    lua_CFunction close);
 
+/* Userdata without methods: what the collector calls, and what a call of it does, or NULL. */
+void binding_type(lua_State *L, const char *name, lua_CFunction collect, lua_CFunction call);
+
 /* That position, "file:line: " or "". */
 void position_push(lua_State *L);
 

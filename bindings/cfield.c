@@ -215,11 +215,6 @@ static const luaL_Reg functions[] = {{"cfield_open", cfield_open},
 void open_cfield(lua_State *L)
 {
     luaL_setfuncs(L, functions, 0);
-    luaL_newmetatable(L, CFIELD_TYPE);
-    lua_pushcfunction(L, cfield_collect);
-    lua_setfield(L, -2, "__gc");
-    luaL_newmetatable(L, FIELD_OP_TYPE);
-    lua_pushcfunction(L, op_collect);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 2);
+    binding_type(L, CFIELD_TYPE, cfield_collect, NULL);
+    binding_type(L, FIELD_OP_TYPE, op_collect, NULL);
 }

@@ -119,7 +119,8 @@ static void set_samples(lua_State *L, const struct odeint *op)
 {
     int64_t n;
     const struct solve_stats *samples;
-    if (!odeint_samples(op, &n, &samples)) return;
+    const struct event_log *logs;
+    if (!odeint_samples(op, &n, &samples, &logs)) return;
     lua_createtable(L, 0, 3);
     push_counts(L, samples, n, offsetof(struct solve_stats, nfe));
     lua_setfield(L, -2, "nfe");
@@ -148,7 +149,7 @@ static int solve_stats_lua(lua_State *L)
 {
     struct solve_box *box = luaL_checkudata(L, 1, SOLVE_TYPE);
     stats_push(L, odeint_stats(box->op));
-    if (odeint_events(box->op)) events_push(L, odeint_events(box->op), odeint_stats(box->op));
+    if (odeint_events(box->op)) events_push_of(L, box->op);
     set_samples(L, box->op);
     return 1;
 }
@@ -181,11 +182,17 @@ static void push_recorded(lua_State *L, struct odeint *op, struct tape *outer, s
 }
 
 /* Another output of the tape that the field is recorded on. */
-static struct field *field_of_value(lua_State *L, void *tape, int n)
+struct recorded_events {
+    struct tape *tape;
+    int64_t batch; /* of solves sample by sample, else 0 */
+};
+static struct field *field_of_value(lua_State *L, void *context, int n)
 {
+    const struct recorded_events *r = context;
     struct field *field = NULL;
+    int node = value_node(L, r->tape, value_check(L, lua_gettop(L)));
     (void)n;
-    binding_check(L, field_from_tape(&field, tape, value_node(L, tape, value_check(L, lua_gettop(L))), 0));
+    binding_check(L, field_from_tape(&field, r->tape, node, r->batch));
     lua_pop(L, 1);
     return field;
 }
@@ -199,7 +206,9 @@ static int odeint_lua(lua_State *L)
     struct field *field;
     problem_read(L, &p);
     int node = value_node(L, t, dy), captured = 0;
-    struct events **events = events_read(L, 5, &(struct event_source){.make = field_of_value, .context = t});
+    struct recorded_events recorded = {t, p.options.per_sample ? p.layout.batch : 0};
+    struct events **events =
+        events_read(L, 5, &(struct event_source){.make = field_of_value, .context = &recorded});
     if (events) p.options.events = *events;
     for (int i = 2; i < t->n_inputs; i++) captured += t->captured[i] >= 0;
     if (p.stepping && captured > 0) return binding_error(L, "%s", recording_ended);
@@ -276,10 +285,5 @@ static const luaL_Reg functions[] = {{"odeint", odeint_lua},
 void open_ode(lua_State *L)
 {
     luaL_setfuncs(L, functions, 0);
-    luaL_newmetatable(L, SOLVE_TYPE);
-    lua_pushcfunction(L, solve_collect);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, solve_stats_lua);
-    lua_setfield(L, -2, "__call");
-    lua_pop(L, 1);
+    binding_type(L, SOLVE_TYPE, solve_collect, solve_stats_lua);
 }

@@ -62,7 +62,10 @@ struct event_source {
  * nothing pushed: there are none. Who owns them from then on puts NULL into the userdata. */
 struct events;
 struct events **events_read(lua_State *L, int options, const struct event_source *source);
-/* What happened becomes a part of the statistics at the top of the stack. */
+/* What happened becomes a part of the statistics at the top of the stack: events and t_end; with per_sample
+ * the events of all samples, in the order of their times, and a t_end for each. */
 void events_push(lua_State *L, const struct events *e, const struct solve_stats *stats);
+struct odeint;
+void events_push_of(lua_State *L, const struct odeint *op);
 
 #endif

@@ -210,8 +210,5 @@ static const luaL_Reg functions[] = {
 void open_ode_callback(lua_State *L)
 {
     luaL_setfuncs(L, functions, 0);
-    luaL_newmetatable(L, CALLBACK_TYPE);
-    lua_pushcfunction(L, callback_collect);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    binding_type(L, CALLBACK_TYPE, callback_collect, NULL);
 }

@@ -1,10 +1,13 @@
 /* Events of solves: from the options that scripts/tide/ode/events.lua has checked, and what happened as a
  * list. */
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ode.h"
 #include "solver/event.h"
+#include "solver/odeint.h"
 #include "value.h"
 
 #define EVENTS_TYPE "tide.Events"
@@ -68,13 +71,13 @@ struct events **events_read(lua_State *L, int options, const struct event_source
 
 /* ---- what happened ---- */
 
-static void push_event(lua_State *L, const struct events *e, int64_t i)
+static void push_event(lua_State *L, const struct events *e, const struct event *event, enum dtype dtype,
+                       const char *y, int64_t n)
 {
-    const struct event *event = &e->log[i];
-    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, 6);
     struct value *v = value_push_empty(L);
-    binding_check(L, tensor_new(&v->tensor, e->dtype, 1, &e->n_state));
-    memcpy(v->tensor->array.data, e->states + (size_t)i * e->bytes, e->bytes);
+    binding_check(L, tensor_new(&v->tensor, dtype, 1, &n));
+    memcpy(v->tensor->array.data, y, array_bytes(&v->tensor->array));
     value_account(L, v);
     lua_setfield(L, -2, "y");
     lua_pushnumber(L, event->t);
@@ -88,14 +91,86 @@ static void push_event(lua_State *L, const struct events *e, int64_t i)
     lua_setfield(L, -2, "name");
 }
 
+/* One event of a sample's, with what it is ordered by. */
+struct happened {
+    double when;
+    int64_t sample, index;
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct happened *x = a, *y = b;
+    if (x->when != y->when) return x->when < y->when ? -1 : 1;
+    if (x->sample != y->sample) return x->sample < y->sample ? -1 : 1;
+    return x->index < y->index ? -1 : 1;
+}
+
+/* A list of the events of n samples, in order, in a userdata that is left on the stack. */
+static struct happened *order_samples(lua_State *L, const struct solve_stats *stats,
+                                      const struct event_log *logs, int64_t n, int64_t *count)
+{
+    int64_t at = *count = 0;
+    for (int64_t i = 0; i < n; i++) *count += logs[i].count;
+    struct happened *list = lua_newuserdatauv(L, (size_t)(*count + 1) * sizeof *list, 0);
+    for (int64_t i = 0; i < n; i++) {
+        double way = stats[i].t_end < stats[i].t_begin ? -1 : 1;
+        for (int64_t k = 0; k < logs[i].count; k++)
+            list[at++] = (struct happened){way * logs[i].log[k].t, i, k};
+    }
+    qsort(list, (size_t)*count, sizeof *list, by_time);
+    return list;
+}
+
+static void push_ends(lua_State *L, const struct solve_stats *stats, int64_t n)
+{
+    struct value *v = value_push_empty(L);
+    binding_check(L, tensor_new(&v->tensor, FLOAT64, 1, &n));
+    double *t = v->tensor->array.data;
+    for (int64_t i = 0; i < n; i++) t[i] = stats ? stats[i].t_end : NAN;
+    value_account(L, v);
+    lua_setfield(L, -2, "t_end");
+}
+
+/* width: numbers of a sample's state. */
+static void push_samples(lua_State *L, const struct events *e, const struct solve_stats *stats,
+                         const struct event_log *logs, int64_t n, int64_t width)
+{
+    int64_t count = 0;
+    push_ends(L, stats, n);
+    struct happened *list = logs ? order_samples(L, stats, logs, n, &count) : NULL;
+    lua_newtable(L);
+    for (int64_t i = 0; i < count; i++) {
+        const struct event_log *log = &logs[list[i].sample];
+        size_t at = (size_t)(list[i].index * width) * dtype_size(e->g->dtype);
+        push_event(L, e, &log->log[list[i].index], e->g->dtype, log->states + at, width);
+        lua_pushinteger(L, list[i].sample + 1);
+        lua_setfield(L, -2, "sample");
+        lua_rawseti(L, -2, i + 1);
+    }
+    if (list) lua_remove(L, -2);
+    lua_setfield(L, -2, "events");
+}
+
 void events_push(lua_State *L, const struct events *e, const struct solve_stats *stats)
 {
     lua_pushnumber(L, stats->t_end);
     lua_setfield(L, -2, "t_end");
     lua_newtable(L);
     for (int64_t i = 0; i < e->count; i++) {
-        push_event(L, e, i);
+        push_event(L, e, &e->log[i], e->dtype, e->states + (size_t)i * e->bytes, e->n_state);
         lua_rawseti(L, -2, i + 1);
     }
     lua_setfield(L, -2, "events");
+}
+
+void events_push_of(lua_State *L, const struct odeint *op)
+{
+    const struct events *e = odeint_events(op);
+    const struct solve_stats *counts;
+    const struct event_log *logs;
+    int64_t n;
+    if (odeint_samples(op, &n, &counts, &logs))
+        push_samples(L, e, counts, logs, n, n > 0 ? e->g->n / n : 0);
+    else
+        events_push(L, e, odeint_stats(op));
 }

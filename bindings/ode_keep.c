@@ -239,14 +239,7 @@ void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o
 
 void open_ode_keep(lua_State *L)
 {
-    luaL_newmetatable(L, KEEP_TYPE);
-    lua_pushcfunction(L, keep_collect);
-    lua_setfield(L, -2, "__gc");
-    luaL_newmetatable(L, VIEW_TYPE);
-    lua_pushcfunction(L, view_collect);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, view_at);
-    lua_setfield(L, -2, "__call");
-    lua_pop(L, 2);
+    binding_type(L, KEEP_TYPE, keep_collect, NULL);
+    binding_type(L, VIEW_TYPE, view_collect, view_at);
     call_lua_open(L);
 }

@@ -53,7 +53,7 @@ int stepper_finish(lua_State *L, struct stepper *st, int own, const void *theta)
     binding_check(L, field_prepare(st->field, FIELD_MASK(FIELD_EVAL) | implicit));
     binding_check(L, field_bind(st->field, &st->theta));
     if (e) binding_check(L, events_prepare(e, FIELD_MASK(FIELD_EVAL)));
-    if (e) binding_check(L, events_bind(e, &st->theta));
+    if (e) binding_check(L, events_bind(e, &st->theta, 0));
     int top = lua_gettop(L), self = 0;
     lua_createtable(L, top, 0);
     for (int i = 1; i <= top; i++) {

@@ -14,11 +14,31 @@ struct rebatch {
     struct tape *to;
     int64_t batch, rows;
     char *label, *live;
-    int *copy;   /* node of `to`; for UNIFORM nodes the full size */
-    int *narrow; /* UNIFORM nodes cut to `rows`, -1 until needed */
+    char *by_sample; /* inputs and constants that are cut with the batch; NULL: none may be */
+    char *asked;     /* nodes that one of them may be behind */
+    int found;       /* one more of them: the copy begins anew */
+    int *copy;       /* node of `to`; for UNIFORM nodes the full size */
+    int *narrow;     /* UNIFORM nodes cut to `rows`, -1 until needed */
 };
 
 static int64_t cut(const struct rebatch *r, int64_t extent) { return extent / r->batch * r->rows; }
+
+/* A value without a batch stands where one of the batch would: what it comes of may have entries for the
+ * samples, as many of them in its first axis. Returns -1. */
+static int wants_entries(struct rebatch *r, int node, int64_t extent)
+{
+    if (!r->by_sample || r->label[node] != SHARED || extent % r->batch != 0) return -1;
+    memset(r->asked, 0, (size_t)r->from->n);
+    r->asked[node] = 1;
+    for (int i = node; i >= 0; i--) {
+        const struct node *x = &r->from->nodes[i];
+        if (!r->asked[i]) continue;
+        if ((x->op == OP_INPUT || x->op == OP_CONSTANT) && x->spec.rank > 0 && x->spec.shape[0] == extent)
+            r->found = r->by_sample[i] = 1;
+        for (int j = 0; j < x->n_in; j++) r->asked[x->in[j]] = 1;
+    }
+    return -1;
+}
 
 /* The copy of an operand that has the axes of the result or is broadcast to them; -1 when it does not fit. */
 static int batch_operand(struct rebatch *r, int node, const struct array *out)
@@ -34,7 +54,8 @@ static int batch_operand(struct rebatch *r, int node, const struct array *out)
         }
         return r->narrow[node];
     }
-    return (spec->rank < out->rank || spec->shape[0] == 1) && r->label[node] == SHARED ? r->copy[node] : -1;
+    if ((spec->rank < out->rank || spec->shape[0] == 1) && r->label[node] == SHARED) return r->copy[node];
+    return same_axis ? wants_entries(r, node, spec->shape[0]) : -1;
 }
 
 /* May the first axis of a batched operand pass through this op, and with which attributes? */
@@ -55,7 +76,9 @@ static int cut_operand(struct rebatch *r, const struct node *node, int j)
     int in = node->in[j];
     switch (op_table[node->op].batch) {
     case BATCH_IN_FIRST: return (r->label[in] == BATCHED) == (j == 0) ? r->copy[in] : -1;
-    case BATCH_IN_ALL: return r->label[in] != SHARED ? batch_operand(r, in, &node->spec) : -1;
+    case BATCH_IN_ALL:
+        if (r->label[in] != SHARED) return batch_operand(r, in, &node->spec);
+        return node->spec.rank > 0 ? wants_entries(r, in, node->spec.shape[0]) : -1;
     default: return batch_operand(r, in, &node->spec);
     }
 }
@@ -87,10 +110,12 @@ static int copy_node(struct rebatch *r, int i, int batched)
 {
     const struct node *node = &r->from->nodes[i];
     const struct array *spec = &node->spec;
-    if (node->op == OP_INPUT) {
-        r->label[i] = i == batched ? BATCHED : SHARED;
-        return tape_input(r->to, spec->dtype, spec->rank,
-                          i == batched ? (int64_t[]){cut(r, spec->shape[0])} : spec->shape);
+    int cuts = i == batched || (r->by_sample && r->by_sample[i]);
+    if (node->op == OP_INPUT || (node->op == OP_CONSTANT && cuts)) {
+        struct array copy = *spec;
+        r->label[i] = cuts ? BATCHED : SHARED;
+        if (cuts) copy.shape[0] = cut(r, spec->shape[0]);
+        return tape_input(r->to, spec->dtype, spec->rank, copy.shape);
     }
     if (node->op == OP_CONSTANT) return tape_constant(r->to, node->constant);
     for (int j = 0; j < node->n_in; j++)
@@ -114,38 +139,66 @@ static void mark_live(const struct tape *t, int output, char *live)
     for (int i = 0; i < t->n_inputs; i++) live[t->inputs[i]] = 1; /* their order is the interface */
 }
 
+/* Inputs, constants that are cut, all else: in this order they are inputs of the copy. */
+static int turn_of(const struct rebatch *r, int i)
+{
+    if (r->from->nodes[i].op == OP_INPUT) return 0;
+    return r->by_sample && r->by_sample[i] ? 1 : 2;
+}
+
 static enum status rebatch_nodes(struct rebatch *r, int batched, int output, int *possible)
 {
     int n = output + 1;
     for (int i = 0; i < r->from->n_inputs; i++) n = r->from->inputs[i] >= n ? r->from->inputs[i] + 1 : n;
+    memset(r->label, 0, 2 * (size_t)r->from->n); /* live as well */
     mark_live(r->from, output, r->live);
     *possible = 1;
-    for (int i = 0; i < n && *possible; i++) {
+    r->found = 0;
+    for (int k = 0; k < 3 * n && *possible; k++) {
+        int i = k % n;
+        if (!r->live[i] || turn_of(r, i) != k / n) continue;
         r->narrow[i] = -1;
-        if (!r->live[i]) continue;
         r->copy[i] = copy_node(r, i, batched);
         *possible = r->copy[i] >= 0;
     }
-    if (*possible && r->label[output] != BATCHED) *possible = 0;
+    if (*possible && r->label[output] != BATCHED) {
+        const struct array *spec = tape_spec(r->from, output);
+        *possible = 0;
+        if (spec->rank > 0) wants_entries(r, output, spec->shape[0]);
+    }
     /* A node that did not fit is an answer, but running out of memory is not. */
     return r->to->status == STATUS_MEMORY ? tape_status(r->to) : STATUS_OK;
 }
 
-enum status tape_rebatch(struct tape **out, const struct tape *tape, int batched, int64_t batch, int64_t rows,
-                         int output, int *new_output)
+/* Until no more is found that has entries for the samples. */
+static enum status rebatch(struct rebatch *r, int batched, int output, int *possible)
 {
-    struct rebatch r = {.from = tape, .batch = batch, .rows = rows};
+    enum status status;
+    if (r->by_sample) memset(r->by_sample, 0, (size_t)r->from->n);
+    do {
+        tape_release(r->to);
+        r->to = NULL;
+        status = tape_new(&r->to, NULL);
+        if (status == STATUS_OK) status = rebatch_nodes(r, batched, output, possible);
+    } while (status == STATUS_OK && !*possible && r->found);
+    return status;
+}
+
+enum status tape_rebatch(struct tape **out, const struct tape *tape, int batched, int64_t batch, int64_t rows,
+                         int output, int *new_output, char *by_sample)
+{
+    struct rebatch r = {.from = tape, .batch = batch, .rows = rows, .by_sample = by_sample};
     int possible = 0;
     *out = NULL;
-    TRY(tape_new(&r.to, NULL));
-    char *block = memory_zalloc((size_t)tape->n, 2 * sizeof(int) + 2);
+    char *block = memory_zalloc((size_t)tape->n, 2 * sizeof(int) + 3);
     enum status status = block ? STATUS_OK : memory_status();
     if (status == STATUS_OK) {
         r.copy = (int *)block;
         r.narrow = r.copy + tape->n;
         r.label = (char *)(r.narrow + tape->n);
         r.live = r.label + tape->n;
-        status = rebatch_nodes(&r, batched, output, &possible);
+        r.asked = r.live + tape->n;
+        status = rebatch(&r, batched, output, &possible);
     }
     if (status == STATUS_OK && possible) {
         *new_output = r.copy[output];

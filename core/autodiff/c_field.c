@@ -151,8 +151,9 @@ static enum status c_field_theta_gradient(struct field *self, const void *own, v
     return STATUS_OK;
 }
 
-static enum status c_field_cut(const struct field *self, int64_t rows, struct field **out)
+static enum status c_field_cut(const struct field *self, int64_t rows, int by_sample, struct field **out)
 {
+    (void)by_sample;
     const struct c_field *f = (const struct c_field *)self;
     int64_t width = f->code->functions.width;
     if (width == TIDE_ANY || self->n != self->batch * width) return STATUS_OK;

@@ -77,10 +77,10 @@ enum status field_tangent(const struct field *f, int64_t samples, struct field *
     return f->type->tangent(f, samples, out);
 }
 
-enum status field_cut(const struct field *f, int64_t rows, struct field **out)
+enum status field_cut(const struct field *f, int64_t rows, int by_sample, struct field **out)
 {
     *out = NULL;
-    return f->type->cut ? f->type->cut(f, rows, out) : STATUS_OK;
+    return f->type->cut ? f->type->cut(f, rows, by_sample, out) : STATUS_OK;
 }
 
 void field_cost(const struct field *f, struct field_cost *out)

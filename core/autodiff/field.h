@@ -43,10 +43,21 @@ struct field_type {
     enum status (*theta_gradient)(struct field *self, const void *own, void *thetabar);
     enum status (*jvp)(struct field *self, double t, const void *y, const void *v, void *ydot);
     enum status (*tangent)(const struct field *self, int64_t samples, struct field **out);
-    enum status (*cut)(const struct field *self, int64_t rows, struct field **out);
+    enum status (*cut)(const struct field *self, int64_t rows, int by_sample, struct field **out);
     void (*cost)(const struct field *self, struct field_cost *out);
     enum status (*explain)(struct field *self, enum field_work work, struct field_plan *out);
     void (*free)(struct field *self);
+};
+
+/* Where a parameter of a field that was cut comes from. */
+struct field_source {
+    int parameter;                 /* of the field that it was cut from, or -1: */
+    const struct tensor *constant; /* one of that field's tape */
+    int used;
+    int64_t n;     /* numbers of its gradient; 0: it has none */
+    int64_t batch; /* samples that there are entries for; 0: all samples have the same, and share is 0 */
+    size_t share;  /* bytes of one sample's */
+    char *room;    /* owned, for the entries of constants that are views; NULL: no need */
 };
 
 struct field {
@@ -63,6 +74,11 @@ struct field {
     int64_t nfe;    /* evaluations of f so far */
     int64_t nfe_vjp; /* evaluations of f that came with a vjp */
     int64_t nfe_jvp;
+    /* Of a field that was cut: its parameters (n_sources 0: they are those of the field that it was cut
+     * from), and the sample, counted from 0, that its first one is, which field_bind looks at. */
+    int n_sources;
+    struct field_source *sources;
+    int64_t first;
 };
 
 /* Can the field do this kind of work? Before it is made ready for it. */
@@ -96,8 +112,9 @@ enum status field_jvp(struct field *f, double t, const void *y, const void *v, v
  * state is y, then v; else each of so many samples has y and v of its own. */
 enum status field_tangent(const struct field *f, int64_t samples, struct field **out);
 /* The field of `rows` of the batch's samples; *out is NULL where it cannot be cut, because samples know of
- * each other. */
-enum status field_cut(const struct field *f, int64_t rows, struct field **out);
+ * each other. by_sample: parameters and constants that have entries for the samples may be cut as well
+ * (sources); those that they are entries of are bound. It must not outlive f. */
+enum status field_cut(const struct field *f, int64_t rows, int by_sample, struct field **out);
 void field_free(struct field *f);
 
 /* What an evaluation of the whole batch costs; zeros where that is not known. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "kernels/elementwise.h"
 
 /* Arguments of one evaluation; NULL: it has none such. */
 struct evaluation {
@@ -103,11 +104,30 @@ static enum status tape_field_jvp(struct field *self, double t, const void *y, c
         t);
 }
 
+/* What belongs to the samples at hand. */
+static void give_entries(struct tape_field *f, const void *const *parameters)
+{
+    for (int i = 0; i < f->base.n_sources; i++) {
+        const struct field_source *s = &f->base.sources[i];
+        const void *all = s->constant ? s->constant->array.data : parameters[s->parameter];
+        f->given[i] = s->room ? s->room : (const char *)all + (size_t)f->base.first * s->share;
+        if (!s->room) continue;
+        struct array view = s->constant->array;
+        int64_t each = view.stride[0] * view.shape[0] / s->batch;
+        view.data = (char *)view.data + f->base.first * each * (int64_t)dtype_size(view.dtype);
+        view.shape[0] = view.shape[0] / s->batch * f->base.independent;
+        array_copy_dense(&view, s->room);
+    }
+}
+
 static enum status tape_field_bind(struct field *self, const void *const *parameters)
 {
     struct tape_field *f = (struct tape_field *)self;
     int n = f->simplified->split.setup->n_inputs;
-    if (n > 0) memcpy(f->given, parameters, (size_t)n * sizeof *parameters);
+    if (self->n_sources > 0)
+        give_entries(f, parameters);
+    else if (n > 0)
+        memcpy(f->given, parameters, (size_t)n * sizeof *parameters);
     TRY(staged_bind(f->simplified, f->given));
     for (int k = 0; k < 2; k++)
         if (f->part[k].own) TRY(staged_bind(f->part[k].own, f->simplified->fixed));
@@ -131,6 +151,8 @@ static void tape_field_free(struct field *self)
     struct tape_field *f = (struct tape_field *)self;
     tape_field_unprepare(f);
     tape_release(f->source);
+    for (int i = 0; i < self->n_sources; i++) memory_free(self->sources[i].room);
+    memory_free(self->sources);
     memory_free(f);
 }
 

@@ -52,7 +52,7 @@ static enum status cut_part(struct tape_field *f, struct tape_part *part, int64_
 {
     const struct staged *s = f->simplified;
     return tape_rebatch(&part->tape, s->body, s->body->inputs[1], f->base.batch, rows, s->outputs[0],
-                        &part->dy);
+                        &part->dy, NULL);
 }
 
 /* Samples that know of each other are not cut. */

@@ -89,11 +89,61 @@ enum status events_gradient_end(struct events *e, void *thetabar, size_t bytes, 
     return add_theta(e->g, e->g_theta, thetabar, bytes, scratch);
 }
 
-enum status events_bind(struct events *e, const void *const *parameters)
+static enum status bind(struct field *f, const void *const *parameters, int64_t first)
+{
+    f->first = first;
+    return field_bind(f, parameters);
+}
+
+enum status events_bind(struct events *e, const void *const *parameters, int64_t first)
 {
     for (int i = 0; i < e->n; i++)
-        if (e->rules[i].apply) TRY(field_bind(e->rules[i].apply, parameters));
-    return field_bind(e->g, parameters);
+        if (e->rules[i].apply) TRY(bind(e->rules[i].apply, parameters, first));
+    return bind(e->g, parameters, first);
+}
+
+static enum status cut_fields(const struct events *e, int64_t rows, struct events *out, int *possible)
+{
+    TRY(field_cut(e->g, rows, 1, &out->g));
+    *possible = out->g != NULL;
+    for (int i = 0; i < e->n && *possible; i++) {
+        out->rules[i] = e->rules[i];
+        out->rules[i].apply = NULL;
+        if (!e->rules[i].apply) continue;
+        TRY(field_cut(e->rules[i].apply, rows, 1, &out->rules[i].apply));
+        *possible = out->rules[i].apply != NULL;
+    }
+    return STATUS_OK;
+}
+
+enum status events_cut(const struct events *e, int64_t rows, struct events **out)
+{
+    int possible = 0;
+    TRY(events_new(out, e->n));
+    enum status status = cut_fields(e, rows, *out, &possible);
+    if (status == STATUS_OK && possible) return STATUS_OK;
+    events_free(*out);
+    *out = NULL;
+    return status;
+}
+
+void events_swap(struct events *e, struct event_log *log)
+{
+    struct event_log of = {e->count, e->capacity, e->log, e->states, e->states_bytes, e->ended};
+    e->count = log->count;
+    e->capacity = log->capacity;
+    e->log = log->log;
+    e->states = log->states;
+    e->states_bytes = log->states_bytes;
+    e->ended = log->ended;
+    *log = of;
+}
+
+void event_log_free(struct event_log *log)
+{
+    memory_free(log->log);
+    memory_free(log->states);
+    *log = (struct event_log){0};
 }
 
 /* Room for one more event. */
@@ -222,7 +272,7 @@ static enum status events_accepted(struct observer *self, struct march *m, const
     return STATUS_OK;
 }
 
-enum status events_begin(struct events *e, const struct solver *s)
+enum status events_reserve(struct events *e, const struct solver *s)
 {
     size_t bytes = solver_bytes(s);
     if (!e->block || e->bytes != bytes) {
@@ -233,6 +283,12 @@ enum status events_begin(struct events *e, const struct solver *s)
     e->dtype = s->dtype;
     e->bytes = bytes;
     for (int i = 0; i < 3; i++) e->y[i] = e->block + (size_t)i * bytes;
+    return STATUS_OK;
+}
+
+enum status events_begin(struct events *e, const struct solver *s)
+{
+    TRY(events_reserve(e, s));
     for (int i = 0; i < e->n; i++) e->track[i] = (struct event_track){.last = NAN};
     e->base = (struct observer){.accepted = events_accepted};
     e->count = 0;

@@ -78,15 +78,30 @@ struct events {
 /* n rules, to be filled in; events_free also frees their fields and g. */
 enum status events_new(struct events **out, int n);
 void events_free(struct events *e);
-/* As field_prepare and field_bind, of all its fields. */
+/* The same for `rows` of the samples that its fields are of; *out is NULL where they cannot be cut. */
+enum status events_cut(const struct events *e, int64_t rows, struct events **out);
+/* As field_prepare and field_bind, of all its fields; those that were cut are then at sample `first`. */
 enum status events_prepare(struct events *e, unsigned works);
-enum status events_bind(struct events *e, const void *const *parameters);
+enum status events_bind(struct events *e, const void *const *parameters, int64_t first);
 /* Around a gradient: its sums are zero; they are added to thetabar, of n bytes, which are those of the
  * parameters bound. scratch: as many. */
 void events_gradient_begin(struct events *e);
 enum status events_gradient_end(struct events *e, void *thetabar, size_t bytes, void *scratch);
+/* What happened in a solve, set aside while e watches another; zero-initialise, free. */
+struct event_log {
+    int64_t count, capacity;
+    struct event *log;
+    char *states;
+    size_t states_bytes;
+    int ended;
+};
+/* They change places. */
+void events_swap(struct events *e, struct event_log *log);
+void event_log_free(struct event_log *log);
 /* For a solve that begins. */
 struct solver;
 enum status events_begin(struct events *e, const struct solver *s);
+/* Its memory, and all that a gradient needs of it that may come from another one's log. */
+enum status events_reserve(struct events *e, const struct solver *s);
 
 #endif

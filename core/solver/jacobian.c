@@ -14,7 +14,7 @@ int64_t jacobian_blocks(struct field *f)
 {
     if (f->independent == 0 && f->batch > 1 && f->n % f->batch == 0) {
         struct field *one = NULL;
-        int apart = field_cut(f, 1, &one) == STATUS_OK && one;
+        int apart = field_cut(f, 1, 0, &one) == STATUS_OK && one;
         field_free(one);
         f->independent = apart ? f->batch : 1;
     }

@@ -10,10 +10,12 @@
 #include "solver/times.h"
 
 const struct solve_stats *odeint_stats(const struct odeint *op) { return &op->stats; }
-int odeint_samples(const struct odeint *op, int64_t *n, const struct solve_stats **counts)
+int odeint_samples(const struct odeint *op, int64_t *n, const struct solve_stats **counts,
+                   const struct event_log **logs)
 {
     *n = op->layout.batch;
     *counts = op->tiled ? tiled_counts(op->tiled) : NULL;
+    *logs = op->tiled ? tiled_logs(op->tiled) : NULL;
     return op->options.per_sample;
 }
 struct object *odeint_object(struct odeint *op) { return &op->custom.base; }
@@ -66,7 +68,7 @@ static enum status make_ready(struct odeint *op)
         tiled_free(op->tiled);
         op->tiled = NULL;
         if (!op->by_times || op->options.per_sample)
-            TRY(tiled_new(&op->tiled, op->field, &op->options, &op->layout, works));
+            TRY(tiled_new(&op->tiled, op->field, &op->options, &op->layout, works, event_works(op)));
     }
     if (!op->tiled) {
         TRY(field_prepare(op->field, works));
@@ -112,7 +114,7 @@ static enum status run_solve(struct call *c)
         return tiled_solve(op->tiled, &op->options, op->addresses, c->in[0].data, times, n_times, c->out.data,
                            keep, &op->stats);
     TRY(field_bind(op->field, op->addresses));
-    if (op->options.events) TRY(events_bind(op->options.events, op->addresses));
+    if (op->options.events) TRY(events_bind(op->options.events, op->addresses, 0));
     int ends = op->options.ends_at_event;
     TRY(solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, times, n_times,
               ends ? op->states : c->out.data, keep ? &op->record : NULL, &op->stats));

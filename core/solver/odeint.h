@@ -31,8 +31,11 @@ int odeint_emit(struct tape *t, struct odeint *op, int y0, int times, const int 
 /* Counts of the latest run and of its gradient. */
 const struct solve_stats *odeint_stats(const struct odeint *op);
 
-/* Is it per_sample? Then the counts of each of its n samples; NULL: all are 0. */
-int odeint_samples(const struct odeint *op, int64_t *n, const struct solve_stats **counts);
+/* Is it per_sample? Then the counts of each of its n samples, NULL: all are 0; and what happened to each,
+ * NULL: it has no events, or no steps were made. */
+struct event_log;
+int odeint_samples(const struct odeint *op, int64_t *n, const struct solve_stats **counts,
+                   const struct event_log **logs);
 
 /* The sum over the solves of a program in its latest run. */
 struct solve_stats odeint_program_stats(const struct program *p);

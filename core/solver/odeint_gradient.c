@@ -33,7 +33,7 @@ static enum status gradient(struct odeint *op, const struct call *c, const struc
                          .thetabar = op->own_thetabar};
     if (op->tiled) return tiled_gradient(op->tiled, &g, moved ? op->addresses : NULL, thetabar, &op->stats);
     if (moved) TRY(field_bind(op->field, op->addresses));
-    if (moved && e) TRY(events_bind(e, op->addresses));
+    if (moved && e) TRY(events_bind(e, op->addresses, 0));
     if (e) events_gradient_begin(e);
     TRY(gradient_of_solve(&g, &op->stats));
     TRY(field_theta_gradient(op->field, op->own_thetabar, thetabar));

@@ -244,6 +244,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
                                   .steps = m.clock.steps,
                                   .accepted = m.clock.accepted,
                                   .rejected = m.clock.rejected,
+                                  .t_begin = times[0],
                                   .t_end = m.clock.t,
                                   .reached = output.next};
     if (status == STATUS_NUMERIC && failure_complete(&m) && o->return_failures)

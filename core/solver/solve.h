@@ -19,9 +19,9 @@ struct solve_stats {
     const struct report *failure; /* that was returned, in memory of the solver; NULL: there was none */
     int has_defect;               /* a gradient was asked for it and has run, see defect.h */
     double defect;
-    double t_end;    /* where it ended */
-    int stopped;     /* by on_step: states at later times are NaN */
-    int64_t reached; /* of the times, so many */
+    double t_begin, t_end; /* where it began and ended */
+    int stopped;           /* by on_step: states at later times are NaN */
+    int64_t reached;       /* of the times, so many */
 };
 
 /* Solve from times[0] to times[n_times - 1] (strictly monotone; equal times are the caller's to refuse). out:

@@ -1,162 +1,11 @@
 #include "solver/tiled.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/seconds.h"
-#include "solver/gradient.h"
-
-/* Of both sizes of tiles. */
-struct tiled_lane {
-    struct field *field[2];
-    struct solver solver[2];
-    struct state_layout layout[2]; /* of the tile at hand; solvers keep pointers to it */
-};
-
-struct tiled {
-    struct tiles tiles;
-    int64_t n, share;           /* elements of the state, and of a sample */
-    int by_sample;              /* tiles are samples, each with steps of its own */
-    struct state_layout layout; /* of a sample, by_sample */
-    struct tiled_lane *lanes;
-    struct solve_record *records; /* of each tile */
-    struct solve_stats *stats;
-    char *failed;          /* which samples, in the latest run */
-    struct report failure; /* the one that is shown, where they are returned */
-    char *theta;           /* gradient of the fields' own parameters */
-};
-
-#define SAMPLES_CONNECTED                                                                                    \
-    "odeint: per_sample = true: f must treat the samples of the first axis independently, and here it "      \
-    "cannot "                                                                                                \
-    "be seen to: no sums or means over the first axis, no captured tensor with one entry per sample (let "   \
-    "it be "                                                                                                 \
-    "part of the state, with derivative 0), no random numbers or solves inside"
-
-/* ---- making ---- */
-
-static enum status make_part(struct tiled *t, const struct field *f, const struct solve_options *o,
-                             unsigned works, struct tiled_lane *lane, int size)
-{
-    TRY(field_cut(f, size == 0 ? t->tiles.cut.rows : t->tiles.cut.rest, &lane->field[size]));
-    struct field *part = lane->field[size];
-    struct solver *s = &lane->solver[size];
-    if (!part) return STATUS_OK;
-    TRY(field_prepare(part, works));
-    TRY(solver_reserve(s, part->n, part->dtype, &o->method));
-    if (works & FIELD_MASK(FIELD_VJP) && !o->adaptive) TRY(gradient_direct_reserve(s, part, o, o->steps));
-    s->whole = t->n;
-    s->cancelled = &t->tiles.cancelled;
-    return STATUS_OK;
-}
-
-static enum status make_lane(struct tiled *t, const struct field *f, const struct solve_options *o,
-                             unsigned works, struct tiled_lane *lane)
-{
-    TRY(make_part(t, f, o, works, lane, 0));
-    return t->tiles.cut.rest > 0 ? make_part(t, f, o, works, lane, 1) : STATUS_OK;
-}
-
-/* Can the field be cut, into tiles whose gradients can be added? The rules that simplify a field may make
- * other parameters of one sample than of several. */
-static int fits(const struct tiled *t, const struct tiled_lane *lane)
-{
-    if (!lane->field[0] || t->tiles.cut.rest == 0) return lane->field[0] != NULL;
-    return lane->field[1] && field_same_parameters(lane->field[0], lane->field[1]);
-}
-
-static enum status make_sums(struct tiled *t, const struct field *part)
-{
-    int64_t n = t->tiles.cut.n;
-    t->records = memory_zalloc((size_t)n, sizeof *t->records);
-    t->stats = memory_zalloc((size_t)n, sizeof *t->stats);
-    t->failed = memory_zalloc((size_t)n, 1);
-    t->theta = memory_alloc((size_t)part->n_theta * dtype_size(part->dtype));
-    if (!t->records || !t->stats || !t->failed || !t->theta) return memory_status();
-    for (int64_t i = 0; i < n; i++) t->records[i].share = n;
-    return tiles_reserve(&t->tiles, part->n_theta, part->dtype);
-}
-
-/* The first lane shows whether all of them fit. */
-static enum status make(struct tiled *t, const struct field *f, const struct solve_options *o, unsigned works,
-                        int *fit)
-{
-    t->lanes = memory_zalloc((size_t)t->tiles.n_lanes, sizeof *t->lanes);
-    if (!t->lanes) return memory_status();
-    TRY(make_lane(t, f, o, works, &t->lanes[0]));
-    if (!(*fit = fits(t, &t->lanes[0]))) return STATUS_OK;
-    for (int64_t i = 1; i < t->tiles.n_lanes; i++) TRY(make_lane(t, f, o, works, &t->lanes[i]));
-    return make_sums(t, t->lanes[0].field[0]);
-}
-
-/* The cut of the batch; n 1 where it stays whole. */
-static struct tiling choose_cut(const struct field *f, const struct solve_options *o)
-{
-    int gradient = o->gradient == GRADIENT_DIRECT || o->gradient == GRADIENT_CHECKPOINT;
-    int whole = o->return_failures || o->max_seconds > 0 || o->events || o->on_step || o->path ||
-                o->method.half > 0; /* what is of all tiles at once */
-    struct field_cost cost;
-    if (o->per_sample) return tiling_of_samples(f->batch);
-    if (o->adaptive || !gradient || whole || f->batch < 2 || f->n % f->batch != 0 || !f->type->cut)
-        return tiling_whole(f->batch);
-    field_cost(f, &cost);
-    return tiling_of_solve(f->batch, &cost);
-}
-
-static struct state_layout layout_of_sample(const struct state_layout *whole)
-{
-    struct state_layout l = *whole;
-    for (int p = 0; p < l.n_parts; p++) l.size[p] /= whole->batch;
-    l.controlled /= whole->batch;
-    l.batch = 1;
-    return l;
-}
-
-enum status tiled_new(struct tiled **out, const struct field *f, const struct solve_options *o,
-                      const struct state_layout *layout, unsigned works)
-{
-    int fit = 0;
-    *out = NULL;
-    if (f->n == 0) return STATUS_OK;
-    struct tiling cut = choose_cut(f, o);
-    if (cut.n == 1 && !o->per_sample) return STATUS_OK;
-    struct tiled *t = memory_zalloc(1, sizeof *t);
-    if (!t) return memory_status();
-    t->n = f->n;
-    t->share = f->n / f->batch;
-    t->by_sample = o->per_sample;
-    if (t->by_sample) t->layout = layout_of_sample(layout);
-    tiles_begin(&t->tiles, cut);
-    if (f->type->one_thread) t->tiles.n_lanes = 1;
-    enum status status = make(t, f, o, works, &fit);
-    if (status == STATUS_OK && fit)
-        *out = t;
-    else
-        tiled_free(t);
-    if (status == STATUS_OK && !fit && o->per_sample)
-        return status_set(STATUS_UNSUPPORTED, SAMPLES_CONNECTED);
-    return status;
-}
-
-void tiled_free(struct tiled *t)
-{
-    if (!t) return;
-    for (int64_t i = 0; t->lanes && i < t->tiles.n_lanes; i++)
-        for (int k = 0; k < 2; k++) {
-            field_free(t->lanes[i].field[k]);
-            solver_release(&t->lanes[i].solver[k]);
-        }
-    for (int64_t i = 0; t->records && i < t->tiles.cut.n; i++) record_free(&t->records[i]);
-    tiles_release(&t->tiles);
-    void *blocks[] = {t->lanes, t->records, t->stats, t->failed, t->theta, t};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
-}
-
-const struct solve_stats *tiled_counts(const struct tiled *t) { return t->stats; }
-struct field *tiled_field(const struct tiled *t) { return t->lanes[0].field[0]; }
-const struct tiling *tiled_cut(const struct tiled *t) { return &t->tiles.cut; }
-
-/* ---- running ---- */
+#include "solver/tiled_lanes.h"
 
 struct tiled_run {
     struct tiled *t;
@@ -168,15 +17,43 @@ struct tiled_run {
     const char *y0;
     char *out;
     const struct gradient *gradient;
+    void *thetabar;     /* of the parameters, all of it */
     double *times_bars; /* of the tiles, one after the other */
 };
 
-static enum status bind_lane(void *context, int64_t lane)
+static enum status bind(struct tiled *t, struct tiled_lane *lane, int64_t sample)
+{
+    for (int k = 0; k < 2; k++) {
+        if (!lane->field[k]) continue;
+        lane->field[k]->first = sample;
+        TRY(field_bind(lane->field[k], t->parameters));
+    }
+    return lane->events ? events_bind(lane->events, t->parameters, sample) : STATUS_OK;
+}
+
+static enum status enter_lane(void *context, int64_t i)
 {
     const struct tiled_run *r = context;
-    for (int k = 0; k < 2 && r->parameters; k++)
-        if (r->t->lanes[lane].field[k]) TRY(field_bind(r->t->lanes[lane].field[k], r->parameters));
-    return STATUS_OK;
+    struct tiled_lane *lane = &r->t->lanes[i];
+    if (lane->events) {
+        lane->options = *(r->gradient ? r->gradient->o : r->o);
+        lane->options.events = lane->events;
+    }
+    return r->parameters && !r->t->entries ? bind(r->t, lane, 0) : STATUS_OK;
+}
+
+/* Around what is done with a sample: its entries, its events. */
+static enum status enter_sample(struct tiled *t, const struct tile *tile)
+{
+    struct tiled_lane *lane = &t->lanes[tile->lane];
+    if (lane->events) events_swap(lane->events, &t->logs[tile->index]);
+    return t->entries ? bind(t, lane, tile->index) : STATUS_OK;
+}
+
+static void leave_sample(struct tiled *t, const struct tile *tile)
+{
+    struct tiled_lane *lane = &t->lanes[tile->lane];
+    if (lane->events) events_swap(lane->events, &t->logs[tile->index]);
 }
 
 /* The solver that goes through a tile, the layout of its state, and the bytes before that. */
@@ -191,8 +68,8 @@ static struct solver *solver_at(const struct tiled *t, const struct tile *tile,
     *at = (size_t)s->first * dtype_size(s->dtype);
     if (t->by_sample) {
         *layout = t->layout;
-        if (layout->rtols) layout->rtols += tile->index * layout->controlled;
-        if (layout->atols) layout->atols += tile->index * layout->controlled;
+        if (layout->rtols) layout->rtols += tile->index * t->share;
+        if (layout->atols) layout->atols += tile->index * t->share;
     } else
         *layout =
             (struct state_layout){.n_parts = 1, .size = {s->n}, .batch = tile->rows, .controlled = s->n};
@@ -206,15 +83,41 @@ static enum status solve_tile(void *context, struct tile *tile)
     const struct state_layout *layout;
     size_t at;
     struct solver *s = solver_at(t, tile, &layout, &at);
-    enum status status =
-        solve(s, t->lanes[tile->lane].field[tile->size], r->o, layout, r->y0 + at, r->times, r->n_times,
-              r->out + at, r->record ? &t->records[tile->index] : NULL, &t->stats[tile->index]);
+    struct tiled_lane *lane = &t->lanes[tile->lane];
+    enum status status = enter_sample(t, tile);
+    if (status == STATUS_OK)
+        status = solve(s, lane->field[tile->size], lane->events ? &lane->options : r->o, layout, r->y0 + at,
+                       r->times, r->n_times, r->out + at, r->record ? &t->records[tile->index] : NULL,
+                       &t->stats[tile->index]);
+    leave_sample(t, tile);
     const struct report *failure = t->stats[tile->index].failure; /* in memory of a lane */
     if (status == STATUS_OK && failure) status = status_again(STATUS_NUMERIC, failure);
     t->stats[tile->index].failure = NULL;
     tile->steps = t->stats[tile->index].steps;
     t->failed[tile->index] = status == STATUS_NUMERIC;
     return status;
+}
+
+/* Gradients of parameters, by each field, to where they belong. */
+static enum status differentiate_entries(const struct tiled_run *r, const struct tile *tile,
+                                         struct gradient *g)
+{
+    struct tiled *t = r->t;
+    struct tiled_lane *lane = &t->lanes[tile->lane];
+    const struct tiled_theta *by = &t->by_entries;
+    struct events *e = lane->events;
+    if (e) g->o = &lane->options;
+    if (e) events_gradient_begin(e);
+    g->thetabar = lane->own;
+    TRY(gradient_of_solve(g, &t->stats[tile->index]));
+    memset(tile->thetabar, 0, (size_t)by->shared * dtype_size(g->f->dtype));
+    TRY(tiled_theta_add(by, g->f, lane->own, tile->thetabar, r->thetabar, lane->scratch));
+    if (!e || e->count == 0) return STATUS_OK;
+    for (int i = 0; i < e->n; i++)
+        if (e->rules[i].apply)
+            TRY(tiled_theta_add(by, e->rules[i].apply, e->rules[i].theta, tile->thetabar, r->thetabar,
+                                lane->scratch));
+    return tiled_theta_add(by, e->g, e->g_theta, tile->thetabar, r->thetabar, lane->scratch);
 }
 
 static enum status differentiate_tile(void *context, struct tile *tile)
@@ -238,7 +141,11 @@ static enum status differentiate_tile(void *context, struct tile *tile)
     g.again = &again;
     g.y0bar = (char *)g.y0bar + at;
     g.thetabar = tile->thetabar;
-    enum status status = gradient_of_solve(&g, &t->stats[tile->index]);
+    enum status status = enter_sample(t, tile);
+    if (status == STATUS_OK)
+        status = t->by_entries.n > 0 ? differentiate_entries(r, tile, &g)
+                                     : gradient_of_solve(&g, &t->stats[tile->index]);
+    leave_sample(t, tile);
     t->failed[tile->index] = status == STATUS_NUMERIC;
     return status;
 }
@@ -293,8 +200,9 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
                             .out = out};
     double begun = o->max_seconds > 0 ? monotonic_seconds() : 0;
     for (int64_t i = 0; i < t->tiles.n_lanes; i++) t->lanes[i].solver[0].begun = begun;
+    t->parameters = parameters;
     enum status status = tiles_run(
-        &t->tiles, &(struct tiles_job){.run = solve_tile, .enter = bind_lane, .context = &run}, NULL);
+        &t->tiles, &(struct tiles_job){.run = solve_tile, .enter = enter_lane, .context = &run}, NULL);
     sum_up(t, stats);
     status = name_samples(t, status);
     if (status != STATUS_NUMERIC || !o->return_failures) return status;
@@ -323,13 +231,16 @@ static void add_times_bars(const struct tiled_run *run, const struct gradient_ti
 enum status tiled_gradient(struct tiled *t, const struct gradient *whole, const void *const *parameters,
                            void *thetabar, struct solve_stats *stats)
 {
-    struct tiled_run run = {.t = t, .parameters = parameters, .gradient = whole};
+    struct tiled_run run = {.t = t, .parameters = parameters, .gradient = whole, .thetabar = thetabar};
+    enum dtype dtype = t->lanes[0].field[0]->dtype;
+    if (parameters) t->parameters = parameters;
+    memset(thetabar, 0, (size_t)t->by_entries.whole * dtype_size(dtype));
     if (whole->o->gradient == GRADIENT_ADJOINT && !*whole->again &&
         !(*whole->again = memory_alloc(whole->again_bytes)))
         return memory_status();
     TRY(make_times_bars(&run, whole->times));
     enum status status = tiles_run(
-        &t->tiles, &(struct tiles_job){.run = differentiate_tile, .enter = bind_lane, .context = &run},
+        &t->tiles, &(struct tiles_job){.run = differentiate_tile, .enter = enter_lane, .context = &run},
         t->theta);
     if (status == STATUS_OK) add_times_bars(&run, whole->times);
     memory_free(run.times_bars);
@@ -338,5 +249,7 @@ enum status tiled_gradient(struct tiled *t, const struct gradient *whole, const 
     stats->has_defect = whole->o->defect;
     stats->defect = 0;
     for (int64_t i = 0; i < t->tiles.cut.n; i++) stats->defect += t->stats[i].defect;
-    return field_theta_gradient(t->lanes[0].field[0], t->theta, thetabar);
+    if (t->by_entries.n == 0) return field_theta_gradient(t->lanes[0].field[0], t->theta, thetabar);
+    tiled_theta_end(&t->by_entries, dtype, t->theta, thetabar);
+    return STATUS_OK;
 }

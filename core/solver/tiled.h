@@ -11,14 +11,15 @@
 #define SOLVER_TILED_H
 
 #include "autodiff/tiles.h"
+#include "solver/event.h"
 #include "solver/gradient.h"
 
 struct tiled;
 
 /* *out is NULL where this does not apply: samples are connected, or one tile is best. works: kinds of work
- * that the fields of tiles, which are made here, will be asked for. */
+ * that the fields of tiles, which are made here, will be asked for, event_works: those of events. */
 enum status tiled_new(struct tiled **out, const struct field *f, const struct solve_options *o,
-                      const struct state_layout *layout, unsigned works);
+                      const struct state_layout *layout, unsigned works, unsigned event_works);
 void tiled_free(struct tiled *t);
 
 /* As field_bind, then solve; with `record`, for tiled_gradient. */
@@ -31,8 +32,9 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
 enum status tiled_gradient(struct tiled *t, const struct gradient *whole, const void *const *parameters,
                            void *thetabar, struct solve_stats *stats);
 
-/* Of the latest run, for each tile. */
+/* Of the latest run, for each tile; logs: NULL where there are no events. */
 const struct solve_stats *tiled_counts(const struct tiled *t);
+const struct event_log *tiled_logs(const struct tiled *t);
 
 /* The field that a whole tile goes through; how the batch is cut. */
 struct field *tiled_field(const struct tiled *t);

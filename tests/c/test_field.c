@@ -143,7 +143,7 @@ static void c_code(void)
     CHECK_OK(field_theta_gradient(f, own, bar));
     CHECK(out[2] == -0.5 && bar[0] == -2);
     CHECK(field_tangent(f, 1, &g) == STATUS_UNSUPPORTED && strstr(status_message(), "second derivative"));
-    CHECK_OK(field_cut(f, 1, &g));
+    CHECK_OK(field_cut(f, 1, 0, &g));
     CHECK(g == NULL);
     field_free(f);
     code.functions.jvp = growth_jvp_forgets;

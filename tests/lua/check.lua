@@ -55,6 +55,37 @@ function M.methods()
   return list
 end
 
+--- Options o with more of them.
+function M.with(o, more)
+  local all = {}
+  for k, v in pairs(o) do all[k] = v end
+  for k, v in pairs(more) do all[k] = v end
+  return all
+end
+
+--- fn() -> number with its first, second, ... allocation failing, once or from then on, until it comes
+-- through: an error about memory or the same number, and nothing is left behind.
+function M.survives_lack_of_memory(fn)
+  local want = fn()
+  collectgarbage() collectgarbage()
+  local blocks = tide.core.memory().live_blocks
+  for _, sticky in ipairs{false, true} do
+    local after, done = 0, false
+    while not done do
+      collectgarbage()
+      tide.core.memory_fail_after(after, sticky)
+      local ok, result = pcall(fn)
+      tide.core.memory_fail_after(-1)
+      done = ok
+      assert(ok and result == want or not ok and tostring(result):find("memory"), result)
+      after = after + (after < 40 and 1 or 7)
+    end
+  end
+  assert(fn() == want)
+  collectgarbage() collectgarbage()
+  assert(tide.core.memory().live_blocks <= blocks + 2)
+end
+
 --- What files.run returns for a line of /bin/sh.
 function M.sh(line) return files.run{"sh", "-c", line} end
 

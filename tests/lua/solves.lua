@@ -88,7 +88,7 @@ M.options = {
   events = function(g) return {{g = M.g[g:pick{"time", "wave"}], direction = g:int(-1, 1)}} end,
   quadrature = function(g) return M.g[g:pick{"time", "wave"}] end,
   quadrature_control = function(g) return g:chance(0.5) end,
-  per_sample = function(g, _, o) return g:chance((o.events or o.quadrature or o.on_step) and 0.05 or 0.8) end,
+  per_sample = function(g, _, o) return g:chance((o.quadrature or o.on_step) and 0.05 or 0.8) end,
   eager = function(g) return g:chance(0.5) end,
   plain = function(g) return g:chance(0.5) end,
 }
@@ -238,11 +238,11 @@ local function refused(c)
   local o = c.options
   local words = refused_options(c)
     or o.per_sample and ((o.norm == "largest" or type(o.norm) == "function") and "norm as a function"
-      or (o.events or o.quadrature or o.on_step) and "the state of the whole batch at one time")
+      or o.on_step and "the state of the whole batch at one time")
   for _, shape in ipairs(not words and o.per_sample and c.parts or {}) do
     if not shape[1] or shape[1] ~= c.parts[1][1] then return "whose first axis are the samples" end
   end
-  return words
+  return words or o.per_sample and o.quadrature and "quadrature must return one value" or nil
 end
 
 --- The case of a seed. Options that contradict each other come too, but not often.

@@ -267,31 +267,9 @@ end
 
 -- ---- memory ----
 
--- fn with its first, second, ... allocation failing, once or from then on, until it comes through.
-local function fails_cleanly(fn)
-  local want = fn()
-  collectgarbage() collectgarbage()
-  local blocks = tide.core.memory().live_blocks
-  for _, sticky in ipairs{false, true} do
-    local after, done = 0, false
-    while not done do
-      collectgarbage()
-      tide.core.memory_fail_after(after, sticky)
-      local ok, result = pcall(fn)
-      tide.core.memory_fail_after(-1)
-      done = ok
-      assert(ok and result == want or not ok and tostring(result):find("memory"), result)
-      after = after + (after < 40 and 1 or 7)
-    end
-  end
-  assert(fn() == want)
-  collectgarbage() collectgarbage()
-  assert(tide.core.memory().live_blocks <= blocks + 2)
-end
-
 tests["allocations that fail leave nothing behind"] = function()
   local half = tensor(0.5)
-  fails_cleanly(function()
+  check.survives_lack_of_memory(function()
     local g = tide.grad(function(y0)
       local ys, _, q = tide.odeint(function(_, y) return -y end, y0, {0, 1, 2}, {method = "rk4", steps = 7,
         quadrature = function(_, y) return y end,
@@ -300,7 +278,7 @@ tests["allocations that fail leave nothing behind"] = function()
     end)(tensor{1, 2})
     return g:sum():item()
   end)
-  fails_cleanly(function()
+  check.survives_lack_of_memory(function()
     local t = tide.ode.event(function(_, y) return {-y[1]} end, {1}, 0, function(_, y) return y[1] - 0.5 end,
       {plain = true, rtol = 1e-4})
     return t:item()

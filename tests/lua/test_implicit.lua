@@ -27,12 +27,7 @@ local times = {0, 0.31, 0.33, 0.9, 1}
 local function loss(o)
   return function(q) return tide.odeint(oscillator(q.p), q.y, times, o):sin():sum() end
 end
-local function with(o, more)
-  local all = {}
-  for k, v in pairs(o) do all[k] = v end
-  for k, v in pairs(more) do all[k] = v end
-  return all
-end
+local with = check.with
 
 tests["they are there and say what they are"] = function()
   local adaptive = {}

@@ -12,12 +12,7 @@ end
 
 local tests = {}
 
-local function with(o, more)
-  local all = {}
-  for k, v in pairs(o) do all[k] = v end
-  for k, v in pairs(more) do all[k] = v end
-  return all
-end
+local with = check.with
 local function distance(a, b) return (a - b):abs():max():item() end
 
 local function circle(_, y) return tide.stack{y[2], -y[1]} end

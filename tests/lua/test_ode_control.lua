@@ -13,12 +13,7 @@ local function f64(x) return tide.tensor(x, {dtype = "float64"}) end
 local function spiral(t, y) return tide.stack{y[2] + tide.sin(t), -y[1] - 0.1 * y[2]} end
 local y0 = f64{1, 0.5}
 local function solve(options) return odeint(spiral, y0, {0, 1, 6}, options) end
-local function with(o, more)
-  local out = {}
-  for k, v in pairs(o) do out[k] = v end
-  for k, v in pairs(more) do out[k] = v end
-  return out
-end
+local with = check.with
 local function same(a, b) return a:sub(b):abs():max():item() == 0 end
 local function rms(e, s) return (e / s):square():mean():sqrt() end
 

@@ -14,12 +14,7 @@ local function turn_plain(_, y) return {y[2], -y[1]} end
 local function turned(t) return f64{math.cos(t), -math.sin(t)} end
 local y0 = f64{1, 0}
 local function off(a, b) return a:sub(b):abs():max():item() end
-local function with(o, more)
-  local out = {}
-  for k, v in pairs(o) do out[k] = v end
-  for k, v in pairs(more) do out[k] = v end
-  return out
-end
+local with = check.with
 
 -- fn(method, its options) for every method that goes with tensors of any shape.
 local function each_method(fn)

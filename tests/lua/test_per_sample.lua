@@ -24,12 +24,7 @@ local function same(what, a, b)
     if got[i] ~= v then error(("%s: number %d is %.17g, not %.17g"):format(what, i, got[i], v), 2) end
   end
 end
-local function with(o, more)
-  local all = {}
-  for k, v in pairs(o) do all[k] = v end
-  for k, v in pairs(more) do all[k] = v end
-  return all
-end
+local with = check.with
 local SAMPLES = {per_sample = true}
 
 -- The solve beside those of the samples alone.
@@ -218,8 +213,8 @@ tests["fields whose samples know of each other, and other misuse"] = function()
   end
   fails("norm as a function", tide.odeint, function(_, y) return y end, y0, {0, 1},
     {per_sample = true, norm = function(e) return e:abs():max() end})
-  fails("events looks at the state of the whole batch", tide.odeint, function(_, y) return y end, y0, {0, 1},
-    {per_sample = true, events = {{g = function(_, y) return y:sum() end}}})
+  fails("on_step looks at the state of the whole batch", tide.odeint, function(_, y) return y end, y0, {0, 1},
+    {per_sample = true, on_step = function() end})
   fails("per_sample must be", tide.odeint, function(_, y) return y end, y0, {0, 1}, {per_sample = 1})
 end
 

@@ -76,6 +76,32 @@ local function check_value(i, row, g)
     g == nil and "; does it end with return?" or is_tensor(g) and "; reduce it, as g:sum() or g:min()" or ""))
 end
 
+-- The same for each of n samples, as a column; one that does not depend on y is that of all.
+local function check_values(i, row, g, n)
+  local shape = is_tensor(g) and g:shape() or {}
+  local count = is_tensor(g) and g:numel() or type(g) == "number" and 1
+  if count == n and (shape[1] == n or n == 1) then return g:to("float64"):reshape{n, 1} end
+  if count ~= 1 then
+    raise(("odeint: with per_sample = true g of %s gets the whole batch and must return one number for each "
+      .. "of its %d samples, got %s%s"):format(called(i, row), n,
+      is_tensor(g) and ("a tensor of shape {%s}"):format(table.concat(shape, ", ")) or show(g),
+      g == nil and "; does it end with return?" or ""))
+  end
+  if not is_tensor(g) then return core.full({n, 1}, g, "float64") end
+  return g:to("float64"):reshape{1, 1}:broadcast_to{n, 1}
+end
+
+-- All g as one flat tensor that depends on y; n: for each of so many samples; of_all: none differs from
+-- sample to sample.
+local function join_values(values, y, n, of_all)
+  local joined = #values == 1 and values[1] or core.apply("cat", {n and 1 or 0}, table.unpack(values))
+  if n and of_all then
+    joined = joined + (y:reshape{n, y:numel() // n}:sum(2):reshape{n, 1} * 0):to("float64")
+  end
+  if not core.is_symbolic(joined) then joined = joined + (y:sum() * 0):to("float64") end
+  return n and joined:reshape{-1} or joined
+end
+
 local function rules_of(rows)
   local rules = {}
   for i, row in ipairs(rows) do
@@ -88,23 +114,28 @@ end
 local function change(i, row, state, before, y, detail)
   local flat = states.check_derivative("odeint", state, y, detail, "apply of " .. called(i, row))
   if not state.extra then return flat end
-  return core.apply("cat", {0}, flat, before:slice(1, state.extra.n + 1, state.extra.n + state.extra.size))
+  return states.join(state, flat, states.behind(state, before))
 end
 
 --- Record them beside a field, on its tape: t and the flat y are its inputs.
 function M.record(o, rows, state, t, y)
-  local values = {}
+  local values, n, of_all = {}, o.per_sample and state.shapes[1][1], true
   o.event_rules = rules_of(rows)
   for i, row in ipairs(rows) do
-    local g = check_value(i, row, row.g(t, states.unflatten(state, y)))
-    values[i] = is_tensor(g) and g:to("float64"):reshape{1} or core.full({1}, g, "float64")
+    local g = row.g(t, states.unflatten(state, y))
+    if n then
+      values[i] = check_values(i, row, g, n)
+      of_all = of_all and not (is_tensor(g) and g:numel() == n)
+    else
+      g = check_value(i, row, g)
+      values[i] = is_tensor(g) and g:to("float64"):reshape{1} or core.full({1}, g, "float64")
+    end
     if row.apply then
       local flat = change(i, row, state, y, row.apply(t, states.unflatten(state, y)), "")
       o.event_rules[i].apply = core.is_symbolic(flat) and flat or flat + y * 0
     end
   end
-  local joined = #values == 1 and values[1] or core.apply("cat", {0}, table.unpack(values))
-  o.event_values = core.is_symbolic(joined) and joined or joined + (y:sum() * 0):to("float64")
+  o.event_values = join_values(values, y, n, of_all)
 end
 
 local function number_of(g) return type(g) == "number" and g or g:item() end
@@ -131,7 +162,9 @@ end
 
 --- The statistics with the states of their events as the user knows them.
 function M.finish(state, stats)
-  for _, event in ipairs(stats.events or {}) do event.y = states.unflatten(state, event.y) end
+  for _, event in ipairs(stats.events or {}) do
+    event.y = (event.sample and states.unflatten_sample or states.unflatten)(state, event.y)
+  end
   return stats
 end
 

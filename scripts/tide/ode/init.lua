@@ -95,7 +95,7 @@ local function solve(f, y0, t, opts, inner)
   o.part_names = state.names
   methods.check_state("odeint", o.method, y0, state)
   for name, value in pairs(inner or {}) do o[name] = value end
-  if o.per_sample then states.by_sample("odeint", state, inner) end
+  if o.per_sample then states.by_sample("odeint", state, inner, o.quadrature) end
   give_start(state, o)
   tolerances.of_state("odeint", state, o)
   local times = check_times("odeint", t)
@@ -145,6 +145,10 @@ local function event_options(where, opts, g)
   if o.events ~= nil then raise(where .. ": g is the event; for more of them take odeint with events") end
   if o.quadrature ~= nil then
     raise(where .. ": quadrature is an option of odeint; there an event can end the solve")
+  end
+  if o.per_sample then
+    raise(where .. ": per_sample = true would give a time for each sample; take odeint, with the event as a "
+      .. "terminal one: stats.t_end are the times")
   end
   if o.on_failure == "return" then
     raise(where .. ': a failure leaves nothing to return; leave out on_failure = "return", or call it in '

@@ -263,12 +263,9 @@ function M.check(where, given, dtype)
     raise(where .. ": norm as a function is of the whole batch; with per_sample = true choose \"part\" or "
       .. "\"batch\", which are then those of a sample")
   end
-  for _, name in ipairs{"events", "quadrature", "on_step"} do
-    if o.per_sample and o[name] then
-      raise(("%s: %s looks at the state of the whole batch at one time, and with per_sample = true each "
-        .. "sample has steps of its own; leave out one of them, or solve the samples one by one"):format(
-        where, name))
-    end
+  if o.per_sample and o.on_step then
+    raise(where .. ": on_step looks at the state of the whole batch at one time, and with per_sample = true "
+      .. "each sample has steps of its own; leave out one of them, or solve the samples one by one")
   end
   o.hit_times, o.hit_jumps = times_to_hit(where, o)
   return o

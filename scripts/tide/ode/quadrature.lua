@@ -72,10 +72,11 @@ local function size_of(shape)
   return size
 end
 
-local function extend_tolerances(o, size)
+local function extend_tolerances(o, size, state)
+  local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
   for _, name in ipairs{"rtol", "atol"} do
     local each = o[name .. "_each"]
-    if each then o[name .. "_each"] = core.apply("cat", {0}, each, core.full({size}, o[name], "float64")) end
+    if each then o[name .. "_each"] = states.join(state, each, core.full({size}, o[name], "float64")) end
   end
 end
 
@@ -86,6 +87,11 @@ function M.extend(where, state, o, y0, times)
   local shape = shape_of(where, state, o, y0, times)
   local size = size_of(shape)
   if size == 0 then raise(where .. ": quadrature returned a tensor without elements") end
+  if o.per_sample and shape[1] ~= state.shapes[1][1] then
+    raise(("%s: with per_sample = true quadrature must return one value, or more, for each sample: a tensor "
+      .. "whose first axis is %d, got shape {%s}"):format(where, state.shapes[1][1],
+      table.concat(shape, ", ")))
+  end
   local wider = {}
   for key, value in pairs(state) do wider[key] = value end
   wider.engine_sizes = table.move(state.sizes, 1, #state.sizes, 1, {})
@@ -98,8 +104,8 @@ function M.extend(where, state, o, y0, times)
     o.part_names = wider.names
   end
   o.uncontrolled = o.quadrature_control and 0 or size
-  extend_tolerances(o, size)
-  return wider, core.apply("cat", {0}, y0, core.full({size}, 0, state.dtype))
+  extend_tolerances(o, size, state)
+  return wider, states.join(state, y0, core.full({size}, 0, state.dtype))
 end
 
 --- dy/dt and behind it what is to be integrated, flat. y: the state as f got it, the same tensors.
@@ -110,16 +116,18 @@ function M.derivative(where, state, o, dy, t, y, detail)
   if shape ~= wanted then
     raise(("%s: quadrature returned shape {%s}%s, at first it was {%s}"):format(where, shape, detail, wanted))
   end
-  return core.apply("cat", {0}, dy, value:reshape{-1})
+  return states.join(state, dy, value)
 end
 
 --- The flat states at n times without the integrals, and these.
 function M.split(state, flat, n)
   local extra = state.extra
   if not extra then return flat, nil end
-  local matrix = flat:reshape{n, extra.n + extra.size}
-  return matrix:slice(2, 1, extra.n):reshape{-1},
-    matrix:slice(2, extra.n + 1, extra.n + extra.size):reshape{n, table.unpack(extra.shape)}
+  local rows = n * (state.samples or 1)
+  local width, own = flat:numel() // rows, extra.n * n // rows
+  local matrix = flat:reshape{rows, width}
+  return matrix:slice(2, 1, own):reshape{-1},
+    matrix:slice(2, own + 1, width):reshape{n, table.unpack(extra.shape)}
 end
 
 --- A plain problem with room for the integral: f, the flat y0, the shape of the integral; and how its states
@@ -146,7 +154,7 @@ function M.plain(where, f, o, y0, times)
     end
   end
   o.uncontrolled = o.quadrature_control and 0 or size
-  extend_tolerances(o, size)
+  extend_tolerances(o, size, {})
   return wider, core.apply("cat", {0}, y0, core.full({size}, 0, "float64")), shape, size
 end
 

@@ -73,7 +73,8 @@ end
 function M.kept_by_solve() return kept end
 
 --- From here on the numbers of a sample stand together in the flat state, those of all parts.
-function M.by_sample(where, state, inner)
+-- wider: there will be more of them than those of the state.
+function M.by_sample(where, state, inner, wider)
   if inner then
     raise("ode.solution and ode.steps go from step to step of the whole batch, and with per_sample = true "
       .. "each sample has steps of its own; leave it out")
@@ -87,7 +88,7 @@ function M.by_sample(where, state, inner)
     raise(("%s: per_sample = true takes a state whose first axis are the samples, as many in each tensor; "
       .. "got %s"):format(where, table.concat(shapes, " and ")))
   end
-  if n > 0 and #shapes > 1 then state.samples = n end
+  if n > 0 and (#shapes > 1 or wider) then state.samples = n end
 end
 
 --- One flat tensor of the leaves; sample by sample where the state says so (M.by_sample).
@@ -115,11 +116,44 @@ local function parts(state, flat, front)
   return list
 end
 
+-- The columns first..last of a flat tensor of `rows` equal shares, flat.
+local function columns(flat, rows, first, last)
+  if rows == 1 then return flat:slice(1, first, last) end
+  return flat:reshape{rows, flat:numel() // rows}:slice(2, first, last):reshape{-1}
+end
+
+--- A flat state and what stands behind it, for each sample where the state says so: joined, and each of them.
+function M.join(state, flat, extra)
+  local n = state.samples
+  if not n then return core.apply("cat", {0}, flat, extra:reshape{-1}) end
+  return core.apply("cat", {1}, flat:reshape{n, flat:numel() // n}, extra:reshape{n, extra:numel() // n})
+    :reshape{-1}
+end
+function M.own(state, flat)
+  local extra, n = state.extra, state.samples or 1
+  if not extra or flat:numel() == extra.n then return flat end
+  return columns(flat, n, 1, extra.n // n)
+end
+function M.behind(state, flat)
+  local extra, n = state.extra, state.samples or 1
+  return columns(flat, n, extra.n // n + 1, (extra.n + extra.size) // n)
+end
+
 --- The state from one flat tensor, where what stands behind it (quadrature.lua) is left out.
 function M.unflatten(state, flat)
-  if state.extra and flat:numel() > state.extra.n then flat = flat:slice(1, 1, state.extra.n) end
+  flat = M.own(state, flat)
   local list = parts(state, flat, {})
   for i, shape in ipairs(state.shapes) do list[i] = list[i]:reshape(shape) end
+  return tree.replace(state.template, list)
+end
+
+--- The state of one sample, without the axis of samples.
+function M.unflatten_sample(state, flat)
+  local n, at, list = state.shapes[1][1], 1, {}
+  for i, size in ipairs(state.sizes) do
+    list[i] = flat:slice(1, at, at + size // n - 1):reshape{table.unpack(state.shapes[i], 2)}
+    at = at + size // n
+  end
   return tree.replace(state.template, list)
 end
 

@@ -280,6 +280,8 @@ guide{name = "events",
   stats.events is a list in the order in which they happened, a table for each: t, y (before apply), event
   (its place in the list), name, direction (1 or -1).
 
+  With per_sample = true each sample has its own events: g returns a number for each, see tide.odeint.
+
   g and apply are recorded as f is, also beside a field in C; with eager or plain they are called with what f
   gets. Events that change nothing do not change the steps, nor nfe where the method's interpolant needs no
   evaluation of its own.

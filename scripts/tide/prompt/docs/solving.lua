@@ -107,7 +107,10 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats, q", 
   most of a sample: so often the batch calls f, for samples that are done leave it; steps, accepted and
   rejected are sums. When samples fail, failure.sample lists them (the first 32), and with on_failure =
   "return" the others keep their values. f must treat samples independently, which the engine sees in what was
-  recorded; a field in C has a width.
+  recorded; a field in C has a width. Tensors from outside may have an entry for each sample (their first
+  axis). Events and a quadrature get the batch as f does and give a value for each sample: g a tensor {N} or
+  {N, 1}, q has shape {#t, N, ...}; an event of stats.events says its sample, its y has no axis of samples,
+  and stats.t_end is a tensor of N.
 
   Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. Where the problem looks
   stiff (the steps of an explicit method are held down by stability, so that tolerances do not matter) they
@@ -118,7 +121,9 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats, q", 
   tide.odeint(dose, tide.ones({1}), {0, 10}, {jumps = {5, 5.05}})   -- the times are known
   tide.odeint(dose, tide.ones({1}), {0, 10}, {max_step = 0.02})     -- only that it is short
   ys, stats, q = tide.odeint(dose, tide.ones({1}), {0, 10}, {quadrature = function(t, u) return u end})
-  tide.odeint(function(t, u) return -u * u end, tide.rand{64, 1}, {0, 9}, {per_sample = true})]]}
+  tide.odeint(function(t, u) return -u * u end, tide.rand{64, 1}, {0, 9}, {per_sample = true})
+  ys, stats = tide.odeint(function(t, u) return -u end, tide.rand{64, 1}, {0, 9}, {per_sample = true,
+    events = {{g = function(t, u) return u - 0.1 end, terminal = true}}}) -- stats.t_end, stats.events]]}
 define{name = "ode.odeint", args = "f, y0, t, opts", returns = "ys, stats",
   text = "The same function as tide.odeint."}
 define{name = "ode.event", args = "f, y0, t0, g, opts", returns = "t, y, stats",
