@@ -25,9 +25,9 @@ for _, row in ipairs{
   {"tolerances", "grid --data spheres2 --methods dopri5,fehlberg21 --settings 1e-1,1e-2,1e-3,1e-4,1e-5 "
     .. "--seeds 3"},
   {"adaption", "adaption"},
+  {"adaption-as-published", "adaption --preset as-published --rules published --seeds 3"},
   {"adaption-mnist", "adaption --data mnist --rules stated,steady --seeds 1 --iterations 234 --test 500 "
     .. "--records 3"},
-  {"adaption-pairs", "adaption --rules pairs"},
   {"adaption-pairs-held", "adaption --rules pairs --data spheres2 --seeds 6..10"},
   {"adaption-pairs-data", "adaption --rules pairs --data spheres2 --seeds 2 --data-seeds 2..3"},
   {"adaption-windows", "adaption --rules pairs --data spheres2 --seeds 1,6 --data-seeds 1,3 --window 100"},

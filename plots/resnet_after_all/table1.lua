@@ -1,5 +1,5 @@
 -- Table 1: evaluations and accuracy of the grid search and of the step adaption, ours beside the paper's;
--- prints it, and writes table1.csv.
+-- prints it, and writes table1.csv, with the scale of the runs.
 
 local common = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "common.lua")
 local csv = require "tide.csv"
@@ -47,47 +47,65 @@ local function grid_search(data)
     and percent(best.accuracy, best.accuracy_std, best.seeds) or "none"
 end
 
-local sets, rules = {"spheres2", "landscape", "mnist", "cifar10"}, {"stated", "published", "steady"}
+local sets = {"spheres2", "landscape", "mnist", "cifar10"}
+local rules = {"stated", "published", "steady", "pairs"}
+local parts = {"_nfe", "_accuracy", "_tight", "_seeds"}
+
+-- The preset that a rule is shown with: the rule of the published code with all habits of that code.
+local function shown(summary)
+  return (summary.rule == "published") == (summary.preset == "as-published") and summary.method == "euler"
+end
 
 -- What the adaption came to, into the row of a data set.
 local function add_adaption(source, row, set)
   for _, rule in ipairs(rules) do
-    row[rule .. "_nfe"], row[rule .. "_accuracy"], row[rule .. "_tight"] = "-", "-", "-"
+    for _, part in ipairs(parts) do row[rule .. part] = "-" end
   end
-  for _, folder in ipairs{"adaption", "adaption-mnist"} do
-    local summary = common.read(source, folder .. "/summary.csv",
-      {"data", "method", "rule", "nfe", "accuracy", "accuracy_std", "seeds", "reference_accuracy"})
+  for _, folder in ipairs{"adaption", "adaption-as-published", "adaption-mnist"} do
+    local summary = common.read(source, folder .. "/summary.csv", {"data", "preset", "method", "rule",
+      "iterations", "points", "nfe", "accuracy", "accuracy_std", "seeds", "reference_accuracy"})
     for _, s in ipairs(summary:records()) do
-      if s.data == set and s.method == "euler" then
+      if s.data == set and shown(s) then
         row[s.rule .. "_nfe"] = ("%.1f"):format(s.nfe)
         row[s.rule .. "_accuracy"] = percent(s.accuracy, s.accuracy_std, s.seeds)
         row[s.rule .. "_tight"] = ("%.1f %%"):format(100 * s.reference_accuracy)
+        row[s.rule .. "_seeds"] = s.seeds
+        row.adaption_iterations = s.iterations
       end
     end
   end
 end
 
-local said = "%s\n  grid search    paper %-7s %-13s ours %-7s %s\n  adaption       paper %-7s %-13s ours: "
-  .. "stated %s, %s; published %s, %s; steady %s, %s"
+local function say(row)
+  print(("%s\n  grid search    paper %-7s %-13s ours %-7s %s\n  adaption       paper %-7s %s"):format(row.data,
+    row.paper_grid_nfe, row.paper_grid_accuracy, row.grid_nfe, row.grid_accuracy, row.paper_nfe,
+    row.paper_accuracy))
+  for _, rule in ipairs(rules) do
+    if row[rule .. "_nfe"] ~= "-" then
+      print(("    ours, %-9s      %-7s %s, with a tight solver %s"):format(rule, row[rule .. "_nfe"],
+        row[rule .. "_accuracy"], row[rule .. "_tight"]))
+    end
+  end
+end
 
 return function(source)
   local rows = {}
   for i, set in ipairs(sets) do
     local grid = common.read(source, set .. "/grid.csv", {"method", "setting", "test_method", "factor",
-      "test_setting", "accuracy", "accuracy_std", "seeds"})
+      "test_setting", "accuracy", "accuracy_std", "seeds", "iterations", "points"})
     local row = {data = common.titles[set], paper_grid_nfe = paper[set][1],
-      paper_grid_accuracy = paper[set][2], paper_nfe = paper[set][3], paper_accuracy = paper[set][4]}
+      paper_grid_accuracy = paper[set][2], paper_nfe = paper[set][3], paper_accuracy = paper[set][4],
+      points = grid:column("points")[1], grid_iterations = grid:column("iterations")[1],
+      grid_seeds = math.max(table.unpack(grid:column("seeds"))), adaption_iterations = "-"}
     row.grid_nfe, row.grid_accuracy = grid_search(grid)
     add_adaption(source, row, set)
     rows[i] = row
-    print(said:format(row.data, row.paper_grid_nfe, row.paper_grid_accuracy, row.grid_nfe, row.grid_accuracy,
-      row.paper_nfe, row.paper_accuracy, row.stated_nfe, row.stated_accuracy, row.published_nfe,
-      row.published_accuracy, row.steady_nfe, row.steady_accuracy))
+    say(row)
   end
-  local columns = {"data", "paper_grid_nfe", "paper_grid_accuracy", "grid_nfe", "grid_accuracy", "paper_nfe",
-    "paper_accuracy"}
+  local columns = {"data", "points", "paper_grid_nfe", "paper_grid_accuracy", "grid_iterations", "grid_seeds",
+    "grid_nfe", "grid_accuracy", "paper_nfe", "paper_accuracy", "adaption_iterations"}
   for _, rule in ipairs(rules) do
-    for _, what in ipairs{"_nfe", "_accuracy", "_tight"} do columns[#columns + 1] = rule .. what end
+    for _, part in ipairs(parts) do columns[#columns + 1] = rule .. part end
   end
   local path = files.join(source.out, "table1.csv")
   csv.write(path, columns, rows)
