@@ -77,8 +77,8 @@ local function add_adaption(source, row, set)
 end
 
 local function say(row)
-  print(("%s\n  grid search    paper %-7s %-13s ours %-7s %s\n  adaption       paper %-7s %s"):format(row.data,
-    row.paper_grid_nfe, row.paper_grid_accuracy, row.grid_nfe, row.grid_accuracy, row.paper_nfe,
+  print(("%s\n  grid search    paper %-7s %-13s ours %-7s %s\n  adaption       paper %-7s %s"):format(
+    row.data, row.paper_grid_nfe, row.paper_grid_accuracy, row.grid_nfe, row.grid_accuracy, row.paper_nfe,
     row.paper_accuracy))
   for _, rule in ipairs(rules) do
     if row[rule .. "_nfe"] ~= "-" then
