@@ -124,12 +124,12 @@ end
 
 dfl.run({name = "cnf", title = "Section 6: continuous normalizing flows",
   options = {{"sets", "moons,eight_gaussians,pinwheel,checkerboard", "names of tide.data"},
-    {"n", 10000, "training points"}, {"test", 5000, "test points"}, {"hidden", 64, "width of both layers"},
-    {"iterations", 2000, "of the training"}, {"batch", 256, "points of a step"},
+    {"n", 10000, "training points"}, {"test", 2000, "test points"}, {"hidden", 64, "width of both layers"},
+    {"iterations", 1500, "of the training"}, {"batch", 128, "points of a step"},
     {"lr", 5e-3, "learning rate of Adam at the beginning"}, {"tolerance", 1e-4, "of the training"},
-    {"integral", 301, "points per side of the integral"}, {"points", 46, "per side of the pictures"},
+    {"integral", 201, "points per side of the integral"}, {"points", 46, "per side of the pictures"},
     {"drawn", 400, "samples in the picture"},
-    {"samples", 50, "draws of the augmented dimension for a test point"}, {"seed", 1, "of data and weights"}},
+    {"samples", 20, "draws of the augmented dimension for a test point"}, {"seed", 1, "of data and weights"}},
   claim = [[Along a solution of dz/dt = f(t, z) the logarithm of the density changes by -div f (Chen et al.
     2018, theorem 1). A field that carries a normal distribution to the data therefore has an exact density:
     its integral is 1, and maximum likelihood trains it.]],

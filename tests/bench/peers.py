@@ -7,6 +7,7 @@ Run by peers.sh.  `peers.py --worker torch|jax` is the other end.
 """
 
 import argparse
+import math
 import os
 import statistics
 import subprocess
@@ -17,6 +18,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 SPEC = ("augment", "time", "readout", "steps")
 LR = 1e-4  # of the check
+LOG_2_PI = math.log(2 * math.pi)  # minus log p of the normal distribution in the plane, at 0
 PATIENCE = 60  # seconds after which an engine gets no more turns in a work
 
 
@@ -28,6 +30,7 @@ def load(path):
     with np.load(path) as file:
         arrays = {name: np.array(file[name]) for name in file.files}
     spec = dict(zip(SPEC, (int(v) for v in arrays.pop("spec"))))
+    spec["noise"] = arrays.get("noise")  # of a flow whose divergence is estimated
     layers = []
     while f"layer{len(layers) + 1}_weight" in arrays:
         i = len(layers) + 1
@@ -108,7 +111,9 @@ def torch_engine():
         def __init__(self, layers, kind, uses_time):
             super().__init__()
             self.uses_time, self.nfe = uses_time, 0
-            make = {"mlp": lambda w: nn.Linear(w.shape[1], w.shape[0]),
+            self.act = torch.tanh if kind == "flow" else F.relu
+            linear = lambda w: nn.Linear(w.shape[1], w.shape[0])
+            make = {"mlp": linear, "flow": linear,
                     "conv1d": lambda w: nn.Conv1d(w.shape[1], w.shape[0], w.shape[2], padding=w.shape[2] // 2),
                     "conv2d": lambda w: nn.Conv2d(w.shape[1], w.shape[0], w.shape[2], padding=w.shape[2] // 2)}[kind]
             self.layers = nn.ModuleList(make(w) for w, _ in layers)
@@ -118,7 +123,30 @@ def torch_engine():
             if self.uses_time:
                 y = torch.cat([y, t.expand(y.shape[0], 1)], 1)
             first, second, third = self.layers
-            return third(F.relu(second(F.relu(first(y)))))
+            return third(self.act(second(self.act(first(y)))))
+
+    class Flow(nn.Module):
+        """log p(x): the field and its divergence as torchdiffeq's example and FFJORD have them."""
+
+        def __init__(self, layers, out, spec, how):
+            super().__init__()
+            self.field, self.out = Field(layers, how["kind"], spec["time"]), None
+            self.noise = None if spec["noise"] is None else torch.from_numpy(spec["noise"])
+            self.register_buffer("times", torch.tensor([1.0, 0.0]))
+
+        def forward(self, x):
+            def with_divergence(t, state):
+                z = state[0]
+                with torch.enable_grad():
+                    z = z if z.requires_grad else z.detach().requires_grad_(True)
+                    dz = self.field(t, z)
+                    if self.noise is None:
+                        value = sum(torch.autograd.grad(dz[:, i].sum(), z, create_graph=True)[0][:, i] for i in range(z.shape[1]))
+                    else:
+                        value = (torch.autograd.grad(dz, z, self.noise, create_graph=True)[0] * self.noise).sum(1)
+                return dz, value
+            z, log = torchdiffeq.odeint(with_divergence, (x, x.new_zeros(x.shape[0])), self.times, method="dopri5", rtol=1e-4, atol=1e-4)
+            return log[-1] - 0.5 * (z[-1] ** 2).sum(1) - LOG_2_PI
 
     class Model(nn.Module):
         def __init__(self, layers, out, spec, how):
@@ -143,8 +171,9 @@ def torch_engine():
         def __init__(self, arrays, how):
             x, y, layers, out, spec = arrays
             self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
-            self.model = Model(layers, out, spec, how)
-            self.loss = {"smooth_l1": F.smooth_l1_loss, "mse": F.mse_loss, "cross_entropy": F.cross_entropy}[how["loss"]]
+            self.model = (Flow if how["kind"] == "flow" else Model)(layers, out, spec, how)
+            self.loss = {"smooth_l1": F.smooth_l1_loss, "mse": F.mse_loss, "cross_entropy": F.cross_entropy,
+                         "nll": lambda log_p, _: -log_p.mean()}[how["loss"]]
             with torch.no_grad():
                 targets = list(self.model.field.layers) + ([self.model.out] if out else [])
                 for module, (w, b) in zip(targets, layers + ([out] if out else [])):
@@ -196,7 +225,7 @@ def jax_engine():
 
     def apply(kind, layer, x):
         w, b = layer
-        if kind == "mlp":
+        if kind in ("mlp", "flow"):
             return x @ w + b
         if w.size == w.shape[-1] * w.shape[-2]:  # 1x1
             return x @ w.reshape(w.shape[-2:]) + b
@@ -210,7 +239,23 @@ def jax_engine():
         if uses_time:
             y = jnp.concatenate([y, jnp.full((y.shape[0], 1), t, y.dtype)], 1)
         first, second, third = layers
-        return apply(kind, third, jax.nn.relu(apply(kind, second, jax.nn.relu(apply(kind, first, y)))))
+        act = jnp.tanh if kind == "flow" else jax.nn.relu
+        return apply(kind, third, act(apply(kind, second, act(apply(kind, first, y)))))
+
+    def log_density(spec, layers, x):
+        def with_divergence(t, state, layers):
+            dz, pull = jax.vjp(lambda z: field("flow", spec["time"], t, z, layers), state[0])
+            if spec["noise"] is not None:
+                return dz, jnp.sum(pull(spec["noise"])[0] * spec["noise"], 1)
+            width = x.shape[1]
+            rows = jax.vmap(lambda e: pull(jnp.broadcast_to(e, x.shape))[0])(jnp.eye(width))
+            return dz, jnp.einsum("ini->n", rows)
+        solution = diffrax.diffeqsolve(diffrax.ODETerm(with_divergence), diffrax.Dopri5(), 1.0, 0.0, None,
+                                       (x, jnp.zeros(x.shape[0])), layers, max_steps=64,
+                                       stepsize_controller=diffrax.PIDController(rtol=1e-4, atol=1e-4),
+                                       adjoint=diffrax.RecursiveCheckpointAdjoint(checkpoints=32))
+        z, log = solution.ys[0][-1], solution.ys[1][-1]
+        return log - 0.5 * jnp.sum(z ** 2, 1) - LOG_2_PI, 2 + 6 * solution.stats["num_steps"]
 
     def smooth_l1(p, y):
         d = jnp.abs(p - y)
@@ -219,10 +264,13 @@ def jax_engine():
     def cross_entropy(p, y):
         return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(p), y[:, None], 1))
 
-    losses = {"smooth_l1": smooth_l1, "mse": lambda p, y: jnp.mean((p - y) ** 2), "cross_entropy": cross_entropy}
+    losses = {"smooth_l1": smooth_l1, "mse": lambda p, y: jnp.mean((p - y) ** 2), "cross_entropy": cross_entropy,
+              "nll": lambda log_p, y: -jnp.mean(log_p)}
 
     def forward(how, spec, params, x):
         layers, out = params
+        if how["kind"] == "flow":
+            return log_density(spec, layers, x)
         if spec["augment"]:
             x = jnp.concatenate([x, jnp.zeros((x.shape[0], spec["augment"]), x.dtype)], 1)
         term = diffrax.ODETerm(partial(field, how["kind"], spec["time"]))
@@ -252,7 +300,7 @@ def jax_engine():
     class Work:
         def __init__(self, arrays, how):
             x, y, layers, out, spec = arrays
-            convolution = how["kind"] != "mlp"
+            convolution = how["kind"].startswith("conv")
             self.x = jnp.asarray(np.moveaxis(x, 1, -1) if convolution else x)
             self.y = jnp.asarray(np.moveaxis(y, 1, -1) if how["kind"] == "conv1d" else y)
             params = ([(jnp.asarray(to_last(w)), jnp.asarray(b)) for w, b in layers],

@@ -72,6 +72,22 @@ local function image(name, title, c, size, filters, precision)
           end}
 end
 
+-- A flow 2-w-w-2 with tanh and t; its loss is -log p, by noise that stays the same where it is estimated.
+local function flow(name, title, divergence, hidden, batch)
+  local noise = divergence == "hutchinson" and tide.randn({batch, 2}, {seed = 4}) or nil
+  return {name = name, title = title, loss = "nll", pretrain = 150, noise = noise,
+    solver = {method = "dopri5_shampine", final = "interpolate", rtol = 1e-4, atol = 1e-4},
+    spec = {kind = "flow", augment = 0, time = 1, readout = 0},
+    batch = function()
+      local x = tide.data.moons{n = batch}.x
+      return x, x
+    end,
+    call = function(model, x) return (model:log_prob(x, {noise = noise})) end,
+    make = function(solver)
+      return nn.cnf{dim = 2, hidden = hidden, divergence = divergence, solver = solver, seed = 1}
+    end}
+end
+
 M.list = {
   toy("toy", "NODE 2-32-32-2 + t, dopri5", 0, "direct"),
   toy("toy-adjoint", "the same, continuous adjoint", 0, "adjoint"),
@@ -86,6 +102,9 @@ M.list = {
     solver = euler(32),
    spec = {kind = "mlp", augment = 0, time = 0, readout = 0},
    make = function(solver) return nn.odeblock(nn.mlp{sizes = {2, 48, 48, 2}, seed = 1}, solver) end},
+  flow("cnf", "CNF 2-32-32-2 + t, exact divergence, batch 64", "exact", 32, 64),
+  flow("ffjord", "the same, Hutchinson's divergence", "hutchinson", 32, 64),
+  flow("ffjord-wide", "CNF 2-64-64-2 + t, Hutchinson's, batch 512", "hutchinson", 64, 512),
   image("mnist", "MNIST 96 filters, Euler 8", 1, 28, 96),
   image("mnist-high", 'the same, precision "high"', 1, 28, 96, "high"),
   image("mnist-medium", 'the same, precision "medium"', 1, 28, 96, "medium"),
@@ -118,9 +137,12 @@ end
 
 -- ---- a work that has been set up ----
 
-local function new_step(loss)
+local of_densities = {nll = function(log_p) return -log_p:mean() end}
+
+local function new_step(work)
+  local loss, call = of_densities[work.loss] or tide[work.loss], work.call or function(m, x) return m(x) end
   return tide.compile(function(model, x, y)
-    local value, grads = tide.value_and_grad(function(m) return loss(m(x), y) end)(model)
+    local value, grads = tide.value_and_grad(function(m) return loss(call(m, x), y) end)(model)
     return value, grads
   end)
 end
@@ -131,7 +153,7 @@ local meta = {__index = methods}
 function M.prepare(work)
   local x, y = work.batch()
   local model = work.make(work.solver)
-  local self = setmetatable({work = work, model = model, x = x, y = y, step = new_step(tide[work.loss])},
+  local self = setmetatable({work = work, model = model, x = x, y = y, step = new_step(work)},
     meta)
   self:learn(1e-3)
   if work.pretrain > 0 then self:run(work.pretrain) end
@@ -178,7 +200,7 @@ end
 -- the order of spec_names.
 M.spec_names = {"augment", "time", "readout", "steps"}
 function methods:export(path)
-  local file, spec = {x = self.x, y = self.y}, {}
+  local file, spec = {x = self.x, y = self.y, noise = self.work.noise}, {}
   for _, p in ipairs(nn.parameters(self.model)) do
     local index, kind = p.name:match("layers%[(%d+)%]%.(%a+)$")
     file[index and ("layer%s_%s"):format(index, kind) or p.name:gsub("%.", "_")] = p.tensor

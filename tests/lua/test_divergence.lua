@@ -98,6 +98,26 @@ tests["the noise is drawn once in a solve, recorded or not, and anew for the nex
   end
 end
 
+tests["a perceptron knows its own: the same numbers and derivatives as by products"] = function()
+  local y = normal({4, 3}, 2)
+  local cases = {{sizes = {3, 7, 3}}, {sizes = {3, 7, 6, 3}, act = "relu", time = true}, {sizes = {3, 5, 3},
+    act = "softplus", time = true}, {sizes = {3, 7, 6, 3}, act = "sin", bias = false}, {sizes = {3, 3}},
+    {sizes = {3, 4, 4, 4, 3}, act = "tanh"}}
+  for i, case in ipairs(cases) do
+    case.dtype, case.seed = "float64", i
+    local f = tide.nn.mlp(case)
+    local value = divergence(f)(0.3, y)
+    assert(off(value, divergence(function(t, z) return f(t, z) end)(0.3, y)) < 1e-14)
+    assert(off(value, differences(function(t, z) return f(t, z) end, 0.3, y)) < 1e-8)
+    assert(tide.gradcheck(function(p) return divergence(p.f)(0.3, p.y):sin():sum() end, {f = f, y = y}))
+  end
+  local own = tide.nn.mlp{sizes = {3, 4, 3}, dtype = "float64", seed = 1}
+  own.layers[1] = function(v) return v:sin():matmul(tide.ones({3, 4}, f64)) end
+  assert(off(divergence(own)(0, y), differences(function(_, z) return own(z) end, 0, y)) < 1e-8)
+  fails({"f returned float64 {4, 2}", "{4, 3}"}, divergence(tide.nn.mlp{sizes = {3, 4, 2},
+    dtype = "float64"}), 0, y)
+end
+
 -- On y' = y A(t) the determinant of the flow is exp of the integral of the trace.
 tests["within a solve: Liouville's formula, by every method, recorded and eager"] = function()
   local A, y = normal({3, 3}, 5) * 0.3, normal({2, 3}, 6)

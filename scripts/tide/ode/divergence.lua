@@ -108,9 +108,21 @@ local function check_result(where, dy, y)
   return core.is_symbolic(dy) and dy or dy + y * 0 -- a constant field
 end
 
+-- f and its exact divergence from a field that knows how (nn.mlp), nil from others.
+local function own_divergence(f, t, y)
+  local meta = getmetatable(f)
+  local methods = type(f) == "table" and type(meta) == "table" and meta.__index
+  if type(methods) ~= "table" or not methods._with_divergence then return nil end
+  return methods._with_divergence(f, t, y)
+end
+
 -- f, the divergence, and with Hutchinson's the product e^T df/dy that it is made of; all in a recording.
 local function emit(where, f, o, t, y, noise)
   local n, width = check_state(where, y)
+  if o.kind == "exact" then
+    local dy, value = own_divergence(f, t, y)
+    if dy then return check_result(where, dy, y), value end
+  end
   if o.kind == "exact" and width > MOST then
     raise(('%s: the exact divergence makes a product for each number of a sample, %d here (at most %d); '
       .. 'take kind = "hutchinson"'):format(where, width, MOST))
