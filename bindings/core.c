@@ -98,9 +98,9 @@ static const luaL_Reg functions[] = {{"threads", threads},
 static void (*const parts[])(lua_State *L) = {
     open_tensor,     open_creation,    open_ops,          open_autodiff, open_compiled, open_ode,
     open_ode_method, open_ode_options, open_ode_callback, open_ode_keep, open_ode_path, open_ode_stepper,
-    open_cfield,     open_eigen,       open_explain,      open_load,     open_save,     open_files,
-    open_optim,      open_system,      open_signals,      open_keyboard, open_lineedit, open_process,
-    open_terminal,   open_tree,        open_truth};
+    open_cfield,     open_explain,     open_load,         open_save,     open_files,    open_optim,
+    open_system,     open_signals,     open_keyboard,     open_lineedit, open_process,  open_terminal,
+    open_tree,       open_truth};
 
 __attribute__((visibility("default"))) int luaopen_tide_core(lua_State *L);
 int luaopen_tide_core(lua_State *L)

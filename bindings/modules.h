@@ -18,7 +18,6 @@ void open_ode_keep(lua_State *L);
 void open_ode_path(lua_State *L);
 void open_ode_stepper(lua_State *L);
 void open_cfield(lua_State *L);
-void open_eigen(lua_State *L);
 void open_explain(lua_State *L);
 void open_load(lua_State *L);
 void open_save(lua_State *L);

@@ -75,6 +75,7 @@ enum op_flags {
     OP_DEAR = 64,      /* a product, whose work decides what is worth keeping and how large tiles are */
     OP_STATEFUL = 128, /* has a state of its own: runs where it was recorded, and on one thread */
     OP_INTERNAL = 256, /* made by the engine alone: nobody asks for it by name */
+    OP_LINALG = OP_DENSE | OP_PROMOTE | OP_FLOAT,
 };
 
 /* What an elementwise op's kernel takes; see `kernel`. */

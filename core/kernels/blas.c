@@ -28,8 +28,9 @@ static struct {
     void (*give)(void *);
     const char *file;
     char version[32], why[128];
-    int buffers;   /* reserved */
-    sem_t waiting; /* counts those that no product uses */
+    unsigned openings; /* how often it was loaded */
+    int buffers;       /* reserved */
+    sem_t waiting;     /* counts those that no product uses */
 } blas;
 
 /* ---- which kernels ---- */
@@ -87,6 +88,7 @@ static void load(const char *core)
     if (core) unsetenv("OPENBLAS_CORETYPE");
     if (own_threads) unsetenv("OPENBLAS_NUM_THREADS");
     if (!blas.library) return;
+    blas.openings++;
     blas.sgemm = (__typeof__(blas.sgemm))dlsym(blas.library, "cblas_sgemm");
     blas.dgemm = (__typeof__(blas.dgemm))dlsym(blas.library, "cblas_dgemm");
     blas.factor[FLOAT32] = (__typeof__(blas.factor[0]))dlsym(blas.library, "sgetrf_");
@@ -281,6 +283,11 @@ int blas_eigenvalues(int64_t n, double *a, double *re, double *im, double *work)
     end_turn(queue);
     return info == 0;
 }
+
+void *blas_symbol(const char *name) { return blas.library ? dlsym(blas.library, name) : NULL; }
+unsigned blas_openings(void) { return blas.openings; }
+int blas_begin(void) { return take_turn(); }
+void blas_end(int queue) { end_turn(queue); }
 
 void blas_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha,
                   const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *c, int64_t ldc)

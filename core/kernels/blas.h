@@ -35,6 +35,13 @@ void blas_factor_solve(enum dtype dtype, int64_t n, const void *a, const int *pi
 #define BLAS_EIGEN_WORK 8
 int blas_eigenvalues(int64_t n, double *a, double *re, double *im, double *work);
 
+/* For lapack.c: a function of the library that is open, NULL if it has none of that name; a number that
+ * changes when another one was opened; around each call of one: wait for a buffer, and give it back. */
+void *blas_symbol(const char *name);
+unsigned blas_openings(void);
+int blas_begin(void);
+void blas_end(int queue);
+
 /* What was opened, for people: file, version, kernel set, and why that one. Opens the library; core is "none"
  * when that fails, why the reason. */
 struct blas_choice {

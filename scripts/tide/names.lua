@@ -32,6 +32,7 @@ return {
   help_text = "tide.prompt.help_text",
   help_value = "tide.prompt.help_value",
   jobs = "tide.lab.jobs",
+  linalg = "tide.tensor.linalg",
   machine = "tide.base.machine",
   main = "tide.prompt.main",
   model_class = "tide.nn.model_class",

@@ -142,6 +142,8 @@ local calls = {
   ["tide.gradcheck"] = function() tide.gradcheck(unit, x, {}) end, ["tide.odeint"] = function()
     tide.odeint(unit, x, {0, 1}, {})
   end,
+  ["linalg.solve_triangular"] = function() tide.linalg.solve_triangular(x, x, {}) end,
+  ["linalg.svd"] = function() tide.linalg.svd(x, {}) end,
   ["tide.jacobian"] = function() tide.jacobian(unit, x, {}) end,
   ["tide.hessian"] = function() tide.hessian(unit, x, {}) end,
   ["tide.gauss_newton"] = function() tide.gauss_newton(unit, x, x, {}) end,

@@ -4,13 +4,9 @@ local tide = require "tide"
 local core = tide.core
 
 local F64 = {dtype = "float64"}
-local function randn(shape, seed) return tide.randn(shape, {dtype = "float64", seed = seed or 11}) end
-local function positive(shape, seed) return randn(shape, seed):abs() + 0.5 end
--- Away from zero, where relu, abs and sign have kinks.
-local function apart(shape, seed)
-  local x = randn(shape, seed)
-  return x + tide.where(x:gt(0), 0.3, -0.3)
-end
+local op_checks = require "op_checks"
+local randn, positive, apart = op_checks.randn, op_checks.positive, op_checks.apart
+local layouts, check, check_all = op_checks.layouts, op_checks.check, op_checks.check_all
 
 local unary_shapes = {{}, {1}, {0}, {5}, {2, 3}, {1, 3, 1}, {2, 0, 3}, {2, 1, 2, 2}}
 local binary_shapes = {
@@ -18,68 +14,6 @@ local binary_shapes = {
   {{2, 3}, {2, 3}},
   {{0, 3}, {1, 3}}, {{2, 1, 3}, {4, 1}}, {{1}, {1}},
 }
-
--- Views of the same shape and values as x, but laid out differently.
-local function layouts(x)
-  local list = {x}
-  local rank = x:rank()
-  if rank >= 1 then
-    list[#list + 1] = x:slice(1, -1, 1, -1):clone():slice(1, -1, 1, -1)        -- negative stride
-    list[#list + 1] = tide.stack({x, x + 1}, rank + 1):slice(rank + 1, 1, 1):reshape(x:shape())
-  end
-  if rank >= 2 then list[#list + 1] = x:transpose(1, -1):clone():transpose(1, -1) end
-  return list
-end
-
-local function check(name, fn, p, tolerance)
-  local ok, worst = tide.gradcheck(fn, p, {tolerance = tolerance or 1e-6})
-  if not ok then error(("%s: worst relative error %g"):format(name, worst), 2) end
-end
-
--- First order on every layout, second order (the gradient of a weighted sum) on the plain one, jvp against
--- vjp.
-local function check_all(name, fn, p, once)
-  check(name, fn, p)
-  local first = tide.tree.tensors(p, true)
-  if not once and #first > 0 then
-    local function scalar(q)
-      local y = fn(q) return (y * (y:stop_gradient() * 0 + 0.7)):sum() + (y:square()):sum() * 0.3
-    end
-    check(name .. " (second order)", function(q)
-      local g = tide.grad(scalar)(q)
-      local sum
-      for i, t in ipairs(tide.tree.tensors(g, true)) do
-        local part = (t * tide.randn(t:shape(), {dtype = "float64", seed = 100 + i})):sum()
-        sum = sum and sum + part or part
-      end
-      return sum
-    end, p, 2e-6)
-  end
-  -- <ybar, J v> = <J^T ybar, v>
-  local v = tide.tree.map(p, function(x) return randn(x:shape(), 5) end)
-  local y, dy = tide.jvp(fn, p, v)
-  local ybar = randn(y:shape(), 6)
-  local y2, pullback = tide.vjp(fn, p)
-  local left = (ybar * dy):sum():item()
-  local right, size = 0, 0
-  local vs = tide.tree.tensors(v, true)
-  for i, g in ipairs(tide.tree.tensors(pullback(ybar), true)) do
-    right = right + (g * vs[i]):sum():item()
-    size = size + (g * vs[i]):abs():sum():item()
-  end
-  assert(math.abs(left - right) <= 1e-10 * (1 + size), ("%s: jvp %g, vjp %g"):format(name, left, right))
-  assert((y - y2):abs():sum():item() == 0, name .. ": values of jvp and vjp differ")
-  -- recorded equals at once, to the last bit on dense arguments (programs copy strided ones, and sums depend
-  -- on the layout)
-  p = tide.tree.map(p, function(x) return x:clone() end)
-  local eager, compiled = fn(p), tide.compile(fn)
-  for _ = 1, 2 do
-    local again = compiled(p)
-    assert(again:dtype() == eager:dtype() and table.concat(again:shape(), ",") == table.concat(eager:shape(),
-      ","), name)
-    assert((again - eager):abs():sum():item() == 0, name .. ": compiled and eager values differ")
-  end
-end
 
 local function unary(make, shapes, fn)
   return function(name)
@@ -339,10 +273,11 @@ local cases = {
 }
 cases.conv1d, cases.conv2d, cases.broadcast_to = cases.conv, cases.conv, cases.broadcast
 
--- Leaves of a tape, ops that are supplied from above (the solver's tests check those), and what is made after
--- derivatives (test_passes.lua).
+-- Leaves of a tape, linear algebra (test_linalg.lua checks it), ops that are supplied from above (the
+-- solver's tests check those), and what is made after derivatives (test_passes.lua).
 local leaves = {input = true, constant = true, literal = true, random = true, custom = true, layer = true,
-  conv_layer = true}
+  conv_layer = true, band = true, solve = true, inverse = true, det = true, slogdet = true, cholesky = true,
+  qr = true, eigh = true, eigvals = true, svd = true, matrix_exp = true}
 -- Methods that are no ops, or whose results are no floats.
 local plain = {all = true, any = true, shape = true, dtype = true, numel = true, rank = true, item = true,
   totable = true, copy_ = true, close = true}

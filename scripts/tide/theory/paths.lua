@@ -2,6 +2,7 @@
 
 local autodiff = require "tide.tensor.autodiff"
 local core = require "tide.core"
+local linalg = require "tide.tensor.linalg"
 local ode = require "tide.ode"
 local options = require "tide.base.options"
 local tensor = require "tide.tensor"
@@ -100,7 +101,7 @@ function M.spectrum(opts)
     local function map(z) return o.f(t[i], z) end
     local y = o.y[i]:clone()
     local J = jacobians(map, y, n, d)
-    out[i] = core.eigenvalues((J * h[i]):clone()) -- refuses what is not finite
+    out[i] = linalg.eigvals(J * h[i]) -- refuses what is not finite
     if i == 1 and n > 1 then check_samples(map, y, J, n, d) end
   end
   return tensor.stack(out, 1)

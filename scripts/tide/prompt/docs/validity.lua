@@ -62,10 +62,10 @@ define{name = "crossing.intersections", args = "states, opts", returns = "table"
   long.]],
   example = "tide.crossing.intersections(tide.tensor{{{0, 0}, {0, 1}}, {{1, 1}, {1, 0}}}).crossings"}
 define{name = "crossing.determinant", args = "A", returns = "number",
-  text = "Of a small square matrix, tensor or rows.",
+  text = "Of a square matrix, tensor or rows; tide.linalg.det for batches.",
   example = "tide.crossing.determinant{{1, 2}, {3, 4}}"}
 define{name = "crossing.singular_values", args = "A", returns = "list",
-  text = "Of a small matrix, largest first, by Jacobi rotations.",
+  text = "Of a matrix, tensor or rows, largest first; tide.linalg.svd for batches.",
   example = "tide.crossing.singular_values{{3, 0}, {0, -2}}"}
 define{name = "crossing.jacobians", args = "map, y", returns = "tensor",
   text = "{points, dim, dim}: the Jacobian of map at each state of y {points, ...}; samples must not "

@@ -50,7 +50,8 @@ return {
   {"zero stable", "root condition", "consistent", "order condition", "error constant", "convergence order",
     "rooted tree", see = {"theory.order", "theory.zero_stable", "theory.error_constant",
     "theory.convergence"}},
-  {"eigenvalue", "spectrum", "stiffness ratio", see = {"theory.spectrum", "theory.stiffness_ratio"},
+  {"eigenvalue", "spectrum", "stiffness ratio", see = {"linalg.eigh", "linalg.eigvals", "theory.spectrum",
+    "theory.stiffness_ratio"},
     text = "tide.theory.spectrum gives the eigenvalues of h df/dy along paths; with h = 1 those of df/dy."},
   {"discontinuity", "jump", "pulse", "kick", "forcing", see = {"tide.odeint", "solvers"}},
   {"dense output", "interpolate", "interpolation", "continuous solution", see = {"ode.solution",
@@ -116,10 +117,9 @@ return {
     "tensor:broadcast_to"}},
   {"matrix product", "matrix multiply", "dot", "dot product", "mm", "bmm", "einsum", "outer product",
     "inner product", see = {"tensor:matmul"}},
-  {"inverse", "linear system", "eigenvalue", "svd", "cholesky", "qr", "linear algebra", see =
-    {"crossing.determinant", "crossing.singular_values", "tensor:matmul"},
-    text = [[There is no linear algebra beyond products, and of small matrices determinant and singular
-      values.]]},
+  {"inverse", "linear system", "eigenvector", "svd", "cholesky", "qr", "linear algebra", "determinant",
+    "least squares", "lapack", "linalg", see = {"linalg.solve", "linalg.inv", "linalg.lstsq", "linalg.svd",
+    "linalg.eigh", "linalg.cholesky"}},
   {"std", "standard deviation", "variance", see = {"tide.var", "tide.sqrt"}},
   {"norm", "euclidean", "distance", see = {"tide.square", "tide.sum", "tide.sqrt"},
     text = "The Euclidean norm is x:square():sum():sqrt()."},

@@ -2,7 +2,7 @@
 
 local autodiff = require "tide.tensor.autodiff"
 local core = require "tide.core"
-local matrices = require "tide.study.crossing.matrices"
+local linalg = require "tide.tensor.linalg"
 local ode = require "tide.ode"
 local options = require "tide.base.options"
 local tensor = require "tide.tensor"
@@ -51,11 +51,11 @@ function M.orientation_of(jacobians)
       .. "returns, got " .. show(jacobians))
   end
   local out = {negative = 0, smallest = math.huge, least_det = math.huge, points = #jacobians}
-  for _, A in ipairs(jacobians:to("float64"):totable()) do
-    local det, values = matrices.determinant(A), matrices.singular_values(A)
-    if det <= 0 then out.negative = out.negative + 1 end
-    out.least_det, out.smallest = math.min(out.least_det, det), math.min(out.smallest, values[#values])
-  end
+  if jacobians:numel() == 0 then return out end
+  local A = jacobians:to("float64")
+  out.smallest = linalg.svdvals(A):min():item()
+  local det = linalg.det(A)
+  out.negative, out.least_det = det:le(0):sum():item(), det:min():item()
   return out
 end
 

@@ -1,0 +1,16 @@
+/* matrix_exp.h -- exponentials of matrices. */
+#ifndef KERNELS_MATRIX_EXP_H
+#define KERNELS_MATRIX_EXP_H
+
+#include <stddef.h>
+
+/* Numbers of work space for one n x n matrix, beside n ints. */
+size_t matrix_exp_work(int n);
+
+/* out = e^a, both n x n by rows, n >= 1; after lapack_open. What is not finite gives NaN.
+ *
+ * Diagonal Pade approximants with scaling and squaring. Source: N. Higham, The scaling and squaring method
+ * for the matrix exponential revisited, SIAM J. Matrix Anal. Appl. 26 (2005), algorithm 2.3 and table 2.3. */
+void matrix_exp(int n, const double *a, double *out, double *work, int *pivot);
+
+#endif

@@ -1,0 +1,40 @@
+--- Linear algebra in random programs (program_ops.lua): matrices far from singular, with values far apart, so
+-- that float32 and differences can judge.
+
+local M = {}
+
+local function f(...) return string.format(...) end
+
+-- A matrix, moved a little by a value of the program. Not a captured one: those change to anything.
+local function matrix(g, text)
+  local x = g:any(function(v) return v.numel > 0 end)
+  local base = f("%s:to(%s)", text, g:dtype_name())
+  return f("(%s + %s:to(%s):tanh():mean() * 0.1)", base, x, g:dtype_name())
+end
+local texts = {square = "(tide.tensor{{3, 0.5, -0.2}, {0.3, -2, 0.4}, {-0.1, 0.6, 5}})",
+  definite = "(tide.tensor{{3, 0.5, -0.2}, {0.5, 6, 0.4}, {-0.2, 0.4, 9}})",
+  wide = "(tide.tensor{{3, 0.5}, {0.3, -2}, {-0.1, 0.6}})"}
+local function square(g) return matrix(g, texts.square) end
+local function definite(g) return matrix(g, texts.definite) end
+local function wide(g) return matrix(g, texts.wide) end
+
+function M.solve(g)
+  local right = g:capture(f("tide.linspace(-1, 1, 6, {dtype = %s}):reshape{3, 2}", g:dtype_name()))
+  return g:chance(0.5) and f("tide.linalg.solve(%s, %s)", square(g), right)
+    or f("tide.linalg.solve_triangular(%s, %s)", square(g), right)
+end
+function M.inverse(g) return f("tide.linalg.inv(%s)", square(g)) end
+function M.det(g) return f("tide.linalg.det(%s)", square(g)) end
+function M.slogdet(g) return f("select(2, tide.linalg.slogdet(%s))", square(g)) end
+function M.cholesky(g) return f("tide.linalg.cholesky(%s)", definite(g)) end
+function M.qr(g) return f("select(2, tide.linalg.qr(%s))", wide(g)) end
+function M.eigh(g) return f("(tide.linalg.eigh(%s))", definite(g)) end
+function M.eigvals(g) return f("tide.linalg.eigvals(STOP(%s))", square(g)) end
+function M.svd(g) return f("tide.linalg.svdvals(%s)", wide(g)) end
+function M.matrix_exp(g) return f("tide.linalg.matrix_exp(%s * 0.2)", square(g)) end
+function M.band(g)
+  return f('core.apply("band", {%d, %d}, %s)', g:int(-2, 0), g:int(-1, 2),
+    g:chance(0.5) and square(g) or wide(g))
+end
+
+return M
