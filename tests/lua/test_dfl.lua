@@ -110,4 +110,18 @@ exercise("spectra", "--iterations 3 --settings 2 --points 4 --draw=false", funct
   assert(#read():records() == 16)
 end)
 
+exercise("cnf", "--sets moons,checkerboard --iterations 20 --n 200 --test 50 --hidden 8 --integral 81 "
+  .. "--points 5 --drawn 9 --samples 2 --draw=false", function(read)
+  local sums = read():column "integral"
+  check.near(sums[1], 1, 1e-4)
+  check.near(sums[2], 1, 1e-4)
+  assert(#read "training":column "nll" == 2 * 2 * 20 and #read "density":column "p" == 2 * 4 * 25)
+  assert(#read "samples":column "x" == 2 * 4 * 9)
+end)
+
+exercise("regularisers", "--iterations 10 --seeds 1 --kinds 2 --draw=false", function(read)
+  local rows = read "regularisers-three_spheres":records()
+  assert(#rows == 4 and rows[1].solver == "euler" and rows[4].regulariser == "kinetic")
+end)
+
 return tests
