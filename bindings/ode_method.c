@@ -150,6 +150,14 @@ static void push_coefficients(lua_State *L, const struct tableau *m, int multist
     }
     if (m->adaptive) push_row(L, "b_error", m->e, m->stages);
     if (m->e_start != 0) push_row(L, "b_error_start", &m->e_start, 1);
+    if (m->gamma[0][0] != 0) {
+        lua_createtable(L, m->stages, 0);
+        for (int j = 0; j < m->stages; j++) {
+            push_row(L, NULL, m->gamma[j], j + 1);
+            lua_rawseti(L, -2, j + 1);
+        }
+        lua_setfield(L, -2, "gamma");
+    }
     lua_createtable(L, m->stages, 0);
     for (int j = 0; j < m->stages; j++) {
         push_row(L, NULL, m->a[j], m->implicit ? m->stages : j);

@@ -118,12 +118,19 @@ static int c_field_can(const struct field *self, enum field_work work)
 {
     const struct tide_field *functions = &((const struct c_field *)self)->code->functions;
     if (work == FIELD_EVAL || work == FIELD_EVAL_KEEP) return 1;
+    if (work == FIELD_RATE || work == FIELD_CURVE) return 0;
     return work == FIELD_JVP ? functions->jvp != NULL : functions->vjp != NULL;
 }
 
 static enum status c_field_prepare(struct field *self, unsigned works)
 {
     const struct c_code *code = ((struct c_field *)self)->code;
+    if (works & FIELD_MASK(FIELD_CURVE))
+        return status_set(
+            STATUS_UNSUPPORTED,
+            "the C field %s has no second derivatives, which the direct gradient of a Rosenbrock "
+            "method takes; choose gradient = \"adjoint\" or \"interpolated\", or another method",
+            code->name);
     const unsigned vjps = FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP_KEPT);
     if ((works & vjps) && !code->functions.vjp)
         return status_set(

@@ -6,20 +6,23 @@ static enum status cannot(const struct field *f, const char *what, const char *r
                       remedy);
 }
 
+#define RECORD_AS_LUA "record it as a Lua function for that"
 #define RECORD_IT "record it instead: leave out eager = true and plain = true"
 
 int field_can(const struct field *f, enum field_work work)
 {
     if (f->type->can) return f->type->can(f, work);
     if (work == FIELD_EVAL || work == FIELD_EVAL_KEEP) return 1;
+    if (work == FIELD_RATE) return f->type->rate != NULL;
+    if (work == FIELD_CURVE) return f->type->curve != NULL;
     return work == FIELD_JVP ? f->type->jvp != NULL : f->type->vjp != NULL;
 }
 
 enum status field_prepare(struct field *f, unsigned works)
 {
     const unsigned evaluations = FIELD_MASK(FIELD_EVAL) | FIELD_MASK(FIELD_EVAL_KEEP),
-                   jvp = FIELD_MASK(FIELD_JVP);
-    if ((works & ~(evaluations | jvp)) && !f->type->vjp) return cannot(f, "gradient", RECORD_IT);
+                   jvp = FIELD_MASK(FIELD_JVP), rate = FIELD_MASK(FIELD_RATE);
+    if ((works & ~(evaluations | jvp | rate)) && !f->type->vjp) return cannot(f, "gradient", RECORD_IT);
     if ((works & jvp) && !f->type->jvp) return cannot(f, "Jacobian", RECORD_IT);
     return f->type->prepare ? f->type->prepare(f, works) : STATUS_OK;
 }
@@ -71,9 +74,24 @@ enum status field_jvp(struct field *f, double t, const void *y, const void *v, v
     return f->type->jvp(f, t, y, v, ydot);
 }
 
+enum status field_rate(struct field *f, double t, const void *y, void *dfdt)
+{
+    if (!f->type->rate) return cannot(f, "derivative by t", RECORD_IT);
+    f->nfe_jvp++;
+    return f->type->rate(f, t, y, dfdt);
+}
+
+enum status field_curve(struct field *f, double t, const void *y, const void *v, double c, const void *a,
+                        void *ybar, void *thetabar)
+{
+    if (!f->type->curve) return cannot(f, "second derivative", RECORD_AS_LUA);
+    f->nfe_vjp++;
+    return f->type->curve(f, t, y, v, c, a, ybar, thetabar);
+}
+
 enum status field_tangent(const struct field *f, int64_t samples, struct field **out)
 {
-    if (!f->type->tangent) return cannot(f, "second derivative", "record it as a Lua function for that");
+    if (!f->type->tangent) return cannot(f, "second derivative", RECORD_AS_LUA);
     return f->type->tangent(f, samples, out);
 }
 

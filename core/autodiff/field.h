@@ -17,6 +17,8 @@ enum field_work {
     FIELD_VJP_AND_EVAL, /* and f as well */
     FIELD_VJP_KEPT,     /* the vjp with the help of a residual */
     FIELD_JVP,          /* df/dy v */
+    FIELD_RATE,         /* df/dt */
+    FIELD_CURVE,        /* a^T d(df/dy v + c df/dt), by y and theta: the second-order product */
     FIELD_WORKS
 };
 #define FIELD_MASK(work) (1u << (work))
@@ -42,6 +44,9 @@ struct field_type {
                             void *ybar, void *thetabar);
     enum status (*theta_gradient)(struct field *self, const void *own, void *thetabar);
     enum status (*jvp)(struct field *self, double t, const void *y, const void *v, void *ydot);
+    enum status (*rate)(struct field *self, double t, const void *y, void *dfdt);
+    enum status (*curve)(struct field *self, double t, const void *y, const void *v, double c, const void *a,
+                         void *ybar, void *thetabar);
     enum status (*tangent)(const struct field *self, int64_t samples, struct field **out);
     enum status (*cut)(const struct field *self, int64_t rows, int by_sample, struct field **out);
     void (*cost)(const struct field *self, struct field_cost *out);
@@ -71,6 +76,7 @@ struct field {
     int64_t
         kept_bytes; /* of a residual, 0: there is nothing to keep; after field_prepare with FIELD_EVAL_KEEP */
     int by_time;    /* n_theta counts a^T df/dt; after field_prepare with FIELD_BY_TIME */
+    int autonomous; /* it is known not to look at t; after field_prepare */
     int64_t nfe;    /* evaluations of f so far */
     int64_t nfe_vjp; /* evaluations of f that came with a vjp */
     int64_t nfe_jvp;
@@ -106,6 +112,12 @@ enum status field_vjp_kept(struct field *f, double t, const void *y, const void 
 enum status field_theta_gradient(struct field *f, const void *own, void *thetabar);
 /* ydot = df/dy v, a column of the Jacobian where v is a unit vector. */
 enum status field_jvp(struct field *f, double t, const void *y, const void *v, void *ydot);
+
+/* dfdt = df/dt. */
+enum status field_rate(struct field *f, double t, const void *y, void *dfdt);
+/* ybar = a^T d/dy (df/dy v + c df/dt), thetabar likewise; both overwritten. */
+enum status field_curve(struct field *f, double t, const void *y, const void *v, double c, const void *a,
+                        void *ybar, void *thetabar);
 
 /* The field of (y, v) -> (f, df/dy v + df/dtheta u), its parameters theta..., then u for each float theta.
  * Its vjp with a cotangent (0, m) is the second-order product d/d(y, theta) of m^T (df/dy v). samples 1: the

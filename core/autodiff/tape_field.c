@@ -14,7 +14,7 @@
 struct evaluation {
     struct tape_field *f;
     enum field_work work;
-    const char *y, *a;
+    const char *y, *a, *v;
     char *dy, *ybar, *thetabar, *residual;
 };
 
@@ -32,6 +32,10 @@ static enum status evaluate_tile(void *context, struct tile *tile)
     *input++ = &f->time;
     *input++ = e->y + at;
     if (f->works & FIELD_DIRECTED) *input++ = e->a ? e->a + at : NULL;
+    if (f->works & FIELD_MASK(FIELD_CURVE)) {
+        *input++ = e->v ? e->v + at : NULL;
+        *input++ = &f->share_of_time;
+    }
     if (e->ybar) {
         *output++ = e->ybar + at;
         for (int i = 0; i < f->n_float; i++) *output++ = thetabar + f->theta_offset[i];
@@ -104,6 +108,26 @@ static enum status tape_field_jvp(struct field *self, double t, const void *y, c
         t);
 }
 
+static enum status tape_field_rate(struct field *self, double t, const void *y, void *dfdt)
+{
+    return evaluate(
+        &(struct evaluation){.f = (struct tape_field *)self, .work = FIELD_RATE, .y = y, .dy = dfdt}, t);
+}
+
+static enum status tape_field_curve(struct field *self, double t, const void *y, const void *v, double c,
+                                    const void *a, void *ybar, void *thetabar)
+{
+    struct tape_field *f = (struct tape_field *)self;
+    if (f->time_dtype == FLOAT32)
+        f->share_of_time.f32 = (float)c;
+    else
+        f->share_of_time.f64 = c;
+    return evaluate(
+        &(struct evaluation){
+            .f = f, .work = FIELD_CURVE, .y = y, .a = a, .v = v, .ybar = ybar, .thetabar = thetabar},
+        t);
+}
+
 /* What belongs to the samples at hand. */
 static void give_entries(struct tape_field *f, const void *const *parameters)
 {
@@ -168,6 +192,8 @@ enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64
                                            .vjp_kept = tape_field_vjp_kept,
                                            .theta_gradient = tape_field_theta_gradient,
                                            .jvp = tape_field_jvp,
+                                           .rate = tape_field_rate,
+                                           .curve = tape_field_curve,
                                            .tangent = tape_field_tangent,
                                            .cut = tape_field_cut,
                                            .cost = tape_field_cost,

@@ -16,14 +16,16 @@ struct tape_field;
 struct tape_part {
     struct tape *tape;
     int dy;
-    /* Inputs t, y, a direction if there are to be derivatives (the vjp's cotangent or the jvp's tangent),
-     * what is fixed; outputs dy, for a vjp ybar and one per float parameter, for a jvp ydot. */
+    /* Inputs t, y, a direction if there are to be derivatives (the vjp's cotangent or the jvp's tangent), for
+     * second-order products v and c, what is fixed; outputs dy, for a vjp ybar and one per float parameter,
+     * for a jvp ydot, df/dt, for second-order products as for a vjp. */
     struct staged *own;
     struct tape *kept_tape; /* inputs t, y, the cotangent, what is kept, what is fixed; outputs ybar, one per
                                float parameter */
     int *kept_outputs;
-    int n_kept, *kept;    /* nodes of own's body that are kept */
-    int64_t *kept_offset; /* bytes, in the residual of a tile */
+    int jvp_at, rate_at, curve_at; /* where these begin among the outputs of own */
+    int n_kept, *kept;             /* nodes of own's body that are kept */
+    int64_t *kept_offset;          /* bytes, in the residual of a tile */
     int64_t kept_bytes;
 };
 /* All but `tape` and `dy`, which are given. */
@@ -61,10 +63,15 @@ struct tape_field {
         double f64;
     } time;
     enum dtype time_dtype; /* of the body's input */
+    union {
+        float f32;
+        double f64;
+    } share_of_time; /* c of a second-order product, likewise */
 };
 
 #define FIELD_VJPS (FIELD_MASK(FIELD_VJP) | FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP_KEPT))
-#define FIELD_DIRECTED (FIELD_VJPS | FIELD_MASK(FIELD_JVP)) /* works that take a direction */
+/* works that take a direction, or stand on a tape with those that do */
+#define FIELD_DIRECTED (FIELD_VJPS | FIELD_MASK(FIELD_JVP) | FIELD_MASK(FIELD_RATE) | FIELD_MASK(FIELD_CURVE))
 #define FIELD_KEEPING (FIELD_MASK(FIELD_EVAL_KEEP) | FIELD_MASK(FIELD_VJP_KEPT))
 
 /* The functions of the table of tape fields that are not in tape_field.c. */

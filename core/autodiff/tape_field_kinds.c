@@ -75,10 +75,11 @@ enum status tape_field_tangent(const struct field *self, int64_t samples, struct
 int tape_field_can(const struct field *self, enum field_work work)
 {
     const struct tape *t = ((const struct tape_field *)self)->source;
+    int along = work == FIELD_JVP || work == FIELD_RATE;
     for (int i = 0; i < t->n && work != FIELD_EVAL && work != FIELD_EVAL_KEEP; i++) {
         if (t->nodes[i].op != OP_CUSTOM) continue;
         const struct custom *custom = (const struct custom *)t->nodes[i].attrs->object;
-        if (custom->differentiable && !custom->differentiable(custom, work == FIELD_JVP)) return 0;
+        if (custom->differentiable && !custom->differentiable(custom, along)) return 0;
     }
     return 1;
 }

@@ -25,11 +25,25 @@ static enum status simplify(struct tape_field *f)
     return status;
 }
 
+static int reads_time(const struct tape_field *f)
+{
+    const struct tape *body = f->simplified->body;
+    char *live = memory_zalloc((size_t)body->n, 1);
+    int reads = live == NULL;
+    if (live) tape_mark_live(body, f->simplified->outputs, 1, live);
+    for (int i = 0; i < body->n && !reads; i++)
+        for (int j = 0; live[i] && j < body->nodes[i].n_in; j++)
+            reads |= body->nodes[i].in[j] == body->inputs[0];
+    memory_free(live);
+    return reads;
+}
+
 static enum status describe_parameters(struct tape_field *f)
 {
     const struct tape *body = f->simplified->body, *setup = f->simplified->split.setup;
     f->n_inputs = body->n_inputs;
     f->time_dtype = tape_spec(body, body->inputs[0])->dtype;
+    f->base.autonomous = !reads_time(f);
     f->theta_offset = memory_zalloc((size_t)f->n_inputs, sizeof *f->theta_offset);
     f->given = memory_zalloc((size_t)setup->n_inputs + 1, sizeof *f->given);
     f->theta_inputs = memory_zalloc((size_t)(setup->n_inputs + f->n_inputs), sizeof *f->theta_inputs);
@@ -82,7 +96,7 @@ static enum status make_lane(const struct tape_field *f, struct tape_lane *lane)
 {
     int most = 0;
     for (int k = 0; k < 2 && f->part[k].own; k++) {
-        int n = 4 + f->part[k].n_kept + f->part[k].own->n_fixed;
+        int n = 6 + f->part[k].n_kept + f->part[k].own->n_fixed;
         most = n > most ? n : most;
         for (enum field_work work = 0; work < FIELD_WORKS; work++)
             if (f->works & FIELD_MASK(work))

@@ -8,14 +8,37 @@
 
 /* ---- the field in two stages ---- */
 
-/* How many outputs `own` has: dy, then those of the vjp, then that of the jvp. */
-static int count_outputs(const struct tape_field *f, unsigned works)
+/* The outputs of `own`: dy, then those of the vjp, of the jvp, df/dt, of the second-order product. Returns
+ * how many there are. */
+static int place_outputs(const struct tape_field *f, struct tape_part *p, unsigned works)
 {
-    return 1 + (works & FIELD_VJPS ? 1 + f->n_float : 0) + (works & FIELD_MASK(FIELD_JVP) ? 1 : 0);
+    p->jvp_at = 1 + (works & FIELD_VJPS ? 1 + f->n_float : 0);
+    p->rate_at = p->jvp_at + (works & FIELD_MASK(FIELD_JVP) ? 1 : 0);
+    p->curve_at = p->rate_at + (works & FIELD_MASK(FIELD_RATE) ? 1 : 0);
+    return p->curve_at + (works & FIELD_MASK(FIELD_CURVE) ? 1 + f->n_float : 0);
 }
 
-/* The tape with its derivatives in a direction, which is its last input; outputs as in `own`. Gradients have
- * the state's dtype, whatever that of the parameter. */
+/* a^T by wrt, in the state's dtype, whatever that of the parameter. */
+static enum status emit_gradients(const struct tape_field *f, struct tape *t, int y, int a, const int *wrt,
+                                  int n_wrt, int *out)
+{
+    TRY(tape_vjp(t, &y, &a, 1, wrt, n_wrt, out));
+    for (int i = 0; i < n_wrt; i++) out[i] = emit_cast(t, out[i], f->base.dtype);
+    return STATUS_OK;
+}
+
+/* The second-order product: the gradient of df/dy v + c df/dt. */
+static enum status emit_curve(const struct tape_field *f, struct tape *t, const int *inputs, int dy, int a,
+                              const int *wrt, int n_wrt, int *out)
+{
+    const struct array *y = tape_spec(t, inputs[1]), *time = tape_spec(t, inputs[0]);
+    int v = tape_input(t, y->dtype, 1, y->shape), c = tape_input(t, time->dtype, 0, NULL), along;
+    TRY(tape_jvp(t, &dy, 1, (int[]){inputs[1], inputs[0]}, (int[]){v, c}, 2, &along));
+    return emit_gradients(f, t, along, a, wrt, n_wrt, out);
+}
+
+/* The tape with its derivatives in a direction, which is the input behind those of the field; outputs as in
+ * `own`. */
 static enum status emit_derivatives(const struct tape_field *f, const struct tape_part *p, unsigned works,
                                     struct tape *t, int *inputs, int *outputs)
 {
@@ -29,11 +52,15 @@ static enum status emit_derivatives(const struct tape_field *f, const struct tap
     const struct array *like = tape_spec(p->tape, works & FIELD_VJPS ? p->dy : p->tape->inputs[1]);
     int direction = tape_input(t, like->dtype, 1, like->shape);
     TRY(tape_inline_outputs(t, p->tape, inputs, &p->dy, 1, outputs));
-    if (works & FIELD_VJPS) TRY(tape_vjp(t, outputs, &direction, 1, wrt, n_wrt, outputs + 1));
-    for (int i = 1; works & FIELD_VJPS && i <= n_wrt; i++)
-        outputs[i] = emit_cast(t, outputs[i], f->base.dtype);
+    if (works & FIELD_VJPS) TRY(emit_gradients(f, t, outputs[0], direction, wrt, n_wrt, outputs + 1));
     if (works & FIELD_MASK(FIELD_JVP))
-        TRY(tape_jvp(t, outputs, 1, inputs + 1, &direction, 1, outputs + count_outputs(f, works) - 1));
+        TRY(tape_jvp(t, outputs, 1, inputs + 1, &direction, 1, outputs + p->jvp_at));
+    if (works & FIELD_MASK(FIELD_RATE)) {
+        int one = tape_literal(t, tape_spec(t, inputs[0])->dtype, 1);
+        TRY(tape_jvp(t, outputs, 1, inputs, &one, 1, outputs + p->rate_at));
+    }
+    if (works & FIELD_MASK(FIELD_CURVE))
+        TRY(emit_curve(f, t, inputs, outputs[0], direction, wrt, n_wrt, outputs + p->curve_at));
     return tape_status(t);
 }
 
@@ -56,8 +83,9 @@ static enum status make_derivatives(const struct tape_field *f, const struct tap
 static enum status make_own(const struct tape_field *f, struct tape_part *p, unsigned works)
 {
     struct tape *tape = NULL;
-    int n_outputs = count_outputs(f, works), *outputs = memory_alloc((size_t)n_outputs * sizeof *outputs);
-    char *varies = memory_alloc((size_t)f->n_inputs + 1);
+    int n_outputs = place_outputs(f, p, works), *outputs = memory_alloc((size_t)n_outputs * sizeof *outputs);
+    int n_inputs = f->n_inputs + (works & FIELD_MASK(FIELD_CURVE) ? 3 : 1);
+    char *varies = memory_alloc((size_t)n_inputs);
     enum status status = outputs && varies ? STATUS_OK : memory_status();
     if (status == STATUS_OK && n_outputs > 1) {
         status = make_derivatives(f, p, works, &tape, outputs);
@@ -66,7 +94,7 @@ static enum status make_own(const struct tape_field *f, struct tape_part *p, uns
         outputs[0] = p->dy;
     }
     if (status == STATUS_OK) {
-        for (int i = 0; i <= f->n_inputs; i++) varies[i] = i < 2 || i == f->n_inputs;
+        for (int i = 0; i < n_inputs; i++) varies[i] = i < 2 || i >= f->n_inputs;
         status = staged_new(&p->own, tape, varies, outputs, n_outputs, 1);
     }
     tape_release(tape);
@@ -194,7 +222,9 @@ enum status tape_part_program(const struct tape_part *p, const struct tape_field
     const struct staged *own = p->own;
     if (work == FIELD_EVAL) return program_new(out, own->body, own->outputs, 1);
     if (work == FIELD_VJP) return program_new(out, own->body, own->outputs + 1, 1 + f->n_float);
-    if (work == FIELD_JVP) return program_new(out, own->body, own->outputs + own->n_outputs - 1, 1);
+    if (work == FIELD_JVP) return program_new(out, own->body, own->outputs + p->jvp_at, 1);
+    if (work == FIELD_RATE) return program_new(out, own->body, own->outputs + p->rate_at, 1);
+    if (work == FIELD_CURVE) return program_new(out, own->body, own->outputs + p->curve_at, 1 + f->n_float);
     if (work == FIELD_VJP_KEPT) return program_new(out, p->kept_tape, p->kept_outputs, 1 + f->n_float);
     int n = work == FIELD_EVAL_KEEP ? 1 + p->n_kept : 2 + f->n_float,
         *outputs = memory_alloc((size_t)n * sizeof *outputs);

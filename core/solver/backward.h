@@ -59,5 +59,8 @@ int backward_sum_end(struct backward_sum *sum, struct backward *b); /* 0: there 
 /* ybar = a^T df/dy at (t, input), and thetabar grows. residual: what the field kept there, or NULL. */
 enum status backward_vjp(struct backward *b, double t, const void *input, const void *residual, const void *a,
                          void *ybar);
+/* ybar = a^T d/dy (df/dy v + c df/dt) at (t, y), where the step begins, and thetabar grows. */
+enum status backward_curve(struct backward *b, double t, const void *y, const void *v, double c,
+                           const void *a, void *ybar);
 
 #endif

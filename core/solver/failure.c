@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/tuning.h"
+#include "solver/family.h"
 #include "solver/march.h"
 
 static double element(const struct march *r, const void *x, int64_t i)
@@ -292,6 +293,9 @@ enum status failure_of_clock(const struct march *r, enum clock_says what, double
     case CLOCK_MAX_SECONDS: return spent(r, "max_seconds", h);
     case CLOCK_MAX_REJECTIONS: return small_step(r, h, text);
     case CLOCK_FAILED:
+        if (r->family == &family_rosenbrock)
+            return give_up(r, "newton", h, "the linear system of a Rosenbrock step has no solution", "",
+                           "use other steps, or check that f and its Jacobian are finite there");
         return give_up(r, "newton", h, "Newton's method does not converge", "",
                        "use smaller steps, or check that f is finite and smooth there");
     default: return small_step(r, h, "step size underflow");

@@ -10,6 +10,8 @@
  *   explicit RK    y                  stages, then rows of the interpolant   vjp at the stages
  *   implicit RK    y                  stages                                 vjp, a transposed solve at each
  *   coupled RK     y                  stages                                 one transposed solve, vjp at all
+ *   rosenbrock     y                  stages                                 vjp, a transposed solve and a
+ *                                                                            second-order product at each
  *   multistep      y_n, y_(n-1), ..., f_n, the slope or the state at the     the same, once
  *                  f_(n-1), ...       end; or a first step's stages
  *   reversible     y, slope[, second state]
@@ -50,6 +52,9 @@ struct family {
     /* The last so many vectors of the carry are what the method remembers: a step needs them to be made
      * again, nothing is differentiated by them. NULL: none. */
     int (*memory)(const struct method *m);
+    /* Kinds of work that the field will be asked for, beside evaluations, those of linear systems (implicit)
+     * and, backwards, its vjp; backwards: of the gradient that the options name. NULL: none. */
+    unsigned (*works)(const struct field *f, const struct solve_options *o, int backwards);
     /* What a solve has to have before its first step. NULL: nothing. */
     enum status (*begin)(struct solver *s, struct field *f, const struct solve_options *o,
                          const struct state_layout *layout);
@@ -81,7 +86,7 @@ struct family {
     enum status (*back)(struct backward *b, const struct step *p);
 };
 
-extern const struct family family_explicit, family_implicit, family_coupled, family_multistep,
-    family_reversible, family_symplectic;
+extern const struct family family_explicit, family_implicit, family_coupled, family_rosenbrock,
+    family_multistep, family_reversible, family_symplectic;
 
 #endif

@@ -24,6 +24,16 @@ enum status backward_vjp(struct backward *b, double t, const void *input, const 
     return STATUS_OK;
 }
 
+enum status backward_curve(struct backward *b, double t, const void *y, const void *v, double c,
+                           const void *a, void *ybar)
+{
+    int64_t n = b->f->n_theta;
+    TRY(field_curve(b->f, t, y, v, c, a, ybar, b->theta_part));
+    if (b->times.exact) b->times.shift += backward_number(b, b->theta_part, n - 1);
+    if (n > 0) backward_add(b, n, 1, b->theta_part, b->thetabar);
+    return STATUS_OK;
+}
+
 static void begin_sources(struct backward_sources *from)
 {
     from->n = 0;

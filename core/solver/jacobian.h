@@ -7,6 +7,8 @@
 #ifndef SOLVER_JACOBIAN_H
 #define SOLVER_JACOBIAN_H
 
+#include <stddef.h>
+
 #include "autodiff/field.h"
 
 /* The kind of work of the field that its Jacobian comes from; FIELD_EVAL: differences. */
@@ -21,9 +23,18 @@ struct jacobian {
     enum dtype dtype;
     enum field_work work;
     char *unit, *point, *slope, *theta; /* one block of memory, which begins with unit */
+    /* For differences of more digits: f at the next (t, y), and the step that it begins, of which y may move
+     * as far. NULL: not known. fine: down to rounding, by four evaluations rather than one. */
+    const void *known;
+    double h;
+    int fine;
 };
 enum status jacobian_reserve(struct jacobian *j, const struct field *f, int64_t blocks);
 void jacobian_free(struct jacobian *j);
+
+/* Weights of the rise of f to 1, 2, ... shifts for its derivative times the shift, and the shift as a share
+ * of what it moves; returns how many there are. */
+int jacobian_formula(enum dtype dtype, int fine, const double **weights, double *share);
 
 /* out: blocks x width x width numbers, each block by rows. */
 enum status jacobian_at(struct jacobian *j, struct field *f, double t, const void *y, void *out);

@@ -162,6 +162,13 @@ enum status linear_jacobian(struct linear *l, struct field *f, int i, double t, 
     return STATUS_OK;
 }
 
+void linear_in_step(struct linear *l, const void *slope, double h, int fine)
+{
+    l->jacobian.known = slope;
+    l->jacobian.h = h;
+    l->jacobian.fine = fine;
+}
+
 static int factor(const struct linear *l, int64_t order, char *matrix, int *pivot)
 {
     if (order > LINEAR_OWN_UNKNOWNS) return blas_factor(l->dtype, order, matrix, pivot);

@@ -32,6 +32,8 @@ void linear_tolerance(struct linear *l, double share);
 
 /* The Jacobian of stage i is that at (t, y). */
 enum status linear_jacobian(struct linear *l, struct field *f, int i, double t, const void *y);
+/* If that takes differences: f there, as long as it is kept, and the step; see struct jacobian. */
+void linear_in_step(struct linear *l, const void *slope, double h, int fine);
 /* Make the system ready: A is stages x stages, by rows; own: each stage has its own Jacobian, else all have
  * that of stage 0. STATUS_NUMERIC when the matrix is singular. */
 enum status linear_factor(struct linear *l, enum linear_set set, int stages, const double *A, int own);

@@ -5,8 +5,8 @@
 #include "solver/family.h"
 #include "solver/multistep.h"
 
-static const struct tableau_list *const lists[] = {&tableaus_explicit, &tableaus_implicit,
-                                                   &tableaus_reversible, &tableaus_symplectic};
+static const struct tableau_list *const lists[] = {
+    &tableaus_explicit, &tableaus_implicit, &tableaus_rosenbrock, &tableaus_reversible, &tableaus_symplectic};
 
 enum { LISTS = sizeof lists / sizeof *lists };
 

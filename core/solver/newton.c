@@ -17,7 +17,9 @@ static int stages_at_once(const struct solve_options *o)
 
 unsigned newton_works(struct field *f, const struct solve_options *o, int transposed)
 {
-    return method_implicit(&o->method) ? linear_works(f, o->jacobian, stages_at_once(o), transposed) : 0;
+    const struct family *family = o->method.family;
+    return (method_implicit(&o->method) ? linear_works(f, o->jacobian, stages_at_once(o), transposed) : 0) |
+           (family->works ? family->works(f, o, transposed) : 0);
 }
 
 enum status newton_reserve(struct solver *s, struct field *f, const struct solve_options *o,

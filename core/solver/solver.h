@@ -49,6 +49,7 @@ struct solver {
         int renew;               /* the next step takes a new one */
         double rejected;         /* beginning of the last step that was too long */
     } newton;
+    int exact_rate;      /* of Rosenbrock methods: the field has df/dt */
     double linear_g;     /* of multistep methods: linear has I - g df/dy, 0: of no use */
     int linear_age;      /* steps since then */
     struct march *march; /* the solve that is under way */

@@ -143,7 +143,7 @@ static void find_stages(struct tableau *t)
         for (int j = i + 1; j <= last; j++) t->coupled |= t->a[i][j] != 0;
     }
     t->fsal = last > 0 && ends && t->b[last] == 0;
-    t->end_slope = t->fsal || (ends && t->implicit) ? last : -1;
+    t->end_slope = t->gamma[0][0] == 0 && (t->fsal || (ends && t->implicit)) ? last : -1;
 }
 
 void tableau_derive(struct tableau *t)

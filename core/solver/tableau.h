@@ -46,6 +46,8 @@ struct tableau {
     /* Of implicit methods. Where the first stage is not f at the start, the error can have a part e_start h
      * f(t, y); filter > 0: it is multiplied by (I - filter h df/dy)^-1. */
     double e_start, filter;
+    /* Of Rosenbrock methods: by rows, with the same number all along the diagonal; see rosenbrock.c. */
+    double gamma[MAX_STAGES][MAX_STAGES];
     /* derived by tableau_derive */
     int fsal;        /* row a[stages-1] equals b and c = 1 */
     int adaptive;    /* some e is not zero */
@@ -63,15 +65,16 @@ struct tableau {
                 [MAX_K]; /* but for QUADRATIC and HERMITE: weight of k_j is sum_p power[p][j] theta^(p+1) */
 };
 
-/* The rows of explicit_tableaus.c, implicit_tableaus.c, reversible.c and symplectic.c. */
+/* The rows of explicit_tableaus.c, implicit_tableaus.c, rosenbrock_tableaus.c, reversible.c and symplectic.c.
+ */
 struct family;
 struct tableau_list {
     const struct tableau *row;
     int n;
     const struct family *family; /* NULL: explicit or implicit, as the coefficients are */
 };
-extern const struct tableau_list tableaus_explicit, tableaus_implicit, tableaus_reversible,
-    tableaus_symplectic;
+extern const struct tableau_list tableaus_explicit, tableaus_implicit, tableaus_rosenbrock,
+    tableaus_reversible, tableaus_symplectic;
 
 /* Fill the derived fields. */
 void tableau_derive(struct tableau *t);

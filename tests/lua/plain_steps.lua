@@ -37,6 +37,22 @@ local function runge_kutta(c, m, k, t, h, y)
   return y + h * sum
 end
 
+-- A step of a Rosenbrock method: k_i = f(t_i, Y_i) + h f_y sum_(j <= i) gamma_ij k_j + h gamma_i f_t.
+local function rosenbrock(c, m, k, t, h, y)
+  local slope, rate, stages, next = k * math.cos(c.w * t), -k * c.w * math.sin(c.w * t) * y, {}, y
+  for i = 1, m.stages do
+    local input, right, sum = y, 0, m.gamma[i][i]
+    for j = 1, i - 1 do
+      input, right = input + h * m.A[i][j] * stages[j], right + m.gamma[i][j] * stages[j]
+      sum = sum + m.gamma[i][j]
+    end
+    local f = k * math.cos(c.w * (t + m.c[i] * h)) * input
+    stages[i] = (f + h * slope * right + h * sum * rate) / (1 - h * m.gamma[i][i] * slope)
+    next = next + h * m.b[i] * stages[i]
+  end
+  return next
+end
+
 -- Multistep methods of order 2 in the same way: from u = h k cos(w t) at both ends and one step before, w =
 -- h / that step. The first step is that of the method named.
 local multistep = {
@@ -89,7 +105,8 @@ function M.growth(c, m, nodes, k)
   if m.family == "reversible" then return reversible_growth(c, m, nodes, k) end
   for n = 1, #nodes - 1 do
     local t, h, next = nodes[n], nodes[n + 1] - nodes[n], nil
-    if m.family ~= "multistep" then next = runge_kutta(c, m, k, t, h, y)
+    if m.family == "rosenbrock" then next = rosenbrock(c, m, k, t, h, y)
+    elseif m.family ~= "multistep" then next = runge_kutta(c, m, k, t, h, y)
     else next = multistep_growth(c, m, k, nodes, n, y, past) end
     y, past = next, y
   end

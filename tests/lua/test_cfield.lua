@@ -39,7 +39,12 @@ tests["a solve gives what the same field in Lua gives"] = function()
     local a, s = tide.odeint(pendulum(theta), y0, span, o)
     local b, r = tide.odeint(recorded(theta), y0, span, o)
     assert(largest(a, b) < 1e-12, m.name)
-    for key, value in pairs(r) do assert(s[key] == value, m.name .. " " .. key) end
+    -- a C field has no df/dt, which a Rosenbrock method then takes from one more evaluation, on a grid from
+    -- four
+    local more = m.family == "rosenbrock" and s.accepted * (m.kind == "fixed" and 4 or 1) + s.rejected or 0
+    for key, value in pairs(r) do
+      assert(s[key] == value + (key == "nfe" and more or 0), m.name .. " " .. key)
+    end
   end
   local counts, ys = tide.ode.counted(tide.odeint, pendulum(theta), y0, {1, 0})
   assert(counts.nfe > 10 and table.concat(ys:shape(), " ") == "2 3 2")

@@ -169,7 +169,8 @@ tests["a ball that bounces: hundreds of times, with either direction, in any met
       local o = {t = {0, 3}, plain = true, method = m.name, events = {}}
       if m.kind ~= "adaptive" or m.varying_order then o.steps = 25 end -- these begin with order 1
       local _, s = ball(-1, 0.8, o)
-      times_are(s.events, bounces(0.8, #s.events), 1e-9)
+      -- a Rosenbrock method is as exact as its Jacobian, here one of differences
+      times_are(s.events, bounces(0.8, #s.events), m.family == "rosenbrock" and 1e-7 or 1e-9)
       assert(#s.events == 6, m.name)
     end
   end

@@ -45,7 +45,7 @@ end
 
 tests["one-step methods are as stable as their rows say"] = function()
   for _, m in ipairs(methods) do
-    if m.family ~= "explicit" and m.family ~= "implicit" then goto continue end
+    if m.family ~= "explicit" and m.family ~= "implicit" and m.family ~= "rosenbrock" then goto continue end
     local bounded, decays = true, growth(m.name, -1e8, 0) < 1e-6
     for _, z in ipairs{{-1, 0}, {-30, 5}, {-1e4, 0}, {-0.01, 3}, {-0.01, 30}, {-1, 1e4}} do
       bounded = bounded and growth(m.name, z[1], z[2]) <= 1 + 1e-9

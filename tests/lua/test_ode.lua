@@ -65,8 +65,10 @@ for kind, p in pairs(problems) do
         local coarse = distance(fixed(p, m.name, span[1], span[2], grids[1]), exact)
         local fine = distance(fixed(p, m.name, span[1], span[2], grids[2]), exact)
         local best = math.log(coarse / fine) / math.log(grids[2] / grids[1])
-        -- terms of the next order: vern7 has so small an error of order 7 that they show down to the floor
-        local slack = m.order <= 4 and 0.1 or ({[5] = 0.4, [6] = 0.4, [7] = 1.1, [8] = 0.6})[m.order]
+        -- terms of the next order: vern7 has so small an error of order 7 that they show down to the floor,
+        -- and so has rodas4
+        local slack = m.name == "rodas4" and 0.2 or m.order <= 4 and 0.1
+          or ({[5] = 0.4, [6] = 0.4, [7] = 1.1, [8] = 0.6})[m.order]
         assert(best and math.abs(best - m.order) <= slack, ("%s over %g..%g: order %.2f"):format(m.name,
           span[1], span[2], best or 0 / 0))
       end

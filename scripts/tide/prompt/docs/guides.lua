@@ -132,6 +132,8 @@ local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trape
   theta = "option theta, the weight of the new end", sdirk2 = "Alexander's",
   trbdf2 = "stiff, loose tolerances",
   kvaerno3 = "Kvaerno 3(2): stiff", kvaerno5 = "Kvaerno 5(4): stiff; looks 0.23 h beyond its steps",
+  ros3p = "Lang and Verwer: stiff, loose tolerances; two evaluations a step, no iterations",
+  rodas4 = "Hairer and Wanner's RODAS: stiff, small states, no iterations",
   gauss4 = "symplectic", gauss6 = "symplectic", radau3 = "Radau IIA, two stages: stiff",
   radau5 = "Radau IIA, as in Hairer and Wanner's RADAU5: stiff, also where others fail"}
 

@@ -206,7 +206,7 @@ define{name = "ode.cfield", args = "path, symbol, opts", returns = "field, or fu
 define{name = "ode.methods", args = "", returns = "list",
   text = [[The methods that odeint knows, a row for each:
 
-  | name, family         how it steps: "explicit", "implicit", "multistep", ...
+  | name, family         how it steps: "explicit", "implicit", "rosenbrock", "multistep", ...
   | order, error_order   of the method (of a multistep method: its highest) and of its error estimate, 0
   |                      where there is none
   | stages               evaluations of a step, those that its neighbour shares (fsal) included
@@ -219,6 +219,8 @@ define{name = "ode.methods", args = "", returns = "list",
   |                      axis; "bounded": only where h lambda is small; "imaginary": for oscillations whose
   |                      h lambda is small, with neither growth nor decay
   | A, b, c, b_error     the tableau of a Runge-Kutta method
+  | gamma                of a Rosenbrock method, beside it, with k_i = f(t + c_i h, y + h sum_(j < i) A_ij k_j)
+  |                      + h df/dy sum_(j <= i) gamma_ij k_j + h df/dt sum_j gamma_ij
   | extra                {A =, c =}: the rows that values between the steps add to it, in steps that have any
   | varies               it chooses its order from step to step, and has no form with fixed steps
   | varying_order        of a method that takes fixed steps of one order, or else chooses both: the highest then
