@@ -97,7 +97,7 @@ M.options = {
 }
 local often = {method = 0.9, theta = 0.9, steps = 0.35, step_size = 0.15, rtol = 0.5, atol = 0.4,
   gradient = 0.5, eager = 0.1, plain = 0.06, max_order = 0.06, max_steps = 0.06, order = 0.5, max_nfe = 0.05,
-  max_seconds = 0.05, min_step = 0.1}
+  max_seconds = 0.05, min_step = 0.1, checkpoints = 0.4, memory = 0.4}
 
 --- The names of the options that odeint has, from what it says about an unknown one.
 function M.option_names()
