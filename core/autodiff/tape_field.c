@@ -58,6 +58,8 @@ static enum status evaluate(struct evaluation *e, double t)
         f->time.f32 = (float)t;
     else
         f->time.f64 = t;
+    if (f->tiles.cut.n == 1)
+        return evaluate_tile(e, &(struct tile){.rows = f->tiles.cut.rows, .thetabar = e->thetabar});
     return tiles_run(&f->tiles, &(struct tiles_job){.run = evaluate_tile, .context = e}, e->thetabar);
 }
 

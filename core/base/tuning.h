@@ -36,6 +36,7 @@
 /* ---- Ctrl-C: what runs between two looks at its flag, 10 ms at most (tests/bench/interrupt.lua) ---- */
 
 #define ELEMENTWISE_PIECE_ELEMENTS ((int64_t)1 << 18) /* a multiple of every vector's length */
+#define ELEMENTWISE_AT_ONCE 32768 /* one call of the kernel: no thread and no interruption is worth it */
 #define REDUCE_PIECE_ELEMENTS ((int64_t)1 << 20)
 #define SUM_PIECE_ELEMENTS ((int64_t)1 << 22)
 #define BOUNDED_PIECE_BYTES ((size_t)1 << 25) /* set or copied */
@@ -59,6 +60,11 @@
 /* Elements of a block of weighted sums: 4 KiB of float64 stay in the first-level cache, so each operand is
  * read once from memory. [bits] in the error norm. Not measured beyond that. */
 #define SOLVER_BLOCK_ELEMENTS 512
+/* So few are summed one after the other, in registers: 256 small problems one by one, see tests/bench/NOTES.
+ */
+#define SOLVER_FEW_ELEMENTS 4
+/* A cat of so little is copied without a look at an interruption. */
+#define CAT_AT_ONCE_BYTES 65536
 
 /* ---- products ---- */
 

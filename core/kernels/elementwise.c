@@ -77,6 +77,7 @@ void loop_plan(struct loop_plan *plan, const struct array *out, const struct arr
         plan->size[i] = size[n - 1 - i];
         for (int p = 0; p < n_in; p++) plan->stride[p][i] = stride[p][n - 1 - i];
     }
+    plan->at_once = n == 2 && plan->numel > 0 && plan->numel <= ELEMENTWISE_AT_ONCE;
 }
 
 /* One run of a plan: the operands with their loop. */
@@ -181,12 +182,20 @@ static void loop_run(struct loop_job *job)
 
 void loop_run_unary(const struct loop_plan *plan, unary_loop loop, const void *x, void *out)
 {
+    if (plan->at_once) {
+        loop(plan->size, x, plan->stride[0], out);
+        return;
+    }
     struct loop_job job = {.plan = plan, .unary = loop, .in = {x, NULL}, .out = out};
     loop_run(&job);
 }
 
 void loop_run_binary(const struct loop_plan *plan, binary_loop loop, const void *x, const void *y, void *out)
 {
+    if (plan->at_once) {
+        loop(plan->size, x, plan->stride[0], y, plan->stride[1], out);
+        return;
+    }
     struct loop_job job = {.plan = plan, .binary = loop, .in = {x, y}, .out = out};
     loop_run(&job);
 }

@@ -12,6 +12,7 @@ struct loop_plan {
     int64_t stride[2][MAX_RANK + 1]; /* per input, in elements */
     size_t in_size[2], out_size;     /* bytes of one element */
     int64_t numel;
+    int at_once; /* one call of the kernel does it all */
 };
 
 /* out: shape of the result (dense). in[i]: broadcastable to it. n_in is 1 or 2. */

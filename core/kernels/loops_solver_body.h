@@ -3,6 +3,15 @@
 static void TYPED(weighted_sum)(int64_t n, const T *y, int count, const double *c, const void *const *k,
                                 int64_t first, T *sum)
 {
+    if (n <= SOLVER_FEW_ELEMENTS) { /* the same operations, one element after the other */
+        for (int64_t i = 0; i < n; i++) {
+            T total = y ? y[i] : 0;
+            for (int j = 0; j < count; j++)
+                if (c[j] != 0) total += (T)c[j] * ((const T *)k[j])[first + i];
+            sum[i] = total;
+        }
+        return;
+    }
     if (y)
         for (int64_t i = 0; i < n; i++) sum[i] = y[i];
     else

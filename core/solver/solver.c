@@ -116,12 +116,22 @@ static void combine_task(void *context, int64_t task)
 
 void solver_combine(struct solver *s, const void *y, double h, const double *w, int count, void *out)
 {
-    struct combine_job job = {.n = s->n, .size = dtype_size(s->dtype), .dtype = s->dtype, .y = y, .out = out};
+    struct combine_job job; /* most of it stays as it is */
+    job.count = 0;
     for (int j = 0; j < count; j++) {
         if (w[j] == 0) continue;
         job.c[job.count] = h * w[j];
         job.k[job.count++] = s->k[j].v;
     }
+    if (s->n <= COMBINE_TASK_ELEMENTS) {
+        loops->combine[s->dtype](s->n, y, job.count, job.c, (const void *const *)job.k, out);
+        return;
+    }
+    job.n = s->n;
+    job.size = dtype_size(s->dtype);
+    job.dtype = s->dtype;
+    job.y = y;
+    job.out = out;
     threads_for((s->n + COMBINE_TASK_ELEMENTS - 1) / COMBINE_TASK_ELEMENTS, combine_task, &job);
 }
 
