@@ -121,7 +121,8 @@ for name in ("moons circles eight_gaussians pinwheel checkerboard spirals"):gmat
 end
 for name, list in pairs{sgd = {"lr", "momentum", "weight_decay"}, adam = {"lr", "eps", "weight_decay"},
   adamw = {"lr", "eps", "weight_decay"},
-  rmsprop = {"lr", "eps", "weight_decay", "momentum"}} do
+  rmsprop = {"lr", "eps", "weight_decay", "momentum"},
+  adagrad = {"lr", "lr_decay", "eps", "weight_decay"}, adadelta = {"lr", "eps", "weight_decay"}} do
   rows["optim." .. name] = {names = list, base = {lr = 0.1}, function(o)
     local model = {w = tide.ones{2}}
     optim[name](model, o):step{w = tide.ones{2}}

@@ -26,42 +26,69 @@ local beta_check = function(b)
   return ok, "{beta1, beta2} with both in [0, 1)"
 end
 
+local flag = {"boolean", default = false}
+
 local function adam(weight_decay, decoupled)
   return {
     spec = {lr = rate(1e-3), betas = {"table", default = {0.9, 0.999}, check = beta_check},
-      eps = default(1e-8),
-            weight_decay = default(weight_decay)},
-    slots = function() return {"m", "v"} end,
+      eps = default(1e-8), weight_decay = default(weight_decay), amsgrad = flag},
+    slots = function(o) return {"m", "v", o.amsgrad and "largest" or nil} end,
     update = function(self, o, lr, grads, step)
       local slots, decay = self.slots, o.weight_decay
-      return core.adam(self.kind, self.parameters, grads, slots.m, slots.v, self.known, step, lr, o.betas[1],
-        o.betas[2], o.eps,
-        decoupled and 0 or decay, decoupled and decay or 0)
+      return core.adam(self.kind, self.parameters, grads, slots.m, slots.v, o.amsgrad and slots.largest
+        or nil,
+        self.known, step, lr, o.betas[1], o.betas[2], o.eps, decoupled and 0 or decay, decoupled and decay
+          or 0)
     end,
   }
 end
 
 -- Each kind: options, names of the tensors it keeps per parameter, and the update of all parameters, which
--- checks everything before anything changes (bindings/optim.c).
+-- checks everything before anything changes (bindings/optim.c). check: of options together, when it is made.
 local kinds = {
   adam = adam(0, false),
   adamw = adam(1e-2, true),
   sgd = {
-    spec = {lr = rate(), momentum = default(0), weight_decay = default(0)},
-    slots = function(o) return o.momentum > 0 and {"momentum"} or {} end,
+    spec = {lr = rate(), momentum = default(0), weight_decay = default(0), nesterov = flag},
+    check = function(o)
+      if o.nesterov and o.momentum == 0 then raise("optim.sgd: nesterov needs a momentum, such as 0.9") end
+    end,
+    slots = function(o) return {o.momentum > 0 and "momentum" or nil} end,
     update = function(self, o, lr, grads, step)
       return core.sgd(self.kind, self.parameters, grads, self.slots.momentum, self.known, step == 1, lr,
-        o.momentum, o.weight_decay)
+        o.momentum, o.weight_decay, o.nesterov)
     end,
   },
   rmsprop = {
     spec = {lr = rate(1e-2), alpha = {"number", default = 0.99, check = options.between(0, 1)},
-      eps = default(1e-8),
-            weight_decay = default(0)},
-    slots = function() return {"square"} end,
+      eps = default(1e-8), weight_decay = default(0), momentum = default(0), centered = flag},
+    slots = function(o)
+      local names = {"square"}
+      if o.centered then names[2] = "mean" end
+      if o.momentum > 0 then names[#names + 1] = "momentum" end
+      return names
+    end,
     update = function(self, o, lr, grads)
-      return core.rmsprop(self.kind, self.parameters, grads, self.slots.square, self.known, lr, o.alpha,
-        o.eps, o.weight_decay)
+      local slots = self.slots
+      return core.rmsprop(self.kind, self.parameters, grads, slots.square, o.centered and slots.mean or nil,
+        slots.momentum, self.known, lr, o.alpha, o.eps, o.weight_decay, o.momentum)
+    end,
+  },
+  adagrad = {
+    spec = {lr = rate(1e-2), lr_decay = default(0), weight_decay = default(0), eps = default(1e-10)},
+    slots = function() return {"sum"} end,
+    update = function(self, o, lr, grads, step)
+      return core.adagrad(self.kind, self.parameters, grads, self.slots.sum, self.known,
+        lr / (1 + (step - 1) * o.lr_decay), o.eps, o.weight_decay)
+    end,
+  },
+  adadelta = {
+    spec = {lr = rate(1), rho = {"number", default = 0.9, check = options.between(0, 1)}, eps = default(1e-6),
+      weight_decay = default(0)},
+    slots = function() return {"square", "moved"} end,
+    update = function(self, o, lr, grads)
+      return core.adadelta(self.kind, self.parameters, grads, self.slots.square, self.slots.moved, self.known,
+        lr, o.rho, o.eps, o.weight_decay)
     end,
   },
 }
@@ -185,6 +212,7 @@ function methods:state()
   local out = {steps = core.full({}, self.steps, "int64"), options = {}}
   for name, v in pairs(self.values) do
     if type(v) == "function" then v = 0 / 0 end
+    if type(v) == "boolean" then v = v and 1 or 0 end
     out.options[name] = core.tensor_from(v, "float64")
   end
   for name, list in pairs(self.slots) do
@@ -203,6 +231,7 @@ local function state_options(self, state)
     if own[name] == nil then return own end
     if not tree.is_tensor(x) then raise(self.kind .. ": this is not a state that opt:state() returned") end
     local v, is_function = x:totable(), type(own[name]) == "function"
+    if type(own[name]) == "boolean" then v = v ~= 0 end
     if v ~= v and not is_function then
       raise(("%s: the state was made with a function as %s, this optimiser has %s; give it the function as "
         .. "well"):format(self.kind, name,
@@ -315,6 +344,7 @@ local function make(kind)
   return function(model, opts)
     local where = "optim." .. kind
     local values = options.check(where, opts, rules.spec)
+    if rules.check then rules.check(values) end
     local all, structure = core.tree_structure(model)
     local parameters, at, shared = once(all)
     local places, names = tree._names(model), {}

@@ -9,9 +9,11 @@ help.topic "Training"
 local rate_text = "learning rate, or a function(step) that returns it; steps count from 1"
 local rate = {"lr", nil, rate_text, required = true}
 local adam = {{"lr", 1e-3, rate_text}, {"betas", {0.9, 0.999}, "decay of the two moments"},
-  {"eps", 1e-8, "added to the root"}}
+  {"eps", 1e-8, "added to the root"},
+  {"amsgrad", false, "true: the second moment never shrinks (Reddi et al. 2018)"}}
 define{name = "optim.sgd", args = "model, opts", returns = "optimiser",
-  options = {rate, {"momentum", 0, "no dampening, no Nesterov"}, {"weight_decay", 0, "L2 penalty"}},
+  options = {rate, {"momentum", 0, "without dampening"}, {"nesterov", false, "true: Nesterov's momentum"},
+    {"weight_decay", 0, "L2 penalty"}},
   text = [[PyTorch's SGD. Its options are fields, as those of every optimiser: opt.lr is read and set, opt.lr
   = 0.01 counts from the next step on. A number that is not finite (gradient, weight or moment) is an error
   that names its place and changes nothing.]],
@@ -26,8 +28,20 @@ define{name = "optim.adamw", args = "model, opts", returns = "optimiser",
 define{name = "optim.rmsprop", args = "model, opts", returns = "optimiser",
   options = {{"lr", 1e-2, rate_text}, {"alpha", 0.99, "decay of the mean square"},
     {"eps", 1e-8, "added to the root"},
-    {"weight_decay", 0, "L2 penalty"}}, text = "PyTorch's RMSprop, without momentum and not centred.",
+    {"centered", false, "true: less the square of the mean"}, {"momentum", 0, "of the steps"},
+    {"weight_decay", 0, "L2 penalty"}}, text = "PyTorch's RMSprop.",
     example = "tide.optim.rmsprop(model)"}
+define{name = "optim.adagrad", args = "model, opts", returns = "optimiser",
+  options = {{"lr", 1e-2, rate_text}, {"lr_decay", 0, "lr falls as 1 / (1 + lr_decay (step - 1))"},
+    {"eps", 1e-10, "added to the root"}, {"weight_decay", 0, "L2 penalty"}},
+  text = "PyTorch's Adagrad: lr over the root of the sum of all squares so far.",
+  example = "tide.optim.adagrad(model)"}
+define{name = "optim.adadelta", args = "model, opts", returns = "optimiser",
+  options = {{"lr", 1, rate_text}, {"rho", 0.9, "decay of the mean squares"}, {"eps", 1e-6, "under the "
+    .. "roots"},
+    {"weight_decay", 0, "L2 penalty"}},
+  text = "PyTorch's Adadelta: steps as large as those before, in relation to the gradients.",
+  example = "tide.optim.adadelta(model)"}
 define{name = "optimiser:step", args = "grads",
   text = "Update the model in place with gradients of its structure, as tide.grad returns them.",
   example = "tide.optim.adam(model):step(tide.grad(loss)(model, x, y))"}
