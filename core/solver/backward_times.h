@@ -7,8 +7,8 @@
  * t0, whatever the family. On a grid these go on to the ends of the span that it hangs on: exact, as the
  * direct gradient is.
  *
- * Steps that adapt have sizes that are constants of every derivative; there, and for families that look at
- * the step before, the solution is taken for the flow that it follows: where it begins later by dt, y has
+ * Steps that adapt have sizes that are constants of every derivative; there, and for families whose weights
+ * look at the steps before, the solution is taken for the flow that it follows: where it begins later by dt, y has
  * moved by -f dt. That is true to the order of the method. */
 #ifndef SOLVER_BACKWARD_TIMES_H
 #define SOLVER_BACKWARD_TIMES_H

@@ -147,20 +147,31 @@ static enum status begin_back(struct backward *b, const struct step *p)
     return STATUS_OK;
 }
 
+/* Where the size of a step is differentiated, its field is scaled (backward_times.h), and so is the slope that
+ * it is handed, and the one that it hands on. */
+static void slopes_by_size(struct backward *b, double c, const void *bar, int n, const double *w,
+                           const void *const *slope)
+{
+    for (int i = 0; i < n && b->times.exact; i++) b->times.scale += c * w[i] * backward_dot(b, bar, slope[i]);
+}
+
 static enum status reversible_back(struct backward *b, const struct step *p)
 {
     const struct method *m = &b->o->method;
     struct solver *s = b->s;
     int second = has_second(m);
     TRY(backward_from(b, b->carry_bar[0], (double[]){p->h * m->rk.b[0], p->h * m->rk.b[1]}, 2));
-    TRY(backward_from(b, b->carry_bar[1], second ? (double[]){0, 1} : (double[]){-1, 2}, 2));
+    const double next[] = {second ? 0 : -1, second ? 1 : 2};
+    TRY(backward_from(b, b->carry_bar[1], next, 2));
     slope_bar(b, 1, 0);
     TRY(backward_vjp(b, step_time(p, m->rk.c[1]), input(s, m, p), s->k[1].kept, b->kbar, b->k_bar[1]));
+    slopes_by_size(b, -1, b->carry_bar[1], 2, next, (const void *[]){s->k[0].v, b->times.slope});
     if (second) backward_add(b, s->n, 1, b->carry_bar[2], b->k_bar[1]);
     slope_bar(b, 0, p->h * m->rk.a[1][0]);
     backward_add(b, s->n, second && !begins(p) ? 2 : 1, b->k_bar[1], b->carry_bar[0]);
     if (begins(p)) return begin_back(b, p);
     memcpy(b->carry_bar[1], b->kbar, b->bytes);
+    slopes_by_size(b, 1, b->kbar, 1, (double[]){1}, (const void *[]){s->carry[1]});
     if (second)
         loops->combine[s->dtype](s->n, NULL, 1, (double[]){-1}, (const void *[]){b->k_bar[1]},
                                  b->carry_bar[2]);
@@ -170,7 +181,7 @@ static enum status reversible_back(struct backward *b, const struct step *p)
 const struct family family_reversible = {.name = "reversible",
                                          .stability = "imaginary",
                                          .slope = 1,
-                                         .by_times = 1,
+                                         .by_times = 2,
                                          .sizes = reversible_sizes,
                                          .step = reversible_step,
                                          .again = reversible_again,
