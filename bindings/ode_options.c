@@ -80,6 +80,27 @@ static void read_controller(lua_State *L, int table, struct controller *c)
     lua_pop(L, 1);
 }
 
+/* The method and the norm of a continuous adjoint that has its own. */
+static void read_adjoint(lua_State *L, int table, struct solve_options *o)
+{
+    static const char *const norms[] = {[ADJOINT_NORM_SEMINORM] = "seminorm",
+                                        [ADJOINT_NORM_PART] = "part",
+                                        [ADJOINT_NORM_BATCH] = "batch",
+                                        [ADJOINT_NORM_SAMPLE] = "sample"};
+    int top = lua_gettop(L);
+    if (lua_getfield(L, table, "adjoint") == LUA_TTABLE) {
+        if (lua_getfield(L, top + 1, "method") != LUA_TNIL) {
+            method_read(L, top + 2, &o->adjoint_method);
+            if (o->adaptive) method_vary(&o->adjoint_method);
+        }
+        lua_settop(L, top + 1);
+        lua_getfield(L, top + 1, "norm");
+        for (int i = ADJOINT_NORM_SEMINORM; i <= ADJOINT_NORM_SAMPLE; i++)
+            if (lua_isstring(L, -1) && strcmp(lua_tostring(L, -1), norms[i]) == 0) o->adjoint_norm = i;
+    }
+    lua_settop(L, top);
+}
+
 void solve_options_read(lua_State *L, int table, struct solve_options *o)
 {
     const struct solve_option *row;
@@ -103,6 +124,7 @@ void solve_options_read(lua_State *L, int table, struct solve_options *o)
     lua_pop(L, 1);
     if (o->step_size == 0 && o->steps == 0) method_vary(&o->method);
     solve_options_derive(o);
+    read_adjoint(L, table, o);
     read_stops(L, table, o);
 }
 

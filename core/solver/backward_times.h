@@ -8,8 +8,8 @@
  * direct gradient is.
  *
  * Steps that adapt have sizes that are constants of every derivative; there, and for families whose weights
- * look at the steps before, the solution is taken for the flow that it follows: where it begins later by dt, y has
- * moved by -f dt. That is true to the order of the method. */
+ * look at the steps before, the solution is taken for the flow that it follows: where it begins later by dt,
+ * y has moved by -f dt. That is true to the order of the method. */
 #ifndef SOLVER_BACKWARD_TIMES_H
 #define SOLVER_BACKWARD_TIMES_H
 

@@ -107,6 +107,8 @@ static struct solve_options backward_options(const struct solve_options *o, cons
                                              int64_t n_times)
 {
     struct solve_options back = *o;
+    if (o->adjoint_norm >= ADJOINT_NORM_PART)
+        back.norm = (enum norm_kind)(o->adjoint_norm - ADJOINT_NORM_PART);
     back.rtol = o->adjoint_rtol;
     back.atol = o->adjoint_atol;
     back.overshoot = 0;
@@ -120,16 +122,21 @@ static struct solve_options backward_options(const struct solve_options *o, cons
         back.step_size = fabs(times[n_times - 1] - times[0]) / (double)o->steps;
         back.steps = 0;
     }
+    if (o->adjoint_method.family) {
+        back.method = o->adjoint_method;
+        solve_options_derive(&back);
+    }
     return back;
 }
 
 /* y and its cotangent alike; theta by itself, so that it does not drown them. */
-static struct state_layout backward_layout(const struct state_layout *layout, const struct augmented *g)
+static struct state_layout backward_layout(const struct state_layout *layout, const struct augmented *g,
+                                           enum adjoint_norm norm)
 {
     struct state_layout parts = *layout;
     parts.controlled = g->inner->n;
     parts.copies = g->record ? 1 : 2;
-    parts.extra = g->inner->n_theta;
+    parts.extra = norm == ADJOINT_NORM_SEMINORM ? 0 : g->inner->n_theta;
     parts.rtols = parts.atols = NULL; /* adjoint_rtol and adjoint_atol are numbers */
     return parts;
 }
@@ -257,7 +264,7 @@ static void begin_way(struct way *w, const struct solve_options *o, const struct
     size_t bytes = (size_t)f->n * dtype_size(f->dtype);
     if (times->bar) memset(times->bar, 0, (size_t)times->n * sizeof *times->bar);
     w->back = backward_options(o, times->t, times->n);
-    w->parts = backward_layout(layout, w->g);
+    w->parts = backward_layout(layout, w->g, o->adjoint_norm);
     w->events = o->events;
     w->event = o->events ? o->events->count : 0;
     w->own = w->g->record ? 0 : bytes;

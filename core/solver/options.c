@@ -128,10 +128,15 @@ static const struct solve_option table[] = {
     {"memory", OPTION_INTEGER, FROM(1), AT(memory),
      .help = "with \"checkpoint\": as many states are kept as fit so many bytes, beside the sizes of the "
              "steps; with too few bytes for one state it is an error"},
+    {"adjoint", OPTION_OTHER, .type = "table",
+     .help = "the solve backwards of \"adjoint\" and \"interpolated\": {method =, rtol =, atol =, norm =}, "
+             "each that of the solve unless given; norm = \"seminorm\": the error of the parameters' "
+             "gradient changes no step, and has no bound where steps become long (stiff methods); else it is "
+             "a part beside those of y and of its cotangent"},
     {"adjoint_rtol", OPTION_NUMBER, .same_as = "rtol", FROM(0), AT(adjoint_rtol),
-     .help = "relative tolerance of the solve backwards of \"adjoint\" and \"interpolated\""},
+     .help = "the same as adjoint = {rtol =}"},
     {"adjoint_atol", OPTION_NUMBER, .same_as = "atol", FROM(0), AT(adjoint_atol),
-     .help = "its absolute tolerance"},
+     .help = "the same as adjoint = {atol =}"},
     /* the continuous adjoint's gradient is off by about as many tolerances as its y is */
     {"reconstruction_limit", OPTION_NUMBER, .preset = "10", .open = 1, .high = INFINITY,
      AT(reconstruction_limit),

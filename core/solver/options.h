@@ -27,6 +27,17 @@ struct stop {
 
 enum gradient_kind { GRADIENT_DIRECT, GRADIENT_ADJOINT, GRADIENT_CHECKPOINT, GRADIENT_INTERPOLATED };
 
+/* What the solve backwards of a continuous adjoint is controlled by: the norm of the solve, for y and for its
+ * cotangent, and the gradient of the parameters as a part of its own; the same without that part (Kidger,
+ * Chen, Lyons, "Hey, that's not an ODE", 2021), which no step looks at; or another norm, with it. */
+enum adjoint_norm {
+    ADJOINT_NORM_SAME,
+    ADJOINT_NORM_SEMINORM,
+    ADJOINT_NORM_PART,
+    ADJOINT_NORM_BATCH,
+    ADJOINT_NORM_SAMPLE
+};
+
 /* Numbers that were not given and have no default are 0. */
 struct solve_options {
     struct method method;
@@ -53,11 +64,13 @@ struct solve_options {
      * fits so many bytes */
     int64_t checkpoint_steps, checkpoints, memory;
     double adjoint_rtol, adjoint_atol; /* continuous adjoint */
-    int defect;                        /* the direct gradient sums it up, see defect.h */
-    double reconstruction_limit;       /* it is refused when y, solved backwards, misses the stored y by more
-                                          tolerances than this */
-    int adaptive;                      /* derived: there is no fixed grid */
-    struct events *events;             /* borrowed; NULL: none */
+    struct method adjoint_method;      /* of its solve backwards; family NULL: that of the solve */
+    enum adjoint_norm adjoint_norm;
+    int defect;                  /* the direct gradient sums it up, see defect.h */
+    double reconstruction_limit; /* it is refused when y, solved backwards, misses the stored y by more
+                                    tolerances than this */
+    int adaptive;                /* derived: there is no fixed grid */
+    struct events *events;       /* borrowed; NULL: none */
     int ends_at_event; /* it is a failure where none of them ends the solve; its end may be infinite */
     int per_sample;    /* each sample is a solve by itself (tiled.h) */
     struct observer *observers;      /* asked before those of the solve, in the order of the list; borrowed */

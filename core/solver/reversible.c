@@ -147,8 +147,8 @@ static enum status begin_back(struct backward *b, const struct step *p)
     return STATUS_OK;
 }
 
-/* Where the size of a step is differentiated, its field is scaled (backward_times.h), and so is the slope that
- * it is handed, and the one that it hands on. */
+/* Where the size of a step is differentiated, its field is scaled (backward_times.h), and so is the slope
+ * that it is handed, and the one that it hands on. */
 static void slopes_by_size(struct backward *b, double c, const void *bar, int n, const double *w,
                            const void *const *slope)
 {

@@ -80,6 +80,7 @@ M.options = {
   memory = function(_, _, o)
     return o.gradient == "checkpoint" and not o.checkpoint_steps and not o.checkpoints and 10000000
   end,
+  adjoint = function(g) return g:pick{{}, {norm = "batch"}, {norm = "part"}} end,
   adjoint_rtol = function(g) return g:pick{1e-6, 1e-9} end,
   adjoint_atol = function(g) return g:pick{1e-6, 1e-9} end,
   reconstruction_limit = function(g) return g:pick{1, 10, 1e6} end,

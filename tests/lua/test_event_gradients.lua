@@ -67,7 +67,8 @@ tests["of symplectic steps: by times, and through events that change the state"]
       o.events = events and {{g = function(s, y) return y.q - 0.8 - 0.02 * s end,
         apply = function(s, y) return {q = y.q * 0.5, p = -0.9 * y.p + 0.1 * s} end}} or nil
       local ys = tide.odeint(f, {q = tensor{0.7}, p = tensor{0.8}}, t, o)
-      return (ys.q * ys.q * tensor{{0.1}, {1}, {0.3}, {2}}):sum() + (ys.p * tensor{{0.2}, {1}, {3}, {1}}):sum()
+      local q = (ys.q * ys.q * tensor{{0.1}, {1}, {0.3}, {2}}):sum()
+      return q + (ys.p * tensor{{0.2}, {1}, {3}, {1}}):sum()
     end
   end
   for _, events in ipairs{false, true} do

@@ -178,6 +178,46 @@ local function check_adaptive(where, o, method, dtype)
   end
 end
 
+local adjoint_spec = {
+  method = {"any"}, norm = {"string", check = options.one_of{"seminorm", "part", "batch", "sample"}},
+  rtol = {"number", check = options.not_negative}, atol = {"number", check = options.not_negative},
+}
+
+local function check_adjoint_method(where, o, method)
+  local grid = o.step_size or o.steps
+  if method.family == "symplectic" then
+    raise(("%s: %s is for states {q =, p =}, and that of an adjoint is another"):format(where, method.name))
+  elseif grid and method.varies then
+    raise(("%s: %s chooses its steps, and the grid of step_size or steps is fixed"):format(where,
+      method.name))
+  elseif not grid and method.kind == "fixed" and not method.varying_order then
+    raise(("%s: %s is a fixed-step method, and the solve has no grid; take one with an error estimate")
+      :format(where, method.name))
+  end
+end
+
+-- Of the solve backwards of a continuous adjoint. Its tolerances become those options that are so called.
+local function check_adjoint(where, o, given, dtype)
+  if not o.adjoint then return end
+  where = where .. ": adjoint"
+  local a = options.check(where, o.adjoint, adjoint_spec, 3)
+  for _, name in ipairs{"rtol", "atol"} do
+    local long = "adjoint_" .. name
+    if a[name] and given[long] then raise(("%s: give %s or %s, not both"):format(where, name, long)) end
+    o[long] = a[name] or o[long]
+  end
+  local least = dtype and core.smallest_rtol(dtype) or 0
+  if a.rtol and a.rtol < least and a.rtol > 0 and not (o.step_size or o.steps) then
+    raise(("%s: rtol = %g is below what %s can resolve (%.1e)"):format(where, a.rtol, dtype, least))
+  end
+  if a.method ~= nil then
+    local method = methods.find(where, a.method)
+    check_adjoint_method(where, o, method)
+    a.method = methods.is_listed(method) and method.name or method
+  end
+  o.adjoint = a
+end
+
 local function check_callback(where, o, given)
   if o.eager and o.plain then raise(where .. ": give eager or plain, not both") end
   if (o.eager or o.plain) and o.per_sample then
@@ -254,6 +294,7 @@ function M.check(where, given, dtype)
   else
     check_adaptive(where, o, method, dtype)
   end
+  check_adjoint(where, o, given, dtype)
   for name, source in pairs(inherited) do
     if o[name] == nil then o[name] = o[source] end
   end

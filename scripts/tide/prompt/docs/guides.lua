@@ -76,7 +76,8 @@ guide{name = "gradients", about = "Derivatives",
   Through a solve: gradient = "direct" (the default) differentiates the steps that were taken, exactly;
   "checkpoint" gives the same numbers with fewer states kept, for long solves: checkpoints = n states or
   memory = bytes, and steps are made again from these as rarely as can be; "adjoint" solves the adjoint
-  equation backwards in constant memory and is as accurate as its tolerances; "interpolated" is the same
+  equation backwards in constant memory and is as accurate as its tolerances (adjoint = {method =, rtol =,
+  atol =, norm = "seminorm"} are those of the solve backwards); "interpolated" is the same
   with y from the recorded solve. Step sizes count as constants.
 
   By times: where t of odeint is a tensor that the loss depends on, its gradient has dL/dt of every time. On a
