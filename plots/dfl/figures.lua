@@ -1,4 +1,4 @@
--- The figures of Depth First Learning's sections 1 and 2, from the committed results:
+-- The figures of Depth First Learning's sections 1, 2 and 6, from the committed results:
 --
 --   ./tide plots/dfl/figures.lua stability theta | all  [--out FOLDER] [--results FOLDER]
 --
@@ -8,6 +8,7 @@ local here = debug.getinfo(1, "S").source:match("^@(.*/)") or ""
 local plot = require "tide.plot"
 local regions, curves, fields = dofile(here .. "regions.lua"), dofile(here .. "curves.lua"), dofile(here
   .. "fields.lua")
+local flows = dofile(here .. "flows.lua")
 
 return plot.figures({
   {"stability", regions.all, title = "regions of absolute stability of six families"},
@@ -23,6 +24,8 @@ return plot.figures({
   {"predictor_corrector", curves.predictor_corrector, title = "Adams-Bashforth, PECE, Adams-Moulton"},
   {"richardson", curves.richardson, title = "Euler's method, extrapolated"},
   {"automatic", fields.automatic, title = "where van der Pol's oscillator is stiff"},
+  {"cnf", flows.densities, title = "section 6: densities of flows on their way, and samples"},
+  {"cnf_training", flows.training, title = "section 6: what their training costs"},
   {"spectra", fields.spectra, title = "h J of trained fields on the region of Euler's method"},
   results = "experiments/dfl/results", out = "runs/dfl/figures",
   made_by = {{"^([%w_]+)/", "./tide experiments/dfl/NAME.lua, with the name of the folder"}},

@@ -115,7 +115,7 @@ exercise("cnf", "--sets moons,checkerboard --iterations 20 --n 200 --test 50 --h
   local sums = read():column "integral"
   check.near(sums[1], 1, 1e-4)
   check.near(sums[2], 1, 1e-4)
-  assert(#read "training":column "nll" == 2 * 2 * 20 and #read "density":column "p" == 2 * 4 * 25)
+  assert(#read "training":column "nll" == 2 * 2 * 20 and #read "density":column "p" == 2 * 3 * 25)
   assert(#read "samples":column "x" == 2 * 4 * 9)
 end)
 
