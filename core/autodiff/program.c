@@ -2,6 +2,7 @@
 #include "autodiff/program.h"
 
 #include "autodiff/program_memory.h"
+#include "autodiff/program_small.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 
@@ -13,9 +14,9 @@ void program_free(struct program *p)
         object_release(p->attrs[i].object);
     }
     for (int i = 0; i < p->n_constants; i++) tensor_release(p->constants[i]);
-    void *blocks[] = {
-        p->calls,  p->call_out,  p->attrs,    p->scratch_position, p->call_in, p->arrays, p->patches,
-        p->values, p->constants, p->literals, p->inputs,           p->outputs, p->arena,  p};
+    void *blocks[] = {p->calls,   p->call_out, p->attrs,  p->scratch_position, p->call_in,  p->arrays,
+                      p->patches, p->small,    p->values, p->constants,        p->literals, p->inputs,
+                      p->outputs, p->arena,    p};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
@@ -33,7 +34,8 @@ enum status program_run(struct program *p, const void *const *inputs, void *cons
     }
     enum status status = STATUS_OK;
     interrupt_begin();
-    for (int i = 0; i < p->n_calls && status == STATUS_OK && !interrupt_stop(); i++)
+    if (p->small) status = program_run_small(p);
+    for (int i = 0; !p->small && i < p->n_calls && status == STATUS_OK && !interrupt_stop(); i++)
         status = p->calls[i].run(&p->calls[i]);
     status = interrupt_end(status);
     p->running = 0;

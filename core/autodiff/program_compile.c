@@ -5,6 +5,7 @@
 
 #include "autodiff/passes.h"
 #include "autodiff/program_memory.h"
+#include "autodiff/program_small.h"
 #include "base/memory.h"
 
 /* State of the compilation. */
@@ -252,7 +253,7 @@ static enum status build(struct builder *b, const int *outputs, int n_outputs)
     for (int i = 0; i < n_outputs; i++) TRY(add_output(b, i, outputs[i]));
     TRY(program_plan_memory(p));
     program_set_addresses(p);
-    return STATUS_OK;
+    return program_make_small(p);
 }
 
 /* A node that another one represents is common when it is needed by itself; see find_common. */

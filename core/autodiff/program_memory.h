@@ -45,6 +45,8 @@ struct program {
     char *arena;
     size_t arena_bytes;
     double *literals;
+    struct small_step *small; /* program_small.h; NULL: the calls are made */
+    int64_t n_small;
     int running;
 };
 

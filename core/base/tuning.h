@@ -48,6 +48,10 @@
 #define FILE_PIECE_BYTES ((size_t)1 << 22)    /* read or written */
 #define INFLATE_PIECE_BYTES ((size_t)1 << 20)
 
+/* Numbers of a result up to which a program's arithmetic is done one by one (program_small.c): 256
+ * oscillators of 2 numbers with steps of their own took 51 ms and take 34. Chosen as one vector's. */
+#define PROGRAM_FEW_NUMBERS 4
+
 /* ---- reductions and the solver's sums ---- */
 
 /* [bits] Neighbours of a short sum that are worth adding by rows first. Not measured: chosen as two vectors.

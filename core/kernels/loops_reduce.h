@@ -14,7 +14,12 @@
 #define SUM_BLOCK(NAME, T, ACCUMULATOR)                                                                      \
     static ACCUMULATOR NAME(int64_t n, const T *x, int64_t stride)                                           \
     {                                                                                                        \
-        ACCUMULATOR lane[LANES] = {0}, sum = 0;                                                              \
+        ACCUMULATOR sum = 0;                                                                                 \
+        if (n < LANES) { /* as below, where the lanes are 0 */                                               \
+            for (int64_t i = 0; i < n; i++) sum += (ACCUMULATOR)x[i * stride];                               \
+            return sum;                                                                                      \
+        }                                                                                                    \
+        ACCUMULATOR lane[LANES] = {0};                                                                       \
         int64_t i = 0;                                                                                       \
         if (stride == 1)                                                                                     \
             for (int64_t end; i + LANES <= n && !interrupt_stop();)                                          \

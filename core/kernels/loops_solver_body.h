@@ -1,15 +1,23 @@
-/* Arithmetic of solver and optimiser of one type, for loops.c; see paste.h. FABS is its fabs. In blocks for
- * the first-level cache, so that each operand is read once from memory. */
+/* Arithmetic of solver and optimiser of one type, for loops.c; see paste.h. FABS is its fabs. */
+
+/* The same operations as below, one element after the other. */
+static void TYPED(weighted_few)(int64_t n, const T *y, int count, const double *c, const void *const *k,
+                                int64_t first, T *sum)
+{
+    for (int64_t i = 0; i < n; i++) {
+        T total = y ? y[i] : 0;
+        for (int j = 0; j < count; j++)
+            if (c[j] != 0) total += (T)c[j] * ((const T *)k[j])[first + i];
+        sum[i] = total;
+    }
+}
+
+/* In blocks for the first-level cache, so that each operand is read once from memory. */
 static void TYPED(weighted_sum)(int64_t n, const T *y, int count, const double *c, const void *const *k,
                                 int64_t first, T *sum)
 {
-    if (n <= SOLVER_FEW_ELEMENTS) { /* the same operations, one element after the other */
-        for (int64_t i = 0; i < n; i++) {
-            T total = y ? y[i] : 0;
-            for (int j = 0; j < count; j++)
-                if (c[j] != 0) total += (T)c[j] * ((const T *)k[j])[first + i];
-            sum[i] = total;
-        }
+    if (n <= SOLVER_FEW_ELEMENTS) {
+        TYPED(weighted_few)(n, y, count, c, k, first, sum);
         return;
     }
     if (y)
@@ -27,6 +35,10 @@ static void TYPED(weighted_sum)(int64_t n, const T *y, int count, const double *
 static void TYPED(combine)(int64_t n, const void *y, int count, const double *c, const void *const *k,
                            void *out)
 {
+    if (n <= SOLVER_FEW_ELEMENTS) {
+        TYPED(weighted_few)(n, y, count, c, k, 0, out);
+        return;
+    }
     T sum[SOLVER_BLOCK_ELEMENTS];
     for (int64_t first = 0; first < n; first += SOLVER_BLOCK_ELEMENTS) {
         int64_t m = n - first < SOLVER_BLOCK_ELEMENTS ? n - first : SOLVER_BLOCK_ELEMENTS;
