@@ -74,6 +74,21 @@ void problem_read(lua_State *L, struct problem *p)
     lua_pop(L, 1);
 }
 
+static void push_switches(lua_State *L, const struct turns *turns)
+{
+    lua_createtable(L, (int)turns->n, 0);
+    for (int64_t i = 0; i < turns->n; i++) {
+        lua_createtable(L, 0, 3);
+        lua_pushnumber(L, turns->at[i].t);
+        lua_setfield(L, -2, "t");
+        lua_pushinteger(L, turns->at[i].step);
+        lua_setfield(L, -2, "step");
+        lua_pushstring(L, turns->at[i].to);
+        lua_setfield(L, -2, "method");
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
 void stats_push(lua_State *L, const struct solve_stats *s)
 {
     const struct {
@@ -96,6 +111,10 @@ void stats_push(lua_State *L, const struct solve_stats *s)
     if (s->stopped) {
         lua_pushnumber(L, s->t_end);
         lua_setfield(L, -2, "t_end");
+    }
+    if (s->switches) {
+        push_switches(L, s->switches);
+        lua_setfield(L, -2, "switches");
     }
     if (!s->failure) return;
     failure_push_value(L, s->failure);
@@ -128,6 +147,10 @@ static void set_samples(lua_State *L, const struct odeint *op)
     lua_setfield(L, -2, "accepted");
     push_counts(L, samples, n, offsetof(struct solve_stats, rejected));
     lua_setfield(L, -2, "rejected");
+    if (odeint_changes_method(op)) {
+        push_counts(L, samples, n, offsetof(struct solve_stats, n_switches));
+        lua_setfield(L, -2, "switches");
+    }
     lua_setfield(L, -2, "samples");
 }
 

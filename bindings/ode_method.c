@@ -173,8 +173,8 @@ static void push_orders(lua_State *L, const struct method *m)
     int least, highest;
     method_orders(m, &least, &highest);
     push_integer_field(L, "order", highest);
+    push_flag_field(L, "varies", m->multistep.kind == MULTISTEP_ADAMS || m->pair[1]);
     if (m->multistep.kind == MULTISTEP_NONE) return;
-    push_flag_field(L, "varies", m->multistep.kind == MULTISTEP_ADAMS);
     if (m->multistep.kind == MULTISTEP_ADAMS) return;
     if (m->multistep.kind == MULTISTEP_BDF) push_integer_field(L, "varying_order", 5);
     push_integer_field(L, "least_order", least);
@@ -220,7 +220,7 @@ static int ode_methods(lua_State *L)
         push_integer_field(L, "stages", stages_of(&method));
         push_flag_field(L, "fsal", method.rk.fsal);
         push_abilities(L, &method);
-        if (method.rk.carries == 0 && !method.family->parts)
+        if (method.rk.carries == 0 && !method.family->parts && !method.pair[1])
             push_coefficients(L, &method.rk, method.multistep.kind != MULTISTEP_NONE);
         lua_rawseti(L, -2, i + 1);
     }

@@ -75,7 +75,7 @@ static enum status begin(struct stepper *st)
     TRY(march_begin(m, st->y0, st->times, 2, NULL));
     if (st->o.events) march_observe(m, &st->o.events->base);
     if (st->o.on_step) march_observe(m, st->o.on_step);
-    if (stiffness_begin(&m->stiffness, &st->o)) march_observe(m, &m->stiffness.base);
+    march_watch(m);
     return st->field->n > 0 ? march_first(m) : STATUS_OK;
 }
 
@@ -129,6 +129,8 @@ static int stepper_stats(lua_State *L)
                                 .accepted = c->accepted + st->m.waits,
                                 .rejected = c->rejected,
                                 .t_end = c->t,
+                                .switches = st->o.method.pair[1] ? &st->s.turns : NULL,
+                                .n_switches = st->s.turns.n,
                                 .failure = st->failed ? &st->s.failure : NULL};
     if (st->state != NEW) stats.nfe = st->field->nfe - st->m.nfe;
     if (st->m.waits) stats.t_end = clock_time(c, &st->m.p, st->m.theta);

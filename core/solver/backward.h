@@ -20,6 +20,7 @@ struct backward {
     struct solver *s;
     struct field *f;
     const struct solve_options *o;
+    const struct method *m; /* that made the step at hand */
     struct solve_record *r;
     struct step p;               /* the step at hand */
     size_t bytes, vector, pitch; /* of a vector; its room; from one cotangent of an output to the next */

@@ -56,6 +56,7 @@ static struct step step_to(const struct clock *c, double h, double end)
                      .end = is_jump(c, end) ? nextafter(end, c->t) : end,
                      .number = c->accepted,
                      .order = c->order,
+                     .stiff = c->stiff,
                      .past = c->past};
     memcpy(p.before, c->before, sizeof p.before);
     if ((p.end - p.t) * h < 0) { /* neighbours: there is nothing between */
@@ -69,6 +70,14 @@ void clock_forget(struct clock *c)
 {
     c->past = c->steady = 0;
     c->order = c->climbing = 1;
+}
+
+void clock_turn(struct clock *c)
+{
+    c->stiff = !c->stiff;
+    controller_reset(&c->controller);
+    c->controller.exponent = 1.0 / (c->o->method.pair[c->stiff]->rk.error_order + 1);
+    clock_forget(c);
 }
 
 void clock_begin(struct clock *c, const struct solve_options *o, double t0, double end)

@@ -25,9 +25,9 @@ enum clock_says {
 struct clock {
     const struct solve_options *o;
     double t, end, direction;
-    int past, order; /* of the next step, see step.h */
-    int climbing;    /* orders and steps grow without a question since the past began */
-    int steady;      /* steps since order or size was changed */
+    int past, order, stiff; /* of the next step, see step.h */
+    int climbing;           /* orders and steps grow without a question since the past began */
+    int steady;             /* steps since order or size was changed */
     double before[MAX_PAST];
     int behind_jump;   /* t is a jump: f is evaluated at the nearest time behind it */
     int64_t next_stop; /* number of the next of the options' stops, counted along the direction */
@@ -66,6 +66,8 @@ enum clock_says clock_judge(struct clock *c, const struct step *p, int made, dou
 void clock_move(struct clock *c, const struct step *p, double theta);
 /* The past does not count any more: y has been changed. */
 void clock_forget(struct clock *c);
+/* The steps to come are those of the other method of a pair. */
+void clock_turn(struct clock *c);
 /* The time at theta of the step. */
 double clock_time(const struct clock *c, const struct step *p, double theta);
 

@@ -279,7 +279,7 @@ static enum status stages_back(struct backward *b, const struct method *m, const
 
 static enum status coupled_back(struct backward *b, const struct step *p)
 {
-    const struct method *m = &b->o->method;
+    const struct method *m = b->m;
     struct solver *s = b->s;
     double w[MAX_K];
     memcpy(s->spare, b->carry_bar[0], b->bytes);

@@ -117,7 +117,7 @@ static void explicit_moved(struct solver *s, const struct method *method, const 
 static enum status explicit_stage_back(struct backward *b, double t, const void *input, const void *residual,
                                        int i)
 {
-    const struct method *m = &b->o->method;
+    const struct method *m = b->m;
     if (m->rk.part[i] != PART_ALL) explicit_mask(b->s, m, m->rk.part[i], b->kbar);
     return backward_vjp(b, t, input, residual, b->kbar, b->k_bar[i]);
 }
@@ -141,8 +141,8 @@ static enum status extra_back(struct backward *b, const struct tableau *m, const
     struct solver *s = b->s;
     int end = !m->fsal && m->extra > 0;
     if (m->extra > end) {
-        TRY(explicit_again(s, b->f, &b->o->method, p, AGAIN_ALL, 1));
-        TRY(extra_rows(s, b->f, &b->o->method, p));
+        TRY(explicit_again(s, b->f, b->m, p, AGAIN_ALL, 1));
+        TRY(extra_rows(s, b->f, b->m, p));
     }
     for (int e = m->extra - 1; e >= end; e--) {
         int i = m->stages + e;
@@ -162,7 +162,7 @@ static enum status extra_back(struct backward *b, const struct tableau *m, const
  * Ybar_i */
 enum status explicit_back(struct backward *b, const struct step *p)
 {
-    const struct tableau *m = &b->o->method.rk;
+    const struct tableau *m = &b->m->rk;
     struct solver *s = b->s;
     char used[MAX_K] = {0};
     double w[MAX_K] = {0};

@@ -17,6 +17,8 @@
  *   reversible     y, slope[, second state]
  *                                     the slope, the new slope               vjp at the new slope's input
  *   symplectic     y                  stages that move a part of y each      as explicit RK
+ *   automatic      of its stiff method
+ *                                     of the method that made the step       as that method
  *
  * A new method of a known family is a row (see method.h), a new family a file with such a table. */
 #ifndef SOLVER_FAMILY_H
@@ -87,6 +89,6 @@ struct family {
 };
 
 extern const struct family family_explicit, family_implicit, family_coupled, family_rosenbrock,
-    family_multistep, family_reversible, family_symplectic;
+    family_multistep, family_reversible, family_symplectic, family_automatic;
 
 #endif

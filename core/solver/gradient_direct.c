@@ -274,8 +274,13 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
                             struct solve_record *r, const void *ybar, const struct gradient_times *times,
                             void *y0bar, void *thetabar, struct solve_stats *stats)
 {
-    struct backward b = {
-        .s = s, .f = f, .o = o, .r = r, .bytes = (size_t)f->n * dtype_size(f->dtype), .thetabar = thetabar};
+    struct backward b = {.s = s,
+                         .f = f,
+                         .o = o,
+                         .m = &o->method,
+                         .r = r,
+                         .bytes = (size_t)f->n * dtype_size(f->dtype),
+                         .thetabar = thetabar};
     size_t state = padded(b.bytes), theta = padded((size_t)f->n_theta * dtype_size(f->dtype));
     int64_t before = f->nfe + f->nfe_vjp;
     memset(thetabar, 0, (size_t)f->n_theta * dtype_size(f->dtype));

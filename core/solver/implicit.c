@@ -215,7 +215,7 @@ static int gather(struct backward *b, const struct tableau *m, double h, int i, 
 /* The next carry is y + h sum b_j k_j, and a slope that is a k. */
 static enum status next_back(struct backward *b, const struct step *p)
 {
-    const struct method *m = &b->o->method;
+    const struct method *m = b->m;
     double w[MAX_K] = {0};
     memcpy(b->s->spare, b->carry_bar[0], b->bytes);
     for (int i = 0; i < m->rk.stages; i++) w[i] = p->h * m->rk.b[i];
@@ -228,7 +228,7 @@ static enum status next_back(struct backward *b, const struct step *p)
 
 enum status implicit_back(struct backward *b, const struct step *p)
 {
-    const struct method *method = &b->o->method;
+    const struct method *method = b->m;
     const struct tableau *m = &method->rk;
     char used[MAX_STAGES] = {0};
     int handed = hands_on_slope(method);

@@ -86,13 +86,18 @@ static enum status difference(struct krylov *k, struct field *f, double t, const
     return STATUS_OK;
 }
 
+enum status krylov_product(struct krylov *k, struct field *f, double t, const void *y, const void *v,
+                           void *out)
+{
+    return field_can(f, FIELD_JVP) ? field_jvp(f, t, y, v, out) : difference(k, f, t, y, v, out);
+}
+
 static enum status times_jacobian(struct krylov *k, const struct krylov_system *s, int i, const void *v,
                                   char *out)
 {
     double t = s->t[s->own ? i : 0];
     if (s->transpose) return field_vjp(s->f, t, s->at[i], v, NULL, out, k->theta);
-    if (field_can(s->f, FIELD_JVP)) return field_jvp(s->f, t, s->at[i], v, out);
-    return difference(k, s->f, t, s->at[i], v, out);
+    return krylov_product(k, s->f, t, s->at[i], v, out);
 }
 
 /* out = x + c (sum_j A_ij x_j or, transposed, sum_j A_ji x_j). */

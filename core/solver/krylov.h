@@ -29,4 +29,8 @@ void krylov_free(struct krylov *k);
  * side is left. STATUS_NUMERIC when that takes too many products. */
 enum status krylov_solve(struct krylov *k, const struct krylov_system *s, double share, void *const *x);
 
+/* out = df/dy v at (t, y). */
+enum status krylov_product(struct krylov *k, struct field *f, double t, const void *y, const void *v,
+                           void *out);
+
 #endif

@@ -250,6 +250,16 @@ enum status linear_solve_stages(struct linear *l, enum linear_set which, int tra
     return STATUS_OK;
 }
 
+enum status linear_product(struct linear *l, struct field *f, const void *v, void *out)
+{
+    if (!l->dense) return krylov_product(&l->krylov, f, l->t[0], l->at, v, out);
+    if (l->dtype == FLOAT32)
+        product_f32(l, (const float *)v, (float *)out);
+    else
+        product_f64(l, (const double *)v, (double *)out);
+    return STATUS_OK;
+}
+
 /* ---- one stage ---- */
 
 enum status linear_set(struct linear **l, struct field *f, double t, const void *y, double g)

@@ -40,6 +40,9 @@ enum status linear_factor(struct linear *l, enum linear_set set, int stages, con
 /* x[i], i < stages: the right-hand side, then the solution. STATUS_RETRY: it was not found (Krylov). */
 enum status linear_solve_stages(struct linear *l, enum linear_set set, int transpose, void *const *x);
 
+/* out = J v, J the Jacobian of stage 0. */
+enum status linear_product(struct linear *l, struct field *f, const void *v, void *out);
+
 /* Factors of I - g df/dy at (t, y), and x = (I - g df/dy)^-1 x, or with the transpose. */
 enum status linear_set(struct linear **l, struct field *f, double t, const void *y, double g);
 enum status linear_solve(struct linear *l, int transpose, void *x);

@@ -14,6 +14,17 @@ static void TYPED(system)(const struct linear *l, const struct factors *s, int64
     for (int64_t r = 0; r < order; r++) out[r * order + r] = (T)(1 + (double)out[r * order + r]);
 }
 
+/* out = J v of stage 0. */
+static void TYPED(product)(const struct linear *l, const T *v, T *out)
+{
+    for (int64_t i = 0; i < l->n; i++) {
+        const T *row = (const T *)l->values + i * l->width, *x = v + i / l->width * l->width;
+        double sum = 0;
+        for (int64_t c = 0; c < l->width; c++) sum += (double)row[c] * (double)x[c];
+        out[i] = (T)sum;
+    }
+}
+
 static int TYPED(factor)(int64_t n, T *a, int *pivot)
 {
     for (int64_t p = 0; p < n; p++) {

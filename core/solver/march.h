@@ -3,6 +3,7 @@
 #ifndef SOLVER_MARCH_H
 #define SOLVER_MARCH_H
 
+#include "solver/automatic.h"
 #include "solver/clock.h"
 #include "solver/observer.h"
 #include "solver/solve.h"
@@ -19,6 +20,8 @@ struct march {
     double begun; /* when, where there is a limit of time */
     struct clock clock;
     struct stiffness stiffness;
+    struct automatic automatic;
+    int turns; /* the next step is of the other method of a pair */
     struct observer *observers;
     const void *after; /* y with which the next step begins, where an observer has changed it; else NULL */
     int ended;         /* outputs that are left are the state where the step at hand ends */
@@ -33,6 +36,8 @@ enum status march_begin(struct march *m, const void *y0, const double *times, in
                         struct solve_record *record);
 /* One more observer, behind the others. */
 struct observer **march_observe(struct march *m, struct observer *o);
+/* What a method asks for by itself: the detection of stiffness. */
+void march_watch(struct march *m);
 /* The first evaluations of f, and what can be said against the solve before a step is tried. */
 enum status march_first(struct march *m);
 /* On to the next step that is accepted and seen by the observers: CLOCK_ACCEPTED, it is in m->p; CLOCK_END,

@@ -12,7 +12,7 @@ enum { LISTS = sizeof lists / sizeof *lists };
 
 int method_count(void)
 {
-    int n = multistep_count();
+    int n = multistep_count() + automatic_count();
     for (int l = 0; l < LISTS; l++) n += lists[l]->n;
     return n;
 }
@@ -21,10 +21,13 @@ void method_of_tableau(struct method *m)
 {
     tableau_derive(&m->rk);
     m->multistep = (struct multistep){.kind = MULTISTEP_NONE};
+    m->pair[0] = m->pair[1] = NULL;
     m->half = 0;
     m->family = m->rk.coupled ? &family_coupled : m->rk.implicit ? &family_implicit : &family_explicit;
     m->loose = 0;
 }
+
+const struct method *method_solving(const struct method *m) { return m->pair[1] ? m->pair[1] : m; }
 
 int method_implicit(const struct method *m)
 {
@@ -41,14 +44,17 @@ void method_get(int i, struct method *out)
         if (lists[l]->family) out->family = lists[l]->family;
         return;
     }
-    multistep_get(i, out);
+    if (i < multistep_count())
+        multistep_get(i, out);
+    else
+        automatic_get(i - multistep_count(), out);
 }
 
 static const char *name_of(int i)
 {
     for (int l = 0; l < LISTS; i -= lists[l++]->n)
         if (i < lists[l]->n) return lists[l]->row[i].name;
-    return multistep_name(i);
+    return i < multistep_count() ? multistep_name(i) : automatic_name(i - multistep_count());
 }
 
 enum status method_find(const char *name, struct method *out)

@@ -45,6 +45,7 @@ struct method {
     struct multistep multistep;
     int64_t half; /* of methods for states of two parts: elements of each; a tangent's state has them twice */
     int loose;    /* implicit: Newton's method goes to a tolerance and remembers, see newton.h */
+    const struct method *pair[2]; /* of automatic.h: what steps are made by, nonstiff and stiff; else NULL */
 };
 
 int method_count(void);
@@ -59,6 +60,12 @@ void method_of_tableau(struct method *m);
 enum status method_of_multistep(struct method *m);
 /* A named multistep method of that order. Errors: STATUS_ARGUMENT. */
 enum status method_order(struct method *m, int order);
+/* Rows of automatic.c: pairs between which a solve changes. */
+int automatic_count(void);
+const char *automatic_name(int i);
+void automatic_get(int i, struct method *out);
+/* The method that solves equations with the Jacobian: this one, or one of its pair. */
+const struct method *method_solving(const struct method *m);
 /* Does it solve equations with the Jacobian? */
 int method_implicit(const struct method *m);
 /* The form of a named method that chooses its order and its steps, where it has one beside the one that it

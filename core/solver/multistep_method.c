@@ -84,6 +84,7 @@ enum status method_of_multistep(struct method *m)
     m->rk.stability[0] = 0;
     m->rk.adaptive = m->rk.error_order = varies;
     own->begins = begins.family;
+    m->pair[0] = m->pair[1] = NULL;
     m->family = &family_multistep;
     return STATUS_OK;
 }

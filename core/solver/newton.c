@@ -12,7 +12,8 @@
 /* How many stages are one system. */
 static int stages_at_once(const struct solve_options *o)
 {
-    return o->method.rk.coupled ? o->method.rk.stages : 1;
+    const struct tableau *rk = &method_solving(&o->method)->rk;
+    return rk->coupled ? rk->stages : 1;
 }
 
 unsigned newton_works(struct field *f, const struct solve_options *o, int transposed)

@@ -18,6 +18,7 @@ int odeint_samples(const struct odeint *op, int64_t *n, const struct solve_stats
     *logs = op->tiled ? tiled_logs(op->tiled) : NULL;
     return op->options.per_sample;
 }
+int odeint_changes_method(const struct odeint *op) { return op->options.method.pair[1] != NULL; }
 struct object *odeint_object(struct odeint *op) { return &op->custom.base; }
 const struct events *odeint_events(const struct odeint *op) { return op->options.events; }
 

@@ -37,6 +37,9 @@ struct event_log;
 int odeint_samples(const struct odeint *op, int64_t *n, const struct solve_stats **counts,
                    const struct event_log **logs);
 
+/* Is its method a pair (automatic.h)? */
+int odeint_changes_method(const struct odeint *op);
+
 /* The sum over the solves of a program in its latest run. */
 struct solve_stats odeint_program_stats(const struct program *p);
 

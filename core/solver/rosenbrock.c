@@ -189,11 +189,11 @@ static void rosenbrock_moved(struct solver *s, const struct method *m, const str
 
 /* The cotangents of Y_i and of w of a stage, for those before it. */
 static char *state_bar(const struct backward *b, int i) { return b->k_bar[i]; }
-static char *right_bar(const struct backward *b, int i) { return b->k_bar[b->o->method.rk.stages + i]; }
+static char *right_bar(const struct backward *b, int i) { return b->k_bar[b->m->rk.stages + i]; }
 
 static int gather(struct backward *b, double h, int i, const char *used)
 {
-    const struct tableau *m = &b->o->method.rk;
+    const struct tableau *m = &b->m->rk;
     struct backward_sum sum;
     backward_sum_begin(&sum, b, i);
     for (int j = i + 1; j < m->weighted; j++) {
@@ -208,7 +208,7 @@ static int gather(struct backward *b, double h, int i, const char *used)
 static enum status system_back(struct backward *b, const struct step *p, int i, const char *rbar)
 {
     struct solver *s = b->s;
-    const struct method *m = &b->o->method;
+    const struct method *m = b->m;
     double gamma = m->rk.gamma[0][0], g = p->h * gamma, share = g * row_sum(m, i);
     char *v = behind(s, m, SLOPE), *ybar = behind(s, m, RIGHT);
     solver_combine(s, NULL, g, m->rk.gamma[i], i + 1, v);
@@ -226,7 +226,7 @@ static enum status system_back(struct backward *b, const struct step *p, int i, 
 static enum status stage_back(struct backward *b, const struct step *p, int i)
 {
     struct solver *s = b->s;
-    const struct method *m = &b->o->method;
+    const struct method *m = b->m;
     double gamma = m->rk.gamma[0][0];
     char *rbar = right_bar(b, i);
     const void *parts[] = {rbar, b->kbar};
@@ -245,7 +245,7 @@ static enum status stage_back(struct backward *b, const struct step *p, int i)
 static enum status rosenbrock_back(struct backward *b, const struct step *p)
 {
     struct solver *s = b->s;
-    const struct method *m = &b->o->method;
+    const struct method *m = b->m;
     double w[MAX_K] = {0}, g = p->h * m->rk.gamma[0][0];
     char used[MAX_STAGES] = {0};
     memcpy(s->spare, b->carry_bar[0], b->bytes);

@@ -104,8 +104,12 @@ static enum status move(struct march *m)
     if (m->after) clock_forget(&m->clock);
     if (!anew && m->family->moved) m->family->moved(s, method, p);
     if (anew || m->clock.behind_jump) s->slope_ready = 0;
+    if (m->turns) {
+        clock_turn(&m->clock);
+        s->slope_ready = 0;
+    }
     m->after = NULL;
-    m->waits = 0;
+    m->turns = m->waits = 0;
     return STATUS_OK;
 }
 
@@ -163,6 +167,12 @@ struct observer **march_observe(struct march *m, struct observer *o)
     return last;
 }
 
+void march_watch(struct march *m)
+{
+    if (stiffness_begin(&m->stiffness, m->o)) march_observe(m, &m->stiffness.base);
+    if (automatic_begin(&m->automatic, m->o)) march_observe(m, &m->automatic.base);
+}
+
 /* ---- a solve ---- */
 
 enum status march_begin(struct march *m, const void *y0, const double *times, int64_t n_times,
@@ -176,6 +186,7 @@ enum status march_begin(struct march *m, const void *y0, const double *times, in
     m->begun = s->begun > 0 || !(o->max_seconds > 0) ? s->begun : monotonic_seconds();
     m->observers = o->observers;
     s->march = m;
+    s->turns.n = 0;
     TRY(solver_reserve(s, m->f->n, m->f->dtype, &o->method));
     if (m->family->begin) TRY(m->family->begin(s, m->f, o, m->layout));
     if (record) TRY(record_begin(record, s, m->f, o, n_times));
@@ -233,7 +244,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     if (o->events) march_observe(&m, &output.base);
     if (o->path) march_observe(&m, o->path);
     if (o->on_step) march_observe(&m, o->on_step);
-    if (stiffness_begin(&m.stiffness, o)) march_observe(&m, &m.stiffness.base);
+    march_watch(&m);
     if (record) march_observe(&m, &record->base);
     enum status status = march_to_end(&m, n_times);
     if (status == STATUS_OK && o->ends_at_event && !m.ended) status = failure_no_event(&m);
@@ -246,6 +257,8 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
                                   .rejected = m.clock.rejected,
                                   .t_begin = times[0],
                                   .t_end = m.clock.t,
+                                  .switches = o->method.pair[1] ? &s->turns : NULL,
+                                  .n_switches = s->turns.n,
                                   .reached = output.next};
     if (status == STATUS_NUMERIC && failure_complete(&m) && o->return_failures)
         status = give_back(&m, &output, stats);

@@ -22,6 +22,8 @@ struct solve_stats {
     double t_begin, t_end; /* where it began and ended */
     int stopped;           /* by on_step: states at later times are NaN */
     int64_t reached;       /* of the times, so many */
+    int64_t n_switches;    /* of a pair of methods, and which: in memory of the solver, NULL: not known */
+    const struct turns *switches;
 };
 
 /* Solve from times[0] to times[n_times - 1] (strictly monotone; equal times are the caller's to refuse). out:

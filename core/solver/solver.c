@@ -85,6 +85,7 @@ void solver_release(struct solver *s)
     memory_free(s->backward);
     memory_free(s->held);
     linear_free(s->linear);
+    turns_release(&s->turns);
     if (s->adjoint) solver_release(s->adjoint);
     memory_free(s->adjoint);
     *s = (struct solver){0};

@@ -8,6 +8,7 @@
 
 #include "autodiff/field.h"
 #include "base/status.h"
+#include "solver/automatic.h"
 #include "solver/method.h"
 #include "solver/pool.h"
 #include "solver/step.h"
@@ -71,6 +72,7 @@ struct solver {
     size_t backward_bytes;
     struct solver *adjoint; /* of the backward solve */
     struct report failure;  /* of the last solve, where it was returned */
+    struct turns turns;     /* of the last solve by a pair of methods */
 };
 
 /* Vectors of the solver's own. */

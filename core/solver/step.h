@@ -28,6 +28,7 @@ struct step {
         end;        /* time of a stage with c = 0; size; time of a stage with c = 1: t + h but for rounding */
     int64_t number; /* accepted steps before it */
     int order;      /* of a family that varies it */
+    int stiff;      /* of a pair of methods: by which of them */
     int past;       /* so many steps before it count (nothing has cut the solution since) ... */
     struct step_newton newton;
     double before[MAX_PAST]; /* ... and these are their sizes, the last one first */

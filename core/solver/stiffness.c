@@ -90,13 +90,15 @@ static void begin(struct stiffness *d, const struct tableau *m)
 }
 
 /* Judge by the differences of states and of f times h; the latter is written over. */
-static void judge(struct stiffness *d, struct solver *s, const struct solve_options *o, const void *states,
-                  void *slopes, int64_t accepted)
+static void judge(struct stiffness *d, const struct march *m, const void *states, void *slopes)
 {
-    double a = sqrt(loops->scaled_sum[s->dtype](s->n, slopes, s->carry[0], o->rtol, o->atol) / (double)s->n);
-    double b = sqrt(loops->scaled_sum[s->dtype](s->n, states, s->carry[0], o->rtol, o->atol) / (double)s->n);
-    loops->combine[s->dtype](s->n, slopes, 1, (double[]){1}, &states, slopes);
-    double sum = loops->scaled_sum[s->dtype](s->n, slopes, s->carry[0], o->rtol, o->atol) / (double)s->n;
+    struct solver *s = m->s;
+    const struct solve_options *o = m->o;
+    int64_t accepted = m->clock.accepted, n = stiffness_elements(m);
+    double a = sqrt(loops->scaled_sum[s->dtype](n, slopes, s->carry[0], o->rtol, o->atol) / (double)n);
+    double b = sqrt(loops->scaled_sum[s->dtype](n, states, s->carry[0], o->rtol, o->atol) / (double)n);
+    loops->combine[s->dtype](n, slopes, 1, (double[]){1}, &states, slopes);
+    double sum = loops->scaled_sum[s->dtype](n, slopes, s->carry[0], o->rtol, o->atol) / (double)n;
     double h_rho = a / b, cosine = (sum - a * a - b * b) / (2 * a * b);
     double near = d->kind == STIFFNESS_PAIR ? STIFFNESS_NEAR_PAIR : STIFFNESS_NEAR;
     if (b > STIFFNESS_NOISE && h_rho > near * d->boundary && h_rho < STIFFNESS_FAR * d->boundary &&
@@ -116,6 +118,14 @@ static void judge(struct stiffness *d, struct solver *s, const struct solve_opti
     d->above = d->stiff = d->looks = 0;
 }
 
+void stiffness_forget(struct stiffness *d) { d->above = d->below = d->stiff = d->looks = 0; }
+
+/* Neither the integrals beside a solution nor its derivatives say how long its steps may be. */
+int64_t stiffness_elements(const struct march *m)
+{
+    return m->layout->copies > 1 ? m->s->n : m->layout->controlled;
+}
+
 int stiffness_seen(const struct stiffness *d, int64_t accepted)
 {
     return d->stiff || 2 * d->stiff_steps > accepted;
@@ -123,11 +133,12 @@ int stiffness_seen(const struct stiffness *d, int64_t accepted)
 int stiffness_ever(const struct stiffness *d) { return d->stiff || d->stiff_steps > 0; }
 
 /* NEXT: k[0] is f at the end of the step before, whose difference of states and last stage were held. */
-static void look_back(struct stiffness *d, struct solver *s, const struct solve_options *o, int64_t accepted)
+static void look_back(struct stiffness *d, const struct march *m)
 {
+    struct solver *s = m->s;
     const void *k[] = {s->k[0].v, s->held + solver_bytes(s)};
     loops->combine[s->dtype](s->n, NULL, 2, (double[]){d->waiting, -d->waiting}, k, s->stage_input);
-    judge(d, s, o, s->held, s->stage_input, accepted);
+    judge(d, m, s->held, s->stage_input);
 }
 
 static enum status hold(struct stiffness *d, struct solver *s, const struct tableau *m, double h)
@@ -148,7 +159,8 @@ static enum status stiffness_accepted(struct observer *self, struct march *m, co
     const struct tableau *rk = &m->o->method.rk;
     int64_t n = m->clock.accepted;
     (void)theta;
-    if (d->waiting != 0 && p->past > 0) look_back(d, s, m->o, n);
+    if (p->stiff) return STATUS_OK; /* by an implicit method */
+    if (d->waiting != 0 && p->past > 0) look_back(d, m);
     d->waiting = 0;
     int suspected = d->above > 0 &&
                     d->above < STIFFNESS_SAY_SO; /* what is settled either way is looked at now and then */
@@ -159,12 +171,12 @@ static enum status stiffness_accepted(struct observer *self, struct march *m, co
     if (d->kind == STIFFNESS_NEXT) return hold(d, s, rk, p->h);
     solver_combine(s, NULL, p->h, d->y, rk->stages, s->spare);
     solver_combine(s, NULL, p->h, d->f, rk->stages, s->stage_input);
-    judge(d, s, m->o, s->spare, s->stage_input, n);
+    judge(d, m, s->spare, s->stage_input);
     return STATUS_OK;
 }
 
 int stiffness_begin(struct stiffness *d, const struct solve_options *o)
 {
     *d = (struct stiffness){.base = {.accepted = stiffness_accepted}};
-    return o->adaptive && o->method.family == &family_explicit;
+    return o->adaptive && (o->method.family == &family_explicit || o->method.family == &family_automatic);
 }

@@ -46,6 +46,10 @@ struct stiffness {
 
 /* An observer of steps with an error estimate; returns whether there is anything for it to see. */
 int stiffness_begin(struct stiffness *d, const struct solve_options *o);
+/* The method changes: what was seen does not count any more. */
+void stiffness_forget(struct stiffness *d);
+/* So many elements of the state are looked at. */
+int64_t stiffness_elements(const struct march *m);
 /* Does the solve, `accepted` steps long, look stiff: now, or over half of its steps? */
 int stiffness_seen(const struct stiffness *d, int64_t accepted);
 /* Did it look stiff at any time? */

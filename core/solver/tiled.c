@@ -93,6 +93,7 @@ static enum status solve_tile(void *context, struct tile *tile)
     const struct report *failure = t->stats[tile->index].failure; /* in memory of a lane */
     if (status == STATUS_OK && failure) status = status_again(STATUS_NUMERIC, failure);
     t->stats[tile->index].failure = NULL;
+    t->stats[tile->index].switches = NULL;
     tile->steps = t->stats[tile->index].steps;
     t->failed[tile->index] = status == STATUS_NUMERIC;
     return status;

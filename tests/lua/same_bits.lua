@@ -189,6 +189,7 @@ end
 
 -- Its stages are one system, which OpenBLAS would solve where it is large.
 local function coupled(m)
+  if m.family == "automatic" then return true end -- those of its stiff method
   local last = m.A and m.A[1] and m.A[1][#m.A]
   return m.stages > 1 and last and last ~= 0
 end

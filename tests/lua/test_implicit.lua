@@ -6,10 +6,11 @@ local tide = require "tide"
 
 local near, fails = check.near, check.fails
 local F64 = {dtype = "float64"}
-local implicit, rows = {}, {}
+local implicit, adaptive, rows = {}, {}, {}
 for _, m in ipairs(tide.ode.methods()) do
   rows[m.name] = m
-  if m.implicit then implicit[#implicit + 1] = m.name end
+  if m.implicit and not m.varies then implicit[#implicit + 1] = m.name end
+  if m.implicit and m.adaptive then adaptive[#adaptive + 1] = m.name end
 end
 
 local tests = {}
@@ -30,13 +31,11 @@ end
 local with = check.with
 
 tests["they are there and say what they are"] = function()
-  local adaptive = {}
-  for _, name in ipairs(implicit) do adaptive[name] = rows[name].adaptive end
   for _, name in ipairs{"implicit_euler", "implicit_midpoint", "trapezoid", "theta", "gauss4", "gauss6"} do
-    assert(rows[name].family == "implicit" and adaptive[name] == false, name)
+    assert(rows[name].family == "implicit" and not rows[name].adaptive, name)
   end
   for _, name in ipairs{"sdirk2", "trbdf2", "kvaerno3", "kvaerno5", "radau3", "radau5"} do
-    assert(rows[name].family == "implicit" and adaptive[name] and #rows[name].gradients == 4, name)
+    assert(rows[name].family == "implicit" and rows[name].adaptive and #rows[name].gradients == 4, name)
   end
   assert(rows.bdf.family == "multistep" and rows.dopri5.family == "explicit" and not rows.dopri5.implicit)
   assert(rows.bdf.order == 6 and rows.bdf.default_order == 2 and not rows.bdf.b and rows.bdf.begins
@@ -205,9 +204,6 @@ end
 
 -- ---- steps that adapt ----
 
-local adaptive = {}
-for _, name in ipairs(implicit) do if rows[name].adaptive then adaptive[#adaptive + 1] = name end end
-
 tests["adaptive: the error follows the tolerance, counts are calls"] = function()
   local want = tide.odeint(oscillator(point().p), point().y, times, {rtol = 1e-12, atol = 1e-12})
   for _, name in ipairs(adaptive) do
@@ -232,7 +228,7 @@ tests["adaptive: checkpointed gradients have the bits of direct ones, and all ki
   for _, name in ipairs(adaptive) do
     local o = {method = name, rtol = 1e-5, atol = 1e-6}
     local direct = tide.grad(loss(o))(point())
-    for _, k in ipairs(rows[name].family == "implicit" and {1, 2, 3, 50} or {}) do
+    for _, k in ipairs(name ~= "bdf" and {1, 2, 3, 50} or {}) do
       local kept = tide.grad(loss(with(o, {gradient = "checkpoint", checkpoint_steps = k})))(point())
       assert(distance(direct.p, kept.p) == 0 and distance(direct.y, kept.y) == 0, name .. ", every " .. k)
     end
@@ -242,7 +238,7 @@ tests["adaptive: checkpointed gradients have the bits of direct ones, and all ki
     end
     -- Newton's method to a tolerance, on a fixed grid
     local fixed = {method = name, newton_tol = 1e-7, rtol = 1e-6, atol = 1e-6, steps = 8}
-    assert(tide.gradcheck(loss(fixed), point(), {tolerance = 1e-6}), name)
+    assert(rows[name].varies or tide.gradcheck(loss(fixed), point(), {tolerance = 1e-6}), name)
   end
 end
 

@@ -9,7 +9,7 @@ local tree = require "tide.base.tree"
 local M = {}
 
 local by_name, names = {}, {}
-local instead = {adams = '"abm" with an order'}
+local instead = {adams = '"abm" with an order', auto = '"rk4" or "radau5"'}
 for i, m in ipairs(core.ode_methods()) do
   by_name[m.name], names[i], m.instead = m, m.name, instead[m.name]
 end

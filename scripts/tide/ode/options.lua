@@ -86,7 +86,7 @@ local function check_order(where, order, method)
 end
 
 local function check_max_order(where, most, method)
-  if not (method.varies or method.varying_order) then
+  if not (method.family == "multistep" and (method.varies or method.varying_order)) then
     raise(("%s: max_order is an option of methods that vary their order, which %s does not"):format(where,
       method.name))
   end
@@ -286,7 +286,7 @@ function M.check(where, given, dtype)
   if o.max_order then check_max_order(where, o.max_order, method) end
   if method.varying_order and not (o.step_size or o.steps) then check_varying(where, o, method) end
   if (o.step_size or o.steps) and method.varies then
-    raise(("%s: %s chooses its steps and orders, it has no form with fixed steps; take %s instead, or leave "
+    raise(("%s: %s chooses its steps, it has no form with fixed steps; take %s instead, or leave "
       .. "out step_size and steps"):format(where, method.name, method.instead))
   end
   if o.step_size or o.steps then

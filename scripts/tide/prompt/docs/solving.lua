@@ -101,6 +101,11 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats, q", 
   to each time, by the solve's own steps, at their cost and with their order. It changes no step unless
   quadrature_control = true, and takes part in derivatives.
 
+  method = "auto" begins with "tsit5" and changes to "radau5" where stability rather than accuracy holds the
+  steps down, and back where "tsit5" would be stable with the steps at hand. stats.switches lists the changes:
+  {t =, step = (accepted until then), method = (that goes on)}; with per_sample stats.samples.switches counts
+  them. A nonstiff problem is solved as by "tsit5", to the bit.
+
   per_sample = true: every sample (first axis) takes its own steps and has its own error norm, as if it were
   solved alone, with the same numbers to the last bit; limits (max_steps, max_nfe) are of a sample.
   stats.samples = {nfe =, accepted =, rejected =} are int64 tensors of N; stats.nfe (and nfe_backward) is the
@@ -206,7 +211,8 @@ define{name = "ode.cfield", args = "path, symbol, opts", returns = "field, or fu
 define{name = "ode.methods", args = "", returns = "list",
   text = [[The methods that odeint knows, a row for each:
 
-  | name, family         how it steps: "explicit", "implicit", "rosenbrock", "multistep", ...
+  | name, family         how it steps: "explicit", "implicit", "rosenbrock", "multistep", ...; "automatic": it
+  |                      changes between two methods, and its row has the stages of the nonstiff one
   | order, error_order   of the method (of a multistep method: its highest) and of its error estimate, 0
   |                      where there is none
   | stages               evaluations of a step, those that its neighbour shares (fsal) included
@@ -222,7 +228,8 @@ define{name = "ode.methods", args = "", returns = "list",
   | gamma                of a Rosenbrock method, beside it, with k_i = f(t + c_i h, y + h sum_(j < i) A_ij k_j)
   |                      + h df/dy sum_(j <= i) gamma_ij k_j + h df/dt sum_j gamma_ij
   | extra                {A =, c =}: the rows that values between the steps add to it, in steps that have any
-  | varies               it chooses its order from step to step, and has no form with fixed steps
+  | varies               it chooses its order, or its method, from step to step, and has no form with fixed
+  |                      steps
   | varying_order        of a method that takes fixed steps of one order, or else chooses both: the highest then
   | least_order,         of a multistep method that comes in several orders: the lowest one, and that which
   | default_order        it has unless told by the option order

@@ -35,7 +35,8 @@ return {
     "krylov", "gmres", "rosenbrock", see = {"solvers", "methods", "tide.odeint", "errors"},
     text = [[Stiff problems want an implicit method: "radau5" for tight tolerances and hard cases, "kvaerno5"
       and "kvaerno3" for larger states, "trbdf2" at loose tolerances, "rodas4" for small states that are
-      solved often: it iterates nothing. jacobian = "krylov" is for states so
+      solved often: it iterates nothing. "auto" takes "tsit5" and changes to "radau5" and back as the problem
+      does. jacobian = "krylov" is for states so
       large that a matrix of them is not to be had.]]},
   {"quadrature", "integral", "running cost", see = {"tide.odeint"}},
   {"event", "events", "terminal", "root finding", "zero crossing", "stop condition", "bounce", "hybrid",
