@@ -72,14 +72,16 @@ M.options = {
   controller = function(g) return g:pick{"I", "PI", "PID", {0.6, -0.2, 0}} end,
   norm = function(g) return g:pick{"part", "batch", "sample", "largest"} end,
   final = function(g) return g:pick{"clip", "interpolate"} end,
-  gradient = function(g) return g:pick{"direct", "adjoint", "checkpoint", "interpolated"} end,
+  gradient = function(g, _, o)
+    local kind = g:pick{"direct", "adjoint", "checkpoint", "interpolated"}
+    if kind == "checkpoint" and not o.checkpoint_steps then
+      if g:chance(0.4) then o.checkpoints = g:pick{1, 2, 3, 100} else o.memory = 10000000 end
+    end
+    return kind
+  end,
   checkpoint_steps = function(g) return g:pick{1, 2, 3, 100} end,
-  checkpoints = function(g, _, o)
-    return o.gradient == "checkpoint" and not o.checkpoint_steps and g:pick{1, 2, 3, 100}
-  end,
-  memory = function(_, _, o)
-    return o.gradient == "checkpoint" and not o.checkpoint_steps and not o.checkpoints and 10000000
-  end,
+  checkpoints = function() return false end, -- these come with the gradient
+  memory = function() return false end,
   adjoint = function(g) return g:pick{{}, {norm = "batch"}, {norm = "part"}} end,
   adjoint_rtol = function(g) return g:pick{1e-6, 1e-9} end,
   adjoint_atol = function(g) return g:pick{1e-6, 1e-9} end,
@@ -98,7 +100,7 @@ M.options = {
 }
 local often = {method = 0.9, theta = 0.9, steps = 0.35, step_size = 0.15, rtol = 0.5, atol = 0.4,
   gradient = 0.5, eager = 0.1, plain = 0.06, max_order = 0.06, max_steps = 0.06, order = 0.5, max_nfe = 0.05,
-  max_seconds = 0.05, min_step = 0.1, checkpoints = 0.7, memory = 0.7}
+  max_seconds = 0.05, min_step = 0.1}
 
 --- The names of the options that odeint has, from what it says about an unknown one.
 function M.option_names()
