@@ -1,10 +1,10 @@
 /* Factorisations of matrices, one flat result each where there are several: Lua slices it. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "autodiff/linalg.h"
 #include "base/interrupt.h"
-#include "kernels/eigen.h"
 #include "kernels/lapack.h"
 #include "kernels/matrix_exp.h"
 
@@ -178,20 +178,33 @@ enum status prepare_svd(struct call *c)
 
 /* ---- of any square matrix ---- */
 
-static void to_double(enum dtype dtype, const void *from, size_t n, double *to)
+static int by_parts(const void *a, const void *b)
 {
-    for (size_t i = 0; i < n; i++) to[i] = linalg_number(dtype, from, i);
+    const double *x = a, *y = b;
+    if (x[0] != y[0]) return x[0] < y[0] ? -1 : 1;
+    return x[1] < y[1] ? -1 : x[1] > y[1];
 }
 
 static enum status run_eigvals(struct call *c)
 {
     const struct linalg_plan *p = c->plan;
-    size_t all = (size_t)p->count * linalg_square(p->n), values = 2 * (size_t)p->count * (size_t)p->n;
-    double *matrices = linalg_at(c, p->matrix), *out = linalg_at(c, p->other);
-    if (all == 0) return STATUS_OK;
-    to_double(c->in[0].dtype, c->in[0].data, all, matrices);
-    TRY(eigenvalues(p->count, p->n, matrices, out));
-    for (size_t i = 0; i < values; i++) linalg_set(c->out.dtype, c->out.data, i, out[i]);
+    enum dtype dtype = c->out.dtype;
+    size_t n = (size_t)p->n, numbers = linalg_square(p->n);
+    char *re = linalg_at(c, p->other), *im = re + n * dtype_size(dtype);
+    double *sorted = linalg_at(c, p->integers);
+    for (int64_t i = 0; i < p->count && numbers > 0 && !interrupt_stop(); i++) {
+        TRY(check_finite(c, i, linalg_in(c, i, numbers), numbers));
+        memcpy(linalg_at(c, p->matrix), linalg_in(c, i, numbers), numbers * dtype_size(dtype));
+        if (lapack_eigenvalues(dtype, p->n, linalg_at(c, p->matrix), re, im, linalg_at(c, p->work),
+                               p->n_work))
+            return no_convergence(c, i);
+        for (size_t j = 0; j < n; j++) {
+            sorted[2 * j] = linalg_number(dtype, re, j);
+            sorted[2 * j + 1] = linalg_number(dtype, im, j);
+        }
+        qsort(sorted, n, 2 * sizeof *sorted, by_parts);
+        for (size_t j = 0; j < 2 * n; j++) linalg_set(dtype, linalg_out(c, i, 2 * n), j, sorted[j]);
+    }
     return STATUS_OK;
 }
 
@@ -199,8 +212,12 @@ enum status prepare_eigvals(struct call *c)
 {
     struct linalg_plan *p;
     TRY(linalg_plan(c, &p));
-    p->matrix = linalg_room(p, (size_t)p->count * linalg_square(p->n) * sizeof(double));
-    p->other = linalg_room(p, 2 * (size_t)p->count * (size_t)p->n * sizeof(double));
+    size_t n = (size_t)p->n, size = dtype_size(c->out.dtype);
+    if (p->n > 0) p->n_work = lapack_work_eigenvalues(c->out.dtype, p->n);
+    p->matrix = linalg_room(p, linalg_square(p->n) * size);
+    p->other = linalg_room(p, 2 * n * size);
+    p->integers = linalg_room(p, 2 * n * sizeof(double));
+    p->work = linalg_room(p, (size_t)p->n_work * size);
     return linalg_prepared(c, run_eigvals);
 }
 
@@ -208,13 +225,9 @@ static enum status run_matrix_exp(struct call *c)
 {
     const struct linalg_plan *p = c->plan;
     size_t numbers = linalg_square(p->n);
-    double *a = linalg_at(c, p->matrix), *out = linalg_at(c, p->other);
-    for (int64_t i = 0; i < p->count && numbers > 0 && !interrupt_stop(); i++) {
-        char *result = linalg_out(c, i, numbers);
-        to_double(c->in[0].dtype, linalg_in(c, i, numbers), numbers, a);
-        matrix_exp(p->n, a, out, linalg_at(c, p->work), linalg_at(c, p->integers));
-        for (size_t j = 0; j < numbers; j++) linalg_set(c->out.dtype, result, j, out[j]);
-    }
+    for (int64_t i = 0; i < p->count && numbers > 0 && !interrupt_stop(); i++)
+        matrix_exp(c->out.dtype, p->n, linalg_in(c, i, numbers), linalg_out(c, i, numbers),
+                   linalg_at(c, p->work), linalg_at(c, p->integers));
     return STATUS_OK;
 }
 
@@ -222,9 +235,7 @@ enum status prepare_matrix_exp(struct call *c)
 {
     struct linalg_plan *p;
     TRY(linalg_plan(c, &p));
-    p->matrix = linalg_room(p, linalg_square(p->n) * sizeof(double));
-    p->other = linalg_room(p, linalg_square(p->n) * sizeof(double));
-    p->work = linalg_room(p, matrix_exp_work(p->n) * sizeof(double));
+    p->work = linalg_room(p, matrix_exp_work(p->n) * dtype_size(c->out.dtype));
     p->integers = linalg_room(p, (size_t)p->n * sizeof(int));
     return linalg_prepared(c, run_matrix_exp);
 }

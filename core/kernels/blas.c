@@ -21,8 +21,6 @@ static struct {
     __typeof__(&cblas_dgemm) dgemm;
     void (*factor[2])(int *, int *, void *, int *, int *, int *); /* by dtype: getrf, getrs */
     void (*solve[2])(char *, int *, int *, const void *, int *, const int *, void *, int *, int *, size_t);
-    void (*eigen)(char *, char *, int *, double *, int *, double *, double *, double *, int *, double *,
-                  int *, double *, int *, int *, size_t, size_t); /* dgeev */
     char *(*core_name)(void), *(*config)(void);
     void *(*take)(int);
     void (*give)(void *);
@@ -95,7 +93,6 @@ static void load(const char *core)
     blas.factor[FLOAT64] = (__typeof__(blas.factor[0]))dlsym(blas.library, "dgetrf_");
     blas.solve[FLOAT32] = (__typeof__(blas.solve[0]))dlsym(blas.library, "sgetrs_");
     blas.solve[FLOAT64] = (__typeof__(blas.solve[0]))dlsym(blas.library, "dgetrs_");
-    blas.eigen = (__typeof__(blas.eigen))dlsym(blas.library, "dgeev_");
     blas.core_name = (char *(*)(void))dlsym(blas.library, "openblas_get_corename");
     blas.config = (char *(*)(void))dlsym(blas.library, "openblas_get_config");
     blas.take = (void *(*)(int))dlsym(blas.library, "blas_memory_alloc");
@@ -272,16 +269,6 @@ void blas_factor_solve(enum dtype dtype, int64_t n, const void *a, const int *pi
     int size = (int)n, one = 1, info = 0, queue = take_turn();
     blas.solve[dtype](&op, &size, &one, a, &size, pivot, x, &size, &info, 1);
     end_turn(queue);
-}
-
-int blas_eigenvalues(int64_t n, double *a, double *re, double *im, double *work)
-{
-    char none = 'N';
-    int size = (int)n, n_work = (int)(BLAS_EIGEN_WORK * n), one = 1, info = -1, queue = take_turn();
-    if (blas.eigen)
-        blas.eigen(&none, &none, &size, a, &size, re, im, NULL, &one, NULL, &one, work, &n_work, &info, 1, 1);
-    end_turn(queue);
-    return info == 0;
 }
 
 void *blas_symbol(const char *name) { return blas.library ? dlsym(blas.library, name) : NULL; }

@@ -30,11 +30,6 @@ void blas_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_
 int blas_factor(enum dtype dtype, int64_t n, void *a, int *pivot);
 void blas_factor_solve(enum dtype dtype, int64_t n, const void *a, const int *pivot, int transpose, void *x);
 
-/* Eigenvalues of an n x n matrix, n >= 1 (LAPACK's dgeev), after blas_open; a is overwritten, work has
- * BLAS_EIGEN_WORK n numbers. Returns 0 when the iteration does not converge. */
-#define BLAS_EIGEN_WORK 8
-int blas_eigenvalues(int64_t n, double *a, double *re, double *im, double *work);
-
 /* For lapack.c: a function of the library that is open, NULL if it has none of that name; a number that
  * changes when another one was opened; around each call of one: wait for a buffer, and give it back. */
 void *blas_symbol(const char *name);

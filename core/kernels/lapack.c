@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum routine { GETRF, GETRS, GETRI, GECON, TRTRS, POTRF, SYEVD, GEQRF, ORGQR, GESDD, ROUTINES };
-static const char *const names[] = {"getrf", "getrs", "getri", "gecon", "trtrs",
-                                    "potrf", "syevd", "geqrf", "orgqr", "gesdd"};
+enum routine { GETRF, GETRS, GETRI, GECON, TRTRS, POTRF, SYEVD, GEEV, GEQRF, ORGQR, GESDD, ROUTINES };
+static const char *const names[] = {"getrf", "getrs", "getri", "gecon", "trtrs", "potrf",
+                                    "syevd", "geev",  "geqrf", "orgqr", "gesdd"};
 
 typedef void getrf_t(int *, int *, void *, int *, int *, int *);
 typedef void getrs_t(char *, int *, int *, const void *, int *, const int *, void *, int *, int *, size_t);
@@ -17,6 +17,8 @@ typedef void trtrs_t(char *, char *, char *, int *, int *, const void *, int *, 
 typedef void potrf_t(char *, int *, void *, int *, int *, size_t);
 typedef void syevd_t(char *, char *, int *, void *, int *, void *, void *, int *, int *, int *, int *, size_t,
                      size_t);
+typedef void geev_t(char *, char *, int *, void *, int *, void *, void *, void *, int *, void *, int *,
+                    void *, int *, int *, size_t, size_t);
 typedef void geqrf_t(int *, int *, void *, int *, void *, void *, int *, int *);
 typedef void orgqr_t(int *, int *, int *, void *, int *, const void *, void *, int *, int *);
 typedef void gesdd_t(char *, int *, int *, void *, int *, void *, void *, int *, void *, int *, void *, int *,
@@ -126,6 +128,17 @@ int lapack_eigh(enum dtype dtype, int n, void *a, void *values, void *work, int 
     return info;
 }
 
+/* What the matrix and its transpose have alike. */
+int lapack_eigenvalues(enum dtype dtype, int n, void *a, void *re, void *im, void *work, int n_work)
+{
+    char none = 'N';
+    int one = 1, info = 0, queue = blas_begin();
+    ROUTINE(GEEV, geev)
+    (&none, &none, &n, a, &n, re, im, NULL, &one, NULL, &one, work, &n_work, &info, 1, 1);
+    blas_end(queue);
+    return info;
+}
+
 void lapack_qr(enum dtype dtype, int m, int n, void *a, void *r, void *tau, void *work, int n_work)
 {
     int k = m < n ? m : n, info = 0, queue = blas_begin();
@@ -173,6 +186,16 @@ int lapack_work_eigh(enum dtype dtype, int n, int *n_integers)
     int ask = -1, info = 0;
     ROUTINE(SYEVD, syevd)
     (&vectors, &part, &n, NULL, &n, NULL, &answer, &ask, n_integers, &ask, &info, 1, 1);
+    return answered(dtype, &answer);
+}
+
+int lapack_work_eigenvalues(enum dtype dtype, int n)
+{
+    char none = 'N';
+    double answer = 0;
+    int ask = -1, one = 1, info = 0;
+    ROUTINE(GEEV, geev)
+    (&none, &none, &n, NULL, &n, NULL, NULL, NULL, &one, NULL, &one, &answer, &ask, &info, 1, 1);
     return answered(dtype, &answer);
 }
 

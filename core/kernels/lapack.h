@@ -33,6 +33,8 @@ int lapack_cholesky(enum dtype dtype, int n, void *a);
  * row each. 0: they were found. */
 int lapack_eigh(enum dtype dtype, int n, void *a, void *values, void *work, int n_work, int *integers,
                 int n_integers);
+/* The eigenvalues' real and imaginary parts, n each; A is overwritten. 0: they were found. */
+int lapack_eigenvalues(enum dtype dtype, int n, void *a, void *re, void *im, void *work, int n_work);
 /* a by COLUMNS, m x n, k = min(m, n): r gets R, k x n by columns with zeros below the diagonal, and the first
  * k columns of a become Q. tau: k numbers. */
 void lapack_qr(enum dtype dtype, int m, int n, void *a, void *r, void *tau, void *work, int n_work);
@@ -44,6 +46,7 @@ int lapack_svd(enum dtype dtype, int m, int n, int full, void *a, void *u, void 
 /* Numbers of `work` that the functions above want. */
 int lapack_work_inverse(enum dtype dtype, int n);
 int lapack_work_eigh(enum dtype dtype, int n, int *n_integers);
+int lapack_work_eigenvalues(enum dtype dtype, int n);
 int lapack_work_qr(enum dtype dtype, int m, int n);
 int lapack_work_svd(enum dtype dtype, int m, int n, int full);
 

@@ -4,13 +4,16 @@
 
 #include <stddef.h>
 
+#include "tensor/tensor.h"
+
 /* Numbers of work space for one n x n matrix, beside n ints. */
 size_t matrix_exp_work(int n);
 
-/* out = e^a, both n x n by rows, n >= 1; after lapack_open. What is not finite gives NaN.
+/* out = e^a, both n x n by rows, of a float dtype, n >= 1; after lapack_open. What is not finite gives NaN.
  *
  * Diagonal Pade approximants with scaling and squaring. Source: N. Higham, The scaling and squaring method
- * for the matrix exponential revisited, SIAM J. Matrix Anal. Appl. 26 (2005), algorithm 2.3 and table 2.3. */
-void matrix_exp(int n, const double *a, double *out, double *work, int *pivot);
+ * for the matrix exponential revisited, SIAM J. Matrix Anal. Appl. 26 (2005), algorithm 2.3 and tables 2.3
+ * (double) and A.1 (single precision). */
+void matrix_exp(enum dtype dtype, int n, const void *a, void *out, void *work, int *pivot);
 
 #endif

@@ -31,4 +31,5 @@ if ! "$peers/bin/python" -c "import torch, torchdiffeq" 2>/dev/null; then
 fi
 
 cd "$root"
+if [ "${1-}" = --linalg ]; then exec "$peers/bin/python" "$here/linalg.py"; fi
 exec "$peers/bin/python" "$here/peers.py" "$@"

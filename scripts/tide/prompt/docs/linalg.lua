@@ -63,5 +63,5 @@ define{name = "linalg.svdvals", args = "A", returns = "tensor",
   text = "The singular values of linalg.svd alone; differentiable also where they are equal.",
   example = "tide.linalg.svdvals(tide.tensor{{3, 0}, {4, 5}})"}
 define{name = "linalg.matrix_exp", args = "A", returns = "tensor",
-  text = "e^A of each matrix, by Pade approximants with scaling and squaring, in float64 inside.",
+  text = "e^A of each matrix, by Pade approximants with scaling and squaring.",
   example = "tide.linalg.matrix_exp(tide.tensor{{0, -1}, {1, 0}})"}
