@@ -56,18 +56,29 @@ int lapack_lu(enum dtype dtype, int n, void *a, int *pivot)
     return info;
 }
 
+#define LANES 8 /* sums side by side, which a vector holds */
+
+#define NORM(type)                                                                                           \
+    static double norm_##type(int n, const type *a)                                                          \
+    {                                                                                                        \
+        double most = 0;                                                                                     \
+        for (int i = 0; i < n && !isnan(most); i++, a += n) {                                                \
+            double sum = 0, lane[LANES] = {0};                                                               \
+            int j = 0;                                                                                       \
+            for (; j + LANES <= n; j += LANES)                                                               \
+                for (int k = 0; k < LANES; k++) lane[k] += fabs((double)a[j + k]);                           \
+            for (; j < n; j++) sum += fabs((double)a[j]);                                                    \
+            for (int k = 0; k < LANES; k++) sum += lane[k];                                                  \
+            if (!(sum <= most)) most = sum; /* NaN stays */                                                  \
+        }                                                                                                    \
+        return most;                                                                                         \
+    }
+NORM(float)
+NORM(double)
+
 double lapack_norm(enum dtype dtype, int n, const void *a)
 {
-    double most = 0;
-    for (int i = 0; i < n; i++) {
-        double sum = 0;
-        for (int j = 0; j < n; j++)
-            sum += fabs(dtype == FLOAT32 ? (double)((const float *)a)[(size_t)i * n + j]
-                                         : ((const double *)a)[(size_t)i * n + j]);
-        if (!(sum <= most)) most = sum; /* NaN stays */
-        if (isnan(most)) break;
-    }
-    return most;
+    return dtype == FLOAT32 ? norm_float(n, a) : norm_double(n, a);
 }
 
 double lapack_rcond(enum dtype dtype, int n, const void *lu, double norm, void *work, int *integers)

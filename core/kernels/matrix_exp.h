@@ -11,9 +11,11 @@ size_t matrix_exp_work(int n);
 
 /* out = e^a, both n x n by rows, of a float dtype, n >= 1; after lapack_open. What is not finite gives NaN.
  *
- * Diagonal Pade approximants with scaling and squaring. Source: N. Higham, The scaling and squaring method
- * for the matrix exponential revisited, SIAM J. Matrix Anal. Appl. 26 (2005), algorithm 2.3 and tables 2.3
- * (double) and A.1 (single precision). */
+ * Diagonal Pade approximants with scaling and squaring. Sources: N. Higham, The scaling and squaring method
+ * for the matrix exponential revisited, SIAM J. Matrix Anal. Appl. 26 (2005), algorithm 2.3, tables 2.3 and
+ * A.1 (single precision); A. Al-Mohy and N. Higham, A new scaling and squaring algorithm for the matrix
+ * exponential, SIAM J. Matrix Anal. Appl. 31 (2009), section 5: the norms of powers say how often to halve,
+ * because halvings that are not needed cost digits where |a| is much larger than its eigenvalues. */
 void matrix_exp(enum dtype dtype, int n, const void *a, void *out, void *work, int *pivot);
 
 #endif
