@@ -38,6 +38,13 @@ return {
       solved often: it iterates nothing. "auto" takes "tsit5" and changes to "radau5" and back as the problem
       does. jacobian = "krylov" is for states so
       large that a matrix of them is not to be had.]]},
+  {"ffjord", "cnf", "normalizing flow", "normalising flow", "density estimation", "log likelihood",
+    "generative", "change of variables", "flow model", see = {"nn.cnf", "cnf:log_prob", "cnf:sample",
+    "ode.divergence"}},
+  {"divergence", "jacobian trace", "hutchinson", "rademacher", "liouville", see = {"ode.divergence",
+    "nn.cnf"}},
+  {"rnode", "taynode", "steer", "kinetic energy", "regularise ode", "regularize ode", "random end time",
+    see = {"nn.odeblock", "nn.penalised"}},
   {"quadrature", "integral", "running cost", see = {"tide.odeint"}},
   {"event", "events", "terminal", "root finding", "zero crossing", "stop condition", "bounce", "hybrid",
     see = {"events", "ode.event", "tide.odeint"}},
@@ -64,10 +71,6 @@ return {
     "solvers"},
     text = [[Tide solves ordinary differential equations; a PDE works once space is discretised, a
       constraint once it is differentiated away.]]},
-  {"cnf", "normalizing flow", "normalising flow", "divergence", "hutchinson", absent = lacks("ode",
-    "divergence"), see = {"tide.jvp", "tide.vjp", "tide.odeint"},
-    text = [[There is no ready divergence in this version: tide.jvp of the field with unit vectors (exact)
-      or random ones (Hutchinson) gives it.]]},
   {"nfe", "function evaluation", "statistics", "stats", see = {"tide.odeint", "tide.train"}},
   -- models and training
   {"learning rate", "lr", see = {"optim.adam", "optim.sgd", "training", "tide.train"}},
