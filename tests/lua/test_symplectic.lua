@@ -157,4 +157,11 @@ tests["what it refuses"] = function()
     solve(pendulum, y0, {gradient = "adjoint"}))
 end
 
+tests["there is no quadrature beside {q, p}"] = function()
+  local function f(_, y) return {q = y.p, p = -y.q} end
+  check.fails({"a quadrature is a third part of the state", "leapfrog_verlet"}, tide.odeint, f,
+    {q = tide.ones{1}, p = tide.ones{1}}, {0, 1}, {method = "leapfrog_verlet", steps = 3,
+      quadrature = function(_, y) return y.q end})
+end
+
 return tests

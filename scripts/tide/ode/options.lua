@@ -271,6 +271,12 @@ local function check_defect(where, o, method)
   end
 end
 
+local function check_quadrature(where, o, method)
+  if not o.quadrature or method.family ~= "symplectic" then return end
+  raise(("%s: a quadrature is a third part of the state, and %s is for states {q =, p =}; take another "
+    .. "method, or sum up the integral from the outputs"):format(where, method.name))
+end
+
 --- Check options without solving: see help("ode.check_options").
 function M.check(where, given, dtype)
   local o = options.check(where, given, spec, 3)
@@ -300,6 +306,7 @@ function M.check(where, given, dtype)
   end
   if o.defect then check_defect(where, o, method) end
   o.events = events.check(where, o.events)
+  check_quadrature(where, o, method)
   if o.per_sample and type(o.norm) == "function" then
     raise(where .. ": norm as a function is of the whole batch; with per_sample = true choose \"part\" or "
       .. "\"batch\", which are then those of a sample")
