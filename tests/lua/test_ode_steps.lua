@@ -283,11 +283,12 @@ tests["solution: the solver's interpolant, for every method, both ways"] = funct
         assert(off(sol(middle), step:at(middle)) < 2e-13, m.name)
       end}))
       assert(i == #times)
-      -- the slope is that of the interpolant
+      -- the slope is that of the interpolant; where steps meet it may jump (a quadratic one)
       for j = 2, 5 do
-        local e = 1e-5
+        local e, met = 1e-5, false
+        for _, t in ipairs(times) do met = met or math.abs(t - ask[j]) < 2 * e end
         local slope = (sol(ask[j] + e) - sol(ask[j] - e)) / (2 * e)
-        assert(off(sol:derivative(ask[j]), slope) < 1e-7, m.name)
+        assert(met or off(sol:derivative(ask[j]), slope) < 1e-7, m.name)
       end
     end
   end)
