@@ -108,6 +108,12 @@ void stats_push(lua_State *L, const struct solve_stats *s)
         lua_pushnumber(L, s->defect);
         lua_setfield(L, -2, "defect");
     }
+    if (s->has_reconstruction) {
+        lua_pushnumber(L, s->reconstruction);
+        lua_setfield(L, -2, "reconstruction_error");
+        lua_pushboolean(L, s->made_again);
+        lua_setfield(L, -2, "made_again");
+    }
     if (s->stopped) {
         lua_pushnumber(L, s->t_end);
         lua_setfield(L, -2, "t_end");

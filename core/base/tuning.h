@@ -231,6 +231,15 @@
 #define STEP_SHORT 1e-9  /* of the number of steps of a grid: a last step that is shorter is none */
 #define STEP_SLIVER 1e-3 /* what is left of the span after a step is more than this share of it */
 
+/* gradient = "forward" is a solve for each number that it is taken by: so many at most. */
+#define FORWARD_DIRECTIONS 256
+
+/* States of gradient = "reversible" that are further off than this, relative, are made again from the
+ * beginning, with so many states in memory on the way: square roots of what the dtypes resolve. */
+#define RETRACE_ERROR_FLOAT64 1.5e-8
+#define RETRACE_ERROR_FLOAT32 3.5e-4
+#define RETRACE_CHECKPOINTS 64
+
 /* On a fixed grid the tolerances mean little: y reconstructed backwards by the adjoint may be so many
  * tolerances further off before its gradient is refused. */
 #define ADJOINT_FIXED_STEP_ALLOWANCE 10

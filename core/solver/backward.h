@@ -5,6 +5,7 @@
 #include "solver/backward_times.h"
 
 struct defect;
+struct retrace;
 
 /* Cotangents that reach the k of one step from outside it, by weights that include h. Few are the rule. */
 #define FEW_SOURCES 4
@@ -32,6 +33,7 @@ struct backward {
      * of the step at hand is in the solver's own vectors, those of its carry or those of its next one. */
     char *segment;
     int in_next;
+    struct retrace *retrace; /* steps are taken back, NULL: they are not, or no longer */
     struct backward_sources from;
     char *thetabar;
     struct defect *defect; /* NULL: nobody asks */

@@ -123,6 +123,11 @@ static enum status forward_by_levels(struct checkpoints *c, int64_t step, char *
     return keep(c, step, step == 0 ? INT_MAX : level, block);
 }
 
+enum status checkpoints_keep(struct checkpoints *c, int64_t step, char **block)
+{
+    return keep(c, step, 0, block);
+}
+
 enum status checkpoints_forward(struct checkpoints *c, int64_t step, char **block)
 {
     *block = NULL;

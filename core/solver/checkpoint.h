@@ -53,6 +53,8 @@ void checkpoints_begin(struct checkpoints *c, size_t bytes, int64_t every, int64
 void checkpoints_limit(struct checkpoints *c, int64_t slots);
 /* The solve is at a step, one after the other: the block to put it into, NULL: it is not kept. */
 enum status checkpoints_forward(struct checkpoints *c, int64_t step, char **block);
+/* A place behind the others, for somebody else's reasons. */
+enum status checkpoints_keep(struct checkpoints *c, int64_t step, char **block);
 /* The last one up to a step. */
 const struct checkpoint *checkpoints_last(const struct checkpoints *c, int64_t step);
 /* Without `every`, on the way back to `step`: those behind it are done with. Returns the step of the last. */

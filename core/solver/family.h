@@ -67,6 +67,9 @@ struct family {
      * there. */
     enum status (*again)(struct solver *s, struct field *f, const struct method *m, const struct step *p,
                          enum again what, int have);
+    /* The carry that step p began with, into s->carry, from that behind it, in s->next: what algebra takes
+     * back, up to rounding. NULL: it does not. */
+    enum status (*undo)(struct solver *s, struct field *f, const struct method *m, const struct step *p);
     /* How many of the k are kept in a record, to save again(); 0: none is worth it. */
     int (*kept)(const struct method *m);
     /* Weights of the k for the error of the step (times h included); returns how many. */

@@ -24,14 +24,16 @@ static enum status adjoint_with_record(const struct gradient *g, struct solve_st
         status = gradient_adjoint(g->s, g->f, &o, g->layout, g->record, g->times, *g->again, g->ybar,
                                   g->y0bar, g->thetabar, &backward);
     stats->nfe_backward += forward.nfe + backward.nfe_backward;
+    stats->made_again = 1;
     return status;
 }
 
 enum status gradient_of_solve(const struct gradient *g, struct solve_stats *stats)
 {
     enum gradient_kind kind = g->o->gradient;
-    if (kind == GRADIENT_DIRECT || kind == GRADIENT_CHECKPOINT)
-        return gradient_direct(g->s, g->f, g->o, g->record, g->ybar, g->times, g->y0bar, g->thetabar, stats);
+    if (solve_gradient_is_discrete(kind))
+        return gradient_direct(g->s, g->f, g->o, g->layout, g->record, g->ybar, g->times, g->y0bar,
+                               g->thetabar, stats);
     enum status status =
         gradient_adjoint(g->s, g->f, g->o, g->layout, kind == GRADIENT_ADJOINT ? NULL : g->record, g->times,
                          g->y, g->ybar, g->y0bar, g->thetabar, stats);

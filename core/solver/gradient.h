@@ -50,8 +50,9 @@ struct gradient {
 enum status gradient_of_solve(const struct gradient *g, struct solve_stats *stats);
 
 enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o,
-                            struct solve_record *r, const void *ybar, const struct gradient_times *times,
-                            void *y0bar, void *thetabar, struct solve_stats *stats);
+                            const struct state_layout *layout, struct solve_record *r, const void *ybar,
+                            const struct gradient_times *times, void *y0bar, void *thetabar,
+                            struct solve_stats *stats);
 
 /* The memory that gradient_direct will need; it asks itself, but a thread may want to find it ready. steps:
  * of the solve, or fewer. */

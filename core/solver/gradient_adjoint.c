@@ -7,6 +7,7 @@
 #include "solver/backward.h"
 #include "solver/event.h"
 #include "solver/family.h"
+#include "solver/retrace.h"
 
 /* The augmented field z = (y, a, thetabar): dz/dt = (f, -a^T df/dy, -a^T df/dtheta). With a record of the
  * forward solve, z = (a, thetabar) and y(t) comes from the interpolant of the step that t lies in. */
@@ -20,6 +21,7 @@ struct augmented {
     struct step p;
     size_t pitch;            /* from one output to the next */
     int64_t lowest, highest; /* between events: steps that may be looked at */
+    double reconstruction;   /* the largest relative error of y so far */
 };
 
 /* y(t) in the solver's spare vector. */
@@ -81,6 +83,7 @@ static enum status one_interval(struct solver *s, struct augmented *g, const str
     struct solve_stats part;
     const struct field *f = g->inner;
     size_t z_bytes = (size_t)g->base.n * dtype_size(f->dtype);
+    double before = g->record ? 0 : retrace_distance(f->n, f->dtype, z, NULL);
     enum status status = solve(s, &g->base, o, layout, z, (double[]){from, to}, 2, out, NULL, &part);
     if (status != STATUS_OK && g->record)
         return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
@@ -93,6 +96,9 @@ static enum status one_interval(struct solver *s, struct augmented *g, const str
     memcpy(z, out + z_bytes, z_bytes);
     if (g->record) return STATUS_OK;
     double error = reconstruction_error(f, o, layout, z, stored, out);
+    double relative = retrace_relative(retrace_distance(f->n, f->dtype, z, stored),
+                                       retrace_distance(f->n, f->dtype, stored, NULL), before);
+    if (!(relative <= g->reconstruction)) g->reconstruction = relative;
     if (!(error <= (o->adaptive ? 1 : ADJOINT_FIXED_STEP_ALLOWANCE) * o->reconstruction_limit))
         return status_fail(
             STATUS_NUMERIC, "reconstruction",
@@ -309,6 +315,9 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
     begin_way(&w, o, layout, times);
     enum status status = all_intervals(&w, times, y);
     stats->nfe_backward = f->nfe + f->nfe_vjp - before;
+    stats->has_reconstruction = !record;
+    stats->reconstruction = g.reconstruction;
+    stats->made_again = 0;
     TRY(status);
     const char *a = z + (record ? 0 : bytes);
     loops->combine[f->dtype](f->n, a, 1, (double[]){1}, &ybar, y0bar);

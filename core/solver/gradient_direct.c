@@ -7,6 +7,7 @@
 #include "solver/family.h"
 #include "solver/gradient.h"
 #include "solver/record.h"
+#include "solver/retrace.h"
 
 /* ---- what families use ---- */
 
@@ -139,7 +140,7 @@ static int load_step(struct backward *b, int64_t step)
 {
     b->p = record_step(b->r, step);
     if (!b->r->some) return record_load(b->r, b->s, step);
-    load_some(b, step);
+    if (!b->retrace) load_some(b, step);
     return 0;
 }
 
@@ -242,7 +243,8 @@ static enum status all_steps_back(struct backward *b, const char *ybar)
     int64_t output = b->times.given->n - 1;
     for (int64_t step = r->n - 1; step >= 0; step--) {
         TRY(solver_poll(b->s));
-        if (r->some) TRY(r->points.every > 0 ? reach_segment(b, step) : reach(b, step));
+        if (b->retrace) TRY(retrace_step(b, step));
+        if (r->some && !b->retrace) TRY(r->points.every > 0 ? reach_segment(b, step) : reach(b, step));
         TRY(step_back(b, step, ybar, &output));
     }
     TRY(times_end(b));
@@ -271,8 +273,9 @@ enum status gradient_direct_reserve(struct solver *s, const struct field *f, con
 }
 
 enum status gradient_direct(struct solver *s, struct field *f, const struct solve_options *o,
-                            struct solve_record *r, const void *ybar, const struct gradient_times *times,
-                            void *y0bar, void *thetabar, struct solve_stats *stats)
+                            const struct state_layout *layout, struct solve_record *r, const void *ybar,
+                            const struct gradient_times *times, void *y0bar, void *thetabar,
+                            struct solve_stats *stats)
 {
     struct backward b = {.s = s,
                          .f = f,
@@ -301,11 +304,16 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
     if (o->defect) at = defect_begin(b.defect = &defect, at, state);
     b.theta_part = times_begin(&b, times, at);
     b.segment = b.theta_part + theta;
+    struct retrace retrace = {.layout = layout};
+    if (r->retraced) retrace_begin(&retrace, &b);
     enum status status = all_steps_back(&b, ybar);
     for (int c = 1; c < s->n_carry && status == STATUS_OK; c++)
         backward_add(&b, s->n, 1, b.carry_bar[c], b.carry_bar[0]); /* copies of y0 */
     if (status == STATUS_OK) memcpy(y0bar, b.carry_bar[0], b.bytes);
     stats->nfe_backward = f->nfe + f->nfe_vjp - before;
+    stats->has_reconstruction = r->retraced;
+    stats->reconstruction = retrace.error;
+    stats->made_again = retrace.made_again;
     stats->has_defect = o->defect;
     stats->defect = defect.sum;
     return status;

@@ -31,10 +31,7 @@ static enum status solve_infer(struct custom *self, struct call *c)
     return array_init(&c->out, ends ? FLOAT64 : c->in[0].dtype, 1, &n);
 }
 
-static int is_direct(const struct odeint *op)
-{
-    return op->options.gradient == GRADIENT_DIRECT || op->options.gradient == GRADIENT_CHECKPOINT;
-}
+static int is_direct(const struct odeint *op) { return solve_gradient_is_discrete(op->options.gradient); }
 
 /* What the fields of events will be asked for. */
 static unsigned event_works(const struct odeint *op)
@@ -51,6 +48,8 @@ static unsigned field_works(const struct odeint *op)
         [GRADIENT_ADJOINT] =
             FIELD_MASK(FIELD_VJP_AND_EVAL) | FIELD_MASK(FIELD_VJP), /* the latter where y cannot be rebuilt */
         [GRADIENT_INTERPOLATED] = FIELD_MASK(FIELD_VJP),
+        [GRADIENT_REVERSIBLE] = FIELD_MASK(FIELD_VJP),
+        [GRADIENT_FORWARD] = 0,
     };
     unsigned implicit = newton_works(op->field, &op->options, op->recording);
     unsigned by_time = !op->options.adaptive && (op->by_times || op->options.events)
@@ -61,7 +60,7 @@ static unsigned field_works(const struct odeint *op)
 }
 
 /* Everything that a run needs: nothing is made under it. A gradient may come to be wanted later. */
-static enum status make_ready(struct odeint *op)
+enum status odeint_ready(struct odeint *op)
 {
     unsigned works = field_works(op);
     if ((works & ~op->works) == 0) return STATUS_OK;
@@ -103,22 +102,28 @@ static void give_end(const struct odeint *op, const struct call *c)
     out[n] = op->stats.t_end;
 }
 
+enum status odeint_run(struct odeint *op, const void *const *parameters, const void *y0, const double *times,
+                       int64_t n_times, void *states)
+{
+    enum gradient_kind kind = op->options.gradient;
+    int keep = op->recording && kind != GRADIENT_ADJOINT && kind != GRADIENT_FORWARD;
+    if (op->tiled)
+        return tiled_solve(op->tiled, &op->options, parameters, y0, times, n_times, states, keep, &op->stats);
+    TRY(field_bind(op->field, parameters));
+    if (op->options.events) TRY(events_bind(op->options.events, parameters, 0));
+    return solve(&op->solver, op->field, &op->options, &op->layout, y0, times, n_times, states,
+                 keep ? &op->record : NULL, &op->stats);
+}
+
 static enum status run_solve(struct call *c)
 {
     struct odeint *op = (struct odeint *)c->attrs->object;
-    int keep = op->recording && op->options.gradient != GRADIENT_ADJOINT;
     const double *times = c->in[1].data;
     int64_t n_times = c->in[1].shape[0];
     TRY(op->options.ends_at_event ? times_check_open(times) : times_check(times, n_times));
     odeint_note_addresses(op, c->in + 2, c->n_in - 2);
-    if (op->tiled)
-        return tiled_solve(op->tiled, &op->options, op->addresses, c->in[0].data, times, n_times, c->out.data,
-                           keep, &op->stats);
-    TRY(field_bind(op->field, op->addresses));
-    if (op->options.events) TRY(events_bind(op->options.events, op->addresses, 0));
     int ends = op->options.ends_at_event;
-    TRY(solve(&op->solver, op->field, &op->options, &op->layout, c->in[0].data, times, n_times,
-              ends ? op->states : c->out.data, keep ? &op->record : NULL, &op->stats));
+    TRY(odeint_run(op, op->addresses, c->in[0].data, times, n_times, ends ? op->states : c->out.data));
     if (ends) give_end(op, c);
     return STATUS_OK;
 }
@@ -132,7 +137,7 @@ static enum status solve_prepare(struct custom *self, struct call *c)
         memory_free(op->states);
         if (!(op->states = memory_alloc(array_bytes(&c->out)))) return memory_status();
     }
-    TRY(make_ready(op));
+    TRY(odeint_ready(op));
     c->run = run_solve;
     return STATUS_OK;
 }
@@ -140,8 +145,7 @@ static enum status solve_prepare(struct custom *self, struct call *c)
 static void solve_vjp(struct custom *self, struct vjp *v)
 {
     int64_t at = 0;
-    int flat =
-        odeint_emit_gradient(v->tape, (struct odeint *)self, v->need[1], v->y, v->ybar, v->in, v->n_in);
+    int flat = odeint_emit_gradient(v->tape, (struct odeint *)self, v->need, v->y, v->ybar, v->in, v->n_in);
     for (int i = 0; i < v->n_in; i++)
         if (i != 1) v->xbar[i] = odeint_emit_part(v->tape, flat, &at, v->in[i], v->need[i]);
     if (v->need[1]) v->xbar[1] = odeint_emit_part(v->tape, flat, &at, v->in[1], 1);
@@ -222,12 +226,12 @@ struct odeint *odeint_of(struct object *o, int *backward)
 
 enum status odeint_explain(struct odeint *op, struct odeint_plan *out)
 {
-    TRY(make_ready(op));
+    TRY(odeint_ready(op));
     *out = (struct odeint_plan){.options = &op->options,
                                 .field = op->field,
                                 .n_tiles = 1,
                                 .batch = op->field->batch,
-                                .gradient = op->recording};
+                                .gradient = op->recording && op->options.gradient != GRADIENT_FORWARD};
     if (op->tiled) {
         out->field = tiled_field(op->tiled);
         out->n_tiles = tiled_cut(op->tiled)->n;
@@ -251,6 +255,10 @@ struct solve_stats odeint_program_stats(const struct program *p)
         sum.accepted += op->stats.accepted;
         sum.rejected += op->stats.rejected;
         sum.nfe_backward += op->stats.nfe_backward;
+        if (op->stats.has_reconstruction && !(op->stats.reconstruction <= sum.reconstruction))
+            sum.reconstruction = op->stats.reconstruction;
+        sum.has_reconstruction |= op->stats.has_reconstruction;
+        sum.made_again |= op->stats.has_reconstruction && op->stats.made_again;
         sum.has_defect |= op->stats.has_defect;
         sum.defect += op->stats.has_defect ? op->stats.defect : 0;
     }

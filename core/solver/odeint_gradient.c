@@ -1,7 +1,10 @@
 /* The vjp of a solve, an op by itself: inputs states, statesbar, y0, times, theta... */
+#include <string.h>
+
 #include "base/memory.h"
 #include "solver/event.h"
 #include "solver/gradient.h"
+#include "solver/odeint_forward.h"
 #include "solver/odeint_op.h"
 
 static enum status gradient_infer(struct custom *self, struct call *c)
@@ -77,8 +80,10 @@ static enum status run_gradient(struct call *c)
     if (op->options.ends_at_event) take_end(op, c, &times.end_bar);
     char *y0bar = c->out.data, *thetabar = y0bar + array_bytes(&c->in[2]);
     op->stats.nfe_backward = 0;
-    op->stats.has_defect = 0;
+    op->stats.has_defect = op->stats.has_reconstruction = 0;
     if (op->stats.failure) return refuse(op->stats.failure);
+    struct odeint_forward *forward = ((struct odeint_gradient *)c->attrs->object)->forward;
+    if (forward) return odeint_forward_run(forward, op, c);
     if (op->stats.stopped && by_times)
         return status_set(STATUS_UNSUPPORTED, "odeint: a solve that on_step has stopped has no derivative by "
                                               "its times; wrap them in tide.stop_gradient");
@@ -99,8 +104,12 @@ static enum status run_gradient(struct call *c)
 
 static enum status gradient_prepare(struct custom *self, struct call *c)
 {
-    const struct odeint_gradient *g = (struct odeint_gradient *)self;
+    struct odeint_gradient *g = (struct odeint_gradient *)self;
     struct odeint *op = g->solve;
+    c->run = run_gradient;
+    odeint_forward_free(g->forward);
+    g->forward = NULL;
+    if (g->wanted) return odeint_forward_new(&g->forward, op, g->wanted, c);
     memory_free(op->event_theta);
     op->event_theta = memory_alloc(theta_bytes(c, g->by_times));
     if (!op->event_theta) return memory_status();
@@ -113,7 +122,6 @@ static enum status gradient_prepare(struct custom *self, struct call *c)
         op->times_bar = memory_alloc((size_t)c->in[3].shape[0] * sizeof *op->times_bar);
         if (!op->times_bar) return memory_status();
     }
-    c->run = run_gradient;
     return STATUS_OK;
 }
 
@@ -122,26 +130,47 @@ static enum status gradient_prepare(struct custom *self, struct call *c)
 static void gradient_free(struct object *self)
 {
     struct odeint_gradient *g = (struct odeint_gradient *)self;
-    g->solve->gradient[g->by_times] = NULL;
+    if (!g->wanted) g->solve->gradient[g->by_times] = NULL;
+    odeint_forward_free(g->forward);
+    memory_free(g->wanted);
     object_release(&g->solve->custom.base);
     memory_free(g);
 }
 
-/* The gradient's object, with a reference for the caller; NULL: out of memory. */
+/* With a reference for the caller; NULL: out of memory. */
+static struct odeint_gradient *new_gradient(struct odeint *op, int by_times)
+{
+    struct odeint_gradient *g = memory_zalloc(1, sizeof *g);
+    if (!g) return NULL;
+    g->custom = (struct custom){{1, gradient_free}, "odeint_vjp",        gradient_infer,
+                                gradient_prepare,   odeint_gradient_vjp, NULL};
+    object_retain(&op->custom.base);
+    g->solve = op;
+    g->by_times = by_times;
+    return g;
+}
+
+/* The one that nodes share. */
 static struct odeint_gradient *gradient_of(struct odeint *op, int by_times)
 {
     struct odeint_gradient *g = op->gradient[by_times];
     if (g) {
         object_retain(&g->custom.base);
-    } else if ((g = memory_zalloc(1, sizeof *g))) {
-        g->custom = (struct custom){{1, gradient_free}, "odeint_vjp",        gradient_infer,
-                                    gradient_prepare,   odeint_gradient_vjp, NULL};
-        object_retain(&op->custom.base);
-        g->solve = op;
-        g->by_times = by_times;
-        op->gradient[by_times] = g;
+        return g;
     }
-    return g;
+    return op->gradient[by_times] = new_gradient(op, by_times);
+}
+
+static struct odeint_gradient *forward_gradient(struct odeint *op, const char *wanted, int n_inputs)
+{
+    struct odeint_gradient *g = new_gradient(op, 0);
+    if (!g || (g->wanted = memory_alloc((size_t)n_inputs))) {
+        if (g) memcpy(g->wanted, wanted, (size_t)n_inputs);
+        return g;
+    }
+    memory_free(g);
+    object_release(&op->custom.base);
+    return NULL;
 }
 
 struct odeint *odeint_of_gradient(const struct custom *object)
@@ -149,10 +178,16 @@ struct odeint *odeint_of_gradient(const struct custom *object)
     return object->infer == gradient_infer ? ((const struct odeint_gradient *)object)->solve : NULL;
 }
 
-int odeint_emit_gradient(struct tape *t, struct odeint *op, int by_times, int states, int statesbar,
+int odeint_emit_gradient(struct tape *t, struct odeint *op, const char *wanted, int states, int statesbar,
                          const int *inputs, int n_inputs)
 {
-    struct odeint_gradient *g = gradient_of(op, by_times != 0);
+    int forward = op->options.gradient == GRADIENT_FORWARD;
+    if (forward && wanted[1])
+        return tape_fail(t, status_set(STATUS_UNSUPPORTED,
+                                       "odeint: gradient = \"forward\" has no derivative by times; take "
+                                       "\"direct\" or \"checkpoint\", or wrap them in tide.stop_gradient"));
+    struct odeint_gradient *g =
+        forward ? forward_gradient(op, wanted, n_inputs) : gradient_of(op, wanted[1] != 0);
     if (!g) return tape_fail(t, memory_status());
     op->recording = 1;
     op->by_times |= g->by_times;

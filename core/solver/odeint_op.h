@@ -10,10 +10,14 @@
 /* The object of nodes that are gradients of a solve, which it owns a reference to. While there is one, all
  * such nodes of that solve share it, so that equal nodes are seen to be equal; those with gradients of times
  * have one of their own. */
+struct odeint_forward;
 struct odeint_gradient {
     struct custom custom;
     struct odeint *solve;
-    int by_times; /* behind the others it gives the gradient of the times */
+    int by_times;                   /* behind the others it gives the gradient of the times */
+    struct odeint_forward *forward; /* of gradient = "forward", else NULL; for those alone whose gradient is
+                                       wanted: y0, the times, theta... Nodes do not share it. */
+    char *wanted;
 };
 
 /* The object of nodes that are solves. */
@@ -50,13 +54,21 @@ struct odeint *odeint_of_gradient(const struct custom *object);
 
 /* A node of `object` with the inputs a, b, rest[0..n). */
 int odeint_emit_node(struct tape *t, struct custom *object, int a, int b, const int *rest, int n);
-/* The gradient of the solve `states` of `inputs` (y0, times, theta...); by_times: that of the times is its
- * last part. */
-int odeint_emit_gradient(struct tape *t, struct odeint *op, int by_times, int states, int statesbar,
+/* The gradient of the solve `states` of `inputs` (y0, times, theta...), of which some are wanted, or all of
+ * them are made; if that of the times is, it is the last part. */
+int odeint_emit_gradient(struct tape *t, struct odeint *op, const char *wanted, int states, int statesbar,
                          const int *inputs, int n_inputs);
 /* The next part of a flat gradient: what belongs to node `like`, in its shape and dtype; *at moves past it.
  * -1 where it is not wanted, or where there is none because `like` has no gradient. */
 int odeint_emit_part(struct tape *t, int flat, int64_t *at, int like, int wanted);
+/* All that a run needs is made; and a run, given where the parameters are. */
+enum status odeint_ready(struct odeint *op);
+enum status odeint_run(struct odeint *op, const void *const *parameters, const void *y0, const double *times,
+                       int64_t n_times, void *states);
+/* The solve of the tangent equation: its state is a pair, of y and v, or such a pair for each of so many
+ * samples (field_tangent). */
+enum status odeint_tangent(const struct odeint *op, struct odeint **out);
+int64_t odeint_pairs(const struct odeint *op);
 /* The derivative of a gradient (odeint_tangent.c). */
 void odeint_gradient_vjp(struct custom *self, struct vjp *v);
 

@@ -7,10 +7,9 @@
 #include "base/memory.h"
 #include "solver/odeint_op.h"
 
-/* A state of the tangent is a pair, of y and v, or such a pair for each sample (field_tangent). */
-static int64_t pairs_of(const struct odeint *op) { return op->options.per_sample ? op->layout.batch : 1; }
+int64_t odeint_pairs(const struct odeint *op) { return op->options.per_sample ? op->layout.batch : 1; }
 
-static enum status tangent_odeint(const struct odeint *op, struct odeint **out)
+enum status odeint_tangent(const struct odeint *op, struct odeint **out)
 {
     struct field *tangent;
     struct state_layout layout = op->layout;
@@ -22,7 +21,7 @@ static enum status tangent_odeint(const struct odeint *op, struct odeint **out)
     if (op->options.events)
         return status_set(STATUS_UNSUPPORTED,
                           "odeint: a solve with events has no second derivative, and none forwards");
-    TRY(field_tangent(op->field, pairs_of(op), &tangent));
+    TRY(field_tangent(op->field, odeint_pairs(op), &tangent));
     layout.size[layout.n_parts++] = op->field->n;
     return odeint_new(out, tangent, &options, &layout);
 }
@@ -61,15 +60,17 @@ static int tangent_inputs(struct vjp *v, int64_t n, int64_t samples, int *inputs
     return count;
 }
 
-static void emit_derivative(struct vjp *v, struct odeint *tangent, int64_t samples, int *inputs)
+static void emit_derivative(struct vjp *v, struct odeint *tangent, int64_t samples, int *inputs, char *wanted)
 {
     struct tape *t = v->tape;
     int64_t n = tape_spec(t, v->in[2])->shape[0], times = tape_spec(t, v->in[3])->shape[0], at = 2 * n;
     int n_inputs = tangent_inputs(v, n, samples, inputs);
     int pairs = odeint_emit(t, tangent, inputs[0], inputs[1], inputs + 2, n_inputs - 2);
     if (v->need[1]) v->xbar[1] = halves(t, pairs, 1, times * samples, n / samples);
+    wanted[0] = v->need[2];
+    for (int i = 4; i < v->n_in; i++) wanted[i - 2] = v->need[i];
     int zero = emit_broadcast(t, emit_like(t, v->ybar, 0), 1, (int64_t[]){times * n});
-    int flat = odeint_emit_gradient(t, tangent, 0, pairs,
+    int flat = odeint_emit_gradient(t, tangent, wanted, pairs,
                                     pairs_of_halves(t, zero, v->in[1], times * samples, n / samples), inputs,
                                     n_inputs);
     if (v->need[2])
@@ -87,16 +88,18 @@ void odeint_gradient_vjp(struct custom *self, struct vjp *v)
     enum status status = by_times ? status_set(STATUS_UNSUPPORTED,
                                                "odeint has first derivatives by its times only, of gradients "
                                                "and not of tide.jvp; wrap the times in tide.stop_gradient")
-                                  : tangent_odeint(op, &tangent);
+                                  : odeint_tangent(op, &tangent);
     if (status != STATUS_OK) {
         tape_fail(v->tape, status);
         return;
     }
     int *inputs = memory_alloc((size_t)(2 * v->n_in) * sizeof *inputs);
-    if (inputs)
-        emit_derivative(v, tangent, pairs_of(op), inputs);
+    char *wanted = memory_zalloc(2, (size_t)v->n_in);
+    if (inputs && wanted)
+        emit_derivative(v, tangent, odeint_pairs(op), inputs, wanted);
     else
         tape_fail(v->tape, memory_status());
     memory_free(inputs);
+    memory_free(wanted);
     object_release(odeint_object(tangent));
 }

@@ -25,6 +25,8 @@ static const char *const gradients[] = {[GRADIENT_DIRECT] = "direct",
                                         [GRADIENT_ADJOINT] = "adjoint",
                                         [GRADIENT_CHECKPOINT] = "checkpoint",
                                         [GRADIENT_INTERPOLATED] = "interpolated",
+                                        [GRADIENT_REVERSIBLE] = "reversible",
+                                        [GRADIENT_FORWARD] = "forward",
                                         NULL};
 
 /* clang-format off */
@@ -119,7 +121,9 @@ static const struct solve_option table[] = {
      .heading = "the gradient",
      .help = "\"direct\": exact derivative of the steps taken; \"checkpoint\": the same with fewer states "
              "kept; \"adjoint\": continuous, by a solve backwards; \"interpolated\": the same with y from "
-             "the recorded solve"},
+             "the recorded solve; \"reversible\": as direct, with no states kept, of methods whose steps "
+             "algebra takes back; \"forward\": as direct, by a solve for each number, see help "
+             "\"gradients\""},
     {"checkpoint_steps", OPTION_INTEGER, .preset = "10", FROM(1), AT(checkpoint_steps),
      .help = "with \"checkpoint\" every so many-th state is kept"},
     {"checkpoints", OPTION_INTEGER, FROM(1), AT(checkpoints),
@@ -187,8 +191,14 @@ const char *solve_gradient_name(int kind)
 /* The continuous adjoint is a solve by the same method of another state. */
 int solve_has_gradient(const struct method *m, enum gradient_kind kind)
 {
-    int discrete = kind == GRADIENT_DIRECT || kind == GRADIENT_CHECKPOINT;
-    return discrete ? m->family->back != NULL : !m->family->parts;
+    if (kind == GRADIENT_REVERSIBLE) return m->family->undo != NULL;
+    return solve_gradient_is_discrete(kind) || kind == GRADIENT_FORWARD ? m->family->back != NULL
+                                                                        : !m->family->parts;
+}
+
+int solve_gradient_is_discrete(enum gradient_kind kind)
+{
+    return kind == GRADIENT_DIRECT || kind == GRADIENT_CHECKPOINT || kind == GRADIENT_REVERSIBLE;
 }
 
 double solve_smallest_rtol(enum dtype dtype) { return 10 * (dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON); }

@@ -25,7 +25,14 @@ struct stop {
     int jump;
 };
 
-enum gradient_kind { GRADIENT_DIRECT, GRADIENT_ADJOINT, GRADIENT_CHECKPOINT, GRADIENT_INTERPOLATED };
+enum gradient_kind {
+    GRADIENT_DIRECT,
+    GRADIENT_ADJOINT,
+    GRADIENT_CHECKPOINT,
+    GRADIENT_INTERPOLATED,
+    GRADIENT_REVERSIBLE,
+    GRADIENT_FORWARD,
+};
 
 /* What the solve backwards of a continuous adjoint is controlled by: the norm of the solve, for y and for its
  * cotangent, and the gradient of the parameters as a part of its own; the same without that part (Kidger,
@@ -86,6 +93,8 @@ double solve_smallest_rtol(enum dtype dtype);
 
 /* The name of a kind of gradient, NULL behind the last; whether it is there for a method. */
 const char *solve_gradient_name(int kind);
+/* Does it go back through the steps that were taken? */
+int solve_gradient_is_discrete(enum gradient_kind kind);
 int solve_has_gradient(const struct method *m, enum gradient_kind kind);
 
 /* ---- the table ---- */

@@ -7,6 +7,7 @@
 #include "base/tuning.h"
 #include "solver/family.h"
 #include "solver/march.h"
+#include "solver/retrace.h"
 #include "solver/solve.h"
 
 static enum status grow_column(void *field, int64_t *capacity, int64_t wanted, size_t size)
@@ -38,7 +39,7 @@ void record_free(struct solve_record *r)
     pool_free(&r->residuals);
     checkpoints_free(&r->points);
     free_pages(r);
-    void *blocks[] = {r->pages, r->carry, r->slots, r->output_step, r->output_theta};
+    void *blocks[] = {r->pages, r->marks, r->carry, r->slots, r->output_step, r->output_theta};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
     *r = (struct solve_record){0};
 }
@@ -135,10 +136,34 @@ static void make_room(struct solve_record *r)
     if (slots > 0 && slots < r->points.slots) checkpoints_limit(&r->points, slots);
 }
 
+static enum status copy_carry(struct solve_record *r, const struct solver *s)
+{
+    char *block;
+    TRY(checkpoints_keep(&r->points, r->n, &block));
+    record_copy(s, s->carry, block);
+    return STATUS_OK;
+}
+
+void record_copy(const struct solver *s, char *const *carry, char *block)
+{
+    for (int c = 0; c < s->n_carry; c++) memcpy(block + (size_t)c * padded(s), carry[c], solver_bytes(s));
+}
+
+/* Of a solve whose steps are taken back. */
+static enum status keep_mark(struct solve_record *r, const struct march *m)
+{
+    if (r->n == 0) checkpoints_begin(&r->points, r->points.bytes, 0, INT64_MAX, 0);
+    TRY(grow_column(&r->marks, &r->mark_capacity, r->n + 1, sizeof *r->marks));
+    r->marks[r->n] = retrace_mark(m->s, m->s->carry[0]);
+    int cut = m->theta < 1 || m->after;
+    return m->p.past == 0 || cut ? copy_carry(r, m->s) : STATUS_OK;
+}
+
 /* What it would have taken is known when all steps are. */
-enum status record_end(struct solve_record *r, const struct solve_options *o)
+enum status record_end(struct solve_record *r, struct solver *s, const struct solve_options *o)
 {
     int64_t share = r->share > 0 ? r->share : 1, least = bytes_of_steps(r, r->n) + bytes_of_carry(r);
+    if (r->retraced && r->n > 0) return copy_carry(r, s);
     if (!r->lacks_room) return STATUS_OK;
     return status_set(
         STATUS_ARGUMENT,
@@ -150,14 +175,14 @@ enum status record_end(struct solve_record *r, const struct solve_options *o)
 
 static enum status keep_point(struct solve_record *r, const struct march *m)
 {
-    char *block, *carry[MAX_CARRY];
+    char *block;
+    if (r->retraced) return keep_mark(r, m);
     if (r->n == 0) begin_points(r, m);
     if (r->budget > 0 && r->points.steps == 0) make_room(r);
     if (r->lacks_room) return STATUS_OK;
     TRY(checkpoints_forward(&r->points, r->n, &block));
     if (!block) return STATUS_OK;
-    record_vectors(m->s, block, carry);
-    for (int c = 0; c < m->s->n_carry; c++) memcpy(carry[c], m->s->carry[c], solver_bytes(m->s));
+    record_copy(m->s, m->s->carry, block);
     return STATUS_OK;
 }
 
@@ -230,8 +255,9 @@ enum status record_begin(struct solve_record *r, struct solver *s, struct field 
     pool_begin(&r->residuals, residual, budget(r, RECORD_RESIDUAL_BYTES));
     r->base = (struct observer){.accepted = record_accepted};
     r->n = r->k_steps = 0;
-    r->some = o->gradient == GRADIENT_CHECKPOINT &&
-              (o->checkpoints > 0 || o->memory > 0 || o->checkpoint_steps > 1);
+    r->retraced = o->gradient == GRADIENT_REVERSIBLE;
+    r->some = r->retraced || (o->gradient == GRADIENT_CHECKPOINT &&
+                              (o->checkpoints > 0 || o->memory > 0 || o->checkpoint_steps > 1));
     r->budget = budget(r, o->memory);
     r->kept = r->some ? 0 : m->family->kept(m);
     int memory = m->family->memory ? m->family->memory(m) : 0;

@@ -1,6 +1,6 @@
 /* record.h -- what a solve leaves for its gradient: the accepted steps, their carries and bases, and what the
  * field kept there. It is an observer that keeps the solver's vectors as they are (solver.h); or, of
- * "checkpoint", the carries of some steps alone, which it copies (checkpoint.h). */
+ * "checkpoint" and "reversible", the carries of some steps alone, which it copies (checkpoint.h). */
 #ifndef SOLVER_RECORD_H
 #define SOLVER_RECORD_H
 
@@ -13,8 +13,12 @@ struct solve_options;
 /* Accepted steps, and where each output came from. */
 struct solve_record {
     struct observer base;
-    int64_t n;                   /* steps */
-    int some;                    /* carries are kept of some steps alone: of those in `points` */
+    int64_t n;    /* steps */
+    int some;     /* carries are kept of some steps alone: of those in `points` */
+    int retraced; /* of these: where the solve begins anew, what events cut, and the last one,
+                     as step n; of all others a number, of y where they begin (retrace.h) */
+    double *marks;
+    int64_t mark_capacity;
     int n_carry, kept, per_step; /* of a step: vectors, those of the k that are kept, slots */
     int all;                     /* no step is ever made again: its k are kept whatever they take */
     int64_t k_steps;             /* the first so many have their k, while they fit the budget */
@@ -37,7 +41,7 @@ struct solve_record {
 enum status record_begin(struct solve_record *r, struct solver *s, struct field *f,
                          const struct solve_options *o, int64_t n_times);
 /* The solve is over: STATUS_ARGUMENT where the record had not room enough. */
-enum status record_end(struct solve_record *r, const struct solve_options *o);
+enum status record_end(struct solve_record *r, struct solver *s, const struct solve_options *o);
 void record_output(struct solve_record *r, int64_t output, int64_t step, double theta);
 /* Step number i, 0 <= i < n; the time where it begins. */
 struct step record_step(const struct solve_record *r, int64_t i);
@@ -45,7 +49,8 @@ double record_time(const struct solve_record *r, int64_t i);
 /* Of a record of all steps: the carry of one, and what there is of its basis, become those of the solver, to
  * be read; returns whether the kept k are there. */
 int record_load(const struct solve_record *r, struct solver *s, int64_t step);
-/* The vectors of a carry in a block of a record of some. */
+/* Of a record of some: a carry, copied into a block; the vectors in one. */
+void record_copy(const struct solver *s, char *const *carry, char *block);
 void record_vectors(const struct solver *s, char *block, char **carry);
 void record_free(struct solve_record *r);
 

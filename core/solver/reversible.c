@@ -87,6 +87,35 @@ static enum status reversible_step(struct solver *s, struct field *f, const stru
     return STATUS_OK;
 }
 
+/* k[0] or k[1] is the slope at the end, the other one is evaluated. */
+static enum status undo_alf(struct solver *s, struct field *f, const struct method *m, const struct step *p)
+{
+    memcpy(s->k[0].v, s->next[1], solver_bytes(s));
+    solver_combine(s, s->next[0], -p->h, m->rk.a[1], 1, s->stage_input);
+    TRY(solver_eval(s, f, step_time(p, m->rk.c[1]), s->stage_input, 1));
+    solver_combine(s, s->next[0], -p->h, m->rk.b, 2, s->carry[0]);
+    solver_combine(s, NULL, 1, (double[]){-1, 2}, 2, s->carry[1]);
+    return STATUS_OK;
+}
+
+static enum status undo_heun(struct solver *s, struct field *f, const struct method *m, const struct step *p)
+{
+    const void *x[] = {s->next[0], s->next[2], s->next[1]};
+    memcpy(s->k[1].v, s->next[1], solver_bytes(s));
+    loops->combine[s->dtype](s->n, NULL, 3, (double[]){2, -1, -p->h * m->rk.a[1][0]}, x, s->carry[2]);
+    TRY(solver_eval(s, f, p->t, s->carry[2], 0));
+    solver_combine(s, s->next[0], -p->h, m->rk.b, 2, s->carry[0]);
+    memcpy(s->carry[1], s->k[0].v, solver_bytes(s));
+    return STATUS_OK;
+}
+
+static enum status reversible_undo(struct solver *s, struct field *f, const struct method *m,
+                                   const struct step *p)
+{
+    s->slope_ready = 0;
+    return has_second(m) ? undo_heun(s, f, m, p) : undo_alf(s, f, m, p);
+}
+
 static enum status reversible_again(struct solver *s, struct field *f, const struct method *m,
                                     const struct step *p, enum again what, int have)
 {
@@ -185,6 +214,7 @@ const struct family family_reversible = {.name = "reversible",
                                          .sizes = reversible_sizes,
                                          .step = reversible_step,
                                          .again = reversible_again,
+                                         .undo = reversible_undo,
                                          .kept = reversible_kept,
                                          .error = reversible_error,
                                          .dense = reversible_dense,

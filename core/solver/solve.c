@@ -248,7 +248,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     if (record) march_observe(&m, &record->base);
     enum status status = march_to_end(&m, n_times);
     if (status == STATUS_OK && o->ends_at_event && !m.ended) status = failure_no_event(&m);
-    if (status == STATUS_OK && record) status = record_end(record, o);
+    if (status == STATUS_OK && record) status = record_end(record, s, o);
     s->kept = NULL;
     *own = NULL;
     *stats = (struct solve_stats){.nfe = f->nfe - m.nfe,

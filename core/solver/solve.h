@@ -19,6 +19,9 @@ struct solve_stats {
     const struct report *failure; /* that was returned, in memory of the solver; NULL: there was none */
     int has_defect;               /* a gradient was asked for it and has run, see defect.h */
     double defect;
+    int has_reconstruction; /* a gradient that reconstructs y has run: the largest error, relative, of it */
+    double reconstruction;  /* that went into the gradient, or for which y was made in another way instead: */
+    int made_again;
     double t_begin, t_end; /* where it began and ended */
     int stopped;           /* by on_step: states at later times are NaN */
     int64_t reached;       /* of the times, so many */

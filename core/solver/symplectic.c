@@ -84,6 +84,25 @@ static enum status symplectic_step(struct solver *s, struct field *f, const stru
     return STATUS_OK;
 }
 
+/* Kick, drift, kick, with the sign of h changed and from the other end. */
+static enum status symplectic_undo(struct solver *s, struct field *f, const struct method *m,
+                                   const struct step *p)
+{
+    const struct tableau *t = &m->rk;
+    double w[MAX_K];
+    char *input = s->next[0];
+    for (int i = 0; i < t->stages; i++) {
+        int stage = t->stages - 1 - i;
+        TRY(solver_eval(s, f, step_time(p, t->c[stage]), input, i));
+        explicit_mask(s, m, t->part[stage], s->k[i].v);
+        w[i] = t->b[stage];
+        input = i < t->stages - 1 ? s->stage_input : s->carry[0];
+        solver_combine(s, s->next[0], -p->h, w, i + 1, input);
+    }
+    s->slope_ready = 0;
+    return STATUS_OK;
+}
+
 static void symplectic_moved(struct solver *s, const struct method *m, const struct step *p)
 {
     (void)p;
@@ -99,6 +118,7 @@ const struct family family_symplectic = {.name = "symplectic",
                                          .sizes = symplectic_sizes,
                                          .step = symplectic_step,
                                          .again = explicit_again,
+                                         .undo = symplectic_undo,
                                          .kept = explicit_kept,
                                          .dense = explicit_dense,
                                          .moved = symplectic_moved,

@@ -228,6 +228,16 @@ static void add_times_bars(const struct tiled_run *run, const struct gradient_ti
     }
 }
 
+static void worst_reconstruction(const struct tiled *t, struct solve_stats *sum)
+{
+    for (int64_t i = 0; i < t->tiles.cut.n; i++) {
+        const struct solve_stats *s = &t->stats[i];
+        sum->has_reconstruction |= s->has_reconstruction;
+        sum->made_again |= s->made_again;
+        if (i == 0 || !(s->reconstruction <= sum->reconstruction)) sum->reconstruction = s->reconstruction;
+    }
+}
+
 /* What it needs was prepared by the solve with a record. */
 enum status tiled_gradient(struct tiled *t, const struct gradient *whole, const void *const *parameters,
                            void *thetabar, struct solve_stats *stats)
@@ -247,6 +257,7 @@ enum status tiled_gradient(struct tiled *t, const struct gradient *whole, const 
     memory_free(run.times_bars);
     TRY(name_samples(t, status));
     sum_up(t, stats);
+    worst_reconstruction(t, stats);
     stats->has_defect = whole->o->defect;
     stats->defect = 0;
     for (int64_t i = 0; i < t->tiles.cut.n; i++) stats->defect += t->stats[i].defect;

@@ -103,12 +103,12 @@ static enum status make(struct tiled *t, const struct field *f, const struct sol
 /* The cut of the batch; n 1 where it stays whole. */
 static struct tiling choose_cut(const struct field *f, const struct solve_options *o)
 {
-    int gradient = o->gradient == GRADIENT_DIRECT || o->gradient == GRADIENT_CHECKPOINT;
     int whole = o->return_failures || o->max_seconds > 0 || o->events || o->on_step || o->path ||
                 o->method.half > 0; /* what is of all tiles at once */
     struct field_cost cost;
     if (o->per_sample) return tiling_of_samples(f->batch);
-    if (o->adaptive || !gradient || whole || f->batch < 2 || f->n % f->batch != 0 || !f->type->cut)
+    if (o->adaptive || !solve_gradient_is_discrete(o->gradient) || whole || f->batch < 2 ||
+        f->n % f->batch != 0 || !f->type->cut)
         return tiling_whole(f->batch);
     field_cost(f, &cost);
     return tiling_of_solve(f->batch, &cost);

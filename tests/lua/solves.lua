@@ -73,6 +73,7 @@ M.options = {
   norm = function(g) return g:pick{"part", "batch", "sample", "largest"} end,
   final = function(g) return g:pick{"clip", "interpolate"} end,
   gradient = function(g, _, o)
+    if methods[o.method or "dopri5"].family == "reversible" and g:chance(0.5) then return "reversible" end
     local kind = g:pick{"direct", "adjoint", "checkpoint", "interpolated"}
     if kind == "checkpoint" and not o.checkpoint_steps then
       if g:chance(0.4) then o.checkpoints = g:pick{1, 2, 3, 100} else o.memory = 10000000 end
@@ -204,7 +205,8 @@ end
 -- Two formulas that differ by an error, and the gradient that goes back through the steps.
 local function refused_defect(o, m)
   if o.eager or o.plain then return "defect comes with the gradient" end
-  if o.gradient == "adjoint" or o.gradient == "interpolated" then return "defect goes with gradient" end
+  local kind = o.gradient or "direct"
+  if kind ~= "direct" and kind ~= "checkpoint" then return "defect goes with gradient" end
   local estimate = m.b_error or m.name == "euler"
   if m.family ~= "explicit" or not estimate then return "defect is for euler and explicit methods" end
 end
@@ -386,7 +388,7 @@ end
 local function check_gradient(c, gradient, loss, k, y0, steps)
   local o = c.options
   local kind, fixed = o.gradient or "direct", o.steps or o.step_size
-  if c.dtype == "float64" and fixed and (kind == "direct" or kind == "checkpoint") then
+  if c.dtype == "float64" and fixed and kind ~= "adjoint" and kind ~= "interpolated" then
     local h = 1e-5
     local function moved(by)
       return loss{k = k + by, y0 = tree.map(y0, function(x) return x * (1 + by) end)}:item()

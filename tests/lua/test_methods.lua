@@ -88,7 +88,10 @@ end
 
 -- "| dopri5 | explicit | 5 | 4 | 7 | adaptive | | 4 | bounded |"
 local function line(m)
-  local gradients = #m.gradients < 4 and table.concat(m.gradients, ", ") or ""
+  local gradients = table.concat(m.gradients, ", ")
+  local whole = {["direct, adjoint, checkpoint, interpolated, forward"] = "",
+    ["direct, adjoint, checkpoint, interpolated, reversible, forward"] = "and reversible"}
+  gradients = whole[gradients] or gradients
   local cells = {m.name, m.family, m.order, m.error_order > 0 and m.error_order or "", m.stages,
     m.adaptive and (m.varies and "adaptive only" or "adaptive") or "fixed", m.implicit and "implicit" or "",
     m.dense_order, m.stability, gradients}

@@ -231,8 +231,22 @@ local function check_callback(where, o, given)
   end
 end
 
+-- Of a user's own method: those of any.
+local own_gradients = {"direct", "adjoint", "checkpoint", "interpolated", "forward"}
+
+local function check_forward(where, o, method)
+  if o.events then
+    raise(where .. ': gradient = "forward" knows no events; with them take "direct", "checkpoint", "adjoint" '
+      .. 'or "interpolated"')
+  end
+  if (method.implicit or method.family == "auto") and not (o.steps or o.step_size) then
+    raise(('%s: gradient = "forward" of %s is for fixed steps, where Newton\'s method goes down to rounding; '
+      .. 'where it adapts its steps take "direct" or "checkpoint"'):format(where, method.name))
+  end
+end
+
 local function check_gradient(where, gradient, method)
-  local list = method.gradients or {gradient} -- a user's own has them all
+  local list = method.gradients or own_gradients
   for _, name in ipairs(list) do if name == gradient then return end end
   raise(('%s: gradient = "%s" does not work with %s, only "%s"'):format(where, gradient, method.name,
     table.concat(list, '", "')))
@@ -287,6 +301,7 @@ function M.check(where, given, dtype)
   check_start(where, o.start, method)
   check_callback(where, o, given)
   check_gradient(where, o.gradient, method)
+  if o.gradient == "forward" then check_forward(where, o, method) end
   check_checkpoints(where, o, given)
   if type(o.controller) == "table" then check_controller(where, o.controller) end
   if o.max_order then check_max_order(where, o.max_order, method) end

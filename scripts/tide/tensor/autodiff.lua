@@ -33,11 +33,17 @@ end
 -- What the solves inside of counted() did so far; nil: nobody asks.
 local counter
 
+local summed = {"nfe", "steps", "accepted", "rejected", "nfe_backward"}
+
 --- For ode.lua: a solve has run.
 function M._count(stats)
-  if not counter then return end
-  for key, n in pairs(counter) do counter[key] = n + (stats[key] or 0) end
-  if not counter.defect then counter.defect = stats.defect end
+  local into = counter
+  if not into then return end
+  for _, key in ipairs(summed) do into[key] = into[key] + (stats[key] or 0) end
+  if stats.defect then into.defect = (into.defect or 0) + stats.defect end
+  if not stats.reconstruction_error then return end
+  into.reconstruction_error = math.max(into.reconstruction_error or 0, stats.reconstruction_error)
+  into.made_again = into.made_again or stats.made_again
 end
 
 --- For ode.lua: _counted(fn, ...) -> statistics, what fn(...) returns. The statistics are the sums over the

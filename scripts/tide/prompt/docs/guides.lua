@@ -78,7 +78,11 @@ guide{name = "gradients", about = "Derivatives",
   memory = bytes, and steps are made again from these as rarely as can be; "adjoint" solves the adjoint
   equation backwards in constant memory and is as accurate as its tolerances (adjoint = {method =, rtol =,
   atol =, norm = "seminorm"} are those of the solve backwards); "interpolated" is the same
-  with y from the recorded solve. Step sizes count as constants.
+  with y from the recorded solve; "reversible" (alf, reversible_heun, leapfrog_verlet) takes the steps back by
+  algebra, in constant memory and as exact as direct; "forward" makes a solve for each number, 256 at most,
+  and keeps nothing. Step sizes count as constants. After "adjoint" and "reversible"
+  stats.reconstruction_error is by how much y, reconstructed, was off (a share of it), and stats.made_again
+  whether that was too much, so that y was made again in another way.
 
   By times: where t of odeint is a tensor that the loss depends on, its gradient has dL/dt of every time. On a
   grid it is exact, and the grid of steps = K stretches with the span (multistep methods: through events, and
