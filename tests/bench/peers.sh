@@ -1,7 +1,7 @@
 #!/bin/sh
 # Tide beside PyTorch + torchdiffeq and JAX + diffrax: `make bench-peers`, or `sh tests/bench/peers.sh
-# [options]` (--help lists them). `sh tests/bench/peers.sh samples [options]`: batches whose samples take steps
-# of their own, beside torchode and diffrax under vmap.
+# [options]` (--help lists them). `sh tests/bench/peers.sh samples [options]`: batches whose samples take
+# steps of their own, beside torchode and diffrax under vmap.
 #
 # The peers come from PyPI into a virtual environment outside the checkout,
 # ${TIDE_PEERS:-${XDG_CACHE_HOME:-~/.cache}/tide/peers}; nothing else in Tide needs them. PEERS names what to

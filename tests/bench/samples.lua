@@ -1,5 +1,6 @@
---- Tide's side of samples.py: answers "run WORK k" with the seconds of k solves, and those of the processor, "save WORK FILE" with its
--- inputs as .npz and the solution at the last time; a work is NAME or NAME:together, with common steps.
+--- Tide's side of samples.py: answers "run WORK k" with the seconds of k solves, and those of the processor,
+-- "save WORK FILE" with its inputs and the solution at the last time in an .npz. A work is NAME, or
+-- NAME:together with common steps.
 
 local tide = require "tide"
 local core = tide.core

@@ -460,6 +460,15 @@ tests["interrupts stop a solve"] = function()
     if kind == "plain" then
       ok, message = pcall(tide.odeint, function(t, y) return {-y[1]} end, {1}, {0, 1},
         {plain = true, method = "euler", steps = 90000000})
+    elseif kind == "samples" or kind == "samples backward" then
+      local o = {method = "euler", steps = kind == "samples" and 90000000 or 1000000, per_sample = true}
+      if kind ~= "samples" then o.gradient, o.checkpoint_steps = "checkpoint", 1000 end
+      local y = tide.ones({4, 1}, {dtype = "float64"})
+      local function solve(x)
+        return tide.odeint(function(t, z) return -z end, x, {0, 1}, o):sum()
+      end
+      ok, message = true, ""
+      while ok do ok, message = pcall(kind == "samples" and solve or tide.grad(solve), y) end
     else
       local y = tide.ones({4}, {dtype = "float64"})
       ok, message = pcall(tide.odeint, function(t, z) return -z end, y, {0, 1},
@@ -469,8 +478,8 @@ tests["interrupts stop a solve"] = function()
     os.exit(0, true)]]
   check.in_folder(function(folder, write)
     write("solve.lua", script)
-    for _, kind in ipairs{"plain", "recorded"} do
-      local command = ("timeout --foreground -k 2 -s INT 0.5 ./tide %s/solve.lua %s 2>&1"):format(folder,
+    for _, kind in ipairs{"plain", "recorded", "samples", "samples backward"} do
+      local command = ("timeout --foreground -k 2 -s INT 0.5 ./tide %s/solve.lua '%s' 2>&1"):format(folder,
         kind)
       local pipe = assert(io.popen(command))
       local text = pipe:read "a"
