@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tide beside PyTorch + torchdiffeq and JAX + diffrax: `make bench-peers`, or `sh tests/bench/peers.sh
-# [options]` (--help lists them). `sh tests/bench/peers.sh samples [options]`: batches whose samples take
+# [options]` (--help lists them). `sh tests/bench/peers.sh --samples [options]`: batches whose samples take
 # steps of their own, beside torchode and diffrax under vmap.
 #
 # The peers come from PyPI into a virtual environment outside the checkout,
@@ -33,7 +33,7 @@ fi
 
 cd "$root"
 if [ "${1-}" = --linalg ]; then exec "$peers/bin/python" "$here/linalg.py"; fi
-if [ "${1-}" = samples ]; then
+if [ "${1-}" = --samples ]; then
   shift
   "$peers/bin/python" -c "import torchode" 2>/dev/null || "$peers/bin/python" -m pip install --quiet torchode
   exec "$peers/bin/python" "$here/samples.py" "$@"

@@ -1,6 +1,6 @@
 """Batches whose samples take steps of their own: Tide's per_sample beside torchode and diffrax under vmap.
 
-Engines take turns, one solve after the other; forward only, the least time of each. Run by `sh tests/bench/peers.sh samples`.
+Engines take turns, one solve after the other; forward only, the least time of each. Run by `sh tests/bench/peers.sh --samples`.
 """
 
 import argparse
@@ -131,7 +131,7 @@ def measure(work, options, folder, load):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="sh tests/bench/peers.sh samples", description=__doc__)
+    parser = argparse.ArgumentParser(prog="sh tests/bench/peers.sh --samples", description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--tide", default="./tide")
