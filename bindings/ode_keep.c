@@ -21,6 +21,7 @@ struct keep {
     lua_State *main;
     int options; /* reference to the table, in the registry */
     struct norm_own norm;
+    struct jacobian_own jacobian;
     struct observer on_step;
     struct step_call *call; /* on_step is being called */
     int64_t calls;
@@ -99,6 +100,40 @@ static enum status norm_of_lua(struct norm_own *self, int64_t n, enum dtype dtyp
     const struct keep *k = (const struct keep *)((const char *)self - offsetof(struct keep, norm));
     struct norm_call call = {k, n, dtype, error, scale, norm};
     return call_lua("norm", call_norm, &call);
+}
+
+/* ---- a Jacobian ---- */
+
+struct jacobian_call {
+    const struct keep *keep;
+    int64_t n;
+    enum dtype dtype;
+    double t;
+    const void *y;
+    void *out;
+};
+
+static int call_jacobian(lua_State *L)
+{
+    const struct jacobian_call *c = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->keep->options);
+    lua_getfield(L, -1, "jacobian_function");
+    lua_pushnumber(L, c->t);
+    push_vector(L, c->dtype, c->n, c->y);
+    lua_call(L, 2, 1);
+    const struct array *a = &tensor_check(L, -1)->array; /* scripts/tide/ode/jacobian.lua has checked it */
+    if (a->dtype != c->dtype || array_numel(a) != c->n * c->n)
+        binding_error(L, "odeint: jacobian gave %d numbers for %d unknowns", (int)array_numel(a), (int)c->n);
+    array_copy_dense(a, c->out);
+    return 0;
+}
+
+static enum status jacobian_of_lua(struct jacobian_own *self, int64_t n, enum dtype dtype, double t,
+                                   const void *y, void *out)
+{
+    const struct keep *k = (const struct keep *)((const char *)self - offsetof(struct keep, jacobian));
+    struct jacobian_call call = {k, n, dtype, t, y, out};
+    return call_lua("jacobian", call_jacobian, &call);
 }
 
 /* ---- on_step ---- */
@@ -219,8 +254,8 @@ static const double *each(lua_State *L, int table, const char *name, int64_t n)
 
 void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o, struct state_layout *layout)
 {
-    static const char *const names[] = {"norm_function", "rtol_each", "atol_each", "step_function",
-                                        "path_handle"};
+    static const char *const names[] = {"norm_function", "jacobian_function", "rtol_each",
+                                        "atol_each",     "step_function",     "path_handle"};
     int wanted = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) wanted |= has_field(L, table, names[i]);
     if (!wanted) return;
@@ -229,8 +264,10 @@ void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o
     layout->rtols = each(L, table, "rtol_each", n);
     layout->atols = each(L, table, "atol_each", n);
     k->norm.of = norm_of_lua;
+    k->jacobian.of = jacobian_of_lua;
     k->on_step.accepted = on_step_accepted;
     if (has_field(L, table, "norm_function")) o->own_norm = &k->norm;
+    if (has_field(L, table, "jacobian_function")) o->own_jacobian = &k->jacobian;
     if (has_field(L, table, "step_function")) o->on_step = &k->on_step;
     if (lua_getfield(L, table, "path_handle") != LUA_TNIL)
         o->path = &(*(struct path **)luaL_checkudata(L, -1, PATH_TYPE))->base;

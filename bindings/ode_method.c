@@ -51,7 +51,7 @@ static void user_tableau(lua_State *L, int table, struct method *method)
     lua_pop(L, 1);
     if (m->stages < 1 || m->stages > MAX_STAGES)
         binding_error(L, "a tableau has 1 to %d stages, got %d", MAX_STAGES, m->stages);
-    lua_getfield(L, table, "A");
+    if (lua_getfield(L, table, "A") != LUA_TTABLE) binding_error(L, "a tableau has a table of rows A");
     for (int i = 0; i < m->stages; i++) {
         lua_rawgeti(L, -1, i + 1);
         row_values(L, m->a[i], MAX_STAGES);

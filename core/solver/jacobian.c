@@ -22,12 +22,17 @@ int64_t jacobian_blocks(struct field *f)
     return f->independent > 1 && f->n % f->independent == 0 ? f->independent : 1;
 }
 
-enum status jacobian_reserve(struct jacobian *j, const struct field *f, int64_t blocks)
+enum status jacobian_reserve(struct jacobian *j, const struct field *f, int64_t blocks,
+                             struct jacobian_own *own)
 {
     size_t size = dtype_size(f->dtype), vector = ((size_t)f->n * size + 63) & ~(size_t)63;
     memory_free(j->unit);
-    *j = (struct jacobian){
-        .n = f->n, .blocks = blocks, .width = f->n / blocks, .dtype = f->dtype, .work = jacobian_work(f)};
+    *j = (struct jacobian){.n = f->n,
+                           .blocks = blocks,
+                           .width = f->n / blocks,
+                           .dtype = f->dtype,
+                           .work = jacobian_work(f),
+                           .own = own};
     if (!(j->unit = memory_zalloc(1, 3 * vector + (size_t)f->n_theta * size))) return memory_status();
     j->point = j->unit + vector;
     j->slope = j->point + vector;
@@ -164,6 +169,7 @@ static enum status columns_in_step(struct jacobian *j, struct field *f, double t
 
 enum status jacobian_at(struct jacobian *j, struct field *f, double t, const void *y, void *out)
 {
+    if (j->own) return j->own->of(j->own, j->n, j->dtype, t, y, out);
     return (j->work == FIELD_VJP   ? rows_by_vjp
             : j->work == FIELD_JVP ? columns_by_jvp
             : j->known             ? columns_in_step

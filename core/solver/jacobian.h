@@ -11,6 +11,12 @@
 
 #include "autodiff/field.h"
 
+/* One of somebody else's: n x n numbers, by rows. */
+struct jacobian_own {
+    enum status (*of)(struct jacobian_own *self, int64_t n, enum dtype dtype, double t, const void *y,
+                      void *out);
+};
+
 /* The kind of work of the field that its Jacobian comes from; FIELD_EVAL: differences. */
 enum field_work jacobian_work(const struct field *f);
 
@@ -22,6 +28,7 @@ struct jacobian {
     int64_t n, blocks, width; /* of the state; width = n / blocks */
     enum dtype dtype;
     enum field_work work;
+    struct jacobian_own *own;
     char *unit, *point, *slope, *theta; /* one block of memory, which begins with unit */
     /* For differences of more digits: f at the next (t, y), and the step that it begins, of which y may move
      * as far. NULL: not known. fine: down to rounding, by four evaluations rather than one. */
@@ -29,7 +36,9 @@ struct jacobian {
     double h;
     int fine;
 };
-enum status jacobian_reserve(struct jacobian *j, const struct field *f, int64_t blocks);
+/* own: asked instead of the field, unless NULL; then there is one block. */
+enum status jacobian_reserve(struct jacobian *j, const struct field *f, int64_t blocks,
+                             struct jacobian_own *own);
 void jacobian_free(struct jacobian *j);
 
 /* Weights of the rise of f to 1, 2, ... shifts for its derivative times the shift, and the shift as a share

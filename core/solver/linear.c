@@ -22,6 +22,7 @@ struct factors {
 struct linear {
     struct field *f;
     enum linear_kind kind;
+    struct jacobian_own *own;
     int dense, most; /* stages */
     int64_t n, blocks, width, n_theta;
     enum dtype dtype;
@@ -57,8 +58,10 @@ static int is_dense(const struct field *f, enum linear_kind kind, int64_t blocks
     return kind == LINEAR_DENSE || (kind == LINEAR_AUTO && f->n / blocks * stages <= LINEAR_AUTO_UNKNOWNS);
 }
 
-unsigned linear_works(struct field *f, enum linear_kind kind, int stages, int transposed)
+unsigned linear_works(struct field *f, enum linear_kind kind, struct jacobian_own *own, int stages,
+                      int transposed)
 {
+    if (own) return 0;
     if (is_dense(f, kind, jacobian_blocks(f), stages)) return FIELD_MASK(jacobian_work(f));
     return (field_can(f, FIELD_JVP) ? FIELD_MASK(FIELD_JVP) : 0) |
            (transposed && field_can(f, FIELD_VJP) ? FIELD_MASK(FIELD_VJP) : 0);
@@ -77,7 +80,7 @@ static enum status reserve_dense(struct linear *l)
     size_t size = dtype_size(l->dtype), block = (size_t)l->width * (size_t)l->width * size,
            order = (size_t)l->width * (size_t)l->most;
     if (l->width * l->most > LINEAR_MOST_UNKNOWNS) return too_large(l->width * l->most);
-    TRY(jacobian_reserve(&l->jacobian, l->f, l->blocks));
+    TRY(jacobian_reserve(&l->jacobian, l->f, l->blocks, l->own));
     l->values = memory_alloc((size_t)l->most * (size_t)l->blocks * block);
     l->gathered = memory_alloc(order * size);
     if (!l->values || !l->gathered) return memory_status();
@@ -104,11 +107,12 @@ static enum status reserve_set(struct linear *l, struct factors *s, int stages)
     return s->matrix && s->pivot ? STATUS_OK : memory_status();
 }
 
-enum status linear_begin(struct linear **out, struct field *f, enum linear_kind kind, int stages)
+enum status linear_begin(struct linear **out, struct field *f, enum linear_kind kind,
+                         struct jacobian_own *own, int stages)
 {
     struct linear *l = *out;
     if (l && l->f == f && l->n == f->n && l->dtype == f->dtype && l->n_theta == f->n_theta &&
-        l->kind == kind && l->most >= stages) {
+        l->kind == kind && l->own == own && l->most >= stages) {
         for (int i = 0; i < l->most; i++) l->known[i] = 0; /* the field may have other parameters by now */
         l->generation++;
         return STATUS_OK;
@@ -116,9 +120,10 @@ enum status linear_begin(struct linear **out, struct field *f, enum linear_kind 
     linear_free(l);
     *out = NULL;
     if (!(l = memory_zalloc(1, sizeof *l))) return memory_status();
-    int64_t blocks = jacobian_blocks(f);
+    int64_t blocks = own ? 1 : jacobian_blocks(f);
     *l = (struct linear){.f = f,
                          .kind = kind,
+                         .own = own,
                          .most = stages,
                          .n = f->n,
                          .blocks = blocks,
@@ -126,7 +131,7 @@ enum status linear_begin(struct linear **out, struct field *f, enum linear_kind 
                          .dtype = f->dtype,
                          .n_theta = f->n_theta,
                          .generation = 1,
-                         .dense = is_dense(f, kind, blocks, stages)};
+                         .dense = own || is_dense(f, kind, blocks, stages)};
     enum status status = reserve(l);
     if (status != STATUS_OK) {
         linear_free(l);
@@ -264,7 +269,7 @@ enum status linear_product(struct linear *l, struct field *f, const void *v, voi
 
 enum status linear_set(struct linear **l, struct field *f, double t, const void *y, double g)
 {
-    TRY(linear_begin(l, f, *l ? (*l)->kind : LINEAR_AUTO, 1));
+    TRY(linear_begin(l, f, *l ? (*l)->kind : LINEAR_AUTO, *l ? (*l)->own : NULL, 1));
     TRY(linear_jacobian(*l, f, 0, t, y));
     return linear_factor(*l, LINEAR_MAIN, 1, &g, 0);
 }

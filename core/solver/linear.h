@@ -20,12 +20,15 @@ enum linear_kind { LINEAR_AUTO, LINEAR_DENSE, LINEAR_KRYLOV };
 /* Two factorisations of the same Jacobian can be had at a time. */
 enum linear_set { LINEAR_MAIN, LINEAR_FILTER, LINEAR_SETS };
 
-/* Kinds of work that the field will be asked for, a mask; transposed: also by gradients. */
-unsigned linear_works(struct field *f, enum linear_kind kind, int stages, int transposed);
+/* Kinds of work that the field will be asked for, a mask; own: see struct jacobian_own; transposed: also by
+ * gradients. */
+unsigned linear_works(struct field *f, enum linear_kind kind, struct jacobian_own *own, int stages,
+                      int transposed);
 
 /* Room for systems of up to so many stages; *l is made if it is NULL. STATUS_UNSUPPORTED when a dense matrix
  * would be too large. */
-enum status linear_begin(struct linear **l, struct field *f, enum linear_kind kind, int stages);
+enum status linear_begin(struct linear **l, struct field *f, enum linear_kind kind, struct jacobian_own *own,
+                         int stages);
 /* Krylov: how small a share of the right-hand side may be left; transposed systems, which are those of
  * gradients, leave as little as rounding allows. */
 void linear_tolerance(struct linear *l, double share);

@@ -19,7 +19,9 @@ static int stages_at_once(const struct solve_options *o)
 unsigned newton_works(struct field *f, const struct solve_options *o, int transposed)
 {
     const struct family *family = o->method.family;
-    return (method_implicit(&o->method) ? linear_works(f, o->jacobian, stages_at_once(o), transposed) : 0) |
+    return (method_implicit(&o->method)
+                ? linear_works(f, o->jacobian, o->own_jacobian, stages_at_once(o), transposed)
+                : 0) |
            (family->works ? family->works(f, o, transposed) : 0);
 }
 
@@ -32,7 +34,7 @@ enum status newton_reserve(struct solver *s, struct field *f, const struct solve
     s->newton.renew = 1;
     s->newton.rejected = NAN;
     s->linear_g = 0;
-    TRY(linear_begin(&s->linear, f, o->jacobian, stages_at_once(o)));
+    TRY(linear_begin(&s->linear, f, o->jacobian, o->own_jacobian, stages_at_once(o)));
     linear_tolerance(s->linear, o->method.loose ? KRYLOV_LOOSE : KRYLOV_NEWTON);
     return STATUS_OK;
 }

@@ -14,6 +14,8 @@ enum status odeint_tangent(const struct odeint *op, struct odeint **out)
     struct field *tangent;
     struct state_layout layout = op->layout;
     struct solve_options options = op->options;
+    if (options.own_jacobian) options.jacobian = LINEAR_AUTO; /* it is of another state */
+    options.own_jacobian = NULL;
     options.defect = 0; /* what goes back through the tangent's solve is no cotangent of a loss */
     if (layout.n_parts >= MAX_PARTS)
         return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative",

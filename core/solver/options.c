@@ -91,11 +91,13 @@ static const struct solve_option table[] = {
      .help = "the next step is at most so many times as long"},
     {"theta", OPTION_NUMBER, WITHIN(0, 1),
      .help = "of the method \"theta\": the weight of the slope at the new end; default 0.5"},
-    {"jacobian", OPTION_CHOICE, .preset = "auto", .choices = jacobians, AT(jacobian),
+    {"jacobian", OPTION_CHOICE, .also = "function", .preset = "auto", .choices = jacobians, AT(jacobian),
      .heading = "implicit methods",
      .help = "how their linear systems are solved. \"dense\": LU factors of I - h A df/dy, of one matrix, or "
              "of one per sample where samples do not know of each other; \"krylov\": GMRES by products with "
-             "df/dy; \"auto\": dense up to 2048 unknowns"},
+             "df/dy; \"auto\": dense up to 2048 unknowns; or function(t, y) -> df/dy on numbers, called "
+             "while the solve runs: a tensor n x n, n the numbers of the state in a row, df_i/dy_j "
+             "in row i (with plain = true rows of numbers); no batch is taken apart then"},
     {"newton_tol", OPTION_NUMBER, POSITIVE, AT(newton_tol),
      .help = "Newton's iterations end when so large a share of the tolerances is left; default 0.03, on a "
              "fixed grid rounding"},

@@ -51,8 +51,9 @@ struct solve_options {
     double step_size; /* fixed grid t0 + k h; 0: use `steps` */
     int64_t steps;    /* fixed grid of so many equal steps over the span */
     enum linear_kind jacobian;
-    double newton_tol;  /* share of the error norm; 0: not given */
-    double newton_goal; /* derived: the same, 0: down to rounding */
+    struct jacobian_own *own_jacobian; /* in place of the field's, unless NULL; borrowed */
+    double newton_tol;                 /* share of the error norm; 0: not given */
+    double newton_goal;                /* derived: the same, 0: down to rounding */
     int64_t max_newton;
     double rtol, atol, first_step; /* first_step 0: chosen by solve_initial_step */
     double min_step, max_step;     /* of adaptive steps; max_step 0: none */

@@ -104,7 +104,7 @@ static enum status make(struct tiled *t, const struct field *f, const struct sol
 static struct tiling choose_cut(const struct field *f, const struct solve_options *o)
 {
     int whole = o->return_failures || o->max_seconds > 0 || o->events || o->on_step || o->path ||
-                o->method.half > 0; /* what is of all tiles at once */
+                o->own_jacobian || o->method.half > 0; /* what is of all tiles at once */
     struct field_cost cost;
     if (o->per_sample) return tiling_of_samples(f->batch);
     if (o->adaptive || !solve_gradient_is_discrete(o->gradient) || whole || f->batch < 2 ||

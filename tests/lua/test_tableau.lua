@@ -190,6 +190,11 @@ local function user(name)
     and copy(m.b_error) or nil}
 end
 
+tests["the engine refuses what is no tableau"] = function()
+  raises("a table of rows A", tide.core.multistep_past, {b = {1}, A = 3})
+  raises("stages", tide.core.multistep_past, {b = 1, A = {}})
+end
+
 local function pendulum(_, y) return {y[2], -math.sin(y[1])} end
 
 tests["a user's tableau does what the built-in one does"] = function()

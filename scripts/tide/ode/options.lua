@@ -2,6 +2,7 @@
 
 local core = require "tide.core"
 local events = require "tide.ode.events"
+local jacobian = require "tide.ode.jacobian"
 local methods = require "tide.ode.methods"
 local options = require "tide.base.options"
 local tolerances = require "tide.ode.tolerances"
@@ -302,6 +303,7 @@ function M.check(where, given, dtype)
   check_callback(where, o, given)
   check_gradient(where, o.gradient, method)
   if o.gradient == "forward" then check_forward(where, o, method) end
+  jacobian.check(where, o, method)
   check_checkpoints(where, o, given)
   if type(o.controller) == "table" then check_controller(where, o.controller) end
   if o.max_order then check_max_order(where, o.max_order, method) end

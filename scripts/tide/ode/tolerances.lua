@@ -2,6 +2,7 @@
 -- of each element of the state, norms that are functions.
 
 local core = require "tide.core"
+local jacobian = require "tide.ode.jacobian"
 local options = require "tide.base.options"
 local states = require "tide.ode.state"
 local tree = require "tide.base.tree"
@@ -143,10 +144,11 @@ local function own_norm(where, state, o)
   end
 end
 
---- Make checked options ready for a state (states.describe).
+--- Make checked options ready for a state (states.describe); a Jacobian that is a function as well.
 function M.of_state(where, state, o)
   if o.rtol_each or o.atol_each then of_elements(where, state, o) end
   if type(o.norm) == "function" then own_norm(where, state, o) end
+  jacobian.of_state(where, state, o)
 end
 
 return M
