@@ -8,14 +8,21 @@ local M = {}
 function M.automatic(source)
   local data = csv.read(source:path("automatic/automatic.csv"), {"t", "y", "stable", "accurate", "stiff"})
   local t = data:column("t")
-  local above = plot.figure{title = "(a) Van der Pol's oscillator", xlabel = "t", ylabel = "y", ratio = 0.4}
+  local above = plot.figure{title = "(a) Van der Pol's oscillator", xlabel = "t", ylabel = "y",
+    xrange = {t[1], t[#t]}, ratio = 0.4}
   above:add("line", {x = t, y = data:column("y"), color = "black", dash = 1})
   local below = plot.figure{title = "(b) The step that each asks for", xlabel = "t", ylabel = "step",
-    ylog = true,
-    ratio = 0.4}
+    ylog = true, xrange = {t[1], t[#t]}, ratio = 0.4}
   below:add("line", {x = t, y = data:column("accurate"), color = "blue", dash = 1, name = "accuracy"})
   below:add("line", {x = t, y = data:column("stable"), color = "vermillion", dash = 2,
     name = "stability of dopri5"})
+  local made = csv.read(source:path("automatic/steps.csv"), {"t", "h", "stiff"}):sorted "stiff":group "stiff"
+  for _, group in ipairs(made) do
+    local stiff = group.key.stiff == 1
+    below:add("scatter", {x = group:column "t", y = group:column "h", color = stiff and "orange" or "green",
+      marker = stiff and "square" or "circle", size = 0.5, rim = false,
+      name = stiff and "auto, by radau5" or "auto, by tsit5"})
+  end
   return plot.panels{above, below, columns = 1, width = 720, note = table.concat(data.comments, "\n")}
 end
 

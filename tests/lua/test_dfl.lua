@@ -96,6 +96,10 @@ exercise("automatic", "--mu 20 --t 40 --rtol 1e-4 --draw=false", function(read)
   local stiff, n = read():column "stiff", 0
   for _, v in ipairs(stiff) do n = n + v end
   assert(n > 0.5 * #stiff and n < #stiff)
+  local steps = read "steps":column "stiff"
+  local made = 0
+  for _, v in ipairs(steps) do made = made + v end
+  assert(made > 0 and made < #steps)
 end)
 
 exercise("stability", "--n 8 --draw=false", function(_, text)
