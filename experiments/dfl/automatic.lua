@@ -61,9 +61,9 @@ local function engine(report, o, rows)
     n = n + 1
     if steps[i].stiff == row.stiff then agree = agree + 1 end
   end
-  report:say('The engine\'s "auto" (tsit5 and radau5) sees no spectrum: |df| / |dY| of two stages says that a '
-    .. "problem has become stiff, the power method with Newton's Jacobian that it is no longer. At %.0f %% of "
-    .. "the points it is where the estimate above says. Its changes:", 100 * agree / n)
+  report:say('The engine\'s "auto" (tsit5 and radau5) sees no spectrum: |df| / |dY| of two stages says that '
+    .. "a problem has become stiff, the power method with Newton's Jacobian that it no longer is. At "
+    .. "%.0f %% of the points it is where the estimate above says. Its changes:", 100 * agree / n)
   report:table({"t", "steps until then", "goes on with"}, changes)
   report:csv("steps", {"t", "h", "stiff"}, steps)
 end

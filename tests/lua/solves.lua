@@ -84,7 +84,7 @@ M.options = {
   checkpoints = function() return false end, -- these come with the gradient
   memory = function() return false end,
   adjoint = function(g) return g:pick{{}, {norm = "batch"}, {norm = "part"}} end,
-  adjoint_rtol = function(g, c) return c.dtype == "float32" and 1e-5 or g:pick{1e-6, 1e-9} end,
+  adjoint_rtol = function(g, c) return math.max(g:pick{1e-6, 1e-9}, c.dtype == "float32" and 1e-5 or 0) end,
   adjoint_atol = function(g) return g:pick{1e-6, 1e-9} end,
   reconstruction_limit = function(g) return g:pick{1, 10, 1e6} end,
   jacobian = function(g) return g:pick{"auto", "dense", "krylov"} end,
