@@ -35,7 +35,7 @@ tests["they are there and say what they are"] = function()
     assert(rows[name].family == "implicit" and not rows[name].adaptive, name)
   end
   for _, name in ipairs{"sdirk2", "trbdf2", "kvaerno3", "kvaerno5", "radau3", "radau5"} do
-    assert(rows[name].family == "implicit" and rows[name].adaptive and #rows[name].gradients == 4, name)
+    assert(rows[name].family == "implicit" and rows[name].adaptive and #rows[name].gradients >= 4, name)
   end
   assert(rows.bdf.family == "multistep" and rows.dopri5.family == "explicit" and not rows.dopri5.implicit)
   assert(rows.bdf.order == 6 and rows.bdf.default_order == 2 and not rows.bdf.b and rows.bdf.begins

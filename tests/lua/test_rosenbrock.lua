@@ -24,7 +24,7 @@ end
 tests["ros3p and rodas4, with A, b, gamma and what they can do"] = function()
   assert(table.concat(names, " ") == "ros3p rodas4")
   for _, m in pairs(rows) do
-    assert(m.implicit and m.adaptive and #m.gradients == 4 and #m.gamma == m.stages, m.name)
+    assert(m.implicit and m.adaptive and #m.gradients >= 4 and #m.gamma == m.stages, m.name)
     for i, row in ipairs(m.gamma) do assert(#row == i and row[i] == m.gamma[1][1]) end
   end
   assert(rows.ros3p.stability == "A" and rows.rodas4.stability == "L")
