@@ -94,8 +94,33 @@ static void against_stiffness(const struct march *r, const char *budget, char *t
              budget);
 }
 
+/* Neither growing nor decaying by themselves, such methods let what they carry beside y grow where f
+ * contracts. */
+static int is_weakly_stable(const struct march *r)
+{
+    const struct method *m = &r->o->method;
+    const char *stability = m->rk.stability[0] ? m->rk.stability : m->family->stability;
+    return m->family != &family_symplectic && strcmp(stability, "imaginary") == 0;
+}
+
+static void against_weak_instability(const struct march *r, const char *otherwise, char *text)
+{
+    snprintf(
+        text, TEXT,
+        "%s is weakly unstable: where f contracts, the error of what it carries beside y grows as e^(span "
+        "|lambda|), whatever the steps; end the span before, or take a method that is not (\"dopri5\", "
+        "\"rk4\"); where f does not contract, %s",
+        r->o->method.rk.name, otherwise);
+}
+
 static void against_many_steps(const struct march *r, const char *budget, double h, char *text)
 {
+    if (is_weakly_stable(r) && r->o->adaptive) {
+        char otherwise[96];
+        snprintf(otherwise, sizeof otherwise, "raise %s, or loosen rtol and atol", budget);
+        against_weak_instability(r, otherwise, text);
+        return;
+    }
     if (leaves_range(r)) {
         snprintf(text, TEXT,
                  "y and f reach the largest numbers of %s (|y| = %.3g): end the span before%s, or rescale y",
@@ -235,6 +260,10 @@ static void against_not_finite(const struct march *r, const void *y, char *text)
     const char *remedy =
         "check the field: however small the step, it is not defined beyond this state (a root "
         "or logarithm of a negative number, a division by 0, an overflow?)";
+    if (is_weakly_stable(r) && y != r->y0 && r->clock.steps > 0) {
+        against_weak_instability(r, "check the field, or use smaller steps", text);
+        return;
+    }
     if (y == r->y0)
         remedy = "check y0";
     else if (r->clock.steps == 0)

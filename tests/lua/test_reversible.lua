@@ -132,4 +132,18 @@ tests["the gradient is that of the steps, outputs between them included"] = func
   end
 end
 
+tests["a failure where f contracts says that it is the method"] = function()
+  local function decay(_, y) return -10 * y end
+  local y0 = tide.ones({1}, {dtype = "float64"})
+  for _, name in ipairs(names) do
+    local ok, e = tide.attempt(tide.odeint, decay, y0, {0, 40}, {method = name, max_steps = 3000})
+    assert(not ok and e.status == "max_steps" and e.remedy:find(name .. " is weakly unstable", 1, true)
+      and e.remedy:find("dopri5", 1, true), tostring(e))
+  end
+  for _, name in ipairs{"alf", "leapfrog"} do
+    local ok, e = tide.attempt(tide.odeint, decay, y0, {0, 400}, {method = name, steps = 4000})
+    assert(not ok and e.status == "not_finite" and e.remedy:find("weakly unstable", 1, true), tostring(e))
+  end
+end
+
 return tests
