@@ -89,6 +89,15 @@ M.ops = {
     local f = tide.compile(function(x) return (x:matmul(w) + b):tanh():sum() end)
     return function() return f(a) end
   end,
+  -- the way back, where all steps are made again from the first state
+  odeint_backward = function()
+    local w, y = tide.randn({64, 64}, {seed = 1}) * 0.01, tide.ones{64, 64}
+    local g = tide.compile(tide.grad(function(v)
+      return tide.odeint(function(_, u) return u:matmul(v) end, y, {0, 1},
+        {method = "rk4", steps = 300, gradient = "checkpoint", checkpoints = 1})[2]:sum()
+    end))
+    return function() return g(w) end
+  end,
   odeint = function()
     local y, w = tide.ones{1000, 1000}, tide.zeros{1000, 1000}
     return function()
