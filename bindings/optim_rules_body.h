@@ -32,9 +32,13 @@ static void TYPED(rmsprop)(const struct optim_group *u, const struct rmsprop_ste
             mean[i] = alpha * mean[i] + rest * gi;
             square -= mean[i] * mean[i];
         }
-        T step = gi / (ROOT(square > 0 ? square : 0) + eps);
-        if (buffer) step = buffer[i] = (T)o->momentum * buffer[i] + step;
-        p[i] -= lr * step;
+        T root = ROOT(square > 0 ? square : 0) + eps;
+        if (buffer) {
+            buffer[i] = (T)o->momentum * buffer[i] + gi / root;
+            p[i] -= lr * buffer[i];
+        } else {
+            p[i] -= lr * gi / root;
+        }
     }
 }
 
