@@ -51,7 +51,8 @@ include(require "tide.base.failure")
 tide.ode = require "tide.ode"
 tide.odeint = tide.ode.odeint
 -- Of the room study, which knows solves and models; under tide.ode, where people look for them.
-for name, module in pairs{validity = "tide.study.validity", crossings = "tide.study.crossing.report"} do
+for name, module in pairs{validity = "tide.study.validity", audit = "tide.study.audit",
+  crossings = "tide.study.crossing.report"} do
   tide.ode[name] = function(opts) return require(module)[name](opts) end
 end
 tide.save, tide.load, tide.read_idx, tide.read_bytes = core.save, core.load, core.read_idx, core.read_bytes

@@ -147,6 +147,7 @@ local calls = {
   ["tide.jacobian"] = function() tide.jacobian(unit, x, {}) end,
   ["tide.hessian"] = function() tide.hessian(unit, x, {}) end,
   ["tide.gauss_newton"] = function() tide.gauss_newton(unit, x, x, {}) end,
+  ["ode.audit"] = function() tide.ode.audit{} end,
   ["ode.divergence"] = function() tide.ode.divergence(unit, {}) end,
   ["cnf:log_prob"] = function() density:log_prob(x, {}) end,
   ["cnf:sample"] = function() density:sample(1, {}) end,

@@ -258,6 +258,24 @@ define{name = "ode.counted", args = "fn, ...", returns = "statistics, what fn re
   steps, accepted, rejected, nfe_backward. A solve inside the field of another one does not count by
   itself.]],
   example = "local stats, y = tide.ode.counted(model, x)"}
+define{name = "ode.audit", args = "opts", returns = "report",
+  options = {{"f", nil, "the field, a function(t, y) or a model", required = true},
+    {"y0", nil, "the state at the beginning", required = true}, {"t", nil, "times", required = true},
+    {"loss", nil, "function(ys) -> scalar tensor", required = true},
+    {"gradients", nil, "a list of values of the option gradient; all of them unless given"},
+    {"parameters", nil, "a tensor or a table of tensors that f gets as its third argument"},
+    {"probes", 64, "directions of the differences: all numbers one by one where these are not more"}},
+  text = [[The same problem through all kinds of gradients and by central differences in float64; further
+  options are those of odeint. Taken by y0, the tensors of f where it is a model, and parameters. report[i] is
+  {gradient =, relative_error =, cosine = (against the differences), relative_error_direct =, cosine_direct =,
+  nfe =, nfe_backward =, bytes = (what making and running it takes at most), seconds =,
+  reconstruction_error =, made_again = and
+  refused = (why there is none)}; report:text() is a table, report:write(path) a CSV file for
+  plots/audit.lua. Where steps adapt the differences go through the same steps, too, if the method can be
+  made to take them, else through a solve with tighter tolerances: report.reference says which.]],
+  example = [[print(tide.ode.audit{f = tide.nn.mlp{sizes = {2, 4, 2}, act = "tanh", time = true},
+    y0 = tide.ones{3, 2}, t = {0, 1}, loss = function(ys) return ys[2]:square():sum() end, method = "alf",
+    steps = 8})]]}
 define{name = "ode.check_options", args = "where, opts, dtype", returns = "table",
   text = "Check options of odeint without solving; `where` begins the error message. Returns them with the "
   .. "defaults filled in.",
