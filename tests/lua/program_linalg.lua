@@ -37,4 +37,20 @@ function M.band(g)
     g:chance(0.5) and square(g) or wide(g))
 end
 
+for _, name in ipairs{"tril", "triu", "diag"} do
+  M[name] = function(g)
+    local x = g:any(function(v) return v.rank == 2 and v.numel > 0 end, true) or square(g)
+    return f("%s:%s(%d)", x, name, g:int(-1, 1))
+  end
+end
+function M.outer(g)
+  local x = g:any(function(v) return v.rank == 1 end, true)
+  return x and f("tide.outer(%s, tide.linspace(-1, 1, 3, {dtype = %s}))", x, g:dtype_name())
+end
+function M.einsum(g)
+  local x = g:any(function(v) return v.rank == 2 and v.float end, true) or wide(g)
+  return f(g:pick{'tide.einsum("ij,kj->ik", %s, %s)', 'tide.einsum("ij,ij->j", %s, %s)',
+    'tide.einsum("ij,ik->ijk", %s, %s)'}, x, x)
+end
+
 return M

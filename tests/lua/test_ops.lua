@@ -99,6 +99,14 @@ local function softmaxes(name)
   check_all(name, function(q) return q[name](q, 1) end, randn{1})
 end
 
+local function matrices(fn)
+  return function(name)
+    for _, shape in ipairs{{3, 3}, {2, 4}, {4, 2}, {2, 2, 3}} do
+      for _, x in ipairs(layouts(randn(shape))) do check_all(name, fn, x) end
+    end
+  end
+end
+
 local cases = {
   neg = unary(randn), square = unary(randn), exp = unary(randn), sin = unary(randn), cos = unary(randn),
   tanh = unary(randn),
@@ -231,6 +239,15 @@ local cases = {
     check_all(name, function(q) return q:matmul(q) end, randn{3, 3})
     check_all(name, function(q) return q:matmul(q:transpose()) end, randn{2, 3})
     check_all(name, function(q) return q:broadcast_to{3, 3}:matmul(q:reshape{3, 1}) end, randn{3})
+  end,
+  tril = matrices(function(q) return q:tril():sin() + q:tril(-1) + q:tril(2) end),
+  triu = matrices(function(q) return q:triu():sin() + q:triu(-1) + q:triu(2) end),
+  diag = function(name)
+    for k = -2, 2 do
+      local function fn(q) return q:diag(k):sin() end
+      for _, x in ipairs(layouts(randn{2, 3})) do check_all(name, fn, x, true) end
+      for _, x in ipairs(layouts(randn{3})) do check_all(name, fn, x) end
+    end
   end,
   conv = function(name)
     local options = {{}, {stride = 2}, {padding = 2}, {dilation = 2, padding = 1}, {groups = 2},

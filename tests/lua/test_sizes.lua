@@ -52,6 +52,8 @@ local rows = {
   select = {function(v) return x:select(2, v) end, function(v) return x:select(v, 1) end},
   take = {function(v) return x:take{v} end, function(v) return x:take({1}, v) end},
   cat = {function(v) return tide.cat({x, x}, v) end}, stack = {function(v) return tide.stack({x, x}, v) end},
+  diag = {function(v) return x:diag(v) end, function(v) return tide.zeros{0}:diag(v) end},
+  tril = {function(v) return x:tril(v) end}, triu = {function(v) return x:triu(v) end},
   flatten = {function(v) return x:flatten(v) end}, one_hot = {function(v) return tide.one_hot(label, v) end},
   conv1d = {names = {"stride", "padding", "dilation", "groups"}, function(o)
     return tide.conv1d(signal, taps, nil, o)
@@ -176,7 +178,8 @@ tests["every function that takes a size has a row"] = function()
   for name in ([[
     add sub mul div pow maximum minimum relu_grad sigmoid_grad tanh_grad eq ne lt le gt ge abs cos exp log neg
     reciprocal relu sigmoid sign sin softplus sqrt square tanh clone stop_gradient dtype shape rank numel item
-    totable copy_ to tostring where matmul mse smooth_l1 cross_entropy grad value_and_grad vjp jvp compile
+    totable copy_ to tostring where matmul einsum outer mse smooth_l1 cross_entropy grad value_and_grad vjp
+    jvp compile
     jacobian hessian hvp gauss_newton gradcheck odeint attempt
     save load read_bytes read_idx memory machine set_matmul_precision get_matmul_precision
     set_print get_print set_default_dtype get_default_dtype explain nn.activation nn.chain nn.count nn.flatten

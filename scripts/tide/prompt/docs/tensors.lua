@@ -86,6 +86,25 @@ define{name = "tensor:matmul", args = "y", returns = "tensor",
   and columns on the right. Elementwise are + - * / ^ and unary minus, with NumPy's broadcasting and with
   numbers, which never change a dtype.]],
   example = "x:matmul(y:transpose(1, 2))"}
+define{name = "tide.einsum", args = "equation, x, y, ...", returns = "tensor",
+  text = [[Sums of products of elements: "ij,jk->ik" is a matrix product, "bij,bjk->bik" a batch of them, "ii"
+  a trace, "ij->ji" a transpose, "i,j" an outer product, "...ij->...ji" takes any leading axes. Labels that
+  the right side lacks are summed over; without "->" it has those that appear once, by the alphabet. Axes of
+  size 1 are broadcast. Operands are contracted from left to right.]],
+  example = "tide.einsum(\"ij,kj->ik\", x, y)"}
+define{name = "tide.outer", args = "x, y", returns = "tensor",
+  text = "All products of elements of two vectors: {#x, #y}.",
+  example = "tide.outer(tide.tensor{1, 2}, tide.tensor{3, 4, 5})"}
+define{name = "tide.diag", args = "x, k", returns = "tensor", method = true,
+  text = [[Of a matrix its diagonal k (0, the default, is the main one, 1 the one above, -1 the one below); of
+  a vector the square matrix that has it there and is 0 elsewhere.]],
+  example = "tide.diag(tide.tensor{1, 2, 3})"}
+define{name = "tide.tril", args = "x, k", returns = "tensor", method = true,
+  text = "Matrices with zeros above diagonal k (default 0, the main one).",
+  example = "tide.ones{3, 3}:tril()"}
+define{name = "tide.triu", args = "x, k", returns = "tensor", method = true,
+  text = "Matrices with zeros below diagonal k (default 0, the main one).",
+  example = "tide.ones{3, 3}:triu(1)"}
 define{name = "tensor:transpose", args = "a, b", returns = "tensor",
   text = "A view with axes a and b exchanged; without arguments the last two.", example = "x:transpose(1, 2)"}
 define{name = "tensor:permute", args = "order", returns = "tensor",
