@@ -269,9 +269,9 @@ define{name = "ode.audit", args = "opts", returns = "report",
   options are those of odeint. Taken by y0, the tensors of f where it is a model, and parameters. report[i] is
   {gradient =, relative_error =, cosine = (against the differences), relative_error_direct =, cosine_direct =,
   nfe =, nfe_backward =, bytes = (what making and running it takes at most), seconds =,
-  reconstruction_error =, made_again = and
-  refused = (why there is none)}; report:text() is a table, report:write(path) a CSV file for
-  plots/audit.lua. Where steps adapt the differences go through the same steps, too, if the method can be
+  reconstruction_error =, made_again =, and
+  refused = (why there is none)}; report:text() is a table, report:write(path) a CSV
+  file. Where steps adapt the differences go through the same steps, too, if the method can be
   made to take them, else through a solve with tighter tolerances: report.reference says which.]],
   example = [[print(tide.ode.audit{f = tide.nn.mlp{sizes = {2, 4, 2}, act = "tanh", time = true},
     y0 = tide.ones{3, 2}, t = {0, 1}, loss = function(ys) return ys[2]:square():sum() end, method = "alf",
