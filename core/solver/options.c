@@ -190,10 +190,12 @@ const char *solve_gradient_name(int kind)
     return kind >= 0 && (size_t)kind < sizeof gradients / sizeof *gradients ? gradients[kind] : NULL;
 }
 
-/* The continuous adjoint is a solve by the same method of another state. */
+/* The continuous adjoint is a solve by the same method of another state. Tangents are exact where Newton's
+ * method goes down to rounding, on a grid, which a pair does not have. */
 int solve_has_gradient(const struct method *m, enum gradient_kind kind)
 {
     if (kind == GRADIENT_REVERSIBLE) return m->family->undo != NULL;
+    if (kind == GRADIENT_FORWARD && m->pair[1]) return 0;
     return solve_gradient_is_discrete(kind) || kind == GRADIENT_FORWARD ? m->family->back != NULL
                                                                         : !m->family->parts;
 }
