@@ -44,6 +44,8 @@ local limits = {
   -- at about twice what they reach; no other program's counts to hold them to
   vern7 = {A = 2, B = 16, C = 4, D = 60, E = 10, nfe = {9059, 14662, 24922}, median = 2},
   cash_karp = {A = 100, B = 320, C = 70, D = 2700, E = 150, nfe = {6454, 13215, 28418}, median = 30},
+  -- its order is that of its estimate: errors add up to tol^(4/5)
+  rkf45 = {A = 330, B = 3100, C = 130, D = 6600, E = 600, nfe = {7839, 16089, 35548}, median = 180},
   dopri8 = {A = 10, B = 60, C = 10, D = 100, E = 10, nfe = {8877, 13622, 21630}, median = 3},
   -- of LSODA's, less than it needs
   adams = {A = 150, B = 400, C = 50, D = 1700, E = 130, nfe = {6000, 9100, 13100}, median = 2},
@@ -70,6 +72,22 @@ tests["heun_euler at 1e-3, 1e-5 and 1e-7"] = function()
     local got = run_all("heun_euler", tol, {max_steps = 10 ^ 7})
     for class in ("ABCDE"):gmatch "." do
       assert(got.worst[class] <= limit[class], class .. got.worst[class])
+    end
+  end
+end
+
+tests["implicit methods at 1e-3 and 1e-5"] = function()
+  local most = {radau5 = {A = 1, B = 6, C = 2, D = 40, E = 4},
+    rodas4 = {A = 4, B = 120, C = 8, D = 410, E = 10},
+    kvaerno5 = {A = 200, B = 340, C = 80, D = 4000, E = 60},
+    bdf = {A = 150, B = 1100, C = 100, D = 8000, E = 160}}
+  for method, limit in pairs(most) do
+    for _, tol in ipairs{1e-3, 1e-5} do
+      local got = run_all(method, tol)
+      for class in ("ABCDE"):gmatch "." do
+        assert(got.worst[class] <= limit[class], ("%s at %.0e, class %s: ratio %.1f, at most %g"):format(
+          method, tol, class, got.worst[class], limit[class]))
+      end
     end
   end
 end
