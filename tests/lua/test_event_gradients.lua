@@ -30,8 +30,10 @@ end
 local function grids(visit)
   for _, m in ipairs(check.methods()) do
     local one_step = m.family ~= "multistep"
-    if not m.varies then visit({method = m.name, steps = 17}, m, one_step) end
-    if one_step then visit({method = m.name, step_size = 0.13}, m, true) end
+    if not m.varies then
+      visit({method = m.name, steps = 17}, m, one_step)
+      if one_step then visit({method = m.name, step_size = 0.13}, m, true) end
+    end
   end
 end
 
