@@ -181,4 +181,14 @@ tests["what is no regulariser"] = function()
   assert(penalty:item() > 0)
 end
 
+tests["what was compiled before somebody asked does not lose its penalty without a word"] = function()
+  local x, b = normal({3, 2}, 2), block(field_of(), {kinetic = 1})
+  local compiled = tide.compile(function(z) return b(z) end)
+  local before = compiled(x)
+  fails("a penalty cannot leave a recording; call nn.penalised inside", nn.penalised, compiled, x)
+  assert(off(compiled(x), before) == 0)
+  local both = tide.compile(function(z) return nn.penalised(b, z) end)
+  assert(off(both(x), nn.penalised(b, x)) == 0)
+end
+
 return tests

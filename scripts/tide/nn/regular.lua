@@ -51,6 +51,9 @@ function M.penalised(fn, ...)
   local own, outer = {sum = 0, recording = core.is_recording()}, asked
   local guard <close> = setmetatable({}, {__close = function() asked = outer end}) -- luacheck: ignore guard
   asked = own
+  -- What was compiled before nobody asked has no penalties: it is recorded anew, and M.add says what is
+  -- wrong.
+  local within <close> = autodiff._within("penalised") -- luacheck: ignore within
   local results = table.pack(fn(...))
   return own.sum, table.unpack(results, 1, results.n)
 end

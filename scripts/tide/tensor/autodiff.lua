@@ -264,6 +264,17 @@ local function unpack_results(entry, values)
   return table.unpack(tree.replace(entry.results, values), 1, entry.results.n)
 end
 
+-- What a recording depends on beside the arguments.
+local context
+
+--- For the library: a value to be closed; as long as it is open, compile replays only what was recorded
+-- within the same `name`.
+function M._within(name)
+  local outer = context
+  context = name
+  return setmetatable({}, {__close = function() context = outer end})
+end
+
 --- compile(fn) -> function that records fn once per structure, dtype and shape of its arguments and replays
 -- it after that. Tensors in the arguments are inputs; everything else (numbers, strings, options) is part of
 -- the key. Numbers and other Lua values that fn reads from outside are fixed when it is recorded; tensors
@@ -279,6 +290,7 @@ function M.compile(fn)
     if symbolic then raise("tide.compile: an argument is a symbolic tensor of a recording that has ended") end
     local level = core.matmul_precision() -- a program takes the level that holds when it is made
     if level ~= 0 then key = level .. key end
+    if context then key = context .. key end
     local entry = cache[key]
     if not entry then
       entry = record(fn, arguments, leaves)
