@@ -152,4 +152,16 @@ function M.richardson(source)
   return fig
 end
 
+function M.adjoint(source)
+  local data, note = read(source, "adjoint/adjoint.csv", {"k", "reconstructed", "by_hand", "engine"})
+  local fig = plot.figure{title = "y' = -k w y to t = 1, tolerance 1e-6", xlabel = "k", ylabel = "relative "
+    .. "error",
+    ylog = true, note = note, width = 560, ratio = 0.75}
+  for i, row in ipairs{{"reconstructed", "y(0), found again from y(1)"},
+    {"by_hand", "dy(1)/dw, the way back by hand"}, {"engine", "dy(1)/dw, gradient = adjoint"}} do
+    fig:add("line", look(i, {x = data:column("k"), y = data:column(row[1]), name = row[2]}))
+  end
+  return fig
+end
+
 return M

@@ -92,6 +92,20 @@ exercise("richardson", "--k 3 --draw=false", function(_, text)
   assert(text:find("A = {{}, {0.5}}, b = {0, 1}: the midpoint method", 1, true))
 end)
 
+exercise("adjoint", "--draw=false", function(read, text)
+  assert(text:find("equation 17, by Simpson's rule %-0.016011118"), text)
+  assert(text:find("the closed form of the curriculum 0.174666730", 1, true), text)
+  local rows = read():records()
+  for _, r in ipairs(rows) do
+    assert(r.k > 15 or math.abs(r.by_hand) < 2e-5, r.k)
+    assert(r.engine < 5e-5, r.k)
+  end
+  assert(rows[#rows].by_hand > 0.1)
+  for _, r in ipairs(read("cost"):records()) do
+    assert(r.nfe_backward == (r.gradient == "forward" and r.parameters or 1) * 80, r.gradient)
+  end
+end)
+
 exercise("automatic", "--mu 20 --t 40 --rtol 1e-4 --draw=false", function(read)
   local stiff, n = read():column "stiff", 0
   for _, v in ipairs(stiff) do n = n + v end
