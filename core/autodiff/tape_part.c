@@ -31,8 +31,9 @@ static enum status emit_gradients(const struct tape_field *f, struct tape *t, in
 static enum status emit_curve(const struct tape_field *f, struct tape *t, const int *inputs, int dy, int a,
                               const int *wrt, int n_wrt, int *out)
 {
-    const struct array *y = tape_spec(t, inputs[1]), *time = tape_spec(t, inputs[0]);
-    int v = tape_input(t, y->dtype, 1, y->shape), c = tape_input(t, time->dtype, 0, NULL), along;
+    const struct array y = *tape_spec(t, inputs[1]); /* a copy: nodes move when the tape grows */
+    enum dtype time = tape_spec(t, inputs[0])->dtype;
+    int v = tape_input(t, y.dtype, 1, y.shape), c = tape_input(t, time, 0, NULL), along;
     TRY(tape_jvp(t, &dy, 1, (int[]){inputs[1], inputs[0]}, (int[]){v, c}, 2, &along));
     return emit_gradients(f, t, along, a, wrt, n_wrt, out);
 }

@@ -288,7 +288,7 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
     int64_t before = f->nfe + f->nfe_vjp;
     memset(thetabar, 0, (size_t)f->n_theta * dtype_size(f->dtype));
     TRY(gradient_direct_reserve(s, f, o, r->n));
-    if (o->method.family->begin) TRY(o->method.family->begin(s, f, o, NULL));
+    if (o->method.family->begin) TRY(o->method.family->begin(s, f, o, layout));
     b.vector = state;
     b.pitch = solver_pitch(s);
     char *at = s->backward;

@@ -30,7 +30,7 @@ enum status newton_reserve(struct solver *s, struct field *f, const struct solve
 {
     if (!method_implicit(&o->method)) return STATUS_OK;
     s->options = o;
-    if (layout) s->layout = layout;
+    s->layout = layout;
     s->newton.renew = 1;
     s->newton.rejected = NAN;
     s->linear_g = 0;
