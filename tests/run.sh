@@ -19,8 +19,8 @@ MAKE=${MAKE:-make}
 VARIANT=${VARIANT:-release}
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 limit=600 # seconds for one program
-quick=3   # a Lua test file that took at most so many seconds runs again in the part ci, under asan
-quicker=1 # and by stock Lua, and with plain instructions
+quick=4   # a Lua test file that took at most so many seconds runs again in the part ci, under asan
+quicker=2 # and by stock Lua, and with plain instructions
 export LC_ALL=C
 export ASAN_OPTIONS="${ASAN_OPTIONS:-allocator_may_return_null=1}"
 export LSAN_OPTIONS="${LSAN_OPTIONS:-max_leaks=5}" # of a thousand
@@ -28,20 +28,21 @@ export LSAN_OPTIONS="${LSAN_OPTIONS:-max_leaks=5}" # of a thousand
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
-: > "$tmp/quick"
-passed=0 failed=0 skipped=0
+: > "$tmp/counts"
+lane=0 # which of the lanes of side_by_side this shell is
 
-# run NAME COMMAND...: show its output indented, add up what it counted; leaves the time taken in $seconds.
+# run NAME COMMAND...: show its output indented, note what it counted; leaves the time taken in $seconds.
 run() {
     name=$1
     shift
     start=$(date +%s)
     echo "== $name"
-    { "$@" < /dev/null 2>&1; echo $? > "$tmp/status"; } | tee "$tmp/log" | awk '{ print "   " $0; fflush() }'
-    read -r status < "$tmp/status"
+    { "$@" < /dev/null 2>&1; echo $? > "$tmp/status.$lane"; } | tee "$tmp/log.$lane" |
+        awk '{ print "   " $0; fflush() }'
+    read -r status < "$tmp/status.$lane"
     seconds=$(($(date +%s) - start))
     counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed\(, \([0-9]*\) skipped\)\{0,1\}$/\1 \2 \4/p' \
-        "$tmp/log" | tail -n 1)
+        "$tmp/log.$lane" | tail -n 1)
     if [ -z "$counts" ]; then
         echo "   FAIL $name: ended without its closing line, exit status $status"
         counts="0 1"
@@ -49,16 +50,33 @@ run() {
         echo "   FAIL $name: exit status $status"
         counts="${counts%% *} 1"
     fi
-    # shellcheck disable=SC2086
-    set -- $counts
-    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + ${3:-0}))
+    echo "$counts" >> "$tmp/counts"
     echo "   ($seconds s)"
 }
 
 skip() {
     echo "== $1"
     echo "   skip: $2"
-    skipped=$((skipped + 1))
+    echo "0 0 1" >> "$tmp/counts"
+}
+
+# side_by_side FUNCTION FILE...: FUNCTION of each file, in as many lanes as there are cores. A lane takes
+# the next file that no other has taken (mkdir says who was first), and shows an output when it is whole.
+side_by_side() {
+    each=$1
+    shift
+    rm -rf "$tmp/taken"
+    mkdir "$tmp/taken"
+    while [ "$lane" -lt "$jobs" ]; do
+        lane=$((lane + 1))
+        for file; do
+            mkdir "$tmp/taken/${file##*/}" 2> /dev/null || continue
+            "$each" "$file" > "$tmp/shown.$lane"
+            cat "$tmp/shown.$lane"
+        done &
+    done
+    wait
+    lane=0
 }
 
 # Not a test: counts nothing when it works.
@@ -72,36 +90,40 @@ program() { if [ "$1" = release ]; then echo ./tide; else echo "build/$1/bin/tid
 c_tests() {
     folder=build/tests
     [ "$1" = release ] || folder=build/$1/tests
+    label=$2
     run "C programs, $1" build VARIANT="$1" -k test-programs
-    for source in tests/c/test_*.c; do
-        stem=$(basename "$source" .c)
-        [ -x "$folder/$stem" ] && run "c/$stem$2" timeout "$limit" "$folder/$stem"
-    done
+    side_by_side c_test tests/c/test_*.c
 }
 
+c_test() {
+    stem=$(basename "$1" .c)
+    [ -x "$folder/$stem" ] && run "c/$stem$label" timeout "$limit" "$folder/$stem"
+}
+
+# lua_tests LABEL PROGRAM FILE...
 lua_tests() {
-    for file in tests/lua/test_*.lua; do
-        run "lua/$(basename "$file" .lua), $VARIANT" \
-            timeout "$limit" "$(program "$VARIANT")" tests/lua/run.lua "$file"
-        [ "$seconds" -gt "$quick" ] || echo "$file" >> "$tmp/quick"
-        [ "$seconds" -gt "$quicker" ] || echo "$file" >> "$tmp/quicker"
-    done
+    label=$1 program=$2
+    shift 2
+    side_by_side lua_test "$@"
 }
 
-# quick_lua_tests LABEL PROGRAM LIST: the files of the list, all where nothing has been timed
-quick_lua_tests() {
-    [ -s "$tmp/$3" ] || ls tests/lua/test_*.lua > "$tmp/$3"
-    while read -r file; do
-        run "lua/$(basename "$file" .lua)$1" timeout "$limit" "$2" tests/lua/run.lua "$file"
-    done < "$tmp/$3"
+lua_test() {
+    run "lua/$(basename "$1" .lua)$label" timeout "$limit" "$program" tests/lua/run.lua "$1"
+    echo "$seconds $1" >> "$tmp/times"
+}
+
+# The Lua test files that took at most so many seconds when they first ran; all where none has run.
+quick_files() {
+    if [ -s "$tmp/times" ]; then awk -v limit="$1" '!seen[$2]++ && $1 <= limit { print $2 }' "$tmp/times"
+    else ls tests/lua/test_*.lua
+    fi
 }
 
 stock_tests() {
     lua=$(command -v lua5.4 || command -v lua54) || { skip "stock Lua" "lua5.4 is not installed"; return; }
+    # shellcheck disable=SC2046
     (eval "$("$MAKE" -s env)"; export LUA_PATH_5_4 LUA_CPATH_5_4
-     quick_lua_tests ", stock $(basename "$lua")" "$lua" quicker
-     echo "$passed $failed $skipped" > "$tmp/sums")
-    read -r passed failed skipped < "$tmp/sums"
+     lua_tests ", stock $(basename "$lua")" "$lua" $(quick_files "$quicker"))
 }
 
 pty_test() {
@@ -118,13 +140,15 @@ ci_tests() {
         ${CC:-cc} -fsanitize=address,undefined -x c -o "$tmp/a.out" - 2> /dev/null && "$tmp/a.out"; then
         build_variant asan
         c_tests asan ", asan"
-        quick_lua_tests ", asan" "$(program asan)" quick
+        # shellcheck disable=SC2046
+        lua_tests ", asan" "$(program asan)" $(quick_files "$quick")
     else
         skip "asan" "this compiler has no address sanitizer"
     fi
     export TIDE_ISA=generic
     c_tests release ", TIDE_ISA=generic"
-    quick_lua_tests ", TIDE_ISA=generic" ./tide quicker
+    # shellcheck disable=SC2046
+    lua_tests ", TIDE_ISA=generic" ./tide $(quick_files "$quicker")
     unset TIDE_ISA
 }
 
@@ -135,7 +159,7 @@ for part in $parts; do
     case $part in
         build) ;;
         c) c_tests "$VARIANT" ", $VARIANT" ;;
-        lua) lua_tests ;;
+        lua) lua_tests ", $VARIANT" "$(program "$VARIANT")" tests/lua/test_*.lua ;;
         stock) stock_tests ;;
         pty) pty_test ;;
         readme) run "README examples" timeout "$limit" ./tide tests/readme.lua ;;
@@ -147,7 +171,6 @@ for part in $parts; do
 done
 
 echo "== all: $(($(date +%s) - begin)) s"
-summary="$passed passed, $failed failed"
-if [ "$skipped" -gt 0 ]; then summary="$summary, $skipped skipped"; fi
-echo "$summary"
-[ "$failed" -eq 0 ]
+awk '{ passed += $1; failed += $2; skipped += $3 }
+    END { printf "%d passed, %d failed%s\n", passed, failed, skipped ? ", " skipped " skipped" : ""
+          exit failed > 0 }' "$tmp/counts"
