@@ -366,6 +366,14 @@ tests["checkpoint names and files that cannot be"] = function()
   end)
 end
 
+tests["a checkpoint from before an option that is off"] = function()
+  local difference = require "tide.train.checkpoint".difference
+  assert(difference("lr=0.5", "amsgrad=false lr=0.5") == nil)
+  assert(difference("amsgrad=false lr=0.5", "lr=0.5") == nil)
+  assert(difference("lr=0.5", "amsgrad=true lr=0.5") == "it has nothing else, this one has amsgrad=true")
+  assert(difference("amsgrad=true", "amsgrad=false") == "it has amsgrad=true, this one has nothing else")
+end
+
 tests["a solve that fails"] = function()
   check.fails("max_steps", spheres, {solver = {max_steps = 1}})
 end

@@ -125,18 +125,22 @@ function M.words(t)
   return table.concat(words, " ")
 end
 
--- Words of `a` that `b` lacks.
+-- Words of `a` that `b` lacks, nil for none. What is off (`amsgrad=false`) is as good as absent: a file from
+-- before there was such an option still fits.
 local function lacking(a, b)
   local have, out = {}, {}
   for word in b:gmatch("%S+") do have[word] = true end
-  for word in a:gmatch("%S+") do if not have[word] then out[#out + 1] = word end end
-  return #out > 0 and table.concat(out, " ") or "nothing else"
+  for word in a:gmatch("%S+") do
+    if not have[word] and not word:find("=false$") then out[#out + 1] = word end
+  end
+  return out[1] and table.concat(out, " ")
 end
 
 --- How two such lines differ, in words; nil when they are the same.
 function M.difference(saved, own)
-  if saved == own then return nil end
-  return ("it has %s, this one has %s"):format(lacking(saved, own), lacking(own, saved))
+  local theirs, ours = lacking(saved, own), lacking(own, saved)
+  if not theirs and not ours then return nil end
+  return ("it has %s, this one has %s"):format(theirs or "nothing else", ours or "nothing else")
 end
 
 -- The tensors of nested tables, without what is no tensor.
