@@ -35,6 +35,7 @@ return {
   linalg = "tide.tensor.linalg",
   machine = "tide.base.machine",
   main = "tide.prompt.main",
+  metrics = "tide.study.metrics",
   model_class = "tide.nn.model_class",
   optim = "tide.train.optim",
   options = "tide.base.options",

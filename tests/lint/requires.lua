@@ -1,8 +1,8 @@
 --- Arrows between Lua folders and between the rooms of the library:
 --
 --   experiments -> library, data;   data -> library;   plots -> CSV files and drawing only
---   prompt -> study -> train -> nn -> ode -> tensor -> base;   lab -> base;   plot -> base;   study -> lab;
---   theory -> ode
+--   prompt -> study -> train -> nn -> ode -> tensor -> base;   lab -> base;   plot -> base;
+--   study -> lab, plot;   theory -> ode
 --
 -- A room knows itself and what is listed; scripts/tide/*.lua (init, loader, names) tie the rooms together.
 -- Short names of modules ("tide.csv") count as what they stand for (scripts/tide/names.lua).
@@ -24,7 +24,7 @@ local rules = {
 -- Which rooms a room may know besides itself.
 local rooms = {base = "", tensor = "base", ode = "base tensor", nn = "base tensor ode",
   theory = "base tensor ode", train = "base tensor ode nn", lab = "base",
-  study = "base tensor ode nn train lab", plot = "base"}
+  study = "base tensor ode nn train lab plot", plot = "base"}
 
 for room, known in pairs(rooms) do
   local rule = {files = "^scripts/tide/" .. room .. "/", may = {"^tide%.core$", "^tide%.names$"},

@@ -169,8 +169,8 @@ end
 
 tests["misuse"] = function()
   check.fails('tide.data: unknown data set "mnst" (did you mean "mnist"?); valid are: checkerboard, '
-    .. 'cifar10, circles, eight_gaussians, flip1d, landscape, mnist, moons, pinwheel, sines, spheres, '
-    .. 'spirals, svhn, three_spheres, tiny_imagenet',
+    .. 'cifar10, circles, eight_gaussians, flip1d, irregular_sines, landscape, mnist, moons, pendulum, '
+    .. 'pinwheel, sines, spheres, spirals, svhn, three_spheres, tiny_imagenet',
     function()
     return data.mnst
   end)
@@ -184,8 +184,8 @@ tests["misuse"] = function()
   check.fails('split must be one of "train", "test"', data.mnist, {split = "valid"})
   check.fails("n must be >= 1, got 0", data.mnist, {n = 0})
   assert(table.concat(data.names(), " ") ==
-    "checkerboard cifar10 circles eight_gaussians flip1d landscape mnist moons pinwheel sines spheres "
-    .. "spirals svhn three_spheres tiny_imagenet")
+    "checkerboard cifar10 circles eight_gaussians flip1d irregular_sines landscape mnist moons pendulum "
+    .. "pinwheel sines spheres spirals svhn three_spheres tiny_imagenet")
   assert(data.folder("mnist", "/x") == "/x" and data.folder("mnist"):find("/mnist$"))
 end
 

@@ -21,6 +21,7 @@ for _, name in ipairs(help.modules()) do modules[name] = name == "tide" and tide
 
 local function methods_of(object) return getmetatable(object).__index end
 local model = nn.linear(2, 2)
+local confusion = tide.metrics.confusion(tide.tensor{1, -1}, tide.tensor{1, 1})
 local writer = require("check").in_folder(function(folder)
   local made = tide.csv.writer(folder .. "/a.csv", {"a"})
   made:discard()
@@ -41,7 +42,7 @@ local kinds = {optimiser = getmetatable(tide.optim.sgd(model, {lr = 1})).methods
   writer = methods_of(writer), sweep = methods_of(sweep), table = methods_of(tide.csv.parse("a\n1")),
   meter = methods_of(tide.progress.new{quiet = true}),
     adaption = methods_of(tide.step_adaption.new{value = 4}),
-  report = require("tide.validity").methods}
+  confusion = methods_of(confusion), report = require("tide.validity").methods}
 -- What objects use among themselves.
 local private = {optimiser = {_try = true}, figure = {one_panel = true, add_at = true},
   meter = {observe = true, describe = true, draw = true, plain = true}}
@@ -181,6 +182,7 @@ local calls = {
     tide.csv.write("", {"a"}, {}, {})
   end,
   ["data.split"] = function() tide.data.split(x, {1}, {}) end,
+  ["confusion:figure"] = function() confusion:figure{} end,
   ["data.batches"] = function() tide.data.batches(x, {}) end,
   ["step_adaption.initial_step"] = function() tide.step_adaption.initial_step(model, x, {}) end,
   ["plot.runs"] = function() plot.runs({}, {}) end, ["plot.median_band"] = function()

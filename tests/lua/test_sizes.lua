@@ -103,6 +103,14 @@ local rows = {
   ["data.flip1d"] = {names = {"n", "seed"}, data.flip1d}, ["data.sines"] = {names = {"n", "dim", "seed"},
     base = {n = 20}, data.sines},
   ["data.three_spheres"] = {names = {"dim", "n", "seed"}, base = {dim = 2, n = 3}, data.three_spheres},
+  ["data.irregular_sines"] = {names = {"n", "points", "observed", "seed"}, base = {n = 3, points = 4},
+    data.irregular_sines},
+  ["data.pendulum"] = {names = {"n", "points", "observed", "seed"}, base = {n = 3, points = 4},
+    data.pendulum},
+  ["metrics.top_k"] = {function(v) return tide.metrics.top_k(tide.ones{1, 3}, label, v) end},
+  ["metrics.confusion"] = {names = {"classes"}, function(o)
+    return tide.metrics.confusion(label, label, o)
+  end},
   ["nn.cnf"] = {names = {"dim", "hidden", "augment", "seed"}, base = {dim = 2, hidden = 3}, nn.cnf},
   ["cnf:sample"] = {function(v) return nn.cnf{dim = 2, hidden = 3}:sample(v) end},
   ["cnf:log_prob"] = {names = {"samples", "seed"}, function(o)

@@ -12,7 +12,8 @@ local M = {split = samples.split, batches = samples.batches}
 local files = {
   spheres = "spheres", flip1d = "flip1d", sines = "sines", three_spheres = "three_spheres",
   landscape = "landscape", moons = "planar", circles = "planar", eight_gaussians = "planar",
-  pinwheel = "planar", checkerboard = "planar", spirals = "planar", mnist = "mnist",
+  pinwheel = "planar", checkerboard = "planar", spirals = "planar", irregular_sines = "series",
+  pendulum = "series", mnist = "mnist",
   cifar10 = "cifar10", svhn = "svhn", tiny_imagenet = "tiny_imagenet",
 }
 

@@ -62,6 +62,24 @@ local function check_data(where, data, loss)
   end
 end
 
+-- Does every tensor of `part` have a row for each of n samples?
+local function has_rows(part, n)
+  local all = true
+  tree.each(part, function(x)
+    if tree.is_tensor(x) then all = all and x:rank() > 0 and #x == n end
+  end)
+  return all
+end
+
+-- Beside x and y a loss of (model, batch) gets what else belongs to the samples: masks, weights; and what is
+-- no tensor (a list of times) as it is. Tensors of other sizes are none of the batch's.
+local function hand_on(pairs_of, data)
+  for _, key in ipairs(core.tree_keys(data)) do
+    local part = rawget(data, key)
+    if pairs_of[key] == nil and has_rows(part, #data.x) then pairs_of[key] = part end
+  end
+end
+
 local methods = {}
 local meta = {__name = "objective", __index = methods}
 
@@ -73,6 +91,7 @@ function M.new(where, loss, data)
   if type(data) ~= "function" or type(loss) ~= "function" then check_data(where, data, loss) end
   if has_pairs(data) then
     self.pairs = {x = data.x, y = data.y}
+    if not self.named then hand_on(self.pairs, data) end
     self.supervised = self.named or nil -- nil: to be found out
     self.count = loss ~= "nll" and counter(data.y) or nil
   else

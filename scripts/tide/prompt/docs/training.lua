@@ -209,6 +209,33 @@ define{name = "data.checkerboard", args = "opts", returns = "{x =, y =}", option
   example = "tide.data.checkerboard{n = 8}.x"}
 define{name = "data.spirals", args = "opts", returns = "{x =, y =}", options = planar_with(0.1),
   text = "Two spirals of one and a half turns.", example = "tide.data.spirals{n = 8}.x"}
+local function series_with(n, irregular, shown, ...)
+  return join({{"n", n, "series"}, {"points", 100, "of the grid of times"},
+    {"observed", nil, "how many of them each series shows, at random; default " .. shown},
+    {"span", {0, 5}, "of time; the first time is its beginning"},
+    {"irregular", irregular, "random times, or evenly spaced ones; default: as own_times"},
+    {"own_times", false, "true: every series has times of its own"},
+    {"noise", 0.05, "standard deviation of what is added to x"}}, {...},
+    {{"seed", 1, ""}, {"dtype", "float32", "", quote = true}})
+end
+define{name = "data.irregular_sines", args = "opts",
+  returns = "{x =, y =, mask =, t =, frequency =, amplitude =, phase =}",
+  options = series_with(1000, true, "half",
+    {"frequency", {0.2, 0.6}, "{low, high}: turns for each unit of time, a number of each series"},
+    {"amplitude", {1, 1}, "{low, high}"}),
+  text = [[Sines of random frequency and phase, seen at some of the times, as latent ODEs are tried on
+  (Rubanova, Chen and Duvenaud 2019). x {n, points, 1} is what was observed, 0 where the mask {n, points} is
+  0; y is x without noise and everywhere. t is a list of the times that all share, for tide.odeint; with
+  own_times a tensor {n, points}. A loss of (model, batch) gets the mask and t as well.]],
+  example = "tide.data.irregular_sines{n = 4, points = 10, observed = 5}.x:shape()"}
+define{name = "data.pendulum", args = "opts", returns = "{x =, y =, mask =, t =, field =}",
+  options = series_with(200, nil, "all", {"damping", 0.3, "of the velocity"},
+    {"gravity", 9.81, "over length: the square of the frequency of small swings"}, {"length", 1, ""},
+    {"angle", {-2, 2}, "{low, high} of the starts"}, {"velocity", {-1, 1}, "{low, high} of the starts"}),
+  text = [[Damped pendulums: angle'' = -gravity / length sin(angle) - damping angle'. x and y {n, points, 2}
+  are angle and velocity, the rest as in data.irregular_sines; field(t, u) is the right-hand side for u
+  {..., 2}.]],
+  example = "tide.data.pendulum{n = 4, points = 10}.y:shape()"}
 define{name = "data.landscape", args = "opts",
   returns = "{x =, y =, minima =, barriers =, potential =, field =}",
   options = {{"n", 2000, "particles"}, {"friction", 0.2, "of the motion"},
