@@ -5,7 +5,9 @@ local check = require "check"
 local csv = require "tide.csv"
 local files = require "tide.files"
 local gnuplot = require "tide.plot.gnuplot"
+local options = require "tide.options"
 local plot = require "tide.plot"
+local series = require "tide.plot.series"
 
 local tests = {}
 local has_gnuplot = files.run{"gnuplot", "--version"}
@@ -83,7 +85,7 @@ tests["unknown names come with suggestions"] = function()
 end
 
 tests["no option name means two things"] = function()
-  for _, kind in ipairs{"line", "scatter", "band", "image", "field", "trajectories", "entry"} do
+  for _, kind in ipairs(options.sorted_keys(series.kinds)) do
     local seen = {}
     for _, list in ipairs{plot.options(kind)} do
       for _, name in ipairs(list) do
@@ -153,7 +155,8 @@ local function everything()
   local speed = plot.field{x = x, y = y, u = u, v = v, speed = true, equal = true, ratio = "square"}
   local values = plot.scatter{x = x, y = y, value = u, name = "by value", rim = false}:raw(
     "set label 'raw' at 0,0")
-  return plot.panels{field, image, bands, lines, speed, values, columns = 3, title = "all kinds"}
+  local heat = plot.heatmap{z = {{1, 2}, {3, 4}}, columns = {"a", "b"}, zlog = true}
+  return plot.panels{field, image, bands, lines, speed, values, heat, columns = 3, title = "all kinds"}
 end
 
 tests["every kind draws, in every format and as text"] = in_folder(function(folder)

@@ -65,6 +65,8 @@ local kinds = {
   image = {function(y) return plot.image{z = {y, y}} end, "cells", 2, image = true},
   row = {function(y) return plot.image{z = {y}} end, "cells", 1, image = true},
   picture = {function(y) return plot.image{z = {y, y, y}, picture = true} end, "cells", 3, image = true},
+  heatmap = {function(y) return plot.heatmap{z = {y, y}} end, "cells", 2, image = true},
+  ["log colours"] = {function(y) return plot.image{z = {y, y}, zlog = true} end, "cells", 2, colors = true},
   field = {function(y) return plot.field{x = count(y), y = count(y), u = y, v = y, speed = true} end,
     "arrows", 1, linear = true},
   trajectories = {function(y) return plot.trajectories{x = y, y = y} end, "points", 1},
@@ -86,22 +88,23 @@ tests["every kind takes every column, and counts what it cannot draw"] = with_gn
     local panels = {}
     for name, case in pairs(columns) do
       for _, log in ipairs{false, true} do
-        if not (log and row.image) then
+        if not (log and (row.image or row.colors)) then
           local fig = row[1](case[1])
           if log then fig:axes{xlog = true, ylog = true} end
           fig:axes{legend = "none"}
           local where = ("%s, %s, %s"):format(kind, name, log and "log" or "linear")
           local ok, script, data, notes = pcall(fig.render, fig)
           assert(ok, where .. ": " .. tostring(script))
-          local wanted = row[3] * case[log and not row.linear and 3 or 2]
+          local wanted = row[3] * case[(log or row.colors) and not row.linear and 3 or 2]
           if row[2] and missing(notes, row[2]) ~= wanted then
             error(("%s: %d missing in: %s"):format(where, wanted, table.concat(notes, "; ")))
           end
-          if not row.image then assert(not data:find("%f[%a]n?a?i?nf?%f[%A]", 1), where .. ": " .. data) end
+          local image = row.image or row.colors
+          if not image then assert(not data:find("%f[%a]n?a?i?nf?%f[%A]", 1), where .. ": " .. data) end
           local empty = #case[1] == 0
           assert(empty == (table.concat(notes, "; "):find("no data", 1, true) ~= nil), where .. ": "
             .. table.concat(notes, "; "))
-          if empty or wanted == row[3] * #case[1] and not row.image then
+          if empty or wanted == row[3] * #case[1] and not image then
             has(script, '"no data"')
           else
             lacks(script, '"no data"')
@@ -216,6 +219,44 @@ tests["an image shows each value where its ticks say, whichever way it is turned
   has(data, "\n1 2\n")
 end)
 
+tests["a heatmap has its first row at the top, names, and numbers that can be read"] =
+  with_gnuplot(function(folder)
+  local fig = plot.heatmap{z = {{9, 1.5}, {nan, 0.03456}}, rows = {"cat", "a {b}_c"}, columns = {0, 1}}
+  local script, data = fig:render("h", "svg")
+  has(script, "set yrange [2.5:0.5]")
+  has(script, 'set ytics ("cat" 1, "a ')
+  has(script, 'set xtics ("0" 1, "1" 2)')
+  -- dark numbers on light cells, light ones on dark cells; none where there is no value
+  has(data, "# x y text\n1 1 9\n\n")
+  has(data, "# x y text\n2 1 1.5\n2 2 0.0346\n")
+  has(files.read(fig:save(files.join(folder, "h.svg"))):gsub("<[^>]->", ""), "0.0346")
+  has(select(2, plot.heatmap{z = {{1, 2}}, format = "%.1f"}:render()), "1 1 1.0\n")
+  lacks(plot.heatmap{z = {{1, 2}}, numbers = false}:render(), "with labels")
+  local wide = {{}}
+  for i = 1, 25 do wide[1][i] = i end
+  lacks(plot.heatmap{z = wide}:render(), "with labels")
+  has(plot.heatmap{z = wide, numbers = true}:render(), "with labels")
+  has(plot.heatmap{z = {{1, 2}}, columns = {("long "):rep(20), "b"}}:render(), "rotate by 40 right")
+  check.fails('rows has 1 names for 2 rows', fig.render, plot.heatmap{z = {{1}, {2}}, rows = {"a"}})
+  check.fails('columns[1] must be a text or a number', fig.render, plot.heatmap{z = {{1}}, columns = {{}}})
+  check.fails('format must give digits', fig.render, plot.heatmap{z = {{1}}, format = "%d'\nsystem('P')"})
+  check.fails('cannot write 1.5', fig.render, plot.heatmap{z = {{1.5}}, format = "%d"})
+end)
+
+tests["log colours: the box has the decades, and values that have no logarithm are gaps"] = function()
+  local script, _, notes = plot.image{z = {{1, 10}, {1000, 0}}, zlog = true}:render()
+  has(script, "set logscale cb")
+  has(script, "set cbrange [1:1000]")
+  equal(notes[1], "1 of 4 cells missing: not positive in a log colour scale")
+  script, _, notes = plot.scatter{y = {1, 2, 3}, value = {-1, 1, 100}, zlog = true}:render()
+  has(script, "set logscale cb")
+  equal(notes[1], "1 of 3 points missing: not positive in a log colour scale")
+  check.fails("range must be > 0 for a log colour scale", function()
+    plot.image{z = {{1, 2}, {3, 4}}, zlog = true, range = {0, 1}}:render()
+  end)
+  has(plot.image{z = {{3, 3}, {3, 3}}, zlog = true}:render(), "set cbrange [1.5:6]")
+end
+
 tests["a missing cell of an image is no colour"] = with_gnuplot(function(folder)
   for _, z in ipairs{{{0, nan}, {1, 0}}, {{0, -inf}, {1, inf}}, {{0, nan}}} do
     local fig = plot.image{z = z, colorbox = false, xticks = false, yticks = false, width = 200, height = 200,
@@ -305,6 +346,10 @@ local options_of = {
   image = {{"palette", "grayscale", "@grayscale"}, {"range", {-1, 9}, "set cbrange [-1:9]"},
     {"picture", true, "set yrange [2.5:0.5]"},
     {"x", {10, 20}, "set xrange [5:25]"}, {"y", {10, 20}, "set yrange [5:25]"}},
+  heatmap = {{"palette", "grayscale", "@grayscale"}, {"range", {-1, 9}, "set cbrange [-1:9]"},
+    {"rows", {"a", "b"}, 'set ytics ("a" 1, "b" 2)'},
+    {"columns", {"a", "b"}, 'set xtics ("a" 1, "b" 2)'},
+    {"numbers", false, lacks = "with labels"}, {"format", "%.1f", data = "1 1 1.0\n"}},
   field = {{"length", 0.4, data = "0.8 0 0.4 0 1\n"}, {"equal", true, data = "0.6 0 0.8 0 1\n"},
     {"speed", true, "lc palette"}, {"palette",
     "diverging", "@diverging", {speed = true}},
@@ -324,13 +369,13 @@ local options_of = {
 }
 local bases = {
   line = list, scatter = list, band = {y = {1, 2, 3}, low = {0, 1, 2}, high = {2, 3, 4}},
-  image = {z = {{1, 2}, {3, 4}}},
+  image = {z = {{1, 2}, {3, 4}}}, heatmap = {z = {{1, 2}, {3, 4}}},
   field = {x = {0, 1, 0, 1}, y = {0, 0, 1, 1}, u = {1, 1, 1, 1}, v = {0, 0, 0, 0}},
   trajectories = {x = {1, 2, 3}, y = {1, 2, 3}}, entry = {name = "e"},
 }
 local required = {line = {y = 1}, scatter = {x = 1, y = 1, name = 1, color = 1},
   band = {x = 1, y = 1, low = 1, high = 1, runs = 1, alpha = 1},
-  image = {z = 1, name = 1},
+  image = {z = 1, name = 1}, heatmap = {z = 1, name = 1},
   field = {x = 1, y = 1, u = 1, v = 1}, trajectories = {x = 1, y = 1, curves = 1}, entry = {}}
 
 local function merged(...)

@@ -245,6 +245,11 @@ local largest = 0x1.fffffffffffffp+1023
 options.positive, options.not_negative = options.within(0, largest, true), options.within(0, largest)
 function options.at_least(n) return options.within(n, largest) end
 function options.between(a, b) return options.within(a, b) end
+--- A list of two different finite numbers.
+function options.pair(v)
+  return #v == 2 and math.type(v[1]) ~= nil and math.type(v[2]) ~= nil and finite(v[1]) and finite(v[2])
+    and v[1] ~= v[2], "{low, high}"
+end
 function options.one_of(names)
   return function(v)
     for _, name in ipairs(names) do if v == name then return true end end

@@ -1,113 +1,10 @@
---- Kinds of series for flows: images on a grid, vector fields, trajectories. See series.lua for what an
--- element is.
+--- Kinds of series for flows: vector fields, trajectories. See series.lua for what an element is.
 
 local options = require "tide.base.options"
 local series = require "tide.plot.series"
-local stats = require "tide.base.stats"
 local style = require "tide.plot.style"
 
 local layers = series.layers
-
-local function pair(v)
-  return #v == 2 and math.type(v[1]) ~= nil and math.type(v[2]) ~= nil and options.finite(v[1])
-    and options.finite(v[2]) and v[1] ~= v[2], "{low, high}"
-end
-
--- Centre of the first cell and the step from one to the next; one cell of a given reach fills it.
-local function steps(reach, n)
-  local first, last = table.unpack(reach or {1, math.max(n, 1)})
-  if n > 1 then return first, (last - first) / (n - 1) end
-  return reach and 0.5 * (first + last) or 1, reach and last - first or 1
-end
-
--- The rows of an image as a list of equally long lists.
-local function rows_of(context, label, z)
-  local list = stats.list(z)
-  if not list then
-    context:fail(('series "%s": z must be rows of numbers or a matrix, got %s'):format(label,
-      options.show(z)))
-  end
-  local rows = {}
-  for r = 1, #list do
-    if not stats.list(list[r]) then
-      context:fail(('series "%s": z must be rows of numbers; row %d is %s'):format(label, r,
-        options.show(list[r])))
-    end
-    rows[r] = series.column(context, label, "z", list[r], r > 1 and #rows[1] or nil)
-  end
-  return rows
-end
-
--- gnuplot draws images of 2 x 2 cells or more; fewer are drawn as boxes.
-local function image_element(cols, few, dx, dy)
-  if not few then
-    return {layer = layers.image, block = {names = {"x", "y", "value"}, segments = {cols}}, using = "1:2:3",
-      code = "with image"}
-  end
-  local boxes = {{}, {}, {}, {}, {}, {}, {}}
-  for i = 1, #cols[1] do
-    if options.finite(cols[3][i]) then
-      local x, y = cols[1][i], cols[2][i]
-      for c, v in ipairs{x, y, x - dx / 2, x + dx / 2, y - dy / 2, y + dy / 2, cols[3][i]} do
-        table.insert(boxes[c], v)
-      end
-    end
-  end
-  return {layer = layers.image, block = {names = {"x", "y", "left", "right", "bottom", "top", "value"},
-    segments = {boxes}},
-    using = "1:2:3:4:5:6:7", code = "with boxxyerror fs solid 1 noborder lc palette"}
-end
-
-series.kinds.image = {
-  spec = {
-    name = {"string"},
-    -- rows of numbers; the first row at the bottom, as y grows upwards
-    z = {"any", required = true},
-    x = {"table", check = pair}, y = {"table", check = pair}, -- centres of the first and last column and row
-    -- the y axis points downwards: the first row at the top, as in photographs and tables
-    picture = {"boolean", default = false},
-    palette = {"string", default = "viridis"},
-    range = {"table", check = pair},                 -- values at the ends of the palette
-  },
-  build = function(o, context, label)
-    if context.axes.xlog or context.axes.ylog then
-      context:fail(('series "%s": an image has cells of equal size, so its axes cannot be logarithmic; take '
-        .. 'the logarithm of x and y'):format(label))
-    end
-    local rows = rows_of(context, label, o.z)
-    local width = rows[1] and #rows[1] or 0
-    local x0, dx = steps(o.x, width)
-    local y0, dy = steps(o.y, #rows)
-    local cols, missing = {{}, {}, {}}, false
-    for r = 1, #rows do
-      for c = 1, width do
-        local v = rows[r][c]
-        local reason = series.trouble(v)
-        if reason then
-          context:miss("cells", reason)
-          missing = true
-          v = 0 / 0
-        end
-        local i = #cols[1] + 1
-        cols[1][i], cols[2][i], cols[3][i] = x0 + (c - 1) * dx, y0 + (r - 1) * dy, v
-      end
-    end
-    context:count(label, "cells", #cols[1])
-    if o.picture then context:downwards() end
-    context:tight()
-    if #cols[1] == 0 then return {} end
-    -- Pixels reach half a step beyond their centres.
-    for i, n in ipairs{width, #rows} do
-      local first, step = ({x0, y0})[i], ({dx, dy})[i]
-      context:see(({"x", "y"})[i], {first - step / 2, first + (n - 0.5) * step})
-    end
-    if missing then
-      context:hatch(x0 - dx / 2, y0 - dy / 2, x0 + (width - 0.5) * dx, y0 + (#rows - 0.5) * dy)
-    end
-    context:palette(o.palette, o.range, cols[3])
-    return {image_element(cols, #rows < 2 or width < 2, dx, dy)}
-  end,
-}
 
 -- Distinct values and how far they reach.
 local function spread(values)
@@ -137,6 +34,7 @@ local function hypot(a, b)
 end
 
 series.kinds.field = {
+  usage = "{x = x, y = y, u = u, v = v}",
   spec = series.with_pen({
     x = {"any", required = true}, y = {"any", required = true}, u = {"any", required = true},
     v = {"any", required = true},
@@ -274,6 +172,7 @@ local function add_class(o, out, class, curves, line, lt)
 end
 
 series.kinds.trajectories = {
+  usage = "{curves = {{x = x, y = y}, ...}}",
   spec = series.with_pen({
     curves = {"table"},                       -- {{x =, y =, class =}, ...}, or flat columns:
     x = {"any"}, y = {"any"}, id = {"any"}, class = {"any"},

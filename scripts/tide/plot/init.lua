@@ -74,14 +74,6 @@ local function check_self(self, method)
   end
 end
 
--- How each kind is called, for those who pass lists or tensors without names.
-local usage = {
-  line = "{x = x, y = y}", scatter = "{x = x, y = y}",
-  band = "{x = x, low = low, high = high}, or {runs = {a, b, ...}}",
-  image = "{z = matrix}", field = "{x = x, y = y, u = u, v = v}",
-  trajectories = "{curves = {{x = x, y = y}, ...}}", entry = "{name = \"dashed: test\"}",
-}
-
 -- Numbers where options were expected: a tensor, or a list of numbers or of tensors.
 local function is_data(v)
   if type(v) == "userdata" or type(v) == "number" then return true end
@@ -129,11 +121,13 @@ local function check_call(where, kind, given, others)
   local data = is_data(given) or others > 0
   if type(given) == "table" then
     for _, item in ipairs(given) do
-      data = data or is_data(item) or type(item) == "table" and kind ~= "image" and type(item[1]) == "table"
+      data = data or is_data(item) or type(item) == "table" and not series.kinds[kind].spec.z
+        and type(item[1]) == "table"
     end
   end
   if data and kind then
-    core.raise(("%s takes one table of options: write %s%s"):format(where, where, usage[kind]))
+    core.raise(("%s takes one table of options: write %s%s"):format(where, where,
+      series.kinds[kind].usage))
   end
 end
 

@@ -2,6 +2,7 @@
 -- of style.lua's users; gnuplot's own layout does not know of aspect ratios or of legends above the plot.
 
 local panel = require "tide.plot.panel"
+local ticks = require "tide.plot.ticks"
 
 local layout = {}
 
@@ -34,18 +35,34 @@ function layout.wrap(text, width)
   return lines
 end
 
+-- Characters of the longest text among ticks; letters are wider than digits.
+local function longest_text(marks)
+  local longest = 0
+  for _, tick in ipairs(marks) do
+    local text = type(tick) == "table" and tostring(tick[2]) or ""
+    longest = math.max(longest, 1.15 * (utf8.len(text) or #text))
+  end
+  return longest
+end
+
 -- Pixels that the labels of an axis need beyond the six characters that there is always room for.
 local function extra_label(axes, axis, range)
-  local ticks, longest = axes[axis .. "ticks"], 6
-  if type(ticks) == "table" then
-    for _, tick in ipairs(ticks) do
-      local text = type(tick) == "table" and tostring(tick[2]) or ""
-      longest = math.max(longest, 1.15 * (utf8.len(text) or #text)) -- wider than digits
-    end
-  elseif ticks ~= false and not axes[axis .. "log"] and range and range[1] < range[2] then
-    longest = panel.label_width(range[1], range[2])
+  local marks, longest = axes[axis .. "ticks"], 6
+  if type(marks) == "table" then
+    longest = math.max(longest, longest_text(marks))
+  elseif marks ~= false and not axes[axis .. "log"] and range and range[1] < range[2] then
+    longest = ticks.label_width(range[1], range[2])
   end
   return CHARACTER * (longest - 6)
+end
+
+-- Texts below the x axis that are wider than their columns are turned; the pixels that this takes.
+local function turned_room(built, width)
+  local marks = built.axes.xticks
+  if not built.turnable or type(marks) ~= "table" then return 0 end
+  local pixels = CHARACTER * longest_text(marks)
+  built.turned = pixels > width / #marks
+  return built.turned and 0.6 * pixels or 0
 end
 
 -- Space around the plot box of one panel. `width` is a first guess of the box's width, for the legend.
@@ -60,11 +77,11 @@ local function surroundings(built, entries, width)
     s.left = s.left + 38 + extra_label(axes, "y", built.range.y or built.extent.y)
   end
   if axes.ylabel then s.left = s.left + 22 end
-  if axes.xticks ~= false then s.bottom = s.bottom + 16 end
+  if axes.xticks ~= false then s.bottom = s.bottom + 16 + turned_room(built, width) end
   if axes.xlabel then s.bottom = s.bottom + 22 end
   if built.colors and not built.colors.hidden then
     s.right = s.right + (axes.zlabel and 72 or 54) + CHARACTER
-      * (panel.label_width(built.colors.low, built.colors.high) - 6)
+      * (ticks.label_width(built.colors.low, built.colors.high) - 6)
   end
   s.notes = {}
   for _, note in ipairs(built.notes) do
@@ -132,6 +149,7 @@ local function place(built, page, x, y, cell_height, around)
     notes = around.notes, note_x = left / width, note_y = 1 - note_y / height, note_step = LINE / height,
     rows = around.rows, legend_x = (left + w / 2) / width, legend_y = 1 - (top - 4) / height,
     legend_height = math.max(0, LINE * around.rows - 6)}
+  built.place.colors = {(left + w + 10) / width, built.place.bottom, 14 / width, h / height}
 end
 
 -- Height of what stands above all panels, and the rows of the legend in it.

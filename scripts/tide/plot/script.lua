@@ -33,7 +33,10 @@ local function data_text(name, panels, note)
           if s > 1 then lines[#lines + 1] = "" end -- one blank line lifts the pen
           for row = 1, #columns[1] do
             local fields = {}
-            for c = 1, #block.names do fields[c] = style.number(columns[c][row]) end
+            for c = 1, #block.names do
+              local v = columns[c][row]
+              fields[c] = type(v) == "string" and v or style.number(v)
+            end
             lines[#lines + 1] = table.concat(fields, " ")
           end
         end
@@ -181,6 +184,9 @@ local function all_notes(panels)
   return notes
 end
 
+-- Pixels of fonts as the terminal counts them.
+local function font_unit(extension) return extension == "svg" and 1 or POINTS end
+
 local function multiplot_line(figure, rows, columns, height, fontsize)
   local title = figure.options.title
   if not height then return ("set multiplot layout %d,%d"):format(rows, columns) end
@@ -213,12 +219,14 @@ function script.render(figure, name, extension, terminal)
   end
   local several = #panels > 1
   if several then
-    local fontsize = (f.fontsize + 1) * (extension == "svg" and 1 or POINTS)
+    local fontsize = (f.fontsize + 1) * font_unit(extension)
     lines[#lines + 1] = multiplot_line(view, math.ceil(#panels / columns), columns, height, fontsize)
   end
   for i, built in ipairs(panels) do
     lines[#lines + 1] = several and ("\n# panel %d"):format(i) or ""
     if i > 1 then for _, line in ipairs(fresh) do lines[#lines + 1] = line end end
+    if i > 1 and panels[i - 1].turned then lines[#lines + 1] = "set xtics norotate center" end
+    built.font_unit = font_unit(extension)
     panel_lines(lines, built, view, height, i == 1)
   end
   lines[#lines + 1] = "\n" .. (several and "unset multiplot\n" or "") .. "unset output"

@@ -1,11 +1,13 @@
---- The kinds of series. Each turns its options into elements, the parts of one gnuplot `plot` command:
+--- The kinds of series: {usage = what to write, spec = its options, build =}. Each turns its options into
+-- elements, the parts of one gnuplot `plot` command:
 --
 --   {layer = n, block = {title, names, segments}, using = "1:2", code = "with lines lt 1",
 --    legend = {name, code} | nil}
 --
 -- A block is one stretch of the data file; a segment of it is a list of columns, and a blank line between
--- segments lifts the pen. Layers are drawn in order: 0 image, 1 field, 2 bands, 3 lines, 4 points. The legend
--- lists entries in the order they were added.
+-- segments lifts the pen. `code` may be a function of the panel as it is laid out (and of whether it is drawn
+-- with characters) that gives it. Layers are drawn in order: 0 image, 1 field, 2 bands, 3 lines, 4 points,
+-- 5 labels, whose texts have no blanks. The legend lists entries in the order they were added.
 
 local options = require "tide.base.options"
 local pens = require "tide.plot.pen"
@@ -14,7 +16,7 @@ local style = require "tide.plot.style"
 
 local series = {kinds = {}}
 
-local IMAGE, FIELD, BAND, LINE, POINT = 0, 1, 2, 3, 4
+local IMAGE, FIELD, BAND, LINE, POINT, LABEL = 0, 1, 2, 3, 4, 5
 
 local with_pen, pen, marker, native_size = pens.with, pens.line, pens.marker, pens.native_size
 local opacity = options.between(0, 1)
@@ -60,10 +62,10 @@ end
 local LARGEST = 1e307 -- beyond it gnuplot's own arithmetic overflows
 
 -- Why a value has no place in the picture; nil when it has one.
-local function trouble(v, log)
+local function trouble(v, log, where)
   if not options.finite(v) then return "not finite" end
   if v + 0.0 > LARGEST or v + 0.0 < -LARGEST then return "beyond 1e307" end
-  if log and v <= 0 then return "not positive on a log axis" end
+  if log and v <= 0 then return "not positive " .. (where or "on a log axis") end
 end
 
 -- The rows that can be drawn, as segments (runs of neighbours): a row that cannot leaves a gap. They are seen
@@ -72,7 +74,10 @@ local function drawable(context, label, cols, names, noun)
   local segments, rows, current = {}, {}, nil
   for row = 1, #cols[1] do
     local reason
-    for c, name in ipairs(names) do reason = reason or trouble(cols[c][row], context:is_log(name)) end
+    for c, name in ipairs(names) do
+      reason = reason or trouble(cols[c][row], context:is_log(name),
+        name == "value" and "in a log colour scale")
+    end
     if reason then
       context:miss(noun or "points", reason)
       current = nil
@@ -140,6 +145,7 @@ local function lone_points(segments, names, line, lt)
 end
 
 series.kinds.line = {
+  usage = "{x = x, y = y}",
   spec = with_pen({
     x = {"any"}, y = {"any", required = true},
     low = {"any"}, high = {"any"},  -- error bars
@@ -166,6 +172,7 @@ series.kinds.line = {
 
 -- A line of the legend without data: for what dashes or colours mean across several series.
 series.kinds.entry = {
+  usage = '{name = "dashed: test"}',
   spec = with_pen({}, every_option),
   build = function(o, context)
     if not o.name then context:fail("an entry of the legend needs a name") end
@@ -176,6 +183,7 @@ series.kinds.entry = {
 }
 
 series.kinds.band = {
+  usage = "{x = x, low = low, high = high}, or {runs = {a, b, ...}}",
   spec = with_pen({
     x = {"any"}, low = {"any"}, high = {"any"},
     y = {"any"},     -- a line inside the band
@@ -287,6 +295,7 @@ local function points(o, cols, names, lt, code, rim, title)
 end
 
 series.kinds.scatter = {
+  usage = "{x = x, y = y}",
   spec = with_pen({
     x = {"any"}, y = {"any", required = true},
     class = {"any"},                 -- a class per point: colour and marker by class
@@ -338,6 +347,6 @@ series.column, series.columns, series.drawable, series.trouble, series.pick = co
   trouble, pick
 series.pen, series.with_pen, series.lone_points, series.class_list = pen, with_pen, lone_points, class_list
 series.split_classes, series.native_size = split_classes, native_size
-series.layers = {image = IMAGE, field = FIELD, band = BAND, line = LINE, point = POINT}
+series.layers = {image = IMAGE, field = FIELD, band = BAND, line = LINE, point = POINT, label = LABEL}
 
 return series

@@ -74,6 +74,47 @@ function style.palette(name)
   return "@" .. name
 end
 
+-- ---- colours as numbers ----
+
+local stops_of = {}
+
+--- The colours of a palette in 0..1: a list of {share, red, green, blue}, each in 0..1.
+function style.palette_stops(name)
+  style.palette(name)
+  if stops_of[name] then return stops_of[name] end
+  local list = {}
+  local code = style.text():match("\n" .. name .. ' = "defined (.-)%)"')
+  for at, red, green, blue in code:gmatch("([%-%d.]+) '#(%x%x)(%x%x)(%x%x)'") do
+    list[#list + 1] = {tonumber(at), tonumber(red, 16) / 255, tonumber(green, 16) / 255,
+      tonumber(blue, 16) / 255}
+  end
+  local first, last = list[1][1], list[#list][1]
+  for _, stop in ipairs(list) do stop[1] = (stop[1] - first) / (last - first) end
+  stops_of[name] = list
+  return list
+end
+
+--- Where a value lies between the ends of a palette, in 0..1.
+function style.share(v, low, high, log)
+  if log then v, low, high = math.log(v), math.log(low), math.log(high) end
+  return math.max(0, math.min(1, (v - low) / (high - low)))
+end
+
+--- Red, green and blue at a share of a palette, as gnuplot mixes them.
+function style.mix(stops, share)
+  local i = 1
+  while i < #stops - 1 and share > stops[i + 1][1] do i = i + 1 end
+  local a, b = stops[i], stops[i + 1]
+  local t = (share - a[1]) / (b[1] - a[1])
+  return a[2] + t * (b[2] - a[2]), a[3] + t * (b[3] - a[3]), a[4] + t * (b[4] - a[4])
+end
+
+--- How light a palette is at a share, in 0..1 (Rec. 709 weights of what the eye sees as bright).
+function style.luminance(stops, share)
+  local red, green, blue = style.mix(stops, share)
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+end
+
 -- ---- strings: whatever reaches gnuplot goes through one of these ----
 
 local function octal(run)

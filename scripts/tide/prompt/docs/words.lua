@@ -117,6 +117,8 @@ return {
     "tide.load", "tide.save"}},
   {"csv", "spreadsheet", "pandas", "table of results", see = {"csv.read", "csv.writer", "csv.write"}},
   {"image", "png", "picture", see = {"tide.load", "tide.save", "plot.image"}},
+  {"confusion matrix", "heat map", "imshow", "matshow", "table as a picture", see = {"plot.heatmap",
+    "plot.image"}},
   {"dataset", "data set", "download", "mnist", "cifar", "svhn", "imagenet",
     see = {"data.names", "data.mnist", "data.cifar10", "data.svhn", "data.tiny_imagenet", "data.spheres"}},
   -- tensors
