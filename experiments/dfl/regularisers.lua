@@ -48,37 +48,51 @@ end
 local columns = {"loss", "accuracy", "flow_accuracy", "nfe", "flow_nfe", "valid", "change", "critical"}
 local formats = {"%.3f", "%.3f", "%.3f", "%.0f", "%.0f", "%.1f", "%.3f", "%.0f"}
 
+-- A line of the table for each solver and regulariser: means over the seeds, of what is a number.
+local function lines_of(rows)
+  local lines, lists = {}, {}
+  for _, r in ipairs(rows) do
+    local key = table.concat({r.solver, r.regulariser, r.weight}, " ")
+    if not lists[key] then
+      lists[key] = {}
+      lines[#lines + 1] = {r.solver, r.regulariser, r.weight, key = key}
+    end
+    for _, name in ipairs(columns) do
+      lists[key][name] = lists[key][name] or {}
+      if r[name] == r[name] then table.insert(lists[key][name], r[name]) end
+    end
+  end
+  for _, line in ipairs(lines) do
+    for c, name in ipairs(columns) do
+      local list = lists[line.key][name]
+      line[#line + 1] = #list > 0 and formats[c]:format((stats.mean_deviation(list))) or "-"
+    end
+  end
+  return lines
+end
+
+-- All regularisers with one seed, then with the next; the file has what is done so far.
 local function evidence(o, report)
-  local train, test = data_of(o, 2000, 2), data_of(o, 1000, 3)
-  local rows, cells = {}, {}
+  local train, test, rows = data_of(o, 2000, 2), data_of(o, 1000, 3), {}
   local solvers = {{"euler", {method = "euler", steps = o.steps}},
     {"dopri5", {method = "dopri5", rtol = 1e-3, atol = 1e-3}}}
-  for _, solver in ipairs(solvers) do
-    for i = 1, math.min(o.kinds, #kinds) do
-      local kind, lists = kinds[i], {}
-      for seed = 1, o.seeds do
+  for seed = 1, o.seeds do
+    for _, solver in ipairs(solvers) do
+      for i = 1, math.min(o.kinds, #kinds) do
+        local kind = kinds[i]
         local r = run(o, solver[2], kind, seed, train, test)
         r.data, r.solver, r.regulariser, r.weight, r.seed = o.data, solver[1], kind[1], kind[2], seed
         rows[#rows + 1] = r
-        for _, name in ipairs(columns) do
-          lists[name] = lists[name] or {}
-          if r[name] == r[name] then table.insert(lists[name], r[name]) end
-        end
+        report:csv("regularisers-" .. o.data,
+          {"data", "solver", "regulariser", "weight", "seed", table.unpack(columns)}, rows)
       end
-      local line = {solver[1], kind[1], kind[2]}
-      for c, name in ipairs(columns) do
-        line[#line + 1] = #lists[name] > 0 and formats[c]:format((stats.mean_deviation(lists[name]))) or "-"
-      end
-      cells[#cells + 1] = line
     end
   end
   report:say("%s, %d Euler steps or dopri5 with 1e-3, %d iterations, means of %d seeds; flow: by dopri5 with "
     .. "1e-4; change: of the labels by solvers at least as fine, the worst; critical: Euler steps from which "
     .. "on labels agree with the flow.", o.data, o.steps, o.iterations, o.seeds)
   report:table({"trained with", "regulariser", "weight", "loss", "accuracy", "of the flow", "NFE",
-    "flow's NFE", "valid", "change", "critical"}, cells)
-  report:csv("regularisers-" .. o.data,
-    {"data", "solver", "regulariser", "weight", "seed", table.unpack(columns)}, rows)
+    "flow's NFE", "valid", "change", "critical"}, lines_of(rows))
 end
 
 dfl.run({name = "regularisers", title = "Regularisers: do they move the critical step?",
