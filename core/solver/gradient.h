@@ -17,6 +17,9 @@
  * interpolated: the adjoint with y taken from the dense output of the recorded forward solve instead: it does
  * not depend on running the flow backwards, and needs the record's memory.
  *
+ * NaN or Inf among the cotangents that come in makes all of the gradient NaN, of every kind, before anything
+ * is done (odeint_gradient.c). What becomes NaN or Inf on the way is an error: STATUS_NUMERIC.
+ *
  * All: ybar is cotangents, one per output; y0bar (n) and thetabar (n_theta) are overwritten. Arrays
  * of states are as those of the solver's outputs are (solver_pitch). */
 #ifndef SOLVER_GRADIENT_H
@@ -58,6 +61,9 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
  * of the solve, or fewer. */
 enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o,
                                     int64_t steps);
+
+/* The failure of a gradient that became NaN or Inf, of finite cotangents, in the step at t; NAN: not known. */
+enum status backward_not_finite(const char *what, double t, double h);
 
 /* record NULL: y is reconstructed, and `forward` is not used; else `forward` is overwritten. The error norm
  * is that of the solve, taken of y and of its cotangent each by itself; the gradient of the parameters is a

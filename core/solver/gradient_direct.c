@@ -1,3 +1,5 @@
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -182,6 +184,21 @@ static enum status basis(struct backward *b, int64_t step, int outputs)
     return all ? m->family->again(b->s, b->f, m, p, AGAIN_ALL, 1) : STATUS_OK;
 }
 
+enum status backward_not_finite(const char *what, double t, double h)
+{
+    char place[96] = "";
+    if (isfinite(t)) snprintf(place, sizeof place, " in the step from t = %.9g to %.9g", t, t + h);
+    status_fail(STATUS_NUMERIC, "not_finite",
+                "f has no finite derivative there (sqrt, a norm or a power at 0, and so a branch of tide.where "
+                "that is not taken), or the gradient grows without bound; change f so that its derivative is "
+                "finite, or shorten the span",
+                "odeint: %s became NaN or Inf on the way back%s, of a loss whose own derivative is finite",
+                what, place);
+    status_failure()->t = t;
+    status_failure()->h = h;
+    return STATUS_NUMERIC;
+}
+
 /* Back through one recorded step and the outputs in it; *output is lowered past them. */
 static enum status step_back(struct backward *b, int64_t step, const char *ybar, int64_t *output)
 {
@@ -199,6 +216,8 @@ static enum status step_back(struct backward *b, int64_t step, const char *ybar,
     TRY_GOTO_DONE(m->family->back(b, p));
     for (int c = 0; c < b->s->n_carry; c++) backward_add(b, b->s->n, 1, b->at_start[c], b->carry_bar[c]);
     times_end_step(b, step);
+    if (!solver_is_finite(b->s, b->carry_bar[0]))
+        status = backward_not_finite("the cotangent of y", p->t, p->h);
 done:
     end_sources(&b->from);
     return status;

@@ -1,7 +1,9 @@
 /* The vjp of a solve, an op by itself: inputs states, statesbar, y0, times, theta... */
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "kernels/loops.h"
 #include "solver/event.h"
 #include "solver/gradient.h"
 #include "solver/odeint_forward.h"
@@ -72,32 +74,74 @@ static void take_end(struct odeint *op, const struct call *c, double *end_bar)
     *end_bar = bar[n];
 }
 
-static enum status run_gradient(struct call *c)
+/* The first of n numbers that is NaN or Inf; n: there is none. */
+static int64_t first_fault(enum dtype dtype, const void *x, int64_t n)
 {
-    int by_times = ((struct odeint_gradient *)c->attrs->object)->by_times;
-    struct odeint *op = ((struct odeint_gradient *)c->attrs->object)->solve;
-    struct gradient_times times = {c->in[3].data, c->in[3].shape[0], by_times ? op->times_bar : NULL, 0};
-    if (op->options.ends_at_event) take_end(op, c, &times.end_bar);
-    char *y0bar = c->out.data, *thetabar = y0bar + array_bytes(&c->in[2]);
-    op->stats.nfe_backward = 0;
-    op->stats.has_defect = op->stats.has_reconstruction = 0;
-    if (op->stats.failure) return refuse(op->stats.failure);
-    struct odeint_forward *forward = ((struct odeint_gradient *)c->attrs->object)->forward;
-    if (forward) return odeint_forward_run(forward, op, c);
-    if (op->stats.stopped && by_times)
-        return status_set(STATUS_UNSUPPORTED, "odeint: a solve that on_step has stopped has no derivative by "
-                                              "its times; wrap them in tide.stop_gradient");
-    if (op->stats.stopped) times.n = op->stats.reached; /* the others are constants */
+    int64_t i = 0;
+    if (isfinite(loops->sum[dtype](n, x, 1))) return n;
+    while (i < n && isfinite(dtype == FLOAT32 ? (double)((const float *)x)[i] : ((const double *)x)[i])) i++;
+    return i; /* the sum of finite numbers may overflow */
+}
+
+/* NaN or Inf comes from the loss: then the gradient is NaN as well, whatever the kind. */
+static int comes_without_number(const struct odeint *op, const struct call *c, int64_t reached)
+{
+    int64_t n = array_numel(&c->in[1]);
+    if (!op->options.ends_at_event && reached * c->in[2].shape[0] < n) n = reached * c->in[2].shape[0];
+    if (first_fault(c->in[1].dtype, c->in[1].data, n) == n) return 0;
+    n = array_numel(&c->out);
+    for (int64_t i = 0; i < n; i++)
+        if (c->out.dtype == FLOAT32)
+            ((float *)c->out.data)[i] = NAN;
+        else
+            ((double *)c->out.data)[i] = NAN;
+    return 1;
+}
+
+/* NaN or Inf that came of finite cotangents is wrong without a word where somebody masks it. */
+static enum status check_result(const struct call *c)
+{
+    int64_t n = array_numel(&c->out), i = first_fault(c->out.dtype, c->out.data, n);
+    if (i == n) return STATUS_OK;
+    return backward_not_finite(i < c->in[2].shape[0] ? "the gradient by y0"
+                                                     : "the gradient by parameters or times",
+                               NAN, NAN);
+}
+
+static enum status way_back(struct odeint *op, struct call *c, int by_times, struct gradient_times *times)
+{
     /* The solve ran just before, with the same parameters. But where they are views it had dense copies of
      * its own, which are gone. */
     int moved = odeint_note_addresses(op, c->in + 4, c->n_in - 4);
     size_t bytes = theta_bytes(c, by_times);
-    enum status status = gradient(op, c, &times, moved, y0bar, thetabar, bytes);
-    for (int64_t i = 0; by_times && i < times.n; i++)
+    char *y0bar = c->out.data, *thetabar = y0bar + array_bytes(&c->in[2]);
+    TRY(gradient(op, c, times, moved, y0bar, thetabar, bytes));
+    for (int64_t i = 0; by_times && i < times->n; i++)
         if (c->out.dtype == FLOAT32)
-            ((float *)(thetabar + bytes))[i] = (float)times.bar[i];
+            ((float *)(thetabar + bytes))[i] = (float)times->bar[i];
         else
-            ((double *)(thetabar + bytes))[i] = times.bar[i];
+            ((double *)(thetabar + bytes))[i] = times->bar[i];
+    return STATUS_OK;
+}
+
+static enum status run_gradient(struct call *c)
+{
+    struct odeint_gradient *self = (struct odeint_gradient *)c->attrs->object;
+    struct odeint *op = self->solve;
+    int by_times = self->by_times;
+    struct gradient_times times = {c->in[3].data, c->in[3].shape[0], by_times ? op->times_bar : NULL, 0};
+    if (op->options.ends_at_event) take_end(op, c, &times.end_bar);
+    op->stats.nfe_backward = 0;
+    op->stats.has_defect = op->stats.has_reconstruction = 0;
+    if (op->stats.failure) return refuse(op->stats.failure);
+    if (op->stats.stopped && by_times)
+        return status_set(STATUS_UNSUPPORTED, "odeint: a solve that on_step has stopped has no derivative by "
+                                              "its times; wrap them in tide.stop_gradient");
+    if (op->stats.stopped) times.n = op->stats.reached; /* the others are constants */
+    if (comes_without_number(op, c, times.n)) return STATUS_OK;
+    enum status status =
+        self->forward ? odeint_forward_run(self->forward, op, c) : way_back(op, c, by_times, &times);
+    if (status == STATUS_OK) status = check_result(c);
     if (status == STATUS_NUMERIC) status_failure()->backward = 1;
     return status;
 }

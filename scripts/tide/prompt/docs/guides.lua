@@ -359,6 +359,10 @@ guide{name = "errors",
   "NaN or Inf" later: with fixed steps, they are too long, or the solution grows without bound. In training:
   a smaller learning rate; weights and inputs of size 1.
 
+  "became NaN or Inf on the way back": the loss is finite, and f has no finite derivative somewhere along the
+  solution: a root or a norm at 0, also in a branch that tide.where does not take (make its argument harmless
+  inside the branch). A loss that is NaN itself gives gradients that are NaN.
+
   "step size underflow": no step is small enough. The solution goes to infinity: end the span before. A jump
   of the field: give its times as jumps. A tolerance below what float32 holds: make y0 float64. Weights that
   diverged: a smaller learning rate.
