@@ -1,5 +1,6 @@
 /* Tapes for scripts/tide/tensor/autodiff.lua, which knows about functions and tables of tensors. */
 #include "autodiff/passes.h"
+#include "autodiff/separate.h"
 #include "autodiff/vjp.h"
 #include "apply.h"
 #include "binding.h"
@@ -134,6 +135,20 @@ static int tape_jvp_lua(lua_State *L)
     return 1;
 }
 
+/* samples_meet(x, y) -> nil, or the op in which samples of x, along its first axis, meet on the way to y, or
+ * may, as far as can be seen. */
+static int samples_meet(lua_State *L)
+{
+    struct tape *t = working_tape(L);
+    int n, *x = value_nodes(L, t, 1, &n), *y = value_nodes(L, t, 2, &n), where;
+    binding_check(L, tape_separate(t, x[0], tape_spec(t, x[0])->shape[0], y[0], &where));
+    if (where < 0) return 0;
+    const struct node *node = &t->nodes[where];
+    lua_pushstring(L, node->op == OP_CUSTOM ? ((struct custom *)node->attrs->object)->name
+                                            : op_table[node->op].name);
+    return 1;
+}
+
 /* tape:inline({inputs}, {outputs}) -> {symbols}: everything recorded on `tape`, which has ended, again on the
  * one being recorded. */
 static int tape_inline_lua(lua_State *L)
@@ -155,11 +170,9 @@ static int tape_inline_lua(lua_State *L)
 static const luaL_Reg tape_methods[] = {{"input", tape_add_input},   {"vjp", tape_vjp_lua},
                                         {"jvp", tape_jvp_lua},       {"finish", tape_end},
                                         {"inline", tape_inline_lua}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"tape_begin", tape_begin},
-                                     {"is_recording", is_recording},
-                                     {"vjp", tape_vjp_lua},
-                                     {"jvp", tape_jvp_lua},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"tape_begin", tape_begin},     {"is_recording", is_recording},
+                                     {"vjp", tape_vjp_lua},          {"jvp", tape_jvp_lua},
+                                     {"samples_meet", samples_meet}, {NULL, NULL}};
 
 void open_autodiff(lua_State *L)
 {

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 
 /* SHARED: the same for every sample, without a batch axis. UNIFORM: a shared value broadcast along a batch
- * axis; it can be had in both forms. */
+ * axis, or what comes of such; it can be had in both forms. */
 enum sharing { SHARED, BATCHED, UNIFORM };
 
 struct rebatch {
@@ -18,7 +18,7 @@ struct rebatch {
     char *asked;     /* nodes that one of them may be behind */
     int found;       /* one more of them: the copy begins anew */
     int *copy;       /* node of `to`; for UNIFORM nodes the full size */
-    int *narrow;     /* UNIFORM nodes cut to `rows`, -1 until needed */
+    int *narrow;     /* UNIFORM nodes cut to `rows`; those that are broadcasts -1 until needed */
 };
 
 static int64_t cut(const struct rebatch *r, int64_t extent) { return extent / r->batch * r->rows; }
@@ -40,21 +40,29 @@ static int wants_entries(struct rebatch *r, int node, int64_t extent)
     return -1;
 }
 
+static int narrow_of(struct rebatch *r, int node)
+{
+    if (r->narrow[node] < 0) {
+        struct attrs attrs = *r->from->nodes[node].attrs;
+        attrs.v[0] = r->rows;
+        r->narrow[node] = tape_emit(r->to, OP_BROADCAST, &attrs, &r->copy[r->from->nodes[node].in[0]], 1);
+    }
+    return r->narrow[node];
+}
+
+static int has_axis(const struct array *in, const struct array *out)
+{
+    return in->rank == out->rank && out->rank > 0 && in->shape[0] == out->shape[0];
+}
+
 /* The copy of an operand that has the axes of the result or is broadcast to them; -1 when it does not fit. */
 static int batch_operand(struct rebatch *r, int node, const struct array *out)
 {
     const struct array *spec = tape_spec(r->from, node);
-    int same_axis = spec->rank == out->rank && out->rank > 0 && spec->shape[0] == out->shape[0];
+    int same_axis = has_axis(spec, out);
     if (r->label[node] == BATCHED) return same_axis ? r->copy[node] : -1;
-    if (r->label[node] == UNIFORM && same_axis) {
-        if (r->narrow[node] < 0) {
-            struct attrs attrs = *r->from->nodes[node].attrs;
-            attrs.v[0] = r->rows;
-            r->narrow[node] = tape_emit(r->to, OP_BROADCAST, &attrs, &r->copy[r->from->nodes[node].in[0]], 1);
-        }
-        return r->narrow[node];
-    }
-    if ((spec->rank < out->rank || spec->shape[0] == 1) && r->label[node] == SHARED) return r->copy[node];
+    if (r->label[node] == UNIFORM && same_axis) return narrow_of(r, node);
+    if (spec->rank < out->rank || spec->shape[0] == 1) return r->copy[node];
     return same_axis ? wants_entries(r, node, spec->shape[0]) : -1;
 }
 
@@ -106,6 +114,32 @@ static int copy_shared(struct rebatch *r, const struct node *node)
     return result;
 }
 
+/* Input j of what comes of UNIFORM ones alone, -1 when it does not; *found counts these. */
+static int uniform_operand(struct rebatch *r, const struct node *node, int j, int *found)
+{
+    int in = node->in[j], first = op_table[node->op].batch == BATCH_IN_FIRST;
+    const struct array *spec = tape_spec(r->from, in);
+    if (r->label[in] == UNIFORM && (first ? j == 0 : has_axis(spec, &node->spec))) {
+        ++*found;
+        return narrow_of(r, in);
+    }
+    if (op_table[node->op].batch == BATCH_IN_ALL) return -1;
+    return first ? (j > 0 ? r->copy[in] : -1)
+                 : (spec->rank < node->spec.rank || spec->shape[0] == 1 ? r->copy[in] : -1);
+}
+
+/* The narrow form of such a node, -1: it has none. */
+static int copy_narrow(struct rebatch *r, const struct node *node)
+{
+    struct attrs attrs = node->attrs ? *node->attrs : (struct attrs){0};
+    int in[8], found = 0, fits = 1, n = node->n_in;
+    for (int j = 0; j < n; j++) found += r->label[node->in[j]] == UNIFORM;
+    if (found == 0 || n > 8 || !cut_attrs(r, node, &attrs)) return -1;
+    found = 0;
+    for (int j = 0; j < n && fits; j++) fits = (in[j] = uniform_operand(r, node, j, &found)) >= 0;
+    return fits && found > 0 ? tape_emit(r->to, node->op, node->attrs ? &attrs : NULL, in, n) : -1;
+}
+
 static int copy_node(struct rebatch *r, int i, int batched)
 {
     const struct node *node = &r->from->nodes[i];
@@ -128,6 +162,7 @@ static int copy_node(struct rebatch *r, int i, int batched)
         if (r->label[node->in[0]] == SHARED && (in->rank < spec->rank || in->shape[0] == 1))
             r->label[i] = UNIFORM;
     }
+    if (r->label[i] == SHARED && (r->narrow[i] = copy_narrow(r, node)) >= 0) r->label[i] = UNIFORM;
     return copy_shared(r, node);
 }
 

@@ -62,7 +62,8 @@ enum status gradient_direct(struct solver *s, struct field *f, const struct solv
 enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o,
                                     int64_t steps);
 
-/* The failure of a gradient that became NaN or Inf, of finite cotangents, in the step at t; NAN: not known. */
+/* The failure of a gradient that became NaN or Inf, of finite cotangents, in the step at t; NAN: not known.
+ */
 enum status backward_not_finite(const char *what, double t, double h);
 
 /* record NULL: y is reconstructed, and `forward` is not used; else `forward` is overwritten. The error norm

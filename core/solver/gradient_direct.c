@@ -188,12 +188,13 @@ enum status backward_not_finite(const char *what, double t, double h)
 {
     char place[96] = "";
     if (isfinite(t)) snprintf(place, sizeof place, " in the step from t = %.9g to %.9g", t, t + h);
-    status_fail(STATUS_NUMERIC, "not_finite",
-                "f has no finite derivative there (sqrt, a norm or a power at 0, and so a branch of tide.where "
-                "that is not taken), or the gradient grows without bound; change f so that its derivative is "
-                "finite, or shorten the span",
-                "odeint: %s became NaN or Inf on the way back%s, of a loss whose own derivative is finite",
-                what, place);
+    status_fail(
+        STATUS_NUMERIC, "not_finite",
+        "f has no finite derivative there (sqrt, a norm or a power at 0, and so a branch of tide.where "
+        "that is not taken), or the gradient grows without bound; change f so that its derivative is "
+        "finite, or shorten the span",
+        "odeint: %s became NaN or Inf on the way back%s, of a loss whose own derivative is finite", what,
+        place);
     status_failure()->t = t;
     status_failure()->h = h;
     return STATUS_NUMERIC;

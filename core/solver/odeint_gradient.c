@@ -103,9 +103,8 @@ static enum status check_result(const struct call *c)
 {
     int64_t n = array_numel(&c->out), i = first_fault(c->out.dtype, c->out.data, n);
     if (i == n) return STATUS_OK;
-    return backward_not_finite(i < c->in[2].shape[0] ? "the gradient by y0"
-                                                     : "the gradient by parameters or times",
-                               NAN, NAN);
+    return backward_not_finite(
+        i < c->in[2].shape[0] ? "the gradient by y0" : "the gradient by parameters or times", NAN, NAN);
 }
 
 static enum status way_back(struct odeint *op, struct call *c, int by_times, struct gradient_times *times)

@@ -185,4 +185,28 @@ tests["what is no flow"] = function()
   fails("belongs to a part of the model; write model.block.solver", function() model.solver = {} end)
 end
 
+tests["samples with steps of their own: each as if alone, every divergence, derivatives too"] = function()
+  local net = nn.mlp{sizes = {2, 8, 2}, act = "tanh", time = true, dtype = "float64", seed = 1}
+  local x, noise = normal({5, 2}, 3) * 2, normal({5, 2}, 4)
+  for _, o in ipairs{{}, {field = function(t, z) return net(t, z) end}, {divergence = "hutchinson"}} do
+    local hutchinson = o.divergence ~= nil
+    o.solver = {rtol = 1e-5, atol = 1e-5}
+    local flow = small(o)
+    local function value(i, per_sample)
+      local function part(v) return i and v:slice(1, i, i) or v end
+      return function(p)
+        return flow:log_prob(part(p), {noise = hutchinson and part(noise) or nil,
+          solver = per_sample and {per_sample = true} or nil}):sum()
+      end
+    end
+    local g = tide.grad(value(nil, true))(x)
+    for i = 1, 5 do
+      near(flow:log_prob(x, {noise = hutchinson and noise or nil, solver = {per_sample = true}})[i],
+        value(i)(x):item(), 1e-13)
+      assert(off(g[i], tide.grad(value(i))(x)[i]) < 1e-12)
+    end
+    assert(off(tide.grad(value())(x), g) > 1e-9) -- other steps
+  end
+end
+
 return tests

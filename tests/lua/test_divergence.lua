@@ -118,6 +118,46 @@ tests["a perceptron knows its own: the same numbers and derivatives as by produc
     dtype = "float64"}), 0, y)
 end
 
+tests["exact: samples that depend on each other are refused, whatever lets them meet"] = function()
+  local y, W, c = normal({4, 3}, 2), normal({3, 3}, 3), normal({4, 3}, 4)
+  local meet = {
+    sum = function(_, z) return z - z:mean(1, true) end,
+    max = function(_, z) return z:softmax(1) end,
+    matmul = function(_, z) return z:matmul(z:transpose(1, 2)):matmul(z) end,
+    slice = function(_, z) return z:slice(1, 4, 1, -1) end,
+    reshape = function(_, z) return z:reshape{3, 4}:softmax(2):reshape{4, 3} end,
+    odeint = function(_, z) return tide.odeint(function(_, q) return -q end, z, {0, 1})[2] end,
+  }
+  for op, f in pairs(meet) do
+    fails({"do not depend on each other", '"' .. op .. '"', '"hutchinson"', "independent = true"},
+      divergence(f), 0, y)
+    fails({'"' .. op .. '"'}, tide.odeint, f, y, {0, 1}, {quadrature = divergence(f)})
+    assert(shape(divergence(f, {kind = "hutchinson"})(0, y)) == "4")
+  end
+  assert(shape(divergence(meet.sum)(0, y:slice(1, 1, 1))) == "1") -- one sample is alone
+  fails({"cnf:log_prob", '"hutchinson"'}, function()
+    tide.nn.cnf{dim = 3, dtype = "float64", field = meet.sum}:log_prob(y)
+  end)
+  near(divergence(meet.odeint, {independent = true})(0, y)[1], 3 * math.exp(-1), 1e-3)
+  -- and these are not
+  for i, f in ipairs{
+    function(_, z) return W:matmul(z:transpose(1, 2)):transpose(1, 2) end,
+    function(_, z) return tide.einsum("ij,nj->ni", W, z) end,
+    function(_, z) return z:tanh() * c end,
+    function(_, z) return tide.grad(function(q) return q:matmul(W):square():sum(2):sqrt():sum() end)(z) end,
+    function(_, z) return z * (z * z:mean(1, true)):gt(0):to "float64" end,
+    function(t, z) return tide.stack({z:select(2, 2), z:select(2, 1):sin(), z:select(2, 3) * t}, 2) end,
+    function(_, z) return z:reshape{12}:sin():reshape{4, 3} end,
+    function(_, z)
+      return z:reshape{4, 1, 3}:matmul(W:reshape{1, 3, 3}:broadcast_to{4, 3, 3}):reshape{4, 3}
+    end,
+    function(_, z) return tide.where(z:gt(0), z * z, tide.cat({z:slice(2, 3, 3), z:slice(2, 1, 2)}, 2)) end,
+  } do
+    local error = off(divergence(f)(0.3, y), differences(f, 0.3, y))
+    assert(error < 1e-8, i .. ": " .. error)
+  end
+end
+
 -- On y' = y A(t) the determinant of the flow is exp of the integral of the trace.
 tests["within a solve: Liouville's formula, by every method, recorded and eager"] = function()
   local A, y = normal({3, 3}, 5) * 0.3, normal({2, 3}, 6)

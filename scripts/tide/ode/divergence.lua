@@ -20,7 +20,7 @@ local laws = {"rademacher", "gaussian"}
 
 local spec = {
   kind = {"string", default = "exact", check = options.one_of{"exact", "hutchinson"}},
-  noise = {"string|tensor"},
+  noise = {"string|tensor"}, independent = {"boolean", default = false},
 }
 
 local function check_options(where, opts)
@@ -108,6 +108,17 @@ local function check_result(where, dy, y)
   return core.is_symbolic(dy) and dy or dy + y * 0 -- a constant field
 end
 
+-- Rows of all Jacobians come from one product, which is right where samples do not depend on each other.
+local function check_samples(where, y, dy)
+  local op = core.samples_meet({y}, {dy})
+  if op then
+    raise(('%s: the exact divergence is of samples that do not depend on each other, and here they meet, or '
+      .. 'may, in "%s" (a mean, a norm or a product over the first axis, a solve inside); take '
+      .. '"hutchinson", which is right in the mean for such fields too%s'):format(where, op,
+      where == "ode.divergence" and "; if you know that they are independent, independent = true" or ""))
+  end
+end
+
 -- f and its exact divergence from a field that knows how (nn.mlp), nil from others.
 local function own_divergence(f, t, y)
   local meta = getmetatable(f)
@@ -127,7 +138,11 @@ local function emit(where, f, o, t, y, noise)
     raise(('%s: the exact divergence makes a product for each number of a sample, %d here (at most %d); '
       .. 'take kind = "hutchinson"'):format(where, width, MOST))
   end
-  local dy, pull = autodiff.vjp(function(x) return check_result(where, f(t, x), y) end, y)
+  local dy, pull = autodiff.vjp(function(x)
+    local slope = check_result(where, f(t, x), y)
+    if o.kind == "exact" and not o.independent and (n or 1) > 1 then check_samples(where, x, slope) end
+    return slope
+  end, y)
   if y:numel() == 0 then return dy, by_sample(dy, n, width), dy end
   if o.kind == "exact" then return dy, exact(pull, y, n, width) end
   local product = pull(noise)

@@ -162,14 +162,17 @@ define{name = "ode.steps", args = "f, y0, {t0, t1}, opts", returns = "iterator",
   print(steps.stats.nfe)]]}
 define{name = "ode.divergence", args = "f, opts", returns = "function(t, y) -> tensor",
   options = {{"kind", "exact", '"exact" or "hutchinson"', quote = true},
-    {"noise", nil, [[of "hutchinson": "rademacher" (-1 or 1; the default), "gaussian", or a tensor like y]]}},
+    {"noise", nil, [[of "hutchinson": "rademacher" (-1 or 1; the default), "gaussian", or a tensor like y]]},
+    {"independent", false, [[of "exact": you promise that samples do not influence each other in f]]}},
   text = [[The divergence of the field f(t, y), the sum of df_i/dy_i over the numbers of a sample. y is one
   tensor whose first axis are the samples: of N of them N values; a y of one axis is one sample, and the value
-  a scalar. Samples must not influence each other in f.
+  a scalar.
 
-  "exact" makes a product with the Jacobian for each number of a sample (at most 1024), "hutchinson" one,
-  e^T df/dy e, whose mean over the noise e is the divergence. Noise that is not given is drawn at each call;
-  within a solve, as quadrature or in the field, once. Differentiable, also twice.]],
+  "exact" makes a product with the Jacobian for each number of a sample (at most 1024), for all samples at
+  once. Where they influence each other in f (a mean over the first axis, batch statistics), or it cannot be
+  seen that they do not (a solve inside f), that is an error. "hutchinson" makes one product, e^T df/dy e,
+  whose mean over the noise e is the divergence of each sample, of such fields too. Noise that is not given is
+  drawn at each call; within a solve, as quadrature or in the field, once. Differentiable, also twice.]],
   example = [[local function f(t, y) return tide.sin(y) * t end
   print(tide.ode.divergence(f)(2, tide.ones{3, 2}))
   ys, stats, q = tide.odeint(f, tide.rand{64, 2}, {0, 1}, {quadrature = tide.ode.divergence(f,
