@@ -213,6 +213,13 @@
  * (Hairer, Wanner, Solving ODEs II, IV.8). */
 #define NEWTON_KEEP 1e-3
 
+/* Of coupled stages: after so few iterations it is good as well (same). Stages that are solved for one after
+ * the other leave more behind: with kvaerno3 and trbdf2 that would cost digits. */
+#define NEWTON_ROUNDS 2
+
+/* Errors of steps count as at least so many tolerances where their growth is foreseen (same). */
+#define PREDICT_LEAST_ERROR 1e-2
+
 /* Of steps that are controlled: iterations at most, and how much of a tolerance may be left of a correction.
  * A matrix serves for so many steps, while g changes by less than this share; growth of the step at most, and
  * less than what is not worth a new matrix. Not measured beyond the problems of

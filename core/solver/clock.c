@@ -206,12 +206,24 @@ enum clock_says clock_next(struct clock *c, struct step *p)
     return says;
 }
 
+/* Where errors grew from step to step they will again: the factor is less by as much as the last one was too
+ * large (Gustafsson 1994; Hairer, Wanner, Solving ODEs II, IV.8). */
+static double foreseen(const struct clock *c, const struct step *p, double factor)
+{
+    const struct controller *k = &c->controller;
+    double now = fmax(c->error, PREDICT_LEAST_ERROR), before = fmax(k->previous[1], PREDICT_LEAST_ERROR);
+    double growth = fabs(p->h / p->before[0]) * pow(before / now, k->exponent);
+    return growth < 1 ? fmax(factor * growth, k->min_after_accept) : factor;
+}
+
 enum clock_says clock_judge(struct clock *c, const struct step *p, int made, double error)
 {
     double factor;
     if (!c->o->adaptive) return made ? CLOCK_ACCEPTED : CLOCK_FAILED;
     c->error = made ? error : INFINITY;
     int accepted = controller_judge(&c->controller, c->error, &factor);
+    if (accepted && c->o->predicts && (c->stiff || !c->o->method.pair[0]) && p->past > 0)
+        factor = foreseen(c, p, factor);
     double next = fabs(p->h) * factor;
     c->h = fmax(accepted && c->lands ? fmax(next, c->h) : next,
                 c->o->min_step); /* a stop has made it short, not the error */

@@ -132,6 +132,7 @@ static enum status solve_loosely(struct solver *s, struct field *f, const struct
     system_matrix(m, p->h, A);
     TRY(newton_retry(linear_factor(s->linear, LINEAR_MAIN, m->rk.stages, A, 0)));
     newton_begin(&n, s);
+    n.spare = NEWTON_ROUNDS;
     while (says == NEWTON_GO_ON) {
         TRY(residuals(s, f, m, p, 0, &whole));
         TRY(newton_retry(correct(s, m)));
@@ -193,16 +194,23 @@ static enum status make_error(struct solver *s, const struct method *m, const st
     return newton_retry(linear_solve_stages(s->linear, LINEAR_FILTER, 0, (void *[]){error}));
 }
 
+/* f at the beginning, where the error takes it. */
+static enum status make_start(struct solver *s, struct field *f, const struct method *m, const struct step *p)
+{
+    if (m->rk.e_start != 0 && !s->slope_ready) TRY(field_eval(f, p->t, s->carry[0], behind(s, m, START)));
+    s->slope_ready = 1;
+    return STATUS_OK;
+}
+
 /* In a first step, and after a rejection, a large error is estimated once more with f at y - error, which
  * damps what the filter leaves of a stiff transient (HW IV.8). */
 static enum status estimate(struct solver *s, struct field *f, const struct method *m, const struct step *p)
 {
     int again = p->past == 0 || s->newton.rejected == p->t;
-    char *start = behind(s, m, START), *error = behind(s, m, ERROR), *slope = behind(s, m, CORRECTION);
+    char *error = behind(s, m, ERROR), *slope = behind(s, m, CORRECTION);
     const void *correction = error;
-    if (m->rk.e_start != 0 && !s->slope_ready) TRY(field_eval(f, p->t, s->carry[0], start));
-    s->slope_ready = 1;
-    TRY(make_error(s, m, p, start));
+    TRY(make_start(s, f, m, p));
+    TRY(make_error(s, m, p, behind(s, m, START)));
     if (m->rk.e_start == 0 || newton_size(s, error) < 1) return STATUS_OK;
     s->newton.rejected = p->t;
     if (!again) return STATUS_OK;
@@ -223,7 +231,13 @@ static enum status attempt(struct solver *s, struct field *f, const struct metho
 static enum status coupled_step(struct solver *s, struct field *f, const struct method *m,
                                 const struct step *p)
 {
-    return m->loose ? newton_step(s, f, m, p, attempt) : to_rounding(s, f, m, p);
+    if (!m->loose) return to_rounding(s, f, m, p);
+    s->newton.slope = NULL;
+    if (m->rk.adaptive && m->rk.e_start != 0 && linear_by_differences(s->linear)) {
+        TRY(make_start(s, f, m, p));
+        s->newton.slope = behind(s, m, START);
+    }
+    return newton_step(s, f, m, p, attempt);
 }
 
 static enum status coupled_again(struct solver *s, struct field *f, const struct method *m,

@@ -144,6 +144,7 @@ static enum status attempt(struct solver *s, struct field *f, const struct metho
 
 enum status implicit_step(struct solver *s, struct field *f, const struct method *m, const struct step *p)
 {
+    s->newton.slope = NULL; /* what is handed on is f but for what the iterations leave */
     return m->loose ? newton_step(s, f, m, p, attempt) : all_stages(s, f, m, p);
 }
 

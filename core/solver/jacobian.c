@@ -103,7 +103,8 @@ static enum status columns_by_differences(struct jacobian *j, struct field *f, d
                                           char *out)
 {
     double root = j->dtype == FLOAT32 ? 3.4526698e-4 : 1.4901161193847656e-8;
-    TRY(field_eval(f, t, y, j->slope));
+    const void *base = j->base ? j->base : j->slope;
+    if (!j->base) TRY(field_eval(f, t, y, j->slope));
     memcpy(j->unit, y, (size_t)j->n * dtype_size(j->dtype));
     for (int64_t k = 0; k < j->width; k++) {
         for (int64_t i = k; i < j->n; i += j->width) {
@@ -114,7 +115,7 @@ static enum status columns_by_differences(struct jacobian *j, struct field *f, d
         for (int64_t i = 0; i < j->n; i++) {
             int64_t moved = i - i % j->width + k;
             double shift = get(j, j->unit, moved) - get(j, y, moved);
-            set(j, j->point, i, (get(j, j->point, i) - get(j, j->slope, i)) / shift);
+            set(j, j->point, i, (get(j, j->point, i) - get(j, base, i)) / shift);
         }
         set_column(j, k, out);
         for (int64_t i = k; i < j->n; i += j->width) set(j, j->unit, i, get(j, y, i));

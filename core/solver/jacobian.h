@@ -35,6 +35,8 @@ struct jacobian {
     const void *known;
     double h;
     int fine;
+    const void
+        *base; /* f at the next (t, y), for differences as they are without the step; NULL: not known */
 };
 /* own: asked instead of the field, unless NULL; then there is one block. */
 enum status jacobian_reserve(struct jacobian *j, const struct field *f, int64_t blocks,

@@ -35,6 +35,7 @@ struct linear {
     struct factors set[LINEAR_SETS];
     struct krylov krylov;
     double share;
+    const void *base; /* of the next Jacobian, see linear_base */
 };
 
 /* ---- memory ---- */
@@ -155,17 +156,26 @@ void linear_tolerance(struct linear *l, double share) { l->share = share; }
 enum status linear_jacobian(struct linear *l, struct field *f, int i, double t, const void *y)
 {
     char *at = l->at + (size_t)i * l->vector;
-    size_t bytes = (size_t)l->n * dtype_size(l->dtype);
+    size_t bytes = (size_t)l->n * dtype_size(l->dtype), values = bytes * (size_t)l->width;
+    const void *base = l->base;
+    l->base = NULL;
     if (l->known[i] && l->t[i] == t && memcmp(at, y, bytes) == 0) return STATUS_OK;
     l->known[i] = 0;
     l->generation++;
-    size_t values = (size_t)l->n * (size_t)l->width * dtype_size(l->dtype);
+    l->jacobian.base = base;
     if (l->dense) TRY(jacobian_at(&l->jacobian, f, t, y, l->values + (size_t)i * values));
     memcpy(at, y, bytes);
     l->t[i] = t;
     l->known[i] = 1;
     return STATUS_OK;
 }
+
+int linear_by_differences(const struct linear *l)
+{
+    return l->dense && !l->own && l->jacobian.work == FIELD_EVAL;
+}
+
+void linear_base(struct linear *l, const void *slope) { l->base = slope; }
 
 void linear_in_step(struct linear *l, const void *slope, double h, int fine)
 {

@@ -35,6 +35,10 @@ void linear_tolerance(struct linear *l, double share);
 
 /* The Jacobian of stage i is that at (t, y). */
 enum status linear_jacobian(struct linear *l, struct field *f, int i, double t, const void *y);
+/* Does that take differences of f? */
+int linear_by_differences(const struct linear *l);
+/* f where the next Jacobian will be asked for, and nowhere else. */
+void linear_base(struct linear *l, const void *slope);
 /* If that takes differences: f there, as long as it is kept, and the step; see struct jacobian. */
 void linear_in_step(struct linear *l, const void *slope, double h, int fine);
 /* Make the system ready: A is stages x stages, by rows; own: each stage has its own Jacobian, else all have

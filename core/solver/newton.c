@@ -67,7 +67,7 @@ enum newton_says newton_judge(struct newton *n, double size)
 
 void newton_end(const struct newton *n, struct solver *s)
 {
-    if (n->worst > NEWTON_KEEP) s->newton.renew = 1;
+    if (n->i > n->spare && n->worst > NEWTON_KEEP) s->newton.renew = 1;
 }
 
 double newton_size(const struct solver *s, const void *correction)
@@ -104,6 +104,7 @@ static void remember(struct solver *s, const struct method *m, const struct step
 static enum status with_jacobian(struct solver *s, struct field *f, const struct method *m,
                                  const struct step *p, newton_attempt attempt)
 {
+    if (s->newton.made.t == p->t) linear_base(s->linear, s->newton.slope);
     TRY(newton_retry(linear_jacobian(s->linear, f, 0, s->newton.made.t, point(s, m, p))));
     return attempt(s, f, m, p);
 }
@@ -125,6 +126,7 @@ enum status newton_again(struct solver *s, struct field *f, const struct method 
                          newton_attempt attempt)
 {
     s->newton.made = p->newton;
+    s->newton.slope = NULL;
     s->slope_ready = 0;
     TRY(with_jacobian(s, f, m, p, attempt));
     remember(s, m, p);

@@ -12,6 +12,7 @@ enum newton_says { NEWTON_GO_ON, NEWTON_DONE, NEWTON_FAILS };
 
 struct newton {
     int i, most;
+    int spare; /* so few iterations do not ask for a new Jacobian, however slowly they converge */
     double tolerance, before; /* size of the last correction */
     double eta, worst;        /* rate / (1 - rate) of the last two, the worst rate */
 };

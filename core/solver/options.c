@@ -82,7 +82,8 @@ static const struct solve_option table[] = {
      AT(controller.kind),
      .help = "\"I\", \"PI\" or \"PID\" control of the step size, or {k1, k2, k3}: factor = safety / "
              "(e1^k1 e2^k2 e3^k3)^(1/q) from the norms of the last three errors, q the order of the estimate "
-             "+ 1; \"PI\" is {0.7, -0.4, 0}"},
+             "+ 1; \"PI\" is {0.7, -0.4, 0}; \"I\" is {1, 0, 0}, of implicit methods foresees that errors "
+             "which have grown go on to"},
     {"safety", OPTION_NUMBER, .preset = "0.9", WITHIN(1e-3, 1), ADAPTIVE, AT(controller.safety),
      .help = "factor on the step that the error of the last one allows"},
     {"min_factor", OPTION_NUMBER, .preset = "0.2", WITHIN(1e-3, 1), ADAPTIVE, AT(controller.min_factor),
@@ -179,6 +180,7 @@ void solve_options_derive(struct solve_options *o)
     o->adaptive = o->step_size == 0 && o->steps == 0;
     o->newton_goal = o->adaptive && o->newton_tol == 0 ? 0.03 : o->newton_tol;
     o->method.loose = o->newton_goal > 0 && o->method.family->implicit && o->method.family->memory;
+    o->predicts = c->kind == CONTROLLER_I && o->method.family->implicit && !o->method.family->adapt;
     if (c->kind != CONTROLLER_OWN) controller_gains(c->kind, c->k);
     c->exponent = 1.0 / (o->method.rk.error_order + 1);
     c->min_after_accept = o->overshoot ? 1 : c->min_factor;

@@ -78,6 +78,7 @@ struct solve_options {
     double reconstruction_limit; /* it is refused when y, solved backwards, misses the stored y by more
                                     tolerances than this */
     int adaptive;                /* derived: there is no fixed grid */
+    int predicts;                /* derived: steps shrink with errors that grow (clock.c) */
     struct events *events;       /* borrowed; NULL: none */
     int ends_at_event; /* it is a failure where none of them ends the solve; its end may be infinite */
     int per_sample;    /* each sample is a solve by itself (tiled.h) */

@@ -88,11 +88,13 @@ tests["the error follows the tolerance; between the steps as well; float32"] = f
   for _, tol in ipairs{1e-3, 1e-5, 1e-7} do
     local o = with{rtol = tol, atol = tol}
     local ys, s = tide.odeint(pulses, f64{2}, times, o)
-    assert(distance(ys, want) < 60 * tol, distance(ys, want) / tol)
+    assert(distance(ys, want) < 200 * tol, distance(ys, want) / tol) -- radau5 has a cubic there
     local ends = tide.odeint(pulses, f64{2}, {0, 8}, o)
     assert(distance(ends[2], ys[41]) == 0) -- looking does not change the steps
     local path = tide.ode.solution(pulses, f64{2}, {0, 8}, o)
     for i = 1, 41 do near(path(times[i])[1], ys[i][1], 1e-12) end
+    local exact = tide.odeint(pulses, f64{2}, path.t, {method = "radau5", rtol = 1e-11, atol = 1e-11})
+    assert(distance(path(path.t), exact) < 30 * tol) -- at the ends of the steps
     assert(#path.stats.switches == #s.switches)
   end
   local single = tide.odeint(pulses, tide.tensor{2}, times, with{rtol = 1e-4, atol = 1e-4})
