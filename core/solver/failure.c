@@ -246,12 +246,14 @@ static int64_t find_fault(const struct march *r, const void *y, const char **par
     i += r->s->first;
     *part = "";
     *size = r->s->whole > 0 ? r->s->whole : r->s->n;
-    if (l->n_parts == 1 || l->copies > 0 || !l->name[0][0]) return i;
+    if (l->n_parts == 1 || l->copies > 0) return i;
+    int64_t inside = i;
     int p = 0;
-    while (p + 1 < l->n_parts && i >= l->size[p]) i -= l->size[p++];
+    while (p + 1 < l->n_parts && inside >= l->size[p]) inside -= l->size[p++];
+    if (!l->name[p][0] && p > 0) return i;
     *part = l->name[p];
     *size = l->size[p];
-    return i;
+    return inside;
 }
 
 /* Why there is a NaN or an Inf. */
@@ -283,8 +285,9 @@ enum status failure_not_finite(const struct march *r, double h, const void *y, c
     char text[160], remedy[TEXT];
     const char *part;
     int64_t size, element = find_fault(r, y, &part, &size) + 1;
+    const char *of = !*part ? "" : strcmp(part, "quadrature") == 0 ? " of the " : " of y.";
     snprintf(text, sizeof text, "NaN or Inf in %s (element %lld of %lld%s%.31s)", what, (long long)element,
-             (long long)size, *part ? " of y." : "", part);
+             (long long)size, of, part);
     against_not_finite(r, y, remedy);
     give_up(r, "not_finite", h, text, "", remedy);
     status_failure()->element = element;

@@ -73,6 +73,10 @@ tests["what is wrong is said"] = function()
   refused("gradients = {...}", {gradient = "direct"})
   refused("probes", {probes = 0})
   refused("rtoll", {rtoll = 1})
+  refused("y0 must be a tensor", {y0 = false})
+  refused("gradients is empty", {gradients = {}})
+  refused("loss must return a scalar tensor, got nil", {loss = function() end})
+  refused("loss must return a scalar tensor, got shape {3}", {loss = function() return tide.ones{3} end})
 end
 
 return tests

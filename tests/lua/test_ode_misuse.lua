@@ -132,6 +132,20 @@ tests["tolerances and other numbers"] = function()
   works()
 end
 
+tests["options that are tensors or functions, and no good ones"] = function()
+  local function refused(opts, ...) raises({"odeint", ...}, tide.odeint, decay, f64{1}, {0, 1}, opts) end
+  local closed = f64{1}
+  closed:close()
+  for _, name in ipairs{"rtol", "atol", "stops", "jumps"} do
+    refused({[name] = closed}, name .. " is a tensor that is closed")
+  end
+  refused({stops = tide.ones{2, 2}}, "stops must be a list of finite numbers, got a tensor of rank 2")
+  refused({rtol = f64{0 / 0}, method = "rk4", steps = 3}, "rtol must be finite and >= 0, got nan")
+  for _, method in ipairs{"dopri5", "bdf"} do
+    refused({method = method, norm = function() return 0 / 0 end}, "norm returned nan of errors")
+  end
+end
+
 tests["the smallest tolerance is where smallest_rtol and help say"] = function()
   for _, dtype in ipairs{"float32", "float64"} do
     local least, y0 = tide.ode.smallest_rtol(dtype), tide.ones({1}, {dtype = dtype})
@@ -285,6 +299,21 @@ tests["NaN and Inf in f or y: t, h, steps and a remedy, and soon"] = function()
   raises("element 2 of 2", tide.odeint, function(_, y) return {-y[1], math.log(-1)} end, {1, 1}, {0, 1},
     {plain = true, method = "euler", steps = 2})
   works()
+end
+
+tests["NaN in a quadrature is said to be of the quadrature"] = function()
+  local nan = {quadrature = function(_, y) return y.q and y.q * (0 / 0) or y * (0 / 0) end}
+  raises("NaN or Inf in f%(t0, y0%) %(element 1 of 1 of the quadrature%)", tide.odeint, decay, f64{1},
+    {0, 1}, nan)
+  raises("element 1 of 2 of the quadrature", tide.odeint, function(_, s) return {p = -s.p, q = s.q} end,
+    {p = f64{1}, q = f64{1, 2}}, {0, 1}, nan)
+  raises("%(element 2 of 2%)", tide.odeint, function(_, y) return y * f64{1, 0 / 0} end, f64{1, 2}, {0, 1},
+    {quadrature = function(_, y) return y end})
+end
+
+tests["stops that are a tensor, inside a derivative"] = function()
+  local g = tide.grad(function(y) return tide.odeint(decay, y, {0, 1}, {stops = f64{0.5}}):sum() end)(f64{1})
+  assert(math.abs(g:sum():item() - 1 - math.exp(-1)) < 1e-3)
 end
 
 tests["blow-up, huge fields and stiffness stop in time"] = function()

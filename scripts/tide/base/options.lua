@@ -128,6 +128,9 @@ local function check_value(where, key, value, rule, level)
   if not type_matches(value, rule[1]) then
     raise(("%s: option %s must be %s, got %s"):format(where, key, described(rule[1]), show(value)), level)
   end
+  if has_core and options.typename(value) == "tensor" and not pcall(value.dtype, value) then
+    raise(("%s: option %s is a tensor that is closed"):format(where, key), level)
+  end
   if rule.check then
     local ok, expected = rule.check(value)
     if not ok then raise(("%s: %s must be %s, got %s"):format(where, key, expected, show(value)), level) end

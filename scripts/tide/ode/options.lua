@@ -55,7 +55,12 @@ local function times_to_hit(where, o)
       if core.is_symbolic(list) then
         raise(("%s: %s must be numbers, got a tensor that is being recorded"):format(where, name))
       end
-      list = list:reshape{-1}:totable()
+      if list:rank() > 1 then
+        raise(("%s: %s must be a list of finite numbers, got a tensor of rank %d"):format(where, name,
+          list:rank()))
+      end
+      list = list:totable()
+      if type(list) == "number" then list = {list} end
     end
     for key, v in pairs(list) do
       if type(v) ~= "number" or not options.finite(v) then
@@ -167,6 +172,8 @@ local function check_grid(where, o, given)
   for name, default in pairs(fixed) do
     if given[name] == nil then o[name] = default end
   end
+  tolerances.check(where, o)
+  o.rtol_each, o.atol_each = nil, nil
 end
 
 local function check_adaptive(where, o, method, dtype)

@@ -98,11 +98,9 @@ function M.extend(where, state, o, y0, times)
   wider.engine_sizes[#state.sizes + 1] = size
   wider.extra = {shape = shape, size = size, n = y0:numel()}
   wider.batch = o.quadrature_control and shape[1] ~= state.batch and 0 or state.batch
-  if state.names then
-    wider.names = table.move(state.names, 1, #state.names, 1, {})
-    wider.names[#wider.names + 1] = "quadrature"
-    o.part_names = wider.names
-  end
+  o.part_names = {}
+  for i = 1, #state.sizes do o.part_names[i] = state.names and state.names[i] or "" end
+  table.insert(o.part_names, "quadrature")
   o.uncontrolled = o.quadrature_control and 0 or size
   extend_tolerances(o, size, state)
   return wider, states.join(state, y0, core.full({size}, 0, state.dtype))

@@ -10,12 +10,12 @@ local raise, show = core.raise, options.show
 
 -- "{1, 2}" of a table of numbers (the first few), or "1" of a number, else nil.
 local function array_of_numbers(v)
-  if type(v) == "number" then return tostring(v) end
+  if type(v) == "number" then return show(v) end
   if type(v) ~= "table" or getmetatable(v) or rawlen(v) == 0 then return nil end
   local words = {}
   for i = 1, math.min(#v, 4) do
     if type(v[i]) ~= "number" then return nil end
-    words[i] = ("%.6g"):format(v[i])
+    words[i] = v[i] == v[i] and ("%.6g"):format(v[i]) or "nan"
   end
   return "{" .. table.concat(words, ", ") .. (#v > 4 and ", ...}" or "}")
 end
@@ -202,7 +202,7 @@ end
 local function instead(state, dy, count)
   local one = #state.shapes == 1
   if dy == nil then return "; does it end with return?" end
-  if count == 0 and type(dy) == "number" then return one and ("; write %g + 0 * y"):format(dy) or "" end
+  if count == 0 and type(dy) == "number" then return one and ("; write %s + 0 * y"):format(show(dy)) or "" end
   if count == 0 and array_of_numbers(dy) then
     return "; write tide.stack{...} of its elements, or plain = true for a field on Lua arrays"
   end

@@ -140,6 +140,9 @@ local function own_norm(where, state, o)
       raise(("%s: norm must return a number, got %s"):format(where, show(size)))
     end
     if size < 0 then raise(("%s: norm returned %g; it must be >= 0"):format(where, size)) end
+    if size ~= size and err:eq(err):min():item() == 1 then
+      raise(where .. ": norm returned nan of errors that are numbers; what does it divide by?")
+    end
     return size
   end
 end

@@ -5,6 +5,7 @@ local core = require "tide.core"
 local csv = require "tide.lab.csv"
 local ode = require "tide.ode"
 local options = require "tide.base.options"
+local states = require "tide.ode.state"
 local tensor = require "tide.tensor"
 local tree = require "tide.base.tree"
 
@@ -28,6 +29,11 @@ local function check(given)
   if given.gradient then raise(where .. ": the kinds are gradients = {...}, not gradient") end
   if given.eager or given.plain then
     raise(where .. ": a field with eager or plain = true has no gradient")
+  end
+  states.describe(where, o.y0)
+  if o.gradients and #o.gradients == 0 then
+    raise(('%s: gradients is empty; leave it out for all, or give some of "%s"'):format(where,
+      table.concat(kinds, '", "')))
   end
   local known = {}
   for _, kind in ipairs(kinds) do known[kind] = true end
@@ -53,7 +59,12 @@ local function loss_of(given, o)
   return function(p)
     local f = p.f or given.f
     local field = p.parameters and function(t, y) return f(t, y, p.parameters) end or f
-    return given.loss((ode.odeint(field, p.y0, given.t, o)))
+    local loss = given.loss((ode.odeint(field, p.y0, given.t, o)))
+    if not tree.is_tensor(loss) or loss:numel() ~= 1 then
+      raise("ode.audit: loss must return a scalar tensor, got " .. (tree.is_tensor(loss)
+        and ("shape {%s}"):format(table.concat(loss:shape(), ", ")) or options.show(loss)))
+    end
+    return loss
   end
 end
 
