@@ -192,7 +192,7 @@ local calls = {
 for name in pairs(tide.optim.schedule) do
   calls["optim.schedule." .. name] = function() tide.optim.schedule[name]{} end
 end
-for _, name in ipairs(tide.optim._kinds) do calls["optim." .. name] = function() tide.optim[name](model,
+for _, name in ipairs(tide.optim._names) do calls["optim." .. name] = function() tide.optim[name](model,
   {}) end end
 
 local function same(a, b) -- numbers, strings, lists of them

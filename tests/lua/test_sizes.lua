@@ -139,6 +139,16 @@ for name, list in pairs{sgd = {"lr", "momentum", "weight_decay"}, adam = {"lr", 
   end}
 end
 
+rows["optim.lbfgs"] = {names = {"lr", "max_iter", "max_eval", "tolerance_grad", "tolerance_change",
+  "history_size"}, function(o)
+  local model = {w = tide.ones{2}}
+  optim.lbfgs(model, o):step(function() return (model.w * model.w):sum():item(), {w = model.w * 2} end)
+end}
+rows["optim.levenberg_marquardt"] = {names = {"damping", "max_iter", "tolerance_grad", "tolerance_change",
+  "cg_tolerance", "cg_iterations"}, function(o)
+  optim.levenberg_marquardt({w = tide.ones{2}}, o):step(function(m) return m.w - 3 end)
+end}
+
 -- Without looking at a clock: neither many instructions of Lua nor much memory.
 local function attempt(label_of, call, v)
   core.memory(true)

@@ -56,7 +56,7 @@ end
 local function check_optimizer(o)
   if type(o.optimizer) == "string" then
     if type(optim[o.optimizer]) ~= "function" then
-      raise("tide.train: " .. options.unknown("optimizer", o.optimizer, optim._kinds))
+      raise("tide.train: " .. options.unknown("optimizer", o.optimizer, optim._names))
     end
     o.optimizer = optim[o.optimizer](o.model)
   elseif type(o.optimizer) ~= "table" or not o.optimizer.step then
@@ -141,6 +141,32 @@ local function plan(o, goal)
   o.validate_every = o.validation and (o.validate_every or o.record_every)
 end
 
+-- An optimiser that looks around needs the same loss in each step: that of all samples.
+local function check_looking_around(o, given)
+  local takes = rawget(o.optimizer, "takes")
+  if takes == "residuals" then
+    raise(("tide.train: optim.%s needs the residuals and not their loss; call it yourself: opt:step(function"
+      .. "(model) return model(x) - y end)"):format(o.optimizer.kind))
+  end
+  o.looks_around = takes == "closure"
+  if not o.looks_around then return end
+  for _, name in ipairs{"clip", "adaption"} do
+    if o[name] then
+      raise(("tide.train: %s does not go with optim.%s, which compares losses and gradients of its own steps")
+        :format(name, o.optimizer.kind))
+    end
+  end
+  if given.batch == nil then o.batch = math.maxinteger end
+  if given.shuffle == nil then o.shuffle = false end
+end
+
+local function check_whole(o)
+  if not (o.looks_around and o.per_epoch) or o.per_epoch == 1 then return end
+  raise(("tide.train: optim.%s compares gradients from step to step, which means nothing between different "
+    .. "batches; leave batch out (all %d samples), or accumulate = %d"):format(o.optimizer.kind, o.samples,
+    o.batches))
+end
+
 local function check_arguments(opts, ...)
   if type(opts) ~= "table" or select("#", ...) > 0 or is_callable(opts) then
     raise(("tide.train: expected a table of options, got %s; write %s"):format(select("#", ...) > 0
@@ -160,8 +186,10 @@ local function check_arguments(opts, ...)
   check_optimizer(o)
   o.started_with = checkpoint.words(plain_options(o.optimizer))
   check_together(o)
+  check_looking_around(o, opts)
   checkpoint.check_options(o)
   plan(o, goal)
+  check_whole(o)
   return o, goal
 end
 
@@ -208,29 +236,54 @@ local function batches_of(o, i)
     epoch * o.batches + math.min((at + 1) * o.accumulate, o.batches)
 end
 
+-- Loss and gradient of the batches of update number i; the last of the steps taken, seen(taken, batch) each.
+local function loss_of(o, s, step, i, seen)
+  local grads, sizes, loss, total, taken = {}, {}, 0, 0, nil
+  local first, last = batches_of(o, i)
+  for k = first, last do
+    s.batch = o.next_batch(k)
+    taken = one_step.take(step, s)
+    local size = samples.count("tide.train", s.batch)
+    seen(taken, size)
+    grads[#grads + 1], sizes[#sizes + 1] = taken.grads, size
+    loss, total = loss + taken.value * size, total + size
+  end
+  return #sizes == 1 and taken.value or loss / total, one_step.accumulated(grads, sizes), taken
+end
+
+-- For an optimiser that looks around: what it sees of the same batches, with the same random numbers.
+local function looking_again(o, t, s, step, i, seed, block)
+  return function()
+    core.rng_state(seed, block)
+    return loss_of(o, s, step, i, function(taken)
+      t.sums.nfe = t.sums.nfe + taken.stats.nfe
+      t.sums.nfe_backward = t.sums.nfe_backward + taken.stats.nfe_backward
+    end)
+  end
+end
+
 -- Update number i: batches, gradient, what the adaption sees, update. Returns the loss of the last batch.
 local function advance(o, t, i)
   local solver, pair = o.solver, nil
   if o.adaption then solver, pair = o.adaption:solver() end
   local s = {iteration = i, model = o.model, optimizer = o.optimizer, goal = t.goal,
     call = solver and {solver = solver}, second_call = pair and {solver = pair.solver}}
-  local step, grads, sizes, taken = t.step_for(solver, pair), {}, {}, nil
-  local first, last = batches_of(o, i)
-  for k = first, last do
-    s.batch = o.next_batch(k)
-    taken = one_step.take(step, s)
-    local size, count = samples.count("tide.train", s.batch), t.goal.count
+  local step = t.step_for(solver, pair)
+  local seed, block = core.rng_state()
+  local loss, gradient, taken = loss_of(o, s, step, i, function(taken, size)
+    local count = t.goal.count
     records.add(t.sums, size, taken.loss, taken.named, count and count(taken.prediction, s.batch.y),
       taken.stats)
-    grads[#grads + 1], sizes[#sizes + 1] = taken.grads, size
-  end
+  end)
   if o.adaption then
     o.adaption:observe(i, o.model, s.batch.x, s.batch.y, taken.prediction, taken.stats.nfe, taken.second,
       taken.stats.defect)
   end
-  local gradient = one_step.accumulated(grads, sizes)
-  if t.clip then gradient = t.clip(gradient) end
-  one_step.update(s, gradient, taken.loss)
+  if o.looks_around then
+    one_step.search(s, loss, gradient, looking_again(o, t, s, step, i, seed, block))
+  else
+    one_step.update(s, t.clip and t.clip(gradient) or gradient, taken.loss)
+  end
   return taken.loss
 end
 

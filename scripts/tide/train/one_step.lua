@@ -45,16 +45,16 @@ function M.by_solver(goal, adapted)
   end
 end
 
---- take(step, s) -> {stats =, loss =, named =, grads =, prediction =, second =}. s describes the step to
--- whoever says what went wrong (faults.lua).
+--- take(step, s) -> {stats =, value = what is made small, loss =, named =, grads =, prediction =, second =}.
+-- s describes the step to whoever says what went wrong (faults.lua).
 function M.take(step, s)
   -- luacheck: ignore failures
   local failures <close> = core.on_failure(function(failure) faults.of_solve(s, failure) end)
   local stats, value, grads, own, named, prediction, second = ode.counted(step, s.model, s.batch)
   local number = value:item()
   if not options.finite(number) then faults.of_loss(s, number, prediction) end
-  return {stats = stats, loss = own:item(), named = named, grads = grads, prediction = prediction,
-    second = second}
+  return {stats = stats, value = number, loss = own:item(), named = named, grads = grads,
+    prediction = prediction, second = second}
 end
 
 -- The mean of gradients, each counting as many times as its batch has samples.
@@ -111,6 +111,16 @@ function M.update(s, grads, loss)
   if not s.optimizer._try then return s.optimizer:step(grads) end
   local fault = s.optimizer:_try(grads)
   if fault then faults.of_update(s, loss, fault) end
+end
+
+--- The same by an optimiser that looks around: again() -> loss and gradient of the model as it then is.
+function M.search(s, loss, grads, again)
+  local known = true
+  s.optimizer:step(function()
+    if not known then return again() end
+    known = false
+    return loss, grads
+  end)
 end
 
 return M

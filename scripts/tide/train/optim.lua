@@ -5,8 +5,9 @@
 -- function of the step, counted from 1.
 
 local core = require "tide.core"
+local leaves = require "tide.train.leaves"
+local optimiser = require "tide.train.optimiser"
 local options = require "tide.base.options"
-local tree = require "tide.base.tree"
 
 local M = {}
 local raise = core.raise
@@ -18,8 +19,9 @@ local function zeros(list)
 end
 
 local function default(v) return {"number", default = v, check = options.not_negative} end
-local function check_rate(v) return type(v) == "function" or options.not_negative(v), ">= 0" end
-local function rate(v) return {"number|function", default = v, required = v == nil, check = check_rate} end
+local function rate(v)
+  return {"number|function", default = v, required = v == nil, check = optimiser.check_rate}
+end
 local beta_check = function(b)
   local ok = #b == 2
   for _, v in ipairs(b) do ok = ok and type(v) == "number" and v >= 0 and v < 1 end
@@ -95,37 +97,9 @@ local kinds = {
 
 local methods = {}
 
-local function describe(x)
-  return tree.is_tensor(x) and ("{%s} (%s)"):format(table.concat(x:shape(), ", "), x:dtype())
-end
-
 -- ---- steps ----
 
---- The learning rate of a step (default: the next one), counted from 1.
-function methods:rate(step)
-  local lr = self.values.lr
-  if type(lr) ~= "function" then return lr end
-  step = step or self.steps + 1
-  local v = lr(step)
-  if type(v) ~= "number" or not options.not_negative(v) then
-    raise(("%s: lr, a function of the step, must return a number >= 0, got %s at step %d"):format(self.kind,
-      options.show(v), step))
-  end
-  return v
-end
-
--- The tensor number `i` of the model by its place in it, in words.
-local function name_of(self, i) return self.names[i] == "" and "the tensor" or self.names[i] end
-
--- Position i (from 0) of a tensor's elements as {row, column, ...}.
-local function position(x, i)
-  local at, shape = {}, x:shape()
-  for axis = #shape, 1, -1 do
-    at[axis] = i % shape[axis] + 1
-    i = i // shape[axis]
-  end
-  return #at > 0 and ("[%s]"):format(table.concat(at, "][")) or ""
-end
+methods.rate = optimiser.rate
 
 local faults = {
   gradient = "the gradient of %s is %s; the loss has no finite derivative here (a root or a power of 0, a "
@@ -139,56 +113,15 @@ local faults = {
 
 -- What core.adam and the others report: no number was changed.
 local function fault_text(self, what, i, index, value, lr)
-  local at = name_of(self, i) .. position(self.parameters[i], index)
-  return faults[what]:format(at, options.show(value), lr) .. ". Weights and moments are as before the step"
-end
-
--- Gradients of the right number and of other names: of another model. A single tensor has no name.
-local function check_names(self, grads)
-  for i, name in ipairs(tree._names(grads)) do
-    if name ~= self.places[i] then
-      raise(("%s: the gradient has \"%s\" where the model has \"%s\"; pass what tide.grad returned for this "
-        .. "model"):format(self.kind, name,
-        self.places[i]))
-    end
-  end
-end
-
--- The tensors of a list, each once; at[i] is the place of list[i] among them. shared: does one stand in
--- several places, as a layer used twice?
-local function once(list)
-  local unique, at, seen = {}, {}, {}
-  for i, x in ipairs(list) do
-    if not seen[x] then
-      unique[#unique + 1] = x
-      seen[x] = #unique
-    end
-    at[i] = seen[x]
-  end
-  return unique, at, #unique < #list
-end
-
--- The gradient of a tensor that stands in several places is the sum of theirs.
-local function summed(self, list)
-  if #list ~= #self.places then
-    raise(("%s: the model has %d float tensors, the gradient %d; pass what tide.grad returned for this model")
-      :format(self.kind, #self.places, #list))
-  end
-  local out = {}
-  for i, g in ipairs(list) do
-    local j = self.at[i]
-    out[j] = out[j] and out[j] + g or g
-  end
-  return out
+  return faults[what]:format(leaves.name(self, i, index), options.show(value), lr)
+    .. ". Weights and moments are as before the step"
 end
 
 --- What train calls: a step, or what is wrong with it as a text; then nothing has changed.
 function methods:_try(grads)
   local step = self.steps + 1
   local lr = self:rate(step)
-  local list, structure = core.tree_structure(grads)
-  if structure ~= self.structure and #list == #self.places then check_names(self, grads) end
-  if self.shared then list = summed(self, list) end
+  local list = leaves.gradients(self, grads)
   local known, i, index, value = kinds[self.kind].update(self, self.values, lr, list, step)
   if i then return fault_text(self, known, i, index, value, lr) end
   self.known, self.steps = known, step
@@ -209,41 +142,12 @@ end
 -- the options as they are now. An option that is a function is marked by NaN: whoever goes on must have it
 -- too.
 function methods:state()
-  local out = {steps = core.full({}, self.steps, "int64"), options = {}}
-  for name, v in pairs(self.values) do
-    if type(v) == "function" then v = 0 / 0 end
-    if type(v) == "boolean" then v = v and 1 or 0 end
-    out.options[name] = core.tensor_from(v, "float64")
-  end
+  local out = {steps = core.full({}, self.steps, "int64"), options = optimiser.options_state(self)}
   for name, list in pairs(self.slots) do
     out[name] = {}
     for i, x in ipairs(list) do out[name][i] = x:clone() end
   end
   return out
-end
-
--- The options of a state, checked; a state of before options were kept has none: those of the optimiser.
--- Options of another kind are left to the checks that follow.
-local function state_options(self, state)
-  local out, own = {}, self.values
-  for name, v in pairs(own) do out[name] = v end
-  for name, x in pairs(state.options or {}) do
-    if own[name] == nil then return own end
-    if not tree.is_tensor(x) then raise(self.kind .. ": this is not a state that opt:state() returned") end
-    local v, is_function = x:totable(), type(own[name]) == "function"
-    if type(own[name]) == "boolean" then v = v ~= 0 end
-    if v ~= v and not is_function then
-      raise(("%s: the state was made with a function as %s, this optimiser has %s; give it the function as "
-        .. "well"):format(self.kind, name,
-        options.show(own[name])))
-    elseif v == v and is_function then
-      raise(("%s: the state was made with %s = %s, this optimiser has a function; one of them is not what is "
-        .. "meant"):format(self.kind, name,
-        options.show(v)))
-    end
-    out[name] = is_function and own[name] or v
-  end
-  return options.check("optim." .. self.kind, out, kinds[self.kind].spec)
 end
 
 local function check_slot(self, state, name)
@@ -253,43 +157,30 @@ local function check_slot(self, state, name)
       self.kind, name, #shapes))
   end
   for i, x in ipairs(shapes) do
-    local got = describe(list[i])
+    local got = optimiser.describe(list[i])
     if not got then
       raise(("%s: state %s[%d] must be a tensor, got %s"):format(self.kind, name, i, options.show(list[i])))
     end
-    if got ~= describe(x) then
-      raise(("%s: state %s[%d] has shape %s, expected %s"):format(self.kind, name, i, got, describe(x)))
+    if got ~= optimiser.describe(x) then
+      raise(("%s: state %s[%d] has shape %s, expected %s"):format(self.kind, name, i, got,
+        optimiser.describe(x)))
     end
     if list[i]:ne(list[i]):max():item() == 1 or list[i]:abs():max():item() == math.huge then
-      raise(("%s: state %s[%d], of %s, is not finite"):format(self.kind, name, i, name_of(self, i)))
+      raise(("%s: state %s[%d], of %s, is not finite"):format(self.kind, name, i, leaves.name(self, i)))
     end
   end
 end
 
 --- Go on from a state; it must come from the same kind of optimiser of a model with the same shapes.
 function methods:load_state(state)
-  if type(state) ~= "table" or describe(state.steps) ~= "{} (int64)" or state.steps:item() < 0 then
-    raise(self.kind .. ": this is not a state that opt:state() returned")
-  end
-  local o = state_options(self, state)
+  optimiser.check_state(self, state)
+  local o = optimiser.state_options(self, state, kinds[self.kind].spec)
   local wanted = {}
   for _, name in ipairs(kinds[self.kind].slots(o)) do
     wanted[name] = true
     check_slot(self, state, name)
   end
-  for _, name in ipairs(options.sorted_keys(state)) do
-    if name ~= "steps" and name ~= "options" and not wanted[name] then
-      raise(("%s: the state has \"%s\", which this optimiser does not keep; it belongs to another kind, or "
-        .. "to other options")
-        :format(self.kind, name))
-    end
-  end
-  for _, name in ipairs(options.sorted_keys(state.options or {})) do
-    if o[name] == nil then
-      raise(("%s: the state has the option %s; it belongs to another kind of optimiser"):format(self.kind,
-        name))
-    end
-  end
+  optimiser.check_state_names(self, state, wanted, o)
   for name, v in pairs(o) do self.options[name] = v end -- all was checked: here everything begins to change
   for name in pairs(wanted) do
     for i, x in ipairs(self.slots[name]) do x:copy_(state[name][i]) end
@@ -299,75 +190,33 @@ end
 
 -- ---- objects ----
 
-for name, method in pairs(methods) do
-  methods[name] = function(self, ...)
-    local meta = getmetatable(self)
-    if type(meta) ~= "table" or meta.methods ~= methods then
-      raise(("optimiser: %s is a method; call it with a colon, opt:%s(...)"):format(name, name))
-    end
-    return method(self, ...)
-  end
-end
-
--- The fields that are set from outside are the options.
-local function class(kind)
-  local names = options.sorted_keys(kinds[kind].spec)
-  local fields = table.move(names, 1, #names, 1, {})
-  for _, name in ipairs(options.sorted_keys(methods)) do
-    if name:sub(1, 1) ~= "_" then fields[#fields + 1] = name end
-  end
-  return {
-    __name = "optimiser", methods = methods, fields = kinds[kind].spec,
-    __index = function(self, key)
-      if methods[key] then return methods[key] end
-      if not kinds[kind].spec[key] then
-        raise(("optim.%s: %s"):format(kind, options.unknown("field", key, fields)))
-      end
-      return self.options[key]
-    end,
-    __newindex = function(self, key, value) self.options[key] = value end,
-    __pairs = function(self) return pairs(self.options) end,
-    __tostring = function(self)
-      local words = {}
-      for i, name in ipairs(names) do
-        local v = self.options[name]
-        words[i] = name .. " = " .. (type(v) == "function" and "a function of the step" or tostring(v))
-      end
-      return ("optim.%s: %s (%d steps, %d tensors)"):format(kind, table.concat(words, ", "), self.steps,
-        #self.parameters)
-    end,
-  }
-end
+optimiser.methods(methods)
 
 local function make(kind)
-  local meta, rules = class(kind), kinds[kind]
+  local rules = kinds[kind]
+  local meta = optimiser.class(kind, rules.spec, methods)
   return function(model, opts)
     local where = "optim." .. kind
     local values = options.check(where, opts, rules.spec)
     if rules.check then rules.check(values) end
-    local all, structure = core.tree_structure(model)
-    local parameters, at, shared = once(all)
-    local places, names = tree._names(model), {}
-    for i = #places, 1, -1 do names[at[i]] = places[i] end
-    if #parameters == 0 then
-      raise(("%s: the model has no float tensors, got %s"):format(where, options.show(model)))
-    end
+    local self = leaves.of(where, model)
     local slots = {}
     local function keep(o) -- sgd keeps a buffer from when its momentum is not 0
-      for _, name in ipairs(rules.slots(o)) do slots[name] = slots[name] or zeros(parameters) end
+      for _, name in ipairs(rules.slots(o)) do slots[name] = slots[name] or zeros(self.parameters) end
     end
     keep(values)
-    local record, own = options.record(where, values, rules.spec, keep)
+    self.options, self.values = options.record(where, values, rules.spec, keep)
     -- known: do all numbers in the slots lie in their usual range? See bindings/optim.c.
-    return setmetatable({kind = kind, options = record, values = own, parameters = parameters, names = names,
-      structure = structure,
-                         places = places, at = at, shared = shared, slots = slots, steps = 0, known = false},
-                         meta)
+    self.kind, self.slots, self.steps, self.known = kind, slots, 0, false
+    return setmetatable(self, meta)
   end
 end
 
 M._kinds = options.sorted_keys(kinds)
 for kind in pairs(kinds) do M[kind] = make(kind) end
+M.lbfgs = require "tide.train.lbfgs"
+M.levenberg_marquardt = require "tide.train.levenberg_marquardt"
+M._names = options.sorted_keys(M)
 M.schedule = require "tide.train.schedule"
 
 return M

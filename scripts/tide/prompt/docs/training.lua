@@ -42,8 +42,38 @@ define{name = "optim.adadelta", args = "model, opts", returns = "optimiser",
     {"weight_decay", 0, "L2 penalty"}},
   text = "PyTorch's Adadelta: steps as large as those before, in relation to the gradients.",
   example = "tide.optim.adadelta(model)"}
+define{name = "optim.lbfgs", args = "model, opts", returns = "optimiser",
+  options = {{"lr", 1, "first step length that is tried: a number, or a function(step)"},
+    {"max_iter", 20, "iterations of a step"},
+    {"max_eval", nil, "evaluations, compared behind each iteration; default max_iter * 5 / 4"},
+    {"tolerance_grad", 1e-7, "a step ends where no entry of the gradient is larger"},
+    {"tolerance_change", 1e-9, "or where parameters or loss change by no more"},
+    {"history_size", 10, "changes of the gradient that are remembered"},
+    {"line_search_fn", "strong_wolfe", [["strong_wolfe", or "none": always the length lr]], quote = true}},
+  text = [[L-BFGS, for whole data sets and fits: opt:step(closure) calls closure(), which returns the loss and
+  its gradients for the model as it is, several times, and returns the loss before and a report {loss,
+  gradient, iterations, evaluations, reason}. Options and tests of convergence are PyTorch's, but for the
+  search, which is the default, and the history. A loss that is not finite, or a solve that fails, within the
+  search only shortens the step; after an error the model is as before. In tide.train all samples are the
+  batch.]],
+  example = "tide.optim.lbfgs(model):step(function() return tide.value_and_grad(loss)(model, x, y) end)"}
+define{name = "optim.levenberg_marquardt", args = "model, opts", returns = "optimiser",
+  options = {{"damping", 1e-3, "the first one, in units of the curvature"},
+    {"max_iter", 20, "iterations of a step"},
+    {"tolerance_grad", 1e-8, "a step ends where no entry of the gradient is larger"},
+    {"tolerance_change", 1e-9, "or where parameters or the sum of squares change by no larger share"},
+    {"solver", "auto", [["dense" (the Jacobian and its QR factors), "cg" (conjugate gradients with products,
+      see tide.gauss_newton), "auto": dense up to 500 parameters]], quote = true},
+    {"cg_tolerance", 1e-3, "of a system's residual"}, {"cg_iterations", 100, "at most, and no more than "
+    .. "parameters"}},
+  text = [[Least squares by damped Gauss-Newton steps: opt:step(residuals), where residuals(model) returns a
+  tensor, or a table of them, whose sum of squares is to be small; it is recorded, so it works on tensors. A
+  step is max_iter iterations at most and returns half the sum of squares before and a report {loss, gradient,
+  iterations, evaluations, damping, reason}. Parameters that a solve fails for are trials that are refused.]],
+  example = "tide.optim.levenberg_marquardt(model):step(function(m) return m(x) - y end)"}
 define{name = "optimiser:step", args = "grads",
-  text = "Update the model in place with gradients of its structure, as tide.grad returns them.",
+  text = [[Update the model in place with gradients of its structure, as tide.grad returns them. optim.lbfgs
+  and optim.levenberg_marquardt take a function instead, which they call as often as they need.]],
   example = "tide.optim.adam(model):step(tide.grad(loss)(model, x, y))"}
 define{name = "optimiser:rate", args = "step", returns = "number",
   text = "The learning rate of a step, counted from 1; default the next one.",
