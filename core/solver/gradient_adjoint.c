@@ -7,6 +7,7 @@
 #include "solver/backward.h"
 #include "solver/event.h"
 #include "solver/family.h"
+#include "solver/march.h"
 #include "solver/retrace.h"
 
 /* The augmented field z = (y, a, thetabar): dz/dt = (f, -a^T df/dy, -a^T df/dtheta). With a record of the
@@ -76,15 +77,55 @@ static double reconstruction_error(const struct field *f, const struct solve_opt
     return norm_scaled(&one, o->norm, f->dtype, difference, stored, o->adjoint_rtol, o->adjoint_atol);
 }
 
+/* By how many tolerances the steps of a "seminorm" may be off in the gradient of the parameters. */
+struct watch {
+    struct observer base;
+    struct state_layout layout; /* of that part alone */
+    double sum;
+};
+
+static enum status watch_step(struct observer *self, struct march *m, const struct step *p, double *theta)
+{
+    struct watch *w = (struct watch *)self;
+    const struct state_layout *all = m->layout;
+    double error;
+    (void)p, (void)theta;
+    m->layout = &w->layout;
+    enum status status = march_error(m, &error);
+    m->layout = all;
+    w->sum += error;
+    return status;
+}
+
+/* Explicit steps are as short as the others ask for, and quadratures along them good. Implicit ones may be so
+ * long that nothing is left of the gradient of the parameters: then they look at it as well. */
+static enum status solve_back(struct solver *s, struct augmented *g, const struct solve_options *o,
+                              const struct state_layout *layout, double from, double to, const char *z,
+                              char *out)
+{
+    struct solve_stats part;
+    struct watch watch = {.base = {.accepted = watch_step}, .layout = *layout};
+    struct solve_options watched = *o;
+    double times[] = {from, to};
+    watch.layout.controlled = 0;
+    watch.layout.extra = g->inner->n_theta;
+    int looks = o->adaptive && layout->extra == 0 && g->inner->n_theta > 0 && method_implicit(&o->method);
+    if (looks) watched.observers = &watch.base;
+    enum status status = solve(s, &g->base, &watched, layout, z, times, 2, out, NULL, &part);
+    if (status != STATUS_OK || !looks || watch.sum <= o->reconstruction_limit) return status;
+    struct state_layout whole = *layout;
+    whole.extra = g->inner->n_theta;
+    return solve(s, &g->base, o, &whole, z, times, 2, out, NULL, &part);
+}
+
 static enum status one_interval(struct solver *s, struct augmented *g, const struct solve_options *o,
                                 const struct state_layout *layout, double from, double to, const void *stored,
                                 char *z, char *out)
 {
-    struct solve_stats part;
     const struct field *f = g->inner;
     size_t z_bytes = (size_t)g->base.n * dtype_size(f->dtype);
     double before = g->record ? 0 : retrace_distance(f->n, f->dtype, z, NULL);
-    enum status status = solve(s, &g->base, o, layout, z, (double[]){from, to}, 2, out, NULL, &part);
+    enum status status = solve_back(s, g, o, layout, from, to, z, out);
     if (status != STATUS_OK && g->record)
         return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
     if (status != STATUS_OK)

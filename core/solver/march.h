@@ -47,6 +47,8 @@ enum status march_step(struct march *m, enum clock_says *says);
 enum status march_end_state(struct march *m, const void **y);
 /* The solve ends at the end of the step at hand. */
 void march_stop(struct march *m);
+/* Norm of the error of the step at hand, which adapts. */
+enum status march_error(const struct march *m, double *norm);
 /* Norm of sum_j w_j v_j, j < n, as an error of the step at hand. */
 enum status march_norm(const struct march *m, int n, const double *w, const char *const *v, double *norm);
 

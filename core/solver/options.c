@@ -138,8 +138,9 @@ static const struct solve_option table[] = {
     {"adjoint", OPTION_OTHER, .type = "table",
      .help = "the solve backwards of \"adjoint\" and \"interpolated\": {method =, rtol =, atol =, norm =}, "
              "each that of the solve unless given; norm = \"seminorm\": the error of the parameters' "
-             "gradient changes no step, and has no bound where steps become long (stiff methods); else it is "
-             "a part beside those of y and of its cotangent"},
+             "gradient changes no step, but for implicit methods, whose steps can become so long that it "
+             "would be off by more than reconstruction_limit tolerances: they are then made again; else it "
+             "is a part beside those of y and of its cotangent"},
     {"adjoint_rtol", OPTION_NUMBER, .same_as = "rtol", FROM(0), AT(adjoint_rtol),
      .help = "the same as adjoint = {rtol =}"},
     {"adjoint_atol", OPTION_NUMBER, .same_as = "atol", FROM(0), AT(adjoint_atol),

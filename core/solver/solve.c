@@ -70,8 +70,9 @@ enum status march_norm(const struct march *m, int n, const double *w, const char
     return STATUS_OK;
 }
 
-static enum status error_norm(const struct march *m, const struct step *p, double *norm)
+enum status march_error(const struct march *m, double *norm)
 {
+    const struct step *p = &m->p;
     if (m->family->adapt) return m->family->norm(m, p, norm);
     double w[MAX_K], c[MAX_K];
     const char *k[MAX_K];
@@ -147,7 +148,7 @@ enum status march_step(struct march *m, enum clock_says *says)
         enum status made = m->family->step(m->s, m->f, &m->o->method, p);
         if (made != STATUS_OK && made != STATUS_RETRY) return made;
         double error = INFINITY, wanted = m->clock.h;
-        if (m->o->adaptive && made == STATUS_OK) TRY(error_norm(m, p, &error));
+        if (m->o->adaptive && made == STATUS_OK) TRY(march_error(m, &error));
         *says = clock_judge(&m->clock, p, made == STATUS_OK, error);
         if (m->o->adaptive && m->family->adapt && (*says == CLOCK_ACCEPTED || *says == CLOCK_REJECTED))
             TRY(m->family->adapt(m, p, *says == CLOCK_ACCEPTED, wanted));
