@@ -187,3 +187,19 @@ void keys_push_value(lua_State *L, int t, const struct keys *k, lua_Integer i)
         lua_pushvalue(L, k->base + 2 * k->order[i - k->array].at);
     }
 }
+
+int tree_keys(lua_State *L)
+{
+    struct keys k;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_newtable(L);
+    luaL_checkstack(L, KEYS_SLOTS, "keys");
+    keys_begin(L, 1, &k);
+    for (lua_Integer i = 0; i < k.array + k.n; i++) {
+        keys_push(L, &k, i);
+        lua_rawseti(L, 2, i + 1);
+    }
+    keys_end(L, &k);
+    return 1;
+}

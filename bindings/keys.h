@@ -54,4 +54,7 @@ void keys_push(lua_State *L, const struct keys *k, lua_Integer i);
 /* Push the value of key i of the table at index t. */
 void keys_push_value(lua_State *L, int t, const struct keys *k, lua_Integer i);
 
+/* tree_keys(table) -> list of its keys, in order */
+int tree_keys(lua_State *L);
+
 #endif

@@ -53,25 +53,6 @@ static void check_depth(lua_State *L, int depth)
     luaL_checkstack(L, KEYS_SLOTS, "nested tables");
 }
 
-/* ---- keys ---- */
-
-/* tree_keys(table) -> list of its keys, in order */
-static int tree_keys(lua_State *L)
-{
-    struct keys k;
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    lua_newtable(L);
-    luaL_checkstack(L, KEYS_SLOTS, "keys");
-    keys_begin(L, 1, &k);
-    for (lua_Integer i = 0; i < k.array + k.n; i++) {
-        keys_push(L, &k, i);
-        lua_rawseti(L, 2, i + 1);
-    }
-    keys_end(L, &k);
-    return 1;
-}
-
 /* ---- tensors ---- */
 
 static uint64_t mixed(uint64_t place, const void *bytes, size_t n) /* FNV-1a */
@@ -91,6 +72,30 @@ static uint64_t below(uint64_t place, const struct keys *k, lua_Integer i)
     return mixed(place ^ 1, &whole, sizeof whole);
 }
 
+/* Push what the metatable of the table at index t says of its buffers, tensors that are no parameters: true
+ * (all there is below), a table with their names as keys, or nil. */
+static void push_buffers(const struct walk *w, int t)
+{
+    if (!w->float_only || !lua_getmetatable(w->L, t)) {
+        lua_pushnil(w->L);
+        return;
+    }
+    lua_getfield(w->L, -1, "__buffers");
+    lua_remove(w->L, -2);
+}
+
+/* Is key i one of them? buffers: index of what was pushed. */
+static int is_buffer(const struct walk *w, int buffers, const struct keys *k, lua_Integer i)
+{
+    lua_State *L = w->L;
+    if (!lua_istable(L, buffers)) return lua_toboolean(L, buffers);
+    keys_push(L, k, i);
+    lua_rawget(L, buffers);
+    int found = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return found;
+}
+
 static void collect(struct walk *w, int depth, uint64_t place)
 {
     lua_State *L = w->L;
@@ -105,16 +110,19 @@ static void collect(struct walk *w, int depth, uint64_t place)
     struct keys k;
     int t = lua_gettop(L);
     check_depth(L, depth);
+    push_buffers(w, t);
     keys_begin(L, t, &k);
     for (lua_Integer i = 0; i < k.array + k.n; i++) {
+        if (is_buffer(w, t + 1, &k, i)) continue;
         keys_push_value(L, t, &k, i);
         collect(w, depth + 1, below(place, &k, i));
         lua_pop(L, 1);
     }
     keys_end(L, &k);
+    lua_settop(L, t);
 }
 
-/* tree_tensors(t, float_only) -> list */
+/* tree_tensors(t, float_only) -> list; float_only: float tensors that are no buffers */
 static int tree_tensors(lua_State *L)
 {
     lua_settop(L, 2);
@@ -184,13 +192,14 @@ static void rebuild(struct walk *w, int depth)
         int t = lua_gettop(L);
         check_depth(L, depth);
         if (snapshot(L, t)) return;
+        push_buffers(w, t);
         keys_begin(L, t, &k);
         lua_createtable(L, (int)(k.array < INT32_MAX ? k.array : INT32_MAX), k.n);
         int out = lua_gettop(L);
         for (lua_Integer i = 0; i < k.array + k.n; i++) {
             if (i >= k.array) keys_push(L, &k, i);
             keys_push_value(L, t, &k, i);
-            rebuild(w, depth + 1);
+            if (!is_buffer(w, t + 2, &k, i)) rebuild(w, depth + 1);
             if (i < k.array)
                 lua_rawseti(L, out, i + 1);
             else

@@ -42,6 +42,7 @@ end
 
 include(require "tide.tensor")
 include(require "tide.tensor.convolution")
+include(require "tide.tensor.pooling")
 include(require "tide.tensor.autodiff")
 include(require "tide.tensor.second_order")
 include(require "tide.tensor.precision")
@@ -53,7 +54,10 @@ tide.odeint = tide.ode.odeint
 -- Of the room study, which knows solves and models; under tide.ode, where people look for them.
 for name, module in pairs{validity = "tide.study.validity", audit = "tide.study.audit",
   crossings = "tide.study.crossing.report"} do
-  tide.ode[name] = function(opts) return require(module)[name](opts) end
+  tide.ode[name] = function(opts)
+    local evaluation <close> = require("tide.nn.mode").within(false) -- luacheck: ignore evaluation
+    return require(module)[name](opts)
+  end
 end
 tide.save, tide.load, tide.read_idx, tide.read_bytes = core.save, core.load, core.read_idx, core.read_bytes
 tide.memory = core.memory

@@ -37,6 +37,50 @@ function M.band(g)
     g:chance(0.5) and square(g) or wide(g))
 end
 
+-- ---- windows over images ----
+
+local function images(g, shape)
+  local n = shape[1] * shape[2] * shape[3] * shape[4]
+  return g:capture(f('tide.linspace(-1, 1, %d, {dtype = %s}):sin():reshape{%s}', n, g:dtype_name(),
+    table.concat(shape, ", ")))
+end
+local WINDOW = "3, 2, 2, 1, 1, 0, 1, 1, 0"
+function M.pool_positions(g)
+  return f('core.apply("pool_positions", {%s, 0, 0, 0}, STOP(%s))', WINDOW, images(g, {1, 2, 5, 4}))
+end
+function M.pool_pick(g)
+  return f('core.apply("pool_pick", {}, %s, tide.tensor({1, 9, 0, 20}, {dtype = "int64"}):reshape{1, 2, 1, 2}'
+    .. ':maximum(1))', images(g, {1, 2, 5, 4}))
+end
+function M.pool_put(g)
+  return f('core.apply("pool_put", {5, 4}, %s, tide.tensor({1, 9, 9, 20}, {dtype = "int64"}):reshape{1, 2, 1,'
+    .. ' 2})', images(g, {1, 2, 1, 2}))
+end
+function M.avg_pool(g)
+  return f('core.apply("avg_pool", {%s, 0, %d, 0}, %s)', WINDOW, g:int(0, 1), images(g, {1, 2, 5, 4}))
+end
+function M.avg_pool_grad(g)
+  return f('core.apply("avg_pool_grad", {%s, 0, 1, 0, 5, 4}, %s)', WINDOW, images(g, {1, 2, 3, 3}))
+end
+
+local window = "3, {stride = 2, padding = 1}"
+for name, arguments in pairs{max_pool = window, avg_pool = window, adaptive_avg_pool = "3"} do
+  for dims = 1, 2 do
+    M[name .. dims .. "d"] = function(g)
+      local x = images(g, {1, 2, 5, 4})
+      return f("tide.%s%dd(%s, %s)", name, dims, dims == 2 and x or x .. ":reshape{1, 2, 20}", arguments)
+    end
+  end
+end
+function M.conv_transpose2d(g)
+  return f("tide.conv_transpose2d(%s, %s, nil, {stride = 2, padding = 1, output_padding = 1})",
+    images(g, {1, 2, 3, 2}), images(g, {2, 2, 3, 3}))
+end
+function M.conv_transpose1d(g)
+  return f("tide.conv_transpose1d(%s:reshape{1, 2, 6}, %s:reshape{2, 2, 9})", images(g, {1, 2, 3, 2}),
+    images(g, {2, 2, 3, 3}))
+end
+
 for _, name in ipairs{"tril", "triu", "diag"} do
   M[name] = function(g)
     local x = g:any(function(v) return v.rank == 2 and v.numel > 0 end, true) or square(g)

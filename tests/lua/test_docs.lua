@@ -37,7 +37,7 @@ end)
 local kinds = {optimiser = getmetatable(tide.optim.sgd(model, {lr = 1})).methods,
   odeblock = methods_of(nn.odeblock(model)),
   odenet = methods_of(nn.odenet{dim = 2}), cnf = methods_of(nn.cnf{dim = 2}),
-  resnet = methods_of(nn.resnet{dim = 2}),
+  resnet = methods_of(nn.resnet{dim = 2}), conv_resnet = methods_of(nn.conv_resnet{image = {1, 8, 8}}),
   figure = methods_of(plot.figure()),
   writer = methods_of(writer), sweep = methods_of(sweep), table = methods_of(tide.csv.parse("a\n1")),
   meter = methods_of(tide.progress.new{quiet = true}),
@@ -189,6 +189,22 @@ local calls = {
     plot.median_band({}, {})
   end,
 }
+for name in pairs(nn.init) do
+  calls["nn.init." .. name] = function() nn.init[name](x, {}) end
+end
+for name in ("max_pool avg_pool conv_transpose"):gmatch("[%a_]+") do
+  for dims = 1, 2 do
+    local full, w = name .. dims .. "d", name == "conv_transpose" and x or 1
+    calls["tide." .. full] = function() tide[full](x, w, name == "conv_transpose" and nil or {}, {}) end
+    calls["nn." .. full] = function() nn[full](1, name == "conv_transpose" and 1 or {}, 1, {}) end
+  end
+end
+for name in ("layer_norm batch_norm1d batch_norm2d residual concat"):gmatch("[%w_]+") do
+  calls["nn." .. name] = function() nn[name](1, {}) end
+end
+for name in ("group_norm embedding"):gmatch("[%w_]+") do
+  calls["nn." .. name] = function() nn[name](1, 1, {}) end
+end
 for name in pairs(tide.optim.schedule) do
   calls["optim.schedule." .. name] = function() tide.optim.schedule[name]{} end
 end

@@ -170,6 +170,7 @@ local rows = {
       tide.ones{2, 3}) end, {2, 0}}},
   files = {},
 }
+for name, row in pairs(require("layer_rows").empty) do rows[name] = row end
 for name in ("abs cos exp log neg reciprocal relu sigmoid sign sin softplus sqrt square tanh clone "
   .. "stop_gradient"):gmatch("[%a_]+") do
   rows[name] = {{function() return e[name](e) end, {0}}, {function() return m[name](m) end, {0, 3}},

@@ -26,7 +26,7 @@ tests["words that people ask for find something useful"] = function()
     {"events", "tide.odeint"},
     {"hessian", "tide.hessian(fn, p, opts)"}, {"save model", "tide.save", "nn.load"},
     {"jacobian", "tide.jacobian(fn, p, opts)"}, {"curvature", "tide.hvp(fn, p, v)"},
-    {"dropout", "no dropout layer", "tide.rand"},
+    {"dropout", "nn.dropout(p)", "nn.batch_norm1d"},
     {"gpu", "computes on the processor", "tide.threads"}, {"batch", "tide.train", "tide.evaluate"},
     {"checkpoint", "saving", "tide.train", "optimiser:state"}, {"seed", "tide.seed(n)", "reproducibility"},
     {"plot", "plot.line", "figures"}, {"adjoint", "gradients", "tide.odeint"}, {"nan", "errors", "finite"},

@@ -350,7 +350,8 @@ tests["misuse"] = function()
   check.fails("option sizes is missing", nn.mlp, {})
   check.fails("this field depends on time; call it as field(t, y)", nn.mlp{sizes = {1, 1}, time = true},
     tide.ones{1, 1})
-  check.fails("nn.augment: p must be an integer >= 0, got -1", nn.augment, -1)
+  check.fails("nn.augment: p must be an integer >= 0, or a layer that makes features of x, got -1",
+    nn.augment, -1)
   check.fails("nn.augment: x must have shape N,d or N,C,..., got {3}", nn.augment(1), tide.ones{3})
   check.fails("layer 2 must be a layer, a function or the name of an activation, got 3", nn.chain,
     {"relu", 3})

@@ -288,6 +288,7 @@ local cases = {
       randn{3 * 2 * 3, 2 * 2 * 4})
   end,
 }
+for name, case in pairs(require "layer_ops") do cases[name] = case end
 cases.conv1d, cases.conv2d, cases.broadcast_to = cases.conv, cases.conv, cases.broadcast
 
 -- Leaves of a tape, linear algebra (test_linalg.lua checks it), ops that are supplied from above (the

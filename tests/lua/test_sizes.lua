@@ -123,6 +123,7 @@ local rows = {
     return tide.evaluate(nn.linear(2, 1), pairs_of, o)
   end},
 }
+for name, row in pairs(require("layer_rows").sizes) do rows[name] = row end
 for name in ("sum mean var max min all any argmax argmin softmax log_softmax logsumexp"):gmatch("[%a_]+") do
   rows[name] = {function(v) return x[name](x, v) end, function(v) return x[name](x, {v}) end}
 end

@@ -37,21 +37,32 @@ end
 
 tree._join = join
 
---- Call visit(leaf, path) for every leaf that is not a table, tensors and others.
-function tree.each(t, visit, path, depth)
-  path, depth = path or "", depth or 0
+local function each(t, visit, path, depth, parameters)
   if depth > MAX_DEPTH then too_deep() end
   if type(t) ~= "table" then return visit(t, path) end
-  for _, k in ipairs(ordered_keys(t)) do tree.each(rawget(t, k), visit, join(path, k), depth + 1) end
+  local meta = parameters and debug.getmetatable(t)
+  local buffers = meta and rawget(meta, "__buffers")
+  if buffers == true then return end
+  for _, k in ipairs(ordered_keys(t)) do
+    if not (buffers and buffers[k]) then each(rawget(t, k), visit, join(path, k), depth + 1, parameters) end
+  end
 end
 
---- For the library: the places of the float tensors of t ("layers[2].weight"), in order; "" is that of t
--- itself.
+--- Call visit(leaf, path) for every leaf that is not a table, tensors and others.
+function tree.each(t, visit) each(t, visit, "", 0, false) end
+
+--- For the library: visit(tensor, path) for the tensors of t that can have a gradient: of floats, and no
+-- buffers, which a metatable names: __buffers = {name = true}, or true for all tensors of its table.
+function tree._each_parameter(t, visit)
+  each(t, function(x, path)
+    if is_tensor(x) and (x:dtype() == "float32" or x:dtype() == "float64") then visit(x, path) end
+  end, "", 0, true)
+end
+
+--- For the library: the places of the parameters of t ("layers[2].weight"), in order; "" is that of t itself.
 function tree._names(t)
   local names = {}
-  tree.each(t, function(x, path)
-    if is_tensor(x) and (x:dtype() == "float32" or x:dtype() == "float64") then names[#names + 1] = path end
-  end)
+  tree._each_parameter(t, function(_, path) names[#names + 1] = path end)
   return names
 end
 
@@ -66,7 +77,8 @@ function tree.map(t, fn, path, depth)
   return debug.setmetatable(out, debug.getmetatable(t))
 end
 
---- List of the tensors of t, in order; with `float_only`, of those that can have a gradient.
+--- List of the tensors of t, in order; with `float_only`, of those that can have a gradient: no integers, no
+-- buffers.
 tree.tensors = core.tree_tensors
 
 --- A copy of t with its tensors (or its float tensors) replaced by those of `list`, in order.

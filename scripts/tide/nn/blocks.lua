@@ -27,7 +27,9 @@ function M._solver_of(where, opts)
     raise(where .. ": options must be a table {solver = {...}}, got " .. options.show(opts))
   end
   for key in pairs(opts) do
-    if key ~= "solver" then raise(where .. ": " .. options.unknown("option", key, {"solver"})) end
+    if key ~= "solver" and key ~= "training" then
+      raise(where .. ": " .. options.unknown("option", key, {"solver", "training"}))
+    end
   end
   return opts.solver
 end

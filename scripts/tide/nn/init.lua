@@ -4,9 +4,10 @@
 -- call only. Each subject has a file; here they become tide.nn.
 
 local M = {with_seed = require("tide.nn.initial").with_seed,
-  penalised = require("tide.nn.regular").penalised}
+  penalised = require("tide.nn.regular").penalised, init = require "tide.nn.initialisers"}
 
-for _, subject in ipairs{"parameters", "layers", "fields", "blocks", "odenets", "cnf", "resnet"} do
+for _, subject in ipairs{"parameters", "layers", "norms", "pools", "fields", "blocks", "odenets",
+  "cnf", "resnet", "conv_resnet"} do
   for name, value in pairs(require("tide.nn." .. subject)) do M[name] = value end
 end
 

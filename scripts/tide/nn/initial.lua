@@ -1,13 +1,15 @@
 --- How weights begin: the options that all layers and models share, the rules, the stream of random numbers.
 
 local core = require "tide.core"
+local initialisers = require "tide.nn.initialisers"
 local options = require "tide.base.options"
 local tensor = require "tide.tensor"
 
 local M = {}
 local raise = core.raise
 
-local inits = {"default", "kaiming", "xavier", "normal", "orthogonal", "zeros"}
+local inits = {"default", "kaiming", "xavier", "normal", "orthogonal", "zeros", "ones", "kaiming_uniform",
+  "kaiming_normal", "xavier_uniform", "xavier_normal", "trunc_normal"}
 
 local own = {
   init = {"string", default = "default", check = options.one_of(inits)},
@@ -45,32 +47,14 @@ function M.with_seed(seed, make)
   return table.unpack(results, 2, results.n)
 end
 
--- Rows made orthonormal by the modified Gram-Schmidt process (columns where there are more rows than
--- columns).
-local function orthogonal(rows, columns, dtype)
-  local tall = rows > columns
-  local a = core.random("normal", tall and {columns, rows} or {rows, columns}, "float64"):totable()
-  for i, row in ipairs(a) do
-    for j = 1, i - 1 do
-      local dot = 0
-      for k, v in ipairs(row) do dot = dot + v * a[j][k] end
-      for k in ipairs(row) do row[k] = row[k] - dot * a[j][k] end
-    end
-    local norm = 0
-    for _, v in ipairs(row) do norm = norm + v * v end
-    for k in ipairs(row) do row[k] = row[k] / math.sqrt(norm) end
-  end
-  local q = core.tensor_from(a, "float64")
-  return (tall and q:transpose() or q):clone():to(dtype)
-end
-
---- Weight of the given shape (outputs first) and bias, or nil; fan_in counts the inputs of one output. o:
--- options as checked.
-function M.weights(shape, fan_in, fan_out, o)
-  local bound, weight, bias = 1 / math.sqrt(fan_in), nil, core.full({shape[1]}, 0, o.dtype)
+--- Weight of the given shape (outputs first) and bias of so many outputs (default shape[1]), or nil; fan_in
+-- counts the inputs of one output. o: options as checked.
+function M.weights(shape, fan_in, fan_out, o, outputs)
+  local biases = {outputs or shape[1]}
+  local bound, weight, bias = 1 / math.sqrt(fan_in), nil, core.full(biases, 0, o.dtype)
   local function uniform(s, b) return (core.random("uniform", s, o.dtype) * (2 * b) - b):clone() end
   if o.init == "default" then -- PyTorch's
-    weight, bias = uniform(shape, bound), uniform({shape[1]}, bound)
+    weight, bias = uniform(shape, bound), uniform(biases, bound)
   elseif o.init == "kaiming" then
     weight = core.random("normal", shape, o.dtype) * math.sqrt(2 / fan_in)
   elseif o.init == "xavier" then
@@ -79,10 +63,10 @@ function M.weights(shape, fan_in, fan_out, o)
     weight = core.random("normal", shape, o.dtype) * o.std
   elseif o.init == "zeros" then
     weight = core.full(shape, 0, o.dtype)
-  else
-    local columns = 1
-    for i = 2, #shape do columns = columns * shape[i] end
-    weight = orthogonal(shape[1], columns, o.dtype):reshape(shape)
+  elseif o.init == "trunc_normal" then
+    weight = initialisers.trunc_normal(core.full(shape, 0, o.dtype):clone(), {std = o.std})
+  else -- PyTorch's of that name
+    weight = initialisers[o.init](core.full(shape, 0, o.dtype):clone())
   end
   return weight, o.bias and bias or nil
 end

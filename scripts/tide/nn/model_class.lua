@@ -1,6 +1,7 @@
 --- Classes of models: plain tables of tensors with a metatable.
 
 local core = require "tide.core"
+local mode = require "tide.nn.mode"
 local options = require "tide.base.options"
 
 -- What may be added to a model: tensors, tables (layers of the user's own) and functions, under any name that
@@ -21,24 +22,45 @@ local function check_field(name, names, elsewhere, key, value)
     or "nothing"))
 end
 
---- class(name, "field field", call, methods, elsewhere) -> function that makes a model of a table of its
--- fields. elsewhere: where fields are that belong to a part of the model, such as {solver = "block.solver"}.
-return function(name, fields, call, methods, elsewhere)
-  local names = {}
-  for word in fields:gmatch("%a+") do names[#names + 1] = word end
-  local meta
-  local checked = {}
+-- fn(self, a, b, c) in the mode that one of its tables of options asks for; a state may come before them.
+local function in_mode(name, fn)
+  return function(self, a, b, c, ...)
+    -- luacheck: ignore mode_b mode_c
+    local mode_b <close> = mode.of(name, b)
+    local mode_c <close> = mode.of(name, c)
+    return fn(self, a, b, c, ...)
+  end
+end
+
+local function words(text)
+  local list = {}
+  for word in (text or ""):gmatch("%S+") do list[#list + 1] = word end
+  return list
+end
+
+--- class(name, "field field", call, methods, elsewhere, "buffer buffer") -> function that makes a model of a
+-- table of its fields. elsewhere: where fields are that belong to a part of the model, such as {solver =
+-- "block.solver"}. Buffers are fields whose tensors are not trained.
+return function(name, fields, call, methods, elsewhere, buffers)
+  local names, meta = words(fields), nil
+  local checked, untrained = {}, nil
   for method, fn in pairs(methods or {}) do
+    local within = in_mode(name, fn)
     checked[method] = function(self, ...)
       if getmetatable(self) ~= meta then
         core.raise(("%s: %s is a method; call it with a colon, model:%s(...)"):format(name, method, method))
       end
-      return fn(self, ...)
+      return within(self, ...)
     end
   end
-  meta = {__name = name, __call = call, __index = checked, __newindex = function(self, key, value)
-    check_field(name, names, elsewhere or {}, key, value)
-    rawset(self, key, value)
-  end}
+  for _, buffer in ipairs(words(buffers)) do
+    untrained = untrained or {}
+    untrained[buffer], names[#names + 1] = true, buffer
+  end
+  meta = {__name = name, __call = in_mode(name, call), __index = checked, __buffers = untrained,
+    __newindex = function(self, key, value)
+      check_field(name, names, elsewhere or {}, key, value)
+      rawset(self, key, value)
+    end}
   return function(own) return setmetatable(own, meta) end
 end

@@ -7,7 +7,7 @@ local tree = require "tide.base.tree"
 local M = {}
 local raise = core.raise
 
---- Number of trainable values: the elements of all float tensors.
+--- Number of trainable values: the elements of all float tensors but buffers.
 function M.count(model)
   local n, seen = 0, {}
   for _, x in ipairs(tree.tensors(model, true)) do
@@ -17,14 +17,12 @@ function M.count(model)
   return n
 end
 
---- Names of the model's float tensors with shape and number of values, in order, as a table of {name=,
+--- Names of the model's trainable tensors with shape and number of values, in order, as a table of {name=,
 -- shape=, count=}.
 function M.parameters(model)
   local list = {}
-  tree.each(model, function(x, path)
-    if tree.is_tensor(x) and (x:dtype() == "float32" or x:dtype() == "float64") then
-      list[#list + 1] = {name = path, shape = x:shape(), count = x:numel(), tensor = x}
-    end
+  tree._each_parameter(model, function(x, path)
+    list[#list + 1] = {name = path, shape = x:shape(), count = x:numel(), tensor = x}
   end)
   return list
 end

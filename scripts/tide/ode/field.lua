@@ -12,6 +12,7 @@ local states = require "tide.ode.state"
 local steps = require "tide.ode.steps"
 local tolerances = require "tide.ode.tolerances"
 local tree = require "tide.base.tree"
+local updates = require "tide.tensor.updates"
 
 local M = {}
 local raise, is_tensor, show = core.raise, tree.is_tensor, options.show
@@ -47,11 +48,15 @@ end
 
 -- ---- recorded ----
 
+local NO_UPDATES = "running statistics cannot leave a solve, which evaluates the field more often than there "
+  .. "are batches; take nn.group_norm or nn.layer_norm in a field, or call the model with {training = false}"
+
 local explaining = autodiff._explaining(", or, in a field, solve with eager = true")
 
 function M.recorded(f, state, y0, times, o)
   local hint <close> = explaining -- luacheck: ignore hint
   local tape <close> = core.tape_begin("field")
+  local stays <close> = updates.refuse(NO_UPDATES) -- luacheck: ignore stays
   -- weak: it takes the state's dtype when it meets the state, not before
   local t = tape:input("float64", {}, state.dtype == "float32")
   local y = tape:input(state.dtype, {y0:numel()})

@@ -3,6 +3,7 @@
 local core = require "tide.core"
 local tree = require "tide.base.tree"
 local options = require "tide.base.options"
+local updates = require "tide.tensor.updates"
 
 local M = {}
 local raise, is_tensor = core.raise, tree.is_tensor
@@ -66,10 +67,12 @@ local function run(program, inputs)
 end
 
 -- The values of `outputs` of a tape that has ended, given the tensors for its inputs. A pullback that is used
--- inside another recording becomes part of that one.
-local function evaluate(tape, inputs, outputs)
+-- inside another recording becomes part of that one. kept: what the recording updates, nil for nothing.
+local function evaluate(tape, inputs, outputs, kept)
   if core.is_recording() then return tape:inline(inputs, outputs) end
-  return run(core.program(tape, outputs), inputs)
+  local n = #outputs
+  local targets = kept and updates.outputs(kept, outputs) or {}
+  return updates.apply(targets, run(core.program(tape, outputs), inputs), n)
 end
 
 local function ones_like(y) return core.full({}, 1, y:dtype()):broadcast_to(y:shape()) end
@@ -131,17 +134,18 @@ function M.value_and_grad(fn)
       local y, grads = emit_gradient("tide.grad", fn, p, leaves, ...)
       return y, tree.replace(p, grads, true)
     end
-    local tape, outputs
+    local tape, outputs, kept
     do
       local hint <close> = explaining -- luacheck: ignore hint
       local recording <close> = core.tape_begin("once")
-      tape = recording
+      local list <close> = updates.collect()
+      tape, kept = recording, list
       local inputs = {}
       for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end
       local y, grads = emit_gradient("tide.grad", fn, tree.replace(p, inputs, true), inputs, ...)
       outputs = {y, table.unpack(grads)}
     end
-    local results = evaluate(tape, leaves, outputs)
+    local results = evaluate(tape, leaves, outputs, kept)
     return results[1], tree.replace(p, table.move(results, 2, #results, 1, {}), true)
   end
 end
@@ -182,16 +186,17 @@ function M.vjp(fn, x)
       return tree.replace(x, core.vjp(nil, tree.tensors(y, true), tree.tensors(ybar, true), fresh), true)
     end
   end
-  local tape, y, inputs = nil, nil, {}
+  local tape, y, inputs, kept = nil, nil, {}, nil
   do
     local hint <close> = explaining -- luacheck: ignore hint
     local recording <close> = core.tape_begin("once")
-    tape = recording
+    local list <close> = updates.collect()
+    tape, kept = recording, list
     for i, leaf in ipairs(leaves) do inputs[i] = tape:input(leaf) end
     y = fn(tree.replace(x, inputs, true))
   end
   local outputs = tree.tensors(y, true)
-  local value = tree.replace(y, evaluate(tape, leaves, outputs), true)
+  local value = tree.replace(y, evaluate(tape, leaves, table.move(outputs, 1, #outputs, 1, {}), kept), true)
   local cotangents -- symbols of ybar and the gradients that follow from them, recorded at the first call
   return value, function(ybar)
     local bars = check_cotangents(outputs, tree.tensors(ybar, true))
@@ -218,11 +223,12 @@ function M.jvp(fn, x, v)
     local y = fn(tree.replace(x, fresh, true))
     return y, tree.replace(y, core.jvp(nil, tree.tensors(y, true), fresh, tangents), true)
   end
-  local tape, y, outputs, n
+  local tape, y, outputs, n, kept
   do
     local hint <close> = explaining -- luacheck: ignore hint
     local recording <close> = core.tape_begin("once")
-    tape = recording
+    local list <close> = updates.collect()
+    tape, kept = recording, list
     local inputs, directions = {}, {}
     for i, leaf in ipairs(leaves) do inputs[i] = tape:input(leaf) end
     for i, t in ipairs(tangents) do directions[i] = tape:input(t) end
@@ -233,7 +239,7 @@ function M.jvp(fn, x, v)
     table.move(dots, 1, n, n + 1, outputs)
   end
   local results = evaluate(tape, table.move(tangents, 1, #tangents, #leaves + 1,
-    table.move(leaves, 1, #leaves, 1, {})), outputs)
+    table.move(leaves, 1, #leaves, 1, {})), outputs, kept)
   return tree.replace(y, results, true), tree.replace(y, table.move(results, n + 1, 2 * n, 1, {}), true)
 end
 
@@ -251,11 +257,14 @@ M._alias, M._describe, M._run = alias, describe, run
 local function record(fn, arguments, leaves)
   local hint <close> = explaining -- luacheck: ignore hint
   local tape <close> = core.tape_begin("program")
+  local kept <close> = updates.collect()
   local inputs = {}
   for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end
   local entry = {arguments = tree.replace(arguments, inputs)}
   entry.results = table.pack(fn(table.unpack(entry.arguments, 1, arguments.n)))
   entry.outputs = tree.tensors(entry.results)
+  entry.n = #entry.outputs
+  entry.updates = updates.outputs(kept, entry.outputs, inputs)
   entry.program = core.program(tape, entry.outputs)
   return entry
 end
@@ -268,10 +277,10 @@ end
 local context
 
 --- For the library: a value to be closed; as long as it is open, compile replays only what was recorded
--- within the same `name`.
+-- within the same `name`, and within those that are open around it.
 function M._within(name)
   local outer = context
-  context = name
+  context = (outer or "") .. name .. " "
   return setmetatable({}, {__close = function() context = outer end})
 end
 
@@ -297,7 +306,7 @@ function M.compile(fn)
       if count >= MAX_PROGRAMS then cache, count = {}, 0 end
       cache[key], count = entry, count + 1
     end
-    return unpack_results(entry, run(entry.program, leaves))
+    return unpack_results(entry, updates.apply(entry.updates, run(entry.program, leaves), entry.n, leaves))
   end
 end
 

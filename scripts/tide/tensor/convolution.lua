@@ -63,4 +63,68 @@ function M.conv1d(x, w, b, opts)
   return add_bias("tide.conv1d", y:reshape{n, f, y:shape()[4]}, b, f, 3)
 end
 
+-- ---- transposed ----
+
+local transpose_spec = {stride = conv_spec.stride, padding = conv_spec.padding,
+  output_padding = {"integer|table", default = 0}, dilation = conv_spec.dilation, groups = conv_spec.groups}
+
+-- Length of the result along one axis, of whose name the options are.
+local function transposed_length(where, n, k, s, p, d, more)
+  local length = (n - 1) * s - 2 * p + d * (k - 1) + more + 1
+  if more < 0 or more >= math.max(s, 1) then
+    raise(("%s: output_padding must be at least 0 and less than the stride of %d, got %d"):format(where, s,
+      more))
+  end
+  if length < 1 then
+    raise(("%s: padding %d leaves nothing of a result of %d"):format(where, p, length + 2 * p))
+  end
+  return length
+end
+
+local function transposed(where, x, w, o, dims)
+  local function both(name, beside)
+    if dims == 2 then return pair(where, name, o[name]) end
+    local v = o[name]
+    if type(v) == "table" then v = v[1] end
+    if not integer(v) then raise(("%s: %s must be an integer"):format(where, name)) end
+    return beside, integer(v)
+  end
+  local sh, sw = both("stride", 1)
+  local ph, pw = both("padding", 0)
+  local dh, dw = both("dilation", 1)
+  local more_h, more_w = both("output_padding", 0)
+  local groups, xs, ws = integer(o.groups), x:shape(), w:shape()
+  if xs[2] ~= ws[1] or groups < 1 or ws[1] % groups ~= 0 then
+    raise(("%s: w must have shape C_in,C_out/groups,%s with C_in = %d, and groups must divide it; got {%s} "
+      .. "and groups = %d"):format(where, dims == 2 and "kh,kw" or "k", xs[2], table.concat(ws, ", "),
+      groups))
+  end
+  local h = transposed_length(where, xs[3], ws[3], sh, ph, dh, more_h)
+  local l = transposed_length(where, xs[4], ws[4], sw, pw, dw, more_w)
+  return apply("conv_dx", {sh, sw, ph, pw, dh, dw, groups, h, l}, x, w), ws[2] * groups
+end
+
+--- The transpose of conv2d, as a map of x, with PyTorch's sizes: (n - 1) stride - 2 padding + dilation (k -
+-- 1) + output_padding + 1. x N,C_in,H,W; w C_in,C_out/groups,kh,kw; b C_out or nil.
+function M.conv_transpose2d(x, w, b, opts)
+  local where = "tide.conv_transpose2d"
+  local o = options.check(where, opts, transpose_spec)
+  check_rank(where, "x", x, 4, "N,C,H,W")
+  check_rank(where, "w", w, 4, "C_in,C_out/groups,kh,kw")
+  local y, filters = transposed(where, x, w, o, 2)
+  return add_bias(where, y, b, filters, 4)
+end
+
+function M.conv_transpose1d(x, w, b, opts)
+  local where = "tide.conv_transpose1d"
+  local o = options.check(where, opts, transpose_spec)
+  check_rank(where, "x", x, 3, "N,C,L")
+  check_rank(where, "w", w, 3, "C_in,C_out/groups,k")
+  local xs, ws = x:shape(), w:shape()
+  local y, filters = transposed(where, x:reshape{xs[1], xs[2], 1, xs[3]},
+    w:reshape{ws[1], ws[2], 1, ws[3]}, o, 1)
+  local ys = y:shape()
+  return add_bias(where, y:reshape{ys[1], ys[2], ys[4]}, b, filters, 3)
+end
+
 return M

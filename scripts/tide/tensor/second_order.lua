@@ -8,6 +8,7 @@ local autodiff = require "tide.tensor.autodiff"
 local core = require "tide.core"
 local options = require "tide.base.options"
 local tree = require "tide.base.tree"
+local updates = require "tide.tensor.updates"
 
 local M = {}
 local raise = core.raise
@@ -159,6 +160,7 @@ local function run_passes(emit, p, leaves, by, ...)
   local y, outputs, products, positions, n, size
   local inputs = {}
   local tape <close> = core.tape_begin("once")
+  local dropped <close> = updates.collect() -- luacheck: ignore dropped (no step of a training: buffers stay)
   do
     local hint <close> = autodiff._explaining() -- luacheck: ignore hint
     for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end
@@ -256,6 +258,7 @@ local function product(where, emit, p, v)
   local y, outputs, n
   local inputs, vectors = {}, {}
   local tape <close> = core.tape_begin("once")
+  local dropped <close> = updates.collect() -- luacheck: ignore dropped (no step of a training: buffers stay)
   do
     local hint <close> = autodiff._explaining() -- luacheck: ignore hint
     for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end

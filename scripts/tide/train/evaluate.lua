@@ -2,6 +2,7 @@
 
 local autodiff = require "tide.tensor.autodiff"
 local core = require "tide.core"
+local mode = require "tide.nn.mode"
 local objective = require "tide.train.objective"
 local ode = require "tide.ode"
 local options = require "tide.base.options"
@@ -22,6 +23,7 @@ function M.over(goal, data, batch, solver)
   local n = samples.count(goal.where, set)
   local forward = autodiff.compile(function(model, part) return goal:record(model, part, call) end)
   return function(model)
+    local evaluation <close> = mode.within(false) -- luacheck: ignore evaluation
     local sums = records.empty(goal.count)
     for first = 1, n, batch do
       local part = samples.cut(set, first, math.min(first + batch - 1, n))

@@ -264,6 +264,7 @@ end
 
 -- Update number i: batches, gradient, what the adaption sees, update. Returns the loss of the last batch.
 local function advance(o, t, i)
+  local buffers <close> = one_step.guard_buffers(o.model) -- luacheck: ignore buffers
   local solver, pair = o.solver, nil
   if o.adaption then solver, pair = o.adaption:solver() end
   local s = {iteration = i, model = o.model, optimizer = o.optimizer, goal = t.goal,

@@ -45,6 +45,16 @@ function M.by_solver(goal, adapted)
   end
 end
 
+--- A value to be closed: after an error the buffers of the model (running statistics) are what they are now.
+function M.guard_buffers(model)
+  local trained, kept = {}, {}
+  for _, x in ipairs(tree.tensors(model, true)) do trained[x] = true end
+  for _, x in ipairs(tree.tensors(model)) do if not trained[x] then kept[x] = x:clone() end end
+  return setmetatable(kept, {__close = function(_, err)
+    if err ~= nil then for x, before in pairs(kept) do x:copy_(before) end end
+  end})
+end
+
 --- take(step, s) -> {stats =, value = what is made small, loss =, named =, grads =, prediction =, second =}.
 -- s describes the step to whoever says what went wrong (faults.lua).
 function M.take(step, s)

@@ -1,15 +1,13 @@
 --- Help about convolution, models and losses; see tide.docs.
 
 local help = require "tide.help"
+local shared = require "tide.prompt.docs.shared"
 
 local define = help.define
 local join = help.join
+local convolution, layer = shared.convolution, shared.layer
 
 help.topic "Convolution"
-local convolution = {{"stride", 1, "distance between positions of the filter"},
-  {"padding", 0, "zeros added at both ends of an axis"},
-  {"dilation", 1, "distance between taps of the filter"},
-  {"groups", 1, "channels are cut into so many independent groups"}}
 define{name = "tide.conv1d", args = "x, w, b, opts", returns = "tensor", options = convolution,
   text = [[Cross-correlation with zero padding and PyTorch's output sizes. x N,C,L; w O,C/groups,k; b O or
   nil; the result N,O,(L + 2 padding - dilation (k - 1) - 1) // stride + 1.]],
@@ -21,14 +19,6 @@ define{name = "tide.conv2d", args = "x, w, b, opts", returns = "tensor", options
   .. "padding = {1, 1}})"}
 
 help.topic "Models"
-local layer = {
-  {"init", "default", [["default": PyTorch's, uniform within 1/sqrt(fan_in); "kaiming" (normal, zero bias),
-    "xavier", "normal", "orthogonal",
-    "zeros"]], quote = true},
-  {"std", 0.02, "standard deviation for init = \"normal\""}, {"bias", true, "false: no bias"},
-  {"dtype", "float32", "\"float32\" or \"float64\"", quote = true},
-  {"seed", nil, "seed of the weights; default: the generator that tide.seed sets"},
-}
 local field_options = {{"act", "relu", "activation between the layers, see nn.activation", quote = true}}
 define{name = "nn.linear", args = "n_in, n_out, opts", returns = "model", options = layer,
   text = [[x W^T + b over the last axis; weight has shape {n_out, n_in}. A model is a plain table of tensors
@@ -63,9 +53,6 @@ define{name = "nn.chain", args = "layers", returns = "model",
   example = "tide.nn.chain{tide.nn.linear(2, 8), \"tanh\", tide.nn.linear(8, 1)}(x)"}
 define{name = "nn.flatten", args = "", returns = "model", text = "Joins all axes but the first.",
   example = "tide.nn.flatten()(tide.ones({2, 3, 4}))"}
-define{name = "nn.augment", args = "p", returns = "model",
-  text = "Appends p zero features (N,d) or channels (N,C,...): the A of ANODE.",
-  example = "tide.nn.augment(3)(x):shape()"}
 define{name = "nn.odeblock", args = "field, solver", returns = "model",
   text = [[block(x) gives y(1) of dy/dt = field(t, y), y(0) = x, and the statistics. solver: options of
   tide.odeint, and t = {t0, t1} for another span. block(x, {solver = {...}}) overrides some for one call.
@@ -158,10 +145,10 @@ define{name = "nn.resnet", args = "opts", returns = "model",
 define{name = "resnet:features", args = "x", returns = "tensor", text = "The state before the linear layer.",
   example = "tide.nn.resnet{dim = 2}:features(x)"}
 define{name = "nn.count", args = "model", returns = "integer",
-  text = "The number of trainable values: elements of float tensors.",
+  text = "The number of trainable values: elements of float tensors that are no buffers.",
   example = "tide.nn.count(model)"}
 define{name = "nn.parameters", args = "model", returns = "list",
-  text = "Float tensors of a model in order: {name = \"layers[1].weight\", shape =, count =, tensor =}.",
+  text = "Trainable tensors of a model in order: {name = \"layers[1].weight\", shape =, count =, tensor =}.",
   example = "for _, p in ipairs(tide.nn.parameters(model)) do print(p.name, p.count) end"}
 define{name = "nn.load", args = "model, weights", returns = "model",
   text = "Put weights that tide.load returns into the tensors of a model like the one that was saved, in "

@@ -95,21 +95,27 @@ return {
   {"time series", "irregular", "latent ode", "pendulum", "missing values", see = {"data.irregular_sines",
     "data.pendulum"}},
   {"train", "fit", "epoch", "training loop", see = {"training", "tide.train", "tide.value_and_grad"}},
-  {"dropout", absent = lacks("nn", "dropout"), see = {"tide.rand", "tide.where", "optim.adamw"},
-    text = [[There is no dropout layer: weight_decay regularises, and a mask tide.rand(shape):ge(0.5)
-      times 2 x does what dropout does. Inside a field noise would make the solver's work harder.]]},
-  {"batch norm", "batchnorm", "layer norm", "group norm", "normalisation", "normalization", absent =
-    lacks("nn", "layer_norm"), see = {"tide.mean", "tide.var", "nn.chain"},
-    text = "There is no normalisation layer: a function in nn.chain with x:mean, x:var does it."},
-  {"attention", "transformer", "lstm", "gru", "rnn", "recurrent", "embedding", "pooling", "max pool", see
-    = {"nn.chain", "nn.mlp", "nn.conv2d", "tide.one_hot"},
+  {"dropout", "evaluation mode", "training mode", "eval", see = {"nn.dropout", "nn.batch_norm1d",
+    "tide.evaluate"}},
+  {"batch norm", "batchnorm", "layer norm", "group norm", "normalisation", "normalization", "running mean",
+    "running statistics", "buffer", see = {"nn.batch_norm2d", "nn.batch_norm1d", "nn.layer_norm",
+    "nn.group_norm"}},
+  {"pooling", "max pool", "average pool", "avg pool", "global average", "subsampling", see =
+    {"nn.max_pool2d", "nn.avg_pool2d", "nn.adaptive_avg_pool2d"}},
+  {"embedding", "lookup table", "word vector", see = {"nn.embedding", "tensor:take"}},
+  {"transposed convolution", "deconvolution", "upsampling", "decoder", see = {"nn.conv_transpose2d",
+    "nn.conv_transpose1d"}},
+  {"residual", "skip connection", "shortcut", "resnet", see = {"nn.residual", "nn.concat", "nn.conv_resnet",
+    "nn.resnet"}},
+  {"attention", "transformer", absent = lacks("nn", "attention"),
+    see = {"nn.chain", "nn.layer_norm", "tide.softmax"},
     text = [[There is no such layer. A model is any table of tensors with a function over them; nn.chain
       takes functions as layers.]]},
   {"neural ode", "node", "anode", "augment", see = {"nn.odenet", "nn.odeblock", "nn.augment",
     "nn.conv_odenet"}},
   {"parameter", "number of parameters", "weights", "summary", see = {"nn.parameters", "nn.count"}},
-  {"initialisation", "initialization", "init", "xavier", "kaiming", see = {"nn.linear", "nn.mlp",
-    "nn.odenet"}},
+  {"initialisation", "initialization", "init", "xavier", "kaiming", "glorot", see = {"nn.linear",
+    "nn.init.xavier_uniform", "nn.init.kaiming_normal", "nn.mlp"}},
   {"activation", "nonlinearity", "relu", "gelu", "elu", see = {"nn.activation", "tide.relu", "tide.tanh"}},
   -- files
   {"save model", "load model", "save", "store", "weights", "state dict", "pickle", "export",

@@ -9,6 +9,7 @@ local page = require "tide.tensor.explain.page"
 local listing = require "tide.tensor.explain.listing"
 local solve = require "tide.tensor.explain.solves"
 local tree = require "tide.base.tree"
+local updates = require "tide.tensor.updates"
 
 local M = {}
 
@@ -23,9 +24,11 @@ local function record(fn, ...)
     core.raise("tide.explain: it cannot be called from inside a function that is being recorded")
   end
   local tape <close> = core.tape_begin("program")
+  local kept <close> = updates.collect()
   local inputs = {}
   for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end
   local outputs = tree.tensors(table.pack(fn(table.unpack(tree.replace(arguments, inputs), 1, arguments.n))))
+  updates.outputs(kept, outputs, inputs)
   return core.explain(tape, outputs)
 end
 
