@@ -156,7 +156,15 @@ local function everything()
   local values = plot.scatter{x = x, y = y, value = u, name = "by value", rim = false}:raw(
     "set label 'raw' at 0,0")
   local heat = plot.heatmap{z = {{1, 2}, {3, 4}}, columns = {"a", "b"}, zlog = true}
-  return plot.panels{field, image, bands, lines, speed, values, heat, columns = 3, title = "all kinds"}
+  local function f(a, b) return b, -a end
+  local lens = {x = {-2, 2}, y = {-1, 1}, f = f, n = 8}
+  local hill = {{0, 1, 2, 1}, {1, 3, 4, 2}, {0, 2, 3, 1}}
+  local hist = plot.histogram{{x = {1, 2, 2, 3.5}, name = "a"},
+    {x = {2, 3}, stacked = true, weights = {1, 2}}}
+  return plot.panels{field, image, bands, lines, speed, values, heat, hist, plot.quiver(lens),
+    plot.streamlines(lens), plot.contour{z = hill}, plot.contour{z = hill, filled = true, levels = 3},
+    plot.errorbar{y = {1, 2}, yerr = 0.5, xerr = {{0, 0.1}, {0.2, 0.1}}, lines = true},
+    columns = 3, title = "all kinds"}
 end
 
 tests["every kind draws, in every format and as text"] = in_folder(function(folder)

@@ -7,23 +7,10 @@ local plot = require "tide.plot"
 local tide = require "tide"
 
 local tests = {}
-local has_gnuplot = files.run{"gnuplot", "--version"}
+local pictures = require "pictures"
+local equal, has, lacks, pixels, with_gnuplot = pictures.equal, pictures.has, pictures.lacks, pictures.pixels,
+  pictures.with_gnuplot
 local nan, inf = 0 / 0, math.huge
-
-local function with_gnuplot(fn)
-  return function()
-    if not has_gnuplot then return "skip: no gnuplot" end
-    return check.in_folder(fn)
-  end
-end
-
-local function equal(a, b) if a ~= b then error(("%s ~= %s"):format(tostring(a), tostring(b)), 2) end end
-local function has(text, words)
-  if not text:find(words, 1, true) then error(("%q lacks %q"):format(text, words), 2) end
-end
-local function lacks(text, words)
-  if text:find(words, 1, true) then error(("%q has %q"):format(text, words), 2) end
-end
 
 -- Columns that figures get: values, and how many of them have no place on a linear and on a log axis.
 local columns = {
@@ -66,7 +53,20 @@ local kinds = {
   row = {function(y) return plot.image{z = {y}} end, "cells", 1, image = true},
   picture = {function(y) return plot.image{z = {y, y, y}, picture = true} end, "cells", 3, image = true},
   heatmap = {function(y) return plot.heatmap{z = {y, y}} end, "cells", 2, image = true},
-  ["log colours"] = {function(y) return plot.image{z = {y, y}, zlog = true} end, "cells", 2, colors = true},
+  ["log colours"] = {function(y) return plot.image{z = {y, y}, zlog = true} end, "cells", 2, image = true,
+    positive = true},
+  histogram = {function(y) return plot.histogram{x = y} end, "values", 1},
+  weights = {function(y) return plot.histogram{x = count(y), weights = y} end, "values", 1, linear = true},
+  errors = {function(y) return plot.errorbar{y = y, x = count(y), yerr = count(y)} end, "points", 1},
+  ["both errors"] = {function(y) return plot.errorbar{y = y, x = y, yerr = 1, xerr = 1, lines = true} end,
+    "points", 1},
+  contour = {function(y) return plot.contour{z = {y, y}} end, "values", 2, linear = true},
+  regions = {function(y) return plot.contour{z = {y, y}, filled = true} end, "values", 2,
+    linear = true},
+  ["log regions"] = {function(y) return plot.contour{z = {y, y}, filled = true, zlog = true} end, "values", 2,
+    positive = true, grid = true},
+  quiver = {function(y) return plot.quiver{u = {y, y}, v = {y, y}} end, "arrows", 2, grid = true},
+  streamlines = {function(y) return plot.streamlines{u = {y, y}, v = {y, y}} end, "nodes", 2, image = true},
   field = {function(y) return plot.field{x = count(y), y = count(y), u = y, v = y, speed = true} end,
     "arrows", 1, linear = true},
   trajectories = {function(y) return plot.trajectories{x = y, y = y} end, "points", 1},
@@ -88,23 +88,22 @@ tests["every kind takes every column, and counts what it cannot draw"] = with_gn
     local panels = {}
     for name, case in pairs(columns) do
       for _, log in ipairs{false, true} do
-        if not (log and (row.image or row.colors)) then
+        if not (log and (row.image or row.grid)) then
           local fig = row[1](case[1])
           if log then fig:axes{xlog = true, ylog = true} end
           fig:axes{legend = "none"}
           local where = ("%s, %s, %s"):format(kind, name, log and "log" or "linear")
           local ok, script, data, notes = pcall(fig.render, fig)
           assert(ok, where .. ": " .. tostring(script))
-          local wanted = row[3] * case[(log or row.colors) and not row.linear and 3 or 2]
+          local wanted = row[3] * case[(log or row.positive) and not row.linear and 3 or 2]
           if row[2] and missing(notes, row[2]) ~= wanted then
             error(("%s: %d missing in: %s"):format(where, wanted, table.concat(notes, "; ")))
           end
-          local image = row.image or row.colors
-          if not image then assert(not data:find("%f[%a]n?a?i?nf?%f[%A]", 1), where .. ": " .. data) end
+          if not row.image then assert(not data:find("%f[%a]n?a?i?nf?%f[%A]", 1), where .. ": " .. data) end
           local empty = #case[1] == 0
           assert(empty == (table.concat(notes, "; "):find("no data", 1, true) ~= nil), where .. ": "
             .. table.concat(notes, "; "))
-          if empty or wanted == row[3] * #case[1] and not image then
+          if empty or wanted == row[3] * #case[1] and not row.image then
             has(script, '"no data"')
           else
             lacks(script, '"no data"')
@@ -120,17 +119,6 @@ tests["every kind takes every column, and counts what it cannot draw"] = with_gn
 end)
 
 -- ---- pixels ----
-
--- A picture as rows of colours "#rrggbb".
-local function pixels(fig, folder)
-  local values = tide.load(fig:save(files.join(folder, "p.png"))) -- channel, row, column
-  local shape = values:shape()
-  local table_of = values:totable()
-  return function(row, column)
-    return ("#%02X%02X%02X"):format(table_of[1][row][column], table_of[2][row][column],
-      table_of[3][row][column])
-  end, shape[2], shape[3]
-end
 
 -- Columns and rows in which a colour stands.
 local function reach(at, height, width, color)
@@ -218,44 +206,6 @@ tests["an image shows each value where its ticks say, whichever way it is turned
     {x = {1}, y = {2}}):render())
   has(data, "\n1 2\n")
 end)
-
-tests["a heatmap has its first row at the top, names, and numbers that can be read"] =
-  with_gnuplot(function(folder)
-  local fig = plot.heatmap{z = {{9, 1.5}, {nan, 0.03456}}, rows = {"cat", "a {b}_c"}, columns = {0, 1}}
-  local script, data = fig:render("h", "svg")
-  has(script, "set yrange [2.5:0.5]")
-  has(script, 'set ytics ("cat" 1, "a ')
-  has(script, 'set xtics ("0" 1, "1" 2)')
-  -- dark numbers on light cells, light ones on dark cells; none where there is no value
-  has(data, "# x y text\n1 1 9\n\n")
-  has(data, "# x y text\n2 1 1.5\n2 2 0.0346\n")
-  has(files.read(fig:save(files.join(folder, "h.svg"))):gsub("<[^>]->", ""), "0.0346")
-  has(select(2, plot.heatmap{z = {{1, 2}}, format = "%.1f"}:render()), "1 1 1.0\n")
-  lacks(plot.heatmap{z = {{1, 2}}, numbers = false}:render(), "with labels")
-  local wide = {{}}
-  for i = 1, 25 do wide[1][i] = i end
-  lacks(plot.heatmap{z = wide}:render(), "with labels")
-  has(plot.heatmap{z = wide, numbers = true}:render(), "with labels")
-  has(plot.heatmap{z = {{1, 2}}, columns = {("long "):rep(20), "b"}}:render(), "rotate by 40 right")
-  check.fails('rows has 1 names for 2 rows', fig.render, plot.heatmap{z = {{1}, {2}}, rows = {"a"}})
-  check.fails('columns[1] must be a text or a number', fig.render, plot.heatmap{z = {{1}}, columns = {{}}})
-  check.fails('format must give digits', fig.render, plot.heatmap{z = {{1}}, format = "%d'\nsystem('P')"})
-  check.fails('cannot write 1.5', fig.render, plot.heatmap{z = {{1.5}}, format = "%d"})
-end)
-
-tests["log colours: the box has the decades, and values that have no logarithm are gaps"] = function()
-  local script, _, notes = plot.image{z = {{1, 10}, {1000, 0}}, zlog = true}:render()
-  has(script, "set logscale cb")
-  has(script, "set cbrange [1:1000]")
-  equal(notes[1], "1 of 4 cells missing: not positive in a log colour scale")
-  script, _, notes = plot.scatter{y = {1, 2, 3}, value = {-1, 1, 100}, zlog = true}:render()
-  has(script, "set logscale cb")
-  equal(notes[1], "1 of 3 points missing: not positive in a log colour scale")
-  check.fails("range must be > 0 for a log colour scale", function()
-    plot.image{z = {{1, 2}, {3, 4}}, zlog = true, range = {0, 1}}:render()
-  end)
-  has(plot.image{z = {{3, 3}, {3, 3}}, zlog = true}:render(), "set cbrange [1.5:6]")
-end
 
 tests["a missing cell of an image is no colour"] = with_gnuplot(function(folder)
   for _, z in ipairs{{{0, nan}, {1, 0}}, {{0, -inf}, {1, inf}}, {{0, nan}}} do
@@ -350,6 +300,32 @@ local options_of = {
     {"rows", {"a", "b"}, 'set ytics ("a" 1, "b" 2)'},
     {"columns", {"a", "b"}, 'set xtics ("a" 1, "b" 2)'},
     {"numbers", false, lacks = "with labels"}, {"format", "%.1f", data = "1 1 1.0\n"}},
+  histogram = {{"bins", 1, data = "\n1 0 3\n"}, {"bins", {0, 2, 9}, data = "\n0 0 1\n"},
+    {"range", {1, 2}, data = "2 0 2\n", given = {x = {1, 2, 3}, bins = 1}},
+    {"density", true, 'set ylabel "density"'}, {"weights", {1, 2, 5}, data = "2.5 0 5\n"},
+    {"stacked", true, "solid 0.80"}, {"step", true, lacks = "filledcurves"}, {"opacity", 0.5, "solid 0.50"},
+    {"linewidth", 3, "lw 3"}, {"color", "green", "lc rgb green"}, {"style", 3, "lines lt 3"},
+    {"dash", 2, "dt 2"}, {"alpha", 0.5, "0x80000000"}, {"name", "N", 'title "N"'}},
+  errorbar = {{"xerr", 0.5, "with xyerrorbars"}, {"yerr", 2, data = "1 1 -1 3\n"},
+    {"lines", true, "with lines lt 1"}, {"color", "green", "lc rgb green"}, {"style", 3, "bars lt 3"},
+    {"dash", 3, "dt 3", {lines = true}}, {"linewidth", 3, "lw 3"}, {"marker", "square", "pt 5"},
+    {"size", 2, "ps 1.4"}, {"alpha", 0.5, "0x80000000"}, {"name", "N", 'title "N"'}},
+  contour = {{"levels", {2.5}, data = "2.5\n"}, {"levels", 2, data = " 2\n"},
+    {"filled", true, "filledcurves"},
+    {"labels", true, "with labels", {filled = true, levels = {2.5}}}, {"palette", "grayscale", "@grayscale"},
+    {"range", {-1, 9}, "set cbrange [-1:9]"}, {"x", {10, 20}, "set xrange [10:20]"},
+    {"y", {10, 20}, "set yrange [10:20]"}, {"color", "green", "lc rgb green"},
+    {"dash", 3, "dt 3", {color = "green"}}, {"linewidth", 3, "lw 3"},
+    {"alpha", 0.5, "0x80000000", {color = "green"}}, {"name", "N", 'title "N"'}},
+  quiver = {{"n", 2, data = "-0.4 0 0.8 0 1\n"}, {"length", 0.4, data = "-0.2 0 0.4 0 1\n", [4] = {n = 2}},
+    {"equal", true, data = "-0.4 0 0.8 0 1\n",
+      given = {u = {{1, 2}}, v = {{0, 0}}, x = {0, 1}, y = {0, 1}}}, {"speed", true, "lc palette"},
+    {"palette", "diverging", "@diverging", {speed = true}}, {"color", "blue", "lc rgb blue"},
+    {"linewidth", 2, "lw 2"}, {"alpha", 0.5, "0x80000000"}, {"name", "N", 'title "N"'}},
+  streamlines = {{"n", 3, data = "# x y speed"}, {"density", 0.2, data = "# x y speed"},
+    {"speed", true, "lc palette"}, {"palette", "diverging", "@diverging", {speed = true}},
+    {"color", "green", "lc rgb green"}, {"style", 3, "lines lt 3"}, {"dash", 3, "dt 3"},
+    {"linewidth", 2, "lw 2"}, {"alpha", 0.5, "0x80000000"}, {"name", "N", 'title "N"'}},
   field = {{"length", 0.4, data = "0.8 0 0.4 0 1\n"}, {"equal", true, data = "0.6 0 0.8 0 1\n"},
     {"speed", true, "lc palette"}, {"palette",
     "diverging", "@diverging", {speed = true}},
@@ -370,12 +346,17 @@ local options_of = {
 local bases = {
   line = list, scatter = list, band = {y = {1, 2, 3}, low = {0, 1, 2}, high = {2, 3, 4}},
   image = {z = {{1, 2}, {3, 4}}}, heatmap = {z = {{1, 2}, {3, 4}}},
+  histogram = {x = {1, 2, 3}}, errorbar = {y = {1, 2, 3}, yerr = 1}, contour = {z = {{1, 2, 3}, {2, 3, 4}}},
+  quiver = {f = function() return 1, 0 end, x = {0, 1}, y = {0, 1}},
+  streamlines = {f = function() return 1, 0 end, x = {0, 1}, y = {0, 1}},
   field = {x = {0, 1, 0, 1}, y = {0, 0, 1, 1}, u = {1, 1, 1, 1}, v = {0, 0, 0, 0}},
   trajectories = {x = {1, 2, 3}, y = {1, 2, 3}}, entry = {name = "e"},
 }
 local required = {line = {y = 1}, scatter = {x = 1, y = 1, name = 1, color = 1},
   band = {x = 1, y = 1, low = 1, high = 1, runs = 1, alpha = 1},
   image = {z = 1, name = 1}, heatmap = {z = 1, name = 1},
+  histogram = {x = 1}, errorbar = {x = 1, y = 1}, contour = {z = 1},
+  quiver = {f = 1, x = 1, y = 1, u = 1, v = 1}, streamlines = {f = 1, x = 1, y = 1, u = 1, v = 1},
   field = {x = 1, y = 1, u = 1, v = 1}, trajectories = {x = 1, y = 1, curves = 1}, entry = {}}
 
 local function merged(...)

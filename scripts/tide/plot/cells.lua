@@ -15,20 +15,21 @@ function cells.steps(reach, n)
   return reach and 0.5 * (first + last) or 1, reach and last - first or 1
 end
 
---- The rows of a matrix as a list of equally long lists of numbers.
-function cells.rows(context, label, z)
+--- The rows of a matrix as a list of equally long lists of numbers; `name` is that of the option.
+function cells.rows(context, label, z, name)
+  name = name or "z"
   local list = stats.list(z)
   if not list then
-    context:fail(('series "%s": z must be rows of numbers or a matrix, got %s'):format(label,
+    context:fail(('series "%s": %s must be rows of numbers or a matrix, got %s'):format(label, name,
       options.show(z)))
   end
   local rows = {}
   for r = 1, #list do
     if not stats.list(list[r]) then
-      context:fail(('series "%s": z must be rows of numbers; row %d is %s'):format(label, r,
+      context:fail(('series "%s": %s must be rows of numbers; row %d is %s'):format(label, name, r,
         options.show(list[r])))
     end
-    rows[r] = series.column(context, label, "z", list[r], r > 1 and #rows[1] or nil)
+    rows[r] = series.column(context, label, name, list[r], r > 1 and #rows[1] or nil)
   end
   return rows
 end
@@ -117,7 +118,9 @@ local MOST_ROWS = 24
 
 -- The text of a value: whole numbers as they are, others by the caller's format.
 local function text_of(context, label, v, form)
-  if not form then return (options.integer(v) and math.abs(v) < 1e7 and "%d" or "%.3g"):format(v) end
+  if not form then
+    return style.minus((options.integer(v) and math.abs(v) < 1e7 and "%d" or "%.3g"):format(v))
+  end
   local ok, text = pcall(string.format, form, v)
   if not ok then
     context:fail(('series "%s": format %s cannot write %s'):format(label, options.show(form),
@@ -127,7 +130,7 @@ local function text_of(context, label, v, form)
     context:fail(('series "%s": format must give digits, letters and .+-/:%% without blanks, as "%%.2f" '
       .. 'does; got %s'):format(label, options.show(text)))
   end
-  return text
+  return style.minus(text)
 end
 
 -- A size at which the longest text fits into its cell.
@@ -147,7 +150,7 @@ local function numbers(o, context, label, cols, width, height)
   for i, v in ipairs(cols[3]) do
     if options.finite(v) then
       local text = text_of(context, label, v, o.format)
-      longest = math.max(longest, #text)
+      longest = math.max(longest, utf8.len(text))
       local light = style.luminance(stops, style.share(v, low, high, context.axes.zlog))
       local part = parts[light > 0.45 and 1 or 2]
       for c, value in ipairs{cols[1][i], cols[2][i], text} do table.insert(part[c], value) end

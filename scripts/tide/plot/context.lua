@@ -127,6 +127,8 @@ end
 function Context:pad() self.padded = true end
 function Context:tight() self.fixed = true end
 function Context:downwards() self.down = true end
+--- Numbers on lines stand on white.
+function Context:textbox() self.boxed = true end
 --- Long texts below the x axis may be turned.
 function Context:turn() self.turnable = true end
 --- Corners of a region in which gaps would look like a colour of the palette.

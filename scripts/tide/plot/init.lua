@@ -7,10 +7,11 @@
 --   fig:show()                        -- in the terminal, in a window, or as text: what there is
 --   fig:notes()                       -- what is missing from the picture, as it says itself
 --
--- Kinds: line, scatter, band, image, field, trajectories. Their options and those of the axes are the tables
--- `spec` and `axes_spec` of plot/series.lua, plot/flows.lua and plot/panel.lua; `plot.options(kind)` lists
--- them. A list inside the table adds several series: plot.line{{y = a, name = "a"}, {y = b, name = "b"},
--- xlabel = "step"}. plot.panels{fig, fig, columns = 2} puts figures together.
+-- Kinds: line, scatter, band, errorbar, histogram, image, heatmap, contour, field, quiver, streamlines,
+-- trajectories. Their options and those of the axes are the tables `spec` of each (series, flows, cells,
+-- contour, errorbar, histogram, streams) and `axes_spec` of panel.lua; `plot.options(kind)` lists them. A
+-- list inside the table adds several series: plot.line{{y = a, name = "a"}, {y = b, name = "b"}, xlabel =
+-- "step"}. plot.panels{fig, fig, columns = 2} puts figures together.
 
 local core = require "tide.core"
 local figures = require "tide.plot.figures"
@@ -305,8 +306,7 @@ Figure.__tostring = function(self)
   return "figure: " .. table.concat(kinds, " | ") .. " (:show(), :save(path))"
 end
 
---- plot.line{...}, plot.scatter{...}, plot.band{...}, plot.image{...}, plot.field{...},
--- plot.trajectories{...}.
+--- plot.line{...}, plot.scatter{...} and the other kinds.
 for kind in pairs(series.kinds) do
   plot[kind] = function(given, ...) return new_figure("plot." .. kind, kind, given, select("#", ...)) end
 end

@@ -6,7 +6,11 @@ local series = require "tide.plot.series"
 local style = require "tide.plot.style"
 local ticks = require "tide.plot.ticks"
 require "tide.plot.cells"
+require "tide.plot.contour"
+require "tide.plot.errorbar"
 require "tide.plot.flows"
+require "tide.plot.histogram"
+require "tide.plot.streams"
 
 local panel = {}
 
@@ -86,7 +90,7 @@ function panel.build(axes, list)
     return a.order < b.order
   end)
   built.colors, built.notes, built.hatched = context.colors, context:notes(), context.hatched
-  built.turnable = context.turnable
+  built.turnable, built.boxed = context.turnable, context.boxed
   built.blank = #built.elements == 0 -- nothing to draw; empty: nothing that could be drawn either
   built.empty = built.blank and context.extent.x[1] > context.extent.x[2]
   built.range = {x = panel.range(context, "x"), y = panel.range(context, "y")}
@@ -184,6 +188,8 @@ local function color_lines(built, lines, as_text)
     lines[#lines + 1] = "set logscale cb"
     lines[#lines + 1] = ("set format cb '%s'"):format(as_text and "%g" or form)
     if marks then lines[#lines + 1] = "set cbtics " .. ticks.list(marks, {}) end
+  elseif built.colors.marks then
+    lines[#lines + 1] = "set cbtics " .. ticks.list(built.colors.marks, {})
   elseif not as_text then
     ticks.linear("cb", {low, high}, built.box.y, lines)
   end
@@ -211,6 +217,9 @@ function panel.settings(built, as_text)
   if grid == nil then grid = not built.filled end
   if not grid then lines[#lines + 1] = "unset grid" end
   if built.colors then color_lines(built, lines, as_text) end
+  if built.boxed and not as_text then
+    lines[#lines + 1] = "set style textbox opaque margins 0.4,0.2 fillcolor rgb white noborder"
+  end
   if built.empty then
     lines[#lines + 1] = 'set label "no data" at graph 0.5, graph 0.5 center textcolor rgb 0x808080'
   end

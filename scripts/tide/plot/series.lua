@@ -347,6 +347,7 @@ series.column, series.columns, series.drawable, series.trouble, series.pick = co
   trouble, pick
 series.pen, series.with_pen, series.lone_points, series.class_list = pen, with_pen, lone_points, class_list
 series.split_classes, series.native_size = split_classes, native_size
+series.marker, series.count_from_one = marker, count_from_one
 series.layers = {image = IMAGE, field = FIELD, band = BAND, line = LINE, point = POINT, label = LABEL}
 
 return series

@@ -109,6 +109,12 @@ function style.mix(stops, share)
   return a[2] + t * (b[2] - a[2]), a[3] + t * (b[3] - a[3]), a[4] + t * (b[4] - a[4])
 end
 
+--- "#rrggbb" of shares of red, green and blue.
+function style.hex(red, green, blue)
+  local function byte(v) return math.floor(255 * math.max(0, math.min(1, v)) + 0.5) end
+  return ("#%02X%02X%02X"):format(byte(red), byte(green), byte(blue))
+end
+
 --- How light a palette is at a share, in 0..1 (Rec. 709 weights of what the eye sees as bright).
 function style.luminance(stops, share)
   local red, green, blue = style.mix(stops, share)
@@ -176,6 +182,9 @@ end
 function style.comment(text)
   return (("# " .. style.one_line(text)):gsub("\\$", "\\ "))
 end
+
+--- The text of a number with the minus signs that gnuplot gives to ticks.
+function style.minus(text) return (text:gsub("-", "\u{2212}")) end
 
 --- A number as gnuplot reads it: 15 digits, so that no two that an axis can tell apart become one.
 function style.number(v)

@@ -77,6 +77,52 @@ define{name = "plot.heatmap", args = "opts", returns = "figure",
   text = "A small matrix in colours with its numbers, as a confusion matrix or a table of losses. "
   .. plot_text,
   example = "tide.plot.heatmap{z = {{9, 1}, {2, 8}}, rows = {\"cat\", \"dog\"}, xlabel = \"predicted\"}"}
+define{name = "plot.histogram", args = "opts", returns = "figure",
+  options = join({{"x", nil, "the values", required = true},
+    {"bins", nil, "their number, or a list of edges; default: a bin for each of few whole numbers, else the "
+      .. "larger of Sturges's and of Freedman and Diaconis's rule, at most 200"},
+    {"range", nil, "{low, high} of the bins"}, {"density", false, "the area is 1"},
+    {"weights", nil, "what each value counts"},
+    {"stacked", false, "on top of the stacked ones before it; with density their area is 1 together"},
+    {"step", false, "the outline alone"}, {"opacity", nil, "default 0.35, stacked 0.8"},
+    {"linewidth", 1.5, ""}}, pen_of("name", "color", "style", "dash", "alpha")),
+  text = [[How many values lie in which bin; a bin has its lower edge, the last one both. The histograms of
+  one panel share their bins. Values outside of the bins are counted in a note. ]] .. plot_text,
+  example = "tide.plot.histogram{{x = {1, 2, 2, 3}, name = \"a\"}, {x = {2, 3, 3}, name = \"b\"}}"}
+define{name = "plot.errorbar", args = "opts", returns = "figure",
+  options = join({{"x", nil, "default 1, 2, ..."}, {"y", nil, "", required = true},
+    {"yerr", nil, "a number, a list, or {list below, list above}: distances from y"},
+    {"xerr", nil, "the same from x"}, {"lines", false, "join the points"}}, pen),
+  text = "Points with error bars. " .. plot_text,
+  example = "tide.plot.errorbar{y = {1, 2, 3}, yerr = {{0.1, 0.2, 0.1}, {0.3, 0.2, 0.4}}, xerr = 0.1}"}
+define{name = "plot.contour", args = "opts", returns = "figure",
+  options = join({{"z", nil, "rows of numbers, the first at the bottom", required = true},
+    {"x", nil, "{first, last} or all coordinates of the columns"}, {"y", nil, "the same of the rows"},
+    {"levels", nil, "about how many, default 8, or which: a list of values"},
+    {"filled", false, "the regions between the lines in colours"},
+    {"labels", nil, "numbers on the lines; default: unless filled"},
+    {"palette", "viridis", "see plot.palettes()", quote = true},
+    {"range", nil, "{low, high} of the palette"}}, pen_of("name", "color", "dash", "linewidth", "alpha")),
+  text = [[Lines of equal value, coloured by it unless color is given. With zlog = true the levels are
+  decades. Where values are missing there is neither line nor region. ]] .. plot_text,
+  example = "tide.plot.contour{z = {{0, 1, 2}, {1, 2, 3}, {2, 3, 5}}, filled = true}"}
+local grid = {{"f", nil, "f(x, y) -> u, v: numbers, or tensors of one element"},
+  {"x", nil, "{low, high}: the ends of the grid"}, {"y", nil, ""},
+  {"u", nil, "instead of f: a matrix, its first row at the low end of y"}, {"v", nil, ""}}
+define{name = "plot.quiver", args = "opts", returns = "figure",
+  options = join(grid, {{"n", 16, "arrows along each axis, of f"},
+    {"length", 0.8, "of the longest arrow, in cells of the grid"},
+    {"equal", false, "all arrows equally long"}, {"speed", false, "colour by magnitude"},
+    {"palette", "viridis", "", quote = true}}, pen_of("name", "color", "linewidth", "alpha")),
+  text = "A vector field as arrows on a grid; see plot.field for arrows at any places. " .. plot_text,
+  example = "tide.plot.quiver{f = function(x, y) return y, -x end, x = {-1, 1}, y = {-1, 1}}"}
+define{name = "plot.streamlines", args = "opts", returns = "figure",
+  options = join(grid, {{"n", 48, "nodes along each axis, of f"}, {"density", 1, "of the lines"},
+    {"speed", false, "colour by magnitude"}, {"palette", "viridis", "", quote = true},
+    {"linewidth", 1.2, ""}}, pen_of("name", "color", "style", "dash", "alpha")),
+  text = [[A vector field as lines along it, evenly spaced. The field is linear between the nodes of the grid;
+  give u and v for a network that takes all nodes at once. ]] .. plot_text,
+  example = "tide.plot.streamlines{f = function(x, y) return y, -x end, x = {-1, 1}, y = {-1, 1}, n = 12}"}
 define{name = "plot.field", args = "opts", returns = "figure",
   options = join({{"x", nil, "positions", required = true}, {"y", nil, "", required = true},
     {"u", nil, "components", required = true},
