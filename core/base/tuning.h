@@ -220,16 +220,21 @@
 /* Errors of steps count as at least so many tolerances where their growth is foreseen (same). */
 #define PREDICT_LEAST_ERROR 1e-2
 
-/* Of steps that are controlled: iterations at most, and how much of a tolerance may be left of a correction.
- * A matrix serves for so many steps, while g changes by less than this share; growth of the step at most, and
- * less than what is not worth a new matrix. Not measured beyond the problems of
- * tests/lua/test_multistep_adaptive.lua. */
-#define NEWTON_QUICK_ITERATIONS 4
-#define NEWTON_SHARE 0.03
+/* Of bdf that chooses its order: iterations at most; by how much a rate may shrink at a time. A matrix serves
+ * for so many steps, while g changes by less than this share, a Jacobian for so many; growth of the step at
+ * most, and less than what is not worth a new matrix. Errors count as so many times larger when order and
+ * size are chosen, those of the next higher order more (Hindmarsh et al., SUNDIALS, 2005, for all but the
+ * first). Of what was tried (tests/bench/stiff_bench.lua) the factors of caution save most: van der Pol, mu =
+ * 1000, a seventh of all evaluations at equal error. */
+#define BDF_ITERATIONS 4
+#define BDF_RATE 0.3
 #define BDF_SAME 0.3
 #define BDF_AGE 20
-#define BDF_MOST_GROWTH 5
+#define BDF_JACOBIAN_AGE 50
+#define BDF_MOST_GROWTH 10
 #define BDF_LEAST_GROWTH 1.2
+#define BDF_CAUTION 6
+#define BDF_CAUTION_UP 10
 
 /* ---- steps ---- */
 

@@ -1,10 +1,11 @@
 /* BDF methods that choose their order, 1 to 5, and their steps: the formulas with the weights of changing
- * steps, solved by Newton's method from what the past predicts.
+ * steps, solved by Newton's method from what the past predicts. A correction of order q counts as an error of
+ * 1 / (q + 1) of it; how corrections shrink is remembered as long as the matrix, so that one may do.
  *
  * With E = y_(n+1) - the polynomial through y_n .. y_(n-q) there, the residual of order q is h / (t_(n+1) -
  * t_(n-q)) E, with equal steps E / (q + 1) (Hairer, Norsett, Wanner I, III.5; Shampine, Reichelt 1997). A
- * matrix I - g df/dy serves as long as it converges and g is nearly the same; corrections are scaled by what
- * g has changed (Hindmarsh et al., SUNDIALS, 2005).
+ * matrix I - g df/dy serves while it converges and g is nearly the same, a Jacobian for several of them;
+ * corrections are scaled by what g has changed (Hindmarsh et al., SUNDIALS, 2005).
  *
  * A step is made again with the same bits by as many corrections, with the same matrix. That is taken where
  * an attempt at a step was predicted to end; the last vector of the carry is that state, of a step that was
@@ -17,6 +18,7 @@
 #include "solver/linear.h"
 #include "solver/march.h"
 #include "solver/multistep.h"
+#include "solver/newton.h"
 
 enum { NEW, SLOPE, WORK, FIRST_SLOPE }; /* k */
 
@@ -54,11 +56,12 @@ static void predict_bdf(struct solver *s, const struct step *p, void *out)
 
 enum { CONVERGED, SLOW };
 
-/* k[WORK] times `scale` is the correction that k[NEW] got. */
-static enum status correct(struct solver *s, struct field *f, const struct step *p, double g, double scale)
+/* k[WORK] times `scale` is the correction that k[NEW] got. known: the slope is. */
+static enum status correct(struct solver *s, struct field *f, const struct step *p, double g, double scale,
+                           int known)
 {
     const void *parts[2] = {s->spare, s->k[SLOPE].v}, *correction = s->k[WORK].v;
-    TRY(field_eval(f, p->end, s->k[NEW].v, s->k[SLOPE].v));
+    if (!known) TRY(field_eval(f, p->end, s->k[NEW].v, s->k[SLOPE].v));
     loops->combine[s->dtype](s->n, s->k[NEW].v, 2, (double[]){-1, -g}, parts, s->k[WORK].v);
     TRY(linear_solve(s->linear, 0, s->k[WORK].v));
     loops->combine[s->dtype](s->n, s->k[NEW].v, 1, &scale, &correction, s->k[NEW].v);
@@ -67,19 +70,23 @@ static enum status correct(struct solver *s, struct field *f, const struct step 
 
 static double scale_of(const struct solver *s, double g) { return -2 / (1 + g / s->linear_g); }
 
-static enum status iterate(struct solver *s, struct field *f, const struct step *p, double g, int *how)
+static enum status iterate(struct solver *s, struct field *f, const struct step *p, double g, int known,
+                           int *how)
 {
     const char *moved = s->k[WORK].v;
-    double before = 0, scale = scale_of(s, g);
+    double before = 0, scale = scale_of(s, g), *rate = &s->newton.rate;
+    struct newton n;
+    newton_begin(&n, s);
     *how = SLOW;
-    for (int i = 0; i < NEWTON_QUICK_ITERATIONS; i++) {
+    for (int i = 0; i < n.most && i < BDF_ITERATIONS; i++) {
         double size;
-        TRY(correct(s, f, p, g, scale));
+        TRY(correct(s, f, p, g, scale, known && i == 0));
         s->newton.made.iterations = i + 1;
         TRY(march_norm(s->march, 1, &scale, &moved, &size));
-        double rate = i > 0 ? size / before : 0;
-        if (!(size < INFINITY) || rate >= 1) return STATUS_OK;
-        if (size == 0 || (i > 0 && rate / (1 - rate) * size < NEWTON_SHARE) || size < 1e-3 * NEWTON_SHARE) {
+        if (!(size < INFINITY) || (i > 0 && size >= before)) return STATUS_OK;
+        if (i > 0) *rate = fmax(BDF_RATE * *rate, size / before);
+        double left = *rate < 0.5 ? *rate / (1 - *rate) * size : size;
+        if (left <= n.tolerance * (p->order + 1)) {
             *how = CONVERGED;
             return STATUS_OK;
         }
@@ -90,16 +97,28 @@ static enum status iterate(struct solver *s, struct field *f, const struct step 
 
 static char *point_of_matrix(char *const *carry, const struct solver *s) { return carry[s->n_carry - 1]; }
 
-/* Where the step is predicted to end, in k[NEW]. */
-static enum status renew(struct solver *s, struct field *f, const struct step *p, double g)
+/* I - g df/dy with the Jacobian that is there. */
+static enum status factor(struct solver *s, double g)
 {
-    enum status status = linear_set(&s->linear, f, p->end, s->k[NEW].v, g);
-    memcpy(point_of_matrix(s->next, s), s->k[NEW].v, solver_bytes(s));
-    s->newton.made =
-        (struct step_newton){.t = p->end, .number = p->number, .h = p->h, .g = g, .order = p->order};
+    enum status status = linear_factor(s->linear, LINEAR_MAIN, 1, &g, 0);
+    s->newton.rate = 1;
+    s->newton.made.g = g;
     s->linear_g = status == STATUS_OK ? g : 0;
     s->linear_age = 0;
-    return status == STATUS_NUMERIC ? STATUS_RETRY : status;
+    return newton_retry(status);
+}
+
+/* The same with the Jacobian where the step is predicted to end, in k[NEW]; k[SLOPE] is f there. */
+static enum status renew(struct solver *s, struct field *f, const struct step *p, double g)
+{
+    memcpy(point_of_matrix(s->next, s), s->k[NEW].v, solver_bytes(s));
+    s->newton.made = (struct step_newton){.t = p->end, .number = p->number, .h = p->h, .order = p->order};
+    s->linear_g = 0;
+    TRY(field_eval(f, p->end, s->k[NEW].v, s->k[SLOPE].v));
+    TRY(linear_begin(&s->linear, f, s->options->jacobian, s->options->own_jacobian, 1));
+    linear_base(s->linear, s->k[SLOPE].v);
+    TRY(newton_retry(linear_jacobian(s->linear, f, 0, p->end, s->k[NEW].v)));
+    return factor(s, g);
 }
 
 /* The sum of the formula without its slope, and where the step is predicted to end, also in next[0]. */
@@ -123,13 +142,16 @@ enum status bdf_step(struct solver *s, struct field *f, const struct multistep *
     int how;
     formula_make(m, p, &c);
     TRY(begin(s, f, p, &c));
-    int fresh = !(s->linear_g != 0 && fabs(c.slope / s->linear_g - 1) < BDF_SAME && s->linear_age < BDF_AGE);
-    if (fresh) TRY(renew(s, f, p, c.slope));
-    TRY(iterate(s, f, p, c.slope, &how));
+    int fresh = s->linear_g == 0 || p->number - s->newton.made.number >= BDF_JACOBIAN_AGE;
+    if (fresh)
+        TRY(renew(s, f, p, c.slope));
+    else if (!(fabs(c.slope / s->linear_g - 1) < BDF_SAME && s->linear_age < BDF_AGE))
+        TRY(factor(s, c.slope));
+    TRY(iterate(s, f, p, c.slope, fresh, &how));
     if (how == SLOW && !fresh) {
         memcpy(s->k[NEW].v, s->next[0], solver_bytes(s));
         TRY(renew(s, f, p, c.slope));
-        TRY(iterate(s, f, p, c.slope, &how));
+        TRY(iterate(s, f, p, c.slope, 1, &how));
     }
     if (how == SLOW) return STATUS_RETRY;
     s->linear_age++;
@@ -165,7 +187,7 @@ enum status bdf_again(struct solver *s, struct field *f, const struct multistep 
     formula_make(m, p, &c);
     TRY(begin(s, f, p, &c));
     TRY(matrix_again(s, f, p));
-    for (int i = 0; i < p->newton.iterations; i++) TRY(correct(s, f, p, c.slope, scale_of(s, c.slope)));
+    for (int i = 0; i < p->newton.iterations; i++) TRY(correct(s, f, p, c.slope, scale_of(s, c.slope), 0));
     memcpy(s->next[0], s->k[NEW].v, solver_bytes(s));
     return STATUS_OK;
 }
@@ -199,28 +221,28 @@ enum status bdf_error(const struct march *m, const struct step *p, double *norm)
 
 static double factor_of(double error, int q) { return pow(fmax(error, 1e-10), -1.0 / (q + 1)); }
 
+/* Is order q better than what was found before? Its error counts `caution` times. */
+static enum status consider(const struct march *m, const struct step *p, int q, double caution, double *best,
+                            int *order)
+{
+    double error;
+    TRY(error_of_order(m, p, q, &error));
+    double factor = factor_of(caution * error, q);
+    if (factor <= *best) return STATUS_OK;
+    *best = factor;
+    *order = q;
+    return STATUS_OK;
+}
+
 static enum status choose(struct march *m, const struct step *p, double *factor)
 {
     struct clock *c = &m->clock;
     int q = p->order, most = m->o->method.multistep.order;
-    double error, best;
+    double best = 0;
     if (m->o->max_order > 0 && m->o->max_order < most) most = (int)m->o->max_order;
-    TRY(error_of_order(m, p, q, &error));
-    best = factor_of(error, q);
-    if (q > 1) {
-        TRY(error_of_order(m, p, q - 1, &error));
-        if (factor_of(error, q - 1) > best) {
-            best = factor_of(error, q - 1);
-            c->order = q - 1;
-        }
-    }
-    if (q < most && p->past > q) {
-        TRY(error_of_order(m, p, q + 1, &error));
-        if (factor_of(error, q + 1) > best) {
-            best = factor_of(error, q + 1);
-            c->order = q + 1;
-        }
-    }
+    TRY(consider(m, p, q, BDF_CAUTION, &best, &c->order));
+    if (q > 1) TRY(consider(m, p, q - 1, BDF_CAUTION, &best, &c->order));
+    if (q < most && p->past > q) TRY(consider(m, p, q + 1, BDF_CAUTION_UP, &best, &c->order));
     *factor = fmin(m->o->controller.safety * best, BDF_MOST_GROWTH);
     return STATUS_OK;
 }

@@ -48,6 +48,7 @@ struct solver {
     struct {
         struct step_newton made; /* the Jacobian that is there; what the step at hand took of it */
         int renew;               /* the next step takes a new one */
+        double rate;             /* of bdf, how its corrections shrink, 1: not known */
         const void *slope;       /* f at the beginning of the step, where that is known before; or NULL */
         double rejected;         /* beginning of the last step that was too long */
     } newton;

@@ -26,7 +26,7 @@ local scipy = {
 
 -- Largest ratio of error to tolerance; evaluations against SciPy's at the same tolerance (at equal errors:
 -- tests/bench/stiff.sh).
-local limits = {bdf = {200, 1.35}, radau5 = {10, 1.15}}
+local limits = {bdf = {100, 1.2}, radau5 = {10, 1.15}}
 local tolerances = {1e-4, 1e-6, 1e-8}
 
 local function conserves(p, y, tol)
@@ -65,11 +65,15 @@ for method, limit in pairs(others) do
   end
 end
 
--- 70000 steps of an oscillation that is hardly damped, whose errors add up.
+-- A fast oscillation that is hardly damped, 5000 periods of it: errors add up, those of bdf most, whose
+-- higher orders are not stable there (SciPy's LSODA: 860 tolerances at 1e-4, 2500 at 1e-6; CVODE's bdf 6600
+-- at 1e-6, 28000 at 1e-8).
 tests["ring modulator"] = function()
   local p = problems["ring modulator"]
-  local y = solve(p, "bdf", 1e-4)
-  assert(problems.ratio(p, y, 1e-4) <= 200)
+  for method, limit in pairs{bdf = 2000, radau5 = 50} do
+    local y = solve(p, method, 1e-4)
+    assert(problems.ratio(p, y, 1e-4) <= limit)
+  end
 end
 
 return tests
