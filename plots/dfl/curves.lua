@@ -164,4 +164,27 @@ function M.adjoint(source)
   return fig
 end
 
+-- Errors and evaluations of every kind of gradient over the tolerance; a line that is the tolerance.
+function M.audit(source)
+  local data, note = read(source, "audit/audit.csv", {"problem", "tolerance", "gradient", "relative_error",
+    "nfe", "nfe_backward"})
+  local function panel(title, problem, ylabel, of)
+    local fig = plot.figure{title = title, xlabel = "tolerance", ylabel = ylabel, xlog = true, ylog = true,
+      xreverse = true, ratio = 0.85}
+    for k, part in ipairs(parts(data:where(function(r) return r.problem == problem end), "gradient")) do
+      fig:add("line", look(k, {x = part[2]:column("tolerance"), y = part[2]:column(of), name = part[1]}))
+    end
+    return fig
+  end
+  local panels = {panel("(a) a network's flow", "network", "relative error", "relative_error"),
+    panel("(b) a flow that contracts", "contracting", "relative error", "relative_error"),
+    panel("(c) the network's, evaluations back", "network", "evaluations", "nfe_backward"),
+    columns = 3, legend = "shared", note = note}
+  for i = 1, 2 do
+    panels[i]:add("line", {x = {1e-2, 1e-10}, y = {1e-2, 1e-10}, dash = 3, color = "gray",
+      name = "the tolerance"})
+  end
+  return plot.panels(panels)
+end
+
 return M

@@ -24,6 +24,7 @@ return plot.figures({
   {"predictor_corrector", curves.predictor_corrector, title = "Adams-Bashforth, PECE, Adams-Moulton"},
   {"richardson", curves.richardson, title = "Euler's method, extrapolated"},
   {"adjoint", curves.adjoint, title = "section 5: where the way back in time fails"},
+  {"audit", curves.audit, title = "section 5: every kind of gradient over the tolerance"},
   {"automatic", fields.automatic, title = "where van der Pol's oscillator is stiff"},
   {"cnf", flows.densities, title = "section 6: densities of flows on their way, and samples"},
   {"cnf_training", flows.training, title = "section 6: what their training costs"},

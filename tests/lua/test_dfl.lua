@@ -137,6 +137,16 @@ exercise("cnf", "--sets moons,checkerboard --iterations 20 --n 200 --test 50 --h
   assert(#read "samples":column "x" == 2 * 4 * 9)
 end)
 
+exercise("audit", "--last 2 --draw=false", function(read)
+  local rows = read():records()
+  assert(#rows == 11)
+  for _, r in ipairs(rows) do
+    local exact = r.gradient ~= "adjoint" and r.gradient ~= "interpolated"
+    assert(r.refused == "" and r.relative_error < (exact and 1e-7 or 0.2), r.gradient)
+    assert((r.made_again == 1) == (r.problem == "contracting" and r.gradient == "adjoint"))
+  end
+end)
+
 exercise("regularisers", "--iterations 10 --seeds 1 --kinds 2 --draw=false", function(read)
   local rows = read "regularisers-three_spheres":records()
   assert(#rows == 4 and rows[1].solver == "euler" and rows[4].regulariser == "kinetic")
