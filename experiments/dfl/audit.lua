@@ -11,8 +11,9 @@ local function last_square(ys) return ys[2]:square():mean() end
 -- What the audit is of; low: the reversible method has order 2, so its tolerances end earlier.
 local function problems()
   local matrix = tide.tensor({{-1, 6, 3}, {0, -10, 8}, {0, 0, -40}}, {dtype = "float64"})
-  local network = {f = tide.nn.mlp{sizes = {2, 16, 2}, act = "tanh", time = true, seed = 1, dtype = "float64"},
-    y0 = tide.randn({16, 2}, {seed = 1, dtype = "float64"}), t = {0, 2}, loss = last_square}
+  local f = tide.nn.mlp{sizes = {2, 16, 2}, act = "tanh", time = true, seed = 1, dtype = "float64"}
+  local y0 = tide.randn({16, 2}, {seed = 1, dtype = "float64"})
+  local network = {f = f, y0 = y0, t = {0, 2}, loss = last_square}
   return {
     {"network", "dopri5", kinds, network},
     {"network", "reversible_heun", {"reversible"}, network, low = 1e-6},

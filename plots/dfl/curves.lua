@@ -170,9 +170,11 @@ function M.audit(source)
     "nfe", "nfe_backward"})
   local function panel(title, problem, ylabel, of)
     local fig = plot.figure{title = title, xlabel = "tolerance", ylabel = ylabel, xlog = true, ylog = true,
-      xreverse = true, ratio = 0.85}
+      xrange = {1.3e-2, 3e-11}, xticks = {1e-2, 1e-4, 1e-6, 1e-8, 1e-10}, ratio = 0.85}
     for k, part in ipairs(parts(data:where(function(r) return r.problem == problem end), "gradient")) do
-      fig:add("line", look(k, {x = part[2]:column("tolerance"), y = part[2]:column(of), name = part[1]}))
+      local line = look(k, {x = part[2]:column("tolerance"), y = part[2]:column(of), name = part[1]})
+      line.size = k < 4 and 2.2 - 0.5 * k or 0.7 -- some coincide
+      fig:add("line", line)
     end
     return fig
   end
