@@ -201,6 +201,14 @@ tests["schedules"] = function()
     optimizer = optim.sgd(m, {lr = 0}), schedule = schedule.plateau{by = "loss", patience = 1},
     callback = function(r, _, o) r.lr = o.lr end}
   assert(history.lr[6] == 0)
+  local function rates_of(lr, more)
+    local o = {model = model(), data = data(8), batch = 8, epochs = 4, loss = "mse", quiet = true}
+    o.optimizer, o.schedule = optim.sgd(o.model, {lr = lr}), more
+    o.callback = function(r, _, sgd) r.lr = sgd.lr(r.iteration) end
+    return train(o).lr
+  end
+  local falling = schedule.cosine{lr = 1, steps = 4}
+  same(rates_of(0.5, falling), rates_of(falling))
   check.fails("schedule.cosine: option steps is missing", schedule.cosine, {lr = 1})
 end
 
@@ -275,7 +283,9 @@ tests["data.split and data.batches"] = function()
   end
   near(seen, mine, 1e-14)
   check.fails("the parts add up to 0.9", tide.data.split, x, {0.5, 0.4})
-  check.fails("parts must be a list", tide.data.split, x, 0.5)
+  local most, rest = tide.data.split(x, 0.7)
+  assert(#most == 7 and #rest == 3)
+  check.fails("parts must be a list", tide.data.split, x, 1.5)
   check.fails("data holds no tensor", tide.data.split, {}, {1})
   check.fails('unknown option "size"', tide.data.batches, x, {size = 3})
 end

@@ -74,11 +74,13 @@ local function counts(parts, n)
   return out
 end
 
---- split(data, {0.8, 0.2}, {seed = 1, shuffle = true}) -> a data set for each part, without common samples.
+--- split(data, {0.8, 0.2}, {seed = 1, shuffle = true}) -> a data set for each part, without common samples;
+-- a share of the first alone, 0.8, gives two.
 function M.split(data, parts, opts)
   local o, n = options.check("data.split", opts, split_spec), M.count("data.split", data)
+  if type(parts) == "number" and parts > 0 and parts < 1 then parts = {parts, 1 - parts} end
   if type(parts) ~= "table" or #parts == 0 then
-    raise("data.split: parts must be a list of counts or fractions, such as {0.8, 0.2}, got "
+    raise("data.split: parts must be a list of counts or fractions, such as {0.8, 0.2}, or one fraction, got "
       .. options.show(parts))
   end
   local order, out, first = o.shuffle and core.permutation(n, o.seed), {}, 1

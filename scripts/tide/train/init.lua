@@ -27,7 +27,7 @@ local train_spec = {
   iterations = {"integer", check = options.at_least(1)}, seed = {"integer", default = 1},
   record_every = {"integer", check = options.at_least(1)},
   validation = {"any"}, validate_every = {"integer", check = options.at_least(1)},
-  early_stop = {"table"}, keep_best = {"boolean|string"}, schedule = {"table"},
+  early_stop = {"table"}, keep_best = {"boolean|string"}, schedule = {"table|function"},
   drop_last = {"boolean", default = false}, shuffle = {"boolean", default = true}, solver = {"table"},
   callback = {"function"}, on_step = {"function"}, on_end = {"function"},
   quiet = {"boolean", default = false}, label = {"string"}, history = {"table"}, adaption = {"table"},
@@ -90,6 +90,7 @@ end
 
 -- Options that need each other, or exclude each other.
 local function check_together(o)
+  if type(o.schedule) == "function" then o.optimizer.lr, o.schedule = o.schedule, nil end
   if (o.epochs == nil) == (o.iterations == nil) then
     raise("tide.train: give epochs or iterations, one of them")
   end
@@ -184,8 +185,8 @@ local function check_arguments(opts, ...)
   end
   local goal = objective.new("tide.train", o.loss, o.data)
   check_optimizer(o)
-  o.started_with = checkpoint.words(plain_options(o.optimizer))
   check_together(o)
+  o.started_with = checkpoint.words(plain_options(o.optimizer))
   check_looking_around(o, opts)
   checkpoint.check_options(o)
   plan(o, goal)
@@ -347,8 +348,9 @@ end
 -- or any tree of tensors, or a function(iteration) that returns one, with a loss(model, batch) that returns
 -- the loss and, if it likes, a table of named scalar tensors: columns too. validation: data of the same form,
 -- columns val_...; early_stop, keep_best: see best.lua; clip, accumulate: see one_step.lua; schedule: a
--- plateau (schedule.lua). adaption:solver() gives the solver options of the next step,
--- adaption:observe(iteration, model, x, y, prediction, nfe, second, defect) sees each batch before the
+-- plateau, or what the optimizer's lr becomes (schedule.lua). adaption:solver() gives the solver options of
+-- the next step, adaption:observe(iteration, model, x, y, prediction, nfe, second, defect) sees each batch
+-- before the
 -- parameters change (see tide.step_adaption). callback(record, model, optimizer) runs at each record,
 -- on_step(iteration, model, optimizer, loss) behind each update; both may return false to stop; numbers that
 -- the callback adds to the record stay in the history. on_end(history, model, optimizer) runs at the end. A

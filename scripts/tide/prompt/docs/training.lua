@@ -109,7 +109,7 @@ define{name = "tide.train", args = "opts", returns = "history",
       .. "records "
     .. "that are no better; mode \"max\" (default for accuracies): larger is better"},
     {"keep_best", nil, "true, or the column to go by: the model ends with the weights of its best record"},
-    {"schedule", nil, "an optim.schedule.plateau; the others are the optimizer's lr"},
+    {"schedule", nil, "an optim.schedule, or a function(step): the optimizer's lr from here on"},
     {"callback", nil, "function(record, model, optimizer) at each record; returning false stops"},
     {"on_step", nil, "function(step, model, optimizer, loss) behind each step; returning false stops"},
     {"on_end", nil, "function(history, model, optimizer)"},
@@ -173,8 +173,8 @@ help.topic "Data"
 define{name = "data.split", args = "data, parts, opts", returns = "a data set for each part",
   options = {{"shuffle", true, "false: in the order of the data"}, {"seed", 1, "of the order"}},
   text = [[Parts without common samples, of a tensor
-    or a table of tensors: parts are fractions with the sum 1, or
-  counts. What is no tensor goes to each.]],
+    or a table of tensors: parts are fractions with the sum 1, one fraction
+  (the rest is the second part), or counts. What is no tensor goes to each.]],
   example = "tide.data.split(data, {0.8, 0.2})"}
 define{name = "data.batches", args = "data, opts", returns = "an iterator",
   options = {{"batch", 64, "samples; the last one may have fewer"}, {"seed", 1, "of the order"},
