@@ -40,9 +40,11 @@ end
 local commands = {
   works = function()
     local list = {}
-    for i, w in ipairs(works.available()) do
-      list[i] = table.concat({w.name, w.spec.kind, w.loss, w.solver.gradient or "direct", w.solver.method,
-        w.precision or "highest"}, ":")
+    for _, w in ipairs(works.available()) do
+      if not w.alone then
+        list[#list + 1] = table.concat({w.name, w.spec.kind, w.loss, w.solver.gradient or "direct",
+          w.solver.method, w.precision or "highest"}, ":")
+      end
     end
     return table.concat(list, " ")
   end,

@@ -51,7 +51,7 @@ end
 local function euler(steps) return {method = "euler", steps = steps} end
 
 -- pretrain: steps of Tide's own training before the weights are handed out, so that adaptive solves need as
--- many steps as they do in training. positions: pixels that one image's weights are used for, for counting
+-- many steps as they do in training. alone: not for peers. positions: pixels that one image's weights are used for, for counting
 -- operations. precision: of matrix products.
 local function toy(name, title, augment, gradient)
   return {name = name, title = title, loss = "smooth_l1", pretrain = 150, batch = spheres(64),
@@ -60,6 +60,20 @@ local function toy(name, title, augment, gradient)
           make = function(solver)
             return nn.odenet{dim = 2, hidden = 32, augment = augment, time = true, solver = solver, seed = 1}
           end}
+end
+
+-- The toy by a gradient that no peer has. Forward mode takes 256 parameters at most: a smaller field.
+local function kind_of_gradient(gradient, title)
+  local work = toy("toy-" .. gradient, title or "NODE 2-32-32-2 + t, dopri5, " .. gradient, 0, gradient)
+  work.alone = true
+  if gradient == "reversible" then
+    work.solver = {method = "reversible_heun", rtol = 1e-3, atol = 1e-3, gradient = gradient}
+  elseif gradient == "forward" then
+    work.make = function(solver)
+      return nn.odenet{dim = 2, hidden = 4, time = true, solver = solver, seed = 1}
+    end
+  end
+  return work
 end
 
 local function image(name, title, c, size, filters, precision)
@@ -91,6 +105,9 @@ end
 M.list = {
   toy("toy", "NODE 2-32-32-2 + t, dopri5", 0, "direct"),
   toy("toy-adjoint", "the same, continuous adjoint", 0, "adjoint"),
+  kind_of_gradient("checkpoint"), kind_of_gradient("interpolated"),
+  kind_of_gradient("reversible", "NODE 2-32-32-2 + t, reversible_heun, reversible"),
+  kind_of_gradient("forward", "NODE 2-4-4-2 + t, dopri5, forward"),
   toy("anode", "ANODE 2+5, dopri5", 5, "direct"),
   {name = "conv1d", title = "Conv1d 1-32-32-1, length 2, Euler 64", loss = "mse", pretrain = 0,
     batch = near({128, 1, 2}, 5), positions = 2,
