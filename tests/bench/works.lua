@@ -51,8 +51,8 @@ end
 local function euler(steps) return {method = "euler", steps = steps} end
 
 -- pretrain: steps of Tide's own training before the weights are handed out, so that adaptive solves need as
--- many steps as they do in training. alone: not for peers. positions: pixels that one image's weights are used for, for counting
--- operations. precision: of matrix products.
+-- many steps as they do in training. alone: not for peers. positions: pixels that one image's weights are
+-- used for, for counting operations. precision: of matrix products.
 local function toy(name, title, augment, gradient)
   return {name = name, title = title, loss = "smooth_l1", pretrain = 150, batch = spheres(64),
     solver = with_gradient(adaptive, gradient),
