@@ -221,6 +221,20 @@ tests["a missing cell of an image is no colour"] = with_gnuplot(function(folder)
   end
 end)
 
+tests["trajectories of the states of a batch are those of their curves"] = function()
+  local states = tide.tensor{{{0, 1, 9}, {2, 3, 9}}, {{4, 5, 9}, {6, 7, 9}}} -- two times, two samples
+  local curves = {{x = {0, 4}, y = {1, 5}, class = "a"}, {x = {2, 6}, y = {3, 7}, class = "b"}}
+  local want = select(2, plot.trajectories{curves = curves}:render())
+  assert(select(2, plot.trajectories{states = states, class = {"a", "b"}}:render()) == want)
+  has(select(2, plot.trajectories{states = states}:render()), "0 1\n4 5\n\n2 3\n6 7\n")
+  check.fails("states must be a tensor {times, n, 2 or more}, got {2, 3}", function()
+    plot.trajectories{states = states[1]}:render()
+  end)
+  check.fails("class has 1 values for 2 points", function()
+    plot.trajectories{states = states, class = {1}}:render()
+  end)
+end
+
 tests["trajectories neither start nor end where only a gap does"] = function()
   local fig = plot.trajectories{curves = {{x = {nan, 1, 2, nan, 5, 6}, y = {0, 1, 2, 3, 5, 6}},
     {x = {0, 1, nan, 9, inf}, y = {0, 1, 2, 9, 4}}}}
@@ -331,7 +345,8 @@ local options_of = {
     "diverging", "@diverging", {speed = true}},
     {"color", "blue", "lc rgb blue"}, {"linewidth", 2, "lw 2"}, {"alpha", 0.5, "0x80000000"},
     {"name", "N", 'title "N"'}},
-  trajectories = {{"start", false, lacks = "pt 7"}, {"arrows", false, lacks = "vectors"},
+  trajectories = {{"states", tide.tensor{{{0, 1}}, {{4, 5}}}, data = "0 1\n4 5\n"},
+    {"start", false, lacks = "pt 7"}, {"arrows", false, lacks = "vectors"},
     {"marker", "cross", "pt 2"}, {"size", 2, "ps 1.19"},
     {"color", "green", "lc rgb green"},
     {"linewidth", 2, "lw 2"}, {"dash", 3, "dt 3"}, {"style", 5, "lt 5"}, {"alpha", 0.5, "0x80000000"},

@@ -3,6 +3,7 @@
 local options = require "tide.base.options"
 local series = require "tide.plot.series"
 local style = require "tide.plot.style"
+local tree = require "tide.base.tree"
 
 local layers = series.layers
 
@@ -88,8 +89,25 @@ series.kinds.field = {
   end,
 }
 
+-- Curves of states {times, n, 2 or more}, as a solve of a batch gives them: of the first two coordinates.
+local function batch_curves(o, context, label)
+  local shape = tree.is_tensor(o.states) and o.states:shape() or {}
+  if #shape ~= 3 or shape[3] < 2 then
+    context:fail(('series "%s": states must be a tensor {times, n, 2 or more}, got %s'):format(label,
+      #shape > 0 and ("{%s}"):format(table.concat(shape, ", ")) or options.show(o.states)))
+  end
+  local class = o.class and series.class_list(context, label, o.class, shape[2]) or {}
+  local curves = {}
+  for i = 1, shape[2] do
+    local curve = o.states:select(2, i)
+    curves[i] = {x = curve:select(2, 1), y = curve:select(2, 2), class = class[i]}
+  end
+  return curves
+end
+
 -- Curves as a list of {x =, y =, class =}; flat columns with an id are cut where the id changes.
 local function to_curves(o, context, label)
+  if o.states then return batch_curves(o, context, label) end
   if o.curves then
     for i, curve in ipairs(o.curves) do
       if type(curve) ~= "table" then
@@ -174,7 +192,8 @@ end
 series.kinds.trajectories = {
   usage = "{curves = {{x = x, y = y}, ...}}",
   spec = series.with_pen({
-    curves = {"table"},                       -- {{x =, y =, class =}, ...}, or flat columns:
+    states = {"any"},                         -- {times, n, 2 or more}, class one of each of the n
+    curves = {"table"},                       -- or {{x =, y =, class =}, ...}, or flat columns:
     x = {"any"}, y = {"any"}, id = {"any"}, class = {"any"},
     classes = {"table"},                      -- {{value =, name =, color =, marker =}, ...}
     start = {"boolean", default = true},      -- a dot where each begins

@@ -139,7 +139,8 @@ local function pen_with(name, default)
   return rows
 end
 define{name = "plot.trajectories", args = "opts", returns = "figure",
-  options = join({{"curves", nil, "{{x =, y =, class =}, ...}, or flat columns:"}, {"x", nil, ""},
+  options = join({{"states", nil, "tensor {times, n, 2 or more}, as trajectory gives it; class has n"},
+    {"curves", nil, "or {{x =, y =, class =}, ...}, or flat columns:"}, {"x", nil, ""},
     {"y", nil, ""},
     {"id", nil, "which curve a point belongs to"},
     {"class", nil, ""}, {"classes", nil, "{{value =, name =, color =, marker =}, ...}"},
