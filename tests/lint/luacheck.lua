@@ -7,8 +7,8 @@ return function(tree)
   local words = {}
   for _, path in ipairs(tree.matching("%.lua$")) do words[#words + 1] = "'" .. path .. "'" end
   local problems = {}
-  for _, line in ipairs(tree.lines_of("luacheck --codes --no-color --formatter plain "
-    .. table.concat(words, " ") .. " 2>&1")) do
+  for _, line in ipairs(tree.lines_of("mkdir -p build && luacheck --codes --no-color --formatter plain "
+    .. "--cache build/luacheck " .. table.concat(words, " ") .. " 2>&1")) do
     problems[#problems + 1] = line
   end
   return problems, #words .. " files"
