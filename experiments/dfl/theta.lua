@@ -4,8 +4,8 @@ local dfl = dofile((arg[0]:match("^(.*)/") or ".") .. "/common.lua")
 local tide = require "tide"
 local theory = tide.theory
 
--- Typed in, as a formula of one step; old: the source's theta, the weight of the old end.
-local function method(old) return {alpha = {-1, 1}, beta = {old, 1 - old}} end
+-- old: the source's theta, the weight of the old end; the engine's is that of the new one.
+local function method(old) return {"theta", theta = 1 - old} end
 
 local function f(_, y) return y * (1 - y) end -- logistic growth
 local function exact(t) return 1 / (1 + 4 * math.exp(-t)) end
