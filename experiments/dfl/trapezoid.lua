@@ -53,8 +53,9 @@ local function evidence(o, report)
   report:say("y' = -2 y + sin t on [0, %g]: L = 2, M = max |y'''| = %.3f.", span, M)
   report:table({"h", "|e_n| at the end", "order", "bound", "bound / error", "each step obeys"}, cells)
   report:say("The bound grows like e^(L t) where the errors of this problem die away; its power of h is "
-    .. "right. As the Adams-Moulton method that it is it has the error constant %.6f (-1/12) by tide.theory, "
-    .. "and order %d.", tide.theory.error_constant({"adams_moulton", order = 2}), tide.theory.order("trapezoid"))
+    .. "right. As the Adams-Moulton method that it is it has the error constant %.6f (-1/12) by "
+    .. "tide.theory, and order %d.", tide.theory.error_constant{"adams_moulton", order = 2},
+    tide.theory.order("trapezoid"))
   report:csv("trapezoid", {"h", "error", "bound", "holds"}, rows)
 end
 
