@@ -58,6 +58,7 @@ static void read_halves(lua_State *L, struct problem *p)
     if (p->layout.n_parts != 2 || p->layout.size[0] != p->layout.size[1])
         binding_error(L, "odeint: %s takes a state of two parts of one size", m->rk.name);
     m->half = p->layout.size[0];
+    if (p->options.per_sample && p->layout.batch > 0) m->half /= p->layout.batch; /* sample by sample */
 }
 
 void problem_read(lua_State *L, struct problem *p)

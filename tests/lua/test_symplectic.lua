@@ -62,6 +62,24 @@ tests["order 2, at the end and between the steps, forwards and backwards"] = fun
   end
 end
 
+tests["per_sample: each sample as it would be alone, gradients too"] = function()
+  local y0 = {q = tide.tensor({{1, 0.3}, {-0.4, 2}, {0.7, 0}}, F64), p = tide.ones({3, 2}, F64)}
+  local function loss(o)
+    return function(y)
+      local ys = tide.odeint(pendulum, y, {0, 0.55, 1}, verlet(o))
+      return (ys.q * ys.p):sum()
+    end
+  end
+  local value, together = tide.value_and_grad(loss{steps = 10})(y0)
+  for _, gradient in ipairs{"direct", "checkpoint", "reversible"} do
+    local o = {steps = 10, per_sample = true, gradient = gradient}
+    local alone, grad = tide.value_and_grad(loss(o))(y0)
+    near(alone:item(), value:item(), 1e-14)
+    assert((grad.q - together.q):abs():max():item() < 1e-12)
+    assert((grad.p - together.p):abs():max():item() < 1e-12)
+  end
+end
+
 tests["evaluations: two a step, the first dp, and two that look whether the parts are separate"] = function()
   local calls = 0
   local function f(t, y)
