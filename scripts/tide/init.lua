@@ -67,7 +67,7 @@ tide.tree = require "tide.base.tree"
 -- Sub-modules load on first use, so that a short script starts at once.
 local lazy = {}
 for name in ("nn optim data plot csv help progress jobs sweep step_adaption tolerance_adaption crossing "
-  .. "experiment theory linalg metrics"):gmatch("%S+") do
+  .. "experiment theory linalg metrics distributions"):gmatch("%S+") do
   lazy[name] = names[name] or "tide." .. name
 end
 local lazy_functions = {train = "tide.train", evaluate = "tide.train", explain = "tide.tensor.explain",

@@ -16,6 +16,7 @@ return {
   csv_reader = "tide.lab.csv.reader",
   csv_text = "tide.lab.csv.text",
   data = "tide.lab.data",
+  distributions = "tide.tensor.distributions",
   docs = "tide.prompt.docs",
   ["docs.guides"] = "tide.prompt.docs.guides",
   ["docs.models"] = "tide.prompt.docs.models",

@@ -21,6 +21,15 @@ for _, name in ipairs(help.modules()) do modules[name] = name == "tide" and tide
 
 local function methods_of(object) return getmetatable(object).__index end
 local model = nn.linear(2, 2)
+-- Methods of any distribution; a categorical has all of them.
+local function distribution_methods()
+  local found = {}
+  for name in pairs(entries) do
+    local method = name:match("^distribution:(.*)$")
+    if method then found[method] = tide.distributions.categorical{probs = tide.ones{2}}[method] end
+  end
+  return found
+end
 local confusion = tide.metrics.confusion(tide.tensor{1, -1}, tide.tensor{1, 1})
 local writer = require("check").in_folder(function(folder)
   local made = tide.csv.writer(folder .. "/a.csv", {"a"})
@@ -42,7 +51,8 @@ local kinds = {optimiser = getmetatable(tide.optim.sgd(model, {lr = 1})).methods
   writer = methods_of(writer), sweep = methods_of(sweep), table = methods_of(tide.csv.parse("a\n1")),
   meter = methods_of(tide.progress.new{quiet = true}),
     adaption = methods_of(tide.step_adaption.new{value = 4}),
-  confusion = methods_of(confusion), report = require("tide.validity").methods}
+  confusion = methods_of(confusion), distribution = distribution_methods(),
+  report = require("tide.validity").methods}
 -- What objects use among themselves.
 local private = {optimiser = {_try = true}, figure = {one_panel = true, add_at = true},
   meter = {observe = true, describe = true, draw = true, plain = true}}
@@ -150,6 +160,8 @@ local calls = {
   ["tide.gauss_newton"] = function() tide.gauss_newton(unit, x, x, {}) end,
   ["ode.audit"] = function() tide.ode.audit{} end,
   ["ode.divergence"] = function() tide.ode.divergence(unit, {}) end,
+  ["distribution:sample"] = function() tide.distributions.normal(0, 1):sample({}, {}) end,
+  ["distributions.multivariate_normal"] = function() tide.distributions.multivariate_normal(x, {}) end,
   ["cnf:log_prob"] = function() density:log_prob(x, {}) end,
   ["cnf:sample"] = function() density:sample(1, {}) end,
   ["cnf:forward"] = function() density:forward(x, {}) end,

@@ -107,6 +107,15 @@ local rows = {
     data.irregular_sines},
   ["data.pendulum"] = {names = {"n", "points", "observed", "seed"}, base = {n = 3, points = 4},
     data.pendulum},
+  ["distributions.independent"] = {function(v)
+    return tide.distributions.independent(tide.distributions.normal(tide.ones{2, 3}, 1), v)
+  end},
+  ["distribution:sample"] = {function(v) return tide.distributions.normal(0, 1):sample(v) end, function(v)
+    return tide.distributions.categorical{probs = tide.ones{2}}:sample{v}
+  end, function(v) return tide.distributions.normal(0, 1):sample(2, {seed = v}) end, function(v)
+    local two = tide.distributions.normal(tide.ones{2}, 1)
+    return tide.distributions.mixture(tide.ones{2}, two):sample(2, {seed = v})
+  end},
   ["metrics.top_k"] = {function(v) return tide.metrics.top_k(tide.ones{1, 3}, label, v) end},
   ["metrics.confusion"] = {names = {"classes"}, function(o)
     return tide.metrics.confusion(label, label, o)

@@ -228,13 +228,10 @@ function Confusion.figure(self, opts)
   local o = options.check("confusion:figure", opts, figure_spec)
   local counts = self.counts:to "float64"
   local total = counts:sum(2, true)
-  local z = o.share and counts / tensor.maximum(total, 1) or counts
-  local ticks = {}
-  for i, name in ipairs(self.names) do ticks[i] = {i, tostring(name)} end
-  return plot.image{z = z, picture = true, range = o.share and {0, 1} or nil,
+  return plot.heatmap{z = o.share and counts / tensor.maximum(total, 1) or counts, rows = self.names,
+    columns = self.names, range = o.share and {0, 1} or nil,
     title = o.title or ("accuracy %.4f"):format(self.accuracy), xlabel = "predicted class",
-    ylabel = "true class", zlabel = o.share and "share of the true class" or "samples", xticks = ticks,
-    yticks = ticks}
+    ylabel = "true class", zlabel = o.share and "share of the true class" or "samples"}
 end
 
 -- ---- precision, recall, F1 ----

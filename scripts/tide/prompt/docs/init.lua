@@ -9,6 +9,7 @@
 require "tide.prompt.docs.guides"
 require "tide.prompt.docs.tensors"
 require "tide.prompt.docs.linalg"
+require "tide.prompt.docs.distributions"
 require "tide.prompt.docs.solving"
 require "tide.prompt.docs.theory"
 require "tide.prompt.docs.models"
