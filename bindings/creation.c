@@ -7,6 +7,7 @@
 #include "binding.h"
 #include "kernels/bounded.h"
 #include "kernels/elementwise.h"
+#include "kernels/nonzero.h"
 #include "modules.h"
 #include "recording.h"
 
@@ -78,6 +79,40 @@ static int tensor_permutation(lua_State *L) /* n, seed or nil -> int64 tensor of
         return binding_error(L, "randperm: n must lie in 0..%d, got %d", (int)MAX_DIM, (int)n);
     struct attrs attrs = {.n = 3, .v = {RANDOM_PERMUTATION, INT64, n}};
     return draw(L, &attrs, 2);
+}
+
+static int tensor_integers(lua_State *L) /* low, high, shape, seed or nil: int64, both included */
+{
+    struct attrs attrs = {.v = {RANDOM_INTEGER, INT64, luaL_checkinteger(L, 1), luaL_checkinteger(L, 2)}};
+    attrs.n = 4 + integers_check(L, 3, "shape", attrs.v + 4, MAX_RANK);
+    return draw(L, &attrs, 4);
+}
+
+/* Positions of the elements that are not 0, 1-based in row-major order: how many there are depends on the
+ * numbers, so it is no op. */
+static int tensor_nonzero(lua_State *L)
+{
+    struct tensor *x = tensor_check(L, 1), *dense = NULL;
+    struct value *v = value_push_empty(L);
+    interrupt_begin();
+    enum status status =
+        op_apply(OP_RESHAPE, &(struct attrs){.n = 1, .v = {array_numel(&x->array)}}, &x, 1, &dense);
+    if (status == STATUS_OK) {
+        int64_t count = nonzero_count(&dense->array);
+        status = tensor_new(&v->tensor, INT64, 1, &count);
+    }
+    if (status == STATUS_OK && !interrupt_stop()) nonzero_positions(&dense->array, v->tensor->array.data);
+    if (dense) tensor_release(dense);
+    binding_check(L, interrupt_end(status));
+    value_account(L, v);
+    return 1;
+}
+
+/* Does the recording that runs become a program, which is run many times? */
+static int is_program(lua_State *L)
+{
+    lua_pushboolean(L, recording_random(L) != NULL);
+    return 1;
 }
 
 static int tensor_arange(
@@ -200,10 +235,17 @@ static int default_dtype(lua_State *L) /* () -> name; (name) sets it */
 }
 
 static const luaL_Reg functions[] = {
-    {"default_dtype", default_dtype}, {"full", tensor_full},
-    {"random", tensor_random},        {"permutation", tensor_permutation},
-    {"arange", tensor_arange},        {"tensor_from", tensor_from},
-    {"rng_state", rng_state},         {NULL, NULL},
+    {"default_dtype", default_dtype},
+    {"full", tensor_full},
+    {"random", tensor_random},
+    {"permutation", tensor_permutation},
+    {"arange", tensor_arange},
+    {"tensor_from", tensor_from},
+    {"rng_state", rng_state},
+    {"integers", tensor_integers},
+    {"nonzero", tensor_nonzero},
+    {"is_program", is_program},
+    {NULL, NULL},
 };
 
 void open_creation(lua_State *L) { luaL_setfuncs(L, functions, 0); }

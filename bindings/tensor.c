@@ -165,13 +165,26 @@ static void select_attrs(const struct array *a, int64_t i, struct attrs *slice, 
     }
 }
 
+/* x[positions], x[mask]: a method of the library. */
+static int tensor_index_tensor(lua_State *L)
+{
+    lua_getfield(L, lua_upvalueindex(1), "_at");
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    lua_call(L, 2, 1);
+    return 1;
+}
+
 static int tensor_index(lua_State *L)
 {
     int whole = 0;
     if (lua_type(L, 2) != LUA_TNUMBER) {
+        if (value_test(L, 2)) return tensor_index_tensor(L);
         lua_pushvalue(L, 2);
         if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL && lua_type(L, 2) != LUA_TSTRING)
-            return binding_error(L, "a tensor is indexed by integers, got a %s; see x:slice and tide.take",
+            return binding_error(L,
+                                 "a tensor is indexed by integers, got a %s; see x:slice, tide.take and "
+                                 "tide.masked_select",
                                  luaL_typename(L, 2));
         return 1;
     }
@@ -229,7 +242,9 @@ static int tensor_newindex(lua_State *L)
     int whole = 0;
     if (lua_type(L, 2) == LUA_TNUMBER) lua_tointegerx(L, 2, &whole);
     if (!whole)
-        return binding_error(L, "only elements x[i] of a tensor can be assigned; the key was a %s",
+        return binding_error(L,
+                             "only elements x[i] of a tensor can be assigned; the key was a %s (a mask: "
+                             "x:copy_(x:masked_fill(mask, v)))",
                              luaL_typename(L, 2));
     if (recording_get(L))
         return binding_error(

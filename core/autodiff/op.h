@@ -27,7 +27,7 @@ struct generator {
     struct object base;
     struct rng rng;
 };
-enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_PERMUTATION };
+enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_PERMUTATION, RANDOM_INTEGER };
 
 #define MAX_ATTRS 24
 

@@ -1,4 +1,4 @@
-/* Rules of the ops that look at their operands' numbers to know where to go: take, one_hot. */
+/* Rules of the ops that look at their operands' numbers to know where to go: take, gather, one_hot. */
 #include <string.h>
 
 #include "autodiff/op_rules.h"
@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "kernels/bounded.h"
 #include "kernels/elementwise.h"
+#include "kernels/places.h"
 
 /* ---- take: rows at 1-based positions along one axis ---- */
 static enum status infer_positions(struct call *c, int64_t size)
@@ -55,19 +56,30 @@ static enum status check_positions(const struct call *c, int64_t size)
     return STATUS_OK;
 }
 
-static void axis_blocks(const struct array *x, int64_t axis, int64_t *outer, int64_t *inner)
+/* Rows of one element. */
+static enum status run_elements(const struct call *c, places_function *run, void *all, int64_t n, void *some)
 {
-    *outer = *inner = 1;
-    for (int i = 0; i < x->rank; i++) *(i < axis ? outer : inner) *= i == axis ? 1 : x->shape[i];
+    int64_t outer, inner, m = c->in[1].shape[0], size = (int64_t)dtype_size(c->out.dtype);
+    axis_blocks(&c->out, (int)V(0), &outer, &inner);
+    for (int64_t i = 0; i < outer; i++)
+        for (int64_t first = 0; first < m; first += PLACES_AT_ONCE) {
+            int64_t count = m - first < PLACES_AT_ONCE ? m - first : PLACES_AT_ONCE;
+            struct places p = {(const int64_t *)c->in[1].data + first, count, 0, 1};
+            if (interrupt_stop()) return STATUS_OK;
+            if (i == 0 && !places_inside(&p, n)) return check_positions(c, n);
+            run(&p, (char *)all + i * n * size, (char *)some + (i * m + first) * size, c->out.dtype);
+        }
+    return STATUS_OK;
 }
 
 static enum status run_take(struct call *c)
 {
     int64_t outer, inner, n = c->in[0].shape[V(0)], m = c->in[1].shape[0], done = 0;
     const int64_t *position = c->in[1].data;
+    axis_blocks(&c->out, (int)V(0), &outer, &inner);
+    if (inner == 1) return run_elements(c, places_gather, c->in[0].data, n, c->out.data);
     TRY(check_positions(c, n));
     if (interrupt_stop()) return STATUS_OK;
-    axis_blocks(&c->out, V(0), &outer, &inner);
     size_t row = (size_t)inner * dtype_size(c->out.dtype);
     for (int64_t i = 0; i < outer; i++)
         for (int64_t j = 0; j < m; j++) {
@@ -88,10 +100,11 @@ static enum status run_take_grad(struct call *c)
 {
     int64_t outer, inner, n = V(1), m = c->in[1].shape[0], done = 0;
     const int64_t *position = c->in[1].data;
+    axis_blocks(&c->out, (int)V(0), &outer, &inner);
+    bounded_zero(c->out.data, array_bytes(&c->out));
+    if (inner == 1) return run_elements(c, places_scatter, c->out.data, n, c->in[0].data);
     TRY(check_positions(c, n));
     if (interrupt_stop()) return STATUS_OK;
-    axis_blocks(&c->out, V(0), &outer, &inner);
-    bounded_zero(c->out.data, array_bytes(&c->out));
     binary_loop add = loops->binary[BINARY_ADD][c->out.dtype];
     int64_t size = (int64_t)dtype_size(c->out.dtype), shape[2] = {1, inner}, unit[2] = {0, 1};
     for (int64_t i = 0; i < outer; i++)

@@ -87,6 +87,34 @@ uint64_t rng_below(struct rng *rng, uint64_t n)
     return (word[0] < limit ? word[0] : word[1]) % n;
 }
 
+struct integers {
+    const struct rng *rng;
+    int64_t n, low, high;
+    int64_t *out;
+};
+
+static void integers_task(void *context, int64_t task)
+{
+    const struct integers *f = context;
+    int64_t first = task * RNG_TASK_NUMBERS,
+            end = f->n - first < RNG_TASK_NUMBERS ? f->n : first + RNG_TASK_NUMBERS;
+    struct rng rng = {f->rng->seed, f->rng->block + (uint64_t)first};
+    uint64_t count = (uint64_t)f->high - (uint64_t)f->low + 1, word[2]; /* 0: all 2^64 */
+    for (int64_t i = first; i < end; i++) {
+        next_block(&rng, word);
+        unsigned __int128 low = (unsigned __int128)word[0] * count, high = (unsigned __int128)word[1] * count;
+        uint64_t offset = count == 0 ? word[1] : (uint64_t)((high + (low >> 64)) >> 64);
+        f->out[i] = (int64_t)((uint64_t)f->low + offset);
+    }
+}
+
+void rng_integers(struct rng *rng, int64_t n, int64_t low, int64_t high, int64_t *out)
+{
+    struct integers f = {rng, n, low, high, out};
+    threads_for((n + RNG_TASK_NUMBERS - 1) / RNG_TASK_NUMBERS, integers_task, &f);
+    rng->block += (uint64_t)n;
+}
+
 void rng_permutation(struct rng *rng, int64_t n, int64_t first, int64_t *out)
 {
     for (int64_t i = 0; i < n; i++) {

@@ -29,6 +29,10 @@ void rng_normal_f32(struct rng *rng, int64_t n, float *out);
 /* Uniform integer in [0, n), without bias (rejection). */
 uint64_t rng_below(struct rng *rng, uint64_t n);
 
+/* n integers in [low, high], low <= high, without bias but for 2^-64: the high part of a block's 128 bits
+ * times the number of integers. */
+void rng_integers(struct rng *rng, int64_t n, int64_t low, int64_t high, int64_t *out);
+
 /* A random permutation of first, first + 1, ..., first + n - 1 (Fisher and Yates). */
 void rng_permutation(struct rng *rng, int64_t n, int64_t first, int64_t *out);
 

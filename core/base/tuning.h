@@ -70,6 +70,25 @@
 /* A cat of so little is copied without a look at an interruption. */
 #define CAT_AT_ONCE_BYTES 65536
 
+/* ---- sorting and scans ---- */
+
+/* Numbers that are sorted by insertion: not measured. Bits of a digit, and numbers from which on it is the
+ * longer one. A million normal float64 on Zen 4 with 32 KiB of first-level cache: digits of 8 bits 24 ms, 9
+ * 19, 10 12, 11 17 (four of 8 or 9: 16). */
+#define SORT_FEW 40
+#define SORT_MANY 8192
+#define SORT_SMALL_DIGIT 8
+#define SORT_DIGIT 10
+/* Numbers between two looks at the flag of interrupts; from which on lines are given to threads, in so many
+ * chunks at most, whose scratch memory is bounded. Not measured. */
+#define SORT_PIECE (1 << 20)
+#define SORT_TASK_NUMBERS 16384
+#define SORT_CHUNKS 16
+#define SORT_SCRATCH_BYTES ((size_t)64 << 20)
+/* Columns of a scan that are carried together: a cache line or two, and vectors. Not measured. */
+#define SCAN_COLUMNS 32
+#define SCAN_PIECE (1 << 18)
+
 /* ---- products ---- */
 
 /* Columns of a result that do not fill a vector worth the name: dot products or the transposed product serve

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Tide beside PyTorch + torchdiffeq and JAX + diffrax: `make bench-peers`, or `sh tests/bench/peers.sh
 # [options]` (--help lists them). `sh tests/bench/peers.sh --samples [options]`: batches whose samples take
-# steps of their own, beside torchode and diffrax under vmap.
+# steps of their own, beside torchode and diffrax under vmap. --linalg: tide.linalg beside SciPy. --tensors:
+# sorting, sums, positions, einsum and batched products beside NumPy and PyTorch.
 #
 # The peers come from PyPI into a virtual environment outside the checkout,
 # ${TIDE_PEERS:-${XDG_CACHE_HOME:-~/.cache}/tide/peers}; nothing else in Tide needs them. PEERS names what to
@@ -33,6 +34,7 @@ fi
 
 cd "$root"
 if [ "${1-}" = --linalg ]; then exec "$peers/bin/python" "$here/linalg.py"; fi
+if [ "${1-}" = --tensors ]; then shift; exec "$peers/bin/python" "$here/tensors.py" "$@"; fi
 if [ "${1-}" = --samples ]; then
   shift
   "$peers/bin/python" -c "import torchode" 2>/dev/null || "$peers/bin/python" -m pip install --quiet torchode

@@ -410,6 +410,7 @@ for _, name in ipairs{"zeros", "ones", "zeros_like", "ones_like", "full", "arang
   "argmin",
   "stop_gradient", "any", "all"} do rare[name] = true end
 
+for name, make in pairs(require "program_indexing") do M[name], rare[name] = make, true end
 for name, make in pairs(require "program_linalg") do M[name], rare[name] = make, name ~= "einsum" end
 
 return {make = M, rare = rare}

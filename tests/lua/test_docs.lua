@@ -173,6 +173,8 @@ local calls = {
   end,
   ["tide.eye"] = function() tide.eye(1, {}) end,
   ["tide.randperm"] = function() tide.randperm(1, {}) end,
+  ["tide.pad"] = function() tide.pad(x, {}, {}) end,
+  ["tide.bernoulli"] = function() tide.bernoulli(0.5, {1}, {}) end,
   ["tide.train"] = function() tide.train{} end,
   ["tide.full"] = function() tide.full({}, 1, {}) end, ["tide.evaluate"] = function()
     tide.evaluate(model, {}, {})

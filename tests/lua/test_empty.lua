@@ -57,6 +57,7 @@ local rows = {
     {0, 3, 2}}},
   take = {{function() return tide.ones{4, 2}:take({}, 2) end, {4, 0}},
     {function() return m:take({3, 1}, 2) end, {0, 2}},
+    {function() return m:take({{1, 2}}, 2) end, {0, 1, 2}},
     {function() return m:take{1} end, "position 1 (entry 1) lies outside 1..0"}},
   slice = {{function() return tide.ones{4}:slice(1, 3, 2) end, {0}},
     {function() return m:slice(2, 1, 2) end, {0, 2}},
@@ -197,6 +198,8 @@ for _, format in ipairs{"npy", "npz", "safetensors"} do
   end
 end
 
+for name, list in pairs(require "indexing_cases".empty) do rows[name] = list end
+
 local function verify(row)
   local fn, want, value = table.unpack(row, 1, 3)
   if type(want) == "string" and value == nil then return check.fails(want, fn) end
@@ -255,7 +258,7 @@ tests["empty: optimisers and training"] = function()
 end
 
 tests["every op, layer and loss has a row"] = function()
-  local lacking, skip = {}, {close = true, _spec = true, ["nn.count"] = true, ["nn.load"] = true,
+  local lacking, skip = {}, {close = true, _spec = true, _at = true, ["nn.count"] = true, ["nn.load"] = true,
     ["nn.parameters"] = true, ["nn.with_seed"] = true}
   for name in pairs(core.methods) do
     if not rows[name] and not skip[name] then lacking[#lacking + 1] = name end

@@ -201,6 +201,9 @@ local cases = {
       check_all(name, function(q) return q:take({3, 3, 1}, -1):sin() end, x)
     end
     check_all(name, function(q) return q:take({}):sin() end, randn{4, 3}, true)
+    check_all(name, function(q) return q:take({{2, 2}, {4, 1}}):sin() end, randn{4, 3})
+    check_all(name, function(q) return q:take({{3}, {1}}, 2) * 2 end, randn{2, 3, 2})
+    check_all(name, function(q) return q:take(tide.tensor(2, {dtype = "int64"}), -1):sin() end, randn{2, 3})
   end,
   take_grad = function(name)
     local positions = tide.tensor({2, 2, 4}, {dtype = "int64"})
@@ -290,6 +293,8 @@ local cases = {
 }
 for name, case in pairs(require "layer_ops") do cases[name] = case end
 cases.conv1d, cases.conv2d, cases.broadcast_to = cases.conv, cases.conv, cases.broadcast
+local indexing = require "indexing_cases"
+for name, case in pairs(indexing.gradients) do cases[name] = case end
 
 -- Leaves of a tape, linear algebra (test_linalg.lua checks it), ops that are supplied from above (the
 -- solver's tests check those), and what is made after derivatives (test_passes.lua).
@@ -299,6 +304,8 @@ local leaves = {input = true, constant = true, literal = true, random = true, cu
 -- Methods that are no ops, or whose results are no floats.
 local plain = {all = true, any = true, shape = true, dtype = true, numel = true, rank = true, item = true,
   totable = true, copy_ = true, close = true}
+
+for name in pairs(indexing.plain) do plain[name] = true end
 
 local tests = {}
 

@@ -158,6 +158,7 @@ rows["optim.levenberg_marquardt"] = {names = {"damping", "max_iter", "tolerance_
   "cg_tolerance", "cg_iterations"}, function(o)
   optim.levenberg_marquardt({w = tide.ones{2}}, o):step(function(m) return m.w - 3 end)
 end}
+for name, list in pairs(require "indexing_cases".sizes) do rows[name] = list end
 
 -- Without looking at a clock: neither many instructions of Lua nor much memory.
 local function attempt(label_of, call, v)

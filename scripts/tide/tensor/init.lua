@@ -11,7 +11,8 @@ local M = {
   _dtype_rule = arguments.dtype_rule, _number_dtype = arguments.number_dtype,
 }
 
-for _, subject in ipairs{"creation", "shape", "elementwise", "losses", "products"} do
+for _, subject in ipairs{"creation", "shape", "arranging", "positions", "ordering", "elementwise", "losses",
+  "products", "draws"} do
   for name, value in pairs(require("tide.tensor." .. subject)) do M[name] = value end
 end
 

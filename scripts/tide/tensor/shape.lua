@@ -104,13 +104,6 @@ function T.select(x, axis, i)
   return apply("reshape", shape, part)
 end
 
---- Rows at the given 1-based positions (a 1-D int64 tensor or a table) along an axis (default 1).
-function T.take(x, positions, axis)
-  if type(positions) == "table" then positions = core.tensor_from(positions, "int64") end
-  return apply("take", {arguments.axis("take", axis or 1, check_tensor(x, "take"):rank())}, x,
-    check_tensor(positions, "take: positions"))
-end
-
 function T.flatten(x, first)
   local shape, at = check_tensor(x, "flatten"):shape(), arguments.axis("flatten", first or 1, x:rank())
   -- not -1, which has no answer where there is nothing

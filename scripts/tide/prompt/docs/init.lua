@@ -8,6 +8,7 @@
 
 require "tide.prompt.docs.guides"
 require "tide.prompt.docs.tensors"
+require "tide.prompt.docs.indexing"
 require "tide.prompt.docs.linalg"
 require "tide.prompt.docs.distributions"
 require "tide.prompt.docs.solving"

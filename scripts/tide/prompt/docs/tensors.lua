@@ -130,10 +130,6 @@ define{name = "tensor:select", args = "axis, i", returns = "tensor",
   text = "A view of the elements at position i (1-based; negative ones count from the end) of an axis, "
   .. "without that axis.",
   example = "x:select(2, 1)"}
-define{name = "tensor:take", args = "positions, axis", returns = "tensor",
-  text = "The rows (along axis, default 1) at 1-based positions: a table or an int64 tensor; repeats are "
-  .. "fine.",
-  example = "x:take({1, 1, 3})"}
 define{name = "tide.cat", args = "list, axis", returns = "tensor",
   text = "Tensors joined along an existing axis (default 1).",
   example = "tide.cat({x, y}, 2)"}

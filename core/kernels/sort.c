@@ -1,0 +1,190 @@
+#include "kernels/sort.h"
+
+#include <string.h>
+
+#include "base/interrupt.h"
+#include "base/threads.h"
+#include "base/tuning.h"
+#include "kernels/blocks.h"
+#include "kernels/paste.h"
+
+/* Keys with or without a position, of 32 or 64 bits. */
+struct placed {
+    uint64_t key, at;
+};
+
+#define T struct placed
+#define KEY(item) (item).key
+#define KEY_TYPE uint64_t
+#define KEY_BITS 64
+#define SUFFIX placed_64
+#include "kernels/sort_body.h"
+
+#define T uint64_t /* the position below */
+#define KEY(item) (uint32_t)((item) >> 32)
+#define KEY_TYPE uint32_t
+#define KEY_BITS 32
+#define SUFFIX placed_32
+#include "kernels/sort_body.h"
+
+#define T uint64_t
+#define KEY(item) (item)
+#define KEY_TYPE uint64_t
+#define KEY_BITS 64
+#define SUFFIX bare_64
+#include "kernels/sort_body.h"
+
+#define T uint32_t
+#define KEY(item) (item)
+#define KEY_TYPE uint32_t
+#define KEY_BITS 32
+#define SUFFIX bare_32
+#include "kernels/sort_body.h"
+
+/* ---- numbers to keys and back: -0 comes before 0, of which x + 0 makes one ---- */
+
+#define TOP_64 ((uint64_t)1 << 63)
+#define TOP_32 ((uint32_t)1 << 31)
+
+static uint64_t key_float64(double x)
+{
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return x != x ? UINT64_MAX
+                  : u ^ (TOP_64 | (0 - (u >> 63))); /* of a negative one all bits, else the sign */
+}
+static uint32_t key_float32(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    return x != x ? UINT32_MAX : u ^ (TOP_32 | (0 - (u >> 31)));
+}
+static uint64_t key_int64(int64_t x) { return (uint64_t)x ^ TOP_64; }
+static uint32_t key_uint8(uint8_t x) { return x; }
+
+static double of_key_float64(uint64_t key)
+{
+    uint64_t u = key ^ (TOP_64 | ((key >> 63) - 1));
+    double x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+static float of_key_float32(uint32_t key)
+{
+    uint32_t u = key ^ (TOP_32 | ((key >> 31) - 1));
+    float x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+static int64_t of_key_int64(uint64_t key) { return (int64_t)(key ^ TOP_64); }
+static uint8_t of_key_uint8(uint32_t key) { return (uint8_t)key; }
+
+/* ---- one line ---- */
+
+static int is_wide(enum dtype dtype) { return dtype == FLOAT64 || dtype == INT64; }
+
+#define LINE(DTYPE, TYPE, KEY_TYPE, BITS)                                                                    \
+    static void positions_##DTYPE(const struct sort_plan *p, const TYPE *x, int64_t *out, void *scratch)     \
+    {                                                                                                        \
+        KEY_TYPE flip = p->descending ? (KEY_TYPE) ~(KEY_TYPE)0 : 0;                                         \
+        item_##BITS *items = scratch;                                                                        \
+        for (int64_t i = 0; i < p->n; i++)                                                                   \
+            items[i] = make_##BITS(key_##DTYPE((TYPE)(x[i * p->inner] + 0)) ^ flip, (uint64_t)i);            \
+        items = sorted_placed_##BITS(items, items + p->n, p->n);                                             \
+        for (int64_t i = 0; i < p->n; i++) out[i * p->inner] = place_##BITS(items[i]);                       \
+    }                                                                                                        \
+    static void numbers_##DTYPE(const struct sort_plan *p, const TYPE *x, TYPE *out, void *scratch)          \
+    {                                                                                                        \
+        KEY_TYPE flip = p->descending ? (KEY_TYPE) ~(KEY_TYPE)0 : 0, *keys = scratch;                        \
+        for (int64_t i = 0; i < p->n; i++) keys[i] = key_##DTYPE(x[i * p->inner]) ^ flip;                    \
+        keys = sorted_bare_##BITS(keys, keys + p->n, p->n);                                                  \
+        for (int64_t i = 0; i < p->n; i++) out[i * p->inner] = of_key_##DTYPE(keys[i] ^ flip);               \
+    }
+
+typedef struct placed item_64;
+typedef uint64_t item_32;
+static item_64 make_64(uint64_t key, uint64_t at) { return (item_64){key, at}; }
+static item_32 make_32(uint32_t key, uint64_t at) { return (item_32)key << 32 | at; }
+static int64_t place_64(item_64 item) { return (int64_t)item.at + 1; }
+static int64_t place_32(item_32 item) { return (int64_t)(uint32_t)item + 1; }
+
+LINE(float64, double, uint64_t, 64)
+LINE(int64, int64_t, uint64_t, 64)
+LINE(float32, float, uint32_t, 32)
+LINE(uint8, uint8_t, uint32_t, 32)
+
+/* ---- all lines ---- */
+
+void sort_plan(struct sort_plan *p, enum dtype dtype, int positions, int descending, int64_t outer, int64_t n,
+               int64_t inner)
+{
+    *p = (struct sort_plan){dtype, positions, descending, outer, n, inner, 1, 0};
+    size_t item = (is_wide(dtype) ? 8 : 4) * (positions ? 2 : 1);
+    p->line_bytes = blocks_bytes(2 * n, item);
+    while (p->chunks < SORT_CHUNKS && p->chunks < outer * inner && outer * inner * n > SORT_TASK_NUMBERS &&
+           (size_t)p->chunks * p->line_bytes < SORT_SCRATCH_BYTES)
+        p->chunks *= 2;
+}
+
+size_t sort_scratch(const struct sort_plan *p) { return (size_t)p->chunks * p->line_bytes; }
+
+struct sort_job {
+    const struct sort_plan *plan;
+    const char *x;
+    char *out, *scratch;
+};
+
+#define SORT_LINE(DTYPE, TYPE)                                                                               \
+    (p->positions ? positions_##DTYPE(p, (const TYPE *)j->x + at, (int64_t *)(void *)j->out + at, scratch)   \
+                  : numbers_##DTYPE(p, (const TYPE *)j->x + at, (TYPE *)j->out + at, scratch))
+
+static void sort_task(void *context, int64_t task)
+{
+    const struct sort_job *j = context;
+    const struct sort_plan *p = j->plan;
+    int64_t lines = p->outer * p->inner, end = (task + 1) * lines / p->chunks;
+    void *scratch = j->scratch + (size_t)task * p->line_bytes;
+    for (int64_t line = task * lines / p->chunks; line < end && !interrupt_stop(); line++) {
+        int64_t at = line / p->inner * p->n * p->inner + line % p->inner;
+        switch (p->dtype) {
+        case FLOAT64: SORT_LINE(float64, double); break;
+        case INT64: SORT_LINE(int64, int64_t); break;
+        case FLOAT32: SORT_LINE(float32, float); break;
+        default: SORT_LINE(uint8, uint8_t); break;
+        }
+    }
+}
+
+void sort_run(const struct sort_plan *p, const void *x, void *out, void *scratch)
+{
+    struct sort_job job = {p, x, out, scratch};
+    if (p->n > 0 && p->outer * p->inner > 0) threads_for(p->chunks, sort_task, &job);
+}
+
+/* ---- places in order ---- */
+
+#define PLACE(DTYPE, TYPE, KEY_TYPE)                                                                         \
+    {                                                                                                        \
+        const TYPE *x = sorted;                                                                              \
+        KEY_TYPE key = key_##DTYPE((TYPE)(*(const TYPE *)v + 0));                                            \
+        for (int64_t size = n; size > 0;) {                                                                  \
+            int64_t half = size / 2;                                                                         \
+            KEY_TYPE other = key_##DTYPE((TYPE)(x[first + half] + 0));                                       \
+            int before = right ? other <= key : other < key;                                                 \
+            first += before ? half + 1 : 0;                                                                  \
+            size = before ? size - half - 1 : half;                                                          \
+        }                                                                                                    \
+        break;                                                                                               \
+    }
+
+int64_t sort_place(enum dtype dtype, int64_t n, const void *sorted, const void *v, int right)
+{
+    int64_t first = 0;
+    switch (dtype) {
+    case FLOAT64: PLACE(float64, double, uint64_t)
+    case INT64: PLACE(int64, int64_t, uint64_t)
+    case FLOAT32: PLACE(float32, float, uint32_t)
+    default: PLACE(uint8, uint8_t, uint32_t)
+    }
+    return first;
+}
