@@ -110,7 +110,7 @@ return {
     "nn.group_norm"}},
   {"pooling", "max pool", "average pool", "avg pool", "global average", "subsampling", see =
     {"nn.max_pool2d", "nn.avg_pool2d", "nn.adaptive_avg_pool2d"}},
-  {"embedding", "lookup table", "word vector", see = {"nn.embedding", "tensor:take"}},
+  {"embedding", "lookup table", "word vector", see = {"nn.embedding", "tide.take"}},
   {"transposed convolution", "deconvolution", "upsampling", "decoder", see = {"nn.conv_transpose2d",
     "nn.conv_transpose1d"}},
   {"residual", "skip connection", "shortcut", "resnet", see = {"nn.residual", "nn.concat", "nn.conv_resnet",
