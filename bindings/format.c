@@ -28,13 +28,13 @@ static enum status load_npy(struct tensor **out, const char *path, size_t limit)
 }
 
 static const struct format formats[] = {
-    {".npy", load_npy, npy_save, NULL, NULL},
-    {".npz", NULL, NULL, npz_load, npz_save},
-    {".safetensors", NULL, NULL, load_safetensors, safetensors_save},
-    {".png", png_load, png_save, NULL, NULL},
-    {".jpg", jpeg_load, NULL, NULL, NULL},
-    {".jpeg", jpeg_load, NULL, NULL, NULL},
-    {".mat", NULL, NULL, mat_load, NULL},
+    {".npy", load_npy, npy_save, NULL, NULL, 0},
+    {".npz", NULL, NULL, npz_load, npz_save, 0},
+    {".safetensors", NULL, NULL, load_safetensors, safetensors_save, 1},
+    {".png", png_load, png_save, NULL, NULL, 0},
+    {".jpg", jpeg_load, NULL, NULL, NULL, 0},
+    {".jpeg", jpeg_load, NULL, NULL, NULL, 0},
+    {".mat", NULL, NULL, mat_load, NULL, 0},
 };
 
 #define FORMAT_COUNT (sizeof formats / sizeof formats[0])

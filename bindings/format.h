@@ -17,6 +17,7 @@ struct format {
     enum status (*save_one)(const char *path, const struct array *a);
     enum status (*load)(struct tensor_list *list, const char *path, size_t limit);
     enum status (*save)(const char *path, const struct tensor_list *list);
+    int texts_only; /* plain values are kept as texts: plain_value.h */
 };
 
 /* The path at argument 1 and its format; both raise an error of `who`. */

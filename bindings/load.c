@@ -9,6 +9,7 @@
 #include "binding.h"
 #include "format.h"
 #include "modules.h"
+#include "plain_value.h"
 #include "value.h"
 
 /* ---- options of the readers ---- */
@@ -121,10 +122,10 @@ static int names_clash(lua_State *L, const struct tensor_list *list)
     return clash;
 }
 
-/* Put the tensor at its place below the table at the top; the slot gives its reference away. */
-static void insert(lua_State *L, const char *name, struct tensor **slot, int flat)
+/* Put entry i at its place below the table at the top; a tensor's slot gives its reference away. */
+static void insert(lua_State *L, struct tensor_list *list, int i, int flat, int texts_only)
 {
-    const char *part = name;
+    const char *name = list->names[i], *part = name;
     lua_pushvalue(L, -1);
     if (flat) {
         lua_pushstring(L, name);
@@ -133,10 +134,14 @@ static void insert(lua_State *L, const char *name, struct tensor **slot, int fla
             descend(L, part, (size_t)(dot - part));
         format_push_key(L, part, strlen(part));
     }
-    struct value *v = value_push_empty(L);
-    v->tensor = *slot;
-    *slot = NULL;
-    value_account(L, v);
+    if (list->kinds[i] == ENTRY_TENSOR) {
+        struct value *v = value_push_empty(L);
+        v->tensor = list->tensors[i];
+        list->tensors[i] = NULL;
+        value_account(L, v);
+    } else {
+        plain_value_push(L, list, i, texts_only);
+    }
     lua_rawset(L, -3);
     lua_pop(L, 1);
 }
@@ -159,7 +164,7 @@ static int io_load(lua_State *L)
     format_check(L, format->load(list, path, o.limit), "load", "read", path);
     int flat = o.flat || names_clash(L, list);
     lua_newtable(L);
-    for (int i = 0; i < list->n; i++) insert(L, list->names[i], &list->tensors[i], flat);
+    for (int i = 0; i < list->n; i++) insert(L, list, i, flat, format->texts_only);
     tensor_list_free(list);
     return 1;
 }

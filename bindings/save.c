@@ -1,11 +1,12 @@
-/* save.c -- tide.save: tensors and nested tables of tensors into files.
+/* save.c -- tide.save: tensors and nested tables of tensors and plain values into files.
  *
- * In a file a nested table is flat: layers[1].weight has the name "layers.1.weight". On the way back a part
- * that looks like an integer becomes an integer key, so keys must not contain "." and strings must not look
- * like integers: what is saved comes back equal or is refused. A file of others, where one name goes through
- * another ("a" and "a.b"), comes back flat: its names are the keys. Tables with a metatable are models; their
- * other fields (sizes, functions) are configuration and are not saved, while in a plain table whatever is no
- * tensor would be lost silently and is an error. */
+ * In a file a nested table is flat: layers[1].weight has the name "layers.1.weight". On the way back a
+ * part that looks like an integer becomes an integer key, so keys must not contain "." and strings must
+ * not look like integers: what is saved comes back equal or is refused. A file of others, where one name
+ * goes through another ("a" and "a.b"), comes back flat: its names are the keys. Tables with a metatable
+ * are models; their other fields (sizes, functions) are configuration and are not saved, while in a plain
+ * table numbers, strings and booleans are (plain_value.h), and whatever else is no tensor would be lost
+ * silently and is an error. */
 #include "io/tensor_list.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "binding.h"
 #include "format.h"
 #include "modules.h"
+#include "plain_value.h"
 #include "value.h"
 
 #define KEY_SYMBOLS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
@@ -20,6 +22,7 @@
 struct saving {
     struct tensor_list *list;
     const char *path;
+    int texts_only; /* of plain values */
 };
 
 /* The tensor of a userdata that is one; what it is called is needed for the message only. */
@@ -69,9 +72,14 @@ static void flatten_entry(lua_State *L, const struct saving *s, const char *pref
         format_check(L, status, "save", "write", s->path);
     } else if (is_table) {
         flatten(L, s, value, name, in_model, depth + 1);
+    } else if (plain_value_is(L, value)) {
+        enum status status = plain_value_add(L, value, s->list, name, s->texts_only);
+        if (status != STATUS_OK) status_prefix(status, "%.100s", name);
+        format_check(L, status, "save", "write", s->path);
     } else {
-        luaL_error(L, "save: %s is a %s; a file holds tensors and tables of tensors only", name,
-                   luaL_typename(L, value));
+        luaL_error(
+            L, "save: %s is a %s; a file holds tensors, numbers, strings, booleans and tables of them only",
+            name, luaL_typename(L, value));
     }
     lua_settop(L, value);
 }
@@ -113,7 +121,7 @@ static int io_save(lua_State *L)
                      path);
         return 0;
     }
-    struct saving s = {format_push_list(L), path};
+    struct saving s = {format_push_list(L), path, format->texts_only};
     flatten(L, &s, 2, "", 0, 1);
     tensor_list_sort(s.list);
     format_check(L, format->save(path, s.list), "save", "write", path);
@@ -125,7 +133,7 @@ static int io_save(lua_State *L)
 static int io_checksum(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
-    struct saving s = {format_push_list(L), "checksum"};
+    struct saving s = {format_push_list(L), "checksum", 0};
     flatten(L, &s, 1, "", 0, 1);
     tensor_list_sort(s.list);
     lua_pushinteger(L, tensor_list_checksum(s.list));

@@ -30,7 +30,7 @@ size_t json_utf8_length(const unsigned char *p, const unsigned char *end)
     return n;
 }
 
-static char *put_utf8(char *to, uint32_t code)
+char *json_put_utf8(char *to, uint32_t code)
 {
     if (code < 0x80) {
         *to++ = (char)code;
@@ -90,7 +90,7 @@ static enum status take_escape(struct json_cursor *c, char **to)
         return json_error(c, "half of a surrogate pair");
     }
     if (code == 0) return json_error(c, "a name has a NUL character inside");
-    *to = put_utf8(*to, code);
+    *to = json_put_utf8(*to, code);
     return STATUS_OK;
 }
 

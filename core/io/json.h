@@ -28,6 +28,9 @@ enum status json_string(struct json_cursor *c, char **text, size_t *n);
 /* A whole number 0..2^63-1 without sign, fraction, exponent or leading zeros. */
 enum status json_whole(struct json_cursor *c, int64_t *value);
 
+/* Write a code point as UTF-8, at most 4 bytes; the place behind it. */
+char *json_put_utf8(char *to, uint32_t code);
+
 /* Length of the UTF-8 sequence at p (before end), 0 when it is none. */
 size_t json_utf8_length(const unsigned char *p, const unsigned char *end);
 

@@ -191,11 +191,11 @@ enum status npy_check(const unsigned char *bytes, size_t size, size_t limit)
 
 /* ---- writing ---- */
 
-static size_t make_header(const struct array *a, char header[HEADER_SIZE])
+static size_t make_header(const struct array *a, const char *name, char header[HEADER_SIZE])
 {
     size_t text = MAGIC_SIZE + 4, n = text;
     n += (size_t)snprintf(header + n, HEADER_SIZE - n, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
-                          dtype_size(a->dtype) == 1 ? '|' : '<', raw_name(RAW_NPY, a->dtype));
+                          dtype_size(a->dtype) == 1 ? '|' : '<', name);
     for (int i = 0; i < a->rank; i++)
         n += (size_t)snprintf(header + n, HEADER_SIZE - n, i ? ", %lld" : "%lld", (long long)a->shape[i]);
     n += (size_t)snprintf(header + n, HEADER_SIZE - n, a->rank == 1 ? ",), }" : "), }");
@@ -207,17 +207,22 @@ static size_t make_header(const struct array *a, char header[HEADER_SIZE])
     return total;
 }
 
-enum status npy_write(const struct array *a, raw_sink *sink, void *context)
+enum status npy_write_as(const struct array *a, const char *name, raw_sink *sink, void *context)
 {
     char header[HEADER_SIZE];
-    TRY(sink(context, header, make_header(a, header)));
+    TRY(sink(context, header, make_header(a, name, header)));
     return raw_write(a, sink, context);
+}
+
+enum status npy_write(const struct array *a, raw_sink *sink, void *context)
+{
+    return npy_write_as(a, raw_name(RAW_NPY, a->dtype), sink, context);
 }
 
 size_t npy_size(const struct array *a)
 {
     char header[HEADER_SIZE];
-    return make_header(a, header) + array_bytes(a);
+    return make_header(a, raw_name(RAW_NPY, a->dtype), header) + array_bytes(a);
 }
 
 /* ---- files ---- */

@@ -21,6 +21,8 @@ enum status npy_check(const unsigned char *bytes, size_t size, size_t limit);
 
 /* Header and elements to a sink. */
 enum status npy_write(const struct array *a, raw_sink *sink, void *context);
+/* The same with elements of one byte called by another name: "b1" makes booleans of a uint8. */
+enum status npy_write_as(const struct array *a, const char *name, raw_sink *sink, void *context);
 /* Bytes that npy_write produces. */
 size_t npy_size(const struct array *a);
 

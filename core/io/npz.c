@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "io/npy.h"
+#include "io/text.h"
 
 #define SUFFIX ".npy"
 #define SUFFIX_SIZE 4
@@ -33,6 +34,7 @@ struct npz_entry {
     unsigned flags, method;
     uint32_t crc;
     uint64_t packed, size, offset;
+    enum entry_kind kind; /* as its comment says */
 };
 
 struct directory {
@@ -49,6 +51,13 @@ static uint32_t get32(const unsigned char *p) { return (uint32_t)raw_little(p, 4
 static uint64_t get64(const unsigned char *p) { return raw_little(p, 8); }
 
 /* ---- reading ---- */
+
+static enum entry_kind kind_of(const unsigned char *comment, size_t n)
+{
+    if (n == strlen(NPZ_NUMBER) && memcmp(comment, NPZ_NUMBER, n) == 0) return ENTRY_NUMBER;
+    if (n == strlen(NPZ_BOOLEAN) && memcmp(comment, NPZ_BOOLEAN, n) == 0) return ENTRY_BOOLEAN;
+    return ENTRY_TENSOR;
+}
 
 /* The 64-bit end record and its locator stand before the end record at `end`. */
 static enum status find_directory64(const unsigned char *bytes, size_t end, struct directory *d,
@@ -131,7 +140,9 @@ static enum status read_entries(const unsigned char *bytes, const struct directo
                                 get32(p + 16),
                                 get32(p + 20),
                                 get32(p + 24),
-                                get32(p + 42)};
+                                get32(p + 42),
+                                ENTRY_TENSOR};
+        e->kind = kind_of(p + CENTRAL_SIZE + name + extra, comment);
         TRY(read_extra(e, p + CENTRAL_SIZE + name, extra));
         p += CENTRAL_SIZE + name + extra + comment;
     }
@@ -172,14 +183,28 @@ static enum status locate(const unsigned char *bytes, uint64_t next, const struc
     return STATUS_OK;
 }
 
-static enum status check_and_read(struct tensor **out, const struct npz_entry *e, const unsigned char *data,
+/* Is the array what its comment says? (Other programs may have put another one under the name.) */
+static int is_value(const struct array *a, enum entry_kind kind)
+{
+    if (a->rank) return 0;
+    if (kind == ENTRY_BOOLEAN) return a->dtype == UINT8 && array_get(a, 0) <= 1;
+    return a->dtype == INT64 || a->dtype == FLOAT64;
+}
+
+static enum status check_and_read(struct tensor **out, struct npz_entry *e, const unsigned char *data,
                                   size_t limit)
 {
     uint32_t crc = (uint32_t)crc32_z(0, data, (size_t)e->size);
     if (crc != e->crc)
         return status_set(STATUS_FORMAT, "the checksum is %08x, the file says %08x: the data are damaged",
                           (unsigned)crc, (unsigned)e->crc);
-    return npy_read(out, data, (size_t)e->size, limit);
+    if (text_npy_is(data, (size_t)e->size)) {
+        e->kind = ENTRY_TEXT;
+        return text_npy_read(out, data, (size_t)e->size);
+    }
+    TRY(npy_read(out, data, (size_t)e->size, limit));
+    if (e->kind != ENTRY_TENSOR && !is_value(&(*out)->array, e->kind)) e->kind = ENTRY_TENSOR;
+    return STATUS_OK;
 }
 
 /* Larger entries are unpacked only when their header says the same size; of smaller ones the checksum tells
@@ -197,7 +222,7 @@ static enum status check_head(const struct npz_entry *e, const unsigned char *da
     return status;
 }
 
-static enum status read_array(struct tensor **out, const struct npz_entry *e, const unsigned char *data,
+static enum status read_array(struct tensor **out, struct npz_entry *e, const unsigned char *data,
                               size_t *budget)
 {
     if (e->method == 0)
@@ -243,7 +268,7 @@ static struct name_listing list_names(const struct npz_entry *entries, uint64_t 
 }
 
 static enum status read_entry(struct tensor_list *list, const unsigned char *bytes, uint64_t next,
-                              const struct npz_entry *e, size_t *budget)
+                              struct npz_entry *e, size_t *budget)
 {
     const unsigned char *data = NULL;
     struct tensor *t = NULL;
@@ -251,20 +276,20 @@ static enum status read_entry(struct tensor_list *list, const unsigned char *byt
     if (!tensor_list_wants(list, e->name, stem_length(e))) return STATUS_OK;
     if (stem_length(e) == e->name_length) return status_set(STATUS_UNSUPPORTED, "it is no " SUFFIX " array");
     TRY(read_array(&t, e, data, budget));
-    enum status status = tensor_list_add(list, e->name, stem_length(e), t);
+    enum status status = tensor_list_add_kind(list, e->name, stem_length(e), t, e->kind);
     if (status != STATUS_OK) tensor_release(t);
     return status;
 }
 
 static enum status read_all(struct tensor_list *list, const unsigned char *bytes, const struct directory *d,
-                            const struct npz_entry *entries, size_t budget)
+                            struct npz_entry *entries, size_t budget)
 {
     if ((d->count ? entries[0].offset : d->offset) != 0)
         return malformed("bytes that belong to no entry stand at its start");
     if (d->count && entries[d->count - 1].offset > d->offset)
         return malformed("an entry lies behind the central directory");
     for (uint64_t i = 0; i < d->count; i++) {
-        const struct npz_entry *e = &entries[i];
+        struct npz_entry *e = &entries[i];
         enum status status =
             read_entry(list, bytes, i + 1 < d->count ? entries[i + 1].offset : d->offset, e, &budget);
         if (status == STATUS_OK) continue;

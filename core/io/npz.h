@@ -4,13 +4,20 @@
  * Read: stored and deflated entries, zip64 records, data descriptors; the central directory, the local
  * headers and the checksums must agree and the entries must fill the file without gap or overlap. Written:
  * stored, dates fixed, so that equal tensors make equal files; below 4 GiB. Entry names are names of tensors,
- * never paths. */
+ * never paths.
+ *
+ * Plain values: a text is what numpy.savez makes of a str, a 0-d array '<U7'; numbers and booleans are 0-d
+ * arrays as well, whose entries have the comment "number" or "boolean", so that an array of no axes remains
+ * one. */
 #ifndef IO_NPZ_H
 #define IO_NPZ_H
 
 #include "io/file.h"
 #include "io/raw.h"
 #include "io/tensor_list.h"
+
+#define NPZ_NUMBER "number"
+#define NPZ_BOOLEAN "boolean"
 
 /* Append the arrays of a whole file (those that list->wanted names) to `list` in the order in which they lie
  * in it. All deflated entries together may unpack to at most `limit` bytes, in the file's dtypes and in the

@@ -6,8 +6,7 @@
 
 #include "base/memory.h"
 #include "io/json.h"
-
-#define METADATA "__metadata__"
+#include "io/text.h"
 
 struct safetensors_entry {
     char *name; /* owned */
@@ -20,6 +19,7 @@ struct safetensors_entry {
 struct entries {
     struct safetensors_entry *at;
     int n, capacity, metadata;
+    int marked; /* its metadata are values that were saved beside the tensors */
 };
 
 /* ---- reading ---- */
@@ -96,20 +96,47 @@ static enum status take_tensor(struct json_cursor *c, struct safetensors_entry *
                : status_set(STATUS_FORMAT, "\"dtype\", \"shape\" and \"data_offsets\" must all be there");
 }
 
-/* An object of strings; its contents are not kept. */
-static enum status skip_metadata(struct json_cursor *c)
+/* One text of the metadata, which the list gets if it is wanted; the mark gets there never. */
+static enum status add_text(struct tensor_list *list, struct entries *entries, const char *key, size_t n,
+                            const char *text, size_t length)
 {
+    struct tensor *t = NULL;
+    if (strcmp(key, SAFETENSORS_MARK) == 0) {
+        entries->marked = 1;
+        return STATUS_OK;
+    }
+    if (n == 0 || !tensor_list_wants(list, key, n)) return STATUS_OK;
+    TRY(text_new(&t, text, length));
+    enum status status = tensor_list_add_kind(list, key, n, t, ENTRY_TEXT);
+    if (status != STATUS_OK) tensor_release(t);
+    return status;
+}
+
+/* "key": "text" */
+static enum status take_text(struct json_cursor *c, struct tensor_list *list, struct entries *entries)
+{
+    char *key, *text;
+    size_t n, length;
+    TRY(json_string(c, &key, &n));
+    enum status status =
+        json_take(c, ':') ? json_string(c, &text, &length) : json_error(c, "a colon is expected");
+    if (status == STATUS_OK) {
+        status = add_text(list, entries, key, n, text, length);
+        memory_free(text);
+    }
+    memory_free(key);
+    return status;
+}
+
+/* An object of strings; without the mark its contents are not kept. */
+static enum status take_metadata(struct json_cursor *c, struct tensor_list *list, struct entries *entries)
+{
+    int before = list->n;
     if (!json_take(c, '{')) return json_error(c, "{ is expected");
     if (json_take(c, '}')) return STATUS_OK;
-    do {
-        for (int part = 0; part < 2; part++) {
-            char *text;
-            size_t n;
-            if (part && !json_take(c, ':')) return json_error(c, "a colon is expected");
-            TRY(json_string(c, &text, &n));
-            memory_free(text);
-        }
-    } while (json_take(c, ','));
+    do TRY(take_text(c, list, entries));
+    while (json_take(c, ','));
+    if (!entries->marked) tensor_list_cut(list, before);
     return json_take(c, '}') ? STATUS_OK : json_error(c, "} is expected");
 }
 
@@ -128,28 +155,30 @@ static enum status add_entry(struct entries *list, char *name, size_t name_lengt
     return STATUS_OK;
 }
 
-static enum status take_member(struct json_cursor *c, struct entries *list)
+static enum status take_member(struct json_cursor *c, struct tensor_list *list, struct entries *entries)
 {
     char *name;
     size_t n;
     TRY(json_string(c, &name, &n));
-    int metadata = strcmp(name, METADATA) == 0;
+    int metadata = strcmp(name, SAFETENSORS_METADATA) == 0;
     enum status status = STATUS_OK;
-    if (!metadata) status = add_entry(list, name, n);
+    if (!metadata) status = add_entry(entries, name, n);
     if (metadata || status != STATUS_OK) memory_free(name);
     TRY(status);
     if (!json_take(c, ':')) return json_error(c, "a colon is expected");
-    if (metadata) return list->metadata++ ? json_error(c, METADATA " is there twice") : skip_metadata(c);
-    status = take_tensor(c, &list->at[list->n - 1]);
+    if (metadata)
+        return entries->metadata++ ? json_error(c, SAFETENSORS_METADATA " is there twice")
+                                   : take_metadata(c, list, entries);
+    status = take_tensor(c, &entries->at[entries->n - 1]);
     return status == STATUS_OK ? STATUS_OK : status_prefix(status, "tensor \"%.100s\"", name);
 }
 
-static enum status parse_header(struct json_cursor *c, struct entries *list)
+static enum status parse_header(struct json_cursor *c, struct tensor_list *list, struct entries *entries)
 {
     if (c->at == c->end || *c->at != '{') return json_error(c, "{ is expected");
     c->at++;
     if (!json_take(c, '}')) {
-        do TRY(take_member(c, list));
+        do TRY(take_member(c, list, entries));
         while (json_take(c, ','));
         if (!json_take(c, '}')) return json_error(c, "} is expected");
     }
@@ -216,6 +245,8 @@ static enum status read_tensors(struct tensor_list *list, struct entries *entrie
     if (filled != size) return status_set(STATUS_FORMAT, "%zu bytes follow the last tensor", size - filled);
     TRY(tensor_list_check_unique(list));
     struct name_listing all = list_names(entries, -1);
+    for (int i = 0; i < list->n; i++)
+        if (list->kinds[i] == ENTRY_TEXT) name_listing_add(&all, list->names[i], strlen(list->names[i]));
     return tensor_list_check_found(list, &all);
 }
 
@@ -232,7 +263,7 @@ enum status safetensors_read(struct tensor_list *list, const unsigned char *byte
     const char *text = (const char *)bytes + 8;
     struct json_cursor c = {text, text, text + length};
     struct entries entries = {0};
-    enum status status = parse_header(&c, &entries);
+    enum status status = parse_header(&c, list, &entries);
     if (status == STATUS_OK)
         status = read_tensors(list, &entries, bytes + 8 + length, size - 8 - (size_t)length);
     for (int i = 0; i < entries.n; i++) memory_free(entries.at[i].name);

@@ -11,7 +11,7 @@ static enum status check(const struct tensor_list *list)
 {
     for (int i = 0; i < list->n; i++) {
         const char *name = list->names[i], *end = name + strlen(name);
-        if (name == end || strcmp(name, "__metadata__") == 0)
+        if (name == end || strcmp(name, SAFETENSORS_METADATA) == 0)
             return status_set(STATUS_FORMAT, "a tensor in a .safetensors file cannot have the name \"%s\"",
                               name);
         for (size_t n; name < end; name += n) {
@@ -27,20 +27,42 @@ static enum status put(raw_sink *sink, void *context, const char *text)
     return sink(context, text, strlen(text));
 }
 
-static enum status put_name(raw_sink *sink, void *context, const char *name)
+static enum status put_string(raw_sink *sink, void *context, const char *text, size_t n)
 {
+    const char *end = text + n;
     TRY(put(sink, context, "\""));
-    while (*name) {
-        size_t plain = 0;
-        while ((unsigned char)name[plain] >= 32 && name[plain] != '"' && name[plain] != '\\') plain++;
-        TRY(sink(context, name, plain));
-        name += plain;
-        if (!*name) break;
+    while (text < end) {
+        const char *plain = text;
+        while (text < end && (unsigned char)*text >= 32 && *text != '"' && *text != '\\') text++;
+        TRY(sink(context, plain, (size_t)(text - plain)));
+        if (text == end) break;
         char escape[8];
-        snprintf(escape, sizeof escape, "\\u%04x", (unsigned)(unsigned char)*name++);
+        snprintf(escape, sizeof escape, "\\u%04x", (unsigned)(unsigned char)*text++);
         TRY(put(sink, context, escape));
     }
     return put(sink, context, "\"");
+}
+
+static enum status put_name(raw_sink *sink, void *context, const char *name)
+{
+    return put_string(sink, context, name, strlen(name));
+}
+
+/* The texts; *count of them. */
+static enum status put_metadata(const struct tensor_list *list, raw_sink *sink, void *context, int *count)
+{
+    *count = 0;
+    for (int i = 0; i < list->n; i++) {
+        if (list->kinds[i] != ENTRY_TEXT) continue;
+        const struct array *a = &list->tensors[i]->array;
+        if ((*count)++ == 0)
+            TRY(put(sink, context, "\"" SAFETENSORS_METADATA "\":{\"" SAFETENSORS_MARK "\":\"1\""));
+        TRY(put(sink, context, ","));
+        TRY(put_name(sink, context, list->names[i]));
+        TRY(put(sink, context, ":"));
+        TRY(put_string(sink, context, a->data, array_bytes(a)));
+    }
+    return *count ? put(sink, context, "}") : STATUS_OK;
 }
 
 static enum status put_member(raw_sink *sink, void *context, const char *name, const struct array *a,
@@ -58,18 +80,20 @@ static enum status put_member(raw_sink *sink, void *context, const char *name, c
     return put(sink, context, text);
 }
 
+/* `visited` counts the tensors, and what came before them. */
 typedef enum status visitor(raw_sink *sink, void *context, const char *name, const struct array *a,
                             size_t *offset);
 
 /* Wide elements first: then each tensor is aligned to its element size. */
-static enum status each_tensor(const struct tensor_list *list, visitor *visit, raw_sink *sink, void *context)
+static enum status each_tensor(const struct tensor_list *list, visitor *visit, int visited, raw_sink *sink,
+                               void *context)
 {
     static const size_t sizes[] = {8, 4, 1};
     size_t offset = 0;
-    for (int pass = 0, visited = 0; pass < 3; pass++)
+    for (int pass = 0; pass < 3; pass++)
         for (int i = 0; i < list->n; i++) {
             const struct array *a = &list->tensors[i]->array;
-            if (dtype_size(a->dtype) != sizes[pass]) continue;
+            if (list->kinds[i] == ENTRY_TEXT || dtype_size(a->dtype) != sizes[pass]) continue;
             if (visit == put_member && visited++) TRY(put(sink, context, ","));
             TRY(visit(sink, context, list->names[i], a, &offset));
         }
@@ -86,8 +110,10 @@ static enum status put_data(raw_sink *sink, void *context, const char *name, con
 
 static enum status put_header(const struct tensor_list *list, raw_sink *sink, void *context)
 {
+    int texts;
     TRY(put(sink, context, "{"));
-    TRY(each_tensor(list, put_member, sink, context));
+    TRY(put_metadata(list, sink, context, &texts));
+    TRY(each_tensor(list, put_member, texts, sink, context));
     return put(sink, context, "}");
 }
 
@@ -112,7 +138,7 @@ enum status safetensors_write(const struct tensor_list *list, raw_sink *sink, vo
     TRY(sink(context, prefix, sizeof prefix));
     TRY(put_header(list, sink, context));
     TRY(sink(context, "        ", padding));
-    return each_tensor(list, put_data, sink, context);
+    return each_tensor(list, put_data, 0, sink, context);
 }
 
 enum status safetensors_save(const char *path, const struct tensor_list *list)

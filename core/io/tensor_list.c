@@ -19,11 +19,20 @@ static enum status grow_list(struct tensor_list *list)
     struct tensor **tensors = memory_realloc(list->tensors, capacity * sizeof *tensors);
     if (!tensors) return memory_status();
     list->tensors = tensors;
+    unsigned char *kinds = memory_realloc(list->kinds, capacity * sizeof *kinds);
+    if (!kinds) return memory_status();
+    list->kinds = kinds;
     return STATUS_OK;
 }
 
 enum status tensor_list_add(struct tensor_list *list, const char *name, size_t name_length,
                             struct tensor *owned)
+{
+    return tensor_list_add_kind(list, name, name_length, owned, ENTRY_TENSOR);
+}
+
+enum status tensor_list_add_kind(struct tensor_list *list, const char *name, size_t name_length,
+                                 struct tensor *owned, enum entry_kind kind)
 {
     if (name_length == 0) return status_set(STATUS_FORMAT, "a tensor without a name");
     if (memchr(name, 0, name_length))
@@ -36,6 +45,7 @@ enum status tensor_list_add(struct tensor_list *list, const char *name, size_t n
     memcpy(copy, name, name_length);
     copy[name_length] = 0;
     list->names[list->n] = copy;
+    list->kinds[list->n] = (unsigned char)kind;
     list->tensors[list->n++] = owned;
     return STATUS_OK;
 }
@@ -91,10 +101,13 @@ static void swap_entries(struct tensor_list *list, int i, int j)
 {
     char *name = list->names[i];
     struct tensor *tensor = list->tensors[i];
+    unsigned char kind = list->kinds[i];
     list->names[i] = list->names[j];
     list->tensors[i] = list->tensors[j];
+    list->kinds[i] = list->kinds[j];
     list->names[j] = name;
     list->tensors[j] = tensor;
+    list->kinds[j] = kind;
 }
 
 static void sift_down(struct tensor_list *list, int root, int n)
@@ -162,13 +175,20 @@ struct tensor *tensor_list_find(const struct tensor_list *list, const char *name
     return NULL;
 }
 
-void tensor_list_free(struct tensor_list *list)
+void tensor_list_cut(struct tensor_list *list, int n)
 {
-    for (int i = 0; i < list->n; i++) {
+    for (int i = n; i < list->n; i++) {
         memory_free(list->names[i]);
         tensor_release(list->tensors[i]);
     }
+    list->n = n < list->n ? n : list->n;
+}
+
+void tensor_list_free(struct tensor_list *list)
+{
+    tensor_list_cut(list, 0);
     memory_free(list->names);
     memory_free(list->tensors);
+    memory_free(list->kinds);
     *list = (struct tensor_list){0};
 }

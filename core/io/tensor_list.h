@@ -1,5 +1,8 @@
 /* tensor_list.h -- tensors with names, in order: what an archive holds and what a checkpoint is made of.
  *
+ * An entry may be a plain value of a script: a number (a 0-d int64 or float64), a boolean (a 0-d uint8, 0 or
+ * 1), or a text (the bytes of UTF-8, a uint8 of one axis).
+ *
  * A list owns its names and one reference of each tensor. A slot of `tensors` may be set to NULL by whoever
  * takes the reference. Start from a zeroed struct. */
 #ifndef IO_TENSOR_LIST_H
@@ -14,10 +17,13 @@
 /* Bounds the bookkeeping (some 700 bytes per tensor) that a small hostile file can ask for. */
 #define TENSOR_LIST_MAX 100000
 
+enum entry_kind { ENTRY_TENSOR, ENTRY_NUMBER, ENTRY_BOOLEAN, ENTRY_TEXT };
+
 struct tensor_list {
     int n;
     char **names;
     struct tensor **tensors;
+    unsigned char *kinds; /* of enum entry_kind */
     const struct tensor_list *
         wanted; /* not NULL: readers take these names only; borrowed, sorted, its tensors are not looked at */
 };
@@ -44,6 +50,13 @@ enum status tensor_list_check_found(const struct tensor_list *list, const struct
  * tensors. */
 enum status tensor_list_add(struct tensor_list *list, const char *name, size_t name_length,
                             struct tensor *owned);
+
+/* The same for an entry of another kind. */
+enum status tensor_list_add_kind(struct tensor_list *list, const char *name, size_t name_length,
+                                 struct tensor *owned, enum entry_kind kind);
+
+/* Drop the entries from number n on. */
+void tensor_list_cut(struct tensor_list *list, int n);
 
 /* STATUS_FORMAT naming the first name that occurs twice. Allocates a scratch array; n log n. */
 enum status tensor_list_check_unique(const struct tensor_list *list);

@@ -201,7 +201,8 @@ guide{name = "training", about = "Training",
 guide{name = "saving", about = "Files",
   text = [[A model is a table of tensors: tide.save("m.npz", model) writes its weights, and
   tide.nn.load(model, tide.load("m.npz")) puts them into a model built by the same code. The code itself is
-  not saved. .npz is read by NumPy, .safetensors by PyTorch and others, .npy holds one tensor.
+  not saved; numbers, strings and booleans of a plain table are: tide.save("m.npz", {model = model, epoch = 3,
+  name = "first"}). .npz is read by NumPy, .safetensors by PyTorch and others, .npy holds one tensor.
 
   A long training: checkpoint = "run.npz" among tide.train's options; the same script goes on where it was
   killed, with the same bits. By hand, save {model = model, opt = opt:state()} and use nn.load and

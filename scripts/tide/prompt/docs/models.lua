@@ -150,9 +150,22 @@ define{name = "nn.count", args = "model", returns = "integer",
 define{name = "nn.parameters", args = "model", returns = "list",
   text = "Trainable tensors of a model in order: {name = \"layers[1].weight\", shape =, count =, tensor =}.",
   example = "for _, p in ipairs(tide.nn.parameters(model)) do print(p.name, p.count) end"}
-define{name = "nn.load", args = "model, weights", returns = "model",
-  text = "Put weights that tide.load returns into the tensors of a model like the one that was saved, in "
-  .. "place; all names and shapes are checked first.",
+define{name = "nn.load", args = "model, weights, opts", returns = "model",
+  options = {{"map", nil, "our names for those of the weights: a table of names or of their beginnings "
+    .. "({fc = \"out\"}), or a function(name, tensor) -> name, tensor; false leaves a weight out, nil keeps "
+    .. "its name"}},
+  text = [[Put weights that tide.load returns into the tensors of a model like the one that was saved, in
+  place. State dicts of PyTorch (safetensors.torch.save_file) are loaded by a map; the layouts of layers are
+  the same, and where one differs the map's function gives the tensor to use: return name,
+  tensor:transpose(1, 2). Names have dots and count as there: layers.1.weight is layers[1].weight. All
+  names, shapes and dtypes are checked before anything changes, and one error lists what is missing,
+  unexpected or of another shape.
+
+    local weights = tide.load("resnet.safetensors")
+    tide.nn.load(model, weights, {map = function(name)
+      if name:find "num_batches_tracked$" then return false end
+      return (name:gsub("^net%.(%d+)", function(i) return "layers." .. tostring(i + 1) end))
+    end})]],
   example = "tide.save(folder .. \"/weights.npz\", model)  tide.nn.load(model, tide.load(folder .. "
   .. "\"/weights.npz\"))"}
 define{name = "nn.with_seed", args = "seed, make", returns = "what make() returns",

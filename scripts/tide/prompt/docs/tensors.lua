@@ -225,16 +225,19 @@ help.topic "Files"
 define{name = "tide.save", args = "path, tensors",
   text = [[Write one tensor (.npy) or a nested table of tensors, a model or opt:state() for instance (.npz,
   .safetensors). The file appears whole or not at all. Keys are integers or words of letters, digits, "_" and
-  "-". A picture (.png) is a tensor H,W or C,H,W with 1 to 4 channels (grey, grey and alpha, RGB, RGBA), uint8
-  or floats in [0, 1]; floats outside are clamped, NaN is an error.]],
-  example = "tide.save(folder .. \"/model.npz\", {model = model})"}
+  "-". Numbers, strings (UTF-8) and booleans beside the tensors come back exactly as what they were: NumPy
+  reads them as arrays without axes (z["lr"].item()), safetensors as metadata, as texts. Of a model only its
+  tensors are saved. A picture (.png) is a tensor H,W or C,H,W with 1 to 4 channels (grey, grey and alpha,
+  RGB, RGBA), uint8 or floats in [0, 1]; floats outside are clamped, NaN is an error.]],
+  example = "tide.save(folder .. \"/model.npz\", {model = model, epoch = 3, name = \"first\"})"}
 define{name = "tide.load", args = "path, opts", returns = "tensor or table",
   options = {{"limit", 2 ^ 31, "bytes that a compressed file may unpack to"},
     {"names", nil, "read these tensors only, a list of names as in the file"},
     {"flat", false, "names of the file as keys, no nested tables"}},
   text = [[Read what tide.save, NumPy, PyTorch or Hugging Face wrote (.npy, .npz, .safetensors) and real
   arrays of MATLAB 5 to 7 (.mat): a tensor from .npy, .png and .jpg, a nested table from the others; a flat
-  one when a name goes through another ("a" and "a.b").
+  one when a name goes through another ("a" and "a.b"). A str that numpy.savez wrote is a string; metadata of
+  other programs in .safetensors are left alone.
   Files are checked and never executed; pickled objects are refused. float16 and bfloat16 come as float32,
   narrow integers as int64, bool as uint8, all exactly; what has another dtype is an error, and names reads
   the rest. A picture (.png of at most 8 bits per sample, .jpg, .jpeg) comes as uint8 C,H,W; palettes are

@@ -127,7 +127,7 @@ return {
   {"activation", "nonlinearity", "relu", "gelu", "elu", see = {"nn.activation", "tide.relu", "tide.tanh"}},
   -- files
   {"save model", "load model", "save", "store", "weights", "state dict", "pickle", "export",
-    "load weights", see = {"saving", "tide.save", "nn.load", "tide.load" }},
+    "load weights", "load_state_dict", "pretrained", see = {"saving", "tide.save", "nn.load", "tide.load" }},
   {"checkpoint", "resume", "restart", "continue training", see = {"saving", "tide.train",
     "optimiser:state", "tide.odeint"}},
   {"numpy", "torch", "pytorch", "jax", "python", "npy", "npz", "safetensors", see = {"saving",
