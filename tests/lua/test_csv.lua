@@ -396,6 +396,19 @@ tests["plain progress: a line per ten percent, then the total time"] = function(
   assert(not text():find("\r", 1, true))
 end
 
+tests["fields may be a function, called only where they are shown"] = function()
+  local bar, now, text = meter{total = 100, bar = true, width = 80}
+  local calls = 0
+  for i = 1, 50 do
+    now[1] = i * 0.01
+    bar:update(i, function()
+      calls = calls + 1
+      return {{"loss", i}}
+    end)
+  end
+  assert(calls >= 3 and calls < 10 and text():find("loss 1", 1, true), calls)
+end
+
 tests["plain progress: every 30 s when slow, and ends with a line"] = function()
   local bar, now, text = meter{total = 1000, bar = false}
   for i = 1, 7 do

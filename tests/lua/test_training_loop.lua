@@ -290,6 +290,43 @@ tests["data.split and data.batches"] = function()
   check.fails('unknown option "size"', tide.data.batches, x, {size = 3})
 end
 
+tests["numbers beside a loss of (prediction, y) are columns, too"] = function()
+  local m, set = model(), data(8)
+  local history = train{model = m, data = set, batch = 4, epochs = 1, validation = set,
+    loss = function(p, y) return tide.mse(p, y), {off = (p - y):mean()} end}
+  assert(type(history.off[1]) == "number")
+  check.near(history.val_off[1], (m(set.x) - set.y):mean():item(), 1e-12)
+end
+
+tests["between records the progress shows running means, and what the last record has beside"] = function()
+  local records = require "tide.train.records"
+  local sums = records.empty()
+  records.add(sums, 4, 0.5, {extra = tide.tensor(2)}, 3, {nfe = 10, nfe_backward = 12})
+  records.add(sums, 4, 1.5, {extra = tide.tensor(4)}, 4, {nfe = 12, nfe_backward = 14})
+  local shown = {}
+  for i, pair in ipairs(records.running(sums, {val_loss = 7, loss = 9, seconds = 1, iteration = 3})) do
+    shown[i] = pair[1] .. " " .. pair[2]
+  end
+  assert(table.concat(shown, ", ") == "loss 1, acc 0.875, nfe 11+13, extra 3, val_loss 7",
+    table.concat(shown, ", "))
+end
+
+tests["early_stop by a number; a model that is a plain table is evaluated; batches are data"] = function()
+  local set = data(8)
+  local m = model()
+  local history = train{model = m, data = set, loss = "mse", batch = 8, epochs = 50, early_stop = 2,
+    optimizer = optim.sgd(m, {lr = 0})}
+  assert(#history == 3)
+  local plain = {w = tide.zeros({2, 1}, {dtype = "float64"})}
+  local function loss(p, b) return tide.mse(b.x:matmul(p.w), b.y) end
+  check.near(tide.evaluate(plain, set, {loss = loss}).loss, set.y:square():mean():item(), 1e-12)
+  check.fails("model must be called as model(x)", tide.evaluate, plain, set, {loss = "mse"})
+  local one, other = {w = plain.w:clone()}, {w = plain.w:clone()}
+  train{model = one, data = set, loss = loss, batch = 3, epochs = 2, seed = 4}
+  train{model = other, data = tide.data.batches(set, {batch = 3, seed = 4}), loss = loss, iterations = 6}
+  same(weights(one), weights(other))
+end
+
 tests["misuse"] = function()
   local set = data(8)
   local function with(o)
@@ -300,6 +337,9 @@ tests["misuse"] = function()
   end
   local function own(m, b) return tide.mse(m(b.x), b.y) end
   check.fails("clip needs norm or value", with, {clip = {}})
+  check.fails("write clip = {norm = 1}", with, {clip = 1})
+  check.fails("tide.data.split(data, {0.8, 0.2})", with, {validation = 0.2})
+  check.fails("a plateau is for tide.train{schedule", optim.adam, model(), {lr = schedule.plateau{}})
   check.fails('unknown option "norms" (did you mean "norm"?)', with, {clip = {norms = 1}})
   check.fails("validate_every needs validation", with, {validate_every = 2})
   check.fails("data is a function of the iteration and has no epochs", with, {data = function() end,

@@ -68,8 +68,9 @@ local function show_value(v)
 end
 
 -- Fields are a string, a list of {name, value}, or a table by name (then sorted, so that columns do not
--- dance).
+-- dance); or a function that returns them, called when they are shown.
 local function show_fields(fields)
+  if type(fields) == "function" then fields = fields() end
   if fields == nil then return "" end
   if type(fields) == "string" then return fields end
   local parts = {}

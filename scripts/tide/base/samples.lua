@@ -118,12 +118,14 @@ local batches_spec = {batch = {"integer", default = 64, check = options.at_least
   shuffle = {"boolean", default = true}, drop_last = {"boolean", default = false}}
 
 --- for i, batch in batches(data, {batch = 64, seed = 1, epoch = 1}) do: one epoch, in the order in which
--- tide.train sees it.
+-- tide.train sees it. The iterator alone, called with a number, gives that batch, of any epoch: so it is data
+-- for tide.train.
 function M.batches(data, opts)
   local o = options.check("data.batches", opts, batches_spec)
   local batch, per_epoch = M.source(data, M.count("data.batches", data), o)
   local before = (o.epoch - 1) * per_epoch
-  return function(_, i)
+  return function(number, i)
+    if i == nil then return batch(before + number) end
     if i < per_epoch then return i + 1, batch(before + i + 1) end
   end, nil, 0
 end

@@ -18,7 +18,9 @@ local meta = {__name = "best", __index = methods}
 --- new(o) of the options of tide.train; nil where neither is asked for.
 function M.new(o)
   if not (o.early_stop or o.keep_best) then return nil end
-  local stop = options.check("tide.train: early_stop", o.early_stop or {}, stop_spec)
+  local given = o.early_stop
+  if options.integer(given) then given = {patience = given} end
+  local stop = options.check("tide.train: early_stop", type(given) == "table" and given or {}, stop_spec)
   local keep = o.keep_best
   local by = stop.by or type(keep) == "string" and keep or o.validation and "val_loss" or "loss"
   if stop.by and type(keep) == "string" and keep ~= stop.by then

@@ -43,10 +43,10 @@ local spec = {
 --- evaluate(model, data, {batch=, loss=, solver=}) -> {loss=, accuracy=, nfe=, ...}: means over all samples,
 -- also of the numbers that a loss of (model, batch) names; nfe per batch.
 function M.evaluate(model, data, opts)
-  if not M.is_callable(model) then
+  local o = options.check("tide.evaluate", opts, spec)
+  if not M.is_callable(model) and (type(model) ~= "table" or type(o.loss) ~= "function") then
     core.raise("tide.evaluate: model must be called as model(x), got " .. options.show(model))
   end
-  local o = options.check("tide.evaluate", opts, spec)
   local goal = objective.new("tide.evaluate", o.loss, data)
   local sums = M.over(goal, data, o.batch, o.solver)(model)
   local out = records.means(sums)

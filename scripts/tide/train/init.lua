@@ -5,6 +5,7 @@ local checkpoint = require "tide.train.checkpoint"
 local core = require "tide.core"
 local evaluate = require "tide.train.evaluate"
 local faults = require "tide.train.faults"
+local looking_around = require "tide.train.looking_around"
 local objective = require "tide.train.objective"
 local one_step = require "tide.train.one_step"
 local optim = require "tide.train.optim"
@@ -27,7 +28,7 @@ local train_spec = {
   iterations = {"integer", check = options.at_least(1)}, seed = {"integer", default = 1},
   record_every = {"integer", check = options.at_least(1)},
   validation = {"any"}, validate_every = {"integer", check = options.at_least(1)},
-  early_stop = {"table"}, keep_best = {"boolean|string"}, schedule = {"table|function"},
+  early_stop = {"table|integer|boolean"}, keep_best = {"boolean|string"}, schedule = {"table|function"},
   drop_last = {"boolean", default = false}, shuffle = {"boolean", default = true}, solver = {"table"},
   callback = {"function"}, on_step = {"function"}, on_end = {"function"},
   quiet = {"boolean", default = false}, label = {"string"}, history = {"table"}, adaption = {"table"},
@@ -44,6 +45,14 @@ local function check_slips(opts)
   if opts[1] ~= nil then
     raise(("tide.train: options have names, got a list that begins with %s; write %s"):format(
       options.show(opts[1]), CALL))
+  end
+  if type(opts.clip) == "number" then
+    raise(("tide.train: clip is a table: write clip = {norm = %s}, or {value = %s}"):format(opts.clip,
+      opts.clip))
+  end
+  if type(opts.validation) == "number" then
+    raise("tide.train: validation is a data set: local seen, held = tide.data.split(data, {0.8, 0.2}), then "
+      .. "data = seen, validation = held")
   end
   for _, name in ipairs{"lr", "learning_rate", "momentum", "betas", "weight_decay"} do
     if opts[name] ~= nil then
@@ -142,32 +151,6 @@ local function plan(o, goal)
   o.validate_every = o.validation and (o.validate_every or o.record_every)
 end
 
--- An optimiser that looks around needs the same loss in each step: that of all samples.
-local function check_looking_around(o, given)
-  local takes = rawget(o.optimizer, "takes")
-  if takes == "residuals" then
-    raise(("tide.train: optim.%s needs the residuals and not their loss; call it yourself: opt:step(function"
-      .. "(model) return model(x) - y end)"):format(o.optimizer.kind))
-  end
-  o.looks_around = takes == "closure"
-  if not o.looks_around then return end
-  for _, name in ipairs{"clip", "adaption"} do
-    if o[name] then
-      raise(("tide.train: %s does not go with optim.%s, which compares losses and gradients of its own steps")
-        :format(name, o.optimizer.kind))
-    end
-  end
-  if given.batch == nil then o.batch = math.maxinteger end
-  if given.shuffle == nil then o.shuffle = false end
-end
-
-local function check_whole(o)
-  if not (o.looks_around and o.per_epoch) or o.per_epoch == 1 then return end
-  raise(("tide.train: optim.%s compares gradients from step to step, which means nothing between different "
-    .. "batches; leave batch out (all %d samples), or accumulate = %d"):format(o.optimizer.kind, o.samples,
-    o.batches))
-end
-
 local function check_arguments(opts, ...)
   if type(opts) ~= "table" or select("#", ...) > 0 or is_callable(opts) then
     raise(("tide.train: expected a table of options, got %s; write %s"):format(select("#", ...) > 0
@@ -187,10 +170,10 @@ local function check_arguments(opts, ...)
   check_optimizer(o)
   check_together(o)
   o.started_with = checkpoint.words(plain_options(o.optimizer))
-  check_looking_around(o, opts)
+  looking_around.check(o, opts)
   checkpoint.check_options(o)
   plan(o, goal)
-  check_whole(o)
+  looking_around.check_whole(o)
   return o, goal
 end
 
@@ -252,17 +235,6 @@ local function loss_of(o, s, step, i, seen)
   return #sizes == 1 and taken.value or loss / total, one_step.accumulated(grads, sizes), taken
 end
 
--- For an optimiser that looks around: what it sees of the same batches, with the same random numbers.
-local function looking_again(o, t, s, step, i, seed, block)
-  return function()
-    core.rng_state(seed, block)
-    return loss_of(o, s, step, i, function(taken)
-      t.sums.nfe = t.sums.nfe + taken.stats.nfe
-      t.sums.nfe_backward = t.sums.nfe_backward + taken.stats.nfe_backward
-    end)
-  end
-end
-
 -- Update number i: batches, gradient, what the adaption sees, update. Returns the loss of the last batch.
 local function advance(o, t, i)
   local buffers <close> = one_step.guard_buffers(o.model) -- luacheck: ignore buffers
@@ -282,7 +254,10 @@ local function advance(o, t, i)
       taken.stats.defect)
   end
   if o.looks_around then
-    one_step.search(s, loss, gradient, looking_again(o, t, s, step, i, seed, block))
+    looking_around.step(s, loss, gradient, t.sums, function(seen)
+      core.rng_state(seed, block)
+      return loss_of(o, s, step, i, seen)
+    end)
   else
     one_step.update(s, t.clip and t.clip(gradient) or gradient, taken.loss)
   end
@@ -329,7 +304,7 @@ local function loop(o, t, run)
     if accepted and (is_recorded(o, i) or stopped) then
       stopped = take_record(o, t, i) or stopped
     else
-      t.meter:update(i, nil, false)
+      t.meter:update(i, t.running, false)
     end
     -- The beginning of a window that is open is in no file.
     if accepted and o.checkpoint
@@ -376,6 +351,7 @@ function M.train(opts, ...)
     local meter <close> = progress.new{total = o.total, initial = run.iteration, label = o.label or "train",
       unit = "it", quiet = o.quiet}
     t.meter = meter
+    function t.running() return records.running(t.sums, history[#history]) end
     if run.iteration > 0 then
       meter:log(("going on from iteration %d of %s"):format(run.iteration, o.checkpoint))
     end

@@ -238,7 +238,7 @@ local meta = optimiser.class(KIND, spec, optimiser.methods(methods))
 --- lbfgs(model, opts) -> optimiser; see help("optim.lbfgs").
 return function(model, opts)
   local where = "optim." .. KIND
-  local values = options.check(where, opts, spec)
+  local values = optimiser.check(where, opts, spec)
   local self = leaves.of(where, model)
   self.options, self.values = options.record(where, values, spec)
   self.kind, self.steps, self.memory, self.takes = KIND, 0, {s = {}, y = {}, length = 0}, "closure"

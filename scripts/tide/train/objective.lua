@@ -111,7 +111,7 @@ end
 local function check_named(self, named)
   if named == nil then return {} end
   if type(named) ~= "table" then
-    raise(("%s: loss(model, batch) returns the loss and a table of named scalar tensors, or nothing; got "
+    raise(("%s: the loss function returns the loss and a table of named scalar tensors, or nothing; got "
       .. "%s"):format(self.where, options.show(named)))
   end
   for name, v in pairs(named) do
@@ -136,7 +136,8 @@ end
 
 local function by_prediction(self, model, batch, call)
   local prediction = model(batch.x, call)
-  return self.loss(prediction, batch.y), {}, prediction
+  local value, named = self.loss(prediction, batch.y)
+  return value, check_named(self, named), prediction
 end
 
 -- Which form a function has shows when it is called: the other one fails on its first argument.

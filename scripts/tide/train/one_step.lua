@@ -123,14 +123,4 @@ function M.update(s, grads, loss)
   if fault then faults.of_update(s, loss, fault) end
 end
 
---- The same by an optimiser that looks around: again() -> loss and gradient of the model as it then is.
-function M.search(s, loss, grads, again)
-  local known = true
-  s.optimizer:step(function()
-    if not known then return again() end
-    known = false
-    return loss, grads
-  end)
-end
-
 return M

@@ -197,7 +197,7 @@ local function make(kind)
   local meta = optimiser.class(kind, rules.spec, methods)
   return function(model, opts)
     local where = "optim." .. kind
-    local values = options.check(where, opts, rules.spec)
+    local values = optimiser.check(where, opts, rules.spec)
     if rules.check then rules.check(values) end
     local self = leaves.of(where, model)
     local slots = {}
@@ -213,10 +213,10 @@ local function make(kind)
 end
 
 M._kinds = options.sorted_keys(kinds)
+M._names = table.move({"lbfgs", "levenberg_marquardt"}, 1, 2, #M._kinds + 1, options.sorted_keys(kinds))
 for kind in pairs(kinds) do M[kind] = make(kind) end
 M.lbfgs = require "tide.train.lbfgs"
 M.levenberg_marquardt = require "tide.train.levenberg_marquardt"
-M._names = options.sorted_keys(M)
 M.schedule = require "tide.train.schedule"
 
 return M

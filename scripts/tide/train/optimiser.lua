@@ -9,6 +9,15 @@ local raise = core.raise
 
 function M.check_rate(v) return type(v) == "function" or options.not_negative(v), ">= 0" end
 
+--- Options of a new optimiser, checked.
+function M.check(where, opts, spec)
+  if type(opts) == "table" and type(opts.lr) == "table" then
+    raise(("%s: lr must be a number or a function of the step, got a table; a plateau is for tide.train"
+      .. "{schedule = ...}"):format(where))
+  end
+  return options.check(where, opts, spec, 3)
+end
+
 --- The learning rate of a step (default: the next one), counted from 1.
 function M.rate(self, step)
   local lr = self.values.lr

@@ -65,17 +65,28 @@ end
 local shown_apart = {iteration = true, epoch = true, loss = true, accuracy = true, nfe_forward = true,
   nfe_backward = true, seconds = true, defect = true}
 
---- For the progress: loss, the loss's own numbers, accuracy, those of the validation, evaluations.
+--- For the progress: loss, accuracy, evaluations, and, where a line has room, the loss's own numbers and
+-- those of the validation.
 function M.show(record)
   local fields = {{"loss", ("%.4g"):format(record.loss)}}
-  for _, name in ipairs(options.sorted_keys(record)) do
-    if not shown_apart[name] then fields[#fields + 1] = {name, ("%.4g"):format(record[name])} end
-  end
-  if record.accuracy then table.insert(fields, 2, {"acc", ("%.3f"):format(record.accuracy)}) end
+  if record.accuracy then fields[2] = {"acc", ("%.3f"):format(record.accuracy)} end
   if record.nfe_forward > 0 then
     fields[#fields + 1] = {"nfe", ("%.0f+%.0f"):format(record.nfe_forward, record.nfe_backward)}
   end
+  for _, name in ipairs(options.sorted_keys(record)) do
+    if not shown_apart[name] then fields[#fields + 1] = {name, ("%.4g"):format(record[name])} end
+  end
   return fields
+end
+
+--- The same between two records: means since the last one, with what that one has beside (of the validation).
+function M.running(sums, last)
+  local now = M.means(sums)
+  now.nfe_forward, now.nfe_backward = sums.nfe / sums.batches, sums.nfe_backward / sums.batches
+  for name, v in pairs(last or {}) do
+    if now[name] == nil then now[name] = v end
+  end
+  return M.show(now)
 end
 
 return M

@@ -191,6 +191,9 @@ guide{name = "training", about = "Training",
   | tide.train{model = model, data = seen, validation = held, loss = loss, optimizer = "adam", epochs = 3,
   |   keep_best = true, early_stop = {patience = 5}}
 
+  Few parameters and all data at once, as when a model of ODEs is fitted: optim.lbfgs, or
+  optim.levenberg_marquardt for sums of squares.
+
   Data: the first axis counts samples. Scale inputs to about 1: a field with large inputs needs many steps.
 
   Evaluations per solve that grow with training: the flow becomes hard. augment > 0, weight_decay, a smaller

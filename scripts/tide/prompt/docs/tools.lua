@@ -133,7 +133,8 @@ define{name = "progress.new", args = "opts", returns = "meter",
   example = "local meter <close> = tide.progress.new{total = 10, quiet = true}  meter:advance(1)"}
 define{name = "meter:update", args = "n, fields, line", returns = "meter",
   text = [[Sets how many are done: n of the total (meter:advance adds to it). fields: a string, {{name,
-  value}, ...} or a table by name. Without a bar: line = true prints a line, false none.]],
+  value}, ...}, a table by name, or a function that returns one of these, called when they are shown. Without
+  a bar: line = true prints a line, false none.]],
   example = "tide.progress.new{total = 2, quiet = true}:update(1, {{\"loss\", 0.5}})"}
 define{name = "meter:advance", args = "n, fields, line", returns = "meter",
   text = "Adds n (default 1) to what is done, where meter:update sets it; fields and line as there.",

@@ -93,7 +93,7 @@ define{name = "tide.train", args = "opts", returns = "history",
     {"optimizer", nil, "from tide.optim, or a name for its defaults", required = true},
     {"loss", "mse", [["mse", "smooth_l1", "cross_entropy", "nll" (of nn.cnf: the mean of
     -prediction), a function(prediction, y), or a function(model,
-    batch, options) that returns the loss and, if you like, a table of named scalar tensors]], quote = true},
+    batch, options); a function may return a table of named scalar tensors beside the loss]], quote = true},
     {"batch", 64, "samples per step"},
     {"accumulate", 1, "batches per step: their mean gradient"},
     {"clip", nil, "{norm =} (of all gradients together) or {value =} (of each number)"},
@@ -105,9 +105,8 @@ define{name = "tide.train", args = "opts", returns = "history",
     {"record_every", nil, "steps per record; default an epoch, or 1/50 of the steps"},
     {"validation", nil, "data of the same form: columns val_loss, val_accuracy, ..."},
     {"validate_every", nil, "steps; default record_every"},
-    {"early_stop", nil, "{patience = 10, by = \"val_loss\", min_delta = 0, mode =}: end after so many "
-      .. "records "
-    .. "that are no better; mode \"max\" (default for accuracies): larger is better"},
+    {"early_stop", nil, [[true, a patience, or {patience = 10, by = "val_loss", min_delta = 0, mode =}: end
+      after so many records that are no better; mode "max" (default for accuracies): larger is better]]},
     {"keep_best", nil, "true, or the column to go by: the model ends with the weights of its best record"},
     {"schedule", nil, "an optim.schedule, or a function(step): the optimizer's lr from here on"},
     {"callback", nil, "function(record, model, optimizer) at each record; returning false stops"},
@@ -180,8 +179,8 @@ define{name = "data.batches", args = "data, opts", returns = "an iterator",
   options = {{"batch", 64, "samples; the last one may have fewer"}, {"seed", 1, "of the order"},
     {"epoch", 1, "each has an order of its own"}, {"shuffle", true, "false: the order of the data"},
     {"drop_last", false, "true: leave out a last incomplete batch"}},
-  text = "For loops of your own: for i, batch in data.batches(set, opts) do, in the order that tide.train "
-    .. "has.",
+  text = [[For loops of your own: for i, batch in data.batches(set, opts) do, in the order of tide.train.
+  What it returns is also data for tide.train{data =, iterations =}.]],
   example = "tide.data.batches(data, {batch = 32})"}
 local float = {"dtype", "float32", "\"float32\" or \"float64\"", quote = true}
 define{name = "data.spheres", args = "opts", returns = "{x =, y =}",

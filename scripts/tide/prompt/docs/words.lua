@@ -24,10 +24,9 @@ return {
   {"adjoint", "backsolve", see = {"gradients", "tide.odeint"}},
   {"detach", "no grad", "freeze", "frozen", "requires grad", "constant", see = {"tide.stop_gradient",
     "gradients", "recording"}},
-  {"gradient clipping", "clip gradient", see = {"training", "tree.map", "tide.value_and_grad",
-    "optimiser:step"},
-    text = [[There is no option for it: scale the gradient with tide.tree.map between tide.value_and_grad
-      and opt:step.]]},
+  {"gradient clipping", "clip gradient", see = {"tide.train", "training", "tree.map", "optimiser:step"},
+    text = [[tide.train{clip = {norm = 1}}, or {value = 0.1}. In a loop of your own scale the gradient with
+      tide.tree.map between tide.value_and_grad and opt:step.]]},
   {"jit", "trace", "tape", "symbolic", "graph", "compile", "record", see = {"recording", "tide.compile",
     "tide.explain"}},
   {"condition", "branch", "mask", "piecewise", "while loop", see = {"tide.where", "recording", "tide.gt"}},
@@ -75,8 +74,8 @@ return {
   {"nfe", "function evaluation", "statistics", "stats", see = {"tide.odeint", "tide.train"}},
   -- models and training
   {"learning rate", "lr", see = {"optim.adam", "optim.sgd", "training", "tide.train"}},
-  {"schedule", "scheduler", "warmup", "annealing", "learning rate decay", see = {"training", "optim.sgd",
-    "optim.adam", "tide.train"}},
+  {"schedule", "scheduler", "warmup", "annealing", "learning rate decay", see =
+    {"optim.schedule.cosine", "optim.schedule.one_cycle", "optim.schedule.plateau", "training"}},
   {"optimizer", "optimiser", "optimise", "optimize", "minimize", "minimise", see = {"optim.adam",
     "optim.sgd", "optim.adamw", "optim.lbfgs", "training"}},
   {"lbfgs", "l bfgs", "quasi newton", "line search", "wolfe", see = {"optim.lbfgs",
