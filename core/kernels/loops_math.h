@@ -29,9 +29,27 @@ static inline float vexpf(float x)
     return ((p * r * r + r + 1.0f) * power_of_two(half)) * power_of_two(whole - half);
 }
 
+/* vexpf(x), bit for bit, of -87 <= x <= 0 with less work; of smaller x that of -87. The sum that rounds to an
+ * integer has it in its low bits. */
+static inline float exp_of_negative(float x)
+{
+    float c = x < -87.0f ? -87.0f : x, sum = c * 1.44269504f + 12582912.0f, n = sum - 12582912.0f;
+    float r = (c - n * 0.693359375f) + n * 2.12194440e-4f, power;
+    float p =
+        ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r +
+         1.6666665459e-1f) *
+            r +
+        5.0000001201e-1f;
+    uint32_t bits;
+    __builtin_memcpy(&bits, &sum, sizeof bits);
+    bits = (bits + 127) << 23;
+    __builtin_memcpy(&power, &bits, sizeof power);
+    return (p * r * r + r + 1.0f) * power;
+}
+
 static inline float vtanhf(float x)
 {
-    float a = fabsf(x), z = x * x, e = vexpf(-2 * a), large = (1 - e) / (1 + e);
+    float a = fabsf(x), z = x * x, e = exp_of_negative(-2 * a), large = (1 - e) / (1 + e);
     float p =
         (((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z + 1.33314422036e-1f) * z -
         3.33332819422e-1f;

@@ -194,7 +194,7 @@ const char *solve_gradient_name(int kind)
 }
 
 /* The continuous adjoint is a solve by the same method of another state. Tangents are exact where Newton's
- * method goes down to rounding, on a grid, which a pair does not have. */
+ * method goes down to rounding, on a grid, which a pair does not have, or where there is none. */
 int solve_has_gradient(const struct method *m, enum gradient_kind kind)
 {
     if (kind == GRADIENT_REVERSIBLE) return m->family->undo != NULL;

@@ -126,6 +126,16 @@ tests["what there is not: second derivatives by times, with a remedy"] = functio
     return tide.grad(f)(s):sum()
   end), t)
   fails({"first derivatives by its times only"}, tide.jvp, f, t, t)
+  -- the remedy: y' = -y t from 1, y(t1) = exp((t0^2 - t1^2) / 2)
+  local function last(ends)
+    local t0, t1 = ends:slice(1, 1, 1), ends:slice(1, 2, 2)
+    return tide.odeint(function(s, y) return (t0 - t1) * (t0 + (t1 - t0) * s) * y end, tensor{1}, {0, 1},
+      {method = "dopri8", steps = 20})[2]:sum()
+  end
+  local H, y = tide.hessian(last, tensor{0.3, 1.1}), math.exp((0.3 ^ 2 - 1.1 ^ 2) / 2)
+  near(H[1][1], y * (0.3 ^ 2 + 1), 1e-10)
+  near(H[1][2], -y * 0.3 * 1.1, 1e-10)
+  near(H[2][2], y * (1.1 ^ 2 - 1), 1e-10)
 end
 
 -- ---- through events ----

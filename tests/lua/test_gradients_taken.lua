@@ -164,14 +164,15 @@ tests["reversible takes the same memory for any number of steps, but for their s
   end
 end
 
-tests["forward equals direct for every method on a grid, and where explicit steps adapt"] = function()
+tests["forward equals direct on a grid, and where steps adapt without Newton's method"] = function()
   local tried = 0
   for _, m in ipairs(tide.ode.methods()) do
     for _, o in ipairs{{steps = 20}, {rtol = 1e-4}} do
       o.method = m.name
       local there = m.family ~= "symplectic" and (o.steps and not m.varies or o.rtol and m.adaptive)
       if there and pcall(tide.ode.check_options, "x", o) then
-        local forward = not (o.rtol and (m.implicit or m.family == "auto"))
+        local newton = m.implicit and m.family ~= "rosenbrock" or m.family == "auto"
+        local forward = not (o.rtol and newton)
         o.gradient = "forward"
         local ok, message = pcall(tide.ode.check_options, "x", o)
         assert(ok == forward, message)

@@ -247,7 +247,7 @@ local function check_forward(where, o, method)
     raise(where .. ': gradient = "forward" knows no events; with them take "direct", "checkpoint", "adjoint" '
       .. 'or "interpolated"')
   end
-  if method.implicit and not (o.steps or o.step_size) then
+  if method.implicit and method.family ~= "rosenbrock" and not (o.steps or o.step_size) then
     raise(('%s: gradient = "forward" of %s is for fixed steps, where Newton\'s method goes down to rounding; '
       .. 'where it adapts its steps take "direct" or "checkpoint"'):format(where, method.name))
   end
