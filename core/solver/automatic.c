@@ -15,38 +15,49 @@
 
 /* ---- the methods ---- */
 
-/* The nonstiff one is explicit, the carry of the stiff one begins with y and the history of neither moves. */
-static const struct {
-    const char *name, *nonstiff, *stiff;
-} pairs[] = {{"auto", "tsit5", "radau5"}};
+/* Nonstiff ones are explicit and notice stiffness, the carry of stiff ones begins with y, the history of none
+ * moves. A record keeps as many k of all steps: of stiff ones no more than of nonstiff ones, whose last stage
+ * goes on to the next step. The first of each list is taken where none is asked for. */
+const char *const automatic_nonstiff[] = {"tsit5", "dopri5", "bosh3", "vern7", "dopri8", NULL};
+const char *const automatic_stiff[] = {"radau5", "radau3", "trbdf2", NULL};
 
-enum { PAIRS = sizeof pairs / sizeof *pairs };
+enum {
+    NONSTIFF = sizeof automatic_nonstiff / sizeof *automatic_nonstiff - 1,
+    STIFF = sizeof automatic_stiff / sizeof *automatic_stiff - 1
+};
 
-static struct method halves[PAIRS][2];
+static struct method nonstiff_halves[NONSTIFF], stiff_halves[STIFF];
 
 static void make_halves(void)
 {
-    for (int i = 0; i < PAIRS; i++) {
-        method_find(pairs[i].nonstiff, &halves[i][0]);
-        method_find(pairs[i].stiff, &halves[i][1]);
-        halves[i][1].loose = 1; /* its steps adapt */
+    for (int i = 0; i < NONSTIFF; i++) method_find(automatic_nonstiff[i], &nonstiff_halves[i]);
+    for (int i = 0; i < STIFF; i++) {
+        method_find(automatic_stiff[i], &stiff_halves[i]);
+        stiff_halves[i].loose = 1; /* its steps adapt */
     }
 }
 
-int automatic_count(void) { return PAIRS; }
-const char *automatic_name(int i) { return pairs[i].name; }
+int automatic_count(void) { return 1; }
+const char *automatic_name(int i) { return i == 0 ? "auto" : NULL; }
 
 /* What stands in a list of methods is that of the nonstiff one, but for what the stiff one has less of. */
-void automatic_get(int i, struct method *out)
+void automatic_choose(int nonstiff, int stiff, struct method *out)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_halves);
-    *out = halves[i][0];
+    *out = nonstiff_halves[nonstiff];
     out->family = &family_automatic;
-    strcpy(out->rk.name, pairs[i].name);
-    const struct tableau *stiff = &halves[i][1].rk;
-    if (out->rk.dense_order > stiff->dense_order) out->rk.dense_order = stiff->dense_order;
-    for (int k = 0; k < 2; k++) out->pair[k] = &halves[i][k];
+    strcpy(out->rk.name, automatic_name(0));
+    out->pair[0] = &nonstiff_halves[nonstiff];
+    out->pair[1] = &stiff_halves[stiff];
+    int dense = out->pair[1]->rk.dense_order;
+    if (out->rk.dense_order > dense) out->rk.dense_order = dense;
+}
+
+void automatic_get(int i, struct method *out)
+{
+    (void)i;
+    automatic_choose(0, 0, out);
 }
 
 /* ---- changing ---- */

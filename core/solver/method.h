@@ -61,6 +61,8 @@ enum status method_of_multistep(struct method *m);
 /* A named multistep method of that order. Errors: STATUS_ARGUMENT. */
 enum status method_order(struct method *m, int order);
 /* Rows of automatic.c: pairs between which a solve changes. */
+extern const char *const automatic_nonstiff[], *const automatic_stiff[]; /* that a pair may have, then NULL */
+void automatic_choose(int nonstiff, int stiff, struct method *out); /* a pair, by places in these lists */
 int automatic_count(void);
 const char *automatic_name(int i);
 void automatic_get(int i, struct method *out);

@@ -40,6 +40,11 @@ static const struct solve_option table[] = {
              "have 1 to 8, \"bdf\" 1 to 6"},
     {"max_order", OPTION_INTEGER, FROM(1), ADAPTIVE, AT(max_order),
      .help = "of a method that varies its order: \"adams\" has 12, \"bdf\" without a grid 5"},
+    {"nonstiff", OPTION_CHOICE, .choices = automatic_nonstiff, ADAPTIVE_ONLY, AT(nonstiff),
+     .help = "of \"auto\", what takes the steps while the problem is not stiff: \"tsit5\" (default), "
+             "\"dopri5\", \"bosh3\", \"vern7\" or \"dopri8\""},
+    {"stiff", OPTION_CHOICE, .choices = automatic_stiff, ADAPTIVE_ONLY, AT(stiff),
+     .help = "of \"auto\", what takes them while it is: \"radau5\" (default), \"radau3\" or \"trbdf2\""},
     {"start", OPTION_OTHER, .type = "string|table",
      .help = "the first steps of a multistep method: \"rk\" makes them by a one-step method of at least its "
              "order; or a list of states, those at the ends of these steps, which are constants of every "
@@ -178,6 +183,7 @@ const struct solve_option *solve_option(int i)
 void solve_options_derive(struct solve_options *o)
 {
     struct controller *c = &o->controller;
+    if (o->method.pair[1]) automatic_choose(o->nonstiff, o->stiff, &o->method);
     o->adaptive = o->step_size == 0 && o->steps == 0;
     o->newton_goal = o->adaptive && o->newton_tol == 0 ? 0.03 : o->newton_tol;
     o->method.loose = o->newton_goal > 0 && o->method.family->implicit && o->method.family->memory;

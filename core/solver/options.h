@@ -59,6 +59,7 @@ struct solve_options {
     double min_step, max_step;     /* of adaptive steps; max_step 0: none */
     const struct stop *stops;      /* in ascending order; borrowed */
     int64_t n_stops;
+    int nonstiff, stiff;        /* of a pair of methods: places in automatic_nonstiff, automatic_stiff */
     int64_t max_order;          /* of a method that varies its order; 0: its highest */
     int64_t max_steps, max_nfe; /* max_nfe 0: any number */
     double max_seconds;         /* 0: any time */

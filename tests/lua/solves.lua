@@ -49,8 +49,16 @@ M.options = {
   end,
   start = function() return "rk" end,
   max_order = function(g, _, o) -- drawn before the method, of which few take it
-    if g:chance(0.9) then o.method = g:pick{"adams", "bdf"} end
+    if g:chance(0.9) and not (o.nonstiff or o.stiff) then o.method = g:pick{"adams", "bdf"} end
     return g:pick(o.method == "adams" and {1, 3, 12} or {1, 3})
+  end,
+  nonstiff = function(g, _, o)
+    if g:chance(0.9) and not o.max_order then o.method = "auto" end
+    return g:pick{"tsit5", "bosh3", "vern7", "dopri8"}
+  end,
+  stiff = function(g, _, o)
+    if g:chance(0.9) and not o.max_order then o.method = "auto" end
+    return g:pick{"radau5", "radau3", "trbdf2"}
   end,
   steps = function(g) return g:pick{1, 2, 3, 7, 12} end,
   step_size = function(g) return g:pick{0.05, 0.1, 0.13, 0.3, 5} end,
@@ -101,7 +109,7 @@ M.options = {
 }
 local often = {method = 0.9, theta = 0.9, steps = 0.35, step_size = 0.15, rtol = 0.5, atol = 0.4,
   gradient = 0.5, eager = 0.1, plain = 0.06, max_order = 0.06, max_steps = 0.06, order = 0.5, max_nfe = 0.05,
-  max_seconds = 0.05, min_step = 0.1}
+  max_seconds = 0.05, min_step = 0.1, nonstiff = 0.03, stiff = 0.03}
 
 --- The names of the options that odeint has, from what it says about an unknown one.
 function M.option_names()
@@ -219,6 +227,7 @@ local function refused_options(c)
   if (o.eager or o.plain) and o.per_sample then return "per_sample = true is for recorded fields" end
   if (o.eager or o.plain) and o.gradient then return "no gradient" end
   if o.max_order and not (m.varies or m.varying_order) then return "methods that vary their order" end
+  if (o.nonstiff or o.stiff) and m.family ~= "automatic" then return 'is an option of the method "auto"' end
   if m.varying_order and not fixed then
     if o.max_order and o.max_order > m.varying_order then return "more than bdf has" end
     if o.order then return "is for fixed steps" end

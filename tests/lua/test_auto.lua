@@ -81,6 +81,30 @@ tests["both ways, forwards and backwards, once for each change of the problem"] 
   assert(#s.switches >= 5 and #s.switches <= 15) -- six fast changes of sign
 end
 
+tests["other pairs: nonstiff and stiff; every gradient has the bits of checkpoints"] = function()
+  local want = tide.odeint(pulses, f64{2}, {0, 5}, {method = "radau5", rtol = 1e-10, atol = 1e-10})[2][1]
+  for _, nonstiff in ipairs{"tsit5", "dopri5", "bosh3", "vern7", "dopri8"} do
+    for _, stiff in ipairs{"radau5", "radau3", "trbdf2"} do
+      local o = with{nonstiff = nonstiff, stiff = stiff, rtol = 1e-4, atol = 1e-4}
+      local ys, s = tide.odeint(pulses, f64{2}, {0, 5}, o)
+      near(ys[2][1], want, 1e-3)
+      for i, change in ipairs(s.switches) do assert(change.method == (i % 2 == 1 and stiff or nonstiff)) end
+      assert(#s.switches >= 2)
+      local function loss(more)
+        return function(y) return tide.odeint(pulses, y, {0, 1}, with(o, more))[2]:sum() end
+      end
+      local direct = tide.grad(loss())(f64{2})
+      for _, every in ipairs{1, 7} do
+        local kept = tide.grad(loss{gradient = "checkpoint", checkpoint_steps = every})(f64{2})
+        assert(distance(direct, kept) == 0, nonstiff .. stiff)
+      end
+    end
+  end
+  local function solve(o) return tide.odeint(pulses, f64{2}, {0, 1}, o) end
+  fails({'"auto"', "dopri5", 'stiff = "radau5"'}, solve, {method = "dopri5", stiff = "radau5"})
+  fails({"stiff", '"bdf"', "radau5"}, solve, with{stiff = "bdf"})
+end
+
 tests["the error follows the tolerance; between the steps as well; float32"] = function()
   local times = {}
   for i = 0, 40 do times[i + 1] = i / 5 end

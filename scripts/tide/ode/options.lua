@@ -102,6 +102,17 @@ local function check_max_order(where, most, method)
   end
 end
 
+-- The highest order of methods that vary it, parts of a pair.
+local function check_varies(where, o, method)
+  if o.max_order then check_max_order(where, o.max_order, method) end
+  for _, name in ipairs{"nonstiff", "stiff"} do
+    if o[name] and method.family ~= "automatic" then
+      raise(('%s: %s = "%s" is an option of the method "auto", not of %s'):format(where, name, o[name],
+        method.name))
+    end
+  end
+end
+
 -- A method with two forms, in the one that chooses its order and its steps.
 local function check_varying(where, o, method)
   local name = method.name
@@ -313,7 +324,7 @@ function M.check(where, given, dtype)
   jacobian.check(where, o, method)
   check_checkpoints(where, o, given)
   if type(o.controller) == "table" then check_controller(where, o.controller) end
-  if o.max_order then check_max_order(where, o.max_order, method) end
+  check_varies(where, o, method)
   if method.varying_order and not (o.step_size or o.steps) then check_varying(where, o, method) end
   if (o.step_size or o.steps) and method.varies then
     raise(("%s: %s chooses its steps, it has no form with fixed steps; take %s instead, or leave "

@@ -141,7 +141,7 @@ local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trape
   rodas4 = "Hairer and Wanner's RODAS: stiff, small states, no iterations",
   gauss4 = "symplectic", gauss6 = "symplectic", radau3 = "Radau IIA, two stages: stiff",
   radau5 = "Radau IIA, as in Hairer and Wanner's RADAU5: stiff, also where others fail",
-  auto = "tsit5, and radau5 while the problem is stiff; stats.switches"}
+  auto = "tsit5, and radau5 while the problem is stiff, or other pairs (nonstiff =, stiff =); stats.switches"}
 
 -- "| dopri5           order 5, adaptive, 7 stages: the default"
 local function method_lines()
