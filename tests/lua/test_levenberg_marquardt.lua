@@ -31,28 +31,68 @@ tests["Rosenbrock's function: quadratic convergence, by a Jacobian and by produc
   end
 end
 
--- Powell's singular function (Moré, Garbow, Hillstrom 1981, no. 13): J is singular at the minimum. Box's (no.
--- 12) and Kowalik and Osborne's (no. 15), with the published minima.
-local function powell(m)
-  local a, b, c, d = m.x:select(1, 1), m.x:select(1, 2), m.x:select(1, 3), m.x:select(1, 4)
-  return tide.stack{a + b * 10, (c - d) * 5 ^ 0.5, (b - c * 2):square(), (a - d):square() * 10 ^ 0.5}
-end
-local function kowalik_osborne(m)
-  local y = f64{0.1957, 0.1947, 0.1735, 0.1600, 0.0844, 0.0627, 0.0456, 0.0342, 0.0323, 0.0235, 0.0246}
-  local u = f64{4, 2, 1, 0.5, 0.25, 0.167, 0.125, 0.1, 0.0833, 0.0714, 0.0625}
-  local a, b, c, d = m.x:select(1, 1), m.x:select(1, 2), m.x:select(1, 3), m.x:select(1, 4)
-  return y - a * (u * u + u * b) / (u * u + u * c + d)
-end
-tests["published minima"] = function()
-  for _, solver in ipairs{"dense", "cg"} do
-    local o = {solver = solver, max_iter = 200, tolerance_change = 1e-15, cg_tolerance = 1e-8}
-    local m = {x = f64{3, -1, 0, 1}}
-    optim.levenberg_marquardt(m, o):step(powell)
-    assert(m.x:abs():max():item() < 2e-2 and powell(m):square():sum():item() < 1e-8, solver)
-    m = {x = f64{0.25, 0.39, 0.415, 0.39}}
-    local _, report = optim.levenberg_marquardt(m, o):step(kowalik_osborne)
-    check.near(2 * report.loss, 3.07505e-4, 1e-9)
+-- Problems of Moré, Garbow, Hillstrom, Testing Unconstrained Optimization Software (1981): start, published
+-- least sum of squares, residuals of x, a list of scalars.
+local i10, i16, i20 = tide.arange(1, 10, 1, F64), tide.arange(1, 16, 1, F64), tide.arange(1, 20, 1, F64)
+local meyer_y = f64{34780, 28610, 23650, 19630, 16370, 13720, 11540, 9744, 8261, 7030, 6005, 5147, 4427, 3820,
+  3307, 2872}
+local bard_y = f64{0.14, 0.18, 0.22, 0.25, 0.29, 0.32, 0.35, 0.39, 0.37, 0.58, 0.73, 0.96, 1.34, 2.10, 4.39}
+local kowalik_y = f64{0.1957, 0.1947, 0.1735, 0.1600, 0.0844, 0.0627, 0.0456, 0.0342, 0.0323, 0.0235, 0.0246}
+local kowalik_u = f64{4, 2, 1, 0.5, 0.25, 0.167, 0.125, 0.1, 0.0833, 0.0714, 0.0625}
+local problems = {
+  ["2 Freudenstein and Roth"] = {{0.5, -2}, 48.9842, function(a, b)
+    return tide.stack{a - 13 + ((5 - b) * b - 2) * b, a - 29 + ((b + 1) * b - 14) * b}
+  end},
+  ["6 Jennrich and Sampson"] = {{0.3, 0.4}, 124.362, function(a, b)
+    return i10 * 2 + 2 - ((i10 * a):exp() + (i10 * b):exp())
+  end},
+  ["8 Bard"] = {{1, 1, 1}, 8.21487e-3, function(a, b, c)
+    local u = tide.arange(1, 15, 1, F64)
+    local v = 16 - u
+    return bard_y - (a + u / (v * b + tide.minimum(u, v) * c))
+  end},
+  ["10 Meyer"] = {{0.02, 4000, 250}, 87.9458, function(a, b, c)
+    return a * (b / (i16 * 5 + 45 + c)):exp() - meyer_y
+  end, dense = true},
+  ["12 Box"] = {{0, 10, 20}, 0, function(a, b, c)
+    local t = i10 / 10
+    return (-t * a):exp() - (-t * b):exp() - c * ((-t):exp() - (-t * 10):exp())
+  end},
+  ["13 Powell's singular function"] = {{3, -1, 0, 1}, 0, function(a, b, c, d)
+    return tide.stack{a + b * 10, (c - d) * 5 ^ 0.5, (b - c * 2):square(), (a - d):square() * 10 ^ 0.5}
+  end},
+  ["15 Kowalik and Osborne"] = {{0.25, 0.39, 0.415, 0.39}, 3.07505e-4, function(a, b, c, d)
+    return kowalik_y - a * (kowalik_u:square() + kowalik_u * b) / (kowalik_u:square() + kowalik_u * c + d)
+  end},
+  ["16 Brown and Dennis"] = {{25, 5, -5, -1}, 85822.2, function(a, b, c, d)
+    local t = i20 / 5
+    return (a + t * b - t:exp()):square() + (c + d * t:sin() - t:cos()):square()
+  end},
+}
+for name, problem in pairs(problems) do
+  tests["published minimum " .. name] = function()
+    for _, solver in ipairs{"dense", not problem.dense and "cg" or nil} do
+      local m = {x = f64(problem[1])}
+      local opt = optim.levenberg_marquardt(m, {solver = solver, max_iter = 400, tolerance_change = 1e-13,
+        cg_tolerance = 1e-8})
+      local _, report = opt:step(function(p)
+        local x = {}
+        for i = 1, #problem[1] do x[i] = p.x:select(1, i) end
+        return problem[3](table.unpack(x))
+      end)
+      check.near(2 * report.loss, problem[2], 1e-5 * problem[2] + 1e-9)
+      assert(tostring(report):find("ended by tolerance", 1, true), tostring(report))
+    end
   end
+end
+
+tests["a network in float32, with more parameters than its residuals can tell apart"] = function()
+  local set = tide.data.spheres{inner = 15, outer = 30}
+  local net = tide.nn.odenet{dim = 2, hidden = 10, augment = 1, out = 1, seed = 1,
+    solver = {method = "rk4", steps = 3}}
+  local opt = optim.levenberg_marquardt(net, {max_iter = 15})
+  local first, report = opt:step(function(p) return p(set.x) - set.y end)
+  assert(report.loss < 0.2 * first, tostring(report))
 end
 
 local function field(m)

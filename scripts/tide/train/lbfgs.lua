@@ -190,7 +190,7 @@ function methods.step(self, closure)
     local reason = largest(run.here.gradient) <= o.tolerance_grad and "tolerance_grad"
     while not reason do reason = iterate(self, closure, run) end
     rawset(self, "steps", self.steps + 1)
-    return first, {loss = run.here.value, gradient = largest(run.here.gradient),
+    return first, optimiser.report{loss = run.here.value, gradient = largest(run.here.gradient),
       iterations = run.iterations, evaluations = run.evaluations, reason = reason}
   end)
 end

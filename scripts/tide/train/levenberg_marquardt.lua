@@ -19,7 +19,7 @@ local raise = core.raise
 local KIND = "levenberg_marquardt"
 local FEW = 500            -- parameters whose Jacobian is made
 local MOST_ENTRIES = 1 << 25 -- of that Jacobian
-local MOST_DAMPING = 1e60  -- beyond it no step is left
+local LEAST_DAMPING, MOST_DAMPING = 1e-20, 1e60 -- beyond the latter no step is left
 
 local spec = {
   damping = {"number", default = 1e-3, check = options.positive},
@@ -75,24 +75,23 @@ end
 -- ---- steps by a Jacobian ----
 
 -- Steps for any damping from one QR factorisation: least |J d + r|^2 + damping |D d|^2, D the largest norms
--- of J's columns so far.
+-- of J's columns so far. In terms of D d, and in float64 whatever the model's dtype: with little damping the
+-- matrix is as ill-conditioned as J.
 local function dense_steps(self, problem, x, here)
-  local m, n, dtype = self.memory, self.vector.length, self.vector.dtype
-  local J = second_order.jacobian(problem.flat, self.vector:cut(x), {flat = true}):to(dtype)
-  local squares = J:square():sum(1)
-  local scale = m.scale and squares:maximum(m.scale) or squares
-  m.scale = scale
-  local D = core.apply("where", {}, scale:gt(0), scale, core.full({}, 1, dtype)):sqrt()
-  local gradient = J:transpose():matmul(here.r)
+  local m, n = self.memory, self.vector.length
+  local J = second_order.jacobian(problem.flat, self.vector:cut(x), {flat = true}):to "float64"
+  local squares, r = J:square():sum(1), here.r:to "float64"
+  m.scale = m.scale and squares:maximum(m.scale) or squares
+  local D = core.apply("where", {}, m.scale:gt(0), m.scale, 1):sqrt()
   m.damping = m.damping or self.values.damping
-  local Q, R = linalg.qr(J)
-  local right = -(Q:transpose():matmul(here.r))
-  return gradient, function(damping)
-    local below = core.full({n, n}, 0, dtype) + D:diag() * damping ^ 0.5
-    local A = core.apply("cat", {0}, R, below)
-    local d = linalg.lstsq(A, core.apply("cat", {0}, right, core.full({n}, 0, dtype)))
-    local Rd = R:matmul(d)
-    return d, -dot(gradient, d) - dot(Rd, Rd) / 2
+  local gradient = J:transpose():matmul(r)
+  local Q, R = linalg.qr(J / D)
+  local right = core.apply("cat", {0}, -(Q:transpose():matmul(r)), core.full({n}, 0, "float64"))
+  local one = core.full({n}, 1, "float64"):diag()
+  return gradient:to(self.vector.dtype), function(damping)
+    local z = linalg.lstsq(core.apply("cat", {0}, R, one * damping ^ 0.5), right)
+    local Rz = R:matmul(z)
+    return (z / D):to(self.vector.dtype), -dot(gradient / D, z) - dot(Rz, Rz) / 2
   end
 end
 
@@ -152,7 +151,7 @@ end
 -- Nielsen's rule: less damping after a good gain, more and more after bad ones.
 local function adapt(m, gain)
   if gain > 0 then
-    m.damping, m.growth = m.damping * math.max(1 / 3, 1 - (2 * gain - 1) ^ 3), 2
+    m.damping, m.growth = math.max(LEAST_DAMPING, m.damping * math.max(1 / 3, 1 - (2 * gain - 1) ^ 3)), 2
   else
     m.damping, m.growth = m.damping * m.growth, m.growth * 2
   end
@@ -221,8 +220,9 @@ function methods.step(self, residuals)
     end
     while not reason do reason = iterate(self, problem, run) end
     rawset(self, "steps", self.steps + 1)
-    return first, {loss = run.here.value, gradient = run.gradient, iterations = run.iterations,
-      evaluations = run.evaluations, damping = self.memory.damping, reason = reason}
+    return first, optimiser.report{loss = run.here.value, gradient = run.gradient,
+      iterations = run.iterations, evaluations = run.evaluations, damping = self.memory.damping,
+      reason = reason}
   end)
 end
 
@@ -242,7 +242,7 @@ function methods.load_state(self, state)
     raise(self.kind .. ": this is not a state that opt:state() returned")
   end
   local memory = {growth = state.growth:item(), damping = state.damping and state.damping:item(),
-    scale = state.scale and optimiser.check_vector(self, "scale", state.scale)}
+    scale = state.scale and optimiser.check_vector(self, "scale", state.scale, "float64")}
   for name, v in pairs(o) do self.options[name] = v end
   rawset(self, "memory", memory)
   rawset(self, "steps", state.steps:item())

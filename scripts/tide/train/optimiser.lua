@@ -174,6 +174,14 @@ function M.attempt(fn, ...)
   if not (core.is_failure(failure) and failure.kind == "numeric") then error(failure, 0) end
 end
 
+local report_meta = {__name = "report", __tostring = function(r)
+  return ("loss %.6g, gradient %.3g, %d iterations, %d evaluations, ended by %s"):format(r.loss, r.gradient,
+    r.iterations, r.evaluations, r.reason)
+end}
+
+--- What a step came to, which prints itself.
+function M.report(r) return setmetatable(r, report_meta) end
+
 --- Ends the step: what is not finite at its beginning.
 function M.not_finite(self, words)
   core.fail{status = "not_finite", kind = "numeric", step = self.steps + 1,
@@ -181,9 +189,9 @@ function M.not_finite(self, words)
 end
 
 --- A flat tensor of a state, checked.
-function M.check_vector(self, name, x)
+function M.check_vector(self, name, x, dtype)
   local v = self.vector
-  local want = ("{%d} (%s)"):format(v.length, v.dtype)
+  local want = ("{%d} (%s)"):format(v.length, dtype or v.dtype)
   if M.describe(x) ~= want then
     raise(("%s: state %s has %s, expected %s; it belongs to another optimiser or model"):format(self.kind,
       name, M.describe(x) or options.show(x), want))
