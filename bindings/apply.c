@@ -68,12 +68,6 @@ static int common_dtype(lua_State *L, enum op_id id, int first, int n, int *weak
     return op->flags & OP_PROMOTE ? common : -1;
 }
 
-/* A number takes the dtype of the tensors beside it; it must fit. */
-static double number_operand(lua_State *L, int arg, enum dtype dtype)
-{
-    return number_check(L, lua_tonumber(L, arg), dtype);
-}
-
 static enum status apply_recorded(lua_State *L, struct tape *t, enum op_id op, const struct attrs *attrs,
                                   int first, int n, int common, int weak)
 {
@@ -81,7 +75,8 @@ static enum status apply_recorded(lua_State *L, struct tape *t, enum op_id op, c
     for (int i = 0; i < n; i++) {
         struct value *v = value_test(L, first + i);
         if (!v) {
-            in[i] = tape_literal(t, (enum dtype)common, number_operand(L, first + i, (enum dtype)common));
+            struct number x = number_at(L, first + i, (enum dtype)common);
+            in[i] = common == INT64 ? tape_whole(t, x.whole) : tape_literal(t, (enum dtype)common, x.value);
             continue;
         }
         in[i] = value_node(L, t, v);
@@ -100,7 +95,7 @@ static enum status operand_tensor(lua_State *L, int arg, int common, struct tens
     struct value *v = value_test(L, arg);
     if (!v) {
         TRY(tensor_new(out, (enum dtype)common, 0, NULL));
-        array_set(&(*out)->array, 0, lua_tonumber(L, arg));
+        number_put(&(*out)->array, 0, number_at(L, arg, (enum dtype)common));
         return STATUS_OK;
     }
     if (common < 0 || (int)v->tensor->array.dtype == common) {
@@ -134,7 +129,7 @@ static int operands_dtype(lua_State *L, enum op_id op, int first, int n, int *sy
         if (!value_test(L, first + i)) {
             if (common < 0)
                 binding_error(L, "%s needs at least one tensor among its operands", op_table[op].name);
-            number_operand(L, first + i, (enum dtype)common);
+            number_at(L, first + i, (enum dtype)common); /* takes the dtype of the tensors beside it */
         }
     return common;
 }

@@ -118,12 +118,28 @@ enum dtype dtype_check(lua_State *L, int arg, int fallback)
 double number_check(lua_State *L, double value, enum dtype dtype)
 {
     if (!dtype_is_float(dtype) &&
-        (value != floor(value) || fabs(value) > 0x1p53 || (dtype == UINT8 && (value < 0 || value > 255))))
+        (value != floor(value) || fabs(value) >= 0x1p53 || (dtype == UINT8 && (value < 0 || value > 255))))
         binding_error(L,
                       "the number %f does not fit a tensor of dtype %s, and numbers never change a dtype; "
                       "convert with x:to(\"float32\")",
                       unsigned_nan(value), dtype_name(dtype));
     return value;
+}
+
+struct number number_at(lua_State *L, int arg, enum dtype dtype)
+{
+    int whole;
+    struct number x = {lua_tonumber(L, arg), lua_tointegerx(L, arg, &whole)};
+    if (dtype != INT64 || !whole) number_check(L, x.value, dtype);
+    return x;
+}
+
+void number_put(const struct array *a, int64_t i, struct number x)
+{
+    if (a->dtype == INT64)
+        *(int64_t *)array_at(a, i) = x.whole;
+    else
+        array_set(a, i, x.value);
 }
 
 int flag_check(lua_State *L, int arg, const char *what)

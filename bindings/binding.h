@@ -51,8 +51,17 @@ double unsigned_nan(double v);
 /* A dtype name or nil (then `fallback`) at `arg`. */
 enum dtype dtype_check(lua_State *L, int arg, int fallback);
 
-/* The number, or an error when a tensor of that dtype cannot hold it (floats hold every number). */
+/* The number, or an error when a tensor of that dtype cannot hold it (floats hold every number). Integers
+ * from 2^53 on may have been rounded on their way into a double and are refused. */
 double number_check(lua_State *L, double value, enum dtype dtype);
+
+/* The number at `arg` for a tensor of that dtype: `whole` is exact, and what an int64 tensor takes. */
+struct number {
+    double value;
+    int64_t whole;
+};
+struct number number_at(lua_State *L, int arg, enum dtype dtype);
+void number_put(const struct array *a, int64_t i, struct number x);
 
 /* Is the argument true? Anything but true, false, nil and none is an error in the name of `what`. */
 int flag_check(lua_State *L, int arg, const char *what);

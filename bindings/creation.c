@@ -18,7 +18,8 @@ static int tensor_full(lua_State *L) /* shape, value, dtype */
     int64_t shape[MAX_RANK];
     int rank = integers_check(L, 1, "shape", shape, MAX_RANK);
     enum dtype dtype = dtype_check(L, 3, FLOAT32);
-    double value = number_check(L, luaL_checknumber(L, 2), dtype);
+    luaL_checknumber(L, 2);
+    struct number x = number_at(L, 2, dtype);
     struct value *v = value_push_empty(L);
     enum status status = tensor_new(&v->tensor, dtype, rank, shape);
     if (status == STATUS_MEMORY) {
@@ -27,14 +28,14 @@ static int tensor_full(lua_State *L) /* shape, value, dtype */
     }
     binding_check(L, status);
     interrupt_begin();
-    if (value == 0 && !signbit(value)) {
+    if (x.value == 0 && !signbit(x.value)) {
         bounded_zero(v->tensor->array.data, array_bytes(&v->tensor->array));
     } else {
         struct array one;
         double number[1];
         array_init(&one, dtype, 0, NULL);
         one.data = number;
-        array_set(&one, 0, value);
+        number_put(&one, 0, x);
         broadcast_view(&one, rank, shape, &one);
         array_copy_dense(&one, v->tensor->array.data);
     }

@@ -33,13 +33,16 @@ static int op_binary(lua_State *L)
 
 _Static_assert(OP_COUNT <= TRUTH_IDS, "comparisons are told apart by their number in the op table");
 
-static int op_compare(lua_State *L)
+static int op_truth(lua_State *L, int n)
 {
     enum op_id op = (enum op_id)lua_tointeger(L, lua_upvalueindex(1));
-    lua_settop(L, 2);
-    apply_op(L, op, 2);
+    lua_settop(L, n);
+    apply_op(L, op, n);
     return truth_settle(L, op_table[op].name, (int)op);
 }
+
+static int op_compare(lua_State *L) { return op_truth(L, 2); }
+static int op_predicate(lua_State *L) { return op_truth(L, 1); }
 
 static int op_order(lua_State *L) /* x < y, x <= y, of which Lua makes booleans */
 {
@@ -104,8 +107,10 @@ void open_ops(lua_State *L)
     int module = lua_gettop(L);
     lua_getfield(L, module, "methods");
     int methods = lua_gettop(L);
-    static const lua_CFunction elementwise[] = {
-        [ELEMENTWISE_UNARY] = op_unary, [ELEMENTWISE_BINARY] = op_binary, [ELEMENTWISE_COMPARE] = op_compare};
+    static const lua_CFunction elementwise[] = {[ELEMENTWISE_UNARY] = op_unary,
+                                                [ELEMENTWISE_PREDICATE] = op_predicate,
+                                                [ELEMENTWISE_BINARY] = op_binary,
+                                                [ELEMENTWISE_COMPARE] = op_compare};
     for (int i = 0; i < OP_COUNT; i++)
         if (op_table[i].elementwise)
             set_op(L, methods, op_table[i].name, elementwise[op_table[i].elementwise], i);
@@ -120,7 +125,8 @@ void open_ops(lua_State *L)
     static const struct {
         const char *event;
         int op;
-    } arithmetic[] = {{"__add", OP_ADD}, {"__sub", OP_SUB}, {"__mul", OP_MUL}, {"__div", OP_DIV}};
+    } arithmetic[] = {{"__add", OP_ADD}, {"__sub", OP_SUB},       {"__mul", OP_MUL},
+                      {"__div", OP_DIV}, {"__mod", OP_REMAINDER}, {"__idiv", OP_FLOOR_DIVIDE}};
     for (size_t i = 0; i < sizeof arithmetic / sizeof *arithmetic; i++)
         set_op(L, meta, arithmetic[i].event, op_binary, arithmetic[i].op);
     set_op(L, meta, "__lt", op_order, OP_LT);

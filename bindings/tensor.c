@@ -211,12 +211,8 @@ static int tensor_index(lua_State *L)
 /* The number at index 3 into every element. */
 static void assign_number(lua_State *L, const struct array *part, int64_t n)
 {
-    if (part->dtype == INT64 && lua_isinteger(L, 3)) {
-        for (int64_t j = 0; j < n; j++) *(int64_t *)array_at(part, j) = lua_tointeger(L, 3);
-        return;
-    }
-    double value = number_check(L, lua_tonumber(L, 3), part->dtype);
-    for (int64_t j = 0; j < n; j++) array_set(part, j, value);
+    struct number x = number_at(L, 3, part->dtype);
+    for (int64_t j = 0; j < n; j++) number_put(part, j, x);
 }
 
 /* The elements of `view`, which has part's shape, converted to part's dtype, by way of a copy: both may lie

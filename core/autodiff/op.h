@@ -75,11 +75,18 @@ enum op_flags {
     OP_DEAR = 64,      /* a product, whose work decides what is worth keeping and how large tiles are */
     OP_STATEFUL = 128, /* has a state of its own: runs where it was recorded, and on one thread */
     OP_INTERNAL = 256, /* made by the engine alone: nobody asks for it by name */
+    OP_DIVIDES = 512,  /* an integer second operand of 0 is an error */
     OP_LINALG = OP_DENSE | OP_PROMOTE | OP_FLOAT,
 };
 
 /* What an elementwise op's kernel takes; see `kernel`. */
-enum elementwise { NOT_ELEMENTWISE, ELEMENTWISE_UNARY, ELEMENTWISE_BINARY, ELEMENTWISE_COMPARE };
+enum elementwise {
+    NOT_ELEMENTWISE,
+    ELEMENTWISE_UNARY,
+    ELEMENTWISE_PREDICATE,
+    ELEMENTWISE_BINARY,
+    ELEMENTWISE_COMPARE
+};
 
 /* Which inputs of an op have the axis of a batch, when one does (batch.h). */
 enum op_batch {
@@ -91,6 +98,7 @@ enum op_batch {
 #define OP(NAME, ...) OP_##NAME,
 #define UNARY(NAME, name, dtypes, expression) OP_##NAME,
 #define BINARY(NAME, name, dtypes, expression) OP_##NAME,
+#define PREDICATE(NAME, name, expression) OP_##NAME,
 #define COMPARE(NAME, name, expression) OP_##NAME,
 enum op_id {
 #include "autodiff/ops.def"
@@ -100,6 +108,7 @@ enum op_id {
 #undef OP
 #undef UNARY
 #undef BINARY
+#undef PREDICATE
 #undef COMPARE
 
 /* A row: what is not named is 0 or NULL. */
@@ -108,7 +117,7 @@ struct op {
     int min_in, max_in;
     unsigned flags;
     enum elementwise elementwise;
-    int kernel; /* of an elementwise op: place in loops->unary, or loops->binary for the two others */
+    int kernel; /* of an elementwise op: place in loops->unary, or loops->binary for the last two */
     enum status (*infer)(struct call *c); /* in[] shapes and dtypes, attrs -> out's; row-major strides */
     /* NULL, or: set out's strides and the offset in bytes from in[0]; 0 = cannot */
     int (*view)(struct call *c, int64_t *offset);

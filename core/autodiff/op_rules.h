@@ -56,6 +56,9 @@ void axis_blocks(const struct array *x, int axis, int64_t *outer, int64_t *inner
 /* Is attribute 0 an axis of the first input? */
 enum status check_axis(const struct call *c);
 
+/* The number of a LITERAL with these attributes, into a scalar. */
+void literal_write(const struct attrs *a, const struct array *out);
+
 /* The convolution of x by w that these attributes describe, all but the size of its result. */
 struct conv conv_described(enum dtype dtype, const int64_t x[4], const int64_t w[4], const int64_t *a);
 
@@ -64,10 +67,12 @@ void elementwise_kernel(enum op_id op, enum dtype dtype, unary_loop *unary, bina
 
 #define UNARY(NAME, name, dtypes, expression) vjp_rule vjp_##name;
 #define BINARY(NAME, name, dtypes, expression) vjp_rule vjp_##name;
+#define PREDICATE(NAME, name, expression)
 #define COMPARE(NAME, name, expression)
 #include "kernels/elementwise.def"
 #undef UNARY
 #undef BINARY
+#undef PREDICATE
 #undef COMPARE
 
 #endif

@@ -1,6 +1,9 @@
-/* Rules of the elementwise ops: the kernels are in kernels/loops.c, the list in kernels/elementwise.def. */
+/* Shapes and kernels of the elementwise ops: the loops are in kernels/loops.c, the list in
+ * kernels/elementwise.def, derivatives in elementwise_rules.c. */
 #include "autodiff/op_rules.h"
+#include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/tuning.h"
 #include "kernels/elementwise.h"
 
 struct elementwise_plan {
@@ -18,7 +21,8 @@ static enum status no_kernel(const struct call *c)
 enum status infer_unary(struct call *c)
 {
     if (!loops->unary[c->op->kernel][c->in[0].dtype]) return no_kernel(c);
-    return array_init(&c->out, c->in[0].dtype, c->in[0].rank, c->in[0].shape);
+    return array_init(&c->out, c->op->elementwise == ELEMENTWISE_PREDICATE ? UINT8 : c->in[0].dtype,
+                      c->in[0].rank, c->in[0].shape);
 }
 
 enum status infer_binary(struct call *c)
@@ -48,6 +52,29 @@ static enum status run_binary(struct call *c)
     return STATUS_OK;
 }
 
+/* The number of a 0 among integers, counted from 0; -1: there is none. */
+static int64_t first_zero(const struct array *y)
+{
+    int dense = array_is_contiguous(y);
+    for (int64_t i = 0, n = array_numel(y); i < n; i++) {
+        if (i % ELEMENTWISE_PIECE_ELEMENTS == 0 && interrupt_stop()) return -1;
+        const char *at = dense ? (const char *)y->data + i * (int64_t)dtype_size(y->dtype) : array_at(y, i);
+        if (y->dtype == INT64 ? *(const int64_t *)(const void *)at == 0 : *at == 0) return i;
+    }
+    return -1;
+}
+
+/* Integers have no infinity to give. */
+static enum status run_divide(struct call *c)
+{
+    int64_t zero = array_numel(&c->out) > 0 ? first_zero(&c->in[1]) : -1;
+    if (zero < 0) return run_binary(c);
+    return status_set(STATUS_ARGUMENT,
+                      "%s: element %lld of the divisor is 0, and %s has no infinity; convert with "
+                      "x:to(\"float64\"), or replace the zeros with tide.where",
+                      c->op->name, (long long)zero + 1, dtype_name(c->in[1].dtype));
+}
+
 static enum status new_plan(struct call *c, int n_in)
 {
     struct elementwise_plan *p = c->plan = memory_zalloc(1, sizeof *p);
@@ -68,15 +95,15 @@ enum status prepare_binary(struct call *c)
 {
     TRY(new_plan(c, 2));
     ((struct elementwise_plan *)c->plan)->binary = loops->binary[c->op->kernel][c->in[0].dtype];
-    c->run = run_binary;
+    c->run = c->op->flags & OP_DIVIDES && !dtype_is_float(c->in[0].dtype) ? run_divide : run_binary;
     return STATUS_OK;
 }
 
 void elementwise_kernel(enum op_id op, enum dtype dtype, unary_loop *unary, binary_loop *binary)
 {
     const struct op *row = &op_table[op];
-    *unary = row->elementwise == ELEMENTWISE_UNARY ? loops->unary[row->kernel][dtype] : NULL;
-    *binary = row->elementwise > ELEMENTWISE_UNARY ? loops->binary[row->kernel][dtype] : NULL;
+    *unary = row->elementwise && row->max_in == 1 ? loops->unary[row->kernel][dtype] : NULL;
+    *binary = row->elementwise && row->max_in == 2 ? loops->binary[row->kernel][dtype] : NULL;
 }
 
 int cut_nothing(const struct cut *c) { return c != NULL; } /* no attribute knows of the batch */
@@ -156,103 +183,4 @@ void vjp_where(struct vjp *v)
     int zero = emit_like(t, v->ybar, 0);
     if (v->need[1]) v->xbar[1] = tape_emit(t, OP_WHERE, NULL, (int[]){v->in[0], v->ybar, zero}, 3);
     if (v->need[2]) v->xbar[2] = tape_emit(t, OP_WHERE, NULL, (int[]){v->in[0], zero, v->ybar}, 3);
-}
-
-/* ---- derivative rules, one line each where it can be: g the cotangent, x and z the inputs, y the output
- * ---- */
-#define RULE(name) void vjp_##name(struct vjp *v)
-#define T v->tape
-#define G v->ybar
-#define X v->in[0]
-#define Z v->in[1]
-#define Y v->y
-#define MUL(a, b) emit2(T, OP_MUL, a, b)
-#define DIV(a, b) emit2(T, OP_DIV, a, b)
-#define NEG(a) emit1(T, OP_NEG, a)
-#define NUMBER(value) emit_like(T, G, value)
-
-RULE(alias) { v->xbar[0] = G; }
-RULE(cast) { v->xbar[0] = emit_cast(T, G, tape_spec(T, X)->dtype); }
-RULE(neg) { v->xbar[0] = NEG(G); }
-RULE(abs) { v->xbar[0] = MUL(G, emit1(T, OP_SIGN, X)); }
-RULE(square) { v->xbar[0] = MUL(G, MUL(NUMBER(2), X)); }
-RULE(sign) { (void)v; }
-RULE(relu) { v->xbar[0] = emit2(T, OP_RELU_GRAD, Y, G); }
-RULE(exp) { v->xbar[0] = MUL(G, Y); }
-RULE(log) { v->xbar[0] = DIV(G, X); }
-RULE(sin) { v->xbar[0] = MUL(G, emit1(T, OP_COS, X)); }
-RULE(cos) { v->xbar[0] = NEG(MUL(G, emit1(T, OP_SIN, X))); }
-RULE(tanh) { v->xbar[0] = emit2(T, OP_TANH_GRAD, Y, G); }
-RULE(sigmoid) { v->xbar[0] = emit2(T, OP_SIGMOID_GRAD, Y, G); }
-RULE(softplus) { v->xbar[0] = MUL(G, emit1(T, OP_SIGMOID, X)); }
-RULE(sqrt) { v->xbar[0] = DIV(MUL(NUMBER(0.5), G), Y); }
-RULE(reciprocal) { v->xbar[0] = NEG(MUL(G, emit1(T, OP_SQUARE, Y))); }
-
-RULE(add) { v->xbar[0] = v->xbar[1] = G; }
-
-RULE(sub)
-{
-    v->xbar[0] = G;
-    if (v->need[1]) v->xbar[1] = NEG(G);
-}
-
-RULE(mul)
-{
-    if (v->need[0]) v->xbar[0] = MUL(G, Z);
-    if (v->need[1]) v->xbar[1] = MUL(G, X);
-}
-
-RULE(div)
-{
-    if (v->need[0]) v->xbar[0] = DIV(G, Z);
-    if (v->need[1]) v->xbar[1] = NEG(DIV(MUL(G, Y), Z));
-}
-
-/* d x^z = z x^(z-1) dx + x^z log x dz. Where z = 0 the first factor is 0 for every x, also where x^-1 is
- * infinite; the second term is taken as zero where x <= 0, as it has no real value there. */
-RULE(pow)
-{
-    if (v->need[0]) {
-        int constant = emit2(T, OP_EQ, Z, NUMBER(0));
-        int less =
-            tape_emit(T, OP_WHERE, NULL, (int[]){constant, NUMBER(1), emit2(T, OP_SUB, Z, NUMBER(1))}, 3);
-        v->xbar[0] = MUL(G, MUL(Z, emit2(T, OP_POW, X, less)));
-    }
-    if (!v->need[1]) return;
-    int positive = emit2(T, OP_GT, X, NUMBER(0));
-    int safe = tape_emit(T, OP_WHERE, NULL, (int[]){positive, X, NUMBER(1)}, 3);
-    v->xbar[1] = MUL(G, MUL(Y, emit1(T, OP_LOG, safe)));
-}
-
-/* Each winner takes the cotangent; equals share it. */
-static void vjp_select(struct vjp *v, enum op_id wins)
-{
-    for (int i = 0; i < 2; i++) {
-        if (!v->need[i]) continue;
-        int won = emit2(T, wins, v->in[i], v->in[1 - i]), tie = emit2(T, OP_EQ, X, Z),
-            half = MUL(NUMBER(0.5), G);
-        int shared = tape_emit(T, OP_WHERE, NULL, (int[]){tie, half, NUMBER(0)}, 3);
-        v->xbar[i] = tape_emit(T, OP_WHERE, NULL, (int[]){won, G, shared}, 3);
-    }
-}
-RULE(maximum) { vjp_select(v, OP_GT); }
-RULE(minimum) { vjp_select(v, OP_LT); }
-
-RULE(relu_grad)
-{
-    if (v->need[1]) v->xbar[1] = emit2(T, OP_RELU_GRAD, X, G);
-}
-
-/* z (1 - x^2) */
-RULE(tanh_grad)
-{
-    if (v->need[0]) v->xbar[0] = MUL(G, MUL(NUMBER(-2), MUL(X, Z)));
-    if (v->need[1]) v->xbar[1] = emit2(T, OP_TANH_GRAD, X, G);
-}
-
-/* z x (1 - x) */
-RULE(sigmoid_grad)
-{
-    if (v->need[0]) v->xbar[0] = MUL(G, MUL(Z, emit2(T, OP_SUB, NUMBER(1), MUL(NUMBER(2), X))));
-    if (v->need[1]) v->xbar[1] = emit2(T, OP_SIGMOID_GRAD, X, G);
 }

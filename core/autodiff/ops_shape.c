@@ -9,9 +9,17 @@
 
 enum status infer_literal(struct call *c) { return array_init(&c->out, (enum dtype)V(0), 0, NULL); }
 
+void literal_write(const struct attrs *a, const struct array *out)
+{
+    if (out->dtype == INT64)
+        *(int64_t *)out->data = a->v[1];
+    else
+        array_set(out, 0, a->value);
+}
+
 static enum status run_literal(struct call *c)
 {
-    array_set(&c->out, 0, c->attrs->value);
+    literal_write(c->attrs, &c->out);
     return STATUS_OK;
 }
 

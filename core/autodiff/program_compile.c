@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "autodiff/op_rules.h"
 #include "autodiff/passes.h"
 #include "autodiff/program_memory.h"
 #include "autodiff/program_small.h"
@@ -141,7 +142,7 @@ static enum status add_leaf(struct builder *b, int i)
         v->fixed = node->constant->array.data;
     } else if (node->op == OP_LITERAL) {
         dense.data = v->fixed = (char *)&b->p->literals[b->n_literals++];
-        array_set(&dense, 0, node->attrs->value);
+        literal_write(node->attrs, &dense);
     } else {
         v->place = INPUT;
         for (v->slot = 0; b->tape->inputs[v->slot] != i;) v->slot++;

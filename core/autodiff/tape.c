@@ -135,7 +135,14 @@ int tape_constant(struct tape *t, struct tensor *borrowed)
 
 int tape_literal(struct tape *t, enum dtype dtype, double value)
 {
+    if (dtype == INT64) return tape_whole(t, (int64_t)value);
     return tape_emit(t, OP_LITERAL, &(struct attrs){.n = 1, .v = {dtype}, .value = value}, NULL, 0);
+}
+
+int tape_whole(struct tape *t, int64_t value)
+{
+    return tape_emit(t, OP_LITERAL, &(struct attrs){.n = 2, .v = {INT64, value}, .value = (double)value},
+                     NULL, 0);
 }
 
 /* The shape rule, on specs. */

@@ -51,6 +51,7 @@ int tape_fail(struct tape *t, enum status status);
 int tape_input(struct tape *t, enum dtype dtype, int rank, const int64_t *shape);
 int tape_constant(struct tape *t, struct tensor *borrowed);
 int tape_literal(struct tape *t, enum dtype dtype, double value); /* a scalar */
+int tape_whole(struct tape *t, int64_t value);                    /* one of int64, exactly */
 int tape_emit(struct tape *t, enum op_id op, const struct attrs *attrs, const int *in, int n_in);
 
 /* Node of `t` that stands for node `node` of `owner`: the same when owner is t; a captured input, made on

@@ -41,6 +41,7 @@ PEAK(f64, double, int64_t, INT64_MAX)
 /* ---- the table ---- */
 #define TABLE_F(name) [FLOAT32] = PASTE(name, f32), [FLOAT64] = PASTE(name, f64)
 #define TABLE_A(name) TABLE_F(name), [INT64] = PASTE(name, i64), [UINT8] = PASTE(name, u8)
+#define TABLE_D TABLE_A
 
 /* Those of other files. */
 #define EXTERNAL(name) [FLOAT32] = LOOPED(name##_f32), [FLOAT64] = LOOPED(name##_f64)
@@ -54,6 +55,7 @@ const struct loops LOOPED(loops) = {
     .packing = &LOOPED(packing_loops),
 #define UNARY(NAME, name, dtypes, expression) .unary[UNARY_##NAME] = {TABLE_##dtypes(name)},
 #define BINARY(NAME, name, dtypes, expression) .binary[BINARY_##NAME] = {TABLE_##dtypes(name)},
+#define PREDICATE(NAME, name, expression) .unary[UNARY_##NAME] = {TABLE_A(name)},
 #define COMPARE(NAME, name, expression) .binary[BINARY_##NAME] = {TABLE_A(name)},
 #include "kernels/elementwise.def"
     .cast[FLOAT32] = {TABLE_A(cast_f32)},

@@ -12,6 +12,7 @@
 
 #define UNARY(NAME, name, dtypes, expression) UNARY_##NAME,
 #define BINARY(NAME, name, dtypes, expression)
+#define PREDICATE(NAME, name, expression) UNARY_##NAME,
 #define COMPARE(NAME, name, expression)
 enum unary {
 #include "kernels/elementwise.def"
@@ -19,8 +20,10 @@ enum unary {
 };
 #undef UNARY
 #undef BINARY
+#undef PREDICATE
 #undef COMPARE
 #define UNARY(NAME, name, dtypes, expression)
+#define PREDICATE(NAME, name, expression)
 #define BINARY(NAME, name, dtypes, expression) BINARY_##NAME,
 #define COMPARE(NAME, name, expression) BINARY_##NAME,
 enum binary {
@@ -29,6 +32,7 @@ enum binary {
 };
 #undef UNARY
 #undef BINARY
+#undef PREDICATE
 #undef COMPARE
 
 /* Two nested loops n[0] x n[1]; operand p has strides s[0], s[1] in elements; the output is dense. */
@@ -73,8 +77,8 @@ struct loops {
     const struct packing_loops *packing;
     void (*bf16)(const struct bf16_block
                      *q); /* products of bfloat16 parts (bf16.h), NULL where float32 is the best there is */
-    unary_loop unary[UNARY_COUNT][DTYPE_COUNT];    /* NULL: not for this dtype */
-    binary_loop binary[BINARY_COUNT][DTYPE_COUNT]; /* comparisons write uint8 */
+    unary_loop unary[UNARY_COUNT][DTYPE_COUNT];    /* NULL: not for this dtype; predicates write uint8 */
+    binary_loop binary[BINARY_COUNT][DTYPE_COUNT]; /* comparisons as well */
     unary_loop cast[DTYPE_COUNT][DTYPE_COUNT];     /* [from][to] */
     binary_loop where[DTYPE_COUNT]; /* writes into out, which holds the values for "false"; x is the uint8
                                        condition, y the values */

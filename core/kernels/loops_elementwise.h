@@ -63,9 +63,13 @@
 /* ---- elementwise functions for each dtype ---- */
 #define FLOATS_ONLY_F(x)
 #define FLOATS_ONLY_A(x) x
+#define FLOATS_ONLY_D(x) x
+#define PREDICATE(NAME, name, expression) UNARY_BODY(PASTE(name, SUFFIX), T, uint8_t, expression)
 #define COMPARE(NAME, name, expression) BINARY_BODY(PASTE(name, SUFFIX), T, uint8_t, expression)
+#define BY(f) PASTE(of_##f, SUFFIX)(x, y)
 
 #define FN(f) FN_float(f)
+#define WHOLE(f) FN(f)(x)
 #define W(x) (x)
 #define T float
 #define SUFFIX f32
@@ -90,7 +94,9 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wtype-limits"
 #undef W
+#undef WHOLE
 #define W(x) ((uint64_t)(x))
+#define WHOLE(f) x
 #define T int64_t
 #define SUFFIX i64
 #include "kernels/elementwise.def"
@@ -106,8 +112,11 @@
 #pragma GCC diagnostic pop
 #undef UNARY
 #undef BINARY
+#undef PREDICATE
 #undef COMPARE
+#undef BY
 #undef W
+#undef WHOLE
 
 /* ---- casts: a float becomes the nearest value that an integer type can hold, NaN becomes 0 ---- */
 static int64_t to_i64(double x)

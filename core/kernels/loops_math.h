@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "kernels/special.h"
+
 static inline float power_of_two(int32_t n) /* -126 <= n <= 127 */
 {
     int32_t bits = (n + 127) << 23;
@@ -66,9 +68,84 @@ static inline float vlog1pf(float u)
     return 2 * s + 2 * s * p;
 }
 
+static inline double log1p_unit(double u) { return log1p(u); } /* 0 <= u <= 1 */
+
+/* ---- division with a whole result, and its rest ---- */
+#define DIVISION_OF_FLOATS(T, SUFFIX, FMOD, FLOOR, COPYSIGN)                                                 \
+    static inline T of_fmod_##SUFFIX(T x, T y) { return FMOD(x, y); }                                        \
+    static inline T of_remainder_##SUFFIX(T x, T y)                                                          \
+    {                                                                                                        \
+        T rest = FMOD(x, y);                                                                                 \
+        return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;                                         \
+    }                                                                                                        \
+    static inline T of_floor_divide_##SUFFIX(T x, T y) /* floor(x / y) could be one too much */              \
+    {                                                                                                        \
+        T rest = FMOD(x, y), quotient = (x - rest) / y;                                                      \
+        if (y == 0) return x / y;                                                                            \
+        if (rest != 0 && (rest < 0) != (y < 0)) quotient -= 1;                                               \
+        T whole = FLOOR(quotient);                                                                           \
+        if (quotient == 0) return COPYSIGN(0, x / y);                                                        \
+        return quotient - whole > (T)0.5 ? whole + 1 : whole;                                                \
+    }
+DIVISION_OF_FLOATS(float, f32, fmodf, floorf, copysignf)
+DIVISION_OF_FLOATS(double, f64, fmod, floor, copysign)
+
+/* A divisor of 0 gives 0 here: whoever calls has looked for one. The most negative number by -1 wraps
+ * around. */
+static inline int64_t of_fmod_i64(int64_t x, int64_t y) { return y == 0 || y == -1 ? 0 : x % y; }
+static inline int64_t of_remainder_i64(int64_t x, int64_t y)
+{
+    int64_t rest = of_fmod_i64(x, y);
+    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
+}
+static inline int64_t of_floor_divide_i64(int64_t x, int64_t y)
+{
+    if (y == 0 || y == -1) return y == 0 ? 0 : (int64_t) - (uint64_t)x;
+    return x / y - (x % y != 0 && (x < 0) != (y < 0));
+}
+static inline uint8_t of_fmod_u8(uint8_t x, uint8_t y) { return y == 0 ? 0 : x % y; }
+static inline uint8_t of_remainder_u8(uint8_t x, uint8_t y) { return of_fmod_u8(x, y); }
+static inline uint8_t of_floor_divide_u8(uint8_t x, uint8_t y) { return y == 0 ? 0 : x / y; }
+
+/* y times the derivative of x sigmoid(x). */
+#define SILU_GRAD(T, SUFFIX, EXP, FABS)                                                                      \
+    static inline T of_silu_grad_##SUFFIX(T x, T y)                                                          \
+    {                                                                                                        \
+        T e = EXP(-FABS(x)), s = (x < 0 ? e : 1) / (1 + e);                                                  \
+        return y * s * (1 + x * ((x < 0 ? 1 : e) / (1 + e)));                                                \
+    }
+SILU_GRAD(float, f32, vexpf, fabsf)
+SILU_GRAD(double, f64, exp, fabs)
+
 #define FLOAT_exp vexpf
 #define FLOAT_tanh vtanhf
-#define FLOAT_log1p vlog1pf
+#define FLOAT_log1p_unit vlog1pf
+#define FLOAT_floor floorf
+#define FLOAT_ceil ceilf
+#define FLOAT_rint rintf
+#define FLOAT_trunc truncf
+#define FLOAT_tan tanf
+#define FLOAT_asin asinf
+#define FLOAT_acos acosf
+#define FLOAT_atan atanf
+#define FLOAT_sinh sinhf
+#define FLOAT_cosh coshf
+#define FLOAT_asinh asinhf
+#define FLOAT_acosh acoshf
+#define FLOAT_atanh atanhf
+#define FLOAT_exp2 exp2f
+#define FLOAT_expm1 expm1f
+#define FLOAT_log1p log1pf
+#define FLOAT_log2 log2f
+#define FLOAT_log10 log10f
+#define FLOAT_erf erff
+#define FLOAT_erfc erfcf
+#define FLOAT_atan2 atan2f
+#define FLOAT_hypot hypotf
+#define FLOAT_special_log_gamma special_log_gamma_f32
+#define FLOAT_special_digamma (float)special_digamma
+#define FLOAT_special_polygamma (float)special_polygamma
+#define FLOAT_special_erfinv (float)special_erfinv
 #define FLOAT_log logf
 #define FLOAT_sin sinf
 #define FLOAT_cos cosf

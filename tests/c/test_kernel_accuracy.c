@@ -323,20 +323,24 @@ static void sums(void) { for_each_set(sums_on_one_set); }
 
 /* ---- elementwise functions, in units in the last place of the exact result ---- */
 
-static long double exact(enum unary op, long double x)
+static long double sigmoid_exact(long double x)
 {
-    switch (op) {
-    case UNARY_EXP: return expl(x);
-    case UNARY_LOG: return logl(x);
-    case UNARY_SIN: return sinl(x);
-    case UNARY_COS: return cosl(x);
-    case UNARY_TANH: return tanhl(x);
-    case UNARY_SIGMOID: return x < 0 ? expl(x) / (1 + expl(x)) : 1 / (1 + expl(-x));
-    case UNARY_SOFTPLUS: return (x > 0 ? x : 0) + log1pl(expl(-fabsl(x)));
-    case UNARY_SQRT: return sqrtl(x);
-    case UNARY_RECIPROCAL: return 1 / x;
-    default: return NAN;
-    }
+    return x < 0 ? expl(x) / (1 + expl(x)) : 1 / (1 + expl(-x));
+}
+static long double softplus_exact(long double x) { return (x > 0 ? x : 0) + log1pl(expl(-fabsl(x))); }
+static long double log_sigmoid_exact(long double x) { return -softplus_exact(-x); }
+static long double silu_exact(long double x) { return x * sigmoid_exact(x); }
+static long double gelu_exact(long double x) { return x / 2 * erfcl(-x / sqrtl(2)); }
+static long double selu_exact(long double x)
+{
+    return 1.0507009873554804934193349852946L * (x > 0 ? x : 1.6732632423543772848170429916717L * expm1l(x));
+}
+static long double reciprocal_exact(long double x) { return 1 / x; }
+static long double rsqrt_exact(long double x) { return 1 / sqrtl(x); }
+static long double log_gamma_exact(long double x)
+{
+    int sign;
+    return lgammal_r(x, &sign);
 }
 
 static double ulps(enum dtype dtype, double got, long double want)
@@ -359,18 +363,41 @@ static double ulps(enum dtype dtype, double got, long double want)
 static const struct {
     enum unary op;
     const char *name;
+    long double (*exact)(long double);
     double low, high; /* of the arguments */
     double limit[2];
 } functions[] = {
-    {UNARY_EXP, "exp", -110, 95, {2.5, 1.5}},
-    {UNARY_TANH, "tanh", -12, 12, {3, 3}},
-    {UNARY_SIGMOID, "sigmoid", -105, 40, {4, 4}},
-    {UNARY_SOFTPLUS, "softplus (exp, log1p)", -104, 100, {4, 4}},
-    {UNARY_LOG, "log", 1e-30, 50, {1, 1}},
-    {UNARY_SIN, "sin", -30, 30, {1, 1}},
-    {UNARY_COS, "cos", -30, 30, {1, 1}},
-    {UNARY_SQRT, "sqrt", 0, 1e6, {0.5, 0.5}},
-    {UNARY_RECIPROCAL, "reciprocal", -50, 50, {0.5, 0.5}},
+    {UNARY_EXP, "exp", expl, -110, 95, {2.5, 1.5}},
+    {UNARY_TANH, "tanh", tanhl, -12, 12, {3, 3}},
+    {UNARY_SIGMOID, "sigmoid", sigmoid_exact, -105, 40, {4, 4}},
+    {UNARY_SOFTPLUS, "softplus (exp, log1p)", softplus_exact, -104, 100, {4, 4}},
+    {UNARY_LOG, "log", logl, 1e-30, 50, {1, 1}},
+    {UNARY_SIN, "sin", sinl, -30, 30, {1, 1}},
+    {UNARY_COS, "cos", cosl, -30, 30, {1, 1}},
+    {UNARY_SQRT, "sqrt", sqrtl, 0, 1e6, {0.5, 0.5}},
+    {UNARY_RECIPROCAL, "reciprocal", reciprocal_exact, -50, 50, {0.5, 0.5}},
+    {UNARY_RSQRT, "rsqrt", rsqrt_exact, 1e-3, 1e6, {1.5, 1.5}},
+    {UNARY_TAN, "tan", tanl, -30, 30, {1, 1}},
+    {UNARY_ASIN, "asin", asinl, -1, 1, {1, 1}},
+    {UNARY_ACOS, "acos", acosl, -1, 1, {1, 1}},
+    {UNARY_ATAN, "atan", atanl, -50, 50, {1, 1}},
+    {UNARY_SINH, "sinh", sinhl, -85, 85, {2.5, 2.5}},
+    {UNARY_COSH, "cosh", coshl, -85, 85, {2.5, 2.5}},
+    {UNARY_ASINH, "asinh", asinhl, -1e6, 1e6, {2, 2}},
+    {UNARY_ACOSH, "acosh", acoshl, 1, 1e6, {2.5, 2.5}},
+    {UNARY_ATANH, "atanh", atanhl, -1, 1, {2.5, 2.5}},
+    {UNARY_EXP2, "exp2", exp2l, -140, 127, {1, 1}},
+    {UNARY_EXPM1, "expm1", expm1l, -60, 88, {1.5, 1.5}},
+    {UNARY_LOG1P, "log1p", log1pl, -1, 50, {1.5, 1.5}},
+    {UNARY_LOG2, "log2", log2l, 1e-30, 50, {1, 1}},
+    {UNARY_LOG10, "log10", log10l, 1e-30, 50, {2, 2}},
+    {UNARY_ERF, "erf", erfl, -6, 6, {1.5, 1.5}},
+    {UNARY_ERFC, "erfc", erfcl, -6, 10, {5, 5}},
+    {UNARY_LGAMMA, "lgamma", log_gamma_exact, -10, 100, {7, 7}},
+    {UNARY_GELU, "gelu", gelu_exact, -3, 20, {20, 20}},
+    {UNARY_SILU, "silu", silu_exact, -80, 80, {5, 5}},
+    {UNARY_LOG_SIGMOID, "log_sigmoid", log_sigmoid_exact, -80, 80, {4, 4}},
+    {UNARY_SELU, "selu", selu_exact, -80, 80, {3, 3}},
 };
 
 static double off[sizeof functions / sizeof *functions][2];
@@ -389,7 +416,7 @@ static void function_case(size_t f, enum dtype dtype, int64_t n, int64_t stride,
     loops->unary[functions[f].op][dtype](size, x.x, step, y.x);
     for (int64_t i = 0; i < n; i++) {
         double in = at(dtype, x.x, i * stride), got = at(dtype, y.x, i),
-               error = ulps(dtype, got, exact(functions[f].op, in));
+               error = ulps(dtype, got, functions[f].exact(in));
         if (!(error <= off[f][dtype])) off[f][dtype] = error;
         CHECK(error <= functions[f].limit[dtype], "%s %s %s(%.9g) = %.9g: %.2f ulp", loops->name,
               type_name[dtype], functions[f].name, in, got, error);

@@ -75,4 +75,72 @@ function M.check_all(name, fn, p, once)
   end
 end
 
+-- ---- cases: functions of a method's name ----
+
+local unary_shapes = {{}, {1}, {0}, {5}, {2, 3}, {1, 3, 1}, {2, 0, 3}, {2, 1, 2, 2}}
+local binary_shapes = {
+  {{}, {}}, {{3}, {}}, {{}, {3}}, {{2, 3}, {3}}, {{3}, {2, 3}}, {{2, 1}, {1, 3}}, {{1, 1}, {2, 3}},
+  {{2, 3}, {2, 3}},
+  {{0, 3}, {1, 3}}, {{2, 1, 3}, {4, 1}}, {{1}, {1}},
+}
+
+function M.unary(make, shapes, fn)
+  return function(name)
+    for _, shape in ipairs(shapes or unary_shapes) do
+      for _, x in ipairs(M.layouts(make(shape))) do
+        M.check_all(name .. " {" .. table.concat(shape, ",") .. "}",
+          fn or function(q) return q[name](q) end, x,
+          x:numel() == 0)
+      end
+    end
+  end
+end
+
+function M.binary(make, fn, second)
+  return function(name)
+    fn = fn or function(a, b) return a[name](a, b) end
+    for _, shapes in ipairs(binary_shapes) do
+      local a, b = make(shapes[1], 3), (second or make)(shapes[2], 4)
+      for i, x in ipairs(M.layouts(a)) do
+        local ys = M.layouts(b)
+        M.check_all(name .. " both", function(p) return fn(p[1], p[2]) end, {x, ys[(i - 1) % #ys + 1]},
+          x:numel() == 0)
+      end
+      M.check_all(name .. " left", function(q) return fn(q, b) end, a)
+      M.check_all(name .. " right", function(q) return fn(a, q) end, b)
+    end
+    local x = make({2, 3}, 8)
+    if not second then M.check_all(name .. " with itself", function(q) return fn(q, q * 1.25) end, x) end
+    M.check_all(name .. " with a number", function(q) return fn(q, 1.7) end, x)
+  end
+end
+
+-- Within -0.9..0.9.
+function M.inside(shape, seed) return randn(shape, seed):tanh() * 0.9 end
+
+-- Functions of an op that has no gradient, or a zero one: the value must be right and the gradient zero.
+function M.no_gradient(fn)
+  return function(name)
+    local x = M.apart{2, 3}
+    local g = tide.grad(function(q) return (fn(q):to("float64") * q):sum() end)(x)
+    assert((g - fn(x):to("float64")):abs():sum():item() == 0, name)
+  end
+end
+
+function M.compare(f)
+  return function(name)
+    for _, shapes in ipairs(binary_shapes) do
+      local a, b = randn(shapes[1], 1), randn(shapes[2], 2)
+      for _, x in ipairs(M.layouts(a)) do
+        local c = x[name](x, b)
+        assert(c:dtype() == "uint8")
+        local full = (a + b):shape()
+        local u, v, w = x:broadcast_to(full):reshape{-1}, b:broadcast_to(full):reshape{-1}, c:reshape{-1}
+        for i = 1, #u do assert(w[i] == (f(u[i], v[i]) and 1 or 0), name) end
+      end
+    end
+    M.no_gradient(function(q) return q[name](q, 0.1) end)(name)
+  end
+end
+
 return M

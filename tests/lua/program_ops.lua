@@ -7,59 +7,6 @@ local M, rare = {}, {}
 local function show(list) return "{" .. table.concat(list, ", ") .. "}" end
 local function f(...) return string.format(...) end
 
--- Elementwise functions of one tensor: the expression, and one whose operand lies in the domain, away from
--- overflow.
-local unary = {
-  neg = "%s:neg()", abs = "%s:abs()", square = "%s:square()", sign = "%s:sign()", relu = "%s:relu()",
-  sin = "%s:sin()", cos = "%s:cos()",
-  tanh = "%s:tanh()", sigmoid = "%s:sigmoid()", softplus = "%s:softplus()", exp = "%s:tanh():exp()",
-  log = "(%s:abs() + 0.5):log()",
-  sqrt = "(%s:abs() + 0.5):sqrt()", reciprocal = "(%s:square() + 0.5):reciprocal()", clone = "%s:clone()",
-  stop_gradient = "STOP(%s)", alias = 'core.apply("alias", {}, %s)', copy = 'core.apply("copy", {}, %s)',
-}
-local bare = {exp = "%s:exp()", log = "%s:log()", sqrt = "%s:sqrt()", reciprocal = "%s:reciprocal()",
-  neg = "-%s"}
-local integers_too = {neg = true, abs = true, square = true, sign = true, relu = true, clone = true,
-  stop_gradient = true, alias = true, copy = true}
-
-for name, text in pairs(unary) do
-  M[name] = function(g)
-    local x = integers_too[name] and g:any() or g:any(g:chance(0.9) and g.is_float or nil)
-    return f(bare[name] and not g.symbolic and g:chance(0.5) and bare[name] or text, x)
-  end
-end
-
--- Of two tensors or a tensor and a number.
-local binary = {
-  add = "%s + %s", sub = "%s - %s", mul = "%s * %s", div = "%s / (%s:abs() + 0.5)",
-  pow = "(%s:abs() + 0.5) ^ (%s:tanh())",
-  maximum = "%s:maximum(%s)", minimum = "%s:minimum(%s)", eq = "%s:eq(%s)", ne = "%s:ne(%s)",
-  lt = "%s:lt(%s)", le = "%s:le(%s)",
-  gt = "%s:gt(%s)", ge = "%s:ge(%s)", relu_grad = "%s:relu_grad(%s)", tanh_grad = "%s:tanh_grad(%s)",
-  sigmoid_grad = "%s:sigmoid_grad(%s)",
-}
-local with_number = {
-  add = {"%s + %s", "%s - -%s"}, sub = {"%s - %s", "%s:sub(%s)"}, mul = {"%s * %s", "%s:mul(%s)"},
-  div = {"%s / %s", "%s:div(%s)"},
-  pow = {"%s ^ 2", "%s ^ 3", "(%s:abs() + 0.5) ^ %s", "%s:abs() ^ 0.5", "%s ^ 0", "%s ^ 1"},
-}
-local from_number = {add = "%s + %s", sub = "%s - %s", mul = "%s * %s", div = "%s / (%s:square() + 0.5)",
-  pow = "%s ^ %s:tanh()",
-  lt = "tide.lt(%s, %s)", ge = "tide.ge(%s, %s)", maximum = "tide.maximum(%s, %s)",
-  minimum = "tide.minimum(%s, %s)"}
-
-for name, text in pairs(binary) do
-  M[name] = function(g)
-    local x = g:any()
-    local way = g:int(1, 6)
-    if way == 1 then return f(g:pick(with_number[name] or {text}), x, g:number(x)) end
-    if way == 2 and from_number[name] then return f(from_number[name], g:number(x, true), x) end
-    local y = g:fitting(x)
-    if not y then return f(g:pick(with_number[name] or {text}), x, g:number(x)) end
-    return f(text, x, y)
-  end
-end
-
 -- ---- shapes ----
 
 function M.reshape(g)
@@ -194,11 +141,6 @@ function M.where(g)
 end
 function M.cast(g) return f("%s:to(%s)", g:any(), g:pick{"F32", "F64", '"int64"'}) end
 M.to = M.cast
-function M.clamp(g)
-  local x = g:any()
-  return g:pick{f("%s:clamp(-1, 2)", x), f("%s:clamp(0)", x), f("%s:clamp(nil, 1)", x)}
-end
-
 -- ---- reductions ----
 
 local function axes(g, x)
@@ -211,14 +153,23 @@ local function axes(g, x)
   return tostring(g:axis(x))
 end
 local function keepdim(g) return g:chance(0.4) and ", true" or "" end
-for _, name in ipairs{"sum", "mean", "var", "logsumexp", "max", "min", "any", "all"} do
+local floats_only = {var = true, std = true, logsumexp = true}
+for _, name in ipairs{"sum", "mean", "var", "std", "logsumexp", "max", "min", "any", "all",
+  "count_nonzero"} do
   M[name] = function(g)
     local x = g:any(function(v)
-      return (name ~= "max" and name ~= "min" or v.numel > 0)
-        and (name ~= "var" and name ~= "logsumexp" or v.float)
+      return (name ~= "max" and name ~= "min" or v.numel > 0) and (not floats_only[name] or v.float)
     end)
     return f("%s:%s(%s%s)", x, name, axes(g, x), keepdim(g))
   end
+end
+function M.prod(g) -- near 1, so that many of them neither vanish nor overflow
+  local x = g:any(g.is_float)
+  return f("(%s:tanh() * 0.3 + 1):prod(%s%s)", x, axes(g, x), keepdim(g))
+end
+function M.norm(g)
+  local x = g:any(function(v) return v.float and v.numel > 0 end)
+  return f("%s:norm(%s, %s%s)", x, g:pick{"nil", "1", "2", "3", "math.huge"}, axes(g, x), keepdim(g))
 end
 for _, name in ipairs{"argmax", "argmin"} do
   M[name] = function(g)
@@ -406,10 +357,12 @@ end
 --- Ops that make tensors of nothing, or end every derivative, come less often, or programs fall apart.
 for _, name in ipairs{"zeros", "ones", "zeros_like", "ones_like", "full", "arange", "linspace", "eye",
   "tensor", "randperm", "one_hot", "conv_dx",
-  "conv_dw", "conv_matrix", "conv_matrix_grad", "eq", "ne", "lt", "le", "gt", "ge", "sign", "argmax",
-  "argmin",
-  "stop_gradient", "any", "all"} do rare[name] = true end
+  "conv_dw", "conv_matrix", "conv_matrix_grad", "argmax", "argmin", "any", "all", "count_nonzero"} do
+  rare[name] = true
+end
 
+local elementwise = require "program_elementwise"
+for name, make in pairs(elementwise.make) do M[name], rare[name] = make, elementwise.rare[name] end
 for name, make in pairs(require "program_indexing") do M[name], rare[name] = make, true end
 for name, make in pairs(require "program_linalg") do M[name], rare[name] = make, name ~= "einsum" end
 

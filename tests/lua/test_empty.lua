@@ -20,6 +20,20 @@ local rows = {
   mean = {{function() return e:mean() end, {}, nan}, {function() return m:mean(1) end, {3}, nan},
     {function() return m:mean(2) end, {0}}},
   var = {{function() return e:var() end, {}, nan}, {function() return n:var(2) end, {2}, nan}},
+  std = {{function() return e:std() end, {}, nan}, {function() return n:std(2) end, {2}, nan}},
+  prod = {{function() return e:prod() end, {}, 1}, {function() return m:prod(1) end, {3}, 1},
+    {function() return m:prod(2) end, {0}}, {function() return h:prod() end, {}, 1}},
+  norm = {{function() return e:norm() end, {}, 0}, {function() return m:norm(1, 1) end, {3}, 0},
+    {function() return m:norm(3, 2) end, {0}}, {function() return e:norm(0) end, {}, 0},
+    {function() return e:norm(inf) end, "max: axis 1 is empty"}},
+  count_nonzero = {{function() return e:count_nonzero() end, {}, 0},
+    {function() return m:count_nonzero(1) end, {3}, 0}},
+  polygamma = {{function() return m:polygamma(1) end, {0, 3}}},
+  lerp = {{function() return m:lerp(1, 0.5) end, {0, 3}}},
+  allclose = {{function() return m:allclose(m) end, true, "as it is"}},
+  equal = {{function() return m:equal(m) end, true, "as it is"},
+    {function() return m:equal(n) end, false, "as it is"}},
+  ["integer division"] = {{function() return h // h end, {0}}, {function() return h % 0 end, {0}}},
   all = {{function() return e:all() end, {}, 1}, {function() return m:all(1) end, {3}, 1}},
   any = {{function() return e:any() end, {}, 0}, {function() return n:any(2) end, {2}, 0}},
   max = {{function() return e:max() end, "max: axis 1 is empty"},
@@ -172,13 +186,17 @@ local rows = {
   files = {},
 }
 for name, row in pairs(require("layer_rows").empty) do rows[name] = row end
-for name in ("abs cos exp log neg reciprocal relu sigmoid sign sin softplus sqrt square tanh clone "
-  .. "stop_gradient"):gmatch("[%a_]+") do
+for name in ([[abs cos exp log neg reciprocal relu sigmoid sign sin softplus sqrt square tanh clone
+  stop_gradient floor ceil round trunc frac rsqrt tan asin acos atan sinh cosh asinh acosh atanh exp2 expm1
+  log1p log2 log10 erf erfc erfinv lgamma digamma gelu gelu_tanh silu log_sigmoid selu celu mish softsign
+  hardtanh relu6 hardsigmoid hardswish logit nan_to_num isnan isinf isfinite
+  logical_not]]):gmatch("[%w_]+") do
   rows[name] = {{function() return e[name](e) end, {0}}, {function() return m[name](m) end, {0, 3}},
     {function() return n:transpose()[name](n) end, {2, 0}}}
 end
-for name in ("add sub mul div maximum minimum relu_grad sigmoid_grad tanh_grad eq ne lt le gt ge"):gmatch(
-  "[%a_]+") do
+for name in ([[add sub mul div maximum minimum relu_grad sigmoid_grad tanh_grad eq ne lt le gt ge remainder
+  fmod floor_divide atan2 hypot logaddexp xlogy leaky_relu elu gelu_grad silu_grad logical_and logical_or
+  logical_xor isclose]]):gmatch("[%w_]+") do
   rows[name] = {{function() return m[name](m, m) end, {0, 3}}, {function() return n[name](n, 2) end, {2, 0}},
     {function() return m[name](m, tide.ones{1, 3}) end, {0, 3}},
     {function() return m[name](m, tide.ones{2, 3}) end, "cannot be broadcast"}}

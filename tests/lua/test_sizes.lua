@@ -53,6 +53,8 @@ local rows = {
   take = {function(v) return x:take{v} end, function(v) return x:take({1}, v) end},
   cat = {function(v) return tide.cat({x, x}, v) end}, stack = {function(v) return tide.stack({x, x}, v) end},
   diag = {function(v) return x:diag(v) end, function(v) return tide.zeros{0}:diag(v) end},
+  round = {function(v) return x:round(v) end}, polygamma = {function(v) return tide.polygamma(v, x) end},
+  norm = {function(v) return x:norm(v) end, function(v) return x:norm(2, v) end},
   tril = {function(v) return x:tril(v) end}, triu = {function(v) return x:triu(v) end},
   flatten = {function(v) return x:flatten(v) end}, one_hot = {function(v) return tide.one_hot(label, v) end},
   conv1d = {names = {"stride", "padding", "dilation", "groups"}, function(o)
@@ -133,7 +135,8 @@ local rows = {
   end},
 }
 for name, row in pairs(require("layer_rows").sizes) do rows[name] = row end
-for name in ("sum mean var max min all any argmax argmin softmax log_softmax logsumexp"):gmatch("[%a_]+") do
+for name in ([[sum prod mean var std count_nonzero max min all any argmax argmin softmax log_softmax
+  logsumexp]]):gmatch("[%a_]+") do
   rows[name] = {function(v) return x[name](x, v) end, function(v) return x[name](x, {v}) end}
 end
 for name in ("moons circles eight_gaussians pinwheel checkerboard spirals"):gmatch("[%a_]+") do
@@ -208,7 +211,11 @@ tests["every function that takes a size has a row"] = function()
     add sub mul div pow maximum minimum relu_grad sigmoid_grad tanh_grad eq ne lt le gt ge abs cos exp log neg
     reciprocal relu sigmoid sign sin softplus sqrt square tanh clone stop_gradient dtype shape rank numel item
     totable copy_ to tostring where matmul einsum outer mse smooth_l1 cross_entropy grad value_and_grad vjp
-    jvp compile
+    jvp compile floor ceil trunc frac rsqrt tan asin acos atan sinh cosh asinh acosh atanh exp2 expm1 log1p
+    log2 log10 erf erfc erfinv lgamma digamma gelu gelu_tanh silu log_sigmoid selu celu mish softsign hardtanh
+    relu6 hardsigmoid hardswish logit nan_to_num isnan isinf isfinite logical_not remainder fmod floor_divide
+    atan2 hypot logaddexp xlogy leaky_relu elu gelu_grad silu_grad logical_and logical_or logical_xor isclose
+    allclose equal lerp
     jacobian hessian hvp gauss_newton gradcheck odeint attempt
     save load read_bytes read_idx memory machine set_matmul_precision get_matmul_precision
     set_print get_print set_default_dtype get_default_dtype explain nn.activation nn.chain nn.count nn.flatten

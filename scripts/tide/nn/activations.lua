@@ -7,7 +7,9 @@ local tree = require "tide.base.tree"
 
 local M = {}
 
-local names = {"relu", "tanh", "sigmoid", "softplus", "sin", "cos", "exp", "abs", "square", "identity"}
+local names = {"relu", "tanh", "sigmoid", "softplus", "gelu", "silu", "elu", "selu", "celu", "leaky_relu",
+  "mish", "relu6", "hardtanh", "hardsigmoid", "hardswish", "log_sigmoid", "softsign", "erf", "atan", "sin",
+  "cos", "exp", "abs", "square", "identity"}
 
 --- The name, or an error of `where` that lists those there are.
 function M.check(where, name)

@@ -58,11 +58,77 @@ function T.mean(x, axis, keepdim)
   return keepdim and y or apply("reshape", rest, y)
 end
 
---- Variance over axes: mean of squared deviations (divisor n), as numpy.var.
-function T.var(x, axis, keepdim)
-  reduced(x, "var", axis, keepdim)
+local spread_options = {correction = {"number", default = 1}}
+
+--- Sum of squared deviations from the mean, divided by the count less `correction`.
+function T.var(x, axis, keepdim, opts)
+  local correction = options.check("var", opts, spread_options).correction
+  local _, _, count = reduced(x, "var", axis, keepdim)
   local centred = x - T.mean(x, axis, true)
-  return T.mean(centred:square(), axis, keepdim)
+  return T.sum(centred:square(), axis, keepdim) / math.max(0, count - correction)
+end
+
+-- The square root; its derivative at 0 counts as 0, as a norm's.
+local function root(x, power)
+  local zero = x:eq(0)
+  local safe = elementwise.where(zero, 1, x)
+  return elementwise.where(zero, 0, power and safe ^ power or safe:sqrt())
+end
+
+function T.std(x, axis, keepdim, opts)
+  options.check("std", opts, spread_options)
+  reduced(x, "std", axis, keepdim)
+  return root(T.var(x, axis, keepdim, opts))
+end
+
+function T.count_nonzero(x, axis, keepdim)
+  reduced(x, "count_nonzero", axis, keepdim)
+  return T.sum(x:ne(0), axis, keepdim)
+end
+
+local function float(x) return x:dtype():find "float" and x or x:to(arguments.dtype_rule.default) end
+
+--- (sum of |x|^p)^(1/p): p = 2, 1, math.huge (the largest magnitude), -math.huge (the smallest), 0 (how many
+-- are not 0) or any other number.
+function T.norm(x, p, axis, keepdim)
+  p = arguments.number("norm", "p", p == nil and 2 or p)
+  reduced(x, "norm", axis, keepdim)
+  if p ~= p then raise("norm: p must be a number, got nan") end
+  x = float(x)
+  if p == 0 then return T.count_nonzero(x, axis, keepdim):to(x:dtype()) end
+  if p == 1 then return T.sum(x:abs(), axis, keepdim) end
+  if p == math.huge then return T.max(x:abs(), axis, keepdim) end
+  if p == -math.huge then return T.min(x:abs(), axis, keepdim) end
+  local wide = x:to "float64" -- where squares of float32 neither overflow nor vanish
+  if p == 2 then return root(T.sum(wide:square(), axis, keepdim)):to(x:dtype()) end
+  local powers = p > 0 and root(wide:abs(), p) or wide:abs() ^ p
+  return (p > 0 and root(T.sum(powers, axis, keepdim), 1 / p)
+    or T.sum(powers, axis, keepdim) ^ (1 / p)):to(x:dtype())
+end
+
+-- Halves are multiplied with each other until one is left: no division, so that derivatives are right beside
+-- zeros, and rounding grows with the logarithm of the length.
+local function product_along(x, axis)
+  local n, odd = x:shape()[axis], nil
+  if n == 0 then return T.sum(x, axis, true):eq(0):to(x:dtype()) end
+  while n > 1 do
+    local half = n // 2
+    if n % 2 == 1 then
+      local last = x:slice(axis, n, n)
+      odd = odd and odd * last or last
+    end
+    x, n = x:slice(axis, 1, half) * x:slice(axis, half + 1, 2 * half), half
+  end
+  return odd and x * odd or x
+end
+
+function T.prod(x, axis, keepdim)
+  local mask, rest = reduced(x, "prod", axis, keepdim)
+  if x:dtype() == "uint8" then x = x:to "int64" end
+  for i = 1, x:rank() do
+    if mask >> (i - 1) & 1 == 1 then x = product_along(x, i) end
+  end
+  return keepdim and x or apply("reshape", rest, x)
 end
 
 local function arg_reduction(name)

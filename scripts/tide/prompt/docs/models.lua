@@ -46,7 +46,9 @@ define{name = "nn.conv_field", args = "opts", returns = "model",
   text = "The convolutional field of the ANODE paper: kernels 1, 3 (padding 1), 1.",
   example = "tide.nn.conv_field{channels = 3, filters = 8}"}
 define{name = "nn.activation", args = "name", returns = "model",
-  text = "A layer: relu, tanh, sigmoid, softplus, sin, cos, exp, abs, square or identity.",
+  text = [[A layer: relu, tanh, sigmoid, softplus, gelu, silu, elu, selu, celu, leaky_relu, mish, relu6,
+  hardtanh, hardsigmoid, hardswish, log_sigmoid, softsign, erf, atan, sin, cos, exp, abs, square or
+  identity, each with its defaults.]],
   example = "tide.nn.activation(\"tanh\")(x)"}
 define{name = "nn.chain", args = "layers", returns = "model",
   text = "Layers one after another; a name stands for an activation, a function for itself.",

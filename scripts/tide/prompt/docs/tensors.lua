@@ -150,7 +150,8 @@ local one_axis_text = [[Along one axis (1-based; negative axes count from the en
 local reductions = {
   {"sum", "Sum of the elements; uint8, as comparisons give, is counted in int64."},
   {"mean", "Mean of the elements; of integers in float32."},
-  {"var", "Mean squared deviation from the mean (divisor n, as NumPy)."},
+  {"prod", "Product of the elements; integers exactly, modulo 2^64. Of none it is 1."},
+  {"count_nonzero", "How many are not 0 (NaN is not), int64."},
   {"max", "The largest element; NaN wins."},
   {"min", "The smallest element; NaN wins."}, {"logsumexp", "log(sum(exp(x))), computed without overflow."},
   {"argmax", "The 1-based position of the first largest element, int64.", one_axis_text},
@@ -168,6 +169,19 @@ for _, row in ipairs(reductions) do
     .. (row[3] or axis_text),
     example = ("x:%s(1)"):format(row[1])}
 end
+local spread_options = {{"correction", 1, "what is taken from the count to divide by; 0: the divisor n"}}
+define{name = "tide.var", args = "x, axis, keepdim, opts", returns = "tensor", method = true,
+  options = spread_options, example = "x:var(1, false, {correction = 0})",
+  text = "Variance: squared deviations from the mean, summed and divided by n - 1, as PyTorch; NaN of one "
+  .. "element. " .. axis_text}
+define{name = "tide.std", args = "x, axis, keepdim, opts", returns = "tensor", method = true,
+  options = spread_options, example = "x:std(1)",
+  text = "Standard deviation, the square root of tide.var; its derivative where it is 0 counts as 0. "
+  .. axis_text}
+define{name = "tide.norm", args = "x, p, axis, keepdim", returns = "tensor", method = true,
+  text = [[(sum of |x|^p)^(1/p). p = 2 by default; 1; math.huge, the largest magnitude; -math.huge, the
+  smallest; 0, how many are not 0; or another number. Squares and powers are taken in float64, so those of
+  float32 neither overflow nor vanish. The derivative at 0 is 0. ]] .. axis_text, example = "x:norm(2, 1)"}
 define{name = "tide.softmax", args = "x, axis", returns = "tensor", method = true,
   text = "exp(x) / sum(exp(x)) along an axis (default: the last).", example = "x:softmax(2)"}
 define{name = "tide.log_softmax", args = "x, axis", returns = "tensor", method = true,
@@ -181,15 +195,82 @@ local elementwise = {
   {"softplus", "log(1 + exp(x)), without overflow."},
   {"sqrt", "Square root."}, {"abs", "Absolute value; its derivative at 0 is 0."}, {"square", "x * x."},
   {"neg", "-x."},
-  {"reciprocal", "1 / x."}, {"sign", "1, 0 or -1; its derivative is 0."},
+  {"reciprocal", "1 / x."}, {"sign", "1, 0 or -1; its derivative is 0."}, {"rsqrt", "1 / sqrt(x)."},
+  {"floor", "The largest whole number <= x; its derivative is 0."},
+  {"ceil", "The smallest whole number >= x; its derivative is 0."},
+  {"trunc", "x without its fraction; its derivative is 0."}, {"frac", "x - trunc(x)."},
+  {"tan", "Tangent."}, {"asin", "Arc sine."}, {"acos", "Arc cosine."}, {"atan", "Arc tangent."},
+  {"sinh", "Hyperbolic sine."}, {"cosh", "Hyperbolic cosine."}, {"asinh", "Inverse hyperbolic sine."},
+  {"acosh", "Inverse hyperbolic cosine."}, {"atanh", "Inverse hyperbolic tangent."}, {"exp2", "2^x."},
+  {"expm1", "exp(x) - 1, exact for small x."}, {"log1p", "log(1 + x), exact for small x."},
+  {"log2", "Logarithm to base 2."}, {"log10", "Logarithm to base 10."}, {"erf", "The error function."},
+  {"erfc", "1 - erf(x), exact for large x."}, {"erfinv", "The y with erf(y) = x."},
+  {"lgamma", "log |Gamma(x)|."}, {"digamma", "The derivative of lgamma."},
+  {"gelu_tanh", "gelu by tanh, as tide.gelu(x, {approximate = \"tanh\"})."},
+  {"silu", "x sigmoid(x), also called swish."}, {"log_sigmoid", "log(sigmoid(x)), without overflow."},
+  {"selu", "The self-normalising unit: 1.0507 elu(x, 1.67326)."}, {"mish", "x tanh(softplus(x))."},
+  {"softsign", "x / (1 + |x|)."}, {"relu6", "x limited to 0..6."},
+  {"hardsigmoid", "x / 6 + 1/2, limited to 0..1."}, {"hardswish", "x hardsigmoid(x)."},
 }
 for _, row in ipairs(elementwise) do
   define{name = "tide." .. row[1], args = "x", returns = "tensor", method = true,
     text = row[2] .. (" Elementwise; tide.%s of a number is a number, computed in float64."):format(row[1]),
     example = ("x:%s()"):format(row[1])}
 end
+define{name = "tide.round", args = "x, decimals", returns = "tensor", method = true,
+  text = "The nearest whole number, halves to the even one; with decimals, so many of them, -30 to 30. Its "
+  .. "derivative is 0.", example = "x:round(2)"}
+define{name = "tide.gelu", args = "x, opts", returns = "tensor", method = true,
+  options = {{"approximate", "none",
+    [["none", or "tanh" for x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2]],
+    quote = true}},
+  text = "x Phi(x), Phi the normal distribution function.", example = "x:gelu()"}
+for _, row in ipairs{{"elu", "x where x > 0, else alpha (exp(x) - 1)", "alpha", 1},
+  {"leaky_relu", "x where x > 0, else slope x", "slope", 0.01},
+  {"celu", "x where x > 0, else alpha (exp(x / alpha) - 1)", "alpha", 1}} do
+  define{name = "tide." .. row[1], args = "x, " .. row[3], returns = "tensor", method = true,
+    text = ("%s; %s is %g unless given%s."):format(row[2], row[3], row[4],
+      row[1] ~= "celu" and ", and may be a tensor, with a derivative of its own" or ""),
+    example = ("x:%s(0.2)"):format(row[1])}
+end
+define{name = "tide.hardtanh", args = "x, low, high", returns = "tensor", method = true,
+  text = "x limited to low..high, -1..1 unless given.", example = "x:hardtanh()"}
+define{name = "tide.logit", args = "x, eps", returns = "tensor", method = true,
+  text = "log(x / (1 - x)), the inverse of tide.sigmoid; eps keeps x in eps..1 - eps.",
+  example = "x:sigmoid():logit()"}
+define{name = "tide.polygamma", args = "n, x", returns = "tensor",
+  text = "Derivative n of tide.digamma: an integer of 0..170, 0..64 where x < 0.",
+  example = "tide.polygamma(1, x)"}
+define{name = "tensor:polygamma", args = "n", returns = "tensor", text = "As tide.polygamma(n, x).",
+  example = "x:polygamma(1)"}
+define{name = "tide.lerp", args = "x, y, weight", returns = "tensor", method = true,
+  text = "x + weight (y - x); each a tensor or a number.", example = "x:lerp(y, 0.3)"}
+define{name = "tide.nan_to_num", args = "x, nan, high, low", returns = "tensor", method = true,
+  text = "NaN, infinity and -infinity replaced, by 0 and the largest numbers of the dtype unless given.",
+  example = "x:nan_to_num()"}
+local predicates = {{"isnan", "x is not a number"}, {"isinf", "x is infinite"},
+  {"isfinite", "x is neither NaN nor infinite"}, {"logical_not", "x is 0"}}
+for _, row in ipairs(predicates) do
+  define{name = "tide." .. row[1], args = "x", returns = "tensor", method = true,
+    text = ("1 where %s, else 0, as uint8. Of a number it is true or false; in a condition as tide.gt.")
+    :format(row[2]), example = ("x:%s():any()"):format(row[1])}
+end
+local closeness = {{"rtol", 1e-5, "relative to |y|"}, {"atol", 1e-8, "absolute"},
+  {"equal_nan", false, "whether NaN is close to NaN"}}
+define{name = "tide.isclose", args = "x, y, opts", returns = "tensor", method = true, options = closeness,
+  text = "1 where |x - y| <= atol + rtol |y|, or both are the same infinity, else 0, as uint8.",
+  example = "x:isclose(x + 1e-9)"}
+define{name = "tide.allclose", args = "x, y, opts", returns = "boolean", method = true, options = closeness,
+  text = "Whether all are close, see tide.isclose.", example = "x:allclose(x + 1e-9)"}
+define{name = "tide.equal", args = "x, y", returns = "boolean", method = true,
+  text = "Whether shapes and numbers are the same.", example = "x:equal(x)"}
 local pairwise = {{"add", "x + y"}, {"sub", "x - y"}, {"mul", "x * y"}, {"div", "x / y"}, {"pow", "x ^ y"},
-  {"maximum", "the larger of x and y (NaN wins)"}, {"minimum", "the smaller of x and y (NaN wins)"}}
+  {"maximum", "the larger of x and y (NaN wins)"}, {"minimum", "the smaller of x and y (NaN wins)"},
+  {"remainder", "x % y, with the sign of y as in Lua and Python; an integer y of 0 is an error"},
+  {"fmod", "the rest of x / y with the sign of x, as C; an integer y of 0 is an error"},
+  {"floor_divide", "x // y, the quotient rounded down, exactly of integers; an integer y of 0 is an error"},
+  {"atan2", "the angle of the point (y, x), -pi to pi"}, {"hypot", "sqrt(x^2 + y^2), without overflow"},
+  {"logaddexp", "log(exp(x) + exp(y)), without overflow"}, {"xlogy", "x log(y), and 0 where x is 0"}}
 for _, row in ipairs(pairwise) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
     text = row[2] .. ", elementwise with NumPy's broadcasting; one of the two may be a number. Of two "
@@ -213,12 +294,20 @@ for _, row in ipairs(comparisons) do
     asks whether they are one tensor.]]):format(row[2]),
     example = ("x:%s(0)"):format(row[1])}
 end
+local connectives = {{"logical_and", "both are not 0"}, {"logical_or", "one is not 0"},
+  {"logical_xor", "exactly one is not 0"}}
+for _, row in ipairs(connectives) do
+  define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
+    text = ("1 where %s, else 0, as uint8; NaN is not 0. Elementwise with broadcasting.")
+    :format(row[2]), example = ("x:gt(0):%s(x:lt(1))"):format(row[1])}
+end
 local slopes = {{"relu_grad", "y where x > 0, else 0"}, {"tanh_grad", "y (1 - x^2)"},
-  {"sigmoid_grad", "y x (1 - x)"}}
+  {"sigmoid_grad", "y x (1 - x)"}, {"gelu_grad", "y gelu'(x)"}, {"silu_grad", "y silu'(x)"}}
 for _, row in ipairs(slopes) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
-    text = row[2] .. [[: the cotangent y taken back through an activation whose output is x. Derivative rules
-  use it; scripts hardly need it.]], example = ("x:%s(y)"):format(row[1])}
+    text = row[2] .. (": the cotangent y taken back through an activation whose %s is x. Derivative rules "
+    .. "use it; scripts hardly need it."):format(row[1]:find "lu_grad" and row[1] ~= "relu_grad" and "input"
+      or "output"), example = ("x:%s(y)"):format(row[1])}
 end
 
 help.topic "Files"
