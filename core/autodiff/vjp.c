@@ -15,11 +15,68 @@ static void mark_dependent(const struct tape *t, int n, const int *x, int n_x, c
     }
 }
 
+/* The axis along which two cotangents of slices of one tensor are neighbours, a first; -1: they are not. */
+static int neighbours(const struct tape *t, int a, int b)
+{
+    const struct node *x = &t->nodes[a], *y = &t->nodes[b];
+    if (x->op != OP_EMBED || y->op != OP_EMBED) return -1;
+    const struct array *p = tape_spec(t, x->in[0]), *q = tape_spec(t, y->in[0]);
+    int axis = -1;
+    for (int i = 0; i < p->rank; i++) {
+        const int64_t *s = x->attrs->v + 3 * i, *r = y->attrs->v + 3 * i;
+        if (s[0] == r[0] && p->shape[i] == q->shape[i] && (s[1] == r[1] || p->shape[i] == 1)) continue;
+        if (axis >= 0 || (s[1] != 1 && p->shape[i] > 1) || (r[1] != 1 && q->shape[i] > 1)) return -1;
+        if (s[0] + p->shape[i] != r[0]) return -1;
+        axis = i;
+    }
+    return axis;
+}
+
+/* Inputs of one joint: the lists of a long chain stay linear in its length. */
+#define MOST_JOINED 128
+
+static int append_parts(const struct tape *t, int node, int axis, int *list, int n)
+{
+    const struct node *part = &t->nodes[node];
+    if (part->op != OP_CAT || part->attrs->v[0] != axis || part->n_in >= MOST_JOINED) {
+        list[n] = node;
+        return n + 1;
+    }
+    memcpy(list + n, part->in, (size_t)part->n_in * sizeof *list);
+    return n + part->n_in;
+}
+
+/* The sum of two such cotangents: side by side, not zeros around each of them that are added. */
+static int join(struct tape *t, int a, int b, int axis)
+{
+    int list[2 * MOST_JOINED], x = t->nodes[a].in[0], y = t->nodes[b].in[0];
+    struct attrs embed = *t->nodes[a].attrs;
+    int n = append_parts(t, x, axis, list, 0);
+    n = append_parts(t, y, axis, list, n);
+    int both = tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {axis}}, list, n), whole = 1;
+    if (both < 0) return -1;
+    embed.v[3 * axis + 1] = 1;
+    const struct array *p = tape_spec(t, both);
+    for (int i = 0; i < p->rank; i++)
+        whole &= embed.v[3 * i] == 0 && p->shape[i] == embed.v[3 * i + 2] &&
+                 (embed.v[3 * i + 1] == 1 || p->shape[i] <= 1);
+    return whole ? both : tape_emit(t, OP_EMBED, &embed, &both, 1);
+}
+
+static int sum_of(struct tape *t, int a, int b)
+{
+    if (a < 0 || b < 0) return -1;
+    int axis = neighbours(t, a, b);
+    if (axis >= 0) return join(t, a, b, axis);
+    axis = neighbours(t, b, a);
+    return axis >= 0 ? join(t, b, a, axis) : emit2(t, OP_ADD, a, b);
+}
+
 static void accumulate(struct tape *t, int *bar, int node, int value)
 {
     if (value < 0) return;
     value = emit_sum_to(t, value, tape_spec(t, node));
-    bar[node] = bar[node] < 0 ? value : emit2(t, OP_ADD, bar[node], value);
+    bar[node] = bar[node] < 0 ? value : sum_of(t, bar[node], value);
 }
 
 static enum status apply_rule(struct tape *t, int i, int *bar, const char *marked)

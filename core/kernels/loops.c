@@ -19,6 +19,15 @@
 #define FABS fabs
 #include "kernels/loops_solver_body.h"
 
+#define T float
+#define SUFFIX f32
+#define MATH FN_float
+#include "kernels/loops_recurrent_body.h"
+#define T double
+#define SUFFIX f64
+#define MATH FN_double
+#include "kernels/loops_recurrent_body.h"
+
 /* Magnitudes in the order of their bits without the sign: infinity comes after every number, NaN after
  * infinity. */
 #define PEAK(SUFFIX, T, BITS, MASK)                                                                          \
@@ -74,4 +83,8 @@ const struct loops LOOPED(loops) = {
     .product_row = {EXTERNAL(product_row)},
     .adam = {TABLE_F(adam)},
     .peak = {TABLE_F(peak)},
+    .gru_cell = {TABLE_F(gru_cell)},
+    .gru_cell_grad = {TABLE_F(gru_cell_grad)},
+    .lstm_cell = {TABLE_F(lstm_cell)},
+    .lstm_cell_grad = {TABLE_F(lstm_cell_grad)},
 };

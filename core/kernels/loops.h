@@ -46,6 +46,8 @@ typedef void product_loop(int64_t m, int64_t n, int64_t k, const void *a, int64_
 typedef void product_row_loop(int64_t m, int64_t n, int64_t k, const void *a, int64_t rs, int64_t ks,
                               const void *b, int64_t ldb, void *c, int64_t ldc, const void *row);
 
+typedef void recurrent_loop(int64_t rows, int64_t n, const void *const in[], void *out);
+
 /* Hyper-parameters of one step of Adam; corrections are 1 - beta^t. */
 struct adam_step {
     double lr, beta1, beta2, eps, weight_decay, decoupled_decay, correction1, correction2;
@@ -113,6 +115,9 @@ struct loops {
     void (*adam[2])(int64_t n, void *p, const void *g, void *m, void *v, const struct adam_step *step);
     /* The largest magnitude of n values; NaN when there is one, 0 for none. */
     double (*peak[2])(int64_t n, const void *x);
+    /* Steps of recurrent cells with n units for some rows of a batch, and their gradients (ops_recurrent.c).
+     */
+    recurrent_loop *gru_cell[2], *gru_cell_grad[2], *lstm_cell[2], *lstm_cell_grad[2];
 };
 
 /* The table in force. */

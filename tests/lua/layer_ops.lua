@@ -48,4 +48,30 @@ function M.avg_pool_grad(name)
   check_all(name, function(q) return core.apply("avg_pool_grad", a, q):sin() end, randn{1, 2, 3, 3})
 end
 
+for name, row in pairs{gru_cell = {6, 6, 2}, gru_cell_grad = {8, 6, 2, 2}, lstm_cell = {8, 8, 2},
+  lstm_cell_grad = {14, 2, 4}} do
+  M[name] = function(full)
+    local function fn(p) return core.apply(name, {}, table.unpack(p)) end
+    for rows = 0, 3 do
+      local p = {}
+      for i, columns in ipairs(row) do p[i] = randn({rows, columns}, i) * 0.5 end
+      check_all(full, fn, p, rows == 0)
+      if not name:find("grad") then
+        check_all(full, function(q) return fn(q):slice(2, 1, 2):sin() end, p, rows == 0)
+      end
+      local strided = {}
+      for i, x in ipairs(p) do strided[i] = layouts(x)[4] end
+      check_all(full, fn, strided, true)
+    end
+    local p = {} -- one tensor in two places
+    for i, columns in ipairs(row) do p[i] = randn({2, columns}, i) end
+    check_all(full, function(q)
+      local list = table.move(p, 1, #p, 1, {})
+      list[name == "lstm_cell_grad" and 2 or 3] = q
+      if name == "gru_cell_grad" then list[4] = q end
+      return core.apply(name, {}, table.unpack(list))
+    end, randn({2, 2}, 9))
+  end
+end
+
 return M

@@ -70,6 +70,20 @@ empty["nn.dropout"] = {{function() return nn.dropout(0.5)(nothing[1]) end, {0, 2
 
 -- ---- the rest ----
 
+for _, kind in ipairs{"rnn", "gru", "lstm"} do
+  local v, nobody = tide.ones{2, 1, 3}, tide.zeros{4, 0, 3}
+  for suffix, at in pairs{[""] = v, _cell = v[1]} do
+    local name = "nn." .. kind .. suffix
+    local make = nn[kind .. suffix]
+    sizes[name] = {function(k) return make(k, 2) end, function(k) return make(2, k) end,
+      function(k) return (make(3, 2, {seed = k})(at)) end}
+    empty[name] = {{function() return (make(3, 2)(suffix == "" and nobody or nobody[1])) end,
+      suffix == "" and {4, 0, 2} or {0, 2}}}
+  end
+  sizes["nn." .. kind .. ", options"] = {names = {"num_layers", "dropout"}, function(o)
+    return (nn[kind](3, 2, o)(v))
+  end}
+end
 local indices = tide.tensor({1, 2}, I64)
 sizes["nn.embedding"] = {function(v) return nn.embedding(v, 2) end, function(v)
   return nn.embedding(2, v)

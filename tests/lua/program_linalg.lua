@@ -46,7 +46,7 @@ local function images(g, shape)
 end
 local WINDOW = "3, 2, 2, 1, 1, 0, 1, 1, 0"
 function M.pool_positions(g)
-  return f('core.apply("pool_positions", {%s, 0, 0, 0}, STOP(%s))', WINDOW, images(g, {1, 2, 5, 4}))
+  return f('core.apply("pool_positions", {%s, 0, 0, 0}, %s)', WINDOW, images(g, {1, 2, 5, 4}))
 end
 function M.pool_pick(g)
   return f('core.apply("pool_pick", {}, %s, tide.tensor({1, 9, 0, 20}, {dtype = "int64"}):reshape{1, 2, 1, 2}'
@@ -79,6 +79,15 @@ end
 function M.conv_transpose1d(g)
   return f("tide.conv_transpose1d(%s:reshape{1, 2, 6}, %s:reshape{2, 2, 9})", images(g, {1, 2, 3, 2}),
     images(g, {2, 2, 3, 3}))
+end
+
+for name, columns in pairs{gru_cell = {6, 6, 2}, gru_cell_grad = {8, 6, 2, 2}, lstm_cell = {8, 8, 2},
+  lstm_cell_grad = {14, 2, 4}} do
+  M[name] = function(g)
+    local list = {}
+    for i, n in ipairs(columns) do list[i] = images(g, {1, 1, 3, n}) .. f(":reshape{3, %d}", n) end
+    return f('core.apply("%s", {}, %s):tanh()', name, table.concat(list, ", "))
+  end
 end
 
 for _, name in ipairs{"tril", "triu", "diag"} do

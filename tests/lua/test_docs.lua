@@ -216,7 +216,7 @@ end
 for name in ("layer_norm batch_norm1d batch_norm2d residual concat"):gmatch("[%w_]+") do
   calls["nn." .. name] = function() nn[name](1, {}) end
 end
-for name in ("group_norm embedding"):gmatch("[%w_]+") do
+for name in ("group_norm embedding rnn gru lstm rnn_cell gru_cell lstm_cell"):gmatch("[%w_]+") do
   calls["nn." .. name] = function() nn[name](1, 1, {}) end
 end
 for name in pairs(tide.optim.schedule) do

@@ -107,6 +107,35 @@ define{name = "nn.dropout", args = "p", returns = "model",
   of a compiled function, and once per solve inside of a field. model(x, {training = false}) leaves x as it
   is, so do tide.evaluate and validation.]], example = "tide.nn.dropout(0.2)(x)"}
 
+help.topic "Recurrent layers"
+local nonlinearity = {"nonlinearity", "tanh", '"tanh" or "relu"', quote = true}
+local deep = {{"num_layers", 1, "layers, each on the hidden states of the one before"},
+  {"batch_first", false, "true: x and the result are {N, T, ...}"},
+  {"bidirectional", false, "true: each layer goes forwards and backwards, their states side by side"},
+  {"dropout", 0, "between layers, in training"}}
+local weights_text = " Weights have PyTorch's names and gates: weight_ih_l0, weight_hh_l0, bias_ih_l0, "
+  .. "bias_hh_l0 (cells: without _l0; backwards: _reverse), uniform within 1 / sqrt(n_hidden)."
+local formulas = {
+  rnn = "h' = tanh(W_ih x + b_ih + W_hh h + b_hh).",
+  gru = "r, z = sigmoid(W x + b + W' h + b'), s = tanh(W_s x + b_s + r (W'_s h + b'_s)), h' = (1 - z) s + "
+    .. "z h.",
+  lstm = "i, f, o = sigmoid(W x + b + W' h + b'), g = tanh(the same), c' = f c + i g, h' = o tanh(c')."}
+for _, kind in ipairs{"rnn", "gru", "lstm"} do
+  local own = kind == "rnn" and {nonlinearity} or {}
+  define{name = ("nn.%s_cell"):format(kind), args = "n_in, n_hidden, opts", returns = "model",
+    options = join(own, shared.layer),
+    text = ("One step: cell(x, %s, x {N, n_in}, states {N, n_hidden}; no state: zeros. %s%s"):format(
+      kind == "lstm" and "{h, c}) -> h, c" or "h) -> h", formulas[kind], weights_text),
+    example = ("cell = tide.nn.%s_cell(2, 3)  h = cell(x)"):format(kind)}
+  define{name = "nn." .. kind, args = "n_in, n_hidden, opts", returns = "model",
+    options = join(own, deep, shared.layer),
+    text = ("A sequence: model(x, %s -> hidden states {T, N, n_hidden} of x {T, N, n_in}, and the last %s. "
+      .. "%s%s"):format(kind == "lstm" and "{h0, c0})" or "h0)", kind == "lstm"
+      and "states h and c, {layers, N, n_hidden}" or "state of each layer, {layers, N, n_hidden}",
+      formulas[kind], weights_text),
+    example = ("states, last = tide.nn.%s(2, 3)(tide.randn({5, 4, 2}))"):format(kind)}
+end
+
 help.topic "Models"
 define{name = "nn.embedding", args = "n, dim, opts", returns = "model",
   options = {shared.dtype, shared.seed},

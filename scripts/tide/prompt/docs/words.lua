@@ -109,6 +109,8 @@ return {
     "nn.group_norm"}},
   {"pooling", "max pool", "average pool", "avg pool", "global average", "subsampling", see =
     {"nn.max_pool2d", "nn.avg_pool2d", "nn.adaptive_avg_pool2d"}},
+  {"lstm", "gru", "rnn", "recurrent", "sequence model", "time series", see = {"nn.gru", "nn.lstm", "nn.rnn",
+    "nn.gru_cell"}},
   {"embedding", "lookup table", "word vector", see = {"nn.embedding", "tide.take"}},
   {"transposed convolution", "deconvolution", "upsampling", "decoder", see = {"nn.conv_transpose2d",
     "nn.conv_transpose1d"}},
