@@ -270,7 +270,7 @@ local refused = {
   {"scale_tril must be lower triangular", D.multivariate_normal, tide.zeros{2}, {scale_tril =
     tide.tensor{{1, 0.5}, {0, 1}}}},
   {"a diagonal > 0", D.multivariate_normal, tide.zeros{2}, {scale_tril = tide.zeros{2, 2}}},
-  {"give covariance, scale_tril or precision", D.multivariate_normal, tide.zeros{2}},
+  {"give covariance, scale_tril or precision", D.multivariate_normal, tide.zeros{2}, {}},
   {"give one of covariance", D.multivariate_normal, tide.zeros{2}, {covariance = tide.eye(2),
     precision = tide.eye(2)}},
   {"2 weights of batch shape {} do not go with components of batch shape {2, 3}", D.mixture, tide.ones{2},
@@ -279,6 +279,10 @@ local refused = {
     D.uniform(0, 1)},
   {"the laws have 2 and 3 classes", D.kl, D.categorical{probs = tide.ones{2}},
     D.categorical{probs = tide.ones{3}}},
+  {"tide.tensor{...}", D.normal, {0, 1}, 1},
+  {"say what is given: tide.distributions.categorical{probs = p}", D.categorical, tide.ones{3}},
+  {"say what the matrix is", D.multivariate_normal, tide.zeros{2}, tide.eye(2)},
+  {"got a list of distributions", D.mixture, tide.ones{2}, {D.normal(0, 1), D.normal(1, 1)}},
   {"do not go together", D.kl, n, D.diagonal_normal(tide.zeros{3}, 1)},
 }
 tests["what is refused"] = function()
@@ -290,6 +294,8 @@ tests["what is refused"] = function()
   check.fails("x must be 0 or 1", bit.log_prob, bit, tide.tensor{0.5})
   check.fails("x must lie in 1..2", class.log_prob, class, tide.tensor({0, 1}, I64))
   check.fails("class numbers 1, 2, ..., int64, got float32", class.log_prob, class, tide.ones{2})
+  check.fails('unknown function "normals" (did you mean "normal"?)', function() return D.normals end)
+  check.fails('a normal has no field "scal" to be set', function() n.scal = 1 end)
   check.fails('unknown field "scal" (did you mean "scale"?)', function() return n.scal end)
   local wrong = D.multivariate_normal(tide.zeros{2}, {covariance = tide.tensor{{1, 2}, {2, 1}}})
   check.fails("positive definite", wrong.log_prob, wrong, tide.zeros{2})

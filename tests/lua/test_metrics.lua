@@ -129,6 +129,7 @@ tests["what is refused"] = function()
   for _, case in ipairs(cases) do check.fails(table.unpack(case)) end
   check.fails("give classes = n", tide.compile(function(a, b) return metrics.f1(a, b) end), p, y)
   check.fails("not in a recording", tide.compile(function(a, b) return metrics.confusion(a, b) end), p, y)
+  check.fails('unknown function "recal" (did you mean "recall"?)', function() return metrics.recal end)
   check.fails("with a colon", metrics.confusion(p, y).figure)
 end
 

@@ -235,6 +235,18 @@ function options.seal(where, own, methods)
   end
 end
 
+--- For a module: a name that it lacks is an error that suggests the nearest. Names that begin with _ are nil.
+function options.strict(where, module)
+  return setmetatable(module, {__index = function(_, name)
+    if type(name) ~= "string" or name:find("^_") then return nil end
+    local names = {}
+    for _, known in ipairs(options.sorted_keys(module)) do
+      if known:sub(1, 1) ~= "_" then names[#names + 1] = known end
+    end
+    raise(("%s: %s"):format(where, options.unknown("function", name, names)), 2)
+  end})
+end
+
 -- Ready-made checks.
 local function finite(v) return v == v and v ~= math.huge and v ~= -math.huge end
 options.finite = finite

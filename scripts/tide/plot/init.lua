@@ -345,9 +345,4 @@ function plot.palettes() return style.palettes() end
 --- Whether pictures will have text: true, or nil and what to install.
 function plot.check_fonts() return gnuplot.check_fonts(script.font) end
 
-setmetatable(plot, {__index = function(_, name)
-  if type(name) ~= "string" or name:find("^_") then return nil end
-  core.raise("tide.plot: " .. options.unknown("function", name, options.sorted_keys(plot)))
-end})
-
-return plot
+return options.strict("tide.plot", plot)

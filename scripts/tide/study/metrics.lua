@@ -332,4 +332,4 @@ function M.r2(prediction, target)
   return number((1 - d:square():sum(1) / total):mean())
 end
 
-return M
+return options.strict("tide.metrics", M)

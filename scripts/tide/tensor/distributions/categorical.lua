@@ -164,6 +164,10 @@ local make_mixture = law.class("mixture", mixture)
 function M.mixture(weights, components)
   local name = law.name "mixture"
   if not law.is_law(weights) then weights = M.categorical{probs = weights} end
+  if type(components) == "table" and law.is_law(components[1]) then
+    raise(name .. ": the components are one distribution with an axis of laws, as "
+      .. "tide.distributions.normal(tide.tensor{-1, 1}, 0.5) is, got a list of distributions")
+  end
   law.check_law(name, components)
   if weights.kind ~= "categorical" then
     raise(("%s: the weights must be a categorical or probabilities, got a %s"):format(name, weights.kind))

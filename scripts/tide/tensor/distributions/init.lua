@@ -5,6 +5,7 @@
 local categorical = require "tide.tensor.distributions.categorical"
 local core = require "tide.core"
 local law = require "tide.tensor.distributions.law"
+local options = require "tide.base.options"
 local scalar = require "tide.tensor.distributions.scalar"
 local vector = require "tide.tensor.distributions.vector"
 
@@ -51,4 +52,4 @@ function M.kl(p, q)
   return value
 end
 
-return M
+return options.strict("tide.distributions", M)

@@ -57,7 +57,8 @@ end
 function M.parameter(where, name, v, other)
   if type(v) == "number" then v = core.full({}, v, M.dtype(other)) end
   if not is_tensor(v) then
-    raise(("%s: %s must be a tensor or a number, got %s"):format(where, name, options.show(v)))
+    raise(("%s: %s must be a tensor or a number, got %s%s"):format(where, name, options.show(v),
+      type(v) == "table" and "; make a tensor of it: tide.tensor{...}" or ""))
   end
   if v:dtype() ~= "float32" and v:dtype() ~= "float64" then
     raise(('%s: %s is %s, it must be of floats: %s:to("float32")'):format(where, name, v:dtype(), name))
@@ -123,6 +124,10 @@ function M.class(kind, methods)
     for name in pairs(self) do names[#names + 1] = name end
     table.sort(names)
     raise(("%s: %s"):format(M.name(kind), options.unknown("field", key, names)))
+  end
+  meta.__newindex = function(_, key)
+    raise(("%s: a %s has no field \"%s\" to be set; make another distribution"):format(M.name(kind), kind,
+      tostring(key)))
   end
   meta.__tostring = function(self)
     return ("%s: batch shape %s, event shape %s"):format(kind, M.text(self:batch_shape()),

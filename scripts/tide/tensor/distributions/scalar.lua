@@ -161,6 +161,10 @@ local chances_spec = {probs = {"tensor|number"}, logits = {"tensor|number"}}
 --- {probs = or logits =}, one of them, as parameters.
 function M.chances(kind, opts)
   local name = law.name(kind)
+  if type(opts) ~= "table" or opts[1] ~= nil then
+    raise(("%s: say what is given: tide.distributions.%s{probs = p} or {logits = x}, tensors; got %s"):format(
+      name, kind, options.show(opts)))
+  end
   local o = options.check(name, opts, chances_spec)
   if (o.probs == nil) == (o.logits == nil) then
     raise(("%s: give probs or logits, one of them: tide.distributions.%s{logits = x}"):format(name, kind))

@@ -168,6 +168,10 @@ end
 --- multivariate_normal(loc, {covariance =}), {scale_tril =} (a Cholesky factor) or {precision =}.
 function M.multivariate_normal(loc, opts)
   local name = law.name "multivariate_normal"
+  if type(opts) ~= "table" then
+    raise(("%s: say what the matrix is: tide.distributions.multivariate_normal(loc, {covariance = A}), or "
+      .. "scale_tril, or precision; got %s"):format(name, options.show(opts)))
+  end
   local o, d = options.check(name, opts, spec), {loc = law.parameter(name, "loc", loc)}
   local key
   for given in pairs(o) do
