@@ -1,6 +1,7 @@
 #include "base/threads.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -10,8 +11,8 @@
 #include "base/tuning.h"
 
 #define MAX_THREADS 256
-/* About 150 us: longer than what lies between two solves of a training step, so that its threads never
- * sleep */
+#define CLOSED ((uint64_t)1 << 15) /* of a gate: all tasks of its job are taken */
+#define INSIDE (CLOSED - 1)
 
 static struct {
     int wanted; /* 0: not decided yet */
@@ -25,7 +26,9 @@ static struct {
     void *context;
     int64_t n;
     _Atomic int64_t next;
-    _Atomic int busy; /* workers that have not finished the current job */
+    /* Number of the job, closed or not, how many workers are in it: who comes too late, because the machine
+     * runs other programs, is not waited for */
+    _Atomic uint64_t gate;
     _Atomic int sleepers;
     int may_stop;
     _Atomic int undone; /* a worker has skipped a task */
@@ -63,6 +66,16 @@ static void wait_for_job(uint64_t seen)
     pthread_mutex_unlock(&pool.lock);
 }
 
+/* Once inside, the job stays what it is until leave. */
+static int enter(uint64_t job)
+{
+    uint64_t gate = atomic_load(&pool.gate);
+    do {
+        if (gate / (2 * CLOSED) != job || (gate & CLOSED)) return 0;
+    } while (!atomic_compare_exchange_weak(&pool.gate, &gate, gate + 1));
+    return 1;
+}
+
 static void *worker_main(void *first_job)
 {
     uint64_t seen = (uint64_t)(uintptr_t)first_job;
@@ -70,8 +83,24 @@ static void *worker_main(void *first_job)
         wait_for_job(seen);
         seen = atomic_load(&pool.job);
         if (pool.stop) return NULL;
+        if (!enter(seen)) continue;
         run_tasks_as_worker();
-        atomic_fetch_sub_explicit(&pool.busy, 1, memory_order_release);
+        atomic_fetch_sub_explicit(&pool.gate, 1, memory_order_release);
+    }
+}
+
+/* A worker with a task may have lost its core to another program, so after a while this one is offered. */
+static void close_and_wait(void)
+{
+    atomic_fetch_or(&pool.gate, CLOSED);
+    for (int spin = 0; atomic_load_explicit(&pool.gate, memory_order_acquire) & INSIDE;) {
+        if (spin < THREADS_SPINS)
+            spin++;
+        else
+            sched_yield();
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#endif
     }
 }
 
@@ -141,13 +170,9 @@ void threads_for(int64_t n, threads_task task, void *context)
     pool.may_stop = interrupt_may_stop();
     pool.undone = 0;
     atomic_store(&pool.next, 0);
-    atomic_store(&pool.busy, pool.running);
+    atomic_store(&pool.gate, (pool.job + 1) * (2 * CLOSED));
     publish_job();
     run_tasks();
-    while (atomic_load_explicit(&pool.busy, memory_order_acquire) > 0) {
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#endif
-    }
+    close_and_wait();
     if (pool.undone) interrupt_left_undone();
 }
