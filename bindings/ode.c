@@ -99,9 +99,12 @@ void stats_push(lua_State *L, const struct solve_stats *s)
                   {"steps", s->steps},
                   {"accepted", s->accepted},
                   {"rejected", s->rejected},
-                  {"nfe_backward", s->nfe_backward}};
-    lua_createtable(L, 0, 6);
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+                  {"nfe_backward", s->nfe_backward},
+                  {"jacobians", s->jacobians},
+                  {"factorizations", s->factorizations}};
+    size_t count = sizeof fields / sizeof *fields - (s->implicit ? 0 : 2);
+    lua_createtable(L, 0, 8);
+    for (size_t i = 0; i < count; i++) {
         lua_pushinteger(L, fields[i].value);
         lua_setfield(L, -2, fields[i].name);
     }

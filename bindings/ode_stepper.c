@@ -3,6 +3,7 @@
 #include "call_lua.h"
 #include "modules.h"
 #include "ode.h"
+#include "solver/linear.h"
 #include "solver/event.h"
 #include "solver/march.h"
 #include "solver/newton.h"
@@ -128,6 +129,9 @@ static int stepper_stats(lua_State *L)
     struct solve_stats stats = {.steps = c->steps,
                                 .accepted = c->accepted + st->m.waits,
                                 .rejected = c->rejected,
+                                .implicit = method_implicit(&st->o.method),
+                                .jacobians = linear_counted(st->s.linear).jacobians,
+                                .factorizations = linear_counted(st->s.linear).factorizations,
                                 .t_end = c->t,
                                 .switches = st->o.method.pair[1] ? &st->s.turns : NULL,
                                 .n_switches = st->s.turns.n,

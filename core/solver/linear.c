@@ -35,6 +35,7 @@ struct linear {
     struct factors set[LINEAR_SETS];
     struct krylov krylov;
     double share;
+    struct linear_counts counts;
     const void *base; /* of the next Jacobian, see linear_base */
 };
 
@@ -142,6 +143,13 @@ enum status linear_begin(struct linear **out, struct field *f, enum linear_kind 
     return STATUS_OK;
 }
 
+struct linear_counts linear_counted(const struct linear *l)
+{
+    return l ? l->counts : (struct linear_counts){0};
+}
+
+void linear_count_anew(struct linear *l) { l->counts = (struct linear_counts){0}; }
+
 void linear_tolerance(struct linear *l, double share) { l->share = share; }
 
 /* ---- making the system ---- */
@@ -162,6 +170,7 @@ enum status linear_jacobian(struct linear *l, struct field *f, int i, double t, 
     if (l->known[i] && l->t[i] == t && memcmp(at, y, bytes) == 0) return STATUS_OK;
     l->known[i] = 0;
     l->generation++;
+    l->counts.jacobians += l->dense;
     l->jacobian.base = base;
     if (l->dense) TRY(jacobian_at(&l->jacobian, f, t, y, l->values + (size_t)i * values));
     memcpy(at, y, bytes);
@@ -211,6 +220,7 @@ enum status linear_factor(struct linear *l, enum linear_set which, int stages, c
     s->stages = stages;
     s->own = own;
     memcpy(s->A, A, bytes);
+    l->counts.factorizations += l->dense;
     int64_t order = l->width * stages;
     for (int64_t b = 0; b < l->blocks && l->dense; b++) {
         char *matrix = s->matrix + (size_t)(b * order * order) * dtype_size(l->dtype);

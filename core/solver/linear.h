@@ -33,6 +33,14 @@ enum status linear_begin(struct linear **l, struct field *f, enum linear_kind ki
  * gradients, leave as little as rounding allows. */
 void linear_tolerance(struct linear *l, double share);
 
+/* Matrices df/dy that were evaluated, and matrices I - g df/dy (or of coupled stages) that were factored, of
+ * all blocks at once, since linear_count_anew. */
+struct linear_counts {
+    int64_t jacobians, factorizations;
+};
+struct linear_counts linear_counted(const struct linear *l); /* l may be NULL */
+void linear_count_anew(struct linear *l);
+
 /* The Jacobian of stage i is that at (t, y). */
 enum status linear_jacobian(struct linear *l, struct field *f, int i, double t, const void *y);
 /* Does that take differences of f? */

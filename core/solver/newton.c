@@ -35,6 +35,7 @@ enum status newton_reserve(struct solver *s, struct field *f, const struct solve
     s->newton.rejected = NAN;
     s->linear_g = 0;
     TRY(linear_begin(&s->linear, f, o->jacobian, o->own_jacobian, stages_at_once(o)));
+    linear_count_anew(s->linear);
     linear_tolerance(s->linear, o->method.loose ? KRYLOV_LOOSE : KRYLOV_NEWTON);
     return STATUS_OK;
 }

@@ -7,6 +7,7 @@
 #include "kernels/loops.h"
 #include "solver/event.h"
 #include "solver/family.h"
+#include "solver/linear.h"
 #include "solver/march.h"
 #include "solver/output.h"
 
@@ -252,10 +253,15 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     if (status == STATUS_OK && record) status = record_end(record, s, o);
     s->kept = NULL;
     *own = NULL;
+    int implicit = method_implicit(&o->method);
+    struct linear_counts counts = implicit ? linear_counted(s->linear) : (struct linear_counts){0};
     *stats = (struct solve_stats){.nfe = f->nfe - m.nfe,
                                   .steps = m.clock.steps,
                                   .accepted = m.clock.accepted,
                                   .rejected = m.clock.rejected,
+                                  .implicit = implicit,
+                                  .jacobians = counts.jacobians,
+                                  .factorizations = counts.factorizations,
                                   .t_begin = times[0],
                                   .t_end = m.clock.t,
                                   .switches = o->method.pair[1] ? &s->turns : NULL,

@@ -164,6 +164,9 @@ static void sum_up(const struct tiled *t, struct solve_stats *sum)
         sum->steps += s->steps;
         sum->accepted += s->accepted;
         sum->rejected += s->rejected;
+        sum->implicit |= s->implicit;
+        sum->jacobians += s->jacobians;
+        sum->factorizations += s->factorizations;
     }
 }
 

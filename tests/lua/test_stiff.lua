@@ -65,6 +65,22 @@ for method, limit in pairs(others) do
   end
 end
 
+tests["Jacobians are counted, and so are the matrices that are factored"] = function()
+  local p = problems["van der Pol"]
+  for _, method in ipairs{"radau5", "bdf", "kvaerno5", "rodas4", "auto"} do
+    local calls = 0
+    local function jacobian(_, y)
+      calls = calls + 1
+      return {{0, 1}, {-2000 * y[1] * y[2] - 1, 1000 * (1 - y[1] ^ 2)}}
+    end
+    local _, stats = tide.odeint(p.f, p.y0, {0, p.t}, {method = method, plain = true, jacobian = jacobian})
+    assert(stats.jacobians == calls and stats.factorizations >= calls, method)
+    assert(stats.jacobians > 10 and (method ~= "bdf" or stats.jacobians < 0.1 * stats.steps), method)
+  end
+  local _, stats = tide.odeint(p.f, p.y0, {0, 1}, {method = "dopri5", plain = true})
+  assert(stats.jacobians == nil and stats.factorizations == nil)
+end
+
 -- A fast oscillation that is hardly damped, 5000 periods of it: errors add up, those of bdf most, whose
 -- higher orders are not stable there (SciPy's LSODA: 860 tolerances at 1e-4, 2500 at 1e-6; CVODE's bdf 6600
 -- at 1e-6, 28000 at 1e-8).

@@ -89,8 +89,9 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats, q", 
   f is recorded once: inside it t is a scalar tensor, and Lua's if sees no values (use tide.where, or eager =
   true).
 
-  stats: nfe (evaluations of f), steps (accepted + rejected), nfe_backward. Give rtol and atol, or step_size,
-  or steps. While a solve is only recorded, its stats are not known yet; a compiled function returns those of
+  stats: nfe (evaluations of f), steps (accepted + rejected), nfe_backward, of implicit methods jacobians and
+  factorizations (of df/dy and of I - g df/dy, where these are matrices). Give rtol and atol, or step_size, or
+  steps. While a solve is only recorded, its stats are not known yet; a compiled function returns those of
   each run. With defect = true there is stats.defect once the gradient has run (tide.ode.counted): the sum
   over the steps of dL/dy . (y by the better of two formulas - y by the other), by how much the loss would
   differ, to leading order; positive where the loss gains by the errors of the steps. euler is compared with
