@@ -5,9 +5,18 @@
  * respect to sbar is v at the times, and that with respect to (y0, theta) is the vjp of the tangent solve
  * with cotangent (0, sbar). */
 #include "base/memory.h"
+#include "solver/event.h"
 #include "solver/odeint_op.h"
 
 int64_t odeint_pairs(const struct odeint *op) { return op->options.per_sample ? op->layout.batch : 1; }
+
+/* Does any of them end a solve or change its state? */
+static int events_cut_steps(const struct events *e)
+{
+    int cut = 0;
+    for (int i = 0; e && i < e->n; i++) cut |= e->rules[i].terminal > 0 || e->rules[i].apply;
+    return cut;
+}
 
 enum status odeint_tangent(const struct odeint *op, struct odeint **out)
 {
@@ -20,9 +29,11 @@ enum status odeint_tangent(const struct odeint *op, struct odeint **out)
     if (layout.n_parts >= MAX_PARTS)
         return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative",
                           MAX_PARTS);
-    if (op->options.events)
+    if (events_cut_steps(op->options.events))
         return status_set(STATUS_UNSUPPORTED,
-                          "odeint: a solve with events has no second derivative, and none forwards");
+                          "odeint: a solve with events that end it or change its state has no second "
+                          "derivative, and none forwards");
+    options.events = NULL; /* those that are noted alone */
     TRY(field_tangent(op->field, odeint_pairs(op), &tangent));
     layout.size[layout.n_parts++] = op->field->n;
     return odeint_new(out, tangent, &options, &layout);

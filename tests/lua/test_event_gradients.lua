@@ -202,19 +202,27 @@ tests["gradients through bounces of steps that adapt, of every kind"] = function
   near(g[1], 0.9 * 9.81 / v * (0.8 - t) - (0.9 * v - 9.81 * (0.8 - t)) / (9.81 * t), 1e-10)
 end
 
-tests["events that change nothing do not change gradients; there are no second ones"] = function()
+tests["events that change nothing do not change gradients, nor second ones; others have none"] = function()
+  local height = tensor{1.1}
   local function loss(events, kind)
     return function(y0)
-      return tide.odeint(wave, y0, {0, 1}, {gradient = kind, events = events}):select(1, 2):sum()
+      return tide.odeint(wave, y0, {0, 1}, {gradient = kind, events = events}):select(1, 2):sin():sum()
     end
   end
-  local function level(_, y) return y[1] - 1.1 end
-  local y0, none = tensor{1, 0.5}, {{g = level}}
-  for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated"} do
+  local function level(_, y) return y[1] - height[1] end
+  local y0, none = tensor{1, 0.5}, {{g = function(_, y) return (y[1] - height):sum() end}}
+  for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated", "forward"} do
     local difference = tide.grad(loss(none, kind))(y0) - tide.grad(loss(nil, kind))(y0)
     assert(difference:abs():max():item() == 0)
   end
-  fails("no second derivative", tide.grad(function(x) return tide.grad(loss(none))(x):sum() end), y0)
+  assert((tide.hessian(loss(none), y0) - tide.hessian(loss(nil), y0)):abs():max():item() == 0)
+  local _, along = tide.jvp(loss(none), y0, y0)
+  assert(along:item() == select(2, tide.jvp(loss(nil), y0, y0)):item())
+  local function same(_, y) return y end
+  for _, events in ipairs{{{g = level, terminal = true}}, {{g = level, apply = same}}} do
+    fails("no second derivative", tide.grad(function(x) return tide.grad(loss(events))(x):sum() end), y0)
+    fails("knows no events that end the solve", tide.grad(loss(events, "forward")), y0)
+  end
 end
 
 -- ---- ode.event ----

@@ -227,7 +227,7 @@ tests["what cannot be had is refused, with what can"] = function()
   solve({gradient = "forward", method = "rk4", steps = 2}, 256)
   refused("is for fixed steps", function() solve{gradient = "forward", method = "radau5"} end)
   refused("knows no events", function()
-    solve{gradient = "forward", events = {{g = function(_, y) return y[1] end}}}
+    solve{gradient = "forward", events = {{g = function(_, y) return y[1] end, terminal = true}}}
   end)
   refused('"forward" has no derivative by times; take "direct"', function()
     tide.grad(function(t)
