@@ -64,10 +64,11 @@ static enum status run_elements(const struct call *c, places_function *run, void
     for (int64_t i = 0; i < outer; i++)
         for (int64_t first = 0; first < m; first += PLACES_AT_ONCE) {
             int64_t count = m - first < PLACES_AT_ONCE ? m - first : PLACES_AT_ONCE;
-            struct places p = {(const int64_t *)c->in[1].data + first, count, 0, 1};
+            struct places p = {(const int64_t *)c->in[1].data + first, count, 0, n, 1};
             if (interrupt_stop()) return STATUS_OK;
-            if (i == 0 && !places_inside(&p, n)) return check_positions(c, n);
-            run(&p, (char *)all + i * n * size, (char *)some + (i * m + first) * size, c->out.dtype);
+            if (run(&p, (char *)all + i * n * size, (char *)some + (i * m + first) * size, c->out.dtype) <
+                count)
+                return check_positions(c, n);
         }
     return STATUS_OK;
 }

@@ -66,14 +66,12 @@ static enum status outside(const struct call *c, int64_t i, int64_t size)
 {
     const int64_t *position = c->in[1].data;
     char place[SHAPE_TEXT];
-    while ((uint64_t)position[i] - 1 < (uint64_t)size) i++;
     place_text(&c->in[1], i, place);
     return status_set(STATUS_ARGUMENT, "%s: position %lld (entry %s) lies outside 1..%lld of axis %d",
                       c->op->name, (long long)position[i], place, (long long)size, (int)V(0) + 1);
 }
 
-/* all {outer, n, inner}, some {outer, m, inner}; a few positions at a time, so that they are looked at while
- * they are in the cache. */
+/* all {outer, n, inner}, some {outer, m, inner}. */
 static enum status run_rows(const struct call *c, places_function *run, void *all, int64_t n, void *some)
 {
     int64_t outer, inner, line = 1, size = (int64_t)dtype_size(c->out.dtype);
@@ -82,11 +80,12 @@ static enum status run_rows(const struct call *c, places_function *run, void *al
     for (int64_t i = 0; i < outer; i++)
         for (int64_t first = 0, end; first < line; first = end) {
             end = line - first < PLACES_AT_ONCE ? line : first + PLACES_AT_ONCE;
-            struct places r = {(const int64_t *)c->in[1].data + i * line + first, end - first, first, inner};
+            struct places r = {(const int64_t *)c->in[1].data + i * line + first, end - first, first, n,
+                               inner};
             if (interrupt_stop()) return STATUS_OK;
-            if (!places_inside(&r, n)) return outside(c, i * line + first, n);
-            run(&r, (char *)all + i * n * inner * size, (char *)some + (i * line + first) * size,
-                c->out.dtype);
+            int64_t done = run(&r, (char *)all + i * n * inner * size,
+                               (char *)some + (i * line + first) * size, c->out.dtype);
+            if (done < r.count) return outside(c, i * line + first + done, n);
         }
     return STATUS_OK;
 }

@@ -1,31 +1,32 @@
 #include "kernels/places.h"
 
-int places_inside(const struct places *p, int64_t n)
-{
-    uint64_t worst = 0;
-    for (int64_t i = 0; i < p->count; i++) {
-        uint64_t at = (uint64_t)p->position[i] - 1;
-        worst = at > worst ? at : worst;
-    }
-    return p->count == 0 || worst < (uint64_t)n;
-}
-
+/* All places, until one lies outside. The check costs nothing beside the wait for what lies far away. */
 #define PLACES(TYPE, STATEMENT)                                                                              \
-    const int64_t *position = p->position;                                                                   \
-    if (p->inner == 1)                                                                                       \
+    const int64_t *position = p->position, inner = p->inner;                                                 \
+    uint64_t n = (uint64_t)p->n;                                                                             \
+    if (inner == 1)                                                                                          \
         for (int64_t i = 0; i < p->count; i++) {                                                             \
-            TYPE *one = x + position[i] - 1;                                                                 \
+            uint64_t at = (uint64_t)position[i] - 1;                                                         \
+            if (at >= n) return i;                                                                           \
+            TYPE *one = x + at;                                                                              \
             STATEMENT;                                                                                       \
         }                                                                                                    \
     else                                                                                                     \
-        for (int64_t i = 0; i < p->count; i++) {                                                             \
-            TYPE *one = x + (position[i] - 1) * p->inner + (p->first + i) % p->inner;                        \
+        for (int64_t i = 0, k = p->first % inner; i < p->count; i++) {                                       \
+            uint64_t at = (uint64_t)position[i] - 1;                                                         \
+            if (at >= n) return i;                                                                           \
+            TYPE *one = x + (int64_t)at * inner + k;                                                         \
             STATEMENT;                                                                                       \
-        }
+            if (++k == inner) k = 0;                                                                         \
+        }                                                                                                    \
+    return p->count;
 #define GATHER(TYPE)                                                                                         \
-    static void gather_##TYPE(const struct places *p, TYPE *x, TYPE *some) { PLACES(TYPE, some[i] = *one) }
+    static int64_t gather_##TYPE(const struct places *p, const TYPE *x, TYPE *some)                          \
+    {                                                                                                        \
+        PLACES(const TYPE, some[i] = *one)                                                                   \
+    }
 #define SCATTER(TYPE)                                                                                        \
-    static void scatter_##TYPE(const struct places *p, TYPE *x, const TYPE *some)                            \
+    static int64_t scatter_##TYPE(const struct places *p, TYPE *x, const TYPE *some)                         \
     {                                                                                                        \
         PLACES(TYPE, *one = (TYPE)(*one + some[i]))                                                          \
     }
@@ -38,21 +39,21 @@ SCATTER(float)
 SCATTER(uint64_t)
 SCATTER(uint8_t)
 
-void places_gather(const struct places *p, void *x, void *some, enum dtype dtype)
+int64_t places_gather(const struct places *p, void *x, void *some, enum dtype dtype)
 {
     switch (dtype_size(dtype)) {
-    case 8: gather_uint64_t(p, x, some); break;
-    case 4: gather_uint32_t(p, x, some); break;
-    default: gather_uint8_t(p, x, some); break;
+    case 8: return gather_uint64_t(p, x, some);
+    case 4: return gather_uint32_t(p, x, some);
+    default: return gather_uint8_t(p, x, some);
     }
 }
 
-void places_scatter(const struct places *p, void *x, void *some, enum dtype dtype)
+int64_t places_scatter(const struct places *p, void *x, void *some, enum dtype dtype)
 {
     switch (dtype) {
-    case FLOAT64: scatter_double(p, x, some); break;
-    case FLOAT32: scatter_float(p, x, some); break;
-    case INT64: scatter_uint64_t(p, x, some); break;
-    default: scatter_uint8_t(p, x, some); break;
+    case FLOAT64: return scatter_double(p, x, some);
+    case FLOAT32: return scatter_float(p, x, some);
+    case INT64: return scatter_uint64_t(p, x, some);
+    default: return scatter_uint8_t(p, x, some);
     }
 }

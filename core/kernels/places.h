@@ -6,19 +6,17 @@
 
 #include "tensor/tensor.h"
 
-#define PLACES_AT_ONCE 2048 /* 16 KiB of positions: half of a first-level cache */
+#define PLACES_AT_ONCE 65536 /* between two looks at the flag of interrupts */
 
-/* Neighbours of a line {n, inner}: element i of them lies at {position[i], (first + i) % inner}, 1-based. */
+/* Elements of a line {n, inner}: i of `count` lies at {position[i] - 1, (first + i) % inner}. */
 struct places {
     const int64_t *position;
-    int64_t count, first, inner;
+    int64_t count, first, n, inner;
 };
 
-/* Are all positions in 1..n? */
-int places_inside(const struct places *p, int64_t n);
-
-/* some[i] = line[place i]; line[place i] += some[i], one after the other. */
-typedef void places_function(const struct places *p, void *line, void *some, enum dtype dtype);
+/* some[i] = line[place i]; line[place i] += some[i], one after the other. Returns how many positions from the
+ * first one on lie in 1..n; what follows one that does not is left undone. */
+typedef int64_t places_function(const struct places *p, void *line, void *some, enum dtype dtype);
 places_function places_gather, places_scatter;
 
 #endif

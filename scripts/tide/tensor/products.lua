@@ -159,9 +159,15 @@ local function arranged(operand, names, sizes)
       summed[#summed + 1] = axis
     end
   end
-  local x = #summed > 0 and operand.x:sum(summed) or operand.x
-  for i, name in ipairs(names) do order[i], shape[i] = place[name], sizes[name] end
-  return (#order > 1 and x:permute(order) or x):broadcast_to(shape)
+  local x, moved, longer = #summed > 0 and operand.x:sum(summed) or operand.x, false, false
+  local own = x:shape()
+  for i, name in ipairs(names) do
+    order[i], shape[i] = place[name], sizes[name]
+    moved = moved or order[i] ~= i
+    longer = longer or own[order[i]] ~= shape[i]
+  end
+  if moved then x = x:permute(order) end
+  return longer and x:broadcast_to(shape) or x
 end
 
 local function set_of(...)
@@ -196,24 +202,28 @@ local function contract(a, b, needed, sizes)
     end
   end
   local n, k, l, r = extent(batch, sizes), extent(both, sizes), extent(left, sizes), extent(right, sizes)
-  local x = arranged(a, join(batch, left, both), sizes):reshape{n, l, k}
-  local y = arranged(b, join(batch, both, right), sizes):reshape{n, k, r}
+  local x = apply("reshape", {n, l, k}, arranged(a, join(batch, left, both), sizes))
+  local y = apply("reshape", {n, k, r}, arranged(b, join(batch, both, right), sizes))
   local names, shape = join(batch, left, right), {}
   for i, name in ipairs(names) do shape[i] = sizes[name] end
-  local integers = not x:dtype():find "float" and not y:dtype():find "float"
-  local z = integers and (x:reshape{n, l, k, 1} * y:reshape{n, 1, k, r}):sum(3) or x:matmul(y)
-  return {x = z:reshape(shape), names = names}
+  local z
+  if #both == 0 and not (x:dtype() == "uint8" and y:dtype() == "uint8") then
+    z = x * y -- {n, l, 1} and {n, 1, r}
+  elseif not x:dtype():find "float" and not y:dtype():find "float" then
+    z = (x:reshape{n, l, k, 1} * y:reshape{n, 1, k, r}):sum(3)
+  else
+    z = apply("matmul", {0, 0}, x, y)
+  end
+  return {x = apply("reshape", shape, z), names = names}
 end
 
-local function operands_of(inputs, tensors)
+-- Labels of operands and of the result, for an equation and these ranks; the last ones asked for are kept.
+local MOST_KEPT = 100
+local kept, count = {}, 0
+
+local function operands_of(lists, tensors)
   local operands = {}
-  for part in (inputs .. ","):gmatch("(.-),") do
-    local x = check_tensor(tensors[#operands + 1], ("%s: operand %d"):format(EINSUM, #operands + 1))
-    operands[#operands + 1] = without_repeats{x = x, names = labels_of(part, x:rank())}
-  end
-  if #operands ~= #tensors then
-    raise(("%s: the equation has %d operands, %d tensors were given"):format(EINSUM, #operands, #tensors))
-  end
+  for i, names in ipairs(lists) do operands[i] = without_repeats{x = tensors[i], names = names} end
   return operands
 end
 
@@ -234,18 +244,41 @@ local function result_of(output, operands)
   return result
 end
 
+local function parsed(equation, tensors, ranks)
+  local text = equation:gsub("%s", "")
+  local inputs, output = text:match("^(.-)%->(.*)$")
+  local lists, operands = {}, {}
+  for part in ((inputs or text) .. ","):gmatch("(.-),") do
+    local i = #lists + 1
+    if not tensors[i] then check_tensor(nil, ("%s: operand %d"):format(EINSUM, i)) end
+    lists[i] = labels_of(part, ranks[i])
+    operands[i] = {names = lists[i]}
+  end
+  if #lists ~= #tensors then
+    raise(("%s: the equation has %d operands, %d tensors were given"):format(EINSUM, #lists, #tensors))
+  end
+  return {lists = lists, result = output and result_of(output, operands) or implied(inputs or text, operands)}
+end
+
 --- einsum(equation, x, y, ...): "ij,jk->ik" and the like: products of elements, summed over the labels that
 -- the right side lacks. Without "->" it has those that appear once, by the alphabet.
 function M.einsum(equation, ...)
-  local tensors = {...}
+  local tensors, ranks = {...}, {}
   if type(equation) ~= "string" then
     raise(('%s: the equation must be a string such as "ij,jk->ik", got %s'):format(EINSUM,
       options.show(equation)))
   end
-  local text = equation:gsub("%s", "")
-  local inputs, output = text:match("^(.-)%->(.*)$")
-  local operands = operands_of(inputs or text, tensors)
-  local result = output and result_of(output, operands) or implied(inputs or text, operands)
+  for i = 1, select("#", ...) do
+    ranks[i] = check_tensor(tensors[i], ("%s: operand %d"):format(EINSUM, i)):rank()
+  end
+  local key = equation .. ":" .. table.concat(ranks, ",")
+  local plan = kept[key]
+  if not plan then
+    plan = parsed(equation, tensors, ranks)
+    if count == MOST_KEPT then kept, count = {}, 0 end
+    kept[key], count = plan, count + 1
+  end
+  local operands, result = operands_of(plan.lists, tensors), plan.result
   local sizes, joined = sizes_of(operands), operands[1]
   for i = 2, #operands do
     local needed = set_of(result)
