@@ -233,14 +233,25 @@ static void assign_tensor(lua_State *L, const struct array *part, const struct a
     array_copy_strided(&from, part);
 }
 
+/* x[positions] = v, x[mask] = v: a method of the library. */
+static int tensor_put(lua_State *L)
+{
+    luaL_getmetafield(L, 1, "methods");
+    lua_getfield(L, -1, "_put");
+    lua_replace(L, -2);
+    lua_insert(L, 1);
+    lua_call(L, 3, 0);
+    return 0;
+}
+
 static int tensor_newindex(lua_State *L)
 {
     int whole = 0;
     if (lua_type(L, 2) == LUA_TNUMBER) lua_tointegerx(L, 2, &whole);
-    if (!whole)
+    if (!whole && !value_test(L, 2))
         return binding_error(L,
-                             "only elements x[i] of a tensor can be assigned; the key was a %s (a mask: "
-                             "x:copy_(x:masked_fill(mask, v)))",
+                             "only elements x[i], x[positions] and x[mask] of a tensor can be assigned; the "
+                             "key was a %s",
                              luaL_typename(L, 2));
     if (recording_get(L))
         return binding_error(
@@ -248,6 +259,7 @@ static int tensor_newindex(lua_State *L)
                "tide.compile, tide.odeint, ...); "
                "build the result from its parts with tide.stack, tide.cat or tide.where, or fill the tensor "
                "outside");
+    if (!whole) return tensor_put(L);
     struct array a = tensor_check(L, 1)->array, part = a;
     int64_t i = element_index(L, &a);
     part.rank--;

@@ -3,12 +3,13 @@
 
 local core = require "tide.core"
 local options = require "tide.options"
+local tensor = require "tide.tensor"
 
 local spec = {
   n = {"integer", default = 500, check = options.at_least(2)},
   task = {"string", default = "flip", check = options.one_of{"flip", "identity"}},
   noise = {"number", default = 0, check = options.not_negative}, seed = {"integer", default = 1},
-  dtype = {"string", default = "float32"},
+  dtype = tensor._dtype_rule,
 }
 
 return {

@@ -43,7 +43,7 @@ local spec = {
   scale = {"number", default = published.scale, check = options.positive},
   potential = {"function"}, starts = {"any"},
   rest = {"number", default = 0.01, check = options.between(1e-6, 0.5)},
-  seed = {"integer", default = 1}, dtype = {"string", default = "float32"},
+  seed = {"integer", default = 1}, dtype = tide._dtype_rule,
 }
 
 -- The polynomial with V' = scale (x - m_1) (x - s_1) (x - m_2) ...: minima m and barriers s in turn.

@@ -13,7 +13,7 @@ local spec = {
   n = {"integer", default = 3000, check = options.at_least(2)},
   shift = {"number", default = 1.4}, noise = {"number", default = 0.1, check = options.not_negative},
   seed = {"integer", default = 1},
-  dtype = {"string", default = "float32"},
+  dtype = tensor._dtype_rule,
 }
 
 return {

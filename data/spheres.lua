@@ -14,7 +14,7 @@ local spec = {
   r1 = {"number", default = 0.5, check = options.positive},
   r2 = {"number", default = 1.0, check = options.positive},
   r3 = {"number", default = 1.5, check = options.positive}, seed = {"integer", default = 1},
-  dtype = {"string", default = "float32"},
+  dtype = tensor._dtype_rule,
 }
 
 local function shell(n, o, low, high, stream)

@@ -14,7 +14,7 @@ local spec = {
   n = {"integer", default = 2000, check = options.at_least(1)},
   radii = {"table", default = {{0.1, 0.15}, {0.25, 0.3}, {0.4, 0.45}}},
   classes = {"table", default = {1, 2, 1}},
-  seed = {"integer", default = 1}, dtype = {"string", default = "float32"},
+  seed = {"integer", default = 1}, dtype = tensor._dtype_rule,
 }
 
 local function check_shells(o)

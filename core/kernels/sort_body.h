@@ -23,18 +23,24 @@ static KEY_TYPE TYPED(range)(const T *a, int64_t n, KEY_TYPE *range)
     return least;
 }
 
-/* Counts of three digits, the lowest one at `low`. */
+/* Counts of three digits, the lowest one at `low`; of neighbours in two tables, since a count that has just
+ * been written is slow to be read. */
 static void TYPED(count)(const T *a, int64_t n, KEY_TYPE least, int low, int bits,
                          uint32_t count[3][1 << SORT_DIGIT])
 {
     uint32_t mask = (1u << bits) - 1;
+    uint32_t other[3][1 << SORT_DIGIT];
     memset(count, 0, 3 * sizeof *count);
+    memset(other, 0, sizeof other);
     for (int64_t i = 0; i < n && !(i % SORT_PIECE == 0 && interrupt_stop()); i++) {
         uint64_t key = (uint64_t)(KEY(a[i]) - least) >> low;
-        count[0][key & mask]++;
-        count[1][key >> bits & mask]++;
-        count[2][key >> 2 * bits & mask]++;
+        uint32_t(*table)[1 << SORT_DIGIT] = i % 2 == 0 ? count : other;
+        table[0][key & mask]++;
+        table[1][key >> bits & mask]++;
+        table[2][key >> 2 * bits & mask]++;
     }
+    for (int digit = 0; digit < 3; digit++)
+        for (uint32_t d = 0; d <= mask; d++) count[digit][d] += other[digit][d];
 }
 
 /* By one digit, from a to b; 0 where all have the same and nothing was moved. */
@@ -82,7 +88,7 @@ static T *TYPED(sorted)(T *a, T *b, int64_t n) // NOLINT(misc-no-recursion)
     }
     uint32_t count[3][1 << SORT_DIGIT];
     KEY_TYPE range, least = TYPED(range)(a, n, &range);
-    int digit = n < SORT_MANY ? SORT_SMALL_DIGIT : SORT_DIGIT, low = 0, high = 0;
+    int digit = n < SORT_MANY ? SORT_SMALL_DIGIT : SORT_DIGIT_OF(KEY_BITS), low = 0, high = 0;
     while (high < KEY_BITS && range >> high != 0) high++;
     if (high > 3 * digit) low = high - 3 * digit;
     TYPED(count)(a, n, least, low, digit, count);

@@ -294,6 +294,35 @@ tests["masks: select, fill, x[mask], nonzero"] = function()
   assert(tide.tensor{1, nan, 0}:nonzero():numel() == 2)
 end
 
+tests["x[mask] = v, x[positions] = v"] = function()
+  for _, dtype in ipairs(dtypes) do
+    local x = tide.arange(1, 6, {dtype = "float64"}):reshape{2, 3}:to(dtype):clone()
+    x[x:gt(4)] = 0
+    same(x, {{1, 2, 3}, {4, 0, 0}})
+    x[x:eq(0)] = tide.tensor{7, 8}
+    same(x, {{1, 2, 3}, {4, 7, 8}})
+    x[tide.tensor({0, 1}, U8)] = tide.tensor({1, 2, 3}, F64)
+    same(x, {{1, 2, 3}, {1, 2, 3}})
+    x[tide.tensor({2, 1}, I64)] = tide.tensor{{4, 4, 4}, {5, 6, 7}}
+    same(x, {{5, 6, 7}, {4, 4, 4}})
+    x:transpose()[tide.tensor({{3}, {1}}, I64)] = 9
+    same(x, {{9, 6, 9}, {9, 4, 9}})
+    x[x:gt(100)] = tide.ones{}
+    fails("index 3 out of range [1, 2]", function() x[tide.tensor({1, 3}, I64)] = 0 end)
+    fails("2 places of shape {} cannot be set to a tensor of shape {3}",
+      function() x[x:lt(8)] = tide.ones{3} end)
+    fails("v must be a number, got \"a\"", function() x[x:gt(8)] = "a" end)
+    same(x, {{9, 6, 9}, {9, 4, 9}}, "nothing is half done")
+  end
+  fails("cannot be changed while a function is being recorded", tide.grad(function(y)
+    y[tide.tensor({1}, U8)] = 1
+    return y:sum()
+  end), tide.ones{1})
+  fails("x[positions] and x[mask] of a tensor can be assigned; the key was a string", function()
+    tide.ones{1}.a = 1
+  end)
+end
+
 tests["what has no fixed shape is refused where it would be recorded"] = function()
   local x = tide.randn({4}, {seed = 1})
   local mask = x:gt(0)

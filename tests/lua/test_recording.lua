@@ -395,6 +395,9 @@ tests["default dtype"] = function()
       and tide.stack{1, 2}:dtype() == "float64")
     assert(tide.arange(1, 3, {dtype = "int64"}):mean():dtype() == "float64"
       and (tide.ones({2}, {dtype = "int64"}) / 2):dtype() == "float64")
+    for name in ("flip1d sines spheres landscape three_spheres moons"):gmatch("[%w_]+") do
+      assert(tide.data[name]{n = name ~= "spheres" and 4 or nil}.x:dtype() == "float64", name)
+    end
     assert(tide.zeros({1}, {dtype = "float32"}):dtype() == "float32" and tide.randn{1}:dtype() == "float64")
   end)
   finally()

@@ -182,6 +182,41 @@ function T._at(x, key)
   return apply("take", {0}, x:reshape(joined), positions):reshape(rest)
 end
 
+-- `value` as {count, rest...}, one for each row that is set.
+local function rows_of(x, key, value, count)
+  local shape, rank = x:shape(), key:dtype() == "int64" and 1 or key:rank()
+  local rest = table.move(shape, rank + 1, #shape, 2, {count})
+  if key:dtype() == "int64" and value:rank() > #rest then value = value:reshape(rest) end
+  local want = table.concat(rest, ", ")
+  local ok, rows = pcall(T.broadcast_to, value, rest)
+  if not ok then
+    raise(("x[%s] = v: %d places of shape {%s} cannot be set to a tensor of shape %s"):format(key:dtype()
+      == "int64" and "positions" or "mask", count, want:match("^%d+, (.*)$") or "", shape_text(value)))
+  end
+  return rows:to(x:dtype())
+end
+
+--- x[key] = value for a tensor key, as _at reads them: all of it or, after an error, nothing.
+function T._put(x, key, value)
+  if not is_tensor(value) then arguments.number("x[mask] = v", "v", value) end
+  if key:dtype() == "int64" then
+    local new, flat_at = x:clone(), flat(key):totable()
+    local rows = is_tensor(value) and rows_of(x, key, value, #flat_at)
+    for i, at in ipairs(flat_at) do new[at] = rows and rows[i] or value end
+    x:copy_(new)
+    return
+  end
+  local chosen, shape = T._at(x, key), key:shape() -- checks the mask
+  for i = #shape + 1, x:rank() do shape[i] = 1 end
+  local mask = key:reshape(shape)
+  if is_tensor(value) then
+    if #chosen == 0 then return end
+    local place = flat(key):ne(0):to("int64"):cumsum():maximum(1)
+    value = rows_of(x, key, value, #chosen):take(place):reshape(x:shape())
+  end
+  x:copy_(T.masked_fill(x, mask, value))
+end
+
 --- int64 {count, rank}: the 1-based positions of the elements that are not 0, in row-major order.
 function T.nonzero(x)
   local nothing <close> = concrete("nonzero", check_tensor(x, "nonzero")) -- luacheck: ignore nothing

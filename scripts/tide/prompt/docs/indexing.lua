@@ -11,7 +11,8 @@ help.topic "Positions and masks"
 define{name = "tide.take", args = "x, positions, axis", returns = "tensor",
   text = [[The elements along an axis (default 1) at 1-based positions, a table
     or an int64 tensor of any shape,
-  whose axes stand in its place in the result; repeats are fine. x[positions] is the same along axis 1.]],
+  whose axes stand in its place in the result; repeats are fine. x[positions] is the same along axis 1, and
+  x[positions] = v sets these rows to a number or to rows.]],
   example = "x:take({1, 1, 3})"}
 define{name = "tide.index_select", args = "x, axis, positions", returns = "tensor",
   text = "x:take(positions, axis) with PyTorch's order of arguments; positions have one axis.",
@@ -27,9 +28,10 @@ define{name = "tide.scatter_add", args = "x, axis, positions, src", returns = "t
   example = "tide.zeros{3}:scatter_add(1, {1, 1, 3}, tide.tensor{1, 2, 3})"}
 define{name = "tide.masked_select", args = "x, mask", returns = "vector",
   text = [[The elements where the mask is not 0. A mask is uint8, as comparisons give, and broadcasts with x.
-  x[mask] with a mask of the shape of x's first axes gives rows. How many there are depends on numbers: in a
-  recording the mask must be known, and in a compiled function it is an error; tide.where and masked_fill keep
-  the shape.]], example = "x:masked_select(x:gt(0))  print(x[x:column(1):gt(0)])"}
+  x[mask] with a mask of the shape of x's first axes gives rows; x[mask] = v sets them. How many there are
+  depends on numbers: in a recording the mask must be known, and in a compiled function it is an error;
+  tide.where and masked_fill keep the shape.]],
+  example = "x:masked_select(x:gt(0))  print(x[x:column(1):gt(0)])"}
 define{name = "tide.masked_fill", args = "x, mask, value", returns = "tensor",
   text = "x with the value, a number or a tensor, where the mask (uint8, broadcasts) is not 0.",
   example = "x:masked_fill(x:lt(0), 0)"}
