@@ -20,7 +20,9 @@ local csv = {}
 local to_number = csv_text.to_number
 
 -- Of a locale with another point, too.
-local function with_point(text) return (text:gsub("[^0-9a-z+-]+", ".")) end
+local function with_point(text)
+  return text:find("[^0-9a-z+.-]") and text:gsub("[^0-9a-z+-]+", ".") or text
+end
 
 -- As many digits as the value needs; a float keeps a point, so that it comes back as a float.
 local function shortest(v)
@@ -67,18 +69,23 @@ Writer.__index = Writer
 -- for "unknown".
 function Writer:row(row)
   if not self.file then core.raise("csv: row after close of " .. self.path) end
-  local known, by_name = {}, row[1] == nil
-  local fields = {}
+  local by_name, fields, float_format = row[1] == nil, {}, self.float_format
   for i, name in ipairs(self.columns) do
-    known[by_name and name or i] = true
-    local field, message = format_field(row[by_name and name or i], self.float_format)
+    local value = row[by_name and name or i]
+    local field, message
+    if math.type(value) then
+      field = format_number(value, float_format)
+    else
+      field, message = format_field(value, float_format)
+    end
     if not field then
       core.raise(("csv: %s row %d: column %s %s"):format(self.path, self.rows + 1, name, message))
     end
     fields[i] = field
   end
+  local known = by_name and self.known or self.columns
   for key in pairs(row) do
-    if not known[key] then
+    if known[key] == nil then
       core.raise(("csv: %s row %d: %s"):format(self.path, self.rows + 1,
         options.unknown("column", key, self.columns)))
     end
@@ -147,7 +154,7 @@ function csv.writer(path, columns, opts)
   local file, message = core.file_writer(path)
   if not file then core.raise("csv.writer: cannot write " .. message) end
   local writer = setmetatable({path = path, part = file:temporary(), columns = columns, file = file, rows = 0,
-    float_format = opts.digits and ("%%.%dg"):format(opts.digits)}, Writer)
+    float_format = opts.digits and ("%%.%dg"):format(opts.digits), known = seen}, Writer)
   for _, comment in ipairs(opts.comments) do
     must(file:write("# ", (comment:gsub("[\r\n]+", "\n# ")), "\n"))
   end

@@ -5,6 +5,7 @@
 -- decides.
 
 local csv_text = require "tide.lab.csv.text"
+local plain_rows = require "tide.lab.csv.plain_rows"
 local options = require "tide.base.options"
 
 local M = {}
@@ -256,9 +257,12 @@ function M.parse(text, where, opts)
   end
   self.separator = opts.separator or csv_text.separator(text, from, opts.decimal)
   from, line = self:skip(self:read_header(from, line))
+  local take
   while from do
+    take = take or plain_rows.taker(self)
     local fields, quoted, after, next_line = self:record(from, line)
     self:read_row(fields, quoted, line)
+    if take then after, next_line = take(after, next_line) end
     from, line = self:skip(after, next_line)
   end
   for i = 1, #self.names do
