@@ -47,7 +47,7 @@ local kinds = {optimiser = getmetatable(tide.optim.sgd(model, {lr = 1})).methods
   odeblock = methods_of(nn.odeblock(model)),
   odenet = methods_of(nn.odenet{dim = 2}), cnf = methods_of(nn.cnf{dim = 2}),
   resnet = methods_of(nn.resnet{dim = 2}), conv_resnet = methods_of(nn.conv_resnet{image = {1, 8, 8}}),
-  figure = methods_of(plot.figure()),
+  figure = methods_of(plot.figure()), animation = methods_of(plot.animation{plot.line{y = {1}}}),
   writer = methods_of(writer), sweep = methods_of(sweep), table = methods_of(tide.csv.parse("a\n1")),
   meter = methods_of(tide.progress.new{quiet = true}),
     adaption = methods_of(tide.step_adaption.new{value = 4}),
@@ -144,7 +144,7 @@ local function spec_of(call)
   return caught
 end
 
-local x, figure = tide.ones({2, 2}), plot.line{y = {1}}
+local x, figure, inner = tide.ones({2, 2}), plot.line{y = {1}}, plot.line{y = {1}}
 local unit, density = function(_, u) return u end, nn.cnf{dim = 2}
 local calls = {
   ["tide.conv1d"] = function() tide.conv1d(x, x, nil, {}) end, ["tide.conv2d"] = function()
@@ -187,6 +187,7 @@ local calls = {
   end,
   ["ode.tableau.check"] = function() tide.ode.tableau.check("", {}) end, ["plot.figure"] = false,
   ["plot.panels"] = false,
+  ["figure:inset"] = function() figure:inset(inner, {}) end,
   ["figure:show"] = function() figure:show({}) end,
   ["tide.load"] = false, ["tide.read_idx"] = false, ["tide.read_bytes"] = false, -- checked in C
   ["csv.read"] = function() tide.csv.read("", nil, {}) end, ["csv.parse"] = function()

@@ -430,6 +430,8 @@ tests["each option of the axes and of figures does what it says"] = function()
   local image = {z = {{1, 2}, {3, 4}}}
   has(plot.image(merged(image, {zlabel = "Z"})):render(), 'set cblabel "Z"')
   has(plot.image(merged(image, {colorbox = false})):render(), "unset colorbox")
+  has(plot.image(merged(image, {zlog = true})):render(), "set logscale cb")
+  has(plot.image(merged(image, {zrange = {0, 9}})):render(), "set cbrange [0:9]")
   has(plot.panels{plot.line(list), plot.line(list), title = "P"}:render(), 'set multiplot title "P"')
 end
 

@@ -196,4 +196,78 @@ tests["streamlines follow the field"] = function()
   end)
 end
 
+-- ---- figures of figures ----
+
+local function waves()
+  local list = {}
+  for i = 1, 5 do list[i] = plot.line{x = {0, 1, 2}, y = {0, i, 2 * i}, title = ("t = %d"):format(i)} end
+  return list
+end
+
+tests["an animation has all frames, on common axes"] = with_gnuplot(function(folder)
+  local animation = plot.animation(waves())
+  local path = animation:save(files.join(folder, "sub/wave"))
+  equal(path, files.join(folder, "sub/wave.gif"))
+  local gif, frames = files.read(path), 0
+  assert(gif:find("^GIF89a"))
+  for _ in gif:gmatch("\33\249\4") do frames = frames + 1 end -- graphic control extensions
+  equal(frames, 5)
+  has(gif, "NETSCAPE2.0")
+  local script = files.read(files.join(folder, "sub/wave.gp"))
+  local _, ranges = script:gsub("set yrange %[0:10.5%]", "")
+  equal(ranges, 5)
+  has(script, "animate delay 20 loop 0")
+  has(files.read(files.join(folder, "sub/wave.dat")), "# block 4: frame 5, panel 1, line 1\n")
+  -- alone, too
+  assert(files.run({"gnuplot", "-d", "./wave.gp"}, {folder = folder .. "/sub"}))
+  equal(files.read(path), gif)
+  lacks(plot.line{y = {1, 2}}:render(), "set yrange") -- the frames were copies
+  check.fails('unknown extension "png"', function() animation:save(files.join(folder, "a.png")) end)
+  check.fails("plot.animation: frame 2 is 3, no figure", plot.animation, {plot.line{y = {1}}, 3})
+  check.fails("plot.animation: expected a list of figures", plot.animation, {})
+  check.fails("plot.animation: expected a list of figures", plot.animation, plot.line{y = {1}})
+  check.fails("frame 2 has 2 panels, the first has 1", plot.animation, {plot.line{y = {1}},
+    plot.panels{plot.line{y = {1}}, plot.line{y = {1}}}})
+  check.fails('did you mean "seconds"', plot.animation, {plot.line{y = {1}}, second = 1})
+end)
+
+tests["frames side by side: the first, the last, and some between"] = function()
+  local animation = plot.animation(waves())
+  local script = animation:row(3):render()
+  has(script, '"t = 1"')
+  has(script, '"t = 3"')
+  has(script, '"t = 5"')
+  lacks(script, '"t = 2"')
+  equal(select(2, animation:row():render():gsub("set yrange %[0:10.5%]", "")), 5)
+  has(animation:row(1):render(), '"t = 1"')
+  -- colours are common, given ranges stay
+  local images = plot.animation{plot.image{z = {{0, 1}, {2, 3}}}, plot.image{z = {{5, 9}, {2, 3}}}}
+  equal(select(2, images:row():render():gsub("set cbrange %[0:9%]", "")), 2)
+  has(plot.animation{plot.line{y = {1, 2}, yrange = {0, 50}}, plot.line{y = {1, 99}}}:row():render(),
+    "set yrange [0:50]")
+  equal(tostring(animation), "animation of 5 frames (:save(path.gif), :row(n))")
+  check.fails("row(n) takes the number of frames", animation.row, animation, 0)
+  check.fails("no field", function() animation.second = 3 end)
+end
+
+tests["an inset lies inside, is counted in the notes and left out of text"] = with_gnuplot(function(folder)
+  local fig = plot.line{y = {9, 3, 1}, name = "a"}
+  equal(fig:inset(plot.line{y = {3, nan, 1}, name = "b", title = "in_{side}"}, {x = 0.5, y = 0.5,
+    width = 0.4, height = 0.3}), fig)
+  local script, data, notes = fig:render()
+  has(script, "set multiplot")
+  has(script, "behind fillcolor rgb white")
+  has(data, "# block 1: panel 1, inset, b\n")
+  equal(notes[1], "inset: 1 of 3 points missing: not finite")
+  for _, extension in ipairs{"svg", "png", "pdf"} do fig:save(files.join(folder, "i." .. extension)) end
+  has(fig:text(), "insets are left out")
+  plot.panels{fig, plot.line{y = {1, 2}}}:save(files.join(folder, "p.svg"))
+  plot.animation{fig, fig}:save(files.join(folder, "p.gif"))
+  check.fails("fig:inset takes another figure, got 3", fig.inset, fig, 3)
+  check.fails("fig:inset takes another figure", fig.inset, fig, fig)
+  check.fails("x + width and y + height are at most 1, got 1.3 and", fig.inset, fig, plot.line{y = {1}},
+    {x = 0.9, width = 0.4})
+  check.fails('did you mean "width"', fig.inset, fig, plot.line{y = {1}}, {widht = 0.4})
+end)
+
 return tests

@@ -105,6 +105,7 @@ end
 
 function Context:palette(name, range, values)
   self:see("color", values)
+  range = self.axes.zrange or range
   local low, high = table.unpack(range or self.extent.color)
   local nothing = low > high and not range -- then a colour box would show numbers that nobody gave
   if self.axes.zlog and not nothing and math.min(low, high) <= 0 then

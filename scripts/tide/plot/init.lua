@@ -13,6 +13,7 @@
 -- list inside the table adds several series: plot.line{{y = a, name = "a"}, {y = b, name = "b"}, xlabel =
 -- "step"}. plot.panels{fig, fig, columns = 2} puts figures together.
 
+local animation = require "tide.plot.animation"
 local core = require "tide.core"
 local figures = require "tide.plot.figures"
 local files = require "tide.base.files"
@@ -251,26 +252,22 @@ local function report(where, notes)
   end
 end
 
---- Draw into `path` (png, svg or pdf by extension; png without one), with the script and the data beside it.
--- On failure an older picture stays, and script and data show what went wrong. Returns the path.
-function Figure:save(path, ...)
-  check_self(self, "save")
+-- Write what render(name, extension) gives beside `path` and draw it. The extension is one of the list, whose
+-- first is that of names without one.
+local function draw_file(path, extensions, render)
   if type(path) ~= "string" then core.raise("plot: save needs a file name, got " .. options.show(path)) end
-  if select("#", ...) > 0 then
-    core.raise("plot: save takes a file name alone; width, height and scale are given when the figure is "
-      .. "made")
-  end
   local folder, last = files.split(path)
   if path:find("\0", 1, true) or last == "" or last == "." or last == ".." then
     core.raise("plot: save needs the name of a file, got " .. options.show(path))
   end
   local name, extension = files.stem(path)
   if extension == "" then
-    extension, last = "png", last .. ".png"
-  elseif not script.can_write(extension) then
-    core.raise("plot: " .. options.unknown("extension", extension, script.extensions))
+    extension = extensions[1]
+    last = last .. "." .. extension
+  elseif not options.one_of(extensions)(extension) then
+    core.raise("plot: " .. options.unknown("extension", extension, extensions))
   end
-  local text, data, notes = checked(pcall(script.render, self, name, extension))
+  local text, data, notes = checked(pcall(render, name, extension))
   must(files.make_folder(folder))
   must(files.write(files.join(folder, name .. ".dat"), data))
   must(files.write(files.join(folder, name .. ".gp"), text))
@@ -278,6 +275,43 @@ function Figure:save(path, ...)
   must(gnuplot.run(folder, name .. ".gp", last))
   report(style.one_line(files.join(folder, last)), notes)
   return files.join(folder, last)
+end
+
+--- Draw into `path` (png, svg or pdf by extension; png without one), with the script and the data beside it.
+-- On failure an older picture stays, and script and data show what went wrong. Returns the path.
+function Figure:save(path, ...)
+  check_self(self, "save")
+  if select("#", ...) > 0 then
+    core.raise("plot: save takes a file name alone; width, height and scale are given when the figure is "
+      .. "made")
+  end
+  return draw_file(path, script.extensions, function(name, extension)
+    return script.render(self, name, extension)
+  end)
+end
+
+local share = options.between(0, 1)
+local inset_spec = {
+  x = {"number", default = 0.58, check = share}, y = {"number", default = 0.58, check = share},
+  width = {"number", default = 0.38, check = share}, height = {"number", default = 0.36, check = share},
+}
+
+--- Put another figure of one panel inside of this one: its left and bottom, width and height as shares of the
+-- panel's box. Its legend is left out.
+function Figure:inset(figure, at)
+  check_self(self, "inset")
+  if getmetatable(figure) ~= Figure or figure == self then
+    core.raise("plot: fig:inset takes another figure, got " .. options.show(figure))
+  end
+  local o = options.check("fig:inset", at, inset_spec)
+  if o.x + o.width > 1 or o.y + o.height > 1 then
+    core.raise(("fig:inset: x + width and y + height are at most 1, got %g and %g"):format(o.x + o.width,
+      o.y + o.height))
+  end
+  local target = self:one_panel()
+  target.insets = target.insets or {}
+  table.insert(target.insets, {panel = figure:one_panel(), at = o})
+  return self
 end
 
 --- The figure as text of width x height characters, with its notes below.
@@ -331,6 +365,11 @@ function plot.panels(given)
   local columns = math.min(n, o.columns or (n <= 3 and n or math.ceil(math.sqrt(n))))
   return setmetatable({panels = panels, options = o, columns = columns}, Figure)
 end
+
+--- plot.animation{figure, figure, ..., seconds = 0.2, loop = true}: an object with :save("a.gif"), and
+-- :row(n), a figure of n frames side by side. Panels that correspond have common axes and colours.
+plot.animation = animation.maker({panels = plot.panels, file = draw_file,
+  is_figure = function(v) return getmetatable(v) == Figure end}, figure_spec)
 
 --- Sorted option names of a kind: its own, then those of axes and figure.
 function plot.options(kind)

@@ -152,6 +152,21 @@ local function place(built, page, x, y, cell_height, around)
   built.place.colors = {(left + w + 10) / width, built.place.bottom, 14 / width, h / height}
 end
 
+--- The place of an inset: `at` are its left, bottom, width and height as shares of the box of the panel
+-- whose place is `outer`; its numbers lie outside of its own box, on white ground.
+function layout.inset(built, outer, width, height)
+  local at, wide, high = built.at, outer.right - outer.left, outer.top - outer.bottom
+  local left, bottom = outer.left + at.x * wide, outer.bottom + at.y * high
+  local right, top = left + at.width * wide, bottom + at.height * high
+  local w, h = (right - left) * width, (top - bottom) * height
+  local around = surroundings(built, {}, w)
+  built.box = {x = w, y = h}
+  built.place = {left = left, right = right, bottom = bottom, top = top, notes = {}, rows = 0, legend_x = 0,
+    legend_y = 0, legend_height = 0, colors = {right + 6 / width, bottom, 8 / width, top - bottom}}
+  built.place.ground = {left - 0.85 * around.left / width, bottom - 0.85 * around.bottom / height,
+    right + 0.7 * around.right / width, top + 0.7 * around.top / height}
+end
+
 -- Height of what stands above all panels, and the rows of the legend in it.
 local function head_of(figure, width)
   local head, shared_rows = EDGE, 0

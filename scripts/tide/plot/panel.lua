@@ -30,6 +30,7 @@ panel.axes_spec = {
   -- zlabel: of the colour box
   title = {"string"}, xlabel = {"string"}, ylabel = {"string"}, zlabel = {"string"},
   zlog = {"boolean", default = false}, -- logarithmic colours
+  zrange = {"table", check = pair},    -- values at the ends of the palette
   xlog = {"boolean", default = false}, ylog = {"boolean", default = false},
   xrange = {"table", check = pair}, yrange = {"table", check = pair},
   ratio = {"number|string", check = function(v)

@@ -12,6 +12,7 @@ local figure = {{"width", nil, "logical pixels (1/96 inch)"},
 local axes = {
   {"title", nil, "shown as it is written"}, {"xlabel", nil, ""}, {"ylabel", nil, ""},
   {"zlabel", nil, "of the colour box"}, {"zlog", false, "logarithmic colours"},
+  {"zrange", nil, "{low, high} of the palettes of all series"},
   {"xlog", false, "logarithmic axis"}, {"ylog", false, ""}, {"xrange", nil, "{low, high}"},
   {"yrange", nil, ""},
   {"xticks", nil, "false, {0, 1} or {{0, \"zero\"}, ...}"}, {"yticks", nil, ""},
@@ -159,10 +160,30 @@ define{name = "plot.panels", args = "opts", returns = "figure",
     {"legend", "each", "\"each\", \"shared\" or \"none\"", quote = true}}, figure),
   text = "One figure of several: plot.panels{figure, figure, columns = 2}.",
   example = "tide.plot.panels{tide.plot.line{y = {1, 2}}, tide.plot.line{y = {2, 1}}, columns = 2}"}
+define{name = "plot.animation", args = "opts", returns = "animation",
+  options = {{"seconds", 0.2, "that each frame is shown"}, {"loop", true, "without end"},
+    {"width", nil, "logical pixels (1/96 inch); default: of the first frame"}, {"height", nil, ""},
+    {"scale", 1, "pixels per logical pixel"}, {"fontsize", 12, ""},
+    {"note", nil, "comment for script and data"}},
+  text = [[Figures one after the other: plot.animation{figure, figure, ..., seconds = 0.1}. The panels that
+  correspond have common axes and colours, so that what moves is what the data do; ranges that are given stay.
+  animation:save("a.gif") draws them by gnuplot, animation:row(4) puts some side by side for paper.]],
+  example = "tide.plot.animation{tide.plot.line{y = {1, 2}}, tide.plot.line{y = {2, 4}}, seconds = 0.5}"}
+define{name = "animation:save", args = "path", returns = "path",
+  text = "Draw all frames into a .gif, with NAME.gp and NAME.dat beside it, as figure:save does.",
+  example = "tide.plot.animation{tide.plot.line{y = {1, 2}}}:save(folder .. \"/a.gif\")", run = false}
+define{name = "animation:row", args = "n", returns = "figure",
+  text = "At most n frames (default 6) side by side as one figure, the first and the last among them.",
+  example = "tide.plot.animation{tide.plot.line{y = {1, 2}}, tide.plot.line{y = {2, 4}}}:row(2)"}
+define{name = "figure:inset", args = "figure, opts", returns = "figure",
+  options = {{"x", 0.58, "left end of its box, as a share of the panel's"}, {"y", 0.58, "lower end"},
+    {"width", 0.38, ""}, {"height", 0.36, ""}},
+  text = "Put another figure of one panel inside of this one, without its legend; as text it is left out.",
+  example = "tide.plot.line{y = {9, 3, 1}}:inset(tide.plot.line{y = {3, 1}}, {x = 0.5, width = 0.45})"}
 define{name = "figure:save", args = "path", returns = "path",
-  text = [[Draw into path by its extension (.png, .svg, .pdf), with NAME.gp and NAME.dat beside it; `gnuplot
-  NAME.gp` draws it again. An older picture stays when gnuplot fails or warns. The name may hold anything.
-  Notes (see fig:notes) also go to standard error.]],
+  text = [[Draw into path by its extension (.png without one, .svg, .pdf), with NAME.gp and NAME.dat beside
+  it; `gnuplot NAME.gp` draws it again. An older picture stays when gnuplot fails or warns. The name may
+  hold anything. Notes (see fig:notes) also go to standard error.]],
   example = "tide.plot.line{y = {1, 2}}:save(folder .. \"/line.svg\")", run = false}
 define{name = "figure:show", args = "opts", returns = "nothing",
   options = {{"as", nil, [["kitty", "sixel", "window" or "text"; default: the best there is]]},

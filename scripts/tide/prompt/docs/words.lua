@@ -88,6 +88,8 @@ return {
     "training"}},
   {"accuracy", "metric", "validation", "evaluate", see = {"tide.evaluate", "metrics.accuracy", "tide.train",
     "ode.validity"}},
+  {"animation", "gif", "movie", "video", "film", see = {"plot.animation", "animation:save"}},
+  {"inset", "zoom", "figure inside a figure", see = {"figure:inset"}},
   {"histogram", "distribution of values", "hist", "density of samples", see = {"plot.histogram"}},
   {"error bars", "uncertainty", see = {"plot.errorbar", "plot.band"}},
   {"contour", "level set", "isolines", "contourf", "loss landscape", see = {"plot.contour", "plot.heatmap"}},
