@@ -51,7 +51,7 @@ sizes["nn.layer_norm"] = {function(v) return nn.layer_norm(v) end, function(v)
 end, function(v) return nn.layer_norm(6, {eps = v})(signal) end}
 sizes["nn.group_norm"] = {function(v) return nn.group_norm(v, 2)(signal) end,
   function(v) return nn.group_norm(1, v) end, function(v) return nn.group_norm(1, 2, {eps = v})(signal) end}
-for name, x in pairs{batch_norm1d = signal, batch_norm2d = image} do
+for name, x in pairs{batch_norm = signal, batch_norm1d = signal, batch_norm2d = image} do
   sizes["nn." .. name] = {function(v) return nn[name](v) end}
   sizes["nn." .. name .. ", options"] = {names = {"eps", "momentum"}, function(o)
     return nn[name](2, o)(x)
@@ -61,6 +61,7 @@ sizes["nn.dropout"] = {function(v) return nn.dropout(v)(signal) end}
 local evaluation = {training = false}
 empty["nn.layer_norm"] = {{function() return nn.layer_norm(3)(tide.zeros{0, 3}) end, {0, 3}}}
 empty["nn.group_norm"] = {{function() return nn.group_norm(1, 2)(nothing[2]) end, {0, 2, 6, 6}}}
+empty["nn.batch_norm"] = {{function() return nn.batch_norm(2)(nothing[2], evaluation) end, {0, 2, 6, 6}}}
 empty["nn.batch_norm1d"] = {
   {function() return nn.batch_norm1d(3)(tide.zeros{0, 3}, evaluation) end, {0, 3}},
   {function() return nn.batch_norm1d(3)(tide.zeros{0, 3}) end, "training needs more"}}

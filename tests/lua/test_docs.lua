@@ -30,7 +30,7 @@ local function distribution_methods()
   end
   return found
 end
-local confusion = tide.metrics.confusion(tide.tensor{1, -1}, tide.tensor{1, 1})
+local confusion = tide.metrics.confusion_matrix(tide.tensor{1, -1}, tide.tensor{1, 1})
 local writer = require("check").in_folder(function(folder)
   local made = tide.csv.writer(folder .. "/a.csv", {"a"})
   made:discard()
@@ -214,7 +214,7 @@ for name in ("max_pool avg_pool conv_transpose"):gmatch("[%a_]+") do
     calls["nn." .. full] = function() nn[full](1, name == "conv_transpose" and 1 or {}, 1, {}) end
   end
 end
-for name in ("layer_norm batch_norm1d batch_norm2d residual concat"):gmatch("[%w_]+") do
+for name in ("layer_norm batch_norm batch_norm1d batch_norm2d residual concat"):gmatch("[%w_]+") do
   calls["nn." .. name] = function() nn[name](1, {}) end
 end
 for name in ("group_norm embedding rnn gru lstm rnn_cell gru_cell lstm_cell"):gmatch("[%w_]+") do

@@ -65,6 +65,13 @@ end
 
 local x, signal = grid(2, 3, 7, 6), grid(2, 3, 9)
 
+tests["batch_norm is that of the signals and of the pictures"] = function()
+  local pictures, signals = tide.randn({4, 3, 5, 5}, {seed = 1}), tide.randn({4, 3, 5}, {seed = 2})
+  assert(nn.batch_norm(3)(pictures):eq(nn.batch_norm2d(3)(pictures)):min():item() == 1)
+  assert(nn.batch_norm(3)(signals):eq(nn.batch_norm1d(3)(signals)):min():item() == 1)
+  check.fails("x must have shape N,3, N,C,L or N,C,H,W", nn.batch_norm(3), tide.ones{3})
+end
+
 tests["pools give PyTorch's numbers"] = function()
   holds("max_pool2d", tide.max_pool2d(x, 3, {stride = 2, padding = 1}))
   holds("max_pool2d dilated", nn.max_pool2d(3, {stride = 2, padding = 1, dilation = 2, ceil_mode = true})(x))

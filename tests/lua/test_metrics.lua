@@ -47,20 +47,20 @@ tests["top k counts ranks"] = function()
 end
 
 tests["the confusion matrix: rows are true classes"] = function()
-  local report = metrics.confusion(p, y)
+  local report = metrics.confusion_matrix(p, y)
   local want = {{2, 1, 0, 0}, {0, 1, 1, 0}, {1, 0, 2, 0}, {0, 1, 0, 1}}
   for i, row in ipairs(report.counts:totable()) do
     for j, v in ipairs(row) do assert(v == want[i][j] and math.type(v) == "integer") end
   end
   check.near(report.accuracy, 0.6)
-  local text = tostring(metrics.confusion(p, y, {names = {"cat", "dog", "owl", "fox"}}))
+  local text = tostring(metrics.confusion_matrix(p, y, {names = {"cat", "dog", "owl", "fox"}}))
   assert(text:find("cat    2    1    0    0", 1, true) and text:find("accuracy 0.6000", 1, true), text)
-  assert(metrics.confusion(p, y, {classes = 6}).counts:shape()[1] == 6)
+  assert(metrics.confusion_matrix(p, y, {classes = 6}).counts:shape()[1] == 6)
   local script, data = report:figure():render("cm", "png")
   assert(script:find("predicted class", 1, true) and script:find("true class", 1, true))
   assert(data:find("\n1 4 0\n", 1, true) and data:find("\n2 4 0.5\n", 1, true), data) -- class 4, drawn below
   assert(select(2, report:figure{share = false}:render("cm", "png")):find("\n1 1 2\n", 1, true))
-  assert(#metrics.confusion(tide.tensor{1, -1}, tide.tensor{1, 1}).names == 2)
+  assert(#metrics.confusion_matrix(tide.tensor{1, -1}, tide.tensor{1, 1}).names == 2)
 end
 
 -- numbers of scikit-learn 1.7
@@ -115,10 +115,10 @@ tests["what is refused"] = function()
     {"is empty", metrics.accuracy, tide.zeros{0, 3}, y},
     {"k must be an integer in 1..4", metrics.top_k, logits, y, 5},
     {"expected logits", metrics.top_k, p, y, 1},
-    {"classes = 3, but there are 4", metrics.confusion, logits, y, {classes = 3}},
-    {"classes count from 1 to 3", metrics.confusion, p, y, {classes = 3}},
-    {"names has 1 entries for 4 classes", metrics.confusion, p, y, {names = {"a"}}},
-    {"did you mean \"names\"", metrics.confusion, p, y, {name = {"a"}}},
+    {"classes = 3, but there are 4", metrics.confusion_matrix, logits, y, {classes = 3}},
+    {"classes count from 1 to 3", metrics.confusion_matrix, p, y, {classes = 3}},
+    {"names has 1 entries for 4 classes", metrics.confusion_matrix, p, y, {names = {"a"}}},
+    {"did you mean \"names\"", metrics.confusion_matrix, p, y, {name = {"a"}}},
     {"of 4 classes none is the positive one", metrics.f1, p, y, {average = "binary"}},
     {'positive is for average = "binary"', metrics.f1, p, y, {average = "macro", positive = 1}},
     {"positive must be in 1..4", metrics.f1, p, y, {positive = 0}},
@@ -128,9 +128,10 @@ tests["what is refused"] = function()
   }
   for _, case in ipairs(cases) do check.fails(table.unpack(case)) end
   check.fails("give classes = n", tide.compile(function(a, b) return metrics.f1(a, b) end), p, y)
-  check.fails("not in a recording", tide.compile(function(a, b) return metrics.confusion(a, b) end), p, y)
+  check.fails("not in a recording", tide.compile(function(a, b) return metrics.confusion_matrix(a, b) end), p,
+    y)
   check.fails('unknown function "recal" (did you mean "recall"?)', function() return metrics.recal end)
-  check.fails("with a colon", metrics.confusion(p, y).figure)
+  check.fails("with a colon", metrics.confusion_matrix(p, y).figure)
 end
 
 return tests

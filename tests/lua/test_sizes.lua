@@ -119,8 +119,8 @@ local rows = {
     return tide.distributions.mixture(tide.ones{2}, two):sample(2, {seed = v})
   end},
   ["metrics.top_k"] = {function(v) return tide.metrics.top_k(tide.ones{1, 3}, label, v) end},
-  ["metrics.confusion"] = {names = {"classes"}, function(o)
-    return tide.metrics.confusion(label, label, o)
+  ["metrics.confusion_matrix"] = {names = {"classes"}, function(o)
+    return tide.metrics.confusion_matrix(label, label, o)
   end},
   ["nn.cnf"] = {names = {"dim", "hidden", "augment", "seed"}, base = {dim = 2, hidden = 3}, nn.cnf},
   ["cnf:sample"] = {function(v) return nn.cnf{dim = 2, hidden = 3}:sample(v) end},

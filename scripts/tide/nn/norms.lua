@@ -148,13 +148,16 @@ end
 local batch_spec = spec_of{momentum = {"number", default = 0.1, check = options.between(0, 1)},
   track_running_stats = {"boolean", default = true}}
 
-for name, ranks in pairs{batch_norm1d = {[2] = true, [3] = true, text = " or N,C,L with these channels"},
+for name, ranks in pairs{
+  batch_norm = {[2] = true, [3] = true, [4] = true, text = ", N,C,L or N,C,H,W with these channels"},
+  batch_norm1d = {[2] = true, [3] = true, text = " or N,C,L with these channels"},
   batch_norm2d = {[4] = true, text = ",H,W"}} do
   local where = "nn." .. name
   local make = class(where, "weight bias channels eps momentum", batch_norm(where, ranks), nil, nil,
     "running_mean running_var")
-  --- batch_norm1d(channels, opts), batch_norm2d(channels, opts): over the batch and all pixels; a weight and
-  -- a bias for each channel. Evaluation uses running statistics, which training moves by momentum.
+  --- batch_norm(channels, opts), and batch_norm1d, batch_norm2d, which say what x must be: over the batch and
+  -- all pixels; a weight and a bias for each channel. Evaluation uses running statistics, which training
+  -- moves by momentum.
   M[name] = function(channels, opts)
     local o = options.check(where, opts, batch_spec, 3)
     channels = arguments.size(where, "channels", channels)

@@ -168,13 +168,13 @@ end
 local Confusion = {}
 local confusion_meta = {__name = "confusion matrix", __index = Confusion}
 
---- confusion(prediction, target, {classes =, names =}) -> report: counts, int64 {classes, classes}, a row for
--- each true class and a column for each predicted one; names; accuracy; report:figure().
-function M.confusion(prediction, target, opts)
-  local where = "confusion"
-  local o = options.check("metrics.confusion", opts, confusion_spec)
+--- confusion_matrix(prediction, target, {classes =, names =}) -> report: counts, int64 {classes, classes}, a
+-- row for each true class and a column for each predicted one; names; accuracy; report:figure().
+function M.confusion_matrix(prediction, target, opts)
+  local where = "confusion_matrix"
+  local o = options.check("metrics.confusion_matrix", opts, confusion_spec)
   if recording() then
-    raise("metrics.confusion: a report is made of numbers, not in a recording")
+    raise("metrics.confusion_matrix: a report is made of numbers, not in a recording")
   end
   local found, wanted, count, sides = counted(where, prediction, target, o.classes)
   local names = o.names
@@ -182,7 +182,7 @@ function M.confusion(prediction, target, opts)
     names = {}
     for i = 1, count do names[i] = sides and ({"-1", "+1"})[i] or tostring(i) end
   elseif #names ~= count then
-    raise(("metrics.confusion: names has %d entries for %d classes"):format(#names, count))
+    raise(("metrics.confusion_matrix: names has %d entries for %d classes"):format(#names, count))
   end
   local counts = counts_of(found, wanted, count)
   return setmetatable({counts = counts:to "int64", names = names,

@@ -97,6 +97,8 @@ towards them (the variance with n - 1); model(x, {training = false}) uses those.
 of the model that are saved and loaded, but not counted, differentiated or given to an optimiser. A compiled
 function and tide.train update them with each run that succeeds; tide.evaluate and validation only read them.
 Statistics cannot leave a solve: in a field take nn.group_norm.]]
+define{name = "nn.batch_norm", args = "channels, opts", returns = "model", options = join(affine, running),
+  text = batch_text .. " x is N,C, N,C,L or N,C,H,W.", example = "tide.nn.batch_norm(2)(x)"}
 define{name = "nn.batch_norm1d", args = "channels, opts", returns = "model", options = join(affine, running),
   text = batch_text .. " x is N,C or N,C,L.", example = "tide.nn.batch_norm1d(2)(x)"}
 define{name = "nn.batch_norm2d", args = "channels, opts", returns = "model", options = join(affine, running),

@@ -15,18 +15,18 @@ define{name = "metrics.accuracy", args = "prediction, target", returns = "number
 define{name = "metrics.top_k", args = "logits, target, k", returns = "number",
   text = "The share of targets that are among the k largest logits {N, classes, ...}.",
   example = "tide.metrics.top_k(x, " .. classes .. ", 2)"}
-define{name = "metrics.confusion", args = "prediction, target, opts",
+define{name = "metrics.confusion_matrix", args = "prediction, target, opts",
   returns = "{counts =, names =, accuracy =}",
   options = {{"classes", nil, "how many; default: the logits' or the largest number"},
     {"names", nil, "a list of their names"}},
   text = [[The confusion matrix: counts, int64, has a row for each true class and a column for each predicted
   one. The report prints itself; report:figure() is its picture.]],
-  example = "print(tide.metrics.confusion(x, " .. classes .. "))"}
+  example = "print(tide.metrics.confusion_matrix(x, " .. classes .. "))"}
 define{name = "confusion:figure", args = "opts", returns = "figure",
   options = {{"share", true, "colours are shares of the true class; false: counts"},
     {"title", nil, "default: the accuracy"}},
   text = "The matrix as a picture, true classes from top to bottom.",
-  example = "tide.metrics.confusion(x, " .. classes .. "):figure()"}
+  example = "tide.metrics.confusion_matrix(x, " .. classes .. "):figure()"}
 local rates = {{"average", nil, [["macro" (default): the mean over the classes; "weighted": by their numbers;
   "micro": of all samples; "none": a tensor, one number for each class; "binary" (default for -1/+1): of the
   positive class]]},

@@ -96,7 +96,7 @@ return {
   {"quiver", "vector field", "arrows", "phase portrait", "streamplot", "streamlines",
     see = {"plot.quiver", "plot.streamlines", "plot.field"}},
   {"confusion matrix", "precision", "recall", "f1", "top 5", "r squared", "r2", "rmse",
-    "mean absolute error", "sklearn", see = {"metrics.confusion", "metrics.precision", "metrics.f1",
+    "mean absolute error", "sklearn", see = {"metrics.confusion_matrix", "metrics.precision", "metrics.f1",
     "metrics.top_k", "metrics.r2", "metrics.mae"}},
   {"distribution", "gaussian", "kl divergence", "kullback leibler", "log prob", "entropy", "mixture model",
     "gmm", "reparameterization", "rsample", "vae", "elbo", see = {"distributions.normal",
