@@ -85,6 +85,29 @@ for _, kind in ipairs{"rnn", "gru", "lstm"} do
     return (nn[kind](3, 2, o)(v))
   end}
 end
+local state = tide.ones{1, 4}
+sizes["nn.galerkin"] = {names = {"terms", "seed"}, base = {sizes = {2, 3, 2}}, function(o)
+  return nn.galerkin(o)(0.5, tide.ones{1, 2})
+end}
+sizes["nn.galerkin, sizes"] = {function(v) return nn.galerkin{sizes = {2, v}} end,
+  function(v) return nn.galerkin{sizes = {2, 2}, span = {0, v}} end}
+empty["nn.galerkin"] = {{function() return nn.galerkin{sizes = {2, 3, 2}}(0.5, tide.zeros{0, 2}) end, {0, 2}}}
+local function same(_, y) return y:slice(2, 1, 2) end
+sizes["nn.data_controlled"] = {function(v)
+  return nn.odeblock(nn.data_controlled(same, {axis = v}), {method = "euler", steps = 1})(tide.ones{1, 2})
+end}
+empty["nn.data_controlled"] = {{function()
+  return (nn.odeblock(nn.data_controlled(same), {method = "euler", steps = 1})(tide.zeros{0, 2}))
+end, {0, 2}}}
+sizes["nn.second_order"] = {names = {"order", "axis"}, function(o)
+  return nn.second_order(same, o)(0, state)
+end}
+empty["nn.second_order"] = {{function() return nn.second_order(same)(0, tide.zeros{0, 4}) end, {0, 4}}}
+sizes["nn.spectral_norm"] = {names = {"eps"}, function(o)
+  return nn.spectral_norm(nn.linear(4, 2), o)(state)
+end}
+empty["nn.spectral_norm"] = {
+  {function() return nn.spectral_norm(nn.linear(3, 2))(tide.zeros{0, 3}) end, {0, 2}}}
 local indices = tide.tensor({1, 2}, I64)
 sizes["nn.embedding"] = {function(v) return nn.embedding(v, 2) end, function(v)
   return nn.embedding(2, v)

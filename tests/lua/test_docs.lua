@@ -214,7 +214,8 @@ for name in ("max_pool avg_pool conv_transpose"):gmatch("[%a_]+") do
     calls["nn." .. full] = function() nn[full](1, name == "conv_transpose" and 1 or {}, 1, {}) end
   end
 end
-for name in ("layer_norm batch_norm batch_norm1d batch_norm2d residual concat"):gmatch("[%w_]+") do
+for name in ("layer_norm batch_norm batch_norm1d batch_norm2d residual concat data_controlled second_order "
+  .. "spectral_norm"):gmatch("[%w_]+") do
   calls["nn." .. name] = function() nn[name](1, {}) end
 end
 for name in ("group_norm embedding rnn gru lstm rnn_cell gru_cell lstm_cell"):gmatch("[%w_]+") do

@@ -87,13 +87,25 @@ local function call_of(block, x)
   end
 end
 
+-- The block for a solve from x: a field that sees where the solve starts is told (nn.data_controlled).
+local function from(block, x)
+  local meta = getmetatable(block.field)
+  local methods = type(meta) == "table" and rawget(meta, "__index")
+  local at_start = type(methods) == "table" and methods._at_start
+  if not at_start then return block end
+  return setmetatable({field = at_start(block.field, x), solver = block.solver,
+    regularise = block.regularise}, getmetatable(block))
+end
+
 local make_odeblock = class("nn.odeblock", "field solver regularise", function(self, x, opts)
+  self = from(self, x)
   local o, times = M._options(self, nil, M._solver_of("nn.odeblock", opts))
   local ys, stats = M._solve(self, x, times, o, call_of(self, x), same)
   return tree.map(ys, function(y) return y[-1] end), stats
 end, {
   --- States at the given times, {n_times, N, ...}, and statistics.
   trajectory = function(self, x, times, opts)
+    self = from(self, x)
     local o, t = M._options(self, times, M._solver_of("nn.odeblock", opts))
     return ode.odeint(self.field, x, t, o)
   end,

@@ -7,7 +7,7 @@ local M = {with_seed = require("tide.nn.initial").with_seed,
   penalised = require("tide.nn.regular").penalised, init = require "tide.nn.initialisers"}
 
 for _, subject in ipairs{"parameters", "layers", "norms", "pools", "recurrent", "fields", "blocks", "odenets",
-  "cnf", "resnet", "conv_resnet"} do
+  "cnf", "resnet", "conv_resnet", "depth", "spectral"} do
   for name, value in pairs(require("tide.nn." .. subject)) do M[name] = value end
 end
 

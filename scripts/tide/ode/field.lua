@@ -49,7 +49,8 @@ end
 -- ---- recorded ----
 
 local NO_UPDATES = "running statistics cannot leave a solve, which evaluates the field more often than there "
-  .. "are batches; take nn.group_norm or nn.layer_norm in a field, or call the model with {training = false}"
+  .. "are batches; in a field take nn.group_norm, nn.layer_norm, nn.spectral_norm with exact = true, or call "
+  .. "the model with {training = false}"
 
 local explaining = autodiff._explaining(", or, in a field, solve with eager = true")
 

@@ -154,6 +154,34 @@ define{name = "nn.concat", args = "layers, opts", returns = "model",
   options = {{"axis", 2, "along which their results are joined"}},
   text = 'What several layers make of x, side by side: tide.nn.concat{"identity", layer} keeps x.',
   example = 'tide.nn.concat{"identity", tide.nn.linear(2, 3)}(x):shape()'}
+define{name = "nn.galerkin", args = "opts", returns = "model",
+  options = join({{"sizes", nil, "features of input, hidden layers and output", required = true},
+    {"act", "tanh", "activation between the layers, see nn.activation", quote = true},
+    {"basis", "fourier", '"fourier" (1, cos, sin, ...), "polynomial", "chebyshev" or "gaussian" (bumps)',
+      quote = true},
+    {"terms", 3, "functions of the basis"}, {"span", {0, 1}, "times over which the basis is meant"}},
+    shared.layer),
+  text = "A field f(t, y) whose weights vary with t: a multilayer perceptron whose weights and biases are "
+  .. "sums of functions of t with trained coefficients, {terms, n_out, n_in}.",
+  example = "tide.nn.odeblock(tide.nn.galerkin{sizes = {2, 8, 2}})(x)"}
+define{name = "nn.data_controlled", args = "field, opts", returns = "field",
+  options = {{"axis", 2, "along which state and input are joined"}},
+  text = "In an ODE block the field sees the state beside the block's input, f(t, {y, x}): twice the "
+  .. "features in, as many as the state out.",
+  example = "tide.nn.odeblock(tide.nn.data_controlled(tide.nn.mlp{sizes = {4, 8, 2}}))(x)"}
+define{name = "nn.second_order", args = "field, opts", returns = "field",
+  options = {{"order", 2, "parts of the state: x, x', ..."}, {"axis", 2, "along which they lie"}},
+  text = "The state is {x, v}, dx/dt = v, dv/dt = field(t, {x, v}). A layer that makes the first v: "
+  .. "tide.nn.augment(layer) before the block.",
+  example = "tide.nn.chain{tide.nn.augment(tide.nn.linear(2, 2)), tide.nn.odeblock(tide.nn.second_order("
+  .. "tide.nn.mlp{sizes = {4, 8, 2}}))}(x)"}
+define{name = "nn.spectral_norm", args = "layer, opts", returns = "model",
+  options = {{"iterations", 1, "of the power method in each call in training"},
+    {"eps", 1e-12, "least length of a vector"},
+    {"exact", false, "true: by a singular value decomposition, without buffers; in fields"}},
+  text = "The layer with its weight divided by its largest singular value (as a matrix, outputs first); the "
+  .. "vectors of the power method are buffers.",
+  example = "tide.nn.spectral_norm(tide.nn.linear(2, 3))(x)"}
 local resnet_layer = {}
 for i, row in ipairs(shared.layer) do resnet_layer[i] = row end
 resnet_layer[1] = {"init", "kaiming", "of the convolutions: " .. shared.layer[1][3], quote = true}
