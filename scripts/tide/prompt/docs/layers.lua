@@ -217,9 +217,9 @@ define{name = "nn.init.trunc_normal", args = "x, opts", returns = "x",
   example = "tide.nn.init.trunc_normal(tide.ones({2, 3}))"}
 define{name = "nn.init.constant", args = "x, value", returns = "x", text = "One number everywhere.",
   example = "tide.nn.init.constant(tide.ones({2}), 3)"}
-define{name = "nn.init.ones", args = "x", returns = "x", text = "Ones.",
+define{name = "nn.init.ones", args = "x", returns = "x", text = "All ones.",
   example = "tide.nn.init.ones(tide.zeros({2}))"}
-define{name = "nn.init.zeros", args = "x", returns = "x", text = "Zeros.",
+define{name = "nn.init.zeros", args = "x", returns = "x", text = "All zeros.",
   example = "tide.nn.init.zeros(tide.ones({2}))"}
 define{name = "nn.init.eye", args = "x", returns = "x", text = "The unit matrix.",
   example = "tide.nn.init.eye(tide.ones({2, 3}))"}
