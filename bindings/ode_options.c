@@ -130,11 +130,12 @@ void solve_options_read(lua_State *L, int table, struct solve_options *o)
 
 /* ---- struct to Lua table ---- */
 
-/* Returns 0, with nothing pushed, for a number that was not given. */
+/* Returns 0, with nothing pushed, for a number, or a choice without a preset, that was not given. */
 static int push_option(lua_State *L, const struct solve_option *row, const void *at)
 {
     double number = row->kind == OPTION_NUMBER    ? *(const double *)at
                     : row->kind == OPTION_INTEGER ? (double)*(const int64_t *)at
+                    : row->kind == OPTION_CHOICE  ? *(const int *)at
                                                   : 1;
     if (number == 0 && !row->preset && !row->same_as) return 0;
     switch (row->kind) {
