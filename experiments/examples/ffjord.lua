@@ -27,16 +27,15 @@ print(("-log p in nats: training %.3f -> %.3f, test points %.3f"):format(history
   history[#history].loss, nll))
 
 -- A density integrates to one: rectangles of a fine grid say how nearly this one does.
-local ends, side, points = {-3.5, 3.5}, o.small and 36 or 141, {}
-for _, y in ipairs(tide.linspace(-3.5, 3.5, side):totable()) do
-  for _, x in ipairs(tide.linspace(-3.5, 3.5, side):totable()) do points[#points + 1] = {x, y} end
-end
-local density = flow:log_prob(tide.tensor(points), exact):exp():reshape{side, side}
+local ends, side = {-3.5, 3.5}, o.small and 36 or 141
+local Y, X = tide.meshgrid(tide.linspace(-3.5, 3.5, side), tide.linspace(-3.5, 3.5, side))
+local points = tide.stack({X, Y}, 3):reshape{-1, 2} -- row by row, from below
+local density = flow:log_prob(points, exact):exp():reshape{side, side}
 print(("integral of the density over the picture: %.4f"):format(density:sum():item() * (7 / (side - 1)) ^ 2))
 
 local axes = {xrange = ends, yrange = ends, xlabel = "x₁", ylabel = "x₂", ratio = 1}
 local function scatter(title, x)
-  return plot.scatter{x = x:select(2, 1), y = x:select(2, 2), size = 0.35, rim = false, alpha = 0.6,
+  return plot.scatter{x = x:column(1), y = x:column(2), size = 0.35, rim = false, alpha = 0.6,
     title = title}:axes(axes)
 end
 local path = flow:trajectory(150, tide.linspace(0, 1, 30):totable(), {seed = 1})

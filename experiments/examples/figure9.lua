@@ -11,20 +11,15 @@ local o = experiment.parse("Figure 9 of Augmented Neural ODEs", {
 }, arg)
 
 local all = tide.data.spheres{dim = 2, inner = 1000, outer = 2000}
-local seen, held = {}, {}
-for i, x in ipairs(all.x:totable()) do
-  local angle = math.atan(x[2], x[1])
-  table.insert(angle >= 0 and angle <= math.pi / 5 and held or seen, i)
-end
-local function part(rows) return {x = all.x:take(rows), y = all.y:take(rows)} end
-local train, validation = part(seen), part(held)
+local angle = tide.atan2(all.x:column(2), all.x:column(1))
+local held = angle:ge(0) * angle:le(math.pi / 5)
+local train = {x = all.x[held:eq(0)], y = all.y[held:eq(0)]}
+local validation = {x = all.x[held:eq(1)], y = all.y[held:eq(1)]}
 
 -- The plane as a batch of points, row by row from below.
-local side, points = o.small and 21 or 81, {}
-for _, y in ipairs(tide.linspace(-2, 2, side):totable()) do
-  for _, x in ipairs(tide.linspace(-2, 2, side):totable()) do points[#points + 1] = {x, y} end
-end
-local plane = tide.tensor(points)
+local side = o.small and 21 or 81
+local Y, X = tide.meshgrid(tide.linspace(-2, 2, side), tide.linspace(-2, 2, side))
+local plane = tide.stack({X, Y}, 3):reshape{-1, 2}
 
 local panels = {columns = 2, width = 900, legend = "shared"}
 local rows = {}
@@ -40,8 +35,8 @@ for column, augment in ipairs{0, 5} do
     palette = "diverging", range = {-2, 2}, title = name .. ": prediction", xlabel = "x₁", ylabel = "x₂",
     ratio = "equal"}
   for _, r in ipairs{0.5, 1, 1.5} do
-    local angle = tide.linspace(0, 2 * math.pi, 90)
-    map:add("line", {x = r * angle:cos(), y = r * angle:sin(), color = "black", dash = 2, linewidth = 1})
+    local turn = tide.linspace(0, 2 * math.pi, 90)
+    map:add("line", {x = r * turn:cos(), y = r * turn:sin(), color = "black", dash = 2, linewidth = 1})
   end
   panels[column] = map
   panels[column + 2] = plot.line{{y = history.loss, name = "training"},

@@ -43,15 +43,13 @@ local after, ys = distance()
 print(("loss %.5f -> %.5f"):format(history[1].loss, history[#history].loss))
 print(("mean distance from the true path over the whole span: %.3f -> %.3f"):format(before, after))
 
-local grid, px, py = tide.linspace(-2.2, 2.2, 17):totable(), {}, {}
-for _, x in ipairs(grid) do
-  for _, y in ipairs(grid) do px[#px + 1], py[#py + 1] = x, y end
-end
-local slope = field(0, tide.tensor{px, py}:transpose())
-local plane = plot.field{x = px, y = py, u = slope:select(2, 1), v = slope:select(2, 2), equal = true,
-  color = "gray", name = "learned field", xlabel = "y₁", ylabel = "y₂", ratio = "equal"}
-plane:add("scatter", {x = seen:select(2, 1), y = seen:select(2, 2), size = 0.4, rim = false, name = "data"})
-plane:add("line", {x = ys:select(2, 1), y = ys:select(2, 2), name = "model", linewidth = 2})
+local X, Y = tide.meshgrid(tide.linspace(-2.2, 2.2, 17), tide.linspace(-2.2, 2.2, 17))
+local points = tide.stack({X, Y}, 3):reshape{-1, 2}
+local slope = field(0, points)
+local plane = plot.field{x = points:column(1), y = points:column(2), u = slope:column(1), v = slope:column(2),
+  equal = true, color = "gray", name = "learned field", xlabel = "y₁", ylabel = "y₂", ratio = "equal"}
+plane:add("scatter", {x = seen:column(1), y = seen:column(2), size = 0.4, rim = false, name = "data"})
+plane:add("line", {x = ys:column(1), y = ys:column(2), name = "model", linewidth = 2})
 local curve = plot.line{y = history.loss, ylog = true, xlabel = "epoch", ylabel = "mean squared error"}
 print("picture: " .. plot.panels{plane, curve, columns = 2, width = 1000}:save(
   o.out .. "/spiral.png"))

@@ -48,6 +48,25 @@ function M.in_folder(fn)
   return table.unpack(results, 2, results.n)
 end
 
+--- Files of MNIST with so many training and test pictures, in which the class is place and
+-- brightness of a row.
+function M.make_mnist(path, train, test)
+  assert(files.make_folder(path))
+  for prefix, n in pairs{train = train, t10k = test} do
+    local pixels, labels = {}, {}
+    for i = 0, n - 1 do
+      local row = i % 10
+      labels[i + 1] = string.char(row)
+      local line = string.char(25 * (row + 1)):rep(28)
+      pixels[i + 1] = ("\0"):rep(28 * (2 * row + 4)) .. line .. ("\0"):rep(28 * (23 - 2 * row))
+    end
+    local stem = ("%s/%s-"):format(path, prefix)
+    assert(files.write(stem .. "images-idx3-ubyte", string.pack(">I4I4I4I4", 0x803, n, 28, 28)
+      .. table.concat(pixels)))
+    assert(files.write(stem .. "labels-idx1-ubyte", string.pack(">I4I4", 0x801, n) .. table.concat(labels)))
+  end
+end
+
 --- The methods that solve for any state: all but symplectic ones.
 function M.methods()
   local list = {}

@@ -11,7 +11,9 @@ local here = files.exists(folder_of .. "spiral.lua")
 -- Runs an example and gives test(text); number(pattern, ...) in it are the captures as numbers.
 local function example(name, test)
   local function run(folder)
-    local ok, text = files.run{"./tide", folder_of .. name .. ".lua", "--small", "--out", folder}
+    if name == "resnet" then check.make_mnist(folder .. "/mnist", 1000, 200) end
+    local ok, text = files.run{"env", "TIDE_DATA=" .. folder, "TIDE_QUIET=1", "./tide",
+      folder_of .. name .. ".lua", "--small", "--out", folder}
     assert(ok, text)
     assert(files.exists(("%s/%s.png"):format(folder, name)), text)
     assert(not text:find("plot: ", 1, true), text) -- a note of what is missing from the picture
@@ -38,10 +40,32 @@ example("spiral", function(number)
   assert(after < 0.5 * before)
 end)
 
+example("lotka_volterra", function(number, text)
+  local _, last = number("sum of squares: " .. N .. " %-> " .. N)
+  assert(last < 45, text) -- its mean is 28, half of 62 values less 6 parameters
+  local _, held = text:gsub("yes", "")
+  assert(held >= 5, text)
+end)
+
 example("ffjord", function(number)
   local first, last, test = number("training " .. N .. " %-> " .. N .. ", test points " .. N)
   assert(last < first - 0.3 and test < first - 0.3)
   check.near(number("over the picture: " .. N), 1, 0.02)
+end)
+
+example("realnvp", function(number)
+  local got, best = number("test points: " .. N .. "; of the true density " .. N)
+  assert(got < 4.2 and got > best - 0.05) -- nothing is better than the truth
+end)
+
+example("latent_ode", function(number)
+  local first, last = number("evidence bound " .. N .. " %-> " .. N)
+  assert(last < 0.8 * first)
+end)
+
+example("resnet", function(number)
+  local accuracy = number("not in the training: " .. N)
+  assert(accuracy > 0.4, accuracy)
 end)
 
 example("rnode", function(number)
@@ -56,6 +80,17 @@ example("stiff", function(number, text)
     local _, _, _, error = number("\n +" .. method .. " +" .. N .. " +" .. N .. " +" .. N .. " +" .. N)
     assert(error < 2e-3, text)
   end
+end)
+
+example("bouncing_ball", function(number)
+  assert(number("error of their times " .. N) < 1e-6)
+  local got, want = number("dt/dh = " .. N .. ", by the formula " .. N)
+  check.near(got, want, 1e-9)
+  local iterations, g, g_true, e, e_true = number("after " .. N .. " iterations: gravity " .. N .. " %(" .. N
+    .. "%), elasticity " .. N .. " %(" .. N .. "%)")
+  assert(iterations < 40)
+  check.near(g, g_true, 0.1)
+  check.near(e, e_true, 0.002)
 end)
 
 example("figure9", function(number)

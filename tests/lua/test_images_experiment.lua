@@ -46,23 +46,6 @@ tests["a run's name and command words say what is no default"] = function()
     and images.config(s) ~= images.config(images.settings{filters = 16}))
 end
 
--- 40 training and 20 test pictures, in which the class is a bright row.
-local function make_mnist(path)
-  assert(files.make_folder(path))
-  for prefix, n in pairs{train = 40, t10k = 20} do
-    local pixels, labels = {}, {}
-    for i = 0, n - 1 do
-      local row = i % 10
-      labels[i + 1] = string.char(row)
-      pixels[i + 1] = ("\0"):rep(28 * (2 * row + 4)) .. ("\255"):rep(28) .. ("\0"):rep(28 * (23 - 2 * row))
-    end
-    local stem = ("%s/%s-"):format(path, prefix)
-    assert(files.write(stem .. "images-idx3-ubyte", string.pack(">I4I4I4I4", 0x803, n, 28, 28)
-      .. table.concat(pixels)))
-    assert(files.write(stem .. "labels-idx1-ubyte", string.pack(">I4I4", 0x801, n) .. table.concat(labels)))
-  end
-end
-
 local function run(script, words, log)
   return os.execute(("TIDE_QUIET=1 ./tide %s%s.lua %s >%s 2>&1"):format(folder, script, words, log)) == true
 end
@@ -79,7 +62,7 @@ end
 tests["a run goes on with the same bits, longer or after it was cut off"] = function()
   if not tide.core.exists("./tide") then return "skip: ./tide is not built" end
   check.in_folder(function(out)
-    make_mnist(out .. "/mnist")
+    check.make_mnist(out .. "/mnist", 40, 20)
     local words = ("--dir %s/mnist --filters 3 --augment 1 --batch 15 --test-every 2 --lr 0.01 "):format(out)
     local function go(name, more)
       return run("images", ("%s%s --out %s/%s"):format(words, more, out, name), out .. "/log")
@@ -115,7 +98,7 @@ tests["the list of runs says what is missing and collects what is there"] = func
     assert(run("images_runs", words .. " --list", out .. "/log"), files.read(out .. "/log"))
     local said = files.read(out .. "/log")
     assert(said:find("mnist%-k16%-p5%-n1000%-s1 +500 +0 of 2000 +missing") and not said:find("cifar"), said)
-    make_mnist(out .. "/mnist")
+    check.make_mnist(out .. "/mnist", 40, 20)
     local settings = "--filters 16 --pictures 1000 --test-every 100 --iterations 2"
     assert(run("images", ("%s --dir %s/mnist --out %s/runs/mnist-k16-p5-n1000-s1"):format(settings, out,
       out), out .. "/log"))
