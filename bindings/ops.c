@@ -44,6 +44,24 @@ static int op_truth(lua_State *L, int n)
 static int op_compare(lua_State *L) { return op_truth(L, 2); }
 static int op_predicate(lua_State *L) { return op_truth(L, 1); }
 
+/* x & y, x | y and x ~ y of masks: what they are for bits of any other dtype is not what they are for truths.
+ */
+static int op_mask(lua_State *L)
+{
+    enum op_id op = (enum op_id)lua_tointeger(L, lua_upvalueindex(1));
+    for (int i = 1; i <= op_table[op].max_in; i++) {
+        struct value *v = value_test(L, i);
+        if (!v || value_spec(v)->dtype != UINT8)
+            return binding_error(L,
+                                 "&, | and ~ take masks, uint8 as comparisons give, got %s; x:%s(...) takes "
+                                 "any dtype",
+                                 v ? dtype_name(value_spec(v)->dtype) : luaL_typename(L, i),
+                                 op_table[op].name);
+    }
+    lua_settop(L, op_table[op].max_in);
+    return apply_op(L, op, op_table[op].max_in);
+}
+
 static int op_order(lua_State *L) /* x < y, x <= y, of which Lua makes booleans */
 {
     enum op_id op = (enum op_id)lua_tointeger(L, lua_upvalueindex(1));
@@ -52,10 +70,34 @@ static int op_order(lua_State *L) /* x < y, x <= y, of which Lua makes booleans 
     return truth_force(L, op == OP_LT ? "x < y" : "x <= y", op_table[op].name);
 }
 
+/* Integers to the power n stay integers: squares of squares, multiplied where n has a bit. */
+static int whole_power(lua_State *L, lua_Integer n)
+{
+    int result = 0;
+    lua_settop(L, 1);
+    for (; n > 0; n >>= 1) {
+        if (n & 1) {
+            if (result) lua_pushvalue(L, result);
+            lua_pushvalue(L, 1);
+            if (result) value_apply(L, OP_MUL, NULL, lua_gettop(L) - 1, 2);
+            result = lua_gettop(L);
+        }
+        if (n == 1) break;
+        value_apply(L, OP_SQUARE, NULL, 1, 1);
+        lua_replace(L, 1);
+        luaL_checkstack(L, 8, "power");
+    }
+    return 1;
+}
+
 /* x^2 and x^0.5 are common enough to have ops of their own. */
 static int op_power(lua_State *L)
 {
     lua_settop(L, 2);
+    int whole = 0;
+    struct value *base = value_test(L, 1);
+    lua_Integer n = lua_type(L, 2) == LUA_TNUMBER ? lua_tointegerx(L, 2, &whole) : 0;
+    if (base && whole && n > 0 && !dtype_is_float(value_spec(base)->dtype)) return whole_power(L, n);
     double exponent = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : 0;
     if (exponent == 2) return apply_op(L, OP_SQUARE, 1);
     return exponent == 0.5 ? apply_op(L, OP_SQRT, 1) : apply_op(L, OP_POW, 2);
@@ -129,6 +171,15 @@ void open_ops(lua_State *L)
                       {"__div", OP_DIV}, {"__mod", OP_REMAINDER}, {"__idiv", OP_FLOOR_DIVIDE}};
     for (size_t i = 0; i < sizeof arithmetic / sizeof *arithmetic; i++)
         set_op(L, meta, arithmetic[i].event, op_binary, arithmetic[i].op);
+    static const struct {
+        const char *event;
+        int op;
+    } masks[] = {{"__band", OP_LOGICAL_AND},
+                 {"__bor", OP_LOGICAL_OR},
+                 {"__bxor", OP_LOGICAL_XOR},
+                 {"__bnot", OP_LOGICAL_NOT}};
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++)
+        set_op(L, meta, masks[i].event, op_mask, masks[i].op);
     set_op(L, meta, "__lt", op_order, OP_LT);
     set_op(L, meta, "__le", op_order, OP_LE);
     set_op(L, meta, "__pow", op_power, OP_POW);

@@ -16,7 +16,8 @@ enum status infer_reduce(struct call *c)
                               i + 1);
         shape[i] = 1;
     }
-    return array_init(&c->out, c->in[0].dtype, c->in[0].rank, shape);
+    enum reduction kind = c->op == &op_table[OP_SUM] ? REDUCE_SUM : REDUCE_MAX;
+    return array_init(&c->out, reduce_dtype(kind, c->in[0].dtype), c->in[0].rank, shape);
 }
 
 static enum status run_reduce(struct call *c)

@@ -86,10 +86,13 @@ struct loops {
                                        condition, y the values */
 
     /* Sum, largest, smallest of n elements with a stride, as double (float32 sums are carried in double,
-     * float64 sums are pairwise). */
+     * float64 sums are pairwise); of int64 by the functions below, as a double would not hold them. */
     double (*sum[DTYPE_COUNT])(int64_t n, const void *x, int64_t stride);
     double (*max[DTYPE_COUNT])(int64_t n, const void *x, int64_t stride);
     double (*min[DTYPE_COUNT])(int64_t n, const void *x, int64_t stride);
+    int64_t (*sum_whole)(int64_t n, const int64_t *x, int64_t stride); /* modulo 2^64 */
+    int64_t (*max_whole)(int64_t n, const int64_t *x, int64_t stride);
+    int64_t (*min_whole)(int64_t n, const int64_t *x, int64_t stride);
     /* out[j] = sum over i of x[i*pitch + j], 0 <= j < width <= SUM_ROWS_WIDTH, carried as above. */
     void (*sum_rows[DTYPE_COUNT])(int64_t rows, int64_t width, const void *x, int64_t pitch, void *out);
 

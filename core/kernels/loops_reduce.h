@@ -48,11 +48,11 @@ static double sum_pairwise(int64_t n, const double *x, int64_t stride)
 }
 static double sum_f32(int64_t n, const void *x, int64_t stride) { return sum_block_f32(n, x, stride); }
 static double sum_f64(int64_t n, const void *x, int64_t stride) { return sum_pairwise(n, x, stride); }
-static double sum_i64(int64_t n, const void *x, int64_t stride)
-{
-    return (double)(int64_t)sum_block_i64(n, x, stride);
-}
 static double sum_u8(int64_t n, const void *x, int64_t stride) { return (double)sum_block_u8(n, x, stride); }
+static int64_t sum_whole(int64_t n, const int64_t *x, int64_t stride)
+{
+    return (int64_t)sum_block_i64(n, x, stride);
+}
 
 #define EXTREME_BODY(NAME, T, COMPARISON)                                                                    \
     static double NAME(int64_t n, const void *xv, int64_t stride)                                            \
@@ -68,12 +68,23 @@ static double sum_u8(int64_t n, const void *x, int64_t stride) { return (double)
     }
 EXTREME_BODY(max_f32, float, >)
 EXTREME_BODY(max_f64, double, >)
-EXTREME_BODY(max_i64, int64_t, >)
 EXTREME_BODY(max_u8, uint8_t, >)
 EXTREME_BODY(min_f32, float, <)
 EXTREME_BODY(min_f64, double, <)
-EXTREME_BODY(min_i64, int64_t, <)
 EXTREME_BODY(min_u8, uint8_t, <)
+
+#define EXTREME_WHOLE(NAME, COMPARISON)                                                                      \
+    static int64_t NAME(int64_t n, const int64_t *x, int64_t stride)                                         \
+    {                                                                                                        \
+        int64_t best = x[0];                                                                                 \
+        if (stride == 1)                                                                                     \
+            for (int64_t i = 1; i < n; i++) best = x[i] COMPARISON best ? x[i] : best;                       \
+        else                                                                                                 \
+            for (int64_t i = 1; i < n; i++) best = x[i * stride] COMPARISON best ? x[i * stride] : best;     \
+        return best;                                                                                         \
+    }
+EXTREME_WHOLE(max_whole, >)
+EXTREME_WHOLE(min_whole, <)
 
 #define T float
 #define SUFFIX f32

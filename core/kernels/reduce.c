@@ -20,6 +20,11 @@ static int add_axis(int n, int64_t *size, int64_t *stride, int64_t axis_size, in
     return n + 1;
 }
 
+enum dtype reduce_dtype(enum reduction kind, enum dtype in)
+{
+    return kind == REDUCE_SUM && in == UINT8 ? INT64 : in;
+}
+
 void reduce_plan(struct reduce_plan *plan, enum reduction kind, const struct array *in, unsigned mask)
 {
     memset(plan, 0, sizeof *plan);
@@ -49,7 +54,7 @@ void reduce_plan(struct reduce_plan *plan, enum reduction kind, const struct arr
         plan->kept_stride[0] == plan->reduced_size[1] &&
         plan->reduced_stride[0] >= plan->kept_size[0] * plan->reduced_size[1])
         plan->fold = plan->reduced_size[1];
-    plan->by_rows = kind == REDUCE_SUM && plan->reduced == 1 && plan->kept > 0 &&
+    plan->by_rows = kind == REDUCE_SUM && in->dtype != UINT8 && plan->reduced == 1 && plan->kept > 0 &&
                     plan->kept_stride[last] == 1 && plan->reduced_stride[0] != 1;
 }
 
@@ -117,19 +122,21 @@ static double reduce_one(const struct reduce_plan *p, const char *in)
 /* A double holds integers up to 2^53 only; sums wrap around as in Lua. */
 static int64_t reduce_one_i64(const struct reduce_plan *p, const int64_t *in)
 {
-    int64_t total = 0;
-    for (int64_t i = 0; i < p->count; i++) {
-        int64_t offset = 0, rest = i;
-        if (i % REDUCE_PIECE_ELEMENTS == REDUCE_PIECE_ELEMENTS - 1 && interrupt_stop()) break;
-        for (int axis = p->reduced - 1; axis >= 0; axis--) {
-            offset += rest % p->reduced_size[axis] * p->reduced_stride[axis];
-            rest /= p->reduced_size[axis];
-        }
-        int64_t v = in[offset];
+    int64_t (*inner)(int64_t, const int64_t *, int64_t) = p->kind == REDUCE_SUM   ? loops->sum_whole
+                                                          : p->kind == REDUCE_MAX ? loops->max_whole
+                                                                                  : loops->min_whole;
+    int last = p->reduced - 1;
+    int64_t total = 0, outer = 1, length = p->reduced_size[last], stride = p->reduced_stride[last],
+            pieces = (length + REDUCE_PIECE_ELEMENTS - 1) / REDUCE_PIECE_ELEMENTS;
+    for (int axis = 0; axis < last; axis++) outer *= p->reduced_size[axis];
+    for (int64_t i = 0; i < outer * pieces && !interrupt_stop(); i++) {
+        int64_t at = i % pieces * REDUCE_PIECE_ELEMENTS,
+                n = length - at < REDUCE_PIECE_ELEMENTS ? length - at : REDUCE_PIECE_ELEMENTS,
+                part = inner(n, in + run_offset(p, i / pieces) + at * stride, stride);
         if (p->kind == REDUCE_SUM)
-            total = (int64_t)((uint64_t)total + (uint64_t)v);
-        else if (i == 0 || (p->kind == REDUCE_MAX ? v > total : v < total))
-            total = v;
+            total = (int64_t)((uint64_t)total + (uint64_t)part);
+        else if (i == 0 || (p->kind == REDUCE_MAX ? part > total : part < total))
+            total = part;
     }
     return total;
 }
@@ -140,7 +147,11 @@ static void reduce_output(const struct reduce_plan *p, const char *in, char *out
     case FLOAT32: ((float *)out)[i] = (float)reduce_one(p, in); break;
     case FLOAT64: ((double *)out)[i] = reduce_one(p, in); break;
     case INT64: ((int64_t *)out)[i] = reduce_one_i64(p, (const int64_t *)(const void *)in); break;
-    default: ((uint8_t *)out)[i] = (uint8_t)(int64_t)reduce_one(p, in); break;
+    default:
+        if (p->kind == REDUCE_SUM)
+            ((int64_t *)out)[i] = (int64_t)reduce_one(p, in);
+        else
+            ((uint8_t *)out)[i] = (uint8_t)(int64_t)reduce_one(p, in);
     }
 }
 
@@ -194,7 +205,7 @@ void reduce_run(const struct reduce_plan *plan, const void *in, void *out)
 {
     if (plan->outputs == 0) return;
     if (plan->count == 0) { /* the empty sum */
-        bounded_zero(out, (size_t)plan->outputs * dtype_size(plan->dtype));
+        bounded_zero(out, (size_t)plan->outputs * dtype_size(reduce_dtype(plan->kind, plan->dtype)));
         return;
     }
     if (plan->fold > 0) {

@@ -20,6 +20,9 @@ struct reduce_plan {
                      signals) */
 };
 
+/* The dtype of the result: sums of uint8 are counted in int64. */
+enum dtype reduce_dtype(enum reduction kind, enum dtype in);
+
 /* Reduce the axes in `mask` (bit i: axis i) of `in`; the result is dense with those axes kept at size 1. */
 void reduce_plan(struct reduce_plan *plan, enum reduction kind, const struct array *in, unsigned mask);
 void reduce_run(const struct reduce_plan *plan, const void *in, void *out);

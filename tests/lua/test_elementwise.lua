@@ -200,6 +200,44 @@ tests["connectives"] = function()
   same(list(a:logical_xor(b)), {0, 1, 1, 1}, "xor") same(list(a:logical_not()), {1, 0, 1, 0}, "not")
   assert(a:gt(0):logical_and(b:lt(1)):dtype() == "uint8")
   assert(tide.logical_and(1, 0) == false)
+  local p, q = a:ne(0), b:ne(0)
+  assert((p & q):equal(p:logical_and(q)) and (p | q):equal(p:logical_or(q)))
+  assert((p ~ q):equal(p:logical_xor(q)) and (~p):equal(p:logical_not()))
+  assert(tide.compile(function(u, v) return (u & ~v):to "int64" end)(p, q):sum():item() == 2)
+  fails("take masks, uint8 as comparisons give, got float32; x:logical_and(...)", function() return p & a end)
+  fails("take masks", function() return ~a end)
+  fails("take masks, uint8 as comparisons give, got number", function() return p | 1 end)
+end
+
+tests["integers to a whole power stay integers"] = function()
+  local x = int{3000001, -3, 0, 2}
+  for n = 1, 9 do
+    local got = list(x ^ n)
+    for i, v in ipairs(list(x)) do
+      local want = 1
+      for _ = 1, n do want = want * v end
+      assert(got[i] == want and math.type(got[i]) == "integer", n)
+    end
+  end
+  local cube = tide.compile(function(v) return v ^ 3 end)
+  assert(cube(x):equal(x ^ 3) and (tide.tensor({5}, U8) ^ 3):dtype() == "uint8")
+  assert((x ^ 0.5):dtype() == "float32" and (x ^ -1)[4] == 0.5 and (x ^ 0)[3] == 1)
+end
+
+tests["long sums and extremes of integers, along each axis"] = function()
+  local x = tide.randperm(3000, {seed = 4}):reshape{30, 100} + (1 << 60)
+  local rows = x:totable()
+  for i = 1, 30 do
+    local sum = 0
+    for _, v in ipairs(rows[i]) do sum = sum + v end
+    assert(x:sum(2)[i] == sum and x:max(2)[i] == math.max(table.unpack(rows[i])))
+  end
+  assert(x:sum(1):sum():item() == x:sum():item() and x:min(1):min():item() == (1 << 60) + 1)
+  assert(x:transpose():max(1):equal(x:max(2)) and x:slice(2, -1, 1, -3):max():item() > 1 << 60)
+  local mask = x:gt((1 << 60) + 1500)
+  assert(mask:sum():dtype() == "int64" and mask:sum():item() == 1500 and mask:any():item() == 1)
+  assert(mask:sum(1):sum():item() == 1500 and mask:transpose():sum(1):equal(mask:sum(2)))
+  assert(mask:all():item() == 0 and tide.tensor(1, U8):sum():item() == 1)
 end
 
 tests["reductions against what they say"] = function()

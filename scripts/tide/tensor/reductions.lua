@@ -43,7 +43,6 @@ end
 local function reduction(name)
   return function(x, axis, keepdim)
     local mask, rest = reduced(x, name, axis, keepdim)
-    if name == "sum" and x:dtype() == "uint8" then x = x:to("int64") end -- comparisons are counted with sum
     local y = apply(name, {mask}, x)
     return keepdim and y or apply("reshape", rest, y)
   end
@@ -150,15 +149,17 @@ local function arg_reduction(name)
 end
 T.argmax, T.argmin = arg_reduction "argmax", arg_reduction "argmin"
 
--- Counts first: of an empty set all are true, any is not. The comparison comes last, so that in a condition
--- it gives a boolean.
+-- Of an empty set all are true, any is not. The comparison comes last, so that in a condition it gives a
+-- boolean.
 function T.all(x, axis, keepdim)
-  reduced(x, "all", axis, keepdim)
-  return T.sum(x:eq(0), axis, keepdim):eq(0)
+  local _, _, count = reduced(x, "all", axis, keepdim)
+  local zero = x:eq(0)
+  return (count == 0 and T.sum or T.max)(zero, axis, keepdim):eq(0)
 end
 function T.any(x, axis, keepdim)
-  reduced(x, "any", axis, keepdim)
-  return T.sum(x:ne(0), axis, keepdim):gt(0)
+  local _, _, count = reduced(x, "any", axis, keepdim)
+  local other = x:ne(0)
+  return (count == 0 and T.sum or T.max)(other, axis, keepdim):ne(0)
 end
 
 --- NumPy's matmul: 1-D operands are a row on the left, a column on the right, and their axis disappears from

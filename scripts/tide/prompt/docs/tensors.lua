@@ -264,7 +264,8 @@ define{name = "tide.allclose", args = "x, y, opts", returns = "boolean", method 
   text = "Whether all are close, see tide.isclose.", example = "x:allclose(x + 1e-9)"}
 define{name = "tide.equal", args = "x, y", returns = "boolean", method = true,
   text = "Whether shapes and numbers are the same.", example = "x:equal(x)"}
-local pairwise = {{"add", "x + y"}, {"sub", "x - y"}, {"mul", "x * y"}, {"div", "x / y"}, {"pow", "x ^ y"},
+local pairwise = {{"add", "x + y"}, {"sub", "x - y"}, {"mul", "x * y"}, {"div", "x / y"},
+  {"pow", "x ^ y; integers to a whole power > 0 stay integers"},
   {"maximum", "the larger of x and y (NaN wins)"}, {"minimum", "the smaller of x and y (NaN wins)"},
   {"remainder", "x % y, with the sign of y as in Lua and Python; an integer y of 0 is an error"},
   {"fmod", "the rest of x / y with the sign of x, as C; an integer y of 0 is an error"},
@@ -298,8 +299,9 @@ local connectives = {{"logical_and", "both are not 0"}, {"logical_or", "one is n
   {"logical_xor", "exactly one is not 0"}}
 for _, row in ipairs(connectives) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
-    text = ("1 where %s, else 0, as uint8; NaN is not 0. Elementwise with broadcasting.")
-    :format(row[2]), example = ("x:gt(0):%s(x:lt(1))"):format(row[1])}
+    text = ([[1 where %s, else 0, as uint8; NaN is not 0. Elementwise with broadcasting. Masks (uint8)
+    also take x & y, x | y, x ~ y (one but not both) and ~x.]]):format(row[2]),
+    example = ("x:gt(0):%s(x:lt(1))"):format(row[1])}
 end
 local slopes = {{"relu_grad", "y where x > 0, else 0"}, {"tanh_grad", "y (1 - x^2)"},
   {"sigmoid_grad", "y x (1 - x)"}, {"gelu_grad", "y gelu'(x)"}, {"silu_grad", "y silu'(x)"}}
