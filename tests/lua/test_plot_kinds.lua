@@ -196,6 +196,26 @@ tests["streamlines follow the field"] = function()
   end)
 end
 
+tests["surfaces and curves are drawn in space, by themselves"] = with_gnuplot(function(folder)
+  local fig = plot.surface{z = {{0, 1, 2}, {1, 2, 3}, {2, nan, 5}}, x = {0, 1}, y = {5, 7}, zlabel = "u_1"}
+  fig:add("curve", {x = {0, 1}, y = {5, 7}, z = {0, 5}, name = "up"})
+  local script, data, notes = fig:render()
+  has(script, "\nsplot DATA index 0")
+  has(script, "set zrange")
+  has(script, 'set zlabel "u\\134_1" rotate by 90')
+  has(data, "0 5 0\n0.5 5 1\n1 5 2\n\n0 6 1\n")
+  equal(notes[1], "1 of 9 values missing: not finite")
+  for _, extension in ipairs{"svg", "png", "pdf"} do fig:save(files.join(folder, "s." .. extension)) end
+  plot.panels{fig, plot.line{y = {1, 2}}}:save(files.join(folder, "p.svg"))
+  check.fails("a panel cannot hold surface and line", function()
+    plot.surface{z = {{1, 2}, {3, 4}}}:add("line", {y = {1}}):render()
+  end)
+  check.fails("the z axis of a panel in space cannot be logarithmic", function()
+    plot.surface{z = {{1, 2}, {3, 4}}, zlog = true}:render()
+  end)
+  check.fails("view must be {angle from above", plot.surface, {z = {{1}}, view = {200, 0}})
+end)
+
 -- ---- figures of figures ----
 
 local function waves()

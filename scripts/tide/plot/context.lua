@@ -12,7 +12,7 @@ Context.__index = Context
 --- For the panel with these axes and this list of {kind =, options =}.
 function Context.new(axes, list)
   local extent = {}
-  for _, axis in ipairs{"x", "y", "color"} do extent[axis] = {math.huge, -math.huge} end
+  for _, axis in ipairs{"x", "y", "z", "color"} do extent[axis] = {math.huge, -math.huge} end
   return setmetatable({axes = axes, list = list, extent = extent, styles = 0, tallies = {}, remarks = {},
     defaults = {}}, Context)
 end
@@ -27,7 +27,7 @@ function Context.room_around(low, high)
 end
 
 -- Which quantities are places, and on which axis.
-Context.axis_of = {x = "x", left = "x", right = "x", y = "y", low = "y", high = "y"}
+Context.axis_of = {x = "x", left = "x", right = "x", y = "y", low = "y", high = "y", z = "z"}
 
 local log_of = {x = "xlog", y = "ylog"}
 
@@ -130,6 +130,8 @@ function Context:tight() self.fixed = true end
 function Context:downwards() self.down = true end
 --- Numbers on lines stand on white.
 function Context:textbox() self.boxed = true end
+--- The panel is drawn in perspective, from these angles.
+function Context:enter_space(view) self.view = self.view or view end
 --- Long texts below the x axis may be turned.
 function Context:turn() self.turnable = true end
 --- Corners of a region in which gaps would look like a colour of the palette.

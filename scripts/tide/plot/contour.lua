@@ -9,11 +9,12 @@ local stats = require "tide.base.stats"
 local style = require "tide.plot.style"
 
 local layers = series.layers
+local contour = {}
 
 -- ---- the grid ----
 
 --- Coordinates of n columns or rows: {first, last}, or n numbers in order.
-local function coordinates(context, label, which, given, n)
+function contour.coordinates(context, label, which, given, n)
   local list = given == nil and {1, math.max(n, 1)} or series.column(context, label, which, given)
   local out, ends = {}, #list == 2
   if not ends and #list ~= n then
@@ -43,8 +44,8 @@ end
 local function grid_of(o, context, label)
   local z = cells.rows(context, label, o.z)
   local grid = {height = #z, width = z[1] and #z[1] or 0, values = {}, z = {}}
-  grid.x = coordinates(context, label, "x", o.x, grid.width)
-  grid.y = coordinates(context, label, "y", o.y, grid.height)
+  grid.x = contour.coordinates(context, label, "x", o.x, grid.width)
+  grid.y = contour.coordinates(context, label, "y", o.y, grid.height)
   for r, row in ipairs(z) do
     grid.z[r] = {}
     for c, v in ipairs(row) do
@@ -294,3 +295,5 @@ series.kinds.contour = {
     return elements
   end,
 }
+
+return contour

@@ -7,11 +7,11 @@
 --   fig:show()                        -- in the terminal, in a window, or as text: what there is
 --   fig:notes()                       -- what is missing from the picture, as it says itself
 --
--- Kinds: line, scatter, band, errorbar, histogram, image, heatmap, contour, field, quiver, streamlines,
--- trajectories. Their options and those of the axes are the tables `spec` of each (series, flows, cells,
--- contour, errorbar, histogram, streams) and `axes_spec` of panel.lua; `plot.options(kind)` lists them. A
--- list inside the table adds several series: plot.line{{y = a, name = "a"}, {y = b, name = "b"}, xlabel =
--- "step"}. plot.panels{fig, fig, columns = 2} puts figures together.
+-- Kinds: line, scatter, band, errorbar, histogram, image, heatmap, contour, surface, curve, field, quiver,
+-- streamlines, trajectories. Their options and those of the axes are the tables `spec` of each (series,
+-- flows, cells, contour, errorbar, histogram, space, streams) and `axes_spec` of panel.lua;
+-- `plot.options(kind)` lists them. A list inside the table adds several series: plot.line{{y = a, name =
+-- "a"}, {y = b, name = "b"}, xlabel = "step"}. plot.panels{fig, fig, columns = 2} puts figures together.
 
 local animation = require "tide.plot.animation"
 local core = require "tide.core"

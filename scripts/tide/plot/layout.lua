@@ -79,7 +79,7 @@ local function surroundings(built, entries, width)
   if axes.ylabel then s.left = s.left + 22 end
   if axes.xticks ~= false then s.bottom = s.bottom + 16 + turned_room(built, width) end
   if axes.xlabel then s.bottom = s.bottom + 22 end
-  if built.colors and not built.colors.hidden then
+  if built.colors and not (built.colors.hidden or built.view) then
     s.right = s.right + (axes.zlabel and 72 or 54) + CHARACTER
       * (ticks.label_width(built.colors.low, built.colors.high) - 6)
   end
@@ -143,7 +143,7 @@ local function place(built, page, x, y, cell_height, around)
   if ratio then w, h = math.min(w, h / ratio), math.min(h, w * ratio) end
   local left, top = x + (page.box_width - w) / 2, y + (cell_height - h) / 2
   local note_y = top + h + around.bottom - EDGE - LINE * (#around.notes - 0.7)
-  built.box = {x = w, y = h}
+  built.box = built.view and {x = 0.5 * w, y = 0.4 * h} or {x = w, y = h} -- for the ticks
   built.place = {left = left / width, right = (left + w) / width, top = 1 - top / height,
     bottom = 1 - (top + h) / height,
     notes = around.notes, note_x = left / width, note_y = 1 - note_y / height, note_step = LINE / height,

@@ -10,6 +10,7 @@ require "tide.plot.contour"
 require "tide.plot.errorbar"
 require "tide.plot.flows"
 require "tide.plot.histogram"
+require "tide.plot.space"
 require "tide.plot.streams"
 
 local panel = {}
@@ -61,6 +62,16 @@ local function check_ranges(context)
   end
 end
 
+-- What is drawn in perspective and what is not cannot share a panel.
+local function check_space(context, list)
+  for _, item in ipairs(list) do
+    if series.kinds[item.kind].in_space ~= series.kinds[list[1].kind].in_space then
+      context:fail(("a panel cannot hold %s and %s: one of them is drawn in space"):format(list[1].kind,
+        item.kind))
+    end
+  end
+end
+
 -- The caller's axes, and where those are silent what the series ask for.
 local function with_defaults(axes, defaults)
   return setmetatable({}, {__index = function(_, key)
@@ -74,6 +85,7 @@ function panel.build(axes, list)
   local context = Context.new(axes, list)
   local built = {axes = with_defaults(axes, context.defaults), elements = {}, entries = {}}
   if #list == 0 then context:fail("a panel has no series; add one with :add(...)") end
+  check_space(context, list)
   check_ranges(context)
   for i, item in ipairs(list) do
     local label = item.options.name or ("%s %d"):format(item.kind, i)
@@ -91,11 +103,13 @@ function panel.build(axes, list)
     return a.order < b.order
   end)
   built.colors, built.notes, built.hatched = context.colors, context:notes(), context.hatched
-  built.turnable, built.boxed = context.turnable, context.boxed
+  built.turnable, built.boxed, built.view = context.turnable, context.boxed, context.view
+  built.mesh = context.mesh
   built.blank = #built.elements == 0 -- nothing to draw; empty: nothing that could be drawn either
   built.empty = built.blank and context.extent.x[1] > context.extent.x[2]
   built.range = {x = panel.range(context, "x"), y = panel.range(context, "y")}
   built.extent, built.filled = context.extent, context.fixed
+  if built.view then built.range.z = panel.range(context, "z") or context.extent.z end
   -- the first row of an image at the top: the axis turns, so that its ticks stay with the rows
   if context.down then
     local range = built.range.y
@@ -180,6 +194,23 @@ local function axis_lines(built, axis, lines, as_text)
   if range then lines[#lines + 1] = ("set %srange [%.15g:%.15g]"):format(axis, range[1], range[2]) end
 end
 
+-- A panel in space: from where it is seen, and its third axis.
+local function space_lines(built, lines, as_text)
+  local axes, range = built.axes, built.range.z
+  lines[#lines + 1] = ("set view %.6g,%.6g; set xyplane 0.08; set border 31 lc rgb 0x404040 lw 1"):format(
+    built.view[1], built.view[2])
+  lines[#lines + 1] = "set pm3d depthorder " .. (built.mesh and "border lc rgb 0x404040 lw 0.4" or "noborder")
+  for _, axis in ipairs{"x", "y", "z"} do
+    local label = axes[axis .. "label"]
+    if label then
+      lines[#lines + 1] = ("set %slabel %s%s"):format(axis, style.text_of(label, {markup = axes.markup,
+        raw = as_text}), axis == "z" and " rotate by 90" or "")
+    end
+  end
+  lines[#lines + 1] = ("set zrange [%.15g:%.15g]"):format(range[1], range[2])
+  if not as_text then ticks.linear("z", range, built.box.y, lines) end
+end
+
 local function color_lines(built, lines, as_text)
   local axes, low, high = built.axes, built.colors.low, built.colors.high
   lines[#lines + 1] = "set palette " .. built.colors.name
@@ -198,7 +229,7 @@ local function color_lines(built, lines, as_text)
     lines[#lines + 1] = "set cblabel " .. style.text_of(axes.zlabel, {markup = axes.markup, raw = as_text})
       .. (axes.zlog and not as_text and " offset 1.2,0" or "")
   end
-  if built.colors.hidden then
+  if built.colors.hidden or built.view then -- in space the z axis has the numbers
     lines[#lines + 1] = "unset colorbox"
   elseif not as_text then -- gnuplot's own grows with the panel, until its numbers leave the picture
     lines[#lines + 1] = ("set colorbox user origin screen %.5f,%.5f size screen %.5f,%.5f"):format(
@@ -218,6 +249,7 @@ function panel.settings(built, as_text)
   if grid == nil then grid = not built.filled end
   if not grid then lines[#lines + 1] = "unset grid" end
   if built.colors then color_lines(built, lines, as_text) end
+  if built.view then space_lines(built, lines, as_text) end
   if built.boxed and not as_text then
     lines[#lines + 1] = "set style textbox opaque margins 0.4,0.2 fillcolor rgb white noborder"
   end
@@ -240,12 +272,14 @@ function panel.plot_command(built, entries, as_text)
     if type(code) == "function" then code = code(built, as_text) end
     parts[i] = ("DATA index %d using %s %s notitle"):format(element.block.index, element.using, code)
   end
-  if built.blank then parts[1] = "NaN notitle" end -- gnuplot draws no axes without something to plot
+  if built.blank then -- gnuplot draws no axes without something to plot
+    parts[1] = built.view and "NaN with lines notitle" or "NaN notitle"
+  end
   for _, entry in ipairs(entries) do
     parts[#parts + 1] = ("keyentry %s title %s"):format(entry.code,
       style.text_of(entry.name, {raw = as_text}))
   end
-  return "plot " .. table.concat(parts, ", \\\n     ")
+  return (built.view and "splot " or "plot ") .. table.concat(parts, ", \\\n     ")
 end
 
 return panel

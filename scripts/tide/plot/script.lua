@@ -108,8 +108,13 @@ local fresh = {
 -- vertical one of few rows is the same to the eye.
 local function place_lines(built, entries)
   local place, lines = built.place, {}
-  lines[1] = ("set lmargin at screen %.5f; set rmargin at screen %.5f"):format(place.left, place.right)
-  lines[2] = ("set bmargin at screen %.5f; set tmargin at screen %.5f"):format(place.bottom, place.top)
+  local left, right, bottom, top = place.left, place.right, place.bottom, place.top
+  if built.view then -- gnuplot fits the base into the margins; corners, labels and heights lie outside
+    local w, h = right - left, top - bottom
+    left, right, bottom, top = left + 0.14 * w, right - 0.14 * w, bottom + 0.16 * h, top - 0.12 * h
+  end
+  lines[1] = ("set lmargin at screen %.5f; set rmargin at screen %.5f"):format(left, right)
+  lines[2] = ("set bmargin at screen %.5f; set tmargin at screen %.5f"):format(bottom, top)
   local where = built.axes.legend
   if #entries == 0 or where == "none" then
     lines[3] = "unset key"
@@ -125,6 +130,7 @@ end
 -- Titles are placed by the layout, above a legend of any height.
 local function title_line(built, height)
   local rise = built.axes.legend == "above" and built.place.legend_height / height or 0
+  if built.view then rise = rise + 0.12 * (built.place.top - built.place.bottom) end
   return ("set title offset 0, screen %.5f"):format(rise)
 end
 
@@ -158,6 +164,7 @@ local function panel_lines(lines, built, figure, height, first)
   end
   add(built.raw)
   add{panel.plot_command(built, entries, not height)}
+  if built.view then add{"unset zlabel; set border 3 lc rgb 0x404040 lw 1"} end -- as style.gp has it
 end
 
 -- The panels inside of one, smaller and without legends.

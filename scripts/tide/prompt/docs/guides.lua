@@ -225,8 +225,10 @@ guide{name = "figures", about = "Plots",
   color = "blue", name = "adam"}. xlog, ylog, xrange, yrange, xticks, legend belong to the axes: help
   "plot.figure".
 
-  Means over seeds: plot.band{runs = ...}; flows in the plane: plot.trajectories, plot.field; a matrix:
-  plot.image.]],
+  Means over seeds: plot.band{runs = ...}, plot.errorbar; samples: plot.histogram; flows in the plane:
+  plot.trajectories, plot.quiver, plot.streamlines; a matrix: plot.image, plot.heatmap with its numbers,
+  plot.contour, plot.surface. fig:inset(other) puts a figure into another, plot.animation{a, b, ...} makes a
+  gif of several.]],
   example = "tide.plot.line{y = {1, 0.1, 0.01}, ylog = true, xlabel = \"epoch\"}"}
 
 guide{name = "reproducibility",

@@ -124,6 +124,20 @@ define{name = "plot.streamlines", args = "opts", returns = "figure",
   text = [[A vector field as lines along it, evenly spaced. The field is linear between the nodes of the grid;
   give u and v for a network that takes all nodes at once. ]] .. plot_text,
   example = "tide.plot.streamlines{f = function(x, y) return y, -x end, x = {-1, 1}, y = {-1, 1}, n = 12}"}
+local view_row = {"view", {58, 35}, "{from above, around}: angles in degrees"}
+define{name = "plot.surface", args = "opts", returns = "figure",
+  options = {{"z", nil, "rows of numbers, the first at the low end of y", required = true},
+    {"x", nil, "{first, last} or all coordinates of the columns"}, {"y", nil, "the same of the rows"},
+    {"mesh", true, "lines along rows and columns"}, {"palette", "viridis", "", quote = true},
+    {"range", nil, "{low, high} of the palette"}, view_row, {"name", nil, ""}},
+  text = "A matrix as a surface in space; zlabel and zrange are those of its third axis. " .. plot_text,
+  example = "tide.plot.surface{z = {{0, 1, 0}, {1, 3, 1}, {0, 1, 0}}, zlabel = \"height\"}"}
+define{name = "plot.curve", args = "opts", returns = "figure",
+  options = join({{"x", nil, "", required = true}, {"y", nil, "", required = true},
+    {"z", nil, "", required = true}, view_row},
+    pen_of("name", "color", "style", "dash", "linewidth", "alpha")),
+  text = "A curve in space. " .. plot_text,
+  example = "tide.plot.curve{x = {0, 1, 1}, y = {0, 0, 1}, z = {0, 1, 2}}"}
 define{name = "plot.field", args = "opts", returns = "figure",
   options = join({{"x", nil, "positions", required = true}, {"y", nil, "", required = true},
     {"u", nil, "components", required = true},

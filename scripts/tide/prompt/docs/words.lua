@@ -88,6 +88,8 @@ return {
     "training"}},
   {"accuracy", "metric", "validation", "evaluate", see = {"tide.evaluate", "metrics.accuracy", "tide.train",
     "ode.validity"}},
+  {"surface", "3d", "plot3", "three dimensions", "in space", see = {"plot.surface", "plot.curve",
+    "plot.contour"}},
   {"animation", "gif", "movie", "video", "film", see = {"plot.animation", "animation:save"}},
   {"inset", "zoom", "figure inside a figure", see = {"figure:inset"}},
   {"histogram", "distribution of values", "hist", "density of samples", see = {"plot.histogram"}},
