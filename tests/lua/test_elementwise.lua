@@ -276,6 +276,10 @@ tests["what is close, and what replaces NaN"] = function()
   assert(not x:allclose(x) and x:allclose(x, {equal_nan = true}) and not x:equal(x))
   assert(tide.ones{2}:equal(tide.ones{2}) and not tide.ones{2}:equal(tide.ones{2, 1}))
   assert(not tide.ones{1}:allclose(1.001) and tide.ones{1}:allclose(1.001, {rtol = 1e-2}))
+  fails("isclose: expected a tensor, got \"a\"", x.isclose, x, "a")
+  fails("nan_to_num: high must be a number, got \"a\"", x.nan_to_num, x, 0, "a")
+  fails("celu: alpha must not be 0", x.celu, x, 0)
+  fails("hardtanh: low must be a number, got \"a\"", x.hardtanh, x, "a")
   same(list(tide.tensor({nan, inf, -inf, 2}, F64):nan_to_num(0, 5)), {0, 5, -1.7976931348623157e308, 2},
     "nan")
 end

@@ -84,7 +84,10 @@ local function operand(where, x)
   return type(x) == "number" and x or check_tensor(x, where)
 end
 
-function T.hardtanh(x, low, high) return M.clamp(operand("hardtanh", x), low or -1, high or 1) end
+function T.hardtanh(x, low, high)
+  low = arguments.number("hardtanh", "low", low or -1)
+  return M.clamp(operand("hardtanh", x), low, arguments.number("hardtanh", "high", high or 1))
+end
 function T.relu6(x) return M.clamp(operand("relu6", x), 0, 6) end
 function T.hardsigmoid(x) return M.clamp(operand("hardsigmoid", x) / 6 + 0.5, 0, 1) end
 function T.hardswish(x) return x * T.hardsigmoid(operand("hardswish", x)) end
@@ -94,6 +97,7 @@ function T.softsign(x) return x / (1 + T.abs(operand("softsign", x))) end
 --- elu whose slope at 0 is 1 for every alpha.
 function T.celu(x, alpha)
   alpha = arguments.number("celu", "alpha", alpha or 1)
+  if alpha == 0 then core.raise("celu: alpha must not be 0") end
   return alpha * T.elu(operand("celu", x) / alpha)
 end
 
@@ -114,6 +118,7 @@ local largest = {float32 = (2 - 2.0 ^ -23) * 2.0 ^ 127, float64 = (2 - 2.0 ^ -52
 --- NaN and the infinities replaced, by 0 and the largest numbers of the dtype unless told otherwise.
 function T.nan_to_num(x, nan, high, low)
   local most = largest[check_tensor(x, "nan_to_num"):dtype()]
+  for name, v in pairs{nan = nan, high = high, low = low} do arguments.number("nan_to_num", name, v) end
   if not most then return x end
   local finite = M.where(x:ne(x), nan or 0, x)
   finite = M.where(x:eq(math.huge), high or most, finite)
@@ -126,6 +131,7 @@ local close_options = {rtol = {"number", default = 1e-5}, atol = {"number", defa
 local function is_close(where, x, y, opts)
   local o = options.check(where, opts, close_options, 3)
   check_tensor(x, where)
+  operand(where, y)
   local near = (x - y):abs():le(o.atol + o.rtol * T.abs(y)):logical_or(x:eq(y))
   if o.equal_nan then near = near:logical_or(x:ne(x):logical_and(T.ne(y, y))) end
   return near
