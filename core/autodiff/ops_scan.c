@@ -80,8 +80,16 @@ enum status infer_sort(struct call *c)
 
 enum status infer_argsort(struct call *c)
 {
+    int64_t shape[MAX_RANK];
     TRY(check_axis(c));
-    return array_init(&c->out, INT64, c->in[0].rank, c->in[0].shape);
+    memcpy(shape, c->in[0].shape, sizeof shape);
+    if (c->attrs->n > 2) {
+        if (V(2) < 0 || V(2) > shape[V(0)])
+            return status_set(STATUS_ARGUMENT, "argsort: the count must lie in 0..%lld",
+                              (long long)shape[V(0)]);
+        shape[V(0)] = V(2);
+    }
+    return array_init(&c->out, INT64, c->in[0].rank, shape);
 }
 
 static enum status run_sort(struct call *c)
@@ -96,7 +104,8 @@ enum status prepare_sort(struct call *c)
     struct sort_plan *p = c->plan = memory_alloc(sizeof *p);
     if (!p) return memory_status();
     axis_blocks(&c->out, (int)V(0), &outer, &inner);
-    sort_plan(p, c->in[0].dtype, c->op == &op_table[OP_ARGSORT], V(1) != 0, outer, c->out.shape[V(0)], inner);
+    sort_plan(p, c->in[0].dtype, c->op == &op_table[OP_ARGSORT], V(1) != 0, outer, c->in[0].shape[V(0)],
+              inner, c->out.shape[V(0)]);
     c->scratch_bytes = sort_scratch(p);
     c->run = run_sort;
     return STATUS_OK;

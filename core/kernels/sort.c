@@ -90,15 +90,17 @@ static int is_wide(enum dtype dtype) { return dtype == FLOAT64 || dtype == INT64
         item_##BITS *items = scratch;                                                                        \
         for (int64_t i = 0; i < p->n; i++)                                                                   \
             items[i] = make_##BITS(key_##DTYPE((TYPE)(x[i * p->inner] + 0)) ^ flip, (uint64_t)i);            \
-        items = sorted_placed_##BITS(items, items + p->n, p->n);                                             \
-        for (int64_t i = 0; i < p->n; i++) out[i * p->inner] = place_##BITS(items[i]);                       \
+        int64_t n = p->wanted < p->n ? filtered_placed_##BITS(items, p->n, p->wanted) : p->n;                \
+        items = sorted_placed_##BITS(items, items + n, n);                                                   \
+        for (int64_t i = 0; i < p->wanted; i++) out[i * p->inner] = place_##BITS(items[i]);                  \
     }                                                                                                        \
     static void numbers_##DTYPE(const struct sort_plan *p, const TYPE *x, TYPE *out, void *scratch)          \
     {                                                                                                        \
         KEY_TYPE flip = p->descending ? (KEY_TYPE) ~(KEY_TYPE)0 : 0, *keys = scratch;                        \
         for (int64_t i = 0; i < p->n; i++) keys[i] = key_##DTYPE(x[i * p->inner]) ^ flip;                    \
-        keys = sorted_bare_##BITS(keys, keys + p->n, p->n);                                                  \
-        for (int64_t i = 0; i < p->n; i++) out[i * p->inner] = of_key_##DTYPE(keys[i] ^ flip);               \
+        int64_t n = p->wanted < p->n ? filtered_bare_##BITS(keys, p->n, p->wanted) : p->n;                   \
+        keys = sorted_bare_##BITS(keys, keys + n, n);                                                        \
+        for (int64_t i = 0; i < p->wanted; i++) out[i * p->inner] = of_key_##DTYPE(keys[i] ^ flip);          \
     }
 
 typedef struct placed item_64;
@@ -116,9 +118,9 @@ LINE(uint8, uint8_t, uint32_t, 32)
 /* ---- all lines ---- */
 
 void sort_plan(struct sort_plan *p, enum dtype dtype, int positions, int descending, int64_t outer, int64_t n,
-               int64_t inner)
+               int64_t inner, int64_t wanted)
 {
-    *p = (struct sort_plan){dtype, positions, descending, outer, n, inner, 1, 0};
+    *p = (struct sort_plan){dtype, positions, descending, outer, n, inner, wanted, 1, 0};
     size_t item = (is_wide(dtype) ? 8 : 4) * (positions ? 2 : 1);
     p->line_bytes = blocks_bytes(2 * n, item);
     while (p->chunks < SORT_CHUNKS && p->chunks < outer * inner && outer * inner * n > SORT_TASK_NUMBERS &&
@@ -135,8 +137,8 @@ struct sort_job {
 };
 
 #define SORT_LINE(DTYPE, TYPE)                                                                               \
-    (p->positions ? positions_##DTYPE(p, (const TYPE *)j->x + at, (int64_t *)(void *)j->out + at, scratch)   \
-                  : numbers_##DTYPE(p, (const TYPE *)j->x + at, (TYPE *)j->out + at, scratch))
+    (p->positions ? positions_##DTYPE(p, (const TYPE *)j->x + at, (int64_t *)(void *)j->out + to, scratch)   \
+                  : numbers_##DTYPE(p, (const TYPE *)j->x + at, (TYPE *)j->out + to, scratch))
 
 static void sort_task(void *context, int64_t task)
 {
@@ -146,6 +148,7 @@ static void sort_task(void *context, int64_t task)
     void *scratch = j->scratch + (size_t)task * p->line_bytes;
     for (int64_t line = task * lines / p->chunks; line < end && !interrupt_stop(); line++) {
         int64_t at = line / p->inner * p->n * p->inner + line % p->inner;
+        int64_t to = line / p->inner * p->wanted * p->inner + line % p->inner;
         switch (p->dtype) {
         case FLOAT64: SORT_LINE(float64, double); break;
         case INT64: SORT_LINE(int64, int64_t); break;

@@ -14,13 +14,14 @@ struct sort_plan {
     enum dtype dtype;
     int positions, descending;
     int64_t outer, n, inner; /* lines of n numbers, `inner` apart */
+    int64_t wanted;          /* of the result, the first ones of each line */
     int64_t chunks;          /* of lines, for threads */
     size_t line_bytes;       /* scratch memory of a chunk */
 };
 
-/* positions: 1-based int64 ones are wanted, not the numbers. */
+/* positions: 1-based int64 ones, not the numbers. */
 void sort_plan(struct sort_plan *p, enum dtype dtype, int positions, int descending, int64_t outer, int64_t n,
-               int64_t inner);
+               int64_t inner, int64_t wanted);
 size_t sort_scratch(const struct sort_plan *p);
 void sort_run(const struct sort_plan *p, const void *x, void *out, void *scratch);
 

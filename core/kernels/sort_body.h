@@ -78,6 +78,26 @@ static void TYPED(finish)(T *a, T *b, int64_t n, KEY_TYPE least, int low) // NOL
     }
 }
 
+/* Move to the front, in their order, those of the n items that the first `wanted` are among: how many. Of one
+ * digit, as long as that leaves less than half of them. */
+static int64_t TYPED(filtered)(T *a, int64_t n, int64_t wanted)
+{
+    uint32_t count[1 << SORT_DIGIT];
+    for (int64_t left; n > SORT_MANY && wanted < n / 4 && !interrupt_stop(); n = left) {
+        KEY_TYPE range, least = TYPED(range)(a, n, &range), most;
+        int low = 0;
+        while (low < KEY_BITS - 1 && range >> low >= (KEY_TYPE)1 << SORT_DIGIT) low++;
+        memset(count, 0, sizeof count);
+        for (int64_t i = 0; i < n; i++) count[(KEY(a[i]) - least) >> low]++;
+        for (left = 0, most = 0; (left += count[most]) < wanted;) most++;
+        if (left > n / 2) break;
+        left = 0;
+        for (int64_t i = 0; i < n; i++)
+            if ((KEY(a[i]) - least) >> low <= most) a[left++] = a[i];
+    }
+    return n;
+}
+
 /* Sort a; b is as large. The result lies in the one that is returned. Three passes from the highest bits of
  * what keys differ by leave few that agree in all of these; neighbours that do are sorted by the rest. */
 static T *TYPED(sorted)(T *a, T *b, int64_t n) // NOLINT(misc-no-recursion)

@@ -158,6 +158,21 @@ tests["sort, argsort, topk along axes, recorded, of scalars"] = function()
   assert(scalar:rank() == 0 and scalar:item() == 4 and position:item() == 1 and position:rank() == 0)
   assert(tide.tensor(4):topk(1):item() == 4 and tide.tensor(4):cumsum(1):item() == 4)
   same(tide.tensor{1, nan, 3}:topk(1), {nan})
+  fails("argsort: the count must lie in 0..3", tide.core.apply, "argsort", {0, 0, 4}, tide.ones{3})
+  -- of long lines only what may be among the first ones is sorted
+  for name, x in pairs{normal = tide.randn({2, 30000}, {seed = 1}), equal = tide.zeros{2, 20000},
+    few = tide.randint(0, 3, {2, 30000}, {seed = 2}), bytes = tide.randint(0, 255, {2, 30000}):to "uint8",
+    far = tide.cat({tide.full({2, 1}, inf), tide.full({2, 1}, nan), tide.randn({2, 30000}, {seed = 3}):exp()},
+      2),
+    double = tide.randn({2, 30000}, {seed = 1, dtype = "float64"})} do
+    for _, k in ipairs{0, 1, 5, 1000, 20000} do
+      for _, largest in ipairs{true, false} do
+        local _, order = x:topk(k, 2, {largest = largest})
+        same(order, x:argsort(2, {descending = largest}):slice(2, 1, k), name .. " " .. k)
+        same(select(2, x:transpose():clone():topk(k, 1, {largest = largest})), order:transpose(), name)
+      end
+    end
+  end
 end
 
 tests["unique: values, counts, inverse"] = function()

@@ -63,7 +63,7 @@ function T.topk(x, k, axis, opts)
     raise(("topk: k must be an integer in 0..%d, the length of axis %d, got %s"):format(n, at + 1,
       options.show(k)))
   end
-  local order = apply("argsort", {at, o.largest and 1 or 0}, line):slice(at + 1, 1, count)
+  local order = apply("argsort", {at, o.largest and 1 or 0, count}, line)
   local values = apply("gather", {at}, line, order)
   if x:rank() == 0 and count == 0 then return values, order end
   return back(values), back(order)
