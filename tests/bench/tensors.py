@@ -117,8 +117,8 @@ def main():
                 times = float(tide.stdout.readline()), least(peers[0]), least(peers[1])
                 best = [min(a, b) for a, b in zip(best, times)]
             ratio = best[0] / (best[1] if by == "numpy" else best[2])
-            print(f'"{name}",{dtype},{best[0] * 1e3:.4g},{best[1] * 1e3:.4g},{best[2] * 1e3:.4g},{by},{ratio:.3g}',
-                flush=True)
+            cells = [f"{1e3 * t:.4g}" if t < float("inf") else "" for t in best]
+            print(f'"{name}",{dtype},{",".join(cells)},{by},{ratio:.3g}', flush=True)
     tide.stdin.close()
     tide.wait()
 
