@@ -144,7 +144,7 @@ define{name = "ode.event", args = "f, y0, t0, g, opts", returns = "t, y, stats",
 
   Without max_time the solve goes on until there is a zero, or max_steps are made. None until max_time is
   an error with the status "no_event".]],
-  example = [[local function fall(t, y) return tide.stack{y[2], y[1] * 0 - 9.81} end
+  example = [[local function fall(t, y) return tide.stack{y[2], -9.81} end
   local function floor(t, y) return y[1] end
   t, y = tide.ode.event(fall, tide.tensor{1, 0}, 0, floor)
   -- how much longer does it take from higher up?
