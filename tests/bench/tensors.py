@@ -16,7 +16,7 @@ import torch
 
 torch.set_num_threads(1)
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SECONDS = 0.1 # of each turn
+SECONDS = 0.08 # of each turn
 TURNS = 5
 N = 1000000
 
@@ -94,7 +94,7 @@ def described():
     with open("/proc/cpuinfo") as lines:
         cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
     return (f"# sh tests/bench/peers.sh --tensors; commit {commit.stdout.strip()}; {cpu}, 1 of {os.cpu_count()} cores; "
-        f"NumPy {numpy.__version__}, PyTorch {torch.__version__}")
+        f"NumPy {numpy.__version__}, PyTorch {torch.__version__}; load average {os.getloadavg()[0]:.1f}")
 
 
 def main():
