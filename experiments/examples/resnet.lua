@@ -23,7 +23,7 @@ local history = tide.train{model = model, data = train, loss = "cross_entropy", 
 -- tide.train alone trains: in all other calls batch norm takes its running means, and no dropout drops.
 local logits = {}
 for i, part in tide.data.batches(test, {batch = 200, shuffle = false}) do logits[i] = model(part.x) end
-local confusion = tide.metrics.confusion(tide.cat(logits), test.y,
+local confusion = tide.metrics.confusion_matrix(tide.cat(logits), test.y,
   {names = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}})
 print(confusion)
 print(("%d values, %.0f s; accuracy on %d images that were not in the training: %.4f"):format(nn.count(model),
