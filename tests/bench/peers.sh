@@ -34,6 +34,7 @@ fi
 
 cd "$root"
 if [ "${1-}" = --linalg ]; then exec "$peers/bin/python" "$here/linalg.py"; fi
+if [ "${1-}" = --layers ]; then exec "$peers/bin/python" "$here/layers.py"; fi
 if [ "${1-}" = --tensors ]; then shift; exec "$peers/bin/python" "$here/tensors.py" "$@"; fi
 if [ "${1-}" = --samples ]; then
   shift
