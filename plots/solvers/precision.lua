@@ -11,7 +11,7 @@ local colors = {radau5 = "blue", Radau = "blue", bdf = "vermillion", BDF = "verm
   vern7 = "green", adams = "orange"}
 local markers = {tide = "circle", scipy = "square", cvode = "triangle"}
 local names = {tide = "Tide", scipy = "SciPy", cvode = "CVODE"}
-local labels = {evaluations = "evaluations of f", seconds = "seconds of the processor"}
+local labels = {evaluations = "evaluations of f", seconds = "seconds"}
 
 local function line(rows, engine, method, cost)
   local own = rows:where(function(r)
