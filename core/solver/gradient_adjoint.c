@@ -98,7 +98,8 @@ static enum status watch_step(struct observer *self, struct march *m, const stru
 }
 
 /* Explicit steps are as short as the others ask for, and quadratures along them good. Implicit ones may be so
- * long that nothing is left of the gradient of the parameters: then they look at it as well. */
+ * long that nothing is left of the gradient of the parameters: then they look at it as well. Of such steps
+ * the estimate is up to ten times too small. */
 static enum status solve_back(struct solver *s, struct augmented *g, const struct solve_options *o,
                               const struct state_layout *layout, double from, double to, const char *z,
                               char *out)
@@ -112,7 +113,7 @@ static enum status solve_back(struct solver *s, struct augmented *g, const struc
     int looks = o->adaptive && layout->extra == 0 && g->inner->n_theta > 0 && method_implicit(&o->method);
     if (looks) watched.observers = &watch.base;
     enum status status = solve(s, &g->base, &watched, layout, z, times, 2, out, NULL, &part);
-    if (status != STATUS_OK || !looks || watch.sum <= o->reconstruction_limit) return status;
+    if (status != STATUS_OK || !looks || 10 * watch.sum <= o->reconstruction_limit) return status;
     struct state_layout whole = *layout;
     whole.extra = g->inner->n_theta;
     return solve(s, &g->base, o, &whole, z, times, 2, out, NULL, &part);
