@@ -167,6 +167,12 @@ function M.prod(g) -- near 1, so that many of them neither vanish nor overflow
   local x = g:any(g.is_float)
   return f("(%s:tanh() * 0.3 + 1):prod(%s%s)", x, axes(g, x), keepdim(g))
 end
+for _, name in ipairs{"nansum", "nanmean"} do
+  M[name], rare[name] = function(g)
+    local x = g:any(g.is_float)
+    return f("%s:%s(%s%s)", x, name, axes(g, x), keepdim(g))
+  end, true
+end
 function M.norm(g)
   local x = g:any(function(v) return v.float and v.numel > 0 end)
   return f("%s:norm(%s, %s%s)", x, g:pick{"nil", "1", "2", "3", "math.huge"}, axes(g, x), keepdim(g))

@@ -243,6 +243,10 @@ end
 tests["reductions against what they say"] = function()
   local x = tide.tensor({{1, 2, 4}, {3, nan, 0}}, F64)
   same(list(x:prod(2)), {8, nan}, "prod") same({x:prod():item(), x[1]:prod():item()}, {nan, 8}, "prod")
+  same(list(x:nansum(2)), {7, 3}, "nansum") same(list(x:nanmean(2)), {7 / 3, 1.5}, "nanmean")
+  same(list(tide.grad(function(p) return p:nansum() + p:nanmean() end)(x)),
+    {1.2, 1.2, 1.2, 1.2, 0, 1.2}, "nansum")
+  same({int{1, 2}:nansum():item(), int{1, 2}:nanmean():item()}, {3, 1.5}, "nansum")
   same(list(x:count_nonzero(1)), {2, 2, 1}, "count_nonzero")
   same({x:count_nonzero():item()}, {5}, "count_nonzero")
   assert(x:count_nonzero():dtype() == "int64" and tide.tensor({2, 200}, U8):prod():item() == 400)

@@ -21,6 +21,8 @@ local rows = {
     {function() return m:mean(2) end, {0}}},
   var = {{function() return e:var() end, {}, nan}, {function() return n:var(2) end, {2}, nan}},
   std = {{function() return e:std() end, {}, nan}, {function() return n:std(2) end, {2}, nan}},
+  nansum = {{function() return e:nansum() end, {}, 0}, {function() return m:nansum(1) end, {3}, 0}},
+  nanmean = {{function() return e:nanmean() end, {}, nan}, {function() return m:nanmean(1) end, {3}, nan}},
   prod = {{function() return e:prod() end, {}, 1}, {function() return m:prod(1) end, {3}, 1},
     {function() return m:prod(2) end, {0}}, {function() return h:prod() end, {}, 1}},
   norm = {{function() return e:norm() end, {}, 0}, {function() return m:norm(1, 1) end, {3}, 0},

@@ -50,7 +50,8 @@ local function matrices(fn)
 end
 
 local cases = {
-  sum = reduction(randn), mean = reduction(randn), var = reduction(randn, 2), std = reduction(distinct, 2),
+  sum = reduction(randn), mean = reduction(randn), nansum = reduction(randn), nanmean = reduction(randn),
+  var = reduction(randn, 2), std = reduction(distinct, 2),
   prod = reduction(randn),
   count_nonzero = no_gradient(function(q) return q:count_nonzero(1, true) end),
   norm = function(name)

@@ -135,7 +135,8 @@ local rows = {
   end},
 }
 for name, row in pairs(require("layer_rows").sizes) do rows[name] = row end
-for name in ([[sum prod mean var std count_nonzero max min all any argmax argmin softmax log_softmax
+for name in ([[sum nansum nanmean prod
+  mean var std count_nonzero max min all any argmax argmin softmax log_softmax
   logsumexp]]):gmatch("[%a_]+") do
   rows[name] = {function(v) return x[name](x, v) end, function(v) return x[name](x, {v}) end}
 end

@@ -85,6 +85,16 @@ function T.count_nonzero(x, axis, keepdim)
   return T.sum(x:ne(0), axis, keepdim)
 end
 
+--- The sum and the mean of what is not NaN; of nothing 0 and NaN.
+function T.nansum(x, axis, keepdim)
+  reduced(x, "nansum", axis, keepdim)
+  return T.sum(elementwise.where(x:ne(x), 0, x), axis, keepdim)
+end
+function T.nanmean(x, axis, keepdim)
+  reduced(x, "nanmean", axis, keepdim)
+  return T.nansum(x, axis, keepdim) / T.sum(x:eq(x), axis, keepdim)
+end
+
 local function float(x) return x:dtype():find "float" and x or x:to(arguments.dtype_rule.default) end
 
 --- (sum of |x|^p)^(1/p): p = 2, 1, math.huge (the largest magnitude), -math.huge (the smallest), 0 (how many

@@ -150,6 +150,8 @@ local one_axis_text = [[Along one axis (1-based; negative axes count from the en
 local reductions = {
   {"sum", "Sum of the elements; uint8, as comparisons give, is counted in int64."},
   {"mean", "Mean of the elements; of integers in float32."},
+  {"nansum", "Sum of the elements that are not NaN; of none it is 0."},
+  {"nanmean", "Mean of the elements that are not NaN; of none it is NaN."},
   {"prod", "Product of the elements; integers exactly, modulo 2^64. Of none it is 1."},
   {"count_nonzero", "How many are not 0 (NaN is not), int64."},
   {"max", "The largest element; NaN wins."},
