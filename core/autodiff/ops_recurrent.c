@@ -9,6 +9,7 @@
  * with what the step left there. Derivatives of that op, and cotangents of the rest, are those of the
  * formulas, emitted here. */
 #include "autodiff/op_rules.h"
+#include "autodiff/rule_formula.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -148,9 +149,7 @@ static int lstm_grad_formula(struct tape *t, const int *in)
 
 /* ---- derivatives ---- */
 
-/* Those of the formula, made of other ops, at fresh names of the operands: one that is given twice counts
- * twice. */
-static void vjp_formula(struct vjp *v, int (*formula)(struct tape *t, const int *in))
+void vjp_formula(struct vjp *v, int (*formula)(struct tape *t, const int *in))
 {
     int in[4], bars[4], n_in = v->n_in, ybar = v->ybar;
     for (int i = 0; i < n_in; i++) in[i] = emit1(v->tape, OP_ALIAS, v->in[i]);

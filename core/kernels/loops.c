@@ -28,6 +28,13 @@
 #define MATH FN_double
 #include "kernels/loops_recurrent_body.h"
 
+#define T float
+#define SUFFIX f32
+#include "kernels/loops_moments_body.h"
+#define T double
+#define SUFFIX f64
+#include "kernels/loops_moments_body.h"
+
 /* Magnitudes in the order of their bits without the sign: infinity comes after every number, NaN after
  * infinity. */
 #define PEAK(SUFFIX, T, BITS, MASK)                                                                          \
@@ -86,6 +93,10 @@ const struct loops LOOPED(loops) = {
     .product_row = {EXTERNAL(product_row)},
     .adam = {TABLE_F(adam)},
     .peak = {TABLE_F(peak)},
+    .deviations = {TABLE_F(deviations)},
+    .normalise = {TABLE_F(normalise)},
+    .normalise_sums = {TABLE_F(normalise_sums)},
+    .normalise_back = {TABLE_F(normalise_back)},
     .gru_cell = {TABLE_F(gru_cell)},
     .gru_cell_grad = {TABLE_F(gru_cell_grad)},
     .lstm_cell = {TABLE_F(lstm_cell)},

@@ -118,6 +118,13 @@ struct loops {
     void (*adam[2])(int64_t n, void *p, const void *g, void *m, void *v, const struct adam_step *step);
     /* The largest magnitude of n values; NaN when there is one, 0 for none. */
     double (*peak[2])(int64_t n, const void *x);
+    /* Of n numbers of a channel (ops_moments.c): sum of (x - mean)^2; out = (x - mean) scale; sums of g and g
+     * (x - mean) are added to sum[2]; out = scale (g - ab[0] - (x - mean) ab[1]). */
+    double (*deviations[2])(int64_t n, const void *x, double mean);
+    void (*normalise[2])(int64_t n, const void *x, double mean, double scale, void *out);
+    void (*normalise_sums[2])(int64_t n, const void *x, const void *g, double mean, double sum[2]);
+    void (*normalise_back[2])(int64_t n, const void *x, const void *g, double mean, double scale,
+                              const double ab[2], void *out);
     /* Steps of recurrent cells with n units for some rows of a batch, and their gradients (ops_recurrent.c).
      */
     recurrent_loop *gru_cell[2], *gru_cell_grad[2], *lstm_cell[2], *lstm_cell_grad[2];

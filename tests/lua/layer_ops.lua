@@ -48,6 +48,36 @@ function M.avg_pool_grad(name)
   check_all(name, function(q) return core.apply("avg_pool_grad", a, q):sin() end, randn{1, 2, 3, 3})
 end
 
+-- Mean and 1 / sqrt(variance + eps) of the channels of x, as the op wants them.
+local function scales(x)
+  local m = core.apply("moments", {}, x)
+  return tide.cat{m:slice(1, 1, 1), (m:slice(1, 2, 2) + 1e-3) ^ -0.5}
+end
+local batches = {{3, 2, 1}, {2, 3, 17}, {1, 1, 2}, {2, 2, 0}}
+
+function M.moments()
+  local x = randn{3, 2, 19}
+  local m = core.apply("moments", {}, x)
+  local centred = x - x:mean({1, 3}, true)
+  assert((m[1] - x:mean{1, 3}):abs():max():item() < 1e-14)
+  assert((m[2] - centred:square():mean{1, 3}):abs():max():item() < 1e-14)
+  assert(tide.grad(function(q) return core.apply("moments", {}, q):sum() end)(x):abs():max():item() == 0)
+end
+function M.normalise(name)
+  for _, shape in ipairs(batches) do
+    for _, x in ipairs(layouts(randn(shape))) do
+      check_all(name, function(q) return core.apply("normalise", {}, q, scales(q)) end, x, x:numel() == 0)
+    end
+  end
+end
+function M.normalise_grad(name)
+  for _, shape in ipairs(batches) do
+    local x, g = randn(shape, 1), randn(shape, 2)
+    check_all(name, function(p) return core.apply("normalise_grad", {}, p[1], scales(p[1]), p[2]) end, {x, g},
+      x:numel() == 0)
+  end
+end
+
 for name, row in pairs{gru_cell = {6, 6, 2}, gru_cell_grad = {8, 6, 2, 2}, lstm_cell = {8, 8, 2},
   lstm_cell_grad = {14, 2, 4}} do
   M[name] = function(full)

@@ -102,18 +102,18 @@ end
 
 -- ---- batches ----
 
--- Mean and variance of the batch for each channel; the running ones move towards them, the variance with the
--- divisor n - 1, as in PyTorch.
-local function batch_statistics(where, self, x, shape, axes)
+-- By mean and variance of the batch for each channel; the running ones move towards them, the variance with
+-- the divisor n - 1, as in PyTorch.
+local function normalised_by_batch(where, self, x, shape)
   local count = shape[1]
   for i = 3, #shape do count = count * shape[i] end
   if count < 2 then
     raise(("%s: the variance of one number for each channel is 0; training needs more, got x of shape %s; "
       .. "evaluate with {training = false}"):format(where, shape_text(x)))
   end
-  local mean = x:mean(axes, true)
-  local centred = x - mean
-  local variance = centred:square():mean(axes, true)
+  x = x:reshape{shape[1], shape[2], count // shape[1]}
+  local moments = core.apply("moments", {}, x)
+  local mean, variance = moments:slice(1, 1, 1), moments:slice(1, 2, 2)
   if self.running_mean then
     local m = self.momentum
     local function move(name, value)
@@ -124,24 +124,21 @@ local function batch_statistics(where, self, x, shape, axes)
     move("running_mean", mean)
     move("running_var", variance * (count / (count - 1)))
   end
-  return centred, variance
+  local scale = (variance + self.eps) ^ -0.5
+  return core.apply("normalise", {}, x, tensor.cat{mean, scale}):reshape(shape)
 end
 
 local function batch_norm(where, ranks)
   return function(self, x)
     local shape, beside = channels_of(where, x, self.channels, ranks)
-    local axes = {1}
-    for i = 3, #shape do axes[#axes + 1] = i end
-    local centred, variance
+    local y
     if mode.training() or not self.running_mean then
-      centred, variance = batch_statistics(where, self, x, shape, axes)
+      y = normalised_by_batch(where, self, x, shape)
     else
-      centred = x - updates.current(self.running_mean):reshape(beside)
-      variance = updates.current(self.running_var):reshape(beside)
+      y = (x - updates.current(self.running_mean):reshape(beside))
+        * (updates.current(self.running_var):reshape(beside) + self.eps) ^ -0.5
     end
-    local scale = (variance + self.eps) ^ -0.5
-    if not self.weight then return centred * scale end
-    return centred * (scale * self.weight:reshape(beside)) + self.bias:reshape(beside)
+    return self.weight and y * self.weight:reshape(beside) + self.bias:reshape(beside) or y
   end
 end
 
