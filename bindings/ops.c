@@ -50,7 +50,7 @@ static int op_mask(lua_State *L)
 {
     enum op_id op = (enum op_id)lua_tointeger(L, lua_upvalueindex(1));
     for (int i = 1; i <= op_table[op].max_in; i++) {
-        struct value *v = value_test(L, i);
+        struct value *v = value_open(L, i);
         if (!v || value_spec(v)->dtype != UINT8)
             return binding_error(L,
                                  "&, | and ~ take masks, uint8 as comparisons give, got %s; x:%s(...) takes "
@@ -95,7 +95,7 @@ static int op_power(lua_State *L)
 {
     lua_settop(L, 2);
     int whole = 0;
-    struct value *base = value_test(L, 1);
+    struct value *base = value_open(L, 1);
     lua_Integer n = lua_type(L, 2) == LUA_TNUMBER ? lua_tointegerx(L, 2, &whole) : 0;
     if (base && whole && n > 0 && !dtype_is_float(value_spec(base)->dtype)) return whole_power(L, n);
     double exponent = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : 0;

@@ -55,6 +55,8 @@ void symbol_push(lua_State *L, struct tape *t, int node)
 
 struct value *value_test(lua_State *L, int arg) { return luaL_testudata(L, arg, TENSOR_TYPE); }
 
+struct value *value_open(lua_State *L, int arg) { return value_test(L, arg) ? value_check(L, arg) : NULL; }
+
 struct value *value_check(lua_State *L, int arg)
 {
     struct value *v = value_test(L, arg);

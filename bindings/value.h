@@ -34,10 +34,11 @@ void tensor_push(lua_State *L, struct tensor *owned);
 void symbol_push(lua_State *L, struct tape *t, int node);
 
 /* The value at stack index `arg`; errors name the function's argument. value_test returns NULL when it is no
- * tensor. */
+ * tensor, and one that is closed as it is; value_open refuses that. */
 struct value *value_check(lua_State *L, int arg);
 extern const char recording_ended[]; /* the error of a symbolic tensor that is left over */
 struct value *value_test(lua_State *L, int arg);
+struct value *value_open(lua_State *L, int arg);
 
 /* dtype and shape of a concrete or symbolic value. */
 const struct array *value_spec(const struct value *v);

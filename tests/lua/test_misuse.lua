@@ -254,6 +254,12 @@ local rows = {
   end},
   -- handles
   ["closed: arithmetic"] = {"tensor is closed", function() return closed + 1 end},
+  ["closed: power"] = {"tensor is closed", function() return closed ^ 2 end},
+  ["closed: division"] = {"tensor is closed", function() return closed // 2 end},
+  ["closed: remainder"] = {"tensor is closed", function() return 2 % closed end},
+  ["closed: mask"] = {"tensor is closed", function() return closed & closed end},
+  ["closed: not"] = {"tensor is closed", function() return ~closed end},
+  ["closed: by a mask"] = {"tensor is closed", function() return x[closed] end},
   ["closed: method"] = {"tensor is closed", function() return closed:shape() end},
   ["closed: index"] = {"tensor is closed", function() return closed[1] end},
   ["closed: assign"] = {"tensor is closed", function() closed[1] = 1 end},
