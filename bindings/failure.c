@@ -31,10 +31,12 @@ int failure_is_lua(lua_State *L)
 
 static void push_text(lua_State *L, int at)
 {
-    if (failure_is(L, at))
-        lua_getfield(L, at, "message");
-    else
+    if (!failure_is(L, at))
         lua_pushvalue(L, at);
+    else if (lua_getfield(L, at, "message") != LUA_TSTRING) { /* somebody wrote into it */
+        lua_pop(L, 1);
+        lua_pushliteral(L, "a failure whose message was taken away");
+    }
 }
 
 static int to_text(lua_State *L)

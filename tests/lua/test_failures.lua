@@ -52,7 +52,13 @@ local solves = { -- word, f, y0, span, options, fields
 }
 
 for word, list in pairs(solves) do
-  tests["a solve fails with the status " .. word] = function()
+  tests["a failure without its message has a text"] = function()
+  local _, e = pcall(tide.odeint, function(_, y) return y * (0 / 0) end, tide.ones{1}, {0, 1})
+  e.message = nil
+  assert(tostring(e) == "a failure whose message was taken away" and (e .. "!"):sub(-1) == "!" and #e > 0)
+end
+
+tests["a solve fails with the status " .. word] = function()
     for _, row in ipairs(list) do
       local f, y0, span, options, fields = table.unpack(row)
       local e = failure(word, odeint, f, y0, span, options)
