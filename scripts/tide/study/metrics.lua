@@ -229,7 +229,7 @@ function Confusion.figure(self, opts)
   local counts = self.counts:to "float64"
   local total = counts:sum(2, true)
   return plot.heatmap{z = o.share and counts / tensor.maximum(total, 1) or counts, rows = self.names,
-    columns = self.names, range = o.share and {0, 1} or nil,
+    columns = self.names, range = o.share and {0, 1} or nil, format = o.share and "%.2f" or nil,
     title = o.title or ("accuracy %.4f"):format(self.accuracy), xlabel = "predicted class",
     ylabel = "true class", zlabel = o.share and "share of the true class" or "samples"}
 end
