@@ -171,7 +171,10 @@ local function each(list, draw, columns)
       local s, found = described(tables, selection)
       local drawn = found and table.pack(draw(tables, s)) or {n = 0}
       for i = 1, drawn.n do figs[#figs + 1] = drawn[i] or nil end
-      if not found then title = ("%s; %s: not run yet"):format(title, M.names[selection.data]) end
+      if not found then
+        title = ("%s; %s with %d and %d filters: not run yet"):format(title, M.names[selection.data],
+          selection.nets[1][1], selection.nets[2][1])
+      end
     end
     figs.title = title
     if #figs == 0 then return nil, list[1].data end

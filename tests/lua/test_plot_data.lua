@@ -287,6 +287,18 @@ tests["ticks of close or large numbers can be told apart"] = function()
   has(data, "1 1000000000.001\n2 123456789012345\n3 0.1\n")
 end
 
+tests["a log axis has numbers, however little it spans"] = function()
+  local function y_ticks(low, high)
+    local script = plot.line{y = {low, high}, ylog = true, yrange = {low, high}}:render()
+    return (script:match("set ytics %(([^)]*)"))
+  end
+  equal(y_ticks(1.42, 3.08), "1.5, 2, 2.5, 3")
+  equal(y_ticks(1.42, 1.49), "1.42, 1.44, 1.46, 1.48")
+  equal(y_ticks(1.00001, 1.00005), "1.00001, 1.00002, 1.00003, 1.00004, 1.00005")
+  equal(y_ticks(0.2, 2.5), "0.2, 0.5, 1, 2")
+  equal(y_ticks(0.2, 25), nil)
+end
+
 -- ---- options ----
 
 -- Each option of each kind changes what it says in the script; one line per option: kind, option, value, what

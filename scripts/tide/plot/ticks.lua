@@ -5,7 +5,25 @@ local style = require "tide.plot.style"
 
 local ticks = {}
 
---- Positions and format of a log axis: labels 1, 2, 5 when a log axis spans too little for powers of ten.
+-- At least three round numbers between two that are so close that their logarithm is next to straight.
+local function round_numbers(low, high)
+  local power = 10.0 ^ math.floor(math.log(high - low, 10))
+  while true do
+    for _, m in ipairs{5, 2, 1} do
+      local step = m * power
+      local first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+      if last - first >= 2 then
+        local marks = {}
+        for k = first, last do marks[#marks + 1] = tonumber(("%.12g"):format(k * step)) end
+        return marks
+      end
+    end
+    power = power / 10
+  end
+end
+
+--- Positions and format of a log axis: powers of ten, or 1, 2, 5 where too few of them lie in the range, or
+-- equal steps where too few of those do.
 function ticks.log(range)
   local low, high = math.min(range[1], range[2]), math.max(range[1], range[2])
   local powers, marks = 0, {}
@@ -19,8 +37,12 @@ function ticks.log(range)
     end
   end
   if powers >= 2 then return nil, "10^{%T}" end
-  if #marks >= 2 then return marks, "%g" end
-  return nil, "%g"
+  if #marks < 2 and high > low * (1 + 1e-9) then marks = round_numbers(low, high) end
+  local form = "%g"
+  for _, v in ipairs(marks) do
+    if tonumber(("%g"):format(v)) ~= v then form = "%.12g" end
+  end
+  return #marks > 0 and marks or nil, form
 end
 
 --- The list of ticks {0, {1, "one"}, ...} as gnuplot code.
