@@ -231,7 +231,7 @@ static int solve_options(lua_State *L)
 /* smallest_rtol(dtype) */
 static int smallest_rtol(lua_State *L)
 {
-    lua_pushnumber(L, solve_smallest_rtol(dtype_check(L, 1, FLOAT32)));
+    lua_pushnumber(L, norm_smallest_rtol(dtype_check(L, 1, FLOAT32)));
     return 1;
 }
 

@@ -71,6 +71,18 @@ static int asks_for_rounding(const struct march *r)
     return digits * (r->s->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON) > 0.02;
 }
 
+/* An element that is 0 and has no atol cannot have an error: its number, or -1. */
+static int64_t without_tolerance(const struct march *r)
+{
+    const struct state_layout *l = r->layout;
+    for (int64_t i = 0; i < (l->copies > 0 ? 0 : l->controlled); i++) {
+        double atol = l->atols ? l->atols[i] : r->o->atol;
+        if (r->s->dtype == FLOAT32) atol = (float)atol;
+        if (atol == 0 && element(r, r->s->carry[0], i) == 0) return i;
+    }
+    return -1;
+}
+
 /* Evaluations of f are what a stability boundary has to be divided by. */
 static int costs_much_for_its_boundary(const struct march *r)
 {
@@ -181,6 +193,11 @@ static void against_small_steps(const struct march *r, double h, char *text)
     } else if (option) {
         snprintf(text, TEXT, "%s is shorter than t resolves there (%.2g): raise it", option,
                  clock_smallest_step(r->clock.t));
+    } else if (without_tolerance(r) >= 0) {
+        snprintf(
+            text, TEXT,
+            "element %lld of y is 0 there and has no tolerance, atol = 0 and rtol |y| = 0: give atol > 0",
+            (long long)(r->s->first + without_tolerance(r) + 1));
     } else if (grows_without_bound(r)) {
         against_growth(r, text);
     } else if (r->o->min_step > 0 && fabs(h) <= r->o->min_step * (1 + 1e-9)) {

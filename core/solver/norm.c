@@ -1,5 +1,6 @@
 #include "solver/norm.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "kernels/loops.h"
@@ -20,15 +21,17 @@ static double element(enum dtype dtype, const void *x, int64_t i)
     return dtype == FLOAT32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
 }
 
+double norm_smallest_rtol(enum dtype dtype) { return 10 * (dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON); }
+
 /* Where elements have tolerances of their own. */
 static double sum_of_each(const struct terms *c, int64_t first, int64_t n)
 {
-    double sum = 0;
+    double sum = 0, least = norm_smallest_rtol(c->dtype);
     for (int64_t i = first; i < first + n; i++) {
         double e = c->x ? element(c->dtype, c->x, i) : 0, size = fabs(element(c->dtype, c->y0, i));
         for (int j = 0; j < c->count; j++) e += c->c[j] * element(c->dtype, c->k[j], i);
         if (!c->x) size = fmax(size, fabs(element(c->dtype, c->y1, i)));
-        e /= (c->atols ? c->atols[i] : c->atol) + (c->rtols ? c->rtols[i] : c->rtol) * size;
+        e /= (c->atols ? c->atols[i] : c->atol) + (c->rtols ? fmax(c->rtols[i], least) : c->rtol) * size;
         sum += e * e;
     }
     return sum;
@@ -94,8 +97,13 @@ static double norm_over(const struct state_layout *l, enum norm_kind kind, const
 double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, const void *x,
                    const void *y, double rtol, double atol)
 {
-    struct terms terms = {
-        .dtype = dtype, .x = x, .y0 = y, .rtol = rtol, .atol = atol, .rtols = l->rtols, .atols = l->atols};
+    struct terms terms = {.dtype = dtype,
+                          .x = x,
+                          .y0 = y,
+                          .rtol = fmax(rtol, norm_smallest_rtol(dtype)),
+                          .atol = atol,
+                          .rtols = l->rtols,
+                          .atols = l->atols};
     return norm_over(l, kind, &terms);
 }
 
@@ -109,7 +117,7 @@ double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype 
                           .k = k,
                           .y0 = y0,
                           .y1 = y1,
-                          .rtol = rtol,
+                          .rtol = fmax(rtol, norm_smallest_rtol(dtype)),
                           .atol = atol,
                           .rtols = l->rtols,
                           .atols = l->atols};
@@ -119,9 +127,10 @@ double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype 
 void norm_scale(const struct state_layout *l, enum dtype dtype, const void *y0, const void *y1, double rtol,
                 double atol, void *scale)
 {
+    double least = norm_smallest_rtol(dtype);
     for (int64_t i = 0; i < l->controlled; i++) {
         double size = fmax(fabs(element(dtype, y0, i)), fabs(element(dtype, y1, i)));
-        double s = (l->atols ? l->atols[i] : atol) + (l->rtols ? l->rtols[i] : rtol) * size;
+        double s = (l->atols ? l->atols[i] : atol) + fmax(l->rtols ? l->rtols[i] : rtol, least) * size;
         if (dtype == FLOAT32)
             ((float *)scale)[i] = (float)s;
         else

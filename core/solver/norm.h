@@ -37,6 +37,10 @@ struct norm_own {
                       const void *scale, double *norm);
 };
 
+/* The smallest relative tolerance that states of a dtype resolve: ten roundings. A smaller rtol, such as 0,
+ * counts as this one below: else a small atol would ask for less than rounding leaves. */
+double norm_smallest_rtol(enum dtype dtype);
+
 /* Norm of x / (atol + rtol |y|). */
 double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, const void *x,
                    const void *y, double rtol, double atol);

@@ -57,7 +57,8 @@ static const struct solve_option table[] = {
     {"rtol", OPTION_NUMBER, .also = "tensor|table", .preset = "1e-3", FROM(0), ADAPTIVE, AT(rtol),
      .heading = "steps that adapt, where there is no grid",
      .help = "relative tolerance; at least 1.2e-6 for float32, 2.2e-15 for float64; a tensor of the state's "
-             "shape, or that broadcasts to it, gives each element its own (a table of them for a table)"},
+             "shape, or that broadcasts to it, gives each element its own (a table of them for a table); "
+             "0 beside an atol counts as that least"},
     {"atol", OPTION_NUMBER, .also = "tensor|table", .preset = "1e-6", FROM(0), ADAPTIVE, AT(atol),
      .help = "absolute tolerance, likewise; rtol or atol may be 0, not both"},
     {"norm", OPTION_CHOICE, .also = "function", .preset = "part", .choices = norms, AT(norm),
@@ -213,5 +214,3 @@ int solve_gradient_is_discrete(enum gradient_kind kind)
 {
     return kind == GRADIENT_DIRECT || kind == GRADIENT_CHECKPOINT || kind == GRADIENT_REVERSIBLE;
 }
-
-double solve_smallest_rtol(enum dtype dtype) { return 10 * (dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON); }

@@ -91,9 +91,6 @@ struct solve_options {
 /* What follows from the other members: adaptive, and the controller's formula. */
 void solve_options_derive(struct solve_options *o);
 
-/* The smallest relative tolerance that states of a dtype resolve: ten roundings. */
-double solve_smallest_rtol(enum dtype dtype);
-
 /* The name of a kind of gradient, NULL behind the last; whether it is there for a method. */
 const char *solve_gradient_name(int kind);
 /* Does it go back through the steps that were taken? */

@@ -131,7 +131,7 @@ tests["options that are wrong"] = function()
   fails("is for states {q =, p =}", solve, {adjoint = {method = "leapfrog_verlet"}})
   fails('unknown option "mehod" (did you mean "method"?)', solve, {adjoint = {mehod = "dopri5"}})
   fails("adjoint: rtol must be >= 0", solve, {adjoint = {rtol = -1}})
-  fails("adjoint: rtol = 1e-30 is below what float32", solve, {adjoint = {rtol = 1e-30}})
+  fails("adjoint_rtol = 1e-30 is below what float32", solve, {adjoint = {rtol = 1e-30}})
   fails("give rtol or adjoint_rtol, not both", solve, {adjoint_rtol = 1e-3, adjoint = {rtol = 1e-3}})
   fails("adjoint must be", solve, {adjoint = "dopri5"})
 end

@@ -130,6 +130,58 @@ tests["rtol and atol of each element: gradients, and an ODE block that does not 
   assert(#tide.tree.tensors(g, true) == 4)
 end
 
+-- ---- tolerances at rounding ----
+
+local function stiff(_, y)
+  return tide.stack{998 * y[1] + 1998 * y[2], -999 * y[1] - 1999 * y[2]}
+end
+
+tests["an atol below what y resolves counts as ten roundings of y, whatever method and norm"] = function()
+  for _, method in ipairs{"bdf", "radau5", "radau3", "kvaerno5", "kvaerno3", "trbdf2", "rodas4", "ros3p",
+    "auto", "dopri5", "dopri8", "adams"} do
+    for _, o in ipairs{{rtol = 0, atol = 1e-9}, {rtol = 0, atol = 1e-30},
+      {rtol = {0, 0}, atol = {1e-30, 1e-12}},
+      {rtol = 0, atol = 1e-30, norm = function(e, s) return rms(e, s) end}} do
+      o.method, o.max_steps = method, 20000
+      local y, s = odeint(stiff, tide.tensor{1, 1}, {0, 0.1}, o)
+      local off = (y[2][1] / (4 * math.exp(-0.1) - 3 * math.exp(-100)) - 1)
+      assert(math.abs(off) < 3e-5 and s.steps < 4000,
+        ("%s: off by %g, %d steps"):format(method, off, s.steps))
+    end
+  end
+  for _, method in ipairs{"bdf", "radau5", "dopri8", "adams"} do
+    local o = {method = method, rtol = 0, atol = 1e-25}
+    local y = odeint(stiff, f64{1, 1}, {0, 0.1}, o)
+    check.near(y[2][1], 4 * math.exp(-0.1) - 3 * math.exp(-100), 1e-11)
+  end
+end
+
+tests["tolerances that no dtype resolves are refused, in whatever way they are given"] = function()
+  local y32 = y0:to("float32")
+  local function refused(words, options) fails(words, odeint, spiral, y32, {0, 1}, options) end
+  local words = "below what float32 can resolve (1.2e-06)"
+  for _, r in ipairs{1e-7, tide.full({2}, 1e-7), f64{1e-3, 1e-7}, {1e-3, 1e-7}} do
+    refused({"rtol = 1e-07", words}, {rtol = r})
+  end
+  for _, o in ipairs{{adjoint_rtol = 1e-7}, {adjoint = {rtol = 1e-7}}, {adjoint = {rtol = 1e-7, atol = 1}}} do
+    refused("adjoint_rtol = 1e-07 is " .. words, o)
+    o.steps, o.method = 3, "rk4"
+    odeint(spiral, y32, {0, 1}, o)
+  end
+  refused("adjoint_rtol and adjoint_atol are both 0", {adjoint = {rtol = 0, atol = 0}})
+  refused("adjoint_rtol and adjoint_atol are both 0", {adjoint_rtol = 0, rtol = 1e-3, atol = 0})
+  refused("both 0 for element 2", {rtol = {1e-3, 0}, atol = {0, 0}})
+  fails({"rtol = 1e-07 of element 1 is below"}, odeint, function(_, s) return {a = -s.a} end,
+    {a = tide.ones{2}}, {0, 1}, {rtol = {a = 1e-7}})
+end
+
+tests["an element that is 0 without an atol is named"] = function()
+  for _, method in ipairs{"dopri5", "bdf", "radau5"} do
+    fails({"element 2 of y is 0 there and has no tolerance", "give atol > 0"}, odeint,
+      function(_, y) return -y end, f64{1, 0}, {0, 1}, {method = method, atol = 0})
+  end
+end
+
 -- ---- norms that are functions ----
 
 tests["norm = function: the root mean square is \"batch\", in every kind of solve"] = function()

@@ -157,17 +157,21 @@ local function check_controller(where, k)
   end
 end
 
-local function check_tolerances(where, o, dtype)
-  tolerances.check(where, o)
-  if o.rtol_each or o.atol_each then return end
-  if o.rtol == 0 and o.atol == 0 then
-    raise(where .. ": rtol and atol are both 0; at least one must be > 0")
+-- prefix: of the names of the options.
+local function check_resolved(where, prefix, rtol, atol, dtype)
+  if rtol == 0 and atol == 0 then
+    raise(("%s: %srtol and %satol are both 0; at least one must be > 0"):format(where, prefix, prefix))
   end
   local smallest = dtype and core.smallest_rtol(dtype) or 0
-  if o.rtol < smallest and (o.rtol > 0 or o.atol == 0) then
-    raise(("%s: rtol = %g is below what %s can resolve (%.1e); loosen it%s"):format(where, o.rtol, dtype,
-      smallest, dtype == "float32" and ' or use dtype "float64"' or ""))
+  if rtol < smallest and rtol > 0 then
+    raise(("%s: %srtol = %g is below what %s can resolve (%.1e); loosen it%s"):format(where, prefix, rtol,
+      dtype, smallest, dtype == "float32" and ' or use dtype "float64"' or ""))
   end
+end
+
+local function check_tolerances(where, o, dtype)
+  tolerances.check(where, o)
+  if not (o.rtol_each or o.atol_each) then check_resolved(where, "", o.rtol, o.atol, dtype) end
 end
 
 -- What steers steps that adapt means nothing on a fixed grid, which is what the user asked for.
@@ -216,7 +220,7 @@ local function check_adjoint_method(where, o, method)
 end
 
 -- Of the solve backwards of a continuous adjoint. Its tolerances become those options that are so called.
-local function check_adjoint(where, o, given, dtype)
+local function check_adjoint(where, o, given)
   if not o.adjoint then return end
   where = where .. ": adjoint"
   local a = options.check(where, o.adjoint, adjoint_spec, 3)
@@ -224,10 +228,6 @@ local function check_adjoint(where, o, given, dtype)
     local long = "adjoint_" .. name
     if a[name] and given[long] then raise(("%s: give %s or %s, not both"):format(where, name, long)) end
     o[long] = a[name] or o[long]
-  end
-  local least = dtype and core.smallest_rtol(dtype) or 0
-  if a.rtol and a.rtol < least and a.rtol > 0 and not (o.step_size or o.steps) then
-    raise(("%s: rtol = %g is below what %s can resolve (%.1e)"):format(where, a.rtol, dtype, least))
   end
   if a.method ~= nil then
     local method = methods.find(where, a.method)
@@ -312,6 +312,17 @@ local function check_quadrature(where, o, method)
     .. "method, or sum up the integral from the outputs"):format(where, method.name))
 end
 
+local function check_per_sample(where, o)
+  if type(o.norm) == "function" then
+    raise(where .. ": norm as a function is of the whole batch; with per_sample = true choose \"part\" or "
+      .. "\"batch\", which are then those of a sample")
+  end
+  if o.on_step then
+    raise(where .. ": on_step looks at the state of the whole batch at one time, and with per_sample = true "
+      .. "each sample has steps of its own; leave out one of them, or solve the samples one by one")
+  end
+end
+
 --- Check options without solving: see help("ode.check_options").
 function M.check(where, given, dtype)
   local o = options.check(where, given, spec, 3)
@@ -337,21 +348,18 @@ function M.check(where, given, dtype)
   else
     check_adaptive(where, o, method, dtype)
   end
-  check_adjoint(where, o, given, dtype)
+  check_adjoint(where, o, given)
+  local adjoint_own = o.adjoint_rtol or o.adjoint_atol
   for name, source in pairs(inherited) do
     if o[name] == nil then o[name] = o[source] end
+  end
+  if adjoint_own and not (o.step_size or o.steps) then
+    check_resolved(where, "adjoint_", o.adjoint_rtol, o.adjoint_atol, dtype)
   end
   if o.defect then check_defect(where, o, method) end
   o.events = events.check(where, o.events)
   check_quadrature(where, o, method)
-  if o.per_sample and type(o.norm) == "function" then
-    raise(where .. ": norm as a function is of the whole batch; with per_sample = true choose \"part\" or "
-      .. "\"batch\", which are then those of a sample")
-  end
-  if o.per_sample and o.on_step then
-    raise(where .. ": on_step looks at the state of the whole batch at one time, and with per_sample = true "
-      .. "each sample has steps of its own; leave out one of them, or solve the samples one by one")
-  end
+  if o.per_sample then check_per_sample(where, o) end
   o.hit_times, o.hit_jumps = times_to_hit(where, o)
   return o
 end

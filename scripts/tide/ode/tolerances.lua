@@ -107,7 +107,7 @@ local function check_elements(where, dtype, rtol, atol)
       raise(("%s: rtol and atol are both 0 for element %d of the state; at least one must be > 0"):format(
         where, i))
     end
-    if r < least and (r > 0 or atol[i] == 0) then
+    if r < least and r > 0 then
       raise(("%s: rtol = %g of element %d is below what %s can resolve (%.1e); loosen it"):format(where, r, i,
         dtype, least))
     end
