@@ -31,8 +31,9 @@ enum status odeint_tangent(const struct odeint *op, struct odeint **out)
                           MAX_PARTS);
     if (events_cut_steps(op->options.events))
         return status_set(STATUS_UNSUPPORTED,
-                          "odeint: a solve with events that end it or change its state has no second "
-                          "derivative, and none forwards");
+                          "odeint: a solve with events that end it or change its state has first derivatives "
+                          "only, of pullbacks: tide.grad, tide.vjp, and tide.jacobian by rows; for second "
+                          "ones, and for tide.jvp, take differences of gradients and of solves");
     options.events = NULL; /* those that are noted alone */
     TRY(field_tangent(op->field, odeint_pairs(op), &tangent));
     layout.size[layout.n_parts++] = op->field->n;
@@ -99,10 +100,11 @@ void odeint_gradient_vjp(struct custom *self, struct vjp *v)
     const struct odeint *op = odeint_of_gradient(self);
     int by_times = v->need[3] || ((struct odeint_gradient *)self)->by_times;
     enum status status = by_times ? status_set(STATUS_UNSUPPORTED,
-                                               "odeint has first derivatives by its times only, of gradients "
-                                               "and not of tide.jvp; wrap the times in tide.stop_gradient, "
-                                               "or make them parameters: the solve of (t1 - t0) f(t0 + s "
-                                               "(t1 - t0), y) for s from 0 to 1 has all derivatives")
+                                               "odeint has first derivatives by its times only, of pullbacks: "
+                                               "tide.grad, tide.vjp, and tide.jacobian by rows; wrap the "
+                                               "times in tide.stop_gradient, or make them parameters: the "
+                                               "solve of (t1 - t0) f(t0 + s (t1 - t0), y) for s from 0 to 1 "
+                                               "has all derivatives")
                                   : odeint_tangent(op, &tangent);
     if (status != STATUS_OK) {
         tape_fail(v->tape, status);

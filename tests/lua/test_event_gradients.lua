@@ -125,7 +125,7 @@ tests["what there is not: second derivatives by times, with a remedy"] = functio
   fails({"first derivatives by its times only", "tide.stop_gradient"}, tide.grad(function(s)
     return tide.grad(f)(s):sum()
   end), t)
-  fails({"first derivatives by its times only"}, tide.jvp, f, t, t)
+  fails({"first derivatives by its times only", "tide.jacobian by rows"}, tide.jvp, f, t, t)
   -- the remedy: y' = -y t from 1, y(t1) = exp((t0^2 - t1^2) / 2)
   local function last(ends)
     local t0, t1 = ends:slice(1, 1, 1), ends:slice(1, 2, 2)
@@ -220,9 +220,29 @@ tests["events that change nothing do not change gradients, nor second ones; othe
   assert(along:item() == select(2, tide.jvp(loss(nil), y0, y0)):item())
   local function same(_, y) return y end
   for _, events in ipairs{{{g = level, terminal = true}}, {{g = level, apply = same}}} do
-    fails("no second derivative", tide.grad(function(x) return tide.grad(loss(events))(x):sum() end), y0)
+    fails({"first derivatives only", "by rows", "differences"}, tide.grad(function(x) return tide.grad(loss(events))(x):sum() end), y0)
     fails("knows no events that end the solve", tide.grad(loss(events, "forward")), y0)
   end
+end
+
+tests["a Jacobian with more rows than columns has them, through events and by times"] = function()
+  local function states(options)
+    return function(p)
+      options.events = options.events and {{g = function(_, y) return y[1] - p end, terminal = true}}
+      return tide.odeint(wave, tensor{1, 0.5}, {0, 1, 2}, options)
+    end
+  end
+  local p, ends = tide.tensor(1.1, f64), {events = true, rtol = 1e-8, atol = 1e-8}
+  local J = tide.jacobian(states(ends), p)
+  near((J - tide.jacobian(states(ends), p, {by = "rows"})):abs():max():item(), 0, 0)
+  near(J[3][1], 1, 1e-6) -- the end is where y[1] is p
+  near((tide.compile(function(q) return tide.jacobian(states(ends), q) end)(p) - J):abs():max():item(), 0, 0)
+  fails("tide.jacobian by rows", tide.jacobian, states(ends), p, {by = "columns"})
+  local function at(t) return tide.odeint(wave, tensor{1, 0.5}, t, {rtol = 1e-10, atol = 1e-10}) end
+  local t = tensor{0, 0.7, 2}
+  local y, by_times = at(t), tide.jacobian(at, t)
+  near((by_times[2]:select(2, 2) - wave(0.7, y[2])):abs():max():item(), 0, 1e-7)
+  near(by_times[2]:select(2, 3):abs():max():item(), 0, 0)
 end
 
 -- ---- ode.event ----

@@ -99,9 +99,11 @@ local function blocks_of(products, outputs, leaves, by)
   return blocks
 end
 
+local function count(by, outputs, leaves) return numel(by == "columns" and leaves or outputs) end
+
 local function empty_products(outputs, leaves, by)
-  local n, products = numel(by == "rows" and outputs or leaves), {}
-  for i, x in ipairs(by == "rows" and leaves or outputs) do
+  local n, products = count(by, outputs, leaves), {}
+  for i, x in ipairs(by == "columns" and outputs or leaves) do
     products[i] = core.full({n, x:numel()}, 0, x:dtype())
   end
   return products
@@ -137,45 +139,52 @@ local function structured(where, blocks, y, p, outputs, leaves)
   end)
 end
 
-local function chosen(by, outputs, leaves)
-  return by ~= "auto" and by or numel(leaves) < numel(outputs) and "columns" or "rows"
+-- emit(by) -> products, and by what they are. "auto": whichever are fewer; but columns are a derivative of the
+-- pullback, which not every function has (a solve that an event ends), and then there are the rows.
+local function either_way(emit, by, outputs, leaves)
+  if by == "auto" and numel(leaves) < numel(outputs) then
+    local done, products = pcall(emit, "columns")
+    if done then return products, "columns" end
+    if core.is_failure(products) then error(products, 0) end
+  end
+  by = by == "auto" and "rows" or by
+  return emit(by), by
 end
 
 -- All products, on the tape being recorded.
 local function emit_all(emit, p, leaves, by, ...)
   local fresh = fresh_names(leaves)
   local y, outputs = emit(tree.replace(p, fresh, true), fresh, ...)
-  by = chosen(by, outputs, leaves)
-  local n = numel(by == "rows" and outputs or leaves)
-  if n == 0 or numel(outputs) * numel(leaves) == 0 then
-    return y, outputs, empty_products(outputs, leaves, by), by
-  end
-  local positions = {}
-  for i = 1, n do positions[i] = i end
-  return y, outputs, emit_products(outputs, fresh, by, core.tensor_from(positions, "int64"), n), by
+  if numel(outputs) * numel(leaves) == 0 then return y, outputs, empty_products(outputs, leaves, by), by end
+  return y, outputs, either_way(function(way)
+    local positions, n = {}, count(way, outputs, leaves)
+    for i = 1, n do positions[i] = i end
+    return emit_products(outputs, fresh, way, core.tensor_from(positions, "int64"), n)
+  end, by, outputs, leaves)
 end
 
 -- Recorded with the products of one pass, and run pass by pass.
 local function run_passes(emit, p, leaves, by, ...)
-  local y, outputs, products, positions, n, size
-  local inputs = {}
+  local y, outputs, products
+  local inputs, size = {}, nil
   local tape <close> = core.tape_begin("once")
   local dropped <close> = updates.collect() -- luacheck: ignore dropped (no step of a training: buffers stay)
   do
     local hint <close> = autodiff._explaining() -- luacheck: ignore hint
     for i, x in ipairs(leaves) do inputs[i] = tape:input(x) end
     y, outputs = emit(tree.replace(p, inputs, true), inputs, ...)
-    by = chosen(by, outputs, leaves)
-    n = numel(by == "rows" and outputs or leaves)
     if numel(outputs) * numel(leaves) > 0 then
-      size = math.min(MOST_IN_A_PASS, math.ceil(math.sqrt(n)))
-      positions = tape:input(core.full({size}, 1, "int64"))
-      products = emit_products(outputs, inputs, by, positions, size)
+      local fewest = by == "auto" and math.min(numel(outputs), numel(leaves)) or count(by, outputs, leaves)
+      size = math.min(MOST_IN_A_PASS, math.ceil(math.sqrt(fewest)))
+      local positions = tape:input(core.full({size}, 1, "int64"))
+      products, by = either_way(function(way)
+        return emit_products(outputs, inputs, way, positions, size)
+      end, by, outputs, leaves)
     end
   end
   tape:finish()
   if not products then return y, outputs, empty_products(outputs, leaves, by), by end
-  local program, passes = core.program(tape, products), {}
+  local program, passes, n = core.program(tape, products), {}, count(by, outputs, leaves)
   for i in ipairs(products) do passes[i] = {} end
   for first = 1, n, size do
     local at = {}
