@@ -176,7 +176,9 @@ local calls = {
   ["tide.pad"] = function() tide.pad(x, {}, {}) end,
   ["tide.bernoulli"] = function() tide.bernoulli(0.5, {1}, {}) end,
   ["tide.train"] = function() tide.train{} end,
-  ["tide.full"] = function() tide.full({}, 1, {}) end, ["tide.evaluate"] = function()
+  ["tide.full"] = function() tide.full({}, 1, {}) end, ["tide.predict"] = function()
+    tide.predict(model, x, {})
+  end, ["tide.evaluate"] = function()
     tide.evaluate(model, {}, {})
   end,
   ["tide.one_hot"] = function() tide.one_hot(x, 1, {}) end, ["nn.linear"] = function()

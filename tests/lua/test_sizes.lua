@@ -129,6 +129,7 @@ local rows = {
   end},
   ["data.landscape"] = {names = {"n", "seed"}, base = {n = 2}, data.landscape},
   train = {names = {"batch", "seed"}, train, endless = {"epochs", "iterations"}},
+  predict = {names = {"batch"}, function(o) return tide.predict(nn.linear(2, 1), x, o) end},
   evaluate = {names = {"batch"}, function(o)
     o.loss = "mse"
     return tide.evaluate(nn.linear(2, 1), pairs_of, o)

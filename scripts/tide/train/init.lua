@@ -16,7 +16,7 @@ local samples = require "tide.base.samples"
 local tree = require "tide.base.tree"
 local windows = require "tide.train.windows"
 
-local M = {evaluate = evaluate.evaluate}
+local M = {evaluate = evaluate.evaluate, predict = evaluate.predict}
 local raise, is_callable = core.raise, evaluate.is_callable
 
 local train_spec = {

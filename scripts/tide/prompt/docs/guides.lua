@@ -191,6 +191,9 @@ guide{name = "training", about = "Training",
   | tide.train{model = model, data = seen, validation = held, loss = loss, optimizer = "adam", epochs = 3,
   |   keep_best = true, early_stop = {patience = 5}}
 
+  What it has learned: tide.predict(model, x), tide.evaluate(model, data) and tide.metrics. model(x) alone is
+  a call of the training, which dropout and batch norm are about, unless it says {training = false}.
+
   Few parameters and all data at once, as when a model of ODEs is fitted: optim.lbfgs, or
   optim.levenberg_marquardt for sums of squares.
 

@@ -95,7 +95,8 @@ local batch_text = [[(x - mean) / sqrt(variance + eps) over the batch and all pi
 for each channel. Training (the default) uses the batch's statistics and moves running_mean and running_var
 towards them (the variance with n - 1); model(x, {training = false}) uses those. The two are buffers: tensors
 of the model that are saved and loaded, but not counted, differentiated or given to an optimiser. A compiled
-function and tide.train update them with each run that succeeds; tide.evaluate and validation only read them.
+function and tide.train update them with each run that succeeds; tide.predict, tide.evaluate and validation
+only read them.
 Statistics cannot leave a solve: in a field take nn.group_norm.]]
 define{name = "nn.batch_norm", args = "channels, opts", returns = "model", options = join(affine, running),
   text = batch_text .. " x is N,C, N,C,L or N,C,H,W.", example = "tide.nn.batch_norm(2)(x)"}
@@ -107,7 +108,7 @@ define{name = "nn.batch_norm2d", args = "channels, opts", returns = "model", opt
 define{name = "nn.dropout", args = "p", returns = "model",
   text = [[Each number is 0 with probability p (0.5), else divided by 1 - p. New numbers are drawn at each run
   of a compiled function, and once per solve inside of a field. model(x, {training = false}) leaves x as it
-  is, so do tide.evaluate and validation.]], example = "tide.nn.dropout(0.2)(x)"}
+  is, so do tide.predict, tide.evaluate and validation.]], example = "tide.nn.dropout(0.2)(x)"}
 
 help.topic "Recurrent layers"
 local nonlinearity = {"nonlinearity", "tanh", '"tanh" or "relu"', quote = true}
