@@ -217,6 +217,14 @@ static enum verdict consumer(const struct function *f, size_t pc)
     return UNKNOWN;
 }
 
+/* What is tested and what is asserted agree in assert(a:all() and b:all()), where the caller asks whether the
+ * function is assert. */
+static enum verdict agreed(enum verdict a, enum verdict b)
+{
+    if (a == b) return a;
+    return (a == CONDITION && b == ASSERTED) || (a == ASSERTED && b == CONDITION) ? ASSERTED : AMBIGUOUS;
+}
+
 /* All calls that can be the one at the site must agree. */
 static enum verdict judge(const struct function *f, const struct call_site *s)
 {
@@ -239,8 +247,8 @@ static enum verdict judge(const struct function *f, const struct call_site *s)
             continue;
         if (!may_have_name(f, pc, arg_a(i), s->name)) continue;
         enum verdict one = consumer(f, pc);
-        if (found++ && one != verdict) return AMBIGUOUS;
-        verdict = one;
+        verdict = found++ ? agreed(verdict, one) : one;
+        if (verdict == AMBIGUOUS) return verdict;
     }
     return verdict;
 }

@@ -97,12 +97,11 @@ static void against_stiffness(const struct march *r, const char *budget, char *t
 {
     snprintf(text, TEXT,
              "the problem looks stiff: h |df/dy| = %.3g is at the boundary of stability of the method "
-             "(%.3g), so that other "
-             "tolerances do not "
-             "help; it wants an implicit method: method = \"radau5\", \"kvaerno5\", at loose tolerances "
-             "\"trbdf2\", or \"auto\" where it is stiff in places alone%s, or raise %s",
+             "(%.3g), so that other tolerances do not help; it wants an implicit method: method = "
+             "\"radau5\", \"kvaerno5\", at loose tolerances \"trbdf2\", or \"auto\" where it is stiff in "
+             "places alone; or %sraise %s",
              r->stiffness.h_rho, r->stiffness.boundary,
-             costs_much_for_its_boundary(r) ? ", take \"bosh3\", which needs fewer evaluations here" : "",
+             costs_much_for_its_boundary(r) ? "take \"bosh3\", which needs fewer evaluations here, or " : "",
              budget);
 }
 

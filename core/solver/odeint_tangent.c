@@ -99,13 +99,14 @@ void odeint_gradient_vjp(struct custom *self, struct vjp *v)
     struct odeint *tangent;
     const struct odeint *op = odeint_of_gradient(self);
     int by_times = v->need[3] || ((struct odeint_gradient *)self)->by_times;
-    enum status status = by_times ? status_set(STATUS_UNSUPPORTED,
-                                               "odeint has first derivatives by its times only, of pullbacks: "
-                                               "tide.grad, tide.vjp, and tide.jacobian by rows; wrap the "
-                                               "times in tide.stop_gradient, or make them parameters: the "
-                                               "solve of (t1 - t0) f(t0 + s (t1 - t0), y) for s from 0 to 1 "
-                                               "has all derivatives")
-                                  : odeint_tangent(op, &tangent);
+    enum status status =
+        by_times
+            ? status_set(STATUS_UNSUPPORTED,
+                         "odeint has first derivatives by its times only, of pullbacks: tide.grad, "
+                         "tide.vjp, and tide.jacobian by rows; wrap the times in tide.stop_gradient, or "
+                         "make them parameters: the solve of (t1 - t0) f(t0 + s (t1 - t0), y) for s from "
+                         "0 to 1 has all derivatives")
+            : odeint_tangent(op, &tangent);
     if (status != STATUS_OK) {
         tape_fail(v->tape, status);
         return;

@@ -71,7 +71,8 @@ for name in ("nn optim data plot csv help progress jobs sweep step_adaption tole
   lazy[name] = names[name] or "tide." .. name
 end
 local lazy_functions = {train = "tide.train", evaluate = "tide.train", predict = "tide.train",
-  explain = "tide.tensor.explain", tostring = "tide.tensor.text", set_print = "tide.tensor.text", get_print = "tide.tensor.text"}
+  explain = "tide.tensor.explain", tostring = "tide.tensor.text", set_print = "tide.tensor.text",
+  get_print = "tide.tensor.text"}
 setmetatable(tide, {__index = function(t, key)
   local name = lazy[key]
   if lazy_functions[key] then

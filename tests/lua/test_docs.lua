@@ -241,7 +241,7 @@ end
 local function values_of(rule)
   if rule[1] ~= "string" or not rule.check then return "" end
   local _, expected = rule.check("")
-  return expected
+  return expected or ""
 end
 
 -- Rows of an entry against a specification, both ways.

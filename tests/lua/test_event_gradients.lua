@@ -220,7 +220,8 @@ tests["events that change nothing do not change gradients, nor second ones; othe
   assert(along:item() == select(2, tide.jvp(loss(nil), y0, y0)):item())
   local function same(_, y) return y end
   for _, events in ipairs{{{g = level, terminal = true}}, {{g = level, apply = same}}} do
-    fails({"first derivatives only", "by rows", "differences"}, tide.grad(function(x) return tide.grad(loss(events))(x):sum() end), y0)
+    fails({"first derivatives only", "by rows", "differences"},
+      tide.grad(function(x) return tide.grad(loss(events))(x):sum() end), y0)
     fails("knows no events that end the solve", tide.grad(loss(events, "forward")), y0)
   end
 end

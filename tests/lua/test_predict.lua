@@ -49,7 +49,8 @@ tests["what is no model, no data and no prediction"] = function()
   check.fails("must return a row for each sample, got {1, 3} for 10 samples", tide.predict,
     function(v) return v:sum(1, true) end, x)
   check.fails("must return a tensor or a table of them, got nil", tide.predict, function() end, x)
-  check.fails('tide.predict: unknown option "bach" (did you mean "batch"?)', tide.predict, model, x, {bach = 1})
+  check.fails('tide.predict: unknown option "bach" (did you mean "batch"?)', tide.predict, model, x,
+    {bach = 1})
 end
 
 return tests

@@ -78,6 +78,11 @@ tests["more than one element, or none, is an error"] = function()
     end
   end
   check.fails("gt: a condition", function() assert(many:gt(0)) end)
+  check.fails("as it should", function() assert(one:lt(5) and one:lt(0), "as it should") end)
+  check.fails("symbolic tensor", tide.compile(function(v)
+    assert(v:eq(v):all() and v:gt(v):all(), "a label")
+    return v
+  end), many)
   check.fails("x < y: a condition", function() return many > 0 end)
   check.fails("x <= y: a condition", function() return many <= 0 end)
 end

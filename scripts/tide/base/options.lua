@@ -1,7 +1,7 @@
 --- Option tables: defaults, types, and "did you mean" for unknown keys.
 --
 -- A specification is a table  name -> {type, default = value, check = function(v) -> true | nil, "what was
---                             expected"}.
+--                             expected" | nil, nil, "what is wrong"}.
 -- `type` is one of Lua's type names, "integer", "tensor", "any", or several joined by "|" ("number|table").
 
 local options = {}
@@ -132,8 +132,11 @@ local function check_value(where, key, value, rule, level)
     raise(("%s: option %s is a tensor that is closed"):format(where, key), level)
   end
   if rule.check then
-    local ok, expected = rule.check(value)
-    if not ok then raise(("%s: %s must be %s, got %s"):format(where, key, expected, show(value)), level) end
+    local ok, expected, wrong = rule.check(value)
+    if not ok then
+      wrong = wrong or ("%s must be %s, got %s"):format(key, expected, show(value))
+      raise(where .. ": " .. wrong, level)
+    end
   end
 end
 

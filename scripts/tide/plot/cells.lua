@@ -101,7 +101,7 @@ series.kinds.image = {
     x = {"table", check = options.pair}, y = {"table", check = options.pair}, -- centres of the first and last
     -- the y axis points downwards: the first row at the top, as in photographs and tables
     picture = {"boolean", default = false},
-    palette = {"string", default = "viridis"},
+    palette = style.palette_option,
     range = {"table", check = options.pair},                 -- values at the ends of the palette
   },
   build = function(o, context, label)
@@ -196,7 +196,7 @@ series.kinds.heatmap = {
     rows = {"table"}, columns = {"table"},         -- their names
     numbers = {"boolean"},                         -- nil: where they can be read
     format = {"string"},                           -- of the numbers: "%.2f"
-    palette = {"string", default = "viridis"},
+    palette = style.palette_option,
     range = {"table", check = options.pair},
   },
   build = function(o, context, label)

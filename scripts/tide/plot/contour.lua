@@ -271,7 +271,7 @@ series.kinds.contour = {
     levels = {"integer|table", check = good_levels}, -- about how many, or which
     filled = {"boolean", default = false},  -- the regions between the lines in colours
     labels = {"boolean"},                   -- numbers on the lines; nil: unless filled
-    palette = {"string", default = "viridis"},
+    palette = style.palette_option,
     range = {"table", check = options.pair}, -- values at the ends of the palette
   }, {"name", "color", "dash", "linewidth", "alpha"}),
   build = function(o, context, label)

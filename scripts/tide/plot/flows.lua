@@ -43,7 +43,7 @@ series.kinds.field = {
     -- all arrows equally long: shows direction only
     equal = {"boolean", default = false},
     speed = {"boolean", default = false},                          -- colour by magnitude
-    palette = {"string", default = "viridis"},
+    palette = style.palette_option,
   }, {"name", "color", "linewidth", "alpha"}),
   build = function(o, context, label)
     local names = {"x", "y", "u", "v"}

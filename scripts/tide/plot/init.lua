@@ -218,10 +218,12 @@ function Figure:raw(line)
   return self
 end
 
--- What a pcall returned, or its error with the user's line in front.
+-- What a pcall returned, or its error with the user's line in front, which those of options have already.
 local function checked(ok, ...)
-  if not ok then core.raise((...)) end
-  return ...
+  if ok then return ... end
+  local message = ...
+  if not tostring(message):find("^[^\n]*:%d+: plot") then core.raise(message) end
+  error(message, 0)
 end
 
 --- The texts of NAME.gp and NAME.dat without running anything, and the notes.

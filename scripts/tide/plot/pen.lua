@@ -7,7 +7,8 @@ local M = {}
 
 M.options = {
   name = {"string"},
-  color = {"string|number"},              -- a name of style.gp, "#rrggbb" or a number
+  -- a name of style.gp, "#rrggbb" or a number
+  color = {"string|number", check = style.checked(style.color)},
   style = {"integer", check = options.at_least(1)}, -- line type: colour, dash and marker at once
   -- gnuplot's dashtype: a number, a pattern of ". - _", or {on, off, ...}
   dash = {"integer|string|table", check = function(v)
@@ -20,7 +21,7 @@ M.options = {
       .. '...}'
   end},
   linewidth = {"number", check = options.positive},
-  marker = {"string|integer"},
+  marker = {"string|integer", check = style.checked(style.marker)},
   size = {"number", default = 1, check = options.positive},
   alpha = {"number", default = 1, check = options.between(0, 1)},
 }
@@ -31,14 +32,10 @@ function M.with(spec, names)
   return spec
 end
 
-local function index_of(list, wanted)
-  for i, v in ipairs(list) do if v == wanted then return i end end
-end
-
 --- "lt 2 lc rgb blue dt 1 lw 2": everything about a line. A colour of style.gp brings its own dash and marker
 -- along.
 function M.line(o, context)
-  local lt = o.style or index_of(style.colors(), o.color)
+  local lt = o.style or style.line_type(o.color)
   if not lt then lt = o.color and 1 or context:next_style() end
   lt = (math.tointeger(lt) - 1) % 7 + 1
   local parts = {"lt " .. lt}

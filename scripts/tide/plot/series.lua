@@ -234,8 +234,8 @@ local function split_classes(o, context, label, n, values)
   local list, found = {}, {}
   for i, class in ipairs(o.classes or {}) do
     local c = options.check("plot classes", class,
-      {value = {"any"}, name = {"string"}, color = {"string|number"},
-      marker = {"string|integer"}}, -1) -- no position: the caller adds one
+      {value = {"any"}, name = {"string"}, color = pens.options.color,
+      marker = pens.options.marker})
     list[i] = {value = c.value, name = c.name, color = c.color, marker = c.marker, style = (i - 1) % 7 + 1,
       rows = {}}
     found[c.value] = list[i]
@@ -301,7 +301,7 @@ series.kinds.scatter = {
     class = {"any"},                 -- a class per point: colour and marker by class
     classes = {"table"},             -- {{value =, name =, color =, marker =}, ...}
     value = {"any"},                 -- a number per point: colour by palette
-    palette = {"string", default = "viridis"},
+    palette = style.palette_option,
     rim = {"boolean", default = true},
   }, {"name", "color", "style", "linewidth", "marker", "size", "alpha"}),
   build = function(o, context, label)

@@ -5,6 +5,7 @@ local cells = require "tide.plot.cells"
 local contour = require "tide.plot.contour"
 local options = require "tide.base.options"
 local series = require "tide.plot.series"
+local style = require "tide.plot.style"
 
 local layers = series.layers
 
@@ -34,7 +35,7 @@ series.kinds.surface = {
     z = {"any", required = true},  -- rows of numbers, the first at the low end of y
     x = {"any"}, y = {"any"},      -- {first, last} or all coordinates of columns and rows
     mesh = {"boolean", default = true}, -- lines along rows and columns
-    palette = {"string", default = "viridis"},
+    palette = style.palette_option,
     range = {"table", check = options.pair}, -- values at the ends of the palette
     view = view,
   },

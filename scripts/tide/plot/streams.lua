@@ -3,6 +3,7 @@
 local cells = require "tide.plot.cells"
 local options = require "tide.base.options"
 local series = require "tide.plot.series"
+local style = require "tide.plot.style"
 
 local layers = series.layers
 
@@ -83,7 +84,7 @@ series.kinds.quiver = {
     n = {"integer", default = 16, check = options.between(2, 200)}, -- arrows along each axis, of f
     length = {"number", default = 0.8, check = options.positive},  -- of the longest arrow, in grid cells
     equal = {"boolean", default = false}, speed = {"boolean", default = false},
-    palette = {"string", default = "viridis"},
+    palette = style.palette_option,
   }, {"name", "color", "linewidth", "alpha"}),
   build = function(o, context, label)
     local grid = grid_of(o, context, label, o.n)
@@ -250,7 +251,7 @@ series.kinds.streamlines = {
     n = {"integer", default = 48, check = options.between(2, 1000)}, -- nodes along each axis, of f
     density = {"number", default = 1, check = options.between(0.1, 5)}, -- of the lines
     speed = {"boolean", default = false},                            -- colour by magnitude
-    palette = {"string", default = "viridis"},
+    palette = style.palette_option,
     linewidth = {"number", default = 1.2, check = options.positive},
   }, {"name", "color", "style", "dash", "linewidth", "alpha"}),
   build = function(o, context, label)

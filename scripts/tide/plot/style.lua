@@ -39,6 +39,14 @@ local function contains(list, name)
   return false
 end
 
+-- A colour by its name in style.gp.
+local function named(color) return color == "grey" and "gray" or color end
+
+--- The number of the line type that has the colour, nil where none has.
+function style.line_type(color)
+  for i, name in ipairs(style.colors()) do if name == named(color) then return i end end
+end
+
 --- gnuplot's expression for a colour: a name of style.gp, "#rrggbb", or the number of a line type. `alpha` is
 -- opacity in 0..1.
 function style.color(color, alpha)
@@ -51,6 +59,7 @@ function style.color(color, alpha)
     color = style.colors()[(math.tointeger(color) - 1) % 7 + 1]
   end
   if color:match("^#%x%x%x%x%x%x$") then return "0x" .. color:sub(2) .. veil end
+  color = named(color)
   if not contains(style.colors(), color) then
     error("plot: " .. options.unknown("color", color, style.colors()) .. ', or "#rrggbb"', 0)
   end
@@ -73,6 +82,16 @@ function style.palette(name)
   end
   return "@" .. name
 end
+
+--- For specs of options: nothing is drawn before the names are right. of: style.color, .marker or .palette.
+function style.checked(of)
+  return function(v)
+    local ok, message = pcall(of, v)
+    return ok, nil, not ok and message:gsub("^plot: ", "") or nil
+  end
+end
+
+style.palette_option = {"string", default = "viridis", check = style.checked(style.palette)}
 
 -- ---- colours as numbers ----
 

@@ -139,8 +139,8 @@ local function structured(where, blocks, y, p, outputs, leaves)
   end)
 end
 
--- emit(by) -> products, and by what they are. "auto": whichever are fewer; but columns are a derivative of the
--- pullback, which not every function has (a solve that an event ends), and then there are the rows.
+-- emit(by) -> products, and by what they are. "auto": whichever are fewer; but columns are a derivative of
+-- the pullback, which not every function has (a solve that an event ends), and then there are the rows.
 local function either_way(emit, by, outputs, leaves)
   if by == "auto" and numel(leaves) < numel(outputs) then
     local done, products = pcall(emit, "columns")
@@ -155,7 +155,9 @@ end
 local function emit_all(emit, p, leaves, by, ...)
   local fresh = fresh_names(leaves)
   local y, outputs = emit(tree.replace(p, fresh, true), fresh, ...)
-  if numel(outputs) * numel(leaves) == 0 then return y, outputs, empty_products(outputs, leaves, by), by end
+  if numel(outputs) * numel(leaves) == 0 then
+    return y, outputs, empty_products(outputs, leaves, by), by
+  end
   return y, outputs, either_way(function(way)
     local positions, n = {}, count(way, outputs, leaves)
     for i = 1, n do positions[i] = i end

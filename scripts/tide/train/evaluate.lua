@@ -53,7 +53,7 @@ local function not_callable(where, model)
   core.raise(("%s: model must be called as model(x), got %s"):format(where, options.show(model)))
 end
 
---- predict(model, x, {batch =, solver =}) -> model(x) in evaluation mode, batch by batch: what it returns, its
+--- predict(model, x, {batch =, solver =}) -> model(x) in evaluation mode, batch by batch: what it returns,
 -- tensors with a row for each sample. x: a tensor or a table of them, samples along the first axis.
 function M.predict(model, x, opts)
   local where = "tide.predict"
@@ -73,7 +73,8 @@ function M.predict(model, x, opts)
     end
   end)
   if #columns == 0 then
-    core.raise(("%s: the model must return a tensor or a table of them, got %s"):format(where, options.show(y)))
+    core.raise(("%s: the model must return a tensor or a table of them, got %s"):format(where,
+      options.show(y)))
   end
   for i, parts in ipairs(columns) do columns[i] = #parts == 1 and parts[1] or tensor.cat(parts, 1) end
   return tree.replace(y, columns)

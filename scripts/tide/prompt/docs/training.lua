@@ -140,11 +140,12 @@ define{name = "tide.evaluate", args = "model, data, opts", returns = "{loss =, a
   example = "tide.evaluate(model, data, {loss = \"mse\"}).loss"}
 
 define{name = "tide.predict", args = "model, x, opts", returns = "what model(x) returns",
-  options = {{"batch", 256, "samples per call"}, {"solver", nil, "solver options for the calls of the model"}},
-  text = [[The predictions of a trained model for any number of samples: model(x) in evaluation mode, batch by
-  batch, recorded once. (model(x) alone is a call of the training: dropout draws, batch norm uses the batch and
-  moves its running statistics, unless it says {training = false}.) x is a tensor or a table of them, samples
-  along the first axis; what the model returns has a row for each.]],
+  options = {{"batch", 256, "samples per call"},
+    {"solver", nil, "solver options for the calls of the model"}},
+  text = [[The predictions of a trained model for any number of samples: model(x) in evaluation mode, batch
+  by batch, recorded once. (model(x) alone is a call of the training: dropout draws, batch norm uses the batch
+  and moves its running statistics, unless it says {training = false}.) x is a tensor or a table of them,
+  samples along the first axis; what the model returns has a row for each.]],
   example = "tide.predict(model, data.x, {batch = 2})"}
 
 local lr = {"lr", nil, "the highest rate", required = true}
