@@ -18,10 +18,28 @@ function M.fails(words, fn, ...)
   return message
 end
 
+--- The same, with a message that has a pattern.
+function M.raises(pattern, fn, ...)
+  local ok, message = pcall(fn, ...)
+  if ok then error("an error was expected: " .. pattern, 2) end
+  if not tostring(message):find(pattern) then error(("%s\n  lacks: %s"):format(message, pattern), 2) end
+end
+
 --- |got - want| <= tolerance (default 1e-12).
-function M.near(got, want, tolerance)
+function M.near(got, want, tolerance, what)
   if not (math.abs(got - want) <= (tolerance or 1e-12)) then
-    error(("got %.17g, expected %.17g"):format(got, want), 2)
+    error(("%sgot %.17g, expected %.17g"):format(what and what .. ": " or "", got, want), 2)
+  end
+end
+
+--- Tensors with the same numbers in order, whatever their shapes.
+function M.same_bits(got, want, what)
+  local a, b = got:reshape{-1}:totable(), want:reshape{-1}:totable()
+  if #a ~= #b then error(("%s: %d elements, expected %d"):format(what or "tensors", #a, #b), 2) end
+  for i = 1, #a do
+    if a[i] ~= b[i] then
+      error(("%s: element %d is %.17g, expected %.17g"):format(what or "tensors", i, a[i], b[i]), 2)
+    end
   end
 end
 
@@ -78,7 +96,7 @@ end
 function M.with(o, more)
   local all = {}
   for k, v in pairs(o) do all[k] = v end
-  for k, v in pairs(more) do all[k] = v end
+  for k, v in pairs(more or {}) do all[k] = v end
   return all
 end
 

@@ -23,18 +23,9 @@ for _, name in ipairs(functional) do is_functional[name] = true end
 
 -- ---- chance ----
 
-local G = {}
+local G = setmetatable({}, require "dice")
 G.__index = G
 
-function G:int(a, b) -- splitmix64
-  self.state = self.state + 0x9E3779B97F4A7C15
-  local z = self.state
-  z = (z ~ z >> 30) * 0xBF58476D1CE4E5B9
-  z = (z ~ z >> 27) * 0x94D049BB133111EB
-  return a + math.tointeger(((z ~ z >> 31) >> 1) % (b - a + 1))
-end
-function G:chance(p) return self:int(0, 9999) < p * 10000 end
-function G:pick(list) return list[self:int(1, #list)] end
 function G:seed() return self:int(1, 10 ^ 6 // 1) end
 function G:shuffled(n)
   local list = {}

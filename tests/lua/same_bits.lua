@@ -16,6 +16,7 @@
 -- (tests/cfield/machine.c). Works stay so small that nothing goes to OpenBLAS, whose bits depend on the
 -- processor.
 
+local check = require "check"
 local tide = require "tide"
 local tree, nn = tide.tree, tide.nn
 
@@ -78,12 +79,7 @@ end
 
 -- ---- problems ----
 
-local function with(a, b)
-  local out = {}
-  for key, v in pairs(a) do out[key] = v end
-  for key, v in pairs(b) do out[key] = v end
-  return out
-end
+local with = check.with
 
 local function random(shape, dtype, seed)
   return (tide.rand(shape, {dtype = "float64", seed = seed}) * 2 - 1):to(dtype)

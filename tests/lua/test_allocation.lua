@@ -4,6 +4,7 @@
 -- The tensors that a call returns are the caller's, two blocks each (tensor, storage with its numbers), and
 -- are not counted.
 
+local check = require "check"
 local tide = require "tide"
 local core = require "tide.core"
 local nn = tide.nn
@@ -15,12 +16,7 @@ local CALLS = 5
 
 local adaptive = {method = "dopri5", rtol = 1e-3, atol = 1e-3}
 
-local function with(solver, more)
-  local o = {}
-  for k, v in pairs(solver) do o[k] = v end
-  for k, v in pairs(more) do o[k] = v end
-  return o
-end
+local with = check.with
 
 local function toy(solver)
   return nn.odenet{dim = 2, hidden = 32, time = true, solver = solver, seed = 1},

@@ -1,4 +1,5 @@
 -- The contract's section "Derivatives": forms, compositions, compile, and the recorder after errors.
+local check = require "check"
 local tide = require "tide"
 local core = tide.core
 
@@ -12,11 +13,7 @@ local function same(x, values)
   assert(#x == #values)
   for i, v in ipairs(values) do close(x[i], v) end
 end
-local function fails(pattern, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok, "no error")
-  assert(type(message) == "string" and message:find(pattern), "error was: " .. tostring(message))
-end
+local fails = check.raises
 
 local tests = {}
 

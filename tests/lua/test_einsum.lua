@@ -1,14 +1,12 @@
 -- tide.einsum against the sum that its equation writes down, and its derivatives of both orders; outer.
+local check = require "check"
 local tide = require "tide"
 local op_checks = require "op_checks"
 
 local randn, layouts, check_all = op_checks.randn, op_checks.layouts, op_checks.check_all
 local tests = {}
 
-local function fails(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok and tostring(message):find(words, 1, true), "error was: " .. tostring(message))
-end
+local fails = check.fails
 
 -- The sum, element by element; letters alone.
 local function sum_of(equation, operands, sizes)

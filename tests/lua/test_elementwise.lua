@@ -19,7 +19,7 @@ local function same(got, want, what, tolerance)
 end
 
 local function int(values) return tide.tensor(values, I64) end
-local function fails(words, fn, ...) check.fails(words, fn, ...) end
+local fails = check.fails
 
 local halves = {-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, nan, inf, -inf}
 local rounded = {

@@ -12,12 +12,7 @@ for i = #methods, 1, -1 do -- those that vary their order have no fixed steps: t
   by_name[methods[i].name] = methods[i]
   if methods[i].varies then table.remove(methods, i) end
 end
-local function with(a, b)
-  local c = {}
-  for k, v in pairs(a) do c[k] = v end
-  for k, v in pairs(b) do c[k] = v end
-  return c
-end
+local with = require("check").with
 
 tests["direct is the derivative of the discrete map: all methods, fixed steps, outputs anywhere"] = function()
   for _, m in ipairs(methods) do

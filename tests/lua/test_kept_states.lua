@@ -8,12 +8,7 @@ local tide = require "tide"
 local tests = {}
 local f64, fails, same_bits = cases.f64, check.fails, cases.same_bits
 local methods = check.methods()
-local function with(a, b)
-  local c = {}
-  for k, v in pairs(a) do c[k] = v end
-  for k, v in pairs(b) do c[k] = v end
-  return c
-end
+local with = check.with
 
 local FEW = {{checkpoints = 1}, {checkpoints = 2}, {checkpoints = 3}, {checkpoints = 7}, {memory = 20000}}
 

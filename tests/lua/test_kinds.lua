@@ -3,6 +3,7 @@
 -- says is what there is.
 
 local cases = require "gradient_cases"
+local check = require "check"
 local tide = require "tide"
 
 local tests = {}
@@ -16,12 +17,7 @@ do -- all names, from what the option says about one that there is not
   end
 end
 
-local function with(a, b)
-  local c = {}
-  for k, v in pairs(a) do c[k] = v end
-  for k, v in pairs(b or {}) do c[k] = v end
-  return c
-end
+local with = check.with
 local function has(list, name)
   for _, v in ipairs(list) do if v == name then return true end end
   return false

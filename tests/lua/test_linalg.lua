@@ -1,5 +1,6 @@
 -- tide.linalg: residuals of every function, on batches, views and nothing; derivatives of both orders in
 -- float64; what is singular.
+local check = require "check"
 local tide = require "tide"
 local op_checks = require "op_checks"
 local core, linalg = tide.core, tide.linalg
@@ -15,10 +16,7 @@ local function near(a, b, limit, what)
   local off = a:numel() > 0 and (a - b):abs():max():item() or 0
   assert(off <= limit, ("%s: off by %g"):format(what or "", off))
 end
-local function fails(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok and tostring(message):find(words, 1, true), "error was: " .. tostring(message))
-end
+local fails = check.fails
 local function identity(x)
   return x:matmul(x:transpose()) * 0 + tide.eye(x:shape()[x:rank() - 1], {dtype = x:dtype()})
 end

@@ -17,20 +17,7 @@ for i = #methods, 1, -1 do -- those that vary their order are in test_multistep_
 end
 
 local function f64(x) return tide.tensor(x, {dtype = "float64"}) end
-local function close(a, b, tol, what)
-  assert(math.abs(a - b) <= tol, ("%s: %.17g and %.17g differ by %.3g"):format(what or "values", a, b,
-    math.abs(a - b)))
-end
-local function same_bits(a, b, what)
-  a, b = a:reshape{-1}:totable(), b:reshape{-1}:totable()
-  assert(#a == #b, what)
-  for i = 1, #a do assert(a[i] == b[i], ("%s: element %d is %.17g and %.17g"):format(what, i, a[i], b[i])) end
-end
-local function raises(pattern, f, ...)
-  local ok, message = pcall(f, ...)
-  assert(not ok, "expected an error with " .. pattern)
-  assert(tostring(message):find(pattern), ("expected %q in %q"):format(pattern, tostring(message)))
-end
+local close, same_bits, raises = check.near, check.same_bits, check.raises
 
 local function pendulum(_, y) return {y[2], -math.sin(y[1])} end
 

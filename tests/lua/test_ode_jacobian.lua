@@ -11,12 +11,7 @@ for _, m in ipairs(tide.ode.methods()) do if m.implicit then implicit[#implicit 
 local tests = {}
 
 local function distance(a, b) return (a - b):abs():max():item() end
-local function with(o, more)
-  local all = {}
-  for k, v in pairs(o) do all[k] = v end
-  for k, v in pairs(more) do all[k] = v end
-  return all
-end
+local with = check.with
 
 local function field(t, y) return tide.stack{y[2], 50 * (1 - y[1] * y[1]) * y[2] - y[1] + tide.sin(t)} end
 local function rows(y) return {{0, 1}, {-100 * y[1] * y[2] - 1, 50 * (1 - y[1] * y[1])}} end

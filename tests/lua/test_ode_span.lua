@@ -28,12 +28,7 @@ local function ways(steps)
   return list
 end
 
-local function with(opts, more)
-  local o = {}
-  for k, v in pairs(opts) do o[k] = v end
-  for k, v in pairs(more) do o[k] = v end
-  return o
-end
+local with = check.with
 
 tests["no evaluation is outside of the span, its ends are hit exactly"] = function()
   local all = {}

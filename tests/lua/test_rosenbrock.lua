@@ -14,12 +14,7 @@ end
 local tests = {}
 
 local function distance(a, b) return (a - b):abs():max():item() end
-local function with(o, more)
-  local all = {}
-  for k, v in pairs(o) do all[k] = v end
-  for k, v in pairs(more) do all[k] = v end
-  return all
-end
+local with = check.with
 
 tests["ros3p and rodas4, with A, b, gamma and what they can do"] = function()
   assert(table.concat(names, " ") == "ros3p rodas4")

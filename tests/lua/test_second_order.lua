@@ -1,5 +1,6 @@
 -- Jacobians, Hessians, and products with Hessians and Gauss-Newton matrices; second derivatives through
 -- solves of every method.
+local check = require "check"
 local tide = require "tide"
 
 local F64 = {dtype = "float64"}
@@ -12,10 +13,7 @@ local function near(a, b, limit, what)
   local off = a:numel() > 0 and (a - b):abs():max():item() or 0
   assert(off <= limit, ("%s: off by %g"):format(what or "", off))
 end
-local function fails(words, fn, ...)
-  local ok, message = pcall(fn, ...)
-  assert(not ok and tostring(message):find(words, 1, true), "error was: " .. tostring(message))
-end
+local fails = check.fails
 
 -- Central differences of a function of one vector that gives a vector.
 local function differences(fn, x, h)

@@ -1,5 +1,6 @@
 --- Tableaus: order conditions of those built in, a user's own, and what is wrong with one.
 
+local check = require "check"
 local tide = require "tide"
 local tableau = tide.ode.tableau
 local trees = require "tide.ode.trees"
@@ -12,20 +13,7 @@ for _, m in ipairs(tide.ode.methods()) do
   if m.b then tableaus[#tableaus + 1] = m end
 end
 
-local function close(a, b, tol, what)
-  assert(math.abs(a - b) <= tol, ("%s: %.17g and %.17g differ by %.3g"):format(what or "values", a, b,
-    math.abs(a - b)))
-end
-local function same_bits(a, b, what)
-  a, b = a:reshape{-1}:totable(), b:reshape{-1}:totable()
-  assert(#a == #b, what)
-  for i = 1, #a do assert(a[i] == b[i], ("%s: element %d is %.17g and %.17g"):format(what, i, a[i], b[i])) end
-end
-local function raises(pattern, f, ...)
-  local ok, message = pcall(f, ...)
-  assert(not ok, "expected an error with " .. pattern)
-  assert(tostring(message):find(pattern), ("expected %q in %q"):format(pattern, tostring(message)))
-end
+local close, same_bits, raises = check.near, check.same_bits, check.raises
 
 tests["rooted trees: 1, 1, 2, 4, 9, 20, 48, 115"] = function()
   for i, n in ipairs{1, 1, 2, 4, 9, 20, 48, 115, 286} do

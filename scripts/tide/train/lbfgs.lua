@@ -5,7 +5,6 @@
 -- Optimization (2nd ed., 2006), algorithms 7.4 and 7.5, equation 7.20.
 
 local core = require "tide.core"
-local leaves = require "tide.train.leaves"
 local line_search = require "tide.train.line_search"
 local optimiser = require "tide.train.optimiser"
 local options = require "tide.base.options"
@@ -26,16 +25,7 @@ local spec = {
   line_search_fn = {"string", default = "strong_wolfe", check = options.one_of{"strong_wolfe", "none"}},
 }
 
-local function dot(a, b) return (a * b):sum():item() end
-local function largest(a) return a:numel() > 0 and a:abs():max():item() or 0 end
-
-local function copy(memory)
-  local out = {}
-  for name, v in pairs(memory) do
-    out[name] = type(v) == "table" and table.move(v, 1, #v, 1, {}) or v
-  end
-  return out
-end
+local dot, largest = optimiser.dot, optimiser.largest
 
 -- ---- the direction ----
 
@@ -182,7 +172,7 @@ function methods.step(self, closure)
     raise(("%s: step takes a function that returns the loss and its gradients, opt:step(function() return "
       .. "tide.value_and_grad(loss)(model) end); got %s"):format(self.kind, options.show(closure)))
   end
-  return optimiser.guarded(self, copy, function()
+  return optimiser.guarded(self, function()
     local o, x = self.values, self.vector:join(self.parameters)
     local run = {x = x, here = begin(self, closure, x), iterations = 0, evaluations = 1,
       most = o.max_eval or o.max_iter * 5 // 4}
@@ -228,20 +218,8 @@ function methods.load_state(self, state)
       memory[name][i] = optimiser.check_vector(self, ("%s[%d]"):format(name, i), x)
     end
   end
-  for name, v in pairs(o) do self.options[name] = v end
-  rawset(self, "memory", memory)
-  rawset(self, "steps", state.steps:item())
+  optimiser.adopt(self, state, o, memory)
 end
-
-local meta = optimiser.class(KIND, spec, optimiser.methods(methods))
 
 --- lbfgs(model, opts) -> optimiser; see help("optim.lbfgs").
-return function(model, opts)
-  local where = "optim." .. KIND
-  local values = optimiser.check(where, opts, spec)
-  local self = leaves.of(where, model)
-  self.options, self.values = options.record(where, values, spec)
-  self.kind, self.steps, self.memory, self.takes = KIND, 0, {s = {}, y = {}, length = 0}, "closure"
-  self.vector = leaves.vector(self)
-  return setmetatable(self, meta)
-end
+return optimiser.maker(KIND, spec, methods, "closure", function() return {s = {}, y = {}, length = 0} end)

@@ -8,7 +8,6 @@
 
 local autodiff = require "tide.tensor.autodiff"
 local core = require "tide.core"
-local leaves = require "tide.train.leaves"
 local linalg = require "tide.tensor.linalg"
 local optimiser = require "tide.train.optimiser"
 local options = require "tide.base.options"
@@ -31,14 +30,7 @@ local spec = {
   cg_iterations = {"integer", default = 100, check = options.at_least(1)},
 }
 
-local function dot(a, b) return (a * b):sum():item() end
-local function largest(a) return a:numel() > 0 and a:abs():max():item() or 0 end
-
-local function copy(memory)
-  local out = {}
-  for name, v in pairs(memory) do out[name] = v end
-  return out
-end
+local dot, largest = optimiser.dot, optimiser.largest
 
 -- ---- the residuals ----
 
@@ -209,7 +201,7 @@ function methods.step(self, residuals)
     raise(("%s: step takes the function of the residuals, opt:step(function(model) return model(x) - y end); "
       .. "got %s"):format(self.kind, options.show(residuals)))
   end
-  return optimiser.guarded(self, copy, function()
+  return optimiser.guarded(self, function()
     local x, problem = self.vector:join(self.parameters), problem_of(self, residuals)
     local place, number = self.vector:fault(x)
     if place then optimiser.not_finite(self, ("%s is %s"):format(place, options.show(number))) end
@@ -243,20 +235,8 @@ function methods.load_state(self, state)
   end
   local memory = {growth = state.growth:item(), damping = state.damping and state.damping:item(),
     scale = state.scale and optimiser.check_vector(self, "scale", state.scale, "float64")}
-  for name, v in pairs(o) do self.options[name] = v end
-  rawset(self, "memory", memory)
-  rawset(self, "steps", state.steps:item())
+  optimiser.adopt(self, state, o, memory)
 end
-
-local meta = optimiser.class(KIND, spec, optimiser.methods(methods))
 
 --- levenberg_marquardt(model, opts) -> optimiser; see help("optim.levenberg_marquardt").
-return function(model, opts)
-  local where = "optim." .. KIND
-  local values = options.check(where, opts, spec)
-  local self = leaves.of(where, model)
-  self.options, self.values = options.record(where, values, spec)
-  self.kind, self.steps, self.memory, self.takes = KIND, 0, {growth = 2}, "residuals"
-  self.vector, self.model = leaves.vector(self), model
-  return setmetatable(self, meta)
-end
+return optimiser.maker(KIND, spec, methods, "residuals", function() return {growth = 2} end)

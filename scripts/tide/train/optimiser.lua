@@ -1,6 +1,7 @@
 --- What all optimisers are: options as fields, checked whenever they are set, methods, and options in states.
 
 local core = require "tide.core"
+local leaves = require "tide.train.leaves"
 local options = require "tide.base.options"
 local tree = require "tide.base.tree"
 
@@ -155,9 +156,40 @@ end
 
 -- ---- optimisers that look around before they step ----
 
+function M.dot(a, b) return (a * b):sum():item() end
+function M.largest(a) return a:numel() > 0 and a:abs():max():item() or 0 end
+
+--- Their constructor: the model is one vector, `takes` what a step is given, memory() what a new one knows.
+function M.maker(kind, spec, methods, takes, memory)
+  local meta, where = M.class(kind, spec, M.methods(methods)), "optim." .. kind
+  return function(model, opts)
+    local values = M.check(where, opts, spec)
+    local self = leaves.of(where, model)
+    self.options, self.values = options.record(where, values, spec)
+    self.kind, self.steps, self.memory, self.takes = kind, 0, memory(), takes
+    self.vector, self.model = leaves.vector(self), model
+    return setmetatable(self, meta)
+  end
+end
+
+--- The end of load_state: all was checked, here everything begins to change.
+function M.adopt(self, state, o, memory)
+  for name, v in pairs(o) do self.options[name] = v end
+  rawset(self, "memory", memory)
+  rawset(self, "steps", state.steps:item())
+end
+
+local function copy(memory)
+  local out = {}
+  for name, v in pairs(memory) do
+    out[name] = type(v) == "table" and table.move(v, 1, #v, 1, {}) or v
+  end
+  return out
+end
+
 --- run() of an optimiser that changes the model while it searches: after an error model and memory are as
--- before. copy(memory) -> a copy.
-function M.guarded(self, copy, run)
+-- before.
+function M.guarded(self, run)
   local x, memory = self.vector:join(self.parameters), copy(self.memory)
   local results = table.pack(pcall(run))
   if results[1] then return table.unpack(results, 2, results.n) end
