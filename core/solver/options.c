@@ -3,6 +3,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/tuning.h"
 #include "solver/family.h"
 
 #define AT(member)                                                                                           \
@@ -90,8 +91,9 @@ static const struct solve_option table[] = {
              "(e1^k1 e2^k2 e3^k3)^(1/q) from the norms of the last three errors, q the order of the estimate "
              "+ 1; \"PI\" is {0.7, -0.4, 0}; \"I\" is {1, 0, 0}, of implicit methods foresees that errors "
              "which have grown go on to"},
-    {"safety", OPTION_NUMBER, .preset = "0.9", WITHIN(1e-3, 1), ADAPTIVE, AT(controller.safety),
-     .help = "factor on the step that the error of the last one allows"},
+    {"safety", OPTION_NUMBER, WITHIN(1e-3, 1), ADAPTIVE, AT(safety),
+     .help = "factor on the step that the error of the last one allows; default 0.9, of methods "
+             "whose error estimate has order 6 or more (\"vern7\", \"dopri8\") 0.8"},
     {"min_factor", OPTION_NUMBER, .preset = "0.2", WITHIN(1e-3, 1), ADAPTIVE, AT(controller.min_factor),
      .help = "the next step is at least so many times as long"},
     {"max_factor", OPTION_NUMBER, .preset = "10", WITHIN(1, 1e6), ADAPTIVE, AT(controller.max_factor),
@@ -189,6 +191,7 @@ void solve_options_derive(struct solve_options *o)
     o->newton_goal = o->adaptive && o->newton_tol == 0 ? 0.03 : o->newton_tol;
     o->method.loose = o->newton_goal > 0 && o->method.family->implicit && o->method.family->memory;
     o->predicts = c->kind == CONTROLLER_I && o->method.family->implicit && !o->method.family->adapt;
+    c->safety = o->safety > 0 ? o->safety : o->method.rk.error_order > 5 ? SAFETY_HIGH_ORDER : SAFETY;
     if (c->kind != CONTROLLER_OWN) controller_gains(c->kind, c->k);
     c->exponent = 1.0 / (o->method.rk.error_order + 1);
     c->min_after_accept = o->overshoot ? 1 : c->min_factor;

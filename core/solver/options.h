@@ -56,6 +56,7 @@ struct solve_options {
     double newton_goal;                /* derived: the same, 0: down to rounding */
     int64_t max_newton;
     double rtol, atol, first_step; /* first_step 0: chosen by solve_initial_step */
+    double safety;                 /* 0: of the method; that of the controller is derived */
     double min_step, max_step;     /* of adaptive steps; max_step 0: none */
     const struct stop *stops;      /* in ascending order; borrowed */
     int64_t n_stops;
