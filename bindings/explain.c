@@ -288,6 +288,7 @@ static void push_solve(lua_State *L, struct odeint *op)
     set_integer(L, "batch", plan.batch);
     set_integer(L, "tiles", plan.n_tiles);
     set_integer(L, "rows", plan.rows);
+    set_integer(L, "abreast", plan.abreast);
     push_tape(L, plan.recorded.tape, &plan.recorded.dy, 1);
     lua_setfield(L, -2, "tape");
     set_work(L, &plan);

@@ -6,13 +6,15 @@
 #include "base/memory.h"
 
 /* SHARED: the same for every sample, without a batch axis. UNIFORM: a shared value broadcast along a batch
- * axis, or what comes of such; it can be had in both forms. */
-enum sharing { SHARED, BATCHED, UNIFORM };
+ * axis, or what comes of such; it can be had in both forms. TIMED: what comes of t and is shared but for the
+ * times, of which each sample has one: a value for each, along a first axis that the copy has in addition. */
+enum sharing { SHARED, BATCHED, UNIFORM, TIMED };
 
 struct rebatch {
     const struct tape *from;
     struct tape *to;
     int64_t batch, rows;
+    enum rebatch_how how;
     char *label, *live;
     char *by_sample; /* inputs and constants that are cut with the batch; NULL: none may be */
     char *asked;     /* nodes that one of them may be behind */
@@ -27,7 +29,8 @@ static int64_t cut(const struct rebatch *r, int64_t extent) { return extent / r-
  * samples, as many of them in its first axis. Returns -1. */
 static int wants_entries(struct rebatch *r, int node, int64_t extent)
 {
-    if (!r->by_sample || r->label[node] != SHARED || extent % r->batch != 0) return -1;
+    if (!r->by_sample || r->label[node] == BATCHED || r->label[node] == UNIFORM || extent % r->batch != 0)
+        return -1;
     memset(r->asked, 0, (size_t)r->from->n);
     r->asked[node] = 1;
     for (int i = node; i >= 0; i--) {
@@ -50,6 +53,18 @@ static int narrow_of(struct rebatch *r, int node)
     return r->narrow[node];
 }
 
+/* A TIMED value as an operand of a result of `rank` axes, the first of them the samples'. */
+static int along_samples(struct rebatch *r, int node, int rank)
+{
+    const struct array *spec = tape_spec(r->from, node);
+    int64_t shape[MAX_RANK] = {r->rows};
+    int drop = spec->rank == rank && spec->shape[0] == 1, own = spec->rank - drop;
+    if (own > rank - 1 || rank > MAX_RANK) return -1;
+    for (int i = 1; i < rank - own; i++) shape[i] = 1;
+    for (int i = 0; i < own; i++) shape[rank - own + i] = spec->shape[drop + i];
+    return emit_reshape(r->to, r->copy[node], rank, shape);
+}
+
 static int has_axis(const struct array *in, const struct array *out)
 {
     return in->rank == out->rank && out->rank > 0 && in->shape[0] == out->shape[0];
@@ -62,6 +77,8 @@ static int batch_operand(struct rebatch *r, int node, const struct array *out)
     int same_axis = has_axis(spec, out);
     if (r->label[node] == BATCHED) return same_axis ? r->copy[node] : -1;
     if (r->label[node] == UNIFORM && same_axis) return narrow_of(r, node);
+    if (r->label[node] == TIMED && !same_axis)
+        return out->rank > 0 && out->shape[0] == r->batch ? along_samples(r, node, out->rank) : -1;
     if (spec->rank < out->rank || spec->shape[0] == 1) return r->copy[node];
     return same_axis ? wants_entries(r, node, spec->shape[0]) : -1;
 }
@@ -74,8 +91,11 @@ static int cut_attrs(const struct rebatch *r, const struct node *node, struct at
                     .out = &node->spec,
                     .batch = r->batch,
                     .rows = r->rows,
+                    .alike = r->how != REBATCH_ANY,
                     .attrs = attrs};
-    return op_table[node->op].cut && op_table[node->op].cut(&c);
+    const struct op *op = &op_table[node->op];
+    if (c.alike && op->work && !op->elementwise && !(op->flags & OP_ALIKE)) return 0;
+    return op->cut && op->cut(&c);
 }
 
 /* Input j of the copy, -1 when it does not fit. */
@@ -83,9 +103,10 @@ static int cut_operand(struct rebatch *r, const struct node *node, int j)
 {
     int in = node->in[j];
     switch (op_table[node->op].batch) {
-    case BATCH_IN_FIRST: return (r->label[in] == BATCHED) == (j == 0) ? r->copy[in] : -1;
+    case BATCH_IN_FIRST:
+        return (r->label[in] == BATCHED) == (j == 0) && r->label[in] != TIMED ? r->copy[in] : -1;
     case BATCH_IN_ALL:
-        if (r->label[in] != SHARED) return batch_operand(r, in, &node->spec);
+        if (r->label[in] == BATCHED || r->label[in] == UNIFORM) return batch_operand(r, in, &node->spec);
         return node->spec.rank > 0 ? wants_entries(r, in, node->spec.shape[0]) : -1;
     default: return batch_operand(r, in, &node->spec);
     }
@@ -101,6 +122,48 @@ static int copy_batched(struct rebatch *r, const struct node *node)
     if (fits) result = tape_emit(r->to, node->op, node->attrs ? &attrs : NULL, in, node->n_in);
     if (in != few) memory_free(in);
     return result;
+}
+
+/* Elementwise of TIMED operands and others without samples, or with a row for each that are alike. */
+static int copy_timed_numbers(struct rebatch *r, int i)
+{
+    const struct node *node = &r->from->nodes[i];
+    int in[3], rank = node->spec.rank, fits = 1;
+    r->label[i] = TIMED;
+    for (int j = 0; j < node->n_in; j++)
+        if (r->label[node->in[j]] == UNIFORM && has_axis(tape_spec(r->from, node->in[j]), &node->spec))
+            r->label[i] = BATCHED;
+    rank += r->label[i] == TIMED;
+    for (int j = 0; j < node->n_in && fits; j++) {
+        int of = node->in[j];
+        in[j] = r->label[of] == TIMED    ? along_samples(r, of, rank)
+                : r->label[i] == BATCHED ? batch_operand(r, of, &node->spec)
+                                         : r->copy[of];
+        fits = in[j] >= 0;
+    }
+    return fits && rank <= MAX_RANK ? tape_emit(r->to, node->op, node->attrs, in, node->n_in) : -1;
+}
+
+/* A node with TIMED operands, and none that belong to samples. */
+static int copy_timed(struct rebatch *r, int i)
+{
+    const struct node *node = &r->from->nodes[i];
+    const struct array *in = tape_spec(r->from, node->in[0]), *out = &node->spec;
+    if (op_table[node->op].elementwise || node->op == OP_WHERE || node->op == OP_CAST)
+        return copy_timed_numbers(r, i);
+    if (node->op == OP_RESHAPE && out->rank < MAX_RANK) {
+        int64_t shape[MAX_RANK] = {r->rows};
+        memcpy(shape + 1, out->shape, (size_t)out->rank * sizeof *shape);
+        r->label[i] = TIMED;
+        return emit_reshape(r->to, r->copy[node->in[0]], out->rank + 1, shape);
+    }
+    if (node->op != OP_BROADCAST || out->rank == 0 || out->rank == MAX_RANK) return -1;
+    int batched = out->shape[0] == r->batch && (in->rank < out->rank || in->shape[0] == 1),
+        rank = out->rank + !batched, column = along_samples(r, node->in[0], rank);
+    struct attrs attrs = {.n = rank, .v = {r->rows}};
+    memcpy(attrs.v + !batched, out->shape, (size_t)out->rank * sizeof *attrs.v);
+    r->label[i] = batched ? BATCHED : TIMED;
+    return column < 0 ? -1 : tape_emit(r->to, OP_BROADCAST, &attrs, &column, 1);
 }
 
 static int copy_shared(struct rebatch *r, const struct node *node)
@@ -144,7 +207,11 @@ static int copy_node(struct rebatch *r, int i, int batched)
 {
     const struct node *node = &r->from->nodes[i];
     const struct array *spec = &node->spec;
-    int cuts = i == batched || (r->by_sample && r->by_sample[i]);
+    int cuts = i == batched || (r->by_sample && r->by_sample[i]), timed = 0;
+    if (r->how == REBATCH_TIMED && i == r->from->inputs[0]) {
+        r->label[i] = TIMED;
+        return tape_input(r->to, spec->dtype, 1, &r->rows);
+    }
     if (node->op == OP_INPUT || (node->op == OP_CONSTANT && cuts)) {
         struct array copy = *spec;
         r->label[i] = cuts ? BATCHED : SHARED;
@@ -157,6 +224,8 @@ static int copy_node(struct rebatch *r, int i, int batched)
             r->label[i] = BATCHED;
             return copy_batched(r, node);
         }
+    for (int j = 0; j < node->n_in; j++) timed |= r->label[node->in[j]] == TIMED;
+    if (timed) return copy_timed(r, i);
     if (node->op == OP_BROADCAST && spec->rank > 0 && spec->shape[0] == r->batch) {
         const struct array *in = tape_spec(r->from, node->in[0]);
         if (r->label[node->in[0]] == SHARED && (in->rank < spec->rank || in->shape[0] == 1))
@@ -219,10 +288,10 @@ static enum status rebatch(struct rebatch *r, int batched, int output, int *poss
     return status;
 }
 
-enum status tape_rebatch(struct tape **out, const struct tape *tape, int batched, int64_t batch, int64_t rows,
-                         int output, int *new_output, char *by_sample)
+enum status tape_rebatch(struct tape **out, const struct tape *tape, enum rebatch_how how, int batched,
+                         int64_t batch, int64_t rows, int output, int *new_output, char *by_sample)
 {
-    struct rebatch r = {.from = tape, .batch = batch, .rows = rows, .by_sample = by_sample};
+    struct rebatch r = {.from = tape, .how = how, .batch = batch, .rows = rows, .by_sample = by_sample};
     int possible = 0;
     *out = NULL;
     char *block = memory_zalloc((size_t)tape->n, 2 * sizeof(int) + 3);

@@ -11,11 +11,19 @@
 
 #include "autodiff/tape.h"
 
+/* What is asked of the copy beside that it can be made. */
+enum rebatch_how {
+    REBATCH_ANY,
+    REBATCH_ALIKE, /* the numbers of a sample have the bits that they have alone, as far as the ops are the
+                      same (passes choose by shapes) */
+    REBATCH_TIMED, /* so, and each sample has a time of its own: input 0, a number, becomes one for each */
+};
+
 /* Copy `tape` with its input node `batched` (rank 1, `batch` equal shares) cut to `rows` samples; the other
  * inputs stay as they are. *out is NULL when output depends on the batch in a way that cannot be cut (not an
  * error). by_sample: room for tape->n flags, of inputs and constants that are cut as well, because they have
  * equal shares for the samples; the constants become inputs, behind all others. NULL: nothing else is cut. */
-enum status tape_rebatch(struct tape **out, const struct tape *tape, int batched, int64_t batch, int64_t rows,
-                         int output, int *new_output, char *by_sample);
+enum status tape_rebatch(struct tape **out, const struct tape *tape, enum rebatch_how how, int batched,
+                         int64_t batch, int64_t rows, int output, int *new_output, char *by_sample);
 
 #endif

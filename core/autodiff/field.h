@@ -49,6 +49,8 @@ struct field_type {
                          void *ybar, void *thetabar);
     enum status (*tangent)(const struct field *self, int64_t samples, struct field **out);
     enum status (*cut)(const struct field *self, int64_t rows, int by_sample, struct field **out);
+    enum status (*abreast)(const struct field *self, int64_t rows, const struct field *alone,
+                           struct field **out);
     void (*cost)(const struct field *self, struct field_cost *out);
     enum status (*explain)(struct field *self, enum field_work work, struct field_plan *out);
     void (*free)(struct field *self);
@@ -85,6 +87,9 @@ struct field {
     int n_sources;
     struct field_source *sources;
     int64_t first;
+    /* Of a field of samples abreast, in their order, unless NULL: which they are, as above; when they are. */
+    const int64_t *samples;
+    const double *times;
 };
 
 /* Can the field do this kind of work? Before it is made ready for it. */
@@ -127,6 +132,10 @@ enum status field_tangent(const struct field *f, int64_t samples, struct field *
  * each other. by_sample: parameters and constants that have entries for the samples may be cut as well
  * (sources); those that they are entries of are bound. It must not outlive f. */
 enum status field_cut(const struct field *f, int64_t rows, int by_sample, struct field **out);
+/* The field of `rows` samples that are evaluated together, any of them (samples, for field_bind), each at a
+ * time of its own (times, in place of t), to the bits that `alone` gives, a prepared field_cut to one sample.
+ * It is prepared, to evaluate and no more. *out is NULL where that cannot be. It must not outlive f. */
+enum status field_abreast(const struct field *f, int64_t rows, const struct field *alone, struct field **out);
 void field_free(struct field *f);
 
 /* What an evaluation of the whole batch costs; zeros where that is not known. */

@@ -76,6 +76,8 @@ enum op_flags {
     OP_STATEFUL = 128, /* has a state of its own: runs where it was recorded, and on one thread */
     OP_INTERNAL = 256, /* made by the engine alone: nobody asks for it by name */
     OP_DIVIDES = 512,  /* an integer second operand of 0 is an error */
+    OP_ALIKE = 1024,   /* of those that compute: a sample of a batch comes out with the same bits however many
+                          there are, where `cut` says so; as it does of what is elementwise or moves data */
     OP_LINALG = OP_DENSE | OP_PROMOTE | OP_FLOAT,
 };
 

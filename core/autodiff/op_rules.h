@@ -12,6 +12,8 @@
 struct cut {
     const struct array *in[2], *out;
     int64_t batch, rows;
+    int alike; /* a sample's numbers shall have the bits that they have alone: only asked where the op is
+                  OP_ALIKE */
     struct attrs *attrs;
 };
 

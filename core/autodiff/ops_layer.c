@@ -43,7 +43,8 @@ enum status prepare_layer(struct call *c)
                         .m = c->out.shape[0],
                         .n = c->out.shape[1],
                         .k = c->in[0].shape[V(0) ? 0 : 1],
-                        .second = (int)L(LAYER_SECOND)};
+                        .second = (int)L(LAYER_SECOND),
+                        .alike = L(LAYER_BASE) == OP_MATMUL && V(2)};
     TRY(gemm_open(l->tb, l->m, l->n, l->k));
     enum op_id post = (enum op_id)L(LAYER_POST);
     elementwise_kernel(post, l->dtype, &l->unary, &l->binary);

@@ -4,11 +4,13 @@
 #include "autodiff/op_rules.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/tuning.h"
 #include "kernels/bf16.h"
 #include "kernels/bounded.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/gemm_bf16.h"
+#include "kernels/loops.h"
 
 struct matmul_plan {
     int64_t m, n, k, batches, batch_shape[MAX_RANK], batch_stride[2][MAX_RANK], ld[2];
@@ -91,6 +93,12 @@ static enum status run_matmul(struct call *c)
         bounded_zero(c->out.data, array_bytes(&c->out));
         return STATUS_OK;
     }
+    if (c->attrs->n > 2 && V(2)) { /* see field_abreast: it is small, the right factor dense */
+        loops->product_alike[c->out.dtype](p->m, p->n, p->k, matmul_operand(c, p, 0, 0),
+                                           p->transpose[0] ? 1 : p->ld[0], p->transpose[0] ? p->ld[0] : 1,
+                                           matmul_operand(c, p, 1, 0), p->ld[1], c->out.data, p->n, NULL);
+        return STATUS_OK;
+    }
     for (int64_t i = 0; i < p->batches && p->parts > 0 && !interrupt_stop(); i++)
         gemm_bf16(p->parts, p->transpose[0], p->transpose[1], p->m, p->n, p->k, matmul_operand(c, p, 0, i),
                   p->ld[0], matmul_operand(c, p, 1, i), p->ld[1], (float *)c->out.data + i * p->m * p->n,
@@ -128,8 +136,18 @@ enum status prepare_matmul(struct call *c)
     return STATUS_OK;
 }
 
-/* The batch are rows of the left factor, and the right one has none. */
-int cut_matmul(const struct cut *c) { return c->attrs->v[0] == 0 && c->in[1]->rank == 2; }
+/* The batch are rows of the left factor, and the right one has none. One row and several are summed alike if
+ * the product is told; several and more are where there are columns enough for the one way that is left. */
+int cut_matmul(const struct cut *c)
+{
+    const struct array *a = c->in[0], *b = c->in[1];
+    if (c->attrs->v[0] != 0 || b->rank != 2) return 0;
+    if (!c->alike || a->rank > 2) return 1;
+    if (a->shape[0] != c->batch) return c->out->shape[1] > PRODUCT_FEW_COLUMNS;
+    c->attrs->n = 3;
+    c->attrs->v[2] = 1;
+    return 1;
+}
 
 int64_t work_matmul(const struct call *c)
 {

@@ -44,8 +44,12 @@ void vjp_sum(struct vjp *v)
     v->xbar[0] = emit_broadcast(v->tape, v->ybar, x.rank, x.shape);
 }
 
-/* Axes that are reduced cannot be the batch's. */
-int cut_reduce(const struct cut *c) { return (c->attrs->v[0] & 1) == 0; }
+/* Axes that are reduced cannot be the batch's; sums over several are folded where there is one sample. */
+int cut_reduce(const struct cut *c)
+{
+    int64_t mask = c->attrs->v[0];
+    return (mask & 1) == 0 && (!c->alike || (mask & (mask - 1)) == 0);
+}
 int64_t work_read(const struct call *c) { return array_numel(&c->in[0]); }
 
 /* Elements equal to the extreme value share the cotangent equally. */

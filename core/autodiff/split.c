@@ -83,7 +83,8 @@ static int varying_node(struct splitter *s, int i)
     struct rewrite *r = &s->body;
     const struct node *node = &r->from->nodes[i];
     if (!takes_dense(s, node)) return rewrite_copy(r, i);
-    struct attrs attrs = {.n = 2, .v = {node->attrs->v[0], 0}};
+    struct attrs attrs = *node->attrs;
+    attrs.v[1] = 0;
     return r->copy[i] =
                tape_emit(r->to, OP_MATMUL, &attrs, (int[]){r->copy[node->in[0]], dense_factor(s, node)}, 2);
 }

@@ -29,7 +29,7 @@ static enum status evaluate_tile(void *context, struct tile *tile)
          *thetabar = tile->thetabar;
     const void **input = lane->inputs;
     void **output = lane->outputs;
-    *input++ = &f->time;
+    *input++ = f->abreast > 0 ? f->moments : &f->time;
     *input++ = e->y + at;
     if (f->works & FIELD_DIRECTED) *input++ = e->a ? e->a + at : NULL;
     if (f->works & FIELD_MASK(FIELD_CURVE)) {
@@ -51,10 +51,21 @@ static enum status evaluate_tile(void *context, struct tile *tile)
     return program_run(lane->program[tile->size][e->work], lane->inputs, lane->outputs);
 }
 
+static void take_times(struct tape_field *f)
+{
+    for (int64_t i = 0; i < f->abreast; i++)
+        if (f->time_dtype == FLOAT32)
+            ((float *)f->moments)[i] = (float)f->base.times[i];
+        else
+            ((double *)f->moments)[i] = f->base.times[i];
+}
+
 static enum status evaluate(struct evaluation *e, double t)
 {
     struct tape_field *f = e->f;
-    if (f->time_dtype == FLOAT32)
+    if (f->abreast > 0 && !f->base.autonomous)
+        take_times(f);
+    else if (f->time_dtype == FLOAT32)
         f->time.f32 = (float)t;
     else
         f->time.f64 = t;
@@ -130,19 +141,40 @@ static enum status tape_field_curve(struct field *self, double t, const void *y,
         t);
 }
 
+/* The entries of `n` samples, of a constant that is a view. */
+static void copy_entries(const struct field_source *s, int64_t first, int64_t n, char *out)
+{
+    struct array view = s->constant->array;
+    int64_t each = view.stride[0] * view.shape[0] / s->batch;
+    view.data = (char *)view.data + first * each * (int64_t)dtype_size(view.dtype);
+    view.shape[0] = view.shape[0] / s->batch * n;
+    array_copy_dense(&view, out);
+}
+
+/* Those of samples that are no neighbours. */
+static void gather_entries(const struct tape_field *f, const struct field_source *s, const char *all)
+{
+    int dense = !s->constant || array_is_contiguous(&s->constant->array);
+    for (int64_t i = 0; i < f->abreast; i++) {
+        char *out = s->room + (size_t)i * s->share;
+        if (dense)
+            memcpy(out, all + (size_t)f->base.samples[i] * s->share, s->share);
+        else
+            copy_entries(s, f->base.samples[i], 1, out);
+    }
+}
+
 /* What belongs to the samples at hand. */
 static void give_entries(struct tape_field *f, const void *const *parameters)
 {
     for (int i = 0; i < f->base.n_sources; i++) {
         const struct field_source *s = &f->base.sources[i];
-        const void *all = s->constant ? s->constant->array.data : parameters[s->parameter];
-        f->given[i] = s->room ? s->room : (const char *)all + (size_t)f->base.first * s->share;
-        if (!s->room) continue;
-        struct array view = s->constant->array;
-        int64_t each = view.stride[0] * view.shape[0] / s->batch;
-        view.data = (char *)view.data + f->base.first * each * (int64_t)dtype_size(view.dtype);
-        view.shape[0] = view.shape[0] / s->batch * f->base.independent;
-        array_copy_dense(&view, s->room);
+        const char *all = s->constant ? s->constant->array.data : parameters[s->parameter];
+        f->given[i] = s->room ? s->room : all + (size_t)f->base.first * s->share;
+        if (s->room && f->abreast > 0)
+            gather_entries(f, s, all);
+        else if (s->room)
+            copy_entries(s, f->base.first, f->base.independent, s->room);
     }
 }
 
@@ -198,6 +230,7 @@ enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64
                                            .curve = tape_field_curve,
                                            .tangent = tape_field_tangent,
                                            .cut = tape_field_cut,
+                                           .abreast = tape_field_abreast,
                                            .cost = tape_field_cost,
                                            .explain = tape_field_explain,
                                            .free = tape_field_free};

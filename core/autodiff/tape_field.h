@@ -63,6 +63,8 @@ struct tape_field {
         double f64;
     } time;
     enum dtype time_dtype; /* of the body's input */
+    int64_t abreast;       /* so many samples, each at a time of its own; 0: it is no such field */
+    void *moments;         /* these, in the dtype of time */
     union {
         float f32;
         double f64;
@@ -81,6 +83,16 @@ enum status tape_field_tangent(const struct field *self, int64_t samples, struct
 enum status tape_field_cut(const struct field *self, int64_t rows, int by_sample, struct field **out);
 void tape_field_cost(const struct field *self, struct field_cost *out);
 enum status tape_field_explain(struct field *self, enum field_work work, struct field_plan *out);
+/* What is asked for is noted, the field simplified, its parameters are known; then its part 0 is cut; then
+ * all is made ready. */
+enum status tape_field_begin(struct tape_field *f, unsigned works);
+enum status tape_field_finish(struct tape_field *f);
+/* Parameters of a field that was cut; by_sample: flags of the nodes that were cut with it; gather: it may be
+ * of any samples, not of neighbours. */
+enum status tape_field_sources(const struct tape_field *f, const struct tape *cut, const char *by_sample,
+                               int gather, struct field *out);
+enum status tape_field_abreast(const struct field *self, int64_t rows, const struct field *alone,
+                               struct field **out);
 /* Give back what tape_field_prepare has made. */
 void tape_field_unprepare(struct tape_field *f);
 

@@ -86,7 +86,7 @@ int tape_field_can(const struct field *self, enum field_work work)
 
 /* Parameter i of a field that is cut, which is node `node` of the tape. */
 static enum status source_of(const struct tape_field *f, int64_t rows, int node, int i, int by_sample,
-                             struct field_source *out)
+                             int gather, struct field_source *out)
 {
     const struct node *x = &f->source->nodes[node];
     int64_t batch = by_sample ? f->base.batch : 0,
@@ -97,22 +97,23 @@ static enum status source_of(const struct tape_field *f, int64_t rows, int node,
                                  .n = dtype_is_float(x->spec.dtype) ? n : 0,
                                  .batch = batch,
                                  .share = by_sample ? (size_t)(n / rows) * dtype_size(x->spec.dtype) : 0};
-    if (!out->constant || array_is_contiguous(&out->constant->array)) return STATUS_OK;
+    int neighbours = !out->constant || array_is_contiguous(&out->constant->array);
+    if (!by_sample || (neighbours && !gather)) return STATUS_OK;
     return (out->room = memory_alloc((size_t)rows * out->share)) ? STATUS_OK : memory_status();
 }
 
 /* by_sample: flags of the nodes that were cut. */
-static enum status give_sources(const struct tape_field *f, const struct tape *cut, const char *by_sample,
-                                struct field *out)
+enum status tape_field_sources(const struct tape_field *f, const struct tape *cut, const char *by_sample,
+                               int gather, struct field *out)
 {
     const struct tape *t = f->source;
     struct field_source *s = out->sources = memory_zalloc((size_t)cut->n_inputs, sizeof *s);
     if (!s) return memory_status();
     for (int i = 2; i < t->n_inputs; i++, out->n_sources++)
-        TRY(source_of(f, out->independent, t->inputs[i], i - 2, by_sample[t->inputs[i]], &s[i - 2]));
+        TRY(source_of(f, out->independent, t->inputs[i], i - 2, by_sample[t->inputs[i]], gather, &s[i - 2]));
     for (int i = 0; i < t->n; i++)
         if (t->nodes[i].op == OP_CONSTANT && by_sample[i])
-            TRY(source_of(f, out->independent, i, -1, 1, &s[out->n_sources++]));
+            TRY(source_of(f, out->independent, i, -1, 1, gather, &s[out->n_sources++]));
     for (int i = 0; i < cut->n; i++)
         for (int j = 0; j < cut->nodes[i].n_in; j++)
             for (int k = 0; k < out->n_sources; k++) s[k].used |= cut->inputs[2 + k] == cut->nodes[i].in[j];
@@ -129,11 +130,11 @@ enum status tape_field_cut(const struct field *self, int64_t rows, int by_sample
     if (status == STATUS_OK && rows == self->batch)
         tape = tape_retain(f->source);
     else if (status == STATUS_OK)
-        status = tape_rebatch(&tape, f->source, f->source->inputs[1], self->batch, rows, f->source_dy, &dy,
-                              by_sample ? flags : NULL);
+        status = tape_rebatch(&tape, f->source, REBATCH_ANY, f->source->inputs[1], self->batch, rows,
+                              f->source_dy, &dy, by_sample ? flags : NULL);
     if (tape) status = field_from_tape(out, tape, dy, 0);
     if (*out) (*out)->independent = rows;
-    if (*out && by_sample) status = give_sources(f, tape, flags, *out);
+    if (*out && by_sample) status = tape_field_sources(f, tape, flags, 0, *out);
     tape_release(tape);
     memory_free(flags);
     if (status == STATUS_OK || !*out) return status;

@@ -65,8 +65,8 @@ static enum status describe_parameters(struct tape_field *f)
 static enum status cut_part(struct tape_field *f, struct tape_part *part, int64_t rows)
 {
     const struct staged *s = f->simplified;
-    return tape_rebatch(&part->tape, s->body, s->body->inputs[1], f->base.batch, rows, s->outputs[0],
-                        &part->dy, NULL);
+    return tape_rebatch(&part->tape, s->body, REBATCH_ANY, s->body->inputs[1], f->base.batch, rows,
+                        s->outputs[0], &part->dy, NULL);
 }
 
 /* Samples that know of each other are not cut. */
@@ -158,12 +158,16 @@ static enum status make_theta_vjp(struct tape_field *f)
 
 /* ---- all of it ---- */
 
-static enum status make_all(struct tape_field *f, unsigned works)
+enum status tape_field_begin(struct tape_field *f, unsigned works)
 {
     f->works = works;
     TRY(simplify(f));
-    TRY(describe_parameters(f));
-    TRY(choose_tiles(f));
+    return describe_parameters(f);
+}
+
+enum status tape_field_finish(struct tape_field *f)
+{
+    unsigned works = f->works;
     for (int k = 0; k < 2 && f->part[k].tape; k++) TRY(tape_part_make(&f->part[k], f, works));
     f->base.kept_bytes = f->part[0].kept_bytes * f->tiles.cut.n;
     if (f->part[0].n_kept == 0) f->works &= ~FIELD_KEEPING;
@@ -171,6 +175,13 @@ static enum status make_all(struct tape_field *f, unsigned works)
     if (works & FIELD_VJPS) TRY(make_theta_vjp(f));
     f->works |= works; /* also those that keep nothing: they are never asked for */
     return STATUS_OK;
+}
+
+static enum status make_all(struct tape_field *f, unsigned works)
+{
+    TRY(tape_field_begin(f, works));
+    TRY(choose_tiles(f));
+    return tape_field_finish(f);
 }
 
 enum status tape_field_prepare(struct field *self, unsigned works)
@@ -200,7 +211,7 @@ void tape_field_unprepare(struct tape_field *f)
     tiles_release(&f->tiles);
     staged_free(f->simplified);
     program_free(f->theta_vjp);
-    void *blocks[] = {f->lanes, f->theta_offset, f->theta_inputs, f->theta_outputs, f->given};
+    void *blocks[] = {f->lanes, f->theta_offset, f->theta_inputs, f->theta_outputs, f->given, f->moments};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
     f->base.n_theta = f->base.kept_bytes = 0;
     f->base.by_time = 0;

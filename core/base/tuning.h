@@ -32,6 +32,10 @@
 #define ELEMENTWISE_TASK_ELEMENTS 32768
 #define REDUCE_TASK_ELEMENTS 65536
 #define COMBINE_TASK_ELEMENTS 65536
+
+/* Rows of fewer elements are copied by columns, where these are longer: two columns of 64 numbers into a
+ * matrix took 0.5 us and take 0.1. */
+#define COPY_SHORT_ROW 16
 #define RNG_TASK_NUMBERS 32768
 
 /* ---- Ctrl-C: what runs between two looks at its flag, 10 ms at most (tests/bench/interrupt.lua) ---- */
@@ -303,6 +307,14 @@
  * order lower than the one that makes the step, but errors of neighbouring steps add up. On DETEST at 1e-5, 1
  * and 3 need 5820 and 6444 evaluations, with a largest error of 9626 and 464 tolerances. */
 #define ADAMS_CAUTION 3
+
+/* Samples that go abreast (convoy.c): at most and at least; where the last ones are left, places for a share
+ * of them, in so many widths. */
+#define CONVOY_PLACES 64
+#define CONVOY_LEAST 4
+#define CONVOY_NARROWER 4
+#define CONVOY_WIDTHS 3
+#define CONVOY_WORTH_A_THREAD 8
 
 /* Stiffness: steps between looks while nothing is suspected; suspicious steps, less others in between, until
  * it is said, and others in a row that take it back; looks in a row that settle nothing. Tried on the

@@ -211,34 +211,71 @@ void array_copy_dense(const struct array *a, void *out)
     loop_run_unary(&plan, loops->cast[a->dtype][a->dtype], a->data, out);
 }
 
-void array_copy_strided(const struct array *from, const struct array *to)
+typedef uint64_t __attribute__((may_alias)) eight_bytes;
+typedef uint32_t __attribute__((may_alias)) four_bytes;
+
+#define COPY_LINE(T)                                                                                         \
+    for (int64_t i = 0; i < n; i++) ((T *)y)[i * d] = ((const T *)x)[i * s];
+
+/* n elements, s and d elements apart. */
+static void copy_line(int64_t n, const char *x, int64_t s, char *y, int64_t d, int64_t size)
 {
-    int64_t rows = 1, size = (int64_t)dtype_size(from->dtype);
-    int last = from->rank - 1;
-    for (int i = 0; i < last; i++) rows *= from->shape[i];
-    int64_t columns = last < 0 ? 1 : from->shape[last], s = last < 0 ? 1 : from->stride[last],
-            d = last < 0 ? 1 : to->stride[last];
-    if (columns == 0) return;
-    for (int64_t row = 0, done = 0; row < rows; row++, done += columns) {
+    if (size == 8) {
+        COPY_LINE(eight_bytes)
+    } else if (size == 4) {
+        COPY_LINE(four_bytes)
+    } else
+        for (int64_t i = 0; i < n; i++) memcpy(y + i * d * size, x + i * s * size, (size_t)size);
+}
+
+static void copy_line_bounded(int64_t n, const char *x, int64_t s, char *y, int64_t d, int64_t size)
+{
+    if (s == 1 && d == 1) {
+        bounded_copy(y, x, (size_t)(n * size));
+        return;
+    }
+    for (int64_t i = 0, part; i < n && (i == 0 || !interrupt_stop()); i += part) {
+        part = n - i < ELEMENTWISE_PIECE_ELEMENTS ? n - i : ELEMENTWISE_PIECE_ELEMENTS;
+        copy_line(part, x + i * s * size, s, y + i * d * size, d, size);
+    }
+}
+
+/* The two innermost axes, as rows or, where these are short, as columns. */
+static void copy_plane(const int64_t n[2], const char *x, const int64_t s[2], char *y, const int64_t d[2],
+                       int64_t size)
+{
+    int line = n[1] < n[0] && n[1] < COPY_SHORT_ROW ? 0 : 1, other = 1 - line;
+    for (int64_t i = 0, done = 0; i < n[other]; i++, done += n[line]) {
         if (done >= ELEMENTWISE_PIECE_ELEMENTS) {
             if (interrupt_stop()) return;
             done = 0;
         }
-        int64_t rest = row, a = 0, b = 0;
-        for (int i = last - 1; i >= 0; i--) {
+        copy_line_bounded(n[line], x + i * s[other] * size, s[line], y + i * d[other] * size, d[line], size);
+    }
+}
+
+void array_copy_strided(const struct array *from, const struct array *to)
+{
+    int64_t planes = 1, size = (int64_t)dtype_size(from->dtype), n[2] = {1, 1}, s[2] = {1, 1}, d[2] = {1, 1};
+    int rank = from->rank;
+    for (int i = 0; i < 2 && i < rank; i++) {
+        n[1 - i] = from->shape[rank - 1 - i];
+        s[1 - i] = from->stride[rank - 1 - i];
+        d[1 - i] = to->stride[rank - 1 - i];
+    }
+    for (int i = 0; i < rank - 2; i++) planes *= from->shape[i];
+    if (n[0] * n[1] == 0) return;
+    for (int64_t plane = 0, done = 0; plane < planes; plane++, done += n[0] * n[1]) {
+        int64_t rest = plane, a = 0, b = 0;
+        if (done >= ELEMENTWISE_PIECE_ELEMENTS) {
+            if (interrupt_stop()) return;
+            done = 0;
+        }
+        for (int i = rank - 3; i >= 0; i--) {
             a += rest % from->shape[i] * from->stride[i];
             b += rest % from->shape[i] * to->stride[i];
             rest /= from->shape[i];
         }
-        const char *x = (const char *)from->data + a * size;
-        char *y = (char *)to->data + b * size;
-        if (s == 1 && d == 1) {
-            bounded_copy(y, x, (size_t)(columns * size));
-            continue;
-        }
-        for (int64_t j = 0; j < columns; j++) {
-            if (j % ELEMENTWISE_PIECE_ELEMENTS == ELEMENTWISE_PIECE_ELEMENTS - 1 && interrupt_stop()) return;
-            memcpy(y + j * d * size, x + j * s * size, (size_t)size);
-        }
+        copy_plane(n, (const char *)from->data + a * size, s, (char *)to->data + b * size, d, size);
     }
 }

@@ -43,9 +43,9 @@ static void chunk_task(void *context, int64_t task)
     int64_t first = task * j->rows, rows = l->m - first < j->rows ? l->m - first : j->rows;
     size_t size = dtype_size(l->dtype);
     if (j->own_product) {
-        loops->product_row[l->dtype](rows, l->n, l->k, j->a + (size_t)(first * (l->ta ? 1 : l->k)) * size,
-                                     l->ta ? 1 : l->k, l->ta ? l->m : 1, j->b, l->n,
-                                     j->out + (size_t)(first * l->n) * size, l->n, j->c);
+        product_row_loop *product = l->alike ? loops->product_alike[l->dtype] : loops->product_row[l->dtype];
+        product(rows, l->n, l->k, j->a + (size_t)(first * (l->ta ? 1 : l->k)) * size, l->ta ? 1 : l->k,
+                l->ta ? l->m : 1, j->b, l->n, j->out + (size_t)(first * l->n) * size, l->n, j->c);
     }
     finish_rows(j, first, rows);
 }
@@ -60,7 +60,7 @@ void layer_run(const struct layer *l, const void *a, const void *b, const void *
                           e,
                           out,
                           LAYER_CHUNK_ELEMENTS / l->n / LAYER_BLOCK_ROWS * LAYER_BLOCK_ROWS,
-                          !l->tb && l->n * l->k <= LAYER_MOST_WEIGHTS};
+                          l->alike || (!l->tb && l->n * l->k <= LAYER_MOST_WEIGHTS)};
     if (j.rows < LAYER_BLOCK_ROWS) j.rows = LAYER_BLOCK_ROWS;
     if (!j.own_product) {
         if (c) fill_rows(&j, 0, l->m);

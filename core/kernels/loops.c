@@ -62,7 +62,8 @@ PEAK(f64, double, int64_t, INT64_MAX)
 /* Those of other files. */
 #define EXTERNAL(name) [FLOAT32] = LOOPED(name##_f32), [FLOAT64] = LOOPED(name##_f64)
 extern product_loop LOOPED(product_f32), LOOPED(product_f64);
-extern product_row_loop LOOPED(product_row_f32), LOOPED(product_row_f64);
+extern product_row_loop LOOPED(product_row_f32), LOOPED(product_row_f64), LOOPED(product_alike_f32),
+    LOOPED(product_alike_f64);
 extern const struct winograd_loops LOOPED(winograd_loops);
 extern const struct packing_loops LOOPED(packing_loops);
 const struct loops LOOPED(loops) = {
@@ -87,10 +88,13 @@ const struct loops LOOPED(loops) = {
     .min_whole = min_whole,
     .sum_rows = {TABLE_A(sum_rows)},
     .combine = {TABLE_F(combine)},
+    .combine_each = {TABLE_F(combine_each)},
     .error_sum = {TABLE_F(error_sum)},
+    .error_squares = {TABLE_F(error_squares)},
     .scaled_sum = {TABLE_F(scaled_sum)},
     .product = {EXTERNAL(product)},
     .product_row = {EXTERNAL(product_row)},
+    .product_alike = {EXTERNAL(product_alike)},
     .adam = {TABLE_F(adam)},
     .peak = {TABLE_F(peak)},
     .deviations = {TABLE_F(deviations)},

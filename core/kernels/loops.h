@@ -99,9 +99,15 @@ struct loops {
     /* Solver arithmetic, float32 and float64. out = y + sum_j c[j] k[j] (y may be NULL for zero; out may be
      * y). */
     void (*combine[2])(int64_t n, const void *y, int count, const double *c, const void *const *k, void *out);
+    /* The same with weights h[i] c[j], of the bits that combine gives where h c[j] is what it is told. */
+    void (*combine_each[2])(int64_t n, const void *y, const double *h, int count, const double *c,
+                            const void *const *k, void *out);
     /* Sum over i of ((sum_j c[j] k[j][i]) / (atol + rtol max(|y0[i]|, |y1[i]|)))^2. */
     double (*error_sum[2])(int64_t n, int count, const double *c, const void *const *k, const void *y0,
                            const void *y1, double rtol, double atol);
+    /* Its terms, with weights h[i] c[j]. */
+    void (*error_squares[2])(int64_t n, const double *h, int count, const double *c, const void *const *k,
+                             const void *y0, const void *y1, double rtol, double atol, double *square);
     /* Sum over i of (x[i] / (atol + rtol |y[i]|))^2. */
     double (*scaled_sum[2])(int64_t n, const void *x, const void *y, double rtol, double atol);
 
@@ -113,6 +119,8 @@ struct loops {
 
     /* The same with `row`, n numbers, added to every row of the product; NULL: none. */
     product_row_loop *product_row[2];
+    /* The same, where each row has the bits that it has alone, however many there are. */
+    product_row_loop *product_alike[2];
 
     /* Adam on n values of parameter p, gradient g, moments m and v. */
     void (*adam[2])(int64_t n, void *p, const void *g, void *m, void *v, const struct adam_step *step);

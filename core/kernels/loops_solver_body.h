@@ -47,6 +47,47 @@ static void TYPED(combine)(int64_t n, const void *y, int count, const double *c,
     }
 }
 
+/* n <= SOLVER_BLOCK_ELEMENTS. */
+static void TYPED(weighted_each)(int64_t n, const double *h, int count, const double *c, const void *const *k,
+                                 int64_t first, T *sum)
+{
+    for (int j = 0; j < count; j++) {
+        const T *kj = (const T *)k[j] + first;
+        double cj = c[j];
+        if (cj != 0)
+            for (int64_t i = 0; i < n; i++) sum[i] += (T)(h[first + i] * cj) * kj[i];
+    }
+}
+
+static void TYPED(combine_each)(int64_t n, const void *y, const double *h, int count, const double *c,
+                                const void *const *k, void *out)
+{
+    T sum[SOLVER_BLOCK_ELEMENTS];
+    for (int64_t first = 0; first < n; first += SOLVER_BLOCK_ELEMENTS) {
+        int64_t m = n - first < SOLVER_BLOCK_ELEMENTS ? n - first : SOLVER_BLOCK_ELEMENTS;
+        for (int64_t i = 0; i < m; i++) sum[i] = ((const T *)y)[first + i];
+        TYPED(weighted_each)(m, h, count, c, k, first, sum);
+        for (int64_t i = 0; i < m; i++) ((T *)out)[first + i] = sum[i];
+    }
+}
+
+static void TYPED(error_squares)(int64_t n, const double *h, int count, const double *c, const void *const *k,
+                                 const void *y0v, const void *y1v, double rtol, double atol, double *square)
+{
+    T sum[SOLVER_BLOCK_ELEMENTS];
+    for (int64_t first = 0; first < n; first += SOLVER_BLOCK_ELEMENTS) {
+        int64_t m = n - first < SOLVER_BLOCK_ELEMENTS ? n - first : SOLVER_BLOCK_ELEMENTS;
+        const T *y0 = (const T *)y0v + first, *y1 = (const T *)y1v + first;
+        for (int64_t i = 0; i < m; i++) sum[i] = 0;
+        TYPED(weighted_each)(m, h, count, c, k, first, sum);
+        for (int64_t i = 0; i < m; i++) {
+            T a = FABS(y0[i]), b = FABS(y1[i]);
+            double e = (double)sum[i] / (atol + rtol * (double)(a > b ? a : b));
+            square[first + i] = e * e;
+        }
+    }
+}
+
 static double TYPED(error_sum)(int64_t n, int count, const double *c, const void *const *k, const void *y0v,
                                const void *y1v, double rtol, double atol)
 {

@@ -156,5 +156,12 @@ void LOOPED(TYPED(product_row))(int64_t m, int64_t n, int64_t count, const void 
     TYPED(start_product)(m, n, count, a, rs, ks, b, NULL, ldb, c, ldc, row, 0);
 }
 
+product_row_loop LOOPED(TYPED(product_alike));
+void LOOPED(TYPED(product_alike))(int64_t m, int64_t n, int64_t count, const void *a, int64_t rs, int64_t ks,
+                                  const void *b, int64_t ldb, void *c, int64_t ldc, const void *row)
+{
+    TYPED(product_from)(m, n, count, a, rs, ks, b, NULL, ldb, c, ldc, row, 0);
+}
+
 #undef T
 #undef SUFFIX

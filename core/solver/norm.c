@@ -14,6 +14,7 @@ struct terms {
     const char *x, *y0, *y1;
     double rtol, atol;
     const double *rtols, *atols; /* of each, or NULL */
+    const double *square;        /* of what is scaled, or NULL */
 };
 
 static double element(enum dtype dtype, const void *x, int64_t i)
@@ -41,6 +42,7 @@ static double sum_squares(const struct terms *c, int64_t first, int64_t n)
 {
     size_t at = (size_t)first * dtype_size(c->dtype);
     const void *k[MAX_STAGES];
+    if (c->square) return loops->sum[FLOAT64](n, c->square + first, 1);
     if (c->rtols || c->atols) return sum_of_each(c, first, n);
     if (c->x) return loops->scaled_sum[c->dtype](n, c->x + at, c->y0 + at, c->rtol, c->atol);
     for (int i = 0; i < c->count; i++) k[i] = c->k[i] + at;
@@ -122,6 +124,11 @@ double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype 
                           .rtols = l->rtols,
                           .atols = l->atols};
     return norm_over(l, kind, &terms);
+}
+
+double norm_of_squares(const struct state_layout *l, enum norm_kind kind, const double *square)
+{
+    return norm_over(l, kind, &(struct terms){.dtype = FLOAT64, .square = square});
 }
 
 void norm_scale(const struct state_layout *l, enum dtype dtype, const void *y0, const void *y1, double rtol,

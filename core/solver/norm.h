@@ -54,4 +54,7 @@ double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype 
                   const double *c, const char *const *k, const void *y0, const void *y1, double rtol,
                   double atol);
 
+/* The same, where the squares of what it is taken of, scaled, are there already. */
+double norm_of_squares(const struct state_layout *l, enum norm_kind kind, const double *square);
+
 #endif

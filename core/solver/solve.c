@@ -13,23 +13,38 @@
 
 /* ---- the first step ---- */
 
-enum status solve_initial_step(struct field *f, const struct state_layout *layout,
-                               const struct solve_options *o, double t0, const void *y0, const void *f0,
-                               double direction, const struct step *room, void *y1, void *f1, double *h)
+struct probe solve_probe(const struct state_layout *layout, const struct solve_options *o, enum dtype dtype,
+                         int64_t n, double t0, const void *y0, const void *f0, double direction,
+                         const struct step *room, void *y1)
 {
-    double d0 = norm_scaled(layout, o->norm, f->dtype, y0, y0, o->rtol, o->atol);
-    double d1 = norm_scaled(layout, o->norm, f->dtype, f0, y0, o->rtol, o->atol);
+    double d0 = norm_scaled(layout, o->norm, dtype, y0, y0, o->rtol, o->atol);
+    double d1 = norm_scaled(layout, o->norm, dtype, f0, y0, o->rtol, o->atol);
     double h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1, t1 = t0 + direction * h0;
     if (room && !(h0 < fabs(room->h))) {
         h0 = fabs(room->h);
         t1 = room->end;
     }
-    loops->combine[f->dtype](f->n, y0, 1, (double[]){direction * h0}, (const void *[]){f0}, y1);
-    TRY(field_eval(f, t1, y1, f1));
-    loops->combine[f->dtype](f->n, f1, 1, (double[]){-1}, (const void *[]){f0}, f1);
-    double d2 = norm_scaled(layout, o->norm, f->dtype, f1, y0, o->rtol, o->atol) / h0, slope = fmax(d1, d2);
-    double h1 = slope <= 1e-15 ? fmax(1e-6, h0 * 1e-3) : pow(0.01 / slope, o->controller.exponent);
-    *h = fmin(100 * h0, h1);
+    loops->combine[dtype](n, y0, 1, (double[]){direction * h0}, (const void *[]){f0}, y1);
+    return (struct probe){h0, t1, d1};
+}
+
+double solve_probed(const struct probe *p, const struct state_layout *layout, const struct solve_options *o,
+                    enum dtype dtype, int64_t n, const void *y0, const void *f0, void *f1)
+{
+    loops->combine[dtype](n, f1, 1, (double[]){-1}, (const void *[]){f0}, f1);
+    double d2 = norm_scaled(layout, o->norm, dtype, f1, y0, o->rtol, o->atol) / p->h0,
+           slope = fmax(p->slope, d2);
+    double h1 = slope <= 1e-15 ? fmax(1e-6, p->h0 * 1e-3) : pow(0.01 / slope, o->controller.exponent);
+    return fmin(100 * p->h0, h1);
+}
+
+enum status solve_initial_step(struct field *f, const struct state_layout *layout,
+                               const struct solve_options *o, double t0, const void *y0, const void *f0,
+                               double direction, const struct step *room, void *y1, void *f1, double *h)
+{
+    struct probe p = solve_probe(layout, o, f->dtype, f->n, t0, y0, f0, direction, room, y1);
+    TRY(field_eval(f, p.t1, y1, f1));
+    *h = solve_probed(&p, layout, o, f->dtype, f->n, y0, f0, f1);
     return STATUS_OK;
 }
 

@@ -45,5 +45,15 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
 enum status solve_initial_step(struct field *f, const struct state_layout *layout,
                                const struct solve_options *o, double t0, const void *y0, const void *f0,
                                double direction, const struct step *room, void *y1, void *f1, double *h);
+/* What it is made of: the probe, y1 at *t1, a size *h0 away; its slope f1 comes in (and is written over), the
+ * starting step goes out. */
+struct probe {
+    double h0, t1, slope;
+};
+struct probe solve_probe(const struct state_layout *layout, const struct solve_options *o, enum dtype dtype,
+                         int64_t n, double t0, const void *y0, const void *f0, double direction,
+                         const struct step *room, void *y1);
+double solve_probed(const struct probe *p, const struct state_layout *layout, const struct solve_options *o,
+                    enum dtype dtype, int64_t n, const void *y0, const void *f0, void *f1);
 
 #endif

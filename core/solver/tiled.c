@@ -17,8 +17,9 @@ struct tiled_run {
     const char *y0;
     char *out;
     const struct gradient *gradient;
-    void *thetabar;     /* of the parameters, all of it */
-    double *times_bars; /* of the tiles, one after the other */
+    void *thetabar;           /* of the parameters, all of it */
+    double *times_bars;       /* of the tiles, one after the other */
+    struct convoy_trip *trip; /* that samples have gone abreast, but for those left; NULL: none has */
 };
 
 static enum status bind(struct tiled *t, struct tiled_lane *lane, int64_t sample)
@@ -82,6 +83,7 @@ static enum status solve_tile(void *context, struct tile *tile)
     struct tiled *t = r->t;
     const struct state_layout *layout;
     size_t at;
+    if (r->trip && !t->left[tile->index]) return STATUS_OK;
     struct solver *s = solver_at(t, tile, &layout, &at);
     struct tiled_lane *lane = &t->lanes[tile->lane];
     enum status status = enter_sample(t, tile);
@@ -190,6 +192,38 @@ static enum status name_samples(const struct tiled *t, enum status status)
                          list, f->n_samples > 8 ? ", ..." : "");
 }
 
+static enum status ride(void *context, struct tile *tile)
+{
+    const struct tiled_run *r = context;
+    return convoy_run(r->t->convoy[tile->lane], r->trip);
+}
+
+/* Samples abreast; returns through *left whether there are others. */
+static enum status go_abreast(struct tiled_run *r, struct convoy_trip *trip, int *left)
+{
+    struct tiled *t = r->t;
+    int64_t n = t->tiles.cut.n;
+    *trip = (struct convoy_trip){.o = r->o,
+                                 .parameters = t->parameters,
+                                 .y0 = r->y0,
+                                 .out = r->out,
+                                 .times = r->times,
+                                 .n_times = r->n_times,
+                                 .samples = n,
+                                 .stats = t->stats,
+                                 .left = t->left,
+                                 .cancelled = &t->crew.cancelled};
+    r->trip = trip;
+    t->bound = 0;
+    memset(t->left, 1, (size_t)n);
+    memset(t->failed, 0, (size_t)n);
+    TRY(tiles_run(&t->crew, &(struct tiles_job){.run = ride, .context = r}, NULL));
+    *left = memchr(t->left, 1, (size_t)n) != NULL;
+    t->bound = *left;
+    t->tiles.failed = 0;
+    return STATUS_OK;
+}
+
 enum status tiled_solve(struct tiled *t, const struct solve_options *o, const void *const *parameters,
                         const void *y0, const double *times, int64_t n_times, void *out, int record,
                         struct solve_stats *stats)
@@ -205,8 +239,14 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
     double begun = o->max_seconds > 0 ? monotonic_seconds() : 0;
     for (int64_t i = 0; i < t->tiles.n_lanes; i++) t->lanes[i].solver[0].begun = begun;
     t->parameters = parameters;
-    enum status status = tiles_run(
-        &t->tiles, &(struct tiles_job){.run = solve_tile, .enter = enter_lane, .context = &run}, NULL);
+    t->bound = 1;
+    struct convoy_trip trip;
+    enum status status = STATUS_OK;
+    int left = 1;
+    if (t->convoy && !record && n_times > 1) status = go_abreast(&run, &trip, &left);
+    if (status == STATUS_OK && left)
+        status = tiles_run(
+            &t->tiles, &(struct tiles_job){.run = solve_tile, .enter = enter_lane, .context = &run}, NULL);
     sum_up(t, stats);
     status = name_samples(t, status);
     if (status != STATUS_NUMERIC || !o->return_failures) return status;
@@ -245,9 +285,11 @@ static void worst_reconstruction(const struct tiled *t, struct solve_stats *sum)
 enum status tiled_gradient(struct tiled *t, const struct gradient *whole, const void *const *parameters,
                            void *thetabar, struct solve_stats *stats)
 {
-    struct tiled_run run = {.t = t, .parameters = parameters, .gradient = whole, .thetabar = thetabar};
+    struct tiled_run run = {.t = t, .gradient = whole, .thetabar = thetabar};
     enum dtype dtype = t->lanes[0].field[0]->dtype;
     if (parameters) t->parameters = parameters;
+    if (parameters || !t->bound) run.parameters = t->parameters;
+    t->bound = 1;
     memset(thetabar, 0, (size_t)t->by_entries.whole * dtype_size(dtype));
     if (whole->o->gradient == GRADIENT_ADJOINT && !*whole->again &&
         !(*whole->again = memory_alloc(whole->again_bytes)))

@@ -1,6 +1,7 @@
 #include "solver/tiled_lanes.h"
 
 #include "base/memory.h"
+#include "base/tuning.h"
 
 #define SAMPLES_CONNECTED                                                                                    \
     "odeint: per_sample = true: f must treat the samples of the first axis independently, and here it "      \
@@ -88,6 +89,30 @@ static enum status make_sums(struct tiled *t, const struct field *part, int even
     return tiles_reserve(&t->tiles, n_theta, part->dtype);
 }
 
+/* Samples abreast, where somebody may ask for solves that leave no record. */
+static enum status make_convoys(struct tiled *t, const struct field *f, const struct solve_options *o,
+                                unsigned works)
+{
+    int64_t batch = t->tiles.cut.n, most = batch / CONVOY_WORTH_A_THREAD, n = most < 1 ? 1 : most;
+    if (n > t->tiles.n_lanes) n = t->tiles.n_lanes;
+    if (!t->by_sample || (works != FIELD_MASK(FIELD_EVAL) && o->gradient != GRADIENT_ADJOINT))
+        return STATUS_OK;
+    struct convoy *first;
+    TRY(convoy_new(&first, f, t->lanes[0].field[0], o, &t->layout, (batch + n - 1) / n));
+    if (!first) return STATUS_OK;
+    tiles_begin(&t->crew, (struct tiling){n, 1, 0, n});
+    t->convoy = memory_zalloc((size_t)n, sizeof(struct convoy *));
+    t->left = memory_alloc((size_t)batch);
+    if (!t->convoy || !t->left) {
+        convoy_free(first);
+        return memory_status();
+    }
+    t->convoy[0] = first;
+    for (int64_t i = 1; i < n; i++)
+        TRY(convoy_new(&t->convoy[i], f, t->lanes[i].field[0], o, &t->layout, (batch + n - 1) / n));
+    return tiles_reserve(&t->crew, 0, f->dtype);
+}
+
 /* The first lane shows whether all of them fit. */
 static enum status make(struct tiled *t, const struct field *f, const struct solve_options *o,
                         const unsigned works[2], int *fit)
@@ -97,7 +122,8 @@ static enum status make(struct tiled *t, const struct field *f, const struct sol
     TRY(make_lane(t, f, o, works, &t->lanes[0]));
     if (!(*fit = fits(t, o, &t->lanes[0]))) return STATUS_OK;
     for (int64_t i = 1; i < t->tiles.n_lanes; i++) TRY(make_lane(t, f, o, works, &t->lanes[i]));
-    return make_sums(t, t->lanes[0].field[0], o->events != NULL);
+    TRY(make_sums(t, t->lanes[0].field[0], o->events != NULL));
+    return make_convoys(t, f, o, works[0]);
 }
 
 /* The cut of the batch; n 1 where it stays whole. */
@@ -164,11 +190,13 @@ void tiled_free(struct tiled *t)
 {
     if (!t) return;
     for (int64_t i = 0; t->lanes && i < t->tiles.n_lanes; i++) free_lane(&t->lanes[i]);
+    for (int64_t i = 0; t->convoy && i < t->crew.cut.n; i++) convoy_free(t->convoy[i]);
     for (int64_t i = 0; t->logs && i < t->tiles.cut.n; i++) event_log_free(&t->logs[i]);
     tiled_theta_free(&t->by_entries);
     for (int64_t i = 0; t->records && i < t->tiles.cut.n; i++) record_free(&t->records[i]);
     tiles_release(&t->tiles);
-    void *blocks[] = {t->lanes, t->records, t->stats, t->logs, t->failed, t->theta, t};
+    tiles_release(&t->crew);
+    void *blocks[] = {t->lanes, t->records, t->stats, t->logs, t->failed, t->theta, t->convoy, t->left, t};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
@@ -176,3 +204,4 @@ const struct solve_stats *tiled_counts(const struct tiled *t) { return t->stats;
 const struct event_log *tiled_logs(const struct tiled *t) { return t->logs; }
 struct field *tiled_field(const struct tiled *t) { return t->lanes[0].field[0]; }
 const struct tiling *tiled_cut(const struct tiled *t) { return &t->tiles.cut; }
+int64_t tiled_abreast(const struct tiled *t) { return t->convoy ? convoy_places(t->convoy[0]) : 0; }

@@ -3,6 +3,7 @@
 #ifndef SOLVER_TILED_LANES_H
 #define SOLVER_TILED_LANES_H
 
+#include "solver/convoy.h"
 #include "solver/tiled.h"
 #include "solver/tiled_theta.h"
 
@@ -28,9 +29,13 @@ struct tiled {
     struct tiled_theta by_entries; /* n 0: gradients of parameters are added up as fields make them */
     int entries;                   /* parameters have entries for the samples: they are bound for each */
     const void *const *parameters; /* those of the latest run */
+    int bound;                     /* the fields of lanes are bound to them */
     char *failed;                  /* which samples, in the latest run */
     struct report failure;         /* the one that is shown, where they are returned */
     char *theta;                   /* gradient of the parameters, as tiles add it up */
+    struct convoy **convoy;        /* of each thread, for solves without a record; NULL: there are none */
+    struct tiles crew;             /* the threads with a convoy */
+    char *left;                    /* samples that these have not solved, in the latest run */
 };
 
 #endif

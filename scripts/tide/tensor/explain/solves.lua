@@ -97,6 +97,10 @@ end
 
 local function tiles_text(plan)
   local work = plan.forward
+  if plan.abreast > 0 then
+    return ("Samples: up to %d abreast, each with steps of its own; one by one where there is a gradient")
+      :format(plan.abreast)
+  end
   if plan.tiles > 1 then
     return ("Tiles: %d of up to %s, each goes through the whole solve"):format(plan.tiles,
       page.plural(plan.rows, "sample"))

@@ -1,0 +1,68 @@
+/* convoy_places.h -- what a convoy is made of, for the files that make it and let samples in and out
+ * (convoy_places.c) and that move it (convoy.c). */
+#ifndef SOLVER_CONVOY_PLACES_H
+#define SOLVER_CONVOY_PLACES_H
+
+#include "base/tuning.h"
+#include "solver/clock.h"
+#include "solver/convoy.h"
+
+enum { NOBODY = -1 };
+
+/* A sample under way. */
+struct rider {
+    int64_t sample; /* NOBODY: its place is free */
+    struct clock clock;
+    struct step p;    /* that is tried next */
+    int64_t next;     /* of the output times */
+    int64_t nfe;      /* evaluations of f, of those that this sample needed */
+    int ready;        /* k[0] is f(t, y) */
+    int made, inside; /* the step at hand was accepted; with outputs inside */
+};
+
+/* Places side by side, and the field for them: few where few are left. */
+struct width {
+    struct field *field;
+    int64_t places;
+    int bound; /* to those that are in their places */
+};
+
+struct convoy {
+    const struct tableau *rk;
+    struct state_layout layout; /* of a sample */
+    int64_t share, n;           /* numbers of a sample; places that are in use */
+    enum dtype dtype;
+    size_t bytes; /* of a sample */
+    int entries;  /* parameters have entries for the samples */
+    struct width width[CONVOY_WIDTHS];
+    int n_widths, at;
+    struct rider *rider;
+    int64_t *samples; /* in the places */
+    double *moments, *h, *square;
+    char *block, *y, *next, *input, *k[MAX_K]; /* a place after the other */
+    /* Those that begin next, which have been looked at together. */
+    struct {
+        int64_t first, n, at;
+        double *h;
+        struct probe *probe;
+        char *slope;
+    } waiting;
+    struct convoy_trip *trip;
+};
+
+static inline char *convoy_place(const struct convoy *c, char *v, int64_t i)
+{
+    return v + (size_t)i * c->bytes;
+}
+
+/* f of all places, at c->moments. */
+enum status convoy_evaluate(struct convoy *c, const void *input, void *slope);
+/* Free places are taken, while somebody waits; fewer of them are gone on with where few riders are left. */
+enum status convoy_fill(struct convoy *c);
+/* The step that is tried next; whoever has none is there, or is left to a solve of its own. */
+void convoy_next_step(struct convoy *c, struct rider *r);
+/* The place becomes free. */
+void convoy_leave(struct convoy *c, struct rider *r);
+int convoy_is_finite(const struct convoy *c, const void *v);
+
+#endif
