@@ -97,19 +97,20 @@ static void finish(struct solver *s, const struct multistep *m, const struct for
 
 static enum status make(struct solver *s, struct field *f, const struct multistep *m, const struct step *p)
 {
-    struct formula c;
+    struct formula own;
+    const struct formula *c = m->kind == MULTISTEP_ADAMS ? &adams_at(s, m, p)->formula : &own;
     int end = end_slot(m);
-    formula_make(m, p, &c);
+    if (c == &own) formula_make(m, p, &own);
     TRY(slope_at_start(s, f, m, p));
     if (m->predicts) {
-        predict(s, m, &c, s->stage_input);
+        predict(s, m, c, s->stage_input);
         TRY(solver_eval(s, f, p->end, s->stage_input, end));
     } else if (m->implicit) {
-        combine(s, m, c.y, c.f, 0, s->spare);
+        combine(s, m, c->y, c->f, 0, s->spare);
         memcpy(s->k[end].v, s->carry[0], solver_bytes(s));
-        TRY(implicit_solve(s, f, p->end, c.slope, s->spare, s->k[end].v, s->k[end + 1].v, s->k[end + 2].v));
+        TRY(implicit_solve(s, f, p->end, c->slope, s->spare, s->k[end].v, s->k[end + 1].v, s->k[end + 2].v));
     }
-    finish(s, m, &c);
+    finish(s, m, c);
     return STATUS_OK;
 }
 

@@ -26,6 +26,17 @@ struct formula {
     double predict[MULTISTEP_PAST]; /* PECE: the f[j] of the formula whose end is where f_(n+1) is taken */
 };
 
+/* Weights of a step of the Adams methods that vary their order, and of the norms that choose the next one:
+ * functions of its order and of the sizes of steps, which stay the same for many steps, and so do these. */
+enum adams_error { ADAMS_MADE, ADAMS_HERE, ADAMS_LOWER, ADAMS_LOWEST, ADAMS_HIGHER, ADAMS_ERRORS };
+struct adams {
+    int order;
+    double h, before[MAX_PAST]; /* of the step that they are for */
+    struct formula formula;
+    unsigned known; /* bits of those errors that have weights */
+    double error[ADAMS_ERRORS][MULTISTEP_PAST + 2];
+};
+
 /* The weights of step p. It has the past that they look back over. */
 void formula_make(const struct multistep *m, const struct step *p, struct formula *out);
 /* Does the formula make the step, or is it for a one-step method? There must be enough of the past, of equal
@@ -48,6 +59,7 @@ enum status bdf_step(struct solver *s, struct field *f, const struct multistep *
 enum status bdf_again(struct solver *s, struct field *f, const struct multistep *m, const struct step *p);
 enum status bdf_error(const struct march *m, const struct step *p, double *norm);
 enum status bdf_adapt(struct march *m, const struct step *p, int accepted, double wanted);
+struct adams *adams_at(struct solver *s, const struct multistep *m, const struct step *p);
 enum status adams_error(const struct march *m, const struct step *p, double *norm);
 enum status adams_adapt(struct march *m, const struct step *p, int accepted, double wanted);
 

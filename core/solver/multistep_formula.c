@@ -7,6 +7,9 @@
 #include "solver/multistep.h"
 
 #define COMMON 360360.0 /* of 1 .. 15: integrals of powers over it are whole numbers */
+static const double over[] = {COMMON,      COMMON / 2,  COMMON / 3,  COMMON / 4,  COMMON / 5,
+                              COMMON / 6,  COMMON / 7,  COMMON / 8,  COMMON / 9,  COMMON / 10,
+                              COMMON / 11, COMMON / 12, COMMON / 13, COMMON / 14, COMMON / 15};
 
 void formula_integrals(int n, const double *x, double end, double *w)
 {
@@ -19,7 +22,7 @@ void formula_integrals(int n, const double *x, double end, double *w)
             for (int d = degree; d > 0; d--) c[d] = c[d - 1] - x[i] * c[d];
             c[0] *= -x[i];
         }
-        for (int d = n - 1; d >= 0; d--) sum = (sum + c[d] * (COMMON / (d + 1))) * end;
+        for (int d = n - 1; d >= 0; d--) sum = (sum + c[d] * over[d]) * end;
         w[j] = sum / (COMMON * below);
     }
 }

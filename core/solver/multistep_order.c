@@ -3,6 +3,7 @@
  * ODEs, 1975, chapters 5 to 7). Orders rise and steps double until that first goes wrong; afterwards steps
  * stay as they are unless they can double. */
 #include <math.h>
+#include <string.h>
 
 #include "base/tuning.h"
 #include "solver/march.h"
@@ -37,38 +38,52 @@ static double constant(int n)
     return fabs(gamma[n]);
 }
 
-/* Norm of h times the divided difference of the slopes at n + 1 nodes, times c; that at the end is k[slot].
- */
-static enum status difference(const struct march *m, const struct step *p, int n, const double *x, int slot,
-                              double c, double *norm)
+struct adams *adams_at(struct solver *s, const struct multistep *m, const struct step *p)
 {
-    const struct multistep *own = &m->o->method.multistep;
-    const char *v[MULTISTEP_PAST + 2];
-    double w[MULTISTEP_PAST + 2];
+    struct adams *a = &s->adams;
+    size_t bytes = (size_t)p->order * sizeof *p->before;
+    if (a->order == p->order && a->h == p->h && memcmp(a->before, p->before, bytes) == 0) return a;
+    a->order = p->order;
+    a->h = p->h;
+    memcpy(a->before, p->before, sizeof a->before);
+    a->known = 0;
+    formula_make(m, p, &a->formula);
+    return a;
+}
+
+/* Weights of the norm of h times the divided difference of the slopes at n + 1 nodes: for the error of the
+ * step, and for what it would be with order n, if all steps were like this one. */
+static void weigh(struct adams *a, const struct step *p, enum adams_error which, int n)
+{
+    double x[MULTISTEP_PAST + 2], factorial = 1, c;
+    nodes_from_end(p, n + 1, x);
+    for (int i = 2; i <= n; i++) factorial *= i;
+    c = which == ADAMS_MADE ? integral_of_product(n, x) : constant(n) * factorial;
     for (int j = 0; j <= n; j++) {
         double below = 1;
         for (int i = 0; i <= n; i++)
             if (i != j) below *= x[j] - x[i];
-        w[j] = ADAMS_CAUTION * c * p->h / below;
-        v[j] = j == 0 ? m->s->k[slot].v : j == 1 ? m->s->k[0].v : m->s->carry[own->n_y + j - 2];
+        a->error[which][j] = ADAMS_CAUTION * c * p->h / below;
     }
-    return march_norm(m, n + 1, w, v, norm);
+    a->known |= 1u << which;
+}
+
+/* The slope at the end is k[slot]. */
+static enum status error_of_order(const struct march *m, const struct step *p, enum adams_error which, int n,
+                                  int slot, double *norm)
+{
+    const struct multistep *own = &m->o->method.multistep;
+    struct adams *a = adams_at(m->s, own, p);
+    const char *v[MULTISTEP_PAST + 2];
+    if (!(a->known >> which & 1)) weigh(a, p, which, n);
+    for (int j = 0; j <= n; j++)
+        v[j] = j == 0 ? m->s->k[slot].v : j == 1 ? m->s->k[0].v : m->s->carry[own->n_y + j - 2];
+    return march_norm(m, n + 1, a->error[which], v, norm);
 }
 
 enum status adams_error(const struct march *m, const struct step *p, double *norm)
 {
-    double x[MULTISTEP_PAST + 2];
-    nodes_from_end(p, p->order + 1, x);
-    return difference(m, p, p->order, x, 1, integral_of_product(p->order, x), norm);
-}
-
-/* Error of order n, if all steps were like this one. */
-static enum status error_of_order(const struct march *m, const struct step *p, int n, int slot, double *norm)
-{
-    double x[MULTISTEP_PAST + 2], factorial = 1;
-    nodes_from_end(p, n + 1, x);
-    for (int i = 2; i <= n; i++) factorial *= i;
-    return difference(m, p, n, x, slot, constant(n) * factorial, norm);
+    return error_of_order(m, p, ADAMS_MADE, p->order, 1, norm);
 }
 
 /* What is known of the orders around the one at hand: their errors, and whether a lower one would do. */
@@ -82,9 +97,9 @@ static enum status look_down(const struct march *m, const struct step *p, struct
     double two = 0;
     int k = p->order;
     *o = (struct outlook){.lower = INFINITY, .higher = INFINITY};
-    TRY(error_of_order(m, p, k, 1, &o->here));
-    if (k > 1) TRY(error_of_order(m, p, k - 1, 1, &o->lower));
-    if (k > 2) TRY(error_of_order(m, p, k - 2, 1, &two));
+    TRY(error_of_order(m, p, ADAMS_HERE, k, 1, &o->here));
+    if (k > 1) TRY(error_of_order(m, p, ADAMS_LOWER, k - 1, 1, &o->lower));
+    if (k > 2) TRY(error_of_order(m, p, ADAMS_LOWEST, k - 2, 1, &two));
     o->down = k > 1 && fmax(o->lower, two) <= (k == 2 ? 0.5 : 1) * o->here;
     return STATUS_OK;
 }
@@ -123,7 +138,7 @@ static enum status after_success(struct march *m, const struct step *p, double w
     }
     if (o.down || k >= most) c->climbing = 0;
     if (!c->climbing && !o.down && k < most && p->past > k && m->s->end_ready && c->steady >= k)
-        TRY(error_of_order(m, p, k + 1, 2, &o.higher));
+        TRY(error_of_order(m, p, ADAMS_HIGHER, k + 1, 2, &o.higher));
     if (c->climbing) {
         c->order = k + 1;
         factor = 2;

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "solver/automatic.h"
 #include "solver/method.h"
+#include "solver/multistep.h"
 #include "solver/pool.h"
 #include "solver/step.h"
 
@@ -55,6 +56,7 @@ struct solver {
     int exact_rate;      /* of Rosenbrock methods: the field has df/dt */
     double linear_g;     /* of multistep methods: linear has I - g df/dy, 0: of no use */
     int linear_age;      /* steps since then */
+    struct adams adams;  /* of the last step by one */
     struct march *march; /* the solve that is under way */
     /* Of a record, while a solve has one: where vectors come from and what fields keep, or NULL. given: what
      * the record has of the step at hand: vectors of the carry, vectors k, and what was kept at k. */

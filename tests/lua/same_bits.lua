@@ -16,11 +16,12 @@
 -- (tests/cfield/machine.c). Works stay so small that nothing goes to OpenBLAS, whose bits depend on the
 -- processor.
 
+local here = arg[0]:match("^(.*/)") or "./"
+package.path = here .. "?.lua;" .. package.path
 local check = require "check"
 local tide = require "tide"
 local tree, nn = tide.tree, tide.nn
 
-local here = arg[0]:match("^(.*/)") or "./"
 local rows = {}
 
 -- ---- hashes ----
