@@ -1,5 +1,5 @@
 /* conv_shape.h -- what a convolution is, below those who ask for one (conv.h) and the ways to make it
- * (conv_way.h). */
+ * (conv_*.c). */
 #ifndef KERNELS_CONV_SHAPE_H
 #define KERNELS_CONV_SHAPE_H
 

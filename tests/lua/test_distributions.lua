@@ -138,6 +138,8 @@ tests["divergences of normal vectors: diagonal and full, by hand and by samples"
   near(D.kl(p, q), D.kl(full, q))
   near(D.kl(q, p), D.kl(q, full))
   near(D.kl(p, D.diagonal_normal(f64{0, 0}, 1)), D.kl(D.normal(loc, f64{1, 0.5}), D.normal(0, 1)):sum())
+  local rows = D.multivariate_normal(f64{{0, 0}, {1, 1}, {-1, 0}}, {covariance = A}) -- one matrix for three
+  assert(#rows:batch_shape() == 1 and rows:batch_shape()[1] == 3 and #rows:sample(2, {seed = 1})[1] == 3)
   for _, pair in ipairs{{p, q}, {q, p}, {D.multivariate_normal(loc, {covariance = B}), q}} do
     local x = pair[1]:sample(40000, {seed = 2})
     near((pair[1]:log_prob(x) - pair[2]:log_prob(x)):mean(1), D.kl(pair[1], pair[2]), 0.06)
@@ -283,6 +285,7 @@ local refused = {
   {"say what is given: tide.distributions.categorical{probs = p}", D.categorical, tide.ones{3}},
   {"say what the matrix is", D.multivariate_normal, tide.zeros{2}, tide.eye(2)},
   {"got a list of distributions", D.mixture, tide.ones{2}, {D.normal(0, 1), D.normal(1, 1)}},
+  {"got a list of distributions", D.mixture, tide.ones{1}, {D.normal(0, 1)}},
   {"do not go together", D.kl, n, D.diagonal_normal(tide.zeros{3}, 1)},
 }
 tests["what is refused"] = function()

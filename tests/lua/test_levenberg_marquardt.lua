@@ -86,6 +86,16 @@ for name, problem in pairs(problems) do
   end
 end
 
+tests["no step gains: the damping grows by 2, 4, 8, ... to its end, and the model stays"] = function()
+  local m, x0 = {x = f64{1, 2}}, f64{1, 2}
+  local opt = optim.levenberg_marquardt(m, {solver = "cg", tolerance_change = 0})
+  local _, report = opt:step(function(p) return tide.where(p.x:eq(x0), p.x, math.huge) end)
+  -- 1e-3 * 2^(1 + 2 + ... + 20) is the first beyond 1e60
+  assert(report.evaluations == 21 and report.reason == "no_gain", tostring(report))
+  check.near(report.damping / (1e-3 * 2.0 ^ 210), 1)
+  assert(opt:state().growth:item() == 2 ^ 21 and m.x:eq(x0):all():item() == 1)
+end
+
 tests["a network in float32, with more parameters than its residuals can tell apart"] = function()
   local set = tide.data.spheres{inner = 15, outer = 30}
   local net = tide.nn.odenet{dim = 2, hidden = 10, augment = 1, out = 1, seed = 1,

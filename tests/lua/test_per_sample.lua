@@ -203,6 +203,10 @@ tests["fields whose samples know of each other, and other misuse"] = function()
   local words = "per_sample = true: f must treat the samples of the first axis independently"
   fails(words, tide.odeint, function(_, y) return y - y:mean() end, y0, {0, 1}, SAMPLES)
   fails(words, tide.odeint, function(_, y) return y + y:slice(1, 1, 1) end, y0, {0, 1}, SAMPLES)
+  for name in ("inv matrix_exp cholesky solve"):gmatch("%S+") do -- of the state as one matrix
+    fails(words, tide.odeint, function(_, y) return tide.linalg[name](y, name == "solve" and y or nil) end,
+      tide.eye(3), {0, 1}, SAMPLES)
+  end
   fails("whose first axis are the samples", tide.odeint, function(_, y) return y end, tide.ones{}, {0, 1},
     SAMPLES)
   fails({"whose first axis are the samples", "{3, 2} and {2}"}, tide.odeint, function(_, y) return y end,

@@ -36,7 +36,7 @@ local counter
 
 local summed = {"nfe", "steps", "accepted", "rejected", "nfe_backward"}
 
---- For ode.lua: a solve has run.
+--- For tide.ode: a solve has run.
 function M._count(stats)
   local into = counter
   if not into then return end
@@ -47,7 +47,7 @@ function M._count(stats)
   into.made_again = into.made_again or stats.made_again
 end
 
---- For ode.lua: _counted(fn, ...) -> statistics, what fn(...) returns. The statistics are the sums over the
+--- For tide.ode: _counted(fn, ...) -> statistics, what fn(...) returns. The statistics are the sums over the
 -- solves that ran in it.
 function M._counted(fn, ...)
   check_function("tide.ode.counted", fn)

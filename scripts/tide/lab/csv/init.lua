@@ -7,7 +7,7 @@
 -- What is written comes back equal. Numbers come back as Lua numbers (integers as integers); a quoted field
 -- is always a string, so "12" in quotes stays one. A column holds numbers or strings, never both; a missing
 -- value (nothing, NA) is nan in a column of numbers. How the files of others are read stands in
--- csv_reader.lua.
+-- reader.lua.
 
 local core = require "tide.core"
 local files = require "tide.base.files"
