@@ -27,7 +27,6 @@
 #include "binding.h"
 #include "keyboard.h"
 #include "modules.h"
-#include "system.h"
 #include "typed.h"
 
 #define EDITOR_TYPE "tide.LineEditor"

@@ -143,7 +143,8 @@ static void set_op(lua_State *L, int table, const char *name, lua_CFunction func
     lua_setfield(L, table, name);
 }
 
-/* names[]: op table names, as functions of both the methods table and (through scripts/tide/tensor) the module. */
+/* names[]: op table names, as functions of both the methods table and (through scripts/tide/tensor) the
+ * module. */
 void open_ops(lua_State *L)
 {
     int module = lua_gettop(L);

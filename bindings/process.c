@@ -15,7 +15,6 @@
 #include "base/interrupt.h"
 #include "binding.h"
 #include "modules.h"
-#include "system.h"
 
 #define PROCESS_TYPE "tide.Process"
 

@@ -18,11 +18,10 @@
 #include "base/seconds.h"
 #include "binding.h"
 #include "modules.h"
-#include "system.h"
 
 /* ---- terminal, time, processors ---- */
 
-int terminal_width(void)
+static int terminal_width(void)
 {
     struct winsize size;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;

@@ -38,15 +38,6 @@ static int tensor_dtype(lua_State *L)
     return 1;
 }
 
-/* dtype and shape in one string, for the keys of compiled functions */
-static int tensor_spec(lua_State *L)
-{
-    const struct array *a = value_spec(value_check(L, 1));
-    char text[SHAPE_TEXT];
-    lua_pushfstring(L, "%s%s", dtype_name(a->dtype), array_shape_text(a, text));
-    return 1;
-}
-
 static int tensor_numel(lua_State *L)
 {
     lua_pushinteger(L, array_numel(value_spec(value_check(L, 1))));
@@ -338,11 +329,9 @@ static int memory_inject_failure(lua_State *L) /* after, sticky; for tests */
 }
 
 static const luaL_Reg methods[] = {
-    {"shape", tensor_shape},     {"dtype", tensor_dtype},
-    {"_spec", tensor_spec},      {"numel", tensor_numel},
-    {"rank", tensor_rank},       {"item", tensor_item},
-    {"totable", tensor_totable}, {"copy_", tensor_copy_into},
-    {"close", value_close},      {NULL, NULL},
+    {"shape", tensor_shape},     {"dtype", tensor_dtype}, {"numel", tensor_numel},
+    {"rank", tensor_rank},       {"item", tensor_item},   {"totable", tensor_totable},
+    {"copy_", tensor_copy_into}, {"close", value_close},  {NULL, NULL},
 };
 
 static const luaL_Reg metamethods[] = {

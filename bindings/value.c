@@ -39,13 +39,6 @@ void program_account(lua_State *L)
     if (live >= s->live + MIN_DEBT && live >= s->live + s->live / 2) collect(L, s);
 }
 
-void tensor_push(lua_State *L, struct tensor *owned)
-{
-    struct value *v = value_push_empty(L);
-    v->tensor = owned;
-    value_account(L, v);
-}
-
 void symbol_push(lua_State *L, struct tape *t, int node)
 {
     struct value *v = value_push_empty(L);

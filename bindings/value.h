@@ -26,10 +26,6 @@ void value_account(lua_State *L, const struct value *v);
  * one is made. */
 void program_account(lua_State *L);
 
-/* Push a tensor whose reference is given away; on Lua's own memory errors the reference is lost, so use
- * value_push_empty where that matters. */
-void tensor_push(lua_State *L, struct tensor *owned);
-
 /* Push node `node` of tape `t` as a symbolic tensor. */
 void symbol_push(lua_State *L, struct tape *t, int node);
 

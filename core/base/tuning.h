@@ -228,9 +228,8 @@
 #define KRYLOV_NEWTON 1e-5
 #define KRYLOV_LOOSE 1e-3
 
-/* Iterations at most; a correction larger than this share of the one before asks for a new Jacobian;
- * corrections of so many epsilons that no longer shrink are rounding. */
-#define NEWTON_MOST_ITERATIONS 50
+/* A correction larger than this share of the one before asks for a new Jacobian; corrections of so many
+ * epsilons that no longer shrink are rounding. */
 #define NEWTON_SLOW 0.1
 #define NEWTON_ROUNDING 1e3
 

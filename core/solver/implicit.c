@@ -142,14 +142,15 @@ static enum status attempt(struct solver *s, struct field *f, const struct metho
     return newton_retry(linear_solve(s->linear, 0, error));
 }
 
-enum status implicit_step(struct solver *s, struct field *f, const struct method *m, const struct step *p)
+static enum status implicit_step(struct solver *s, struct field *f, const struct method *m,
+                                 const struct step *p)
 {
     s->newton.slope = NULL; /* what is handed on is f but for what the iterations leave */
     return m->loose ? newton_step(s, f, m, p, attempt) : all_stages(s, f, m, p);
 }
 
-enum status implicit_again(struct solver *s, struct field *f, const struct method *m, const struct step *p,
-                           enum again what, int have)
+static enum status implicit_again(struct solver *s, struct field *f, const struct method *m,
+                                  const struct step *p, enum again what, int have)
 {
     if (!have) return m->loose ? newton_again(s, f, m, p, attempt) : all_stages(s, f, m, p);
     return what == AGAIN_BACK ? STATUS_OK : hand_on(s, m, p);
@@ -227,7 +228,7 @@ static enum status next_back(struct backward *b, const struct step *p)
     return backward_from(b, b->carry_bar[1], w, m->rk.stages);
 }
 
-enum status implicit_back(struct backward *b, const struct step *p)
+static enum status implicit_back(struct backward *b, const struct step *p)
 {
     const struct method *method = b->m;
     const struct tableau *m = &method->rk;

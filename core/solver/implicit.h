@@ -16,9 +16,4 @@ enum status implicit_solve(struct solver *s, struct field *f, double t, double g
 /* Weights of a carry of n_carry vectors and of the stages for y at theta; returns how many. */
 int implicit_weights(const struct method *m, const struct step *p, int n_carry, double theta, double *w);
 
-enum status implicit_step(struct solver *s, struct field *f, const struct method *m, const struct step *p);
-enum status implicit_again(struct solver *s, struct field *f, const struct method *m, const struct step *p,
-                           enum again what, int have);
-enum status implicit_back(struct backward *b, const struct step *p);
-
 #endif

@@ -136,17 +136,17 @@ static void make_room(struct solve_record *r)
     if (slots > 0 && slots < r->points.slots) checkpoints_limit(&r->points, slots);
 }
 
+static void copy_vectors(const struct solver *s, char *const *carry, char *block)
+{
+    for (int c = 0; c < s->n_carry; c++) memcpy(block + (size_t)c * padded(s), carry[c], solver_bytes(s));
+}
+
 static enum status copy_carry(struct solve_record *r, const struct solver *s)
 {
     char *block;
     TRY(checkpoints_keep(&r->points, r->n, &block));
-    record_copy(s, s->carry, block);
+    copy_vectors(s, s->carry, block);
     return STATUS_OK;
-}
-
-void record_copy(const struct solver *s, char *const *carry, char *block)
-{
-    for (int c = 0; c < s->n_carry; c++) memcpy(block + (size_t)c * padded(s), carry[c], solver_bytes(s));
 }
 
 /* Of a solve whose steps are taken back. */
@@ -182,7 +182,7 @@ static enum status keep_point(struct solve_record *r, const struct march *m)
     if (r->lacks_room) return STATUS_OK;
     TRY(checkpoints_forward(&r->points, r->n, &block));
     if (!block) return STATUS_OK;
-    record_copy(m->s, m->s->carry, block);
+    copy_vectors(m->s, m->s->carry, block);
     return STATUS_OK;
 }
 

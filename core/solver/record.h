@@ -49,8 +49,7 @@ double record_time(const struct solve_record *r, int64_t i);
 /* Of a record of all steps: the carry of one, and what there is of its basis, become those of the solver, to
  * be read; returns whether the kept k are there. */
 int record_load(const struct solve_record *r, struct solver *s, int64_t step);
-/* Of a record of some: a carry, copied into a block; the vectors in one. */
-void record_copy(const struct solver *s, char *const *carry, char *block);
+/* Of a record of some: the vectors in a block. */
 void record_vectors(const struct solver *s, char *block, char **carry);
 void record_free(struct solve_record *r);
 

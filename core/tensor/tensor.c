@@ -187,6 +187,4 @@ void tensor_release(struct tensor *t)
 
 size_t tensor_storage_bytes(const struct tensor *t) { return t->storage->bytes; }
 
-int tensor_shares_storage(const struct tensor *a, const struct tensor *b) { return a->storage == b->storage; }
-
 int tensor_is_sole_owner(const struct tensor *t) { return t->refs == 1 && t->storage->refs == 1; }

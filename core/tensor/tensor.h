@@ -70,7 +70,5 @@ void tensor_release(struct tensor *t);
 size_t tensor_storage_bytes(const struct tensor *t);
 /* Is t the only reference to its storage? */
 int tensor_is_sole_owner(const struct tensor *t);
-/* Do a and b refer to the same storage? */
-int tensor_shares_storage(const struct tensor *a, const struct tensor *b);
 
 #endif

@@ -278,7 +278,7 @@ tests["empty: optimisers and training"] = function()
 end
 
 tests["every op, layer and loss has a row"] = function()
-  local lacking, skip = {}, {close = true, _spec = true, _at = true, _put = true, ["nn.count"] = true,
+  local lacking, skip = {}, {close = true, _at = true, _put = true, ["nn.count"] = true,
     ["nn.load"] = true,
     ["nn.parameters"] = true, ["nn.with_seed"] = true}
   for name in pairs(core.methods) do
