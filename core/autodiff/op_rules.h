@@ -35,7 +35,7 @@ infer_rule infer_literal, infer_random, infer_same, infer_reshape, infer_permute
     infer_svd, infer_pool_positions, infer_pool_pick, infer_pool_put, infer_avg_pool, infer_avg_pool_grad,
     infer_gather, infer_scatter_add, infer_scan, infer_sort, infer_argsort, infer_searchsorted,
     infer_gru_cell, infer_gru_cell_grad, infer_lstm_cell, infer_lstm_cell_grad, infer_moments,
-    infer_normalise;
+    infer_normalise, infer_normalise_sums;
 view_rule view_same, view_reshape, view_permute, view_broadcast, view_slice;
 prepare_rule prepare_literal, prepare_random, prepare_copy, prepare_cast, prepare_embed, prepare_cat,
     prepare_take, prepare_take_grad, prepare_one_hot, prepare_where, prepare_sum, prepare_max, prepare_min,
@@ -51,7 +51,8 @@ vjp_rule vjp_alias, vjp_reshape, vjp_permute, vjp_slice, vjp_cast, vjp_embed, vj
     vjp_conv_matrix, vjp_conv_matrix_grad, vjp_custom, vjp_band, vjp_solve, vjp_inverse, vjp_det, vjp_slogdet,
     vjp_cholesky, vjp_qr, vjp_eigh, vjp_eigvals, vjp_svd, vjp_matrix_exp, vjp_pool_pick, vjp_pool_put,
     vjp_avg_pool, vjp_avg_pool_grad, vjp_gather, vjp_scatter_add, vjp_cumsum, vjp_recurrence, vjp_sort,
-    vjp_gru_cell, vjp_gru_cell_grad, vjp_lstm_cell, vjp_lstm_cell_grad, vjp_normalise, vjp_normalise_grad;
+    vjp_gru_cell, vjp_gru_cell_grad, vjp_lstm_cell, vjp_lstm_cell_grad, vjp_normalise, vjp_normalise_sums,
+    vjp_normalise_grad;
 cut_rule cut_nothing, cut_reshape, cut_permute, cut_broadcast, cut_slice, cut_axis, cut_reduce, cut_matmul,
     cut_matrices, cut_systems;
 work_rule work_written, work_read, work_matmul, work_conv, work_conv_dx, work_conv_dw, work_layer,

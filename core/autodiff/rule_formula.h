@@ -4,7 +4,7 @@
 
 #include "autodiff/vjp.h"
 
-/* Derivatives of an op of up to four operands that are those of other ops: formula(tape, operands) emits them
+/* Derivatives of an op of up to five operands that are those of other ops: formula(tape, operands) emits them
  * and returns the node of the result. It sees fresh names of the operands, so that one that is given twice
  * counts twice. */
 void vjp_formula(struct vjp *v, int (*formula)(struct tape *t, const int *in));

@@ -151,8 +151,9 @@
 #define CONV_DENSE_TASK_ROWS 192
 
 /* Planes: pixels of a result from which on it is better than columns (NOTES 7). Columns: pixels that it wants
- * in one product; not measured. */
+ * in one product; not measured. Channels and pixels that planes turn at a time: a cache line. */
 #define CONV_PLANES_LEAST_PIXELS 9
+#define CONV_PLANES_TURNED 16
 #define CONV_COLUMNS_PIXELS 256
 
 /* Winograd: channels and tiles from which on the transforms pay (16 is a vector of AVX-512, 12 its register

@@ -1,9 +1,12 @@
-/* conv_planes.h -- convolutions of stride 1 by the product kernel on a padded image, without im2col.
+/* conv_planes.h -- convolutions by the product kernel on a padded image, without im2col.
  *
  * An image is padded once; row (c, tap) of the right operand is the padded plane of channel c shifted by the
  * tap, read in place. Rows of the result are as wide as those of the padded image; the surplus is dropped.
  * The input gradient is the same product with the padded cotangent and mirrored shifts; the weight gradient
- * is a sum over pixels, with the padded image turned so that its channels are contiguous. */
+ * is a sum over pixels, with the padded image turned so that its channels are contiguous.
+ *
+ * With strides the padded image is split into the subgrids that taps read; the input gradient is made one
+ * subgrid after the other, each from the taps that reach it. */
 #ifndef KERNELS_CONV_PLANES_H
 #define KERNELS_CONV_PLANES_H
 

@@ -28,6 +28,21 @@
 #define MATH FN_double
 #include "kernels/loops_recurrent_body.h"
 
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#define UNROLLED _Pragma("GCC unroll 8")
+#define T float
+#define SUFFIX f32
+#include "kernels/loops_copy_body.h"
+#define T double
+#define SUFFIX f64
+#include "kernels/loops_copy_body.h"
+
 #define T float
 #define SUFFIX f32
 #include "kernels/loops_moments_body.h"
@@ -98,6 +113,7 @@ const struct loops LOOPED(loops) = {
     .adam = {TABLE_F(adam)},
     .peak = {TABLE_F(peak)},
     .deviations = {TABLE_F(deviations)},
+    .copy = {TABLE_F(copy)},
     .normalise = {TABLE_F(normalise)},
     .normalise_sums = {TABLE_F(normalise_sums)},
     .normalise_back = {TABLE_F(normalise_back)},

@@ -85,6 +85,10 @@ struct loops {
     binary_loop where[DTYPE_COUNT]; /* writes into out, which holds the values for "false"; x is the uint8
                                        condition, y the values */
 
+    /* out[i out_row + j out_step] = x[i x_row + j x_step], float32 and float64. */
+    void (*copy[2])(int64_t rows, int64_t columns, const void *x, int64_t x_row, int64_t x_step, void *out,
+                    int64_t out_row, int64_t out_step);
+
     /* Sum, largest, smallest of n elements with a stride, as double (float32 sums are carried in double,
      * float64 sums are pairwise); of int64 by the functions below, as a double would not hold them. */
     double (*sum[DTYPE_COUNT])(int64_t n, const void *x, int64_t stride);
@@ -126,10 +130,10 @@ struct loops {
     void (*adam[2])(int64_t n, void *p, const void *g, void *m, void *v, const struct adam_step *step);
     /* The largest magnitude of n values; NaN when there is one, 0 for none. */
     double (*peak[2])(int64_t n, const void *x);
-    /* Of n numbers of a channel (ops_moments.c): sum of (x - mean)^2; out = (x - mean) scale; sums of g and g
-     * (x - mean) are added to sum[2]; out = scale (g - ab[0] - (x - mean) ab[1]). */
+    /* Of n numbers of a channel (ops_moments.c): sum of (x - mean)^2; out = (x - mean) scale + bias; sums of
+     * g and g (x - mean) are added to sum[2]; out = scale (g - ab[0] - (x - mean) ab[1]). */
     double (*deviations[2])(int64_t n, const void *x, double mean);
-    void (*normalise[2])(int64_t n, const void *x, double mean, double scale, void *out);
+    void (*normalise[2])(int64_t n, const void *x, double mean, double scale, double bias, void *out);
     void (*normalise_sums[2])(int64_t n, const void *x, const void *g, double mean, double sum[2]);
     void (*normalise_back[2])(int64_t n, const void *x, const void *g, double mean, double scale,
                               const double ab[2], void *out);

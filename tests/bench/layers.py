@@ -1,5 +1,5 @@
 """Training steps (forward, backward, Adam) of recurrent layers and of a ResNet beside PyTorch's, one thread
-each: `sh tests/bench/peers.sh --layers`. The two take turns; what counts is the least CPU time of a step, so
+each: `sh tests/bench/peers.sh --layers [works]`. The two take turns; what counts is the least CPU time of a step, so
 that a busy machine disturbs little. Rows: work, ms of Tide, ms of PyTorch, how many times less."""
 
 import os
@@ -85,6 +85,8 @@ def main():
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     print("work,tide_ms,torch_ms,times_less")
     for name, make in WORKS.items():
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         step, ours, theirs = make(), float("inf"), float("inf")
         for _ in range(3):
             step()

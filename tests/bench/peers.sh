@@ -33,8 +33,8 @@ if ! "$peers/bin/python" -c "import torch, torchdiffeq" 2>/dev/null; then
 fi
 
 cd "$root"
-if [ "${1-}" = --linalg ]; then exec "$peers/bin/python" "$here/linalg.py"; fi
-if [ "${1-}" = --layers ]; then exec "$peers/bin/python" "$here/layers.py"; fi
+if [ "${1-}" = --linalg ]; then shift; exec "$peers/bin/python" "$here/linalg.py" "$@"; fi
+if [ "${1-}" = --layers ]; then shift; exec "$peers/bin/python" "$here/layers.py" "$@"; fi
 if [ "${1-}" = --tensors ]; then shift; exec "$peers/bin/python" "$here/tensors.py" "$@"; fi
 if [ "${1-}" = --samples ]; then
   shift

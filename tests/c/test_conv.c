@@ -137,13 +137,12 @@ static void conv_sweep(void)
     }
 }
 
-/* Stride 1, 8 or more channels per group and 64 or more pixels: the way by planes; and larger cases of the
- * other one. */
+/* 9 or more pixels of the result: the way by planes; and larger cases of the other one. */
 static void conv_planes(void)
 {
     CHECK_OK(blas_open());
     for (int trial = 0; trial < 250; trial++) {
-        int64_t groups = pick(1, 2), stride = trial % 5 == 0 ? 2 : 1;
+        int64_t groups = pick(1, 2), most = trial % 2 == 0 ? 4 : 1;
         struct conv s = {.dtype = (enum dtype)pick(0, 1),
                          .n = pick(1, 10),
                          .c = 8 * groups + groups * pick(0, 3),
@@ -152,12 +151,12 @@ static void conv_planes(void)
                          .w = pick(1, 14),
                          .kh = pick(1, 4),
                          .kw = pick(1, 4),
-                         .sh = stride,
-                         .sw = stride,
+                         .sh = pick(1, most),
+                         .sw = pick(1, most),
                          .ph = pick(0, 3),
                          .pw = pick(0, 3),
                          .dh = pick(1, 2),
-                         .dw = pick(1, 2),
+                         .dw = pick(1, 3),
                          .groups = groups,
                          .lanes = pick(1, 4)};
         if (conv_fits(&s)) conv_case(s);

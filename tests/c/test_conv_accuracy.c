@@ -107,18 +107,20 @@ static void conv_trials(int count, void (*draw)(struct conv *s), int dense)
     }
 }
 
-static void draw_planes(struct conv *s) /* stride 1, 32 or more pixels */
+static void draw_planes(struct conv *s) /* 9 or more pixels of the result, mostly */
 {
     s->h = pick(4, 17);
     s->w = pick(8, 19);
+    s->sh = pick(0, 1) ? 1 : pick(1, 4);
+    s->sw = pick(0, 1) ? 1 : pick(1, 4);
     s->c = s->groups * edge(20);
     s->o = s->groups * edge(20);
 }
 
-static void draw_columns(struct conv *s) /* strides, or few pixels of many channels or groups */
+static void draw_columns(struct conv *s) /* few pixels of the result, mostly, of strides or of groups */
 {
-    s->h = pick(1, 12);
-    s->w = pick(1, 12);
+    s->h = pick(1, 6);
+    s->w = pick(1, 6);
     if (pick(0, 2)) {
         s->sh = pick(1, 3);
         s->sw = pick(2, 3);
@@ -166,7 +168,7 @@ static void draw_fields(struct conv *s)
     s->o = channels[pick(0, 4)];
 }
 
-static void planes_on_one_set(void) { conv_trials(120, draw_planes, 0); }
+static void planes_on_one_set(void) { conv_trials(200, draw_planes, 0); }
 static void columns_on_one_set(void) { conv_trials(150, draw_columns, 0); }
 static void dense_on_one_set(void) { conv_trials(150, draw_dense, 1); }
 static void one_pixel_on_one_set(void) { conv_trials(80, draw_one_pixel, -1); }

@@ -84,11 +84,12 @@ end
 local function batch(g) return images(g, {1, 2, 2, 3}) .. ":reshape{2, 2, 3}" end
 local function scaled(op, x, more)
   return f('(function(x) local m = core.apply("moments", {}, x) return core.apply("%s", {}, x, tide.cat{m:'
-    .. 'slice(1, 1, 1), (m:slice(1, 2, 2) + 0.1):sqrt():reciprocal()}%s) end)(%s)', op, more, x)
+    .. 'slice(1, 1, 1), (m:slice(1, 2, 2) + 0.1):sqrt():reciprocal()}, %s) end)(%s)', op, more, x)
 end
 function M.moments(g) return f('core.apply("moments", {}, %s):stop_gradient()', batch(g)) end
-function M.normalise(g) return scaled("normalise", batch(g), "") end
-function M.normalise_grad(g) return scaled("normalise_grad", batch(g), ", x:sin()") end
+function M.normalise(g) return scaled("normalise", batch(g), "m:sin()") end
+function M.normalise_sums(g) return scaled("normalise_sums", batch(g), "x:sin()") end
+function M.normalise_grad(g) return scaled("normalise_grad", batch(g), "m:sin(), m:cos(), x:sin()") end
 
 for name, columns in pairs{gru_cell = {6, 6, 2}, gru_cell_grad = {8, 6, 2, 2}, lstm_cell = {8, 8, 2},
   lstm_cell_grad = {14, 2, 4}} do

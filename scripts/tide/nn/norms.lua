@@ -124,20 +124,21 @@ local function normalised_by_batch(where, self, x, shape)
     move("running_mean", mean)
     move("running_var", variance * (count / (count - 1)))
   end
-  local scale = (variance + self.eps) ^ -0.5
-  return core.apply("normalise", {}, x, tensor.cat{mean, scale}):reshape(shape)
+  local function row(one, otherwise)
+    return one and one:reshape{1, self.channels} or core.full({1, self.channels}, otherwise, x:dtype())
+  end
+  return core.apply("normalise", {}, x, tensor.cat{mean, (variance + self.eps) ^ -0.5},
+    tensor.cat{row(self.bias, 0), row(self.weight, 1)}):reshape(shape)
 end
 
 local function batch_norm(where, ranks)
   return function(self, x)
     local shape, beside = channels_of(where, x, self.channels, ranks)
-    local y
     if mode.training() or not self.running_mean then
-      y = normalised_by_batch(where, self, x, shape)
-    else
-      y = (x - updates.current(self.running_mean):reshape(beside))
-        * (updates.current(self.running_var):reshape(beside) + self.eps) ^ -0.5
+      return normalised_by_batch(where, self, x, shape)
     end
+    local y = (x - updates.current(self.running_mean):reshape(beside))
+      * (updates.current(self.running_var):reshape(beside) + self.eps) ^ -0.5
     return self.weight and y * self.weight:reshape(beside) + self.bias:reshape(beside) or y
   end
 end
