@@ -6,6 +6,7 @@
 #include "kernels/loops.h"
 #include "kernels/precision.h"
 #include "modules.h"
+#include "plain_value.h"
 #include "standard_files.h"
 
 #ifndef TIDE_VERSION
@@ -86,6 +87,7 @@ static int matmul_precision(lua_State *L) /* () -> level; (level) sets it: 0 hig
 static const luaL_Reg functions[] = {{"threads", threads},
                                      {"library_root", library_root},
                                      {"raise", raise},
+                                     {"number_text", plain_value_number_text},
                                      {"build_info", build_info},
                                      {"blas", blas},
                                      {"matmul_precision", matmul_precision},

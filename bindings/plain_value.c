@@ -3,10 +3,9 @@
 
 #include <lauxlib.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "io/decimal.h"
 #include "io/text.h"
 
 int plain_value_is(lua_State *L, int index)
@@ -17,24 +16,30 @@ int plain_value_is(lua_State *L, int index)
 
 /* ---- values as texts ---- */
 
-/* Push a float with as many digits as it needs and a point, whatever the locale has for one. */
+/* Push a float with as many digits as it needs and a point. */
 static void push_float_text(lua_State *L, double v)
 {
-    char text[40];
+    char text[DECIMAL_TEXT + 2];
     if (!isfinite(v)) {
         lua_pushstring(L, isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
         return;
     }
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, v);
-        if (strtod(text, NULL) == v) break;
+    int n = decimal_shortest(v, text);
+    if (!strpbrk(text, ".e")) { /* an integer would come back */
+        memcpy(text + n, ".0", 2);
+        n += 2;
     }
-    size_t whole = strspn(text, "-0123456789"), point = strcspn(text + whole, "0123456789e");
-    const char *rest = text + whole + (text[whole] ? point : 0);
-    lua_pushlstring(L, text, whole);
-    lua_pushstring(L, *rest == 'e' ? "" : *rest ? "." : ".0");
-    lua_pushstring(L, rest);
-    lua_concat(L, 3);
+    lua_pushlstring(L, text, (size_t)n);
+}
+
+int plain_value_number_text(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TNUMBER);
+    if (lua_isinteger(L, 1))
+        lua_pushfstring(L, "%I", (LUAI_UACINT)lua_tointeger(L, 1));
+    else
+        push_float_text(L, lua_tonumber(L, 1));
+    return 1;
 }
 
 /* Push the text of the value at `index`; of a string the string itself. */

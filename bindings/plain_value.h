@@ -21,4 +21,7 @@ enum status plain_value_add(lua_State *L, int index, struct tensor_list *list, c
 /* Push what entry i of a list is in Lua; it must be none of ENTRY_TENSOR. */
 void plain_value_push(lua_State *L, const struct tensor_list *list, int i, int texts_only);
 
+/* number_text(x) -> the shortest text that reads back as x; a float's has a point or an exponent. */
+int plain_value_number_text(lua_State *L);
+
 #endif

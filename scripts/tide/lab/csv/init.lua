@@ -19,24 +19,10 @@ local csv = {}
 
 local to_number = csv_text.to_number
 
--- Of a locale with another point, too.
-local function with_point(text)
-  return text:find("[^0-9a-z+.-]") and text:gsub("[^0-9a-z+-]+", ".") or text
-end
-
--- As many digits as the value needs; a float keeps a point, so that it comes back as a float.
-local function shortest(v)
-  for digits = 15, 17 do
-    local text = with_point(("%%.%dg"):format(digits):format(v))
-    if tonumber(text) == v then return text:find("[.e]") and text or text .. ".0" end
-  end
-end
-
 local function format_number(v, float_format)
-  if math.type(v) == "integer" then return ("%d"):format(v) end
-  if v ~= v then return "nan" end -- printf may say "-nan"
-  if v == math.huge or v == -math.huge then return v > 0 and "inf" or "-inf" end
-  return float_format and with_point(float_format:format(v)) or shortest(v)
+  if not float_format or math.type(v) == "integer" or v - v ~= 0 then return core.number_text(v) end
+  local text = float_format:format(v) -- of a locale with another point, too
+  return text:find("[^0-9a-z+.-]") and text:gsub("[^0-9a-z+-]+", ".") or text
 end
 
 -- Quoted when bare text would read back as something else, or could be taken for a separator or a comment.
