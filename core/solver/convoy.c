@@ -12,7 +12,7 @@
 /* At the same time of every rider's step. */
 static enum status stage(struct convoy *c, double at, const void *input, int i)
 {
-    for (int64_t j = 0; j < c->width[c->at].places; j++)
+    for (int64_t j = 0; !c->width[c->at].field->autonomous && j < c->width[c->at].places; j++)
         if (c->rider[j].sample != NOBODY) c->moments[j] = step_time(&c->rider[j].p, at);
     return convoy_evaluate(c, input, c->k[i]);
 }
@@ -94,7 +94,8 @@ static int judge(struct convoy *c)
         double error = norm_of_squares(&c->layout, c->trip->o->norm, c->square + i * c->share);
         enum clock_says says = clock_judge(&r->clock, &r->p, 1, error);
         r->made = says == CLOCK_ACCEPTED && convoy_is_finite(c, convoy_place(c, c->next, i));
-        r->inside = r->made && output_in(c, r, &at) && at < 1;
+        r->writes = r->made && output_in(c, r, &at);
+        r->inside = r->writes && at < 1;
         dense |= r->inside;
         if (!r->made && says != CLOCK_REJECTED) convoy_leave(c, r);
     }
@@ -147,7 +148,7 @@ static void move(struct convoy *c, int64_t i)
     struct rider *r = &c->rider[i];
     int dense = r->inside && m->extra > 0, end = m->fsal ? m->stages - 1 : dense ? m->stages : 0;
     r->nfe += dense ? m->extra : 0;
-    write_outputs(c, i, r);
+    if (r->writes) write_outputs(c, i, r);
     memcpy(convoy_place(c, c->y, i), convoy_place(c, c->next, i), c->bytes);
     if (end > 0) memcpy(convoy_place(c, c->k[0], i), convoy_place(c, c->k[end], i), c->bytes);
     clock_move(&r->clock, &r->p, 1);

@@ -13,11 +13,12 @@ enum { NOBODY = -1 };
 struct rider {
     int64_t sample; /* NOBODY: its place is free */
     struct clock clock;
-    struct step p;    /* that is tried next */
-    int64_t next;     /* of the output times */
-    int64_t nfe;      /* evaluations of f, of those that this sample needed */
-    int ready;        /* k[0] is f(t, y) */
-    int made, inside; /* the step at hand was accepted; with outputs inside */
+    struct step p; /* that is tried next */
+    int64_t next;  /* of the output times */
+    int64_t nfe;   /* evaluations of f, of those that this sample needed */
+    int ready;     /* k[0] is f(t, y) */
+    int made, writes,
+        inside; /* the step at hand was accepted; there are outputs in it; some before its end */
 };
 
 /* Places side by side, and the field for them: few where few are left. */

@@ -93,7 +93,7 @@ static enum status make_sums(struct tiled *t, const struct field *part, int even
 static enum status make_convoys(struct tiled *t, const struct field *f, const struct solve_options *o,
                                 unsigned works)
 {
-    int64_t batch = t->tiles.cut.n, most = batch / CONVOY_WORTH_A_THREAD, n = most < 1 ? 1 : most;
+    int64_t batch = t->tiles.cut.n, most = batch / CONVOY_LEAST, n = most < 1 ? 1 : most;
     if (n > t->tiles.n_lanes) n = t->tiles.n_lanes;
     if (!t->by_sample || (works != FIELD_MASK(FIELD_EVAL) && o->gradient != GRADIENT_ADJOINT))
         return STATUS_OK;
