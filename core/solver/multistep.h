@@ -35,6 +35,7 @@ struct adams {
     struct formula formula;
     unsigned known; /* bits of those errors that have weights */
     double error[ADAMS_ERRORS][MULTISTEP_PAST + 2];
+    double equal[MULTISTEP_PAST + 2]; /* of equal steps, see multistep_order.c; all 0: not made yet */
 };
 
 /* The weights of step p. It has the past that they look back over. */

@@ -11,19 +11,27 @@ static const double over[] = {COMMON,      COMMON / 2,  COMMON / 3,  COMMON / 4,
                               COMMON / 6,  COMMON / 7,  COMMON / 8,  COMMON / 9,  COMMON / 10,
                               COMMON / 11, COMMON / 12, COMMON / 13, COMMON / 14, COMMON / 15};
 
+/* A polynomial of degree n - 1 times t - x. */
+static inline void times(double *c, int n, double x)
+{
+    for (int d = n; d > 0; d--) c[d] = c[d - 1] - x * c[d];
+    c[0] *= -x;
+}
+
 void formula_integrals(int n, const double *x, double end, double *w)
 {
+    double before[MULTISTEP_PAST + 2] = {1}; /* the product of t - x_i over the nodes before x_j */
     for (int j = 0; j < n; j++) {
-        double c[MULTISTEP_PAST + 2] = {1}, below = 1, sum = 0;
-        for (int i = 0, degree = 0; i < n; i++) {
-            if (i == j) continue;
+        double c[MULTISTEP_PAST + 2], below = 1, sum = 0;
+        memcpy(c, before, sizeof c);
+        for (int i = 0; i < j; i++) below *= x[j] - x[i];
+        for (int i = j + 1; i < n; i++) {
             below *= x[j] - x[i];
-            degree++;
-            for (int d = degree; d > 0; d--) c[d] = c[d - 1] - x[i] * c[d];
-            c[0] *= -x[i];
+            times(c, i, x[i]);
         }
         for (int d = n - 1; d >= 0; d--) sum = (sum + c[d] * over[d]) * end;
         w[j] = sum / (COMMON * below);
+        times(before, j + 1, x[j]);
     }
 }
 
@@ -44,6 +52,21 @@ static void adams(const struct step *p, double theta, int n, double *f, double *
     formula_integrals(n + end, x, theta, w);
     for (int j = 0; j < n; j++) f[j] = p->h * w[end + j];
     if (end) *slope = p->h * w[0];
+}
+
+/* The weights of the polynomial through f_n, ... alone are those with the slope at the end less that slope's
+ * share, as much of each as the divided difference has: it is the reverse that would lose digits. */
+static void without_end(const struct step *p, int n, struct formula *out)
+{
+    double x[MULTISTEP_PAST], at_end = 1;
+    past_nodes(p, p->h, n, x);
+    for (int i = 0; i < n; i++) at_end *= 1 - x[i];
+    for (int j = 0; j < n; j++) {
+        double here = x[j] - 1;
+        for (int i = 0; i < n; i++)
+            if (i != j) here *= x[j] - x[i];
+        out->predict[j] = out->f[j] - out->slope * (at_end / here);
+    }
 }
 
 /* With Q_j the product of w - x_i over the nodes i != j, D_j that of x_j - x_i, B the sum of the Q_j: y_(n+1)
@@ -86,8 +109,8 @@ void formula_make(const struct multistep *m, const struct step *p, struct formul
         adams(p, 1, m->n_f - 1, out->f, &out->slope);
         return;
     case MULTISTEP_ADAMS:
-        adams(p, 1, p->order, out->predict, NULL);
         adams(p, 1, p->order, out->f, &out->slope);
+        without_end(p, p->order, out);
         return;
     case MULTISTEP_BDF: bdf(p, m->order, out); return;
     case MULTISTEP_VARYING_BDF: bdf(p, p->order, out); return;

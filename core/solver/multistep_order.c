@@ -29,13 +29,15 @@ static double integral_of_product(int n, const double *x)
     return sum;
 }
 
-/* The same for n equal steps, by n!: -gamma*_n of the Adams-Moulton methods. */
-static double constant(int n)
+/* The same for n equal steps: |gamma*_n| n! of the Adams-Moulton methods. */
+static void integrals_of_equal_steps(double *out)
 {
-    double gamma[MULTISTEP_PAST + 2] = {1};
-    for (int m = 1; m <= n; m++)
+    double gamma[MULTISTEP_PAST + 2] = {1}, factorial = 1;
+    for (int m = 0; m < MULTISTEP_PAST + 2; m++) {
         for (int i = 0; i < m; i++) gamma[m] -= gamma[i] / (m + 1 - i);
-    return fabs(gamma[n]);
+        if (m > 1) factorial *= m;
+        out[m] = fabs(gamma[m]) * factorial;
+    }
 }
 
 struct adams *adams_at(struct solver *s, const struct multistep *m, const struct step *p)
@@ -55,10 +57,10 @@ struct adams *adams_at(struct solver *s, const struct multistep *m, const struct
  * step, and for what it would be with order n, if all steps were like this one. */
 static void weigh(struct adams *a, const struct step *p, enum adams_error which, int n)
 {
-    double x[MULTISTEP_PAST + 2], factorial = 1, c;
+    double x[MULTISTEP_PAST + 2], c;
     nodes_from_end(p, n + 1, x);
-    for (int i = 2; i <= n; i++) factorial *= i;
-    c = which == ADAMS_MADE ? integral_of_product(n, x) : constant(n) * factorial;
+    if (a->equal[0] == 0) integrals_of_equal_steps(a->equal);
+    c = which == ADAMS_MADE ? integral_of_product(n, x) : a->equal[n];
     for (int j = 0; j <= n; j++) {
         double below = 1;
         for (int i = 0; i <= n; i++)
