@@ -229,6 +229,9 @@
 #define KRYLOV_NEWTON 1e-5
 #define KRYLOV_LOOSE 1e-3
 
+/* A residual of so many errors of a difference along the solution is as small as differences make it. */
+#define KRYLOV_NOISE 10
+
 /* A correction larger than this share of the one before asks for a new Jacobian; corrections of so many
  * epsilons that no longer shrink are rounding. */
 #define NEWTON_SLOW 0.1

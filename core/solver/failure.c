@@ -45,6 +45,32 @@ static int64_t largest_element(const struct march *r, const void *x)
     return at;
 }
 
+/* Of element i of the vector that is solved: its number in the state, or in a part that has a name. */
+static int64_t place(const struct march *r, int64_t i, const char **part, int64_t *size)
+{
+    const struct state_layout *l = r->layout;
+    i += r->s->first;
+    *part = "";
+    *size = r->s->whole > 0 ? r->s->whole : r->s->n;
+    if (l->n_parts == 1 || l->copies > 0) return i;
+    int64_t inside = i;
+    int p = 0;
+    while (p + 1 < l->n_parts && inside >= l->size[p]) inside -= l->size[p++];
+    if (!l->name[p][0] && p > 0) return i;
+    *part = l->name[p];
+    *size = l->size[p];
+    return inside;
+}
+
+/* The part of the largest element of y. */
+static const char *largest_part(const struct march *r)
+{
+    const char *part;
+    int64_t size;
+    place(r, largest_element(r, r->s->carry[0]), &part, &size);
+    return part;
+}
+
 /* y grows at a rate at which it goes to infinity within what the smallest steps resolve. k[0] is f(t, y)
  * whenever a step was tried. */
 static int grows_without_bound(const struct march *r)
@@ -160,20 +186,21 @@ static void against_many_steps(const struct march *r, const char *budget, double
 static void against_growth(const struct march *r, char *text)
 {
     double y = fabs(element(r, r->s->carry[0], largest_element(r, r->s->carry[0])));
+    const char *part = largest_part(r), *dot = *part ? "." : "";
     if (stiffness_ever(&r->stiffness))
         snprintf(text, TEXT,
-                 "the numerical solution goes to infinity near t = %.9g (|y| = %.3g), and the problem looked "
+                 "the numerical solution goes to infinity near t = %.9g (|y%s%.31s| = %.3g), and the problem looked "
                  "stiff before: where "
                  "the true "
                  "solution stays finite, tighten rtol and atol, which have let an error grow that large",
-                 r->clock.t, y);
+                 r->clock.t, dot, part, y);
     else
         snprintf(text, TEXT,
-                 "the solution appears to go to infinity near t = %.9g (|y| = %.3g): to loosen rtol and atol "
+                 "the solution appears to go to infinity near t = %.9g (|y%s%.31s| = %.3g): to loosen rtol and atol "
                  "does not help, end "
                  "the span "
                  "before; where the true solution stays finite, tighten them",
-                 r->clock.t, y);
+                 r->clock.t, dot, part, y);
 }
 
 /* An option of the user's asks for steps that t does not resolve. */
@@ -250,26 +277,18 @@ static enum status small_step(const struct march *r, double h, const char *what)
     if (r->clock.steps > 0 && !solver_is_finite(r->s, r->s->next[0]))
         return failure_not_finite(r, h, r->s->next[0], "f or y");
     against_small_steps(r, h, text);
-    return give_up(r, "underflow", h, what, "", text);
+    give_up(r, "underflow", h, what, "", text);
+    if (grows_without_bound(r))
+        snprintf(status_failure()->part, sizeof status_failure()->part, "%s", largest_part(r));
+    return STATUS_NUMERIC;
 }
 
 /* The first element of y that is not finite: its number in the state, or in a part that has a name. */
 static int64_t find_fault(const struct march *r, const void *y, const char **part, int64_t *size)
 {
-    const struct state_layout *l = r->layout;
     int64_t i = 0;
     while (i < r->s->n && isfinite(element(r, y, i))) i++;
-    i += r->s->first;
-    *part = "";
-    *size = r->s->whole > 0 ? r->s->whole : r->s->n;
-    if (l->n_parts == 1 || l->copies > 0) return i;
-    int64_t inside = i;
-    int p = 0;
-    while (p + 1 < l->n_parts && inside >= l->size[p]) inside -= l->size[p++];
-    if (!l->name[p][0] && p > 0) return i;
-    *part = l->name[p];
-    *size = l->size[p];
-    return inside;
+    return place(r, i, part, size);
 }
 
 /* Why there is a NaN or an Inf. */

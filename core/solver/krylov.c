@@ -66,13 +66,19 @@ static void add(const struct krylov *k, int stages, char *x, double c, char *y)
 
 /* ---- products ---- */
 
+/* What a difference is off by, as a share of |df/dy| |v|. */
+static double difference_error(const struct krylov *k)
+{
+    return sqrt(k->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON);
+}
+
 /* out = df/dy v by a difference along v, over sqrt(eps) of what the state is. */
 static enum status difference(struct krylov *k, struct field *f, double t, const void *y, const void *v,
                               char *out)
 {
     double length = sqrt(loops->scaled_sum[k->dtype](k->n, v, v, 0, 1)),
            size = sqrt(loops->scaled_sum[k->dtype](k->n, y, y, 0, 1)),
-           shift = sqrt(k->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON) * fmax(size, 1e-5) / length;
+           shift = difference_error(k) * fmax(size, 1e-5) / length;
     if (length == 0) {
         memset(out, 0, (size_t)k->n * dtype_size(k->dtype));
         return STATUS_OK;
@@ -134,6 +140,7 @@ static enum status apply(struct krylov *k, const struct krylov_system *s, char *
 /* One cycle: rotations make the Hessenberg matrix triangular as it grows. */
 struct cycle {
     double h[KRYLOV_BASIS + 1][KRYLOV_BASIS], c[KRYLOV_BASIS], s[KRYLOV_BASIS], right[KRYLOV_BASIS + 1];
+    double longest; /* of the products so far: of M times a unit vector */
     int n;
 };
 
@@ -171,7 +178,9 @@ static enum status grow(struct krylov *k, const struct krylov_system *s, struct 
         g->h[i][j] = dot(k, s->stages, basis(k, s->stages, i), next);
         add(k, s->stages, next, -g->h[i][j], basis(k, s->stages, i));
     }
-    double size = g->h[j + 1][j] = sqrt(dot(k, s->stages, next, next));
+    double size = g->h[j + 1][j] = sqrt(dot(k, s->stages, next, next)), length = size;
+    for (int i = 0; i <= j; i++) length = hypot(length, g->h[i][j]);
+    g->longest = fmax(g->longest, length);
     if (!isfinite(size)) return not_found(size, 0);
     *ends = !(size > 0);
     if (size > 0) add(k, s->stages, next, 1 / size, NULL);
@@ -189,19 +198,28 @@ static void take(struct krylov *k, const struct krylov_system *s, struct cycle *
     }
 }
 
-/* From the residual in the first vector of the basis, of that size. */
+static int by_differences(const struct krylov_system *s)
+{
+    return !s->transpose && !field_can(s->f, FIELD_JVP);
+}
+
+/* From the residual in the first vector of the basis, of that size. noise: what of the residual behind it
+ * comes of products that are no linear map. */
 static enum status one_cycle(struct krylov *k, const struct krylov_system *s, double goal, double residual,
-                             int *products)
+                             int *products, double *noise)
 {
     struct cycle g = {.right = {residual}};
-    int ends = 0;
+    int64_t whole = k->n * s->stages;
+    int ends = 0, most = by_differences(s) && whole < KRYLOV_BASIS ? (int)whole : KRYLOV_BASIS;
     add(k, s->stages, basis(k, s->stages, 0), 1 / residual, NULL);
-    while (g.n < KRYLOV_BASIS && !ends && fabs(g.right[g.n]) > goal && *products < KRYLOV_MOST_PRODUCTS) {
+    while (g.n < most && !ends && fabs(g.right[g.n]) > goal && *products < KRYLOV_MOST_PRODUCTS) {
         TRY(interrupt_poll());
         TRY(grow(k, s, &g, &ends));
         ++*products;
     }
     take(k, s, &g);
+    if (by_differences(s))
+        *noise = KRYLOV_NOISE * difference_error(k) * g.longest * sqrt(dot(k, s->stages, k->x, k->x));
     return STATUS_OK;
 }
 
@@ -221,16 +239,16 @@ enum status krylov_solve(struct krylov *k, const struct krylov_system *s, double
     int products = 0;
     size_t bytes = (size_t)k->n * dtype_size(k->dtype);
     double least = k->dtype == FLOAT32 ? KRYLOV_LEAST_F32 : KRYLOV_LEAST_F64;
-    share = fmax(share, least);
+    share = fmax(share, by_differences(s) ? difference_error(k) : least);
     for (int i = 0; i < s->stages; i++) {
         memcpy(part(k, k->right, i), x[i], bytes);
         memcpy(part(k, basis(k, s->stages, 0), i), x[i], bytes);
         memset(part(k, k->x, i), 0, bytes);
     }
-    double whole = sqrt(dot(k, s->stages, k->right, k->right)), residual = whole;
-    while (residual > share * whole) {
+    double whole = sqrt(dot(k, s->stages, k->right, k->right)), residual = whole, noise = 0;
+    while (residual > fmax(share * whole, noise)) {
         if (products >= KRYLOV_MOST_PRODUCTS) return not_found(residual / whole, share);
-        TRY(one_cycle(k, s, share * whole, residual, &products));
+        TRY(one_cycle(k, s, share * whole, residual, &products, &noise));
         TRY(find_residual(k, s, &residual));
         products++;
     }

@@ -33,6 +33,7 @@ local solves = { -- word, f, y0, span, options, fields
   stiff = {{function(_, y) return -1e6 * y end, one, {0, 100}, {max_steps = 3000}, {steps = 3000}}},
   underflow = {{square, one, {0, 2}, {}, {}}, {square, one, {0, 2}, {min_step = 1e-3}, {}},
     {decay, one, {1, 1 + 1e-15}, {}, {t = 1, steps = 0}},
+    {function(_, y) return {a = -y.a, b = y.b * y.b} end, {a = one, b = one}, {0, 2}, {}, {part = "b"}},
     {square, one, {0, 2}, {eager = true}, {}}, {function(_, y) return {y[1] ^ 2} end, {1}, {0, 2},
       {plain = true}, {}}},
   not_finite = {{decay, one * (0 / 0), {0, 1}, {}, {element = 1, steps = 0, nfe = 0, t = 0}},

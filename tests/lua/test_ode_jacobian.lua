@@ -127,6 +127,28 @@ tests["what cannot stand beside it is refused"] = function()
   fails({"jacobian", "auto", "dense", "krylov"}, solve, {method = "radau5", jacobian = "full"})
 end
 
+tests["GMRES by differences goes down to what differences give, and no further"] = function()
+  for _, kind in ipairs{{"ros3p", F64}, {"rodas4", F64}, {"sdirk2", F64}, {"gauss6", F64}, {"rodas4", F32}} do
+    local method, dtype = kind[1], kind[2]
+    local function stiff(t, y)
+      local a, b = y:select(1, 1), y:select(1, 2)
+      return tide.stack{b * b - a, -50 * (b - math.cos(t))}
+    end
+    local single = dtype == F32
+    local o = {method = method, eager = true, rtol = single and 1e-3 or 1e-5, atol = single and 1e-4 or 1e-8,
+      max_nfe = 30000}
+    if method == "gauss6" then o.steps = 50 end
+    local function solve(jacobian)
+      return tide.odeint(stiff, tide.tensor({1, 0}, dtype), {0, 1}, with(o, {jacobian = jacobian}))
+    end
+    local dense, a = solve "dense"
+    local krylov, b = solve "krylov"
+    assert(distance(krylov, dense) < (single and 1e-3 or 1e-6), method)
+    assert(single or b.steps == a.steps, method)
+    assert(b.nfe < 12 * a.nfe, ("%s: %d evaluations, dense %d"):format(method, b.nfe, a.nfe))
+  end
+end
+
 tests["in ode.solution, ode.steps, with events, in a compiled function"] = function()
   local calls = 0
   local function jacobian(_, y) calls = calls + 1 return tide.tensor(rows(y), F64) end

@@ -429,7 +429,7 @@ end
 
 tests["misuse: options"] = function()
   local model = new_model()
-  check.fails("optim.sgd: option lr is missing", optim.sgd, model)
+  assert(optim.sgd(model).lr == 1e-3) -- as PyTorch's
   check.fails('optim.adam: unknown option "learning_rate"', optim.adam, model, {learning_rate = 1})
   check.fails('unknown option "momentun" (did you mean "momentum"?)', optim.sgd, model,
     {lr = 1, momentun = 1})

@@ -74,10 +74,11 @@ end
 function M.linspace(a, b, n, opts)
   arguments.number("tide.linspace", "a", a)
   arguments.number("tide.linspace", "b", b)
-  if not integer(n) or n < 1 then
-    raise("tide.linspace: n must be an integer >= 1, got " .. options.show(n))
+  if not integer(n) or n < 0 then
+    raise("tide.linspace: n must be an integer >= 0, got " .. options.show(n))
   end
   local o = arguments.creation("linspace", opts)
+  if n == 0 then return M.zeros({0}, {dtype = o.dtype}) end
   return core.arange(a, n > 1 and (b - a) / (n - 1) or 0, integer(n), o.dtype, n > 1 and b or nil)
 end
 

@@ -21,6 +21,7 @@ function M.where(condition, a, b)
   end
   return core.apply("where", {}, check_tensor(condition, "tide.where"), a, b)
 end
+T.where = M.where
 
 function T.clamp(x, low, high)
   check_tensor(x, "clamp")

@@ -51,7 +51,7 @@ local kinds = {
   adam = adam(0, false),
   adamw = adam(1e-2, true),
   sgd = {
-    spec = {lr = rate(), momentum = default(0), weight_decay = default(0), nesterov = flag},
+    spec = {lr = rate(1e-3), momentum = default(0), weight_decay = default(0), nesterov = flag},
     check = function(o)
       if o.nesterov and o.momentum == 0 then raise("optim.sgd: nesterov needs a momentum, such as 0.9") end
     end,

@@ -7,7 +7,7 @@ local join = help.join
 
 help.topic "Training"
 local rate_text = "learning rate, or a function(step) that returns it; steps count from 1"
-local rate = {"lr", nil, rate_text, required = true}
+local rate = {"lr", 1e-3, rate_text}
 local adam = {{"lr", 1e-3, rate_text}, {"betas", {0.9, 0.999}, "decay of the two moments"},
   {"eps", 1e-8, "added to the root"},
   {"amsgrad", false, "true: the second moment never shrinks (Reddi et al. 2018)"}}
