@@ -1,4 +1,4 @@
-/* Sessions, errors with the user's position, and argument checks. */
+/* Sessions, how errors are raised, and argument checks. */
 #include "binding.h"
 
 #include <math.h>
@@ -30,31 +30,6 @@ struct session *session_get(lua_State *L)
     return s;
 }
 
-int is_library(lua_State *L, const char *source)
-{
-    int inside = 0;
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LIBRARY_ROOTS);
-    for (lua_Integer i = 1; !inside && lua_rawgeti(L, -1, i) == LUA_TSTRING; i++) {
-        const char *root = lua_tostring(L, -1);
-        inside = source[0] == '@' && strncmp(source + 1, root, strlen(root)) == 0;
-        lua_pop(L, 1);
-    }
-    lua_settop(L, inside ? -2 : -3);
-    return inside;
-}
-
-void position_push(lua_State *L)
-{
-    lua_Debug frame;
-    for (int level = 1; lua_getstack(L, level, &frame); level++) {
-        lua_getinfo(L, "Sl", &frame);
-        if (frame.currentline <= 0 || is_library(L, frame.source)) continue;
-        lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
-        return;
-    }
-    lua_pushliteral(L, "");
-}
-
 int binding_error(lua_State *L, const char *format, ...)
 {
     va_list args;
@@ -62,7 +37,9 @@ int binding_error(lua_State *L, const char *format, ...)
     va_start(args, format);
     lua_pushvfstring(L, format, args);
     va_end(args);
-    lua_concat(L, 2);
+    caller_push(L, lua_tostring(L, -1));
+    lua_insert(L, -2);
+    lua_concat(L, 3);
     return lua_error(L);
 }
 

@@ -30,7 +30,7 @@ struct session *session_get(lua_State *L);
 
 /* Raise a Lua error when status is not STATUS_OK; binding_error raises a message of its own. Both put the
  * position of the innermost caller that is not part of Tide's library in front, so that the user sees a line
- * of their own. */
+ * of their own; a message that does not name the function they called there gets its name. */
 void binding_check(lua_State *L, enum status status);
 int binding_error(lua_State *L, const char *format, ...);
 
@@ -44,6 +44,10 @@ void binding_type(lua_State *L, const char *name, lua_CFunction collect, lua_CFu
 
 /* That position, "file:line: " or "". */
 void position_push(lua_State *L);
+
+/* The name of the function of Tide's that was called there, "nn.linear: ", where the message does not have
+ * it; else "". */
+void caller_push(lua_State *L, const char *message);
 
 /* The number for a message: NaN without its sign, which printf would show as "-nan". */
 double unsigned_nan(double v);

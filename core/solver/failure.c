@@ -189,14 +189,16 @@ static void against_growth(const struct march *r, char *text)
     const char *part = largest_part(r), *dot = *part ? "." : "";
     if (stiffness_ever(&r->stiffness))
         snprintf(text, TEXT,
-                 "the numerical solution goes to infinity near t = %.9g (|y%s%.31s| = %.3g), and the problem looked "
+                 "the numerical solution goes to infinity near t = %.9g (|y%s%.31s| = %.3g), and the problem "
+                 "looked "
                  "stiff before: where "
                  "the true "
                  "solution stays finite, tighten rtol and atol, which have let an error grow that large",
                  r->clock.t, dot, part, y);
     else
         snprintf(text, TEXT,
-                 "the solution appears to go to infinity near t = %.9g (|y%s%.31s| = %.3g): to loosen rtol and atol "
+                 "the solution appears to go to infinity near t = %.9g (|y%s%.31s| = %.3g): to loosen rtol "
+                 "and atol "
                  "does not help, end "
                  "the span "
                  "before; where the true solution stays finite, tighten them",

@@ -183,7 +183,7 @@ tests["a gradient that fails on its way back says so"] = function()
       adjoint_rtol = 1e-10,
       adjoint_atol = 1e-10}):sum()
   end)
-  local good, e = pcall(gradient, tide.ones{1}) -- whether it is called stiff hangs on the last bits
+  local good, e = pcall(gradient, one) -- whether it is called stiff hangs on the last bits
   assert(not good and (e.status == "stiff" or e.status == "max_steps"), e)
   assert(e.backward and e.h < 0 and e.t > 0 and e.t < 1 and e.steps == 200
     and e:find("continuous adjoint, from t = 1 to 0: odeint", 1, true))

@@ -445,4 +445,22 @@ tests["hostile arguments"] = function()
   x = tide.tensor{{1, 2, 3}, {4, 5, 6}}
 end
 
+tests["an error names the function that was called, however deep it comes from"] = function()
+  local span = {0, 1}
+  local function same(p) return p end
+  for _, case in ipairs{{"nn.count", tide.nn.count, cyclic}, {"nn.count", tide.nn.count, "model"},
+    {"nn.count", tide.nn.count, 3}, {"optim.sgd", tide.optim.sgd, deep},
+    {"optim.lbfgs", tide.optim.lbfgs, deep}, {"tide.vjp", tide.vjp, same, cyclic},
+    {"tide.jvp", tide.jvp, same, x, tide.ones{3}},
+    {"tide.mse", tide.mse, x, closed}, {"tide.odeint", tide.odeint, same, cyclic, span},
+    {"ode.solution", tide.ode.solution, 3, x, span}, {"ode.solution", tide.ode.solution, same, x, span, 3},
+    {"ode.steps", tide.ode.steps, same, 3, span}, {"ode.audit", tide.ode.audit, {f = 3, y0 = x, t = span,
+      loss = same}}, {"nn.linear", tide.nn.linear, 2 ^ 53 + 2, 3}, {"nn.odeblock", tide.nn.odeblock, 3},
+    {"nn.mlp", tide.nn.mlp, {sizes = {1, nil, 3}}}} do
+    local ok, e = pcall(table.unpack(case, 2))
+    assert(not ok and tostring(e):find("^%S+:%d+: " .. case[1]:gsub("%.", "%%.") .. ": "),
+      case[1] .. ": " .. tostring(e))
+  end
+end
+
 return tests

@@ -4,7 +4,7 @@ local check = require "check"
 local tide = require "tide"
 
 local fails = check.fails
-local F64 = {dtype = "float64"}
+local F64, F32 = {dtype = "float64"}, {dtype = "float32"}
 local implicit = {}
 for _, m in ipairs(tide.ode.methods()) do if m.implicit then implicit[#implicit + 1] = m end end
 

@@ -113,6 +113,7 @@ end, {
 
 --- block(x) -> state at the end of the span (solver option t, default {0, 1}), statistics.
 function M.odeblock(field, solver)
+  ode._check_field("nn.odeblock", field)
   if solver ~= nil and type(solver) ~= "table" then
     raise("nn.odeblock: solver options must be a table, got " .. options.show(solver))
   end

@@ -1,6 +1,7 @@
 --- Fields, called as field(t, y): what an ODE block solves.
 
 local activations = require "tide.nn.activations"
+local arguments = require "tide.nn.arguments"
 local autodiff = require "tide.tensor.autodiff"
 local class = require "tide.nn.model_class"
 local core = require "tide.core"
@@ -75,6 +76,7 @@ local mlp_spec = initial.options{sizes = {"table", required = true}, act = {"str
 function M.mlp(opts)
   local o = options.check("nn.mlp", opts, mlp_spec)
   if #o.sizes < 2 then raise("nn.mlp: sizes needs two or more entries, got " .. #o.sizes) end
+  for i = 1, #o.sizes do arguments.size("nn.mlp", "sizes[" .. i .. "]", o.sizes[i]) end
   local own = initial.with_seed(o.seed, function()
     local list = {}
     for i = 1, #o.sizes - 1 do

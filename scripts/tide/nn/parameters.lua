@@ -9,6 +9,9 @@ local raise = core.raise
 
 --- Number of trainable values: the elements of all float tensors but buffers.
 function M.count(model)
+  if type(model) ~= "table" and type(model) ~= "function" and not tree.is_tensor(model) then
+    raise("nn.count: model must be a table of tensors, got " .. options.show(model))
+  end
   local n, seen = 0, {}
   for _, x in ipairs(tree.tensors(model, true)) do
     if not seen[x] then n = n + x:numel() end -- a layer that is used twice is counted once

@@ -58,6 +58,8 @@ local function check_field(where, f)
   end
 end
 
+M._check_field = check_field
+
 -- The states that a multistep method begins with, where they are given.
 local function give_start(state, o)
   if type(o.start) ~= "table" then return end
@@ -111,7 +113,10 @@ local function solve(f, y0, t, opts, inner)
 end
 
 --- ys, stats, q = odeint(f, y0, t, opts): see help("tide.odeint").
-function M.odeint(f, y0, t, opts) return solve(f, y0, t, opts) end
+function M.odeint(f, y0, t, opts)
+  local ys, stats, q = solve(f, y0, t, opts) -- no tail call: errors look for this function on the stack
+  return ys, stats, q
+end
 
 local function refuse_quadrature(where, opts)
   if type(opts) == "table" and opts.quadrature ~= nil then
@@ -122,13 +127,15 @@ end
 --- sol = solution(f, y0, {t0, t1}, opts): see help("ode.solution").
 function M.solution(f, y0, t, opts)
   refuse_quadrature("ode.solution", opts)
-  return solutions.new(solve, f, y0, t, opts)
+  local solution = solutions.new(solve, f, y0, t, opts)
+  return solution
 end
 
 --- for step in steps(f, y0, {t0, t1}, opts) do ... end: see help("ode.steps").
 function M.steps(f, y0, t, opts)
   refuse_quadrature("ode.steps", opts)
-  return steps.iterate(solve, f, y0, t, opts)
+  local iterator = steps.iterate(solve, f, y0, t, opts)
+  return iterator
 end
 
 -- The options of odeint for M.event, and where the solve ends at the latest.

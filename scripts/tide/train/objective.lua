@@ -129,15 +129,21 @@ local function check_named(self, named)
   return named
 end
 
+-- A tensor; that it is a scalar is for value_and_grad to say.
+local function check_value(self, value)
+  if tree.is_tensor(value) then return value end
+  raise(("%s: the loss function must return a scalar tensor, got %s"):format(self.where, options.show(value)))
+end
+
 local function by_model(self, model, batch, call)
   local value, named = self.loss(model, batch, call)
-  return value, check_named(self, named)
+  return check_value(self, value), check_named(self, named)
 end
 
 local function by_prediction(self, model, batch, call)
   local prediction = model(batch.x, call)
   local value, named = self.loss(prediction, batch.y)
-  return value, check_named(self, named), prediction
+  return check_value(self, value), check_named(self, named), prediction
 end
 
 -- Which form a function has shows when it is called: the other one fails on its first argument.
