@@ -77,7 +77,7 @@ void caller_push(lua_State *L, const char *message)
     const char *last;
     int level = user_level(L, &frame);
     luaL_checkstack(L, 12, NULL);
-    while (--level > 0 && lua_getstack(L, level, &frame)) {
+    while (--level >= 0 && lua_getstack(L, level, &frame)) {
         lua_getinfo(L, "f", &frame);
         if (!push_name(L, &last)) continue;
         int there = strstr(message, last) != NULL;

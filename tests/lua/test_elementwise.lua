@@ -280,6 +280,11 @@ tests["what is close, and what replaces NaN"] = function()
   assert(not x:allclose(x) and x:allclose(x, {equal_nan = true}) and not x:equal(x))
   assert(tide.ones{2}:equal(tide.ones{2}) and not tide.ones{2}:equal(tide.ones{2, 1}))
   assert(not tide.ones{1}:allclose(1.001) and tide.ones{1}:allclose(1.001, {rtol = 1e-2}))
+  local whole, byte = tide.tensor({3, 5}, {dtype = "int64"}), tide.tensor({3, 5}, {dtype = "uint8"})
+  for _, y in ipairs{whole, byte, tide.tensor{3, 5}} do -- integers too
+    assert(whole:allclose(y) and byte:allclose(y) and tide.tensor{3, 5}:allclose(y))
+    same(list(byte:isclose(y + 2, {atol = 2, rtol = 0})), {1, 1}, "isclose of integers")
+  end
   fails("isclose: expected a tensor, got \"a\"", x.isclose, x, "a")
   fails("nan_to_num: high must be a number, got \"a\"", x.nan_to_num, x, 0, "a")
   fails("celu: alpha must not be 0", x.celu, x, 0)

@@ -456,7 +456,12 @@ tests["an error names the function that was called, however deep it comes from"]
     {"ode.solution", tide.ode.solution, 3, x, span}, {"ode.solution", tide.ode.solution, same, x, span, 3},
     {"ode.steps", tide.ode.steps, same, 3, span}, {"ode.audit", tide.ode.audit, {f = 3, y0 = x, t = span,
       loss = same}}, {"nn.linear", tide.nn.linear, 2 ^ 53 + 2, 3}, {"nn.odeblock", tide.nn.odeblock, 3},
-    {"nn.mlp", tide.nn.mlp, {sizes = {1, nil, 3}}}} do
+    {"nn.mlp", tide.nn.mlp, {sizes = {1, nil, 3}}}, {"metrics.mse", tide.metrics.mse, x},
+    {"metrics.accuracy", tide.metrics.accuracy}, {"softmax", tide.softmax, "x"},
+    {"log_softmax", tide.log_softmax}, {"tide.outer", tide.outer}, {"split", tide.split, x, {1, nil, 1}},
+    {"tile", tide.tile, x, {1, nil, 1}}, {"pad", tide.pad, tide.ones{1, 1}, {1, nil, 1, 1}},
+    {"csv.read", tide.csv.read, x}, {"csv.table", tide.csv.table, {}}, {"data.folder", tide.data.folder, x},
+    {"tree.map", tide.tree.map, x, 3}, {"tree.each", tide.tree.each, x}, {"tide.gt", tide.gt, x, closed}} do
     local ok, e = pcall(table.unpack(case, 2))
     assert(not ok and tostring(e):find("^%S+:%d+: " .. case[1]:gsub("%.", "%%.") .. ": "),
       case[1] .. ": " .. tostring(e))

@@ -48,8 +48,18 @@ local function each(t, visit, path, depth, parameters)
   end
 end
 
+local function check_function(where, name, f)
+  local meta = debug.getmetatable(f)
+  if type(f) ~= "function" and not (type(meta) == "table" and meta.__call) then
+    core.raise(("%s: %s must be a function, got %s"):format(where, name, options.show(f)))
+  end
+end
+
 --- Call visit(leaf, path) for every leaf that is not a table, tensors and others.
-function tree.each(t, visit) each(t, visit, "", 0, false) end
+function tree.each(t, visit)
+  check_function("tree.each", "visit", visit)
+  each(t, visit, "", 0, false)
+end
 
 --- For the library: visit(tensor, path) for the tensors of t that can have a gradient: of floats, and no
 -- buffers, which a metatable names: __buffers = {name = true}, or true for all tensors of its table.
@@ -69,6 +79,7 @@ end
 --- A copy with every tensor x replaced by fn(x, path); other leaves stay as they are.
 function tree.map(t, fn, path, depth)
   path, depth = path or "", depth or 0
+  if depth == 0 then check_function("tree.map", "fn", fn) end
   if is_tensor(t) then return fn(t, path) end
   if type(t) ~= "table" then return t end
   if depth > MAX_DEPTH then too_deep() end

@@ -36,6 +36,9 @@ function M.names() return options.sorted_keys(files) end
 
 --- Folder of real data set `name`: option dir, else TIDE_DATA/name, else $XDG_DATA_HOME/tide/datasets/name.
 function M.folder(name, dir)
+  if type(name) ~= "string" then
+    core.raise("data.folder: name must be a string, got " .. options.show(name))
+  end
   if dir then return dir end
   local root = os.getenv("TIDE_DATA")
   if not root or root == "" then

@@ -24,7 +24,9 @@ local function number(x) return recording() and x or x:item() end
 
 -- Both are tensors with numbers in them, all of them numbers indeed (which a recording cannot know).
 local function check_pair(where, prediction, target)
-  for name, x in pairs{prediction = prediction, target = target} do
+  local given = {prediction = prediction, target = target}
+  for _, name in ipairs{"prediction", "target"} do
+    local x = given[name]
     if not is_tensor(x) then
       raise(("metrics.%s: the %s must be a tensor, got %s"):format(where, name, options.show(x)))
     end

@@ -110,8 +110,8 @@ function T.split(x, sizes, axis)
     list = {}
     for i = 1, math.max(1, (n + size - 1) // size) do list[i] = math.min(size, n - (i - 1) * size) end
   end
-  for i, size in ipairs(list) do
-    local last = first + whole("split", "size " .. i, size, 0) - 1
+  for i = 1, #list do
+    local last = first + whole("split", "size " .. i, list[i], 0) - 1
     if last > n then break end
     parts[i], first = x:slice(at, first, last), last + 1
   end
@@ -182,7 +182,7 @@ end
 --- x as often as `counts` says along each axis: NumPy's tile, PyTorch's repeat.
 function T.tile(x, counts)
   local shape, list = check_tensor(x, "tile"):shape(), list_of(counts)
-  for i, r in ipairs(list) do whole("tile", "count " .. i, r, 0) end
+  for i = 1, #list do whole("tile", "count " .. i, list[i], 0) end
   local whole_shape = table.move(shape, 1, #shape, math.max(0, #list - #shape) + 1, {})
   for i = 1, #list - #shape do whole_shape[i] = 1 end
   x = x:reshape(whole_shape)
@@ -266,9 +266,9 @@ function T.pad(x, widths, opts)
     raise(("pad: widths must be a table of two numbers for each axis, beginning with the last, at most %d, "
       .. "got %s"):format(2 * rank, options.show(widths)))
   end
-  for i, width in ipairs(widths) do
-    if not integer(width) or math.abs(width) > 2 ^ 31 - 1 then
-      raise(("pad: width %d must be an integer, got %s"):format(i, options.show(width)))
+  for i = 1, #widths do
+    if not integer(widths[i]) or math.abs(widths[i]) > 2 ^ 31 - 1 then
+      raise(("pad: width %d must be an integer, got %s"):format(i, options.show(widths[i])))
     end
   end
   for i = 1, #widths, 2 do

@@ -55,8 +55,9 @@ end
 
 --- All products of elements of two vectors: {#x, #y}.
 function M.outer(x, y)
-  for i, v in ipairs{x, y} do
-    if check_tensor(v, "tide.outer"):rank() ~= 1 then
+  for i = 1, 2 do
+    local v = check_tensor(({x, y})[i], "tide.outer")
+    if v:rank() ~= 1 then
       raise(("tide.outer: argument %d must be a vector, got shape {%s}"):format(i,
         table.concat(v:shape(), ", ")))
     end

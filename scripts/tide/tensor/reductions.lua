@@ -188,9 +188,9 @@ function T.matmul(x, y)
 end
 
 -- Shifted by the largest element, which changes neither the value nor the derivative.
-local function shifted(x, axis)
-  if x:numel() == 0 then return x end
-  return x - apply("max", {(reduced(x, "softmax", axis))}, x:stop_gradient()):stop_gradient()
+local function shifted(where, x, axis)
+  if check_tensor(x, where):numel() == 0 then return x end
+  return x - apply("max", {(reduced(x, where, axis))}, x:stop_gradient()):stop_gradient()
 end
 
 function T.logsumexp(x, axis, keepdim)
@@ -203,11 +203,11 @@ function T.logsumexp(x, axis, keepdim)
 end
 
 function T.softmax(x, axis)
-  local e = shifted(x, axis or -1):exp()
+  local e = shifted("softmax", x, axis or -1):exp()
   return e / T.sum(e, axis or -1, true)
 end
 
 function T.log_softmax(x, axis)
-  local s = shifted(x, axis or -1)
+  local s = shifted("log_softmax", x, axis or -1)
   return s - T.sum(s:exp(), axis or -1, true):log()
 end

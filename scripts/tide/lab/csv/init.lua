@@ -261,6 +261,11 @@ end
 
 --- A table from a list of {column = value}, as csv.read gives one; `names` are its columns, in order.
 function csv.table(names, records)
+  for what, list in pairs{names = names or false, records = records or false} do
+    if type(list) ~= "table" then
+      core.raise(("csv.table: %s must be a list, got %s"):format(what, options.show(list)))
+    end
+  end
   local out = setmetatable({path = "csv.table", names = names, comments = {}, columns = {}, rows = #records},
     Table)
   for _, name in ipairs(names) do
@@ -295,6 +300,7 @@ end
 -- Options: separator, decimal, header, comment; each is found out from the text when it is not given.
 function csv.read(path, wanted, opts)
   opts = options.check("csv.read", opts, reader_spec)
+  if type(path) ~= "string" then core.raise("csv.read: path must be a string, got " .. options.show(path)) end
   local text, message = files.read(path)
   if not text then core.raise("csv.read: " .. message) end
   local ok, result = pcall(csv.parse, text, path, opts)
