@@ -71,6 +71,18 @@ local function lines_of(rows)
   return lines
 end
 
+-- The same; a training that leaves the numbers is a row without them.
+local function row_of(report, o, solver, kind, seed, train, test)
+  local finished, r = tide.attempt(run, o, solver[2], kind, seed, train, test)
+  if not finished then
+    report:say("%s, %s %s, seed %d: %s", solver[1], kind[1], kind[2], seed, r.message)
+    r = {}
+    for _, name in ipairs(columns) do r[name] = 0 / 0 end
+  end
+  r.data, r.solver, r.regulariser, r.weight, r.seed = o.data, solver[1], kind[1], kind[2], seed
+  return r
+end
+
 -- All regularisers with one seed, then with the next; the file has what is done so far.
 local function evidence(o, report)
   local train, test, rows = data_of(o, 2000, 2), data_of(o, 1000, 3), {}
@@ -79,10 +91,7 @@ local function evidence(o, report)
   for seed = 1, o.seeds do
     for _, solver in ipairs(solvers) do
       for i = 1, math.min(o.kinds, #kinds) do
-        local kind = kinds[i]
-        local r = run(o, solver[2], kind, seed, train, test)
-        r.data, r.solver, r.regulariser, r.weight, r.seed = o.data, solver[1], kind[1], kind[2], seed
-        rows[#rows + 1] = r
+        rows[#rows + 1] = row_of(report, o, solver, kinds[i], seed, train, test)
         report:csv("regularisers-" .. o.data,
           {"data", "solver", "regulariser", "weight", "seed", table.unpack(columns)}, rows)
       end

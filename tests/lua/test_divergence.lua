@@ -125,6 +125,9 @@ tests["exact: samples that depend on each other are refused, whatever lets them 
     max = function(_, z) return z:softmax(1) end,
     matmul = function(_, z) return z:matmul(z:transpose(1, 2)):matmul(z) end,
     slice = function(_, z) return z:slice(1, 4, 1, -1) end,
+    take = function(_, z) return z:take({2, 1, 4, 3}, 1) end,
+    gather = function(_, z) return (z:sort(1)) end,
+    cumsum = function(_, z) return z:cumsum(1) end,
     reshape = function(_, z) return z:reshape{3, 4}:softmax(2):reshape{4, 3} end,
     odeint = function(_, z) return tide.odeint(function(_, q) return -q end, z, {0, 1})[2] end,
   }
@@ -134,6 +137,7 @@ tests["exact: samples that depend on each other are refused, whatever lets them 
     fails({'"' .. op .. '"'}, tide.odeint, f, y, {0, 1}, {quadrature = divergence(f)})
     assert(shape(divergence(f, {kind = "hutchinson"})(0, y)) == "4")
   end
+  fails('"matmul"', divergence(function(_, z) return normal({4, 4}, 5):matmul(z) end), 0, y)
   assert(shape(divergence(meet.sum)(0, y:slice(1, 1, 1))) == "1") -- one sample is alone
   fails({"cnf:log_prob", '"hutchinson"'}, function()
     tide.nn.cnf{dim = 3, dtype = "float64", field = meet.sum}:log_prob(y)
@@ -148,6 +152,7 @@ tests["exact: samples that depend on each other are refused, whatever lets them 
     function(_, z) return z * (z * z:mean(1, true)):gt(0):to "float64" end,
     function(t, z) return tide.stack({z:select(2, 2), z:select(2, 1):sin(), z:select(2, 3) * t}, 2) end,
     function(_, z) return z:reshape{12}:sin():reshape{4, 3} end,
+    function(_, z) return z:sin():take({2, 3, 3}, 2) + z end,
     function(_, z)
       return z:reshape{4, 1, 3}:matmul(W:reshape{1, 3, 3}:broadcast_to{4, 3, 3}):reshape{4, 3}
     end,
