@@ -14,6 +14,7 @@
 #include "binding.h"
 #include "cfield.h"
 #include "kernels/elementwise.h"
+#include "entry.h"
 #include "modules.h"
 
 #define CFIELD_TYPE "tide.CField"
@@ -152,14 +153,11 @@ static int cfield_describe(lua_State *L)
     const struct library *l = library_check(L, 1);
     const struct tide_field *f = &l->code.functions;
     lua_createtable(L, 0, 5);
-    lua_pushstring(L, l->name);
-    lua_setfield(L, -2, "name");
+    entry_text(L, "name", l->name);
     if (f->width != TIDE_ANY) lua_pushinteger(L, f->width), lua_setfield(L, -2, "width");
     if (f->n_theta != TIDE_ANY) lua_pushinteger(L, f->n_theta), lua_setfield(L, -2, "n_theta");
-    lua_pushboolean(L, f->vjp != NULL);
-    lua_setfield(L, -2, "vjp");
-    lua_pushboolean(L, f->jvp != NULL);
-    lua_setfield(L, -2, "jvp");
+    entry_flag(L, "vjp", f->vjp != NULL);
+    entry_flag(L, "jvp", f->jvp != NULL);
     return 1;
 }
 

@@ -5,6 +5,7 @@
 #include "binding.h"
 #include "call_lua.h"
 #include "kernels/elementwise.h"
+#include "entry.h"
 #include "modules.h"
 #include "recording.h"
 
@@ -136,10 +137,8 @@ static int program_describe(lua_State *L)
 {
     struct program *p = program_check(L, 1);
     lua_createtable(L, 0, 2);
-    lua_pushinteger(L, program_n_calls(p));
-    lua_setfield(L, -2, "calls");
-    lua_pushinteger(L, (lua_Integer)program_arena_bytes(p));
-    lua_setfield(L, -2, "arena_bytes");
+    entry_integer(L, "calls", program_n_calls(p));
+    entry_integer(L, "arena_bytes", program_arena_bytes(p));
     return 1;
 }
 

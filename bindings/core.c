@@ -1,6 +1,7 @@
 /* The module tide.core: everything that the engine offers to the Lua library in scripts/tide. */
 #include "base/threads.h"
 #include "binding.h"
+#include "entry.h"
 #include "failure.h"
 #include "kernels/blas.h"
 #include "kernels/loops.h"
@@ -55,12 +56,9 @@ static int fail(lua_State *L) /* fail(fields): a failure that can be asked, with
 static int build_info(lua_State *L)
 {
     lua_createtable(L, 0, 4);
-    lua_pushliteral(L, TIDE_VERSION);
-    lua_setfield(L, -2, "version");
-    lua_pushstring(L, loops->name);
-    lua_setfield(L, -2, "isa");
-    lua_pushliteral(L, __VERSION__);
-    lua_setfield(L, -2, "compiler");
+    entry_text(L, "version", TIDE_VERSION);
+    entry_text(L, "isa", loops->name);
+    entry_text(L, "compiler", __VERSION__);
     return 1;
 }
 
@@ -71,8 +69,7 @@ static int blas(lua_State *L) /* -> {library, version, core, why} */
         {"library", choice.library}, {"version", choice.version}, {"core", choice.core}, {"why", choice.why}};
     lua_createtable(L, 0, 4);
     for (int i = 0; i < 4; i++) {
-        lua_pushstring(L, fields[i][1]);
-        lua_setfield(L, -2, fields[i][0]);
+        entry_text(L, fields[i][0], fields[i][1]);
     }
     return 1;
 }

@@ -7,28 +7,11 @@
 #include "base/memory.h"
 #include "binding.h"
 #include "compiled.h"
+#include "entry.h"
 #include "modules.h"
 #include "ode.h"
 #include "recording.h"
 #include "solver/odeint.h"
-
-static void set_integer(lua_State *L, const char *name, int64_t value)
-{
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, double value)
-{
-    lua_pushnumber(L, value);
-    lua_setfield(L, -2, name);
-}
-
-static void set_text(lua_State *L, const char *name, const char *value)
-{
-    lua_pushstring(L, value);
-    lua_setfield(L, -2, name);
-}
 
 static void set_integers(lua_State *L, const char *name, const int64_t *values, int n)
 {
@@ -50,29 +33,28 @@ static int64_t distinct_bytes(const struct array *a)
 
 static void set_spec(lua_State *L, const struct array *a)
 {
-    set_text(L, "dtype", dtype_name(a->dtype));
+    entry_text(L, "dtype", dtype_name(a->dtype));
     set_integers(L, "shape", a->shape, a->rank);
 }
 
 static void set_op(lua_State *L, enum op_id op, const struct attrs *attrs)
 {
     int backward, custom = op == OP_CUSTOM && attrs && attrs->object;
-    set_text(L, "op", custom ? ((struct custom *)attrs->object)->name : op_table[op].name);
+    entry_text(L, "op", custom ? ((struct custom *)attrs->object)->name : op_table[op].name);
     if (attrs) set_integers(L, "attrs", attrs->v, attrs->n);
     if (attrs && (op == OP_LAYER || op == OP_CONV_LAYER)) {
         const int64_t *layer = attrs->v + LAYER_ATTRS;
-        set_text(L, "base", op_table[layer[LAYER_BASE]].name);
-        set_integer(L, "bias", layer[LAYER_BIAS]);
-        set_integer(L, "second", layer[LAYER_SECOND]);
-        if (layer[LAYER_POST]) set_text(L, "post", op_table[layer[LAYER_POST]].name);
+        entry_text(L, "base", op_table[layer[LAYER_BASE]].name);
+        entry_integer(L, "bias", layer[LAYER_BIAS]);
+        entry_integer(L, "second", layer[LAYER_SECOND]);
+        if (layer[LAYER_POST]) entry_text(L, "post", op_table[layer[LAYER_POST]].name);
     }
-    if (attrs && op == OP_LITERAL) set_number(L, "value", attrs->value);
+    if (attrs && op == OP_LITERAL) entry_number(L, "value", attrs->value);
     struct odeint *solve = custom ? odeint_of(attrs->object, &backward) : NULL;
     if (!solve) return;
     lua_pushlightuserdata(L, solve);
     lua_setfield(L, -2, "solve");
-    lua_pushboolean(L, backward);
-    lua_setfield(L, -2, "backward");
+    entry_flag(L, "backward", backward);
 }
 
 static void push_solve(lua_State *L, struct odeint *op);
@@ -83,10 +65,9 @@ static void push_node(lua_State *L, const struct tape *t, const struct node *nod
     lua_createtable(L, 0, 8);
     set_op(L, node->op, node->attrs);
     set_spec(L, &node->spec);
-    set_integer(L, "bytes", (int64_t)array_bytes(&node->spec));
-    lua_pushboolean(L, op_table[node->op].view != NULL);
-    lua_setfield(L, -2, "view");
-    set_integer(L, "operations", tape_node_work(t, node));
+    entry_integer(L, "bytes", (int64_t)array_bytes(&node->spec));
+    entry_flag(L, "view", op_table[node->op].view != NULL);
+    entry_integer(L, "operations", tape_node_work(t, node));
     lua_createtable(L, node->n_in, 0);
     for (int j = 0; j < node->n_in; j++) {
         lua_pushinteger(L, node->in[j] + 1);
@@ -117,7 +98,7 @@ static void push_tape(lua_State *L, const struct tape *t, const int *outputs, in
     }
     for (int i = 0; i < t->n_inputs; i++) {
         lua_rawgeti(L, -1, t->inputs[i] + 1);
-        set_integer(L, "input", i + 1);
+        entry_integer(L, "input", i + 1);
         lua_pop(L, 1);
     }
     lua_setfield(L, -2, "nodes");
@@ -137,9 +118,9 @@ static void set_value(lua_State *L, const struct program *p, int v)
     struct program_value value = program_value(p, v);
     lua_createtable(L, 0, 6);
     set_spec(L, value.layout);
-    set_integer(L, "root", value.root + 1);
-    set_text(L, "kind", kinds[value.kind]);
-    if (value.kind == VALUE_INPUT || value.kind == VALUE_OUTPUT) set_integer(L, "slot", value.slot + 1);
+    entry_integer(L, "root", value.root + 1);
+    entry_text(L, "kind", kinds[value.kind]);
+    if (value.kind == VALUE_INPUT || value.kind == VALUE_OUTPUT) entry_integer(L, "slot", value.slot + 1);
     if (value.constant) {
         lua_pushlightuserdata(L, (void *)(uintptr_t)value.constant);
         lua_setfield(L, -2, "address");
@@ -147,7 +128,7 @@ static void set_value(lua_State *L, const struct program *p, int v)
     if (value.constant && value.root == v && array_numel(value.layout) == 1) {
         struct array one = *value.layout;
         one.data = (void *)(uintptr_t)value.constant;
-        set_number(L, "number", array_get(&one, 0));
+        entry_number(L, "number", array_get(&one, 0));
     }
     lua_rawseti(L, -2, v + 1);
 }
@@ -172,11 +153,11 @@ static void push_call(lua_State *L, const struct program *p, int i, int values)
         lua_rawseti(L, -2, j + 1);
     }
     lua_setfield(L, -2, "inputs");
-    set_integer(L, "result", out + 1);
-    if (over >= 0) set_integer(L, "over", over + 1);
-    set_integer(L, "bytes", bytes);
-    set_integer(L, "operations", op_work(c));
-    if (op_way(c)) set_text(L, "way", op_way(c));
+    entry_integer(L, "result", out + 1);
+    if (over >= 0) entry_integer(L, "over", over + 1);
+    entry_integer(L, "bytes", bytes);
+    entry_integer(L, "operations", op_work(c));
+    if (op_way(c)) entry_text(L, "way", op_way(c));
     lua_pushvalue(L, values);
     set_value(L, p, out);
     set_value(L, p, program_value(p, out).root);
@@ -196,8 +177,8 @@ static void push_program(lua_State *L, const struct program *p)
         return;
     }
     lua_createtable(L, 0, 5);
-    set_integer(L, "arena_bytes", (int64_t)program_arena_bytes(p));
-    set_integer(L, "n_outputs", program_n_outputs(p));
+    entry_integer(L, "arena_bytes", (int64_t)program_arena_bytes(p));
+    entry_integer(L, "n_outputs", program_n_outputs(p));
     lua_newtable(L);
     int values = lua_gettop(L);
     lua_createtable(L, program_n_calls(p), 0);
@@ -247,10 +228,10 @@ static void push_work(lua_State *L, const struct field_plan *plan)
     lua_setfield(L, -2, "setup");
     push_program(L, plan->program);
     lua_setfield(L, -2, "program");
-    set_integer(L, "given", plan->n_given);
-    set_integer(L, "kept", plan->n_kept);
-    set_integer(L, "tiles", plan->n_tiles);
-    set_integer(L, "rows", plan->rows);
+    entry_integer(L, "given", plan->n_given);
+    entry_integer(L, "kept", plan->n_kept);
+    entry_integer(L, "tiles", plan->n_tiles);
+    entry_integer(L, "rows", plan->rows);
 }
 
 /* What the gradient of a solve runs at each evaluation, and what the solve itself then does. */
@@ -273,8 +254,7 @@ static void set_work(lua_State *L, const struct odeint_plan *plan)
     if (!plan->gradient) return;
     push_work(L, &backward);
     lua_setfield(L, -2, "backward");
-    lua_pushboolean(L, kind == GRADIENT_ADJOINT);
-    lua_setfield(L, -2, "evaluates"); /* the backward work computes dy as well */
+    entry_flag(L, "evaluates", kind == GRADIENT_ADJOINT); /* the backward work computes dy as well */
 }
 
 static void push_solve(lua_State *L, struct odeint *op)
@@ -285,10 +265,10 @@ static void push_solve(lua_State *L, struct odeint *op)
     lua_createtable(L, 0, 16);
     solve_options_push(L, plan.options);
     lua_setfield(L, -2, "options");
-    set_integer(L, "batch", plan.batch);
-    set_integer(L, "tiles", plan.n_tiles);
-    set_integer(L, "rows", plan.rows);
-    set_integer(L, "abreast", plan.abreast);
+    entry_integer(L, "batch", plan.batch);
+    entry_integer(L, "tiles", plan.n_tiles);
+    entry_integer(L, "rows", plan.rows);
+    entry_integer(L, "abreast", plan.abreast);
     push_tape(L, plan.recorded.tape, &plan.recorded.dy, 1);
     lua_setfield(L, -2, "tape");
     set_work(L, &plan);
@@ -315,10 +295,10 @@ static int explain(lua_State *L)
         lua_rawseti(L, -2, i + 1);
     }
     lua_setfield(L, -2, "value_of");
-    set_integer(L, "common", notes.common);
-    set_integer(L, "dead", notes.dead);
-    set_integer(L, "views", notes.views);
-    set_integer(L, "fused", notes.fused);
+    entry_integer(L, "common", notes.common);
+    entry_integer(L, "dead", notes.dead);
+    entry_integer(L, "views", notes.views);
+    entry_integer(L, "fused", notes.fused);
     return 1;
 }
 

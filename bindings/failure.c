@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/status.h"
+#include "entry.h"
 
 #define FAILURE_TYPE "tide.Failure"
 
@@ -104,21 +105,13 @@ static void make_failure(lua_State *L)
 static void set_number(lua_State *L, const char *name, double x)
 {
     if (isnan(x)) return;
-    lua_pushnumber(L, x);
-    lua_setfield(L, -2, name);
-}
-
-static void set_count(lua_State *L, const char *name, int64_t n)
-{
-    lua_pushinteger(L, n);
-    lua_setfield(L, -2, name);
+    entry_number(L, name, x);
 }
 
 static void set_text(lua_State *L, const char *name, const char *text)
 {
     if (!text[0]) return;
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, name);
+    entry_text(L, name, text);
 }
 
 /* The part's key in the table of the state: paths in nested tables, and numbers in lists, came as text. */
@@ -126,7 +119,7 @@ static void set_part(lua_State *L, const char *part)
 {
     int number, length = 0;
     if (sscanf(part, "[%d]%n", &number, &length) == 1 && length > 0 && !part[length])
-        set_count(L, "part", number);
+        entry_integer(L, "part", number);
     else
         set_text(L, "part", part);
 }
@@ -174,15 +167,14 @@ void failure_push_value(lua_State *L, const struct report *r)
     set_number(L, "t", f.t);
     set_number(L, "h", f.h);
     if (f.steps >= 0) {
-        set_count(L, "steps", f.steps);
-        set_count(L, "accepted", f.accepted);
-        set_count(L, "nfe", f.nfe);
+        entry_integer(L, "steps", f.steps);
+        entry_integer(L, "accepted", f.accepted);
+        entry_integer(L, "nfe", f.nfe);
     }
-    if (f.element > 0) set_count(L, "element", f.element);
+    if (f.element > 0) entry_integer(L, "element", f.element);
     if (f.n_samples > 0) set_samples(L, &f);
     if (f.backward) {
-        lua_pushboolean(L, 1);
-        lua_setfield(L, -2, "backward");
+        entry_flag(L, "backward", 1);
     }
     make_failure(L);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "binding.h"
+#include "entry.h"
 #include "format.h"
 #include "modules.h"
 #include "plain_value.h"
@@ -109,8 +110,7 @@ static int names_clash(lua_State *L, const struct tensor_list *list)
     int clash = 0;
     lua_createtable(L, 0, list->n);
     for (int i = 0; i < list->n; i++) {
-        lua_pushboolean(L, 1);
-        lua_setfield(L, -2, list->names[i]);
+        entry_flag(L, list->names[i], 1);
     }
     for (int i = 0; i < list->n && !clash; i++)
         for (const char *dot = list->names[i]; !clash && (dot = strchr(dot, '.')) != NULL; dot++) {

@@ -6,6 +6,7 @@
 #include "call_lua.h"
 #include "cfield.h"
 #include "compiled.h"
+#include "entry.h"
 #include "failure.h"
 #include "modules.h"
 #include "ode.h"
@@ -80,12 +81,9 @@ static void push_switches(lua_State *L, const struct turns *turns)
     lua_createtable(L, (int)turns->n, 0);
     for (int64_t i = 0; i < turns->n; i++) {
         lua_createtable(L, 0, 3);
-        lua_pushnumber(L, turns->at[i].t);
-        lua_setfield(L, -2, "t");
-        lua_pushinteger(L, turns->at[i].step);
-        lua_setfield(L, -2, "step");
-        lua_pushstring(L, turns->at[i].to);
-        lua_setfield(L, -2, "method");
+        entry_number(L, "t", turns->at[i].t);
+        entry_integer(L, "step", turns->at[i].step);
+        entry_text(L, "method", turns->at[i].to);
         lua_rawseti(L, -2, i + 1);
     }
 }
@@ -105,22 +103,17 @@ void stats_push(lua_State *L, const struct solve_stats *s)
     size_t count = sizeof fields / sizeof *fields - (s->implicit ? 0 : 2);
     lua_createtable(L, 0, 8);
     for (size_t i = 0; i < count; i++) {
-        lua_pushinteger(L, fields[i].value);
-        lua_setfield(L, -2, fields[i].name);
+        entry_integer(L, fields[i].name, fields[i].value);
     }
     if (s->has_defect) {
-        lua_pushnumber(L, s->defect);
-        lua_setfield(L, -2, "defect");
+        entry_number(L, "defect", s->defect);
     }
     if (s->has_reconstruction) {
-        lua_pushnumber(L, s->reconstruction);
-        lua_setfield(L, -2, "reconstruction_error");
-        lua_pushboolean(L, s->made_again);
-        lua_setfield(L, -2, "made_again");
+        entry_number(L, "reconstruction_error", s->reconstruction);
+        entry_flag(L, "made_again", s->made_again);
     }
     if (s->stopped) {
-        lua_pushnumber(L, s->t_end);
-        lua_setfield(L, -2, "t_end");
+        entry_number(L, "t_end", s->t_end);
     }
     if (s->switches) {
         push_switches(L, s->switches);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entry.h"
 #include "ode.h"
 #include "solver/event.h"
 #include "solver/odeint.h"
@@ -80,15 +81,11 @@ static void push_event(lua_State *L, const struct events *e, const struct event 
     memcpy(v->tensor->array.data, y, array_bytes(&v->tensor->array));
     value_account(L, v);
     lua_setfield(L, -2, "y");
-    lua_pushnumber(L, event->t);
-    lua_setfield(L, -2, "t");
-    lua_pushinteger(L, event->rule + 1);
-    lua_setfield(L, -2, "event");
-    lua_pushinteger(L, event->direction);
-    lua_setfield(L, -2, "direction");
+    entry_number(L, "t", event->t);
+    entry_integer(L, "event", event->rule + 1);
+    entry_integer(L, "direction", event->direction);
     if (!e->rules[event->rule].name[0]) return;
-    lua_pushstring(L, e->rules[event->rule].name);
-    lua_setfield(L, -2, "name");
+    entry_text(L, "name", e->rules[event->rule].name);
 }
 
 /* One event of a sample's, with what it is ordered by. */
@@ -143,8 +140,7 @@ static void push_samples(lua_State *L, const struct events *e, const struct solv
         const struct event_log *log = &logs[list[i].sample];
         size_t at = (size_t)(list[i].index * width) * dtype_size(e->g->dtype);
         push_event(L, e, &log->log[list[i].index], e->g->dtype, log->states + at, width);
-        lua_pushinteger(L, list[i].sample + 1);
-        lua_setfield(L, -2, "sample");
+        entry_integer(L, "sample", list[i].sample + 1);
         lua_rawseti(L, -2, i + 1);
     }
     if (list) lua_remove(L, -2);
@@ -153,8 +149,7 @@ static void push_samples(lua_State *L, const struct events *e, const struct solv
 
 void events_push(lua_State *L, const struct events *e, const struct solve_stats *stats)
 {
-    lua_pushnumber(L, stats->t_end);
-    lua_setfield(L, -2, "t_end");
+    entry_number(L, "t_end", stats->t_end);
     lua_newtable(L);
     for (int64_t i = 0; i < e->count; i++) {
         push_event(L, e, &e->log[i], e->dtype, e->states + (size_t)i * e->bytes, e->n_state);

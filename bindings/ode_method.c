@@ -1,6 +1,7 @@
 /* Methods: the list for Lua, and those that come from Lua. */
 #include <stdio.h>
 
+#include "entry.h"
 #include "modules.h"
 #include "ode.h"
 #include "solver/family.h"
@@ -104,24 +105,6 @@ static void push_row(lua_State *L, const char *name, const double *values, int n
     if (name) lua_setfield(L, -2, name);
 }
 
-static void push_integer_field(lua_State *L, const char *name, lua_Integer value)
-{
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, name);
-}
-
-static void push_text_field(lua_State *L, const char *name, const char *text)
-{
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, name);
-}
-
-static void push_flag_field(lua_State *L, const char *name, int flag)
-{
-    lua_pushboolean(L, flag);
-    lua_setfield(L, -2, name);
-}
-
 /* What the interpolant adds, {c =, A =}; f at the end is a stage with the weights b. */
 static void push_extra(lua_State *L, const struct tableau *m)
 {
@@ -172,24 +155,24 @@ static void push_orders(lua_State *L, const struct method *m)
 {
     int least, highest;
     method_orders(m, &least, &highest);
-    push_integer_field(L, "order", highest);
-    push_flag_field(L, "varies", m->multistep.kind == MULTISTEP_ADAMS || m->pair[1]);
+    entry_integer(L, "order", highest);
+    entry_flag(L, "varies", m->multistep.kind == MULTISTEP_ADAMS || m->pair[1]);
     if (m->multistep.kind == MULTISTEP_NONE) return;
     if (m->multistep.kind == MULTISTEP_ADAMS) return;
-    if (m->multistep.kind == MULTISTEP_BDF) push_integer_field(L, "varying_order", 5);
-    push_integer_field(L, "least_order", least);
-    push_integer_field(L, "default_order", m->multistep.order);
+    if (m->multistep.kind == MULTISTEP_BDF) entry_integer(L, "varying_order", 5);
+    entry_integer(L, "least_order", least);
+    entry_integer(L, "default_order", m->multistep.order);
 }
 
 /* What the method can do, from its family and its coefficients. */
 static void push_abilities(lua_State *L, const struct method *m)
 {
-    push_flag_field(L, "implicit", method_implicit(m));
-    push_flag_field(L, "adaptive", m->rk.adaptive);
-    push_text_field(L, "kind", m->rk.adaptive ? "adaptive" : "fixed");
-    push_flag_field(L, "dense", m->rk.dense_order > 0);
-    push_integer_field(L, "dense_order", m->rk.dense_order);
-    push_text_field(L, "stability", m->rk.stability[0] ? m->rk.stability : m->family->stability);
+    entry_flag(L, "implicit", method_implicit(m));
+    entry_flag(L, "adaptive", m->rk.adaptive);
+    entry_text(L, "kind", m->rk.adaptive ? "adaptive" : "fixed");
+    entry_flag(L, "dense", m->rk.dense_order > 0);
+    entry_integer(L, "dense_order", m->rk.dense_order);
+    entry_text(L, "stability", m->rk.stability[0] ? m->rk.stability : m->family->stability);
     lua_newtable(L);
     for (int kind = 0, n = 0; solve_gradient_name(kind); kind++) {
         if (!solve_has_gradient(m, kind)) continue;
@@ -213,12 +196,12 @@ static int ode_methods(lua_State *L)
         struct method method;
         method_get(i, &method);
         lua_createtable(L, 0, 16);
-        push_text_field(L, "family", method.family->name);
-        push_text_field(L, "name", method.rk.name);
+        entry_text(L, "family", method.family->name);
+        entry_text(L, "name", method.rk.name);
         push_orders(L, &method);
-        push_integer_field(L, "error_order", method.rk.error_order);
-        push_integer_field(L, "stages", stages_of(&method));
-        push_flag_field(L, "fsal", method.rk.fsal);
+        entry_integer(L, "error_order", method.rk.error_order);
+        entry_integer(L, "stages", stages_of(&method));
+        entry_flag(L, "fsal", method.rk.fsal);
         push_abilities(L, &method);
         if (method.rk.carries == 0 && !method.family->parts && !method.pair[1])
             push_coefficients(L, &method.rk, method.multistep.kind != MULTISTEP_NONE);

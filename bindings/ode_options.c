@@ -1,6 +1,7 @@
 /* Options of solves: the table of core/solver/options.c for Lua, and a Lua table as a struct. */
 #include <string.h>
 
+#include "entry.h"
 #include "modules.h"
 #include "ode.h"
 #include "value.h"
@@ -152,19 +153,12 @@ void solve_options_push(lua_State *L, const struct solve_options *o)
 {
     const struct solve_option *row;
     lua_createtable(L, 0, 24);
-    lua_pushstring(L, o->method.rk.name);
-    lua_setfield(L, -2, "method");
+    entry_text(L, "method", o->method.rk.name);
     for (int i = 0; (row = solve_option(i)); i++)
         if (row->size > 0 && push_option(L, row, member(row, o))) lua_setfield(L, -2, row->name);
 }
 
 /* ---- the table ---- */
-
-static void set_text(lua_State *L, const char *name, const char *text)
-{
-    lua_pushstring(L, text); /* NULL: nil */
-    lua_setfield(L, -2, name);
-}
 
 static void set_preset(lua_State *L, const char *name, const struct solve_option *row, const char *text)
 {
@@ -179,12 +173,9 @@ static void set_preset(lua_State *L, const char *name, const struct solve_option
 static void set_range(lua_State *L, const struct solve_option *row)
 {
     if (row->low == row->high) return;
-    lua_pushnumber(L, row->low);
-    lua_setfield(L, -2, "low");
-    lua_pushnumber(L, row->high);
-    lua_setfield(L, -2, "high");
-    lua_pushboolean(L, row->open);
-    lua_setfield(L, -2, "open");
+    entry_number(L, "low", row->low);
+    entry_number(L, "high", row->high);
+    entry_flag(L, "open", row->open);
 }
 
 static void set_choices(lua_State *L, const struct solve_option *row)
@@ -212,17 +203,17 @@ static int solve_options(lua_State *L)
     lua_newtable(L);
     for (int i = 0; (row = solve_option(i)); i++) {
         lua_createtable(L, 0, 13);
-        set_text(L, "name", row->name);
-        set_text(L, "heading", row->heading);
-        set_text(L, "help", row->help);
-        set_text(L, "type", row->kind == OPTION_OTHER ? row->type : types[row->kind]);
+        entry_text(L, "name", row->name);
+        entry_text(L, "heading", row->heading);
+        entry_text(L, "help", row->help);
+        entry_text(L, "type", row->kind == OPTION_OTHER ? row->type : types[row->kind]);
         set_preset(L, "default", row, row->preset);
         set_preset(L, "default_fixed", row, row->preset_fixed);
-        set_text(L, "also", row->also);
-        set_text(L, "same_as", row->same_as);
+        entry_text(L, "also", row->also);
+        entry_text(L, "same_as", row->same_as);
         set_range(L, row);
         set_choices(L, row);
-        set_text(L, "grid", grids[row->grid]);
+        entry_text(L, "grid", grids[row->grid]);
         lua_rawseti(L, -2, i + 1);
     }
     return 1;

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "binding.h"
 #include "kernels/elementwise.h"
+#include "entry.h"
 #include "modules.h"
 #include "recording.h"
 
@@ -308,16 +309,11 @@ static int memory_report(lua_State *L)
     int reset = flag_check(L, 1, "tide.memory: reset_peak");
     struct memory_stats m = memory_get_stats();
     lua_createtable(L, 0, 5);
-    lua_pushinteger(L, m.live_bytes);
-    lua_setfield(L, -2, "live_bytes");
-    lua_pushinteger(L, m.peak_bytes);
-    lua_setfield(L, -2, "peak_bytes");
-    lua_pushinteger(L, m.allocations);
-    lua_setfield(L, -2, "allocations");
-    lua_pushinteger(L, m.live_blocks);
-    lua_setfield(L, -2, "live_blocks");
-    lua_pushinteger(L, m.system_allocations);
-    lua_setfield(L, -2, "system_allocations");
+    entry_integer(L, "live_bytes", m.live_bytes);
+    entry_integer(L, "peak_bytes", m.peak_bytes);
+    entry_integer(L, "allocations", m.allocations);
+    entry_integer(L, "live_blocks", m.live_blocks);
+    entry_integer(L, "system_allocations", m.system_allocations);
     if (reset) memory_reset_peak();
     return 1;
 }

@@ -11,6 +11,7 @@
 
 #include "binding.h"
 #include "call_site.h"
+#include "entry.h"
 #include "modules.h"
 #include "value.h"
 
@@ -50,8 +51,7 @@ static void push_cache(lua_State *L)
     if (is_lua_known(L)) {
         lua_newtable(L);
         lua_createtable(L, 0, 1);
-        lua_pushliteral(L, "k");
-        lua_setfield(L, -2, "__mode");
+        entry_text(L, "__mode", "k");
         lua_setmetatable(L, -2);
     } else {
         lua_pushboolean(L, 0);
