@@ -106,6 +106,9 @@ def expressions(s):
     expect(s.line("_ * 21"), "42")
     expect(s.line("= 'a' .. 'b'"), "ab")
     expect(s.line("5;"), "")
+    contains(s.line("theory.order 'rk4'"), "4\t")
+    for name in "tide linalg distributions metrics csv tree nn optim plot data ode sweep".split():
+        expect(s.line(f"type({name})"), "table")
     expect(s.line("{1, {2}, x = 'y'}"), '{1, {2}, x = "y"}')
     expect(s.line('"é" .. "ü"'), "éü")
 

@@ -219,6 +219,10 @@
 #define LINEAR_AUTO_UNKNOWNS 2048
 #define LINEAR_OWN_UNKNOWNS 32
 
+/* Right-hand sides of one call of LAPACK in the exponential of a matrix: it asks in between whether to stop.
+ */
+#define MATRIX_EXP_ROWS 512
+
 /* GMRES: vectors of a basis before it begins anew, products until it gives up, and the least share of a
  * right-hand side that rounding leaves, which gradients ask for. In Newton's method a larger share will do:
  * on the way to rounding, where another iteration follows anyway, and to a tolerance. Not measured. */

@@ -4,6 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/interrupt.h"
+#include "base/tuning.h"
+#include "kernels/gemm.h"
 #include "kernels/lapack.h"
 #include "kernels/paste.h"
 

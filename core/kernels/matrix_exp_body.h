@@ -1,7 +1,10 @@
 /* Exponentials of matrices of type T, by the table APPROXIMANTS, for matrix_exp.c; see paste.h. */
 static void TYPED(product)(int n, const T *a, const T *b, T *out)
 {
-    blas_product(DTYPE, 0, 0, n, n, n, 1, a, n, b, n, 0, out, n);
+    if ((double)n * (double)n * (double)n < PRODUCT_PARALLEL_WORK)
+        blas_product(DTYPE, 0, 0, n, n, n, 1, a, n, b, n, 0, out, n);
+    else /* by tiles: on all threads, and it can be stopped */
+        gemm_parallel(DTYPE, 0, 0, n, n, n, 1, a, n, b, n, 0, out, n);
 }
 
 /* to = sum p[2 j] power[j], the j from 1 on that there are coefficients for. */
@@ -34,8 +37,12 @@ static void TYPED(quotient)(int n, T *even, const T *odd, T *x, int *pivot)
         x[i] = even[i] + odd[i];
         even[i] -= odd[i];
     }
+    if (interrupt_stop()) return;
     lapack_lu(DTYPE, n, even, pivot);
-    lapack_lu_solve(DTYPE, n, n, even, pivot, 1, x);
+    for (int i = 0, rows; i < n && !interrupt_stop(); i += rows) {
+        rows = n - i < MATRIX_EXP_ROWS ? n - i : MATRIX_EXP_ROWS;
+        lapack_lu_solve(DTYPE, n, rows, even, pivot, 1, x + (size_t)i * (size_t)n);
+    }
 }
 
 /* sums = w |a| */

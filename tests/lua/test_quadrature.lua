@@ -17,6 +17,7 @@ tests["q is the integral to each time, of the method's order; the solve stays as
     local o = m.kind == "adaptive" and {method = m.name, rtol = 1e-8, atol = 1e-10}
       or {method = m.name, steps = 60}
     local plain, s = tide.odeint(oscillator, tensor{1, 0.3}, times, o)
+    assert(select("#", tide.odeint(oscillator, tensor{1, 0.3}, times, o)) == 2)
     o.quadrature = integrand
     local ys, stats, q = tide.odeint(oscillator, tensor{1, 0.3}, times, o)
     local off = (ys - plain):abs():max():item()

@@ -115,6 +115,7 @@ end
 --- ys, stats, q = odeint(f, y0, t, opts): see help("tide.odeint").
 function M.odeint(f, y0, t, opts)
   local ys, stats, q = solve(f, y0, t, opts) -- no tail call: errors look for this function on the stack
+  if q == nil then return ys, stats end
   return ys, stats, q
 end
 

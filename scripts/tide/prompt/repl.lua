@@ -200,10 +200,8 @@ local function xdg_path(variable, fallback, name)
   return home and home .. fallback .. "/tide/" .. name or nil
 end
 
-local shortcuts = {"nn", "ode", "data", "plot", "optim"}
-
--- Put tide and its sub-modules into env; a library that does not load is reported, and the prompt works
--- without it.
+-- Put tide and its sub-modules into env, by the names that help shows; a library that does not load is
+-- reported, and the prompt works without it.
 local function fill(session)
   local env = session.env
   env.help = help
@@ -213,9 +211,9 @@ local function fill(session)
     return
   end
   env.tide = tide
-  for _, name in ipairs(shortcuts) do
+  for _, name in ipairs(help.modules()) do
     local found, module = pcall(function() return tide[name] end)
-    if found then env[name] = module end
+    if found and module then env[name] = module end
   end
 end
 

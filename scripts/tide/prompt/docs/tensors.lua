@@ -163,12 +163,12 @@ local truths = {{"all", "1 where no element is 0, else 0, as uint8; of none it i
   {"any", "1 where an element is not 0, else 0, as uint8; of none it is 0."}}
 for _, row in ipairs(truths) do
   define{name = "tide." .. row[1], args = "x, axis, keepdim", returns = "tensor", method = true,
-    text = row[2] .. " In a condition it is a boolean: if x:gt(0):" .. row[1] .. "() then ..." .. axis_text,
+    text = row[2] .. " In a condition it is a boolean: if x:gt(0):" .. row[1] .. "() then ... " .. axis_text,
     example = ("x:gt(0):%s()"):format(row[1])}
 end
 for _, row in ipairs(reductions) do
   define{name = "tide." .. row[1], args = "x, axis, keepdim", returns = "tensor", method = true, text = row[2]
-    .. (row[3] or axis_text),
+    .. " " .. (row[3] or axis_text),
     example = ("x:%s(1)"):format(row[1])}
 end
 local spread_options = {{"correction", 1, "what is taken from the count to divide by; 0: the divisor n"}}
