@@ -105,10 +105,10 @@ static void judge(struct stiffness *d, const struct march *m, const void *states
         cosine < -STIFFNESS_PULL) {
         d->below = 0;
         d->h_rho = h_rho;
-        if (d->above < STIFFNESS_SAY_SO) d->above++;
-        if (d->above == STIFFNESS_SAY_SO && !d->stiff) {
+        if (d->above < d->say_so) d->above++;
+        if (d->above == d->say_so && !d->stiff) {
             d->stiff = 1;
-            d->stiff_since = accepted - STIFFNESS_SAY_SO;
+            d->stiff_since = accepted - d->say_so;
         }
         return;
     }
@@ -162,9 +162,9 @@ static enum status stiffness_accepted(struct observer *self, struct march *m, co
     if (p->stiff) return STATUS_OK; /* by an implicit method */
     if (d->waiting != 0 && p->past > 0) look_back(d, m);
     d->waiting = 0;
-    int suspected = d->above > 0 &&
-                    d->above < STIFFNESS_SAY_SO; /* what is settled either way is looked at now and then */
-    if (!suspected && n % STIFFNESS_EVERY != STIFFNESS_EVERY - 1) return STATUS_OK;
+    int suspected =
+        d->above > 0 && d->above < d->say_so; /* what is settled either way is looked at now and then */
+    if (!suspected && n % d->every != d->every - 1) return STATUS_OK;
     d->looks = suspected ? d->looks + 1 : 0;
     if (d->kind == STIFFNESS_NOT_LOOKED) begin(d, rk);
     if (d->kind == STIFFNESS_NONE) return STATUS_OK;
@@ -177,6 +177,9 @@ static enum status stiffness_accepted(struct observer *self, struct march *m, co
 
 int stiffness_begin(struct stiffness *d, const struct solve_options *o)
 {
-    *d = (struct stiffness){.base = {.accepted = stiffness_accepted}};
+    int acts = o->method.family == &family_automatic;
+    *d = (struct stiffness){.base = {.accepted = stiffness_accepted},
+                            .every = acts ? AUTOMATIC_EVERY : STIFFNESS_EVERY,
+                            .say_so = acts ? AUTOMATIC_SAY_SO : STIFFNESS_SAY_SO};
     return o->adaptive && (o->method.family == &family_explicit || o->method.family == &family_automatic);
 }

@@ -29,6 +29,7 @@ enum stiffness_kind {
 
 struct stiffness {
     struct observer base;
+    int every, say_so; /* steps between looks; suspicious ones until it is said */
     enum stiffness_kind kind;
     double f[MAX_STAGES]; /* weights of the stages: difference of f, of the states / h */
     double y[MAX_STAGES];
