@@ -79,6 +79,21 @@ local function check_sort(list, dtype, what)
   end
 end
 
+tests["many lines along any axis: each is sorted by itself, values alone and positions"] = function()
+  local x = tide.randint(0, 200, {3, 5, 4}, {seed = 1})
+  for _, dtype in ipairs{"float32", "float64", "int64", "uint8"} do
+    local y = x:to(dtype)
+    for axis = 1, 3 do
+      local alone, values, at = y:sort(axis, {indices = false}), y:sort(axis)
+      local lines = y:transpose(axis, 3):reshape{-1, y:shape()[axis]}
+      for name, got in pairs{alone = alone, values = values, gathered = y:gather(axis, at)} do
+        local found = got:transpose(axis, 3):reshape{-1, y:shape()[axis]}
+        for i = 1, #lines do same(found[i], (sorted(lines[i]:totable())), dtype .. axis .. name) end
+      end
+    end
+  end
+end
+
 tests["sort is stable, NaN is the largest, zeros are equal"] = function()
   local special = {nan, 1, inf, -0.0, -inf, 0.0, -nan, 1, -1e-310, 1e-310, 0.0, -0.0, 2}
   for _, dtype in ipairs{"float32", "float64"} do check_sort(special, dtype, dtype) end
