@@ -15,6 +15,8 @@ struct factors {
     int stages, own;
     double A[MAX_STAGES * MAX_STAGES];
     int64_t generation;
+    int64_t idle; /* the last unknowns of a block that nothing depends on, such as a quadrature: they are not
+                     in the matrix, and follow from the others */
     char *matrix; /* of each block by rows, then its factors */
     int *pivot;
 };
@@ -193,6 +195,12 @@ void linear_in_step(struct linear *l, const void *slope, double h, int fine)
     l->jacobian.fine = fine;
 }
 
+static char *matrix_of(const struct linear *l, const struct factors *s, int64_t block)
+{
+    int64_t room = l->width * s->stages;
+    return s->matrix + (size_t)(block * room * room) * dtype_size(l->dtype);
+}
+
 static int factor(const struct linear *l, int64_t order, char *matrix, int *pivot)
 {
     if (order > LINEAR_OWN_UNKNOWNS) return blas_factor(l->dtype, order, matrix, pivot);
@@ -221,9 +229,10 @@ enum status linear_factor(struct linear *l, enum linear_set which, int stages, c
     s->own = own;
     memcpy(s->A, A, bytes);
     l->counts.factorizations += l->dense;
-    int64_t order = l->width * stages;
+    s->idle = !l->dense ? 0 : l->dtype == FLOAT32 ? idle_f32(l, s) : idle_f64(l, s);
+    int64_t order = (l->width - s->idle) * stages;
     for (int64_t b = 0; b < l->blocks && l->dense; b++) {
-        char *matrix = s->matrix + (size_t)(b * order * order) * dtype_size(l->dtype);
+        char *matrix = matrix_of(l, s, b);
         if (l->dtype == FLOAT32)
             system_f32(l, s, b, (float *)matrix);
         else
@@ -238,8 +247,8 @@ enum status linear_factor(struct linear *l, enum linear_set which, int stages, c
 
 static void solve_block(const struct linear *l, const struct factors *s, int64_t b, int transpose, char *x)
 {
-    int64_t order = l->width * s->stages;
-    const char *matrix = s->matrix + (size_t)(b * order * order) * dtype_size(l->dtype);
+    int64_t order = (l->width - s->idle) * s->stages;
+    const char *matrix = matrix_of(l, s, b);
     const int *pivot = s->pivot + b * order;
     if (order > LINEAR_OWN_UNKNOWNS)
         blas_factor_solve(l->dtype, order, matrix, pivot, transpose, x);
@@ -247,6 +256,18 @@ static void solve_block(const struct linear *l, const struct factors *s, int64_t
         solve_f32(order, (const float *)matrix, pivot, transpose, (float *)x);
     else
         solve_f64(order, (const double *)matrix, pivot, transpose, (double *)x);
+}
+
+static void follow(const struct linear *l, const struct factors *s, int64_t b, int transpose, void *const *x)
+{
+    if (s->idle == 0) return;
+    size_t at = (size_t)(b * l->width) * dtype_size(l->dtype);
+    char *parts[MAX_STAGES];
+    for (int i = 0; i < s->stages; i++) parts[i] = (char *)x[i] + at;
+    if (l->dtype == FLOAT32)
+        follow_f32(l, s, (const float *)matrix_of(l, s, b), transpose, (float *const *)parts);
+    else
+        follow_f64(l, s, (const double *)matrix_of(l, s, b), transpose, (double *const *)parts);
 }
 
 static enum status solve_by_krylov(struct linear *l, const struct factors *s, int transpose, void *const *x)
@@ -261,16 +282,20 @@ enum status linear_solve_stages(struct linear *l, enum linear_set which, int tra
 {
     const struct factors *s = &l->set[which];
     if (!l->dense) return solve_by_krylov(l, s, transpose, x);
-    size_t part = (size_t)l->width * dtype_size(l->dtype);
+    size_t part = (size_t)(l->width - s->idle) * dtype_size(l->dtype);
     for (int64_t b = 0; b < l->blocks; b++) {
-        size_t at = (size_t)b * part;
+        size_t at = (size_t)(b * l->width) * dtype_size(l->dtype);
+        if (transpose) follow(l, s, b, 1, x);
         if (s->stages == 1) {
             solve_block(l, s, b, transpose, (char *)x[0] + at);
-            continue;
+        } else {
+            for (int i = 0; i < s->stages; i++)
+                memcpy(l->gathered + (size_t)i * part, (char *)x[i] + at, part);
+            solve_block(l, s, b, transpose, l->gathered);
+            for (int i = 0; i < s->stages; i++)
+                memcpy((char *)x[i] + at, l->gathered + (size_t)i * part, part);
         }
-        for (int i = 0; i < s->stages; i++) memcpy(l->gathered + (size_t)i * part, (char *)x[i] + at, part);
-        solve_block(l, s, b, transpose, l->gathered);
-        for (int i = 0; i < s->stages; i++) memcpy((char *)x[i] + at, l->gathered + (size_t)i * part, part);
+        if (!transpose) follow(l, s, b, 0, x);
     }
     return STATUS_OK;
 }

@@ -1,17 +1,60 @@
 /* The matrix of a system, A = P L U with row pivots, and solving with it, of one type, for linear.c; see
  * kernels/paste.h. */
+static const T *TYPED(values)(const struct linear *l, int stage, int64_t block)
+{
+    return (const T *)l->values + (stage * l->blocks + block) * l->width * l->width;
+}
+
+/* Of the unknowns that others depend on; behind it the rows of the Jacobian for those that follow from them.
+ */
 static void TYPED(system)(const struct linear *l, const struct factors *s, int64_t block, T *out)
 {
-    int64_t width = l->width, order = width * s->stages;
-    for (int i = 0; i < s->stages; i++)
+    int64_t width = l->width, lead = width - s->idle, order = lead * s->stages;
+    T *below = out + order * order;
+    for (int i = 0; i < s->stages; i++) {
+        const T *jacobian = TYPED(values)(l, s->own ? i : 0, block);
         for (int j = 0; j < s->stages; j++) {
-            const T *jacobian = (const T *)l->values + ((s->own ? i : 0) * l->blocks + block) * width * width;
             T a = (T)-s->A[i * s->stages + j];
-            T *corner = out + (int64_t)i * width * order + j * width;
-            for (int64_t r = 0; r < width; r++)
-                for (int64_t c = 0; c < width; c++) corner[r * order + c] = a * jacobian[r * width + c];
+            T *corner = out + (int64_t)i * lead * order + j * lead;
+            for (int64_t r = 0; r < lead; r++)
+                for (int64_t c = 0; c < lead; c++) corner[r * order + c] = a * jacobian[r * width + c];
         }
+        for (int64_t r = lead; r < width && (i == 0 || s->own); r++, below += lead)
+            memcpy(below, jacobian + r * width, (size_t)lead * sizeof *below);
+    }
     for (int64_t r = 0; r < order; r++) out[r * order + r] = (T)(1 + (double)out[r * order + r]);
+}
+
+/* So many of the last unknowns nothing depends on. */
+static int64_t TYPED(idle)(const struct linear *l, const struct factors *s)
+{
+    int64_t width = l->width;
+    for (int64_t c = width - 1; c > 0; c--)
+        for (int i = 0; i < (s->own ? s->stages : 1); i++)
+            for (int64_t b = 0; b < l->blocks; b++)
+                for (int64_t r = 0; r < width; r++)
+                    if (TYPED(values)(l, i, b)[r * width + c] != 0) return width - 1 - c;
+    return width - 1;
+}
+
+/* Those unknowns of a block, from the others, which are solved for; transposed: their part in the right-hand
+ * sides of the others. */
+static void TYPED(follow)(const struct linear *l, const struct factors *s, const T *matrix, int transpose,
+                          T *const *x)
+{
+    int64_t lead = l->width - s->idle, order = lead * s->stages;
+    for (int i = 0; i < s->stages; i++) {
+        const T *rows = matrix + order * order + (s->own ? i : 0) * s->idle * lead;
+        for (int j = 0; j < s->stages; j++) {
+            T a = (T)s->A[i * s->stages + j];
+            for (int64_t r = 0; r < s->idle; r++) {
+                T sum = 0, by = a * x[i][lead + r];
+                for (int64_t c = 0; c < lead && !transpose; c++) sum += rows[r * lead + c] * x[j][c];
+                for (int64_t c = 0; c < lead && transpose; c++) x[j][c] += by * rows[r * lead + c];
+                if (!transpose) x[i][lead + r] += a * sum;
+            }
+        }
+    }
 }
 
 /* out = J v of stage 0. */

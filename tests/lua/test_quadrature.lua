@@ -21,11 +21,43 @@ tests["q is the integral to each time, of the method's order; the solve stays as
     o.quadrature = integrand
     local ys, stats, q = tide.odeint(oscillator, tensor{1, 0.3}, times, o)
     local off = (ys - plain):abs():max():item()
-    assert(off <= (m.implicit and 1e-14 or 0), m.name)
-    assert(stats.steps == s.steps and (m.implicit or stats.nfe == s.nfe))
+    local to_rounding = m.implicit and m.kind ~= "adaptive" -- Newton's method, which looks at all that moves
+    assert(off <= (to_rounding and 1e-14 or 0), m.name)
+    assert(stats.steps == s.steps and (to_rounding or stats.nfe == s.nfe), m.name)
     assert(table.concat(q:shape(), " ") == "4 2" and q[1][1] == 0 and q[1][2] == 0)
     local last = q[4][1] - (plain[4][1] ^ 2 - 1 + 4.5) -- d(y1^2)/dt = 2 y1 y2
     near(last, 0, ({0.5, 2e-2, 1e-3})[m.order] or 1e-3)
+  end
+end
+
+-- With rows of large numbers, which a factorisation of state and integral together would choose as pivots.
+tests["linear systems are those of the state alone: its bits, whatever is integrated"] = function()
+  local function f(t, y)
+    return tide.stack{y[2], 5 * (1 - y[1] * y[1]) * y[2] - y[1] * t:cos(), -3 * y[3] + y[1] * y[2]}
+  end
+  local function integrand(t, y)
+    return tide.stack{1e3 * y[1] * y[2] + t, 7e4 * y[3] * y[3], 100 * y[1]:sin()}
+  end
+  local y0 = tensor{2, 0.3, 1}
+  local function gradient(method, steps)
+    return tide.grad(function(y)
+      local ys, _, q = tide.odeint(f, y, {0, 2}, {method = method, steps = steps, rtol = 1e-10, atol = 1e-10,
+        quadrature = integrand})
+      return q[2]:sum() + ys[2]:sum()
+    end)(y0)
+  end
+  local want = gradient("dopri8")
+  for _, method in ipairs{"bdf", "radau5", "kvaerno3", "rodas4", "sdirk2", "auto"} do
+    local o = {method = method, rtol = 1e-4, atol = 1e-6}
+    local alone, s = tide.odeint(f, y0, times, o)
+    o.quadrature = integrand
+    local beside, r = tide.odeint(f, y0, times, o)
+    assert((alone - beside):abs():max():item() == 0, method)
+    assert(s.nfe == r.nfe and s.jacobians == r.jacobians and s.factorizations == r.factorizations, method)
+  end
+  for _, method in ipairs{"gauss6", "radau5", "kvaerno5", "rodas4"} do
+    local off = (gradient(method, 400) / want - 1):abs():max():item()
+    assert(off < 1e-6, ("%s: %g"):format(method, off))
   end
 end
 
