@@ -8,6 +8,7 @@
 #include "base/tuning.h"
 #include "kernels/gemm.h"
 #include "kernels/lapack.h"
+#include "kernels/loops.h"
 #include "kernels/paste.h"
 
 /* The approximant r_m(a) = p(a) / p(-a) is good to the precision of the type up to norms of `most`; p by
@@ -36,23 +37,22 @@ static const struct approximant of_float[] = {
     {5, 1.880152677804762, {30240, 15120, 3360, 420, 30, 1}, 0},
     {7, 3.925724783138660, {17297280, 8648640, 1995840, 277200, 25200, 1512, 56, 1}, 1},
 };
-#define POWERS 4 /* of a^2 */
+#define POWERS 4      /* of a^2 */
+#define COLUMN_ROWS 8 /* that are added at once */
 
-size_t matrix_exp_work(int n) { return (POWERS + 4) * (size_t)n * (size_t)n + 2 * (size_t)n; }
+size_t matrix_exp_work(int n) { return (POWERS + 3) * (size_t)n * (size_t)n + 3 * (size_t)n; }
 
 #define T float
 #define SUFFIX f32
 #define DTYPE FLOAT32
 #define APPROXIMANTS of_float
 #define EPSILON (double)FLT_EPSILON
-#define ABSOLUTE fabsf
 #include "kernels/matrix_exp_body.h"
 #define T double
 #define SUFFIX f64
 #define DTYPE FLOAT64
 #define APPROXIMANTS of_double
 #define EPSILON DBL_EPSILON
-#define ABSOLUTE fabs
 #include "kernels/matrix_exp_body.h"
 
 void matrix_exp(enum dtype dtype, int n, const void *a, void *out, void *work, int *pivot)
