@@ -4,11 +4,14 @@ static void TYPED(sums_of_one)(const struct scan_job *j, int64_t first)
     const T *b = (const T *)j->b + first;
     T *out = (T *)j->out + first;
     CARRIED carried = 0;
-    int64_t step = j->backwards ? -j->inner : j->inner;
-    for (int64_t i = 0, at = j->backwards ? (j->n - 1) * j->inner : 0; i < j->n; i++, at += step) {
-        if (i % SCAN_PIECE == 0 && interrupt_stop()) return;
-        carried += (CARRIED)b[at];
-        out[at] = (T)carried;
+    int64_t n = j->n, step = j->backwards ? -j->inner : j->inner, at = j->backwards ? (n - 1) * j->inner : 0;
+    for (int64_t i = 0, end; i < n && !interrupt_stop(); i = end) {
+        end = n - i < SCAN_PIECE ? n : i + SCAN_PIECE;
+        _Pragma("GCC unroll 8") for (int64_t k = i; k < end; k++, at += step)
+        {
+            carried += (CARRIED)b[at];
+            out[at] = (T)carried;
+        }
     }
 }
 

@@ -83,14 +83,35 @@ static uint8_t of_key_uint8(uint32_t key) { return (uint8_t)key; }
 
 static int is_wide(enum dtype dtype) { return dtype == FLOAT64 || dtype == INT64; }
 
+/* FRONT: few are wanted. Those that are no larger than a key of a sample, in their order, are enough of them
+ * but for bad luck, and hardly more: how many, or 0 where they are too few. */
 #define LINE(DTYPE, TYPE, KEY_TYPE, BITS)                                                                    \
+    static int64_t front_##DTYPE(const struct sort_plan *p, const TYPE *x, KEY_TYPE flip,                    \
+                                 item_##BITS *items)                                                         \
+    {                                                                                                        \
+        KEY_TYPE *sample = (KEY_TYPE *)items;                                                                \
+        if (p->n < SORT_SAMPLE * 4 || p->wanted > p->n / 8) return 0;                                        \
+        for (int64_t i = 0; i < SORT_SAMPLE; i++)                                                            \
+            sample[i] = key_##DTYPE((TYPE)(x[i * (p->n / SORT_SAMPLE) * p->inner] + 0)) ^ flip;              \
+        int64_t place = 2 * p->wanted * SORT_SAMPLE / p->n + SORT_SAMPLE_MORE, count = 0;                    \
+        KEY_TYPE most = sorted_bare_##BITS(sample, sample + SORT_SAMPLE, SORT_SAMPLE)[place];                \
+        for (int64_t i = 0; i < p->n; i++) {                                                                 \
+            KEY_TYPE key = key_##DTYPE((TYPE)(x[i * p->inner] + 0)) ^ flip;                                  \
+            if (key <= most) items[count++] = make_##BITS(key, (uint64_t)i);                                 \
+        }                                                                                                    \
+        return count < p->wanted ? 0 : count;                                                                \
+    }                                                                                                        \
     static void positions_##DTYPE(const struct sort_plan *p, const TYPE *x, int64_t *out, void *scratch)     \
     {                                                                                                        \
         KEY_TYPE flip = p->descending ? (KEY_TYPE) ~(KEY_TYPE)0 : 0;                                         \
         item_##BITS *items = scratch;                                                                        \
-        for (int64_t i = 0; i < p->n; i++)                                                                   \
-            items[i] = make_##BITS(key_##DTYPE((TYPE)(x[i * p->inner] + 0)) ^ flip, (uint64_t)i);            \
-        int64_t n = p->wanted < p->n ? filtered_placed_##BITS(items, p->n, p->wanted) : p->n;                \
+        int64_t n = front_##DTYPE(p, x, flip, items);                                                        \
+        if (n == 0) {                                                                                        \
+            n = p->n;                                                                                        \
+            for (int64_t i = 0; i < n; i++)                                                                  \
+                items[i] = make_##BITS(key_##DTYPE((TYPE)(x[i * p->inner] + 0)) ^ flip, (uint64_t)i);        \
+        }                                                                                                    \
+        if (p->wanted < n) n = filtered_placed_##BITS(items, n, p->wanted);                                  \
         items = sorted_placed_##BITS(items, items + n, n);                                                   \
         for (int64_t i = 0; i < p->wanted; i++) out[i * p->inner] = place_##BITS(items[i]);                  \
     }                                                                                                        \

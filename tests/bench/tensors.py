@@ -1,6 +1,6 @@
 """Sorting, sums, positions, einsum and batched products beside NumPy and PyTorch, on one thread each:
-`sh tests/bench/peers.sh --tensors`, or this file with a Python that has both. Rows: work, dtype, the least times
-in milliseconds, Tide's over that of the peer that the row is measured by."""
+`sh tests/bench/peers.sh --tensors`, or this file with a Python that has both. Rows: work, dtype, the least times of
+the processor in milliseconds, Tide's over that of the peer that the row is measured by."""
 
 import os
 
@@ -82,9 +82,9 @@ def least(run):
     run()
     best, spent = float("inf"), 0.0
     while spent < SECONDS:
-        begin = time.perf_counter()
+        begin = time.process_time()
         run()
-        one = time.perf_counter() - begin
+        one = time.process_time() - begin
         best, spent = min(best, one), spent + one
     return best
 

@@ -177,6 +177,8 @@ tests["sort, argsort, topk along axes, recorded, of scalars"] = function()
   -- of long lines only what may be among the first ones is sorted
   for name, x in pairs{normal = tide.randn({2, 30000}, {seed = 1}), equal = tide.zeros{2, 20000},
     few = tide.randint(0, 3, {2, 30000}, {seed = 2}), bytes = tide.randint(0, 255, {2, 30000}):to "uint8",
+    unlucky = tide.randn({2, 30000}, {seed = 4}):abs() -- a sample of every seventh sees the least ones alone
+      * (1 - 2 * (tide.arange(1, 30000) % 7):eq(1):to "float32"),
     far = tide.cat({tide.full({2, 1}, inf), tide.full({2, 1}, nan), tide.randn({2, 30000}, {seed = 3}):exp()},
       2),
     double = tide.randn({2, 30000}, {seed = 1, dtype = "float64"})} do
