@@ -1,5 +1,5 @@
---- CPU seconds of operations on tensors, for tensors.py: lines "name dtype seconds" on standard input, the least
--- of the rounds back.
+--- CPU seconds of operations on tensors, for tensors.py: lines "name dtype seconds" on standard input, the
+-- least of the rounds back.
 
 local tide = require "tide"
 
