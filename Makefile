@@ -226,7 +226,7 @@ endif
 	@cd data && for f in $(call lua_files,data); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/data/$$f"; done
 	install -m 644 plots/style.gp "$(LUA_DIR)/plot/style.gp"
 	@cd plots && for f in $(call lua_files,plots); do install -D -m 644 "$$f" "$(abspath $(LUA_DIR))/plots/$$f"; done
-	install -m 644 $(wildcard README.md LICENSE CITATION.cff) "$(DOC_DIR)"
+	install -m 644 README.md LICENSE "$(DOC_DIR)"
 
 uninstall: ## remove what install put there
 	rm -f "$(BIN_DIR)/tide"

@@ -24,6 +24,9 @@ function tree._check_tensor(x, where)
   return x
 end
 
+--- For the library: "{2, 3}".
+function tree._shape_text(x) return "{" .. table.concat(x:shape(), ", ") .. "}" end
+
 local function too_deep()
   core.raise("a table is nested more than " .. MAX_DEPTH .. " deep (or contains itself)")
 end

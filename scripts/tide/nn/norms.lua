@@ -22,8 +22,6 @@ local function spec_of(more)
   return spec
 end
 
-local function shape_text(x) return "{" .. table.concat(x:shape(), ", ") .. "}" end
-
 local function scale_and_shift(shape, o)
   if not o.affine then return nil end
   return core.full(shape, 1, o.dtype), o.bias ~= false and core.full(shape, 0, o.dtype) or nil
@@ -37,7 +35,7 @@ local make_layer_norm = class("nn.layer_norm", "weight bias shape eps", function
     local at = #shape - #wanted + i
     if shape[at] ~= n then
       raise(("nn.layer_norm: x must end in the axes {%s}, got shape %s"):format(table.concat(wanted, ", "),
-        shape_text(x)))
+        tree._shape_text(x)))
     end
     axes[i] = at
   end
@@ -69,7 +67,7 @@ local function channels_of(where, x, channels, ranks)
   local shape = tree._check_tensor(x, where):shape()
   if shape[2] ~= channels or ranks and not ranks[#shape] then
     raise(("%s: x must have shape N,%d%s, got %s"):format(where, channels, ranks and ranks.text or ",...",
-      shape_text(x)))
+      tree._shape_text(x)))
   end
   local beside = {channels}
   for i = 3, #shape do beside[i - 1] = 1 end
@@ -109,7 +107,7 @@ local function normalised_by_batch(where, self, x, shape)
   for i = 3, #shape do count = count * shape[i] end
   if count < 2 then
     raise(("%s: the variance of one number for each channel is 0; training needs more, got x of shape %s; "
-      .. "evaluate with {training = false}"):format(where, shape_text(x)))
+      .. "evaluate with {training = false}"):format(where, tree._shape_text(x)))
   end
   x = x:reshape{shape[1], shape[2], count // shape[1]}
   local moments = core.apply("moments", {}, x)

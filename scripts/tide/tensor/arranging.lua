@@ -12,8 +12,6 @@ local is_tensor, check_tensor, integer = tree.is_tensor, tree._check_tensor, opt
 
 local function list_of(v) return type(v) == "table" and v or {v} end
 
-local function shape_text(x) return "{" .. table.concat(x:shape(), ", ") .. "}" end
-
 local function whole(where, name, v, least)
   local n = integer(v)
   if not n or n < least or n > 2 ^ 31 - 1 then
@@ -291,7 +289,7 @@ function M.meshgrid(...)
   local o, shape = options.check("tide.meshgrid", opts, grid_spec), {}
   for i, x in ipairs(arguments.list("meshgrid", list)) do
     if x:rank() > 1 then
-      raise(("tide.meshgrid: argument %d must be a vector, got shape %s"):format(i, shape_text(x)))
+      raise(("tide.meshgrid: argument %d must be a vector, got shape %s"):format(i, tree._shape_text(x)))
     end
     shape[i] = x:numel()
   end

@@ -10,8 +10,6 @@ local T = core.methods -- methods of tensors
 local apply, raise = core.apply, core.raise
 local is_tensor, check_tensor = tree.is_tensor, tree._check_tensor
 
-local function shape_text(x) return "{" .. table.concat(x:shape(), ", ") .. "}" end
-
 local function positions_of(where, given)
   if type(given) == "table" then return core.tensor_from(given, "int64") end
   return check_tensor(given, where .. ": positions")
@@ -49,7 +47,7 @@ function T.index_select(x, axis, positions)
   positions = positions_of("index_select", positions)
   if positions:rank() ~= 1 then
     raise(("index_select: positions must have one axis, got shape %s; x:take takes any"):format(
-      shape_text(positions)))
+      tree._shape_text(positions)))
   end
   return T.take(check_tensor(x, "index_select"), positions, arguments.axis("index_select", axis,
     x:rank()) + 1)
@@ -60,12 +58,12 @@ local function trimmed(where, x, positions, at, name)
   local shape, wanted = x:shape(), positions:shape()
   if #wanted ~= #shape then
     raise(("%s: positions of shape %s do not fit %s of shape %s: both need the same number of axes"):format(
-      where, shape_text(positions), name, shape_text(x)))
+      where, tree._shape_text(positions), name, tree._shape_text(x)))
   end
   for i, n in ipairs(wanted) do
     if i ~= at and n > shape[i] then
       raise(("%s: positions of shape %s are more along axis %d than %s of shape %s has"):format(where,
-        shape_text(positions), i, name, shape_text(x)))
+        tree._shape_text(positions), i, name, tree._shape_text(x)))
     end
     if i ~= at and n < shape[i] then x = x:slice(i, 1, n) end
   end
@@ -138,7 +136,7 @@ local function common_shape(where, a, b)
     local m, n = p[#p - i] or 1, q[#q - i] or 1
     if m ~= n and m ~= 1 and n ~= 1 then
       raise(("%s: a mask of shape %s does not broadcast with a tensor of shape %s"):format(where,
-        shape_text(b), shape_text(a)))
+        tree._shape_text(b), tree._shape_text(a)))
     end
     table.insert(shape, 1, m == 1 and n or m)
   end
@@ -170,7 +168,7 @@ function T._at(x, key)
   for i, n in ipairs(given) do
     if shape[i] ~= n then
       raise(("x[mask]: a mask of shape %s does not fit the first axes of a tensor of shape %s; "
-        .. "x:masked_select broadcasts"):format(shape_text(key), shape_text(x)))
+        .. "x:masked_select broadcasts"):format(tree._shape_text(key), tree._shape_text(x)))
     end
   end
   do
@@ -191,7 +189,7 @@ local function rows_of(x, key, value, count)
   local ok, rows = pcall(T.broadcast_to, value, rest)
   if not ok then
     raise(("x[%s] = v: %d places of shape {%s} cannot be set to a tensor of shape %s"):format(key:dtype()
-      == "int64" and "positions" or "mask", count, want:match("^%d+, (.*)$") or "", shape_text(value)))
+      == "int64" and "positions" or "mask", count, want:match("^%d+, (.*)$") or "", tree._shape_text(value)))
   end
   return rows:to(x:dtype())
 end
