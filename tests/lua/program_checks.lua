@@ -355,7 +355,7 @@ checks["near float64"] = function(p)
     return table.move(run(tide.value_and_grad(loss_of(f)), ...), 1, 1000, #out + 1, out)
   end
   local want, got = both(reference, select(2, programs.load(p, wide))(0)), both(fn, args(0))
-  local bounds = rounding_bounds(p, both, want, 0, wide)
+  local bounds = in_float64(rounding_bounds)(p, both, want, 0, wide)
   local floor = 1 -- numbers of this size cancel inside derivatives, where no noise is added
   for _, x in ipairs(want) do floor = math.max(floor, EPS[x:dtype()] and largest(x) or 0) end
   floor = floor < math.huge and 16 * EPS.float32 * floor or 0

@@ -46,9 +46,9 @@ end
 -- Order tells numbers apart that are equal to float32, so most of these stay alone.
 function M.sort(g)
   local x = g:any(filled)
-  local options = g:chance(0.4) and ", {descending = true}" or ", {indices = false}"
-  return f(g:chance(0.1) and "(select(2, %s:sort(%d%s)) or 0)" or "(%s:sort(%d%s))", x, g:axis(x),
-    g:chance(0.1) and "" or options)
+  local descending = g:chance(0.4) and ", {descending = true}"
+  if g:chance(0.1) then return f("select(2, %s:sort(%d%s))", x, g:axis(x), descending or "") end
+  return f("(%s:sort(%d%s))", x, g:axis(x), g:chance(0.1) and "" or descending or ", {indices = false}")
 end
 function M.argsort(g)
   local x = g:any(filled)
