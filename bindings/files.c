@@ -19,7 +19,7 @@ static const char *check_path(lua_State *L, const char *who)
 {
     size_t n;
     const char *path = luaL_checklstring(L, 1, &n);
-    if (strlen(path) != n) luaL_error(L, "%s: the path \"%s\" has a NUL byte inside", who, path);
+    if (strlen(path) != n) binding_error(L, "%s: the path \"%s\" has a NUL byte inside", who, path);
     return path;
 }
 
@@ -72,7 +72,7 @@ static int open_writer(lua_State *L)
 static struct writer *check_writer(lua_State *L)
 {
     struct writer *w = luaL_checkudata(L, 1, WRITER_TYPE);
-    if (!w->file) luaL_error(L, "the file is closed");
+    if (!w->file) binding_error(L, "the file is closed");
     return w;
 }
 

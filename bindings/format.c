@@ -43,10 +43,10 @@ const char *format_path(lua_State *L, const char *who)
 {
     size_t n;
     if (lua_type(L, 1) != LUA_TSTRING)
-        luaL_error(L, "%s: the path must be a string, got %s", who, luaL_typename(L, 1));
+        binding_error(L, "%s: the path must be a string, got %s", who, luaL_typename(L, 1));
     const char *path = lua_tolstring(L, 1, &n);
-    if (strlen(path) != n) luaL_error(L, "%s: the path \"%s\" has a NUL byte inside", who, path);
-    if (n == 0) luaL_error(L, "%s: the path is empty", who);
+    if (strlen(path) != n) binding_error(L, "%s: the path \"%s\" has a NUL byte inside", who, path);
+    if (n == 0) binding_error(L, "%s: the path is empty", who);
     return path;
 }
 
@@ -74,7 +74,7 @@ const struct format *format_of(lua_State *L, const char *who, const char *path)
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < FORMAT_COUNT; i++)
         if (strcasecmp(dot, formats[i].extension) == 0) return &formats[i];
-    luaL_error(
+    binding_error(
         L, "%s: \"%s\" has no known extension; valid are \".npy\", \".npz\", \".safetensors\", \".png\"%s%s",
         who, path, strcmp(who, "load") == 0 ? ", \".jpg\", \".jpeg\", \".mat\"" : "",
         dot ? extension_hint(dot) : "");

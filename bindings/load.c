@@ -26,14 +26,14 @@ static struct tensor_list *push_wanted(lua_State *L, const char *who)
 {
     int names = lua_gettop(L);
     if (!lua_istable(L, names))
-        luaL_error(L, "%s: option names must be a list of names, got %s", who, luaL_typename(L, names));
+        binding_error(L, "%s: option names must be a list of names, got %s", who, luaL_typename(L, names));
     struct tensor_list *list = format_push_list(L);
     lua_Unsigned n = lua_rawlen(L, names);
     for (lua_Unsigned i = 1; i <= n; i++) {
         size_t length;
         if (lua_rawgeti(L, names, (lua_Integer)i) != LUA_TSTRING)
-            luaL_error(L, "%s: option names must be a list of names, got %s at %d", who, luaL_typename(L, -1),
-                       (int)i);
+            binding_error(L, "%s: option names must be a list of names, got %s at %d", who,
+                          luaL_typename(L, -1), (int)i);
         const char *name = lua_tolstring(L, -1, &length);
         enum status status = tensor_list_add(list, name, length, NULL);
         if (status != STATUS_OK) binding_check(L, status_prefix(status, "%s: option names", who));
@@ -57,20 +57,21 @@ static void take_option(lua_State *L, const char *who, struct options *o, int li
         int whole;
         lua_Integer value = lua_tointegerx(L, -1, &whole);
         if (lua_type(L, -1) != LUA_TNUMBER || !whole || value < 0)
-            luaL_error(L, "%s: option limit must be a number of bytes, got %s", who,
-                       luaL_tolstring(L, -1, NULL));
+            binding_error(L, "%s: option limit must be a number of bytes, got %s", who,
+                          luaL_tolstring(L, -1, NULL));
         o->limit = (size_t)value;
     } else if (lists && which == 1) {
         o->wanted = push_wanted(L, who);
         lua_insert(L, 3); /* below the walk through the options */
     } else if (lists && which == 2) {
         if (!lua_isboolean(L, -1))
-            luaL_error(L, "%s: option flat must be true or false, got %s", who, luaL_tolstring(L, -1, NULL));
+            binding_error(L, "%s: option flat must be true or false, got %s", who,
+                          luaL_tolstring(L, -1, NULL));
         o->flat = lua_toboolean(L, -1);
     } else {
         lua_pushvalue(L, -2); /* the text of a number must not replace the key */
-        luaL_error(L, "%s: unknown option %s; valid %s", who, luaL_tolstring(L, -1, NULL),
-                   lists ? "are \"limit\", \"names\", \"flat\"" : "is \"limit\"");
+        binding_error(L, "%s: unknown option %s; valid %s", who, luaL_tolstring(L, -1, NULL),
+                      lists ? "are \"limit\", \"names\", \"flat\"" : "is \"limit\"");
     }
 }
 
@@ -78,10 +79,10 @@ static struct options check_options(lua_State *L, const char *who, int lists)
 {
     struct options o = {.limit = FILE_UNPACK_LIMIT};
     if (lua_gettop(L) > 2)
-        luaL_error(L, "%s: a path and options are expected, got %d arguments", who, lua_gettop(L));
+        binding_error(L, "%s: a path and options are expected, got %d arguments", who, lua_gettop(L));
     lua_settop(L, 2);
     if (lua_isnil(L, 2)) return o;
-    if (!lua_istable(L, 2)) luaL_error(L, "%s: options must be a table, got %s", who, luaL_typename(L, 2));
+    if (!lua_istable(L, 2)) binding_error(L, "%s: options must be a table, got %s", who, luaL_typename(L, 2));
     for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) take_option(L, who, &o, lists);
     return o;
 }

@@ -1,4 +1,5 @@
 /* Where in the user's code an error comes from, and which function of Tide they called there. */
+#include <ctype.h>
 #include <string.h>
 
 #include "binding.h"
@@ -71,6 +72,17 @@ static int push_name(lua_State *L, const char **last)
     return found;
 }
 
+static int is_letter(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
+/* Is the word in the text, and not as a part of a longer one? */
+static int has_word(const char *text, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        if ((at == text || !is_letter(at[-1])) && !is_letter(at[length])) return 1;
+    return 0;
+}
+
 void caller_push(lua_State *L, const char *message)
 {
     lua_Debug frame;
@@ -80,7 +92,7 @@ void caller_push(lua_State *L, const char *message)
     while (--level >= 0 && lua_getstack(L, level, &frame)) {
         lua_getinfo(L, "f", &frame);
         if (!push_name(L, &last)) continue;
-        int there = strstr(message, last) != NULL;
+        int there = has_word(message, last);
         lua_pushstring(L, there ? "" : ": ");
         if (there) lua_remove(L, -2);
         if (!there) lua_concat(L, 2);

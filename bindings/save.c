@@ -29,8 +29,9 @@ struct saving {
 static struct tensor *saved_tensor(lua_State *L, const struct value *v, const char *name)
 {
     if (v->tape)
-        luaL_error(L, "save: %s is symbolic; save works outside tide.grad, tide.compile and the like", name);
-    if (!v->tensor) luaL_error(L, "save: %s is closed", name);
+        binding_error(L, "save: %s is symbolic; save works outside tide.grad, tide.compile and the like",
+                      name);
+    if (!v->tensor) binding_error(L, "save: %s is closed", name);
     return v->tensor;
 }
 
@@ -40,16 +41,17 @@ static const char *push_key_text(lua_State *L, int key, const char *prefix)
     const char *inside = *prefix ? prefix : "the table";
     if (lua_isinteger(L, key)) return lua_pushfstring(L, "%I", (LUAI_UACINT)lua_tointeger(L, key));
     if (lua_type(L, key) != LUA_TSTRING)
-        luaL_error(L, "save: key %s in %s must be a string or an integer", luaL_tolstring(L, key, NULL),
-                   inside);
+        binding_error(L, "save: key %s in %s must be a string or an integer", luaL_tolstring(L, key, NULL),
+                      inside);
     size_t n;
     const char *text = lua_tolstring(L, key, &n);
     if (n == 0 || strspn(text, KEY_SYMBOLS) != n)
-        luaL_error(L, "save: key \"%s\" in %s: keys are made of letters, digits, \"_\" and \"-\"", text,
-                   inside);
+        binding_error(L, "save: key \"%s\" in %s: keys are made of letters, digits, \"_\" and \"-\"", text,
+                      inside);
     format_push_key(L, text, n);
     if (lua_isinteger(L, -1))
-        luaL_error(L, "save: key \"%s\" in %s would come back as an integer; use [%s]", text, inside, text);
+        binding_error(L, "save: key \"%s\" in %s would come back as an integer; use [%s]", text, inside,
+                      text);
     return lua_tostring(L, -1);
 }
 
@@ -77,7 +79,7 @@ static void flatten_entry(lua_State *L, const struct saving *s, const char *pref
         if (status != STATUS_OK) status_prefix(status, "%.100s", name);
         format_check(L, status, "save", "write", s->path);
     } else {
-        luaL_error(
+        binding_error(
             L, "save: %s is a %s; a file holds tensors, numbers, strings, booleans and tables of them only",
             name, luaL_typename(L, value));
     }
@@ -88,7 +90,7 @@ static void flatten(lua_State *L, const struct saving *s, int table, const char 
                     int depth)
 {
     if (depth > MAX_NESTING)
-        luaL_error(L, "save: tables nested deeper than %d at %s (a cycle?)", MAX_NESTING, prefix);
+        binding_error(L, "save: tables nested deeper than %d at %s (a cycle?)", MAX_NESTING, prefix);
     luaL_checkstack(L, 12, "save: tables nested too deep");
     if (lua_getmetatable(L, table)) {
         in_model = 1;
@@ -103,17 +105,18 @@ static int io_save(lua_State *L)
     const char *path = format_path(L, "save");
     const struct format *format = format_of(L, "save", path);
     const struct value *v = value_test(L, 2);
-    if (lua_gettop(L) > 2) return luaL_error(L, "save: 2 arguments are expected, got %d", lua_gettop(L));
+    if (lua_gettop(L) > 2) return binding_error(L, "save: 2 arguments are expected, got %d", lua_gettop(L));
     if (!format->save && !format->save_one)
-        return luaL_error(L, "save: %s files are only read; use %s", format->extension,
-                          format->load ? ".npz or .safetensors" : ".png, which keeps every value");
+        return binding_error(L, "save: %s files are only read; use %s", format->extension,
+                             format->load ? ".npz or .safetensors" : ".png, which keeps every value");
     if (!v && !lua_istable(L, 2))
-        return luaL_error(L, "save: a tensor or a table of tensors is expected, got %s", luaL_typename(L, 2));
+        return binding_error(L, "save: a tensor or a table of tensors is expected, got %s",
+                             luaL_typename(L, 2));
     if (!format->save && !v)
-        return luaL_error(L, "save: a %s file holds one tensor; use .npz or .safetensors for a table",
-                          format->extension);
+        return binding_error(L, "save: a %s file holds one tensor; use .npz or .safetensors for a table",
+                             format->extension);
     if (format->save && v)
-        return luaL_error(
+        return binding_error(
             L, "save: a %s file holds a table of tensors, got a tensor; use .npy or a table {x = tensor}",
             format->extension);
     if (v) {

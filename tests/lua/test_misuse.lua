@@ -460,7 +460,9 @@ tests["an error names the function that was called, however deep it comes from"]
     {"metrics.accuracy", tide.metrics.accuracy}, {"softmax", tide.softmax, "x"},
     {"log_softmax", tide.log_softmax}, {"tide.outer", tide.outer}, {"split", tide.split, x, {1, nil, 1}},
     {"tile", tide.tile, x, {1, nil, 1}}, {"pad", tide.pad, tide.ones{1, 1}, {1, nil, 1, 1}},
-    {"csv.read", tide.csv.read, x}, {"csv.table", tide.csv.table, {}}, {"data.folder", tide.data.folder, x},
+    {"csv.read", tide.csv.read, x}, {"csv.read", tide.csv.read, "a\0b"},
+    {"load", tide.load, "a\0b.npy"}, {"load", tide.load, ""}, {"save", tide.save, "a\0b.npy", x},
+    {"csv.table", tide.csv.table, {}}, {"data.folder", tide.data.folder, x},
     {"tree.map", tide.tree.map, x, 3}, {"tree.each", tide.tree.each, x}, {"tide.gt", tide.gt, x, closed}} do
     local ok, e = pcall(table.unpack(case, 2))
     assert(not ok and tostring(e):find("^%S+:%d+: " .. case[1]:gsub("%.", "%%.") .. ": "),
