@@ -79,7 +79,6 @@ PEAK(f64, double, int64_t, INT64_MAX)
 extern product_loop LOOPED(product_f32), LOOPED(product_f64);
 extern product_row_loop LOOPED(product_row_f32), LOOPED(product_row_f64), LOOPED(product_alike_f32),
     LOOPED(product_alike_f64);
-extern const struct winograd_loops LOOPED(winograd_loops);
 extern const struct packing_loops LOOPED(packing_loops);
 const struct loops LOOPED(loops) = {
     .name = TEXT(LOOPS_NAME),
