@@ -79,7 +79,18 @@ PEAK(f64, double, int64_t, INT64_MAX)
 extern product_loop LOOPED(product_f32), LOOPED(product_f64);
 extern product_row_loop LOOPED(product_row_f32), LOOPED(product_row_f64), LOOPED(product_alike_f32),
     LOOPED(product_alike_f64);
+extern const struct winograd_loops LOOPED(winograd_loops);
 extern const struct packing_loops LOOPED(packing_loops);
+
+/* A copy, which is worth blocks where it turns rows into columns. */
+static void turned_f32(const int64_t n[2], const void *x, const int64_t sx[2], void *out)
+{
+    if (sx[0] == 1 && sx[1] > 1)
+        LOOPED(winograd_loops).transpose(n[1], n[0], x, sx[1], out, n[1]);
+    else
+        cast_f32_f32(n, x, sx, out);
+}
+
 const struct loops LOOPED(loops) = {
     .name = TEXT(LOOPS_NAME),
     .winograd = &LOOPED(winograd_loops),
@@ -89,7 +100,7 @@ const struct loops LOOPED(loops) = {
 #define PREDICATE(NAME, name, expression) .unary[UNARY_##NAME] = {TABLE_A(name)},
 #define COMPARE(NAME, name, expression) .binary[BINARY_##NAME] = {TABLE_A(name)},
 #include "kernels/elementwise.def"
-    .cast[FLOAT32] = {TABLE_A(cast_f32)},
+    .cast[FLOAT32] = {turned_f32, cast_f32_f64, cast_f32_i64, cast_f32_u8},
     .cast[FLOAT64] = {TABLE_A(cast_f64)},
     .cast[INT64] = {TABLE_A(cast_i64)},
     .cast[UINT8] = {TABLE_A(cast_u8)},

@@ -2,11 +2,8 @@
 #ifndef KERNELS_LOOPS_ELEMENTWISE_H
 #define KERNELS_LOOPS_ELEMENTWISE_H
 
-#include "kernels/loops.h"
 #include "kernels/loops_math.h"
 #include "kernels/paste.h"
-
-extern const struct winograd_loops LOOPED(winograd_loops);
 
 /* In-place use (output over an operand of the same layout) is legal: no element depends on another one. */
 #ifdef __clang__
@@ -127,14 +124,7 @@ static int64_t to_i64(double x)
     return x != x ? 0 : x >= 0x1p63 ? INT64_MAX : x <= -0x1p63 ? INT64_MIN : (int64_t)x;
 }
 static uint8_t to_u8(double x) { return x > 0 ? x >= 255 ? 255 : (uint8_t)x : 0; }
-UNARY_BODY(copy_f32_f32, float, float, x)
-static void cast_f32_f32(const int64_t n[2], const void *x, const int64_t sx[2], void *out)
-{
-    if (sx[0] == 1 && sx[1] > 1)
-        LOOPED(winograd_loops).transpose(n[1], n[0], x, sx[1], out, n[1]);
-    else
-        copy_f32_f32(n, x, sx, out);
-}
+UNARY_BODY(cast_f32_f32, float, float, x)
 UNARY_BODY(cast_f32_f64, float, double, x)
 UNARY_BODY(cast_f32_i64, float, int64_t, to_i64(x))
 UNARY_BODY(cast_f32_u8, float, uint8_t, to_u8(x))
