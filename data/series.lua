@@ -21,7 +21,7 @@ end
 
 local function span_check(v)
   local ok, expected = range()(v)
-  return ok and v[1] < v[2], expected:gsub("<=", "<")
+  return ok and v[1] < v[2], (expected:gsub("<=", "<"))
 end
 
 local at_least = options.at_least

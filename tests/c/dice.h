@@ -10,7 +10,7 @@ static struct rng dice = {.seed = 20260101};
 
 static inline int64_t pick(int64_t low, int64_t high)
 {
-    return low + (int64_t)rng_below(&dice, (uint64_t)(high - low + 1));
+    return (int64_t)((uint64_t)low + rng_below(&dice, (uint64_t)high - (uint64_t)low + 1));
 }
 
 static inline void *fresh(enum dtype dtype, int64_t n)

@@ -196,7 +196,8 @@ local function try(given, kind, p)
   local ok, result = pcall(measure, given, kind, p)
   if ok then return result end
   if type(result) == "table" and result.status == "interrupted" then error(result, 0) end
-  return nil, (tostring(result):gsub("\n.*", ""):gsub("^[^\n]-:%d+: ", ""))
+  -- neither where it came from nor which report this is
+  return nil, (tostring(result):gsub("\n.*", ""):gsub("^[^\n]-:%d+: ", ""):gsub("^ode%.audit: ", ""))
 end
 
 -- ---- the report ----
