@@ -28,7 +28,7 @@ for _, row in ipairs{
   {"adaption-as-published", "adaption --preset as-published --rules published --seeds 3"},
   {"adaption-mnist", "adaption --data mnist --rules stated,steady --seeds 1 --iterations 234 --test 500 "
     .. "--records 3"},
-  {"adaption-draws", "adaption --data spheres2 --rules stated,steady,pairs --seeds 1 --data-seeds 2,3,4,5"},
+  {"adaption-draws", "adaption --data spheres2 --rules stated,steady,pairs --data-seeds 2,3,4,5"},
   {"adaption-pairs-held", "adaption --rules pairs --data spheres2 --seeds 6..10"},
   {"adaption-pairs-data", "adaption --rules pairs --data spheres2 --seeds 2 --data-seeds 2..3"},
   {"adaption-windows", "adaption --rules pairs --data spheres2 --seeds 1,6 --data-seeds 1,3 --window 100"},
