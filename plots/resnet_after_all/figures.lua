@@ -62,6 +62,7 @@ return plot.figures({
   {20, tolerances, "fehlberg21", {"fehlberg21", "dopri5"}, title = "test tolerances, fehlberg21"},
   {21, tolerances, "dopri5", {"dopri5"}, title = "test tolerances, dopri5"},
   {22, own "figure22", title = "true and learned paths, landscape"},
+  {"draws", own "draws", title = "what the draw of the data does (not in the paper)"},
   {"crossings", own "crossings", title = "why coarse models are no flows (not in the paper)"},
   {"table1", own "table1", title = "grid search and adaption, ours beside theirs"},
   results = "experiments/resnet_after_all/results", out = "runs/resnet_after_all/figures",
