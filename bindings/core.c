@@ -1,4 +1,5 @@
 /* The module tide.core: everything that the engine offers to the Lua library in scripts/tide. */
+#include "base/memory.h"
 #include "base/threads.h"
 #include "binding.h"
 #include "entry.h"
@@ -106,6 +107,7 @@ int luaopen_tide_core(lua_State *L)
 {
     luaL_checkversion(L);
     standard_files_open(); /* our launcher has done so; another program may not */
+    memory_keep_pages();
     luaL_newlib(L, functions);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) parts[i](L);
     return 1;

@@ -3,6 +3,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "base/tuning.h"
 
@@ -225,6 +228,14 @@ char *memory_strdup(const char *text)
 struct memory_stats memory_get_stats(void)
 {
     return (struct memory_stats){live_bytes, peak_bytes, allocations, live_blocks, system_allocations};
+}
+
+void memory_keep_pages(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, MEMORY_MAPPED_BLOCK);
+    mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT_PAGES);
+#endif
 }
 
 void memory_reset_peak(void) { atomic_store(&peak_bytes, atomic_load(&live_bytes)); }

@@ -43,6 +43,10 @@ void memory_free(void *block);
 /* Copy of a C string, or NULL when out of memory. */
 char *memory_strdup(const char *text);
 
+/* Once for a process: freed blocks stay with it, up to MEMORY_KEPT_PAGES, instead of going back to the system
+ * page by page. */
+void memory_keep_pages(void);
+
 struct memory_stats memory_get_stats(void);
 void memory_reset_peak(void);
 
