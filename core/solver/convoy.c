@@ -67,8 +67,8 @@ static void scale_errors(struct convoy *c)
         e[n] = c->rk->e[j];
         k[n++] = c->k[j];
     }
-    loops->error_squares[c->dtype](c->width[c->at].places * c->share, c->h, n, e, k, c->y, c->next, o->rtol,
-                                   o->atol, c->square);
+    loops->error_squares[c->dtype](c->width[c->at].places * c->share, c->h, n, e, k, c->y, c->next,
+                                   norm_rtol(o->rtol, c->dtype), o->atol, c->square);
 }
 
 /* Does an output time lie in the step, or at its end? See output.c. */

@@ -24,15 +24,18 @@ static double element(enum dtype dtype, const void *x, int64_t i)
 
 double norm_smallest_rtol(enum dtype dtype) { return 10 * (dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON); }
 
+double norm_rtol(double rtol, enum dtype dtype) { return fmax(rtol, norm_smallest_rtol(dtype)); }
+
 /* Where elements have tolerances of their own. */
 static double sum_of_each(const struct terms *c, int64_t first, int64_t n)
 {
-    double sum = 0, least = norm_smallest_rtol(c->dtype);
+    double sum = 0;
     for (int64_t i = first; i < first + n; i++) {
         double e = c->x ? element(c->dtype, c->x, i) : 0, size = fabs(element(c->dtype, c->y0, i));
         for (int j = 0; j < c->count; j++) e += c->c[j] * element(c->dtype, c->k[j], i);
         if (!c->x) size = fmax(size, fabs(element(c->dtype, c->y1, i)));
-        e /= (c->atols ? c->atols[i] : c->atol) + (c->rtols ? fmax(c->rtols[i], least) : c->rtol) * size;
+        double rtol = c->rtols ? norm_rtol(c->rtols[i], c->dtype) : c->rtol;
+        e /= (c->atols ? c->atols[i] : c->atol) + rtol * size;
         sum += e * e;
     }
     return sum;
@@ -102,7 +105,7 @@ double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype
     struct terms terms = {.dtype = dtype,
                           .x = x,
                           .y0 = y,
-                          .rtol = fmax(rtol, norm_smallest_rtol(dtype)),
+                          .rtol = norm_rtol(rtol, dtype),
                           .atol = atol,
                           .rtols = l->rtols,
                           .atols = l->atols};
@@ -119,7 +122,7 @@ double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype 
                           .k = k,
                           .y0 = y0,
                           .y1 = y1,
-                          .rtol = fmax(rtol, norm_smallest_rtol(dtype)),
+                          .rtol = norm_rtol(rtol, dtype),
                           .atol = atol,
                           .rtols = l->rtols,
                           .atols = l->atols};
@@ -134,10 +137,9 @@ double norm_of_squares(const struct state_layout *l, enum norm_kind kind, const 
 void norm_scale(const struct state_layout *l, enum dtype dtype, const void *y0, const void *y1, double rtol,
                 double atol, void *scale)
 {
-    double least = norm_smallest_rtol(dtype);
     for (int64_t i = 0; i < l->controlled; i++) {
         double size = fmax(fabs(element(dtype, y0, i)), fabs(element(dtype, y1, i)));
-        double s = (l->atols ? l->atols[i] : atol) + fmax(l->rtols ? l->rtols[i] : rtol, least) * size;
+        double s = (l->atols ? l->atols[i] : atol) + norm_rtol(l->rtols ? l->rtols[i] : rtol, dtype) * size;
         if (dtype == FLOAT32)
             ((float *)scale)[i] = (float)s;
         else

@@ -40,6 +40,7 @@ struct norm_own {
 /* The smallest relative tolerance that states of a dtype resolve: ten roundings. A smaller rtol, such as 0,
  * counts as this one below: else a small atol would ask for less than rounding leaves. */
 double norm_smallest_rtol(enum dtype dtype);
+double norm_rtol(double rtol, enum dtype dtype);
 
 /* Norm of x / (atol + rtol |y|). */
 double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, const void *x,

@@ -1,6 +1,7 @@
 --- per_sample = true where samples step together (core/solver/convoy.h): the bits of each sample alone.
 
 local check = require "check"
+local van_der_pol = require "oscillators"
 local tide = require "tide"
 
 local tests = {}
@@ -44,11 +45,6 @@ local function beside(f, y0, t, o, of)
   return stats
 end
 
--- Van der Pol's equation: x, v and the stiffness mu, which is part of the state; t drives it.
-local function van_der_pol(t, y)
-  local x, v, mu = y:slice(2, 1, 1), y:slice(2, 2, 2), y:slice(2, 3, 3)
-  return tide.cat({v, mu * (1 - x * x) * v - x + 0.1 * tide.cos(t), 0 * mu}, 2)
-end
 local function start(n, dtype)
   local rows = {}
   for i = 1, n do rows[i] = {2, 0.1 * i, 10 ^ (-1 + 2 * (i * 7 % n) / math.max(1, n - 1))} end
@@ -77,6 +73,12 @@ tests["options about steps, both directions"] = function()
   end
   beside(function(t, y) return y * y * 0.01 - y / 2 + t end, y0, {2, 1.5, 0.1}, {})
   beside(function(_, y) return -y end, y0, {0, 1}, {norm = "sample"})
+  -- rtol = 0 counts as ten roundings of y, here as well
+  for _, dtype in ipairs{"float32", "float64"} do
+    local large = tide.rand({7, 2}, {seed = 3, dtype = dtype}) * 100 + 1
+    beside(function(t, y) return tide.cos(y * 0.01) - y * tide.sin(t) * 0.5 end, large, {0, 0.7, 2},
+      {method = "tsit5", rtol = 0, atol = 1e-5})
+  end
 end
 
 tests["fields that look at the time"] = function()

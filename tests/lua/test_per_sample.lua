@@ -1,17 +1,13 @@
 --- per_sample = true: each sample takes its own steps, and is the solve of that sample alone.
 
 local check = require "check"
+local van_der_pol = require "oscillators"
 local tide = require "tide"
 
 local tests = {}
 local fails = check.fails
 local f64 = {dtype = "float64"}
 
--- Van der Pol's equation: x, v and the stiffness mu, which is part of the state; t drives it.
-local function van_der_pol(t, y)
-  local x, v, mu = y:slice(2, 1, 1), y:slice(2, 2, 2), y:slice(2, 3, 3)
-  return tide.cat({v, mu * (1 - x * x) * v - x + 0.1 * tide.cos(t), 0 * mu}, 2)
-end
 local function start(n, dtype)
   local rows = {}
   for i = 1, n do rows[i] = {2, 0.1 * i, 10 ^ (-1 + 2 * (i - 1) / math.max(1, n - 1))} end
