@@ -64,7 +64,7 @@ enum status tape_field_tangent(const struct field *self, int64_t samples, struct
     }
     if (status == STATUS_OK) {
         int dy = pair_up(t, f, fdot, self->n, samples);
-        status = field_from_tape(out, t, dy, samples > 1 ? samples : 0);
+        status = field_from_tape(out, t, dy, samples);
     }
     tape_release(t);
     memory_free(inputs);

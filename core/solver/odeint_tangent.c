@@ -8,7 +8,10 @@
 #include "solver/event.h"
 #include "solver/odeint_op.h"
 
-int64_t odeint_pairs(const struct odeint *op) { return op->options.per_sample ? op->layout.batch : 1; }
+int64_t odeint_pairs(const struct odeint *op)
+{
+    return op->options.per_sample && op->layout.batch > 0 ? op->layout.batch : 1;
+}
 
 /* Does any of them end a solve or change its state? */
 static int events_cut_steps(const struct events *e)

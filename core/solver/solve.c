@@ -284,7 +284,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
                                   .reached = output.next};
     if (status == STATUS_NUMERIC && failure_complete(&m) && o->return_failures)
         status = give_back(&m, &output, stats);
-    stats->stopped = status == STATUS_OK && !stats->failure && output.next < n_times;
+    stats->stopped = status == STATUS_OK && !stats->failure && f->n > 0 && output.next < n_times;
     if (stats->stopped) output_lacks_rest(&output, s);
     return status;
 }

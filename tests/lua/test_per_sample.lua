@@ -136,6 +136,25 @@ tests["second derivatives"] = function()
   check.near((g.y0 - want.y0):abs():max():item(), 0, 1e-11)
 end
 
+tests["one sample, and none: second derivatives, tangents, forward"] = function()
+  local y0 = tide.randn({1, 2}, {seed = 2, dtype = "float64"})
+  for _, n in ipairs{1, 0} do
+    for _, kind in ipairs{"direct", "forward"} do
+      local function derivatives(per_sample)
+        local function loss(y)
+          return tide.odeint(function(_, u) return tide.sin(u) end, y, {0, 1},
+            {per_sample = per_sample, gradient = kind})[2]:square():sum()
+        end
+        local y = y0:slice(1, 1, n)
+        local _, along = tide.jvp(loss, y, y)
+        return {tide.hessian(loss, y), tide.grad(loss)(y), along}
+      end
+      local want = derivatives(false)
+      for i, x in ipairs(derivatives(true)) do check.same_bits(x, want[i], kind) end
+    end
+  end
+end
+
 tests["the same numbers for any number of threads"] = function()
   local before, y0, first = tide.threads(), start(9), nil
   local w = tide.randn({2, 2}, {seed = 1, dtype = "float64"})
