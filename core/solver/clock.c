@@ -6,6 +6,8 @@
 
 #include "base/tuning.h"
 
+double clock_rounding(const struct clock *c) { return 4 * DBL_EPSILON * fmax(fabs(c->goal), fabs(c->t)); }
+
 double clock_smallest_step(double t) { return fmax(16 * DBL_EPSILON * fabs(t), 16 * DBL_MIN); }
 
 /* ---- times that must be hit ---- */

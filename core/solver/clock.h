@@ -44,6 +44,8 @@ struct clock {
     double error;   /* of the last adaptive step */
 };
 
+/* An output so near to the end of the step at hand, or to where it is cut, is there. */
+double clock_rounding(const struct clock *c);
 /* Steps that are shorter do not resolve t: the times of their stages fall together. */
 double clock_smallest_step(double t);
 /* Steps of a fixed grid over a span; errors where there are none (too many, or too short to change t). */

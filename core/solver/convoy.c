@@ -75,7 +75,7 @@ static void scale_errors(struct convoy *c)
 static int output_in(const struct convoy *c, const struct rider *r, double *at)
 {
     const struct clock *k = &r->clock;
-    double rounding = 4 * DBL_EPSILON * fmax(fabs(k->goal), fabs(k->t));
+    double rounding = clock_rounding(k);
     if (r->next == c->trip->n_times) return 0;
     double t = c->trip->times[r->next];
     *at = (k->goal - t) * k->direction <= rounding ? 1 : (t - k->t) / r->p.h;

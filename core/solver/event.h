@@ -29,6 +29,7 @@ struct event_rule {
 /* One that happened. */
 struct event {
     double t, theta; /* theta: of the step, an accepted one, counted from 0 */
+    double rounding; /* an output no further before t is at the event, and so behind it (clock_rounding) */
     int64_t step;
     int rule, direction;
     int cuts; /* the step ends here */

@@ -119,38 +119,6 @@ static enum status solve_back(struct solver *s, struct augmented *g, const struc
     return solve(s, &g->base, o, &whole, z, times, 2, out, NULL, &part);
 }
 
-static enum status one_interval(struct solver *s, struct augmented *g, const struct solve_options *o,
-                                const struct state_layout *layout, double from, double to, const void *stored,
-                                char *z, char *out)
-{
-    const struct field *f = g->inner;
-    size_t z_bytes = (size_t)g->base.n * dtype_size(f->dtype);
-    double before = g->record ? 0 : retrace_distance(f->n, f->dtype, z, NULL);
-    enum status status = solve_back(s, g, o, layout, from, to, z, out);
-    if (status != STATUS_OK && g->record)
-        return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
-    if (status != STATUS_OK)
-        return status_prefix(
-            status,
-            "continuous adjoint: backward reconstruction of y from t = %.6g to %.6g failed (gradient = "
-            "\"direct\" needs none)",
-            from, to);
-    memcpy(z, out + z_bytes, z_bytes);
-    if (g->record) return STATUS_OK;
-    double error = reconstruction_error(f, o, layout, z, stored, out);
-    double relative = retrace_relative(retrace_distance(f->n, f->dtype, z, stored),
-                                       retrace_distance(f->n, f->dtype, stored, NULL), before);
-    if (!(relative <= g->reconstruction)) g->reconstruction = relative;
-    if (!(error <= (o->adaptive ? 1 : ADJOINT_FIXED_STEP_ALLOWANCE) * o->reconstruction_limit))
-        return status_fail(
-            STATUS_NUMERIC, "reconstruction",
-            "use gradient = \"direct\" or \"interpolated\", or tighter tolerances",
-            "continuous adjoint: backward reconstruction of y off by %.3g tolerances at t = %.6g; the "
-            "flow cannot be run backwards accurately, so this gradient would be wrong",
-            error, to);
-    return STATUS_OK;
-}
-
 static struct solve_options backward_options(const struct solve_options *o, const double *times,
                                              int64_t n_times)
 {
@@ -215,8 +183,54 @@ struct way {
     struct backward jump;  /* for those */
     const char *ybar;
     size_t own; /* bytes of y in z */
+    double at;  /* the time of z */
     char *z, *out;
 };
+
+/* Is y, solved backwards, where it was on the way forwards? before: how large it was where that began. */
+static enum status check_reconstruction(const struct way *w, const void *stored, double before)
+{
+    struct augmented *g = w->g;
+    const struct field *f = g->inner;
+    const struct solve_options *o = &w->back;
+    double error = reconstruction_error(f, o, &w->parts, w->z, stored, w->out);
+    double relative = retrace_relative(retrace_distance(f->n, f->dtype, w->z, stored),
+                                       retrace_distance(f->n, f->dtype, stored, NULL), before);
+    if (!(relative <= g->reconstruction)) g->reconstruction = relative;
+    if (!(error <= (o->adaptive ? 1 : ADJOINT_FIXED_STEP_ALLOWANCE) * o->reconstruction_limit))
+        return status_fail(
+            STATUS_NUMERIC, "reconstruction",
+            "use gradient = \"direct\" or \"interpolated\", or tighter tolerances",
+            "continuous adjoint: backward reconstruction of y off by %.3g tolerances at t = %.6g; the "
+            "flow cannot be run backwards accurately, so this gradient would be wrong",
+            error, w->at);
+    return STATUS_OK;
+}
+
+/* From where z stands to an earlier time. Where both are one but for rounding, as outputs and events may be,
+ * z stays as it is: no solve resolves so short a span. */
+static enum status one_interval(struct way *w, double to, const void *stored)
+{
+    struct augmented *g = w->g;
+    const struct field *f = g->inner;
+    const struct solve_options *o = &w->back;
+    double from = w->at;
+    if (fabs(from - to) < clock_smallest_step(fmax(fabs(from), fabs(to)))) return STATUS_OK;
+    size_t z_bytes = (size_t)g->base.n * dtype_size(f->dtype);
+    double before = g->record ? 0 : retrace_distance(f->n, f->dtype, w->z, NULL);
+    enum status status = solve_back(w->s, g, o, &w->parts, from, to, w->z, w->out);
+    if (status != STATUS_OK && g->record)
+        return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
+    if (status != STATUS_OK)
+        return status_prefix(
+            status,
+            "continuous adjoint: backward reconstruction of y from t = %.6g to %.6g failed (gradient = "
+            "\"direct\" needs none)",
+            from, to);
+    w->at = to;
+    memcpy(w->z, w->out + z_bytes, z_bytes);
+    return g->record ? STATUS_OK : check_reconstruction(w, stored, before);
+}
 
 static void add_cotangent(const struct way *w, int64_t i)
 {
@@ -250,36 +264,35 @@ static enum status through(struct way *w, const struct event *event, int n, int 
     return STATUS_OK;
 }
 
-/* From one time to the one before, and through the events between. */
-static enum status go_back(struct way *w, double from, double to, const void *stored)
+/* To an earlier time, and through the events between. */
+static enum status go_back(struct way *w, double to, const void *stored)
 {
     const struct event *event;
     int n;
-    double direction = from > to ? 1 : -1;
-    while ((event = next_cut(w, &n)) && (event->t - to) * direction > 0) {
+    double direction = w->at > to ? 1 : -1;
+    while ((event = next_cut(w, &n)) && (event->t - to) * direction > event->rounding) {
         const char *y;
         TRY(times_behind(w->events, event, n, &y));
-        if (event->t != from)
-            TRY(one_interval(w->s, w->g, &w->back, &w->parts, from, event->t, y, w->z, w->out));
-        from = event->t;
+        TRY(one_interval(w, event->t, y));
+        w->at = event->t;
         TRY(through(w, event, n, 0));
     }
-    return one_interval(w->s, w->g, &w->back, &w->parts, from, to, stored, w->z, w->out);
+    return one_interval(w, to, stored);
 }
 
 /* Outputs behind an event that ended the solve are its state. Returns the last one before. */
-static enum status begin_at_end(struct way *w, const struct gradient_times *given, int64_t *last,
-                                double *from)
+static enum status begin_at_end(struct way *w, const struct gradient_times *given, int64_t *last)
 {
     int n;
     const struct event *event = next_cut(w, &n);
     double direction = given->t[given->n - 1] > given->t[0] ? 1 : -1;
     *last = given->n - 1;
-    *from = given->t[*last];
+    w->at = given->t[*last];
     if (event) w->g->lowest = event->step + 1;
     if (!event || !w->events->ended) return STATUS_OK;
-    for (; *last > 0 && (given->t[*last] - event->t) * direction >= 0; --*last) add_cotangent(w, *last);
-    *from = event->t;
+    for (; *last > 0 && (given->t[*last] - event->t) * direction >= -event->rounding; --*last)
+        add_cotangent(w, *last);
+    w->at = event->t;
     return through(w, event, n, 1);
 }
 
@@ -289,16 +302,15 @@ static enum status all_intervals(struct way *w, const struct gradient_times *giv
 {
     struct augmented *g = w->g;
     int64_t last;
-    double from;
-    TRY(begin_at_end(w, given, &last, &from));
-    if (last < given->n - 1) TRY(go_back(w, from, given->t[last], y + (size_t)last * g->pitch));
+    TRY(begin_at_end(w, given, &last));
+    if (last < given->n - 1) TRY(go_back(w, given->t[last], y + (size_t)last * g->pitch));
     for (int64_t i = last; i > 0; i--) {
         const char *state = y + (size_t)i * g->pitch;
         if (given->bar)
             TRY(by_time(g, given->t[i], state, w->ybar + (size_t)i * g->pitch, w->out, &given->bar[i]));
         memcpy(w->z, state, w->own);
         add_cotangent(w, i);
-        TRY(go_back(w, given->t[i], given->t[i - 1], y + (size_t)(i - 1) * g->pitch));
+        TRY(go_back(w, given->t[i - 1], y + (size_t)(i - 1) * g->pitch));
     }
     if (!given->bar) return STATUS_OK;
     TRY(by_time(g, given->t[0], y, w->z + w->own, w->out, &given->bar[0]));

@@ -22,7 +22,7 @@ static enum status output_accepted(struct observer *self, struct march *m, const
     struct output *o = (struct output *)self;
     const struct clock *c = &m->clock;
     double end = *theta < 1 ? clock_time(c, p, *theta) : c->goal;
-    double rounding = 4 * DBL_EPSILON * fmax(fabs(c->goal), fabs(c->t));
+    double rounding = clock_rounding(c);
     for (; o->next < o->n; o->next++) {
         double t = o->times[o->next];
         if ((t - end) * c->direction > rounding && !m->ended) return STATUS_OK;

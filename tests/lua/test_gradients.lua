@@ -305,6 +305,21 @@ tests["interpolated within 20 tolerances, every interpolant, also of flows that 
   end
 end
 
+tests["continuous adjoints pass outputs that are neighbours, and those beside an event"] = function()
+  local p, tiny = parameters(), 2.0 ^ -53
+  local events = {{g = function(t) return t - 0.3 end, apply = function(_, y) return y * 0.9 end}}
+  for _, times in ipairs{{0, 0.3, 0.3 + tiny, 0.3 + 8 * tiny, 1}, {1, 1 - tiny, 0.3, 0.3 - tiny / 2, 0}} do
+    for _, e in ipairs{false, events} do
+      local function gradient(kind)
+        return tide.grad(solve_loss(times, {method = "dopri8", steps = 40, gradient = kind,
+          events = e or nil}))(p)
+      end
+      local want = gradient "direct"
+      for _, kind in ipairs{"adjoint", "interpolated"} do near(gradient(kind), want, 1e-9, kind) end
+    end
+  end
+end
+
 -- Where y cannot be solved backwards the adjoint solves forwards again and takes y from there.
 tests["adjoint of a contracting flow is right"] = function()
   local y0 = f64{{1, 0.5, -0.7}}
