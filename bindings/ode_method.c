@@ -132,6 +132,7 @@ static void push_coefficients(lua_State *L, const struct tableau *m, int multist
         push_extra(L, m);
     }
     if (m->adaptive) push_row(L, "b_error", m->e, m->stages);
+    if (m->two_errors) push_row(L, "b_error_low", m->e_low, m->stages);
     if (m->e_start != 0) push_row(L, "b_error_start", &m->e_start, 1);
     if (m->gamma[0][0] != 0) {
         lua_createtable(L, m->stages, 0);

@@ -18,7 +18,7 @@
 /* Nonstiff ones are explicit and notice stiffness, the carry of stiff ones begins with y, the history of none
  * moves. A record keeps as many k of all steps: of stiff ones no more than of nonstiff ones, whose last stage
  * goes on to the next step. The first of each list is taken where none is asked for. */
-const char *const automatic_nonstiff[] = {"tsit5", "dopri5", "bosh3", "vern7", "dopri8", NULL};
+const char *const automatic_nonstiff[] = {"tsit5", "dopri5", "bosh3", "vern7", "dopri8", "dop853", NULL};
 const char *const automatic_stiff[] = {"radau5", "radau3", "trbdf2", NULL};
 
 enum {
@@ -189,6 +189,12 @@ static int automatic_error(const struct method *m, const struct step *p, double 
     return made_by(m, p)->family->error(made_by(m, p), p, w);
 }
 
+static int automatic_error_low(const struct method *m, const struct step *p, double *w)
+{
+    const struct family *family = made_by(m, p)->family;
+    return family->error_low ? family->error_low(made_by(m, p), p, w) : 0;
+}
+
 /* The nonstiff one knows a carry of y alone. */
 static enum status automatic_dense(struct solver *s, struct field *f, const struct method *m,
                                    const struct step *p, double theta, int evaluate, double *w, int *n)
@@ -228,6 +234,7 @@ const struct family family_automatic = {.name = "automatic",
                                         .again = automatic_again,
                                         .kept = automatic_kept,
                                         .error = automatic_error,
+                                        .error_low = automatic_error_low,
                                         .dense = automatic_dense,
                                         .moved = automatic_moved,
                                         .back = automatic_back};

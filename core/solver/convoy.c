@@ -60,15 +60,18 @@ static void scale_errors(struct convoy *c)
 {
     const struct solve_options *o = c->trip->o;
     const void *k[MAX_STAGES];
-    double e[MAX_STAGES];
+    double e[MAX_STAGES], low[MAX_STAGES], rtol = norm_rtol(o->rtol, c->dtype);
+    int64_t all = c->width[c->at].places * c->share;
     int n = 0;
     for (int j = 0; j < c->rk->stages; j++) {
-        if (c->rk->e[j] == 0) continue;
+        if (c->rk->e[j] == 0 && c->rk->e_low[j] == 0) continue;
         e[n] = c->rk->e[j];
+        low[n] = c->rk->e_low[j];
         k[n++] = c->k[j];
     }
-    loops->error_squares[c->dtype](c->width[c->at].places * c->share, c->h, n, e, k, c->y, c->next,
-                                   norm_rtol(o->rtol, c->dtype), o->atol, c->square);
+    loops->error_squares[c->dtype](all, c->h, n, e, k, c->y, c->next, rtol, o->atol, c->square);
+    if (c->square_low)
+        loops->error_squares[c->dtype](all, c->h, n, low, k, c->y, c->next, rtol, o->atol, c->square_low);
 }
 
 /* Does an output time lie in the step, or at its end? See output.c. */
@@ -91,7 +94,8 @@ static int judge(struct convoy *c)
         struct rider *r = &c->rider[i];
         double at;
         if (r->sample == NOBODY) continue;
-        double error = norm_of_squares(&c->layout, c->trip->o->norm, c->square + i * c->share);
+        double error = norm_of_squares(&c->layout, c->trip->o->norm, c->square + i * c->share,
+                                       c->square_low ? c->square_low + i * c->share : NULL);
         enum clock_says says = clock_judge(&r->clock, &r->p, 1, error);
         r->made = says == CLOCK_ACCEPTED && convoy_is_finite(c, convoy_place(c, c->next, i));
         r->writes = r->made && output_in(c, r, &at);

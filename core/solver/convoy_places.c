@@ -199,12 +199,13 @@ static enum status make_vectors(struct convoy *c)
     int n_k = c->rk->stages + (c->rk->extra > 0 ? c->rk->extra : 1);
     size_t vector = ((size_t)places * c->bytes + MEMORY_SLACK + 63) & ~(size_t)63;
     c->rider = memory_zalloc((size_t)places, sizeof *c->rider);
-    c->h = memory_zalloc((size_t)(places * c->share), 2 * sizeof *c->h);
+    c->h = memory_zalloc((size_t)(places * c->share), 3 * sizeof *c->h);
     c->waiting.h = memory_zalloc((size_t)places, sizeof *c->waiting.h);
     c->waiting.probe = memory_zalloc((size_t)places, sizeof *c->waiting.probe);
     c->block = memory_zalloc((size_t)n_k + 4, vector);
     if (!c->rider || !c->h || !c->waiting.h || !c->waiting.probe || !c->block) return memory_status();
     c->square = c->h + places * c->share;
+    c->square_low = c->rk->two_errors ? c->square + places * c->share : NULL;
     char *at = c->block;
     c->y = at;
     c->next = at += vector;

@@ -39,7 +39,7 @@ struct convoy {
     int n_widths, at;
     struct rider *rider;
     int64_t *samples; /* in the places */
-    double *moments, *h, *square;
+    double *moments, *h, *square, *square_low;
     char *block, *y, *next, *input, *k[MAX_K]; /* a place after the other */
     /* Those that begin next, which have been looked at together. */
     struct {

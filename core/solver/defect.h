@@ -10,7 +10,7 @@
  * the errors of the steps.
  *
  *   euler                    d = h/2 (f at the end - f at the start): the trapezoidal rule minus Euler
- *   with an error estimate   d = h sum_j e_j k_j: the method minus its embedded one
+ *   with an error estimate   d = h sum_j e_j k_j: the method minus its embedded one (dop853: of order 5)
  *
  * f at the end of a step is f at the start of the next, so that this costs no evaluation but at the end of
  * the solve (one; two of euler) and where f jumps. Errors of interpolated outputs are not in it. */

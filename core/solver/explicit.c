@@ -75,6 +75,13 @@ static int explicit_error(const struct method *method, const struct step *p, dou
     return method->rk.stages;
 }
 
+static int explicit_error_low(const struct method *method, const struct step *p, double *w)
+{
+    if (!method->rk.two_errors) return 0;
+    for (int j = 0; j < method->rk.stages; j++) w[j] = p->h * method->rk.e_low[j];
+    return method->rk.stages;
+}
+
 /* The rows of the interpolant; f at the end is the first of them. */
 static enum status extra_rows(struct solver *s, struct field *f, const struct method *method,
                               const struct step *p)
@@ -202,6 +209,7 @@ const struct family family_explicit = {.name = "explicit",
                                        .again = explicit_again,
                                        .kept = explicit_kept,
                                        .error = explicit_error,
+                                       .error_low = explicit_error_low,
                                        .dense = explicit_dense,
                                        .moved = explicit_moved,
                                        .back = explicit_back};

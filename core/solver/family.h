@@ -74,6 +74,8 @@ struct family {
     int (*kept)(const struct method *m);
     /* Weights of the k for the error of the step (times h included); returns how many. */
     int (*error)(const struct method *m, const struct step *p, double *w);
+    /* The same for a second estimate, see norm_of_two; 0: there is none. NULL: no method has one. */
+    int (*error_low)(const struct method *m, const struct step *p, double *w);
     /* Of methods that vary their order, instead: the norm of the error of the step; and when it has been
      * judged, the order and the size of the next one, into the clock. wanted: the size that this one should
      * have had. */

@@ -50,12 +50,18 @@ double norm_scaled(const struct state_layout *l, enum norm_kind kind, enum dtype
 void norm_scale(const struct state_layout *l, enum dtype dtype, const void *y0, const void *y1, double rtol,
                 double atol, void *scale);
 
-/* Norm of sum_j c_j k_j / (atol + rtol max(|y0|, |y1|)), j < count. */
+/* Norm of sum_j c_j k_j / (atol + rtol max(|y0|, |y1|)), j < count. low, unless NULL: weights of another
+ * estimate, of lower order; the norms of both are made one, of a part or of a sample each. */
 double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype dtype, int count,
-                  const double *c, const char *const *k, const void *y0, const void *y1, double rtol,
-                  double atol);
+                  const double *c, const double *low, const char *const *k, const void *y0, const void *y1,
+                  double rtol, double atol);
 
 /* The same, where the squares of what it is taken of, scaled, are there already. */
-double norm_of_squares(const struct state_layout *l, enum norm_kind kind, const double *square);
+double norm_of_squares(const struct state_layout *l, enum norm_kind kind, const double *square,
+                       const double *square_low);
+
+/* One norm of two estimates of orders p and q < p, of order 2p - q (Hairer, Norsett, Wanner, Solving ODEs I,
+ * II.10): size^2 / sqrt(size^2 + 0.01 low^2). */
+double norm_of_two(double size, double low);
 
 #endif

@@ -43,7 +43,7 @@ static const struct solve_option table[] = {
      .help = "of a method that varies its order: \"adams\" has 12, \"bdf\" without a grid 5"},
     {"nonstiff", OPTION_CHOICE, .choices = automatic_nonstiff, ADAPTIVE_ONLY, AT(nonstiff),
      .help = "of \"auto\", what takes the steps while the problem is not stiff: \"tsit5\" (default), "
-             "\"dopri5\", \"bosh3\", \"vern7\" or \"dopri8\""},
+             "\"dopri5\", \"bosh3\", \"vern7\", \"dopri8\" or \"dop853\""},
     {"stiff", OPTION_CHOICE, .choices = automatic_stiff, ADAPTIVE_ONLY, AT(stiff),
      .help = "of \"auto\", what takes them while it is: \"radau5\" (default), \"radau3\" or \"trbdf2\""},
     {"start", OPTION_OTHER, .type = "string|table",
@@ -93,7 +93,7 @@ static const struct solve_option table[] = {
              "which have grown go on to"},
     {"safety", OPTION_NUMBER, WITHIN(1e-3, 1), ADAPTIVE, AT(safety),
      .help = "factor on the step that the error of the last one allows; default 0.9, of methods "
-             "whose error estimate has order 6 or more (\"vern7\", \"dopri8\") 0.8"},
+             "whose error estimate has order 6 or more (\"vern7\", \"dopri8\", \"dop853\") 0.8"},
     {"min_factor", OPTION_NUMBER, .preset = "0.2", WITHIN(1e-3, 1), ADAPTIVE, AT(controller.min_factor),
      .help = "the next step is at least so many times as long"},
     {"max_factor", OPTION_NUMBER, .preset = "10", WITHIN(1, 1e6), ADAPTIVE, AT(controller.max_factor),

@@ -78,27 +78,43 @@ static enum status own_norm(const struct march *m, int count, const double *c, c
     return o->own_norm->of(o->own_norm, m->layout->controlled, s->dtype, s->spare, s->stage_input, norm);
 }
 
+static enum status norm_of_pair(const struct march *m, int n, const double *w, const double *low,
+                                const char *const *v, double *norm)
+{
+    const struct solve_options *o = m->o;
+    double lower;
+    if (!o->own_norm) {
+        *norm = norm_error(m->layout, o->norm, m->s->dtype, n, w, low, v, m->s->carry[0], m->s->next[0],
+                           o->rtol, o->atol);
+        return STATUS_OK;
+    }
+    TRY(own_norm(m, n, w, v, norm));
+    if (!low) return STATUS_OK;
+    TRY(own_norm(m, n, low, v, &lower));
+    *norm = norm_of_two(*norm, lower);
+    return STATUS_OK;
+}
+
 enum status march_norm(const struct march *m, int n, const double *w, const char *const *v, double *norm)
 {
-    if (m->o->own_norm) return own_norm(m, n, w, v, norm);
-    *norm = norm_error(m->layout, m->o->norm, m->s->dtype, n, w, v, m->s->carry[0], m->s->next[0], m->o->rtol,
-                       m->o->atol);
-    return STATUS_OK;
+    return norm_of_pair(m, n, w, NULL, v, norm);
 }
 
 enum status march_error(const struct march *m, double *norm)
 {
     const struct step *p = &m->p;
     if (m->family->adapt) return m->family->norm(m, p, norm);
-    double w[MAX_K], c[MAX_K];
+    double w[MAX_K], w_low[MAX_K], c[MAX_K], low[MAX_K];
     const char *k[MAX_K];
     int count = 0, n = m->family->error(&m->o->method, p, w);
+    int two = m->family->error_low && m->family->error_low(&m->o->method, p, w_low) > 0;
     for (int j = 0; j < n; j++) {
-        if (w[j] == 0) continue;
+        if (w[j] == 0 && (!two || w_low[j] == 0)) continue;
         c[count] = w[j];
+        low[count] = two ? w_low[j] : 0;
         k[count++] = m->s->k[j].v;
     }
-    return march_norm(m, count, c, k, norm);
+    return norm_of_pair(m, count, c, two ? low : NULL, k, norm);
 }
 
 /* The carry moves on. A step that was cut ends with its interpolant; behind it, and behind a change of y,

@@ -10,7 +10,7 @@
  * row take it back; fewer others in between count against. Nothing is evaluated for it, and results do not
  * change. The two evaluations are
  *   PAIR: two stages with the same c (dopri5, tsit5, dopri8);
- *   NEXT: the last stage, with c = 1, and the first of the next step (heun_euler, fehlberg21);
+ *   NEXT: the last stage, with c = 1, and the first of the next step (heun_euler, fehlberg21, dop853);
  *   DIFFERENCE: for others (bosh3) differences of stages at several times, of an order at which what
  *   depends on t alone cancels. */
 #ifndef SOLVER_STIFFNESS_H

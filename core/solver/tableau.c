@@ -135,9 +135,10 @@ static void find_stages(struct tableau *t)
 {
     int last = t->stages - 1;
     int ends = t->c[last] == 1 && memcmp(t->a[last], t->b, sizeof t->b) == 0;
-    t->adaptive = t->implicit = t->coupled = t->weighted = 0;
+    t->adaptive = t->two_errors = t->implicit = t->coupled = t->weighted = 0;
     for (int i = 0; i <= last; i++) {
         if (t->e[i] != 0) t->adaptive = 1;
+        if (t->e_low[i] != 0) t->two_errors = 1;
         if (t->b[i] != 0) t->weighted = i + 1;
         for (int j = i; j <= last; j++) t->implicit |= t->a[i][j] != 0;
         for (int j = i + 1; j <= last; j++) t->coupled |= t->a[i][j] != 0;

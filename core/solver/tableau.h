@@ -2,6 +2,8 @@
  *
  *   k_i = f(t + c_i h, y + h sum_j a_ij k_j),   y_next = y + h sum_i b_i k_i,   error = h sum_i e_i k_i
  *
+ * or, from two such sums, as norm_of_two has it: |error|^2 / sqrt(|error|^2 + 0.01 |error_low|^2).
+ *
  * (Hairer, Norsett, Wanner, Solving ODEs I, II.1 and II.4.) Everything else is derived: whether the last
  * stage is the first one of the next step (FSAL), whether there is an error estimate, the rows that
  * interpolation adds. Rows with a_ij = 0 for j >= i are explicit. */
@@ -33,16 +35,18 @@ enum part { PART_ALL, PART_FIRST, PART_SECOND };
 struct tableau {
     char name[24];
     int order;       /* of y_next */
-    int error_order; /* of the error estimate (the lower order of the pair); 0: no estimate */
+    int error_order; /* of the error estimate (the lower order of the pair; of two of order p and q it is 2p -
+                        q); 0: no estimate */
     int stages;
     enum interpolation interpolation;
     char stability[12]; /* "A", "L", "A(86.0)"; empty: what is true of the family */
     double a[MAX_STAGES][MAX_STAGES], b[MAX_STAGES], c[MAX_STAGES];
-    double e[MAX_STAGES];  /* b minus the weights of the embedded method */
-    double d[MAX_STAGES];  /* HERMITE: quartic part of the interpolant */
-    int rounds;            /* of BOOTSTRAP, 1 to 4 */
-    enum part part[MAX_K]; /* of symplectic methods, for each k */
-    int carries;           /* of reversible methods: y, slope, and a second state or not */
+    double e[MAX_STAGES];     /* b minus the weights of the embedded method */
+    double e_low[MAX_STAGES]; /* b minus those of one of lower order; all 0: there is none */
+    double d[MAX_STAGES];     /* HERMITE: quartic part of the interpolant */
+    int rounds;               /* of BOOTSTRAP, 1 to 4 */
+    enum part part[MAX_K];    /* of symplectic methods, for each k */
+    int carries;              /* of reversible methods: y, slope, and a second state or not */
     /* Of implicit methods. Where the first stage is not f at the start, the error can have a part e_start h
      * f(t, y); filter > 0: it is multiplied by (I - filter h df/dy)^-1. */
     double e_start, filter;
@@ -51,6 +55,7 @@ struct tableau {
     /* derived by tableau_derive */
     int fsal;        /* row a[stages-1] equals b and c = 1 */
     int adaptive;    /* some e is not zero */
+    int two_errors;  /* some e_low is not zero */
     int implicit;    /* some a_ij with j >= i is not zero */
     int coupled;     /* some a_ij with j > i is not zero: the stages are one system */
     int end_slope;   /* the stage that is f at the end of the step, -1: there is none */

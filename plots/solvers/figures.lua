@@ -11,7 +11,7 @@ local precision = dofile(here .. "precision.lua")
 local stiff = {{"tide", "radau5"}, {"tide", "bdf"}, {"tide", "rodas4"}, {"scipy", "Radau"}, {"scipy", "BDF"},
   {"scipy", "LSODA"}, {"cvode", "bdf"}}
 local seconds = {{"tide", "radau5"}, {"tide", "bdf"}, {"tide", "rodas4"}, {"cvode", "bdf"}}
-local nonstiff = {{"tide", "dopri5"}, {"tide", "dopri8"}, {"tide", "vern7"}, {"tide", "adams"},
+local nonstiff = {{"tide", "dopri5"}, {"tide", "dop853"}, {"tide", "vern7"}, {"tide", "adams"},
   {"scipy", "RK45"}, {"scipy", "DOP853"}, {"scipy", "LSODA"}, {"cvode", "adams"}}
 
 return plot.figures({

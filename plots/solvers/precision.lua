@@ -7,7 +7,7 @@ local M = {}
 
 -- The same colour for the same idea; Tide's lines are whole, those of others dashed.
 local colors = {radau5 = "blue", Radau = "blue", bdf = "vermillion", BDF = "vermillion", rodas4 = "green",
-  LSODA = "black", dopri5 = "blue", RK45 = "blue", dopri8 = "vermillion", DOP853 = "vermillion",
+  LSODA = "black", dopri5 = "blue", RK45 = "blue", dop853 = "vermillion", DOP853 = "vermillion",
   vern7 = "green", adams = "orange"}
 local markers = {tide = "circle", scipy = "square", cvode = "triangle"}
 local names = {tide = "Tide", scipy = "SciPy", cvode = "CVODE"}

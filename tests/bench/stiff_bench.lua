@@ -33,7 +33,7 @@ local methods = {
   stiff = {tide = {"radau5", "bdf", "auto", "rodas4", "kvaerno5"}, scipy = {"Radau", "BDF", "LSODA"},
     cvode = {"bdf"}},
   oscillating = {tide = {"radau5", "bdf", "rodas4"}, scipy = {"LSODA"}, cvode = {"bdf"}},
-  nonstiff = {tide = {"dopri5", "tsit5", "dopri8", "vern7", "adams", "auto"}, cvode = {"adams"},
+  nonstiff = {tide = {"dopri5", "tsit5", "dopri8", "dop853", "vern7", "adams", "auto"}, cvode = {"adams"},
     scipy = {"RK45", "DOP853", "LSODA"}},
 }
 -- What has to be compared: cost of the first over that of the second.
@@ -42,6 +42,7 @@ local pairs_of = {
     {"tide", "bdf", "scipy", "LSODA"}, {"tide", "auto", "scipy", "LSODA"}, {"tide", "bdf", "cvode", "bdf"},
     {"tide", "radau5", "cvode", "bdf"}, {"tide", "rodas4", "cvode", "bdf"}},
   nonstiff = {{"tide", "dopri5", "scipy", "RK45"}, {"tide", "dopri8", "scipy", "DOP853"},
+    {"tide", "dop853", "scipy", "DOP853"},
     {"tide", "adams", "scipy", "LSODA"}, {"tide", "adams", "cvode", "adams"},
     {"tide", "vern7", "cvode", "adams"}},
 }

@@ -83,7 +83,7 @@ end
 
 tests["other pairs: nonstiff and stiff; every gradient has the bits of checkpoints"] = function()
   local want = tide.odeint(pulses, f64{2}, {0, 5}, {method = "radau5", rtol = 1e-10, atol = 1e-10})[2][1]
-  for _, nonstiff in ipairs{"tsit5", "dopri5", "bosh3", "vern7", "dopri8"} do
+  for _, nonstiff in ipairs{"tsit5", "dopri5", "bosh3", "vern7", "dopri8", "dop853"} do
     for _, stiff in ipairs{"radau5", "radau3", "trbdf2"} do
       local o = with{nonstiff = nonstiff, stiff = stiff, rtol = 1e-4, atol = 1e-4}
       local ys, s = tide.odeint(pulses, f64{2}, {0, 5}, o)

@@ -54,7 +54,7 @@ end
 local function embedded(m)
   local b = {}
   for i, v in ipairs(m.b) do b[i] = v - m.b_error[i] end
-  return {A = m.A, b = b, c = m.c, order = m.error_order}
+  return {A = m.A, b = b, c = m.c}
 end
 
 tests["with an error estimate: the method minus its embedded one"] = function()

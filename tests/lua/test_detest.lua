@@ -46,6 +46,7 @@ local limits = {
   cash_karp = {A = 100, B = 320, C = 70, D = 2700, E = 150, nfe = {6454, 13215, 28418}, median = 30},
   -- its order is that of its estimate: errors add up to tol^(4/5)
   rkf45 = {A = 330, B = 3100, C = 130, D = 6600, E = 600, nfe = {7839, 16089, 35548}, median = 180},
+  dop853 = {A = 50, B = 60, C = 40, D = 500, E = 40, nfe = {8426, 12602, 20102}, median = 3},
   dopri8 = {A = 10, B = 60, C = 10, D = 100, E = 10, nfe = {8877, 13622, 21630}, median = 3},
   -- of LSODA's, less than it needs
   adams = {A = 150, B = 400, C = 50, D = 1700, E = 130, nfe = {6000, 9100, 13100}, median = 2},
@@ -150,7 +151,7 @@ end
 
 tests["dense output between the steps is as good as the ends"] = function()
   local times = {0, 3.7, 8.1, 13.3, 20}
-  for _, method in ipairs{"bosh3", "dopri5", "tsit5", "dopri8"} do
+  for _, method in ipairs{"bosh3", "dopri5", "tsit5", "dopri8", "dop853"} do
     local tol = 1e-6
     for _, p in ipairs(problems) do
       if p.exact then

@@ -182,6 +182,50 @@ tests["an element that is 0 without an atol is named"] = function()
   end
 end
 
+-- ---- two estimates ----
+
+-- One step of size h of the field sin(y) w, from each tensor of a list: sums of its slopes with the weights.
+local function sums_of(m, f, y, h)
+  local k, e, low = {}, tide.zeros_like(y), tide.zeros_like(y)
+  for i = 1, m.stages do
+    local at = y
+    for j, a in ipairs(m.A[i]) do at = at + h * a * k[j] end
+    k[i] = f(at)
+    e, low = e + h * m.b_error[i] * k[i], low + h * m.b_error_low[i] * k[i]
+  end
+  return e, low
+end
+
+local function of_two(e, low)
+  local size, lower = e:square():mean():sqrt():item(), low:square():mean():sqrt():item()
+  return size ^ 2 / math.sqrt(size ^ 2 + 0.01 * lower ^ 2)
+end
+
+tests["dop853: one error of two estimates, of each part and of each sample"] = function()
+  local m
+  for _, row in ipairs(tide.ode.methods()) do if row.name == "dop853" then m = row end end
+  local function f(y) return tide.sin(y * 3) * y + tide.exp(-y) end
+  local h, a, b = 0.3, f64{{0.1, 2}, {1.5, -0.3}}, f64{{1.1}, {0.4}}
+  local ea, la = sums_of(m, f, a, h)
+  local eb, lb = sums_of(m, f, b, h)
+  local e, low = tide.cat({ea, eb}, 2), tide.cat({la, lb}, 2)
+  local samples = math.max(of_two(e[1], low[1]), of_two(e[2], low[2]))
+  local parts, whole = math.max(of_two(ea, la), of_two(eb, lb)), of_two(e, low)
+  assert(samples / whole > 1.1 and parts / whole > 1.01)
+  local function field(_, y) return {a = f(y.a), b = f(y.b)} end
+  local function steps(norm, atol)
+    local o = {method = "dop853", rtol = 0, atol = atol, first_step = h, norm = norm}
+    return select(2, odeint(field, {a = a, b = b}, {0, h}, o)).steps
+  end
+  local function own(x, s)
+    return (((x.a / s.a):square():sum() + (x.b / s.b):square():sum()) / 6):sqrt()
+  end
+  for norm, error in pairs{part = parts, sample = samples, batch = whole, [own] = whole} do
+    assert(steps(norm, error * 1.001) == 1, norm)
+    assert(steps(norm, error * 0.999) > 1, norm)
+  end
+end
+
 -- ---- norms that are functions ----
 
 tests["norm = function: the root mean square is \"batch\", in every kind of solve"] = function()

@@ -165,7 +165,7 @@ tests["unknown options and methods suggest the nearest"] = function()
   raises('did you mean "dopri5"', tide.odeint, decay, f64{1}, {0, 1}, {method = "Dopri5"})
   raises({'did you mean "rk4"', "bosh3", "tsit5"}, tide.odeint, decay, f64{1}, {0, 1}, {method = "rkk4"})
   raises("unknown method", tide.odeint, decay, f64{1}, {0, 1}, {method = ""})
-  for others, ours in pairs{RK45 = "dopri5", DOP853 = "dopri8", ode23 = "bosh3"} do
+  for others, ours in pairs{RK45 = "dopri5", DOP853 = "dop853", ode23 = "bosh3"} do
     raises({"unknown method", ours}, tide.odeint, decay, f64{1}, {0, 1}, {method = others})
   end
   raises("unknown method", tide.odeint, decay, f64{1}, {0, 1}, {method = 5})

@@ -23,7 +23,7 @@ function M.list() return core.ode_methods() end
 
 -- What SciPy, MATLAB and others call methods that are here under another name.
 local elsewhere = {
-  rk45 = "dopri5", ode45 = "dopri5", rk23 = "bosh3", ode23 = "bosh3", dop853 = "dopri8", dopri853 = "dopri8",
+  rk45 = "dopri5", ode45 = "dopri5", rk23 = "bosh3", ode23 = "bosh3", dop853 = "dop853", dopri853 = "dop853",
   vern6 = "vern7", vern9 = "dopri8", fehlberg2 = "fehlberg21", fehlberg45 = "rkf45", rk3 = "kutta3",
   cashkarp = "cash_karp", adaptive_heun = "heun_euler", rungekutta4 = "rk4", heun2 = "heun",
   forward_euler = "euler",

@@ -94,7 +94,7 @@ guide{name = "gradients", about = "Derivatives",
 
 guide{name = "solvers", about = "Solving",
   text = [[Start with the default, dopri5 at rtol = 1e-3, atol = 1e-6, and tighten rtol until the answer no
-  longer changes. "tsit5" is much the same; "dopri8" pays below 1e-8 (in float64); "bosh3" at loose
+  longer changes. "tsit5" is much the same; "dop853" pays below 1e-6 (in float64); "bosh3" at loose
   tolerances. float32 states allow rtol >= 1.2e-6: for more make y0 float64.
 
   atol is what counts as zero: set it well below the size of the smallest part of y that matters; the error
@@ -123,8 +123,7 @@ local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trape
   alf = "the asynchronous leapfrog, of MALI: one evaluation a step",
   reversible_heun = "Kidger and others: one evaluation a step",
   leapfrog_verlet = "states {q, p} of H = T(p) + V(q): the energy stays",
-  vern7 = "Verner's most efficient 7(6): tight tolerances",
-  rk4 = "the classic one",
+  vern7 = "Verner's most efficient 7(6): tight tolerances", rk4 = "the classic one",
   rk4_38 = "the 3/8 rule, torchdiffeq's rk4", heun_euler = "very loose tolerances",
   fehlberg21 = "torchdiffeq's fehlberg2",
   bdf = "stiff problems; without a grid of variable order and steps",
@@ -133,6 +132,7 @@ local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trape
   dopri5 = "Dormand and Prince 5(4): the default",
   dopri5_shampine = "torchdiffeq's dopri5: other error weights", tsit5 = "Tsitouras 5(4): much like dopri5",
   dopri8 = "Dormand and Prince 8(7): tight tolerances, in float64",
+  dop853 = "Hairer's, as SciPy's DOP853: tight tolerances, in float64",
   implicit_euler = "backward Euler", implicit_midpoint = "Gauss, one stage: symplectic", trapezoid = "",
   theta = "option theta, the weight of the new end", sdirk2 = "Alexander's",
   trbdf2 = "stiff, loose tolerances",

@@ -230,6 +230,8 @@ define{name = "ode.methods", args = "", returns = "list",
   |                      axis; "bounded": only where h lambda is small; "imaginary": for oscillations whose
   |                      h lambda is small, with neither growth nor decay
   | A, b, c, b_error     the tableau of a Runge-Kutta method
+  | b_error_low          of one whose error is made of two estimates, e and this one, e_low: |e|^2 /
+  |                      sqrt(|e|^2 + 0.01 |e_low|^2)
   | gamma                of a Rosenbrock method, beside it, with k_i = f(t + c_i h, y + h sum_(j < i) A_ij k_j)
   |                      + h df/dy sum_(j <= i) gamma_ij k_j + h df/dt sum_j gamma_ij
   | extra                {A =, c =}: the rows that values between the steps add to it, in steps that have any
