@@ -171,7 +171,7 @@ static int tensor_index(lua_State *L)
 {
     int whole = 0;
     if (lua_type(L, 2) != LUA_TNUMBER) {
-        if (value_test(L, 2)) return tensor_index_tensor(L);
+        if (value_test(L, 2) || lua_istable(L, 2)) return tensor_index_tensor(L);
         lua_pushvalue(L, 2);
         if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL && lua_type(L, 2) != LUA_TSTRING)
             return binding_error(L,
@@ -240,7 +240,7 @@ static int tensor_newindex(lua_State *L)
 {
     int whole = 0;
     if (lua_type(L, 2) == LUA_TNUMBER) lua_tointegerx(L, 2, &whole);
-    if (!whole && !value_test(L, 2))
+    if (!whole && !value_test(L, 2) && !lua_istable(L, 2))
         return binding_error(L,
                              "only elements x[i], x[positions] and x[mask] of a tensor can be assigned; the "
                              "key was a %s",

@@ -96,6 +96,27 @@ tests["implied right sides, leading axes, sizes of 1, integers"] = function()
   check_all("outer", function(p) return tide.outer(p[1], p[2]) end, {randn({3}, 1), randn({2}, 2)})
 end
 
+tests["products of integer matrices are integers and exact"] = function()
+  local I64, U8 = {dtype = "int64"}, {dtype = "uint8"}
+  local a, big = tide.tensor({{1, 2}, {3, 4}}, I64), tide.tensor({{(1 << 53) + 1, 1}, {1, 1}}, I64)
+  local product = a:matmul(big)
+  assert(product:dtype() == "int64" and product[1][1] == (1 << 53) + 3 and product[2][2] == 7)
+  local bytes = tide.tensor({{200, 2}}, U8)
+  local square = bytes:matmul(bytes:transpose())
+  assert(square:dtype() == "int64" and square:item() == 40004)
+  assert(tide.einsum("ij,kj->ik", bytes, bytes):item() == 40004)
+  assert(bytes[1]:matmul(bytes[1]):item() == 40004)
+  same(bytes:matmul(tide.tensor{{0.5}, {1}}), tide.tensor{{102}})
+  same(tide.compile(tide.matmul)(a, big), product)
+  local left, right = tide.arange(1, 30, I64):reshape{5, 1, 2, 3}, tide.arange(1, 24, I64):reshape{2, 3, 4}
+  same(left:matmul(right), left:to("float64"):matmul(right:to "float64"):to "int64")
+  -- more at once than is made at a time
+  local wide = tide.arange(1, 200 * 300, I64):reshape{200, 300}
+  same(wide:matmul(wide:transpose()), wide:to("float64"):matmul(wide:to("float64"):transpose()):to "int64")
+  same(tide.zeros({2, 0}, I64):matmul(tide.zeros({0, 3}, I64)), tide.zeros({2, 3}, I64))
+  fails("matmul: inner sizes differ, 2 and 1 (shapes {1, 2} and {1, 2})", tide.matmul, bytes, bytes)
+end
+
 tests["what is wrong is said in words"] = function()
   local a = tide.ones{2, 3}
   fails('such as "ij,jk->ik", got 3', tide.einsum, 3)

@@ -326,4 +326,29 @@ tests["the same bits on any number of threads"] = function()
   for i, y in ipairs(got[1]) do assert(y:equal(got[3][i]), i) end
 end
 
+tests["what is far from infinity is not close to it"] = function()
+  local x = tide.tensor({1, inf, -inf, nan, 1e300}, F64)
+  same(list(x:isclose(inf)), {0, 1, 0, 0, 0}, "beside inf")
+  same(list(x:isclose(tide.full({5}, -inf, F64))), {0, 0, 1, 0, 0}, "beside -inf")
+  assert(not tide.tensor{1}:allclose(inf) and tide.tensor{inf}:allclose(inf))
+  assert(1 / tide.abs(tide.tensor{-0.0}):item() == inf and 1 / tide.abs(tide.tensor(-0.0, F64)):item() == inf)
+end
+
+tests["compositions count integers as numbers: nothing wraps around"] = function()
+  local bytes = {3, 200, 0, 255}
+  for _, dtype in ipairs{"uint8", "int64"} do
+    local x, y = tide.tensor(bytes, {dtype = dtype}), tide.tensor({200, 3, 255, 0}, {dtype = dtype})
+    for _, name in ipairs{"softmax", "log_softmax", "logsumexp", "logit", "softsign", "mish", "hardswish"} do
+      local got, want = tide[name](x), tide[name](tide.tensor(bytes))
+      assert(got:dtype() == "float32")
+      same(list(got), list(want), name .. " of " .. dtype)
+    end
+    same(list(x:lerp(y, 0.5)), {101.5, 101.5, 127.5, 127.5}, "lerp")
+    same(list(tide.mse(x, y)), {(2 * 197 ^ 2 + 2 * 255 ^ 2) / 4}, "mse")
+    same(list(tide.smooth_l1(x, y)), {225.5}, "smooth_l1")
+    same(list(tide.cross_entropy(x:reshape{1, 4}, int{1})), {252}, "cross_entropy")
+  end
+  assert(tide.lerp(1, 3, 0.5) == 2)
+end
+
 return tests

@@ -326,6 +326,24 @@ tests["masks: select, fill, x[mask], nonzero"] = function()
   assert(tide.tensor{1, nan, 0}:nonzero():numel() == 2)
 end
 
+tests["x[{i, j}]: positions in a table"] = function()
+  local x = tide.tensor{{1, 2}, {3, 4}, {5, 6}}
+  same(x[{3, 1, 3}], {{5, 6}, {1, 2}, {5, 6}})
+  same(tide.compile(function(y) return y[{2, 1}] end)(x), {{3, 4}, {1, 2}})
+  x[{1, 3}] = tide.tensor{{0, 1}, {2, 3}}
+  same(x, {{0, 1}, {3, 4}, {2, 3}})
+  fails("position 4 (entry 1) lies outside 1..3", function() return x[{4}] end)
+  fails("index 4 out of range", function() x[{4}] = 0 end)
+end
+
+tests["scalars: all axes of none"] = function()
+  local x = tide.tensor(3)
+  assert(x:softmax():item() == 1 and x:softmax():rank() == 0 and x:log_softmax():item() == 0)
+  assert(shape_of(x:flatten()) == "1")
+  fails("sum: a scalar (shape {}) has no axes, got axis 1", tide.sum, x, 1)
+  fails("softmax: a scalar (shape {}) has no axes, got axis -1", tide.softmax, x, -1)
+end
+
 tests["x[mask] = v, x[positions] = v"] = function()
   for _, dtype in ipairs(dtypes) do
     local x = tide.arange(1, 6, {dtype = "float64"}):reshape{2, 3}:to(dtype):clone()

@@ -60,12 +60,21 @@ end
 --- 0-based axis from a 1-based one; negative ones count from the end.
 function M.axis(where, axis, rank)
   local a = integer(axis)
+  if rank == 0 then
+    raise(("%s: a scalar (shape {}) has no axes, got axis %s"):format(where, options.show(axis)))
+  end
   if not a or a == 0 or a > rank or a < -rank then
     raise(("%s: axis must be an integer in 1..%d or -%d..-1, got %s"):format(where, rank, rank,
       options.show(axis)))
   end
   return a > 0 and a - 1 or rank + a
 end
+
+--- x, or the numbers of an integer tensor as floats of the default dtype.
+function M.float(x) return x:dtype():find "float" and x or x:to(M.dtype_rule.default) end
+
+--- Differences and products of two uint8 tensors would wrap around: they are counted in int64.
+function M.wide(x) return x:dtype() == "uint8" and x:to "int64" or x end
 
 function M.list(where, list)
   if type(list) ~= "table" or #list == 0 then

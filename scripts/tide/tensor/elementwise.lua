@@ -85,6 +85,13 @@ local function operand(where, x)
   return type(x) == "number" and x or check_tensor(x, where)
 end
 
+local function is_float(x) return is_tensor(x) and x:dtype():find "float" end
+
+-- The same as a float, for what would wrap around in integers.
+local function float(where, x)
+  return type(x) == "number" and x or arguments.float(check_tensor(x, where))
+end
+
 function T.hardtanh(x, low, high)
   low = arguments.number("hardtanh", "low", low or -1)
   return M.clamp(operand("hardtanh", x), low, arguments.number("hardtanh", "high", high or 1))
@@ -93,7 +100,10 @@ function T.relu6(x) return M.clamp(operand("relu6", x), 0, 6) end
 function T.hardsigmoid(x) return M.clamp(operand("hardsigmoid", x) / 6 + 0.5, 0, 1) end
 function T.hardswish(x) return x * T.hardsigmoid(operand("hardswish", x)) end
 function T.mish(x) return x * T.tanh(T.softplus(operand("mish", x))) end
-function T.softsign(x) return x / (1 + T.abs(operand("softsign", x))) end
+function T.softsign(x)
+  x = float("softsign", x)
+  return x / (1 + T.abs(x))
+end
 
 --- elu whose slope at 0 is 1 for every alpha.
 function T.celu(x, alpha)
@@ -104,13 +114,14 @@ end
 
 --- log(x / (1 - x)), the inverse of sigmoid; eps, if given, keeps x in eps..1 - eps.
 function T.logit(x, eps)
-  x = operand("logit", x)
+  x = float("logit", x)
   if eps then x = M.clamp(x, arguments.number("logit", "eps", eps), 1 - eps) end
   return T.log(x) - T.log1p(-x)
 end
 
 function T.lerp(a, b, weight)
   a, b = operand("lerp", a), operand("lerp", b)
+  if not is_float(a) and not is_float(b) then a, b = float("lerp", a), float("lerp", b) end
   return a + operand("lerp", weight) * (b - a)
 end
 
@@ -139,7 +150,9 @@ local function is_close(where, x, y, opts)
   local o = options.check(where, opts, close_options, 3)
   check_tensor(x, where)
   operand(where, y)
-  local near = (measured(x) - measured(y)):abs():le(o.atol + o.rtol * T.abs(measured(y))):logical_or(x:eq(y))
+  local away = (measured(x) - measured(y)):abs()
+  local within = away:le(o.atol + o.rtol * T.abs(measured(y))):logical_and(away:lt(math.huge))
+  local near = within:logical_or(x:eq(y))
   if o.equal_nan then near = near:logical_or(x:ne(x):logical_and(T.ne(y, y))) end
   return near
 end

@@ -1,5 +1,6 @@
 --- Losses: means over everything.
 
+local arguments = require "tide.tensor.arguments"
 local core = require "tide.core"
 local creation = require "tide.tensor.creation"
 local elementwise = require "tide.tensor.elementwise"
@@ -17,15 +18,19 @@ local function same_shape(where, a, b)
   end
 end
 
+-- Of integers the exact one, as floats.
+local function difference(where, prediction, target)
+  same_shape(where, prediction, target)
+  return arguments.float(arguments.wide(prediction) - arguments.wide(target))
+end
+
 function M.mse(prediction, target)
-  same_shape("tide.mse", prediction, target)
-  return (prediction - target):square():mean()
+  return difference("tide.mse", prediction, target):square():mean()
 end
 
 --- Huber's loss with beta = 1 (PyTorch's smooth_l1): d^2/2 where |d| < 1, else |d| - 1/2.
 function M.smooth_l1(prediction, target)
-  same_shape("tide.smooth_l1", prediction, target)
-  local d = (prediction - target):abs()
+  local d = difference("tide.smooth_l1", prediction, target):abs()
   return elementwise.where(d:lt(1), d:square() * 0.5, d - 0.5):mean()
 end
 

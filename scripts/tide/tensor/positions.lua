@@ -157,9 +157,10 @@ function T.masked_select(x, mask)
   return apply("take", {0}, flat(x:broadcast_to(shape)), positions)
 end
 
---- x[key] of a tensor: rows at int64 positions, or where a mask, which has the shape of the first axes, is
--- not 0.
+--- x[key] of a tensor: rows at positions, a table or an int64 tensor, or where a mask, which has the shape of
+-- the first axes, is not 0.
 function T._at(x, key)
+  key = positions_of("x[positions]", key)
   local dtype = key:dtype()
   if dtype == "int64" then return T.take(x, key) end
   check_mask("x[mask]", key)
@@ -196,6 +197,7 @@ end
 
 --- x[key] = value for a tensor key, as _at reads them: all of it or, after an error, nothing.
 function T._put(x, key, value)
+  key = positions_of("x[positions] = v", key)
   if not is_tensor(value) then arguments.number("x[mask] = v", "v", value) end
   if key:dtype() == "int64" then
     local new, flat_at = x:clone(), flat(key):totable()

@@ -210,10 +210,8 @@ local function contract(a, b, needed, sizes)
   local z
   if #both == 0 and not (x:dtype() == "uint8" and y:dtype() == "uint8") then
     z = x * y -- {n, l, 1} and {n, 1, r}
-  elseif not x:dtype():find "float" and not y:dtype():find "float" then
-    z = (x:reshape{n, l, k, 1} * y:reshape{n, 1, k, r}):sum(3)
   else
-    z = apply("matmul", {0, 0}, x, y)
+    z = T.matmul(x, y)
   end
   return {x = apply("reshape", shape, z), names = names}
 end

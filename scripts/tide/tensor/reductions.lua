@@ -51,9 +51,7 @@ T.sum, T.max, T.min = reduction "sum", reduction "max", reduction "min"
 
 function T.mean(x, axis, keepdim)
   local mask, rest, count = reduced(x, "mean", axis, keepdim)
-  local dtype = x:dtype()
-  if dtype == "int64" or dtype == "uint8" then x = x:to(arguments.dtype_rule.default) end
-  local y = apply("sum", {mask}, x) / count
+  local y = apply("sum", {mask}, arguments.float(x)) / count
   return keepdim and y or apply("reshape", rest, y)
 end
 
@@ -95,15 +93,13 @@ function T.nanmean(x, axis, keepdim)
   return T.nansum(x, axis, keepdim) / T.sum(x:eq(x), axis, keepdim)
 end
 
-local function float(x) return x:dtype():find "float" and x or x:to(arguments.dtype_rule.default) end
-
 --- (sum of |x|^p)^(1/p): p = 2, 1, math.huge (the largest magnitude), -math.huge (the smallest), 0 (how many
 -- are not 0) or any other number.
 function T.norm(x, p, axis, keepdim)
   p = arguments.number("norm", "p", p == nil and 2 or p)
   reduced(x, "norm", axis, keepdim)
   if p ~= p then raise("norm: p must be a number, got nan") end
-  x = float(x)
+  x = arguments.float(x)
   if p == 0 then return T.count_nonzero(x, axis, keepdim):to(x:dtype()) end
   if p == 1 then return T.sum(x:abs(), axis, keepdim) end
   if p == math.huge then return T.max(x:abs(), axis, keepdim) end
@@ -133,7 +129,7 @@ end
 
 function T.prod(x, axis, keepdim)
   local mask, rest = reduced(x, "prod", axis, keepdim)
-  if x:dtype() == "uint8" then x = x:to "int64" end
+  x = arguments.wide(x)
   for i = 1, x:rank() do
     if mask >> (i - 1) & 1 == 1 then x = product_along(x, i) end
   end
@@ -172,6 +168,34 @@ function T.any(x, axis, keepdim)
   return (count == 0 and T.sum or T.max)(other, axis, keepdim):ne(0)
 end
 
+local PRODUCTS_AT_ONCE = 1 << 20
+
+-- Of integers {..., m, k} and {..., k, n}, exact modulo 2^64; so many products are made at a time.
+local function integer_product(x, y)
+  x, y = arguments.wide(x), arguments.wide(y)
+  local sx, sy = x:shape(), y:shape()
+  local m, k, n = sx[#sx - 1], sx[#sx], sy[#sy]
+  if sy[#sy - 1] ~= k then
+    raise(("matmul: inner sizes differ, %d and %d (shapes {%s} and {%s})"):format(k, sy[#sy - 1],
+      table.concat(sx, ", "), table.concat(sy, ", ")))
+  end
+  x, y = x:unsqueeze(-1), y:unsqueeze(-3)
+  if k == 0 then return T.sum(x * y, -2) end
+  local step = math.max(1, PRODUCTS_AT_ONCE // math.max(1, x:numel() // k * n, y:numel() // k * m))
+  local z
+  for first = 1, k, step do
+    local last = math.min(k, first + step - 1)
+    local part = T.sum(x:slice(-2, first, last) * y:slice(-2, first, last), -2)
+    z = z and z + part or part
+  end
+  return z
+end
+
+local function matrix_product(x, y)
+  if x:dtype():find "float" or y:dtype():find "float" then return apply("matmul", {0, 0}, x, y) end
+  return integer_product(x, y)
+end
+
 --- NumPy's matmul: 1-D operands are a row on the left, a column on the right, and their axis disappears from
 -- the result.
 function T.matmul(x, y)
@@ -179,22 +203,26 @@ function T.matmul(x, y)
   check_tensor(y, "matmul")
   local rx, ry = x:rank(), y:rank()
   if rx == 0 or ry == 0 then raise("matmul: scalars (shape {}) are multiplied with *") end
-  if rx >= 2 and ry >= 2 then return apply("matmul", {0, 0}, x, y) end
-  local z = apply("matmul", {0, 0}, rx == 1 and x:reshape{1, -1} or x, ry == 1 and y:reshape{-1, 1} or y)
+  if rx >= 2 and ry >= 2 then return matrix_product(x, y) end
+  local z = matrix_product(rx == 1 and x:reshape{1, -1} or x, ry == 1 and y:reshape{-1, 1} or y)
   local shape = z:shape()
   if ry == 1 then table.remove(shape) end
   if rx == 1 then table.remove(shape, ry == 1 and #shape or #shape - 1) end
   return z:reshape(shape)
 end
 
--- Shifted by the largest element, which changes neither the value nor the derivative.
+-- x as floats, the axis, by default the last one; x less its largest element along the axis, which changes
+-- neither the value nor the derivative.
 local function shifted(where, x, axis)
-  if check_tensor(x, where):numel() == 0 then return x end
-  return x - apply("max", {(reduced(x, where, axis))}, x:stop_gradient()):stop_gradient()
+  x = arguments.float(check_tensor(x, where))
+  if axis == nil and x:rank() > 0 then axis = -1 end
+  if x:numel() == 0 then return x, axis end
+  return x - apply("max", {(reduced(x, where, axis))}, x:stop_gradient()):stop_gradient(), axis
 end
 
 function T.logsumexp(x, axis, keepdim)
   local mask, rest, count = reduced(x, "logsumexp", axis, keepdim)
+  x = arguments.float(x)
   local top = count == 0 and apply("sum", {mask}, x) or apply("max", {mask}, x:stop_gradient())
   -- an infinite maximum must not make NaN of inf - inf
   top = elementwise.where(top:abs():lt(math.huge), top, 0)
@@ -203,11 +231,12 @@ function T.logsumexp(x, axis, keepdim)
 end
 
 function T.softmax(x, axis)
-  local e = shifted("softmax", x, axis or -1):exp()
-  return e / T.sum(e, axis or -1, true)
+  local s, along = shifted("softmax", x, axis)
+  local e = s:exp()
+  return e / T.sum(e, along, true)
 end
 
 function T.log_softmax(x, axis)
-  local s = shifted("log_softmax", x, axis or -1)
-  return s - T.sum(s:exp(), axis or -1, true):log()
+  local s, along = shifted("log_softmax", x, axis)
+  return s - T.sum(s:exp(), along, true):log()
 end

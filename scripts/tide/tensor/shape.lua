@@ -105,6 +105,7 @@ function T.select(x, axis, i)
 end
 
 function T.flatten(x, first)
+  if check_tensor(x, "flatten"):rank() == 0 and first == nil then return x:reshape{1} end
   local shape, at = check_tensor(x, "flatten"):shape(), arguments.axis("flatten", first or 1, x:rank())
   -- not -1, which has no answer where there is nothing
   local wanted, rest = table.move(shape, 1, at, 1, {}), 1

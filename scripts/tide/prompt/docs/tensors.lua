@@ -83,8 +83,8 @@ define{name = "tensor:close", args = "",
   Rarely needed. Also local x <close> = ...]], example = "local big <close> = tide.zeros({1000, 1000})"}
 define{name = "tensor:matmul", args = "y", returns = "tensor",
   text = [[Matrix product; leading axes are batches and broadcast as in NumPy, vectors are rows on the left
-  and columns on the right. Elementwise are + - * / ^ and unary minus, with NumPy's broadcasting and with
-  numbers, which never change a dtype.]],
+  and columns on the right; of integers it is int64 and exact. Elementwise are + - * / ^ and unary minus, with
+  NumPy's broadcasting and with numbers, which never change a dtype.]],
   example = "x:matmul(y:transpose(1, 2))"}
 define{name = "tide.einsum", args = "equation, x, y, ...", returns = "tensor",
   text = [[Sums of products of elements: "ij,jk->ik" is a matrix product, "bij,bjk->bik" a batch of them, "ii"
