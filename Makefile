@@ -62,7 +62,7 @@ else
 ISAS := generic
 endif
 
-LOOP_SRC  := $(addprefix core/kernels/,loops.c product_loops.c winograd_loops.c bf16_loops.c)
+LOOP_SRC  := $(addprefix core/kernels/,loops.c product_loops.c winograd_loops.c bf16_loops.c sort_loops.c)
 CORE_SRC  := $(filter-out $(LOOP_SRC),$(wildcard core/*/*.c))
 BIND_SRC  := $(filter-out bindings/launcher.c,$(wildcard bindings/*.c))
 CORE_OBJ  := $(CORE_SRC:%.c=$(BUILD)/%.o) $(foreach isa,$(ISAS),$(LOOP_SRC:%.c=$(BUILD)/%_$(isa).o))

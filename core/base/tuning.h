@@ -92,6 +92,9 @@
 #define SORT_SMALL_DIGIT 8
 #define SORT_DIGIT 11 /* the longest */
 #define SORT_DIGIT_OF(bits) ((bits) == 32 ? 11 : 10)
+/* Keys in vectors from which on a quicksort takes its pivot from a sample, whose network costs as much as
+ * dividing some 500. Neighbours were not measured. */
+#define SORT_SAMPLED 1024
 /* Numbers of a sample by which the first few of many are told from the rest, and places beyond those that
  * they take in it: a million with 100 wanted leave some 4000. Neighbours were not measured. */
 #define SORT_SAMPLE 4096

@@ -81,6 +81,7 @@ extern product_row_loop LOOPED(product_row_f32), LOOPED(product_row_f64), LOOPED
     LOOPED(product_alike_f64);
 extern const struct winograd_loops LOOPED(winograd_loops);
 extern const struct packing_loops LOOPED(packing_loops);
+extern const struct sort_loops LOOPED(sort_loops);
 
 /* A copy, which is worth blocks where it turns rows into columns. */
 static void turned_f32(const int64_t n[2], const void *x, const int64_t sx[2], void *out)
@@ -93,6 +94,7 @@ static void turned_f32(const int64_t n[2], const void *x, const int64_t sx[2], v
 
 const struct loops LOOPED(loops) = {
     .name = TEXT(LOOPS_NAME),
+    .sort = &LOOPED(sort_loops),
     .winograd = &LOOPED(winograd_loops),
     .packing = &LOOPED(packing_loops),
 #define UNARY(NAME, name, dtypes, expression) .unary[UNARY_##NAME] = {TABLE_##dtypes(name)},

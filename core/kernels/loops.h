@@ -72,9 +72,11 @@ struct packing_loops {
                       uint16_t *tile);
 };
 struct bf16_block;
+struct sort_loops;
 
 struct loops {
     const char *name;
+    const struct sort_loops *sort; /* sort_loops.h */
     const struct winograd_loops *winograd;
     const struct packing_loops *packing;
     void (*bf16)(const struct bf16_block

@@ -6,7 +6,10 @@
 #include "base/threads.h"
 #include "base/tuning.h"
 #include "kernels/blocks.h"
+#include "kernels/bounded.h"
+#include "kernels/loops.h"
 #include "kernels/paste.h"
+#include "kernels/sort_loops.h"
 
 /* Keys with or without a position, of 32 or 64 bits. */
 struct placed {
@@ -41,10 +44,86 @@ struct placed {
 #define SUFFIX bare_32
 #include "kernels/sort_body.h"
 
+/* ---- 32 bits alone: quicksort, where vectors have one ---- */
+
+uint8_t sort_lanes[256][8];
+
+__attribute__((constructor)) static void fill_sort_lanes(void)
+{
+    for (int mask = 0; mask < 256; mask++) {
+        int low = 0, high = 8 - __builtin_popcount((unsigned)mask);
+        for (uint8_t lane = 0; lane < 8; lane++) sort_lanes[mask][mask >> lane & 1 ? high++ : low++] = lane;
+    }
+}
+
+static uint32_t least_of(uint32_t a, uint32_t b) { return a < b ? a : b; }
+static uint32_t most_of(uint32_t a, uint32_t b) { return a > b ? a : b; }
+static uint32_t median(uint32_t a, uint32_t b, uint32_t c)
+{
+    return most_of(least_of(a, b), least_of(most_of(a, b), c));
+}
+
+/* A key in the middle of some: the median of a sample, of fewer the median of three medians of three. */
+static uint32_t pivot(const uint32_t *a, int64_t n)
+{
+    if (n < SORT_SAMPLED) {
+        uint32_t middle[3];
+        for (int64_t i = 0; i < 3; i++)
+            middle[i] = median(a[3 * i * n / 9], a[(3 * i + 1) * n / 9], a[(3 * i + 2) * n / 9]);
+        return median(middle[0], middle[1], middle[2]);
+    }
+    uint32_t sample[SORT_NETWORK];
+    for (int64_t i = 0; i < SORT_NETWORK; i++) sample[i] = a[i * n / SORT_NETWORK];
+    loops->sort->network(SORT_NETWORK, sample, sample);
+    return sample[SORT_NETWORK / 2];
+}
+
+/* Of n keys those below `bound` to the front of b, the others to its end: how many are below. */
+static int64_t partitioned(const uint32_t *a, int64_t n, uint32_t bound, uint32_t *b)
+{
+    uint32_t *low = b, *high = b + n;
+    int64_t first = n % SORT_PIECE == 0 ? SORT_PIECE : n % SORT_PIECE;
+    for (int64_t at = 0, piece = first; at < n && !interrupt_stop(); at += piece, piece = SORT_PIECE)
+        loops->sort->partition(piece, a + at, bound, &low, &high);
+    return low - b;
+}
+
+/* a to `out`, which is a or b. Where pivots were bad, digits bring it to an end. */
+static void quick(uint32_t *a, uint32_t *b, int64_t n, uint32_t *out, int depth) // NOLINT(misc-no-recursion)
+{
+    for (; n > SORT_NETWORK && depth > 0 && !interrupt_stop(); depth--) {
+        uint32_t bound = pivot(a, n), *rest = a;
+        int64_t below = partitioned(a, n, bound, b);
+        if (below > 0)
+            quick(b, a, below, out, depth - 1);
+        else if (bound < UINT32_MAX) { /* the least key, and others like it */
+            below = partitioned(a, n, bound + 1, b);
+            if (out != b) bounded_copy(out, b, (size_t)below * sizeof *out);
+        } else
+            break; /* all are the same */
+        a = b + below;
+        b = rest + below;
+        out += below;
+        n -= below;
+    }
+    if (n <= SORT_NETWORK) {
+        loops->sort->network(n, a, out);
+        return;
+    }
+    a = sorted_bare_32(a, b, n);
+    if (a != out) bounded_copy(out, a, (size_t)n * sizeof *out);
+}
+
+static uint32_t *sorted_float32(uint32_t *a, uint32_t *b, int64_t n)
+{
+    if (!loops->sort->partition) return sorted_bare_32(a, b, n);
+    quick(a, b, n, a, 2 * (64 - __builtin_clzll((unsigned long long)n)));
+    return a;
+}
+
 /* ---- numbers to keys and back: -0 comes before 0, of which x + 0 makes one ---- */
 
 #define TOP_64 ((uint64_t)1 << 63)
-#define TOP_32 ((uint32_t)1 << 31)
 
 static uint64_t key_float64(double x)
 {
@@ -53,12 +132,6 @@ static uint64_t key_float64(double x)
     return x != x ? UINT64_MAX
                   : u ^ (TOP_64 | (0 - (u >> 63))); /* of a negative one all bits, else the sign */
 }
-static uint32_t key_float32(float x)
-{
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    return x != x ? UINT32_MAX : u ^ (TOP_32 | (0 - (u >> 31)));
-}
 static uint64_t key_int64(int64_t x) { return (uint64_t)x ^ TOP_64; }
 static uint32_t key_uint8(uint8_t x) { return x; }
 
@@ -66,13 +139,6 @@ static double of_key_float64(uint64_t key)
 {
     uint64_t u = key ^ (TOP_64 | ((key >> 63) - 1));
     double x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-static float of_key_float32(uint32_t key)
-{
-    uint32_t u = key ^ (TOP_32 | ((key >> 31) - 1));
-    float x;
     memcpy(&x, &u, sizeof x);
     return x;
 }
@@ -114,7 +180,9 @@ static int is_wide(enum dtype dtype) { return dtype == FLOAT64 || dtype == INT64
         if (p->wanted < n) n = filtered_placed_##BITS(items, n, p->wanted);                                  \
         items = sorted_placed_##BITS(items, items + n, n);                                                   \
         for (int64_t i = 0; i < p->wanted; i++) out[i * p->inner] = place_##BITS(items[i]);                  \
-    }                                                                                                        \
+    }
+
+#define NUMBERS(DTYPE, TYPE, KEY_TYPE, BITS)                                                                 \
     static void numbers_##DTYPE(const struct sort_plan *p, const TYPE *x, TYPE *out, void *scratch)          \
     {                                                                                                        \
         KEY_TYPE flip = p->descending ? (KEY_TYPE) ~(KEY_TYPE)0 : 0, *keys = scratch;                        \
@@ -135,6 +203,18 @@ LINE(float64, double, uint64_t, 64)
 LINE(int64, int64_t, uint64_t, 64)
 LINE(float32, float, uint32_t, 32)
 LINE(uint8, uint8_t, uint32_t, 32)
+NUMBERS(float64, double, uint64_t, 64)
+NUMBERS(int64, int64_t, uint64_t, 64)
+NUMBERS(uint8, uint8_t, uint32_t, 32)
+
+static void numbers_float32(const struct sort_plan *p, const float *x, float *out, void *scratch)
+{
+    uint32_t flip = p->descending ? UINT32_MAX : 0, *keys = scratch;
+    loops->sort->keys(p->n, x, p->inner, flip, keys);
+    int64_t n = p->wanted < p->n ? filtered_bare_32(keys, p->n, p->wanted) : p->n;
+    keys = sorted_float32(keys, keys + n, n);
+    loops->sort->numbers(p->wanted, keys, flip, out, p->inner);
+}
 
 /* ---- all lines ---- */
 
