@@ -132,7 +132,8 @@ static void interpolate(const struct convoy *c, int64_t i, double theta, void *o
     loops->combine[c->dtype](c->share, convoy_place(c, c->y, i), count, weight, k, out);
 }
 
-static void write_outputs(const struct convoy *c, int64_t i, struct rider *r)
+/* Returns 0 where one of them is not finite. */
+static int write_outputs(const struct convoy *c, int64_t i, struct rider *r)
 {
     const struct convoy_trip *t = c->trip;
     size_t pitch = (size_t)t->samples * c->bytes;
@@ -142,7 +143,9 @@ static void write_outputs(const struct convoy *c, int64_t i, struct rider *r)
             interpolate(c, i, at, out);
         else
             memcpy(out, convoy_place(c, c->next, i), c->bytes);
+        if (at < 1 && !convoy_is_finite(c, out)) return 0;
     }
+    return 1;
 }
 
 /* An accepted step is behind its rider; f at its end, where it is known, is the next first slope. */
@@ -152,7 +155,10 @@ static void move(struct convoy *c, int64_t i)
     struct rider *r = &c->rider[i];
     int dense = r->inside && m->extra > 0, end = m->fsal ? m->stages - 1 : dense ? m->stages : 0;
     r->nfe += dense ? m->extra : 0;
-    if (r->writes) write_outputs(c, i, r);
+    if (r->writes && !write_outputs(c, i, r)) {
+        convoy_leave(c, r);
+        return;
+    }
     memcpy(convoy_place(c, c->y, i), convoy_place(c, c->next, i), c->bytes);
     if (end > 0) memcpy(convoy_place(c, c->k[0], i), convoy_place(c, c->k[end], i), c->bytes);
     clock_move(&r->clock, &r->p, 1);
@@ -179,7 +185,7 @@ enum status convoy_run(struct convoy *c, struct convoy_trip *trip)
             struct rider *r = &c->rider[i];
             if (r->sample == NOBODY) continue;
             if (r->made) move(c, i);
-            convoy_next_step(c, r);
+            if (r->sample != NOBODY) convoy_next_step(c, r);
         }
     }
 }

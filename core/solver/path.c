@@ -144,6 +144,8 @@ static enum status path_accepted(struct observer *self, struct march *m, const s
         if (!(step->rise[i - 1] = pool_take(&path->vectors))) return memory_status();
         rise(m, all.w[i], all.n, step->rise[i - 1]);
     }
+    if (!solver_is_finite(m->s, step->rise[0]))
+        return failure_not_finite(m, p->h, step->rise[0], "y inside the step");
     TRY(march_end_state(m, &end));
     memcpy(path->last, end, solver_bytes(m->s));
     path->end = clock_time(&m->clock, p, *theta);

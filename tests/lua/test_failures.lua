@@ -108,6 +108,22 @@ tests["on_failure = \"return\": the same failure beside the states that were rea
   end
 end
 
+tests["values between the steps are numbers: f at the end of a step, which is a part of them, may be none"] =
+  function()
+  local y0 = tide.rand({3, 2}, {seed = 1})
+  local function breaks(t, y) return tide.where(tide.ge(t, 1), 0 / 0, -y) end
+  local own = {A = {{}, {1 / 3}, {0, 2 / 3}}, b = {1 / 4, 0, 3 / 4}, c = {0, 1 / 3, 2 / 3},
+    b_error = {3 / 4, -3 / 2, 3 / 4}, order = 3}
+  for _, o in ipairs{{method = "heun3", steps = 2}, {method = "bosh3", steps = 2}, {method = own},
+    {method = own, per_sample = true}} do
+    for _, t in ipairs{{0, 0.99, 1}, {0, 0.2, 0.99, 1}} do
+      assert(failure("not_finite", odeint, breaks, y0, t, o):find("y inside the step", 1, true))
+    end
+    odeint(breaks, y0, {0, 1}, o)
+    if not o.per_sample then failure("not_finite", tide.ode.solution, breaks, y0, {0, 1}, o) end
+  end
+end
+
 tests["on_failure = \"return\": gradients refuse, compiled solves know for each run"] = function()
   local options = {on_failure = "return"}
   local function end_of(y) return (odeint(square, y, {0, 0.5, 2}, options)):sum() end
