@@ -75,7 +75,7 @@ static enum status make_rate(struct solver *s, struct field *f, const struct met
     if (s->exact_rate) return field_rate(f, p->t, s->carry[0], behind(s, m, RATE));
     const double *weights;
     double share, size = fabs(p->h);
-    int n = jacobian_formula(FLOAT64, !s->options->adaptive, &weights, &share);
+    int n = jacobian_formula(s->dtype, !s->options->adaptive, &weights, &share);
     double shift = step_time(p, fmin(1.0 / n, share * fmax(fabs(p->t), size) / size)) - p->t;
     const void *start = behind(s, m, START), *slope = behind(s, m, SLOPE);
     char *rate = behind(s, m, RATE);

@@ -226,6 +226,22 @@ tests["plain and eager: differences, on a grid down to rounding"] = function()
   end
 end
 
+tests["eager in float32: df/dt by differences that float32 resolves, an integral among the rows"] = function()
+  local function f(t, y) return y:sin() * 0.8 + tide.cos(3 * t) * y end
+  for _, method in ipairs(names) do
+    for _, o in ipairs{{rtol = 1e-3}, {rtol = 1e-5}, {steps = 8}} do
+      o.method, o.quadrature = method, function(t, y) return y * tide.cos(t) + t end
+      local y0 = tide.tensor{0.3, 0.9}
+      local ys, stats, q = tide.odeint(f, y0, {-0.5, 0.25}, o)
+      o.eager = true
+      local eager, counts, integral = tide.odeint(f, y0, {-0.5, 0.25}, o)
+      local limit = 2 * (o.rtol or 1e-6) + 1e-6
+      assert(distance(ys, eager) < limit and distance(q, integral) < limit, method)
+      assert(counts.steps <= stats.steps + 3, method)
+    end
+  end
+end
+
 tests["a field that does not look at t costs no df/dt; f at the end is the next beginning"] = function()
   local evaluations = {ros3p = 2, rodas4 = 6}
   for _, name in ipairs(names) do
