@@ -77,6 +77,7 @@ void times_begin_step(struct backward *b, int64_t step)
 {
     struct backward_times *times = &b->times;
     times->cut = times_is_cut(b->o->events, step);
+    times->moves = times->exact && step > 0 && times_is_cut(b->o->events, step - 1);
     times->scale = times->shift = times->moment = times->start = times->size = 0;
     times->t0 = b->p.t;
 }
@@ -105,11 +106,11 @@ enum status times_outputs(struct backward *b, int64_t first, int64_t last, const
     struct backward_times *times = &b->times;
     const struct gradient_times *g = times->given;
     const struct step *p = &b->p;
-    for (int64_t i = first; i <= last && g->bar; i++) {
+    for (int64_t i = first; i <= last && (g->bar || times->moves); i++) {
         const void *source = ybar + (size_t)i * b->pitch;
         double theta = b->r->output_theta[i];
-        if (theta == 1 && times->cut) continue; /* times_event */
-        if (theta == 1 && i == g->n - 1) {      /* the end of the span itself, which the grid moves with */
+        if (theta == 1 && (times->cut || !g->bar)) continue; /* times_event */
+        if (theta == 1 && i == g->n - 1) { /* the end of the span itself, which the grid moves with */
             if (times->exact) continue;
             TRY(field_eval(b->f, p->end, b->s->next[0], times->slope));
             g->bar[i] += backward_dot(b, source, times->slope);
@@ -117,7 +118,7 @@ enum status times_outputs(struct backward *b, int64_t first, int64_t last, const
         }
         double bar;
         TRY(slope_of_output(b, theta, source, &bar));
-        g->bar[i] += bar;
+        if (g->bar) g->bar[i] += bar;
         if (theta == 1 && times->exact) to_grid(b, p->t + p->h, -bar);
         if (theta == 1) continue;
         times->start -= bar;
@@ -126,7 +127,7 @@ enum status times_outputs(struct backward *b, int64_t first, int64_t last, const
     return STATUS_OK;
 }
 
-void times_end_step(struct backward *b, int64_t step)
+void times_end_step(struct backward *b)
 {
     struct backward_times *times = &b->times;
     const struct step *p = &b->p;
@@ -134,11 +135,8 @@ void times_end_step(struct backward *b, int64_t step)
     double size = times->size + (times->scale + times->moment) / p->h,
            start = times->start + times->shift - size;
     to_grid(b, p->t + p->h, size);
-    times->after = 0;
-    if (step > 0 && times_is_cut(b->o->events, step - 1))
-        times->after = start;
-    else
-        to_grid(b, p->t, start);
+    times->after = times->moves ? start : 0;
+    if (!times->moves) to_grid(b, p->t, start);
 }
 
 enum status times_end(struct backward *b)

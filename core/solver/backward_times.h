@@ -24,6 +24,7 @@ struct backward_times {
     int active;                  /* there is something to do */
     int exact;                   /* by the steps of a grid */
     int cut;                     /* the step at hand was cut by events */
+    int moves;                   /* it begins at one, so that its start moves with that */
     double scale, shift, moment; /* sums over the step at hand of a . f, a . df/dt, (t - t0) a . df/dt */
     double t0;                   /* where it begins */
     double start, size;          /* cotangents of where it begins and of its size, by what lies inside */
@@ -35,13 +36,14 @@ struct backward_times {
 char *times_begin(struct backward *b, const struct gradient_times *given, char *memory);
 /* For the step at hand; sets what again() has to make of it. */
 void times_begin_step(struct backward *b, int64_t step);
-/* What outputs first..last, which lie in the step, give to their times. Before outputs_back. */
+/* What outputs first..last, which lie in the step, give to their times, and to that of the event where it
+ * begins. Before outputs_back. */
 enum status times_outputs(struct backward *b, int64_t first, int64_t last, const char *ybar);
 /* Back through the events that cut the step, outputs at its end included: the cotangent of the next carry
  * becomes that of the interpolant at the cut. */
 enum status times_event(struct backward *b, int64_t step, int64_t first, int64_t last, const char *ybar);
 /* The step is done. */
-void times_end_step(struct backward *b, int64_t step);
+void times_end_step(struct backward *b);
 /* All steps are: y0 and its cotangent, of what comes behind t0, are in the carry. */
 enum status times_end(struct backward *b);
 /* In place of backward_vjp's own call where times are exact. */

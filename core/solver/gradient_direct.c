@@ -216,7 +216,7 @@ static enum status step_back(struct backward *b, int64_t step, const char *ybar,
     if (b->defect) defect_add(b);
     TRY_GOTO_DONE(m->family->back(b, p));
     for (int c = 0; c < b->s->n_carry; c++) backward_add(b, b->s->n, 1, b->at_start[c], b->carry_bar[c]);
-    times_end_step(b, step);
+    times_end_step(b);
     if (!solver_is_finite(b->s, b->carry_bar[0]))
         status = backward_not_finite("the cotangent of y", p->t, p->h);
 done:

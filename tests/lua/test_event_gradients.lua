@@ -176,6 +176,23 @@ tests["gradients through bounces on fixed grids are exact"] = function()
   end
 end
 
+tests["outputs in the step behind an event move with its time"] = function()
+  local function loss(o, times)
+    return function(at)
+      local e = {g = function(s) return s - at[1] end, apply = function(_, y) return y * 0.9 end}
+      o.events = {e}
+      local ys = tide.odeint(wave, tensor{1, 0.5}, times, o)
+      return (ys * weights:slice(1, 1, #times)):sum()
+    end
+  end
+  for _, times in ipairs{{0, 0.39, 0.75}, {0, 0.4, 0.42, 0.75}, {0.75, 0.36, 0}} do
+    grids(function(o, m, one_step)
+      if not one_step then return end
+      against_differences(m.name, loss(o, times), tensor{0.3789}, 1e-4, 1e-9)
+    end)
+  end
+end
+
 tests["gradients through bounces of steps that adapt, of every kind"] = function()
   for _, kind in ipairs{"checkpoint", "adjoint", "interpolated"} do
     for _, terminal in ipairs{false, 2} do
