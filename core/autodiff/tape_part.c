@@ -111,8 +111,10 @@ struct keeping {
     char *live;     /* an output needs it */
     char *backward; /* it depends on the cotangent */
     char *read;     /* the backward half reads it */
-    char *dear;     /* it takes a dear product to compute it from what is kept so far */
+    char *dear;     /* it takes a dear op to compute it from what is kept so far */
     char *kept;
+    char *wanted;  /* it is to be kept in place of what comes of it */
+    int functions; /* they are dear as well as products */
 };
 
 static int reads_marked(const struct node *node, const char *mark)
@@ -122,26 +124,61 @@ static int reads_marked(const struct node *node, const char *mark)
     return 0;
 }
 
-/* Kept are the nodes that the backward half reads and that are dear. Returns how many. */
-static int choose_kept(const struct tape *t, int cotangent, const int *outputs, int n_outputs,
-                       struct keeping *k)
+/* An activation takes as long as some tens of multiply-adds. */
+static int is_function(const struct node *node)
 {
-    int count = 0;
+    const struct op *op = &op_table[node->op];
+    return op->elementwise == ELEMENTWISE_UNARY && (op->flags & OP_FLOAT);
+}
+
+static void find_halves(const struct tape *t, int cotangent, const int *outputs, int n_outputs,
+                        struct keeping *k)
+{
     tape_mark_live(t, outputs, n_outputs, k->live);
     for (int i = 0; i < t->n; i++) {
         const struct node *node = &t->nodes[i];
         k->backward[i] = i == cotangent || reads_marked(node, k->backward);
         for (int j = 0; k->live[i] && k->backward[i] && j < node->n_in; j++) k->read[node->in[j]] = 1;
     }
+}
+
+/* Kept are the nodes that the backward half reads and that are dear, and what is wanted. Returns how many
+ * bytes that takes, through *count how many they are. */
+static int64_t choose_kept(const struct tape *t, struct keeping *k, int *count)
+{
+    int64_t bytes = 0;
+    *count = 0;
     for (int i = 0; i < t->n; i++) {
         const struct node *node = &t->nodes[i];
+        k->dear[i] = k->kept[i] = 0;
         if (k->backward[i]) continue;
-        k->dear[i] = tape_node_dearness(t, node) >= FIELD_DEAR || reads_marked(node, k->dear);
-        if (!k->dear[i] || !k->read[i]) continue;
+        k->dear[i] = tape_node_dearness(t, node) >= FIELD_DEAR || reads_marked(node, k->dear) ||
+                     (k->functions && is_function(node));
+        if (!k->dear[i] || !(k->wanted[i] || (k->live[i] && k->read[i]))) continue;
         if (node->op == OP_CUSTOM) continue; /* the gradient of a solve inside needs that solve to have run */
         k->dear[i] = 0;
         k->kept[i] = 1;
-        count++;
+        bytes += (int64_t)array_bytes(&node->spec);
+        ++*count;
+    }
+    return bytes;
+}
+
+/* Several values that come of one may take more memory than that one. Returns how many are kept. */
+static int choose_fewest(const struct tape *t, struct keeping *k)
+{
+    int count, tried;
+    choose_kept(t, k, &count);
+    if (count == 0) return 0;
+    k->functions = 1;
+    int64_t bytes = choose_kept(t, k, &count);
+    for (int i = 0; i < t->n && t->n <= KEEPING_MOST_NODES; i++) {
+        if (!k->dear[i] || !k->live[i] || k->kept[i] || op_table[t->nodes[i].op].view) continue;
+        k->wanted[i] = 1;
+        int64_t other = choose_kept(t, k, &tried);
+        k->wanted[i] = other < bytes;
+        bytes = other < bytes ? other : bytes;
+        choose_kept(t, k, &count);
     }
     return count;
 }
@@ -185,10 +222,11 @@ static enum status make_kept(const struct tape_field *f, struct tape_part *p)
     const struct tape *body = p->own->body;
     int n_varying = body->n_inputs - p->own->n_fixed;
     size_t n = (size_t)body->n;
-    char *block = memory_zalloc(5, n);
+    char *block = memory_zalloc(6, n);
     if (!block) return memory_status();
-    struct keeping k = {block, block + n, block + 2 * n, block + 3 * n, block + 4 * n};
-    p->n_kept = choose_kept(body, body->inputs[2], p->own->outputs + 1, 1 + f->n_float, &k);
+    struct keeping k = {block, block + n, block + 2 * n, block + 3 * n, block + 4 * n, block + 5 * n, 0};
+    find_halves(body, body->inputs[2], p->own->outputs + 1, 1 + f->n_float, &k);
+    p->n_kept = choose_fewest(body, &k);
     p->kept = memory_alloc((size_t)(p->n_kept + 1) * sizeof *p->kept);
     p->kept_offset = memory_alloc((size_t)(p->n_kept + 1) * sizeof *p->kept_offset);
     p->kept_outputs = memory_alloc((size_t)(1 + f->n_float) * sizeof *p->kept_outputs);

@@ -56,6 +56,8 @@ void reduce_plan(struct reduce_plan *plan, enum reduction kind, const struct arr
         plan->fold = plan->reduced_size[1];
     plan->by_rows = kind == REDUCE_SUM && in->dtype != UINT8 && plan->reduced == 1 && plan->kept > 0 &&
                     plan->kept_stride[last] == 1 && plan->reduced_stride[0] != 1;
+    plan->few = kind == REDUCE_SUM && dtype_is_float(in->dtype) && plan->reduced == 1 && plan->kept == 1 &&
+                !plan->by_rows && plan->reduced_size[0] < REDUCE_FEW;
 }
 
 struct reduce_job {
@@ -155,12 +157,34 @@ static void reduce_output(const struct reduce_plan *p, const char *in, char *out
     }
 }
 
+/* Sums of a few neighbours each, in the order of sum_runs. */
+#define SUM_FEW(T)                                                                                           \
+    for (int64_t i = first; i < end; i++) {                                                                  \
+        const T *x = (const T *)(const void *)in + i * p->kept_stride[0];                                    \
+        double total = 0;                                                                                    \
+        for (int64_t j = 0; j < n; j++) total += (double)x[j * stride];                                      \
+        ((T *)(void *)out)[i] = (T)total;                                                                    \
+    }
+
+static void sum_few(const struct reduce_plan *p, const char *in, char *out, int64_t first, int64_t end)
+{
+    int64_t n = p->reduced_size[0], stride = p->reduced_stride[0];
+    if (p->dtype == FLOAT32)
+        SUM_FEW(float)
+    else
+        SUM_FEW(double)
+}
+
 /* per_task counts outputs, or, by rows, pieces of at most SUM_ROWS_WIDTH outputs of one row. */
 static void reduce_task(void *context, int64_t task)
 {
     const struct reduce_job *job = context;
     const struct reduce_plan *p = job->plan;
     int64_t size = (int64_t)dtype_size(p->dtype), first = task * job->per_task, end = first + job->per_task;
+    if (p->few) {
+        sum_few(p, job->in, job->out, first, end < p->outputs ? end : p->outputs);
+        return;
+    }
     if (!p->by_rows) {
         for (int64_t i = first; i < end && i < p->outputs && !interrupt_stop(); i++)
             reduce_output(p, job->in + kept_offset(p, p->kept, i) * size, job->out, i);

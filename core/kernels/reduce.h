@@ -16,6 +16,7 @@ struct reduce_plan {
     int64_t reduced_size[MAX_RANK + 1], reduced_stride[MAX_RANK + 1];
     int64_t outputs, count; /* outputs; inputs per output */
     int by_rows;            /* one reduced axis, and the last kept axis is contiguous: add whole rows */
+    int few;                /* one kept axis, and few numbers to add up for each of it */
     int64_t fold; /* not 0: rows of outputs, each with so many neighbours to add up (a bias gradient of short
                      signals) */
 };

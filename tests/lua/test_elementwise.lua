@@ -224,6 +224,24 @@ tests["integers to a whole power stay integers"] = function()
   assert((x ^ 0.5):dtype() == "float32" and (x ^ -1)[4] == 0.5 and (x ^ 0)[3] == 1)
 end
 
+tests["sums of a few numbers are those in double precision, in order"] = function()
+  for _, dtype in ipairs{"float32", "float64"} do
+    for n = 1, 17 do
+      local wide = tide.randn({7, n + 2}, {seed = n, dtype = dtype})
+      for _, x in ipairs{wide:slice(2, 2, n + 1), wide:slice(2, 2, n + 1):clone(),
+                         wide:slice(2, 2, n + 1):transpose(1, 2):clone():transpose(1, 2)} do
+        local sums, rows = x:sum(2), x:totable()
+        for i = 1, 7 do
+          local sum = 0.0
+          for j = 1, n do sum = sum + rows[i][j] end
+          if dtype == "float32" then sum = string.unpack("f", string.pack("f", sum)) end
+          assert(n > 15 and math.abs(sums[i] - sum) < 1e-6 or sums[i] == sum, n)
+        end
+      end
+    end
+  end
+end
+
 tests["long sums and extremes of integers, along each axis"] = function()
   local x = tide.randperm(3000, {seed = 4}):reshape{30, 100} + (1 << 60)
   local rows = x:totable()

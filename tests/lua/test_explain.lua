@@ -142,6 +142,18 @@ tests["solves tile by tile, convolutions, solves inside of solves"] = function()
   end
 end
 
+-- Two activations and a product; the two matrices that come of that product would take more memory.
+tests["what is kept for the gradient is little, and activations are among it"] = function()
+  local model = nn.cnf{dim = 2, hidden = 64, divergence = "hutchinson", solver = {method = "rk4", steps = 2}}
+  local x, noise = tide.ones{512, 2}, tide.ones{512, 2}
+  local _, text = explained(tide.grad(function(m) return (m:log_prob(x, {noise = noise})):sum() end), model)
+  local forwards, backwards = text:match("(Each evaluation, which keeps.-)(Each evaluation backwards.*)")
+  local _, kept = forwards:gsub("\n  k%d", "")
+  local _, activations = backwards:gsub("tanh%(", "")
+  equal(kept, 3, "values that are kept")
+  equal(activations, 0, "activations that are computed again")
+end
+
 tests["the way that each convolution takes"] = function()
   local x, w, small = tide.ones{2, 32, 16, 16}, tide.ones{32, 32, 3, 3}, tide.ones{2, 3, 4, 4}
   local function conv(a, b) return tide.conv2d(a, b, nil, {padding = 1}) end
