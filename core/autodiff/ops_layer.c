@@ -4,6 +4,7 @@
 
 #include "autodiff/op_rules.h"
 #include "base/memory.h"
+#include "base/tuning.h"
 #include "kernels/conv_dense.h"
 #include "kernels/gemm.h"
 #include "kernels/layer.h"
@@ -48,6 +49,7 @@ enum status prepare_layer(struct call *c)
     TRY(gemm_open(l->tb, l->m, l->n, l->k));
     enum op_id post = (enum op_id)L(LAYER_POST);
     elementwise_kernel(post, l->dtype, &l->unary, &l->binary);
+    l->finish = l->unary && (op_table[post].flags & OP_FLOAT) ? LAYER_FUNCTION_WORK : 0;
     c->run = run_layer;
     return STATUS_OK;
 }

@@ -132,8 +132,10 @@
 #define GEMM_SMALL_WORK (1 << 22)
 #define GEMM_PACKED_ELEMENTS 16384
 
-/* Rows and columns of a task's part of the result. Not measured: chosen as large
+/* Tasks of a product by the own kernel, for a few threads each. Rows and columns of a task's part of the
+ * result otherwise. Not measured: chosen as large
  * enough for OpenBLAS, with fifteen tasks for 1024^2. */
+#define GEMM_TASKS 8
 #define GEMM_TILE_ROWS 192
 #define GEMM_TILE_COLUMNS 384
 
@@ -142,6 +144,8 @@
  * on another machine; on a busy Zen 5 with 512 KiB of second-level cache, 2048 rows ran at 91 and 68 GFLOP/s
  * (own, OpenBLAS) with 128^2 elements, at 25 and 47 with 362^2: a lower bound may be better there. */
 #define LAYER_CHUNK_ELEMENTS 8192
+#define LAYER_FUNCTION_WORK                                                                                  \
+    64 /* multiply-adds that an activation takes as long as: tanh 1 ns, a product 0.02 */
 #define LAYER_BLOCK_ROWS 12
 #define LAYER_MOST_WEIGHTS (1 << 18)
 

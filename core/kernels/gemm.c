@@ -77,10 +77,17 @@ void gemm(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, dou
             }
 }
 
+int64_t gemm_task_rows(int64_t m, int64_t most)
+{
+    int64_t rows = (m + GEMM_TASKS - 1) / GEMM_TASKS;
+    rows = (rows + LAYER_BLOCK_ROWS - 1) / LAYER_BLOCK_ROWS * LAYER_BLOCK_ROWS;
+    return rows < most ? rows : most;
+}
+
 struct gemm_job {
     enum dtype dtype;
     int ta, tb;
-    int64_t m, n, k, lda, ldb, ldc, tiles_n;
+    int64_t m, n, k, lda, ldb, ldc, rows, columns, tiles_n;
     double alpha, beta;
     const char *a, *b;
     char *c;
@@ -89,10 +96,10 @@ struct gemm_job {
 static void gemm_task(void *context, int64_t task)
 {
     const struct gemm_job *j = context;
-    int64_t i0 = task / j->tiles_n * GEMM_TILE_ROWS, j0 = task % j->tiles_n * GEMM_TILE_COLUMNS,
+    int64_t i0 = task / j->tiles_n * j->rows, j0 = task % j->tiles_n * j->columns,
             size = (int64_t)dtype_size(j->dtype);
-    int64_t m = j->m - i0 < GEMM_TILE_ROWS ? j->m - i0 : GEMM_TILE_ROWS,
-            n = j->n - j0 < GEMM_TILE_COLUMNS ? j->n - j0 : GEMM_TILE_COLUMNS;
+    int64_t m = j->m - i0 < j->rows ? j->m - i0 : j->rows,
+            n = j->n - j0 < j->columns ? j->n - j0 : j->columns;
     gemm(j->dtype, j->ta, j->tb, m, n, j->k, j->alpha, j->a + (j->ta ? i0 : i0 * j->lda) * size, j->lda,
          j->b + (j->tb ? j0 * j->ldb : j0) * size, j->ldb, j->beta, j->c + (i0 * j->ldc + j0) * size, j->ldc);
 }
@@ -104,8 +111,26 @@ void gemm_parallel(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64
         gemm(dtype, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
         return;
     }
-    struct gemm_job job = {dtype, ta,   tb,  m,   n,
-                           k,     lda,  ldb, ldc, (n + GEMM_TILE_COLUMNS - 1) / GEMM_TILE_COLUMNS,
-                           alpha, beta, a,   b,   c};
-    threads_for((m + GEMM_TILE_ROWS - 1) / GEMM_TILE_ROWS * job.tiles_n, gemm_task, &job);
+    struct gemm_job job = {.dtype = dtype,
+                           .ta = ta,
+                           .tb = tb,
+                           .m = m,
+                           .n = n,
+                           .k = k,
+                           .lda = lda,
+                           .ldb = ldb,
+                           .ldc = ldc,
+                           .rows = GEMM_TILE_ROWS,
+                           .columns = GEMM_TILE_COLUMNS,
+                           .alpha = alpha,
+                           .beta = beta,
+                           .a = a,
+                           .b = b,
+                           .c = c};
+    if (is_small(tb, m, n, k)) { /* all columns, which decide on the way that it is made */
+        job.rows = gemm_task_rows(m, GEMM_TILE_ROWS);
+        job.columns = n;
+    }
+    job.tiles_n = (n + job.columns - 1) / job.columns;
+    threads_for((m + job.rows - 1) / job.rows * job.tiles_n, gemm_task, &job);
 }

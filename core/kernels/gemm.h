@@ -23,4 +23,8 @@ void gemm(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, dou
 void gemm_parallel(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha,
                    const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *c, int64_t ldc);
 
+/* Rows of a task of a product by the engine's own kernel, whose bits do not depend on it: `most`, or fewer so
+ * that there are tasks enough for some threads. */
+int64_t gemm_task_rows(int64_t m, int64_t most);
+
 #endif

@@ -61,14 +61,16 @@ void layer_run(const struct layer *l, const void *a, const void *b, const void *
                           out,
                           LAYER_CHUNK_ELEMENTS / l->n / LAYER_BLOCK_ROWS * LAYER_BLOCK_ROWS,
                           l->alike || (!l->tb && l->n * l->k <= LAYER_MOST_WEIGHTS)};
+    int parallel = (double)l->m * (double)l->n * (double)(l->k + l->finish) >= PRODUCT_PARALLEL_WORK;
     if (j.rows < LAYER_BLOCK_ROWS) j.rows = LAYER_BLOCK_ROWS;
+    if (parallel) j.rows = gemm_task_rows(l->m, j.rows);
     if (!j.own_product) {
         if (c) fill_rows(&j, 0, l->m);
         gemm_parallel(l->dtype, l->ta, l->tb, l->m, l->n, l->k, 1, a, l->ta ? l->m : l->k, b,
                       l->tb ? l->k : l->n, c != NULL, out, l->n);
     }
     int64_t tasks = (l->m + j.rows - 1) / j.rows;
-    if ((double)l->m * (double)l->n * (double)l->k >= PRODUCT_PARALLEL_WORK)
+    if (parallel)
         threads_for(tasks, chunk_task, &j);
     else
         for (int64_t task = 0; task < tasks; task++) chunk_task(&j, task);

@@ -13,7 +13,8 @@ struct layer {
     unary_loop unary;   /* post(z), or NULL */
     binary_loop binary; /* post(z, e), or post(e, z) with `second`; NULL: none */
     int second;
-    int alike; /* rows come out alike, however many there are; tb 0 */
+    int64_t finish; /* multiply-adds that finishing a number takes as long as */
+    int alike;      /* rows come out alike, however many there are; tb 0 */
 };
 
 /* c: a row of n numbers, or NULL. e: m x n, dense, or NULL. out must not overlap the operands. The product
