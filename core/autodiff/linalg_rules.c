@@ -3,6 +3,7 @@
  * Sources: M. Giles, Collected matrix derivative results for forward and reverse mode algorithmic
  * differentiation (2008); for svd J. Townsend, Differentiating the singular value decomposition (2016); for
  * matrix_exp N. Higham, Functions of Matrices (2008), equation (3.16). */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -79,11 +80,23 @@ static int piece(struct tape *t, int x, int64_t first, int64_t rows, int64_t col
     return as_matrix(t, part(t, x, 1, first, rows * columns), 1, rows, columns);
 }
 
-/* x / y where y is not 0. Where it is: 0 / 0 is 0, because what does not depend on vectors of equal values
- * has a derivative there; anything else is NaN. */
-static int quotient(struct tape *t, int x, int y)
+/* Of numbers along the last axis of s, at what distance they count as equal: n roundings of the largest. What
+ * is nearer has vectors that rounding chose. */
+static int resolution(struct tape *t, int s, int64_t n)
 {
-    int zero = emit_like(t, x, 0), equal = emit2(t, OP_EQ, y, emit_like(t, y, 0));
+    struct array spec = *tape_spec(t, s);
+    if (spec.shape[spec.rank - 1] == 0) return emit_like(t, s, 0);
+    struct attrs last = {.n = 1, .v = {(int64_t)1 << (spec.rank - 1)}};
+    int size = emit1(t, OP_ABS, s), most = tape_emit(t, OP_MAX, &last, &size, 1);
+    double eps = spec.dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
+    return times(t, emit_like(t, s, (double)n * eps), most);
+}
+
+/* x / y but where `gap` is within `least`. There 0 / y is 0, because what does not depend on vectors of equal
+ * values has a derivative; anything else is NaN. */
+static int quotient(struct tape *t, int x, int y, int gap, int least)
+{
+    int zero = emit_like(t, x, 0), equal = emit2(t, OP_LE, emit1(t, OP_ABS, gap), least);
     int divisor = tape_emit(t, OP_WHERE, NULL, (int[]){equal, emit_like(t, y, 1), y}, 3);
     int none = emit2(t, OP_EQ, x, zero);
     int there = tape_emit(t, OP_WHERE, NULL, (int[]){none, zero, emit_like(t, x, NAN)}, 3);
@@ -131,7 +144,8 @@ void vjp_eigh(struct vjp *v)
     int w = part(T, Y, 2, 0, 1), vt = part(T, Y, 2, 1, n), wbar = part(T, G, 2, 0, 1),
         vtbar = part(T, G, 2, 1, n);
     int turn = product(T, vt, vtbar, 0, 1);
-    turn = quotient(T, difference(T, turn, diagonal(T, turn)), difference(T, w, transpose(T, w)));
+    int gap = difference(T, w, transpose(T, w));
+    turn = quotient(T, difference(T, turn, diagonal(T, turn)), gap, gap, resolution(T, w, n));
     int inner = sum(T, times(T, transpose(T, vt), wbar), product(T, vt, turn, 1, 0));
     v->xbar[0] = symmetric(T, product(T, inner, vt, 0, 0));
 }
@@ -165,11 +179,10 @@ void vjp_qr(struct vjp *v)
 }
 
 /* The antisymmetric part of x (twice it), divided by s_j^2 - s_i^2. */
-static int rotation(struct tape *t, int x, int s)
+static int rotation(struct tape *t, int x, int s, int least)
 {
-    int column = transpose(t, s);
-    int gap = times(t, difference(t, s, column), sum(t, s, column));
-    return quotient(t, difference(t, x, transpose(t, x)), gap);
+    int column = transpose(t, s), gap = difference(t, s, column);
+    return quotient(t, difference(t, x, transpose(t, x)), times(t, gap, sum(t, s, column)), gap, least);
 }
 
 /* With J = U^T Ubar, K = V^T Vbar and E x = (x - x^T) / (s_j^2 - s_i^2):
@@ -188,12 +201,13 @@ void vjp_svd(struct vjp *v)
     int u = piece(T, Y, 0, m, k), s = piece(T, Y, m * k, 1, k), vh = piece(T, Y, m * k + k, k, n);
     int ubar = piece(T, G, 0, m, k), sbar = piece(T, G, m * k, 1, k), vhbar = piece(T, G, m * k + k, k, n);
     int j = product(T, u, ubar, 1, 0), kk = product(T, vh, vhbar, 0, 1), column = transpose(T, s);
-    int inner = sum(T, times(T, rotation(T, j, s), s), times(T, column, rotation(T, kk, s)));
+    int least = resolution(T, s, m < n ? n : m);
+    int inner = sum(T, times(T, rotation(T, j, s, least), s), times(T, column, rotation(T, kk, s, least)));
     int left = sum(T, product(T, u, inner, 0, 0), times(T, u, sbar));
-    if (m > k) left = sum(T, left, quotient(T, difference(T, ubar, product(T, u, j, 0, 0)), s));
+    if (m > k) left = sum(T, left, quotient(T, difference(T, ubar, product(T, u, j, 0, 0)), s, s, least));
     int abar = product(T, left, vh, 0, 0);
     if (n > k) {
-        int right = quotient(T, difference(T, vhbar, product(T, kk, vh, 1, 0)), column);
+        int right = quotient(T, difference(T, vhbar, product(T, kk, vh, 1, 0)), column, column, least);
         abar = sum(T, abar, product(T, u, right, 0, 0));
     }
     v->xbar[0] = abar;

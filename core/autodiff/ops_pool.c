@@ -7,13 +7,19 @@
 /* Attributes of a window. */
 enum { KERNEL, STRIDE = 2, PAD = 4, DILATION = 6, CEIL = 8, ADAPTIVE, COUNTS_PADDING, DIVISOR, POOL_ATTRS };
 
+/* What users call the op. */
+static const char *called(const struct call *c)
+{
+    return c->op == &op_table[OP_POOL_POSITIONS] ? "max_pool" : c->op->name;
+}
+
 static enum status check_images(const struct call *c, int which, const char *what)
 {
     char text[SHAPE_TEXT];
     const struct array *x = &c->in[which];
     if (x->rank == 4 && dtype_is_float(x->dtype)) return STATUS_OK;
     return status_set(STATUS_SHAPE, "%s: %s must be a float32 or float64 tensor of shape N,C,H,W, got %s %s",
-                      c->op->name, what, dtype_name(x->dtype), array_shape_text(x, text));
+                      called(c), what, dtype_name(x->dtype), array_shape_text(x, text));
 }
 
 static enum status check_numbers(const struct call *c)
@@ -24,8 +30,8 @@ static enum status check_numbers(const struct call *c)
         if (V(i) >= least && V(i) <= MAX_DIM) continue;
         if (i < CEIL)
             return status_set(STATUS_ARGUMENT, "%s: %s must be >= %lld and at most 2^31 - 1, got %lld",
-                              c->op->name, names[i / 2], (long long)least, (long long)V(i));
-        return status_set(STATUS_ARGUMENT, "%s: the divisor must be >= 1, got %lld", c->op->name,
+                              called(c), names[i / 2], (long long)least, (long long)V(i));
+        return status_set(STATUS_ARGUMENT, "%s: the divisor must be >= 1, got %lld", called(c),
                           (long long)V(i));
     }
     return STATUS_OK;
@@ -40,21 +46,22 @@ static enum status axis_of(const struct call *c, int which, int64_t n, struct im
                                   .pad = V(PAD + which),
                                   .dilation = V(DILATION + which),
                                   .adaptive = (int)V(ADAPTIVE)};
+    if (n == 0) return status_set(STATUS_SHAPE, "%s: the image is empty (axis %d)", called(c), which + 3);
     if (a->adaptive) {
         a->out = a->kernel;
-        if (n > 0) return STATUS_OK;
-        return status_set(STATUS_SHAPE, "%s: the image is empty (axis %d)", c->op->name, which + 3);
+        return STATUS_OK;
     }
     int64_t reach = a->dilation * (a->kernel - 1) + 1, rest = n + 2 * a->pad - reach;
     if (2 * a->pad > reach)
         return status_set(STATUS_ARGUMENT,
                           "%s: padding %lld is more than half of the kernel of %lld, so that a window could "
                           "lie beside the image",
-                          c->op->name, (long long)a->pad, (long long)reach);
-    if (rest < 0)
+                          called(c), (long long)a->pad, (long long)reach);
+    int64_t more = V(CEIL) ? a->stride - 1 : 0; /* of a last window that lies only partly in the image */
+    if (rest + more < 0)
         return status_set(STATUS_SHAPE, "%s: the kernel of %lld is larger than the padded image of %lld",
-                          c->op->name, (long long)reach, (long long)(n + 2 * a->pad));
-    a->out = (rest + (V(CEIL) ? a->stride - 1 : 0)) / a->stride + 1;
+                          called(c), (long long)reach, (long long)(n + 2 * a->pad));
+    a->out = (rest + more) / a->stride + 1;
     if (V(CEIL) && (a->out - 1) * a->stride >= n + a->pad) a->out--;
     return STATUS_OK;
 }

@@ -72,6 +72,14 @@ tests["batch_norm is that of the signals and of the pictures"] = function()
   check.fails("x must have shape N,3, N,C,L or N,C,H,W", nn.batch_norm(3), tide.ones{3})
 end
 
+tests["pools in ceil_mode: a kernel larger than the image is one window"] = function()
+  local one = tide.tensor{{{3, 1, 2}}}
+  assert(tide.max_pool1d(one, 4, {ceil_mode = true}):item() == 3)
+  assert(tide.avg_pool1d(one, 4, {stride = 2, ceil_mode = true}):item() == 2)
+  local g = tide.grad(function(z) return tide.max_pool1d(z, 4, {ceil_mode = true}):sum() end)(one)
+  assert(g:eq(tide.tensor{{{1, 0, 0}}}):all():item() == 1)
+end
+
 tests["pools give PyTorch's numbers"] = function()
   holds("max_pool2d", tide.max_pool2d(x, 3, {stride = 2, padding = 1}))
   holds("max_pool2d dilated", nn.max_pool2d(3, {stride = 2, padding = 1, dilation = 2, ceil_mode = true})(x))
@@ -382,6 +390,7 @@ tests["misuse is told in words"] = function()
   fails("nn.max_pool2d: kernel_size must be an integer or {h, w}", nn.max_pool2d, {1, 2, 3})
   fails("padding 2 is more than half of the kernel of 3", tide.max_pool1d, signal, 3, {padding = 2})
   fails("the kernel of 12 is larger than the padded image of 9", tide.avg_pool1d, signal, 12)
+  fails("max_pool: the kernel of 12 is larger", tide.max_pool1d, signal, 12, {stride = 3, ceil_mode = true})
   fails("tide.conv_transpose1d: output_padding must be at least 0 and less than the stride of 2, got 2",
     tide.conv_transpose1d, signal, grid(3, 2, 4), nil, {stride = 2, output_padding = 2})
   fails("tide.conv_transpose1d: w must have shape C_in,C_out/groups,k with C_in = 3", tide.conv_transpose1d,

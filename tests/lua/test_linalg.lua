@@ -212,12 +212,38 @@ for name, row in pairs(functions) do
   end
 end
 
+tests["as many results as help says"] = function()
+  local A = f64{{2, 1}, {0, 2}}
+  for name, n in pairs{svdvals = 1, eigvalsh = 1, det = 1, slogdet = 2, eigh = 2, svd = 3, qr = 2, inv = 1} do
+    assert(select("#", linalg[name](A)) == n, name)
+  end
+end
+
 tests["equal values: what does not depend on the vectors has a derivative, what does gives NaN"] = function()
   local A = f64{{2, 0}, {0, 2}}
   near(tide.grad(function(x) return linalg.eigvalsh(x):square():sum() end)(A), A * 2, 1e-14)
   near(tide.grad(function(x) return linalg.svdvals(x):sum() end)(A), f64{{1, 0}, {0, 1}}, 1e-14)
   local g = tide.grad(function(x) return (select(2, linalg.eigh(x)) * f64{{1, 2}, {3, 5}}):sum() end)(A)
   assert(g:sum():item() ~= g:sum():item())
+  -- equal but for rounding: no numbers that rounding made
+  local u = randn({4, 1}, 5)
+  local B = u:matmul(u:transpose())
+  near(tide.grad(function(x) return linalg.eigvalsh(x):square():sum() end)(B), B * 2, 1e-13)
+  near(tide.grad(function(x) return linalg.svdvals(x):square():sum() end)(B), B * 2, 1e-13)
+  for _, fn in ipairs{function(x)
+    local w, V = linalg.eigh(x + x:transpose())
+    return (V * w:cos()):matmul(V:transpose()):sum()
+  end, function(x)
+    local U, S, Vh = linalg.svd(x)
+    return (U * S:cos()):matmul(Vh):sum()
+  end, function(x)
+    local U, S, Vh = linalg.svd(x:slice(2, 1, 3), {full_matrices = false})
+    return (U * S:cos()):matmul(Vh):sum()
+  end} do
+    local h = tide.grad(fn)(B):sum():item()
+    assert(h ~= h)
+    assert(tide.gradcheck(fn, randn({4, 4}, 6)))
+  end
 end
 
 tests["inside a field, sample by sample"] = function()

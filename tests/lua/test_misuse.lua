@@ -47,7 +47,9 @@ local rows = {
   ["index: mininteger"] = {"out of range", function() return x[math.mininteger] end},
   ["index: 1.5"] = {"indexed by integers, got 1.5", function() return x[1.5] end},
   ["index: NaN"] = {"indexed by integers", function() return x[0 / 0] end},
-  ["index: table"] = {"indexed by integers, got a table", function() return x[{}] end},
+  ["index: table"] = {"a list of numbers was expected, got a table with the key a", function()
+    return x[{a = 1}]
+  end},
   ["index: scalar"] = {"scalar tensor .* cannot be indexed; use x:item", function()
     return tide.tensor(1)[1]
   end},

@@ -23,18 +23,36 @@ function M.where(condition, a, b)
 end
 T.where = M.where
 
-function T.clamp(x, low, high)
-  check_tensor(x, "clamp")
-  if low then x = x:maximum(low) end
+-- A number that limits x, if x's dtype can hold it.
+local function bound(where, x, v)
+  local dtype, whole = x:dtype(), options.integer(v)
+  if not dtype:find "float" and not (whole and (dtype ~= "uint8" or whole >= 0 and whole <= 255)) then
+    core.raise(("%s: the bound %s does not fit a tensor of dtype %s; convert with x:to(\"float32\")"):format(
+      where, options.show(v), dtype))
+  end
+  return v
+end
+
+-- Of numbers a number. The derivative is 0 at a bound that is a number, as beyond it; NaN stays.
+local function limited(where, x, low, high)
+  if type(x) == "number" and not is_tensor(low) and not is_tensor(high) then
+    if low then x = T.maximum(x, low) end
+    return high and T.minimum(x, high) or x
+  end
+  check_tensor(x, where)
+  if type(low) == "number" then
+    x = M.where(x:le(bound(where, x, low)), low, x)
+  elseif low then
+    x = x:maximum(low)
+  end
+  if type(high) == "number" then return M.where(x:ge(bound(where, x, high)), high, x) end
   return high and x:minimum(high) or x
 end
 
+function T.clamp(x, low, high) return limited("clamp", check_tensor(x, "clamp"), low, high) end
+
 --- As the method; of numbers alone a number.
-function M.clamp(x, low, high)
-  if type(x) ~= "number" or is_tensor(low) or is_tensor(high) then return T.clamp(x, low, high) end
-  if low then x = T.maximum(x, low) end
-  return high and T.minimum(x, high) or x
-end
+function M.clamp(x, low, high) return limited("clamp", x, low, high) end
 
 -- ---- functions of the engine with defaults ----
 
@@ -93,11 +111,11 @@ local function float(where, x)
 end
 
 function T.hardtanh(x, low, high)
-  low = arguments.number("hardtanh", "low", low or -1)
-  return M.clamp(operand("hardtanh", x), low, arguments.number("hardtanh", "high", high or 1))
+  low, high = arguments.number("hardtanh", "low", low or -1), arguments.number("hardtanh", "high", high or 1)
+  return limited("hardtanh", operand("hardtanh", x), low, high)
 end
-function T.relu6(x) return M.clamp(operand("relu6", x), 0, 6) end
-function T.hardsigmoid(x) return M.clamp(operand("hardsigmoid", x) / 6 + 0.5, 0, 1) end
+function T.relu6(x) return limited("relu6", operand("relu6", x), 0, 6) end
+function T.hardsigmoid(x) return limited("hardsigmoid", operand("hardsigmoid", x) / 6 + 0.5, 0, 1) end
 function T.hardswish(x) return x * T.hardsigmoid(operand("hardswish", x)) end
 function T.mish(x) return x * T.tanh(T.softplus(operand("mish", x))) end
 function T.softsign(x)

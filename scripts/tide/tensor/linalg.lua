@@ -172,7 +172,8 @@ end
 --- svdvals(A) -> the singular values {..., k}, falling.
 function M.svdvals(A)
   matrix("svdvals", A)
-  return select(2, M.svd(A, {full_matrices = false}))
+  local _, values = M.svd(A, {full_matrices = false})
+  return values
 end
 
 --- matrix_exp(A) -> e^A of each matrix.

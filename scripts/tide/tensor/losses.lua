@@ -50,7 +50,7 @@ function M.cross_entropy(logits, labels)
   local log_p = T.log_softmax(rank > 2 and logits:permute(order) or logits, -1)
   -- chosen, not multiplied: 0 * -inf of a class that is ruled out would be NaN
   local picked = elementwise.where(creation.one_hot(labels, shape[2], {dtype = log_p:dtype()}), log_p, 0)
-  return -picked:sum() / labels:numel()
+  return (0 - picked:sum()) / labels:numel() -- not -0.0 where all is certain
 end
 
 return M

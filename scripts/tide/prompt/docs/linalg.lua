@@ -45,7 +45,8 @@ define{name = "linalg.qr", args = "A", returns = "Q, R",
   example = "tide.linalg.qr(tide.tensor{{3, 1}, {4, 2}})"}
 define{name = "linalg.eigh", args = "A", returns = "values, vectors",
   text = [[Eigenvalues, growing, and orthonormal eigenvectors (columns) of a symmetric matrix; its lower
-  triangle is read, its gradient is symmetric. Vectors of equal values have no derivative: NaN.]],
+  triangle is read, its gradient is symmetric. Vectors of values that are equal, but for rounding, have no
+  derivative: NaN.]],
   example = "tide.linalg.eigh(tide.tensor{{2, 1}, {1, 2}})"}
 define{name = "linalg.eigvalsh", args = "A", returns = "tensor",
   text = "The eigenvalues of linalg.eigh alone; differentiable also where they are equal.",

@@ -281,7 +281,8 @@ for _, row in ipairs(pairwise) do
     example = ("x:%s(2)"):format(row[1])}
 end
 define{name = "tide.clamp", args = "x, low, high", returns = "tensor", method = true,
-  text = "x limited to low..high; either may be nil. Of numbers it is a number.", example = "x:clamp(-1, 1)"}
+  text = "x limited to low..high; either may be nil. Of numbers it is a number. The derivative at a bound "
+  .. "that is a number is 0.", example = "x:clamp(-1, 1)"}
 define{name = "tide.where", args = "condition, a, b", returns = "tensor", method = true,
   text = [[a where condition is not zero, else b, elementwise with broadcasting; a and b are tensors or
   numbers. Inside tide.grad and tide.odeint it takes the place of Lua's if.]],
