@@ -220,15 +220,17 @@ static void push_stage(lua_State *L, const struct staged *s)
     lua_setfield(L, -2, "floats");
 }
 
-/* {setup = stage, program, given, kept, tiles, rows} */
+/* {setup = stage, program, given, parts, entries, kept, tiles, rows} */
 static void push_work(lua_State *L, const struct field_plan *plan)
 {
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 8);
     push_stage(L, plan->own);
     lua_setfield(L, -2, "setup");
     push_program(L, plan->program);
     lua_setfield(L, -2, "program");
     entry_integer(L, "given", plan->n_given);
+    entry_integer(L, "parts", plan->n_y);
+    entry_integer(L, "entries", plan->n_entries);
     entry_integer(L, "kept", plan->n_kept);
     entry_integer(L, "tiles", plan->n_tiles);
     entry_integer(L, "rows", plan->rows);

@@ -223,6 +223,18 @@ static struct field *field_of_value(lua_State *L, void *context, int n)
     return field;
 }
 
+/* A state of several tensors, one after the other, with as many samples each. */
+static void note_parts(struct field *f, const struct state_layout *l)
+{
+    struct field_parts parts = {l->n_parts, l->batch, {0}};
+    if (f->batch > 1 || l->batch < 2 || l->n_parts > FIELD_PARTS) return;
+    for (int i = 0; i < l->n_parts; i++) {
+        if (l->size[i] == 0 || l->size[i] % l->batch != 0) return;
+        parts.size[i] = l->size[i];
+    }
+    f->parts = parts;
+}
+
 /* odeint(field tape, dy, y0, times, options, sizes, batch) -> flat states, stats handle. */
 static int odeint_lua(lua_State *L)
 {
@@ -243,6 +255,7 @@ static int odeint_lua(lua_State *L)
     struct solve_box *box = stepper ? NULL : push_box(L);
     binding_check(L, field_from_tape(stepper ? step_field : &field, t, node,
                                      p.layout.n_parts == 1 || p.options.per_sample ? p.layout.batch : 0));
+    note_parts(stepper ? *step_field : field, &p.layout);
     /* the recording that this solve will be a node of: with it the solve would own itself */
     tape_release(t->parent);
     t->parent = NULL;

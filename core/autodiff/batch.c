@@ -15,6 +15,7 @@ struct rebatch {
     struct tape *to;
     int64_t batch, rows;
     enum rebatch_how how;
+    const struct rebatch_ends *ends;
     char *label, *live;
     char *by_sample; /* inputs and constants that are cut with the batch; NULL: none may be */
     char *asked;     /* nodes that one of them may be behind */
@@ -203,11 +204,18 @@ static int copy_narrow(struct rebatch *r, const struct node *node)
     return fits && found > 0 ? tape_emit(r->to, node->op, node->attrs ? &attrs : NULL, in, n) : -1;
 }
 
-static int copy_node(struct rebatch *r, int i, int batched)
+static int is_cut(const struct rebatch *r, int i)
+{
+    for (int k = 0; k < r->ends->n_inputs; k++)
+        if (r->ends->inputs[k] == i) return 1;
+    return r->by_sample && r->by_sample[i];
+}
+
+static int copy_node(struct rebatch *r, int i)
 {
     const struct node *node = &r->from->nodes[i];
     const struct array *spec = &node->spec;
-    int cuts = i == batched || (r->by_sample && r->by_sample[i]), timed = 0;
+    int cuts = is_cut(r, i), timed = 0;
     if (r->how == REBATCH_TIMED && i == r->from->inputs[0]) {
         r->label[i] = TIMED;
         return tape_input(r->to, spec->dtype, 1, &r->rows);
@@ -250,32 +258,45 @@ static int turn_of(const struct rebatch *r, int i)
     return r->by_sample && r->by_sample[i] ? 1 : 2;
 }
 
-static enum status rebatch_nodes(struct rebatch *r, int batched, int output, int *possible)
+/* Does each output belong to the samples? */
+static int outputs_cut(struct rebatch *r)
 {
-    int n = output + 1;
+    for (int k = 0; k < r->ends->n_outputs; k++) {
+        int output = r->ends->outputs[k];
+        const struct array *spec = tape_spec(r->from, output);
+        if (r->label[output] == BATCHED) continue;
+        if (spec->rank > 0) wants_entries(r, output, spec->shape[0]);
+        return 0;
+    }
+    return 1;
+}
+
+static enum status rebatch_nodes(struct rebatch *r, int *possible)
+{
+    int n = 0;
     for (int i = 0; i < r->from->n_inputs; i++) n = r->from->inputs[i] >= n ? r->from->inputs[i] + 1 : n;
     memset(r->label, 0, 2 * (size_t)r->from->n); /* live as well */
-    mark_live(r->from, output, r->live);
+    for (int k = 0; k < r->ends->n_outputs; k++) {
+        int output = r->ends->outputs[k];
+        n = output >= n ? output + 1 : n;
+        mark_live(r->from, output, r->live);
+    }
     *possible = 1;
     r->found = 0;
     for (int k = 0; k < 3 * n && *possible; k++) {
         int i = k % n;
         if (!r->live[i] || turn_of(r, i) != k / n) continue;
         r->narrow[i] = -1;
-        r->copy[i] = copy_node(r, i, batched);
+        r->copy[i] = copy_node(r, i);
         *possible = r->copy[i] >= 0;
     }
-    if (*possible && r->label[output] != BATCHED) {
-        const struct array *spec = tape_spec(r->from, output);
-        *possible = 0;
-        if (spec->rank > 0) wants_entries(r, output, spec->shape[0]);
-    }
+    if (*possible) *possible = outputs_cut(r);
     /* A node that did not fit is an answer, but running out of memory is not. */
     return r->to->status == STATUS_MEMORY ? tape_status(r->to) : STATUS_OK;
 }
 
 /* Until no more is found that has entries for the samples. */
-static enum status rebatch(struct rebatch *r, int batched, int output, int *possible)
+static enum status rebatch(struct rebatch *r, int *possible)
 {
     enum status status;
     if (r->by_sample) memset(r->by_sample, 0, (size_t)r->from->n);
@@ -283,15 +304,17 @@ static enum status rebatch(struct rebatch *r, int batched, int output, int *poss
         tape_release(r->to);
         r->to = NULL;
         status = tape_new(&r->to, NULL);
-        if (status == STATUS_OK) status = rebatch_nodes(r, batched, output, possible);
+        if (status == STATUS_OK) status = rebatch_nodes(r, possible);
     } while (status == STATUS_OK && !*possible && r->found);
     return status;
 }
 
-enum status tape_rebatch(struct tape **out, const struct tape *tape, enum rebatch_how how, int batched,
-                         int64_t batch, int64_t rows, int output, int *new_output, char *by_sample)
+enum status tape_rebatch_parts(struct tape **out, const struct tape *tape, enum rebatch_how how,
+                               const struct rebatch_ends *ends, int64_t batch, int64_t rows, int *new_outputs,
+                               char *by_sample)
 {
-    struct rebatch r = {.from = tape, .how = how, .batch = batch, .rows = rows, .by_sample = by_sample};
+    struct rebatch r = {
+        .from = tape, .how = how, .ends = ends, .batch = batch, .rows = rows, .by_sample = by_sample};
     int possible = 0;
     *out = NULL;
     char *block = memory_zalloc((size_t)tape->n, 2 * sizeof(int) + 3);
@@ -302,14 +325,21 @@ enum status tape_rebatch(struct tape **out, const struct tape *tape, enum rebatc
         r.label = (char *)(r.narrow + tape->n);
         r.live = r.label + tape->n;
         r.asked = r.live + tape->n;
-        status = rebatch(&r, batched, output, &possible);
+        status = rebatch(&r, &possible);
     }
     if (status == STATUS_OK && possible) {
-        *new_output = r.copy[output];
+        for (int k = 0; k < ends->n_outputs; k++) new_outputs[k] = r.copy[ends->outputs[k]];
         *out = r.to;
     } else {
         tape_release(r.to);
     }
     memory_free(block);
     return status;
+}
+
+enum status tape_rebatch(struct tape **out, const struct tape *tape, enum rebatch_how how, int batched,
+                         int64_t batch, int64_t rows, int output, int *new_output, char *by_sample)
+{
+    struct rebatch_ends ends = {&batched, &output, 1, 1};
+    return tape_rebatch_parts(out, tape, how, &ends, batch, rows, new_output, by_sample);
 }

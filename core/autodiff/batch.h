@@ -26,4 +26,13 @@ enum rebatch_how {
 enum status tape_rebatch(struct tape **out, const struct tape *tape, enum rebatch_how how, int batched,
                          int64_t batch, int64_t rows, int output, int *new_output, char *by_sample);
 
+/* The same with several inputs that are cut, each as above, and several outputs. */
+struct rebatch_ends {
+    const int *inputs, *outputs;
+    int n_inputs, n_outputs;
+};
+enum status tape_rebatch_parts(struct tape **out, const struct tape *tape, enum rebatch_how how,
+                               const struct rebatch_ends *ends, int64_t batch, int64_t rows, int *new_outputs,
+                               char *by_sample);
+
 #endif

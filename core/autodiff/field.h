@@ -25,6 +25,13 @@ enum field_work {
 /* Beside works, for those that can: gradients of the parameters have one number more, a^T df/dt, the last. */
 #define FIELD_BY_TIME (1u << FIELD_WORKS)
 
+/* Parts of a y, one after the other, each of equal shares for the samples. */
+#define FIELD_PARTS 8
+struct field_parts {
+    int n;
+    int64_t batch, size[FIELD_PARTS];
+};
+
 struct field;
 struct field_cost;
 struct field_plan;
@@ -72,6 +79,7 @@ struct field {
     int64_t n; /* length of y */
     enum dtype dtype;
     int64_t batch; /* samples that y consists of, in equal shares one after the other; 0 or 1: not known */
+    struct field_parts parts; /* of a y that is not so; n 0: not known */
     int64_t independent; /* samples, as above, that are known not to depend on each other; 0: not looked at */
     int64_t n_theta;     /* length of the gradients of the parameters as the field has them, see
                             field_theta_gradient; after field_prepare */
@@ -164,6 +172,8 @@ struct field_plan {
         *own; /* once per solve: the field's parameters from those bound; from these what evaluations need */
     const struct program *program; /* at each evaluation, of a tile */
     int n_given;                   /* inputs that come before the fixed ones */
+    int n_y, n_entries;            /* of these so many are parts of y, and constants with numbers for each
+                                      sample */
     int n_kept;                    /* outputs that are kept for the gradient, or inputs that were */
     int64_t rows, n_tiles;         /* samples of a tile; n_tiles 1: all at once */
 };

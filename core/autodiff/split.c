@@ -3,6 +3,7 @@
 
 #include "autodiff/passes.h"
 #include "base/memory.h"
+#include "base/tuning.h"
 
 /* FREE: an input that does not vary, a number, or a view of one: not worth moving, it is repeated where it is
  * needed. */
@@ -18,6 +19,16 @@ struct splitter {
     enum dtype dtype; /* of the varying inputs */
 };
 
+/* Rows of numbers that are known, times a weight: its gradient takes less than adding up that of the result
+ * would, at each evaluation. */
+static int is_wide(const struct splitter *s, const struct node *node)
+{
+    const struct tape *t = s->body.from;
+    return node->op == OP_MATMUL && tape_node_dearness(t, node) < FIELD_DEAR &&
+           array_numel(&node->spec) >
+               array_numel(tape_spec(t, node->in[0])) + array_numel(tape_spec(t, node->in[1]));
+}
+
 static char class_of(const struct splitter *s, const struct node *node)
 {
     if (node->op == OP_LITERAL || node->op == OP_CONSTANT) return FREE;
@@ -28,7 +39,7 @@ static char class_of(const struct splitter *s, const struct node *node)
      * have the state's dtype, and depend on a parameter. The rest moves later, when the derivative is
      * split. */
     if (!s->transpose && dtype_is_float(node->spec.dtype) &&
-        (node->spec.dtype != s->dtype || !s->graded[node - s->body.from->nodes]))
+        (node->spec.dtype != s->dtype || !s->graded[node - s->body.from->nodes] || is_wide(s, node)))
         return FREE;
     return op_table[node->op].view && s->class[node->in[0]] == FREE ? FREE : WORK;
 }

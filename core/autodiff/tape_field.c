@@ -18,29 +18,37 @@ struct evaluation {
     char *dy, *ybar, *thetabar, *residual;
 };
 
+/* Bytes before the samples of a tile in part k of y. */
+static size_t place(const struct tape_field *f, const struct tile *tile, int k)
+{
+    return (size_t)(f->y_first[k] + tile->first * f->y_share[k]) * dtype_size(f->base.dtype);
+}
+
 static enum status evaluate_tile(void *context, struct tile *tile)
 {
     const struct evaluation *e = context;
     struct tape_field *f = e->f;
     const struct tape_part *part = &f->part[tile->size];
     struct tape_lane *lane = &f->lanes[tile->lane];
-    size_t at = (size_t)(tile->first * f->share) * dtype_size(f->base.dtype);
     char *residual = e->residual ? e->residual + tile->index * f->part[0].kept_bytes : NULL,
          *thetabar = tile->thetabar;
     const void **input = lane->inputs;
     void **output = lane->outputs;
     *input++ = f->abreast > 0 ? f->moments : &f->time;
-    *input++ = e->y + at;
-    if (f->works & FIELD_DIRECTED) *input++ = e->a ? e->a + at : NULL;
+    for (int k = 0; k < f->n_y; k++) *input++ = e->y + place(f, tile, k);
+    for (int k = 0; k < f->n_entries; k++)
+        *input++ = f->entries[k].data + (size_t)tile->first * f->entries[k].share;
+    for (int k = 0; k < f->n_y && (f->works & FIELD_DIRECTED); k++)
+        *input++ = e->a ? e->a + place(f, tile, k) : NULL;
     if (f->works & FIELD_MASK(FIELD_CURVE)) {
-        *input++ = e->v ? e->v + at : NULL;
+        *input++ = e->v ? e->v + place(f, tile, 0) : NULL;
         *input++ = &f->share_of_time;
     }
     if (e->ybar) {
-        *output++ = e->ybar + at;
+        for (int k = 0; k < f->n_y; k++) *output++ = e->ybar + place(f, tile, k);
         for (int i = 0; i < f->n_float; i++) *output++ = thetabar + f->theta_offset[i];
     }
-    if (e->dy) *output++ = e->dy + at;
+    for (int k = 0; k < f->n_y && e->dy; k++) *output++ = e->dy + place(f, tile, k);
     for (int i = 0; residual && i < part->n_kept; i++) {
         if (e->work == FIELD_EVAL_KEEP)
             *output++ = residual + part->kept_offset[i];

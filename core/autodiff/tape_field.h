@@ -15,13 +15,14 @@ struct tape_field;
 /* The field for one number of samples. Tapes are owned; NULL: not used. */
 struct tape_part {
     struct tape *tape;
-    int dy;
-    /* Inputs t, y, a direction if there are to be derivatives (the vjp's cotangent or the jvp's tangent), for
-     * second-order products v and c, what is fixed; outputs dy, for a vjp ybar and one per float parameter,
-     * for a jvp ydot, df/dt, for second-order products as for a vjp. */
+    int dy[FIELD_PARTS];
+    /* Inputs t, y, what is cut beside y, a direction if there are to be derivatives (the vjp's cotangent or
+     * the jvp's tangent), for second-order products v and c, what is fixed; outputs dy, for a vjp ybar and
+     * one per float parameter, for a jvp ydot, df/dt, for second-order products as for a vjp. Where y has
+     * parts, y, dy, the direction and ybar are as many. */
     struct staged *own;
-    struct tape *kept_tape; /* inputs t, y, the cotangent, what is kept, what is fixed; outputs ybar, one per
-                               float parameter */
+    struct tape *kept_tape; /* inputs t, y, what is cut, the cotangent, what is kept, what is fixed; outputs
+                               ybar, one per float parameter */
     int *kept_outputs;
     int jvp_at, rate_at, curve_at; /* where these begin among the outputs of own */
     int n_kept, *kept;             /* nodes of own's body that are kept */
@@ -33,6 +34,12 @@ enum status tape_part_make(struct tape_part *p, const struct tape_field *f, unsi
 enum status tape_part_program(const struct tape_part *p, const struct tape_field *f, enum field_work work,
                               struct program **out);
 void tape_part_release(struct tape_part *p);
+
+/* Constants with numbers for each sample. */
+struct tape_entries {
+    const char *data;
+    size_t share; /* bytes of a sample's */
+};
 
 /* A program has one arena, so every lane has its own. */
 struct tape_lane {
@@ -55,7 +62,11 @@ struct tape_field {
     void **theta_outputs;
     const void **given;
     struct tiles tiles;
-    int64_t share;            /* elements of a sample, of the whole state where the batch stays whole */
+    int n_y; /* parts of y that are inputs of their own; 1: y is one */
+    int64_t y_first[FIELD_PARTS], y_share[FIELD_PARTS]; /* elements before a part, and of a sample in it, of
+                                                           the whole state where the batch stays whole */
+    int n_entries;                                      /* what is cut with parts */
+    struct tape_entries entries[FIELD_PARTS];
     struct tape_part part[2]; /* whole tiles, and the smaller last one if there is one */
     struct tape_lane *lanes;
     union {
@@ -93,6 +104,9 @@ enum status tape_field_sources(const struct tape_field *f, const struct tape *cu
                                int gather, struct field *out);
 enum status tape_field_abreast(const struct field *self, int64_t rows, const struct field *alone,
                                struct field **out);
+/* Cut the field whose state has parts: part[0], for a smaller last tile part[1], what is said of y and of
+ * entries. part[0] without a tape: it cannot be. */
+enum status tape_parts_cut(struct tape_field *f, const struct tiling *cut);
 /* Give back what tape_field_prepare has made. */
 void tape_field_unprepare(struct tape_field *f);
 

@@ -49,7 +49,7 @@ static enum status add_times(struct tape_field *f, int *fits)
     char *by_sample = memory_zalloc((size_t)s->body->n, 1);
     if (!by_sample) return memory_status();
     enum status status = tape_rebatch(&f->part[0].tape, s->body, REBATCH_TIMED, s->body->inputs[1],
-                                      f->abreast, f->abreast, s->outputs[0], &f->part[0].dy, by_sample);
+                                      f->abreast, f->abreast, s->outputs[0], f->part[0].dy, by_sample);
     memory_free(by_sample);
     *fits = f->part[0].tape && f->part[0].tape->n_inputs == s->body->n_inputs;
     return status;
@@ -64,7 +64,8 @@ static enum status make_ready(struct tape_field *f, const struct tape_field *alo
     if (*fits) TRY(add_times(f, fits));
     if (!*fits) return STATUS_OK;
     if (!(f->moments = memory_zalloc((size_t)f->abreast, sizeof(double)))) return memory_status();
-    f->share = f->base.n;
+    f->n_y = 1;
+    f->y_share[0] = f->base.n;
     tiles_begin(&f->tiles, whole);
     TRY(tiles_reserve(&f->tiles, f->base.n_theta, f->base.dtype));
     TRY(tape_field_finish(f));

@@ -172,6 +172,8 @@ enum status tape_field_explain(struct field *self, enum field_work work, struct 
                                .parameters = f->simplified,
                                .own = part->own,
                                .program = program,
+                               .n_y = f->n_y,
+                               .n_entries = f->n_entries,
                                .n_kept = work == FIELD_EVAL_KEEP || work == FIELD_VJP_KEPT ? part->n_kept : 0,
                                .rows = f->tiles.cut.rows,
                                .n_tiles = f->tiles.cut.n};

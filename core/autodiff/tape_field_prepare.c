@@ -66,8 +66,11 @@ static enum status cut_part(struct tape_field *f, struct tape_part *part, int64_
 {
     const struct staged *s = f->simplified;
     return tape_rebatch(&part->tape, s->body, REBATCH_ANY, s->body->inputs[1], f->base.batch, rows,
-                        s->outputs[0], &part->dy, NULL);
+                        s->outputs[0], part->dy, NULL);
 }
+
+/* Of a state that has parts, cut into tiles. */
+#define PARTED_WORKS (FIELD_MASK(FIELD_EVAL) | FIELD_KEEPING | FIELD_VJPS | FIELD_BY_TIME)
 
 /* Samples that know of each other are not cut. */
 static enum status choose_tiles(struct tape_field *f)
@@ -82,11 +85,17 @@ static enum status choose_tiles(struct tape_field *f)
     }
     if (cut.n > 1) TRY(cut_part(f, &f->part[0], cut.rows));
     if (f->part[0].tape && cut.rest > 0) TRY(cut_part(f, &f->part[1], cut.rest));
+    f->n_y = 1;
+    f->y_share[0] = f->part[0].tape ? f->base.n / batch : f->base.n;
+    if (cut.n == 1 && f->base.parts.n > 1 && (f->works & ~PARTED_WORKS) == 0) {
+        tape_cost(body, f->base.parts.batch, &cost);
+        cut = tiling_of_parts(f->base.parts.batch, &cost);
+        if (cut.n > 1) TRY(tape_parts_cut(f, &cut));
+    }
     if (!f->part[0].tape) {
         cut = tiling_whole(batch);
-        f->part[0] = (struct tape_part){.tape = tape_retain(body), .dy = f->simplified->outputs[0]};
+        f->part[0] = (struct tape_part){.tape = tape_retain(body), .dy = {f->simplified->outputs[0]}};
     }
-    f->share = cut.n > 1 ? f->base.n / batch : f->base.n;
     tiles_begin(&f->tiles, cut);
     return tiles_reserve(&f->tiles, f->base.n_theta, f->base.dtype);
 }
@@ -96,7 +105,7 @@ static enum status make_lane(const struct tape_field *f, struct tape_lane *lane)
 {
     int most = 0;
     for (int k = 0; k < 2 && f->part[k].own; k++) {
-        int n = 6 + f->part[k].n_kept + f->part[k].own->n_fixed;
+        int n = 6 + 2 * f->n_y + f->n_entries + f->part[k].n_kept + f->part[k].own->n_fixed;
         most = n > most ? n : most;
         for (enum field_work work = 0; work < FIELD_WORKS; work++)
             if (f->works & FIELD_MASK(work))

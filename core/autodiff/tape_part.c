@@ -8,21 +8,29 @@
 
 /* ---- the field in two stages ---- */
 
+/* Inputs of the part's tape: t, y, parameters, what is cut beside y. */
+static int first_parameter(const struct tape_field *f) { return 1 + f->n_y; }
+static int n_parameters(const struct tape_field *f) { return f->n_inputs - 2; }
+static int is_parameter(const struct tape_field *f, int input)
+{
+    return input >= first_parameter(f) && input < first_parameter(f) + n_parameters(f);
+}
+
 /* The outputs of `own`: dy, then those of the vjp, of the jvp, df/dt, of the second-order product. Returns
  * how many there are. */
 static int place_outputs(const struct tape_field *f, struct tape_part *p, unsigned works)
 {
-    p->jvp_at = 1 + (works & FIELD_VJPS ? 1 + f->n_float : 0);
+    p->jvp_at = f->n_y + (works & FIELD_VJPS ? f->n_y + f->n_float : 0);
     p->rate_at = p->jvp_at + (works & FIELD_MASK(FIELD_JVP) ? 1 : 0);
     p->curve_at = p->rate_at + (works & FIELD_MASK(FIELD_RATE) ? 1 : 0);
     return p->curve_at + (works & FIELD_MASK(FIELD_CURVE) ? 1 + f->n_float : 0);
 }
 
 /* a^T by wrt, in the state's dtype, whatever that of the parameter. */
-static enum status emit_gradients(const struct tape_field *f, struct tape *t, int y, int a, const int *wrt,
-                                  int n_wrt, int *out)
+static enum status emit_gradients(const struct tape_field *f, struct tape *t, const int *y, const int *a,
+                                  int n_y, const int *wrt, int n_wrt, int *out)
 {
-    TRY(tape_vjp(t, &y, &a, 1, wrt, n_wrt, out));
+    TRY(tape_vjp(t, y, a, n_y, wrt, n_wrt, out));
     for (int i = 0; i < n_wrt; i++) out[i] = emit_cast(t, out[i], f->base.dtype);
     return STATUS_OK;
 }
@@ -35,7 +43,7 @@ static enum status emit_curve(const struct tape_field *f, struct tape *t, const 
     enum dtype time = tape_spec(t, inputs[0])->dtype;
     int v = tape_input(t, y.dtype, 1, y.shape), c = tape_input(t, time, 0, NULL), along;
     TRY(tape_jvp(t, &dy, 1, (int[]){inputs[1], inputs[0]}, (int[]){v, c}, 2, &along));
-    return emit_gradients(f, t, along, a, wrt, n_wrt, out);
+    return emit_gradients(f, t, &along, &a, 1, wrt, n_wrt, out);
 }
 
 /* The tape with its derivatives in a direction, which is the input behind those of the field; outputs as in
@@ -43,32 +51,35 @@ static enum status emit_curve(const struct tape_field *f, struct tape *t, const 
 static enum status emit_derivatives(const struct tape_field *f, const struct tape_part *p, unsigned works,
                                     struct tape *t, int *inputs, int *outputs)
 {
-    int n_wrt = 0, *wrt = inputs + f->n_inputs;
-    for (int i = 0; i < f->n_inputs; i++) {
+    int n_wrt = 0, n_y = f->n_y, *wrt = inputs + p->tape->n_inputs, direction[FIELD_PARTS];
+    for (int i = 0; i < p->tape->n_inputs; i++) {
         const struct array *spec = tape_spec(p->tape, p->tape->inputs[i]);
         inputs[i] = tape_input(t, spec->dtype, spec->rank, spec->shape);
-        if (i >= 1 && dtype_is_float(spec->dtype)) wrt[n_wrt++] = inputs[i];
+        int by = (i >= 1 && i <= n_y) || is_parameter(f, i);
+        if (by && dtype_is_float(spec->dtype)) wrt[n_wrt++] = inputs[i];
     }
     if (f->works & FIELD_BY_TIME) wrt[n_wrt++] = inputs[0];
-    const struct array *like = tape_spec(p->tape, works & FIELD_VJPS ? p->dy : p->tape->inputs[1]);
-    int direction = tape_input(t, like->dtype, 1, like->shape);
-    TRY(tape_inline_outputs(t, p->tape, inputs, &p->dy, 1, outputs));
-    if (works & FIELD_VJPS) TRY(emit_gradients(f, t, outputs[0], direction, wrt, n_wrt, outputs + 1));
+    for (int k = 0; k < n_y; k++) {
+        const struct array *like = tape_spec(p->tape, p->tape->inputs[1 + k]); /* as dy */
+        direction[k] = tape_input(t, like->dtype, 1, like->shape);
+    }
+    TRY(tape_inline_outputs(t, p->tape, inputs, p->dy, n_y, outputs));
+    if (works & FIELD_VJPS) TRY(emit_gradients(f, t, outputs, direction, n_y, wrt, n_wrt, outputs + n_y));
     if (works & FIELD_MASK(FIELD_JVP))
-        TRY(tape_jvp(t, outputs, 1, inputs + 1, &direction, 1, outputs + p->jvp_at));
+        TRY(tape_jvp(t, outputs, 1, inputs + 1, direction, 1, outputs + p->jvp_at));
     if (works & FIELD_MASK(FIELD_RATE)) {
         int one = tape_literal(t, tape_spec(t, inputs[0])->dtype, 1);
         TRY(tape_jvp(t, outputs, 1, inputs, &one, 1, outputs + p->rate_at));
     }
     if (works & FIELD_MASK(FIELD_CURVE))
-        TRY(emit_curve(f, t, inputs, outputs[0], direction, wrt, n_wrt, outputs + p->curve_at));
+        TRY(emit_curve(f, t, inputs, outputs[0], direction[0], wrt, n_wrt, outputs + p->curve_at));
     return tape_status(t);
 }
 
 static enum status make_derivatives(const struct tape_field *f, const struct tape_part *p, unsigned works,
                                     struct tape **out, int *outputs)
 {
-    int *inputs = memory_alloc((size_t)(2 * f->n_inputs + 1) * sizeof *inputs);
+    int *inputs = memory_alloc((size_t)(2 * p->tape->n_inputs + 1) * sizeof *inputs);
     if (!inputs) return memory_status();
     struct tape *t = NULL;
     enum status status = tape_new(&t, NULL);
@@ -85,17 +96,17 @@ static enum status make_own(const struct tape_field *f, struct tape_part *p, uns
 {
     struct tape *tape = NULL;
     int n_outputs = place_outputs(f, p, works), *outputs = memory_alloc((size_t)n_outputs * sizeof *outputs);
-    int n_inputs = f->n_inputs + (works & FIELD_MASK(FIELD_CURVE) ? 3 : 1);
+    int n_inputs = p->tape->n_inputs + f->n_y + (works & FIELD_MASK(FIELD_CURVE) ? 2 : 0);
     char *varies = memory_alloc((size_t)n_inputs);
     enum status status = outputs && varies ? STATUS_OK : memory_status();
-    if (status == STATUS_OK && n_outputs > 1) {
+    if (status == STATUS_OK && n_outputs > f->n_y) {
         status = make_derivatives(f, p, works, &tape, outputs);
     } else if (status == STATUS_OK) {
         tape = tape_retain(p->tape);
-        outputs[0] = p->dy;
+        memcpy(outputs, p->dy, (size_t)n_outputs * sizeof *outputs);
     }
     if (status == STATUS_OK) {
-        for (int i = 0; i < n_inputs; i++) varies[i] = i < 2 || i >= f->n_inputs;
+        for (int i = 0; i < n_inputs; i++) varies[i] = !is_parameter(f, i);
         status = staged_new(&p->own, tape, varies, outputs, n_outputs, 1);
     }
     tape_release(tape);
@@ -131,13 +142,14 @@ static int is_function(const struct node *node)
     return op->elementwise == ELEMENTWISE_UNARY && (op->flags & OP_FLOAT);
 }
 
-static void find_halves(const struct tape *t, int cotangent, const int *outputs, int n_outputs,
+static void find_halves(const struct tape *t, const int *cotangents, int n, const int *outputs, int n_outputs,
                         struct keeping *k)
 {
     tape_mark_live(t, outputs, n_outputs, k->live);
+    for (int i = 0; i < n; i++) k->backward[cotangents[i]] = 1;
     for (int i = 0; i < t->n; i++) {
         const struct node *node = &t->nodes[i];
-        k->backward[i] = i == cotangent || reads_marked(node, k->backward);
+        k->backward[i] |= reads_marked(node, k->backward);
         for (int j = 0; k->live[i] && k->backward[i] && j < node->n_in; j++) k->read[node->in[j]] = 1;
     }
 }
@@ -200,7 +212,8 @@ static void kept_inputs(struct tape_part *p, struct rewrite *r, int n_varying)
 }
 
 /* The body with the kept nodes as inputs; what only they needed is dead there. */
-static enum status copy_with_kept(struct tape_part *p, const char *kept, int n_varying, int n_bars)
+static enum status copy_with_kept(struct tape_part *p, const char *kept, int n_varying, int bars_at,
+                                  int n_bars)
 {
     struct rewrite r;
     const struct staged *own = p->own;
@@ -210,7 +223,7 @@ static enum status copy_with_kept(struct tape_part *p, const char *kept, int n_v
     kept_inputs(p, &r, n_varying);
     for (int i = 0; i < own->body->n; i++)
         if (r.copy[i] < 0 && rewrite_copy(&r, i) < 0) break;
-    for (int i = 0; i < n_bars; i++) p->kept_outputs[i] = r.copy[own->outputs[1 + i]];
+    for (int i = 0; i < n_bars; i++) p->kept_outputs[i] = r.copy[own->outputs[bars_at + i]];
     enum status status = tape_status(r.to);
     rewrite_end(&r);
     p->kept_tape = r.to;
@@ -220,18 +233,19 @@ static enum status copy_with_kept(struct tape_part *p, const char *kept, int n_v
 static enum status make_kept(const struct tape_field *f, struct tape_part *p)
 {
     const struct tape *body = p->own->body;
-    int n_varying = body->n_inputs - p->own->n_fixed;
+    int n_varying = body->n_inputs - p->own->n_fixed, n_bars = f->n_y + f->n_float;
+    const int *cotangents = body->inputs + first_parameter(f) + f->n_entries;
     size_t n = (size_t)body->n;
     char *block = memory_zalloc(6, n);
     if (!block) return memory_status();
     struct keeping k = {block, block + n, block + 2 * n, block + 3 * n, block + 4 * n, block + 5 * n, 0};
-    find_halves(body, body->inputs[2], p->own->outputs + 1, 1 + f->n_float, &k);
+    find_halves(body, cotangents, f->n_y, p->own->outputs + f->n_y, n_bars, &k);
     p->n_kept = choose_fewest(body, &k);
     p->kept = memory_alloc((size_t)(p->n_kept + 1) * sizeof *p->kept);
     p->kept_offset = memory_alloc((size_t)(p->n_kept + 1) * sizeof *p->kept_offset);
-    p->kept_outputs = memory_alloc((size_t)(1 + f->n_float) * sizeof *p->kept_outputs);
+    p->kept_outputs = memory_alloc((size_t)n_bars * sizeof *p->kept_outputs);
     enum status status = p->kept && p->kept_offset && p->kept_outputs ? STATUS_OK : memory_status();
-    if (status == STATUS_OK && p->n_kept > 0) status = copy_with_kept(p, k.kept, n_varying, 1 + f->n_float);
+    if (status == STATUS_OK && p->n_kept > 0) status = copy_with_kept(p, k.kept, n_varying, f->n_y, n_bars);
     memory_free(block);
     return status;
 }
@@ -259,21 +273,22 @@ enum status tape_part_program(const struct tape_part *p, const struct tape_field
                               struct program **out)
 {
     const struct staged *own = p->own;
-    if (work == FIELD_EVAL) return program_new(out, own->body, own->outputs, 1);
-    if (work == FIELD_VJP) return program_new(out, own->body, own->outputs + 1, 1 + f->n_float);
+    int n_y = f->n_y, bars = n_y + f->n_float;
+    if (work == FIELD_EVAL) return program_new(out, own->body, own->outputs, n_y);
+    if (work == FIELD_VJP) return program_new(out, own->body, own->outputs + n_y, bars);
     if (work == FIELD_JVP) return program_new(out, own->body, own->outputs + p->jvp_at, 1);
     if (work == FIELD_RATE) return program_new(out, own->body, own->outputs + p->rate_at, 1);
-    if (work == FIELD_CURVE) return program_new(out, own->body, own->outputs + p->curve_at, 1 + f->n_float);
-    if (work == FIELD_VJP_KEPT) return program_new(out, p->kept_tape, p->kept_outputs, 1 + f->n_float);
-    int n = work == FIELD_EVAL_KEEP ? 1 + p->n_kept : 2 + f->n_float,
+    if (work == FIELD_CURVE) return program_new(out, own->body, own->outputs + p->curve_at, bars);
+    if (work == FIELD_VJP_KEPT) return program_new(out, p->kept_tape, p->kept_outputs, bars);
+    int n = work == FIELD_EVAL_KEEP ? n_y + p->n_kept : bars + n_y,
         *outputs = memory_alloc((size_t)n * sizeof *outputs);
     if (!outputs) return memory_status();
     if (work == FIELD_EVAL_KEEP) {
-        outputs[0] = own->outputs[0];
-        memcpy(outputs + 1, p->kept, (size_t)p->n_kept * sizeof *outputs);
+        memcpy(outputs, own->outputs, (size_t)n_y * sizeof *outputs);
+        memcpy(outputs + n_y, p->kept, (size_t)p->n_kept * sizeof *outputs);
     } else {
-        memcpy(outputs, own->outputs + 1, (size_t)(n - 1) * sizeof *outputs);
-        outputs[n - 1] = own->outputs[0];
+        memcpy(outputs, own->outputs + n_y, (size_t)bars * sizeof *outputs);
+        memcpy(outputs + bars, own->outputs, (size_t)n_y * sizeof *outputs);
     }
     enum status status = program_new(out, own->body, outputs, n);
     memory_free(outputs);

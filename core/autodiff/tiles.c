@@ -46,6 +46,16 @@ struct tiling tiling_of_evaluation(int64_t batch, const struct field_cost *cost)
     return cut_into(batch, rows < cost->least_rows ? cost->least_rows : rows);
 }
 
+/* As many as fill a part of the second-level cache each. */
+struct tiling tiling_of_parts(int64_t batch, const struct field_cost *cost)
+{
+    int64_t tiles = 1;
+    if (cost->bytes < TILES_WORTH_BYTES) return tiling_whole(batch);
+    while (cost->bytes / (2 * tiles) >= TILES_PART_BYTES && batch / (2 * tiles) >= cost->least_rows)
+        tiles *= 2;
+    return cut_into(batch, (batch + tiles - 1) / tiles);
+}
+
 /* ---- memory ---- */
 
 struct tile_failure {

@@ -22,6 +22,7 @@ struct tiling tiling_whole(int64_t batch);
 struct tiling tiling_of_samples(int64_t batch); /* one by one */
 struct tiling tiling_of_solve(int64_t batch, const struct field_cost *cost);
 struct tiling tiling_of_evaluation(int64_t batch, const struct field_cost *cost);
+struct tiling tiling_of_parts(int64_t batch, const struct field_cost *cost); /* of a state that has parts */
 
 /* Work on one tile. */
 struct tile {

@@ -209,6 +209,9 @@
 #define TILES_BYTES ((int64_t)8 << 20)
 #define TILES_WORTH_BYTES ((int64_t)1 << 20)
 #define TILES_LEAST_WORK (1 << 16)
+/* [bits] Of the evaluation of a state that has parts: the least. A flow of 64 units, batch 512: see NOTES 13.
+ */
+#define TILES_PART_BYTES ((int64_t)256 << 10)
 
 /* [bits] Rows of a tile for which each weight that is loaded is used so often at least: two register blocks.
  * An MLP with 512 units took 36 ms with 8 rows, 13 ms with 24 (NOTES 7). */

@@ -147,7 +147,7 @@ tests["what is kept for the gradient is little, and activations are among it"] =
   local model = nn.cnf{dim = 2, hidden = 64, divergence = "hutchinson", solver = {method = "rk4", steps = 2}}
   local x, noise = tide.ones{512, 2}, tide.ones{512, 2}
   local _, text = explained(tide.grad(function(m) return (m:log_prob(x, {noise = noise})):sum() end), model)
-  local forwards, backwards = text:match("(Each evaluation, which keeps.-)(Each evaluation backwards.*)")
+  local forwards, backwards = text:match("(Each evaluation[^\n]*which keeps.-)(Each evaluation backwards.*)")
   local _, kept = forwards:gsub("\n  k%d", "")
   local _, activations = backwards:gsub("tanh%(", "")
   equal(kept, 3, "values that are kept")

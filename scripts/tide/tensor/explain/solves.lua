@@ -112,15 +112,29 @@ local function tiles_text(plan)
   return "Tiles: none, the batch is solved at once"
 end
 
+-- Names of the parts of y, and of what is like it: "dy", or "dy1", "dy2".
+local function parts(work, name, suffix)
+  suffix = suffix or ""
+  if work.parts == 1 then return {name .. suffix} end
+  local list = numbered(name, work.parts)
+  for i, part in ipairs(list) do list[i] = part .. suffix end
+  return list
+end
+
+-- Names of the inputs of an evaluation that are not fixed; those beside y have numbers for each sample.
+local function input_names(work, directed)
+  local direction = directed and parts(work, "dy", "_bar") or {}
+  return join({"t"}, parts(work, "y"), numbered("e", work.entries), direction)
+end
+
 -- Names of a vjp's outputs: gradients by y and by the field's float parameters, then dy where it is computed
 -- as well.
 local function bar_names(plan, own)
-  local list = {"y_bar"}
+  local list = parts(plan.forward, "y", "_bar")
   for i, name in ipairs(own) do
     if plan.parameters.floats[i] then list[#list + 1] = name .. "_bar" end
   end
-  list[#list + 1] = "dy"
-  return list
+  return join(list, parts(plan.forward, "dy"))
 end
 
 local function field_input(slot) return slot == 1 and "t" or slot == 2 and "y" or "p" .. slot - 2 end
@@ -146,15 +160,17 @@ function M.lines(out, plan, number, solves)
   local fixed_back = plan.backward and setup_rows(setup, plan.backward.setup, own, solves.captured)
   totals.setup = setup_lines(out, setup, plan.tiles > 1)
   local scope = (plan.tiles > 1 or plan.forward.tiles > 1) and " (one tile)" or ""
-  local first = plan.forward.given > 2 and {"t", "y", "dy_bar"} or {"t", "y"}
+  local without = input_names(plan.forward)
+  local first = input_names(plan.forward, plan.forward.given > #without)
   local kept = numbered("k", math.max(plan.forward.kept, plan.backward and plan.backward.kept or 0))
   totals.evaluation = work_lines(out, ("Each evaluation%s%s"):format(scope, #kept > 0
     and ", which keeps k1, ... for the gradient" or ""),
-    plan.forward.program, solves.captured, join(first, fixed), join({"dy"}, kept))
+    plan.forward.program, solves.captured, join(first, fixed), join(parts(plan.forward, "dy"), kept))
   if plan.backward then
     totals.backward = work_lines(out, ("Each evaluation backwards%s, from dy_bar, the gradient by dy"):format(
       scope), plan.backward.program,
-      solves.captured, join({"t", "y", "dy_bar"}, plan.backward.kept > 0 and kept or {}, fixed_back),
+      solves.captured,
+      join(input_names(plan.backward, true), plan.backward.kept > 0 and kept or {}, fixed_back),
       bar_names(plan, own))
   end
   return totals
