@@ -231,27 +231,41 @@ static enum status change_state(struct events *e, struct march *m, const struct 
     return STATUS_OK;
 }
 
-/* The zeros of an interval, in order; the first that cuts the step takes with it those that fall together
- * with it. */
+/* Behind those that fall together with hit i, which are then in the order of their numbers: what t hardly
+ * tells apart has no other. */
+static int together(const struct march *m, const struct step *p, struct event_hit *hits, int i, int n)
+{
+    double far = hits[i].theta + 4 * event_resolution(m, p, hits[i].theta);
+    int end = i + 1;
+    for (; end < n && hits[end].theta <= far; end++) {
+        struct event_hit hit = hits[end];
+        int k = end;
+        for (; k > i && hits[k - 1].rule > hit.rule; k--) hits[k] = hits[k - 1];
+        hits[k] = hit;
+    }
+    return end;
+}
+
+/* The zeros of an interval, in order; those that fall together are at one time, and the first of these times
+ * at which something changes cuts the step. */
 static enum status happen(struct events *e, struct march *m, const struct step *p, int n, double *theta,
                           int *cut)
 {
     struct event_hit *hits = e->hits;
     *cut = 0;
-    for (int i = 0; i < n && !*cut; i++) {
-        double beyond = (clock_time(&m->clock, p, hits[i].theta) - m->clock.end) * m->clock.direction;
-        if (hits[i].theta > *theta || beyond > 0) return STATUS_OK;
-        if (!cuts(e, hits[i].rule)) {
-            TRY(note(e, m, p, &hits[i], hits[i].theta, 0));
-            continue;
+    for (int i = 0, end; i < n && !*cut; i = end) {
+        double at = hits[i].theta,
+               beyond = (clock_time(&m->clock, p, at) - m->clock.end) * m->clock.direction;
+        if (at > *theta || beyond > 0) return STATUS_OK;
+        end = together(m, p, hits, i, n);
+        for (int k = i; k < end; k++) {
+            at = fmax(at, hits[k].theta);
+            *cut |= cuts(e, hits[k].rule);
         }
-        int last = i;
-        *cut = 1;
-        double together = hits[i].theta + 4 * event_resolution(m, p, hits[i].theta);
-        while (last + 1 < n && hits[last + 1].theta <= together) last++;
-        *theta = hits[last].theta;
-        for (int k = i; k <= last; k++) TRY(note(e, m, p, &hits[k], *theta, 1));
-        TRY(change_state(e, m, hits + i, last - i + 1, clock_time(&m->clock, p, *theta)));
+        for (int k = i; k < end; k++) TRY(note(e, m, p, &hits[k], at, *cut));
+        if (!*cut) continue;
+        *theta = at;
+        TRY(change_state(e, m, hits + i, end - i, clock_time(&m->clock, p, at)));
     }
     return STATUS_OK;
 }

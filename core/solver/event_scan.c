@@ -199,7 +199,7 @@ static int is_simple(const struct events *e, int rule, int i)
         before = signs[j];
         unsure = 0;
     }
-    return changes <= 1;
+    return changes + (signs[LOOKS] == 0) <= 1; /* a point that is a zero itself is one, too */
 }
 
 /* An interval beside one that is less than half as wide has likely escaped notice. */

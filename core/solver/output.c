@@ -30,6 +30,9 @@ static enum status output_accepted(struct observer *self, struct march *m, const
     const struct clock *c = &m->clock;
     double end = *theta < 1 ? clock_time(c, p, *theta) : c->goal;
     double rounding = clock_rounding(c);
+    /* at the end of the step before, by rounding, and so at an event that comes at once */
+    while ((m->after || m->ended) && o->next > 1 && (end - o->times[o->next - 1]) * c->direction <= rounding)
+        o->next--;
     for (; o->next < o->n; o->next++) {
         double t = o->times[o->next];
         if ((t - end) * c->direction > rounding && !m->ended) return STATUS_OK;

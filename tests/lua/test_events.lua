@@ -136,6 +136,28 @@ tests["several events in one step come in order, those that fall together by the
   near(ys[2][1], 500 + 123 + 0.5, 1e-9)
 end
 
+tests["a zero at the end of a step does not hide one before it"] = function()
+  for i = 0, 40 do
+    local at = 0.5 + 0.48 * i / 40 -- of a step that ends at 1
+    local events = clock({0, 2}, {{g = function(t) return (t - at) * (t - 1) end}},
+      {first_step = 1, max_step = 1})
+    assert(#events == 2 and events[1].direction == -1 and events[2].direction == 1, at)
+    near(events[1].t, at)
+    near(events[2].t, 1)
+  end
+end
+
+tests["events that t hardly tells apart are in the order of their numbers, at one time"] = function()
+  for _, apply in ipairs{false, function(_, y) return {y[1]} end} do
+    for i = 1, 60 do
+      local at = 0.1 + 0.8 * (i * 0.6180339887498949 % 1)
+      local events = clock({0, 1}, {{g = function(t) return (t - at) * 3 end},
+        {g = function(t) return (t - at) * (t + 1.3) * 7 end, apply = apply or nil}})
+      assert(#events == 2 and events[1].event == 1 and events[2].event == 2 and events[1].t == events[2].t)
+    end
+  end
+end
+
 local function ball(g, restitution, opts)
   opts.events[1] = {g = function(_, y) return y[1] end, direction = g, name = "floor",
     apply = function(_, y)
@@ -199,6 +221,24 @@ tests["an output exactly at an event is the state behind it"] = function()
   ys = run({0, -0.5, -1}, function(_, y) return {y[1] + 10} end)
   near(ys[2][1], 9.5)
   near(ys[3][1], 9)
+end
+
+tests["so is one that the step before has as its end, by rounding; gradients of every kind too"] = function()
+  local function solve(y0, at, kind)
+    local event = {g = function(s) return s - at end, apply = function(_, y) return y * 2 end}
+    return tide.odeint(function(_, y) return 0 * y end, y0, {0.3, at, -0.7},
+      {method = "rk4", steps = 10, gradient = kind, events = {event}})
+  end
+  for k = 1, 9 do
+    local node = 0.3 - k * 0.1
+    for i = -4, 4 do
+      local at = node + i * math.abs(node) * 2.0 ^ -53
+      assert(solve(tide.ones({1}, f64), at)[2]:item() == 2)
+      for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated"} do
+        near(tide.grad(function(y) return solve(y, at, kind)[2]:sum() end)(tide.ones({1}, f64)):item(), 2)
+      end
+    end
+  end
 end
 
 tests["apply: y of the event is before it, t0 and names arrive, g jumps across 0"] = function()
