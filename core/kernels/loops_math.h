@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "kernels/loops_math_f64.h"
 #include "kernels/special.h"
 
 static inline float power_of_two(int32_t n) /* -126 <= n <= 127 */
@@ -56,8 +57,8 @@ static inline float vtanhf(float x)
     float p =
         (((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z + 1.33314422036e-1f) * z -
         3.33332819422e-1f;
-    float small = x + x * z * p;
-    return a < 0.625f ? small : x < 0 ? -large : large;
+    float small = a + a * z * p;
+    return copysignf(a < 0.625f ? small : large, x);
 }
 
 /* log(1 + u) for 0 <= u <= 1, which softplus needs: 2 artanh(u / (2 + u)). */
@@ -81,7 +82,7 @@ static inline float vexpm1f(float x)
             r +
         5.0000001201e-1f;
     float scale = power_of_two(n == n ? (int32_t)n : 0);
-    return x > 60.0f ? vexpf(x) : (p * r * r + r) * scale + (scale - 1);
+    return copysignf(x > 60.0f ? vexpf(x) : (p * r * r + r) * scale + (scale - 1), x);
 }
 
 /* exp(-a^2) t Q(t), t = 2 / (2 + a), for a >= 0. The square of the upper half of a's digits is exact, and
@@ -128,8 +129,6 @@ static inline float verff(float x)
     return z < 0.7225f ? x * p : x < 0 ? -large : large;
 }
 
-static inline double log1p_unit(double u) { return log1p(u); } /* 0 <= u <= 1 */
-
 /* ---- division with a whole result, and its rest ---- */
 #define DIVISION_OF_FLOATS(T, SUFFIX, FMOD, FLOOR, COPYSIGN)                                                 \
     static inline T of_fmod_##SUFFIX(T x, T y) { return FMOD(x, y); }                                        \
@@ -175,7 +174,7 @@ static inline uint8_t of_floor_divide_u8(uint8_t x, uint8_t y) { return y == 0 ?
         return y * s * (1 + x * ((x < 0 ? 1 : e) / (1 + e)));                                                \
     }
 SILU_GRAD(float, f32, vexpf, fabsf)
-SILU_GRAD(double, f64, exp, fabs)
+SILU_GRAD(double, f64, vexp, fabs)
 
 #define FLOAT_exp vexpf
 #define FLOAT_tanh vtanhf
@@ -212,7 +211,43 @@ SILU_GRAD(double, f64, exp, fabs)
 #define FLOAT_sqrt sqrtf
 #define FLOAT_pow powf
 #define FLOAT_fabs fabsf
+
+#define DOUBLE_exp vexp
+#define DOUBLE_tanh vtanh
+#define DOUBLE_log1p_unit vlog1p
+#define DOUBLE_floor floor
+#define DOUBLE_ceil ceil
+#define DOUBLE_rint rint
+#define DOUBLE_trunc trunc
+#define DOUBLE_tan tan
+#define DOUBLE_asin asin
+#define DOUBLE_acos acos
+#define DOUBLE_atan atan
+#define DOUBLE_sinh sinh
+#define DOUBLE_cosh cosh
+#define DOUBLE_asinh asinh
+#define DOUBLE_acosh acosh
+#define DOUBLE_atanh atanh
+#define DOUBLE_exp2 exp2
+#define DOUBLE_expm1 vexpm1
+#define DOUBLE_log1p log1p
+#define DOUBLE_log2 log2
+#define DOUBLE_log10 log10
+#define DOUBLE_erf erf
+#define DOUBLE_erfc erfc
+#define DOUBLE_atan2 atan2
+#define DOUBLE_hypot hypot
+#define DOUBLE_special_log_gamma special_log_gamma
+#define DOUBLE_special_digamma special_digamma
+#define DOUBLE_special_polygamma special_polygamma
+#define DOUBLE_special_erfinv special_erfinv
+#define DOUBLE_log log
+#define DOUBLE_sin sin
+#define DOUBLE_cos cos
+#define DOUBLE_sqrt sqrt
+#define DOUBLE_pow pow
+#define DOUBLE_fabs fabs
 #define FN_float(name) FLOAT_##name
-#define FN_double(name) name
+#define FN_double(name) DOUBLE_##name
 
 #endif
