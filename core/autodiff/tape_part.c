@@ -59,8 +59,8 @@ static enum status emit_derivatives(const struct tape_field *f, const struct tap
         if (by && dtype_is_float(spec->dtype)) wrt[n_wrt++] = inputs[i];
     }
     if (f->works & FIELD_BY_TIME) wrt[n_wrt++] = inputs[0];
-    for (int k = 0; k < n_y; k++) {
-        const struct array *like = tape_spec(p->tape, p->tape->inputs[1 + k]); /* as dy */
+    for (int k = 0; k < n_y; k++) { /* the g of events have another length than y */
+        const struct array *like = tape_spec(p->tape, works & FIELD_VJPS ? p->dy[k] : p->tape->inputs[1 + k]);
         direction[k] = tape_input(t, like->dtype, 1, like->shape);
     }
     TRY(tape_inline_outputs(t, p->tape, inputs, p->dy, n_y, outputs));

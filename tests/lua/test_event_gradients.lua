@@ -176,6 +176,20 @@ tests["gradients through bounces on fixed grids are exact"] = function()
   end
 end
 
+tests["more events than the state has numbers, or fewer"] = function()
+  local function level(i) return function(_, y) return y[1] * y[2] - 0.1 * i end end
+  local function raise(_, y) return y + 0.05 end
+  for _, n in ipairs{1, 3} do
+    local list = {}
+    for i = 1, n do list[i] = {g = level(i), apply = raise} end
+    against_differences(n .. " events", function(y0)
+      local ys, stats = tide.odeint(wave, y0, {0.2, 0.5, 1.4}, {method = "rk4", steps = 20, events = list})
+      assert(n == 1 or tide.core.is_symbolic(ys) or #stats.events > 1)
+      return (ys * weights:slice(1, 1, 3)):sum()
+    end, tensor{1, 0.5}, 1e-5, 1e-7)
+  end
+end
+
 tests["outputs in the step behind an event move with its time"] = function()
   local function loss(o, times)
     return function(at)
