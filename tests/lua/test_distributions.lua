@@ -132,6 +132,22 @@ tests["vectors: integral 1, mean, entropy; a matrix in three ways"] = function()
   near(D.independent(D.normal(loc, 1)):log_prob(z), D.normal(loc, 1):log_prob(z):sum(-1))
 end
 
+tests["as many laws as numbers in a vector: each is what it is alone"] = function()
+  local pair = B:slice(1, 1, 2)
+  local x, other = f64{{1, 2}, {-0.5, 0.25}}, D.multivariate_normal(loc, {covariance = A})
+  for _, key in ipairs{"covariance", "precision", "scale_tril"} do
+    local function law(value) return D.multivariate_normal(loc, {[key] = value}) end
+    local matrices = key == "scale_tril" and tide.linalg.cholesky(pair) or pair
+    local both, alone = law(matrices), {law(matrices[1]), law(matrices[2])}
+    local function each(fn) return tide.stack{fn(alone[1], 1), fn(alone[2], 2)} end
+    near(both:log_prob(x), each(function(d, i) return d:log_prob(x[i]) end))
+    near(D.kl(both, other), each(function(d) return D.kl(d, other) end))
+    near(D.kl(other, both), each(function(d) return D.kl(other, d) end))
+    near(both:entropy(), each(function(d) return d:entropy() end))
+    near(both:variance(), each(function(d) return d:variance() end))
+  end
+end
+
 tests["divergences of normal vectors: diagonal and full, by hand and by samples"] = function()
   local p, q = D.diagonal_normal(loc, f64{1, 0.5}), D.multivariate_normal(f64{0, 0}, {covariance = A})
   local full = D.multivariate_normal(loc, {covariance = f64{{1, 0}, {0, 0.25}}})

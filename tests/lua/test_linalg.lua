@@ -212,6 +212,15 @@ for name, row in pairs(functions) do
   end
 end
 
+tests["solve_triangular: B of two axes is a matrix, also beside as many matrices"] = function()
+  local L = good({3, 3, 3}, 4):tril() + 3 * tide.eye(3, F64)
+  local inverse = linalg.solve_triangular(L, tide.eye(3, F64), {upper = false})
+  near(L:matmul(inverse), tide.eye(3, F64):broadcast_to{3, 3, 3}, 1e-14)
+  near(linalg.solve_triangular(L, f64{1, 2, 3}, {upper = false}), inverse:matmul(f64{1, 2, 3}), 1e-14)
+  fails("needs B of shape {3} or {..., 3, k}, got {2, 3}", linalg.solve_triangular, L:slice(1, 1, 2),
+    tide.ones({2, 3}, F64))
+end
+
 tests["as many results as help says"] = function()
   local A = f64{{2, 1}, {0, 2}}
   for name, n in pairs{svdvals = 1, eigvalsh = 1, det = 1, slogdet = 2, eigh = 2, svd = 3, qr = 2, inv = 1} do

@@ -563,4 +563,13 @@ tests["a tensor in two places of a model takes one step, with the sum of both gr
   check.fails("made for another model", tide.train, job)
 end
 
+tests["a parameter without elements resumes as others do"] = function()
+  for _, kind in ipairs{"sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta"} do
+    local model = {tide.ones{2}, tide.ones{0, 3}}
+    local opt = optim[kind](model)
+    opt:step{tide.ones{2}, tide.ones{0, 3}}
+    optim[kind](model):load_state(opt:state())
+  end
+end
+
 return tests

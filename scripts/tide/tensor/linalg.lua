@@ -46,11 +46,12 @@ end
 local function solve_as(where, A, B, structure)
   local shape = matrix(where, A, true)
   tree._check_tensor(B, "tide.linalg." .. where .. ": B")
-  local vector = is_vector(A, B)
+  local vector = B:rank() == 1 or structure == 0 and is_vector(A, B)
   local rows = vector and B:shape()[B:rank()] or B:rank() >= 2 and B:shape()[B:rank() - 1]
   if rows ~= shape[#shape] then
-    raise(("tide.linalg.%s: A of shape {%s} needs B of shape {..., %d} or {..., %d, k}, got {%s}"):format(
-      where, table.concat(shape, ", "), shape[#shape], shape[#shape], table.concat(B:shape(), ", ")))
+    raise(("tide.linalg.%s: A of shape {%s} needs B of shape {%s%d} or {..., %d, k}, got {%s}"):format(
+      where, table.concat(shape, ", "), structure == 0 and "..., " or "", shape[#shape], shape[#shape],
+      table.concat(B:shape(), ", ")))
   end
   if not vector then return apply("solve", {0, structure}, A, B) end
   local x = apply("solve", {0, structure}, A, B:reshape(with_last(B:shape(), 0, 1)))
@@ -62,7 +63,8 @@ function M.solve(A, B) return solve_as("solve", A, B, 0) end
 
 local triangular_options = {upper = {"boolean", default = true}}
 
---- solve_triangular(A, B, {upper = true}) -> X with A X = B, of A only that triangle.
+--- solve_triangular(A, B, {upper = true}) -> X with A X = B, of A only that triangle. B of two or more axes
+-- is a matrix, as for torch: {n, n} beside a batch of n is not taken for its vectors.
 function M.solve_triangular(A, B, opts)
   local o = options.check("tide.linalg.solve_triangular", opts, triangular_options)
   return solve_as("solve_triangular", A, B, o.upper and 2 or 1)

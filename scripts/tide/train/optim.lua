@@ -165,7 +165,8 @@ local function check_slot(self, state, name)
       raise(("%s: state %s[%d] has shape %s, expected %s"):format(self.kind, name, i, got,
         optimiser.describe(x)))
     end
-    if list[i]:ne(list[i]):max():item() == 1 or list[i]:abs():max():item() == math.huge then
+    local largest = optimiser.largest(list[i])
+    if largest ~= largest or largest == math.huge then
       raise(("%s: state %s[%d], of %s, is not finite"):format(self.kind, name, i, leaves.name(self, i)))
     end
   end

@@ -14,7 +14,7 @@ define{name = "linalg.solve", args = "A, B", returns = "tensor",
   example = "tide.linalg.solve(tide.tensor{{2, 1}, {1, 3}}, tide.tensor{3, 5})"}
 define{name = "linalg.solve_triangular", args = "A, B, opts", returns = "tensor",
   options = {{"upper", true, "which triangle of A counts; the rest is not read"}},
-  text = "As linalg.solve, with a triangular matrix.",
+  text = "As linalg.solve, with a triangular matrix; B is one vector {n} or matrices {..., n, k}.",
   example = "tide.linalg.solve_triangular(tide.tensor{{2, 1}, {0, 3}}, tide.tensor{3, 6})"}
 define{name = "linalg.inv", args = "A", returns = "tensor",
   text = "The inverse of each matrix; linalg.solve is faster and more exact where a product with it is meant."
