@@ -108,7 +108,7 @@ end
 -- ---- what is written on a picture ----
 
 -- Says in the legend how wide a net is and which seeds were trained, in the titles of the panels on how much,
--- for how long; returns a copy of the selection with these words and whether anything of it has been run.
+-- for how long; returns a copy of the selection with these words and the nets of which nothing has been run.
 local function described(tables, selection)
   local s, seeds, state, most = {}, {}, {}, 0
   for key, value in pairs(selection) do s[key] = value end
@@ -127,13 +127,15 @@ local function described(tables, selection)
       end
     end
   end
+  local missing = {}
   for n, net in ipairs(selection.nets) do
+    if not seeds[n] then missing[#missing + 1] = ("%s with %d filters"):format(net.name, net[1]) end
     s.nets[n] = {net[1], net[2], net[3], style = n,
       name = ("%s, %d filters, seeds %s%s"):format(net.name, net[1], seeds[n] or "none", state[n] or "")}
   end
   s.title = ("%s, %d pictures%s"):format(M.names[s.data], most, s.epochs
     and (", epochs: %d"):format(s.epochs) or "")
-  return s, most > 0
+  return s, missing
 end
 
 -- ---- the runs of the figures (experiments/anode/images_runs.lua) ----
@@ -162,21 +164,21 @@ local function losses(tables, s)
     against(tables, s, "loss", "nfe_forward", {title = s.title, xlog = true})
 end
 
--- draw(tables, selection) -> panels, for each selection; those of which nothing has been run are named only.
+-- draw(tables, selection) -> panels, for each selection; nets of which nothing has been run are named only.
 local function each(list, draw, columns)
   return function(tables)
     local figs = {columns = columns, width = 420 * columns, note = table.concat(tables.runs.comments, "\n")}
-    local title = "batches of 256, dopri5 with tolerance 0.001; median and 10–90 % of the seeds"
+    local absent = {}
     for _, selection in ipairs(list) do
-      local s, found = described(tables, selection)
-      local drawn = found and table.pack(draw(tables, s)) or {n = 0}
+      local s, missing = described(tables, selection)
+      local drawn = #missing < #selection.nets and table.pack(draw(tables, s)) or {n = 0}
       for i = 1, drawn.n do figs[#figs + 1] = drawn[i] or nil end
-      if not found then
-        title = ("%s; %s with %d and %d filters: not run yet"):format(title, M.names[selection.data],
-          selection.nets[1][1], selection.nets[2][1])
+      if #missing > 0 then
+        absent[#absent + 1] = ("%s, %s"):format(M.names[selection.data], table.concat(missing, " and "))
       end
     end
-    figs.title = title
+    figs.title = "batches of 256, dopri5 with tolerance 0.001; median and 10–90 % of the seeds"
+      .. (#absent > 0 and "\nnot run yet: " .. table.concat(absent, "; ") or "")
     if #figs == 0 then return nil, list[1].data end
     return plot.panels(figs)
   end
