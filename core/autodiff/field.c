@@ -95,6 +95,12 @@ enum status field_tangent(const struct field *f, int64_t samples, struct field *
     return f->type->tangent(f, samples, out);
 }
 
+enum status field_rescaled(const struct field *f, struct field **out)
+{
+    if (!f->type->rescaled) return cannot(f, "second derivative by times", RECORD_AS_LUA);
+    return f->type->rescaled(f, out);
+}
+
 enum status field_cut(const struct field *f, int64_t rows, int by_sample, struct field **out)
 {
     *out = NULL;

@@ -55,6 +55,7 @@ struct field_type {
     enum status (*curve)(struct field *self, double t, const void *y, const void *v, double c, const void *a,
                          void *ybar, void *thetabar);
     enum status (*tangent)(const struct field *self, int64_t samples, struct field **out);
+    enum status (*rescaled)(const struct field *self, struct field **out);
     enum status (*cut)(const struct field *self, int64_t rows, int by_sample, struct field **out);
     enum status (*abreast)(const struct field *self, int64_t rows, const struct field *alone,
                            struct field **out);
@@ -136,6 +137,9 @@ enum status field_curve(struct field *f, double t, const void *y, const void *v,
  * Its vjp with a cotangent (0, m) is the second-order product d/d(y, theta) of m^T (df/dy v). samples 1: the
  * state is y, then v; else each of so many samples has y and v of its own. */
 enum status field_tangent(const struct field *f, int64_t samples, struct field **out);
+/* The field of dy/ds = (t1 - t0) f(t0 + s (t1 - t0), y), its parameters t0, t1 (float64), theta...: with
+ * s from 0 to 1 the solution from t0 to t1, of which they are parameters then. */
+enum status field_rescaled(const struct field *f, struct field **out);
 /* The field of `rows` of the batch's samples; *out is NULL where it cannot be cut, because samples know of
  * each other. by_sample: parameters and constants that have entries for the samples may be cut as well
  * (sources); those that they are entries of are bound. It must not outlive f. */

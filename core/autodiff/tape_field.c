@@ -237,6 +237,7 @@ enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64
                                            .rate = tape_field_rate,
                                            .curve = tape_field_curve,
                                            .tangent = tape_field_tangent,
+                                           .rescaled = tape_field_rescaled,
                                            .cut = tape_field_cut,
                                            .abreast = tape_field_abreast,
                                            .cost = tape_field_cost,

@@ -71,6 +71,51 @@ enum status tape_field_tangent(const struct field *self, int64_t samples, struct
     return status;
 }
 
+/* An input like number i of another tape. */
+static int same_input(struct tape *t, const struct tape *src, int i)
+{
+    const struct array *spec = tape_spec(src, src->inputs[i]);
+    return tape_input(t, spec->dtype, spec->rank, spec->shape);
+}
+
+/* Inputs s, y, t0, t1, theta...; inputs[0] becomes t0 + s (t1 - t0). Returns t1 - t0. */
+static int rescaled_inputs(struct tape *t, const struct tape *src, int *inputs)
+{
+    enum dtype time = tape_spec(src, src->inputs[0])->dtype;
+    int s = emit_cast(t, same_input(t, src, 0), FLOAT64);
+    inputs[1] = same_input(t, src, 1);
+    int first = tape_input(t, FLOAT64, 0, NULL), last = tape_input(t, FLOAT64, 0, NULL);
+    for (int i = 2; i < src->n_inputs; i++) inputs[i] = same_input(t, src, i);
+    int size = emit2(t, OP_SUB, last, first);
+    inputs[0] = emit_cast(t, emit2(t, OP_ADD, first, emit2(t, OP_MUL, s, size)), time);
+    return size;
+}
+
+enum status tape_field_rescaled(const struct field *self, struct field **out)
+{
+    const struct tape_field *field = (const struct tape_field *)self;
+    const struct tape *src = field->source;
+    struct tape *t = NULL;
+    int f, size, *inputs = memory_alloc((size_t)src->n_inputs * sizeof *inputs);
+    if (!inputs) return memory_status();
+    enum status status = tape_new(&t, NULL);
+    if (status == STATUS_OK) {
+        size = rescaled_inputs(t, src, inputs);
+        status = tape_inline_outputs(t, src, inputs, &field->source_dy, 1, &f);
+    }
+    if (status == STATUS_OK) {
+        int64_t rows = self->batch > 1 ? self->batch : 1; /* its derivative is to be cut into samples */
+        int dy = emit_reshape(t, f, 2, (int64_t[]){rows, self->n / rows});
+        dy = emit2(t, OP_MUL, dy, emit_cast(t, size, self->dtype));
+        dy = emit_reshape(t, dy, 1, &self->n);
+        status = field_from_tape(out, t, dy, self->batch);
+    }
+    if (status == STATUS_OK) (*out)->parts = self->parts;
+    tape_release(t);
+    memory_free(inputs);
+    return status;
+}
+
 /* Parts that are not recorded may lack derivatives. */
 int tape_field_can(const struct field *self, enum field_work work)
 {

@@ -119,13 +119,19 @@ tests["times and the rest at once, compiled, float32; the others do not change"]
   near(single[1] + single[2], 0, 1e-2)
 end
 
-tests["what there is not: second derivatives by times, with a remedy"] = function()
+tests["what there is not: second derivatives by many times, or by options that hang on t"] = function()
   local function f(t) return loss_by_times{method = "rk4", steps = 4}(t) end
   local t = tensor{0, 0.3, 0.5, 1}
-  fails({"first derivatives by its times only", "tide.stop_gradient"}, tide.grad(function(s)
+  fails({"where these are two, {t0, t1}, not 4", "tide.stop_gradient"}, tide.grad(function(s)
     return tide.grad(f)(s):sum()
   end), t)
-  fails({"first derivatives by its times only", "tide.jacobian by rows"}, tide.jvp, f, t, t)
+  fails({"not 4", "tide.jacobian by rows"}, tide.jvp, f, t, t)
+  local span = tensor{0, 1}
+  for name, o in pairs{step_size = {method = "rk4", step_size = 0.25}, max_step = {max_step = 0.5},
+                       first_step = {first_step = 0.1}, ["stops or jumps"] = {stops = {0.3}}} do
+    local function last(s) return tide.odeint(wave, tensor{1, 0.5}, s, o)[2]:sum() end
+    fails({name, "which hangs on t"}, tide.jvp, last, span, span)
+  end
   -- the remedy: y' = -y t from 1, y(t1) = exp((t0^2 - t1^2) / 2)
   local function last(ends)
     local t0, t1 = ends:slice(1, 1, 1), ends:slice(1, 2, 2)

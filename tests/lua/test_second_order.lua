@@ -188,6 +188,55 @@ tests["second derivatives of steps that adapt tend to those of the solution"] = 
   end
 end
 
+-- Of both ends of the span, beside all else.
+tests["second derivatives by two times, against differences"] = function()
+  local function loss_with(o)
+    return function(p)
+      local ys = tide.odeint(field(p), p.y0, p.t, o)
+      return ys:square():sum() + ys:sin():sum() * p.t[2]
+    end
+  end
+  local p, v, h = solve_parameters(), {t = f64{0.4, -0.7}}, 1e-5
+  p.t = f64{0.3, 1.1}
+  for key, value in pairs(directions) do v[key] = value end
+  local function at(c)
+    local q = moved(p, v, c)
+    q.t = p.t + v.t * c
+    return q
+  end
+  local grids, tried = tide.ode.methods(), 0
+  local function compare(o, limit, what)
+    local loss = loss_with(o)
+    local g = tide.grad(loss)
+    local above, below, want = g(at(h)), g(at(-h)), {}
+    for key in pairs(p) do want[key] = (above[key] - below[key]) / (2 * h) end
+    local _, hv = tide.hvp(loss, p, v)
+    same(hv, want, limit, what)
+    local _, slope = tide.jvp(loss, p, v)
+    check.near(slope:item(), (loss(at(h)):item() - loss(at(-h)):item()) / (2 * h), limit, what .. ", jvp")
+    tried = tried + 1
+  end
+  for _, m in ipairs(grids) do
+    if not (m.family == "symplectic" or m.family == "multistep" or m.name == "auto") then
+      compare({method = m.name, steps = 4}, 1e-7, m.name)
+    end
+  end
+  for _, o in ipairs{{}, {per_sample = true}, {method = "radau5"}, {gradient = "adjoint"},
+                     {gradient = "checkpoint"}} do
+    o.rtol, o.atol = 1e-9, 1e-9
+    compare(o, 1e-5, o.method or o.gradient or "dopri5")
+  end
+  assert(tried > 25, tried)
+end
+
+tests["of the times alone, backwards: y = y0 exp((t0^2 - t1^2) / 2)"] = function()
+  local H = tide.hessian(function(t)
+    return tide.odeint(function(s, y) return -y * s end, f64{2}, t, {method = "dopri8", steps = 20})[2]:sum()
+  end, f64{1.1, 0.3})
+  local y = 2 * math.exp((1.1 ^ 2 - 0.3 ^ 2) / 2)
+  near(H, f64{{y * (1.1 ^ 2 + 1), -y * 0.33}, {-y * 0.33, y * (0.3 ^ 2 - 1)}}, 1e-9)
+end
+
 tests["symplectic steps"] = function()
   local function loss(p)
     local ys = tide.odeint(function(_, z) return {q = z.p * p.m, p = -(z.q:sin())} end,
