@@ -199,7 +199,9 @@ static int is_simple(const struct events *e, int rule, int i)
         before = signs[j];
         unsure = 0;
     }
-    return changes + (signs[LOOKS] == 0) <= 1; /* a point that is a zero itself is one, too */
+    if (signs[LOOKS] != 0) return changes <= 1;
+    /* the point is a zero itself */
+    return changes == 0 && (before == 0 || unsure * width / (LOOKS + 1) <= EVENT_RESOLUTION);
 }
 
 /* An interval beside one that is less than half as wide has likely escaped notice. */
