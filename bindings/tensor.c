@@ -200,6 +200,18 @@ static int tensor_index(lua_State *L)
     return 1;
 }
 
+/* Elements of a view that broadcasting made lie in one place: to set one would set others. */
+static void check_writable(lua_State *L, const char *where, const struct array *a)
+{
+    char text[SHAPE_TEXT];
+    for (int axis = 0; axis < a->rank; axis++)
+        if (a->stride[axis] == 0 && a->shape[axis] > 1)
+            binding_error(L,
+                          "%s: the elements of this view of shape %s share memory along axis %d, as "
+                          "broadcasting leaves them; change x:clone(), or the tensor that it is a view of",
+                          where, array_shape_text(a, text), axis + 1);
+}
+
 /* The number at index 3 into every element. */
 static void assign_number(lua_State *L, const struct array *part, int64_t n)
 {
@@ -254,6 +266,7 @@ static int tensor_newindex(lua_State *L)
     if (!whole) return tensor_put(L);
     struct array a = tensor_check(L, 1)->array, part = a;
     int64_t i = element_index(L, &a);
+    check_writable(L, "x[i] = v", &a);
     part.rank--;
     memmove(part.shape, a.shape + 1, (size_t)part.rank * sizeof *part.shape);
     memmove(part.stride, a.stride + 1, (size_t)part.rank * sizeof *part.stride);
@@ -288,13 +301,17 @@ static int tensor_copy_into(lua_State *L)
                                 "(inside tide.grad, tide.compile, tide.odeint, "
                                 "...); return the new values and copy them outside");
     struct array x = tensor_check(L, 1)->array, y = tensor_check(L, 2)->array;
+    int one_storage = tensor_check(L, 1)->storage == tensor_check(L, 2)->storage;
     char to[SHAPE_TEXT], from[SHAPE_TEXT];
+    check_writable(L, "copy_", &x);
     if (!array_same_shape(&x, &y) || x.dtype != y.dtype)
         return binding_error(L, "copy_: the tensor has shape %s (%s), the source %s (%s)",
                              array_shape_text(&x, to), dtype_name(x.dtype), array_shape_text(&y, from),
                              dtype_name(y.dtype));
     int64_t n = array_numel(&x);
-    if (array_is_contiguous(&x))
+    if (one_storage)
+        assign_tensor(L, &x, &y, n);
+    else if (array_is_contiguous(&x))
         array_copy_dense(&y, x.data);
     else
         for (int64_t i = 0; i < n; i++) memcpy(array_at(&x, i), array_at(&y, i), dtype_size(x.dtype));

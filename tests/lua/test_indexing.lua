@@ -326,6 +326,27 @@ tests["masks: select, fill, x[mask], nonzero"] = function()
   assert(tide.tensor{1, nan, 0}:nonzero():numel() == 2)
 end
 
+tests["copy_ between views of one tensor, and into what shares memory"] = function()
+  local x = tide.arange(1, 5)
+  x:copy_(x:flip(1))
+  same(x, {5, 4, 3, 2, 1})
+  x:slice(1, 1, 4):copy_(x:slice(1, 2, 5))
+  same(x, {4, 3, 2, 1, 1})
+  local square = tide.arange(1, 4):reshape{2, 2}
+  square:copy_(square:transpose())
+  same(square, {{1, 3}, {2, 4}})
+  local row = tide.zeros{3}
+  local view = row:broadcast_to{2, 3}
+  fails("x[i] = v: the elements of this view of shape {2, 3} share memory along axis 1", function()
+    view[1] = 5
+  end)
+  fails("copy_: the elements of this view of shape {2, 3} share memory", view.copy_, view, tide.ones{2, 3})
+  fails("share memory", function() view[tide.tensor({1}, I64)] = 5 end)
+  same(row, {0, 0, 0}, "nothing is half done")
+  view:slice(1, 2, 2)[1] = 5
+  same(row, {5, 5, 5})
+end
+
 tests["x[{i, j}]: positions in a table"] = function()
   local x = tide.tensor{{1, 2}, {3, 4}, {5, 6}}
   same(x[{3, 1, 3}], {{5, 6}, {1, 2}, {5, 6}})
