@@ -118,9 +118,9 @@ define{name = "step_adaption.new", args = "opts", returns = "adaption",
   patience.
 
   "pairs" takes every fifth training step through two solvers at once (the method and the next better one, rk4
-  below 8 steps): the mean of both losses, and a penalty on the difference of their predictions that counts
-  with the square of how decided these are. The same pair is the look. The log of the number of steps follows
-  the log of the distance, smoothed: 0.2 (s - log target) + 0.4 max(0, ds), nothing while that is small and
+  below 8 steps): the mean of both losses, and a penalty on the difference of their predictions that counts as
+  far as the model has decided. The same pair is the look. The log of the number of steps follows the
+  logarithm of the distance, smoothed: 0.2 (s - log target) + 0.4 max(0, ds), nothing while that is small and
   s within 0.4 of the target, 1.5 % fewer steps at most in one look, 1.5 times as many; two looks in a row
   above the limit count at once. The distance is the mean total variation of the predicted probabilities, or
   1.5 times the change of the accuracy where that is more.

@@ -84,12 +84,12 @@ local function decided(x)
   return -((1 - x:abs()):relu() - 1):mean()
 end
 
---- penalty(weight) -> function(a, b): weight times the mean square of a - b, times the square of how decided
--- b is. While a model is still undecided, every way out of that moves the solvers apart, and the plain mean
--- square would hold it back.
+--- penalty(weight) -> function(a, b): weight times the mean square of a - b, times how decided b is. While a
+-- model is still undecided, every way out of that moves the solvers apart, and the plain square would hold it
+-- back. (With the square of how decided it is more models leave the valid region.)
 function M.penalty(weight)
   return function(a, b)
-    return (a - b):square():mean() * (decided(b):stop_gradient() ^ 2 * weight)
+    return (a - b):square():mean() * (decided(b):stop_gradient() * weight)
   end
 end
 
