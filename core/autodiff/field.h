@@ -137,6 +137,11 @@ enum status field_curve(struct field *f, double t, const void *y, const void *v,
  * Its vjp with a cotangent (0, m) is the second-order product d/d(y, theta) of m^T (df/dy v). samples 1: the
  * state is y, then v; else each of so many samples has y and v of its own. */
 enum status field_tangent(const struct field *f, int64_t samples, struct field **out);
+/* Of the tangent's pairs (y, v), samples 1: behind an event, the zero of number i of g, at which `apply`
+ * changes y; and g of the y of a pair. All are fields of tapes with the same parameters. */
+enum status field_tangent_jump(const struct field *f, const struct field *g, int i, const struct field *apply,
+                               struct field **out);
+enum status field_of_pairs(const struct field *f, const struct field *g, struct field **out);
 /* The field of dy/ds = (t1 - t0) f(t0 + s (t1 - t0), y), its parameters t0, t1 (float64), theta...: with
  * s from 0 to 1 the solution from t0 to t1, of which they are parameters then. */
 enum status field_rescaled(const struct field *f, struct field **out);

@@ -7,6 +7,8 @@
  *
  * Where times are among what is differentiated by, the solve is taken for the same from 0 to 1 with two more
  * parameters, t0 and t1 (field_rescaled); a grid of equal steps is the same grid there. */
+#include <string.h>
+
 #include "base/memory.h"
 #include "solver/event.h"
 #include "solver/odeint_op.h"
@@ -16,12 +18,61 @@ int64_t odeint_pairs(const struct odeint *op)
     return op->options.per_sample && op->layout.batch > 0 ? op->layout.batch : 1;
 }
 
-/* Does any of them end a solve or change its state? */
-static int events_cut_steps(const struct events *e)
+/* Does any of them end a solve, or change its state? */
+static int events_end(const struct events *e)
 {
-    int cut = 0;
-    for (int i = 0; e && i < e->n; i++) cut |= e->rules[i].terminal > 0 || e->rules[i].apply;
-    return cut;
+    int ends = 0;
+    for (int i = 0; e && i < e->n; i++) ends |= e->rules[i].terminal > 0;
+    return ends;
+}
+static int events_change(const struct events *e)
+{
+    int change = 0;
+    for (int i = 0; e && i < e->n; i++) change |= e->rules[i].apply != NULL;
+    return change;
+}
+
+#define FIRST_ONES                                                                                           \
+    " has first derivatives only, of pullbacks: tide.grad, tide.vjp, and tide.jacobian by rows; for second " \
+    "ones, and for tide.jvp, take differences of gradients and of solves"
+
+static enum status check_events(const struct odeint *op)
+{
+    if (events_end(op->options.events))
+        return status_set(STATUS_UNSUPPORTED, "odeint: a solve with events that end it" FIRST_ONES);
+    if (!op->options.adaptive && events_change(op->options.events)) /* jump as the flow does, not the grid */
+        return status_set(STATUS_UNSUPPORTED, "odeint: a solve on a fixed grid with events that change its "
+                                              "state" FIRST_ONES);
+    if (op->options.per_sample && events_change(op->options.events))
+        return status_set(STATUS_UNSUPPORTED, "odeint: a solve with per_sample = true and events that change "
+                                              "its state" FIRST_ONES);
+    return STATUS_OK;
+}
+
+/* The same events of pairs of y and v. Those that are noted alone change nothing. */
+static enum status make_events(const struct odeint *op, struct events *to)
+{
+    const struct events *e = op->options.events;
+    TRY(field_of_pairs(op->field, e->g, &to->g));
+    for (int i = 0; i < e->n; i++) {
+        to->rules[i].direction = e->rules[i].direction;
+        memcpy(to->rules[i].name, e->rules[i].name, sizeof to->rules[i].name);
+        if (e->rules[i].apply)
+            TRY(field_tangent_jump(op->field, e->g, i, e->rules[i].apply, &to->rules[i].apply));
+    }
+    return STATUS_OK;
+}
+
+static enum status tangent_events(const struct odeint *op, struct events **out)
+{
+    *out = NULL;
+    if (!events_change(op->options.events)) return STATUS_OK;
+    TRY(events_new(out, op->options.events->n));
+    enum status status = make_events(op, *out);
+    if (status == STATUS_OK) return STATUS_OK;
+    events_free(*out);
+    *out = NULL;
+    return status;
 }
 
 enum status odeint_tangent(const struct odeint *op, struct odeint **out)
@@ -35,15 +86,17 @@ enum status odeint_tangent(const struct odeint *op, struct odeint **out)
     if (layout.n_parts >= MAX_PARTS)
         return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative",
                           MAX_PARTS);
-    if (events_cut_steps(op->options.events))
-        return status_set(STATUS_UNSUPPORTED,
-                          "odeint: a solve with events that end it or change its state has first derivatives "
-                          "only, of pullbacks: tide.grad, tide.vjp, and tide.jacobian by rows; for second "
-                          "ones, and for tide.jvp, take differences of gradients and of solves");
-    options.events = NULL; /* those that are noted alone */
+    TRY(check_events(op));
     TRY(field_tangent(op->field, odeint_pairs(op), &tangent));
+    enum status status = tangent_events(op, &options.events);
+    if (status != STATUS_OK) {
+        field_free(tangent);
+        return status;
+    }
     layout.size[layout.n_parts++] = op->field->n;
-    return odeint_new(out, tangent, &options, &layout);
+    status = odeint_new(out, tangent, &options, &layout);
+    if (status != STATUS_OK) events_free(options.events);
+    return status;
 }
 
 /* Halves number `which` of `rows` pairs of n numbers each. */
@@ -76,7 +129,7 @@ struct second {
 /* Number i of the times as a scalar. */
 static int time_at(struct tape *t, int times, int64_t i)
 {
-    return emit_reshape(t, emit_slice_flat(t, times, i, 1), 0, NULL);
+    return emit_reshape(t, emit_slice_flat(t, times, i, 1), 0, (int64_t[]){1});
 }
 
 static int zero_and_one(struct tape *t)
@@ -185,7 +238,11 @@ static enum status rescaled_tangent(const struct odeint *op, int64_t n_times, st
     struct field *field;
     struct odeint *rescaled;
     struct solve_options options = op->options;
-    TRY(events_cut_steps(options.events) ? odeint_tangent(op, out) : check_times(op, n_times));
+    TRY(check_events(op));
+    if (events_change(options.events))
+        return status_set(STATUS_UNSUPPORTED,
+                          "odeint: by its times a solve with events that change its state" FIRST_ONES);
+    TRY(check_times(op, n_times));
     options.events = NULL;
     TRY(field_rescaled(op->field, &field));
     TRY(odeint_new(&rescaled, field, &options, &op->layout));

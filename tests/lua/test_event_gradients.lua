@@ -146,8 +146,8 @@ end
 
 -- ---- through events ----
 
--- p = {gravity, restitution, level, t0, height, speed, end}
-local function ball(options, w)
+-- p = {gravity, restitution, level, t0, height, speed, end}; times: instead of those with t0 and the end
+local function ball(options, w, times)
   return function(p)
     local o = {}
     for key, value in pairs(options) do o[key] = value end
@@ -155,7 +155,7 @@ local function ball(options, w)
       terminal = options.terminal, apply = function(t, y)
         return tide.stack{y[1] + 0.01 * t, -p[2] * y[2] * (1 + 0.1 * t)}
       end}}
-    local t = tide.cat({p:slice(1, 4, 4), tensor{0.31, 0.77, 1.23}, p:slice(1, 7, 7)}, 1)
+    local t = times or tide.cat({p:slice(1, 4, 4), tensor{0.31, 0.77, 1.23}, p:slice(1, 7, 7)}, 1)
     local ys = tide.odeint(function(s, y)
       return tide.stack{y[2] * (1 + 0.1 * tide.sin(3 * s)), -p[1] - 0.1 * y[2]}
     end, p:slice(1, 5, 6), t, o)
@@ -239,7 +239,7 @@ tests["gradients through bounces of steps that adapt, of every kind"] = function
   near(g[1], 0.9 * 9.81 / v * (0.8 - t) - (0.9 * v - 9.81 * (0.8 - t)) / (9.81 * t), 1e-10)
 end
 
-tests["events that change nothing do not change gradients, nor second ones; others have none"] = function()
+tests["events that change nothing do not change gradients, nor second ones; what has none"] = function()
   local height = tensor{1.1}
   local function loss(events, kind)
     return function(y0)
@@ -256,11 +256,53 @@ tests["events that change nothing do not change gradients, nor second ones; othe
   local _, along = tide.jvp(loss(none), y0, y0)
   assert(along:item() == select(2, tide.jvp(loss(nil), y0, y0)):item())
   local function same(_, y) return y end
+  local function second(fn) return tide.grad(function(x) return tide.grad(fn)(x):sum() end) end
   for _, events in ipairs{{{g = level, terminal = true}}, {{g = level, apply = same}}} do
-    fails({"first derivatives only", "by rows", "differences"},
-      tide.grad(function(x) return tide.grad(loss(events))(x):sum() end), y0)
     fails("knows no events that end the solve", tide.grad(loss(events, "forward")), y0)
   end
+  local words, changes = {"first derivatives only", "by rows", "differences"}, {{g = level, apply = same}}
+  fails(words, second(loss{{g = level, terminal = true}}), y0)
+  local function solve(o, times)
+    o.events = changes
+    return function(x) return tide.odeint(wave, x, times, o):select(1, 2):sum() end
+  end
+  fails("fixed grid", second(solve({method = "rk4", steps = 9}, {0, 1})), y0)
+  fails("by its times", second(function(t) return solve({}, t)(y0) end), tensor{0, 1})
+  fails("per_sample = true and events that change", second(function(x)
+    local own = {{g = function(_, y) return y:select(2, 1) - 0.5 end, apply = same}}
+    return tide.odeint(function(_, y) return -y end, x, {0, 1}, {per_sample = true, events = own}):sum()
+  end), tensor{{1, 2}, {3, 4}})
+end
+
+tests["second derivatives through bounces of steps that adapt"] = function()
+  local v, h = tensor{0.3, -0.2, 0.1, 0, 0.4, 0.5, 0}, 1e-4
+  for _, o in ipairs{{}, {method = "dopri8"}, {method = "radau5"}, {gradient = "adjoint"},
+                     {gradient = "checkpoint"}, {gradient = "interpolated"}} do
+    o.rtol, o.atol = 1e-10, 1e-10
+    local loss = ball(o, ball_weights, {0.02, 0.31, 0.77, 1.23, 1.9})
+    local g, name = tide.grad(loss), o.method or o.gradient or "dopri5"
+    local want = (g(ball_parameters + v * h) - g(ball_parameters - v * h)) / (2 * h)
+    local _, hv = tide.hvp(loss, ball_parameters, v)
+    near((hv - want):abs():max():item() / want:abs():max():item(), 0, 1e-5, name)
+    local _, slope = tide.jvp(loss, ball_parameters, v)
+    near(slope:item(), (g(ball_parameters) * v):sum():item(), 1e-6, name .. ", jvp")
+  end
+  -- several at one time, of which one changes nothing; and the closed form of a free ball's first bounce
+  local function last(h0)
+    local ys = tide.odeint(function(_, y) return tide.stack{y[2], -9.81 + 0 * y[1]} end,
+      tide.stack{h0, h0 * 0}, {0, 0.8}, {rtol = 1e-10, atol = 1e-10, events = {
+        {g = function(_, y) return y[1] end},
+        {g = function(_, y) return y[1] end, direction = -1,
+          apply = function(_, y) return tide.stack{y[1], -0.9 * y[2]} end}}})
+    return ys:select(1, 2):select(1, 1)
+  end
+  -- h = 0.9 v (T - t) - g/2 (T - t)^2, v = sqrt(2 g h0), t = sqrt(2 h0 / g)
+  local function position(h0)
+    local t, speed = math.sqrt(2 * h0 / 9.81), math.sqrt(2 * 9.81 * h0)
+    return 0.9 * speed * (0.8 - t) - 9.81 / 2 * (0.8 - t) ^ 2
+  end
+  local H = tide.grad(tide.grad(last))(tide.tensor(1, f64)):item()
+  near(H, (position(1 + 1e-4) - 2 * position(1) + position(1 - 1e-4)) / 1e-8, 1e-6)
 end
 
 tests["a Jacobian with more rows than columns has them, through events and by times"] = function()
