@@ -220,6 +220,7 @@ end
 local function gradients()
   local ways = {
     {"dopri5 adaptive", {}}, {"dopri8 adaptive", {method = "dopri8"}},
+    {"dop853 adaptive", {method = "dop853"}},
     {"tsit5 interpolate", {method = "tsit5", final = "interpolate"}},
     {"rk4 9 steps", {method = "rk4", steps = 9}}, {"sdirk2 5 steps", {method = "sdirk2", steps = 5}, "point"},
     {"bdf 7 steps", {method = "bdf", steps = 7}, "point"},
@@ -251,7 +252,7 @@ local function options()
     end
     solves("adjoint " .. name, {"mlp"}, forwards, with(o, {gradient = "adjoint"}))
   end
-  for _, method in ipairs{"dopri5", "dopri8", "tsit5", "bosh3", "heun_euler"} do
+  for _, method in ipairs{"dopri5", "dopri8", "dop853", "tsit5", "bosh3", "heun_euler"} do
     solves(method .. " 41 times", {"timed", "mlp"}, many, {method = method, rtol = 1e-3})
   end
   for _, method in ipairs{"rk4", "bdf", "sdirk2"} do

@@ -68,6 +68,7 @@ tests["options about steps, both directions"] = function()
                      {final = "interpolate", stops = {0.3}, jumps = {1.1}},
                      {method = "tsit5", first_step = 0.01},
                      {method = "dopri8", norm = "part", rtol = 1e-8, jumps = {0.7, 1.2}},
+                     {method = "dop853", norm = "sample", rtol = 1e-8, controller = "PI"},
                      {method = "vern7", controller = "PI", rtol = 1e-3}, {min_step = 1e-3, rtol = 1e-4}} do
     beside(van_der_pol, y0, {0, 0.7, 1.5, 2}, o)
   end

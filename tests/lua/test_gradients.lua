@@ -30,7 +30,7 @@ tests["direct with a user's FSAL tableau, whose outputs come from the boot-strap
 end
 
 tests["direct for each output alone"] = function()
-  for _, name in ipairs{"heun", "bosh3", "rk4", "dopri5", "tsit5", "dopri8"} do
+  for _, name in ipairs{"heun", "bosh3", "rk4", "dopri5", "tsit5", "dopri8", "dop853"} do
     for i = 1, 4 do
       check(function(p)
         return loss_of(tide.odeint(field(p), p.y0, {0, 0.3, 0.8, 1}, {method = name, steps = 2}):slice(1, i,
@@ -279,7 +279,7 @@ tests["interpolated within 20 tolerances, every interpolant, also of flows that 
   local p = parameters()
   for _, times in ipairs(spans) do
     local want = tide.grad(solve_loss(times, {method = "dopri8", steps = 60}))(p)
-    for _, method in ipairs{"dopri5", "tsit5", "dopri8", "bosh3"} do
+    for _, method in ipairs{"dopri5", "tsit5", "dopri8", "dop853", "bosh3"} do
       for _, tol in ipairs{1e-3, 1e-5, 1e-7} do
         near(tide.grad(
           solve_loss(times, {method = method, gradient = "interpolated", rtol = tol, atol = tol}))(p), want,
