@@ -202,10 +202,11 @@ local function contract(a, b, needed, sizes)
       if list then list[#list + 1] = name end
     end
   end
-  local n, k, l, r = extent(batch, sizes), extent(both, sizes), extent(left, sizes), extent(right, sizes)
-  local x = apply("reshape", {n, l, k}, arranged(a, join(batch, left, both), sizes))
-  local y = apply("reshape", {n, k, r}, arranged(b, join(batch, both, right), sizes))
   local names, shape = join(batch, left, right), {}
+  local x, y = arranged(a, join(batch, left, both), sizes), arranged(b, join(batch, both, right), sizes)
+  if #left == 1 and #both == 1 and #right == 1 then return {x = T.matmul(x, y), names = names} end
+  local n, k, l, r = extent(batch, sizes), extent(both, sizes), extent(left, sizes), extent(right, sizes)
+  x, y = apply("reshape", {n, l, k}, x), apply("reshape", {n, k, r}, y)
   for i, name in ipairs(names) do shape[i] = sizes[name] end
   local z
   if #both == 0 and not (x:dtype() == "uint8" and y:dtype() == "uint8") then
