@@ -63,10 +63,11 @@ static inline double vtanh(double x)
     return copysign((small ? a : 1) + above / below, x);
 }
 
-/* log(1 + u) for 0 <= u <= 1, which softplus needs: 2 artanh(u / (2 + u)). */
+/* log(1 + u) for 0 <= u <= 1, which softplus needs: 2 artanh(s), s = u / (2 + u), where 2 s = u - (1 - s) u^2
+ * / 2 loses less. */
 static inline double vlog1p(double u)
 {
-    double s = u / (2 + u), z = s * s;
+    double s = u / (2 + u), z = s * s, half = 0.5 * u * u;
     double p = 0.085056543523490174645;
     p = p * z + 0.041721401749680801974;
     p = p * z + 0.060525298979510670682;
@@ -77,7 +78,7 @@ static inline double vlog1p(double u)
     p = p * z + 0.14285714274109433129;
     p = p * z + 0.20000000000076871651;
     p = p * z + 0.33333333333333158168;
-    return 2 * s + 2 * s * (z * p);
+    return u - (half - s * (half + 2 * z * p));
 }
 
 static inline double vexpm1(double x)
