@@ -14,8 +14,7 @@ static void pack_rows(enum dtype dtype, const void *b, int64_t ldb, int64_t k, i
         loops->winograd->transpose(n, k, b, ldb, packed, n);
     else
         for (int64_t j = 0; j < n; j++)
-            for (int64_t i = 0; i < k; i++)
-                ((double *)packed)[i * n + j] = ((const double *)b)[j * ldb + i];
+            for (int64_t i = 0; i < k; i++) ((double *)packed)[i * n + j] = ((const double *)b)[j * ldb + i];
 }
 
 static int is_small(int tb, int64_t m, int64_t n, int64_t k)
