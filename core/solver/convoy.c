@@ -144,12 +144,21 @@ static int write_outputs(const struct convoy *c, int64_t i, struct rider *r)
         else
             memcpy(out, convoy_place(c, c->next, i), c->bytes);
         if (at < 1 && !convoy_is_finite(c, out)) return 0;
+        if (t->records) record_output(&t->records[r->sample], r->next, r->clock.accepted, at);
     }
     return 1;
 }
 
+static enum status keep(const struct convoy *c, int64_t i)
+{
+    const struct rider *r = &c->rider[i];
+    char *k[MAX_K];
+    for (int j = 0; j < c->rk->stages; j++) k[j] = convoy_place(c, c->k[j], i);
+    return record_copy(&c->trip->records[r->sample], &r->p, convoy_place(c, c->y, i), k);
+}
+
 /* An accepted step is behind its rider; f at its end, where it is known, is the next first slope. */
-static void move(struct convoy *c, int64_t i)
+static enum status move(struct convoy *c, int64_t i)
 {
     const struct tableau *m = c->rk;
     struct rider *r = &c->rider[i];
@@ -157,12 +166,14 @@ static void move(struct convoy *c, int64_t i)
     r->nfe += dense ? m->extra : 0;
     if (r->writes && !write_outputs(c, i, r)) {
         convoy_leave(c, r);
-        return;
+        return STATUS_OK;
     }
+    if (c->trip->records) TRY(keep(c, i));
     memcpy(convoy_place(c, c->y, i), convoy_place(c, c->next, i), c->bytes);
     if (end > 0) memcpy(convoy_place(c, c->k[0], i), convoy_place(c, c->k[end], i), c->bytes);
     clock_move(&r->clock, &r->p, 1);
     r->ready = end > 0 && !r->clock.behind_jump;
+    return STATUS_OK;
 }
 
 enum status convoy_run(struct convoy *c, struct convoy_trip *trip)
@@ -184,7 +195,7 @@ enum status convoy_run(struct convoy *c, struct convoy_trip *trip)
         for (int64_t i = 0; i < c->width[c->at].places; i++) {
             struct rider *r = &c->rider[i];
             if (r->sample == NOBODY) continue;
-            if (r->made) move(c, i);
+            if (r->made) TRY(move(c, i));
             if (r->sample != NOBODY) convoy_next_step(c, r);
         }
     }

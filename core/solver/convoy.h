@@ -3,7 +3,7 @@
  *
  * A sample that has come to its end leaves, and the next one that waits takes its place, so that nobody waits
  * for the stiffest. Explicit Runge-Kutta methods that adapt, fields that can be evaluated so (field_abreast),
- * forwards and without a record; what it makes has the bits of the solve of each sample alone. Whatever else
+ * forwards; what it makes has the bits of the solve of each sample alone. Whatever else
  * happens to a sample, a failure above all, is left to that solve, from the beginning. */
 #ifndef SOLVER_CONVOY_H
 #define SOLVER_CONVOY_H
@@ -25,8 +25,9 @@ struct convoy_trip {
     char *out;
     const double *times;
     int64_t n_times, samples;
-    struct solve_stats *stats; /* of each sample */
-    char *left;                /* of each: it has to be solved alone */
+    struct solve_stats *stats;    /* of each sample */
+    struct solve_record *records; /* of each, for its gradient; NULL: none is wanted */
+    char *left;                   /* of each: it has to be solved alone */
     const _Atomic int *cancelled;
     _Atomic int64_t next; /* sample that nobody has taken yet */
 };
@@ -38,6 +39,8 @@ enum status convoy_new(struct convoy **out, const struct field *f, const struct 
                        const struct solve_options *o, const struct state_layout *layout, int64_t most);
 void convoy_free(struct convoy *c);
 int64_t convoy_places(const struct convoy *c);
+/* Can it leave a record? One of all steps, for a field that keeps nothing of its own. */
+int convoy_records(const struct field *alone, const struct solve_options *o);
 
 /* Solve samples of the trip, until all are taken. Errors: those of the field, STATUS_INTERRUPTED. */
 enum status convoy_run(struct convoy *c, struct convoy_trip *trip);

@@ -53,12 +53,22 @@ void convoy_next_step(struct convoy *c, struct rider *r)
     if (says != CLOCK_STEP && says != CLOCK_END) convoy_leave(c, r);
 }
 
-static void board(struct convoy *c, int64_t i)
+static enum status begin_record(struct convoy *c, int64_t sample)
+{
+    const struct convoy_trip *t = c->trip;
+    struct solve_record *r = &t->records[sample];
+    TRY(record_begin_copies(r, &c->like, (struct field *)(uintptr_t)c->alone, t->o, t->n_times));
+    record_output(r, 0, -1, 0);
+    return STATUS_OK;
+}
+
+static enum status board(struct convoy *c, int64_t i)
 {
     const struct convoy_trip *t = c->trip;
     struct rider *r = &c->rider[i];
     int64_t w = c->waiting.at++, sample = c->waiting.first + w;
-    if (!(c->waiting.h[w] > 0)) return; /* it has not begun well */
+    if (!(c->waiting.h[w] > 0)) return STATUS_OK; /* it has not begun well */
+    if (t->records) TRY(begin_record(c, sample));
     *r = (struct rider){.sample = sample, .next = 1, .nfe = t->o->first_step > 0 ? 1 : 2, .ready = 1};
     c->n++;
     c->samples[i] = sample;
@@ -72,6 +82,7 @@ static void board(struct convoy *c, int64_t i)
     else
         clock_first(&r->clock, c->waiting.h[w]);
     convoy_next_step(c, r);
+    return STATUS_OK;
 }
 
 /* ---- beginnings: f(t0, y0) and the first steps of those that wait, evaluated together ---- */
@@ -152,7 +163,7 @@ enum status convoy_fill(struct convoy *c)
     for (int64_t i = 0; c->at == 0 && i < c->width[0].places && !all; i++)
         while (c->rider[i].sample == NOBODY && !all) {
             if (c->waiting.at == c->waiting.n) TRY(call_next(c));
-            if (!(all = c->waiting.n == 0)) board(c, i);
+            if (!(all = c->waiting.n == 0)) TRY(board(c, i));
         }
     int at = c->at;
     while (at + 1 < c->n_widths && c->n <= c->width[at + 1].places) at++;
@@ -239,7 +250,9 @@ enum status convoy_new(struct convoy **out, const struct field *f, const struct 
     c->share = alone->n;
     c->dtype = alone->dtype;
     c->bytes = (size_t)c->share * dtype_size(c->dtype);
-    enum status status = make(c, f, alone, most);
+    c->alone = alone;
+    enum status status = solver_reserve(&c->like, c->share, c->dtype, &o->method);
+    if (status == STATUS_OK) status = make(c, f, alone, most);
     if (status == STATUS_OK && c->n_widths > 0)
         *out = c;
     else
@@ -247,11 +260,17 @@ enum status convoy_new(struct convoy **out, const struct field *f, const struct 
     return status;
 }
 
+int convoy_records(const struct field *alone, const struct solve_options *o)
+{
+    return o->gradient == GRADIENT_DIRECT && alone->kept_bytes == 0;
+}
+
 int64_t convoy_places(const struct convoy *c) { return c->width[0].places; }
 
 void convoy_free(struct convoy *c)
 {
     if (!c) return;
+    solver_release(&c->like);
     for (int i = 0; i < c->n_widths; i++) field_free(c->width[i].field);
     void *blocks[] = {c->rider, c->samples, c->moments, c->h, c->waiting.h, c->waiting.probe, c->block, c};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);

@@ -6,6 +6,7 @@
 #include "base/tuning.h"
 #include "solver/clock.h"
 #include "solver/convoy.h"
+#include "solver/record.h"
 
 enum { NOBODY = -1 };
 
@@ -49,6 +50,8 @@ struct convoy {
         char *slope;
     } waiting;
     struct convoy_trip *trip;
+    const struct field *alone; /* cut to one sample */
+    struct solver like;        /* of its size, for records */
 };
 
 static inline char *convoy_place(const struct convoy *c, char *v, int64_t i)

@@ -75,16 +75,14 @@ double record_time(const struct solve_record *r, int64_t i)
     return t;
 }
 
-static enum status keep_step(struct solve_record *r, const struct march *m, const struct step *p)
+static enum status keep_step(struct solve_record *r, const struct step *p)
 {
-    struct step kept = *p;
     if (r->n == r->n_pages * PAGE_STEPS) {
         TRY(grow_column(&r->pages, &r->page_capacity, r->n_pages + 1, sizeof *r->pages));
         if (!(r->pages[r->n_pages] = memory_alloc(PAGE_STEPS * r->step_bytes))) return memory_status();
         r->n_pages++;
     }
-    kept.newton = m->s->newton.made;
-    memcpy(step_at(r, r->n++), &kept, r->step_bytes);
+    memcpy(step_at(r, r->n++), p, r->step_bytes);
     return STATUS_OK;
 }
 
@@ -197,11 +195,18 @@ static enum status keep_carry(struct solve_record *r, struct solver *s)
     return STATUS_OK;
 }
 
+/* Is there room for the k of one more step? */
+static int k_fit(const struct solve_record *r)
+{
+    int64_t bytes = (int64_t)r->vectors.bytes * r->kept;
+    return r->kept > 0 && r->k_steps == r->n &&
+           (r->all || (r->n + 1) * bytes <= budget(r, RECORD_STAGE_BYTES));
+}
+
 static enum status keep_basis(struct solve_record *r, struct solver *s)
 {
-    int64_t at = r->n * r->per_step, bytes = (int64_t)solver_bytes(s) * r->kept;
-    int fits =
-        r->kept > 0 && r->k_steps == r->n && (r->all || (r->n + 1) * bytes <= budget(r, RECORD_STAGE_BYTES));
+    int64_t at = r->n * r->per_step;
+    int fits = k_fit(r);
     TRY(grow_column(&r->slots, &r->slot_capacity, at + r->per_step, sizeof *r->slots));
     for (int i = 0; i < r->per_step; i++)
         r->slots[at + i] = (struct slot){fits && i < r->kept ? s->k[i].v : NULL, s->k[i].kept};
@@ -219,9 +224,33 @@ static enum status record_accepted(struct observer *self, struct march *m, const
         return status_set(STATUS_UNSUPPORTED, "odeint: a step that was cut has no gradient");
     TRY(r->some ? keep_point(r, m) : keep_carry(r, m->s));
     if (r->per_step > 0) TRY(keep_basis(r, m->s));
-    if (!r->lacks_room) return keep_step(r, m, p);
+    struct step kept = *p;
+    kept.newton = m->s->newton.made;
+    if (!r->lacks_room) return keep_step(r, &kept);
     r->n++;
     return STATUS_OK;
+}
+
+static enum status copy(struct solve_record *r, const void *v, char **out)
+{
+    if (!(*out = pool_take(&r->vectors))) return memory_status();
+    memcpy(*out, v, r->vectors.bytes);
+    return STATUS_OK;
+}
+
+enum status record_copy(struct solve_record *r, const struct step *p, const void *y, char *const *k)
+{
+    int64_t at = r->n * r->per_step;
+    int fits = k_fit(r);
+    TRY(grow_column(&r->carry, &r->carry_capacity, r->n + 1, sizeof *r->carry));
+    TRY(grow_column(&r->slots, &r->slot_capacity, at + r->per_step, sizeof *r->slots));
+    TRY(copy(r, y, &r->carry[r->n]));
+    for (int i = 0; i < r->per_step; i++) {
+        r->slots[at + i] = (struct slot){NULL, NULL};
+        if (fits && i < r->kept) TRY(copy(r, k[i], &r->slots[at + i].v));
+    }
+    r->k_steps += fits;
+    return keep_step(r, p);
 }
 
 /* Of steps: all that is not known from those before; of carries, where they are copied. */
@@ -246,8 +275,8 @@ static enum status take_vectors(struct solve_record *r, struct solver *s)
     return STATUS_OK;
 }
 
-enum status record_begin(struct solve_record *r, struct solver *s, struct field *f,
-                         const struct solve_options *o, int64_t n_times)
+enum status record_begin_copies(struct solve_record *r, struct solver *s, struct field *f,
+                                const struct solve_options *o, int64_t n_times)
 {
     const struct method *m = &o->method;
     size_t residual = o->gradient == GRADIENT_DIRECT ? (size_t)f->kept_bytes : 0;
@@ -269,7 +298,13 @@ enum status record_begin(struct solve_record *r, struct solver *s, struct field 
     s->kept = residual > 0 ? &r->residuals : NULL;
     int64_t capacity = r->output_capacity;
     TRY(grow_column(&r->output_step, &capacity, n_times, sizeof *r->output_step));
-    TRY(grow_column(&r->output_theta, &r->output_capacity, n_times, sizeof *r->output_theta));
+    return grow_column(&r->output_theta, &r->output_capacity, n_times, sizeof *r->output_theta);
+}
+
+enum status record_begin(struct solve_record *r, struct solver *s, struct field *f,
+                         const struct solve_options *o, int64_t n_times)
+{
+    TRY(record_begin_copies(r, s, f, o, n_times));
     return r->some ? STATUS_OK : take_vectors(r, s);
 }
 

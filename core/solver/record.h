@@ -40,6 +40,12 @@ struct solve_record {
 /* Empty the record for a solve with n_times outputs (its memory stays); the solver works on its vectors. */
 enum status record_begin(struct solve_record *r, struct solver *s, struct field *f,
                          const struct solve_options *o, int64_t n_times);
+/* The same for a solve whose vectors are not the solver's, one of samples abreast: what is to be kept of a
+ * step is copied, y where it begins and its first k. For families whose carry is y; all steps are kept. s has
+ * the size of the state. */
+enum status record_begin_copies(struct solve_record *r, struct solver *s, struct field *f,
+                                const struct solve_options *o, int64_t n_times);
+enum status record_copy(struct solve_record *r, const struct step *p, const void *y, char *const *k);
 /* The solve is over: STATUS_ARGUMENT where the record had not room enough. */
 enum status record_end(struct solve_record *r, struct solver *s, const struct solve_options *o);
 void record_output(struct solve_record *r, int64_t output, int64_t step, double theta);

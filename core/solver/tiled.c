@@ -211,6 +211,7 @@ static enum status go_abreast(struct tiled_run *r, struct convoy_trip *trip, int
                                  .n_times = r->n_times,
                                  .samples = n,
                                  .stats = t->stats,
+                                 .records = r->record ? t->records : NULL,
                                  .left = t->left,
                                  .cancelled = &t->crew.cancelled};
     r->trip = trip;
@@ -243,7 +244,8 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
     struct convoy_trip trip;
     enum status status = STATUS_OK;
     int left = 1;
-    if (t->convoy && !record && n_times > 1) status = go_abreast(&run, &trip, &left);
+    if (t->convoy && (!record || convoy_records(t->lanes[0].field[0], o)) && n_times > 1)
+        status = go_abreast(&run, &trip, &left);
     if (status == STATUS_OK && left)
         status = tiles_run(
             &t->tiles, &(struct tiles_job){.run = solve_tile, .enter = enter_lane, .context = &run}, NULL);

@@ -89,16 +89,17 @@ static enum status make_sums(struct tiled *t, const struct field *part, int even
     return tiles_reserve(&t->tiles, n_theta, part->dtype);
 }
 
-/* Samples abreast, where somebody may ask for solves that leave no record. */
+/* Samples abreast, where somebody may ask for solves that leave no record, or one that they can. */
 static enum status make_convoys(struct tiled *t, const struct field *f, const struct solve_options *o,
                                 unsigned works)
 {
     int64_t batch = t->tiles.cut.n, most = batch / CONVOY_LEAST, n = most < 1 ? 1 : most;
     if (n > t->tiles.n_lanes) n = t->tiles.n_lanes;
-    if (!t->by_sample || (works != FIELD_MASK(FIELD_EVAL) && o->gradient != GRADIENT_ADJOINT))
-        return STATUS_OK;
+    int recorded = works != FIELD_MASK(FIELD_EVAL) && o->gradient != GRADIENT_ADJOINT;
+    const struct field *alone = t->lanes[0].field[0];
     struct convoy *first;
-    TRY(convoy_new(&first, f, t->lanes[0].field[0], o, &t->layout, (batch + n - 1) / n));
+    if (!t->by_sample || (recorded && !convoy_records(alone, o))) return STATUS_OK;
+    TRY(convoy_new(&first, f, alone, o, &t->layout, (batch + n - 1) / n));
     if (!first) return STATUS_OK;
     tiles_begin(&t->crew, (struct tiling){n, 1, 0, n});
     t->convoy = memory_zalloc((size_t)n, sizeof(struct convoy *));

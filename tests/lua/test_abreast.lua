@@ -247,4 +247,83 @@ tests["with a gradient the steps are the same"] = function()
   end
 end
 
+-- Gradients of a solve that leaves a record, by y0 and by a number of all samples.
+local function gradients(y0, t, o)
+  local function field(k) return function(s, y) return van_der_pol(s, y) * k end end
+  local function loss(p)
+    local ys = tide.odeint(field(p.k), p.y0, t, o)
+    return (ys * ys:slice(3, 2, 2):sin()):sum()
+  end
+  local value, g = tide.value_and_grad(loss){y0 = y0, k = tide.tensor(1, f64)}
+  return value, g
+end
+
+tests["gradients: the steps, stages and outputs of each sample alone, to the bit"] = function()
+  local y0, t, tried = start(9), {0, 0.7, 1.5, 2}, 0
+  for _, m in ipairs(tide.ode.methods()) do
+    if m.family == "explicit" and m.adaptive then
+      local o = {method = m.name, rtol = 1e-5}
+      local total, g = gradients(y0, t, with(o, {per_sample = true}))
+      local sum, by_k = 0, 0
+      for i = 1, #y0 do
+        local one, alone = gradients(y0:slice(1, i, i), t, o)
+        same(("%s, sample %d"):format(m.name, i), g.y0:slice(1, i, i), alone.y0)
+        sum, by_k = sum + one:item(), by_k + alone.k:item()
+      end
+      check.near(total:item(), sum, 1e-11 * math.abs(sum))
+      check.near(g.k:item(), by_k, 1e-10 * math.abs(by_k))
+      tried = tried + 1
+    end
+  end
+  assert(tried > 8)
+end
+
+tests["gradients again, of places that are taken again, for any number of threads"] = function()
+  local y0, t, before, first = start(90), {0, 3}, tide.threads(), nil
+  for _, threads in ipairs{1, 3, 1} do
+    tide.threads(threads)
+    local _, g = gradients(y0, t, {per_sample = true})
+    first = first or g
+    same("y0", g.y0, first.y0)
+    same("k", g.k, first.k)
+  end
+  tide.threads(before)
+  local compiled = tide.compile(function(y) return select(2, gradients(y, t, {per_sample = true})).y0 end)
+  same("compiled", compiled(y0), first.y0)
+  same("compiled, again", compiled(y0), first.y0)
+  local _, alone = gradients(y0:slice(1, 77, 77), t, {})
+  same("sample 77", first.y0:slice(1, 77, 77), alone.y0)
+end
+
+tests["gradients where one sample is left to a solve of its own"] = function()
+  local y0 = tide.tensor({{1}, {2}, {30}, {3}, {0.5}}, f64) -- the third one grows without bound
+  local function solve(y, o)
+    return tide.odeint(function(_, x) return x * x * 0.1 end, y, {0, 1}, with(o, {per_sample = true}))
+  end
+  local ok, message = pcall(tide.grad(function(y) return solve(y, {}):sum() end), y0)
+  assert(not ok and tostring(message):find("sample 3 of 5", 1, true), tostring(message))
+  -- a budget that one of them spends
+  local few = tide.tensor({{1}, {2}, {2.9}, {3}, {0.5}}, f64)
+  local g = tide.grad(function(y) return solve(y, {})[2]:sum() end)(few)
+  for i, x in ipairs{1, 2, 2.9, 3, 0.5} do check.near(g[i][1], 1 / (1 - 0.1 * x) ^ 2, 1e-4) end
+end
+
+tests["gradients: failing allocations, an error or the right one, and nothing is lost"] = function()
+  local core, y0 = tide.core, start(9)
+  local function of() return (select(2, gradients(y0, {0, 1}, {per_sample = true}))).y0:sum():item() end
+  local wanted = of()
+  collectgarbage() collectgarbage()
+  local blocks, failed = core.memory().live_blocks, 0
+  for k = 0, 900, 29 do
+    core.memory_fail_after(k, false)
+    local ok, result = pcall(of)
+    core.memory_fail_after(-1, false)
+    assert(ok and result == wanted or not ok and tostring(result):find "memory", tostring(result))
+    failed = failed + (ok and 0 or 1)
+    collectgarbage() collectgarbage()
+    assert(core.memory().live_blocks <= blocks + 2, "blocks are lost after failure " .. k)
+  end
+  assert(failed > 10)
+end
+
 return tests

@@ -98,7 +98,7 @@ end
 local function tiles_text(plan)
   local work = plan.forward
   if plan.abreast > 0 then
-    return ("Samples: up to %d abreast, each with steps of its own; one by one where there is a gradient")
+    return ("Samples: up to %d abreast, each with steps of its own; a gradient goes back one by one")
       :format(plan.abreast)
   end
   if plan.tiles > 1 then
