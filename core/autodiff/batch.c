@@ -27,7 +27,7 @@ struct rebatch {
 static int64_t cut(const struct rebatch *r, int64_t extent) { return extent / r->batch * r->rows; }
 
 /* A value without a batch stands where one of the batch would: what it comes of may have entries for the
- * samples, as many of them in its first axis. Returns -1. */
+ * samples, as many of them in its first axis; but not the weight of a product. Returns -1. */
 static int wants_entries(struct rebatch *r, int node, int64_t extent)
 {
     if (!r->by_sample || r->label[node] == BATCHED || r->label[node] == UNIFORM || extent % r->batch != 0)
@@ -39,7 +39,8 @@ static int wants_entries(struct rebatch *r, int node, int64_t extent)
         if (!r->asked[i]) continue;
         if ((x->op == OP_INPUT || x->op == OP_CONSTANT) && x->spec.rank > 0 && x->spec.shape[0] == extent)
             r->found = r->by_sample[i] = 1;
-        for (int j = 0; j < x->n_in; j++) r->asked[x->in[j]] = 1;
+        int n = op_table[x->op].batch == BATCH_IN_FIRST && x->n_in > 0 ? 1 : x->n_in;
+        for (int j = 0; j < n; j++) r->asked[x->in[j]] = 1;
     }
     return -1;
 }

@@ -27,17 +27,34 @@ static int is_dense_leaf(const struct node *node)
     return node->op == OP_INPUT || (node->op == OP_CONSTANT && array_is_contiguous(&node->constant->array));
 }
 
-/* Products of rows: by one kernel, in one order. */
+/* A product of rows by one kernel, in one order; dense: is its right factor. */
+static int product_fits(const struct tape *t, const struct node *node, int dense)
+{
+    const struct array *a = tape_spec(t, node->in[0]);
+    int64_t k = a->shape[a->rank - 1];
+    return !node->attrs->v[0] && !node->attrs->v[1] && k > 0 && dense &&
+           (double)array_numel(&node->spec) * (double)k <= GEMM_SMALL_WORK;
+}
+
 static int products_fit(const struct tape *t)
+{
+    int fit = 1;
+    for (int i = 0; i < t->n; i++)
+        if (t->nodes[i].op == OP_MATMUL)
+            fit &= product_fits(t, &t->nodes[i], is_dense_leaf(&t->nodes[t->nodes[i].in[1]]));
+    return fit;
+}
+
+/* The same of what is computed once: products of entries, which are rows of the samples. */
+static int setup_fits(const struct tape *t)
 {
     int fit = 1;
     for (int i = 0; i < t->n; i++) {
         const struct node *node = &t->nodes[i];
-        if (node->op != OP_MATMUL) continue;
-        const struct array *a = tape_spec(t, node->in[0]);
-        int64_t k = a->shape[a->rank - 1];
-        fit &= !node->attrs->v[0] && !node->attrs->v[1] && k > 0 && is_dense_leaf(&t->nodes[node->in[1]]) &&
-               (double)array_numel(&node->spec) * (double)k <= GEMM_SMALL_WORK;
+        if (node->op != OP_MATMUL || node->attrs->n < 3 || !node->attrs->v[2]) continue;
+        const struct node *factor = &t->nodes[node->in[1]];
+        int computed = factor->op != OP_CONSTANT && !op_table[factor->op].view;
+        fit &= product_fits(t, node, computed || is_dense_leaf(factor));
     }
     return fit;
 }
@@ -69,7 +86,8 @@ static enum status make_ready(struct tape_field *f, const struct tape_field *alo
     tiles_begin(&f->tiles, whole);
     TRY(tiles_reserve(&f->tiles, f->base.n_theta, f->base.dtype));
     TRY(tape_field_finish(f));
-    *fits = products_fit(f->part[0].own->body);
+    *fits = products_fit(f->part[0].own->body) && setup_fits(f->part[0].own->split.setup) &&
+            setup_fits(s->split.setup);
     return STATUS_OK;
 }
 

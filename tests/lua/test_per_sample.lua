@@ -136,6 +136,24 @@ tests["second derivatives"] = function()
   check.near((g.y0 - want.y0):abs():max():item(), 0, 1e-11)
 end
 
+tests["products of what has an entry for each sample with weights, of as many rows too"] = function()
+  local w, v = tide.rand({3, 4}, {seed = 1}), tide.rand({4, 3}, {seed = 2})
+  for n = 2, 5 do
+    local e, y0 = tide.rand({n, 3}, {seed = 3}), tide.rand({n, 3}, {seed = 4})
+    local function f(noise)
+      return function(_, y)
+        return y:matmul(w):cos():matmul(v) + (noise:matmul(v:transpose(1, 2)) * y:matmul(w)):matmul(v)
+          + noise:matmul(w):matmul(v) * 0.1
+      end
+    end
+    local ys = tide.odeint(f(e), y0, {0, 1}, {rtol = 1e-4, per_sample = true})
+    for i = 1, n do
+      local alone = tide.odeint(f(e:slice(1, i, i)), y0:slice(1, i, i), {0, 1}, {rtol = 1e-4})
+      check.same_bits(ys:slice(2, i, i), alone)
+    end
+  end
+end
+
 tests["one sample, and none: second derivatives, tangents, forward"] = function()
   local y0 = tide.randn({1, 2}, {seed = 2, dtype = "float64"})
   for _, n in ipairs{1, 0} do
