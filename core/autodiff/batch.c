@@ -26,8 +26,17 @@ struct rebatch {
 
 static int64_t cut(const struct rebatch *r, int64_t extent) { return extent / r->batch * r->rows; }
 
+/* May the first axis of what a node makes be that of its input j? Not of a weight, nor of a bias. */
+static int keeps_first(const struct tape *t, const struct node *x, int j)
+{
+    const struct op *op = &op_table[x->op];
+    if (op->batch == BATCH_IN_FIRST) return j == 0;
+    int aligned = op->elementwise || x->op == OP_WHERE || x->op == OP_BROADCAST;
+    return !aligned || tape_spec(t, x->in[j])->rank == x->spec.rank;
+}
+
 /* A value without a batch stands where one of the batch would: what it comes of may have entries for the
- * samples, as many of them in its first axis; but not the weight of a product. Returns -1. */
+ * samples, as many of them in its first axis. Returns -1. */
 static int wants_entries(struct rebatch *r, int node, int64_t extent)
 {
     if (!r->by_sample || r->label[node] == BATCHED || r->label[node] == UNIFORM || extent % r->batch != 0)
@@ -39,8 +48,7 @@ static int wants_entries(struct rebatch *r, int node, int64_t extent)
         if (!r->asked[i]) continue;
         if ((x->op == OP_INPUT || x->op == OP_CONSTANT) && x->spec.rank > 0 && x->spec.shape[0] == extent)
             r->found = r->by_sample[i] = 1;
-        int n = op_table[x->op].batch == BATCH_IN_FIRST && x->n_in > 0 ? 1 : x->n_in;
-        for (int j = 0; j < n; j++) r->asked[x->in[j]] = 1;
+        for (int j = 0; j < x->n_in; j++) r->asked[x->in[j]] |= (char)keeps_first(r->from, x, j);
     }
     return -1;
 }

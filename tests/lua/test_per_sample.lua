@@ -137,13 +137,13 @@ tests["second derivatives"] = function()
 end
 
 tests["products of what has an entry for each sample with weights, of as many rows too"] = function()
-  local w, v = tide.rand({3, 4}, {seed = 1}), tide.rand({4, 3}, {seed = 2})
+  local w, v, b = tide.rand({3, 4}, {seed = 1}), tide.rand({4, 3}, {seed = 2}), tide.rand({3}, {seed = 5})
   for n = 2, 5 do
     local e, y0 = tide.rand({n, 3}, {seed = 3}), tide.rand({n, 3}, {seed = 4})
     local function f(noise)
       return function(_, y)
         return y:matmul(w):cos():matmul(v) + (noise:matmul(v:transpose(1, 2)) * y:matmul(w)):matmul(v)
-          + noise:matmul(w):matmul(v) * 0.1
+          + (noise:matmul(w):matmul(v) + b) * 0.1
       end
     end
     local ys = tide.odeint(f(e), y0, {0, 1}, {rtol = 1e-4, per_sample = true})
