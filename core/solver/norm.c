@@ -164,6 +164,10 @@ double norm_error(const struct state_layout *l, enum norm_kind kind, enum dtype 
 double norm_of_squares(const struct state_layout *l, enum norm_kind kind, const double *square,
                        const double *square_low)
 {
+    int64_t n = l->size[0];
+    int plain = l->n_parts == 1 && l->controlled == n && n > 0 && l->copies <= 1 && l->extra == 0 &&
+                (kind != NORM_SAMPLE || l->batch <= 1) && !square_low; /* of each sample of many (convoy.h) */
+    if (plain) return sqrt(loops->sum[FLOAT64](n, square, 1) / (double)n);
     return norm_over(l, kind, &(struct terms){.dtype = FLOAT64, .square = square, .square_low = square_low});
 }
 
