@@ -361,7 +361,7 @@ tests["compositions count integers as numbers: nothing wraps around"] = function
     for _, name in ipairs{"softmax", "log_softmax", "logsumexp", "logit", "softsign", "mish", "hardswish"} do
       local got, want = tide[name](x), tide[name](tide.tensor(bytes))
       assert(got:dtype() == "float32")
-      same(list(got), list(want), name .. " of " .. dtype)
+      same(list(got), list(want), name .. " of " .. dtype, 1e-6)
     end
     same(list(x:lerp(y, 0.5)), {101.5, 101.5, 127.5, 127.5}, "lerp")
     same(list(tide.mse(x, y)), {(2 * 197 ^ 2 + 2 * 255 ^ 2) / 4}, "mse")
@@ -386,6 +386,27 @@ tests["derivatives at bounds that are numbers are 0; bounds must fit integers"] 
     tide.clamp, tide.tensor({1}, U8), -1)
   fails("hardtanh: the bound -1", tide.hardtanh, tide.tensor({1}, U8))
   fails("clamp: the bound 0.5", tide.clamp, int{1}, 0, 0.5)
+end
+
+tests["integers far from 0 and near each other keep their differences"] = function()
+  local x = int{1700000001, 1700000002, 1700000003}
+  local y = tide.tensor({1, 2, 3}, F64)
+  same({x:var():item(), x:std():item(), int{16777217, -16777216}:mean():item()}, {1, 1, 0.5}, "moments")
+  for _, name in ipairs{"softmax", "log_softmax"} do
+    local got = x[name](x)
+    assert(got:dtype() == "float32")
+    same(list(got), list(y[name](y)), name, 1e-7)
+  end
+  same(list(tide.compile(tide.var)(x)), {1}, "recorded")
+end
+
+tests["norms with p below 0: 0 where an element is, with derivative 0"] = function()
+  local x = tide.tensor({{0, 2, 4}, {1, 2, 4}}, F64)
+  same(list(x:norm(-1, 2)), {0, 1 / 1.75}, "norm")
+  local g = tide.grad(function(z) return z:norm(-1, 2):sum() end)(x)
+  local y = 1 / 1.75
+  same(list(g), {0, 0, 0, y * y, y * y / 4, y * y / 16}, "gradient", 1e-15)
+  assert(tide.zeros{2, 0}:norm(-1, 1):numel() == 0)
 end
 
 return tests

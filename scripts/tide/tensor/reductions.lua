@@ -51,7 +51,7 @@ T.sum, T.max, T.min = reduction "sum", reduction "max", reduction "min"
 
 function T.mean(x, axis, keepdim)
   local mask, rest, count = reduced(x, "mean", axis, keepdim)
-  local y = apply("sum", {mask}, arguments.float(x)) / count
+  local y = apply("sum", {mask}, x) / count
   return keepdim and y or apply("reshape", rest, y)
 end
 
@@ -99,16 +99,16 @@ function T.norm(x, p, axis, keepdim)
   p = arguments.number("norm", "p", p == nil and 2 or p)
   reduced(x, "norm", axis, keepdim)
   if p ~= p then raise("norm: p must be a number, got nan") end
-  x = arguments.float(x)
   if p == 0 then return T.count_nonzero(x, axis, keepdim):to(x:dtype()) end
   if p == 1 then return T.sum(x:abs(), axis, keepdim) end
   if p == math.huge then return T.max(x:abs(), axis, keepdim) end
   if p == -math.huge then return T.min(x:abs(), axis, keepdim) end
   local wide = x:to "float64" -- where squares of float32 neither overflow nor vanish
   if p == 2 then return root(T.sum(wide:square(), axis, keepdim)):to(x:dtype()) end
-  local powers = p > 0 and root(wide:abs(), p) or wide:abs() ^ p
-  return (p > 0 and root(T.sum(powers, axis, keepdim), 1 / p)
-    or T.sum(powers, axis, keepdim) ^ (1 / p)):to(x:dtype())
+  if p > 0 then return root(T.sum(root(wide:abs(), p), axis, keepdim), 1 / p):to(x:dtype()) end
+  local zero = wide:eq(0) -- one of them makes the norm 0
+  local of_others = T.sum(elementwise.where(zero, 1, wide:abs()) ^ p, axis, keepdim) ^ (1 / p)
+  return elementwise.where(T.sum(zero, axis, keepdim):gt(0), 0, of_others):to(x:dtype())
 end
 
 -- Halves are multiplied with each other until one is left: no division, so that derivatives are right beside
@@ -211,18 +211,16 @@ function T.matmul(x, y)
   return z:reshape(shape)
 end
 
--- x as floats, the axis, by default the last one; x less its largest element along the axis, which changes
--- neither the value nor the derivative.
+-- x less its largest element along the axis, which changes neither the value nor the derivative; the axis, by
+-- default the last one.
 local function shifted(where, x, axis)
-  x = arguments.float(check_tensor(x, where))
-  if axis == nil and x:rank() > 0 then axis = -1 end
+  if axis == nil and check_tensor(x, where):rank() > 0 then axis = -1 end
   if x:numel() == 0 then return x, axis end
   return x - apply("max", {(reduced(x, where, axis))}, x:stop_gradient()):stop_gradient(), axis
 end
 
 function T.logsumexp(x, axis, keepdim)
   local mask, rest, count = reduced(x, "logsumexp", axis, keepdim)
-  x = arguments.float(x)
   local top = count == 0 and apply("sum", {mask}, x) or apply("max", {mask}, x:stop_gradient())
   -- an infinite maximum must not make NaN of inf - inf
   top = elementwise.where(top:abs():lt(math.huge), top, 0)
@@ -239,4 +237,15 @@ end
 function T.log_softmax(x, axis)
   local s, along = shifted("log_softmax", x, axis)
   return s - T.sum(s:exp(), along, true):log()
+end
+
+-- Of integers, which may lie far from 0 and near each other, fractions are computed in float64, and given in
+-- the default dtype.
+for _, name in ipairs{"mean", "nanmean", "var", "std", "norm", "logsumexp", "softmax", "log_softmax"} do
+  local of_floats = T[name]
+  T[name] = function(x, ...)
+    local whole = tree.is_tensor(x) and not x:dtype():find "float"
+    if not whole then return of_floats(x, ...) end -- which also refuses what is no tensor
+    return of_floats(x:to "float64", ...):to(arguments.dtype_rule.default)
+  end
 end
