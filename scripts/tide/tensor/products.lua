@@ -67,10 +67,31 @@ end
 
 -- ---- einsum ----
 --
--- An operand is {x = tensor, names = {label of each axis}}. Axes of "..." have the labels "1", "2", ... from
--- the last one.
+-- A plan is made of the equation and the shapes: steps {function, value, value or argument}, whose results are
+-- numbered behind the operands. While it is made, a value is {at = its number, shape, names = {label of each
+-- axis}}. Axes of "..." have the labels "1", "2", ... from the last one.
 
 local EINSUM = "tide.einsum"
+
+local function reshape(x, shape) return apply("reshape", shape, x) end
+local function slice(x, list) return x:slice(table.unpack(list)) end
+local function times(x, y) -- bytes are summed as integers, by the product of matrices
+  return x:dtype() == "uint8" and y:dtype() == "uint8" and T.matmul(x, y) or x * y
+end
+
+local function emit(plan, shape, names, run, x, argument, y)
+  plan.steps[#plan.steps + 1] = {run = run, x = x.at, y = y and y.at, argument = argument}
+  return {at = plan.operands + #plan.steps, shape = shape, names = names}
+end
+
+local function same(a, b)
+  for i = 1, math.max(#a, #b) do if a[i] ~= b[i] then return false end end
+  return true
+end
+
+local function reshaped(plan, x, shape)
+  return same(x.shape, shape) and x or emit(plan, shape, nil, reshape, x, shape)
+end
 
 local function labels_of(text, rank)
   local names = {}
@@ -107,7 +128,7 @@ end
 local function sizes_of(operands)
   local sizes = {}
   for i, operand in ipairs(operands) do
-    for axis, n in ipairs(operand.x:shape()) do
+    for axis, n in ipairs(operand.shape) do
       local name = operand.names[axis]
       local known = sizes[name]
       if known and known ~= n and known ~= 1 and n ~= 1 then
@@ -119,9 +140,15 @@ local function sizes_of(operands)
   return sizes
 end
 
+local function join(...)
+  local all = {}
+  for _, names in ipairs{...} do table.move(names, 1, #names, #all + 1, all) end
+  return all
+end
+
 -- The diagonal of axes i < j, as the last axis.
-local function diagonal_of(operand, i, j)
-  local shape, order, names, rest = operand.x:shape(), {}, {}, {}
+local function diagonal_of(plan, operand, i, j)
+  local shape, order, names, rest = operand.shape, {}, {}, {}
   if shape[i] ~= shape[j] then
     raise(('%s: "%s" has sizes %d and %d in one operand'):format(EINSUM, operand.names[i], shape[i],
       shape[j]))
@@ -133,42 +160,43 @@ local function diagonal_of(operand, i, j)
   end
   order[#order + 1], order[#order + 2], names[#names + 1] = i, j, operand.names[i]
   local n = shape[i]
-  rest[#rest + 1] = n * n
-  local x = operand.x:permute(order):reshape(rest)
-  return {x = n > 0 and x:slice(-1, 1, n * n, n + 1) or x, names = names}
+  local whole, short = join(rest, {n * n}), join(rest, {n})
+  local x = emit(plan, whole, nil, reshape, emit(plan, nil, nil, T.permute, operand, order), whole)
+  return n > 0 and emit(plan, short, names, slice, x, {-1, 1, n * n, n + 1})
+    or {at = x.at, shape = short, names = names}
 end
 
-local function without_repeats(operand)
+local function without_repeats(plan, operand)
   local place = {}
   for j, name in ipairs(operand.names) do
-    if place[name] then return without_repeats(diagonal_of(operand, place[name], j)) end
+    if place[name] then return without_repeats(plan, diagonal_of(plan, operand, place[name], j)) end
     place[name] = j
   end
   return operand
 end
 
 -- Axes in the order of `names`, of their sizes; axes of other labels are summed up.
-local function arranged(operand, names, sizes)
-  local summed, left, place, order, shape = {}, {}, {}, {}, {}
+local function arranged(plan, operand, names, sizes)
+  local summed, left, place, order, own, shape = {}, {}, {}, {}, {}, {}
   local wanted = {}
   for _, name in ipairs(names) do wanted[name] = true end
   for axis, name in ipairs(operand.names) do
     if wanted[name] then
-      left[#left + 1] = name
+      left[#left + 1] = operand.shape[axis]
       place[name] = #left
     else
       summed[#summed + 1] = axis
     end
   end
-  local x, moved, longer = #summed > 0 and operand.x:sum(summed) or operand.x, false, false
-  local own = x:shape()
+  local x, moved = operand, false
+  if #summed > 0 then x = emit(plan, left, nil, T.sum, x, summed) end
   for i, name in ipairs(names) do
-    order[i], shape[i] = place[name], sizes[name]
+    order[i], own[i], shape[i] = place[name], left[place[name]], sizes[name]
     moved = moved or order[i] ~= i
-    longer = longer or own[order[i]] ~= shape[i]
   end
-  if moved then x = x:permute(order) end
-  return longer and x:broadcast_to(shape) or x
+  if moved then x = emit(plan, own, nil, T.permute, x, order) end
+  return same(own, shape) and {at = x.at, shape = shape, names = names}
+    or emit(plan, shape, names, T.broadcast_to, x, shape)
 end
 
 local function set_of(...)
@@ -183,15 +211,9 @@ local function extent(names, sizes)
   return n
 end
 
-local function join(...)
-  local all = {}
-  for _, names in ipairs{...} do table.move(names, 1, #names, #all + 1, all) end
-  return all
-end
-
 -- Two operands become one that has the labels of `needed`: a product of matrices for each place of the labels
 -- that both have and that are needed.
-local function contract(a, b, needed, sizes)
+local function contract(plan, a, b, needed, sizes)
   local in_a, in_b = set_of(a.names), set_of(b.names)
   local batch, both, left, right, seen = {}, {}, {}, {}, {}
   for _, name in ipairs(join(a.names, b.names)) do
@@ -203,28 +225,14 @@ local function contract(a, b, needed, sizes)
     end
   end
   local names, shape = join(batch, left, right), {}
-  local x, y = arranged(a, join(batch, left, both), sizes), arranged(b, join(batch, both, right), sizes)
-  if #left == 1 and #both == 1 and #right == 1 then return {x = T.matmul(x, y), names = names} end
-  local n, k, l, r = extent(batch, sizes), extent(both, sizes), extent(left, sizes), extent(right, sizes)
-  x, y = apply("reshape", {n, l, k}, x), apply("reshape", {n, k, r}, y)
   for i, name in ipairs(names) do shape[i] = sizes[name] end
-  local z
-  if #both == 0 and not (x:dtype() == "uint8" and y:dtype() == "uint8") then
-    z = x * y -- {n, l, 1} and {n, 1, r}
-  else
-    z = T.matmul(x, y)
-  end
-  return {x = apply("reshape", shape, z), names = names}
-end
-
--- Labels of operands and of the result, for an equation and these ranks; the last ones asked for are kept.
-local MOST_KEPT = 100
-local kept, count = {}, 0
-
-local function operands_of(lists, tensors)
-  local operands = {}
-  for i, names in ipairs(lists) do operands[i] = without_repeats{x = tensors[i], names = names} end
-  return operands
+  local x = arranged(plan, a, join(batch, left, both), sizes)
+  local y = arranged(plan, b, join(batch, both, right), sizes)
+  if #left == 1 and #both == 1 and #right == 1 then return emit(plan, shape, names, T.matmul, x, nil, y) end
+  local n, k, l, r = extent(batch, sizes), extent(both, sizes), extent(left, sizes), extent(right, sizes)
+  x, y = reshaped(plan, x, {n, l, k}), reshaped(plan, y, {n, k, r})
+  local z = emit(plan, {n, l, r}, nil, #both == 0 and times or T.matmul, x, nil, y)
+  return {at = reshaped(plan, z, shape).at, shape = shape, names = names}
 end
 
 -- The labels of the right side.
@@ -244,48 +252,63 @@ local function result_of(output, operands)
   return result
 end
 
-local function parsed(equation, tensors, ranks)
+-- Labels of operands and of the result.
+local function parsed(equation, shapes)
   local text = equation:gsub("%s", "")
   local inputs, output = text:match("^(.-)%->(.*)$")
-  local lists, operands = {}, {}
+  local operands = {}
   for part in ((inputs or text) .. ","):gmatch("(.-),") do
-    local i = #lists + 1
-    if not tensors[i] then check_tensor(nil, ("%s: operand %d"):format(EINSUM, i)) end
-    lists[i] = labels_of(part, ranks[i])
-    operands[i] = {names = lists[i]}
+    local i = #operands + 1
+    if not shapes[i] then check_tensor(nil, ("%s: operand %d"):format(EINSUM, i)) end
+    operands[i] = {at = i, shape = shapes[i], names = labels_of(part, #shapes[i])}
   end
-  if #lists ~= #tensors then
-    raise(("%s: the equation has %d operands, %d tensors were given"):format(EINSUM, #lists, #tensors))
+  if #operands ~= #shapes then
+    raise(("%s: the equation has %d operands, %d tensors were given"):format(EINSUM, #operands, #shapes))
   end
-  return {lists = lists, result = output and result_of(output, operands) or implied(inputs or text, operands)}
+  return operands, output and result_of(output, operands) or implied(inputs or text, operands)
 end
+
+local function planned(equation, shapes)
+  local operands, result = parsed(equation, shapes)
+  local plan = {operands = #operands, steps = {}}
+  for i, operand in ipairs(operands) do operands[i] = without_repeats(plan, operand) end
+  local sizes, joined = sizes_of(operands), operands[1]
+  for i = 2, #operands do
+    local needed = set_of(result)
+    for j = i + 1, #operands do for _, name in ipairs(operands[j].names) do needed[name] = true end end
+    joined = contract(plan, joined, operands[i], needed, sizes)
+  end
+  plan.result = arranged(plan, joined, result, sizes).at
+  return plan
+end
+
+local MOST_KEPT = 100 -- plans, the last ones
+local kept, count = {}, 0
 
 --- einsum(equation, x, y, ...): "ij,jk->ik" and the like: products of elements, summed over the labels that
 -- the right side lacks. Without "->" it has those that appear once, by the alphabet.
 function M.einsum(equation, ...)
-  local tensors, ranks = {...}, {}
+  local values, shapes, key = {...}, {}, {select("#", ...)}
   if type(equation) ~= "string" then
     raise(('%s: the equation must be a string such as "ij,jk->ik", got %s'):format(EINSUM,
       options.show(equation)))
   end
   for i = 1, select("#", ...) do
-    ranks[i] = check_tensor(tensors[i], ("%s: operand %d"):format(EINSUM, i)):rank()
+    shapes[i] = check_tensor(values[i], ("%s: operand %d"):format(EINSUM, i)):shape()
+    key[i + 1] = table.concat(shapes[i], ",")
   end
-  local key = equation .. ":" .. table.concat(ranks, ",")
+  key[#key + 1] = equation
+  key = table.concat(key, ":")
   local plan = kept[key]
   if not plan then
-    plan = parsed(equation, tensors, ranks)
+    plan = planned(equation, shapes)
     if count == MOST_KEPT then kept, count = {}, 0 end
     kept[key], count = plan, count + 1
   end
-  local operands, result = operands_of(plan.lists, tensors), plan.result
-  local sizes, joined = sizes_of(operands), operands[1]
-  for i = 2, #operands do
-    local needed = set_of(result)
-    for j = i + 1, #operands do for _, name in ipairs(operands[j].names) do needed[name] = true end end
-    joined = contract(joined, operands[i], needed, sizes)
+  for i, step in ipairs(plan.steps) do
+    values[plan.operands + i] = step.run(values[step.x], step.argument or values[step.y])
   end
-  return arranged(joined, result, sizes)
+  return values[plan.result]
 end
 
 return M
