@@ -67,8 +67,8 @@ end
 
 -- ---- einsum ----
 --
--- A plan is made of the equation and the shapes: steps {function, value, value or argument}, whose results are
--- numbered behind the operands. While it is made, a value is {at = its number, shape, names = {label of each
+-- A plan is made of the equation and the shapes: steps {run, x, y or argument}, whose results are numbered
+-- behind the operands. While it is made, a value is {at = its number, shape, names = {label of each
 -- axis}}. Axes of "..." have the labels "1", "2", ... from the last one.
 
 local EINSUM = "tide.einsum"
