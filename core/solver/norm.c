@@ -53,17 +53,15 @@ static double sum_squares(const struct terms *c, const double *weight, const dou
     return loops->error_sum[c->dtype](n, c->count, weight, k, c->y0 + at, c->y1 + at, c->rtol, c->atol);
 }
 
-/* Of one estimate, and of the second. */
-struct sums {
-    double size, low;
-    int64_t count;
-};
-
-static void add_squares(struct sums *s, const struct terms *c, int64_t first, int64_t n)
+static inline double sum_of(const struct terms *c, int64_t first, int64_t n)
 {
-    s->size += sum_squares(c, c->c, c->square, first, n);
-    if (c->low || c->square_low) s->low += sum_squares(c, c->low, c->square_low, first, n);
-    s->count += n;
+    return sum_squares(c, c->c, c->square, first, n);
+}
+
+/* The same of the second estimate; 0 where there is none. */
+static inline double sum_of_low(const struct terms *c, int64_t first, int64_t n)
+{
+    return c->low || c->square_low ? sum_squares(c, c->low, c->square_low, first, n) : 0;
 }
 
 /* Where `low` is beyond all numbers, it hides nothing: so is the error. */
@@ -73,18 +71,16 @@ double norm_of_two(double size, double low)
     return size > 0 ? size * (size / hypot(size, 0.1 * low)) : size;
 }
 
-static double root_mean(const struct terms *c, const struct sums *s)
+static double root_mean(const struct terms *c, double total, double low, int64_t count)
 {
-    if (s->count == 0) return 0;
-    double size = sqrt(s->size / (double)s->count);
-    return c->low || c->square_low ? norm_of_two(size, sqrt(s->low / (double)s->count)) : size;
+    if (count == 0) return 0;
+    double size = sqrt(total / (double)count);
+    return c->low || c->square_low ? norm_of_two(size, sqrt(low / (double)count)) : size;
 }
 
 static double root_mean_of(const struct terms *c, int64_t first, int64_t n)
 {
-    struct sums s = {0};
-    add_squares(&s, c, first, n);
-    return root_mean(c, &s);
+    return n > 0 ? root_mean(c, sum_of(c, first, n), sum_of_low(c, first, n), n) : 0;
 }
 
 static double worse(double a, double b) { return b <= a || a != a ? a : b; } /* a NaN stays */
@@ -102,13 +98,15 @@ static double norm_of_sample(const struct state_layout *l, const struct terms *c
 {
     double largest = 0;
     for (int64_t g = 0; g < l->batch && largest == largest; g++) {
-        struct sums sums = {0};
-        int64_t offset = 0;
+        double total = 0, low = 0;
+        int64_t count = 0, offset = 0;
         for (int p = 0; p < l->n_parts && offset < l->controlled; offset += l->size[p++]) {
             int64_t n = l->size[p] / l->batch;
-            add_squares(&sums, c, base + offset + g * n, n);
+            total += sum_of(c, base + offset + g * n, n);
+            low += sum_of_low(c, base + offset + g * n, n);
+            count += n;
         }
-        largest = worse(largest, root_mean(c, &sums));
+        largest = worse(largest, root_mean(c, total, low, count));
     }
     return largest;
 }

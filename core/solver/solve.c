@@ -104,17 +104,18 @@ enum status march_error(const struct march *m, double *norm)
 {
     const struct step *p = &m->p;
     if (m->family->adapt) return m->family->norm(m, p, norm);
-    double w[MAX_K], w_low[MAX_K], c[MAX_K], low[MAX_K];
+    const struct method *method = &m->o->method;
+    double w[MAX_K], low[MAX_K];
     const char *k[MAX_K];
-    int count = 0, n = m->family->error(&m->o->method, p, w);
-    int two = m->family->error_low && m->family->error_low(&m->o->method, p, w_low) > 0;
+    int count = 0, n = m->family->error(method, p, w);
+    int two = method->rk.two_errors && m->family->error_low && m->family->error_low(method, p, low) > 0;
     for (int j = 0; j < n; j++) {
-        if (w[j] == 0 && (!two || w_low[j] == 0)) continue;
-        c[count] = w[j];
-        low[count] = two ? w_low[j] : 0;
+        if (w[j] == 0 && !(two && low[j] != 0)) continue;
+        w[count] = w[j];
+        if (two) low[count] = low[j];
         k[count++] = m->s->k[j].v;
     }
-    return norm_of_pair(m, count, c, two ? low : NULL, k, norm);
+    return norm_of_pair(m, count, w, two ? low : NULL, k, norm);
 }
 
 /* The carry moves on. A step that was cut ends with its interpolant; behind it, and behind a change of y,
