@@ -572,4 +572,17 @@ tests["a parameter without elements resumes as others do"] = function()
   end
 end
 
+tests["plateau: a level column falls on either side of 0"] = function()
+  for _, mode in ipairs{"min", "max"} do
+    for _, v in ipairs{100, -100} do
+      local schedule = optim.schedule.plateau{by = "loss", patience = 1, mode = mode}
+      local opt = {lr = 1}
+      for _ = 1, 3 do schedule:observe({loss = v}, opt) end
+      assert(opt.lr == 0.1, mode)
+      schedule:observe({loss = mode == "min" and v - 1 or v + 1}, opt)
+      assert(schedule.since == 0)
+    end
+  end
+end
+
 return tests

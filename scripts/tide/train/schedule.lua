@@ -72,11 +72,13 @@ function M.plateau(opts)
   return setmetatable({o = o, since = 0, rest = 0}, meta)
 end
 
+-- PyTorch's test for numbers above 0. Below it takes the share off on the wrong side: a level column would be
+-- better for ever.
 local function is_better(self, v)
   if self.value == nil then return v == v end
-  local o = self.o
-  if o.highest then return v > self.value * (1 + o.threshold) end
-  return v < self.value * (1 - o.threshold)
+  local o, up = self.o, self.value < 0 and -1 or 1
+  if o.highest then return v > self.value * (1 + up * o.threshold) end
+  return v < self.value * (1 - up * o.threshold)
 end
 
 function methods.observe(self, record, optimizer)

@@ -174,7 +174,8 @@ define{name = "optim.schedule.plateau", args = "opts", returns = "schedule",
     {"patience", 10, "records that are no better before the rate falls"},
     {"threshold", 1e-4, "share by which better is better"}, {"cooldown", 0, "records of rest after a fall"},
     {"least", 0, "rate"}, {"mode", nil, "\"min\", or \"max\" (default for accuracies): larger is better"}},
-  text = "For tide.train{schedule =}: the rate falls where a column gets no better (ReduceLROnPlateau).",
+  text = "For tide.train{schedule =}: the rate falls where a column gets no better (ReduceLROnPlateau), "
+  .. "below 0 as well.",
   example = "tide.optim.schedule.plateau{by = \"loss\", factor = 0.5}"}
 
 help.topic "Data"
