@@ -409,4 +409,14 @@ tests["norms with p below 0: 0 where an element is, with derivative 0"] = functi
   assert(tide.zeros{2, 0}:norm(-1, 1):numel() == 0)
 end
 
+tests["lerp ends at its ends; deviations of float32 neither overflow nor vanish"] = function()
+  local x, y = tide.tensor({1e300, 2, -1}, F64), tide.tensor({2.5, -1e300, 3}, F64)
+  same(list(x:lerp(y, 1)), list(y), "1")
+  same(list(x:lerp(y, 0)), list(x), "0")
+  same(list(x:lerp(y, tide.tensor({1, 0, 0.25}, F64))), {2.5, 2, 0}, "weights")
+  assert(tide.lerp(1e300, 2.5, 1) == 2.5 and tide.lerp(1, 3, 0.25) == 1.5)
+  same(list(tide.tensor{{1e-30, 3e-30}, {1e38, 3e38}}:std(2)), {math.sqrt(2) * 1e-30, math.sqrt(2) * 1e38},
+    "std", 1e-6)
+end
+
 return tests

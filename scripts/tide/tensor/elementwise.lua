@@ -140,7 +140,10 @@ end
 function T.lerp(a, b, weight)
   a, b = operand("lerp", a), operand("lerp", b)
   if not is_float(a) and not is_float(b) then a, b = float("lerp", a), float("lerp", b) end
-  return a + operand("lerp", weight) * (b - a)
+  operand("lerp", weight)
+  local gap = b - a -- from the nearer end, so that weight 1 gives b itself
+  if type(weight) == "number" then return weight < 0.5 and a + weight * gap or b - gap * (1 - weight) end
+  return M.where(weight:lt(0.5), a + weight * gap, b - gap * (1 - weight))
 end
 
 local largest = {float32 = (2 - 2.0 ^ -23) * 2.0 ^ 127, float64 = (2 - 2.0 ^ -52) * 2.0 ^ 1023}

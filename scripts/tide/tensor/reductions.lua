@@ -75,7 +75,8 @@ end
 function T.std(x, axis, keepdim, opts)
   options.check("std", opts, spread_options)
   reduced(x, "std", axis, keepdim)
-  return root(T.var(x, axis, keepdim, opts))
+  -- in float64, where squares of float32 neither overflow nor vanish
+  return root(T.var(x:to "float64", axis, keepdim, opts)):to(x:dtype())
 end
 
 function T.count_nonzero(x, axis, keepdim)
