@@ -30,7 +30,7 @@ for _, row in ipairs{
     .. "--records 3"},
   {"adaption-draws", "adaption --data spheres2 --rules stated,steady,pairs --data-seeds 2,3,4,5"},
   {"adaption-pairs-held", "adaption --rules pairs --data spheres2 --seeds 6..10"},
-  {"adaption-pairs-data", "adaption --rules pairs --data spheres2 --seeds 2 --data-seeds 2..3"},
+  {"adaption-held-draws", "adaption --data spheres2 --rules stated,steady,pairs --data-seeds 6,7"},
   {"adaption-windows", "adaption --rules pairs --data spheres2 --seeds 1,6 --data-seeds 1,3 --window 100"},
   {"datasets", "datasets"}, {"validity", "validity --data spheres2 (and landscape), after grid --models,"},
 } do
