@@ -126,4 +126,23 @@ end
 --- What files.run returns for a line of /bin/sh.
 function M.sh(line) return files.run{"sh", "-c", line} end
 
+--- survives(fn, last, stride, least): fn() gives the same number each time or an error about memory while the
+-- k-th allocation fails, k = 0, stride, ..., last; no block is lost; more than `least` of these fail.
+function M.survives(fn, last, stride, least)
+  local core = tide.core
+  local wanted, failed = fn(), 0
+  collectgarbage() collectgarbage()
+  local blocks = core.memory().live_blocks
+  for k = 0, last, stride do
+    core.memory_fail_after(k, false)
+    local ok, result = pcall(fn)
+    core.memory_fail_after(-1, false)
+    assert(ok and result == wanted or not ok and tostring(result):find "memory", tostring(result))
+    failed = failed + (ok and 0 or 1)
+    collectgarbage() collectgarbage()
+    assert(core.memory().live_blocks <= blocks + 2, "blocks are lost after failure " .. k)
+  end
+  assert(failed > least, failed)
+end
+
 return M

@@ -309,21 +309,9 @@ tests["gradients where one sample is left to a solve of its own"] = function()
 end
 
 tests["gradients: failing allocations, an error or the right one, and nothing is lost"] = function()
-  local core, y0 = tide.core, start(9)
+  local y0 = start(9)
   local function of() return (select(2, gradients(y0, {0, 1}, {per_sample = true}))).y0:sum():item() end
-  local wanted = of()
-  collectgarbage() collectgarbage()
-  local blocks, failed = core.memory().live_blocks, 0
-  for k = 0, 900, 29 do
-    core.memory_fail_after(k, false)
-    local ok, result = pcall(of)
-    core.memory_fail_after(-1, false)
-    assert(ok and result == wanted or not ok and tostring(result):find "memory", tostring(result))
-    failed = failed + (ok and 0 or 1)
-    collectgarbage() collectgarbage()
-    assert(core.memory().live_blocks <= blocks + 2, "blocks are lost after failure " .. k)
-  end
-  assert(failed > 10)
+  check.survives(of, 900, 29, 10)
 end
 
 return tests

@@ -2,6 +2,7 @@
 -- numbers of a few samples at a time, for any number of threads; what joins samples, or has a parameter for
 -- each, is solved whole.
 
+local check = require "check"
 local tide = require "tide"
 local nn = tide.nn
 
@@ -144,26 +145,13 @@ tests["a parameter for each sample has its gradient"] = function()
 end
 
 tests["failing allocations: an error or the right gradient, and nothing is lost"] = function()
-  local core = tide.core
   local loss, model = of_flow(flow("hutchinson"), {method = "rk4", steps = 1})
   local x, noise = f64({N, 3}, 2), f64({N, 3}, 3)
   local function value()
     local _, grads = gradients(loss, model, x, noise)
     return grads[1]:sum():item()
   end
-  local wanted = value()
-  collectgarbage() collectgarbage()
-  local blocks, failed = core.memory().live_blocks, 0
-  for k = 0, 700, 23 do
-    core.memory_fail_after(k, false)
-    local ok, result = pcall(value)
-    core.memory_fail_after(-1, false)
-    assert(ok and result == wanted or not ok and tostring(result):find "memory", tostring(result))
-    failed = failed + (ok and 0 or 1)
-    collectgarbage() collectgarbage()
-    assert(core.memory().live_blocks <= blocks + 2, "blocks are lost after failure " .. k)
-  end
-  assert(failed > 10)
+  check.survives(value, 700, 23, 10)
 end
 
 return tests

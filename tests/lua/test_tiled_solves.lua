@@ -3,7 +3,6 @@
 
 local check = require "check"
 local tide = require "tide"
-local core = tide.core
 
 local tests = {}
 
@@ -212,19 +211,7 @@ end
 tests["tiles: failing allocations are errors and lose nothing"] = function()
   local p, y0 = wide_parameters(), randn({batch, wide}, 6)
   local function run() return select(3, solved(p, y0, {0, 1}, {method = "euler", steps = 2})):sum():item() end
-  local wanted, failed = run(), 0
-  collectgarbage() collectgarbage()
-  local blocks = core.memory().live_blocks
-  for k = 0, 3000, 37 do
-    core.memory_fail_after(k, false)
-    local ok, result = pcall(run)
-    core.memory_fail_after(-1, false)
-    assert(ok and result == wanted or not ok and tostring(result):find "memory", tostring(result))
-    failed = failed + (ok and 0 or 1)
-    collectgarbage() collectgarbage()
-    assert(core.memory().live_blocks <= blocks + 2, "blocks are lost after failure " .. k)
-  end
-  assert(failed > 20, failed)
+  check.survives(run, 3000, 37, 20)
 end
 
 return tests

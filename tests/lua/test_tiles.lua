@@ -138,7 +138,6 @@ tests["an error in a tile arrives with its message"] = function()
 end
 
 tests["failing allocations: an error or the right gradient, and nothing is lost"] = function()
-  local core = tide.core
   local field = nn.conv_field{channels = 2, filters = 12, seed = 5, dtype = "float64"}
   local x = tide.randn({40, 2, 14, 14}, {seed = 6, dtype = "float64"})
   local function gradient(kind)
@@ -149,19 +148,7 @@ tests["failing allocations: an error or the right gradient, and nothing is lost"
     return tide.tree.tensors(g)[1]:sum():item()
   end
   for _, kind in ipairs{"direct", "adjoint"} do
-    local wanted = gradient(kind)
-    collectgarbage() collectgarbage()
-    local blocks, failed = core.memory().live_blocks, 0
-    for k = 0, 440, 11 do
-      core.memory_fail_after(k, false)
-      local ok, result = pcall(gradient, kind)
-      core.memory_fail_after(-1, false)
-      assert(ok and result == wanted or not ok and tostring(result):find "memory", tostring(result))
-      failed = failed + (ok and 0 or 1)
-      collectgarbage() collectgarbage()
-      assert(core.memory().live_blocks <= blocks + 2, "blocks are lost after failure " .. k)
-    end
-    assert(failed > 20)
+    check.survives(function() return gradient(kind) end, 440, 11, 20)
   end
 end
 
