@@ -18,6 +18,8 @@ local o, s, train_data, test_data, model = models.start("Train with an adaption 
   {"high", 0.0, "\"steady\": upper end of its band, the lower end is half of it; 0: the rule's"},
   {"target", 0.0, "\"pairs\": the distance of both solvers that it steers to; 0: the rule's"},
   {"window", 0, "\"pairs\": so many iterations are accepted or rejected together; 0: none"},
+  {"penalty", -1.0, "\"pairs\": weight of the difference of both solvers; below 0: the rule's"},
+  {"least", 0, "\"pairs\", \"steady\": the least number of steps; 0: the rule's"},
   {"out", "adapted.csv", "the file to write"},
 }, models.adapted, arg)
 local adaptive = not models.is_fixed(o.method)
@@ -29,7 +31,7 @@ local adaption = adaptive and tide.tolerance_adaption.new{rule = o.rule, method 
   smallest_rtol = 1.3e-6}
   or tide.step_adaption.new{rule = o.rule, method = o.method, model = model, x = first,
     high = o.high > 0 and o.high or nil, low = o.high > 0 and o.high / 2 or nil,
-    target = s.target, window = s.window}
+    target = s.target, window = s.window, penalty = s.penalty, min_steps = s.least}
 local reference = {method = "dopri5", rtol = 1e-5, atol = 1e-5}
 
 -- A solve that blows up is no better than chance; that is a result.

@@ -155,7 +155,8 @@ function M.adapted(o)
   local from = setmetatable({setting = adaptive[o.method] and 1e-6 or 1}, {__index = o})
   local s = M.from(from)
   s.steps, s.tolerance, s.rule, s.records, s.high = nil, nil, o.rule, o.records, o.high
-  for _, key in ipairs{"target", "window"} do s[key] = (o[key] or 0) > 0 and o[key] or nil end
+  for _, key in ipairs{"target", "window", "least"} do s[key] = (o[key] or 0) > 0 and o[key] or nil end
+  s.penalty = (o.penalty or -1) >= 0 and o.penalty or nil
   return s
 end
 

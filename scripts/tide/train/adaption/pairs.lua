@@ -86,7 +86,7 @@ end
 
 --- penalty(weight) -> function(a, b): weight times the mean square of a - b, times how decided b is. While a
 -- model is still undecided, every way out of that moves the solvers apart, and the plain square would hold it
--- back. (With the square of how decided it is more models leave the valid region.)
+-- back.
 function M.penalty(weight)
   return function(a, b)
     return (a - b):square():mean() * (decided(b):stop_gradient() * weight)
