@@ -151,6 +151,12 @@ enum status times_end(struct backward *b)
 
 /* ---- events ---- */
 
+static double end_bar(const struct backward *b)
+{
+    const double *bar = b->times.given->end_bar;
+    return bar ? *bar : 0;
+}
+
 /* y behind the first n changes of the state, from the one before: in e->y[1] or e->y[2], or where it was. */
 static enum status changed(const struct events *e, const struct event *event, int n, const char **y)
 {
@@ -255,7 +261,7 @@ enum status times_behind(const struct events *e, const struct event *event, int 
 enum status times_jump(struct backward *b, const struct event *event, int n, int ended)
 {
     const struct events *e = b->o->events;
-    double bar = b->times.given->end_bar;
+    double bar = end_bar(b);
     if (!ended) TRY(behind(b, event, n, 1, 0, NULL, &bar));
     TRY(changes_back(b, event, n, &bar));
     TRY(field_eval(b->f, event->t, e->states + (size_t)(event - e->log) * e->bytes, b->times.slope));
@@ -269,7 +275,7 @@ enum status times_event(struct backward *b, int64_t step, int64_t first, int64_t
     const struct step *p = &b->p;
     int n, n_weights;
     const struct event *event = cut_of(b->o->events, step, &n);
-    double bar = times->given->end_bar, w[MAX_CARRY + MAX_K];
+    double bar = end_bar(b), w[MAX_CARRY + MAX_K];
     for (int c = 1; c < s->n_carry; c++) { /* copies of y */
         backward_add(b, s->n, 1, b->carry_bar[c], b->carry_bar[0]);
         memset(b->carry_bar[c], 0, b->bytes);

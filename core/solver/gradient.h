@@ -31,8 +31,8 @@
 struct gradient_times {
     const double *t;
     int64_t n;
-    double *bar;    /* overwritten; NULL: nobody asks */
-    double end_bar; /* of where an event has ended the solve, from outside */
+    double *bar;           /* overwritten; NULL: nobody asks */
+    const double *end_bar; /* of where an event has ended the solve, or each sample, from outside; or NULL */
 };
 
 /* A solve, of the whole batch or of a tile of it, and the cotangents of its outputs. */

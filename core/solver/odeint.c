@@ -1,5 +1,6 @@
 #include "solver/odeint.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -22,13 +23,18 @@ int odeint_changes_method(const struct odeint *op) { return op->options.method.p
 struct object *odeint_object(struct odeint *op) { return &op->custom.base; }
 const struct events *odeint_events(const struct odeint *op) { return op->options.events; }
 
+int64_t odeint_ends(const struct odeint *op)
+{
+    return !op->options.ends_at_event ? 0 : op->options.per_sample ? op->layout.batch : 1;
+}
+
 /* ---- the op: inputs y0, times, theta... ---- */
 
 static enum status solve_infer(struct custom *self, struct call *c)
 {
-    int ends = ((struct odeint *)self)->options.ends_at_event;
-    int64_t n = c->in[1].shape[0] * c->in[0].shape[0] + (ends ? 1 : 0);
-    return array_init(&c->out, ends ? FLOAT64 : c->in[0].dtype, 1, &n);
+    const struct odeint *op = (const struct odeint *)self;
+    int64_t n = c->in[1].shape[0] * c->in[0].shape[0] + odeint_ends(op);
+    return array_init(&c->out, op->options.ends_at_event ? FLOAT64 : c->in[0].dtype, 1, &n);
 }
 
 static int is_direct(const struct odeint *op) { return solve_gradient_is_discrete(op->options.gradient); }
@@ -91,15 +97,16 @@ int odeint_note_addresses(struct odeint *op, const struct array *theta, int n)
     return moved;
 }
 
-/* The states in float64, and where the solve ended. */
+/* The states in float64, and where the solve ended, or each sample of it. */
 static void give_end(const struct odeint *op, const struct call *c)
 {
     double *out = c->out.data;
-    int64_t n = array_numel(&c->out) - 1;
+    int64_t ends = odeint_ends(op), n = array_numel(&c->out) - ends;
+    const struct solve_stats *each = op->tiled ? tiled_counts(op->tiled) : &op->stats;
     for (int64_t i = 0; i < n; i++)
         out[i] = op->field->dtype == FLOAT32 ? (double)((const float *)op->states)[i]
                                              : ((const double *)op->states)[i];
-    out[n] = op->stats.t_end;
+    for (int64_t i = 0; i < ends; i++) out[n + i] = each[i].reached > 1 ? each[i].t_end : NAN;
 }
 
 enum status odeint_run(struct odeint *op, const void *const *parameters, const void *y0, const double *times,

@@ -2,7 +2,8 @@
  *
  *   odeint(y0, times, theta...) -> states at the times, flat: n_times x n
  *
- * One that ends at an event (ends_at_event) gives float64, and behind the states where it ended.
+ * One that ends at an event (ends_at_event) gives float64, and behind the states where it ended, or each
+ * sample of it; NAN: the sample failed.
  *
  *   its vjp (states, statesbar, y0, times, theta...) -> flat: y0bar, then the gradient of each float theta
  *

@@ -61,17 +61,17 @@ static size_t theta_bytes(const struct call *c, int by_times)
     return (size_t)n * dtype_size(c->out.dtype);
 }
 
-/* Of a solve that ends at an event: the cotangents of its states, in their dtype, and that of its end. */
-static void take_end(struct odeint *op, const struct call *c, double *end_bar)
+/* Of a solve that ends at an event: the cotangents of its states, in their dtype, and those of its ends. */
+static const double *take_end(struct odeint *op, const struct call *c)
 {
     const double *bar = c->in[1].data;
-    int64_t n = array_numel(&c->in[1]) - 1;
+    int64_t n = array_numel(&c->in[1]) - odeint_ends(op);
     for (int64_t i = 0; i < n; i++)
         if (op->field->dtype == FLOAT32)
             ((float *)op->states_bar)[i] = (float)bar[i];
         else
             ((double *)op->states_bar)[i] = bar[i];
-    *end_bar = bar[n];
+    return bar + n;
 }
 
 /* The first of n numbers that is NaN or Inf; n: there is none. */
@@ -128,8 +128,8 @@ static enum status run_gradient(struct call *c)
     struct odeint_gradient *self = (struct odeint_gradient *)c->attrs->object;
     struct odeint *op = self->solve;
     int by_times = self->by_times;
-    struct gradient_times times = {c->in[3].data, c->in[3].shape[0], by_times ? op->times_bar : NULL, 0};
-    if (op->options.ends_at_event) take_end(op, c, &times.end_bar);
+    struct gradient_times times = {c->in[3].data, c->in[3].shape[0], by_times ? op->times_bar : NULL, NULL};
+    if (op->options.ends_at_event) times.end_bar = take_end(op, c);
     op->stats.nfe_backward = 0;
     op->stats.has_defect = op->stats.has_reconstruction = 0;
     if (op->stats.failure) return refuse(op->stats.failure);

@@ -45,6 +45,8 @@ struct odeint {
         states; /* of a gradient that solves forwards again; of a solve that ends at an event, in its dtype */
 };
 
+/* How many ends stand behind its states: 0 where it does not end at an event. */
+int64_t odeint_ends(const struct odeint *op);
 /* Note where the parameters are. Returns whether they were elsewhere. */
 int odeint_note_addresses(struct odeint *op, const struct array *theta, int n);
 /* The solve behind the object of a gradient, NULL when it is none. */

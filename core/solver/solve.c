@@ -256,6 +256,12 @@ static enum status march_to_end(struct march *m, int64_t n_times)
     return STATUS_OK;
 }
 
+/* A batch without samples has none that could miss its event. */
+static int is_nobodys(const struct solve_options *o, const struct state_layout *layout)
+{
+    return o->per_sample && layout->batch == 0;
+}
+
 /* A failure of this solve as a part of its result. */
 static enum status give_back(const struct march *m, struct output *output, struct solve_stats *stats)
 {
@@ -281,7 +287,10 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     march_watch(&m);
     if (record) march_observe(&m, &record->base);
     enum status status = march_to_end(&m, n_times);
-    if (status == STATUS_OK && o->ends_at_event && !m.ended) status = failure_no_event(&m);
+    if (status == STATUS_OK && o->ends_at_event && !m.ended && !is_nobodys(o, layout)) {
+        output.next = 1; /* what was asked for is no state at that time */
+        status = failure_no_event(&m);
+    }
     if (status == STATUS_OK && record) status = record_end(record, s, o);
     s->kept = NULL;
     *own = NULL;

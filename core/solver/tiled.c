@@ -132,6 +132,7 @@ static enum status differentiate_tile(void *context, struct tile *tile)
     struct gradient g = *r->gradient;
     struct gradient_times times = *g.times;
     if (times.bar) times.bar = r->times_bars + tile->index * times.n;
+    if (times.end_bar) times.end_bar += tile->index;
     g.times = &times;
     g.s = solver_at(t, tile, &layout, &at);
     char *again = *g.again ? *g.again + at : NULL;

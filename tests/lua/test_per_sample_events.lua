@@ -125,6 +125,101 @@ tests["the same for any number of threads, and in compiled functions"] = functio
   tide.threads(before)
 end
 
+-- The first time at which each ball is on the floor, or at a height; the state is {h =, v =} where `parts`.
+local function landing(q, o, parts)
+  local n = #q.y
+  local function fall(t, y)
+    local h, v = y.h or column(y, 1), y.v or column(y, 2)
+    local dh, dv = v, -q.w[1] - q.drag * v + 0.1 * tide.sin(t) + 0 * h
+    return y.h and {h = dh, v = dv} or tide.cat({dh, dv}, 2)
+  end
+  local function height(_, y)
+    local h = y.h or column(y, 1)
+    return (n > 1 and h or h[1][1]) + q.w[2]
+  end
+  local start = parts and {h = column(q.y, 1), v = column(q.y, 2)} or q.y
+  return tide.ode.event(fall, start, q.t0 or 0, height, o)
+end
+
+tests["ode.event gives the first zero of each sample, as of it alone"] = function()
+  local half = tide.tree.map(balls(), function(x) return x:to("float32") end)
+  for _, case in ipairs{{{rtol = 1e-6}}, {{method = "rk4", step_size = 0.05}}, {{method = "trbdf2"}},
+                        {{method = "auto"}}, {{}, parts = true}, {{max_time = -9}, parts = true},
+                        {{rtol = 1e-4}, half}, {{method = "rk4", steps = 40, max_time = 5}, half}} do
+    local o, q = case[1], case[2] or balls()
+    local t, y, stats = landing(q, with(o, SAMPLES), case.parts)
+    assert(t:dtype() == "float64" and #t == N and #stats.events == N)
+    for i = 1, N do
+      local alone, end_of, s = landing(one(q, i), o, case.parts)
+      assert(t[i] == alone:item() and stats.t_end[i] == t[i] and stats.samples.nfe[i] == s.nfe)
+      for name, x in pairs(case.parts and y or {y}) do
+        same("state", x:slice(1, i, i), case.parts and end_of[name] or end_of)
+      end
+    end
+  end
+end
+
+tests["ode.event of samples in derivatives, by the implicit function theorem"] = function()
+  local q = balls()
+  q.t0 = tide.tensor(0.2, f64)
+  local function loss(o, weights)
+    return function(p)
+      local t, y = landing(p, o)
+      return (t * weights):sum() + (y:select(2, 2):sin() * weights):sum()
+    end
+  end
+  local weights = tide.tensor({1, -2, 0.5, 3}, f64)
+  for _, o in ipairs{{}, {gradient = "checkpoint", checkpoint_steps = 2}, {gradient = "adjoint"},
+                     {gradient = "interpolated"}, {method = "rk4", step_size = 0.05}, {method = "trbdf2"}} do
+    local g = tide.grad(loss(with(o, SAMPLES), weights))(q)
+    local shared = {w = 0, t0 = 0}
+    for i = 1, N do
+      local p = one(q, i)
+      p.t0 = q.t0
+      local alone = tide.grad(loss(o, weights[i]))(p)
+      for _, name in ipairs{"drag", "y"} do same(name, g[name]:slice(1, i, i), alone[name]) end
+      for name, sum in pairs(shared) do shared[name] = alone[name] + sum end
+    end
+    for name, sum in pairs(shared) do check.near((g[name] - sum):abs():max():item(), 0, 1e-11) end
+  end
+  q.back = nil -- takes no part
+  assert(tide.gradcheck(loss({per_sample = true, rtol = 1e-10, atol = 1e-12}, weights), q))
+  local step = tide.compile(tide.value_and_grad(loss(SAMPLES, weights)))
+  local value, g = tide.value_and_grad(loss(SAMPLES, weights))(q)
+  for _ = 1, 2 do
+    local again, other = step(q)
+    assert(again:item() == value:item())
+    same("compiled", other.y, g.y)
+  end
+  fails("first derivatives only", tide.grad(function(p)
+    return tide.grad(loss(SAMPLES, weights))(p).t0
+  end), q)
+end
+
+tests["ode.event of samples without a zero"] = function()
+  local y0 = tide.tensor({{1}, {-1}, {1.5}, {0 / 0}}, f64)
+  local function f(_, y) return y end
+  local function g(_, y) return y - 2 end
+  local o = {per_sample = true, max_time = 1}
+  local three = y0:slice(1, 1, 3)
+  fails({"sample 2 of 3 (1 failed: 2)", "no zero until max_time = 1"}, tide.ode.event, f, three, 0, g, o)
+  local _, failure = pcall(tide.ode.event, f, three, 0, g, o)
+  assert(failure.status == "no_event" and failure.sample[1] == 2 and #failure.sample == 1)
+  o.on_failure = "return"
+  local t, y, stats = tide.ode.event(f, y0, 0, g, o)
+  check.near(t[1], math.log(2), 1e-3)
+  check.near(y[3]:item(), 2, 1e-9)
+  for i = 2, 4, 2 do assert(t[i] ~= t[i] and y[i]:item() ~= y[i]:item()) end
+  assert(#stats.failure.sample == 2 and stats.failure.sample[2] == 4 and stats.t_end[2] == 1)
+  fails("no gradient through a solve that failed", tide.grad(function(x)
+    return (tide.ode.event(f, x, 0, g, o)):sum()
+  end), y0)
+  local none, empty = tide.ode.event(f, tide.ones({0, 2}), 0, function(_, x) return x:select(2, 1) - 2 end, o)
+  assert(#none == 0 and empty:shape()[2] == 2)
+  fails("g has no zero", tide.ode.event, f, tide.ones({3, 0}), 0, function(_, x) return x:sum(2) - 2 end,
+    {per_sample = true, max_time = 1})
+end
+
 tests["tensors with an entry for each sample"] = function()
   local wide = tide.randn({2, N, 3}, {seed = 4, dtype = "float64"})
   local kinds = { -- whole, views, of other shapes, and one that f does not meet y with
@@ -239,8 +334,6 @@ tests["misuse"] = function()
     {g = function(_, y) return y:select(2, 1) - 0.5 end, apply = function(_, y) return y - y:mean() end}}})
   fails({"quadrature must return one value, or more, for each sample", "{}"}, tide.odeint, f, y0, {0, 1},
     {per_sample = true, quadrature = function(_, y) return y:sum() end})
-  fails("stats.t_end are the times", tide.ode.event, f, y0, 0, function(_, y) return y:select(2, 1) end,
-    SAMPLES)
   fails("go from step to step of the whole batch", tide.ode.solution, f, y0, {0, 1}, SAMPLES)
   local _, stats = tide.odeint(f, tide.ones({0, 2}, f64), {0, 1}, g(function(_, y) return y:select(2, 1) end))
   assert(#stats.events == 0 and #stats.t_end == 0)
@@ -257,6 +350,14 @@ tests["allocations that fail leave nothing behind"] = function()
         events = {{g = function(_, y) return column(y, 1) - 0.5 end,
           apply = function(_, y) return y * 2 end}}})
       return ys:sum() + q:sum()
+    end)(tide.tensor({{1, 2}, {2, 1}, {1, 1}}, f64))
+    return g:sum():item()
+  end)
+  check.survives_lack_of_memory(function()
+    local g = tide.grad(function(y0)
+      local t, y = tide.ode.event(function(_, y) return -rate * y end, y0, 0,
+        function(_, y) return column(y, 1) - 0.5 end, {per_sample = true, rtol = 1e-2})
+      return t:sum() + y:sum()
     end)(tide.tensor({{1, 2}, {2, 1}, {1, 1}}, f64))
     return g:sum():item()
   end)

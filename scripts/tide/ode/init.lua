@@ -154,11 +154,7 @@ local function event_options(where, opts, g)
   if o.quadrature ~= nil then
     raise(where .. ": quadrature is an option of odeint; there an event can end the solve")
   end
-  if o.per_sample then
-    raise(where .. ": per_sample = true would give a time for each sample; take odeint, with the event as a "
-      .. "terminal one: stats.t_end are the times")
-  end
-  if o.on_failure == "return" then
+  if o.on_failure == "return" and not o.per_sample then
     raise(where .. ': a failure leaves nothing to return; leave out on_failure = "return", or call it in '
       .. "tide.attempt")
   end
@@ -196,13 +192,14 @@ function M.event(f, y0, t0, g, opts)
   local state, leaves = states.describe(where, y0)
   local o = ode_options.check(where, given, state.dtype)
   o.part_names, o.ends_at_event = state.names, true
+  if o.per_sample then states.by_sample(where, state) end
   tolerances.of_state(where, state, o)
   steps.of_state(where, state, o)
-  local flat = states.flatten(leaves)
-  local n = flat:numel()
+  local flat = states.flatten(leaves, state)
+  local n, samples = flat:numel(), o.per_sample and state.shapes[1][1]
   local solution, stats = (o.eager and fields.eager or fields.recorded)(f, state, flat, times, o)
   local t = o.eager and core.full({}, stats.t_end, "float64")
-    or solution:slice(1, 2 * n + 1, 2 * n + 1):reshape{}
+    or solution:slice(1, 2 * n + 1, 2 * n + (samples or 1)):reshape{samples or nil}
   return t, states.unflatten(state, solution:slice(1, n + 1, 2 * n):to(state.dtype)), stats
 end
 

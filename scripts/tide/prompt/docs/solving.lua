@@ -144,12 +144,20 @@ define{name = "ode.event", args = "f, y0, t0, g, opts", returns = "t, y, stats",
   -1: where it falls, 0: both) and max_time, where to give up; before t0, the solve goes backwards.
 
   Without max_time the solve goes on until there is a zero, or max_steps are made. None until max_time is
-  an error with the status "no_event".]],
+  an error with the status "no_event".
+
+  per_sample = true: each of N samples (first axis) solves until its own first zero, as if it were alone. g
+  gets the whole batch and returns a number for each sample; t is a tensor of N, y[i] the state of sample i at
+  t[i]. t0 and max_time are those of all. A sample without a zero is an error that names it; with on_failure =
+  "return" its t and y are NaN, and stats.failure.sample lists such samples.]],
   example = [[local function fall(t, y) return tide.stack{y[2], -9.81} end
   local function floor(t, y) return y[1] end
   t, y = tide.ode.event(fall, tide.tensor{1, 0}, 0, floor)
   -- how much longer does it take from higher up?
-  tide.grad(function(y0) return (tide.ode.event(fall, y0, 0, floor)) end)(tide.tensor{1, 0})]]}
+  tide.grad(function(y0) return (tide.ode.event(fall, y0, 0, floor)) end)(tide.tensor{1, 0})
+  -- when does each of 64 decay to a half?
+  t = tide.ode.event(function(t, u) return -u * u end, 1 + tide.rand{64, 1}, 0,
+    function(t, u) return u - 0.5 end, {per_sample = true})]]}
 define{name = "ode.steps", args = "f, y0, {t0, t1}, opts", returns = "iterator",
   text = [[The accepted steps of a solve, one at a time: each is made when the loop asks for it, and the loop
   may be left at any one. A step has t and y where it ends, start, h = t - start, error (the norm of the
