@@ -3,6 +3,7 @@
 
 local csv = require "tide.csv"
 local files = require "tide.files"
+local images = dofile((debug.getinfo(1, "S").source:match("^@(.*)/") or ".") .. "/images_settings.lua")
 
 local M = {}
 
@@ -82,26 +83,64 @@ local function add_tests(rows, run, test)
   end
 end
 
---- write(folder, list of {run =, state =}, comments) -> the files. Runs without a table are left out.
-function M.write(folder, list, comments)
-  local runs, train, test = {}, {}, {}
-  for _, entry in ipairs(list) do
-    local run, state = entry.run, entry.state
-    if state.train then
-      runs[#runs + 1] = summary(run, state)
-      add_stretches(train, run, state)
-      add_tests(test, run, state.test)
+local tables = {
+  runs = columns("values", "field", "pictures_used", "iterations", "of", "status", "cpu_hours", "loss",
+    "nfe_forward", "nfe_backward", "test_loss", "test_accuracy", "command", "commit"),
+  train = columns("iteration", "epoch", "loss", "loss_max", "accuracy", "nfe_forward", "nfe_forward_max",
+    "nfe_backward", "nfe_backward_max", "cpu"),
+  test = columns("iteration", "epoch", "loss", "accuracy", "nfe"),
+}
+
+local function path(folder, name) return ("%s/images-%s.csv"):format(folder, name) end
+
+--- What was collected into `folder` before: by the name of a run its rows, {runs = {row}, train =, test =};
+-- and the names in their order.
+function M.collected(folder)
+  local by_name, names = {}, {}
+  if not files.exists(path(folder, "runs")) then return by_name, names end
+  for kind in pairs(tables) do
+    for _, row in ipairs(csv.read(path(folder, kind)):records()) do
+      row["weight-decay"] = row.weight_decay
+      local name = images.name(images.settings(row))
+      row["weight-decay"] = nil
+      if not by_name[name] then by_name[name] = {runs = {}, train = {}, test = {}} end
+      table.insert(by_name[name][kind], row)
+      if kind == "runs" then names[#names + 1] = name end
     end
   end
-  local opts = {comments = comments, digits = 6}
-  local paths = {folder .. "/images-runs.csv", folder .. "/images-train.csv", folder .. "/images-test.csv"}
-  csv.write(paths[1], columns("values", "field", "pictures_used", "iterations", "of", "status",
-    "cpu_hours", "loss",
-    "nfe_forward", "nfe_backward", "test_loss", "test_accuracy", "command", "commit"), runs, opts)
-  csv.write(paths[2], columns("iteration", "epoch", "loss", "loss_max", "accuracy", "nfe_forward",
-    "nfe_forward_max",
-    "nfe_backward", "nfe_backward_max", "cpu"), train, opts)
-  csv.write(paths[3], columns("iteration", "epoch", "loss", "accuracy", "nfe"), test, opts)
+  return by_name, names
+end
+
+--- write(folder, list of {run =, state =}, comments) -> the files. A run that was collected before stays as
+-- it was while nothing goes further; so do those that are not in the list.
+function M.write(folder, list, comments)
+  local before, names = M.collected(folder)
+  local rows = {runs = {}, train = {}, test = {}}
+  local function keep(name)
+    local own = before[name]
+    for kind, target in pairs(rows) do table.move(own[kind], 1, #own[kind], #target + 1, target) end
+    before[name] = nil
+  end
+  for _, entry in ipairs(list) do
+    local run, state = entry.run, entry.state
+    local old = before[run.name]
+    if old and not (state.train and state.at >= old.runs[1].iterations) then
+      keep(run.name)
+    elseif state.train then
+      rows.runs[#rows.runs + 1] = summary(run, state)
+      add_stretches(rows.train, run, state)
+      add_tests(rows.test, run, state.test)
+      before[run.name] = nil
+    end
+  end
+  for _, name in ipairs(names) do
+    if before[name] then keep(name) end
+  end
+  local paths = {}
+  for i, kind in ipairs{"runs", "train", "test"} do
+    paths[i] = path(folder, kind)
+    csv.write(paths[i], tables[kind], rows[kind], {comments = comments, digits = 6})
+  end
   return paths
 end
 

@@ -85,6 +85,8 @@ local function guess(s)
   return 104 * products / (s.filters < 32 and 4e10 or 7e10)
 end
 
+local before = collect.collected(o.out)
+
 -- What the folder of a run holds: its tables when they are of this run, iterations done and to do, seconds of
 -- an iteration, how it ended.
 local function look(run)
@@ -92,7 +94,14 @@ local function look(run)
   local per_epoch = (pictures + run.s.batch - 1) // run.s.batch
   local state = {at = 0, total = run.epochs * per_epoch, cpu = guess(run.s), status = "missing"}
   local train, said, test = collect.read(run.folder)
-  if not train or said.config ~= images.config(run.s) then return state end
+  if not train or said.config ~= images.config(run.s) then
+    local row = before[run.name] and before[run.name].runs[1]
+    local status = row and row.status:match("^%l+")
+    if row and (row.iterations >= state.total or status == "stopped" or status == "failed") then
+      state.at, state.status, state.done = row.iterations, "collected", true
+    end
+    return state
+  end
   state.train, state.said, state.test, state.at, state.status = train, said, test, train.rows,
     said.status:match("^%l+")
   if state.at > 0 then state.cpu = collect.mean(train.columns.cpu, math.max(1, state.at - 9), state.at) end
@@ -113,7 +122,8 @@ local function show(list)
     local hours = state.done and 0 or (state.total - state.at) * state.cpu / 3600
     left = left + hours
     rows[i] = {run.name, run.epochs, ("%d of %d"):format(math.min(state.at, state.total), state.total),
-      state.done and "done" or state.status, ("%.2f"):format(state.cpu), ("%.2f"):format(hours)}
+      state.done and state.train and "done" or state.status, ("%.2f"):format(state.cpu),
+      ("%.2f"):format(hours)}
   end
   experiment.print_table({"run", "epochs", "iterations", "state", "CPU seconds each", "CPU hours left"}, rows)
   print(("\n%.1f CPU hours left (as fast as now; evaluations grow)\n"):format(left))

@@ -112,6 +112,24 @@ tests["the list of runs says what is missing and collects what is there"] = func
     local own = tide.csv.read(out .. "/runs/mnist-k16-p5-n1000-s1/train.csv").columns.loss
     check.near((own[1] + own[2]) / 2, train.columns.loss[1], 1e-5)
     assert(train.rows == 1 and train.columns.loss_max[1] >= train.columns.loss[1])
+    -- Where the folders of the runs are gone, what was collected stays; what goes further replaces it.
+    local function collect(runs_folder)
+      assert(run("images_runs", ("--collect --only mnist-k16 --runs %s/%s --out %s/results"):format(out,
+        runs_folder, out), out .. "/log"), files.read(out .. "/log"))
+      local tables = {}
+      for _, kind in ipairs{"runs", "train", "test"} do
+        tables[kind] = tide.csv.read(("%s/results/images-%s.csv"):format(out, kind))
+      end
+      return tables
+    end
+    local first = collect("runs")
+    for kind, again in pairs(collect("elsewhere")) do same(first[kind], again, again.names) end
+    settings = settings:gsub("iterations 2", "iterations 3")
+    assert(run("images", ("%s --dir %s/mnist --out %s/more/mnist-k16-p5-n1000-s1"):format(settings, out,
+      out), out .. "/log"))
+    local more = collect("more")
+    assert(more.runs.rows == 1 and more.runs.columns.iterations[1] == 3 and more.train.rows == 1)
+    assert(collect("runs").runs.columns.iterations[1] == 3)
     assert(run("images_runs", "--only no-such-run --list", out .. "/log") == false)
   end)
 end
