@@ -171,13 +171,15 @@ static void push_view(lua_State *L, struct keep *keep)
 void step_state_push(lua_State *L, struct march *m, double t)
 {
     const void *y = m->s->carry[0];
+    enum status status = STATUS_OK;
     if (t == clock_time(&m->clock, &m->p, m->theta)) {
-        binding_check(L, march_end_state(m, &y));
+        status = march_end_state(m, &y);
     } else if (t != m->clock.t) {
-        double theta = (t - m->clock.t) / m->p.h;
         y = m->s->spare;
-        binding_check(L, solver_interpolate(m->s, m->f, &m->o->method, &m->p, theta, m->s->spare));
+        status = march_inside(m, (t - m->clock.t) / m->p.h, m->s->spare);
     }
+    if (status == STATUS_NUMERIC) failure_complete(m);
+    binding_check(L, status);
     push_vector(L, m->s->dtype, m->layout->controlled, y);
 }
 

@@ -192,7 +192,7 @@ static enum status note(struct events *e, struct march *m, const struct step *p,
                         double theta, int cut)
 {
     TRY(grow(e));
-    TRY(event_state(e, m, p, theta, e->states + (size_t)e->count * e->bytes));
+    TRY(event_state(e, m, theta, e->states + (size_t)e->count * e->bytes));
     e->log[e->count++] = (struct event){.t = clock_time(&m->clock, p, theta),
                                         .theta = theta,
                                         .rounding = clock_rounding(&m->clock),

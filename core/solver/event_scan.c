@@ -13,10 +13,10 @@ double event_resolution(const struct march *m, const struct step *p, double thet
     return 2 * DBL_EPSILON * fmax(theta, fabs(m->clock.t + theta * p->h) / fabs(p->h));
 }
 
-enum status event_state(struct events *e, struct march *m, const struct step *p, double theta, void *y)
+enum status event_state(struct events *e, struct march *m, double theta, void *y)
 {
     struct solver *s = m->s;
-    if (theta > 0 && theta < 1) return solver_interpolate(s, m->f, &m->o->method, p, theta, y);
+    if (theta > 0 && theta < 1) return march_inside(m, theta, y);
     memcpy(y, theta > 0 ? s->next[0] : s->carry[0], e->bytes);
     return STATUS_OK;
 }
@@ -26,7 +26,7 @@ static enum status look(struct events *e, struct march *m, const struct step *p,
     const void *y = theta > 0 ? m->s->next[0] : m->s->carry[0];
     double t = clock_time(&m->clock, p, theta);
     if (theta > 0 && theta < 1) {
-        TRY(event_state(e, m, p, theta, e->y[0]));
+        TRY(event_state(e, m, theta, e->y[0]));
         y = e->y[0];
     }
     TRY(field_eval(e->g, t, y, g));

@@ -8,7 +8,7 @@
 /* The share of the step that t resolves at theta. */
 double event_resolution(const struct march *m, const struct step *p, double theta);
 /* y at theta of the step, 0 <= theta <= 1. */
-enum status event_state(struct events *e, struct march *m, const struct step *p, double theta, void *y);
+enum status event_state(struct events *e, struct march *m, double theta, void *y);
 /* The g at point i of the step. */
 static inline double *event_row(const struct events *e, int i)
 {

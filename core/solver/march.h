@@ -43,6 +43,9 @@ enum status march_first(struct march *m);
 /* On to the next step that is accepted and seen by the observers: CLOCK_ACCEPTED, it is in m->p; CLOCK_END,
  * there is none. */
 enum status march_step(struct march *m, enum clock_says *says);
+/* y at theta of the step at hand, 0 < theta < 1; out may be the spare vector. f at the end of the step, which
+ * may be a part of that, has perhaps not been looked at before: where y is not finite that is a failure. */
+enum status march_inside(struct march *m, double theta, void *out);
 /* y where the step at hand ends: what the next one begins with. It may be the spare vector. */
 enum status march_end_state(struct march *m, const void **y);
 /* The solve ends at the end of the step at hand. */

@@ -5,17 +5,10 @@
 
 #include "solver/march.h"
 
-/* y in the step. f at its end, which may be a part of that, has not been looked at before. */
-static enum status write_inside(struct march *m, const struct step *p, double theta, char *out)
-{
-    TRY(solver_interpolate(m->s, m->f, &m->o->method, p, theta, out));
-    return solver_is_finite(m->s, out) ? STATUS_OK : failure_not_finite(m, p->h, out, "y inside the step");
-}
-
 /* y with which the next step begins, theta of this one having been made. */
-static enum status write_end(struct march *m, const struct step *p, double theta, char *out)
+static enum status write_end(struct march *m, double theta, char *out)
 {
-    if (theta < 1 && !m->after) return write_inside(m, p, theta, out);
+    if (theta < 1 && !m->after) return march_inside(m, theta, out);
     memcpy(out, m->after ? m->after : m->s->next[0], solver_bytes(m->s));
     return STATUS_OK;
 }
@@ -39,7 +32,7 @@ static enum status output_accepted(struct observer *self, struct march *m, const
         int at_end = (end - t) * c->direction <= rounding;
         double at = at_end ? 1 : (t - c->t) / p->h;
         char *out = o->out + (size_t)o->next * solver_pitch(m->s);
-        TRY(at_end ? write_end(m, p, *theta, out) : write_inside(m, p, at, out));
+        TRY(at_end ? write_end(m, *theta, out) : march_inside(m, at, out));
         if (o->record) record_output(o->record, o->next, c->accepted, at);
     }
     return STATUS_OK;

@@ -118,6 +118,13 @@ enum status march_error(const struct march *m, double *norm)
     return norm_of_pair(m, count, w, two ? low : NULL, k, norm);
 }
 
+enum status march_inside(struct march *m, double theta, void *out)
+{
+    TRY(solver_interpolate(m->s, m->f, &m->o->method, &m->p, theta, out));
+    if (solver_is_finite(m->s, out)) return STATUS_OK;
+    return failure_not_finite(m, m->p.h, out, "y inside the step, which takes f up to its end");
+}
+
 /* The carry moves on. A step that was cut ends with its interpolant; behind it, and behind a change of y,
  * there is no past. */
 static enum status move(struct march *m)
@@ -130,7 +137,7 @@ static enum status move(struct march *m)
     if (m->after) {
         memcpy(s->next[0], m->after, solver_bytes(s));
     } else if (anew) {
-        TRY(solver_interpolate(s, m->f, method, p, theta, s->spare));
+        TRY(march_inside(m, theta, s->spare));
         memcpy(s->next[0], s->spare, solver_bytes(s));
     }
     TRY(solver_move(s));
@@ -151,7 +158,7 @@ enum status march_end_state(struct march *m, const void **y)
 {
     *y = m->after ? m->after : m->theta < 1 ? m->s->spare : m->s->next[0];
     if (*y != m->s->spare) return STATUS_OK;
-    return solver_interpolate(m->s, m->f, &m->o->method, &m->p, m->theta, m->s->spare);
+    return march_inside(m, m->theta, m->s->spare);
 }
 
 void march_stop(struct march *m) { m->clock.end = clock_time(&m->clock, &m->p, m->theta); }
