@@ -172,7 +172,7 @@ tests["what is no flow"] = function()
   fails('unknown option "hiden" (did you mean "hidden"?)', nn.cnf, {dim = 2, hiden = 3})
   fails("hidden[2] must be an integer >= 1, got 0", nn.cnf, {dim = 2, hidden = {3, 0}})
   fails({"field must be a function f(t, z)", "3"}, nn.cnf, {dim = 2, field = 3})
-  fails("nn.odeblock", nn.cnf, {dim = 2, solver = {rtl = 1}})
+  fails("nn.cnf: unknown option \"rtl\"", nn.cnf, {dim = 2, solver = {rtl = 1}})
   local model = nn.cnf{dim = 2, hidden = 3}
   fails({"x must have shape {N, 2}", "{4, 3}"}, model.log_prob, model, tide.ones{4, 3})
   fails({"cnf:inverse", "{N, 2}", "{2}"}, model.inverse, model, tide.ones{2})

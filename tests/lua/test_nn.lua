@@ -295,6 +295,19 @@ end
 tests["wrong input: the error names the model"] = function()
   local net, conv, res = nn.odenet{dim = 2, augment = 3}, nn.conv_odenet{image = {1, 4, 5}, filters = 2},
     nn.resnet{dim = 2}
+  -- solver options too are those of the model that was called
+  local wrong = {solver = {rtoll = 1}}
+  check.fails('nn.odenet: unknown option "rtoll"', nn.odenet, {dim = 2, solver = wrong.solver})
+  check.fails('nn.conv_odenet: unknown option "rtoll"', nn.conv_odenet,
+    {image = {1, 4, 5}, filters = 2, solver = wrong.solver})
+  check.fails('nn.odeblock: unknown option "rtoll"', nn.odeblock, function(_, y) return y end, wrong.solver)
+  local x = tide.ones{1, 2}
+  for _, call in ipairs{function(o) net(x, o) end, function(o) net:features(x, o) end,
+    function(o) net:trajectory(x, {0, 1}, o) end} do
+    check.fails('nn.odenet: unknown option "solvr"', call, {solvr = {}})
+    check.fails("nn.odenet: options must be a table {solver = {...}}, got 5", call, 5)
+  end
+  check.fails('nn.conv_odenet: unknown option "solvr"', conv, tide.ones{1, 1, 4, 5}, {solvr = {}})
   check.fails("nn.odenet: x must have shape {N, 2}, got {3, 5}; the model was made for dim = 2", net,
     tide.ones{3, 5})
   check.fails("nn.odenet: x must have shape {N, 2}, got {2}", net, tide.ones{2})

@@ -51,12 +51,13 @@ function M._options(block, times, over)
 end
 
 --- A solve over `times` with the regularisers of the block: call, f and part as in regular.integrand. Where
--- nobody asks for the penalty it is a solve like others.
-function M._solve(block, y0, times, o, call, part)
+-- nobody asks for the penalty it is a solve like others. where: what the user called, for errors, here and
+-- below.
+function M._solve(where, block, y0, times, o, call, part)
   local own = block.regularise
   if not regular.wanted(own) then return ode.odeint(call, y0, times, o) end
   if o.quadrature then
-    raise("nn.odeblock: regularise is a quadrature of the solve; leave out the option quadrature")
+    raise(where .. ": regularise is a quadrature of the solve; leave out the option quadrature")
   end
   local field, integrand = regular.integrand(own, block.field, call, part)
   o.quadrature = integrand
@@ -68,11 +69,11 @@ end
 local function same(y) return y end
 
 -- The field as a regulariser wants to see it.
-local function call_of(block, x)
+local function call_of(where, block, x)
   local own, field = block.regularise, block.field
   if not regular.wanted(own) then return field end
   if not tree.is_tensor(x) then
-    raise("nn.odeblock: regularise is for states that are one tensor, samples first, got " .. options.show(x))
+    raise(where .. ": regularise is for states that are one tensor, samples first, got " .. options.show(x))
   end
   if not own.jacobian then
     return function(t, y)
@@ -97,25 +98,31 @@ local function from(block, x)
     regularise = block.regularise}, getmetatable(block))
 end
 
-local make_odeblock = class("nn.odeblock", "field solver regularise", function(self, x, opts)
-  self = from(self, x)
-  local o, times = M._options(self, nil, M._solver_of("nn.odeblock", opts))
-  local ys, stats = M._solve(self, x, times, o, call_of(self, x), same)
+--- The state at the end, and statistics.
+function M._end(where, block, x, opts)
+  block = from(block, x)
+  local o, times = M._options(block, nil, M._solver_of(where, opts))
+  local ys, stats = M._solve(where, block, x, times, o, call_of(where, block, x), same)
   return tree.map(ys, function(y) return y[-1] end), stats
+end
+
+--- States at the given times, {n_times, N, ...}, and statistics.
+function M._trajectory(where, block, x, times, opts)
+  block = from(block, x)
+  local o, t = M._options(block, times, M._solver_of(where, opts))
+  return ode.odeint(block.field, x, t, o)
+end
+
+local make_odeblock = class("nn.odeblock", "field solver regularise", function(self, x, opts)
+  return M._end("nn.odeblock", self, x, opts)
 end, {
-  --- States at the given times, {n_times, N, ...}, and statistics.
-  trajectory = function(self, x, times, opts)
-    self = from(self, x)
-    local o, t = M._options(self, times, M._solver_of("nn.odeblock", opts))
-    return ode.odeint(self.field, x, t, o)
-  end,
+  trajectory = function(self, x, times, opts) return M._trajectory("nn.odeblock", self, x, times, opts) end,
 })
 
---- block(x) -> state at the end of the span (solver option t, default {0, 1}), statistics.
-function M.odeblock(field, solver)
-  ode._check_field("nn.odeblock", field)
+--- What solver options are to a block: its fields solver and regularise.
+function M._checked(where, solver)
   if solver ~= nil and type(solver) ~= "table" then
-    raise("nn.odeblock: solver options must be a table, got " .. options.show(solver))
+    raise(where .. ": solver options must be a table, got " .. options.show(solver))
   end
   local own, check, regularise = {}, {}, nil
   for k, v in pairs(solver or {}) do
@@ -126,9 +133,19 @@ function M.odeblock(field, solver)
       if k ~= "t" then check[k] = v end
     end
   end
-  ode.check_options("nn.odeblock", check)
-  return make_odeblock{field = field, solver = own,
-    regularise = regular.check("nn.odeblock", regularise, own.t or {0, 1})}
+  ode.check_options(where, check)
+  return {solver = own, regularise = regular.check(where, regularise, own.t or {0, 1})}
+end
+
+--- A block with these.
+function M._with(field, checked)
+  return make_odeblock{field = field, solver = checked.solver, regularise = checked.regularise}
+end
+
+--- block(x) -> state at the end of the span (solver option t, default {0, 1}), statistics.
+function M.odeblock(field, solver)
+  ode._check_field("nn.odeblock", field)
+  return M._with(field, M._checked("nn.odeblock", solver))
 end
 
 return M

@@ -73,7 +73,8 @@ local function flow(where, self, z, o, backwards)
     call = function(t, y) return (plain(t, y)) end
   end
   local start = {z = z, log = core.full({z:shape()[1]}, 0, z:dtype())}
-  local ys, stats = blocks._solve(self.block, start, {t0, t1}, solver, call, function(y) return y.z end)
+  local function inner(y) return y.z end
+  local ys, stats = blocks._solve(where, self.block, start, {t0, t1}, solver, call, inner)
   return ys.z[-1], ys.log[-1], stats
 end
 
@@ -194,9 +195,9 @@ end
 --- cnf{dim =, ...} -> model; model(x) is log p(x): see help("nn.cnf").
 function M.cnf(opts)
   local o = options.check("nn.cnf", opts, cnf_spec)
-  local field = field_of(o, o.dim + o.augment)
+  local field, solver = field_of(o, o.dim + o.augment), blocks._checked("nn.cnf", o.solver or default_solver)
   return make_cnf{input = {o.dim}, augment = o.augment, divergence = o.divergence, noise = o.noise,
-    dtype = o.dtype, block = blocks.odeblock(field, o.solver or default_solver)}
+    dtype = o.dtype, block = blocks._with(field, solver)}
 end
 
 return M

@@ -14,19 +14,20 @@ local raise = core.raise
 local count = options.at_least(1)
 
 -- Nets of augment -> odeblock -> read-out, with access to what happens inside.
-local function start_of(self, x)
-  return self.augment(arguments.input(self.flatten and "nn.conv_odenet" or "nn.odenet", self, x))
-end
+local function name_of(self) return self.flatten and "nn.conv_odenet" or "nn.odenet" end
+local function start_of(self, x) return self.augment(arguments.input(name_of(self), self, x)) end
 local odenet_methods = {}
 --- Features: the state at the end of the ODE block, before the read-out.
-function odenet_methods.features(self, x, opts) return (self.block(start_of(self, x), opts)) end
+function odenet_methods.features(self, x, opts)
+  return (blocks._end(name_of(self), self.block, start_of(self, x), opts))
+end
 --- States of the ODE block at the given times, {n_times, N, ...}.
 function odenet_methods.trajectory(self, x, times, opts)
-  return self.block:trajectory(start_of(self, x), times, opts)
+  return blocks._trajectory(name_of(self), self.block, start_of(self, x), times, opts)
 end
 
 local make_odenet = class("nn.odenet", "input augment block flatten out", function(self, x, opts)
-  local h = self.block(start_of(self, x), opts)
+  local h = self:features(x, opts)
   if self.flatten then h = h:flatten(2) end
   return self.out and self.out(h) or h
 end, odenet_methods, {solver = "block.solver", field = "block.field"})
@@ -46,13 +47,13 @@ local odenet_spec = initial.options{
 -- 3).
 function M.odenet(opts)
   local o = options.check("nn.odenet", opts, odenet_spec)
-  local width = o.dim + o.augment
+  local width, solver = o.dim + o.augment, blocks._checked("nn.odenet", o.solver or paper_solver)
   return initial.with_seed(o.seed, function()
     local lo = initial.for_layers(o)
     local field = fields.mlp{sizes = {width, o.hidden, o.hidden, width}, act = o.act, time = o.time,
       init = o.init, std = o.std, bias = o.bias, dtype = o.dtype}
     return make_odenet{input = {o.dim}, augment = layers.augment(o.augment),
-      block = blocks.odeblock(field, o.solver or paper_solver),
+      block = blocks._with(field, solver),
       out = o.readout and layers.linear(width, o.out, lo) or nil}
   end)
 end
@@ -76,12 +77,12 @@ function M.conv_odenet(opts)
       .. "table of " .. #o.image)
   end
   for i = 1, #o.image do input[i] = arguments.size("nn.conv_odenet", "image[" .. i .. "]", o.image[i]) end
-  local channels = input[1] + o.augment
+  local channels, solver = input[1] + o.augment, blocks._checked("nn.conv_odenet", o.solver or paper_solver)
   return initial.with_seed(o.seed, function()
     local field = fields.conv_field{channels = channels, filters = o.filters, act = o.act, time = o.time,
       init = o.init, std = o.std, bias = o.bias, dtype = o.dtype, dims = dims}
     return make_odenet{input = input, augment = layers.augment(o.augment),
-      block = blocks.odeblock(field, o.solver or paper_solver), flatten = true,
+      block = blocks._with(field, solver), flatten = true,
       out = layers.linear(channels * input[2] * (input[3] or 1), o.classes, initial.for_layers(o))}
   end)
 end
