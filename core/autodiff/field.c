@@ -101,6 +101,12 @@ enum status field_rescaled(const struct field *f, struct field **out)
     return f->type->rescaled(f, out);
 }
 
+enum status field_emit(const struct field *f, struct tape *tape, int t, int y, const int *theta, int *dy)
+{
+    if (!f->type->emit) return cannot(f, "second derivative by times", RECORD_AS_LUA);
+    return f->type->emit(f, tape, t, y, theta, dy);
+}
+
 enum status field_cut(const struct field *f, int64_t rows, int by_sample, struct field **out)
 {
     *out = NULL;

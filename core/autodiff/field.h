@@ -56,6 +56,7 @@ struct field_type {
                          void *ybar, void *thetabar);
     enum status (*tangent)(const struct field *self, int64_t samples, struct field **out);
     enum status (*rescaled)(const struct field *self, struct field **out);
+    enum status (*emit)(const struct field *self, struct tape *tape, int t, int y, const int *theta, int *dy);
     enum status (*cut)(const struct field *self, int64_t rows, int by_sample, struct field **out);
     enum status (*abreast)(const struct field *self, int64_t rows, const struct field *alone,
                            struct field **out);
@@ -145,6 +146,8 @@ enum status field_of_pairs(const struct field *f, const struct field *g, struct 
 /* The field of dy/ds = (t1 - t0) f(t0 + s (t1 - t0), y), its parameters t0, t1 (float64), theta...: with
  * s from 0 to 1 the solution from t0 to t1, of which they are parameters then. */
 enum status field_rescaled(const struct field *f, struct field **out);
+/* An evaluation as nodes of another tape: dy at t, a float64 scalar, and y, with the parameters theta. */
+enum status field_emit(const struct field *f, struct tape *tape, int t, int y, const int *theta, int *dy);
 /* The field of `rows` of the batch's samples; *out is NULL where it cannot be cut, because samples know of
  * each other. by_sample: parameters and constants that have entries for the samples may be cut as well
  * (sources); those that they are entries of are bound. It must not outlive f. */

@@ -154,7 +154,12 @@ void vjp_formula(struct vjp *v, int (*formula)(struct tape *t, const int *in))
     int in[5], bars[5], n_in = v->n_in, ybar = v->ybar;
     for (int i = 0; i < n_in; i++) in[i] = emit1(v->tape, OP_ALIAS, v->in[i]);
     int y = formula(v->tape, in);
-    if (y < 0 || tape_vjp(v->tape, &y, &ybar, 1, in, n_in, bars) != STATUS_OK) return;
+    enum status status = tape_status(v->tape);
+    if (status == STATUS_OK) status = tape_vjp(v->tape, &y, &ybar, 1, in, n_in, bars);
+    if (status != STATUS_OK) {
+        tape_fail(v->tape, status);
+        return;
+    }
     for (int i = 0; i < n_in; i++)
         if (v->need[i]) v->xbar[i] = bars[i];
 }

@@ -238,6 +238,7 @@ enum status field_from_tape(struct field **out, struct tape *tape, int dy, int64
                                            .curve = tape_field_curve,
                                            .tangent = tape_field_tangent,
                                            .rescaled = tape_field_rescaled,
+                                           .emit = tape_field_emit,
                                            .cut = tape_field_cut,
                                            .abreast = tape_field_abreast,
                                            .cost = tape_field_cost,

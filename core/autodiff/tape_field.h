@@ -92,6 +92,8 @@ int tape_field_can(const struct field *self, enum field_work work);
 enum status tape_field_prepare(struct field *self, unsigned works);
 enum status tape_field_tangent(const struct field *self, int64_t samples, struct field **out);
 enum status tape_field_rescaled(const struct field *self, struct field **out);
+enum status tape_field_emit(const struct field *self, struct tape *tape, int t, int y, const int *theta,
+                            int *dy);
 enum status tape_field_cut(const struct field *self, int64_t rows, int by_sample, struct field **out);
 void tape_field_cost(const struct field *self, struct field_cost *out);
 enum status tape_field_explain(struct field *self, enum field_work work, struct field_plan *out);

@@ -49,6 +49,21 @@ enum status tape_field_rescaled(const struct field *self, struct field **out)
     return status;
 }
 
+enum status tape_field_emit(const struct field *self, struct tape *tape, int t, int y, const int *theta,
+                            int *dy)
+{
+    const struct tape_field *field = (const struct tape_field *)self;
+    const struct tape *src = field->source;
+    int *inputs = memory_alloc((size_t)src->n_inputs * sizeof *inputs);
+    if (!inputs) return memory_status();
+    inputs[0] = emit_cast(tape, t, tape_spec(src, src->inputs[0])->dtype);
+    inputs[1] = y;
+    for (int i = 2; i < src->n_inputs; i++) inputs[i] = theta[i - 2];
+    enum status status = tape_inline_outputs(tape, src, inputs, &field->source_dy, 1, dy);
+    memory_free(inputs);
+    return status;
+}
+
 /* Parts that are not recorded may lack derivatives. */
 int tape_field_can(const struct field *self, enum field_work work)
 {

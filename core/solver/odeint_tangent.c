@@ -2,11 +2,12 @@
  *
  * With G(y0, theta, sbar) = J^T sbar and a cotangent u = (u_y, u_theta) of G, <u, G> = <J u, sbar>. J u is
  * the solution v of the tangent equation v' = f_y v + f_theta u_theta, v(t0) = u_y. So the derivative with
- * respect to sbar is v at the times, and that with respect to (y0, theta) is the vjp of the tangent solve
- * with cotangent (0, sbar).
+ * respect to sbar is v at the times, and that with respect to (y0, theta) is the vjp of the tangent solve.
  *
- * Where times are among what is differentiated by, the solve is taken for the same from 0 to 1 with two more
- * parameters, t0 and t1 (field_rescaled); a grid of equal steps is the same grid there. */
+ * By times J u is that of the flow: y at t_i moves by f(t_i, y_i) u_i, too, and a solution that begins later
+ * by u_0 has v(t0) = u_y - f(t0, y0) u_0. The ends of a grid of equal steps move all of its steps, so there
+ * the solve is taken for the same from 0 to 1, with two more parameters, t0 and t1 (field_rescaled), and of
+ * its times those between them alone move. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -108,22 +109,33 @@ static int halves(struct tape *t, int pairs, int which, int64_t rows, int64_t n)
     return emit_reshape(t, half, 1, (int64_t[]){rows * n});
 }
 
-static int pairs_of_halves(struct tape *t, int first, int second, int64_t rows, int64_t n)
+static int joined(struct tape *t, const int *parts, int n, int axis)
 {
-    int a = emit_reshape(t, first, 2, (int64_t[]){rows, n}),
-        b = emit_reshape(t, second, 2, (int64_t[]){rows, n});
-    return emit_reshape(t, tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {1}}, (int[]){a, b}, 2), 1,
-                        (int64_t[]){rows * 2 * n});
+    return tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {axis}}, parts, n);
 }
 
-/* What a gradient is differentiated by. */
+static int pairs_of_halves(struct tape *t, int first, int second, int64_t rows, int64_t n)
+{
+    if (rows == 1) return joined(t, (int[]){first, second}, 2, 0);
+    int both[2] = {emit_reshape(t, first, 2, (int64_t[]){rows, n}),
+                   emit_reshape(t, second, 2, (int64_t[]){rows, n})};
+    return emit_reshape(t, joined(t, both, 2, 1), 1, (int64_t[]){rows * 2 * n});
+}
+
+/* A gradient that is differentiated. */
 struct second {
     struct vjp *v;
-    struct odeint *tangent;
+    struct odeint *op, *tangent; /* op: the solve itself, or the same from 0 to 1 */
+    int by_times, rescaled;      /* by_times: the gradient has a part for them */
     int64_t samples, n, n_times;
-    int by_times; /* t0 and t1 are parameters in front of theta */
-    int *inputs;
-    char *wanted;
+    int *x; /* y0, times, theta..., those that it is differentiated by under names of their own: nothing is to
+               be seen of how they hang together */
+    int *bar; /* room for as many */
+    int *inputs,
+        n_inputs; /* of the tangent's solve; n_theta of them, from number 2 on, are op's parameters */
+    int n_theta;
+    int *outputs; /* room for one at each time */
+    int u_times;  /* direction of the times of op; -1: it is 0 */
 };
 
 /* Number i of the times as a scalar. */
@@ -132,146 +144,168 @@ static int time_at(struct tape *t, int times, int64_t i)
     return emit_reshape(t, emit_slice_flat(t, times, i, 1), 0, (int64_t[]){1});
 }
 
-static int zero_and_one(struct tape *t)
+/* x_i - x_0 - share_i (x_last - x_0) of the times between the ends, in parts of the span; share -1: of 0. */
+static int between(const struct second *d, int x, int share)
 {
-    int in[2];
-    for (int i = 0; i < 2; i++) in[i] = emit_reshape(t, tape_literal(t, FLOAT64, i), 1, (int64_t[]){1});
-    return tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {0}}, in, 2);
+    struct tape *t = d->v->tape;
+    int64_t last = d->n_times - 1;
+    int first = emit_slice_flat(t, x, 0, 1), times = d->x[1];
+    int inner = emit2(t, OP_SUB, emit_slice_flat(t, x, 1, last - 1), first);
+    if (share >= 0) {
+        int span = emit2(t, OP_SUB, emit_slice_flat(t, x, last, 1), first);
+        inner = emit2(t, OP_SUB, inner, emit2(t, OP_MUL, share, span));
+    }
+    return emit2(t, OP_DIV, inner,
+                 emit2(t, OP_SUB, emit_slice_flat(t, times, last, 1), emit_slice_flat(t, times, 0, 1)));
 }
 
-/* What the tangent's solve takes: (y0, u_y), the times, theta..., u of each float theta. */
-static int tangent_inputs(const struct second *d)
+/* Numbers with these at both ends; inner -1: there are none between. */
+static int with_ends(struct tape *t, double first, int inner, double last)
+{
+    int in[3], n = 0;
+    in[n++] = emit_reshape(t, tape_literal(t, FLOAT64, first), 1, (int64_t[]){1});
+    if (inner >= 0) in[n++] = inner;
+    in[n++] = emit_reshape(t, tape_literal(t, FLOAT64, last), 1, (int64_t[]){1});
+    return joined(t, in, n, 0);
+}
+
+/* The times of the solve from 0 to 1, and their direction. Its ends do not move. */
+static int shares_of_span(struct second *d, int u)
+{
+    struct tape *t = d->v->tape;
+    int inner = d->n_times > 2 ? between(d, d->x[1], -1) : -1;
+    d->u_times = u < 0 || inner < 0 ? -1 : with_ends(t, 0, between(d, u, inner), 0);
+    return with_ends(t, 0, inner, 1);
+}
+
+/* f at number i of the times, times what that moves by. */
+static int motion(const struct second *d, int64_t i, int y)
+{
+    struct tape *t = d->v->tape;
+    int f = -1, by = time_at(t, d->u_times, i);
+    enum status status = field_emit(d->op->field, t, time_at(t, d->inputs[1], i), y, d->inputs + 2, &f);
+    if (status != STATUS_OK) return tape_fail(t, status);
+    return emit2(t, OP_MUL, f, emit_cast(t, by, d->op->field->dtype));
+}
+
+/* theta..., then the direction of each float one; those of t0 and t1 in front of them. */
+static void tangent_parameters(struct second *d, int64_t at, int u)
 {
     struct vjp *v = d->v;
     struct tape *t = v->tape;
-    int count = 2, uy = emit_slice_flat(t, v->ybar, 0, d->n), times = v->in[3], *inputs = d->inputs;
-    int64_t at = d->n, samples = d->samples;
-    inputs[0] = samples == 1
-                    ? tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {0}}, (int[]){v->in[2], uy}, 2)
-                    : pairs_of_halves(t, v->in[2], uy, samples, d->n / samples);
-    inputs[1] = d->by_times ? zero_and_one(t) : times;
-    for (int i = 0; i < 2 && d->by_times; i++) inputs[count++] = time_at(t, times, i);
-    for (int i = 4; i < v->n_in; i++) inputs[count++] = v->in[i];
-    int first = count;
-    for (int i = 4; i < v->n_in; i++)
-        if (dtype_is_float(tape_spec(t, v->in[i])->dtype)) count++;
-    int *u = inputs + first + 2 * d->by_times;
+    int *to = d->inputs + 2;
+    for (int i = 0; i < 2 && d->rescaled; i++) *to++ = time_at(t, d->x[1], i * (d->n_times - 1));
+    for (int i = 4; i < v->n_in; i++) *to++ = d->x[i - 2];
+    d->n_theta = (int)(to - d->inputs) - 2;
+    for (int i = 0; i < 2 && d->rescaled; i++)
+        *to++ = u < 0 ? tape_literal(t, FLOAT64, 0) : time_at(t, u, i * (d->n_times - 1));
     for (int i = 4; i < v->n_in; i++)
         if (dtype_is_float(tape_spec(t, v->in[i])->dtype))
-            *u++ = odeint_emit_part(t, v->ybar, &at, v->in[i], 1);
-    int whole = at < tape_spec(t, v->ybar)->shape[0]; /* that of the times stands behind them */
-    int ut = whole && d->by_times ? emit_cast(t, emit_slice_flat(t, v->ybar, at, 2), FLOAT64) : -1;
-    for (int i = 0; i < 2 && d->by_times; i++)
-        inputs[first + i] = whole ? time_at(t, ut, i) : tape_literal(t, FLOAT64, 0);
-    return count + 2 * d->by_times;
+            *to++ = odeint_emit_part(t, v->ybar, &at, v->in[i], 1);
+    d->n_inputs = (int)(to - d->inputs);
 }
 
-/* Gradients by the parameters, which stand in `flat` behind that of the pair. */
-static void give_parts(const struct second *d, int flat)
+/* (y0, v), the times, parameters. */
+static void tangent_inputs(struct second *d)
 {
     struct vjp *v = d->v;
     struct tape *t = v->tape;
-    int64_t at = 2 * d->n;
-    int ends[2];
-    for (int i = 0; i < 2 && d->by_times; i++)
-        ends[i] = emit_reshape(t, odeint_emit_part(t, flat, &at, d->inputs[2 + i], 1), 1, (int64_t[]){1});
-    if (d->by_times && v->need[3])
-        v->xbar[3] = tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {0}}, ends, 2);
-    for (int i = 4; i < v->n_in; i++) v->xbar[i] = odeint_emit_part(t, flat, &at, v->in[i], v->need[i]);
+    int64_t n = d->n, end = tape_spec(t, v->ybar)->shape[0];
+    int u =
+        d->by_times ? emit_cast(t, emit_slice_flat(t, v->ybar, end - d->n_times, d->n_times), FLOAT64) : -1;
+    int start = emit_slice_flat(t, v->ybar, 0, n);
+    d->u_times = u;
+    d->inputs[1] = d->rescaled ? shares_of_span(d, u) : d->x[1];
+    tangent_parameters(d, n, u);
+    if (u >= 0 && !d->rescaled) start = emit2(t, OP_SUB, start, motion(d, 0, d->x[0]));
+    d->inputs[0] = pairs_of_halves(t, d->x[0], start, d->samples, n / d->samples);
 }
 
-static void emit_derivative(const struct second *d)
+/* J u. */
+static int emit_along(const struct second *d)
+{
+    struct tape *t = d->v->tape;
+    int64_t n = d->n, rows = d->n_times * d->samples, share = n / d->samples;
+    int pairs = odeint_emit(t, d->tangent, d->inputs[0], d->inputs[1], d->inputs + 2, d->n_inputs - 2);
+    int v = halves(t, pairs, 1, rows, share);
+    if (d->u_times < 0) return v;
+    int y = halves(t, pairs, 0, rows, share);
+    int64_t ends = d->rescaled, last = d->n_times - 1 - ends;
+    for (int64_t i = ends; i <= last; i++)
+        d->outputs[i - ends] = motion(d, i, emit_slice_flat(t, y, i * n, n));
+    int moved = joined(t, d->outputs, (int)(last - ends + 1), 0);
+    if (ends) moved = tape_emit(t, OP_EMBED, &(struct attrs){.n = 3, .v = {n, 1, d->n_times * n}}, &moved, 1);
+    return emit2(t, OP_ADD, v, moved);
+}
+
+static void emit_derivative(struct second *d)
 {
     struct vjp *v = d->v;
     struct tape *t = v->tape;
-    int64_t n = d->n, samples = d->samples, rows = d->n_times * samples;
-    int n_inputs = tangent_inputs(d), *inputs = d->inputs;
-    int pairs = odeint_emit(t, d->tangent, inputs[0], inputs[1], inputs + 2, n_inputs - 2);
-    if (v->need[1]) v->xbar[1] = halves(t, pairs, 1, rows, n / samples);
-    d->wanted[0] = v->need[2];
-    for (int i = 0; i < 2 && d->by_times; i++) d->wanted[2 + i] = v->need[3];
-    for (int i = 4; i < v->n_in; i++) d->wanted[i - 2 + 2 * d->by_times] = v->need[i];
-    int zero = emit_broadcast(t, emit_like(t, v->in[1], 0), 1, (int64_t[]){d->n_times * n});
-    int flat = odeint_emit_gradient(t, d->tangent, d->wanted, pairs,
-                                    pairs_of_halves(t, zero, v->in[1], rows, n / samples), inputs, n_inputs);
-    if (v->need[2])
-        v->xbar[2] = samples == 1 ? emit_slice_flat(t, flat, 0, n)
-                                  : halves(t, emit_slice_flat(t, flat, 0, 2 * n), 0, samples, n / samples);
-    give_parts(d, flat);
+    int n_x = 0, *bar = d->bar, *x = bar + v->n_in;
+    for (int i = 2; i < v->n_in; i++) {
+        d->x[i - 2] = v->need[i] ? emit1(t, OP_ALIAS, v->in[i]) : v->in[i];
+        if (v->need[i]) x[n_x++] = d->x[i - 2];
+    }
+    tangent_inputs(d);
+    int along = emit_along(d);
+    enum status status = tape_status(t);
+    if (v->need[1]) v->xbar[1] = along;
+    if (status == STATUS_OK && n_x > 0) status = tape_vjp(t, &along, &v->in[1], 1, x, n_x, bar);
+    if (status != STATUS_OK) {
+        tape_fail(t, status);
+        return;
+    }
+    for (int i = v->n_in - 1; i >= 2; i--)
+        if (v->need[i]) v->xbar[i] = bar[--n_x];
 }
 
 /* ---- by times ---- */
 
-/* What hangs on t itself is not the same from 0 to 1. */
-static const char *hangs_on_time(const struct solve_options *o)
-{
-    if (o->step_size > 0) return "step_size";
-    if (o->n_stops > 0) return "stops or jumps";
-    if (o->first_step > 0) return "first_step";
-    if (o->min_step > 0) return "min_step";
-    return o->max_step > 0 ? "max_step" : NULL;
-}
-
-#define OTHERWISE                                                                                            \
-    "; first ones of pullbacks (tide.grad, tide.vjp, tide.jacobian by rows) there are. Wrap the times in "   \
-    "tide.stop_gradient, or make them parameters: the solve of (t1 - t0) f(t0 + s (t1 - t0), y) for s from " \
-    "0 to 1 has all derivatives"
-
-static enum status check_times(const struct odeint *op, int64_t n)
-{
-    const char *option = hangs_on_time(&op->options);
-    if (n != 2)
-        return status_set(STATUS_UNSUPPORTED,
-                          "odeint has second derivatives by its times, and tide.jvp, where these are two, "
-                          "{t0, t1}, not %lld" OTHERWISE,
-                          (long long)n);
-    return option ? status_set(STATUS_UNSUPPORTED,
-                               "odeint has no second derivatives by its times, and no tide.jvp, with %s, "
-                               "which hangs on t" OTHERWISE,
-                               option)
-                  : STATUS_OK;
-}
-
-/* The same solve from 0 to 1. */
-static enum status rescaled_tangent(const struct odeint *op, int64_t n_times, struct odeint **out)
+/* The same solve from 0 to 1. Events that are noted alone are of no interest. */
+static enum status rescaled(const struct odeint *op, struct odeint **out)
 {
     struct field *field;
-    struct odeint *rescaled;
     struct solve_options options = op->options;
-    TRY(check_events(op));
-    if (events_change(options.events))
-        return status_set(STATUS_UNSUPPORTED,
-                          "odeint: by its times a solve with events that change its state" FIRST_ONES);
-    TRY(check_times(op, n_times));
     options.events = NULL;
     TRY(field_rescaled(op->field, &field));
-    TRY(odeint_new(&rescaled, field, &options, &op->layout));
-    enum status status = odeint_tangent(rescaled, out);
-    object_release(odeint_object(rescaled));
-    return status;
+    return odeint_new(out, field, &options, &op->layout);
+}
+
+static enum status make_solves(struct second *d)
+{
+    TRY(check_events(d->op));
+    if (d->rescaled) {
+        struct odeint *same;
+        TRY(rescaled(d->op, &same));
+        d->op = same;
+    }
+    return odeint_tangent(d->op, &d->tangent);
 }
 
 void odeint_gradient_vjp(struct custom *self, struct vjp *v)
 {
-    const struct odeint *op = odeint_of_gradient(self);
+    struct odeint *op = odeint_of_gradient(self);
+    int by_times = ((struct odeint_gradient *)self)->by_times;
     struct second d = {.v = v,
+                       .op = op,
                        .samples = odeint_pairs(op),
                        .n = tape_spec(v->tape, v->in[2])->shape[0],
                        .n_times = tape_spec(v->tape, v->in[3])->shape[0],
-                       .by_times = v->need[3] || ((struct odeint_gradient *)self)->by_times};
-    enum status status =
-        d.by_times ? rescaled_tangent(op, d.n_times, &d.tangent) : odeint_tangent(op, &d.tangent);
-    if (status != STATUS_OK) {
-        tape_fail(v->tape, status);
-        return;
-    }
-    d.inputs = memory_alloc((size_t)(2 * v->n_in + 4) * sizeof *d.inputs);
-    d.wanted = memory_zalloc(2, (size_t)v->n_in + 4);
-    if (d.inputs && d.wanted)
+                       .by_times = by_times,
+                       .rescaled = (v->need[3] || by_times) && op->options.steps > 0 &&
+                                   !events_end(op->options.events) && !events_change(op->options.events)};
+    int *room = memory_alloc((size_t)(5 * v->n_in + 4 + d.n_times) * sizeof *room);
+    enum status status = room ? make_solves(&d) : memory_status();
+    d.inputs = room;
+    d.x = room + 2 * v->n_in + 4;
+    d.bar = d.x + v->n_in;
+    d.outputs = d.bar + 2 * v->n_in;
+    if (status == STATUS_OK)
         emit_derivative(&d);
     else
-        tape_fail(v->tape, memory_status());
-    memory_free(d.inputs);
-    memory_free(d.wanted);
-    object_release(odeint_object(d.tangent));
+        tape_fail(v->tape, status);
+    memory_free(room);
+    if (d.tangent) object_release(odeint_object(d.tangent));
+    if (d.op != op) object_release(odeint_object(d.op));
 }

@@ -98,6 +98,16 @@ for _, kind in ipairs{"rnn", "gru", "lstm"} do
   end
 end
 
+tests["allocations that fail: second derivatives"] = function()
+  local p = {cell = filled(nn.gru_cell(2, 3, F64)), x = grid(3, 2)}
+  check.survives(function()
+    local function first(q)
+      return tide.grad(function(r) return r.cell(r.x):square():sum() end)(q).x:square():sum()
+    end
+    return tide.grad(first)(p).x:sum():item()
+  end, 900, 1, 300)
+end
+
 tests["cells give PyTorch's numbers; without a state it is zero"] = function()
   local h0 = grid(3, 4)
   holds("rnn_cell", filled(nn.rnn_cell(2, 4, F64))(x[1], h0))

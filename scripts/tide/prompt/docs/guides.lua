@@ -87,7 +87,7 @@ guide{name = "gradients", about = "Derivatives",
   By times: where t of odeint is a tensor that the loss depends on, its gradient has dL/dt of every time. On a
   grid it is exact, and the grid of steps = K stretches with the span (multistep methods: through events, and
   with step_size, it is true to their order); steps that adapt are constants, and there dL/dt of an output is
-  its cotangent times dy/dt, that of t[1] less the same with the solution behind it. Only first derivatives.
+  its cotangent times dy/dt, that of t[1] less the same with the solution behind it. Second ones have f there.
 
   In doubt: tide.gradcheck(fn, p) compares with central differences in float64.]],
   example = "select(2, tide.jvp(tide.grad(function(v) return (v * v * v):sum() end), x, tide.ones_like(x)))"}
