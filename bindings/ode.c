@@ -74,6 +74,7 @@ void problem_read(lua_State *L, struct problem *p)
     lua_getfield(L, 5, "stepping");
     p->stepping = lua_toboolean(L, -1);
     lua_pop(L, 1);
+    p->options.in_order = p->stepping || p->options.on_step;
 }
 
 static void push_switches(lua_State *L, const struct turns *turns)
@@ -155,6 +156,7 @@ static void set_samples(lua_State *L, const struct odeint *op)
         lua_setfield(L, -2, "switches");
     }
     lua_setfield(L, -2, "samples");
+    if (odeint_stats(op)->stopped) ends_push(L, samples, n);
 }
 
 /* ---- solves as ops ---- */

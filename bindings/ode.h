@@ -34,8 +34,9 @@ void problem_read(lua_State *L, struct problem *p);
 void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o,
                      struct state_layout *layout);
 
-/* Pushes of the step at hand: where it begins and ends, its size, its error (nil: steps are fixed) and the
- * flat state at its end; returns how many. step_state_push: the state at a time in it. */
+/* Pushes of the step at hand: where it begins and ends, its size, its error (nil: steps are fixed), the flat
+ * state at its end and, of solves sample by sample, whose it is, from 1; returns how many. step_state_push:
+ * the state at a time in it. */
 struct march;
 int step_push(lua_State *L, struct march *m);
 void step_state_push(lua_State *L, struct march *m, double t);
@@ -65,6 +66,7 @@ struct events **events_read(lua_State *L, int options, const struct event_source
 /* What happened becomes a part of the statistics at the top of the stack: events and t_end; with per_sample
  * the events of all samples, in the order of their times, and a t_end for each. */
 void events_push(lua_State *L, const struct events *e, const struct solve_stats *stats);
+void ends_push(lua_State *L, const struct solve_stats *stats, int64_t n); /* these */
 struct odeint;
 void events_push_of(lua_State *L, const struct odeint *op);
 

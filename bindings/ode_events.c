@@ -118,7 +118,7 @@ static struct happened *order_samples(lua_State *L, const struct solve_stats *st
     return list;
 }
 
-static void push_ends(lua_State *L, const struct solve_stats *stats, int64_t n)
+void ends_push(lua_State *L, const struct solve_stats *stats, int64_t n)
 {
     struct value *v = value_push_empty(L);
     binding_check(L, tensor_new(&v->tensor, FLOAT64, 1, &n));
@@ -133,7 +133,7 @@ static void push_samples(lua_State *L, const struct events *e, const struct solv
                          const struct event_log *logs, int64_t n, int64_t width)
 {
     int64_t count = 0;
-    push_ends(L, stats, n);
+    ends_push(L, stats, n);
     struct happened *list = logs ? order_samples(L, stats, logs, n, &count) : NULL;
     lua_newtable(L);
     for (int64_t i = 0; i < count; i++) {

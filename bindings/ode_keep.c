@@ -204,7 +204,9 @@ int step_push(lua_State *L, struct march *m)
     else
         lua_pushnil(L);
     step_state_push(L, m, end);
-    return 5;
+    if (!m->o->per_sample) return 5;
+    lua_pushinteger(L, m->s->first / m->s->n + 1);
+    return 6;
 }
 
 static int call_on_step(lua_State *L)

@@ -180,7 +180,7 @@ enum status convoy_fill(struct convoy *c)
 static int is_simple(const struct solve_options *o, const struct state_layout *l, int64_t share)
 {
     return o->per_sample && o->adaptive && o->method.family == &family_explicit && !o->method.pair[0] &&
-           o->method.half == 0 && !o->events && !o->observers && !o->on_step && !o->path && !o->own_norm &&
+           o->method.half == 0 && !o->events && !o->observers && !o->in_order && !o->path && !o->own_norm &&
            !(o->max_seconds > 0) && !l->rtols && !l->atols && l->copies <= 1 && l->extra == 0 && share > 0 &&
            share <= SOLVER_BLOCK_ELEMENTS;
 }

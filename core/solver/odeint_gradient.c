@@ -83,13 +83,26 @@ static int64_t first_fault(enum dtype dtype, const void *x, int64_t n)
     return i; /* the sum of finite numbers may overflow */
 }
 
-/* NaN or Inf comes from the loss: then the gradient is NaN as well, whatever the kind. */
-static int comes_without_number(const struct odeint *op, const struct call *c, int64_t reached)
+/* Are all cotangents numbers? Those of states that on_step has kept from being reached do not count. */
+static int has_numbers(const struct odeint *op, const struct call *c)
 {
-    int64_t n = array_numel(&c->in[1]);
-    if (!op->options.ends_at_event && reached * c->in[2].shape[0] < n) n = reached * c->in[2].shape[0];
-    if (first_fault(c->in[1].dtype, c->in[1].data, n) == n) return 0;
-    n = array_numel(&c->out);
+    enum dtype dtype = c->in[1].dtype;
+    const char *bar = c->in[1].data;
+    if (!op->stats.stopped) return first_fault(dtype, bar, array_numel(&c->in[1])) == array_numel(&c->in[1]);
+    const struct solve_stats *each = op->tiled ? tiled_counts(op->tiled) : &op->stats;
+    int64_t n = c->in[2].shape[0], share = n / odeint_pairs(op);
+    for (int64_t i = 0; i * share < n; i++)
+        for (int64_t k = 0; k < each[i].reached; k++)
+            if (first_fault(dtype, bar + (size_t)(k * n + i * share) * dtype_size(dtype), share) < share)
+                return 0;
+    return 1;
+}
+
+/* NaN or Inf comes from the loss: then the gradient is NaN as well, whatever the kind. */
+static int comes_without_number(const struct odeint *op, const struct call *c)
+{
+    if (has_numbers(op, c)) return 0;
+    int64_t n = array_numel(&c->out);
     for (int64_t i = 0; i < n; i++)
         if (c->out.dtype == FLOAT32)
             ((float *)c->out.data)[i] = NAN;
@@ -136,8 +149,8 @@ static enum status run_gradient(struct call *c)
     if (op->stats.stopped && by_times)
         return status_set(STATUS_UNSUPPORTED, "odeint: a solve that on_step has stopped has no derivative by "
                                               "its times; wrap them in tide.stop_gradient");
-    if (op->stats.stopped) times.n = op->stats.reached; /* the others are constants */
-    if (comes_without_number(op, c, times.n)) return STATUS_OK;
+    if (op->stats.stopped && !op->tiled) times.n = op->stats.reached; /* the others are constants */
+    if (comes_without_number(op, c)) return STATUS_OK;
     enum status status =
         self->forward ? odeint_forward_run(self->forward, op, c) : way_back(op, c, by_times, &times);
     if (status == STATUS_OK) status = check_result(c);

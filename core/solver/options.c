@@ -127,7 +127,8 @@ static const struct solve_option table[] = {
      .heading = "looking at steps",
      .help = "function(step), called with each accepted step: step.t and step.y where it ends, step.start, "
              "step.h, step.error (its norm), step:at(t) in it; \"stop\" ends the solve there, as stats.t_end "
-             "says, and states at later times are NaN"},
+             "says, and states at later times are NaN; with per_sample step.sample says whose it is, see "
+             "tide.odeint"},
     {"gradient", OPTION_CHOICE, .preset = "direct", .choices = gradients, AT(gradient),
      .heading = "the gradient",
      .help = "\"direct\": exact derivative of the steps taken; \"checkpoint\": the same with fewer states "

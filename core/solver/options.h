@@ -84,6 +84,7 @@ struct solve_options {
     struct events *events;       /* borrowed; NULL: none */
     int ends_at_event; /* it is a failure where none of them ends the solve; its end may be infinite */
     int per_sample;    /* each sample is a solve by itself (tiled.h) */
+    int in_order;      /* these come one after the other, on this thread: somebody looks at them */
     struct observer *observers;      /* asked before those of the solve, in the order of the list; borrowed */
     struct observer *on_step, *path; /* asked behind events and outputs; NULL: none; borrowed */
     struct object *keep;             /* what is borrowed lives in it; an op holds on to it; NULL: no need */

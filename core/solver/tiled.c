@@ -132,6 +132,7 @@ static enum status differentiate_tile(void *context, struct tile *tile)
     struct gradient g = *r->gradient;
     struct gradient_times times = *g.times;
     if (times.bar) times.bar = r->times_bars + tile->index * times.n;
+    if (t->stats[tile->index].stopped) times.n = t->stats[tile->index].reached;
     if (times.end_bar) times.end_bar += tile->index;
     g.times = &times;
     g.s = solver_at(t, tile, &layout, &at);
@@ -168,6 +169,7 @@ static void sum_up(const struct tiled *t, struct solve_stats *sum)
         sum->accepted += s->accepted;
         sum->rejected += s->rejected;
         sum->implicit |= s->implicit;
+        sum->stopped |= s->stopped;
         sum->jacobians += s->jacobians;
         sum->factorizations += s->factorizations;
     }

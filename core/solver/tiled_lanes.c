@@ -165,7 +165,7 @@ enum status tiled_new(struct tiled **out, const struct field *f, const struct so
     t->by_sample = o->per_sample;
     if (t->by_sample) t->layout = layout_of_sample(layout);
     tiles_begin(&t->tiles, cut);
-    if (f->type->one_thread) t->tiles.n_lanes = 1;
+    if (f->type->one_thread || o->in_order) t->tiles.n_lanes = 1;
     enum status status = make(t, f, o, (unsigned[]){works, event_works}, &fit);
     if (status == STATUS_OK && fit)
         *out = t;

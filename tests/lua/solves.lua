@@ -95,7 +95,7 @@ M.options = {
   events = function(g) return {{g = M.g[g:pick{"time", "wave"}], direction = g:int(-1, 1)}} end,
   quadrature = function(g) return M.g[g:pick{"time", "wave"}] end,
   quadrature_control = function(g) return g:chance(0.5) end,
-  per_sample = function(g, _, o) return g:chance((o.quadrature or o.on_step) and 0.05 or 0.8) end,
+  per_sample = function(g, _, o) return g:chance(o.quadrature and 0.05 or 0.8) end,
   eager = function(g) return g:chance(0.5) end,
   plain = function(g) return g:chance(0.5) end,
 }
@@ -246,8 +246,7 @@ end
 local function refused(c)
   local o = c.options
   local words = refused_options(c)
-    or o.per_sample and ((o.norm == "largest" or type(o.norm) == "function") and "norm as a function"
-      or o.on_step and "the state of the whole batch at one time")
+    or o.per_sample and (o.norm == "largest" or type(o.norm) == "function") and "norm as a function"
   for _, shape in ipairs(not words and o.per_sample and c.parts or {}) do
     if not shape[1] or shape[1] ~= c.parts[1][1] then return "whose first axis are the samples" end
   end
@@ -502,12 +501,31 @@ local function check_gradients(c, p, field_of, t, accepted)
   end
 end
 
+-- The steps of each sample, as texts; where there are no samples, of the one.
+local function steps_of(field, y0, t, o)
+  local seen = {}
+  tide.odeint(field, y0, t, with(o, {on_step = function(step)
+    local i, y = step.sample or 1, leaves_of(step:at((step.start + step.t) / 2))[1]
+    seen[i] = seen[i] or {}
+    table.insert(seen[i], ("%.17g %.17g %.17g %.17g"):format(step.t, step.h, step.error or 0,
+      y:numel() > 0 and y:sum():item() or 0))
+  end}))
+  return seen
+end
+
 -- Samples with steps of their own are the samples solved one by one.
 local function check_samples(c, y0, field, t, ys, stats)
   local n = leaves_of(y0)[1]:shape()[1]
+  local seen = c.options.on_step and steps_of(field, y0, t, c.options)
   for i = 1, n, math.max(1, n - 1) do
-    local alone, s = tide.odeint(field, tree.map(y0, function(x) return x:slice(1, i, i) end), t,
-      with(c.options, {per_sample = "none"}))
+    local one, o = tree.map(y0, function(x) return x:slice(1, i, i) end), with(c.options,
+      {per_sample = "none"})
+    local alone, s = tide.odeint(field, one, t, o)
+    if seen then
+      local want = table.concat(steps_of(field, one, t, o)[1] or {}, "\n")
+      if table.concat(seen[i] or {}, "\n") ~= want then fail("steps of sample %d are others alone", i) end
+      count "steps of samples"
+    end
     for j, y in ipairs(leaves_of(ys)) do
       checks.same(("sample %d alone"):format(i), {y:slice(2, i, i)}, {leaves_of(alone)[j]})
     end

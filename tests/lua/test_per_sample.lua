@@ -250,8 +250,6 @@ tests["fields whose samples know of each other, and other misuse"] = function()
   end
   fails("norm as a function", tide.odeint, function(_, y) return y end, y0, {0, 1},
     {per_sample = true, norm = function(e) return e:abs():max() end})
-  fails("on_step looks at the state of the whole batch", tide.odeint, function(_, y) return y end, y0, {0, 1},
-    {per_sample = true, on_step = function() end})
   fails("per_sample must be", tide.odeint, function(_, y) return y end, y0, {0, 1}, {per_sample = 1})
 end
 

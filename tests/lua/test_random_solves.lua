@@ -24,7 +24,7 @@ tests["random solves"] = function()
     * COUNT, ("few cases were solved: %d, %d refused, %d stopped"):format(checked.recorded, checked.refused,
     checked.stopped or 0))
   for _, what in ipairs{"eager", "plain", "checkpoint = direct", "gradient = differences",
-    "method in plain Lua", "samples"} do
+    "method in plain Lua", "samples", "steps of samples"} do
     assert(checked[what], "never checked: " .. what)
   end
 end

@@ -317,10 +317,6 @@ local function check_per_sample(where, o)
     raise(where .. ": norm as a function is of the whole batch; with per_sample = true choose \"part\" or "
       .. "\"batch\", which are then those of a sample")
   end
-  if o.on_step then
-    raise(where .. ": on_step looks at the state of the whole batch at one time, and with per_sample = true "
-      .. "each sample has steps of its own; leave out one of them, or solve the samples one by one")
-  end
 end
 
 --- Check options without solving: see help("ode.check_options").

@@ -41,14 +41,16 @@ function Step:at(t)
   return y
 end
 
---- A step from `start` to `t`: `y` is its flat state there, read(t) one in it. plain: arrays of numbers.
-function M.new(state, plain, read, start, t, h, err, y)
+--- A step from `start` to `t`: `y` is its flat state there, read(t) one in it. plain: arrays of numbers;
+-- sample: the number of that which made it, where each makes its own.
+function M.new(state, plain, read, start, t, h, err, y, sample)
   local function whole(flat)
     if flat == nil then return nil end
+    if sample then return states.unflatten_sample(state, flat) end
     if plain and flat:numel() > state.sizes[1] then flat = flat:slice(1, 1, state.sizes[1]) end -- quadrature
     return plain and flat:totable() or states.unflatten(state, flat)
   end
-  local step = setmetatable({start = start, t = t, h = h, error = err, y = whole(y)}, Step)
+  local step = setmetatable({start = start, t = t, h = h, error = err, y = whole(y), sample = sample}, Step)
   readers[step] = function(time) return whole(read(time)) end
   return step
 end

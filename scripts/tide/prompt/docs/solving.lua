@@ -117,7 +117,9 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats, q", 
   recorded; a field in C has a width. Tensors from outside may have an entry for each sample (their first
   axis). Events and a quadrature get the batch as f does and give a value for each sample: g a tensor {N} or
   {N, 1}, q has shape {#t, N, ...}; an event of stats.events says its sample, its y has no axis of samples,
-  and stats.t_end is a tensor of N.
+  and stats.t_end is a tensor of N. on_step sees the steps of sample 1, in order, then those of sample 2, and
+  so on (one thread makes them): step.sample is its number, step.y and step:at(t) have no axis of samples,
+  and "stop" ends that sample alone; stats.t_end is then a tensor of N.
 
   Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. Where the problem looks
   stiff (the steps of an explicit method are held down by stability, so that tolerances do not matter) they
