@@ -45,7 +45,7 @@ local measured = impacts{g = g, e = e} + 1e-3 * tide.randn({6}, {seed = 1})
 local p = {g = tide.tensor(8), e = tide.tensor(0.6)}
 local before = impacts(p)
 local misfit = tide.value_and_grad(function(q) return ((impacts(q) - measured) / 1e-3):square():sum() end)
-local _, report = tide.optim.lbfgs(p):step(function() return misfit(p) end)
+local _, report = tide.optim.lbfgs(p):step(misfit)
 print(("after %d iterations: gravity %.3f (%.3f), elasticity %.4f (%.4f)"):format(report.iterations,
   p.g:item(), g, p.e:item(), e))
 

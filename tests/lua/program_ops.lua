@@ -271,7 +271,7 @@ end
 -- ---- losses ----
 
 local function like(g, x) return g:any(function(v) return v.key == g.values[x].key end) end
-for _, name in ipairs{"mse", "smooth_l1"} do
+for _, name in ipairs{"mse", "smooth_l1", "binary_cross_entropy"} do
   M[name] = function(g)
     local x = g:any(g.is_float)
     local same = g:any(function(v)

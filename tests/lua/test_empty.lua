@@ -119,6 +119,7 @@ local rows = {
       {stride = 2, padding = 1}) end, {0, 3, 5, 5}}},
   mse = {{function() return tide.mse(m, m) end, {}, nan}},
   smooth_l1 = {{function() return tide.smooth_l1(e, e) end, {}, nan}},
+  binary_cross_entropy = {{function() return tide.binary_cross_entropy(e, e) end, {}, nan}},
   cross_entropy = {{function() return tide.cross_entropy(m, h) end, {}, nan},
     {function() return tide.cross_entropy(tide.zeros{0, 3, 4}, tide.zeros({0, 4}, I64)) end, {}, nan}},
   pow = {{function() return m ^ 2 end, {0, 3}}, {function() return e:pow(e) end, {0}}},
@@ -289,8 +290,8 @@ tests["every op, layer and loss has a row"] = function()
       lacking[#lacking + 1] = "nn." .. name
     end
   end
-  for _, name in ipairs{"mse", "smooth_l1", "cross_entropy", "conv1d", "conv2d", "where", "cat", "stack",
-    "one_hot"} do
+  for _, name in ipairs{"mse", "smooth_l1", "binary_cross_entropy", "cross_entropy", "conv1d",
+    "conv2d", "where", "cat", "stack", "one_hot"} do
     assert(rows[name])
   end
   table.sort(lacking)

@@ -30,6 +30,18 @@ local function with_tide(fn)
   end
 end
 
+tests["a script that fails on a name says which one may have been meant; -e knows the prompt's names"] =
+  with_tide(function(_, write, run)
+  write("slip.lua", 'local tide = require "tide"\ntide.zero{2}')
+  local output, status = run{"slip.lua"}
+  assert(status == 1 and output:find("(field 'zero')\n  (zero is nil; did you mean tide.zeros?)\nstack trace",
+    1, true), output)
+  write("bare.lua", "tide.zeros{2}")
+  output = run{"bare.lua"}
+  assert(output:find('did you mean local tide = require "tide"?', 1, true), output)
+  assert(run{"-e", "print(nn.count(nn.linear(2, 1)), nothing)"}:find("^3\tnil"))
+end)
+
 tests["no folder and no variable replaces a part of Tide"] = with_tide(function(folder, write, run)
   assert(files.make_folder(folder .. "/tide/plot") and files.make_folder(folder .. "/tide/docs")
     and files.make_folder(folder .. "/data"))

@@ -144,6 +144,27 @@ tests["numbers at the prompt: those of float32 by their digits, others as Lua pr
   assert(pretty.show({x[1], 2 ^ 53}) == "{0.1, 9.007199254741e+15}", pretty.show({x[1], 2 ^ 53}))
 end
 
+tests["print and tide.tostring show statistics, records, models and plain tables as the prompt does"] =
+  function()
+  local function f(_, y) return -y end
+  local _, stats = tide.odeint(f, tide.ones{2}, {0, 1}, {method = "rk4", steps = 2})
+  local text = "{accepted = 2, nfe = 8, nfe_backward = 0, rejected = 0, steps = 2}"
+  assert(tostring(stats) == text and pretty.show(stats) == text, tostring(stats))
+  assert(pretty.show{stats = stats} == "{stats = " .. text .. "}")
+  local _, plain = tide.odeint(function(_, y) return {-y[1]} end, {1}, {0, 1}, {plain = true})
+  local run = tide.compile(function(y) return select(2, tide.odeint(f, y, {0, 1})) end)
+  assert(tostring(plain):find("nfe = ", 1, true) and tostring(run(tide.ones{2})):find("nfe = ", 1, true))
+  local m = tide.nn.linear(2, 1)
+  assert(tostring(m) == "nn.linear (3 values) {bias = tensor float32 {1}, weight = tensor float32 {1, 2}}")
+  assert(pretty.show{m}:find("^{nn.linear {bias"), pretty.show{m})
+  local history = tide.train{model = m, data = {x = tide.ones{2, 2}, y = tide.ones{2, 1}}, epochs = 1,
+    optimizer = "adam", quiet = true}
+  assert(tostring(history[1]):find("epoch = 1", 1, true), tostring(history[1]))
+  assert(tide.tostring{a = 1, m} == pretty.show{a = 1, m} and tide.tostring(nil) == "nil")
+  local methods = tostring(tide.ode.methods())
+  assert(methods:find("\n  bdf +multistep +1..6 ") and #methods:match("[^\n]+") < 110, methods)
+end
+
 tests["tables: lists fill lines, models say how many values, modules and functions say what they are"] =
   function()
   local list = {}

@@ -66,6 +66,26 @@ tests["statements with an expression behind them show its value"] = function()
   equal(kind("x = 1;"), "statements")
 end
 
+tests["a name that is nil: what it may have been meant to be"] = function()
+  local hint = require "tide.prompt.hint"
+  local function says(message, expected) equal(hint.of(message, {mine = 1}), expected, message) end
+  says("a.lua:1: attempt to call a nil value (field 'zero')", "  (zero is nil; did you mean tide.zeros?)")
+  says("attempt to call a nil value (field 'Linear')", "  (Linear is nil; did you mean tide.nn.linear?)")
+  says("attempt to call a nil value (field 'mpl')", "  (mpl is nil; did you mean tide.mul or tide.nn.mlp?)")
+  says("attempt to call a nil value (method 'reshap')", "  (reshap is nil; did you mean x:reshape?)")
+  says("attempt to call a nil value (method 'view')", '  (view is nil; help "view" says what there is)')
+  says("attempt to index a nil value (global 'nn')", "  (nn is nil; did you mean tide.nn?)")
+  says("attempt to index a nil value (field 'optimm')", "  (optimm is nil; did you mean tide.optim?)")
+  for _, what in ipairs{"field 'integer index'", "field '?'", "local 'k'"} do
+    local text = hint.of(("attempt to index a number value (%s)"):format(what), {})
+    assert(text:find("x:select(1, i)", 1, true), text)
+  end
+  for _, message in ipairs{"anything", "attempt to call a nil value (field 'flotilla')",
+    "attempt to call a nil value (local 'f')", "attempt to call a nil value (global 'mine')"} do
+    says(message, nil)
+  end
+end
+
 tests["history entries survive on one line"] = function()
   for _, text in ipairs{"x = 1", "for i = 1, 2 do\n  print(i)\nend", [[print("a\n\\b")]],
     "\\", "a\\nb", "\r\n", "\\\n\\"} do

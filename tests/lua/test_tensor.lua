@@ -253,6 +253,13 @@ tests["softmax and losses"] = function()
   assert(worst:sum():item() == worst:sum():item())
   assert(tide.mse(tide.tensor{1, 3}, tide.tensor{0, 1}):item() == 2.5)
   near(tide.smooth_l1(tide.tensor({0.5, 3}, F64), tide.tensor({0, 0}, F64)), (0.125 + 2.5) / 2, 1e-15)
+  local logits, coins = tide.tensor({0, 2, -3, 800, -800}, F64), tide.tensor({1, 0, 1, 1, 0}, I64)
+  local terms = {math.log(2), 2 + math.log(1 + math.exp(-2)), 3 + math.log(1 + math.exp(-3)), 0, 0}
+  near(tide.binary_cross_entropy(logits, coins), (terms[1] + terms[2] + terms[3]) / 5, 1e-15)
+  near(tide.grad(tide.binary_cross_entropy)(logits, coins), ((logits:sigmoid() - coins) / 5):totable(), 1e-16)
+  local rare = tide.binary_cross_entropy(tide.tensor({50}, F64), tide.tensor({1}, I64)):item()
+  assert(math.abs(rare / math.exp(-50) - 1) < 1e-14) -- nothing cancels
+  assert(not pcall(tide.binary_cross_entropy, logits, tide.ones{2}))
   local images = tide.randn({2, 3, 2}, F64)
   local pixel = tide.cross_entropy(images, tide.tensor({{1, 2}, {3, 1}}, I64)):item()
   assert(pixel > 0 and pixel == pixel)

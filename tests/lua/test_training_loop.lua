@@ -52,6 +52,22 @@ tests["a loss of (model, batch) is the same training as one of (prediction, y) a
   same(found[1], found[3])
 end
 
+tests["accuracy by the sign of logits for targets 0/1, of each place for labels of images"] = function()
+  local x = tide.randn({60, 2}, {seed = 1})
+  local set = {x = x, y = x:slice(2, 1, 1):gt(0)}
+  local m = nn.mlp{sizes = {2, 8, 1}, seed = 1}
+  local history = train{model = m, data = set, loss = "binary_cross_entropy", epochs = 40}
+  assert(history[#history].accuracy > 0.95 and history[1].loss > history[#history].loss)
+  check.near(tide.evaluate(m, set, {loss = "binary_cross_entropy"}).accuracy,
+    m(x):gt(0):eq(set.y):to("float32"):mean():item(), 1e-7)
+  assert(not train{model = m, data = {x = x, y = set.y:to("float32") * 0.5}, loss = "binary_cross_entropy",
+    epochs = 1}[1].accuracy)
+  local images = {x = tide.randn({4, 1, 3, 3}, {seed = 2}), y = tide.ones({4, 3, 3}, {dtype = "int64"})}
+  local pixels = train{model = nn.conv2d(1, 2, 1, {seed = 1}), data = images, loss = "cross_entropy",
+    epochs = 1}[1].accuracy
+  assert(pixels >= 0 and pixels <= 1, pixels)
+end
+
 tests["numbers beside the loss are columns, means over the samples"] = function()
   local set, m = data(10), model()
   local seen = {}

@@ -4,6 +4,7 @@
 local core = require "tide.core"
 local files = require "tide.base.files"
 local options = require "tide.base.options"
+local show = require "tide.base.show"
 
 local M = {}
 
@@ -93,30 +94,8 @@ function M.folder(path)
   return path
 end
 
---- Rows of cells in aligned columns under a header, as text; numbers are right-aligned.
-function M.table_text(header, rows)
-  local width = {}
-  for c, title in ipairs(header) do
-    width[c] = utf8.len(title)
-    for _, row in ipairs(rows) do width[c] = math.max(width[c], utf8.len(tostring(row[c]))) end
-  end
-  local lines = {}
-  local function add(row)
-    local cells = {}
-    for c = 1, #header do
-      local text = tostring(row[c])
-      local fill = (" "):rep(width[c] - utf8.len(text))
-      cells[c] = c == 1 and text .. fill or fill .. text
-    end
-    lines[#lines + 1] = "  " .. table.concat(cells, "   ")
-  end
-  add(header)
-  local rule = {}
-  for c = 1, #header do rule[c] = ("-"):rep(width[c]) end
-  add(rule)
-  for _, row in ipairs(rows) do add(row) end
-  return table.concat(lines, "\n")
-end
+--- Rows of cells in aligned columns under a header, as text.
+M.table_text = show.columns
 
 --- Print rows of cells as such a table.
 function M.print_table(header, rows) print(M.table_text(header, rows)) end

@@ -3,6 +3,7 @@
 local core = require "tide.core"
 local mode = require "tide.nn.mode"
 local options = require "tide.base.options"
+local show = require "tide.base.show"
 
 -- What may be added to a model: tensors, tables (layers of the user's own) and functions, under any name that
 -- is no slip for a field that the class reads; a number, string or boolean only where it reads one.
@@ -58,6 +59,7 @@ return function(name, fields, call, methods, elsewhere, buffers)
     untrained[buffer], names[#names + 1] = true, buffer
   end
   meta = {__name = name, __call = in_mode(name, call), __index = checked, __buffers = untrained,
+    __tostring = show.as_table,
     __newindex = function(self, key, value)
       check_field(name, names, elsewhere or {}, key, value)
       rawset(self, key, value)

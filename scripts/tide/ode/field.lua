@@ -8,6 +8,7 @@ local core = require "tide.core"
 local events = require "tide.ode.events"
 local options = require "tide.base.options"
 local quadrature = require "tide.ode.quadrature"
+local shown = require "tide.base.show"
 local states = require "tide.ode.state"
 local steps = require "tide.ode.steps"
 local tolerances = require "tide.ode.tolerances"
@@ -36,12 +37,12 @@ end
 
 local function counted(solution, stats)
   autodiff._count(stats)
-  return solution, stats
+  return solution, setmetatable(stats, shown.printed)
 end
 
 -- A solve that was run, or recorded, with its statistics.
 local function with_statistics(solution, handle, state)
-  local function read() return events.finish(state, handle()) end
+  local function read() return setmetatable(events.finish(state, handle()), shown.printed) end
   if core.is_symbolic(solution) then return solution, live_statistics(read) end
   return counted(solution, read())
 end

@@ -3,6 +3,7 @@
 local core = require "tide.core"
 local multistep = require "tide.ode.multistep"
 local options = require "tide.base.options"
+local show = require "tide.base.show"
 local tableau = require "tide.ode.tableau"
 local tree = require "tide.base.tree"
 
@@ -17,9 +18,22 @@ end
 --- Is it a row of the list?
 function M.is_listed(method) return by_name[method.name] == method end
 
---- List of the methods: see help("ode.methods"). A multistep method has instead of a tableau `begins`, the A
--- of the one-step method that begins it; others have none.
-function M.list() return core.ode_methods() end
+-- "error" and "between" are the orders of the estimate and of values between the steps.
+local function list_text(rows)
+  local cells = {}
+  for i, m in ipairs(rows) do
+    local least = m.least_order
+    cells[i] = {m.name, m.family, least and least < m.order and ("%d..%d"):format(least, m.order) or m.order,
+      m.error_order > 0 and m.error_order or "", m.stages, m.kind, m.implicit and "yes" or "",
+      m.dense_order, m.stability}
+  end
+  return show.columns({"name", "family", "order", "error", "stages", "steps", "implicit", "between",
+    "stability"}, cells)
+end
+
+--- List of the methods, which prints as a table: see help("ode.methods"). A multistep method has instead of a
+-- tableau `begins`, the A of the one-step method that begins it; others have none.
+function M.list() return setmetatable(core.ode_methods(), {__tostring = list_text}) end
 
 -- What SciPy, MATLAB and others call methods that are here under another name.
 local elsewhere = {

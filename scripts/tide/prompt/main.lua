@@ -7,7 +7,7 @@ local main = {}
 local usage = [=[
 usage: tide [options] [script [arguments]]
 
-  -e code        run code (may be repeated); tide and help are there as at the prompt
+  -e code        run code (may be repeated); tide, its modules and help are there as at the prompt
   -l name        require "name" into the global name (may be repeated; also -l global=name)
   -i             open the prompt after the script or the code
   -, --          run standard input; end of the options
@@ -77,7 +77,9 @@ local function describe(err)
       text = type(err) == "number" and tostring(err) or ("(error object is a %s value)"):format(type(err))
     end
   end
-  local trace = debug.traceback(text, 2)
+  -- while help is loaded something may fail, memory for one: then there is no hint
+  local good, hint = pcall(function() return require("tide.prompt.hint").of(text, _G) end)
+  local trace = debug.traceback(good and hint and text .. "\n" .. hint or text, 2)
   local here = debug.getinfo(1, "S").short_src
   local lines, last = {}, nil
   for line in (trace .. "\n"):gmatch("(.-)\n") do
@@ -122,13 +124,20 @@ local function show_version(core, release)
   for _, key in ipairs(options.sorted_keys(info)) do print(key .. ": " .. tostring(info[key])) end
 end
 
--- What code on the command line finds beside Lua's globals, loaded when it is read; a script that follows
--- gets none of it.
-local offered = {tide = "tide", help = "tide.prompt.help"}
+-- What code on the command line finds beside Lua's globals, loaded when it is read: the names of the prompt.
+-- A script that follows gets none of it.
+local function offered(name)
+  local help = require "tide.prompt.help"
+  if name == "help" then return help end
+  local tide = require "tide"
+  for _, known in ipairs(help.modules()) do
+    if name == known then return name == "tide" and tide or tide[name] end
+  end
+end
 
 local function with_globals(run)
   if getmetatable(_G) then return run() end -- the code before this one made rules of its own
-  local meta = {__index = function(_, name) return offered[name] and require(offered[name]) end}
+  local meta = {__index = function(_, name) return offered(name) end}
   setmetatable(_G, meta)
   local status = run()
   if getmetatable(_G) == meta then setmetatable(_G, nil) end

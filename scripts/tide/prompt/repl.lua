@@ -7,8 +7,8 @@
 local complete = require "tide.prompt.complete"
 local core = require "tide.core"
 local help = require "tide.prompt.help"
+local hint = require "tide.prompt.hint"
 local history = require "tide.prompt.history"
-local options = require "tide.base.options"
 local pager = require "tide.prompt.pager"
 local pretty = require "tide.prompt.pretty"
 local question = require "tide.prompt.question"
@@ -60,23 +60,10 @@ local function on_error(err)
     and err.status == "interrupted"}
 end
 
--- A name that has no value: the name it may have been meant to be.
-local function name_hint(message, env)
-  local name = message:match("%(global '([%w_]+)'%)") or message:match("global '([%w_]+)' is nil")
-  if not name or rawget(env, name) ~= nil then return nil end
-  local entry = help.find(name)
-  if entry and entry.name:find("^%w+%.") and help.find(entry.name) then
-    local path = entry.name:find("^tide%.") and entry.name or "tide." .. entry.name
-    return ("  (%s is nil; did you mean %s?)"):format(name, path)
-  end
-  local near = #name > 3 and options.nearest(name, complete.fields(env))
-  return near and ("  (%s is nil; did you mean %s?)"):format(name, near) or nil
-end
-
 local function error_report(failure, env)
   if type(failure) ~= "table" then return tostring(failure) end -- out of memory, or an error while reporting
   local lines = {failure.message}
-  lines[2] = name_hint(failure.message, env)
+  lines[2] = hint.of(failure.message, env)
   if #failure.frames > 1 then -- a single frame is the line itself
     for i = 1, math.min(#failure.frames, max_frames) do lines[#lines + 1] = "  " .. failure.frames[i] end
     if #failure.frames > max_frames then

@@ -34,6 +34,13 @@ function M.smooth_l1(prediction, target)
   return elementwise.where(d:lt(1), d:square() * 0.5, d - 0.5):mean()
 end
 
+--- Of probabilities sigmoid(logits) for targets in 0..1; both terms are >= 0, so that nothing cancels.
+function M.binary_cross_entropy(logits, targets)
+  same_shape("tide.binary_cross_entropy", logits, targets)
+  local x, y = arguments.float(logits), arguments.float(targets)
+  return (y * (0 - x):softplus() + (1 - y) * x:softplus()):mean()
+end
+
 --- logits N,classes,...; labels 1-based int64 of shape N,...: mean of -log softmax at the label.
 function M.cross_entropy(logits, labels)
   local shape, wanted = check_tensor(logits, "tide.cross_entropy"):shape(),

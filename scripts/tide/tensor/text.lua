@@ -5,6 +5,7 @@
 
 local core = require "tide.core"
 local options = require "tide.base.options"
+local show = require "tide.base.show"
 local tree = require "tide.base.tree"
 
 local M = {}
@@ -168,10 +169,15 @@ local function add_parts(page, parts, axis, depth)
   end
 end
 
+local function columns()
+  return settings.width == "auto" and (core.isatty(1) and core.terminal_width() or 80) or settings.width
+end
+
 --- Values aligned, with dtype and shape; of a tensor with as many elements as the threshold, or more, only
--- the ends of long axes are shown.
+-- the ends of long axes are shown. Other values as the prompt shows them.
 function M.tostring(x)
-  local shape = tree._check_tensor(x, "tide.tostring"):shape()
+  if not tree.is_tensor(x) then return show.value(x, columns()) end
+  local shape = x:shape()
   local head = ("tensor %s {%s}"):format(x:dtype(), table.concat(shape, ", "))
   if core.is_symbolic(x) then return head .. " (symbolic)" end
   if x:numel() == 0 then return head .. " (empty)" end
@@ -180,7 +186,7 @@ function M.tostring(x)
   local format = formatter(type(values) == "table" and values or {values}, x:dtype())
   if #shape == 0 then return ("%s  %s"):format(format(values), head) end
   local page = {lines = {head}, shape = shape, edge = settings.edge}
-  page.width = settings.width == "auto" and (core.isatty(1) and core.terminal_width() or 80) or settings.width
+  page.width = columns()
   local texts
   texts, page.longest = texts_of(values, format, 0)
   if #shape == 1 then add_vector(page, texts) else add_parts(page, texts, 1, 1) end

@@ -64,7 +64,7 @@ local function is_scalar(v) return tree.is_tensor(v) and v:numel() == 1 end
 
 -- {value =, gradient = vector} of the model as it is.
 local function evaluate(self, closure)
-  local value, grads = closure()
+  local value, grads = closure(self.model)
   if is_scalar(value) then value = value:item() end
   if type(value) ~= "number" or grads == nil then
     raise(("%s: the closure must return the loss, a scalar, and its gradients, as tide.value_and_grad(loss)"
@@ -165,12 +165,12 @@ end
 local methods = {rate = optimiser.rate}
 
 --- step(closure) -> the loss before, and a report {loss, gradient = largest entry, iterations, evaluations,
--- reason}. closure() -> loss, gradients of the model as it is. After an error the model is as before.
+-- reason}. closure(model) -> loss, gradients of the model as it is. After an error the model is as before.
 function methods.step(self, closure)
   local meta = getmetatable(closure)
   if type(closure) ~= "function" and not (type(meta) == "table" and meta.__call) then
-    raise(("%s: step takes a function that returns the loss and its gradients, opt:step(function() return "
-      .. "tide.value_and_grad(loss)(model) end); got %s"):format(self.kind, options.show(closure)))
+    raise(("%s: step takes a function of the model that returns the loss and its gradients, "
+      .. "opt:step(tide.value_and_grad(loss)); got %s"):format(self.kind, options.show(closure)))
   end
   return optimiser.guarded(self, function()
     local o, x = self.values, self.vector:join(self.parameters)

@@ -11,7 +11,8 @@ local tree = require "tide.base.tree"
 local M = {}
 local raise = core.raise
 
-local losses = {mse = tensor.mse, smooth_l1 = tensor.smooth_l1, cross_entropy = tensor.cross_entropy}
+local losses = {mse = tensor.mse, smooth_l1 = tensor.smooth_l1, cross_entropy = tensor.cross_entropy,
+  binary_cross_entropy = tensor.binary_cross_entropy}
 
 -- Of a model of a density, whose predictions are log p(x).
 function losses.nll(log_p) return -log_p:mean() end
@@ -28,18 +29,22 @@ local function find_loss(where, loss)
   return losses[loss]
 end
 
--- How many predictions are right: the largest logit for class labels, the sign for targets -1/+1. nil when
--- neither makes sense.
-local function counter(y)
+local function how_many(mask, n) return mask:to("float32"):sum():item() / (mask:numel() // n) end
+
+-- How many predictions are right: the largest logit for class labels, the sign for targets -1/+1 and, of
+-- logits, for 0/1. nil when none makes sense.
+local function counter(loss, y)
+  if loss == "nll" or y:numel() == 0 then return nil end
+  if loss == "binary_cross_entropy" then
+    if (y * y):ne(y):to("float32"):sum():item() > 0 then return nil end
+    return function(prediction, target) return how_many(prediction:gt(0):eq(target), #target) end
+  end
   if y:dtype() == "int64" then
-    return function(prediction, target) return prediction:argmax(2):eq(target):to("float32"):sum():item() end
+    return function(prediction, target) return how_many(prediction:argmax(2):eq(target), #target) end
   end
-  if y:numel() > 0 and y:abs():ne(1):to("float32"):sum():item() == 0 then
-    return function(prediction, target)
-      return (prediction * target):gt(0):to("float32"):sum():item() / (target:numel() // #target)
-    end
+  if y:abs():ne(1):to("float32"):sum():item() == 0 then
+    return function(prediction, target) return how_many((prediction * target):gt(0), #target) end
   end
-  return nil
 end
 
 local function has_pairs(data)
@@ -93,7 +98,7 @@ function M.new(where, loss, data)
     self.pairs = {x = data.x, y = data.y}
     if not self.named then hand_on(self.pairs, data) end
     self.supervised = self.named or nil -- nil: to be found out
-    self.count = loss ~= "nll" and counter(data.y) or nil
+    self.count = counter(loss, data.y)
   else
     self.supervised = false
   end

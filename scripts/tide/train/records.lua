@@ -2,13 +2,14 @@
 
 local core = require "tide.core"
 local options = require "tide.base.options"
+local show = require "tide.base.show"
 
 local M = {}
 
 --- Put a record at place i of the history, and its numbers into the columns: history.loss[i] is
 -- history[i].loss.
 function M.set(history, i, record)
-  history[i] = record
+  history[i] = getmetatable(record) and record or setmetatable(record, show.printed)
   for key, value in pairs(record) do
     history[key] = history[key] or {}
     history[key][i] = value

@@ -180,9 +180,9 @@ guide{name = "training", about = "Training",
   optim.schedule.cosine{lr = 1e-2, steps = 1000}.
 
   Losses: "mse" and "smooth_l1" for numbers, "cross_entropy" for int64 class labels 1..k against logits of
-  shape N,k; a function(prediction, y); or, for all that is no pair of x and y (autoencoders, densities, time
-  series), a function(model, batch), whose second result names further numbers for the records:
-
+  shape N,k, "binary_cross_entropy" for targets 0/1 against logits of their shape; a function(prediction, y);
+  or, for all that is no pair of x and y (densities, time series), a function(model, batch), whose second
+  result names further numbers for the records:
   | local loss = function(net, batch)
   |   local miss = net(batch.x) - batch.y
   |   return (miss * miss):mean(), {largest = miss:abs():max()}

@@ -182,6 +182,10 @@ define{name = "tide.mse", args = "prediction, target", returns = "scalar",
 define{name = "tide.smooth_l1", args = "prediction, target", returns = "scalar",
   text = "Mean of d^2 / 2 where d = |prediction - target| < 1, of d - 1/2 elsewhere (PyTorch's, beta = 1).",
   example = "tide.smooth_l1(x, y)"}
+define{name = "tide.binary_cross_entropy", args = "logits, targets", returns = "scalar",
+  text = "Mean of -log of the probability that sigmoid(logits) gives to targets in 0..1, of one shape "
+  .. "(PyTorch's binary_cross_entropy_with_logits).",
+  example = "tide.binary_cross_entropy(x, y:gt(0))"}
 define{name = "tide.cross_entropy", args = "logits, labels", returns = "scalar",
   text = "Mean over the samples of -log softmax(logits)[label]; logits N,classes,...; labels 1-based int64 "
   .. "of shape N,...",

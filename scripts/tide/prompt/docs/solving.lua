@@ -224,7 +224,8 @@ define{name = "ode.cfield", args = "path, symbol, opts", returns = "field, or fu
   tide.odeint(pendulum(theta), y0, {0, 1})
   assert(tide.gradcheck(function(p) return pendulum(p)(0, y0) end, theta))]]}
 define{name = "ode.methods", args = "", returns = "list",
-  text = [[The methods that odeint knows, a row for each:
+  text = [[The methods that odeint knows, a row for each; print(tide.ode.methods()) shows the most of it as a
+  table.
 
   | name, family         how it steps: "explicit", "implicit", "rosenbrock", "multistep", ...; "automatic": it
   |                      changes between two methods, and its row has the stages of the nonstiff one

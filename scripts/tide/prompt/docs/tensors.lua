@@ -139,8 +139,9 @@ define{name = "tide.stack", args = "list, axis, opts", returns = "tensor",
   of the dtype of the tensors beside them; numbers alone take the default dtype.]],
   example = "tide.stack({x, y}, 1)"}
 define{name = "tide.tostring", args = "x", returns = "string",
-  text = "What tostring(x) gives: dtype, shape and aligned values; long axes are elided in the middle.",
-  example = "tide.tostring(x)"}
+  text = [[Of a tensor what tostring(x) gives: dtype, shape and aligned values; long axes are elided in the
+  middle. Of other values what the prompt shows: print(tide.tostring(model)) shows a table with all in it.]],
+  example = "print(tide.tostring{x = x, note = \"a table\"})"}
 
 help.topic "Reductions"
 local axis_text = [[Over one axis (1-based; negative axes count from the end), a table of axes, or everything

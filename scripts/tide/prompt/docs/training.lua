@@ -50,13 +50,13 @@ define{name = "optim.lbfgs", args = "model, opts", returns = "optimiser",
     {"tolerance_change", 1e-9, "or where parameters or loss change by no more"},
     {"history_size", 10, "changes of the gradient that are remembered"},
     {"line_search_fn", "strong_wolfe", [["strong_wolfe", or "none": always the length lr]], quote = true}},
-  text = [[L-BFGS, for whole data sets and fits: opt:step(closure) calls closure(), which returns the loss and
-  its gradients for the model as it is, several times, and returns the loss before and a report {loss,
-  gradient, iterations, evaluations, reason}. Options and tests of convergence are PyTorch's, but for the
-  search, which is the default, and the history. A loss that is not finite, or a solve that fails, within the
-  search only shortens the step; after an error the model is as before. In tide.train all samples are the
-  batch.]],
-  example = "tide.optim.lbfgs(model):step(function() return tide.value_and_grad(loss)(model, x, y) end)"}
+  text = [[L-BFGS, for whole data sets and fits: opt:step(closure) calls closure(model), which returns the
+  loss and its gradients as tide.value_and_grad(loss) does, several times, and returns the loss before and a
+  report {loss, gradient, iterations, evaluations, reason}. Options and tests of convergence are PyTorch's,
+  but for the search, which is the default, and the history. A loss that is not finite, or a solve that
+  fails, within the search only shortens the step; after an error the model is as before. In tide.train all
+  samples are the batch.]],
+  example = "tide.optim.lbfgs(model):step(tide.value_and_grad(function(m) return loss(m, x, y) end))"}
 define{name = "optim.levenberg_marquardt", args = "model, opts", returns = "optimiser",
   options = {{"damping", 1e-3, "the first one, in units of the curvature"},
     {"max_iter", 20, "iterations of a step"},
@@ -91,8 +91,8 @@ define{name = "tide.train", args = "opts", returns = "history",
     {"data", nil, "{x =, y =}, samples along the first axis; with a loss of (model, batch) any table of "
     .. "tensors, or a function(iteration) that returns one", required = true},
     {"optimizer", nil, "from tide.optim, or a name for its defaults", required = true},
-    {"loss", "mse", [["mse", "smooth_l1", "cross_entropy", "nll" (of nn.cnf: the mean of
-    -prediction), a function(prediction, y), or a function(model,
+    {"loss", "mse", [["mse", "smooth_l1", "cross_entropy", "binary_cross_entropy", "nll" (of nn.cnf: the mean
+    of -prediction), a function(prediction, y), or a function(model,
     batch, options); a function may return a table of named scalar tensors beside the loss]], quote = true},
     {"batch", 64, "samples per step"},
     {"accumulate", 1, "batches per step: their mean gradient"},

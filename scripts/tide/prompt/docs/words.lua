@@ -71,6 +71,7 @@ return {
     "solvers"},
     text = [[Tide solves ordinary differential equations; a PDE works once space is discretised, a
       constraint once it is differentiated away.]]},
+  {"solve ivp", "ode45", "diffeqsolve", "ode problem", see = {"tide.odeint", "ode.solution", "solvers"}},
   {"nfe", "function evaluation", "statistics", "stats", see = {"tide.odeint", "tide.train"}},
   -- models and training
   {"learning rate", "lr", see = {"optim.adam", "optim.sgd", "training", "tide.train"}},
@@ -84,6 +85,9 @@ return {
     "optim.sgd"}},
   {"batch", "minibatch", "mini batch", "data loader", "dataloader", "batch size", see = {"tide.train",
     "tide.evaluate", "tide.take"}},
+  {"bce", "bce loss", "bcewithlogitsloss", "binary cross entropy with logits", "logistic regression",
+    "log loss", see = {"tide.binary_cross_entropy", "tide.cross_entropy"}},
+  {"l1", "l1 loss", "mae", "huber", "huber loss", see = {"tide.smooth_l1", "metrics.mae", "tide.abs"}},
   {"loss", "criterion", "objective", "cost", see = {"tide.mse", "tide.cross_entropy", "tide.smooth_l1",
     "training"}},
   {"accuracy", "metric", "validation", "evaluate", see = {"tide.evaluate", "tide.predict",
@@ -162,6 +166,9 @@ return {
     "tide.bernoulli"}},
   {"slice", "part of axis", "subset", "crop", "submatrix", see = {"tensor:slice", "tide.take", "tide.split"}},
   {"concatenate", "concat", "append", "join", "hstack", "vstack", see = {"tide.cat", "tide.stack"}},
+  {"size", "dim", "ndim", "ndimension", "number of axes", see = {"tensor:shape", "tensor:rank",
+    "tensor:numel"}},
+  {"tolist", "to list", "as a table", see = {"tensor:totable", "tensor:item"}},
   {"expand dims", "newaxis", "view", "resize", see = {"tide.unsqueeze", "tide.squeeze", "tensor:reshape"}},
   {"repeat", "replicate", "copies", see = {"tide.tile", "tide.repeat_interleave", "tensor:broadcast_to"}},
   {"shift", "circshift", "reverse", "swap axes", "moveaxis", see = {"tide.roll", "tide.flip", "tide.movedim",
@@ -183,11 +190,11 @@ return {
   {"label", "class", "one based", "index from", see = {"numbers", "tide.cross_entropy", "tide.one_hot"}},
   {"double", "float64", "dtype", "single precision", "double precision", "float16", "half", "cast",
     "convert", see = {"numbers", "tensor:to", "tide.tensor"}},
-  {"print", "digits", "format", "display", "show tensor", see = {"tide.set_print", "numbers",
-    "tensor:item"}},
+  {"print", "digits", "format", "display", "show tensor", "print table", see =
+    {"tide.tostring", "tide.set_print", "numbers", "tensor:item"}},
   -- random numbers, speed, failures
-  {"seed", "random", "reproducible", "deterministic", "repeatable", "noise", see = {"reproducibility",
-    "tide.seed", "tide.randn", "tide.rand"}},
+  {"seed", "manual seed", "random", "reproducible", "deterministic", "repeatable", "noise", see = {
+    "reproducibility", "tide.seed", "tide.randn", "tide.rand"}},
   {"gpu", "cuda", "device", "tpu", "accelerator", "metal", see = {"speed", "tide.threads",
     "tide.set_matmul_precision"},
     text = [[Tide computes on the processor, with all its cores and vector instructions; there are no
