@@ -47,7 +47,8 @@ void step_state_push(lua_State *L, struct march *m, double t);
 struct stepper *stepper_push(lua_State *L, const struct problem *p, struct field ***field);
 int stepper_finish(lua_State *L, struct stepper *st, int own, const void *theta);
 
-#define PATH_TYPE "tide.Path" /* a struct path * */
+/* The handle of paths (ode_path.c) at an index is given so many, which it owns. */
+struct path *path_handle_fill(lua_State *L, int index, int64_t n);
 
 void stats_push(lua_State *L, const struct solve_stats *s);
 

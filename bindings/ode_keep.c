@@ -10,7 +10,6 @@
 #include "modules.h"
 #include "ode.h"
 #include "solver/march.h"
-#include "solver/path.h"
 #include "value.h"
 
 #define KEEP_TYPE "tide.SolveKeep"
@@ -260,6 +259,7 @@ void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o
 {
     static const char *const names[] = {"norm_function", "jacobian_function", "rtol_each",
                                         "atol_each",     "step_function",     "path_handle"};
+    int64_t solves = o->per_sample ? layout->batch : 1;
     int wanted = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) wanted |= has_field(L, table, names[i]);
     if (!wanted) return;
@@ -274,7 +274,7 @@ void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o
     if (has_field(L, table, "jacobian_function")) o->own_jacobian = &k->jacobian;
     if (has_field(L, table, "step_function")) o->on_step = &k->on_step;
     if (lua_getfield(L, table, "path_handle") != LUA_TNIL)
-        o->path = &(*(struct path **)luaL_checkudata(L, -1, PATH_TYPE))->base;
+        o->path = path_handle_fill(L, lua_gettop(L), solves);
     lua_pop(L, 1);
 }
 

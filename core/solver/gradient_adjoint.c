@@ -132,7 +132,8 @@ static struct solve_options backward_options(const struct solve_options *o, cons
     back.own_norm = NULL;
     if (back.own_jacobian) back.jacobian = LINEAR_AUTO; /* it is of another state */
     back.own_jacobian = NULL;
-    back.on_step = back.path = NULL;
+    back.on_step = NULL;
+    back.path = NULL;
     back.return_failures = 0;
     back.events = NULL;
     back.ends_at_event = 0;

@@ -14,6 +14,7 @@
 #include "solver/norm.h"
 
 struct observer;
+struct path;
 struct events;
 struct object;
 
@@ -85,9 +86,10 @@ struct solve_options {
     int ends_at_event; /* it is a failure where none of them ends the solve; its end may be infinite */
     int per_sample;    /* each sample is a solve by itself (tiled.h) */
     int in_order;      /* these come one after the other, on this thread: somebody looks at them */
-    struct observer *observers;      /* asked before those of the solve, in the order of the list; borrowed */
-    struct observer *on_step, *path; /* asked behind events and outputs; NULL: none; borrowed */
-    struct object *keep;             /* what is borrowed lives in it; an op holds on to it; NULL: no need */
+    struct observer *observers; /* asked before those of the solve, in the order of the list; borrowed */
+    struct path *path;        /* asked behind events and outputs; of samples one each; NULL: none; borrowed */
+    struct observer *on_step; /* the last that is asked; NULL: none; borrowed */
+    struct object *keep;      /* what is borrowed lives in it; an op holds on to it; NULL: no need */
 };
 
 /* What follows from the other members: adaptive, and the controller's formula. */

@@ -174,8 +174,12 @@ void path_at(const struct path *path, double t, int derivative, void *out)
 {
     const struct path_step *step = &path->steps[step_of(path, t)];
     size_t bytes = (size_t)path->n_state * dtype_size(path->dtype);
-    double theta = (t - step->t) / step->h, c[PATH_DEGREE];
+    double theta = (t - step->t) / step->h, c[PATH_DEGREE], direction = step->h > 0 ? 1 : -1;
     const void *x[PATH_DEGREE];
+    if (theta < 0 || (t - path->end) * direction > 0) {
+        loops->combine[path->dtype](path->n_state, NULL, 1, (double[]){NAN}, (const void *[]){step->y}, out);
+        return;
+    }
     if (!derivative && (t == path->end || theta == 0)) {
         memcpy(out, theta == 0 ? step->y : path->last, bytes);
         return;
@@ -187,19 +191,19 @@ void path_at(const struct path *path, double t, int derivative, void *out)
     loops->combine[path->dtype](path->n_state, derivative ? NULL : step->y, step->degree, c, x, out);
 }
 
-static void path_free(struct object *self)
+void paths_free(struct path *paths, int64_t n)
 {
-    struct path *path = (struct path *)self;
-    pool_free(&path->vectors);
-    memory_free(path->steps);
-    memory_free(path);
+    for (int64_t i = 0; paths && i < n; i++) {
+        pool_free(&paths[i].vectors);
+        memory_free(paths[i].steps);
+    }
+    memory_free(paths);
 }
 
-enum status path_new(struct path **out)
+enum status paths_new(struct path **out, int64_t n)
 {
-    *out = memory_zalloc(1, sizeof **out);
+    *out = memory_zalloc((size_t)n, sizeof **out);
     if (!*out) return memory_status();
-    (*out)->object = (struct object){1, path_free};
-    (*out)->base.accepted = path_accepted;
+    for (int64_t i = 0; i < n; i++) (*out)[i].base.accepted = path_accepted;
     return STATUS_OK;
 }

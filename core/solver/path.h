@@ -6,7 +6,6 @@
 #ifndef SOLVER_PATH_H
 #define SOLVER_PATH_H
 
-#include "autodiff/op.h"
 #include "solver/observer.h"
 #include "solver/pool.h"
 #include "tensor/tensor.h"
@@ -19,9 +18,8 @@ struct path_step {
     char *y, *rise[PATH_DEGREE]; /* y at the beginning; at the points 1, 2, ... above that */
 };
 
-/* An observer. Zero-initialised by path_new; a solve empties it with its first step. */
+/* An observer. A solve empties it with its first step. */
 struct path {
-    struct object object;
     struct observer base;
     int64_t n, capacity;
     struct path_step *steps;
@@ -33,9 +31,11 @@ struct path {
     int degree; /* of the step before */
 };
 
-enum status path_new(struct path **out);
-/* y at t (derivative: its slope), which lies between the first time and the last; at a time at which a step
- * ends or begins, what the next one begins with, to the bit. Needs a step. */
+/* So many in a row, without steps: of one solve, or of each sample of one. */
+enum status paths_new(struct path **out, int64_t n);
+void paths_free(struct path *paths, int64_t n);
+/* y at t (derivative: its slope); at a time at which a step ends or begins, what the next one begins with, to
+ * the bit; NaN before the first time and behind the last. Needs a step. */
 void path_at(const struct path *path, double t, int derivative, void *out);
 
 #endif

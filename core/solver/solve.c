@@ -10,6 +10,7 @@
 #include "solver/linear.h"
 #include "solver/march.h"
 #include "solver/output.h"
+#include "solver/path.h"
 
 /* ---- the first step ---- */
 
@@ -289,7 +290,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
     output_begin(&output, s, times, n_times, out, record);
     struct observer **own = march_observe(&m, o->events ? &o->events->base : &output.base);
     if (o->events) march_observe(&m, &output.base);
-    if (o->path) march_observe(&m, o->path);
+    if (o->path) march_observe(&m, &o->path->base);
     if (o->on_step) march_observe(&m, o->on_step);
     march_watch(&m);
     if (record) march_observe(&m, &record->base);

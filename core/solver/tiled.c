@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/seconds.h"
+#include "solver/path.h"
 #include "solver/tiled_lanes.h"
 
 struct tiled_run {
@@ -32,11 +33,17 @@ static enum status bind(struct tiled *t, struct tiled_lane *lane, int64_t sample
     return lane->events ? events_bind(lane->events, t->parameters, sample) : STATUS_OK;
 }
 
+/* Does a sample see options that are not those of all? */
+static int has_own(const struct tiled_run *r, const struct tiled_lane *lane)
+{
+    return lane->events || (r->o && r->o->path);
+}
+
 static enum status enter_lane(void *context, int64_t i)
 {
     const struct tiled_run *r = context;
     struct tiled_lane *lane = &r->t->lanes[i];
-    if (lane->events) {
+    if (has_own(r, lane)) {
         lane->options = *(r->gradient ? r->gradient->o : r->o);
         lane->options.events = lane->events;
     }
@@ -87,10 +94,11 @@ static enum status solve_tile(void *context, struct tile *tile)
     struct solver *s = solver_at(t, tile, &layout, &at);
     struct tiled_lane *lane = &t->lanes[tile->lane];
     enum status status = enter_sample(t, tile);
+    if (r->o->path) lane->options.path = r->o->path + tile->index;
     if (status == STATUS_OK)
-        status = solve(s, lane->field[tile->size], lane->events ? &lane->options : r->o, layout, r->y0 + at,
-                       r->times, r->n_times, r->out + at, r->record ? &t->records[tile->index] : NULL,
-                       &t->stats[tile->index]);
+        status = solve(s, lane->field[tile->size], has_own(r, lane) ? &lane->options : r->o, layout,
+                       r->y0 + at, r->times, r->n_times, r->out + at,
+                       r->record ? &t->records[tile->index] : NULL, &t->stats[tile->index]);
     leave_sample(t, tile);
     const struct report *failure = t->stats[tile->index].failure; /* in memory of a lane */
     if (status == STATUS_OK && failure) status = status_again(STATUS_NUMERIC, failure);

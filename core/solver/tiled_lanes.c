@@ -6,10 +6,10 @@
 #define SAMPLES_CONNECTED                                                                                    \
     "odeint: per_sample = true: f must treat the samples of the first axis independently, and here it "      \
     "cannot be seen to: no sums or means over the first axis, no captured matrix with a row per sample in "  \
-    "a "                                                                                                     \
-    "product, no random numbers or solves inside; g and apply of events, and a quadrature, get the batch "   \
-    "and "                                                                                                   \
-    "give values for each sample in the same way"
+    "a product, no random numbers, solves or fields in C inside (nor such a field beside events or a "       \
+    "quadrature, which makes it a part of a recorded one); g and apply of events, and a quadrature, get "    \
+    "the "                                                                                                   \
+    "batch and give values for each sample in the same way"
 
 static enum status make_part(struct tiled *t, const struct field *f, const struct solve_options *o,
                              unsigned works, struct tiled_lane *lane, int size)

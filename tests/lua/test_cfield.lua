@@ -134,11 +134,20 @@ tests["per_sample"] = function()
     assert(largest(ys:slice(2, i, i), alone) == 0 and stats.samples.nfe[i] == s.nfe)
     local h = tide.grad(loss(o)){theta = theta, y = one}
     assert(largest(g.y:slice(1, i, i), h.y) == 0)
+    local sol = tide.ode.solution(pendulum(theta), y, {0, 1}, apart)
+    local own = tide.ode.solution(pendulum(theta), one, {0, 1}, o)
+    assert(largest(sol(0.4):slice(1, i, i), own(0.4)) == 0 and #sol.t[i] == #own.t)
     sum = h.theta + sum
   end
   assert(largest(g.theta, sum) < 1e-12)
   fails("samples of the first axis independently", tide.odeint, wrong "any", tide.ones({3, 1}, float64), span,
     apart)
+  local seen = {}
+  tide.odeint(pendulum(theta), y, span, check.with(apart, {on_step = function(step)
+    seen[step.sample] = (seen[step.sample] or 0) + 1
+  end}))
+  for i = 1, 3 do assert(seen[i] == stats.samples.accepted[i]) end
+  fails("fields in C", tide.ode.event, pendulum(theta), y, 0, function(_, x) return x:select(2, 1) end, apart)
 end
 
 tests["compiled: new parameters and states, statistics; gone fields stay loaded"] = function()

@@ -190,7 +190,80 @@ tests["on_step of samples with events, failures, threads; errors pass"] = functi
     {per_sample = true, on_step = function() error "there is none" end})
 end
 
+-- ---- ode.solution ----
+
+tests["solution: y and its slope of all samples at any time, as of each alone"] = function()
+  each_case(function(case, span)
+    local f, y0 = problem(case)
+    local sol = tide.ode.solution(f, y0, span, with(case[1], {per_sample = true}))
+    local when = {span[2], 0.3, 0.71, span[1], 1.1}
+    local ys, slopes, one = sol(when), sol:derivative(when), sol(0.71)
+    assert(#sol.t == N and tostring(sol):find("solution of 3 samples", 1, true))
+    for i = 1, N do
+      local g, start = problem(case, i)
+      local alone = tide.ode.solution(g, start, span, case[1])
+      same("times", sol.t[i], alone.t)
+      assert(#alone.t == sol.stats.samples.accepted[i] + 1)
+      local function of_sample(x, axis)
+        return tide.tree.map(x, function(v) return v:slice(axis, i, i) end)
+      end
+      same("y", of_sample(ys, 2), alone(when))
+      same("slopes", of_sample(slopes, 2), alone:derivative(when))
+      same("y at one time", of_sample(one, 1), alone(0.71))
+    end
+    same("at a time of odeint", sol(span[2]), tide.tree.map(tide.odeint(f, y0, span,
+      with(case[1], {per_sample = true})), function(x) return x[2] end))
+  end)
+end
+
+tests["solution of samples that end early, fail, or are none; any number of threads; misuse"] = function()
+  local before = tide.threads()
+  local y0 = tide.tensor({0.1, 5, 0 / 0, 0.2, 0.3}, f64) -- y' = y^2: sample 2 goes to infinity at 0.2
+  local o = {per_sample = true, on_failure = "return", rtol = 1e-7, max_step = 0.1,
+    on_step = function(step) if step.sample == 5 and step.t > 0.5 then return "stop" end end,
+    events = {{g = function(_, y) return y - 0.11 end, terminal = true}}}
+  local function f(_, y) return y * y end
+  local end_of_1, first = 1 / 0.1 - 1 / 0.11, nil
+  for _, threads in ipairs{1, 3} do
+    tide.threads(threads)
+    local sol = tide.ode.solution(f, y0, {0, 1}, o)
+    local ys = sol{0, end_of_1 - 1e-3, 1}
+    assert(#sol.t[3] == 1 and sol.t[3][1] == 0 and sol.t[1][#sol.t[1]] == sol.stats.t_end[1])
+    for i, n in ipairs{2, 1, 0, 3, 1} do -- so many of these times are reached
+      for k = 1, 3 do
+        local want = 1 / (1 / y0[i] - ({0, end_of_1 - 1e-3, 1})[k])
+        if k <= n then check.near(ys[k][i], want, 1e-5) else assert(ys[k][i] ~= ys[k][i]) end
+      end
+    end
+    assert(sol.stats.failure.sample[1] == 2 and sol.stats.failure.sample[2] == 3)
+    local slope = sol:derivative(0.05)
+    assert(slope[3] ~= slope[3])
+    check.near(slope[4], 1 / (5 - 0.05) ^ 2, 1e-4)
+    fails("t = 1.5 is outside of 0 to 1", sol, 1.5)
+    first = first or ys
+    same(threads .. " threads", ys, first)
+  end
+  tide.threads(before)
+  for _, shape in ipairs{{0, 2}, {3, 0}} do
+    local sol = tide.ode.solution(f, tide.ones(shape), {0, 1}, {per_sample = true})
+    assert(#sol.t == shape[1] and sol:derivative(1):numel() == 0)
+    assert(table.concat(sol{0, 0.5}:shape(), " ") == "2 " .. table.concat(shape, " "))
+  end
+  local none = tide.ode.solution(f, tide.tensor{0 / 0}, {0, 1}, {per_sample = true, on_failure = "return"})
+  fails("the solve made no step", none.derivative, none, 0)
+  fails("must treat the samples", tide.ode.solution, function(_, y) return y - y:mean() end, y0, {0, 1},
+    {per_sample = true})
+  fails("first axis are the samples", tide.ode.solution, f, tide.ones{}, {0, 1}, {per_sample = true})
+  fails("per_sample = true is for recorded fields", tide.ode.solution, f, y0, {0, 1},
+    {per_sample = true, eager = true})
+end
+
 tests["allocations that fail leave nothing behind"] = function()
+  check.survives_lack_of_memory(function()
+    local sol = tide.ode.solution(function(_, y) return -y end, tide.tensor({{1, 2}, {2, 1}}, f64), {0, 1},
+      {per_sample = true, rtol = 1e-2})
+    return sol{0.3, 0.5}:sum():item() + sol:derivative(1):sum():item() + sol.t[2]:sum():item()
+  end)
   check.survives_lack_of_memory(function()
     local sum = 0
     local ys = tide.odeint(function(_, y) return -y end, tide.tensor({{1, 2}, {2, 1}}, f64), {0, 1},

@@ -13,7 +13,7 @@ local Solution = {}
 Solution.__index = Solution
 Solution.__name = "tide.Solution"
 
-local hidden = setmetatable({}, {__mode = "k"}) -- of each: path, state, plain, y0, times
+local hidden = setmetatable({}, {__mode = "k"}) -- of each what evaluate() reads
 
 -- A number as a list of one; a list or a tensor of times as numbers within the span. The second result: it
 -- was one number.
@@ -45,13 +45,10 @@ local function evaluate(where, self, t, derivative)
       .. "tide.odeint")
   end
   local list, one = times_of(where, own, t)
-  local flat
-  if own.steps > 0 then
-    flat = #list > 0 and own.path:at(core.tensor_from(list, "float64"), derivative)
-      or core.full({0}, 0, own.state.dtype)
-  else
-    flat = own.empty(#list, derivative)
+  if derivative and own.steps == 0 and own.y0:numel() > 0 then
+    raise(where .. ": the solve made no step, so y has no slope")
   end
+  local flat = own.path:at(core.tensor_from(list, "float64"), derivative, own.y0, own.first)
   if own.plain then
     return one and flat:totable() or flat:reshape{#list, flat:numel() // math.max(1, #list)}
   end
@@ -66,7 +63,21 @@ function Solution:derivative(t) return evaluate("solution:derivative", self, t, 
 
 function Solution:__tostring()
   local own = hidden[self]
-  return ("solution from t = %.9g to %.9g, %d steps"):format(own.first, own.last, own.steps)
+  local what = own.samples and ("solution of %d samples"):format(own.samples) or "solution"
+  return ("%s from t = %.9g to %.9g, %d steps"):format(what, own.first, own.last, own.steps)
+end
+
+-- The accepted times of a solve, or of so many samples a list of them; how many steps these are, and where
+-- the last one ends.
+local function accepted_times(path, t, samples)
+  local list, count, last = {}, 0, t[1]
+  for i = 1, samples or 1 do
+    list[i] = path:times(i) or core.tensor_from({t[1]}, "float64")
+    count = count + #list[i] - 1
+    local ends = list[i][#list[i]]
+    if math.abs(ends - t[1]) > math.abs(last - t[1]) then last = ends end
+  end
+  return samples and list or list[1], count, last
 end
 
 --- Solve by solve(f, y0, t, opts, inner) and keep the steps.
@@ -80,19 +91,14 @@ function M.new(solve, f, y0, t, opts)
   local plain = type(opts) == "table" and opts.plain
   local path = core.solve_path()
   local _, stats = solve(f, y0, t, opts, {path_handle = path})
-  local times = path:times() or core.tensor_from({t[1]}, "float64")
   local start = plain and not is_tensor(y0) and core.tensor_from(y0, "float64") or y0
   local state, leaves = states.describe(where, start)
-  local own = {path = path, state = state, plain = plain, steps = #times - 1, first = times[1],
-               last = times[#times]}
-  if own.steps == 0 then
-    local y = states.flatten(leaves):clone()
-    if y:numel() == 0 then own.last = t[2] + 0.0 end
-    function own.empty(n, derivative)
-      if derivative and y:numel() > 0 then raise(where .. ": the solve made no step, so y has no slope") end
-      return core.full({n, 1}, 1, state.dtype):matmul(y:reshape{1, y:numel()}):reshape{-1}
-    end
-  end
+  local samples = opts and opts.per_sample and state.shapes[1][1]
+  if samples then states.by_sample(where, state) end
+  local times, count, last = accepted_times(path, t, samples)
+  local own = {path = path, state = state, plain = plain, samples = samples, steps = count,
+    y0 = states.flatten(leaves, state):clone(), first = t[1] + 0.0, last = last + 0.0}
+  if own.y0:numel() == 0 then own.last = t[2] + 0.0 end
   local sol = setmetatable({t = times, stats = stats}, Solution)
   hidden[sol] = own
   return sol

@@ -198,9 +198,15 @@ define{name = "ode.solution", args = "f, y0, {t0, t1}, opts", returns = "sol",
 
   The options are those of tide.odeint. After a stop, or a failure with on_failure = "return", sol goes as far
   as the solve did; behind a change of the state by an event it is the state after it. Memory: a few states
-  for each step. A solution holds numbers: inside tide.grad or tide.compile use tide.odeint.]],
+  for each step. A solution holds numbers: inside tide.grad or tide.compile use tide.odeint.
+
+  per_sample = true: sol(t) and sol:derivative(t) are those of all samples; sol.t is a list, for each sample
+  its accepted times. A sample that ends early (a terminal event, "stop", a failure) is NaN behind its end.]],
   example = [[local sol = tide.ode.solution(function(t, u) return -u end, tide.ones{1}, {0, 5}, {rtol = 1e-5})
-  print(sol(2.5), sol{0.1, 4.9, 2}, sol:derivative(2.5), #sol.t, sol.stats.nfe)]]}
+  print(sol(2.5), sol{0.1, 4.9, 2}, sol:derivative(2.5), #sol.t, sol.stats.nfe)
+  local each = tide.ode.solution(function(t, u) return -u * u end, tide.rand{64, 1}, {0, 5},
+    {per_sample = true})
+  print(each(2.5):shape(), each.t[64]) -- the accepted times of sample 64]]}
 define{name = "ode.cfield", args = "path, symbol, opts", returns = "field, or function(theta) -> field",
   run = false,
   options = {{"constants", nil,
