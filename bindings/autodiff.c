@@ -103,7 +103,8 @@ static void check_cotangents(lua_State *L, struct tape *t, const int *y, const i
     }
 }
 
-/* vjp(tape or nil, {y}, {ybar}, {x}) -> {xbar} */
+/* vjp(tape or nil, {y}, {ybar}, {x}) -> {xbar}, whether some of it is of a flow, not of the steps of a grid
+ */
 static int tape_vjp_lua(lua_State *L)
 {
     struct tape *t = working_tape(L);
@@ -112,12 +113,14 @@ static int tape_vjp_lua(lua_State *L)
         *x = value_nodes(L, t, 4, &n_x);
     check_cotangents(L, t, y, ybar, n_y, n_bar, "cotangent");
     int *xbar = lua_newuserdatauv(L, (size_t)(n_x + 1) * sizeof *xbar, 0);
+    int64_t flows = t->flows;
     enum status status = tape_vjp(t, y, ybar, n_y, x, n_x, xbar);
     if (t->status != STATUS_OK) status = tape_take_status(t);
     binding_check(L, status);
     for (int i = 0; i < n_x; i++) t->nodes[xbar[i]].weak = t->nodes[x[i]].weak;
     push_symbols(L, t, xbar, n_x);
-    return 1;
+    lua_pushboolean(L, t->flows > flows);
+    return 2;
 }
 
 /* jvp(tape or nil, {y}, {x}, {v}) -> {ydot} */

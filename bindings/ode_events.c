@@ -48,7 +48,7 @@ static void read_rule(lua_State *L, struct event_rule *rule, const struct event_
     if (lua_isnil(L, -1))
         lua_pop(L, 1);
     else
-        rule->apply = source->make(L, source->context, 0);
+        rule->change[0].apply = source->make(L, source->context, 0);
 }
 
 struct events **events_read(lua_State *L, int options, const struct event_source *source)

@@ -89,10 +89,10 @@ enum status field_curve(struct field *f, double t, const void *y, const void *v,
     return f->type->curve(f, t, y, v, c, a, ybar, thetabar);
 }
 
-enum status field_tangent(const struct field *f, int64_t samples, struct field **out)
+enum status field_tangent(const struct field *f, struct field_pairs pairs, struct field **out)
 {
     if (!f->type->tangent) return cannot(f, "second derivative", RECORD_AS_LUA);
-    return f->type->tangent(f, samples, out);
+    return f->type->tangent(f, pairs, out);
 }
 
 enum status field_rescaled(const struct field *f, struct field **out)

@@ -33,6 +33,7 @@ struct field_parts {
 };
 
 struct field;
+struct field_pairs;
 struct field_cost;
 struct field_plan;
 
@@ -54,7 +55,7 @@ struct field_type {
     enum status (*rate)(struct field *self, double t, const void *y, void *dfdt);
     enum status (*curve)(struct field *self, double t, const void *y, const void *v, double c, const void *a,
                          void *ybar, void *thetabar);
-    enum status (*tangent)(const struct field *self, int64_t samples, struct field **out);
+    enum status (*tangent)(const struct field *self, struct field_pairs pairs, struct field **out);
     enum status (*rescaled)(const struct field *self, struct field **out);
     enum status (*emit)(const struct field *self, struct tape *tape, int t, int y, const int *theta, int *dy);
     enum status (*cut)(const struct field *self, int64_t rows, int by_sample, struct field **out);
@@ -134,15 +135,31 @@ enum status field_rate(struct field *f, double t, const void *y, void *dfdt);
 enum status field_curve(struct field *f, double t, const void *y, const void *v, double c, const void *a,
                         void *ybar, void *thetabar);
 
-/* The field of (y, v) -> (f, df/dy v + df/dtheta u), its parameters theta..., then u for each float theta.
- * Its vjp with a cotangent (0, m) is the second-order product d/d(y, theta) of m^T (df/dy v). samples 1: the
- * state is y, then v; else each of so many samples has y and v of its own. */
-enum status field_tangent(const struct field *f, int64_t samples, struct field **out);
-/* Of the tangent's pairs (y, v), samples 1: behind an event, the zero of number i of g, at which `apply`
- * changes y; and g of the y of a pair. All are fields of tapes with the same parameters. */
-enum status field_tangent_jump(const struct field *f, const struct field *g, int i, const struct field *apply,
+/* States of tangents are pairs (y, v) of all samples, one after the other (1: all of y, then all of v); with
+ * `mark` there is one number z behind each. */
+struct field_pairs {
+    int64_t samples;
+    int mark;
+};
+/* The field of (y, v) -> (f, df/dy v + df/dtheta u), z' = 0, its parameters theta..., then u for each float
+ * theta. Its vjp with a cotangent (0, m) is the second-order product d/d(y, theta) of m^T (df/dy v). */
+enum status field_tangent(const struct field *f, struct field_pairs pairs, struct field **out);
+/* A zero of number i of the `rules` numbers that g gives for each sample; y becomes what `apply` makes of it,
+ * unless NULL. All are fields of tapes with the same parameters. */
+struct field_event {
+    const struct field *f, *g, *apply;
+    int i, rules;
+};
+enum field_end {
+    FIELD_GOES_ON,
+    FIELD_ENDS,     /* z becomes 1, */
+    FIELD_ENDS_TIME /* or by what the time of the event moves */
+};
+/* The pair behind it: v is that of solutions that go on there, or of y at the event, where they end. */
+enum status field_tangent_jump(const struct field_event *e, struct field_pairs pairs, enum field_end end,
                                struct field **out);
-enum status field_of_pairs(const struct field *f, const struct field *g, struct field **out);
+/* g of the y of pairs. */
+enum status field_of_pairs(const struct field_event *e, struct field_pairs pairs, struct field **out);
 /* The field of dy/ds = (t1 - t0) f(t0 + s (t1 - t0), y), its parameters t0, t1 (float64), theta...: with
  * s from 0 to 1 the solution from t0 to t1, of which they are parameters then. */
 enum status field_rescaled(const struct field *f, struct field **out);

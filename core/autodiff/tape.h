@@ -29,6 +29,7 @@ struct tape {
      * through inputs of its own: captured[i] is the outer node behind input i, or -1 for a declared input. */
     struct tape *parent; /* owned */
     int *captured;
+    int64_t flows; /* tangents on it, so many, that are of a flow where the steps taken have another */
     enum status status;
     char *message;
 };

@@ -90,7 +90,7 @@ struct tape_field {
 /* The functions of the table of tape fields that are not in tape_field.c. */
 int tape_field_can(const struct field *self, enum field_work work);
 enum status tape_field_prepare(struct field *self, unsigned works);
-enum status tape_field_tangent(const struct field *self, int64_t samples, struct field **out);
+enum status tape_field_tangent(const struct field *self, struct field_pairs pairs, struct field **out);
 enum status tape_field_rescaled(const struct field *self, struct field **out);
 enum status tape_field_emit(const struct field *self, struct tape *tape, int t, int y, const int *theta,
                             int *dy);

@@ -161,7 +161,7 @@ static double end_bar(const struct backward *b)
 static enum status changed(const struct events *e, const struct event *event, int n, const char **y)
 {
     for (int i = 0, at = 1; i < n; i++) {
-        struct field *apply = e->rules[event[i].rule].apply;
+        struct field *apply = event_change(e, &event[i])->apply;
         if (!apply) continue;
         TRY(field_eval(apply, event[i].t, *y, e->y[at]));
         *y = e->y[at];
@@ -218,14 +218,15 @@ static enum status changes_back(struct backward *b, const struct event *event, i
 {
     struct events *e = b->o->events;
     for (int i = n - 1; i >= 0; i--) {
-        struct event_rule *rule = &e->rules[event[i].rule];
+        const struct event_change *change = event_change(e, &event[i]);
+        struct field *apply = change->apply;
         const char *y = e->states + (size_t)(event - e->log) * e->bytes;
-        if (!rule->apply) continue;
+        if (!apply) continue;
         TRY(changed(e, event, i, &y));
-        TRY(field_vjp(rule->apply, event->t, y, b->carry_bar[0], NULL, b->times.event_bar, e->part));
+        TRY(field_vjp(apply, event->t, y, b->carry_bar[0], NULL, b->times.event_bar, e->part));
         memcpy(b->carry_bar[0], b->times.event_bar, b->bytes);
-        backward_add(b, rule->apply->n_theta, 1, e->part, rule->theta);
-        *bar += backward_number(b, e->part, rule->apply->n_theta - 1);
+        backward_add(b, apply->n_theta, 1, e->part, change->theta);
+        *bar += backward_number(b, e->part, apply->n_theta - 1);
     }
     return STATUS_OK;
 }

@@ -12,6 +12,14 @@
 
 /* ---- memory ---- */
 
+struct event_change *events_change(const struct events *e, int i) { return &e->rules[i / 2].change[i % 2]; }
+
+const struct event_change *event_change(const struct events *e, const struct event *event)
+{
+    const struct event_change *change = e->rules[event->rule].change;
+    return &change[event->ends && change[1].apply];
+}
+
 enum status events_new(struct events **out, int n)
 {
     struct events *e = memory_zalloc(1, sizeof *e);
@@ -32,7 +40,7 @@ enum status events_new(struct events **out, int n)
 void events_free(struct events *e)
 {
     if (!e) return;
-    for (int i = 0; e->rules && i < e->n; i++) field_free(e->rules[i].apply);
+    for (int i = 0; e->rules && i < 2 * e->n; i++) field_free(events_change(e, i)->apply);
     field_free(e->g);
     void *blocks[] = {e->rules, e->track,  e->hits,  e->start,       e->values,
                       e->log,   e->states, e->block, e->theta_block, e};
@@ -43,8 +51,9 @@ void events_free(struct events *e)
 static enum status make_theta(struct events *e)
 {
     int64_t most = e->g->n_theta, sum = most;
-    for (int i = 0; i < e->n; i++) {
-        int64_t n = e->rules[i].apply ? e->rules[i].apply->n_theta : 0;
+    for (int i = 0; i < 2 * e->n; i++) {
+        const struct field *apply = events_change(e, i)->apply;
+        int64_t n = apply ? apply->n_theta : 0;
         most = n > most ? n : most;
         sum += n;
     }
@@ -55,17 +64,18 @@ static enum status make_theta(struct events *e)
     e->g_theta = e->theta_block;
     e->part = e->g_theta + (size_t)e->g->n_theta * size;
     char *at = e->part + (size_t)most * size;
-    for (int i = 0; i < e->n; i++) {
-        e->rules[i].theta = at;
-        if (e->rules[i].apply) at += (size_t)e->rules[i].apply->n_theta * size;
+    for (int i = 0; i < 2 * e->n; i++) {
+        struct event_change *change = events_change(e, i);
+        change->theta = at;
+        if (change->apply) at += (size_t)change->apply->n_theta * size;
     }
     return STATUS_OK;
 }
 
 enum status events_prepare(struct events *e, unsigned works)
 {
-    for (int i = 0; i < e->n; i++)
-        if (e->rules[i].apply) TRY(field_prepare(e->rules[i].apply, works));
+    for (int i = 0; i < 2 * e->n; i++)
+        if (events_change(e, i)->apply) TRY(field_prepare(events_change(e, i)->apply, works));
     TRY(field_prepare(e->g, works));
     return works & FIELD_MASK(FIELD_VJP) ? make_theta(e) : STATUS_OK;
 }
@@ -84,8 +94,10 @@ static enum status add_theta(struct field *f, const char *own, void *thetabar, s
 enum status events_gradient_end(struct events *e, void *thetabar, size_t bytes, void *scratch)
 {
     if (bytes == 0) return STATUS_OK;
-    for (int i = 0; i < e->n; i++)
-        if (e->rules[i].apply) TRY(add_theta(e->rules[i].apply, e->rules[i].theta, thetabar, bytes, scratch));
+    for (int i = 0; i < 2 * e->n; i++) {
+        const struct event_change *change = events_change(e, i);
+        if (change->apply) TRY(add_theta(change->apply, change->theta, thetabar, bytes, scratch));
+    }
     return add_theta(e->g, e->g_theta, thetabar, bytes, scratch);
 }
 
@@ -97,8 +109,8 @@ static enum status bind(struct field *f, const void *const *parameters, int64_t 
 
 enum status events_bind(struct events *e, const void *const *parameters, int64_t first)
 {
-    for (int i = 0; i < e->n; i++)
-        if (e->rules[i].apply) TRY(bind(e->rules[i].apply, parameters, first));
+    for (int i = 0; i < 2 * e->n; i++)
+        if (events_change(e, i)->apply) TRY(bind(events_change(e, i)->apply, parameters, first));
     return bind(e->g, parameters, first);
 }
 
@@ -106,12 +118,15 @@ static enum status cut_fields(const struct events *e, int64_t rows, struct event
 {
     TRY(field_cut(e->g, rows, 1, &out->g));
     *possible = out->g != NULL;
-    for (int i = 0; i < e->n && *possible; i++) {
+    for (int i = 0; i < e->n; i++) {
         out->rules[i] = e->rules[i];
-        out->rules[i].apply = NULL;
-        if (!e->rules[i].apply) continue;
-        TRY(field_cut(e->rules[i].apply, rows, 1, &out->rules[i].apply));
-        *possible = out->rules[i].apply != NULL;
+        memset(out->rules[i].change, 0, sizeof out->rules[i].change);
+    }
+    for (int i = 0; i < 2 * e->n && *possible; i++) {
+        const struct field *apply = events_change(e, i)->apply;
+        if (!apply) continue;
+        TRY(field_cut(apply, rows, 1, &events_change(out, i)->apply));
+        *possible = events_change(out, i)->apply != NULL;
     }
     return STATUS_OK;
 }
@@ -182,10 +197,15 @@ static int ends_solve(const struct events *e, int rule)
     return e->rules[rule].terminal > 0 && e->track[rule].counted >= e->rules[rule].terminal;
 }
 
+/* And would the next one? */
+static int next_ends(const struct events *e, int rule)
+{
+    return e->rules[rule].terminal > 0 && e->track[rule].counted + 1 >= e->rules[rule].terminal;
+}
+
 static int cuts(const struct events *e, int rule)
 {
-    return e->rules[rule].apply ||
-           (e->rules[rule].terminal > 0 && e->track[rule].counted + 1 >= e->rules[rule].terminal);
+    return e->rules[rule].change[0].apply || next_ends(e, rule);
 }
 
 static enum status note(struct events *e, struct march *m, const struct step *p, const struct event_hit *hit,
@@ -199,7 +219,8 @@ static enum status note(struct events *e, struct march *m, const struct step *p,
                                         .step = m->clock.accepted,
                                         .rule = hit->rule,
                                         .direction = hit->direction,
-                                        .cuts = cut};
+                                        .cuts = cut,
+                                        .ends = next_ends(e, hit->rule)};
     e->track[hit->rule].counted++;
     return STATUS_OK;
 }
@@ -218,10 +239,11 @@ static enum status change_state(struct events *e, struct march *m, const struct 
             m->clock.end = t;
             m->ended = e->ended = 1;
         }
-        if (!e->rules[hits[i].rule].apply) continue;
+        struct field *apply = event_change(e, &e->log[e->count - n + i])->apply;
+        if (!apply) continue;
         if (fabs(t - track->last) < EVENT_PILE_UP * clock_smallest_step(t)) return pile_up(e, m, &hits[i], t);
         track->last = t;
-        TRY(field_eval(e->rules[hits[i].rule].apply, t, y, e->y[at]));
+        TRY(field_eval(apply, t, y, e->y[at]));
         if (!solver_is_finite(m->s, e->y[at]))
             return failure_not_finite(m, 0, e->y[at], "what apply returned");
         y = m->after = e->y[at];

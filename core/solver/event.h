@@ -17,12 +17,17 @@
 #define EVENT_NAME 32
 #define EVENT_POINTS 128 /* of a step at most: 9, those close behind its beginning, and 64 that are added */
 
+/* What an event does to the state. */
+struct event_change {
+    struct field *apply; /* (t, y) -> y behind the event; owned; NULL: it changes nothing */
+    char *theta;         /* in a gradient, as that of the fields' own parameters (see field.h) */
+};
+
 /* One g. Which changes of its sign count: along the solve upwards (1), downwards (-1), both (0). */
 struct event_rule {
     int direction;
-    int64_t terminal;    /* the solve ends at the one of this number; 0: never */
-    struct field *apply; /* (t, y) -> y behind the event; owned; NULL: it changes nothing */
-    char *theta;         /* in a gradient, as that of the fields' own parameters (see field.h) */
+    int64_t terminal;              /* the solve ends at the one of this number; 0: never */
+    struct event_change change[2]; /* [1]: of the one that ends it, in place of [0] unless it has no field */
     char name[EVENT_NAME];
 };
 
@@ -32,7 +37,8 @@ struct event {
     double rounding; /* an output no further before t is at the event, and so behind it (clock_rounding) */
     int64_t step;
     int rule, direction;
-    int cuts; /* the step ends here */
+    int cuts; /* the step ends here, */
+    int ends; /* and so does the solve */
 };
 
 struct event_hit {
@@ -76,6 +82,10 @@ struct events {
     char *block;
 };
 
+/* What event does to the state. */
+const struct event_change *event_change(const struct events *e, const struct event *event);
+/* Number i of the changes of all rules, i < 2 e->n. */
+struct event_change *events_change(const struct events *e, int i);
 /* n rules, to be filled in; events_free also frees their fields and g. */
 enum status events_new(struct events **out, int n);
 void events_free(struct events *e);

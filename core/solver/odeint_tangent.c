@@ -19,55 +19,57 @@ int64_t odeint_pairs(const struct odeint *op)
     return op->options.per_sample && op->layout.batch > 0 ? op->layout.batch : 1;
 }
 
-/* Does any of them end a solve, or change its state? */
-static int events_end(const struct events *e)
+/* Does any of them end a solve? */
+static int some_end(const struct events *e)
 {
     int ends = 0;
     for (int i = 0; e && i < e->n; i++) ends |= e->rules[i].terminal > 0;
     return ends;
 }
-static int events_change(const struct events *e)
+
+/* Or change its state? */
+static int some_act(const struct events *e)
 {
-    int change = 0;
-    for (int i = 0; e && i < e->n; i++) change |= e->rules[i].apply != NULL;
-    return change;
+    int act = some_end(e);
+    for (int i = 0; e && i < e->n; i++) act |= e->rules[i].change[0].apply != NULL;
+    return act;
 }
 
-#define FIRST_ONES                                                                                           \
-    " has first derivatives only, of pullbacks: tide.grad, tide.vjp, and tide.jacobian by rows; for second " \
-    "ones, and for tide.jvp, take differences of gradients and of solves"
-
-static enum status check_events(const struct odeint *op)
+/* Pairs of y and v, with a mark of whether their solve has ended, or of when. */
+static struct field_pairs pairs_of(const struct odeint *op)
 {
-    if (events_end(op->options.events))
-        return status_set(STATUS_UNSUPPORTED, "odeint: a solve with events that end it" FIRST_ONES);
-    if (!op->options.adaptive && events_change(op->options.events)) /* jump as the flow does, not the grid */
-        return status_set(STATUS_UNSUPPORTED, "odeint: a solve on a fixed grid with events that change its "
-                                              "state" FIRST_ONES);
-    if (op->options.per_sample && events_change(op->options.events))
-        return status_set(STATUS_UNSUPPORTED, "odeint: a solve with per_sample = true and events that change "
-                                              "its state" FIRST_ONES);
-    return STATUS_OK;
+    return (struct field_pairs){.samples = odeint_pairs(op), .mark = some_end(op->options.events)};
 }
 
-/* The same events of pairs of y and v. Those that are noted alone change nothing. */
-static enum status make_events(const struct odeint *op, struct events *to)
+static enum status tangent_rule(const struct odeint *op, int i, struct event_rule *to)
 {
     const struct events *e = op->options.events;
-    TRY(field_of_pairs(op->field, e->g, &to->g));
-    for (int i = 0; i < e->n; i++) {
-        to->rules[i].direction = e->rules[i].direction;
-        memcpy(to->rules[i].name, e->rules[i].name, sizeof to->rules[i].name);
-        if (e->rules[i].apply)
-            TRY(field_tangent_jump(op->field, e->g, i, e->rules[i].apply, &to->rules[i].apply));
-    }
+    const struct event_rule *from = &e->rules[i];
+    struct field_event event = {op->field, e->g, from->change[0].apply, i, e->n};
+    enum field_end end = op->options.ends_at_event ? FIELD_ENDS_TIME : FIELD_ENDS;
+    to->direction = from->direction;
+    to->terminal = from->terminal;
+    memcpy(to->name, from->name, sizeof to->name);
+    if (event.apply) TRY(field_tangent_jump(&event, pairs_of(op), FIELD_GOES_ON, &to->change[0].apply));
+    if (from->terminal == 0) return STATUS_OK;
+    if (from->change[1].apply) event.apply = from->change[1].apply;
+    return field_tangent_jump(&event, pairs_of(op), end, &to->change[1].apply);
+}
+
+/* The same events of pairs. */
+static enum status make_events(const struct odeint *op, struct events *to)
+{
+    struct field_event event = {.f = op->field, .g = op->options.events->g};
+    TRY(field_of_pairs(&event, pairs_of(op), &to->g));
+    for (int i = 0; i < to->n; i++) TRY(tangent_rule(op, i, &to->rules[i]));
     return STATUS_OK;
 }
 
+/* Those that are noted alone change nothing. */
 static enum status tangent_events(const struct odeint *op, struct events **out)
 {
     *out = NULL;
-    if (!events_change(op->options.events)) return STATUS_OK;
+    if (!some_act(op->options.events)) return STATUS_OK;
     TRY(events_new(out, op->options.events->n));
     enum status status = make_events(op, *out);
     if (status == STATUS_OK) return STATUS_OK;
@@ -87,26 +89,16 @@ enum status odeint_tangent(const struct odeint *op, struct odeint **out)
     if (layout.n_parts >= MAX_PARTS)
         return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative",
                           MAX_PARTS);
-    TRY(check_events(op));
-    TRY(field_tangent(op->field, odeint_pairs(op), &tangent));
+    TRY(field_tangent(op->field, pairs_of(op), &tangent));
     enum status status = tangent_events(op, &options.events);
     if (status != STATUS_OK) {
         field_free(tangent);
         return status;
     }
-    layout.size[layout.n_parts++] = op->field->n;
+    layout.size[layout.n_parts++] = tangent->n - op->field->n;
     status = odeint_new(out, tangent, &options, &layout);
     if (status != STATUS_OK) events_free(options.events);
     return status;
-}
-
-/* Halves number `which` of `rows` pairs of n numbers each. */
-static int halves(struct tape *t, int pairs, int which, int64_t rows, int64_t n)
-{
-    int matrix = emit_reshape(t, pairs, 2, (int64_t[]){rows, 2 * n});
-    int half =
-        tape_emit(t, OP_SLICE, &(struct attrs){.n = 6, .v = {0, 1, rows, which * n, 1, n}}, &matrix, 1);
-    return emit_reshape(t, half, 1, (int64_t[]){rows * n});
 }
 
 static int joined(struct tape *t, const int *parts, int n, int axis)
@@ -114,20 +106,13 @@ static int joined(struct tape *t, const int *parts, int n, int axis)
     return tape_emit(t, OP_CAT, &(struct attrs){.n = 1, .v = {axis}}, parts, n);
 }
 
-static int pairs_of_halves(struct tape *t, int first, int second, int64_t rows, int64_t n)
-{
-    if (rows == 1) return joined(t, (int[]){first, second}, 2, 0);
-    int both[2] = {emit_reshape(t, first, 2, (int64_t[]){rows, n}),
-                   emit_reshape(t, second, 2, (int64_t[]){rows, n})};
-    return emit_reshape(t, joined(t, both, 2, 1), 1, (int64_t[]){rows * 2 * n});
-}
-
 /* A gradient that is differentiated. */
 struct second {
     struct vjp *v;
     struct odeint *op, *tangent; /* op: the solve itself, or the same from 0 to 1 */
     int by_times, rescaled;      /* by_times: the gradient has a part for them */
-    int64_t samples, n, n_times;
+    struct field_pairs pairs;
+    int64_t n, n_times;
     int *x; /* y0, times, theta..., those that it is differentiated by under names of their own: nothing is to
                be seen of how they hang together */
     int *bar; /* room for as many */
@@ -137,6 +122,28 @@ struct second {
     int *outputs; /* room for one at each time */
     int u_times;  /* direction of the times of op; -1: it is 0 */
 };
+
+/* Of `rows` pairs their y (0), v (1) or marks (2). */
+static int part_of_pairs(const struct second *d, int pairs, int which, int64_t rows)
+{
+    struct tape *t = d->v->tape;
+    int64_t share = d->n / d->pairs.samples, n = which < 2 ? share : 1;
+    int matrix = emit_reshape(t, pairs, 2, (int64_t[]){rows, 2 * share + d->pairs.mark});
+    struct attrs columns = {.n = 6, .v = {0, 1, rows, which * share, 1, n}};
+    return emit_reshape(t, tape_emit(t, OP_SLICE, &columns, &matrix, 1), 1, (int64_t[]){rows * n});
+}
+
+/* The pairs of one time, with marks of 0. */
+static int pairs_of_halves(const struct second *d, int y, int v)
+{
+    struct tape *t = d->v->tape;
+    int64_t rows = d->pairs.samples, share = d->n / rows;
+    int in[3] = {emit_reshape(t, y, 2, (int64_t[]){rows, share}),
+                 emit_reshape(t, v, 2, (int64_t[]){rows, share}),
+                 emit_broadcast(t, emit_like(t, y, 0), 2, (int64_t[]){rows, 1})};
+    return emit_reshape(t, joined(t, in, 2 + d->pairs.mark, 1), 1,
+                        (int64_t[]){2 * d->n + rows * d->pairs.mark});
+}
 
 /* Number i of the times as a scalar. */
 static int time_at(struct tape *t, int times, int64_t i)
@@ -178,14 +185,19 @@ static int shares_of_span(struct second *d, int u)
     return with_ends(t, 0, inner, 1);
 }
 
-/* f at number i of the times, times what that moves by. */
-static int motion(const struct second *d, int64_t i, int y)
+/* f at number i of the times, times what that moves by: by nothing where the solve has ended before. */
+static int motion(const struct second *d, int64_t i, int y, int mark)
 {
     struct tape *t = d->v->tape;
-    int f = -1, by = time_at(t, d->u_times, i);
+    int64_t rows = d->pairs.samples;
+    int f = -1, by = emit_cast(t, time_at(t, d->u_times, i), d->op->field->dtype);
     enum status status = field_emit(d->op->field, t, time_at(t, d->inputs[1], i), y, d->inputs + 2, &f);
     if (status != STATUS_OK) return tape_fail(t, status);
-    return emit2(t, OP_MUL, f, emit_cast(t, by, d->op->field->dtype));
+    f = emit2(t, OP_MUL, f, by);
+    if (mark < 0) return f;
+    int goes = emit_reshape(t, emit2(t, OP_SUB, emit_like(t, mark, 1), mark), 2, (int64_t[]){rows, 1}),
+        matrix = emit_reshape(t, f, 2, (int64_t[]){rows, d->n / rows});
+    return emit_reshape(t, emit2(t, OP_MUL, matrix, goes), 1, &d->n);
 }
 
 /* theta..., then the direction of each float one; those of t0 and t1 in front of them. */
@@ -217,25 +229,44 @@ static void tangent_inputs(struct second *d)
     d->u_times = u;
     d->inputs[1] = d->rescaled ? shares_of_span(d, u) : d->x[1];
     tangent_parameters(d, n, u);
-    if (u >= 0 && !d->rescaled) start = emit2(t, OP_SUB, start, motion(d, 0, d->x[0]));
-    d->inputs[0] = pairs_of_halves(t, d->x[0], start, d->samples, n / d->samples);
+    if (u >= 0 && !d->rescaled) start = emit2(t, OP_SUB, start, motion(d, 0, d->x[0], -1));
+    d->inputs[0] = pairs_of_halves(d, d->x[0], start);
+}
+
+/* J u of a solve that gives its end: u of y0, v of y at the event, by what its time moves. */
+static int along_to_event(const struct second *d, int pairs)
+{
+    struct tape *t = d->v->tape;
+    int64_t n = 2 * d->n + d->pairs.samples;
+    int end = emit_slice_flat(t, pairs, n, n), u = emit_slice_flat(t, d->v->ybar, 0, d->n);
+    int parts[3] = {emit_cast(t, u, FLOAT64), part_of_pairs(d, end, 1, d->pairs.samples),
+                    part_of_pairs(d, end, 2, d->pairs.samples)};
+    return joined(t, parts, 3, 0);
+}
+
+/* Of what the times move, outputs first..last. */
+static int motions(const struct second *d, int pairs, int64_t first, int64_t last)
+{
+    struct tape *t = d->v->tape;
+    int64_t n = d->n, rows = d->pairs.samples;
+    int y = part_of_pairs(d, pairs, 0, d->n_times * rows),
+        marks = d->pairs.mark ? part_of_pairs(d, pairs, 2, d->n_times * rows) : -1;
+    for (int64_t i = first; i <= last; i++)
+        d->outputs[i - first] = motion(d, i, emit_slice_flat(t, y, i * n, n),
+                                       marks < 0 ? -1 : emit_slice_flat(t, marks, i * rows, rows));
+    int moved = joined(t, d->outputs, (int)(last - first + 1), 0);
+    if (first == 0) return moved;
+    return tape_emit(t, OP_EMBED, &(struct attrs){.n = 3, .v = {n, 1, d->n_times * n}}, &moved, 1);
 }
 
 /* J u. */
 static int emit_along(const struct second *d)
 {
     struct tape *t = d->v->tape;
-    int64_t n = d->n, rows = d->n_times * d->samples, share = n / d->samples;
     int pairs = odeint_emit(t, d->tangent, d->inputs[0], d->inputs[1], d->inputs + 2, d->n_inputs - 2);
-    int v = halves(t, pairs, 1, rows, share);
-    if (d->u_times < 0) return v;
-    int y = halves(t, pairs, 0, rows, share);
-    int64_t ends = d->rescaled, last = d->n_times - 1 - ends;
-    for (int64_t i = ends; i <= last; i++)
-        d->outputs[i - ends] = motion(d, i, emit_slice_flat(t, y, i * n, n));
-    int moved = joined(t, d->outputs, (int)(last - ends + 1), 0);
-    if (ends) moved = tape_emit(t, OP_EMBED, &(struct attrs){.n = 3, .v = {n, 1, d->n_times * n}}, &moved, 1);
-    return emit2(t, OP_ADD, v, moved);
+    if (d->op->options.ends_at_event) return along_to_event(d, pairs);
+    int v = part_of_pairs(d, pairs, 1, d->n_times * d->pairs.samples), ends = d->rescaled;
+    return d->u_times < 0 ? v : emit2(t, OP_ADD, v, motions(d, pairs, ends, d->n_times - 1 - ends));
 }
 
 static void emit_derivative(struct second *d)
@@ -274,7 +305,6 @@ static enum status rescaled(const struct odeint *op, struct odeint **out)
 
 static enum status make_solves(struct second *d)
 {
-    TRY(check_events(d->op));
     if (d->rescaled) {
         struct odeint *same;
         TRY(rescaled(d->op, &same));
@@ -283,18 +313,25 @@ static enum status make_solves(struct second *d)
     return odeint_tangent(d->op, &d->tangent);
 }
 
+/* Is J u that of the flow, where the steps of a grid have one of their own? */
+static int is_of_flow(const struct second *d)
+{
+    int moved = d->by_times && !(d->rescaled && d->n_times == 2);
+    return !d->op->options.adaptive && (moved || some_act(d->op->options.events));
+}
+
 void odeint_gradient_vjp(struct custom *self, struct vjp *v)
 {
     struct odeint *op = odeint_of_gradient(self);
     int by_times = ((struct odeint_gradient *)self)->by_times;
     struct second d = {.v = v,
                        .op = op,
-                       .samples = odeint_pairs(op),
+                       .pairs = pairs_of(op),
                        .n = tape_spec(v->tape, v->in[2])->shape[0],
                        .n_times = tape_spec(v->tape, v->in[3])->shape[0],
                        .by_times = by_times,
                        .rescaled = (v->need[3] || by_times) && op->options.steps > 0 &&
-                                   !events_end(op->options.events) && !events_change(op->options.events)};
+                                   !some_act(op->options.events)};
     int *room = memory_alloc((size_t)(5 * v->n_in + 4 + d.n_times) * sizeof *room);
     enum status status = room ? make_solves(&d) : memory_status();
     d.inputs = room;
@@ -305,6 +342,7 @@ void odeint_gradient_vjp(struct custom *self, struct vjp *v)
         emit_derivative(&d);
     else
         tape_fail(v->tape, status);
+    v->tape->flows += is_of_flow(&d);
     memory_free(room);
     if (d.tangent) object_release(odeint_object(d.tangent));
     if (d.op != op) object_release(odeint_object(d.op));

@@ -124,10 +124,11 @@ static enum status differentiate_entries(const struct tiled_run *r, const struct
     memset(tile->thetabar, 0, (size_t)by->shared * dtype_size(g->f->dtype));
     TRY(tiled_theta_add(by, g->f, lane->own, tile->thetabar, r->thetabar, lane->scratch));
     if (!e || e->count == 0) return STATUS_OK;
-    for (int i = 0; i < e->n; i++)
-        if (e->rules[i].apply)
-            TRY(tiled_theta_add(by, e->rules[i].apply, e->rules[i].theta, tile->thetabar, r->thetabar,
-                                lane->scratch));
+    for (int i = 0; i < 2 * e->n; i++) {
+        const struct event_change *change = events_change(e, i);
+        if (!change->apply) continue;
+        TRY(tiled_theta_add(by, change->apply, change->theta, tile->thetabar, r->thetabar, lane->scratch));
+    }
     return tiled_theta_add(by, e->g, e->g_theta, tile->thetabar, r->thetabar, lane->scratch);
 }
 

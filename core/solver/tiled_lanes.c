@@ -39,7 +39,7 @@ static enum status make_theta(struct tiled *t, unsigned works, struct tiled_lane
     if (lane == t->lanes) TRY(tiled_theta_new(&t->by_entries, f, e));
     if (t->by_entries.n == 0) return STATUS_OK;
     if (e) n = most(n, tiled_theta_scratch(e->g));
-    for (int i = 0; e && i < e->n; i++) n = most(n, tiled_theta_scratch(e->rules[i].apply));
+    for (int i = 0; e && i < 2 * e->n; i++) n = most(n, tiled_theta_scratch(events_change(e, i)->apply));
     lane->own = memory_alloc((size_t)f->n_theta * dtype_size(f->dtype));
     lane->scratch = memory_alloc((size_t)n * dtype_size(f->dtype));
     return lane->own && lane->scratch ? STATUS_OK : memory_status();
@@ -63,7 +63,7 @@ static enum status make_lane(struct tiled *t, const struct field *f, const struc
     if (e) TRY(events_prepare(e, works[1]));
     if (e && lane->field[0]) TRY(events_reserve(e, &lane->solver[0])); /* it may begin with a gradient */
     if (e) t->entries |= has_entries(e->g);
-    for (int i = 0; e && i < e->n; i++) t->entries |= has_entries(e->rules[i].apply);
+    for (int i = 0; e && i < 2 * e->n; i++) t->entries |= has_entries(events_change(e, i)->apply);
     return make_theta(t, works[0], lane);
 }
 

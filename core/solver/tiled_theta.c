@@ -45,7 +45,7 @@ enum status tiled_theta_new(struct tiled_theta *t, const struct field *f, const 
     for (int i = 0; i < n; i++) t->of[i] = NOWHERE;
     others = look(t, f);
     if (e) others |= look(t, e->g) | (e->n > 0);
-    for (int i = 0; e && i < e->n; i++) look(t, e->rules[i].apply);
+    for (int i = 0; e && i < 2 * e->n; i++) look(t, events_change(e, i)->apply);
     if (others)
         place(t);
     else

@@ -191,9 +191,6 @@ tests["ode.event of samples in derivatives, by the implicit function theorem"] =
     assert(again:item() == value:item())
     same("compiled", other.y, g.y)
   end
-  fails("first derivatives only", tide.grad(function(p)
-    return tide.grad(loss(SAMPLES, weights))(p).t0
-  end), q)
 end
 
 tests["ode.event of samples without a zero"] = function()

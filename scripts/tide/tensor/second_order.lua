@@ -59,7 +59,8 @@ local function unit_vectors(list, positions, p)
   return units
 end
 
--- Flat products for the unit vectors at the positions, one matrix {p, size} for each tensor of the result.
+-- Flat products for the unit vectors at the positions, one matrix {p, size} for each tensor of the result;
+-- and whether they are those of a flow, where the steps of a solve have others.
 local function emit_products(outputs, inputs, by, positions, p)
   local from, to, along = outputs, inputs, nil
   if by == "columns" then
@@ -67,15 +68,15 @@ local function emit_products(outputs, inputs, by, positions, p)
     local u = zeros_like(outputs)
     from, to, along = inputs, u, core.vjp(nil, outputs, u, inputs)
   end
-  local parts = {}
+  local parts, of_flow = {}, false
   for i in ipairs(to) do parts[i] = {} end
   for row, unit in ipairs(unit_vectors(from, positions, p)) do
-    for i, x in ipairs(core.vjp(nil, along or outputs, unit, to)) do
-      parts[i][row] = x:reshape{1, x:numel()}
-    end
+    local bars, flow = core.vjp(nil, along or outputs, unit, to)
+    for i, x in ipairs(bars) do parts[i][row] = x:reshape{1, x:numel()} end
+    of_flow = of_flow or flow
   end
   for i, rows in ipairs(parts) do parts[i] = core.apply("cat", {0}, table.unpack(rows)) end
-  return parts
+  return parts, of_flow
 end
 
 -- blocks[i][j]: of output i and leaf j, {size of i, size of j}, from the products of all unit vectors.
@@ -140,15 +141,16 @@ local function structured(where, blocks, y, p, outputs, leaves)
 end
 
 -- emit(by) -> products, and by what they are. "auto": whichever are fewer; but columns are a derivative of
--- the pullback, which not every function has (a solve that an event ends), and then there are the rows.
+-- the pullback, which not every function has (a field in C), or not that of the steps of its solve (through
+-- events of a grid), and then there are the rows.
 local function either_way(emit, by, outputs, leaves)
   if by == "auto" and numel(leaves) < numel(outputs) then
-    local done, products = pcall(emit, "columns")
-    if done then return products, "columns" end
-    if core.is_failure(products) then error(products, 0) end
+    local done, products, of_flow = pcall(emit, "columns")
+    if done and not of_flow then return products, "columns" end
+    if not done and core.is_failure(products) then error(products, 0) end
   end
   by = by == "auto" and "rows" or by
-  return emit(by), by
+  return (emit(by)), by
 end
 
 -- All products, on the tape being recorded.

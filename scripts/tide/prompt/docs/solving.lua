@@ -25,7 +25,7 @@ define{name = "tide.jvp", args = "fn, x, v", returns = "y, dy",
   example = "tide.jvp(tide.sin, x, tide.ones_like(x))"}
 define{name = "tide.jacobian", args = "fn, p, opts", returns = "tensor or nested table",
   options = {{"by", "auto", '"rows", by pullbacks; "columns", by directions; "auto": whichever are fewer, '
-    .. "rows where fn has first derivatives only (through events)"},
+    .. "rows where fn has first derivatives only (a field in C), or exact ones (through events of a grid)"},
     {"flat", false, "one matrix over all tensors, in the order of tide.tree.tensors"}},
   text = [[dy/dp of y = fn(p), both tensors or tables of tensors: y's structure, in it p's, each block of the
   shape of that part of y followed by that of p. Without p, tide.jacobian(fn) is a function of (p, ...),
