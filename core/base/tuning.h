@@ -370,12 +370,16 @@
 
 /* Methods that are a pair: the first two are those of stiffness, above, which here is not only said, and may
  * be taken back; with 20 and 15 stiff problems took 1.18 times the evaluations at equal error
- * (tests/bench/stiff.sh), E5, which is short, 1.5 times. Then: steps in a row by the stiff one with which the
+ * (tests/bench/stiff.sh), E5, which is short, 1.5 times. QUICK: where the stiff one varies its order, and a
+ * change by mistake costs a few steps of an evaluation or two (with 5 and 8, van der Pol's oscillator takes
+ * 1.19 of LSODA's evaluations, with 1 and 2 it is 1.05). Then: steps in a row by the stiff one with which the
  * nonstiff one would be stable, before it turns back, where h rho is below so large a share of the boundary
  * of stability, after so many products of the power method; and a stay with the nonstiff one that is too
  * short to have been worth it. */
 #define AUTOMATIC_EVERY 5
 #define AUTOMATIC_SAY_SO 8
+#define AUTOMATIC_EVERY_QUICK 1
+#define AUTOMATIC_SAY_SO_QUICK 2
 #define AUTOMATIC_PATIENCE 10
 #define AUTOMATIC_CALM 0.5
 #define AUTOMATIC_PRODUCTS 5

@@ -15,11 +15,12 @@
 
 /* ---- the methods ---- */
 
-/* Nonstiff ones are explicit and notice stiffness, the carry of stiff ones begins with y, the history of none
- * moves. A record keeps as many k of all steps: of stiff ones no more than of nonstiff ones, whose last stage
- * goes on to the next step. The first of each list is taken where none is asked for. */
+/* Nonstiff ones are explicit and notice stiffness; the carry of stiff ones begins with y, and of the rest
+ * they use nothing that they have not made since the last change. A record keeps as many k of all steps: of
+ * stiff ones no more than of nonstiff ones, whose last stage goes on to the next step. The first of each list
+ * is taken where none is asked for. */
 const char *const automatic_nonstiff[] = {"tsit5", "dopri5", "bosh3", "vern7", "dopri8", "dop853", NULL};
-const char *const automatic_stiff[] = {"radau5", "radau3", "trbdf2", NULL};
+const char *const automatic_stiff[] = {"radau5", "radau3", "trbdf2", "bdf", NULL};
 
 enum {
     NONSTIFF = sizeof automatic_nonstiff / sizeof *automatic_nonstiff - 1,
@@ -33,6 +34,7 @@ static void make_halves(void)
     for (int i = 0; i < NONSTIFF; i++) method_find(automatic_nonstiff[i], &nonstiff_halves[i]);
     for (int i = 0; i < STIFF; i++) {
         method_find(automatic_stiff[i], &stiff_halves[i]);
+        method_vary(&stiff_halves[i]);
         stiff_halves[i].loose = 1; /* its steps adapt */
     }
 }
@@ -89,6 +91,7 @@ static enum status turn(struct automatic *a, struct march *m, double t)
     a->began = n;
     a->products = a->calm = 0;
     m->turns = 1;
+    m->s->linear_g = 0; /* no matrix outlasts the steps of the other method */
     stiffness_forget(&m->stiffness);
     return note(&m->s->turns, &(struct turn){.t = t, .step = n, .to = m->o->method.pair[stiff]->rk.name});
 }
@@ -151,17 +154,18 @@ int automatic_begin(struct automatic *a, const struct solve_options *o)
 
 /* ---- steps: those of the method that makes them ---- */
 
-static const struct method *made_by(const struct method *m, const struct step *p)
-{
-    return m->pair[p->stiff];
-}
-
 static void automatic_sizes(const struct method *m, int *n_carry, int *n_k)
 {
     int least;
     m->pair[0]->family->sizes(m->pair[0], n_carry, &least);
     m->pair[1]->family->sizes(m->pair[1], n_carry, n_k);
     if (*n_k < least) *n_k = least;
+}
+
+static unsigned automatic_history(const struct method *m)
+{
+    const struct family *stiff = m->pair[1]->family;
+    return stiff->history ? stiff->history(m->pair[1]) : 0;
 }
 
 static int automatic_memory(const struct method *m) { return m->pair[1]->family->memory(m->pair[1]); }
@@ -182,17 +186,6 @@ static enum status automatic_again(struct solver *s, struct field *f, const stru
                                    const struct step *p, enum again what, int have)
 {
     return made_by(m, p)->family->again(s, f, made_by(m, p), p, what, have);
-}
-
-static int automatic_error(const struct method *m, const struct step *p, double *w)
-{
-    return made_by(m, p)->family->error(made_by(m, p), p, w);
-}
-
-static int automatic_error_low(const struct method *m, const struct step *p, double *w)
-{
-    const struct family *family = made_by(m, p)->family;
-    return family->error_low ? family->error_low(made_by(m, p), p, w) : 0;
 }
 
 /* The nonstiff one knows a carry of y alone. */
@@ -228,13 +221,12 @@ const struct family family_automatic = {.name = "automatic",
                                         .implicit = 1,
                                         .by_times = 2,
                                         .sizes = automatic_sizes,
+                                        .history = automatic_history,
                                         .memory = automatic_memory,
                                         .begin = newton_reserve,
                                         .step = automatic_step,
                                         .again = automatic_again,
                                         .kept = automatic_kept,
-                                        .error = automatic_error,
-                                        .error_low = automatic_error_low,
                                         .dense = automatic_dense,
                                         .moved = automatic_moved,
                                         .back = automatic_back};

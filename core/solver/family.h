@@ -93,6 +93,12 @@ struct family {
     enum status (*back)(struct backward *b, const struct step *p);
 };
 
+/* The method that makes step p: this one, or one of its pair. */
+static inline const struct method *made_by(const struct method *m, const struct step *p)
+{
+    return m->pair[0] ? m->pair[p->stiff] : m;
+}
+
 extern const struct family family_explicit, family_implicit, family_coupled, family_rosenbrock,
     family_multistep, family_reversible, family_symplectic, family_automatic;
 

@@ -173,12 +173,13 @@ static int varies(const struct multistep *m)
 
 static enum status varying_error(const struct march *m, const struct step *p, double *norm)
 {
-    return (m->o->method.multistep.kind == MULTISTEP_ADAMS ? adams_error : bdf_error)(m, p, norm);
+    int adams = made_by(&m->o->method, p)->multistep.kind == MULTISTEP_ADAMS;
+    return (adams ? adams_error : bdf_error)(m, p, norm);
 }
 
 static enum status varying_adapt(struct march *m, const struct step *p, int accepted, double wanted)
 {
-    int adams = m->o->method.multistep.kind == MULTISTEP_ADAMS;
+    int adams = made_by(&m->o->method, p)->multistep.kind == MULTISTEP_ADAMS;
     return (adams ? adams_adapt : bdf_adapt)(m, p, accepted, wanted);
 }
 
@@ -347,7 +348,7 @@ static enum status start_back(struct backward *b, const struct multistep *m, con
 
 static enum status back(struct backward *b, const struct step *p)
 {
-    const struct multistep *m = &b->o->method.multistep;
+    const struct multistep *m = &b->m->multistep;
     struct formula c;
     if (start_gives(m, p) || !formula_continues(m, p)) return start_back(b, m, p);
     formula_make(m, p, &c);

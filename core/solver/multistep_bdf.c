@@ -237,7 +237,7 @@ static enum status consider(const struct march *m, const struct step *p, int q, 
 static enum status choose(struct march *m, const struct step *p, double *factor)
 {
     struct clock *c = &m->clock;
-    int q = p->order, most = m->o->method.multistep.order;
+    int q = p->order, most = made_by(&m->o->method, p)->multistep.order;
     double best = 0;
     if (m->o->max_order > 0 && m->o->max_order < most) most = (int)m->o->max_order;
     TRY(consider(m, p, q, BDF_CAUTION, &best, &c->order));

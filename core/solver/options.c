@@ -45,7 +45,8 @@ static const struct solve_option table[] = {
      .help = "of \"auto\", what takes the steps while the problem is not stiff: \"tsit5\" (default), "
              "\"dopri5\", \"bosh3\", \"vern7\", \"dopri8\" or \"dop853\""},
     {"stiff", OPTION_CHOICE, .choices = automatic_stiff, ADAPTIVE_ONLY, AT(stiff),
-     .help = "of \"auto\", what takes them while it is: \"radau5\" (default), \"radau3\" or \"trbdf2\""},
+     .help = "of \"auto\", what takes them while it is: \"radau5\" (default), \"radau3\", \"trbdf2\" or "
+             "\"bdf\""},
     {"start", OPTION_OTHER, .type = "string|table",
      .help = "the first steps of a multistep method: \"rk\" makes them by a one-step method of at least its "
              "order; or a list of states, those at the ends of these steps, which are constants of every "
@@ -191,7 +192,8 @@ void solve_options_derive(struct solve_options *o)
     o->adaptive = o->step_size == 0 && o->steps == 0;
     o->newton_goal = o->adaptive && o->newton_tol == 0 ? 0.03 : o->newton_tol;
     o->method.loose = o->newton_goal > 0 && o->method.family->implicit && o->method.family->memory;
-    o->predicts = c->kind == CONTROLLER_I && o->method.family->implicit && !o->method.family->adapt;
+    o->predicts =
+        c->kind == CONTROLLER_I && o->method.family->implicit && !method_solving(&o->method)->family->adapt;
     c->safety = o->safety > 0 ? o->safety : o->method.rk.error_order > 5 ? SAFETY_HIGH_ORDER : SAFETY;
     if (c->kind != CONTROLLER_OWN) controller_gains(c->kind, c->k);
     c->exponent = 1.0 / (o->method.rk.error_order + 1);

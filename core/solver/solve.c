@@ -104,12 +104,13 @@ enum status march_norm(const struct march *m, int n, const double *w, const char
 enum status march_error(const struct march *m, double *norm)
 {
     const struct step *p = &m->p;
-    if (m->family->adapt) return m->family->norm(m, p, norm);
-    const struct method *method = &m->o->method;
+    const struct method *method = made_by(&m->o->method, p);
+    const struct family *family = method->family;
+    if (family->adapt) return family->norm(m, p, norm);
     double w[MAX_K], low[MAX_K];
     const char *k[MAX_K];
-    int count = 0, n = m->family->error(method, p, w);
-    int two = method->rk.two_errors && m->family->error_low && m->family->error_low(method, p, low) > 0;
+    int count = 0, n = family->error(method, p, w);
+    int two = method->rk.two_errors && family->error_low && family->error_low(method, p, low) > 0;
     for (int j = 0; j < n; j++) {
         if (w[j] == 0 && !(two && low[j] != 0)) continue;
         w[count] = w[j];
@@ -191,8 +192,9 @@ enum status march_step(struct march *m, enum clock_says *says)
         double error = INFINITY, wanted = m->clock.h;
         if (m->o->adaptive && made == STATUS_OK) TRY(march_error(m, &error));
         *says = clock_judge(&m->clock, p, made == STATUS_OK, error);
-        if (m->o->adaptive && m->family->adapt && (*says == CLOCK_ACCEPTED || *says == CLOCK_REJECTED))
-            TRY(m->family->adapt(m, p, *says == CLOCK_ACCEPTED, wanted));
+        const struct family *family = made_by(&m->o->method, p)->family;
+        if (m->o->adaptive && family->adapt && (*says == CLOCK_ACCEPTED || *says == CLOCK_REJECTED))
+            TRY(family->adapt(m, p, *says == CLOCK_ACCEPTED, wanted));
         if (*says == CLOCK_REJECTED) continue;
         return *says == CLOCK_ACCEPTED ? show(m) : failure_of_clock(m, *says, p->h);
     }

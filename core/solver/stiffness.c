@@ -178,8 +178,13 @@ static enum status stiffness_accepted(struct observer *self, struct march *m, co
 int stiffness_begin(struct stiffness *d, const struct solve_options *o)
 {
     int acts = o->method.family == &family_automatic;
+    int quick = acts && method_solving(&o->method)->family->adapt;
     *d = (struct stiffness){.base = {.accepted = stiffness_accepted},
-                            .every = acts ? AUTOMATIC_EVERY : STIFFNESS_EVERY,
-                            .say_so = acts ? AUTOMATIC_SAY_SO : STIFFNESS_SAY_SO};
+                            .every = quick  ? AUTOMATIC_EVERY_QUICK
+                                     : acts ? AUTOMATIC_EVERY
+                                            : STIFFNESS_EVERY,
+                            .say_so = quick  ? AUTOMATIC_SAY_SO_QUICK
+                                      : acts ? AUTOMATIC_SAY_SO
+                                             : STIFFNESS_SAY_SO};
     return o->adaptive && (o->method.family == &family_explicit || o->method.family == &family_automatic);
 }

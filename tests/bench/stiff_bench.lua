@@ -30,8 +30,8 @@ local function halves(first, last)
 end
 
 local methods = {
-  stiff = {tide = {"radau5", "bdf", "auto", "rodas4", "kvaerno5"}, scipy = {"Radau", "BDF", "LSODA"},
-    cvode = {"bdf"}},
+  stiff = {tide = {"radau5", "bdf", "auto", "auto-bdf", "rodas4", "kvaerno5"},
+    scipy = {"Radau", "BDF", "LSODA"}, cvode = {"bdf"}},
   oscillating = {tide = {"radau5", "bdf", "rodas4"}, scipy = {"LSODA"}, cvode = {"bdf"}},
   nonstiff = {tide = {"dopri5", "tsit5", "dopri8", "dop853", "vern7", "adams", "auto"}, cvode = {"adams"},
     scipy = {"RK45", "DOP853", "LSODA"}},
@@ -39,7 +39,9 @@ local methods = {
 -- What has to be compared: cost of the first over that of the second.
 local pairs_of = {
   stiff = {{"tide", "radau5", "scipy", "Radau"}, {"tide", "bdf", "scipy", "BDF"},
-    {"tide", "bdf", "scipy", "LSODA"}, {"tide", "auto", "scipy", "LSODA"}, {"tide", "bdf", "cvode", "bdf"},
+    {"tide", "bdf", "scipy", "LSODA"}, {"tide", "auto", "scipy", "LSODA"},
+    {"tide", "auto-bdf", "scipy", "LSODA"},
+    {"tide", "bdf", "cvode", "bdf"},
     {"tide", "radau5", "cvode", "bdf"}, {"tide", "rodas4", "cvode", "bdf"}},
   nonstiff = {{"tide", "dopri5", "scipy", "RK45"}, {"tide", "dopri8", "scipy", "DOP853"},
     {"tide", "dop853", "scipy", "DOP853"},
@@ -98,6 +100,8 @@ function engines.tide(w, row)
     for _, tol in ipairs(w.tolerances) do
       local y0, best, spent = f64(w.y0), math.huge, 0
       local options = {method = method, rtol = tol, atol = f64(atol_of(w, tol)), max_steps = 10 ^ 7}
+      options.method, options.stiff = method:match("^(%w+)%-?(%w*)$") -- "auto-bdf": a pair
+      if options.stiff == "" then options.stiff = nil end
       local ys, stats = tide.odeint(f, y0, {0, w.t}, options)
       local again = tide.compile(function(y) return (tide.odeint(f, y, {0, w.t}, options)) end)
       again(y0)

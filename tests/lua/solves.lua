@@ -50,7 +50,7 @@ M.options = {
   end,
   stiff = function(g, _, o)
     if g:chance(0.9) and not o.max_order then o.method = "auto" end
-    return g:pick{"radau5", "radau3", "trbdf2"}
+    return g:pick{"radau5", "radau3", "trbdf2", "bdf"}
   end,
   steps = function(g) return g:pick{1, 2, 3, 7, 12} end,
   step_size = function(g) return g:pick{0.05, 0.1, 0.13, 0.3, 5} end,

@@ -104,7 +104,11 @@ end
 
 -- The highest order of methods that vary it, parts of a pair.
 local function check_varies(where, o, method)
-  if o.max_order then check_max_order(where, o.max_order, method) end
+  local name_of_half = method.family == "automatic" and o.stiff
+  local half = name_of_half and methods.find(where, name_of_half)
+  if o.max_order then
+    check_max_order(where, o.max_order, half and half.varying_order and half or method)
+  end
   for _, name in ipairs{"nonstiff", "stiff"} do
     if o[name] and method.family ~= "automatic" then
       raise(('%s: %s = "%s" is an option of the method "auto", not of %s'):format(where, name, o[name],
