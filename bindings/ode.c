@@ -137,13 +137,8 @@ static void push_counts(lua_State *L, const struct solve_stats *samples, int64_t
     value_account(L, v);
 }
 
-/* stats.samples of the table on top. */
-static void set_samples(lua_State *L, const struct odeint *op)
+void samples_push(lua_State *L, const struct solve_stats *samples, int64_t n, int switches)
 {
-    int64_t n;
-    const struct solve_stats *samples;
-    const struct event_log *logs;
-    if (!odeint_samples(op, &n, &samples, &logs)) return;
     lua_createtable(L, 0, 3);
     push_counts(L, samples, n, offsetof(struct solve_stats, nfe));
     lua_setfield(L, -2, "nfe");
@@ -151,12 +146,11 @@ static void set_samples(lua_State *L, const struct odeint *op)
     lua_setfield(L, -2, "accepted");
     push_counts(L, samples, n, offsetof(struct solve_stats, rejected));
     lua_setfield(L, -2, "rejected");
-    if (odeint_changes_method(op)) {
+    if (switches) {
         push_counts(L, samples, n, offsetof(struct solve_stats, n_switches));
         lua_setfield(L, -2, "switches");
     }
     lua_setfield(L, -2, "samples");
-    if (odeint_stats(op)->stopped) ends_push(L, samples, n);
 }
 
 /* ---- solves as ops ---- */
@@ -176,9 +170,14 @@ static int solve_collect(lua_State *L)
 static int solve_stats_lua(lua_State *L)
 {
     struct solve_box *box = luaL_checkudata(L, 1, SOLVE_TYPE);
+    int64_t n;
+    const struct solve_stats *samples;
+    const struct event_log *logs;
     stats_push(L, odeint_stats(box->op));
     if (odeint_events(box->op)) events_push_of(L, box->op);
-    set_samples(L, box->op);
+    if (!odeint_samples(box->op, &n, &samples, &logs)) return 1;
+    samples_push(L, samples, n, odeint_changes_method(box->op));
+    if (odeint_stats(box->op)->stopped) ends_push(L, samples, n);
     return 1;
 }
 
@@ -284,6 +283,7 @@ static int odeint_cfield(lua_State *L)
         struct field **step_field;
         struct stepper *stepper = stepper_push(L, &p, &step_field);
         *step_field = cfield_new(L, 1, 2, p.y0);
+        if (p.options.per_sample) (*step_field)->batch = p.layout.batch;
         return stepper_finish(L, stepper, 1, has_theta ? tensor_check(L, 2)->array.data : NULL);
     }
     struct solve_box *box = push_box(L);

@@ -68,6 +68,11 @@ struct events **events_read(lua_State *L, int options, const struct event_source
  * the events of all samples, in the order of their times, and a t_end for each. */
 void events_push(lua_State *L, const struct events *e, const struct solve_stats *stats);
 void ends_push(lua_State *L, const struct solve_stats *stats, int64_t n); /* these */
+struct event_log;
+void events_push_samples(lua_State *L, const struct events *e, const struct solve_stats *stats,
+                         const struct event_log *logs, int64_t n, int64_t width); /* numbers of a sample */
+/* Counts of each of n samples become `samples` of the statistics on top; NULL: all are 0. */
+void samples_push(lua_State *L, const struct solve_stats *samples, int64_t n, int switches);
 struct odeint;
 void events_push_of(lua_State *L, const struct odeint *op);
 

@@ -128,8 +128,7 @@ void ends_push(lua_State *L, const struct solve_stats *stats, int64_t n)
     lua_setfield(L, -2, "t_end");
 }
 
-/* width: numbers of a sample's state. */
-static void push_samples(lua_State *L, const struct events *e, const struct solve_stats *stats,
+void events_push_samples(lua_State *L, const struct events *e, const struct solve_stats *stats,
                          const struct event_log *logs, int64_t n, int64_t width)
 {
     int64_t count = 0;
@@ -165,7 +164,7 @@ void events_push_of(lua_State *L, const struct odeint *op)
     const struct event_log *logs;
     int64_t n;
     if (odeint_samples(op, &n, &counts, &logs))
-        push_samples(L, e, counts, logs, n, n > 0 ? e->g->n / n : 0);
+        events_push_samples(L, e, counts, logs, n, n > 0 ? e->g->n / n : 0);
     else
         events_push(L, e, odeint_stats(op));
 }

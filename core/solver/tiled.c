@@ -166,7 +166,7 @@ static enum status differentiate_tile(void *context, struct tile *tile)
 
 /* Of tiles that all do the same; samples have steps of their own, and an evaluation of the batch moves all of
  * them that are not done. */
-static void sum_up(const struct tiled *t, struct solve_stats *sum)
+void tiled_sum(const struct tiled *t, struct solve_stats *sum)
 {
     *sum = t->stats[t->tiles.failed];
     for (int64_t i = 0; t->by_sample && i < t->tiles.cut.n; i++) {
@@ -203,6 +203,38 @@ static enum status name_samples(const struct tiled *t, enum status status)
                          (long long)t->tiles.failed + 1, (long long)t->tiles.cut.n, (long long)f->n_samples,
                          list, f->n_samples > 8 ? ", ..." : "");
 }
+
+/* ---- samples whose steps somebody else makes ---- */
+
+enum status tiled_enter(struct tiled *t, const struct solve_options *o, const void *const *parameters,
+                        int64_t sample, struct tiled_sample *out)
+{
+    struct tiled_run run = {.t = t, .o = o, .parameters = parameters};
+    struct tile tile = {.index = sample, .first = sample, .rows = 1};
+    t->parameters = parameters;
+    TRY(enter_lane(&run, 0));
+    out->s = solver_at(t, &tile, &out->layout, &out->at);
+    out->f = t->lanes[0].field[0];
+    out->o = has_own(&run, &t->lanes[0]) ? &t->lanes[0].options : o;
+    return enter_sample(t, &tile);
+}
+
+void tiled_note(struct tiled *t, int64_t sample, const struct solve_stats *stats)
+{
+    t->stats[sample] = *stats;
+    t->stats[sample].failure = NULL;
+    t->stats[sample].switches = NULL;
+}
+
+enum status tiled_leave(struct tiled *t, int64_t sample, enum status status)
+{
+    leave_sample(t, &(struct tile){.index = sample});
+    t->failed[sample] = status == STATUS_NUMERIC;
+    t->tiles.failed = sample;
+    return name_samples(t, status);
+}
+
+/* ---- samples abreast ---- */
 
 static enum status ride(void *context, struct tile *tile)
 {
@@ -261,7 +293,7 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
     if (status == STATUS_OK && left)
         status = tiles_run(
             &t->tiles, &(struct tiles_job){.run = solve_tile, .enter = enter_lane, .context = &run}, NULL);
-    sum_up(t, stats);
+    tiled_sum(t, stats);
     status = name_samples(t, status);
     if (status != STATUS_NUMERIC || !o->return_failures) return status;
     t->failure = *status_report();
@@ -315,7 +347,7 @@ enum status tiled_gradient(struct tiled *t, const struct gradient *whole, const 
     if (status == STATUS_OK) add_times_bars(&run, whole->times);
     memory_free(run.times_bars);
     TRY(name_samples(t, status));
-    sum_up(t, stats);
+    tiled_sum(t, stats);
     worst_reconstruction(t, stats);
     stats->has_defect = whole->o->defect;
     stats->defect = 0;

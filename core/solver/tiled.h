@@ -32,6 +32,24 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
 enum status tiled_gradient(struct tiled *t, const struct gradient *whole, const void *const *parameters,
                            void *thetabar, struct solve_stats *stats);
 
+/* A sample as a solve by itself, for who makes its steps himself: of a tiled by samples and in_order. They
+ * are entered and left one after the other; what a sample has come to is noted while it is entered, or
+ * before. */
+struct tiled_sample {
+    struct solver *s;
+    struct field *f;
+    const struct solve_options *o;
+    const struct state_layout *layout;
+    size_t at; /* bytes of the state before it */
+};
+enum status tiled_enter(struct tiled *t, const struct solve_options *o, const void *const *parameters,
+                        int64_t sample, struct tiled_sample *out);
+void tiled_note(struct tiled *t, int64_t sample, const struct solve_stats *stats);
+/* status: how it ended; it is returned, a failure with the names of all samples that have failed so far. */
+enum status tiled_leave(struct tiled *t, int64_t sample, enum status status);
+/* Of all samples, as they are noted. */
+void tiled_sum(const struct tiled *t, struct solve_stats *sum);
+
 /* Of the latest run, for each tile; logs: NULL where there are no events. */
 const struct solve_stats *tiled_counts(const struct tiled *t);
 const struct event_log *tiled_logs(const struct tiled *t);

@@ -120,16 +120,14 @@ tests["values between the steps are numbers: f at the end of a step, which is a 
       assert(failure("not_finite", odeint, breaks, y0, t, o):find("y inside the step", 1, true))
     end
     odeint(breaks, y0, {0, 1}, o)
-    if not o.per_sample then
-      failure("not_finite", tide.ode.solution, breaks, y0, {0, 1}, o)
-      local function look(step) step:at(step.t - step.h / 2) end
-      local e = failure("not_finite", odeint, breaks, y0, {0, 1}, {method = o.method, steps = o.steps,
-        on_step = look})
-      assert(e:find("y inside the step", 1, true) and e.t < 1 and e.t + e.h == 1)
-      failure("not_finite", function()
-        for step in tide.ode.steps(breaks, y0, {0, 1}, o) do look(step) end
-      end)
-    end
+    failure("not_finite", tide.ode.solution, breaks, y0, {0, 1}, o)
+    local function look(step) step:at(step.t - step.h / 2) end
+    local f = failure("not_finite", odeint, breaks, y0, {0, 1}, {method = o.method, steps = o.steps,
+      per_sample = o.per_sample, on_step = look})
+    assert(f:find("y inside the step", 1, true) and f.t < 1 and f.t + f.h == 1)
+    failure("not_finite", function()
+      for step in tide.ode.steps(breaks, y0, {0, 1}, o) do look(step) end
+    end)
     -- a zero between the steps as well: whatever g looks at
     for _, terminal in ipairs{false, true} do
       local e = failure("not_finite", odeint, breaks, y0, {0, 1}, {method = o.method, steps = o.steps,

@@ -190,6 +190,83 @@ tests["on_step of samples with events, failures, threads; errors pass"] = functi
     {per_sample = true, on_step = function() error "there is none" end})
 end
 
+-- ---- ode.steps ----
+
+tests["steps: those of each sample, each when it is asked for, with counts so far"] = function()
+  each_case(function(case, span)
+    local f, y0 = problem(case)
+    local o = with(case[1], {per_sample = true})
+    local look, want = recorder()
+    local _, stats = tide.odeint(f, y0, span, with(o, {on_step = look}))
+    local steps, k = tide.ode.steps(f, y0, span, o), 0
+    for step in steps do
+      k = k + 1
+      same_step({t = step.t, h = step.h, start = step.start, error = step.error, y = step.y,
+        inside = step:at((step.start + step.t) / 2)}, want[k])
+      assert(step.sample == want[k].sample)
+      local counts = steps.stats.samples.accepted
+      for i = 1, N do
+        assert(i == step.sample or counts[i] == (i < step.sample and stats.samples.accepted[i] or 0))
+      end
+    end
+    assert(k == #want and steps() == nil)
+    for name, v in pairs(stats) do if name ~= "samples" then same(name, steps.stats[name], v) end end
+    for name, v in pairs(stats.samples) do same(name, steps.stats.samples[name], v) end
+  end)
+end
+
+-- y' = y^2: sample 2 goes to infinity at 0.2.
+local function square(_, y) return y * y end
+local of_square = tide.tensor({{0.1}, {5}, {0.2}, {0 / 0}}, f64)
+local square_events = {{g = function(_, y) return y - 0.11 end, terminal = true},
+  {g = function(t) return t - 0.1 end}}
+
+tests["steps of samples with events and failures that are returned"] = function()
+  local f, y0 = square, of_square
+  local o = {per_sample = true, on_failure = "return", events = square_events}
+  local _, want = tide.odeint(f, y0, {0, 1}, o)
+  local steps, order = tide.ode.steps(f, y0, {0, 1}, o), {}
+  for step in steps do
+    if order[#order] ~= step.sample then order[#order + 1] = step.sample end
+    local seen = 0
+    for _, e in ipairs(steps.stats.events) do seen = seen + (e.sample <= step.sample and 1 or 99) end
+    assert(seen <= 4)
+  end
+  local stats = steps.stats
+  assert(table.concat(order, " ") == "1 2 3" and #stats.events == #want.events)
+  for i, e in ipairs(want.events) do
+    local got = stats.events[i]
+    assert(got.t == e.t and got.sample == e.sample and got.event == e.event)
+    same("y", got.y, e.y)
+  end
+  same("ends", stats.t_end, want.t_end)
+  assert(#stats.failure.sample == 2 and stats.failure.sample[1] == 2 and stats.failure.sample[2] == 4)
+end
+
+tests["steps of samples: failures, loops that are left early, no samples; misuse"] = function()
+  local f, y0, last = square, of_square, nil
+  local o = {per_sample = true, events = square_events}
+  local steps = tide.ode.steps(f, y0, {0, 1}, o)
+  fails({"sample 2 of 4", "1 failed: 2"}, function() for step in steps do last = step end end)
+  assert(last.sample == 2 and steps.stats.samples.accepted[1] > 0)
+  assert(steps.stats.samples.accepted[2] > 0 and steps.stats.t_end[3] == 0)
+  fails("an error has ended it", steps)
+  local early = tide.ode.steps(f, y0, {0, 1}, o)
+  for step in early do if step.sample == 1 then break end end
+  local step = early()
+  assert(step.sample == 1 or step.sample == 2)
+  early()
+  fails("the step is over", step.at, step, step.t)
+  for _, shape in ipairs{{0, 2}, {3, 0}} do
+    local none = tide.ode.steps(f, tide.ones(shape), {0, 1}, {per_sample = true})
+    assert(none() == nil and #none.stats.samples.nfe == shape[1] and none.stats.nfe == 0)
+  end
+  fails("must treat the samples", tide.ode.steps, function(_, y) return y - y:mean() end, y0, {0, 1},
+    {per_sample = true})
+  fails("per_sample = true is for recorded fields", tide.ode.steps, f, y0, {0, 1},
+    {per_sample = true, eager = true})
+end
+
 -- ---- ode.solution ----
 
 tests["solution: y and its slope of all samples at any time, as of each alone"] = function()
@@ -263,6 +340,13 @@ tests["allocations that fail leave nothing behind"] = function()
     local sol = tide.ode.solution(function(_, y) return -y end, tide.tensor({{1, 2}, {2, 1}}, f64), {0, 1},
       {per_sample = true, rtol = 1e-2})
     return sol{0.3, 0.5}:sum():item() + sol:derivative(1):sum():item() + sol.t[2]:sum():item()
+  end)
+  check.survives_lack_of_memory(function()
+    local sum, steps = 0, tide.ode.steps(function(_, y) return -y end, tide.tensor({{1, 2}, {2, 1}}, f64),
+      {0, 1}, {per_sample = true, rtol = 1e-2,
+        events = {{g = function(_, y) return y:select(2, 1) - 0.9 end}}})
+    for step in steps do sum = sum + step.y:sum():item() + #steps.stats.events end
+    return sum
   end)
   check.survives_lack_of_memory(function()
     local sum = 0

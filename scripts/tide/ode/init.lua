@@ -97,7 +97,7 @@ local function solve(f, y0, t, opts, inner)
   o.part_names = state.names
   methods.check_state("odeint", o.method, y0, state)
   for name, value in pairs(inner or {}) do o[name] = value end
-  if o.per_sample then states.by_sample("odeint", state, inner, o.quadrature) end
+  if o.per_sample then states.by_sample("odeint", state, o.quadrature) end
   give_start(state, o)
   tolerances.of_state("odeint", state, o)
   local times = check_times("odeint", t)

@@ -74,11 +74,7 @@ function M.kept_by_solve() return kept end
 
 --- From here on the numbers of a sample stand together in the flat state, those of all parts.
 -- wider: there will be more of them than those of the state.
-function M.by_sample(where, state, inner, wider)
-  if inner and inner.stepping then
-    raise("ode.steps goes from step to step of the whole batch, and with per_sample = true "
-      .. "each sample has steps of its own; leave it out")
-  end
+function M.by_sample(where, state, wider)
   local n, shapes = state.shapes[1][1], {}
   for i, shape in ipairs(state.shapes) do
     shapes[i] = ("{%s}"):format(table.concat(shape, ", "))

@@ -76,11 +76,12 @@ function M.iterate(solve, f, y0, t, opts)
   local function following()
     local guard <close> = states.with_numbers_of(state.dtype) -- luacheck: ignore guard
     local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
-    local start, ends, h, err, y = stepper:next()
+    local start, ends, h, err, y, sample = stepper:next()
     if not start then return nil end
     count = count + 1
     local number = count
-    return M.new(state, plain, function(time) return stepper:at(time, number) end, start, ends, h, err, y)
+    return M.new(state, plain, function(time) return stepper:at(time, number) end, start, ends, h, err, y,
+      sample)
   end
   return setmetatable({}, {__name = "tide.Steps", __call = following, __index = function(_, key)
     if key ~= "stats" then return nil end

@@ -167,7 +167,8 @@ define{name = "ode.steps", args = "f, y0, {t0, t1}, opts", returns = "iterator",
   may be left at any one. A step has t and y where it ends, start, h = t - start, error (the norm of the
   error, at most 1; nil where steps are fixed) and step:at(t), y at a time in it, until the next step is made.
   The options are those of tide.odeint; so are the steps. `iterator.stats` counts so far. on_step is the
-  same in a solve that goes on by itself.]],
+  same in a solve that goes on by itself. With per_sample = true come the steps of sample 1, then those of
+  sample 2, and so on; step.sample is the number.]],
   example = [[local steps = tide.ode.steps(function(t, u) return -u end, tide.ones{1}, {0, 50})
   for step in steps do
     print(step.t, step.h, step.y:item())
