@@ -36,6 +36,7 @@ set style fill solid 1.0 noborder
 set border 3 lc rgb 0x404040 lw 1
 set tics nomirror out scale 0.5 textcolor rgb 0x202020
 set xtics offset 0,0.3
+set format x '%h' # gnuplot's own begins with a blank, which moves labels off their ticks
 set ytics offset 0.4,0
 set grid xtics ytics back lt 1 lc rgb 0xE8E8E8 lw 0.8 dt 1
 set key noautotitle samplen 2.6 spacing 1.1 Left reverse

@@ -16,7 +16,7 @@ end
 -- A line with a look of its own for the k-th of many: seven colours, then again with open dashes.
 local function look(k, options)
   options.color, options.marker = colors[(k - 1) % 7 + 1], markers[(k - 1) % 7 + 1]
-  options.dash, options.size = k > 14 and 4 or k > 7 and 2 or 1, 0.8
+  options.dash, options.size = k > 14 and {6, 3, 2, 3} or k > 7 and {6, 3} or 1, 0.8
   return options
 end
 
@@ -51,7 +51,8 @@ function M.convergence(source)
     local rows = data:where(function(r) return r.family == family or r.family == "rosenbrock"
       and family == "implicit" end)
     for k, part in ipairs(parts(rows, "method")) do
-      panels[i]:add("line", look(k, {x = part[2]:column("h"), y = part[2]:column("error"), name = part[1]}))
+      panels[i]:add("line", look(k, {x = part[2]:column("h"), y = part[2]:column("error"),
+        name = part[1]:gsub("^implicit_", "")}))
     end
   end
   return plot.panels(panels)

@@ -14,7 +14,7 @@ function M.automatic(source)
   local below = plot.figure{title = "(b) The step that each asks for", xlabel = "t", ylabel = "step",
     ylog = true, xrange = {t[1], t[#t]}, ratio = 0.4}
   below:add("line", {x = t, y = data:column("accurate"), color = "blue", dash = 1, name = "accuracy"})
-  below:add("line", {x = t, y = data:column("stable"), color = "vermillion", dash = 2,
+  below:add("line", {x = t, y = data:column("stable"), color = "vermillion", dash = {8, 4},
     name = "stability of dopri5"})
   local made = csv.read(source:path("automatic/steps.csv"), {"t", "h", "stiff"}):sorted "stiff":group "stiff"
   for _, group in ipairs(made) do

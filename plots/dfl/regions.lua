@@ -16,7 +16,8 @@ local frames = {
 local order = {"explicit", "adams_bashforth", "adams_moulton", "abm", "bdf", "implicit"}
 
 local colors = {"blue", "vermillion", "green", "orange", "pink", "sky", "black", "#7F7F7F"}
-local dashes = {1, 2, 1, 4, 1, 2, 1, 4}
+local dashed, dotted = {8, 4}, {8, 4, 2, 4}
+local dashes = {1, dashed, 1, dotted, 1, dashed, 1, dotted}
 
 -- The curve of one method, its pieces apart.
 local function boundary(fig, rows, k, name)

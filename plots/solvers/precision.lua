@@ -18,11 +18,12 @@ local function line(rows, engine, method, cost)
     return r.engine == engine and r.method == method and r.error > 1e-10 and r.error < 0.3
   end):sorted("tolerance")
   return {x = own:column("error"), y = own:column(cost), color = colors[method], marker = markers[engine],
-    dash = engine == "tide" and 1 or engine == "scipy" and 2 or 4, size = 0.7,
+    dash = engine == "tide" and 1 or engine == "scipy" and {6, 3} or {6, 3, 2, 3}, size = 0.7,
     name = names[engine] .. " " .. method}
 end
 
-local ticks = {{1e-10, "1e-10"}, {1e-8, "1e-8"}, {1e-6, "1e-6"}, {1e-4, "1e-4"}, {1e-2, "1e-2"}}
+local ticks = {}
+for k = 1, 5 do ticks[k] = {10.0 ^ (2 * k - 12), ("10^{\u{2212}%d}"):format(12 - 2 * k)} end
 
 --- draw(source, kinds of problems, {{engine, method}, ...}, a column): a panel for each problem, but for that
 -- of Prothero and Robinson, whose errors at the end are accidents: every step falls back on the solution.
@@ -33,7 +34,8 @@ function M.draw(source, kinds, methods, cost)
   local shown = data:where(function(r) return kinds[r.kind] and r.problem ~= "Prothero-Robinson" end)
   for i, rows in ipairs(shown:group("problem")) do
     panels[i] = plot.figure{title = rows:column("problem")[1], xlog = true, ylog = true, ratio = 0.9,
-      xrange = {1e-10, 0.3}, xticks = ticks, xlabel = "error at the end", ylabel = labels[cost]}
+      xrange = {1e-10, 0.3}, xticks = ticks, markup = true,
+      xlabel = "error at the end", ylabel = labels[cost]}
     for _, m in ipairs(methods) do
       local curve = line(rows, m[1], m[2], cost)
       if #curve.x > 0 then panels[i]:add("line", curve) end

@@ -182,6 +182,18 @@ tests["compile and grad compose"] = function()
   assert(tide.gradcheck(function(q) return tide.grad(inner)(q, x).w end, p))
 end
 
+tests["gradcheck says where float32 is what differs"] = function()
+  local start = tide.ones{1} -- float32, as the solve and its result then are
+  local function loss(p)
+    return (tide.odeint(function(_, y) return p:to(y:dtype()) * y end, start, {0, 1},
+      {method = "rk4", steps = 10}))
+  end
+  local ok, _, report = tide.gradcheck(loss, vector(0.3))
+  assert(not ok and tostring(report):find("fn returned float32", 1, true), tostring(report))
+  start = start:to("float64")
+  assert(tide.gradcheck(loss, vector(0.3)))
+end
+
 tests["gradcheck finds a wrong derivative"] = function()
   local ok, worst = tide.gradcheck(function(x) return (x.stop_gradient(x) * x):sum() end, vector(2))
   assert(not ok and worst > 0.1)

@@ -270,6 +270,7 @@ tests["rows by name need every column and no other"] = in_folder(function(folder
   writer:discard()
   check.fails("appears twice", csv.writer, path, {"a", "a"})
   check.fails('did you mean "digits"', csv.writer, path, {"a"}, {digit = 3})
+  check.fails("csv.write(path, columns, rows): rows must be a list of rows, got nil", csv.write, path, {{1}})
 end)
 
 tests["a file appears only when complete"] = in_folder(function(folder)

@@ -56,7 +56,7 @@ tests["what is missing names the command that makes it; unknown numbers list wha
     check.fails('unknown figure "tow" (did you mean "two"?)', plot.figures, rows(folder), "tow")
     check.fails('unknown option "--uot" (did you mean "--out"?)', plot.figures, rows(folder), "1", "--uot")
     check.fails("--out needs a folder", plot.figures, rows(folder), "1", "--out")
-    check.fails("1            a line", plot.figures, rows(folder))
+    check.fails("1             a line", plot.figures, rows(folder))
     check.fails("row 1 must be {number or name, drawing function", plot.figures,
       {{1, "line"}, results = "a", out = "b"}, "1")
     check.fails("results must be a folder's name, got nil", plot.figures, {{1, line}}, "1")

@@ -35,6 +35,25 @@ print("y: " .. table.concat(y, " "))
 s:write("all", s:table())
 s:finish()]]
 
+tests["command lines: the nearest option, the list, values of the wrong type"] = function()
+  if not tide.core.exists("./tide") then return "skip: ./tide is not built" end
+  local code = [[local o = tide.experiment.parse("A title", {{"seed", 1, "of weights"},
+    {"a-rather-long-name", 0.5, ""}, {"draw", true, "pictures"}, {"out", "", "a folder"}}, arg)
+    print(o.seed, o.draw)]]
+  local function says(word, text, wanted)
+    local _, output, status = files.run{"./tide", "-e", "arg = {" .. ("%q"):format(word) .. "} " .. code}
+    assert(output:find(text, 1, true), output)
+    assert(status == wanted, status)
+  end
+  says("--sede=3", 'unknown option "--sede" (did you mean "--seed"?); valid are: --seed, --a-', 2)
+  says("--seed=x", '--seed must be a number, got "x"', 2)
+  says("--seed=1.5", '--seed must be an integer, got "1.5"', 2)
+  says("--draw=flase", '--draw must be true or false, got "flase"', 2)
+  says("--draw=0", "1\tfalse", 0)
+  says("--help", "A title\n\n  --seed                of weights (default 1)\n  --a-rather-long-name  ", 0)
+  says("--help", "  --out                 a folder\n", 0)
+end
+
 local function in_folder(fn)
   return function()
     if not tide.core.exists("./tide") then return "skip: ./tide is not built" end

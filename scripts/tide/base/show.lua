@@ -200,6 +200,14 @@ function M.value(v, width)
   return call_tostring(v)
 end
 
+--- Lines of names and what is said of them, beside each other.
+function M.names(rows)
+  local longest, lines = 12, {}
+  for _, row in ipairs(rows) do longest = math.max(longest, #tostring(row[1])) end
+  for i, row in ipairs(rows) do lines[i] = ("  %-" .. longest .. "s  %s"):format(row[1], row[2]) end
+  return table.concat(lines, "\n")
+end
+
 --- Rows of cells in aligned columns under a header, as text; numbers are right-aligned.
 function M.columns(header, rows)
   local width = {}

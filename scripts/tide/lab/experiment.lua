@@ -8,6 +8,8 @@ local show = require "tide.base.show"
 
 local M = {}
 
+local truth = {["true"] = true, ["1"] = true, ["false"] = false, ["0"] = false}
+
 local function convert(name, text, default)
   if type(default) == "number" then
     local v = tonumber(text)
@@ -18,7 +20,10 @@ local function convert(name, text, default)
     end
     return v
   end
-  if type(default) == "boolean" then return text ~= "false" and text ~= "0" end
+  if type(default) == "boolean" then
+    if truth[text] == nil then M.usage_error(("--%s must be true or false, got %q"):format(name, text)) end
+    return truth[text]
+  end
   return text
 end
 
@@ -27,25 +32,33 @@ function M.usage_error(message)
   os.exit(2)
 end
 
+local function print_help(title, spec)
+  local rows = {}
+  for i, row in ipairs(spec) do
+    local default = tostring(row[2])
+    rows[i] = {"--" .. row[1], row[3] .. (default ~= "" and (" (default %s)"):format(default) or "")}
+  end
+  print(title .. "\n\n" .. show.names(rows))
+end
+
 --- parse(title, {{name, default, text}, ...}, arg) -> table of options. `--name value`, `--name=value`; a
 -- boolean needs no value. --help prints the list; unknown names end the program with a suggestion and status
 -- 2.
 function M.parse(title, spec, arguments)
   local out, rules, names = {}, {}, {}
   for i, row in ipairs(spec) do
-    out[row[1]], rules[row[1]], names[i] = row[2], row, row[1]
+    out[row[1]], rules[row[1]], names[i] = row[2], row, "--" .. row[1]
   end
   local i = 1
   while arguments[i] do
     local name, value = arguments[i]:match("^%-%-([%w_-]+)=?(.*)$")
     if name == "help" or arguments[i] == "-h" then
-      print(title .. "\n")
-      for _, row in ipairs(spec) do
-        print(("  --%-14s %s (default %s)"):format(row[1], row[3], tostring(row[2])))
-      end
+      print_help(title, spec)
       os.exit(0)
     end
-    if not name or not rules[name] then M.usage_error(options.unknown("option", arguments[i], names)) end
+    if not name or not rules[name] then
+      M.usage_error(options.unknown("option", arguments[i]:match("^[^=]+") or "", names))
+    end
     if not arguments[i]:find("=", 1, true) then
       if type(rules[name][2]) == "boolean" then
         value = "true"

@@ -3,6 +3,7 @@
 local core = require "tide.core"
 local files = require "tide.base.files"
 local options = require "tide.base.options"
+local show = require "tide.base.show"
 
 local figures = {}
 
@@ -61,9 +62,9 @@ local function draw_row(row, spec, o)
 end
 
 local function list_of(spec)
-  local lines = {}
-  for i, row in ipairs(spec) do lines[i] = ("  %-12s %s"):format(row[1], row.title or "") end
-  return table.concat(lines, "\n")
+  local rows = {}
+  for i, row in ipairs(spec) do rows[i] = {row[1], row.title or ""} end
+  return show.names(rows)
 end
 
 local function find(spec, name)

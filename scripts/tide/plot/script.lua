@@ -99,7 +99,7 @@ end
 local fresh = {
   "unset title; unset xlabel; unset ylabel; unset cblabel; unset logscale; unset label; unset arrow; unset "
   .. "object",
-  "set format; set xtics auto nomirror; set ytics auto nomirror; set cbtics auto",
+  "set format; set format x '%h'; set xtics auto nomirror; set ytics auto nomirror; set cbtics auto",
   "set xrange [*:*]; set yrange [*:*]; set cbrange [*:*]",
   "set grid; set colorbox; set key on noopaque",
 }

@@ -324,8 +324,8 @@ end
 -- What the worst entry of a failed check is: its place, both numbers.
 local report_meta = {__name = "gradcheck report", __tostring = function(r)
   local at = #r.index > 0 and ("[%s]"):format(table.concat(r.index, "][")) or ""
-  return ("%s%s: gradient %.9g, central difference %.9g"):format(r.name == "" and "the tensor" or r.name, at,
-    r.gradient, r.difference)
+  return ("%s%s: gradient %.9g, central difference %.9g%s"):format(r.name == "" and "the tensor" or r.name,
+    at, r.gradient, r.difference, r.note and "; " .. r.note or "")
 end}
 
 local function report_of(name, x, i, gradient, difference)
@@ -335,6 +335,14 @@ local function report_of(name, x, i, gradient, difference)
     rest = rest // shape[axis]
   end
   return setmetatable({name = name, index = index, gradient = gradient, difference = difference}, report_meta)
+end
+
+local function noted(report, dtype)
+  if dtype == "float32" and report then
+    report.note = "fn returned float32, which such differences lose themselves in: make what it captures "
+      .. "float64, y0 of a solve for one"
+  end
+  return report
 end
 
 --- gradcheck(fn, p) -> ok, worst relative error against float64 central differences, and, when not ok, a
@@ -351,9 +359,11 @@ function M.gradcheck(fn, p, opts)
     local dtype = x:dtype()
     return (dtype == "float32" or dtype == "float64") and x:to("float64"):clone() or x
   end)
+  local dtype
   local function loss(v)
     local y = fn(v)
-    if not is_tensor(y) then
+    dtype = is_tensor(y) and y:dtype()
+    if not dtype then
       raise("tide.gradcheck: the function must return a tensor, got " .. options.show(y))
     end
     if y:numel() == 1 then return y:to("float64"):sum() end
@@ -377,7 +387,7 @@ function M.gradcheck(fn, p, opts)
     end
   end
   if worst <= o.tolerance then return true, worst end
-  return false, worst, report
+  return false, worst, noted(report, dtype)
 end
 
 return M

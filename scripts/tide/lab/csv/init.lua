@@ -150,6 +150,9 @@ end
 
 --- Write a whole table at once: `rows` is a list of what writer:row takes.
 function csv.write(path, columns, rows, opts)
+  if type(rows) ~= "table" then
+    core.raise("csv.write(path, columns, rows): rows must be a list of rows, got " .. options.show(rows))
+  end
   local writer = csv.writer(path, columns, opts)
   local ok, message = pcall(function()
     for _, row in ipairs(rows) do writer:row(row) end

@@ -72,7 +72,9 @@ define{name = "tide.gradcheck", args = "fn, p, opts", returns = "boolean, worst 
   options = {{"tolerance", 1e-6, "largest error |a - n| / max(1, |n|) that passes"},
     {"step", 1e-6, "of the differences"}},
   text = [[Does the gradient of fn agree with central differences in float64? fn may return any tensor; p is
-  copied to float64. If not, the report says where: name, index, gradient, difference; it prints itself.]],
+  copied to float64, what fn captures is not. If not, the report says where: name, index, gradient,
+  difference; it prints itself. Differences of a solve that adapts see its steps change: they agree with the
+  gradient of the steps taken to its tolerances only, those of steps = n to rounding.]],
   example = "tide.gradcheck(function(v) return v:sin() end, x)"}
 
 help.topic "Solving"
