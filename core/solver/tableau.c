@@ -126,7 +126,7 @@ static int dense_order(const struct tableau *t)
                          [INTERPOLATE_STAGES] = t->stages,
                          [INTERPOLATE_FITTED] = t->stages};
     int most = reach[t->interpolation];
-    for (int j = 0; j < t->stages; j++)
+    for (int j = 0; j <= t->stages; j++)
         if (t->d[j] != 0) most = 4;
     return most < t->order ? most : t->order;
 }
@@ -175,6 +175,7 @@ int tableau_interpolate(const struct tableau *t, double theta, double w[MAX_K])
     double s = 1 - theta, end = -theta * theta * s;
     for (int j = 0; j < t->stages; j++)
         w[j] = theta * theta * (3 - 2 * theta) * t->b[j] + theta * theta * s * s * t->d[j];
+    if (t->extra > 0) w[t->stages] = theta * theta * s * s * t->d[t->stages];
     w[0] += theta * s * s;
     w[t->end_slope >= 0 ? t->end_slope : t->stages] += end;
     return t->stages + t->extra;

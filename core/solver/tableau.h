@@ -43,10 +43,11 @@ struct tableau {
     double a[MAX_STAGES][MAX_STAGES], b[MAX_STAGES], c[MAX_STAGES];
     double e[MAX_STAGES];     /* b minus the weights of the embedded method */
     double e_low[MAX_STAGES]; /* b minus those of one of lower order; all 0: there is none */
-    double d[MAX_STAGES];     /* HERMITE: quartic part of the interpolant */
-    int rounds;               /* of BOOTSTRAP, 1 to 4 */
-    enum part part[MAX_K];    /* of symplectic methods, for each k */
-    int carries;              /* of reversible methods: y, slope, and a second state or not */
+    double
+        d[MAX_STAGES + 1]; /* HERMITE: quartic part of the interpolant; behind the stages, of f at the end */
+    int rounds;            /* of BOOTSTRAP, 1 to 4 */
+    enum part part[MAX_K]; /* of symplectic methods, for each k */
+    int carries;           /* of reversible methods: y, slope, and a second state or not */
     /* Of implicit methods. Where the first stage is not f at the start, the error can have a part e_start h
      * f(t, y); filter > 0: it is multiplied by (I - filter h df/dy)^-1. */
     double e_start, filter;

@@ -167,6 +167,37 @@ tests["dense output between the steps is as good as the ends"] = function()
   end
 end
 
+-- Over whole paths: at the ends of the steps, and at seven places in each of them.
+tests["between the steps no more than ten times as far off as at their ends, or ten tolerances"] = function()
+  local inside = {0.07, 0.2, 0.35, 0.5, 0.65, 0.8, 0.93}
+  local function worst(p, solution, times, tol)
+    local off = 0
+    for i, y in ipairs(solution(tide.tensor(times, {dtype = "float64"})):totable()) do
+      off = math.max(off, ratio_of(y, p.exact(times[i]), tol))
+    end
+    return off
+  end
+  for _, m in ipairs(tide.ode.methods()) do
+    for _, tol in ipairs(m.adaptive and m.order > 2 and {1e-4, m.order > 4 and 1e-8 or 1e-6} or {}) do
+      for _, name in ipairs{"A1", "A4", "B2", "B4", "C2"} do
+        local p = problems[name]
+        local sol = tide.ode.solution(p.f, tide.tensor(p.y0, {dtype = "float64"}), {0, 20},
+          {method = m.name, rtol = tol, atol = tol, plain = true})
+        local ends, between = {}, {}
+        for i = 2, #sol.t do
+          ends[#ends + 1] = sol.t[i]
+          for _, theta in ipairs(inside) do
+            between[#between + 1] = sol.t[i - 1] + theta * (sol.t[i] - sol.t[i - 1])
+          end
+        end
+        local at_end, off = worst(p, sol, ends, tol), worst(p, sol, between, tol)
+        assert(off <= 10 * math.max(at_end, 1),
+          ("%s, %s at %g: %.3g at the ends, %.3g between"):format(m.name, name, tol, at_end, off))
+      end
+    end
+  end
+end
+
 tests["the problems: closed forms, invariants and references agree"] = function()
   assert(#problems == 25)
   for _, p in ipairs(problems) do

@@ -204,7 +204,7 @@ tests["a user's tableau does what the built-in one does"] = function()
       if methods[name].kind == "adaptive" or opts.steps then
         local a, b = {plain = true, method = name, steps = opts.steps},
           {plain = true, method = user(name), steps = opts.steps}
-        local t = {0, 0.3, 1.1, 2}
+        local t = name == "dopri8" and {0, 2} or {0, 0.3, 1.1, 2} -- it has an interpolant of its own
         local ya, sa = tide.odeint(pendulum, {1, 0.5}, t, a)
         local yb, sb = tide.odeint(pendulum, {1, 0.5}, t, b)
         same_bits(ya, yb, name)

@@ -132,7 +132,7 @@ local notes = {euler = "the steps of a ResNet", midpoint = "", heun = "the trape
   dopri5 = "Dormand and Prince 5(4): the default",
   dopri5_shampine = "torchdiffeq's dopri5: other error weights", tsit5 = "Tsitouras 5(4): much like dopri5",
   dopri8 = "Dormand and Prince 8(7): tight tolerances, in float64",
-  dop853 = "Hairer's, as SciPy's DOP853: tight tolerances, in float64",
+  dop853 = "Hairer's, with the steps of SciPy's DOP853: tight tolerances, in float64",
   implicit_euler = "backward Euler", implicit_midpoint = "Gauss, one stage: symplectic", trapezoid = "",
   theta = "option theta, the weight of the new end", sdirk2 = "Alexander's",
   trbdf2 = "stiff, loose tolerances",
