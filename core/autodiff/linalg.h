@@ -1,4 +1,5 @@
-/* linalg.h -- what the ops of linear algebra share (ops_linalg.c, ops_factors.c); internal to autodiff/. */
+/* linalg.h -- what the ops of linear algebra share (ops_linalg.c, ops_det.c, ops_factors.c); internal to
+ * autodiff/. */
 #ifndef AUTODIFF_LINALG_H
 #define AUTODIFF_LINALG_H
 
@@ -28,6 +29,8 @@ void *linalg_at(const struct call *c, size_t offset);
 const char *linalg_in(const struct call *c, int64_t i, size_t numbers);
 char *linalg_out(const struct call *c, int64_t i, size_t numbers);
 size_t linalg_square(int n);
+/* A solution with a condition number beyond 1 / epsilon has no digit that is known. */
+double linalg_least_rcond(enum dtype dtype);
 double linalg_number(enum dtype dtype, const void *x, size_t i);
 void linalg_set(enum dtype dtype, void *x, size_t i, double value);
 

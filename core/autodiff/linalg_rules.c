@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "autodiff/linalg.h"
+#include "autodiff/rule_formula.h"
 
 #define T v->tape
 #define G v->ybar
@@ -120,13 +121,20 @@ void vjp_solve(struct vjp *v)
 /* Abar = -Y^T G Y^T */
 void vjp_inverse(struct vjp *v) { v->xbar[0] = negative(T, product(T, Y, product(T, G, Y, 0, 1), 1, 0)); }
 
-/* Abar = factor A^-T, factor a scalar for each matrix */
-static int along_inverse(struct tape *t, int a, int factor, int axes)
+/* Abar = G cof(A) of det, which is det(A) A^-T where there is an inverse, and G A^-T of its logarithm. */
+void vjp_det(struct vjp *v) { v->xbar[0] = times(T, as_matrix(T, G, 0, 1, 1), emit1(T, OP_COFACTORS, A)); }
+
+static int cofactors_formula(struct tape *t, const int *in)
 {
-    return times(t, as_matrix(t, factor, axes, 1, 1), transpose(t, emit1(t, OP_INVERSE, a)));
+    int inverse = tape_emit(t, OP_INVERSE, &(struct attrs){.n = 1, .v = {1}}, in, 1);
+    return times(t, as_matrix(t, emit1(t, OP_DET, in[0]), 0, 1, 1), transpose(t, inverse));
 }
-void vjp_det(struct vjp *v) { v->xbar[0] = along_inverse(T, A, times(T, G, Y), 0); }
-void vjp_slogdet(struct vjp *v) { v->xbar[0] = along_inverse(T, A, part(T, G, 1, 1, 1), 1); }
+void vjp_cofactors(struct vjp *v) { vjp_formula(v, cofactors_formula); }
+
+void vjp_slogdet(struct vjp *v)
+{
+    v->xbar[0] = times(T, as_matrix(T, part(T, G, 1, 1, 1), 1, 1, 1), transpose(T, emit1(T, OP_INVERSE, A)));
+}
 
 /* P = the lower triangle of L^T Lbar with half its diagonal, S = L^-T P L^-1, Abar = (S + S^T) / 2 */
 void vjp_cholesky(struct vjp *v)

@@ -41,18 +41,18 @@ prepare_rule prepare_literal, prepare_random, prepare_copy, prepare_cast, prepar
     prepare_take, prepare_take_grad, prepare_one_hot, prepare_where, prepare_sum, prepare_max, prepare_min,
     prepare_arg, prepare_matmul, prepare_conv, prepare_custom, prepare_layer, prepare_conv_layer,
     prepare_conv_matrix, prepare_conv_matrix_grad, prepare_unary, prepare_binary, prepare_band, prepare_solve,
-    prepare_inverse, prepare_det, prepare_cholesky, prepare_qr, prepare_eigh, prepare_eigvals, prepare_svd,
-    prepare_matrix_exp, prepare_pool_positions, prepare_pool_pick, prepare_pool_put, prepare_avg_pool,
-    prepare_avg_pool_grad, prepare_gather, prepare_scatter_add, prepare_scan, prepare_sort,
-    prepare_searchsorted, prepare_gru_cell, prepare_gru_cell_grad, prepare_lstm_cell, prepare_lstm_cell_grad,
-    prepare_moments;
+    prepare_inverse, prepare_det, prepare_cofactors, prepare_cholesky, prepare_qr, prepare_eigh,
+    prepare_eigvals, prepare_svd, prepare_matrix_exp, prepare_pool_positions, prepare_pool_pick,
+    prepare_pool_put, prepare_avg_pool, prepare_avg_pool_grad, prepare_gather, prepare_scatter_add,
+    prepare_scan, prepare_sort, prepare_searchsorted, prepare_gru_cell, prepare_gru_cell_grad,
+    prepare_lstm_cell, prepare_lstm_cell_grad, prepare_moments;
 vjp_rule vjp_alias, vjp_reshape, vjp_permute, vjp_slice, vjp_cast, vjp_embed, vjp_cat, vjp_take,
     vjp_take_grad, vjp_where, vjp_sum, vjp_extreme, vjp_matmul, vjp_conv, vjp_conv_dx, vjp_conv_dw,
-    vjp_conv_matrix, vjp_conv_matrix_grad, vjp_custom, vjp_band, vjp_solve, vjp_inverse, vjp_det, vjp_slogdet,
-    vjp_cholesky, vjp_qr, vjp_eigh, vjp_eigvals, vjp_svd, vjp_matrix_exp, vjp_pool_pick, vjp_pool_put,
-    vjp_avg_pool, vjp_avg_pool_grad, vjp_gather, vjp_scatter_add, vjp_cumsum, vjp_recurrence, vjp_sort,
-    vjp_gru_cell, vjp_gru_cell_grad, vjp_lstm_cell, vjp_lstm_cell_grad, vjp_normalise, vjp_normalise_sums,
-    vjp_normalise_grad;
+    vjp_conv_matrix, vjp_conv_matrix_grad, vjp_custom, vjp_band, vjp_solve, vjp_inverse, vjp_det,
+    vjp_cofactors, vjp_slogdet, vjp_cholesky, vjp_qr, vjp_eigh, vjp_eigvals, vjp_svd, vjp_matrix_exp,
+    vjp_pool_pick, vjp_pool_put, vjp_avg_pool, vjp_avg_pool_grad, vjp_gather, vjp_scatter_add, vjp_cumsum,
+    vjp_recurrence, vjp_sort, vjp_gru_cell, vjp_gru_cell_grad, vjp_lstm_cell, vjp_lstm_cell_grad,
+    vjp_normalise, vjp_normalise_sums, vjp_normalise_grad;
 cut_rule cut_nothing, cut_reshape, cut_permute, cut_broadcast, cut_slice, cut_axis, cut_reduce, cut_matmul,
     cut_matrices, cut_systems;
 work_rule work_written, work_read, work_matmul, work_conv, work_conv_dx, work_conv_dw, work_layer,

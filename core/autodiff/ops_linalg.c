@@ -1,5 +1,5 @@
-/* Linear algebra on LAPACK: systems and determinants. The last two axes are matrices, those before them a
- * batch. Factorisations are in ops_factors.c, all derivatives in linalg_rules.c. */
+/* Linear algebra on LAPACK: systems. The last two axes are matrices, those before them a batch.
+ * Factorisations are in ops_factors.c, determinants in ops_det.c, all derivatives in linalg_rules.c. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -46,18 +46,6 @@ enum status linalg_batch_of(struct call *c, int rank, const int64_t *sizes)
     memcpy(shape, c->in[0].shape, sizeof shape);
     for (int i = 0; i < rank; i++) shape[batch + i] = sizes[i];
     return array_init(&c->out, c->in[0].dtype, batch + rank, shape);
-}
-
-enum status infer_det(struct call *c)
-{
-    TRY(linalg_check(c, 0, 1));
-    return linalg_batch_of(c, 0, NULL);
-}
-
-enum status infer_slogdet(struct call *c)
-{
-    TRY(linalg_check(c, 0, 1));
-    return linalg_batch_of(c, 1, (int64_t[]){2});
 }
 
 enum status infer_solve(struct call *c)
@@ -139,11 +127,14 @@ void linalg_set(enum dtype dtype, void *x, size_t i, double value)
 
 /* ---- what cannot be done ---- */
 
-/* A solution with a condition number beyond 1 / epsilon has no digit that is known. */
-static double least_rcond(enum dtype dtype) { return dtype == FLOAT32 ? FLT_EPSILON / 2 : DBL_EPSILON / 2; }
+double linalg_least_rcond(enum dtype dtype) { return dtype == FLOAT32 ? FLT_EPSILON / 2 : DBL_EPSILON / 2; }
 
 static enum status singular(const struct call *c, int64_t i, double rcond)
 {
+    if (c->attrs && c->attrs->n > 0 && c->op == &op_table[OP_INVERSE])
+        return status_set(STATUS_NUMERIC,
+                          "tide.linalg.det: matrix %lld is singular, and there it has first derivatives only",
+                          (long long)i + 1);
     return status_set(
         STATUS_NUMERIC,
         "tide.linalg.%s: matrix %lld is singular%s (1 / condition number: %.2g), so there is no unique "
@@ -173,7 +164,7 @@ static enum status factor(const struct call *c, const struct linalg_plan *p, int
     int zero = lapack_lu(dtype, p->n, lu, pivot);
     if (!isfinite(norm)) return STATUS_OK; /* the result is not finite, either */
     double rcond = zero ? 0 : lapack_rcond(dtype, p->n, lu, norm, linalg_at(c, p->work), pivot + p->n);
-    return rcond >= least_rcond(dtype) ? STATUS_OK : singular(c, i, rcond);
+    return rcond >= linalg_least_rcond(dtype) ? STATUS_OK : singular(c, i, rcond);
 }
 
 static enum status run_solve(struct call *c)
@@ -242,7 +233,8 @@ static enum status run_inverse(struct call *c)
             zero =
                 lapack_inverse(dtype, p->n, out, linalg_at(c, p->integers), linalg_at(c, p->work), p->n_work);
         double rcond = zero ? 0 : 1 / (norm * lapack_norm(dtype, p->n, out));
-        if (isfinite(norm) && !(rcond >= least_rcond(dtype))) return singular(c, i, isnan(rcond) ? 0 : rcond);
+        if (isfinite(norm) && !(rcond >= linalg_least_rcond(dtype)))
+            return singular(c, i, isnan(rcond) ? 0 : rcond);
     }
     return STATUS_OK;
 }
@@ -255,51 +247,6 @@ enum status prepare_inverse(struct call *c)
     p->work = linalg_room(p, (size_t)p->n_work * dtype_size(c->out.dtype));
     p->integers = linalg_room(p, (size_t)p->n * sizeof(int));
     return linalg_prepared(c, run_inverse);
-}
-
-/* ---- determinants ---- */
-
-/* The sign and the logarithm of its size; the determinant itself. */
-static void determinant_of(const struct linalg_plan *p, enum dtype dtype, const void *lu, const int *pivot,
-                           double *sign, double *log_size, double *det)
-{
-    *sign = *det = 1;
-    *log_size = 0;
-    for (int i = 0; i < p->n; i++) {
-        double d = linalg_number(dtype, lu, (size_t)i * (size_t)(p->n + 1));
-        if (pivot[i] != i + 1) *sign = -*sign, *det = -*det;
-        *sign *= d > 0 ? 1 : d < 0 ? -1 : d;
-        *log_size += log(fabs(d));
-        *det *= d;
-    }
-}
-
-static enum status run_det(struct call *c)
-{
-    const struct linalg_plan *p = c->plan;
-    enum dtype dtype = c->out.dtype;
-    size_t numbers = linalg_square(p->n);
-    int log_too = c->op == &op_table[OP_SLOGDET];
-    for (int64_t i = 0; i < p->count && !interrupt_stop(); i++) {
-        double sign, log_size, det;
-        if (numbers > 0) {
-            memcpy(linalg_at(c, p->matrix), linalg_in(c, i, numbers), numbers * dtype_size(dtype));
-            lapack_lu(dtype, p->n, linalg_at(c, p->matrix), linalg_at(c, p->integers));
-        }
-        determinant_of(p, dtype, linalg_at(c, p->matrix), linalg_at(c, p->integers), &sign, &log_size, &det);
-        linalg_set(dtype, c->out.data, (size_t)(log_too ? 2 * i : i), log_too ? sign : det);
-        if (log_too) linalg_set(dtype, c->out.data, (size_t)(2 * i + 1), log_size);
-    }
-    return STATUS_OK;
-}
-
-enum status prepare_det(struct call *c)
-{
-    struct linalg_plan *p;
-    TRY(linalg_plan(c, &p));
-    p->matrix = linalg_room(p, linalg_square(p->n) * dtype_size(c->out.dtype));
-    p->integers = linalg_room(p, (size_t)p->n * sizeof(int));
-    return linalg_prepared(c, run_det);
 }
 
 /* ---- bands ---- */

@@ -25,6 +25,7 @@ function M.solve(g)
 end
 function M.inverse(g) return f("tide.linalg.inv(%s)", square(g)) end
 function M.det(g) return f("tide.linalg.det(%s)", square(g)) end
+function M.cofactors(g) return f('core.apply("cofactors", {}, %s)', square(g)) end
 function M.slogdet(g) return f("select(2, tide.linalg.slogdet(%s))", square(g)) end
 function M.cholesky(g) return f("tide.linalg.cholesky(%s)", definite(g)) end
 function M.qr(g) return f("select(2, tide.linalg.qr(%s))", wide(g)) end

@@ -255,6 +255,47 @@ tests["equal values: what does not depend on the vectors has a derivative, what 
   end
 end
 
+-- A function of equal eigenvalues whose value there is 0 looks as if it did not depend on the vectors.
+tests["what help says of eigh: a logarithm at the identity has a part of its gradient"] = function()
+  local C = f64{{1, 2}, {0.5, 3}}
+  local g = tide.grad(function(x)
+    local w, V = linalg.eigh(x)
+    return ((V * w:log()):matmul(V:transpose()) * C):sum()
+  end)(tide.eye(2, F64))
+  near(g, f64{{1, 0}, {0, 3}}, 0)
+end
+
+tests["the gradient of a determinant is there for every matrix"] = function()
+  local rows = {{{1, 2, 3}, {4, 5, 6}, {7, 8, 9}}, {{1, 2, 3}, {2, 4, 6}, {3, 6, 9}}, -- of rank 2, 1, 0
+    {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}}, {{1, 2, 0}, {0, 1e-20, 6}, {7, 8, 9}},
+    {{0, 1, 0}, {0, 0, 1}, {1, 0, 0}}}
+  for _, A in ipairs(rows) do
+    for _, dtype in ipairs{"float64", "float32"} do
+      local x, want = tide.tensor(A, {dtype = dtype}), {}
+      for i = 1, 3 do
+        want[i] = {}
+        for j = 1, 3 do -- of the rest, cyclic
+          local a, b, c, d = i % 3 + 1, (i + 1) % 3 + 1, j % 3 + 1, (j + 1) % 3 + 1
+          want[i][j] = A[a][c] * A[b][d] - A[a][d] * A[b][c]
+        end
+      end
+      near(tide.grad(linalg.det)(x), tide.tensor(want, {dtype = dtype}), dtype == "float32" and 2e-5 or 3e-14)
+    end
+  end
+  local batch = f64(rows)
+  assert(tide.gradcheck(function(x) return (linalg.det(x) * f64{1, -2, 3, 0.5, 2}):sum() end, batch))
+  near(select(2, tide.jvp(linalg.det, batch[1], batch[5])), f64(9), 1e-13)
+  near(tide.grad(linalg.det)(f64{{0}}), f64{{1}}, 0)
+  -- nearly singular: as exact as the rest
+  local u = linalg.qr(randn({6, 6}, 3))
+  local singular = (u * f64{3, 2, 1, 1, 1e-9, 1e-12}):matmul(linalg.qr(randn({6, 6}, 4)))
+  local g = tide.grad(linalg.det)(singular)
+  near(singular:transpose():matmul(g) / 6e-9, linalg.det(singular) / 6e-9 * tide.eye(6, F64), 1e-7)
+  fails("tide.linalg.det: matrix 1 is singular, and there it has first derivatives only", tide.hessian,
+    linalg.det, batch[1])
+  check.survives(function() return tide.grad(linalg.det)(batch[1]):sum():item() end, 60, 1, 10)
+end
+
 tests["inside a field, sample by sample"] = function()
   local y0 = good({8, 3, 3}, 1)
   local function ends(y, options)

@@ -245,8 +245,8 @@ for name, case in pairs(indexing.gradients) do cases[name] = case end
 -- Leaves of a tape, linear algebra (test_linalg.lua checks it), ops that are supplied from above (the
 -- solver's tests check those), and what is made after derivatives (test_passes.lua).
 local leaves = {input = true, constant = true, literal = true, random = true, custom = true, layer = true,
-  conv_layer = true, band = true, solve = true, inverse = true, det = true, slogdet = true, cholesky = true,
-  qr = true, eigh = true, eigvals = true, svd = true, matrix_exp = true}
+  conv_layer = true, band = true, solve = true, inverse = true, det = true, slogdet = true,
+  cofactors = true, cholesky = true, qr = true, eigh = true, eigvals = true, svd = true, matrix_exp = true}
 -- Methods that are no ops, or whose results are no floats.
 local plain = {isclose = true, allclose = true, equal = true, all = true, any = true, shape = true,
   dtype = true, numel = true, rank = true, item = true,

@@ -27,7 +27,8 @@ define{name = "linalg.lstsq", args = "A, B", returns = "tensor",
   fewer rows than columns, of all X with A X = B the smallest. By QR: A must have full rank.]],
   example = "tide.linalg.lstsq(tide.tensor{{1, 0}, {1, 1}, {1, 2}}, tide.tensor{1, 3, 5})"}
 define{name = "linalg.det", args = "A", returns = "tensor",
-  text = "The determinant of each matrix. Its gradient needs the inverse.",
+  text = "The determinant of each matrix. Its gradient is the matrix of cofactors, which a singular matrix "
+  .. "has as well; second derivatives it has not.",
   example = "tide.linalg.det(tide.tensor{{2, 1}, {1, 3}})"}
 define{name = "linalg.slogdet", args = "A", returns = "sign, log of |det A|",
   text = "The determinant where it may be too large or too small for a number; 0, -inf of a singular matrix.",
@@ -46,7 +47,9 @@ define{name = "linalg.qr", args = "A", returns = "Q, R",
 define{name = "linalg.eigh", args = "A", returns = "values, vectors",
   text = [[Eigenvalues, growing, and orthonormal eigenvectors (columns) of a symmetric matrix; its lower
   triangle is read, its gradient is symmetric. Vectors of values that are equal, but for rounding, have no
-  derivative: NaN.]],
+  derivative: NaN. Where their cotangent is exactly 0 they count as not used. So does a function V f(w) V^T
+  with f(w) = 0 there, such as a logarithm at the identity, and its gradient lacks a part; linalg.matrix_exp,
+  inv, solve and products have theirs everywhere.]],
   example = "tide.linalg.eigh(tide.tensor{{2, 1}, {1, 2}})"}
 define{name = "linalg.eigvalsh", args = "A", returns = "tensor",
   text = "The eigenvalues of linalg.eigh alone; differentiable also where they are equal.",
