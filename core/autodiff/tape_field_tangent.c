@@ -139,6 +139,15 @@ static enum status emit_shift(const struct pairs *p, const struct field_event *e
     return tape_status(t);
 }
 
+/* 0 t y, whose derivative by t is a 0 for each sample. */
+static int no_time(const struct pairs *p, enum dtype dtype)
+{
+    struct tape *t = p->t;
+    int nothing = emit2(t, OP_MUL, emit_cast(t, p->inputs[0], dtype), tape_literal(t, dtype, 0)),
+        matrix = emit_reshape(t, p->inputs[1], 2, (int64_t[]){p->samples, p->n / p->samples});
+    return emit_reshape(t, emit2(t, OP_MUL, matrix, nothing), 1, &p->n);
+}
+
 /* v of y where the event is of each solution, behind apply; h: by what that moves, in y's dtype. */
 static enum status emit_moved(struct pairs *p, const struct field_event *e, int behind, int slope, int h,
                               int *moved)
@@ -148,6 +157,7 @@ static enum status emit_moved(struct pairs *p, const struct field_event *e, int 
     p->v[0] = *moved = emit2(t, OP_ADD, p->v[0], scaled(p, slope, p->n, h));
     if (!e->apply) return tape_status(t);
     TRY(tape_jvp(t, &behind, 1, p->x, p->v, p->count, moved));
+    if (p->samples > 1) behind = emit2(t, OP_ADD, behind, no_time(p, e->f->dtype));
     TRY(tape_jvp(t, &behind, 1, p->inputs, &one, 1, &by_time));
     *moved = emit2(t, OP_ADD, *moved, scaled(p, by_time, p->n, h));
     return tape_status(t);

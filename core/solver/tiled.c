@@ -117,8 +117,6 @@ static enum status differentiate_entries(const struct tiled_run *r, const struct
     struct tiled_lane *lane = &t->lanes[tile->lane];
     const struct tiled_theta *by = &t->by_entries;
     struct events *e = lane->events;
-    if (e) g->o = &lane->options;
-    if (e) events_gradient_begin(e);
     g->thetabar = lane->own;
     TRY(gradient_of_solve(g, &t->stats[tile->index]));
     memset(tile->thetabar, 0, (size_t)by->shared * dtype_size(g->f->dtype));
@@ -156,6 +154,10 @@ static enum status differentiate_tile(void *context, struct tile *tile)
     g.y0bar = (char *)g.y0bar + at;
     g.thetabar = tile->thetabar;
     enum status status = enter_sample(t, tile);
+    if (t->lanes[tile->lane].events) {
+        g.o = &t->lanes[tile->lane].options;
+        events_gradient_begin(t->lanes[tile->lane].events);
+    }
     if (status == STATUS_OK)
         status = t->by_entries.n > 0 ? differentiate_entries(r, tile, &g)
                                      : gradient_of_solve(&g, &t->stats[tile->index]);

@@ -193,6 +193,38 @@ tests["ode.event of samples in derivatives, by the implicit function theorem"] =
   end
 end
 
+tests["derivatives through events of fields that take nothing from outside"] = function()
+  local y0 = tide.tensor({{1, 2}, {2, 1}, {1.5, 1}, {0.5, 0.3}}, f64)
+  local v = tide.tensor({{1, 0.5}, {-1, 0.2}, {0.3, 0.7}, {0.1, 0.4}}, f64)
+  local function f(_, y) return -y * y end
+  local function level(n) return function(_, y) return n > 1 and column(y, 1) - 0.4 or y[1][1] - 0.4 end end
+  local function ends(o)
+    return function(y)
+      local t, at = tide.ode.event(f, y, 0, level(#y), o)
+      return (t * t):sum() + at:sin():sum()
+    end
+  end
+  local function doubled(o)
+    return function(y)
+      return tide.odeint(f, y, {0, 2}, with(o, {events = {{g = level(#y),
+        apply = function(_, x) return 2 * x end}}})):sin():sum()
+    end
+  end
+  for _, loss in ipairs{ends, doubled} do
+    for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated"} do
+      local o = {gradient = kind, rtol = 1e-8, atol = 1e-8}
+      local g, h = tide.grad(loss(with(o, SAMPLES)))(y0), nil
+      local _, hv = tide.hvp(loss(with(o, SAMPLES)), y0, v)
+      for i = 1, N do
+        local own = y0:slice(1, i, i)
+        _, h = tide.hvp(loss(o), own, v:slice(1, i, i))
+        same("gradient, " .. kind, g:slice(1, i, i), tide.grad(loss(o))(own))
+        check.near((hv:slice(1, i, i) - h):abs():max():item(), 0, 1e-9)
+      end
+    end
+  end
+end
+
 tests["ode.event of samples without a zero"] = function()
   local y0 = tide.tensor({{1}, {-1}, {1.5}, {0 / 0}}, f64)
   local function f(_, y) return y end
