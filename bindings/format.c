@@ -15,26 +15,28 @@
 
 #define LIST_TYPE "tide.TensorList"
 
-static enum status load_safetensors(struct tensor_list *list, const char *path, size_t limit)
-{
-    (void)limit; /* nothing is compressed */
-    return safetensors_load(list, path);
-}
-
-static enum status load_npy(struct tensor **out, const char *path, size_t limit)
+/* The limit is for what was compressed. */
+static enum status read_safetensors(struct tensor_list *list, const unsigned char *bytes, size_t size,
+                                    size_t limit)
 {
     (void)limit;
-    return npy_load(out, path);
+    return safetensors_read(list, bytes, size);
+}
+
+static enum status read_npy(struct tensor **out, const unsigned char *bytes, size_t size, size_t limit)
+{
+    (void)limit;
+    return npy_read(out, bytes, size, SIZE_MAX);
 }
 
 static const struct format formats[] = {
-    {".npy", load_npy, npy_save, NULL, NULL, 0},
-    {".npz", NULL, NULL, npz_load, npz_save, 0},
-    {".safetensors", NULL, NULL, load_safetensors, safetensors_save, 1},
-    {".png", png_load, png_save, NULL, NULL, 0},
-    {".jpg", jpeg_load, NULL, NULL, NULL, 0},
-    {".jpeg", jpeg_load, NULL, NULL, NULL, 0},
-    {".mat", NULL, NULL, mat_load, NULL, 0},
+    {".npy", read_npy, npy_save, NULL, NULL, 0},
+    {".npz", NULL, NULL, npz_read, npz_save, 0},
+    {".safetensors", NULL, NULL, read_safetensors, safetensors_save, 1},
+    {".png", png_read, png_save, NULL, NULL, 0},
+    {".jpg", jpeg_read, NULL, NULL, NULL, 0},
+    {".jpeg", jpeg_read, NULL, NULL, NULL, 0},
+    {".mat", NULL, NULL, mat_read, NULL, 0},
 };
 
 #define FORMAT_COUNT (sizeof formats / sizeof formats[0])

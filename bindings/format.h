@@ -13,9 +13,9 @@ struct tensor_list;
 /* A file holds one tensor without a name, or a list. What has neither save_one nor save is only read. */
 struct format {
     const char *extension;
-    enum status (*load_one)(struct tensor **out, const char *path, size_t limit);
+    enum status (*read_one)(struct tensor **out, const unsigned char *bytes, size_t size, size_t limit);
     enum status (*save_one)(const char *path, const struct array *a);
-    enum status (*load)(struct tensor_list *list, const char *path, size_t limit);
+    enum status (*read)(struct tensor_list *list, const unsigned char *bytes, size_t size, size_t limit);
     enum status (*save)(const char *path, const struct tensor_list *list);
     int texts_only; /* plain values are kept as texts: plain_value.h */
 };

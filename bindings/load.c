@@ -1,6 +1,7 @@
 /* load.c -- tide.load, tide.read_idx, tide.read_bytes: files into tensors and nested tables of tensors; how
  * names become keys: save.c. */
 #include "io/bytes.h"
+#include "io/file.h"
 #include "io/idx.h"
 #include "io/tensor_list.h"
 
@@ -147,22 +148,34 @@ static void insert(lua_State *L, struct tensor_list *list, int i, int flat, int 
     lua_pop(L, 1);
 }
 
+/* A whole file, into one of both. */
+static enum status read_file(const struct format *format, const char *path, size_t limit, struct tensor **one,
+                             struct tensor_list *list)
+{
+    struct file_bytes bytes;
+    TRY(file_read(&bytes, path, FILE_READ_LIMIT));
+    enum status status = one ? format->read_one(one, bytes.data, bytes.size, limit)
+                             : format->read(list, bytes.data, bytes.size, limit);
+    file_bytes_free(&bytes);
+    return status;
+}
+
 /* load(path, {limit=, names=, flat=}) -> a tensor for .npy, .png and .jpg, else a table of tensors, nested if
  * the names allow it */
 static int io_load(lua_State *L)
 {
     const char *path = format_path(L, "load");
     const struct format *format = format_of(L, "load", path);
-    struct options o = check_options(L, "load", format->load != NULL);
-    if (!format->load) {
+    struct options o = check_options(L, "load", format->read != NULL);
+    if (!format->read) {
         struct value *v = value_push_empty(L);
-        format_check(L, format->load_one(&v->tensor, path, o.limit), "load", "read", path);
+        format_check(L, read_file(format, path, o.limit, &v->tensor, NULL), "load", "read", path);
         value_account(L, v);
         return 1;
     }
     struct tensor_list *list = format_push_list(L);
     list->wanted = o.wanted;
-    format_check(L, format->load(list, path, o.limit), "load", "read", path);
+    format_check(L, read_file(format, path, o.limit, NULL, list), "load", "read", path);
     int flat = o.flat || names_clash(L, list);
     lua_newtable(L);
     for (int i = 0; i < list->n; i++) insert(L, list, i, flat, format->texts_only);

@@ -108,7 +108,7 @@ static int io_save(lua_State *L)
     if (lua_gettop(L) > 2) return binding_error(L, "save: 2 arguments are expected, got %d", lua_gettop(L));
     if (!format->save && !format->save_one)
         return binding_error(L, "save: %s files are only read; use %s", format->extension,
-                             format->load ? ".npz or .safetensors" : ".png, which keeps every value");
+                             format->read ? ".npz or .safetensors" : ".png, which keeps every value");
     if (!v && !lua_istable(L, 2))
         return binding_error(L, "save: a tensor or a table of tensors is expected, got %s",
                              luaL_typename(L, 2));

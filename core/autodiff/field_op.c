@@ -10,18 +10,13 @@ struct field_op {
     struct field *field;
 };
 
-/* Of the gradient's node: inputs t, y, the cotangent, theta...; the result is flat: ybar, then the gradient
- * of each float theta. */
-struct field_op_vjp {
+/* A product with the Jacobian as a node; its inputs are t, y, what it multiplies, theta... The gradient's
+ * ("vjp") takes a cotangent and is flat: ybar, then the gradient of each float theta. The other ("jvp") takes
+ * a direction and is as y. */
+struct field_op_product {
     struct custom custom;
     struct field_op *op; /* owned */
-    int by_theta;        /* somebody wants those of theta */
-};
-
-/* Of the node of a product with a direction: inputs t, y, the direction, theta...; the result is as y. */
-struct field_op_jvp {
-    struct custom custom;
-    struct field_op *op; /* owned */
+    int by_theta;        /* of a gradient: somebody wants those of theta */
 };
 
 /* Where the parameters are, for each node by itself, then room for the gradients of the field's own
@@ -69,7 +64,7 @@ static enum status op_prepare(struct custom *self, struct call *c)
 
 static enum status vjp_infer(struct custom *self, struct call *c)
 {
-    int64_t n = ((struct field_op_vjp *)self)->op->field->n;
+    int64_t n = ((struct field_op_product *)self)->op->field->n;
     for (int i = 3; i < c->n_in; i++)
         if (dtype_is_float(c->in[i].dtype)) n += array_numel(&c->in[i]);
     return array_init(&c->out, c->in[1].dtype, 1, &n);
@@ -77,7 +72,7 @@ static enum status vjp_infer(struct custom *self, struct call *c)
 
 static enum status run_vjp(struct call *c)
 {
-    struct field *f = ((struct field_op_vjp *)c->attrs->object)->op->field;
+    struct field *f = ((struct field_op_product *)c->attrs->object)->op->field;
     char *ybar = c->out.data, *own;
     TRY(bind(c, f, 3, &own));
     TRY(field_vjp(f, *(const double *)c->in[0].data, c->in[1].data, c->in[2].data, NULL, ybar, own));
@@ -86,16 +81,10 @@ static enum status run_vjp(struct call *c)
 
 static enum status vjp_prepare(struct custom *self, struct call *c)
 {
-    struct field *f = ((struct field_op_vjp *)self)->op->field;
+    struct field *f = ((struct field_op_product *)self)->op->field;
     c->run = run_vjp;
     TRY(field_prepare(f, FIELD_MASK(FIELD_VJP)));
     return plan_call(c, f, 3, f->n_theta);
-}
-
-static void jvp_free(struct object *self)
-{
-    object_release(&((struct field_op_jvp *)self)->op->custom.base);
-    memory_free(self);
 }
 
 static enum status jvp_infer(struct custom *self, struct call *c)
@@ -106,7 +95,7 @@ static enum status jvp_infer(struct custom *self, struct call *c)
 
 static enum status run_jvp(struct call *c)
 {
-    struct field *f = ((struct field_op_jvp *)c->attrs->object)->op->field;
+    struct field *f = ((struct field_op_product *)c->attrs->object)->op->field;
     char *own;
     TRY(bind(c, f, 3, &own));
     return field_jvp(f, *(const double *)c->in[0].data, c->in[1].data, c->in[2].data, c->out.data);
@@ -114,7 +103,7 @@ static enum status run_jvp(struct call *c)
 
 static enum status jvp_prepare(struct custom *self, struct call *c)
 {
-    struct field *f = ((struct field_op_jvp *)self)->op->field;
+    struct field *f = ((struct field_op_product *)self)->op->field;
     c->run = run_jvp;
     TRY(field_prepare(f, FIELD_MASK(FIELD_JVP)));
     return plan_call(c, f, 3, 0);
@@ -133,19 +122,24 @@ static void jvp_vjp(struct custom *self, struct vjp *v)
     no_second_derivative(v->tape);
 }
 
-/* df/dy times `direction`, at the inputs of the gradient's node. */
-static int emit_jvp(struct field_op *op, struct vjp *v, int direction)
+static void product_free(struct object *self)
 {
-    struct field_op_jvp *object = memory_zalloc(1, sizeof *object);
-    int *in = memory_alloc((size_t)v->n_in * sizeof *in), node = -1;
+    object_release(&((struct field_op_product *)self)->op->custom.base);
+    memory_free(self);
+}
+
+/* The node of a product with `factor`, at t and y of the node that v is of and its inputs from `theta` on. */
+static int emit_product(struct vjp *v, const struct field_op_product *product, int factor, int theta)
+{
+    struct field_op_product *object = memory_alloc(sizeof *object);
+    int n = 3 + v->n_in - theta, *in = memory_alloc((size_t)n * sizeof *in), node = -1;
     if (object && in) {
-        object->custom = (struct custom){{1, jvp_free}, "field_jvp", jvp_infer, jvp_prepare, jvp_vjp, NULL};
-        object->op = op;
-        object_retain(&op->custom.base);
-        memcpy(in, v->in, (size_t)v->n_in * sizeof *in);
-        in[2] = direction;
-        node = tape_emit(v->tape, OP_CUSTOM, &(struct attrs){.n = 0, .object = &object->custom.base}, in,
-                         v->n_in);
+        *object = *product;
+        object_retain(&object->op->custom.base);
+        memcpy(in, v->in, 2 * sizeof *in);
+        in[2] = factor;
+        memcpy(in + 3, v->in + theta, (size_t)(v->n_in - theta) * sizeof *in);
+        node = tape_emit(v->tape, OP_CUSTOM, &(struct attrs){.n = 0, .object = &object->custom.base}, in, n);
         object_release(&object->custom.base);
     } else {
         memory_free(object);
@@ -158,7 +152,7 @@ static int emit_jvp(struct field_op *op, struct vjp *v, int direction)
 /* The gradient is linear in its cotangent, so its transpose is a product with a direction. */
 static void vjp_vjp(struct custom *self, struct vjp *v)
 {
-    struct field_op_vjp *vjp = (struct field_op_vjp *)self;
+    struct field_op_product *vjp = (struct field_op_product *)self;
     struct array y = *tape_spec(v->tape, v->in[1]);
     int others = vjp->by_theta;
     for (int i = 0; i < v->n_in; i++) others |= i != 2 && v->need[i];
@@ -167,36 +161,9 @@ static void vjp_vjp(struct custom *self, struct vjp *v)
         return;
     }
     int direction = emit_slice_flat(v->tape, v->ybar, 0, array_numel(&y));
-    v->xbar[2] = emit_jvp(vjp->op, v, emit_reshape(v->tape, direction, y.rank, y.shape));
-}
-
-static void vjp_free(struct object *self)
-{
-    object_release(&((struct field_op_vjp *)self)->op->custom.base);
-    memory_free(self);
-}
-
-static int emit_vjp(struct field_op *op, struct vjp *v)
-{
-    struct field_op_vjp *object = memory_zalloc(1, sizeof *object);
-    int *in = memory_alloc((size_t)(v->n_in + 1) * sizeof *in), node = -1;
-    if (object && in) {
-        object->custom = (struct custom){{1, vjp_free}, "field_vjp", vjp_infer, vjp_prepare, vjp_vjp, NULL};
-        object->op = op;
-        for (int i = 2; i < v->n_in; i++) object->by_theta |= v->need[i];
-        object_retain(&op->custom.base);
-        memcpy(in, v->in, 2 * sizeof *in);
-        in[2] = v->ybar;
-        memcpy(in + 3, v->in + 2, (size_t)(v->n_in - 2) * sizeof *in);
-        node = tape_emit(v->tape, OP_CUSTOM, &(struct attrs){.n = 0, .object = &object->custom.base}, in,
-                         v->n_in + 1);
-        object_release(&object->custom.base);
-    } else {
-        memory_free(object);
-        tape_fail(v->tape, memory_status());
-    }
-    memory_free(in);
-    return node;
+    struct field_op_product jvp = {.op = vjp->op};
+    jvp.custom = (struct custom){{1, product_free}, "field_jvp", jvp_infer, jvp_prepare, jvp_vjp, NULL};
+    v->xbar[2] = emit_product(v, &jvp, emit_reshape(v->tape, direction, y.rank, y.shape), 3);
 }
 
 static void op_vjp(struct custom *self, struct vjp *v)
@@ -209,7 +176,10 @@ static void op_vjp(struct custom *self, struct vjp *v)
                        "a field that is not recorded has no derivative by t; wrap t in tide.stop_gradient"));
         return;
     }
-    int flat = emit_vjp(op, v);
+    struct field_op_product vjp = {.op = op};
+    vjp.custom = (struct custom){{1, product_free}, "field_vjp", vjp_infer, vjp_prepare, vjp_vjp, NULL};
+    for (int i = 2; i < v->n_in; i++) vjp.by_theta |= v->need[i];
+    int flat = emit_product(v, &vjp, v->ybar, 2);
     int64_t at = 0;
     for (int i = 1; i < v->n_in && flat >= 0; i++) {
         struct array spec = *tape_spec(v->tape, v->in[i]);

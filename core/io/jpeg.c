@@ -139,12 +139,3 @@ enum status jpeg_read(struct tensor **out, const unsigned char *bytes, size_t si
         tensor_release(r.picture);
     return status;
 }
-
-enum status jpeg_load(struct tensor **out, const char *path, size_t limit)
-{
-    struct file_bytes bytes;
-    TRY(file_read(&bytes, path, FILE_READ_LIMIT));
-    enum status status = jpeg_read(out, bytes.data, bytes.size, limit);
-    file_bytes_free(&bytes);
-    return status;
-}

@@ -16,7 +16,4 @@
  * STATUS_MEMORY. */
 enum status jpeg_read(struct tensor **out, const unsigned char *bytes, size_t size, size_t limit);
 
-/* A whole file. Errors: those above and STATUS_IO. */
-enum status jpeg_load(struct tensor **out, const char *path, size_t limit);
-
 #endif

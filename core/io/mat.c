@@ -319,12 +319,3 @@ enum status mat_read(struct tensor_list *list, const unsigned char *bytes, size_
     TRY(tensor_list_check_found(list, &there));
     return tensor_list_check_unique(list);
 }
-
-enum status mat_load(struct tensor_list *list, const char *path, size_t limit)
-{
-    struct file_bytes bytes;
-    TRY(file_read(&bytes, path, FILE_READ_LIMIT));
-    enum status status = mat_read(list, bytes.data, bytes.size, limit);
-    file_bytes_free(&bytes);
-    return status;
-}

@@ -19,7 +19,4 @@
  * STATUS_MEMORY. */
 enum status mat_read(struct tensor_list *list, const unsigned char *bytes, size_t size, size_t limit);
 
-/* A whole file. Errors: those above and STATUS_IO. */
-enum status mat_load(struct tensor_list *list, const char *path, size_t limit);
-
 #endif

@@ -227,15 +227,6 @@ size_t npy_size(const struct array *a)
 
 /* ---- files ---- */
 
-enum status npy_load(struct tensor **out, const char *path)
-{
-    struct file_bytes bytes;
-    TRY(file_read(&bytes, path, FILE_READ_LIMIT));
-    enum status status = npy_read(out, bytes.data, bytes.size, SIZE_MAX);
-    file_bytes_free(&bytes);
-    return status;
-}
-
 enum status npy_save(const char *path, const struct array *a)
 {
     struct file_writer *writer;

@@ -26,8 +26,7 @@ enum status npy_write_as(const struct array *a, const char *name, raw_sink *sink
 /* Bytes that npy_write produces. */
 size_t npy_size(const struct array *a);
 
-/* Whole files; save is atomic. Errors: those above and STATUS_IO. */
-enum status npy_load(struct tensor **out, const char *path);
+/* A whole file, atomically. Errors: those above and STATUS_IO. */
 enum status npy_save(const char *path, const struct array *a);
 
 #endif

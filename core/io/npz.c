@@ -317,12 +317,3 @@ enum status npz_read(struct tensor_list *list, const unsigned char *bytes, size_
     memory_free(entries);
     return status;
 }
-
-enum status npz_load(struct tensor_list *list, const char *path, size_t limit)
-{
-    struct file_bytes bytes;
-    TRY(file_read(&bytes, path, FILE_READ_LIMIT));
-    enum status status = npz_read(list, bytes.data, bytes.size, limit);
-    file_bytes_free(&bytes);
-    return status;
-}

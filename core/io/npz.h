@@ -30,8 +30,7 @@ enum status npz_read(struct tensor_list *list, const unsigned char *bytes, size_
  * and more. */
 enum status npz_write(const struct tensor_list *list, raw_sink *sink, void *context);
 
-/* Whole files; save is atomic. Errors: those above and STATUS_IO. */
-enum status npz_load(struct tensor_list *list, const char *path, size_t limit);
+/* A whole file, atomically. Errors: those above and STATUS_IO. */
 enum status npz_save(const char *path, const struct tensor_list *list);
 
 #endif

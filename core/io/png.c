@@ -158,15 +158,6 @@ done:
     return stream.status == STATUS_OK ? status : status_set(stream.status, "interrupted");
 }
 
-enum status png_load(struct tensor **out, const char *path, size_t limit)
-{
-    struct file_bytes bytes;
-    TRY(file_read(&bytes, path, FILE_READ_LIMIT));
-    enum status status = png_read(out, bytes.data, bytes.size, limit);
-    file_bytes_free(&bytes);
-    return status;
-}
-
 /* ---- writing ---- */
 
 /* The element at the given offset as a byte, -1 for NaN. */

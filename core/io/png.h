@@ -19,8 +19,7 @@ enum status png_read(struct tensor **out, const unsigned char *bytes, size_t siz
  * STATUS_SHAPE; STATUS_DTYPE; STATUS_ARGUMENT: NaN; STATUS_UNSUPPORTED: too large; STATUS_MEMORY. */
 enum status png_write(const struct array *a, raw_sink *sink, void *context);
 
-/* Whole files; save is atomic. Errors: those above and STATUS_IO. */
-enum status png_load(struct tensor **out, const char *path, size_t limit);
+/* A whole file, atomically. Errors: those above and STATUS_IO. */
 enum status png_save(const char *path, const struct array *a);
 
 #endif

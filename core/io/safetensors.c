@@ -270,12 +270,3 @@ enum status safetensors_read(struct tensor_list *list, const unsigned char *byte
     memory_free(entries.at);
     return status;
 }
-
-enum status safetensors_load(struct tensor_list *list, const char *path)
-{
-    struct file_bytes bytes = {0};
-    TRY(file_read(&bytes, path, FILE_READ_LIMIT));
-    enum status status = safetensors_read(list, bytes.data, bytes.size);
-    file_bytes_free(&bytes);
-    return status;
-}

@@ -28,8 +28,7 @@ enum status safetensors_read(struct tensor_list *list, const unsigned char *byte
  * "__metadata__" or no UTF-8, a header above the limit; STATUS_MEMORY. */
 enum status safetensors_write(const struct tensor_list *list, raw_sink *sink, void *context);
 
-/* Whole files; save is atomic. Errors: those above and STATUS_IO. */
-enum status safetensors_load(struct tensor_list *list, const char *path);
+/* A whole file, atomically. Errors: those above and STATUS_IO. */
 enum status safetensors_save(const char *path, const struct tensor_list *list);
 
 #endif

@@ -153,13 +153,6 @@ enum status tensor_new(struct tensor **out, enum dtype dtype, int rank, const in
     return STATUS_OK;
 }
 
-enum status tensor_zeros(struct tensor **out, enum dtype dtype, int rank, const int64_t *shape)
-{
-    TRY(tensor_new(out, dtype, rank, shape));
-    memset((*out)->array.data, 0, (*out)->storage->bytes);
-    return STATUS_OK;
-}
-
 enum status tensor_view(struct tensor **out, struct tensor *base, const struct array *layout)
 {
     struct tensor *t = memory_alloc(sizeof *t);

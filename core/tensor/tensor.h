@@ -61,7 +61,6 @@ void *array_at(const struct array *a, int64_t i);
 /* ---- tensors: each returns one reference that the caller releases ---- */
 /* Row-major, contents undefined. */
 enum status tensor_new(struct tensor **out, enum dtype dtype, int rank, const int64_t *shape);
-enum status tensor_zeros(struct tensor **out, enum dtype dtype, int rank, const int64_t *shape);
 /* A view with the given layout (its data pointer must lie in base's storage). */
 enum status tensor_view(struct tensor **out, struct tensor *base, const struct array *layout);
 struct tensor *tensor_retain(struct tensor *t);
