@@ -43,6 +43,58 @@ function M.same_bits(got, want, what)
   end
 end
 
+--- Tensors whose largest difference is `tolerance` of the largest number of b (or of 1) at most.
+function M.close(a, b, tolerance, what)
+  if a:numel() == 0 then return end
+  local worst = (a - b):abs():max():item() / math.max(1, b:abs():max():item())
+  if not (worst <= tolerance) then error(("%s: off by %g"):format(what, worst), 2) end
+end
+
+--- The numbers of run(), a list of tensors, are the same bits with 1, 2, 3 and 4 threads.
+function M.same_for_threads(run)
+  local before, first = tide.threads(), nil
+  for threads = 1, 4 do
+    tide.threads(threads)
+    local all = {}
+    for i, x in ipairs(run()) do all[i] = x:reshape{-1} end
+    all = tide.cat(all, 1)
+    first = first or all
+    assert(all:ne(first):sum():item() == 0, "differs with " .. threads .. " threads")
+  end
+  tide.threads(before)
+end
+
+--- draw(n) gives whole numbers in 0..n - 1 that follow from the seed.
+function M.draws(seed)
+  local state = seed
+  return function(n)
+    state = (state * 1103515245 + 12345) % 2147483648
+    return state // 65536 % n
+  end
+end
+
+--- The names of all ops, from their tables.
+function M.op_names()
+  local here, names = arg[0]:match("^(.*)/tests/") or ".", {}
+  for _, file in ipairs{"core/autodiff/ops.def", "core/kernels/elementwise.def"} do
+    for line in io.lines(here .. "/" .. file) do
+      names[#names + 1] = line:match("^%u+%([%u%d_]+, ([%l%d_]+),")
+    end
+  end
+  assert(#names > 50)
+  return names
+end
+
+--- Path of a file of TIDE_DATA, packed or not; or nil and why the test is skipped.
+function M.real_file(name)
+  local root = os.getenv "TIDE_DATA"
+  if not root then return nil, "skip: TIDE_DATA is not set" end
+  for _, path in ipairs{root .. "/" .. name .. ".gz", root .. "/" .. name} do
+    if files.exists(path) then return path end
+  end
+  return nil, ("skip: no %s in TIDE_DATA"):format(name)
+end
+
 --- Does a method of the list look outside of its steps?
 function M.looks_outside(m)
   for _, c in ipairs(m.c or {}) do

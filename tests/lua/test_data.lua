@@ -256,12 +256,8 @@ tests["mnist: a missing folder names the remedy"] = function()
 end
 
 tests["mnist: the real files"] = function()
-  local root = os.getenv "TIDE_DATA"
-  if not root then return "skip: TIDE_DATA is not set" end
-  local file = io.open(root .. "/mnist/train-images-idx3-ubyte.gz", "rb")
-    or io.open(root .. "/mnist/train-images-idx3-ubyte", "rb")
-  if not file then return "skip: no MNIST in " .. root end
-  file:close()
+  local real, why = check.real_file("mnist/train-images-idx3-ubyte")
+  if not real then return why end
   local counts = {train = {5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949},
                   test = {980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009}}
   for split, want in pairs(counts) do

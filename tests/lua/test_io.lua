@@ -455,11 +455,7 @@ tests["png"] = function()
 end
 
 tests["mutated png"] = function()
-  local state = 1
-  local function draw(n)
-    state = (state * 1103515245 + 12345) % 2147483648
-    return state // 65536 % n
-  end
+  local draw = check.draws(1)
   with_path(".png", function(path)
     for _, name in ipairs {"png_palette", "png_interlaced", "png_rgb_filtered"} do
       for _ = 1, 100 * math.max(1, math.tointeger(os.getenv "TIDE_FUZZ") or 1) do
@@ -503,12 +499,8 @@ tests["read_bytes"] = function()
 end
 
 tests["MNIST"] = function()
-  local folder = os.getenv "TIDE_DATA"
-  if not folder then return "skip: TIDE_DATA is not set" end
-  local name = folder .. "/mnist/t10k-labels-idx1-ubyte.gz"
-  local file = io.open(name, "rb")
-  if not file then return "skip: no " .. name end
-  file:close()
+  local name, why = check.real_file("mnist/t10k-labels-idx1-ubyte")
+  if not name then return why end
   local labels = tide.read_idx(name)
   assert(labels:dtype() == "uint8" and labels:shape()[1] == 10000 and #labels:shape() == 1)
   local counts = {}
@@ -516,7 +508,7 @@ tests["MNIST"] = function()
   for label, count in pairs {[0] = 980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009} do
     assert(counts[label] == count)
   end
-  local images = tide.read_idx(folder .. "/mnist/t10k-images-idx3-ubyte.gz")
+  local images = tide.read_idx((check.real_file("mnist/t10k-images-idx3-ubyte")))
   assert(table.concat(images:shape(), "x") == "10000x28x28" and images:dtype() == "uint8")
   check.fails("limit", tide.read_idx, name, {limit = 10000})
 end

@@ -1,6 +1,7 @@
 --- Passes over the tapes of fields (core/autodiff/passes.h): fields of many forms give what the same ops give
 -- one by one, outside of any field, and so do their gradients.
 
+local check = require "check"
 local tide = require "tide"
 
 local tests = {}
@@ -9,11 +10,7 @@ local f64 = {dtype = "float64"}
 local function randn(shape, seed, dtype)
   return tide.randn(shape, {seed = seed, dtype = dtype or "float64"})
 end
-local function close(a, b, tolerance, what)
-  if a:numel() == 0 then return end
-  local worst = (a - b):abs():max():item() / math.max(1, b:abs():max():item())
-  if not (worst <= tolerance) then error(("%s: off by %g"):format(what, worst), 2) end
-end
+local close = check.close
 
 -- ---- the reference: steps written out, recorded without any field ----
 
@@ -349,11 +346,8 @@ end
 -- ---- random fields ----
 
 local function dice(seed)
-  local state = seed * 7919
-  return function(a, b)
-    state = (state * 1103515245 + 12345) % 2147483648
-    return a + state // 65536 % (b - a + 1)
-  end
+  local draw = check.draws(seed * 7919)
+  return function(a, b) return a + draw(b - a + 1) end
 end
 
 -- Each of these makes one step of a field: a function of the parameters q, t, h and the list of earlier

@@ -2,7 +2,7 @@
 -- them; tide.load of .jpg and .mat.
 local check = require "check"
 local tide = require "tide"
-local data, core = tide.data, tide.core
+local data = tide.data
 
 local tests = {}
 
@@ -139,14 +139,11 @@ tests["svhn: files of our own"] = function()
   end)
 end
 
-local function file_at(path) return core.exists(path) and tide.read_bytes(path) end
-
 tests["svhn: the beginning of the real file"] = function()
-  local root = os.getenv "TIDE_DATA"
-  local bytes = root and file_at(root .. "/svhn/train_32x32.mat.first712704")
-  if not bytes then return "skip: no SVHN in TIDE_DATA" end
+  local real, why = check.real_file("svhn/train_32x32.mat.first712704")
+  if not real then return why end
   check.in_folder(function(folder)
-    assert(os.execute(("cp '%s/svhn/train_32x32.mat.first712704' '%s/train_32x32.mat'"):format(root, folder)))
+    assert(os.execute(("cp '%s' '%s/train_32x32.mat'"):format(real, folder)))
     check.fails({'array "X": it has shape {32, 32, 3, 73257} and is cut off',
       "712568 of its 182004347 packed bytes"}, data.svhn, {dir = folder})
   end)
@@ -194,10 +191,8 @@ tests["tiny_imagenet: files of our own"] = function()
 end
 
 tests["tiny_imagenet: the real files"] = function()
-  local root = os.getenv "TIDE_DATA"
-  if not root or not core.exists(root .. "/tiny-imagenet-200/wnids.txt") then
-    return "skip: no Tiny ImageNet in TIDE_DATA"
-  end
+  local real, why = check.real_file("tiny-imagenet-200/wnids.txt")
+  if not real then return why end
   local d = data.tiny_imagenet{n = 200}
   shape_is(d.x, 200, 3, 64, 64)
   for i = 1, 20 do assert(d.y[i] == (i - 1) % 10 + 1) end
@@ -209,11 +204,7 @@ tests["tiny_imagenet: the real files"] = function()
 end
 
 tests["mutated files give errors, never a crash"] = function()
-  local state = 7
-  local function draw(n)
-    state = (state * 1103515245 + 12345) % 2147483648
-    return state // 65536 % n
-  end
+  local draw = check.draws(7)
   check.in_folder(function(folder, write)
     for name, whole in pairs{["a.jpg"] = colour, ["a.mat"] = svhn_file{1, 2}} do
       for _ = 1, 100 * math.max(1, math.tointeger(os.getenv "TIDE_FUZZ") or 1) do

@@ -104,11 +104,7 @@ end)
 
 tests["damaged files of values are errors, or still values"] = each_format(function(path)
   tide.save(path, sample())
-  local bytes, state = bytes_of(path), 1
-  local function draw(n)
-    state = (state * 1103515245 + 12345) % 2147483648
-    return state // 65536 % n
-  end
+  local bytes, draw = bytes_of(path), check.draws(1)
   for _ = 1, 200 do
     local at = draw(math.min(#bytes, 3000))
     write(path, bytes:sub(1, at) .. string.char(draw(256)) .. bytes:sub(at + 2))

@@ -200,12 +200,8 @@ tests["cifar10: files of our own"] = function()
 end
 
 tests["cifar10: the real files"] = function()
-  local root = os.getenv "TIDE_DATA"
-  if not root then return "skip: TIDE_DATA is not set" end
-  local file = io.open(root .. "/cifar10/test_batch.bin.gz", "rb")
-    or io.open(root .. "/cifar10/test_batch.bin", "rb")
-  if not file then return "skip: no CIFAR-10 in " .. root end
-  file:close()
+  local real, why = check.real_file("cifar10/test_batch.bin")
+  if not real then return why end
   local d = data.cifar10{split = "test"}
   assert(#d.x == 10000)
   for class = 1, 10 do assert(count(d.y, class) == 1000) end

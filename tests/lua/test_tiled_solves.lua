@@ -10,11 +10,7 @@ local f64 = {dtype = "float64"}
 local function randn(shape, seed, dtype)
   return tide.randn(shape, {seed = seed, dtype = dtype or "float64"})
 end
-local function close(a, b, tolerance, what)
-  if a:numel() == 0 then return end
-  local worst = (a - b):abs():max():item() / math.max(1, b:abs():max():item())
-  if not (worst <= tolerance) then error(("%s: off by %g"):format(what, worst), 2) end
-end
+local close = check.close
 
 local function column(t, y) return t:broadcast_to{#y, 1} end
 

@@ -7,10 +7,7 @@ local nn = tide.nn
 
 local tests = {}
 
-local function close(a, b, tolerance, what)
-  local worst = (a - b):abs():max():item() / math.max(1, b:abs():max():item())
-  assert(worst <= tolerance, ("%s: off by %g"):format(what, worst))
-end
+local close = check.close
 
 -- Value of a loss over the batch, its gradients, and the end states.
 local function run(field, x, opts)
@@ -67,17 +64,10 @@ end
 tests["same bits for 1, 2, 3, 4 threads"] = function()
   local field = nn.conv_field{channels = 2, filters = 12, seed = 5}
   local x = tide.randn({50, 2, 14, 14}, {seed = 6})
-  local before, first = tide.threads(), nil
-  for threads = 1, 4 do
-    tide.threads(threads)
+  check.same_for_threads(function()
     local states, value, grads = run(field, x, {method = "dopri5", rtol = 1e-3, atol = 1e-3})
-    local all = {states:reshape{-1}, value:reshape{-1}}
-    for i, g in ipairs(grads) do all[i + 2] = g:reshape{-1} end
-    all = tide.cat(all, 1)
-    first = first or all
-    assert(all:ne(first):sum():item() == 0, "differs with " .. threads .. " threads")
-  end
-  tide.threads(before)
+    return {states, value, table.unpack(grads)}
+  end)
 end
 
 -- Each of these mixes samples or has data per sample, so that it may not be cut.
