@@ -79,6 +79,9 @@ static int path_read(lua_State *L)
     int derivative = lua_toboolean(L, 3);
     double begin = luaL_checknumber(L, 5);
     int64_t n = times->shape[0], share = box->n > 0 ? y0->shape[0] / box->n : 0;
+    for (int64_t k = 0; k < box->n; k++)
+        if (box->paths[k].n > 0 && (box->paths[k].dtype != y0->dtype || box->paths[k].n_state != share))
+            return binding_error(L, "path:at: y0 has to be a state of the solve");
     struct value *v = value_push_empty(L);
     binding_check(L, tensor_new(&v->tensor, y0->dtype, 1, (int64_t[]){n * share * box->n}));
     char *out = v->tensor->array.data;

@@ -139,6 +139,16 @@ tests["on_step: errors pass as they are, misuse is named, and all works afterwar
   end, y0, {0, 3}, {eager = true, method = "dopri8", on_step = function(step) step:at(step.t / 2) end})
 end
 
+tests["a plain solution is one in float64, whatever y0 was"] = function()
+  local function decay(_, y) return {-y[1], -2 * y[2]} end
+  local want = tide.ode.solution(decay, {3, 4}, {0, 1}, {plain = true})
+  for _, dtype in ipairs{"float32", "float64", "int64", "uint8"} do
+    local sol = tide.ode.solution(decay, tide.tensor({3, 4}, {dtype = dtype}), {0, 1}, {plain = true})
+    assert(off(sol(tide.tensor{0, 0.5, 1}), want(tide.tensor{0, 0.5, 1})) == 0, dtype)
+    assert(sol(0.3)[2] == want(0.3)[2] and sol:derivative(0.3)[2] == want:derivative(0.3)[2], dtype)
+  end
+end
+
 -- ---- steps ----
 
 tests["steps: those of odeint, each when it is asked for"] = function()

@@ -91,7 +91,8 @@ function M.new(solve, f, y0, t, opts)
   local plain = type(opts) == "table" and opts.plain
   local path = core.solve_path()
   local _, stats = solve(f, y0, t, opts, {path_handle = path})
-  local start = plain and not is_tensor(y0) and core.tensor_from(y0, "float64") or y0
+  local start = y0
+  if plain then start = is_tensor(y0) and y0:to("float64") or core.tensor_from(y0, "float64") end
   local state, leaves = states.describe(where, start)
   local samples = opts and opts.per_sample and state.shapes[1][1]
   if samples then states.by_sample(where, state) end
