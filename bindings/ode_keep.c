@@ -1,5 +1,6 @@
-/* What a solve needs of Lua while it runs: functions that it calls, and numbers in tensors. All of it lies in
- * the table of checked options, which is kept as long as a solve with these options exists. */
+/* What a solve needs of Lua while it runs: functions that it calls, and numbers in tensors. They are kept as
+ * long as a solve with these options exists, and nothing else is: what else the checked options hold, a
+ * quadrature say, may know the recording that the solve is a part of, and would keep it for ever. */
 #include <math.h>
 #include <string.h>
 
@@ -15,10 +16,14 @@
 #define KEEP_TYPE "tide.SolveKeep"
 #define VIEW_TYPE "tide.StepView"
 
+static const char *const kept_names[] = {"norm_function", "jacobian_function", "rtol_each",
+                                         "atol_each",     "step_function",     "path_handle"};
+enum { KEPT = sizeof kept_names / sizeof *kept_names };
+
 struct keep {
     struct object base;
     lua_State *main;
-    int options; /* reference to the table, in the registry */
+    int options; /* reference to the table of what is kept, in the registry */
     struct norm_own norm;
     struct jacobian_own jacobian;
     struct observer on_step;
@@ -50,7 +55,11 @@ static struct keep *push_keep(lua_State *L, int options)
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     lua_State *main = lua_tothread(L, -1);
     lua_pop(L, 1);
-    lua_pushvalue(L, options);
+    lua_createtable(L, 0, KEPT);
+    for (int i = 0; i < KEPT; i++) {
+        lua_getfield(L, options, kept_names[i]);
+        lua_setfield(L, -2, kept_names[i]);
+    }
     int reference = luaL_ref(L, LUA_REGISTRYINDEX);
     *box = memory_zalloc(1, sizeof **box);
     if (!*box) {
@@ -257,11 +266,9 @@ static const double *each(lua_State *L, int table, const char *name, int64_t n)
 
 void solve_keep_read(lua_State *L, int table, int64_t n, struct solve_options *o, struct state_layout *layout)
 {
-    static const char *const names[] = {"norm_function", "jacobian_function", "rtol_each",
-                                        "atol_each",     "step_function",     "path_handle"};
     int64_t solves = o->per_sample ? layout->batch : 1;
     int wanted = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) wanted |= has_field(L, table, names[i]);
+    for (int i = 0; i < KEPT; i++) wanted |= has_field(L, table, kept_names[i]);
     if (!wanted) return;
     struct keep *k = push_keep(L, table);
     o->keep = &k->base;

@@ -161,6 +161,39 @@ tests["dropped programs do not pile up"] = function()
   assert(most < 250e6, most) -- 140 MB; 410 MB if it were not told
 end
 
+-- Functions that the engine calls are kept with the solve, and the solve by its recording: they must not hold
+-- what is recorded in turn, no collector would find that circle.
+tests["recordings whose solves call Lua go away"] = function()
+  local y0 = tide.ones{2}
+  local function solve(y, p, options)
+    local ys, _, q = tide.odeint(function(_, v) return v * p end, y, {0, 1}, options)
+    return ((q or ys):sum())
+  end
+  local function norm(err, scale) return (err / scale):abs():max():item() end
+  local works = {
+    on_step = function(y) return solve(y, 0.5, {on_step = function() end}) end,
+    norm = function(y) return solve(y, 0.5, {norm = norm}) end,
+    jacobian = function(y)
+      return solve(y, 0.5, {method = "sdirk2", jacobian = function() return tide.eye(2) * 0.5 end})
+    end,
+    ["a quadrature beside"] = function(y)
+      return solve(y0, y, {on_step = function() end, quadrature = function(_, v) return v * y end})
+    end,
+    ["an event beside"] = function(y)
+      return solve(y0, y, {norm = norm, events = {{g = function(_, v) return (v - y):sum() end}}})
+    end,
+  }
+  for name, work in pairs(works) do
+    local function blocks(n)
+      for _ = 1, n do tide.grad(work)(y0) end
+      for _ = 1, 3 do collectgarbage() end
+      return core.memory().live_blocks
+    end
+    local few = blocks(2)
+    assert(blocks(5) == few, name)
+  end
+end
+
 tests["live memory does not grow"] = function()
   local model, x, y, loss = toy(adaptive)
   local step, optimizer = new_step(loss), tide.optim.adam(model, {lr = 0})

@@ -69,15 +69,16 @@ end
 --- Make checked options ready for a state (states.describe): jacobian_function(t, flat) -> n * n numbers, by
 -- rows.
 function M.of_state(where, state, o)
-  local given, n = o.jacobian, 0
+  local given, plain, n = o.jacobian, o.plain, 0
   if type(given) ~= "function" then return end
+  state = states.without_tensors(state)
   for _, size in ipairs(state.sizes) do n = n + size end
   o.jacobian = "dense"
   o.jacobian_function = function(t, flat)
     local number_guard <close> = states.with_numbers_of(state.dtype) -- luacheck: ignore number_guard
     local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once
     local when, matrix = (" at t = %.6g"):format(t), nil
-    if o.plain then matrix = rows_of(where, given(t, flat:totable()), n, when)
+    if plain then matrix = rows_of(where, given(t, flat:totable()), n, when)
     else matrix = matrix_of(where, given(t, states.unflatten(state, flat)), n, state.dtype, when) end
     matrix = matrix:reshape{-1}
     check_finite(where, matrix, n, when)

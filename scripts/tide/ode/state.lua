@@ -54,6 +54,18 @@ function M.describe(where, y0)
   return state, leaves
 end
 
+local blank = core.full({}, 0, "float32")
+
+--- The same without the tensors of y0, for functions that a solve keeps: these may be recorded ones, of the
+-- recording that the solve is a part of.
+function M.without_tensors(state)
+  local copy, blanks = {}, {}
+  for key, value in pairs(state) do copy[key] = value end
+  for i = 1, #state.shapes do blanks[i] = blank end
+  copy.template = state.template and tree.replace(state.template, blanks)
+  return copy
+end
+
 --- Until the result is closed, numbers that stand alone in a function that runs on concrete tensors (y[1] of
 -- a 1-D state) become tensors of the state's dtype.
 function M.with_numbers_of(dtype)

@@ -93,6 +93,7 @@ end
 function M.of_state(where, state, o, plain)
   local on_step = o.on_step
   if not on_step then return end
+  state = states.without_tensors(state)
   o.step_function = function(read, ...)
     local guard <close> = states.with_numbers_of(state.dtype) -- luacheck: ignore guard
     local at_once <close> = core.tape_begin("nothing") -- luacheck: ignore at_once

@@ -130,6 +130,7 @@ end
 -- A function as norm gets errors and scales like the state, and gives a number.
 local function own_norm(where, state, o)
   local norm = o.norm
+  state = states.without_tensors(state)
   o.norm = "part" -- of the first step, and of solves backwards
   o.norm_function = function(err, scale)
     local number_guard <close> = states.with_numbers_of(state.dtype) -- luacheck: ignore number_guard
