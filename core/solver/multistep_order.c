@@ -2,6 +2,7 @@
  * around the one at hand, were all steps as long as this one, decides (Shampine, Gordon, Computer Solution of
  * ODEs, 1975, chapters 5 to 7). Orders rise and steps double until that first goes wrong; afterwards steps
  * stay as they are unless they can double. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -106,6 +107,19 @@ static enum status look_down(const struct march *m, const struct step *p, struct
     return STATUS_OK;
 }
 
+/* What rounding of the slopes makes of the error of the step, in tolerances. Slopes that steps have doubled
+ * away from lie close together, seen from here, and weights of the next order are as large as those of this
+ * error. */
+static enum status rounding_of_error(const struct march *m, const struct step *p, double *noise)
+{
+    const struct adams *a = adams_at(m->s, &m->o->method.multistep, p);
+    const char *slope = m->s->k[0].v;
+    double sum = 0, epsilon = m->s->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
+    for (int j = 0; j <= p->order; j++) sum += fabs(a->error[ADAMS_MADE][j]);
+    sum *= epsilon / 2;
+    return march_norm(m, 1, &sum, &slope, noise);
+}
+
 static int highest_order(const struct march *m)
 {
     int most = m->o->method.multistep.order;
@@ -132,13 +146,14 @@ static enum status after_success(struct march *m, const struct step *p, double w
     struct clock *c = &m->clock;
     struct outlook o;
     int k = p->order, most = highest_order(m);
-    double error, factor;
+    double error, factor, noise = 0;
+    if (c->climbing) TRY(rounding_of_error(m, p, &noise));
     TRY(look_down(m, p, &o));
     if (c->t + p->h != c->end) {
         TRY(solver_eval(m->s, m->f, p->end, m->s->next[0], 2));
         m->s->end_ready = 1;
     }
-    if (o.down || k >= most) c->climbing = 0;
+    if (o.down || k >= most || noise > ADAMS_NOISE) c->climbing = 0;
     if (!c->climbing && !o.down && k < most && p->past > k && m->s->end_ready && c->steady >= k)
         TRY(error_of_order(m, p, ADAMS_HIGHER, k + 1, 2, &o.higher));
     if (c->climbing) {

@@ -37,6 +37,18 @@ tests["errors follow the tolerance, at the ends and between the steps, forwards 
   end
 end
 
+-- Steps that double away from a small first one see the slopes behind them close together.
+tests["float32: weights of high orders do not blow rounding up"] = function()
+  for _, tol in ipairs{1e-3, 3e-4, 1e-4, 3e-5, 1e-5} do
+    for _, name in ipairs(varying) do
+      local options = {method = name, rtol = tol, atol = tol}
+      for step in tide.ode.steps(function(_, y) return -y end, tide.ones{1}, {0, 5}, options) do
+        near(step.y:item(), math.exp(-step.t), 3 * tol, ("%s at %g, t = %g"):format(name, tol, step.t))
+      end
+    end
+  end
+end
+
 tests["adams needs far fewer evaluations than Runge-Kutta at tight tolerances"] = function()
   local _, s = tide.odeint(circle, start(), {0, 40}, {method = "adams", rtol = 1e-10, atol = 1e-10})
   local _, r = tide.odeint(circle, start(), {0, 40}, {method = "dopri5", rtol = 1e-10, atol = 1e-10})
