@@ -197,6 +197,20 @@ local function check_round_trip(t, path, text)
   end
 end
 
+tests["names that look like numbers or separators come back"] = in_folder(function(folder)
+  local path = files.join(folder, "a.csv")
+  for _, names in ipairs{{"1 2"}, {"1\t2"}, {"1"}, {"1;2"}, {"1,5"}, {"nan"}, {"a b"}, {"# a"}, {"1", "2"},
+    {"1 2", "3 4"}} do
+    for n = 0, 2 do
+      local rows = {}
+      for r = 1, n do rows[r] = #names == 1 and {r} or {r, 0.5} end
+      csv.write(path, names, rows)
+      local back = csv.read(path, names)
+      assert(back.rows == n and back.names[1] == names[1], ("%q, %d rows"):format(names[1], n))
+    end
+  end
+end)
+
 -- Whatever comes in: a table, which comes back when it is written, or an error that names the line.
 tests["mutated tables"] = in_folder(function(folder)
   local texts, state, path = {}, 1, files.join(folder, "a.csv")

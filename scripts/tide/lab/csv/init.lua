@@ -43,6 +43,13 @@ local function format_field(v, float_format)
   return format_string(v)
 end
 
+-- Blanks of a field that stands alone could be taken for separators.
+local function line_of(fields)
+  local first = fields[1]
+  if #fields == 1 and first:find("[ \t]") and first:byte() ~= 34 then return '"' .. first .. '"' end
+  return table.concat(fields, ",")
+end
+
 local function must(ok, message)
   if not ok then error("csv: cannot write " .. message, 3) end
   return ok
@@ -76,10 +83,7 @@ function Writer:row(row)
         options.unknown("column", key, self.columns)))
     end
   end
-  if #self.columns == 1 and fields[1]:find("[ \t]") and fields[1]:byte() ~= 34 then
-    fields[1] = '"' .. fields[1] .. '"'
-  end
-  must(self.file:write(table.concat(fields, ","), "\n"))
+  must(self.file:write(line_of(fields), "\n"))
   self.rows = self.rows + 1
   return self
 end
@@ -144,7 +148,7 @@ function csv.writer(path, columns, opts)
   for _, comment in ipairs(opts.comments) do
     must(file:write("# ", (comment:gsub("[\r\n]+", "\n# ")), "\n"))
   end
-  must(file:write(table.concat(names, ","), "\n"))
+  must(file:write(line_of(names), "\n"))
   return writer
 end
 
