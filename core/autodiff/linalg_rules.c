@@ -81,25 +81,59 @@ static int piece(struct tape *t, int x, int64_t first, int64_t rows, int64_t col
     return as_matrix(t, part(t, x, 1, first, rows * columns), 1, rows, columns);
 }
 
-/* Of numbers along the last axis of s, at what distance they count as equal: n roundings of the largest. What
- * is nearer has vectors that rounding chose. */
-static int resolution(struct tape *t, int s, int64_t n)
+/* Of numbers along the last axis of s a share of the largest. */
+static int share_of_largest(struct tape *t, int s, double share)
 {
     struct array spec = *tape_spec(t, s);
     if (spec.shape[spec.rank - 1] == 0) return emit_like(t, s, 0);
     struct attrs last = {.n = 1, .v = {(int64_t)1 << (spec.rank - 1)}};
     int size = emit1(t, OP_ABS, s), most = tape_emit(t, OP_MAX, &last, &size, 1);
-    double eps = spec.dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
-    return times(t, emit_like(t, s, (double)n * eps), most);
+    return times(t, emit_like(t, s, share), most);
+}
+
+static double epsilon(const struct tape *t, int x)
+{
+    return tape_spec(t, x)->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON;
+}
+
+/* At what distance they count as equal: n roundings of the largest. What is nearer has vectors that rounding
+ * chose. */
+static int resolution(struct tape *t, int s, int64_t n)
+{
+    return share_of_largest(t, s, (double)n * epsilon(t, s));
+}
+
+/* Is a cotangent by its making zero but for places first .. first + n - 1 of an axis, counted from the last
+ * one (1)? Then nothing else of the result is used. */
+static int is_only(const struct tape *t, int bar, int axis, int64_t first, int64_t n)
+{
+    const struct node *node = &t->nodes[bar];
+    int rank = node->spec.rank;
+    if (node->op == OP_ADD)
+        return is_only(t, node->in[0], axis, first, n) && is_only(t, node->in[1], axis, first, n);
+    if (node->op != OP_EMBED) return 0;
+    int64_t at = node->attrs->v[3 * (rank - axis)], step = node->attrs->v[3 * (rank - axis) + 1],
+            count = tape_spec(t, node->in[0])->shape[rank - axis];
+    return at >= first && at + (count - 1) * step < first + n;
+}
+
+/* For each pair of values whether their cotangents are one but for rounding. Of a function of the values that
+ * does not tell equal ones apart they are; with others it depends on the vectors, whose cotangent may be 0
+ * all the same: of V f(w) V^T where f(w) is. */
+static int alike(struct tape *t, int bar)
+{
+    int apart = emit1(t, OP_ABS, difference(t, bar, transpose(t, bar)));
+    return emit2(t, OP_LE, apart, share_of_largest(t, bar, sqrt(epsilon(t, bar))));
 }
 
 /* x / y but where `gap` is within `least`. There 0 / y is 0, because what does not depend on vectors of equal
- * values has a derivative; anything else is NaN. */
-static int quotient(struct tape *t, int x, int y, int gap, int least)
+ * values has a derivative; anything else is NaN, also where they are not `alike` (-1: not looked at). */
+static int quotient(struct tape *t, int x, int y, int gap, int least, int alike)
 {
     int zero = emit_like(t, x, 0), equal = emit2(t, OP_LE, emit1(t, OP_ABS, gap), least);
     int divisor = tape_emit(t, OP_WHERE, NULL, (int[]){equal, emit_like(t, y, 1), y}, 3);
     int none = emit2(t, OP_EQ, x, zero);
+    if (alike >= 0) none = emit2(t, OP_LOGICAL_AND, none, alike);
     int there = tape_emit(t, OP_WHERE, NULL, (int[]){none, zero, emit_like(t, x, NAN)}, 3);
     return tape_emit(t, OP_WHERE, NULL, (int[]){equal, there, emit2(t, OP_DIV, x, divisor)}, 3);
 }
@@ -153,7 +187,8 @@ void vjp_eigh(struct vjp *v)
         vtbar = part(T, G, 2, 1, n);
     int turn = product(T, vt, vtbar, 0, 1);
     int gap = difference(T, w, transpose(T, w));
-    turn = quotient(T, difference(T, turn, diagonal(T, turn)), gap, gap, resolution(T, w, n));
+    turn = quotient(T, difference(T, turn, diagonal(T, turn)), gap, gap, resolution(T, w, n),
+                    is_only(T, G, 2, 0, 1) ? -1 : alike(T, wbar));
     int inner = sum(T, times(T, transpose(T, vt), wbar), product(T, vt, turn, 1, 0));
     v->xbar[0] = symmetric(T, product(T, inner, vt, 0, 0));
 }
@@ -187,10 +222,11 @@ void vjp_qr(struct vjp *v)
 }
 
 /* The antisymmetric part of x (twice it), divided by s_j^2 - s_i^2. */
-static int rotation(struct tape *t, int x, int s, int least)
+static int rotation(struct tape *t, int x, int s, int least, int alike)
 {
     int column = transpose(t, s), gap = difference(t, s, column);
-    return quotient(t, difference(t, x, transpose(t, x)), times(t, gap, sum(t, s, column)), gap, least);
+    return quotient(t, difference(t, x, transpose(t, x)), times(t, gap, sum(t, s, column)), gap, least,
+                    alike);
 }
 
 /* With J = U^T Ubar, K = V^T Vbar and E x = (x - x^T) / (s_j^2 - s_i^2):
@@ -210,12 +246,14 @@ void vjp_svd(struct vjp *v)
     int ubar = piece(T, G, 0, m, k), sbar = piece(T, G, m * k, 1, k), vhbar = piece(T, G, m * k + k, k, n);
     int j = product(T, u, ubar, 1, 0), kk = product(T, vh, vhbar, 0, 1), column = transpose(T, s);
     int least = resolution(T, s, m < n ? n : m);
-    int inner = sum(T, times(T, rotation(T, j, s, least), s), times(T, column, rotation(T, kk, s, least)));
+    int same = is_only(T, G, 1, m * k, k) ? -1 : alike(T, sbar);
+    int inner = sum(T, times(T, rotation(T, j, s, least, same), s),
+                    times(T, column, rotation(T, kk, s, least, same)));
     int left = sum(T, product(T, u, inner, 0, 0), times(T, u, sbar));
-    if (m > k) left = sum(T, left, quotient(T, difference(T, ubar, product(T, u, j, 0, 0)), s, s, least));
+    if (m > k) left = sum(T, left, quotient(T, difference(T, ubar, product(T, u, j, 0, 0)), s, s, least, -1));
     int abar = product(T, left, vh, 0, 0);
     if (n > k) {
-        int right = quotient(T, difference(T, vhbar, product(T, kk, vh, 1, 0)), column, column, least);
+        int right = quotient(T, difference(T, vhbar, product(T, kk, vh, 1, 0)), column, column, least, -1);
         abar = sum(T, abar, product(T, u, right, 0, 0));
     }
     v->xbar[0] = abar;

@@ -255,14 +255,32 @@ tests["equal values: what does not depend on the vectors has a derivative, what 
   end
 end
 
--- A function of equal eigenvalues whose value there is 0 looks as if it did not depend on the vectors.
-tests["what help says of eigh: a logarithm at the identity has a part of its gradient"] = function()
-  local C = f64{{1, 2}, {0.5, 3}}
+-- A function of equal values that is 0 there looks as if it did not depend on the vectors.
+tests["functions of equal values that are 0: NaN where that can be seen"] = function()
+  local function log(x)
+    local w, V = linalg.eigh(x)
+    return (V * w:log()):matmul(V:transpose())
+  end
+  local function sin(x)
+    local U, s, Vh = linalg.svd(x)
+    return (U * s:sin()):matmul(Vh)
+  end
+  for _, row in ipairs{{log, tide.eye(2, F64)}, {sin, tide.zeros({2, 2}, F64)}} do
+    local function of(C) return tide.grad(function(x) return (row[1](x) * f64(C)):sum() end)(row[2]) end
+    local g = of{{1, 2}, {0.5, 3}}
+    assert(g[1][2] ~= g[1][2] and g[2][1] ~= g[2][1])
+    near(of{{2, 0}, {0, 2}}, f64{{2, 0}, {0, 2}}, 0)
+    near(of{{0, 1}, {1, 0}}, tide.zeros({2, 2}, F64), 0) -- as help says; it is C
+  end
+  -- of vectors of other values, and of values that the loss tells apart
+  local A = f64{{1, 0, 0}, {0, 1, 0}, {0, 0, 3}}
   local g = tide.grad(function(x)
     local w, V = linalg.eigh(x)
-    return ((V * w:log()):matmul(V:transpose()) * C):sum()
-  end)(tide.eye(2, F64))
-  near(g, f64{{1, 0}, {0, 3}}, 0)
+    return w:square():sum() + (V:select(-1, 3):square() * f64{1, 2, 3}):sum()
+  end)(A)
+  near(g, A * 2, 1e-13)
+  near(tide.grad(function(x) return (linalg.eigh(x) * f64{1, 2, 3}):sum() end)(A):sum(), f64(6), 0)
+  near(tide.grad(function(x) return linalg.svdvals(x)[2] end)(A):sum(), f64(1), 0)
 end
 
 tests["the gradient of a determinant is there for every matrix"] = function()

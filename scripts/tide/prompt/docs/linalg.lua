@@ -47,9 +47,9 @@ define{name = "linalg.qr", args = "A", returns = "Q, R",
 define{name = "linalg.eigh", args = "A", returns = "values, vectors",
   text = [[Eigenvalues, growing, and orthonormal eigenvectors (columns) of a symmetric matrix; its lower
   triangle is read, its gradient is symmetric. Vectors of values that are equal, but for rounding, have no
-  derivative: NaN. Where their cotangent is exactly 0 they count as not used. So does a function V f(w) V^T
-  with f(w) = 0 there, such as a logarithm at the identity, and its gradient lacks a part; linalg.matrix_exp,
-  inv, solve and products have theirs everywhere.]],
+  derivative: NaN. Where their cotangent is exactly 0 they count as not used, unless the loss tells such
+  values apart, too. So V f(w) V^T with f(w) = 0 there, such as a logarithm at the identity, has a gradient of
+  NaN or one that lacks a part; linalg.matrix_exp, inv, solve and products have theirs everywhere.]],
   example = "tide.linalg.eigh(tide.tensor{{2, 1}, {1, 2}})"}
 define{name = "linalg.eigvalsh", args = "A", returns = "tensor",
   text = "The eigenvalues of linalg.eigh alone; differentiable also where they are equal.",
