@@ -137,11 +137,12 @@ static int64_t element_index(lua_State *L, const struct array *a)
     char text[SHAPE_TEXT];
     if (a->rank == 0) binding_error(L, "a scalar tensor (shape {}) cannot be indexed; use x:item()");
     if (i < -n || i > n || i == 0)
-        binding_error(L, "index %d out of range [1, %d] for a tensor of shape %s",
+        binding_error(L, "index %d out of range [1, %d] for a tensor of shape %s%s",
                       (int)(i > 2147483647    ? 2147483647
                             : i < -2147483647 ? -2147483647
                                               : i),
-                      (int)n, array_shape_text(a, text));
+                      (int)n, array_shape_text(a, text),
+                      i == n + 1 && n > 0 ? "; a loop over it is for i = 1, #x, not ipairs(x)" : "");
     return i < 0 ? n + i : i - 1;
 }
 

@@ -80,7 +80,13 @@ local rows = {
   ["options: unknown"] = {'unknown option "dtyp" %(did you mean "dtype"%?%)', function()
     tide.zeros({1}, {dtyp = "float32"})
   end},
-  ["options: no table"] = {"options must be a table, got \"float64\"", function()
+  ["options: a list"] = {"nn.mlp: unknown option in a list, where options have names: ", function()
+    tide.nn.mlp{2, 32, 2}
+  end},
+  ["ipairs over a tensor"] = {"a loop over it is for i = 1, #x, not ipairs", function()
+    for _ in ipairs(tide.ones{2}) do end -- luacheck: ignore
+  end},
+  ["options: no table"] = {"options must be a table, got \"float64\"; write {dtype = \"float64\"}", function()
     tide.zeros({1}, "float64")
   end},
   ["number does not fit"] = {"number 1.5 does not fit a tensor of dtype int64", function()

@@ -54,6 +54,8 @@ tests["hostile values for f, y0, t and options are errors that name odeint"] = f
     end
     if type(v) ~= "table" then raises("options must be a table", tide.odeint, decay, f64{1}, {0, 1}, v) end
   end
+  raises("t is a table or a 1%-D tensor of times; write {0, 1}", tide.odeint, decay, f64{1}, 0, 1)
+  raises('got "rk4"; write {method = "rk4"}', tide.odeint, decay, f64{1}, {0, 1}, "rk4")
   raises("f must be a function", tide.odeint)
   raises("f must be a function", tide.odeint, nil, f64{1}, {0, 1})
   raises("y0 must be", tide.odeint, decay, nil, {0, 1})

@@ -442,7 +442,7 @@ tests["misuse: options"] = function()
   check.fails("alpha must be in 0..1, got 2", optim.rmsprop, model, {alpha = 2})
   check.fails("optim.sgd: the model has no float tensors, got 3", optim.sgd, 3, {lr = 1})
   check.fails("the model has no float tensors", optim.adam, {tide.ones({2}, {dtype = "int64"})})
-  check.fails("options must be a table, got 0.1", optim.sgd, model, 0.1)
+  check.fails("options must be a table, got 0.1; write {lr = 0.1}", optim.sgd, model, 0.1)
   assert(optim.adma == nil)
 end
 

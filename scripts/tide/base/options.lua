@@ -148,19 +148,30 @@ function options.flag(where, name, v)
   return v
 end
 
+--- "options must be a table, got 0.1; write {lr = 0.1}": in its place is most often the option that comes
+-- first to mind.
+function options.no_table(where, given, spec)
+  local key = type(given) == "number" and "lr" or type(given) == "string" and (spec.dtype and "dtype"
+    or "method")
+  return ("%s: options must be a table, got %s%s"):format(where, show(given),
+    key and spec[key] and ("; write {%s = %s}"):format(key, show(given)) or "")
+end
+
 --- Check `given` (a table or nil) against `spec`; returns a fresh table with defaults filled in.
 -- `where` names the function in messages. Raises at `level` (default: the caller's caller).
 function options.check(where, given, spec, level)
   level = (level or 2) + 1
   if given == nil then given = {} end
   if type(given) ~= "table" then
-    raise(("%s: options must be a table, got %s"):format(where, show(given)), level)
+    raise(options.no_table(where, given, spec), level)
   end
   local out = {}
   for key, value in pairs(given) do
     local rule = spec[key]
     if not rule then
-      raise(("%s: %s"):format(where, options.unknown("option", key, options.sorted_keys(spec))), level)
+      local names = options.sorted_keys(spec)
+      local what = math.type(key) and "option in a list, where options have names:" or "option"
+      raise(("%s: %s"):format(where, options.unknown(what, key, names)), level)
     end
     check_value(where, key, value, rule, level + 1)
     out[key] = value

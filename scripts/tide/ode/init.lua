@@ -67,31 +67,40 @@ local function give_start(state, o)
   o.start_states = states.flatten_start("odeint", state, o.start, count)
 end
 
--- odeint; inner: options that are not a user's. With inner.stepping the results are a stepper and the state's
--- description.
-local function solve(f, y0, t, opts, inner)
+local function check_given(f, t, opts)
   check_field("odeint", f)
   if opts ~= nil and type(opts) ~= "table" then
-    raise("odeint: options must be a table, got " .. show(opts))
+    if type(t) == "number" and type(opts) == "number" then
+      raise(("odeint(f, y0, t, opts): t is a table or a 1-D tensor of times; write {%s, %s}"):format(t, opts))
+    end
+    raise(options.no_table("odeint", opts, {method = true}))
   end
-  local in_c = fields.code(f)
-  if in_c and opts and (opts.eager or opts.plain) then
+  if opts and (opts.eager or opts.plain) and fields.code(f) then
     raise(("odeint: eager and plain are for Lua functions, f is a C field; leave out %s = true"):format(
       opts.eager and "eager" or "plain"))
   end
-  if opts and opts.plain then
-    local o = ode_options.check("odeint", opts, "float64")
-    methods.check_state("odeint", o.method, y0)
-    if type(o.start) == "table" then
-      local list = {}
-      for i, y in ipairs(o.start) do list[i] = is_tensor(y) and y or core.tensor_from(y, "float64") end
-      local state = {shapes = {{is_tensor(y0) and y0:numel() or #y0}}, dtype = "float64"}
-      o.start = list
-      give_start(state, o)
-    end
-    for name, value in pairs(inner or {}) do o[name] = value end
-    return fields.plain(f, y0, check_times("odeint", t), o)
+end
+
+-- With plain = true.
+local function solve_plain(f, y0, t, opts, inner)
+  local o = ode_options.check("odeint", opts, "float64")
+  methods.check_state("odeint", o.method, y0)
+  if type(o.start) == "table" then
+    local list = {}
+    for i, y in ipairs(o.start) do list[i] = is_tensor(y) and y or core.tensor_from(y, "float64") end
+    local state = {shapes = {{is_tensor(y0) and y0:numel() or #y0}}, dtype = "float64"}
+    o.start = list
+    give_start(state, o)
   end
+  for name, value in pairs(inner or {}) do o[name] = value end
+  return fields.plain(f, y0, check_times("odeint", t), o)
+end
+
+-- odeint; inner: options that are not a user's. With inner.stepping the results are a stepper and the state's
+-- description.
+local function solve(f, y0, t, opts, inner)
+  check_given(f, t, opts)
+  if opts and opts.plain then return solve_plain(f, y0, t, opts, inner) end
   local state, leaves = states.describe("odeint", y0)
   local o = ode_options.check("odeint", opts, state.dtype)
   o.part_names = state.names
@@ -104,7 +113,7 @@ local function solve(f, y0, t, opts, inner)
   local start, n = states.flatten(leaves, state), times:numel()
   if o.quadrature then state, start = quadrature.extend("odeint", state, o, start, times) end
   steps.of_state("odeint", state, o)
-  local run = in_c and not (o.events or o.quadrature) and fields.c or o.eager and fields.eager
+  local run = fields.code(f) and not (o.events or o.quadrature) and fields.c or o.eager and fields.eager
     or fields.recorded
   if o.stepping then return run(f, state, start:clone(), times, o), state end
   local solution, stats = run(f, state, start, times, o)

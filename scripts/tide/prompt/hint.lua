@@ -47,6 +47,7 @@ local function near(name, of, env)
   local found = {}
   repeat
     local part = #name > 2 and options.slip(name, parts)
+    if part and #name < 5 and #part > #name + 1 then part = nil end -- of short names many are two edits away
     for i, p in ipairs(parts) do if p == part then table.remove(parts, i) end end
     found[#found + 1] = part and written[part]
   until not part or #found == 3
