@@ -313,7 +313,7 @@ guide{name = "events",
 
   Gradients of every kind but "forward" go through events: the state behind one and all that follows depend
   on when it happened. Second derivatives and tide.jvp do as well, on a grid as the solution has them, true to
-  the order of the method. tide.ode.event gives the time of the first one as a tensor.]],
+  the order of the method. tide.ode.event gives the time of the first one, or of that of each sample.]],
   example = [[ys, stats = tide.odeint(function(t, y) return tide.stack{y[2], -9.81} end,
     tide.tensor{1, 0}, {0, 1, 2}, {events = {{g = function(t, y) return y[1] end, name = "floor",
     direction = -1, apply = function(t, y) return tide.stack{y[1], -0.9 * y[2]} end}}})

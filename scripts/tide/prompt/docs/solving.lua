@@ -118,12 +118,13 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats, q", 
   most of a sample: so often the batch calls f, for samples that are done leave it; steps, accepted and
   rejected are sums. When samples fail, failure.sample lists them (the first 32), and with on_failure =
   "return" the others keep their values. f must treat samples independently, which the engine sees in what was
-  recorded; a field in C has a width. Tensors from outside may have an entry for each sample (their first
-  axis). Events and a quadrature get the batch as f does and give a value for each sample: g a tensor {N} or
-  {N, 1}, q has shape {#t, N, ...}; an event of stats.events says its sample, its y has no axis of samples,
-  and stats.t_end is a tensor of N. on_step sees the steps of sample 1, in order, then those of sample 2, and
-  so on (one thread makes them): step.sample is its number, step.y and step:at(t) have no axis of samples,
-  and "stop" ends that sample alone; stats.t_end is then a tensor of N.
+  recorded; a field in C has a width (beside events or a quadrature it is a part of what is recorded, where
+  the engine does not see through it: an error). Tensors from outside may have an entry for each sample (their
+  first axis). Events and a quadrature get the batch as f does and give a value for each sample: g a tensor
+  {N} or {N, 1}, q has shape {#t, N, ...}; an event of stats.events says its sample, its y has no axis of
+  samples, and stats.t_end is a tensor of N. on_step sees the steps of sample 1, in order, then those of
+  sample 2, and so on (one thread makes them): step.sample is its number, step.y and step:at(t) have no axis
+  of samples, and "stop" ends that sample alone; stats.t_end is then a tensor of N.
 
   Errors name t, h and a remedy: too many steps, step size underflow, NaN or Inf. Where the problem looks
   stiff (the steps of an explicit method are held down by stability, so that tolerances do not matter) they
