@@ -20,15 +20,15 @@ enum norm_kind {
 #define PART_NAME 32
 struct state_layout {
     int n_parts;
-    int64_t size[MAX_PARTS];
-    int64_t batch;      /* first axis that all parts share, for NORM_SAMPLE; 0 when they do not */
-    int64_t controlled; /* of a copy, the first so many elements take part in the norm (the rest are
-                           sensitivities) */
-    int copies;         /* 0: one */
+    int64_t size[MAX_PARTS + 1]; /* the user's, and tangents */
+    int64_t batch;               /* first axis that all parts share, for NORM_SAMPLE; 0 when they do not */
+    int64_t controlled;          /* of a copy, the first so many elements take part in the norm (the rest are
+                                    sensitivities) */
+    int copies;                  /* 0: one */
     int64_t extra;
-    char name[MAX_PARTS][PART_NAME]; /* the user's, for messages; may be empty */
-    const double *rtols, *atols;     /* of each controlled element, in place of the numbers that norms are
-                                        given; NULL: these. Borrowed */
+    char name[MAX_PARTS + 1][PART_NAME]; /* the user's, for messages; may be empty */
+    const double *rtols, *atols;         /* of each controlled element, in place of the numbers that norms are
+                                            given; NULL: these. Borrowed */
 };
 
 /* A norm of somebody else's: of the error of n elements, given how large each may be. */

@@ -86,16 +86,14 @@ enum status odeint_tangent(const struct odeint *op, struct odeint **out)
     if (options.own_jacobian) options.jacobian = LINEAR_AUTO; /* it is of another state */
     options.own_jacobian = NULL;
     options.defect = 0; /* what goes back through the tangent's solve is no cotangent of a loss */
-    if (layout.n_parts >= MAX_PARTS)
-        return status_set(STATUS_UNSUPPORTED, "odeint: too many state tensors (%d) for a second derivative",
-                          MAX_PARTS);
     TRY(field_tangent(op->field, pairs_of(op), &tangent));
     enum status status = tangent_events(op, &options.events);
     if (status != STATUS_OK) {
         field_free(tangent);
         return status;
     }
-    layout.size[layout.n_parts++] = tangent->n - op->field->n;
+    layout.n_parts += layout.n_parts <= MAX_PARTS;
+    layout.size[layout.n_parts - 1] += tangent->n - op->field->n; /* no norm looks at it */
     status = odeint_new(out, tangent, &options, &layout);
     if (status != STATUS_OK) events_free(options.events);
     return status;

@@ -249,6 +249,24 @@ tests["symplectic steps"] = function()
   near(H, differences(tide.grad(flat_loss), f64{1.3, 0.2, -0.5, 0.4, 1}, 1e-5), 1e-8)
 end
 
+tests["as many tensors as a state may have, to the third order"] = function()
+  local function loss(p)
+    local y0 = {}
+    for i = 1, 64 do y0[i] = p * (i / 64) end
+    local ys = tide.odeint(function(_, y)
+      local dy = {}
+      for i = 1, 64 do dy[i] = y[i] * y[i % 64 + 1] end
+      return dy
+    end, y0, {0, 0.5}, {method = "rk4", steps = 4})
+    return ys[64][2]:sum() + ys[1][2]:square():sum()
+  end
+  local p, h = f64{0.5, 0.7}, 1e-4
+  local function second(q) return tide.grad(function(x) return tide.grad(loss)(x):sum() end)(q) end
+  local g = tide.grad(loss)
+  near(second(p), (g(p + h) - g(p - h)) / (2 * h), 1e-6)
+  near(tide.grad(function(q) return second(q):sum() end)(p), (second(p + h) - second(p - h)) / (2 * h), 1e-6)
+end
+
 tests["matrices through solves"] = function()
   local p = solve_parameters()
   local function ends(q) return tide.odeint(field(q), q.y0, {0, 1}, {method = "radau5", steps = 4})[2] end
