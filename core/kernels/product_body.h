@@ -10,15 +10,23 @@ __attribute__((always_inline)) static inline void TYPED(block)(int rows, int wid
 {
     enum { W = VECTOR_BYTES / sizeof(T) };
     TYPED(vector) sum[MR][2];
+    const T *third[(MR + 2) / 3]; /* of many rows every third one's place in A; the next two are rs apart */
+    int many = rows > 6;          /* than there are registers for addresses; the compiler would spill them */
     UNROLLED for (int i = 0; i < rows; i++) sum[i][0] = sum[i][1] = (TYPED(vector)){0};
+    UNROLLED for (int i = 0; i < rows && many; i += 3) third[i / 3] = a + i * rs;
     for (int64_t k = 0; k < count; k++) {
         const T *row = b + (offset ? offset[k] : k * ldb), *ak = a + k * ks;
         TYPED(vector) b0 = *(const TYPED(vector) *)row, b1 = wide ? *(const TYPED(vector) *)(row + W) : b0;
         UNROLLED for (int i = 0; i < rows; i++)
         {
-            TYPED(vector) x = ak[i * rs] - (TYPED(vector)){0};
+            TYPED(vector) x = (many ? third[i / 3][i % 3 * rs] : ak[i * rs]) - (TYPED(vector)){0};
             sum[i][0] += x * b0;
             if (wide) sum[i][1] += x * b1;
+        }
+        UNROLLED for (int i = 0; i < rows && many; i += 3)
+        {
+            third[i / 3] += ks;
+            __asm__("" : "+r"(third[i / 3])); /* not to be made an address for each row again */
         }
     }
     UNROLLED for (int i = 0; i < rows; i++)
