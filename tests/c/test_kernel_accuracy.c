@@ -377,7 +377,7 @@ static const struct {
     {UNARY_SQRT, "sqrt", sqrtl, 0, 1e6, {0.5, 0.5}},
     {UNARY_RECIPROCAL, "reciprocal", reciprocal_exact, -50, 50, {0.5, 0.5}},
     {UNARY_RSQRT, "rsqrt", rsqrt_exact, 1e-3, 1e6, {1.5, 1.5}},
-    {UNARY_TAN, "tan", tanl, -30, 30, {1, 1}},
+    {UNARY_TAN, "tan", tanl, -30, 30, {1.5, 1}}, /* glibc with FMA: 1.2 beside a pole */
     {UNARY_ASIN, "asin", asinl, -1, 1, {1, 1}},
     {UNARY_ACOS, "acos", acosl, -1, 1, {1, 1}},
     {UNARY_ATAN, "atan", atanl, -50, 50, {1, 1}},
