@@ -109,8 +109,8 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats, q", 
   steps down, and back where "tsit5" would be stable with the steps at hand. stats.switches lists the changes:
   {t =, step = (accepted until then), method = (that goes on)}; with per_sample stats.samples.switches counts
   them. A nonstiff problem is solved as by "tsit5", to the bit. nonstiff and stiff name other halves; with
-  stiff = "bdf", which begins with order 1 at each change, stiff stretches take about half the evaluations,
-  with larger errors for the same tolerance.
+  stiff = "bdf", which begins with order 1 at each change, van der Pol's oscillator takes two thirds of the
+  evaluations, with larger errors for the same tolerance.
 
   per_sample = true: every sample (first axis) takes its own steps and has its own error norm, as if it were
   solved alone, with the same numbers to the last bit; limits (max_steps, max_nfe) are of a sample.
