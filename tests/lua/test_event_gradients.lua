@@ -385,7 +385,8 @@ tests["ode.event: no zero until max_time, and calls that are wrong"] = function(
   fails("g is the event", falls, 0, tensor{1, 0}, 9.81, {events = {}})
   fails("give max_time, or step_size", falls, 0, tensor{1, 0}, 9.81, {method = "rk4", steps = 3})
   fails("on_failure", falls, 0, tensor{1, 0}, 9.81, {on_failure = "return"})
-  fails("unknown option", falls, 0, tensor{1, 0}, 9.81, {max_tim = 3})
+  fails({'unknown option "max_tim"', 'did you mean "max_time"'}, falls, 0, tensor{1, 0}, 9.81, {max_tim = 3})
+  fails({'did you mean "direction"'}, falls, 0, tensor{1, 0}, 9.81, {directon = 1})
   fails("direction", falls, 0, tensor{1, 0}, 9.81, {direction = 3})
   fails("g must be a function", tide.ode.event, wave, tensor{1, 0}, 0)
 end

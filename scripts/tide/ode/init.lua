@@ -155,6 +155,7 @@ local function event_options(where, opts, g)
   end
   local o = {}
   for key, value in pairs(opts or {}) do o[key] = value end
+  ode_options.check_names(where, o, {"direction", "max_time"})
   local last = o.max_time
   if last ~= nil and (type(last) ~= "number" or not options.finite(last)) then
     raise(("%s: max_time must be a finite number, got %s"):format(where, show(last)))

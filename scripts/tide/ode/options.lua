@@ -323,6 +323,18 @@ local function check_per_sample(where, o)
   end
 end
 
+--- No other names than those of solves and the list `more`: for who takes options of its own beside them.
+function M.check_names(where, given, more)
+  local all = {}
+  for name in pairs(spec) do all[name] = true end
+  for _, name in ipairs(more) do all[name] = true end
+  for key in pairs(given) do
+    if not all[key] then
+      raise(("%s: %s"):format(where, options.unknown("option", key, options.sorted_keys(all))))
+    end
+  end
+end
+
 --- Check options without solving: see help("ode.check_options").
 function M.check(where, given, dtype)
   local o = options.check(where, given, spec, 3)
