@@ -160,6 +160,12 @@ tests["print and tide.tostring show statistics, records, models and plain tables
   local history = tide.train{model = m, data = {x = tide.ones{2, 2}, y = tide.ones{2, 1}}, epochs = 1,
     optimizer = "adam", quiet = true}
   assert(tostring(history[1]):find("epoch = 1", 1, true), tostring(history[1]))
+  local lines = {}
+  for line in (tostring(history) .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = line end
+  assert(#lines == 3 and lines[1]:find("iteration +epoch .*loss") and lines[3]:find("^ +1 +1 "), lines[3])
+  for step in tide.ode.steps(function(_, y) return -y end, tide.ones{1}, {0, 1}) do
+    assert(tostring(step):find("y = tensor float32 {1}", 1, true), tostring(step))
+  end
   assert(tide.tostring{a = 1, m} == pretty.show{a = 1, m} and tide.tostring(nil) == "nil")
   local methods = tostring(tide.ode.methods())
   assert(methods:find("\n  bdf +multistep +1..6 ") and #methods:match("[^\n]+") < 110, methods)

@@ -3,6 +3,7 @@
 local core = require "tide.core"
 local events = require "tide.ode.events"
 local options = require "tide.base.options"
+local shown = require "tide.base.show"
 local states = require "tide.ode.state"
 local tree = require "tide.base.tree"
 
@@ -11,6 +12,7 @@ local raise, show = core.raise, options.show
 
 local Step = {}
 Step.__index = Step
+Step.__tostring = shown.as_table
 
 -- Of each step what reads y in it: t -> flat state, nil where the step is over.
 local readers = setmetatable({}, {__mode = "k"})

@@ -6,9 +6,33 @@ local show = require "tide.base.show"
 
 local M = {}
 
+local FIRST, LAST = 3, 12 -- records that print shows of a long history
+
+-- A row for each record, a column for each number.
+local function history_text(history)
+  local names, rows, n = {}, {}, #history
+  for _, name in ipairs(show.keys(history)) do
+    if name ~= "iteration" and name ~= "epoch" then names[#names + 1] = name end
+  end
+  if history.epoch then table.insert(names, 1, "epoch") end
+  table.insert(names, 1, "iteration")
+  for i, record in ipairs(history) do
+    local row = {}
+    for c, name in ipairs(names) do
+      local v = record[name]
+      row[c] = n > FIRST + LAST and i == FIRST + 1 and "..." or math.type(v) == "float" and ("%.6g"):format(v)
+        or v == nil and "" or tostring(v)
+    end
+    if n <= FIRST + LAST or i <= FIRST + 1 or i > n - LAST then rows[#rows + 1] = row end
+  end
+  return n == 0 and "no records yet" or show.columns(names, rows)
+end
+local history_meta = {__tostring = history_text}
+
 --- Put a record at place i of the history, and its numbers into the columns: history.loss[i] is
 -- history[i].loss.
 function M.set(history, i, record)
+  if not getmetatable(history) then setmetatable(history, history_meta) end
   history[i] = getmetatable(record) and record or setmetatable(record, show.printed)
   for key, value in pairs(record) do
     history[key] = history[key] or {}
