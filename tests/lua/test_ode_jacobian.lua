@@ -144,7 +144,7 @@ tests["GMRES by differences goes down to what differences give, and no further"]
     local dense, a = solve "dense"
     local krylov, b = solve "krylov"
     assert(distance(krylov, dense) < (single and 1e-3 or 1e-6), method)
-    assert(single or b.steps == a.steps, method)
+    assert(single or math.abs(b.steps - a.steps) <= 1, method) -- by rounding, at a limit
     assert(b.nfe < 12 * a.nfe, ("%s: %d evaluations, dense %d"):format(method, b.nfe, a.nfe))
   end
 end
