@@ -224,6 +224,7 @@ enum clock_says clock_judge(struct clock *c, const struct step *p, int made, dou
     if (!c->o->adaptive) return made ? CLOCK_ACCEPTED : CLOCK_FAILED;
     c->error = made ? error : INFINITY;
     int accepted = controller_judge(&c->controller, c->error, &factor);
+    if (!made && c->controller.rejected <= NEWTON_SHRINKS) factor = fmax(factor, c->o->unsolved_factor);
     if (accepted && c->o->predicts && (c->stiff || !c->o->method.pair[0]) && p->past > 0)
         factor = foreseen(c, p, factor);
     double next = fabs(p->h) * factor;

@@ -194,6 +194,7 @@ void solve_options_derive(struct solve_options *o)
     o->method.loose = o->newton_goal > 0 && o->method.family->implicit && o->method.family->memory;
     o->predicts =
         c->kind == CONTROLLER_I && o->method.family->implicit && !method_solving(&o->method)->family->adapt;
+    o->unsolved_factor = method_solving(&o->method)->family->adapt ? 0 : NEWTON_SHRINK;
     c->safety = o->safety > 0 ? o->safety : o->method.rk.error_order > 5 ? SAFETY_HIGH_ORDER : SAFETY;
     if (c->kind != CONTROLLER_OWN) controller_gains(c->kind, c->k);
     c->exponent = 1.0 / (o->method.rk.error_order + 1);

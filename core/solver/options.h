@@ -82,6 +82,7 @@ struct solve_options {
                                     tolerances than this */
     int adaptive;                /* derived: there is no fixed grid */
     int predicts;                /* derived: steps shrink with errors that grow (clock.c) */
+    double unsolved_factor;      /* derived: of a step behind one whose equations had no solution */
     struct events *events;       /* borrowed; NULL: none */
     int ends_at_event; /* it is a failure where none of them ends the solve; its end may be infinite */
     int per_sample;    /* each sample is a solve by itself (tiled.h) */

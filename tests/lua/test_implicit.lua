@@ -243,6 +243,22 @@ tests["adaptive: checkpointed gradients have the bits of direct ones, and all ki
 end
 
 -- A linear f has one Jacobian; the next solve begins where the last one took it.
+tests["adaptive: a step is halved where Newton's method fails, twice, then a fifth as long"] = function()
+  for _, method in ipairs{"radau5", "kvaerno5", "trbdf2"} do
+    local firsts = {} -- the least times at which f is taken, of each attempt at a step that is far too long
+    local function f(t, y)
+      if t > 0 and (#firsts == 0 or t < firsts[#firsts]) then firsts[#firsts + 1] = t end
+      return {1e3 * (math.exp(-y[1]) - y[1] ^ 3)}
+    end
+    tide.odeint(f, {5.0}, {0, 10}, {plain = true, method = method, first_step = 5, max_newton = 4,
+      rtol = 1e-6, atol = 1e-6})
+    for i, share in ipairs{0.5, 0.5, 0.2, 0.2} do
+      assert(math.abs(firsts[i + 1] / firsts[i] - share) < 1e-9, ("%s, %d: %.3g"):format(method, i,
+        firsts[i + 1] / firsts[i]))
+    end
+  end
+end
+
 tests["a Jacobian does not outlive its parameters"] = function()
   for _, name in ipairs(adaptive) do
     local function solve(p)
