@@ -68,6 +68,14 @@ tests["accuracy by the sign of logits for targets 0/1, of each place for labels 
   assert(pixels >= 0 and pixels <= 1, pixels)
 end
 
+tests["labels are no accuracy where a loss of (model, batch) makes no prediction"] = function()
+  local set, m = {x = tide.randn({6, 3}, {seed = 1}), y = tide.ones({6}, {dtype = "int64"})}, nn.linear(3, 2)
+  local function loss(net, b) return tide.cross_entropy(net(b.x), b.y) end
+  local history = train{model = m, data = set, validation = set, loss = loss, epochs = 2}
+  assert(not history.accuracy and not history.val_accuracy, tostring(history))
+  assert(not tide.evaluate(m, set, {loss = loss}).accuracy)
+end
+
 tests["numbers beside the loss are columns, means over the samples"] = function()
   local set, m = data(10), model()
   local seen = {}

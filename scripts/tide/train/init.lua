@@ -193,10 +193,10 @@ local function contents(o, history, run)
 end
 
 -- Go on from the checkpoint, when there is one; returns where the training stands.
-local function resume(o, history, count)
+local function resume(o, history)
   local run, old = nil, nil
   if o.checkpoint then run, old = checkpoint.read("tide.train", o.checkpoint, contents(o)) end
-  if not run then return {iteration = 0, seconds = 0, stopped = false, sums = records.empty(count)} end
+  if not run then return {iteration = 0, seconds = 0, stopped = false, sums = records.empty()} end
   for key in pairs(history) do history[key] = nil end -- it may hold what the run that was cut off left
   for i, record in ipairs(old) do
     for name, v in pairs(record) do if v ~= v and name:find("^val_") then record[name] = nil end end
@@ -280,7 +280,7 @@ local function take_record(o, t, i)
   local validated = t.validate and (i % o.validate_every == 0 or i == o.total)
   if validated then validate(t, o, record) end
   records.set(history, #history + 1, record)
-  t.sums = records.empty(t.goal.count)
+  t.sums = records.empty()
   t.meter:update(i, records.show(record), true)
   local stopped = o.best ~= nil and o.best:observe(record, validated)
   if o.schedule then o.schedule:observe(record, o.optimizer) end
@@ -339,7 +339,7 @@ function M.train(opts, ...)
   o.best = best.new(o)
   local clip = one_step.clipper(o.clip)
   local validate_goal = o.validation and objective.new("tide.train: validation", o.loss, o.validation)
-  local run = resume(o, history, goal.count)
+  local run = resume(o, history)
   local t = {goal = goal, history = history, sums = run.sums, clip = clip,
     validate = o.validation and evaluate.over(validate_goal, o.validation, o.batch, o.solver),
     step_for = one_step.by_solver(goal, o.adaption ~= nil), start = core.monotonic() - run.seconds}

@@ -42,21 +42,21 @@ function M.set(history, i, record)
 end
 
 --- Sums are a flat table of numbers, as a checkpoint holds; a number of the loss's own is "own_NAME" there.
-function M.empty(count)
-  return {loss = 0, samples = 0, batches = 0, nfe = 0, nfe_backward = 0, defect = 0, defects = 0,
-    right = count and 0 or nil}
+function M.empty()
+  return {loss = 0, samples = 0, batches = 0, nfe = 0, nfe_backward = 0, defect = 0, defects = 0}
 end
 
 --- The sums of a run that a checkpoint holds.
 function M.resumed(run)
-  local sums = M.empty(nil)
+  local sums = M.empty()
   for name in pairs(sums) do sums[name] = run[name] or 0 end
   sums.right = run.right
   for name, v in pairs(run) do if name:find("^own_") then sums[name] = v end end
   return sums
 end
 
---- Add a batch of `size` samples with loss `value`: named = {name = scalar tensor}, right = how many are.
+--- Add a batch of `size` samples with loss `value`: named = {name = scalar tensor}, right = how many are,
+-- nil where there is no prediction.
 function M.add(sums, size, value, named, right, stats)
   sums.loss, sums.samples, sums.batches = sums.loss + value * size, sums.samples + size, sums.batches + 1
   sums.nfe, sums.nfe_backward = sums.nfe + stats.nfe, sums.nfe_backward + stats.nfe_backward
