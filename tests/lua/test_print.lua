@@ -163,6 +163,11 @@ tests["print and tide.tostring show statistics, records, models and plain tables
   local lines = {}
   for line in (tostring(history) .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = line end
   assert(#lines == 3 and lines[1]:find("iteration +epoch .*loss") and lines[3]:find("^ +1 +1 "), lines[3])
+  assert(tostring(history.epoch) == "{1}", tostring(history.epoch))
+  history = tide.train{model = m, data = {x = tide.ones{2, 2}, y = tide.ones{2, 1}}, epochs = 1,
+    optimizer = "adam", quiet = true, keep_best = true}
+  assert(tostring(history):find("\n  best: {iteration = 1, loss = ", 1, true), tostring(history))
+  assert(not tostring(history):match("[^\n]+"):find("best", 1, true), tostring(history))
   for step in tide.ode.steps(function(_, y) return -y end, tide.ones{1}, {0, 1}) do
     assert(tostring(step):find("y = tensor float32 {1}", 1, true), tostring(step))
   end

@@ -359,7 +359,7 @@ function M.train(opts, ...)
   end
   if o.best then
     o.best:finish()
-    history.best = {iteration = o.best.iteration, [o.best.by] = o.best.value}
+    history.best = records.shown{iteration = o.best.iteration, [o.best.by] = o.best.value}
   end
   if o.on_end then o.on_end(history, o.model, o.optimizer) end
   return history

@@ -8,11 +8,11 @@ local M = {}
 
 local FIRST, LAST = 3, 12 -- records that print shows of a long history
 
--- A row for each record, a column for each number.
+-- A row for each record, a column for each number; below, the best one.
 local function history_text(history)
   local names, rows, n = {}, {}, #history
   for _, name in ipairs(show.keys(history)) do
-    if name ~= "iteration" and name ~= "epoch" then names[#names + 1] = name end
+    if name ~= "iteration" and name ~= "epoch" and name ~= "best" then names[#names + 1] = name end
   end
   if history.epoch then table.insert(names, 1, "epoch") end
   table.insert(names, 1, "iteration")
@@ -25,17 +25,22 @@ local function history_text(history)
     end
     if n <= FIRST + LAST or i <= FIRST + 1 or i > n - LAST then rows[#rows + 1] = row end
   end
-  return n == 0 and "no records yet" or show.columns(names, rows)
+  if n == 0 then return "no records yet" end
+  return show.columns(names, rows) .. (history.best and "\n  best: " .. tostring(history.best) or "")
 end
+
+--- A table that print shows.
+function M.shown(t) return setmetatable(t, show.printed) end
+
 local history_meta = {__tostring = history_text}
 
 --- Put a record at place i of the history, and its numbers into the columns: history.loss[i] is
 -- history[i].loss.
 function M.set(history, i, record)
   if not getmetatable(history) then setmetatable(history, history_meta) end
-  history[i] = getmetatable(record) and record or setmetatable(record, show.printed)
+  history[i] = getmetatable(record) and record or M.shown(record)
   for key, value in pairs(record) do
-    history[key] = history[key] or {}
+    history[key] = history[key] or M.shown{}
     history[key][i] = value
   end
   return record
