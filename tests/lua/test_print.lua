@@ -163,13 +163,23 @@ tests["print and tide.tostring show statistics, records, models and plain tables
   local lines = {}
   for line in (tostring(history) .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = line end
   assert(#lines == 3 and lines[1]:find("iteration +epoch .*loss") and lines[3]:find("^ +1 +1 "), lines[3])
-  assert(tostring(history.epoch) == "{1}", tostring(history.epoch))
+  assert(tostring(history.epoch) == "{1.0}", tostring(history.epoch))
   history = tide.train{model = m, data = {x = tide.ones{2, 2}, y = tide.ones{2, 1}}, epochs = 1,
     optimizer = "adam", quiet = true, keep_best = true}
   assert(tostring(history):find("\n  best: {iteration = 1, loss = ", 1, true), tostring(history))
   assert(not tostring(history):match("[^\n]+"):find("best", 1, true), tostring(history))
   for step in tide.ode.steps(function(_, y) return -y end, tide.ones{1}, {0, 1}) do
     assert(tostring(step):find("y = tensor float32 {1}", 1, true), tostring(step))
+  end
+  local falls = {events = {{g = function(_, y) return y[1] - 0.5 end, name = "half"}}}
+  local steps = tide.ode.steps(f, tide.ones{1}, {0, 1}, falls)
+  while steps() do end
+  local _, seen = tide.odeint(f, tide.ones{1}, {0, 1}, falls)
+  falls.plain = true
+  local _, numbers = tide.odeint(function(_, y) return {-y[1]} end, {1}, {0, 1}, falls)
+  for i, s in ipairs{steps.stats, seen, numbers} do
+    assert(tostring(s):find("^{.*nfe = ") and tostring(s.events):find("^{%s*{.*name = \"half\"")
+      and tostring(s.events[1]):find("^{.*name = \"half\""), i)
   end
   assert(tide.tostring{a = 1, m} == pretty.show{a = 1, m} and tide.tostring(nil) == "nil")
   local methods = tostring(tide.ode.methods())

@@ -41,6 +41,9 @@ end
 local function as_table(t) return M.table(t) end
 M.as_table, M.printed = as_table, {__tostring = as_table}
 
+--- The same for t, which is returned.
+function M.printable(t) return setmetatable(t, M.printed) end
+
 local function with_tostring(v)
   local meta = debug.getmetatable(v)
   local own = type(meta) == "table" and rawget(meta, "__tostring")

@@ -2,6 +2,7 @@
 
 local core = require "tide.core"
 local options = require "tide.base.options"
+local shown = require "tide.base.show"
 local states = require "tide.ode.state"
 local tree = require "tide.base.tree"
 
@@ -160,12 +161,15 @@ end
 
 -- ---- what happened ----
 
---- The statistics with the states of their events as the user knows them.
+--- The statistics with the states of their events as the user knows them; print shows them and their parts.
+-- state is nil where that is an array of numbers (plain).
 function M.finish(state, stats)
-  for _, event in ipairs(stats.events or {}) do
-    event.y = (event.sample and states.unflatten_sample or states.unflatten)(state, event.y)
+  for _, event in ipairs(stats.events and shown.printable(stats.events) or {}) do
+    event.y = state and (event.sample and states.unflatten_sample or states.unflatten)(state, event.y)
+      or event.y
+    shown.printable(event)
   end
-  return stats
+  return shown.printable(stats)
 end
 
 return M

@@ -8,7 +8,6 @@ local core = require "tide.core"
 local events = require "tide.ode.events"
 local options = require "tide.base.options"
 local quadrature = require "tide.ode.quadrature"
-local shown = require "tide.base.show"
 local states = require "tide.ode.state"
 local steps = require "tide.ode.steps"
 local tolerances = require "tide.ode.tolerances"
@@ -37,12 +36,12 @@ end
 
 local function counted(solution, stats)
   autodiff._count(stats)
-  return solution, setmetatable(stats, shown.printed)
+  return solution, stats
 end
 
 -- A solve that was run, or recorded, with its statistics.
 local function with_statistics(solution, handle, state)
-  local function read() return setmetatable(events.finish(state, handle()), shown.printed) end
+  local function read() return events.finish(state, handle()) end
   if core.is_symbolic(solution) then return solution, live_statistics(read) end
   return counted(solution, read())
 end
@@ -138,7 +137,7 @@ function M.plain(f, y0, times, o)
   if o.stepping then start = start:clone() end
   local flat, stats = core.odeint_callback(f, true, start, times, o, sizes, 0)
   if o.stepping then return flat, {sizes = {n}, dtype = "float64"} end
-  counted(flat, stats)
+  counted(flat, events.finish(nil, stats))
   local ys = flat:reshape{times:numel(), n + size}
   if not shape then return ys, stats end
   for _, event in ipairs(stats.events or {}) do event.y = event.y:slice(1, 1, n) end

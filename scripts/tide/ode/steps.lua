@@ -87,7 +87,7 @@ function M.iterate(solve, f, y0, t, opts)
   end
   return setmetatable({}, {__name = "tide.Steps", __call = following, __index = function(_, key)
     if key ~= "stats" then return nil end
-    return plain and stepper:stats() or events.finish(state, stepper:stats())
+    return events.finish(not plain and state or nil, stepper:stats())
   end})
 end
 

@@ -13,6 +13,7 @@ local options = require "tide.base.options"
 local progress = require "tide.base.progress"
 local records = require "tide.train.records"
 local samples = require "tide.base.samples"
+local show = require "tide.base.show"
 local tree = require "tide.base.tree"
 local windows = require "tide.train.windows"
 
@@ -359,7 +360,7 @@ function M.train(opts, ...)
   end
   if o.best then
     o.best:finish()
-    history.best = records.shown{iteration = o.best.iteration, [o.best.by] = o.best.value}
+    history.best = show.printable{iteration = o.best.iteration, [o.best.by] = o.best.value}
   end
   if o.on_end then o.on_end(history, o.model, o.optimizer) end
   return history

@@ -28,19 +28,15 @@ local function history_text(history)
   if n == 0 then return "no records yet" end
   return show.columns(names, rows) .. (history.best and "\n  best: " .. tostring(history.best) or "")
 end
-
---- A table that print shows.
-function M.shown(t) return setmetatable(t, show.printed) end
-
 local history_meta = {__tostring = history_text}
 
 --- Put a record at place i of the history, and its numbers into the columns: history.loss[i] is
 -- history[i].loss.
 function M.set(history, i, record)
   if not getmetatable(history) then setmetatable(history, history_meta) end
-  history[i] = getmetatable(record) and record or M.shown(record)
+  history[i] = getmetatable(record) and record or show.printable(record)
   for key, value in pairs(record) do
-    history[key] = history[key] or M.shown{}
+    history[key] = history[key] or show.printable{}
     history[key][i] = value
   end
   return record
