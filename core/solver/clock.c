@@ -118,6 +118,9 @@ void clock_move(struct clock *c, const struct step *p, double theta)
 
 /* ---- fixed steps ---- */
 
+/* A grid of more steps than the limit is refused before any is made; where failures are returned, those that
+ * the limit allows are made. */
+#define MOST_STEPS 0x1p62
 enum status clock_grid(const struct solve_options *o, double t0, double end, int64_t *steps)
 {
     if (isinf(end)) { /* an event ends it */
@@ -129,11 +132,14 @@ enum status clock_grid(const struct solve_options *o, double t0, double end, int
            resolution = clock_smallest_step(fmax(fabs(t0), fabs(end)));
     double sliver = fmax(STEP_SHORT * fmax(1, exact), resolution / size); /* it is not a step of its own */
     double count = isfinite(exact) ? fmax(1, ceil(exact - sliver)) : INFINITY;
-    if (!(count <= (double)o->max_steps))
-        return status_fail(STATUS_NUMERIC, "max_steps", "use larger steps, or raise max_steps",
-                           "odeint: the fixed grid needs more than max_steps = %lld steps (%.4g of size %.3g "
-                           "over a span of %.3g)",
-                           (long long)o->max_steps, count, size, fabs(end - t0));
+    if (!(count <= (double)o->max_steps) && !(o->return_failures && count < MOST_STEPS)) {
+        status_fail(STATUS_NUMERIC, "max_steps", "use larger steps, or raise max_steps",
+                    "odeint: the fixed grid needs more than max_steps = %lld steps (%.4g of size %.3g over a "
+                    "span of %.3g)",
+                    (long long)o->max_steps, count, size, fabs(end - t0));
+        status_failure()->h = copysign(size, end - t0);
+        return STATUS_NUMERIC;
+    }
     if (count > 1 && size < resolution)
         return status_fail(STATUS_NUMERIC, "underflow", "use larger steps, or shift t towards 0",
                            "odeint: step size underflow: steps of %.3g do not resolve t near %.9g, where "

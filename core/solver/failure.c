@@ -344,11 +344,12 @@ enum status failure_unresolved(const struct march *r)
 
 enum status failure_no_event(const struct march *r)
 {
-    return status_fail(
-        STATUS_NUMERIC, "no_event",
-        "raise max_time, or check the sign and the direction of g; where g touches 0 without a "
-        "change of sign there is no event",
-        "odeint: g has no zero until max_time = %.9g", r->clock.end);
+    status_fail(STATUS_NUMERIC, "no_event",
+                "raise max_time, or check the sign and the direction of g; where g touches 0 without a "
+                "change of sign there is no event",
+                "odeint: g has no zero until max_time = %.9g", r->clock.end);
+    status_failure()->h = r->clock.before[0]; /* the last step's */
+    return STATUS_NUMERIC;
 }
 
 enum status failure_of_clock(const struct march *r, enum clock_says what, double h)

@@ -137,7 +137,8 @@ static struct solve_options backward_options(const struct solve_options *o, cons
     back.return_failures = 0;
     back.events = NULL;
     back.ends_at_event = 0;
-    if (o->steps > 0) { /* the grid of the forward solve, whatever the output times are */
+    back.method.multistep.start = NULL; /* they are on the way forwards */
+    if (o->steps > 0) {                 /* the grid of the forward solve, whatever the output times are */
         back.step_size = fabs(times[n_times - 1] - times[0]) / (double)o->steps;
         back.steps = 0;
     }

@@ -78,23 +78,41 @@ static enum status tangent_events(const struct odeint *op, struct events **out)
     return status;
 }
 
+/* The first states that were given are constants: pairs of them have a v of 0. */
+static enum status pairs_of_start(const struct odeint *op, int64_t n, struct multistep *m, char **out)
+{
+    size_t size = dtype_size(op->field->dtype);
+    int64_t samples = odeint_pairs(op), states = m->start ? m->past : 0;
+    size_t share = (size_t)(op->field->n / samples) * size, pair = (size_t)(n / samples) * size;
+    *out = memory_zalloc((size_t)states, (size_t)n * size);
+    if (!*out) return memory_status();
+    for (int64_t i = 0; i < states * samples; i++)
+        memcpy(*out + (size_t)i * pair, m->start + (size_t)i * share, share);
+    if (m->start) m->start = *out;
+    return STATUS_OK;
+}
+
 enum status odeint_tangent(const struct odeint *op, struct odeint **out)
 {
     struct field *tangent;
+    char *start = NULL;
     struct state_layout layout = op->layout;
     struct solve_options options = op->options;
     if (options.own_jacobian) options.jacobian = LINEAR_AUTO; /* it is of another state */
     options.own_jacobian = NULL;
     options.defect = 0; /* what goes back through the tangent's solve is no cotangent of a loss */
     TRY(field_tangent(op->field, pairs_of(op), &tangent));
-    enum status status = tangent_events(op, &options.events);
+    enum status status = pairs_of_start(op, tangent->n, &options.method.multistep, &start);
+    if (status == STATUS_OK) status = tangent_events(op, &options.events);
     if (status != STATUS_OK) {
+        memory_free(start);
         field_free(tangent);
         return status;
     }
     layout.n_parts += layout.n_parts <= MAX_PARTS;
     layout.size[layout.n_parts - 1] += tangent->n - op->field->n; /* no norm looks at it */
     status = odeint_new(out, tangent, &options, &layout);
+    memory_free(start);
     if (status != STATUS_OK) events_free(options.events);
     return status;
 }

@@ -50,7 +50,7 @@ static const struct solve_option table[] = {
     {"start", OPTION_OTHER, .type = "string|table",
      .help = "the first steps of a multistep method: \"rk\" makes them by a one-step method of at least its "
              "order; or a list of states, those at the ends of these steps, which are constants of every "
-             "derivative"},
+             "derivative of the steps, to \"adjoint\" and \"interpolated\" points of the flow"},
     {"step_size", OPTION_NUMBER, POSITIVE, AT(step_size),
      .heading = "a grid of fixed steps: one of",
      .help = "t0 + k h; the last one is shortened to land on the end"},

@@ -373,7 +373,7 @@ end
 
 tests["ode.event: no zero until max_time, and calls that are wrong"] = function()
   local ok, failure = pcall(falls, 0, tensor{1, 0}, 9.81, {max_time = 0.2})
-  assert(not ok and failure.status == "no_event")
+  assert(not ok and failure.status == "no_event" and failure.t == 0.2 and failure.h > 0 and failure.h <= 0.2)
   fails({"no zero until max_time = 0.2", "raise max_time"}, error, failure)
   ok, failure = pcall(falls, 0, tensor{1, 0}, 9.81, {direction = 1, max_steps = 30})
   assert(not ok and failure.status == "max_steps")

@@ -21,7 +21,7 @@ end
 
 local solves = { -- word, f, y0, span, options, fields
   max_steps = {{decay, one, {0, 100}, {max_steps = 3}, {steps = 3, accepted = 3}},
-    {decay, one, {0, 100}, {steps = 300, max_steps = 3}, {t = 0, steps = 0, nfe = 0}}},
+    {decay, one, {0, 100}, {steps = 300, max_steps = 3}, {t = 0, steps = 0, nfe = 0, h = 1 / 3}}},
   max_nfe = {{decay, one, {0, 100}, {max_nfe = 20}, {nfe = 20, steps = 3}},
     {decay, one, {0, 100}, {max_nfe = 20, steps = 10, method = "rk4"}, {t = 50, nfe = 20, steps = 5}},
     -- the first step costs two, and a step is made whole
@@ -92,7 +92,9 @@ tests["on_failure = \"return\": the same failure beside the states that were rea
       local got = stats.failure
       assert(tide.core.is_failure(got) and got.status == word and got.steps == stats.steps
         and got.nfe == stats.nfe and tostring(got) == got.message and got:find("^odeint: "))
-      if word ~= "max_seconds" then
+      if options.steps and options.max_steps then -- refused before any step, or made as far as it goes
+        assert(got.t == 1 and got.steps == 3 and got.h == e.h and got.nfe > 0)
+      elseif word ~= "max_seconds" then
         for _, name in ipairs{"status", "t", "h", "steps", "accepted", "part", "element"} do
           assert(got[name] == e[name], name)
         end

@@ -252,6 +252,35 @@ tests["the continuous adjoints converge to it; second derivatives"] = function()
   end
 end
 
+tests["states that were given are constants of every derivative, of the tangents too"] = function()
+  local direction = {p = tide.tensor({0.3, -1.1}, F64), y = tide.tensor({0.2, 0.7}, F64)}
+  local exact = tide.grad(loss{rtol = 1e-11, atol = 1e-11})(point())
+  local function start_of(o, n, steps)
+    local times, list = {0}, {}
+    for i = 1, n do times[i + 1] = i / steps end
+    local ys = n > 0 and tide.odeint(oscillator(point().p), point().y, times, {rtol = 1e-11, atol = 1e-11})
+    for i = 1, n do list[i] = ys[i + 1] end
+    return with(o, {steps = steps, start = n > 0 and list or "rk"})
+  end
+  for _, row in ipairs{
+    {"adams_bashforth", 3}, {"adams_moulton", 4}, {"abm", 5}, {"bdf", 4}, {"leapfrog", 2},
+  } do
+    local name, n = row[1], states_of(row[1], row[2])
+    local o = start_of({method = name, order = row[2]}, n, 9)
+    local g = tide.grad(loss(o))(point())
+    local by_tangents = tide.grad(loss(with(o, {gradient = "forward"})))(point())
+    assert(distance(g.p, by_tangents.p) < 1e-12 and distance(g.y, by_tangents.y) < 1e-12, name)
+    local _, slope = tide.jvp(loss(o), point(), direction)
+    near(slope:item(), ((g.p * direction.p):sum() + (g.y * direction.y):sum()):item(), 1e-12, name)
+    assert(tide.gradcheck(function(q) return tide.grad(loss(o))(q).p end, point(), {tolerance = 1e-6}), name)
+    for _, gradient in ipairs{"adjoint", "interpolated"} do
+      local fine = with(start_of({method = name, order = row[2]}, n, 160), {gradient = gradient,
+        reconstruction_limit = 1e9})
+      assert(distance(tide.grad(loss(fine))(point()).p, exact.p) < 2e-2, name .. gradient)
+    end
+  end
+end
+
 tests["what fields keep for the backward pass changes no bit"] = function()
   local net = tide.nn.mlp{sizes = {3, 32, 32, 3}, act = "tanh", seed = 1, dtype = "float64"}
   local y = tide.randn({40, 3}, {seed = 2, dtype = "float64"})
