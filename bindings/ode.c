@@ -106,6 +106,9 @@ void stats_push(lua_State *L, const struct solve_stats *s)
     for (size_t i = 0; i < count; i++) {
         entry_integer(L, fields[i].name, fields[i].value);
     }
+    if (s->unrefined > 0) {
+        entry_integer(L, "unrefined", s->unrefined);
+    }
     if (s->has_defect) {
         entry_number(L, "defect", s->defect);
     }

@@ -105,15 +105,16 @@ static void push_row(lua_State *L, const char *name, const double *values, int n
     if (name) lua_setfield(L, -2, name);
 }
 
-/* What the interpolant adds, {c =, A =}; f at the end is a stage with the weights b. */
+/* What the interpolant adds, {c =, A =}; f at the end is a stage with the weights b. Rows behind coupled
+ * stages are implicit. */
 static void push_extra(lua_State *L, const struct tableau *m)
 {
-    int end = !m->fsal && m->extra > 0;
+    int end = !m->fsal && !m->coupled && m->extra > 0;
     lua_createtable(L, 0, 2);
     push_row(L, "c", m->extra_c, m->extra);
     lua_createtable(L, m->extra, 0);
     for (int e = 0; e < m->extra; e++) {
-        push_row(L, NULL, m->extra_a[e], m->stages + e);
+        push_row(L, NULL, m->extra_a[e], m->stages + e + m->coupled);
         lua_rawseti(L, -2, e + 1);
     }
     if (end) {

@@ -117,6 +117,7 @@ static struct solve_stats count(const struct stepper *st)
                                 .rejected = c->rejected,
                                 .implicit = method_implicit(&st->o.method),
                                 .jacobians = linear.jacobians,
+                                .unrefined = m->s->newton.unrefined,
                                 .factorizations = linear.factorizations,
                                 .t_begin = st->times[0],
                                 .t_end = m->waits ? clock_time(c, &m->p, m->theta) : c->t,

@@ -268,6 +268,9 @@
 #define NEWTON_SLOW 0.1
 #define NEWTON_ROUNDING 1e3
 
+/* Iterations down to rounding where `max_newton` is for those to a tolerance: as many as grids have. */
+#define NEWTON_TO_ROUNDING 50
+
 /* To a tolerance: a Jacobian whose iterations contract by less than this is good for the next step, too
  * (Hairer, Wanner, Solving ODEs II, IV.8). */
 #define NEWTON_KEEP 1e-3

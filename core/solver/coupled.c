@@ -7,26 +7,19 @@
  *
  * To rounding each stage has its own Jacobian, made anew while iterations converge slowly. Loose (newton.h):
  * one for all, at the beginning; the carry has its state and the k of the step before, whose polynomial says
- * where to begin. Behind the k are f at the beginning, the error, filtered, and the corrections. */
+ * where to begin. Behind the k are those that only its interpolant needs (coupled_rows.h), f at the
+ * beginning, the error, filtered, and the corrections. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/tuning.h"
 #include "kernels/loops.h"
-#include "solver/backward.h"
-#include "solver/family.h"
+#include "solver/coupled_rows.h"
 #include "solver/implicit.h"
 #include "solver/linear.h"
 #include "solver/newton.h"
 #include "solver/options.h"
-
-enum { START, ERROR, CORRECTION }; /* behind the stages; corrections as many as there are stages */
-
-static char *behind(const struct solver *s, const struct method *m, int i)
-{
-    return s->k[m->rk.stages + i].v;
-}
 
 /* Stages of the step before in the carry, if there is room. */
 static int remembered(const struct method *m)
@@ -37,7 +30,7 @@ static int remembered(const struct method *m)
 static void coupled_sizes(const struct method *m, int *n_carry, int *n_k)
 {
     *n_carry = 1 + m->loose + remembered(m);
-    *n_k = 2 * m->rk.stages + CORRECTION;
+    *n_k = 2 * m->rk.stages + m->rk.extra + CORRECTION;
 }
 
 static int coupled_memory(const struct method *m) { return m->loose + remembered(m); }
@@ -68,7 +61,7 @@ static enum status residuals(struct solver *s, struct field *f, const struct met
     *whole = m->loose ? 0 : length(s, s->carry[0]); /* stages of stiff problems may be far smaller than y */
     for (int i = 0; i < m->rk.stages; i++) {
         double t = step_time(p, m->rk.c[i]);
-        char *out = behind(s, m, CORRECTION + i);
+        char *out = coupled_work(s, m, CORRECTION + i);
         stage_state(s, m, p, i);
         TRY(field_eval(f, t, s->stage_input, out));
         if (anew) TRY(linear_jacobian(s->linear, f, i, t, s->stage_input));
@@ -83,7 +76,7 @@ static enum status residuals(struct solver *s, struct field *f, const struct met
 static enum status correct(struct solver *s, const struct method *m)
 {
     void *x[MAX_STAGES];
-    for (int i = 0; i < m->rk.stages; i++) x[i] = behind(s, m, CORRECTION + i);
+    for (int i = 0; i < m->rk.stages; i++) x[i] = coupled_work(s, m, CORRECTION + i);
     TRY(linear_solve_stages(s->linear, LINEAR_MAIN, 0, x));
     for (int i = 0; i < m->rk.stages; i++)
         loops->combine[s->dtype](s->n, s->k[i].v, 1, (double[]){-1}, (const void *const *)&x[i], s->k[i].v);
@@ -102,7 +95,7 @@ static enum status solve_to_rounding(struct solver *s, struct field *f, const st
         TRY(correct(s, m));
         fresh = 1;
         for (int j = 0; j < m->rk.stages; j++)
-            size = hypot(size, fabs(p->h) * length(s, behind(s, m, CORRECTION + j)));
+            size = hypot(size, fabs(p->h) * length(s, coupled_work(s, m, CORRECTION + j)));
         if (!isfinite(size)) return STATUS_RETRY;
         if (size <= 2 * epsilon * whole || (size >= before / 2 && size <= NEWTON_ROUNDING * epsilon * whole))
             return STATUS_OK;
@@ -117,7 +110,7 @@ static double correction_size(const struct solver *s, const struct method *m, do
 {
     double sum = 0;
     for (int i = 0; i < m->rk.stages; i++) {
-        double size = h * newton_size(s, behind(s, m, CORRECTION + i));
+        double size = h * newton_size(s, coupled_work(s, m, CORRECTION + i));
         sum += size * size;
     }
     return sqrt(sum / m->rk.stages);
@@ -140,6 +133,7 @@ static enum status solve_loosely(struct solver *s, struct field *f, const struct
     }
     if (says == NEWTON_FAILS) return STATUS_RETRY;
     newton_end(&n, s);
+    s->newton.eta = n.eta;
     return STATUS_OK;
 }
 
@@ -155,7 +149,7 @@ static void continue_slopes(struct solver *s, const struct method *m, const stru
         double w[MAX_STAGES], at = 1 + rk->c[i] * p->h / p->before[0];
         for (int j = 0; j < rk->stages; j++) {
             w[j] = 0;
-            for (int d = MAX_DEGREE - 1; d >= 0; d--) w[j] = w[j] * at + (d + 1) * rk->power[d][j];
+            for (int d = MAX_DEGREE - 1; d >= 0; d--) w[j] = w[j] * at + (d + 1) * rk->plain[d][j];
         }
         loops->combine[s->dtype](s->n, NULL, rk->stages, w, before, s->k[i].v);
     }
@@ -185,7 +179,7 @@ static enum status make_error(struct solver *s, const struct method *m, const st
 {
     const struct tableau *rk = &m->rk;
     double start = p->h * rk->e_start, g = p->h * rk->filter;
-    char *error = behind(s, m, ERROR);
+    char *error = coupled_work(s, m, ERROR);
     const void *at_start = slope;
     solver_combine(s, NULL, p->h, rk->e, rk->stages, error);
     if (start != 0) loops->combine[s->dtype](s->n, error, 1, &start, &at_start, error);
@@ -197,7 +191,8 @@ static enum status make_error(struct solver *s, const struct method *m, const st
 /* f at the beginning, where the error takes it. */
 static enum status make_start(struct solver *s, struct field *f, const struct method *m, const struct step *p)
 {
-    if (m->rk.e_start != 0 && !s->slope_ready) TRY(field_eval(f, p->t, s->carry[0], behind(s, m, START)));
+    if (m->rk.e_start != 0 && !s->slope_ready)
+        TRY(field_eval(f, p->t, s->carry[0], coupled_work(s, m, START)));
     s->slope_ready = 1;
     return STATUS_OK;
 }
@@ -207,10 +202,10 @@ static enum status make_start(struct solver *s, struct field *f, const struct me
 static enum status estimate(struct solver *s, struct field *f, const struct method *m, const struct step *p)
 {
     int again = p->past == 0 || s->newton.rejected == p->t;
-    char *error = behind(s, m, ERROR), *slope = behind(s, m, CORRECTION);
+    char *error = coupled_work(s, m, ERROR), *slope = coupled_work(s, m, CORRECTION);
     const void *correction = error;
     TRY(make_start(s, f, m, p));
-    TRY(make_error(s, m, p, behind(s, m, START)));
+    TRY(make_error(s, m, p, coupled_work(s, m, START)));
     if (m->rk.e_start == 0 || newton_size(s, error) < 1) return STATUS_OK;
     s->newton.rejected = p->t;
     if (!again) return STATUS_OK;
@@ -231,11 +226,13 @@ static enum status attempt(struct solver *s, struct field *f, const struct metho
 static enum status coupled_step(struct solver *s, struct field *f, const struct method *m,
                                 const struct step *p)
 {
+    s->dense_ready = 0;
+    s->newton.at_hand = m->loose;
     if (!m->loose) return to_rounding(s, f, m, p);
     s->newton.slope = NULL;
     if (m->rk.adaptive && m->rk.e_start != 0 && linear_by_differences(s->linear)) {
         TRY(make_start(s, f, m, p));
-        s->newton.slope = behind(s, m, START);
+        s->newton.slope = coupled_work(s, m, START);
     }
     return newton_step(s, f, m, p, attempt);
 }
@@ -243,6 +240,7 @@ static enum status coupled_step(struct solver *s, struct field *f, const struct 
 static enum status coupled_again(struct solver *s, struct field *f, const struct method *m,
                                  const struct step *p, enum again what, int have)
 {
+    s->dense_ready = s->newton.at_hand = 0;
     if (!have) return m->loose ? newton_again(s, f, m, p, attempt) : to_rounding(s, f, m, p);
     if (what != AGAIN_BACK) solver_combine(s, s->carry[0], p->h, m->rk.b, m->rk.stages, s->next[0]);
     return STATUS_OK;
@@ -252,7 +250,7 @@ static int coupled_kept(const struct method *m) { return m->rk.stages; }
 
 static int error_weights(const struct method *m, const struct step *p, double *w)
 {
-    int n = m->rk.stages + ERROR;
+    int n = m->rk.stages + m->rk.extra + ERROR;
     (void)p;
     memset(w, 0, (size_t)n * sizeof *w);
     w[n] = 1;
@@ -262,7 +260,7 @@ static int error_weights(const struct method *m, const struct step *p, double *w
 static enum status coupled_dense(struct solver *s, struct field *f, const struct method *m,
                                  const struct step *p, double theta, int evaluate, double *w, int *n)
 {
-    (void)s, (void)f, (void)evaluate;
+    if (evaluate && !s->dense_ready) TRY(coupled_rows(s, f, m, p));
     *n = implicit_weights(m, p, 1 + coupled_memory(m), theta, w);
     return STATUS_OK;
 }
@@ -296,12 +294,16 @@ static enum status coupled_back(struct backward *b, const struct step *p)
     const struct method *m = b->m;
     struct solver *s = b->s;
     double w[MAX_K];
+    struct coupled_bars bars;
+    TRY(coupled_rows_back(b, p, &bars));
     memcpy(s->spare, b->carry_bar[0], b->bytes);
+    coupled_bars_carry(&bars, b);
     for (int i = 0; i < m->rk.stages; i++) w[i] = p->h * m->rk.b[i];
     TRY(backward_from(b, s->spare, w, m->rk.stages));
     for (int i = 0; i < m->rk.stages; i++) {
         struct backward_sum sum;
         backward_sum_begin(&sum, b, i);
+        coupled_bars_add(&bars, b, p, i, &sum);
         if (!backward_sum_end(&sum, b)) memset(b->kbar, 0, b->bytes);
         memcpy(b->k_bar[i], b->kbar, b->bytes);
     }

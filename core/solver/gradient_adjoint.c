@@ -364,6 +364,7 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
     memset(thetabar, 0, theta_bytes);
     if (f->n == 0) return STATUS_OK;
     if (record) TRY(solver_reserve(forward, f->n, f->dtype, &o->method));
+    if (record && o->method.family->begin) TRY(o->method.family->begin(forward, f, o, layout));
     if (!forward->adjoint && !(forward->adjoint = memory_zalloc(1, sizeof *forward->adjoint)))
         return memory_status();
     char *z = solver_backward(forward, 3 * z_bytes);

@@ -25,18 +25,19 @@ static double length(const struct solver *s, const void *x)
     return sqrt(loops->scaled_sum[s->dtype](s->n, x, x, 0, 1));
 }
 
-enum status implicit_solve(struct solver *s, struct field *f, double t, double g, const void *base, void *y,
-                           void *slope, void *work)
+enum status implicit_solve(struct solver *s, struct field *f, enum linear_set set, double t, double g,
+                           const void *base, void *y, void *slope, void *work)
 {
+    int64_t most = method_solving(&s->options->method)->loose ? NEWTON_TO_ROUNDING : s->options->max_newton;
     double epsilon = s->dtype == FLOAT32 ? FLT_EPSILON : DBL_EPSILON,
            before = 0; /* the first corrections are Newton's own */
     const void *parts[2] = {base, slope}, *correction = work;
-    for (int i = 0, fresh = 0; i < s->options->max_newton; i++) {
+    for (int i = 0, fresh = 0; i < most; i++) {
         TRY(field_eval(f, t, y, slope));
-        if (!fresh) TRY(linear_set(&s->linear, f, t, y, g));
+        if (!fresh) TRY(linear_set(&s->linear, set, f, t, y, g));
         fresh = 1;
         loops->combine[s->dtype](s->n, y, 2, (double[]){-1, -g}, parts, work);
-        TRY(linear_solve(s->linear, 0, work));
+        TRY(linear_solve(s->linear, set, 0, work));
         double size = length(s, work), whole = length(s, y);
         if (!isfinite(size)) return STATUS_RETRY;
         loops->combine[s->dtype](s->n, y, 1, (double[]){-1}, &correction, y);
@@ -48,24 +49,19 @@ enum status implicit_solve(struct solver *s, struct field *f, double t, double g
     return STATUS_RETRY;
 }
 
-/* The same to a tolerance, with the factors that are there. */
-static enum status solve_loosely(struct solver *s, struct field *f, double t, double g, const void *base,
-                                 void *y, void *slope, void *work)
+enum status implicit_solve_loosely(struct solver *s, struct field *f, enum linear_set set, struct newton *n,
+                                   double t, double g, const void *base, void *y, void *slope, void *work)
 {
-    struct newton n;
     enum newton_says says = NEWTON_GO_ON;
     const void *parts[2] = {base, slope}, *correction = work;
-    newton_begin(&n, s);
     while (says == NEWTON_GO_ON) {
         TRY(field_eval(f, t, y, slope));
         loops->combine[s->dtype](s->n, y, 2, (double[]){-1, -g}, parts, work);
-        TRY(newton_retry(linear_solve(s->linear, 0, work)));
+        TRY(newton_retry(linear_solve(s->linear, set, 0, work)));
         loops->combine[s->dtype](s->n, y, 1, (double[]){-1}, &correction, y);
-        says = newton_judge(&n, newton_size(s, work));
+        says = newton_judge(n, newton_size(s, work));
     }
-    if (says == NEWTON_FAILS) return STATUS_RETRY;
-    newton_end(&n, s);
-    return STATUS_OK;
+    return says == NEWTON_FAILS ? STATUS_RETRY : STATUS_OK;
 }
 
 /* Is the first stage the last one of the step before? */
@@ -102,15 +98,18 @@ static enum status stage(struct solver *s, struct field *f, const struct method 
     const struct tableau *m = &method->rk;
     double t = step_time(p, m->c[i]), g = p->h * m->a[i][i];
     char *base = s->spare, *y = s->stage_input, *slope = s->k[m->stages].v, *work = s->k[m->stages + 1].v;
+    struct newton n;
     solver_combine(s, s->carry[0], p->h, m->a[i], i, base);
     if (g == 0) return explicit_stage(s, f, method, p, i);
     /* from the stage before: base + g k_(i-1) may be on the other side of a root when the problem is stiff */
     if (i == 0) memcpy(y, s->carry[0], solver_bytes(s));
     if (method->loose) {
         TRY(newton_retry(linear_factor(s->linear, LINEAR_MAIN, 1, &g, 0)));
-        TRY(solve_loosely(s, f, t, g, base, y, slope, work));
+        newton_begin(&n, s);
+        TRY(implicit_solve_loosely(s, f, LINEAR_MAIN, &n, t, g, base, y, slope, work));
+        newton_end(&n, s);
     } else {
-        TRY(implicit_solve(s, f, t, g, base, y, slope, work));
+        TRY(implicit_solve(s, f, LINEAR_MAIN, t, g, base, y, slope, work));
     }
     loops->combine[s->dtype](s->n, NULL, 2, (double[]){1 / g, -1 / g}, (const void *[]){y, base}, s->k[i].v);
     return STATUS_OK;
@@ -139,7 +138,7 @@ static enum status attempt(struct solver *s, struct field *f, const struct metho
     solver_combine(s, NULL, p->h, rk->e, rk->stages, error);
     if (!rk->adaptive || g == 0) return STATUS_OK;
     TRY(newton_retry(linear_factor(s->linear, LINEAR_MAIN, 1, &g, 0)));
-    return newton_retry(linear_solve(s->linear, 0, error));
+    return newton_retry(linear_solve(s->linear, LINEAR_MAIN, 0, error));
 }
 
 static enum status implicit_step(struct solver *s, struct field *f, const struct method *m,
@@ -198,8 +197,8 @@ static enum status stage_back(struct backward *b, const struct tableau *m, const
     double t = step_time(p, m->c[i]), g = p->h * m->a[i][i];
     solver_combine(s, s->carry[0], p->h, m->a[i], i + 1, s->stage_input);
     if (g != 0) {
-        TRY(linear_set(&s->linear, b->f, t, s->stage_input, g));
-        TRY(linear_solve(s->linear, 1, b->kbar));
+        TRY(linear_set(&s->linear, LINEAR_MAIN, b->f, t, s->stage_input, g));
+        TRY(linear_solve(s->linear, LINEAR_MAIN, 1, b->kbar));
     }
     return backward_vjp(b, t, s->stage_input, NULL, b->kbar, b->k_bar[i]);
 }

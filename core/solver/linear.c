@@ -312,14 +312,15 @@ enum status linear_product(struct linear *l, struct field *f, const void *v, voi
 
 /* ---- one stage ---- */
 
-enum status linear_set(struct linear **l, struct field *f, double t, const void *y, double g)
+enum status linear_set(struct linear **l, enum linear_set set, struct field *f, double t, const void *y,
+                       double g)
 {
     TRY(linear_begin(l, f, *l ? (*l)->kind : LINEAR_AUTO, *l ? (*l)->own : NULL, 1));
     TRY(linear_jacobian(*l, f, 0, t, y));
-    return linear_factor(*l, LINEAR_MAIN, 1, &g, 0);
+    return linear_factor(*l, set, 1, &g, 0);
 }
 
-enum status linear_solve(struct linear *l, int transpose, void *x)
+enum status linear_solve(struct linear *l, enum linear_set set, int transpose, void *x)
 {
-    return linear_solve_stages(l, LINEAR_MAIN, transpose, &x);
+    return linear_solve_stages(l, set, transpose, &x);
 }

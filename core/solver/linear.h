@@ -59,8 +59,9 @@ enum status linear_solve_stages(struct linear *l, enum linear_set set, int trans
 enum status linear_product(struct linear *l, struct field *f, const void *v, void *out);
 
 /* Factors of I - g df/dy at (t, y), and x = (I - g df/dy)^-1 x, or with the transpose. */
-enum status linear_set(struct linear **l, struct field *f, double t, const void *y, double g);
-enum status linear_solve(struct linear *l, int transpose, void *x);
+enum status linear_set(struct linear **l, enum linear_set set, struct field *f, double t, const void *y,
+                       double g);
+enum status linear_solve(struct linear *l, enum linear_set set, int transpose, void *x);
 void linear_free(struct linear *l);
 
 #endif

@@ -108,7 +108,8 @@ static enum status make(struct solver *s, struct field *f, const struct multiste
     } else if (m->implicit) {
         combine(s, m, c->y, c->f, 0, s->spare);
         memcpy(s->k[end].v, s->carry[0], solver_bytes(s));
-        TRY(implicit_solve(s, f, p->end, c->slope, s->spare, s->k[end].v, s->k[end + 1].v, s->k[end + 2].v));
+        TRY(implicit_solve(s, f, LINEAR_MAIN, p->end, c->slope, s->spare, s->k[end].v, s->k[end + 1].v,
+                           s->k[end + 2].v));
     }
     finish(s, m, c);
     return STATUS_OK;
@@ -316,8 +317,8 @@ static enum status implicit_formula_back(struct backward *b, const struct multis
     backward_sum_add(&sum, b, 1, b->carry_bar[0]);
     backward_sum_end(&sum, b);
     s->linear_g = 0;
-    TRY(linear_set(&s->linear, b->f, p->end, s->k[end].v, c->slope));
-    TRY(linear_solve(s->linear, 1, b->kbar));
+    TRY(linear_set(&s->linear, LINEAR_MAIN, b->f, p->end, s->k[end].v, c->slope));
+    TRY(linear_solve(s->linear, LINEAR_MAIN, 1, b->kbar));
     const void *bar = s->spare;
     memcpy(s->spare, b->kbar, b->bytes);
     loops->combine[s->dtype](s->n, NULL, 1, &c->slope, &bar, b->kbar);

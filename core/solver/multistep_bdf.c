@@ -63,7 +63,7 @@ static enum status correct(struct solver *s, struct field *f, const struct step 
     const void *parts[2] = {s->spare, s->k[SLOPE].v}, *correction = s->k[WORK].v;
     if (!known) TRY(field_eval(f, p->end, s->k[NEW].v, s->k[SLOPE].v));
     loops->combine[s->dtype](s->n, s->k[NEW].v, 2, (double[]){-1, -g}, parts, s->k[WORK].v);
-    TRY(linear_solve(s->linear, 0, s->k[WORK].v));
+    TRY(linear_solve(s->linear, LINEAR_MAIN, 0, s->k[WORK].v));
     loops->combine[s->dtype](s->n, s->k[NEW].v, 1, &scale, &correction, s->k[NEW].v);
     return STATUS_OK;
 }
@@ -175,7 +175,7 @@ static enum status matrix_again(struct solver *s, struct field *f, const struct 
         memcpy(at, point_of_matrix(s->carry, s), solver_bytes(s));
     if (s->linear_g == n->g && there->t == n->t && there->number == n->number) return STATUS_OK;
     s->linear_g = 0;
-    TRY(linear_set(&s->linear, f, n->t, at, n->g));
+    TRY(linear_set(&s->linear, LINEAR_MAIN, f, n->t, at, n->g));
     s->linear_g = n->g;
     s->newton.made = *n;
     return STATUS_OK;

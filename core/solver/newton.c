@@ -32,6 +32,8 @@ enum status newton_reserve(struct solver *s, struct field *f, const struct solve
     s->options = o;
     s->layout = layout;
     s->newton.renew = 1;
+    s->newton.at_hand = 0;
+    s->newton.unrefined = 0;
     s->newton.rejected = NAN;
     s->linear_g = 0;
     TRY(linear_begin(&s->linear, f, o->jacobian, o->own_jacobian, stages_at_once(o)));
@@ -102,11 +104,16 @@ static void remember(struct solver *s, const struct method *m, const struct step
     memcpy(s->next[memory(s, m)], point(s, m, p), solver_bytes(s));
 }
 
+enum status newton_restore(struct solver *s, struct field *f, const struct method *m, const struct step *p)
+{
+    return linear_jacobian(s->linear, f, 0, s->newton.made.t, point(s, m, p));
+}
+
 static enum status with_jacobian(struct solver *s, struct field *f, const struct method *m,
                                  const struct step *p, newton_attempt attempt)
 {
     if (s->newton.made.t == p->t) linear_base(s->linear, s->newton.slope);
-    TRY(newton_retry(linear_jacobian(s->linear, f, 0, s->newton.made.t, point(s, m, p))));
+    TRY(newton_retry(newton_restore(s, f, m, p)));
     return attempt(s, f, m, p);
 }
 

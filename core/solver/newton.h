@@ -42,6 +42,9 @@ static inline enum status newton_retry(enum status status)
     return status == STATUS_NUMERIC ? STATUS_RETRY : status;
 }
 
+/* The Jacobian of the step at hand again, where another one has taken its place. */
+enum status newton_restore(struct solver *s, struct field *f, const struct method *m, const struct step *p);
+
 /* Kinds of work that a method's systems will ask a field for, a mask; transposed: those of gradients as well.
  */
 unsigned newton_works(struct field *f, const struct solve_options *o, int transposed);

@@ -131,7 +131,7 @@ static enum status stage(struct solver *s, struct field *f, const struct method 
     if (i > 0 && !same_point(rk, i)) TRY(field_eval(f, step_time(p, rk->c[i]), input, slope));
     solver_combine(s, NULL, 1, rk->gamma[i], i, right);
     loops->combine[s->dtype](s->n, NULL, f->autonomous ? 2 : 3, weights, parts, k);
-    TRY(newton_retry(linear_solve(s->linear, 0, k)));
+    TRY(newton_retry(linear_solve(s->linear, LINEAR_MAIN, 0, k)));
     loops->combine[s->dtype](s->n, NULL, 2, (double[]){1 / gamma, -1 / gamma}, (const void *[]){k, right}, k);
     return STATUS_OK;
 }
@@ -231,7 +231,7 @@ static enum status stage_back(struct backward *b, const struct step *p, int i)
     char *rbar = right_bar(b, i);
     const void *parts[] = {rbar, b->kbar};
     loops->combine[s->dtype](s->n, NULL, 1, (double[]){1 / gamma}, parts + 1, rbar);
-    TRY(linear_solve(s->linear, 1, rbar));
+    TRY(linear_solve(s->linear, LINEAR_MAIN, 1, rbar));
     TRY(system_back(b, p, i, rbar));
     loops->combine[s->dtype](s->n, NULL, 1, &gamma, parts, behind(s, m, SLOPE));
     loops->combine[s->dtype](s->n, NULL, 2, (double[]){1, -1 / gamma}, parts, rbar);

@@ -313,6 +313,7 @@ enum status solve(struct solver *s, struct field *f, const struct solve_options 
                                   .implicit = implicit,
                                   .jacobians = counts.jacobians,
                                   .factorizations = counts.factorizations,
+                                  .unrefined = implicit ? s->newton.unrefined : 0,
                                   .t_begin = times[0],
                                   .t_end = m.clock.t,
                                   .switches = o->method.pair[1] ? &s->turns : NULL,

@@ -18,8 +18,9 @@ struct solve_stats {
     int64_t nfe, steps, accepted, rejected, nfe_backward;
     int implicit;                      /* equations were solved: */
     int64_t jacobians, factorizations; /* see struct linear_counts */
-    const struct report *failure;      /* that was returned, in memory of the solver; NULL: there was none */
-    int has_defect;                    /* a gradient was asked for it and has run, see defect.h */
+    int64_t unrefined;            /* steps whose interpolant is that of their stages, see coupled_rows.h */
+    const struct report *failure; /* that was returned, in memory of the solver; NULL: there was none */
+    int has_defect;               /* a gradient was asked for it and has run, see defect.h */
     double defect;
     int has_reconstruction; /* a gradient that reconstructs y has run: the largest error, relative, of it */
     double reconstruction;  /* that went into the gradient, or for which y was made in another way instead: */

@@ -42,6 +42,7 @@ struct solver {
     int slope_ready;           /* k[0] is f(t, y) already */
     int end_ready;             /* k[2] of a method that varies its order is f at the end of the step */
     int dense_ready;           /* those k that only interpolation needs are made */
+    unsigned plain;            /* bits of rows that could not be solved for, see coupled_rows.h */
     /* Of implicit families: systems, owned; the solve that is under way; what it remembers, see newton.h. */
     struct linear *linear;
     const struct solve_options *options;
@@ -49,6 +50,9 @@ struct solver {
     struct {
         struct step_newton made; /* the Jacobian that is there; what the step at hand took of it */
         int renew;               /* the next step takes a new one */
+        int at_hand;             /* it is there, of the step at hand, which was made just now */
+        double eta;              /* of coupled stages, what their iterations left (struct newton) */
+        int64_t unrefined;       /* accepted steps with rows that could not be solved for */
         double rate;             /* of bdf, how its corrections shrink, 1: not known */
         const void *slope;       /* f at the beginning of the step, where that is known before; or NULL */
         double rejected;         /* beginning of the last step that was too long */

@@ -78,12 +78,12 @@ static void bootstrap(struct tableau *t)
     }
 }
 
-static void stage_polynomial(struct tableau *t)
+static void stage_polynomial(const struct tableau *t, double power[MAX_DEGREE][MAX_K])
 {
     double v[MAX_DEGREE][MAX_DEGREE];
-    memset(t->power, 0, sizeof t->power);
-    for (int i = 0; i < t->stages; i++) slope_equation(v[i], t->power[i], t->stages, t->c[i], i);
-    solve_rows(t->stages, v, t->power);
+    memset(power, 0, sizeof t->power);
+    for (int i = 0; i < t->stages; i++) slope_equation(v[i], power[i], t->stages, t->c[i], i);
+    solve_rows(t->stages, v, power);
 }
 
 /* Degree 2, between y and the next y, with the smallest weights alpha of theta: sum alpha = 1, sum alpha c =
@@ -108,7 +108,7 @@ static int quadratic(struct tableau *t)
 static int fitted(struct tableau *t)
 {
     double off = t->stages <= MAX_DEGREE ? 0 : INFINITY;
-    if (t->stages <= MAX_DEGREE) stage_polynomial(t);
+    if (t->stages <= MAX_DEGREE) stage_polynomial(t, t->power);
     for (int j = 0; j < t->stages && off < 1e-9; j++) {
         double end = 0;
         for (int p = 0; p < MAX_DEGREE; p++) end += t->power[p][j];
@@ -153,10 +153,12 @@ void tableau_derive(struct tableau *t)
     t->dense_order = dense_order(t);
     int end = t->end_slope < 0;
     if (t->interpolation != INTERPOLATE_ROWS) t->extra = t->interpolation == INTERPOLATE_HERMITE && end;
-    if (end) t->extra_c[0] = 1; /* of f at the end */
+    if (end && !t->coupled) t->extra_c[0] = 1; /* of f at the end */
     if (t->interpolation == INTERPOLATE_BOOTSTRAP) bootstrap(t);
-    if (t->interpolation == INTERPOLATE_STAGES) stage_polynomial(t);
+    if (t->interpolation == INTERPOLATE_STAGES) stage_polynomial(t, t->power);
     if (t->interpolation == INTERPOLATE_FITTED) t->dense_order = fitted(t);
+    memcpy(t->plain, t->power, sizeof t->plain);
+    if (t->coupled && t->extra > 0) stage_polynomial(t, t->plain);
 }
 
 int tableau_interpolate(const struct tableau *t, double theta, double w[MAX_K])

@@ -23,7 +23,7 @@ enum interpolation {
                             k_j */
     INTERPOLATE_BOOTSTRAP, /* degree 3 + rounds through both ends, their slopes and slopes inside, made in
                               rounds from the cubic on */
-    INTERPOLATE_ROWS,      /* the tableau brings extra, extra_c, extra_a and power */
+    INTERPOLATE_ROWS,      /* the tableau brings extra, extra_c, extra_a, power and dense_order */
     INTERPOLATE_STAGES, /* the polynomial with slope k_i at c_i: methods whose b is its end (collocation) */
     INTERPOLATE_FITTED, /* that one, or where it does not end at b one of degree 2: a user's implicit method
                          */
@@ -64,11 +64,13 @@ struct tableau {
     int weighted;    /* stages with b != 0 or that later weighted stages use: those that y_next needs */
     /* Rows of the interpolant behind the stages, made only for steps with outputs inside. The first is f at
      * the end, unless the method is FSAL; row e > 0 is a stage with c = extra_c[e] and the row extra_a[e]
-     * over everything before it. */
+     * over everything before it. Of coupled stages all rows are such stages, each implicit in itself: what
+     * stands in extra_a[e] behind everything before it is not 0. */
     int extra;
     double extra_c[MAX_EXTRA], extra_a[MAX_EXTRA][MAX_K];
     double power[MAX_DEGREE]
                 [MAX_K]; /* but for QUADRATIC and HERMITE: weight of k_j is sum_p power[p][j] theta^(p+1) */
+    double plain[MAX_DEGREE][MAX_K]; /* of coupled stages: the same without rows behind them */
 };
 
 /* The rows of explicit_tableaus.c, implicit_tableaus.c, rosenbrock_tableaus.c, reversible.c and symplectic.c.

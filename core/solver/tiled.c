@@ -183,6 +183,7 @@ void tiled_sum(const struct tiled *t, struct solve_stats *sum)
         sum->stopped |= s->stopped;
         sum->jacobians += s->jacobians;
         sum->factorizations += s->factorizations;
+        sum->unrefined += s->unrefined;
     }
 }
 
