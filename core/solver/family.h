@@ -9,7 +9,7 @@
  *   family         carry              k                                      backwards
  *   explicit RK    y                  stages, then rows of the interpolant   vjp at the stages
  *   implicit RK    y                  stages                                 vjp, a transposed solve at each
- *   coupled RK     y                  stages                                 one transposed solve, vjp at all
+ *   coupled RK     y                  stages, then rows of the interpolant   one transposed solve, vjp at all
  *   rosenbrock     y                  stages                                 vjp, a transposed solve and a
  *                                                                            second-order product at each
  *   multistep      y_n, y_(n-1), ..., f_n, the slope or the state at the     the same, once

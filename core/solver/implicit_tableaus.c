@@ -4,7 +4,8 @@
  * 5.1, 5.2, 5.5, 5.6), IV.8 (the error of radau5; radau3's is made in the same way); Alexander 1977
  * (sdirk2); Bank, Coughran, Fichtner, Grosse, Rose, Smith 1985 and Hosea, Shampine 1996 (trbdf2); Kvaerno
  * 2004 (ESDIRK 3/2 a and 5/4 a). Error estimates of methods whose first stage is explicit, and of Radau's,
- * are multiplied by (I - h filter df/dy)^-1 (HW IV.8; Hosea, Shampine). */
+ * are multiplied by (I - h filter df/dy)^-1 (HW IV.8; Hosea, Shampine). The rows behind the stages of Gauss's
+ * and Radau's methods are ours (README.md). */
 #include "solver/tableau.h"
 
 #define ROOT2 1.4142135623730950488

@@ -28,7 +28,7 @@ local function pulses(t, y) return -(1e4 * tide.sin(t) ^ 8 + 1) * (y - tide.cos(
 
 tests["the list says what it is; steps on a grid are refused"] = function()
   assert(row.family == "automatic" and row.implicit and row.adaptive and row.varies and row.dense
-    and #row.gradients == 4 and row.order == 5 and not row.A and row.dense_order == 3)
+    and #row.gradients == 4 and row.order == 5 and not row.A and row.dense_order == 4)
   local function solve(o) return tide.odeint(van_der_pol(1), f64{2, 0}, {0, 1}, with(o)) end
   fails({"auto chooses its steps", '"radau5"', "step_size"}, solve, {steps = 10})
   fails({"auto chooses its steps"}, solve, {step_size = 0.1})
@@ -139,7 +139,7 @@ tests["the error follows the tolerance; between the steps as well; float32"] = f
   for _, tol in ipairs{1e-3, 1e-5, 1e-7} do
     local o = with{rtol = tol, atol = tol}
     local ys, s = tide.odeint(pulses, f64{2}, times, o)
-    assert(distance(ys, want) < 200 * tol, distance(ys, want) / tol) -- radau5 has a cubic there
+    assert(distance(ys, want) < 30 * tol, distance(ys, want) / tol)
     local ends = tide.odeint(pulses, f64{2}, {0, 8}, o)
     assert(distance(ends[2], ys[41]) == 0) -- looking does not change the steps
     local path = tide.ode.solution(pulses, f64{2}, {0, 8}, o)

@@ -93,13 +93,14 @@ define{name = "tide.odeint", args = "f, y0, t, opts", returns = "ys, stats, q", 
   true).
 
   stats: nfe (evaluations of f), steps (accepted + rejected), nfe_backward, of implicit methods jacobians and
-  factorizations (of df/dy and of I - g df/dy, where these are matrices). Give rtol and atol, or step_size, or
-  steps. While a solve is only recorded, its stats are not known yet; a compiled function returns those of
-  each run. With defect = true there is stats.defect once the gradient has run (tide.ode.counted): the sum
-  over the steps of dL/dy . (y by the better of two formulas - y by the other), by how much the loss would
-  differ, to leading order; positive where the loss gains by the errors of the steps. euler is compared with
-  the trapezoidal rule, an explicit method that has an error estimate with its embedded one. It costs at most
-  two evaluations per solve; errors of outputs between the steps are not in it.
+  factorizations (of df/dy and of I - g df/dy, where these are matrices), and unrefined where in so many steps
+  a stage that only values inside need had no solution, as where f jumps: these have fewer orders. Give rtol
+  and atol, or step_size, or steps. While a solve is only recorded, its stats are not known yet; a compiled
+  function returns those of each run. With defect = true there is stats.defect once the gradient has run
+  (tide.ode.counted): the sum over the steps of dL/dy . (y by the better of two formulas - y by the other), by
+  how much the loss would differ, to leading order; positive where the loss gains by the errors of the steps.
+  euler is compared with the trapezoidal rule, an explicit method that has an error estimate with its embedded
+  one. It costs at most two evaluations per solve; errors of outputs between the steps are not in it.
 
   quadrature = function(t, y) asks for an integral of what it returns: q of shape {#t, ...} is that from t[1]
   to each time, by the solve's own steps, at their cost and with their order. It changes no step unless
@@ -257,7 +258,8 @@ define{name = "ode.methods", args = "", returns = "list",
   |                      sqrt(|e|^2 + 0.01 |e_low|^2)
   | gamma                of a Rosenbrock method, beside it, with k_i = f(t + c_i h, y + h sum_(j < i) A_ij k_j)
   |                      + h df/dy sum_(j <= i) gamma_ij k_j + h df/dt sum_j gamma_ij
-  | extra                {A =, c =}: the rows that values between the steps add to it, in steps that have any
+  | extra                {A =, c =}: the rows that values between the steps add to it, in steps that have any;
+  |                      those of Gauss's and Radau's methods are implicit stages, each by itself
   | varies               it chooses its order, or its method, from step to step, and has no form with fixed
   |                      steps
   | varying_order        of a method that takes fixed steps of one order, or else chooses both: the highest then
