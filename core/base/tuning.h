@@ -5,9 +5,8 @@
  * instruction sets stand where they are used. "Not measured" means that neighbours were not tried, so another
  * value may well be better. To try one: change it here, build, and let `./tide tests/bench/bench.lua --only
  * WORK` of the new and of the old build take turns; tests/bench/NOTES.md holds what came out so far (its
- * numbers in brackets below). Numbers marked [bits] fix
- * where sums are cut, and bounds of ways choose between kernels, so results change in their last bits with
- * either; none depends on the number of threads. */
+ * numbers in brackets below). Numbers marked [bits] fix where sums are cut, and bounds of ways choose between
+ * kernels, so results change in their last bits with either; none depends on the number of threads. */
 #ifndef BASE_TUNING_H
 #define BASE_TUNING_H
 
@@ -133,8 +132,7 @@
 #define GEMM_PACKED_ELEMENTS 16384
 
 /* Tasks of a product by the own kernel, for a few threads each. Rows and columns of a task's part of the
- * result otherwise. Not measured: chosen as large
- * enough for OpenBLAS, with fifteen tasks for 1024^2. */
+ * result otherwise. Not measured: chosen as large enough for OpenBLAS, with fifteen tasks for 1024^2. */
 #define GEMM_TASKS 8
 #define GEMM_TILE_ROWS 192
 #define GEMM_TILE_COLUMNS 384
@@ -264,11 +262,10 @@
 #define KRYLOV_NOISE 10
 
 /* A correction larger than this share of the one before asks for a new Jacobian; corrections of so many
- * epsilons that no longer shrink are rounding. */
+ * epsilons that no longer shrink are rounding; iterations to there at most, where max_newton is for others.
+ */
 #define NEWTON_SLOW 0.1
 #define NEWTON_ROUNDING 1e3
-
-/* Iterations down to rounding where `max_newton` is for those to a tolerance: as many as grids have. */
 #define NEWTON_TO_ROUNDING 50
 
 /* To a tolerance: a Jacobian whose iterations contract by less than this is good for the next step, too
