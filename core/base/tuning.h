@@ -243,9 +243,9 @@
 #define LINEAR_MOST_UNKNOWNS 4096
 #define LINEAR_AUTO_UNKNOWNS 2048
 #define LINEAR_OWN_UNKNOWNS 32
+#define SPLIT_INVERSE 100 /* entries of the inverse of a basis, see linear_split.c */
 
-/* Right-hand sides of one call of LAPACK in the exponential of a matrix: it asks in between whether to stop.
- */
+/* Right-hand sides of a call of LAPACK in the exponential of a matrix, which may be stopped in between. */
 #define MATRIX_EXP_ROWS 512
 
 /* GMRES: vectors of a basis before it begins anew, products until it gives up, and the least share of a

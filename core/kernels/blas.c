@@ -19,8 +19,8 @@ static struct {
     void *library;
     __typeof__(&cblas_sgemm) sgemm;
     __typeof__(&cblas_dgemm) dgemm;
-    void (*factor[2])(int *, int *, void *, int *, int *, int *); /* by dtype: getrf, getrs */
-    void (*solve[2])(char *, int *, int *, const void *, int *, const int *, void *, int *, int *, size_t);
+    void (*factor[2][2])(int *, int *, void *, int *, int *, int *); /* by dtype, complex: getrf, getrs */
+    void (*solve[2][2])(char *, int *, int *, const void *, int *, const int *, void *, int *, int *, size_t);
     char *(*core_name)(void), *(*config)(void);
     void *(*take)(int);
     void (*give)(void *);
@@ -89,10 +89,12 @@ static void load(const char *core)
     blas.openings++;
     blas.sgemm = (__typeof__(blas.sgemm))dlsym(blas.library, "cblas_sgemm");
     blas.dgemm = (__typeof__(blas.dgemm))dlsym(blas.library, "cblas_dgemm");
-    blas.factor[FLOAT32] = (__typeof__(blas.factor[0]))dlsym(blas.library, "sgetrf_");
-    blas.factor[FLOAT64] = (__typeof__(blas.factor[0]))dlsym(blas.library, "dgetrf_");
-    blas.solve[FLOAT32] = (__typeof__(blas.solve[0]))dlsym(blas.library, "sgetrs_");
-    blas.solve[FLOAT64] = (__typeof__(blas.solve[0]))dlsym(blas.library, "dgetrs_");
+    static const char *const factors[2][2] = {{"sgetrf_", "cgetrf_"}, {"dgetrf_", "zgetrf_"}};
+    static const char *const solves[2][2] = {{"sgetrs_", "cgetrs_"}, {"dgetrs_", "zgetrs_"}};
+    for (int i = 0; i < 4; i++) { /* FLOAT32, FLOAT64 */
+        blas.factor[i / 2][i % 2] = (__typeof__(blas.factor[0][0]))dlsym(blas.library, factors[i / 2][i % 2]);
+        blas.solve[i / 2][i % 2] = (__typeof__(blas.solve[0][0]))dlsym(blas.library, solves[i / 2][i % 2]);
+    }
     blas.core_name = (char *(*)(void))dlsym(blas.library, "openblas_get_corename");
     blas.config = (char *(*)(void))dlsym(blas.library, "openblas_get_config");
     blas.take = (void *(*)(int))dlsym(blas.library, "blas_memory_alloc");
@@ -255,19 +257,20 @@ static void end_turn(int queue)
 }
 
 /* By columns the matrix is the transpose. */
-int blas_factor(enum dtype dtype, int64_t n, void *a, int *pivot)
+int blas_factor(enum dtype dtype, int pairs, int64_t n, void *a, int *pivot)
 {
     int size = (int)n, info = 0, queue = take_turn();
-    blas.factor[dtype](&size, &size, a, &size, pivot, &info);
+    blas.factor[dtype][pairs](&size, &size, a, &size, pivot, &info);
     end_turn(queue);
     return info == 0;
 }
 
-void blas_factor_solve(enum dtype dtype, int64_t n, const void *a, const int *pivot, int transpose, void *x)
+void blas_factor_solve(enum dtype dtype, int pairs, int64_t n, const void *a, const int *pivot, int transpose,
+                       void *x)
 {
     char op = transpose ? 'N' : 'T';
     int size = (int)n, one = 1, info = 0, queue = take_turn();
-    blas.solve[dtype](&op, &size, &one, a, &size, pivot, x, &size, &info, 1);
+    blas.solve[dtype][pairs](&op, &size, &one, a, &size, pivot, x, &size, &info, 1);
     end_turn(queue);
 }
 

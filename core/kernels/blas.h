@@ -26,9 +26,10 @@ void blas_product(enum dtype dtype, int ta, int tb, int64_t m, int64_t n, int64_
                   const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *c, int64_t ldc);
 
 /* LU factors of an n x n matrix by rows, in place (LAPACK's getrf), and x = A^-1 x or A^-T x (getrs); after
- * blas_open. Returns 0 when it is singular. */
-int blas_factor(enum dtype dtype, int64_t n, void *a, int *pivot);
-void blas_factor_solve(enum dtype dtype, int64_t n, const void *a, const int *pivot, int transpose, void *x);
+ * blas_open. pairs: of complex numbers, which are pairs of the dtype. Returns 0 when it is singular. */
+int blas_factor(enum dtype dtype, int pairs, int64_t n, void *a, int *pivot);
+void blas_factor_solve(enum dtype dtype, int pairs, int64_t n, const void *a, const int *pivot, int transpose,
+                       void *x);
 
 /* For lapack.c: a function of the library that is open, NULL if it has none of that name; a number that
  * changes when another one was opened; around each call of one: wait for a buffer, and give it back. */

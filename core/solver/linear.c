@@ -8,16 +8,18 @@
 #include "kernels/blas.h"
 #include "kernels/paste.h"
 #include "solver/krylov.h"
+#include "solver/linear_split.h"
 #include "solver/tableau.h"
 
 /* A factored system; generation: of the Jacobians it was made of, 0: there is none. */
 struct factors {
-    int stages, own;
+    int stages, own, apart; /* apart: factored are the parts into which the stages fall (linear_split.h) */
+    struct split split;
     double A[MAX_STAGES * MAX_STAGES];
     int64_t generation;
     int64_t idle; /* the last unknowns of a block that nothing depends on, such as a quadrature: they are not
                      in the matrix, and follow from the others */
-    char *matrix; /* of each block by rows, then its factors */
+    char *matrix; /* of each block by rows, then its factors; apart: the real part, then the complex one */
     int *pivot;
 };
 
@@ -201,9 +203,24 @@ static char *matrix_of(const struct linear *l, const struct factors *s, int64_t 
     return s->matrix + (size_t)(block * room * room) * dtype_size(l->dtype);
 }
 
-static int factor(const struct linear *l, int64_t order, char *matrix, int *pivot)
+/* Unknowns of a block that are solved for, of one stage. */
+static int64_t lead_of(const struct linear *l, const struct factors *s) { return l->width - s->idle; }
+
+/* Where the complex part of a system begins, in numbers: behind the real one of three stages. */
+static int64_t complex_at(const struct factors *s, int64_t n) { return s->stages == 3 ? n * n : 0; }
+
+static int factor_apart(const struct linear *l, const struct factors *s, int64_t n, char *matrix, int *pivot)
 {
-    if (order > LINEAR_OWN_UNKNOWNS) return blas_factor(l->dtype, order, matrix, pivot);
+    int64_t at = complex_at(s, n);
+    if (at && !blas_factor(l->dtype, 0, n, matrix, pivot)) return 0;
+    return blas_factor(l->dtype, 1, n, matrix + (size_t)at * dtype_size(l->dtype), pivot + (at ? n : 0));
+}
+
+static int factor(const struct linear *l, const struct factors *s, char *matrix, int *pivot)
+{
+    int64_t order = lead_of(l, s) * s->stages;
+    if (s->apart) return factor_apart(l, s, lead_of(l, s), matrix, pivot);
+    if (order > LINEAR_OWN_UNKNOWNS) return blas_factor(l->dtype, 0, order, matrix, pivot);
     return l->dtype == FLOAT32 ? factor_f32(order, (float *)matrix, pivot)
                                : factor_f64(order, (double *)matrix, pivot);
 }
@@ -230,14 +247,14 @@ enum status linear_factor(struct linear *l, enum linear_set which, int stages, c
     memcpy(s->A, A, bytes);
     l->counts.factorizations += l->dense;
     s->idle = !l->dense ? 0 : l->dtype == FLOAT32 ? idle_f32(l, s) : idle_f64(l, s);
-    int64_t order = (l->width - s->idle) * stages;
+    s->apart = !own && l->dense && lead_of(l, s) > LINEAR_OWN_UNKNOWNS && split_find(stages, A, &s->split);
     for (int64_t b = 0; b < l->blocks && l->dense; b++) {
         char *matrix = matrix_of(l, s, b);
         if (l->dtype == FLOAT32)
             system_f32(l, s, b, (float *)matrix);
         else
             system_f64(l, s, b, (double *)matrix);
-        if (!factor(l, order, matrix, s->pivot + b * order)) return singular(l, A[0]);
+        if (!factor(l, s, matrix, s->pivot + b * lead_of(l, s) * stages)) return singular(l, A[0]);
     }
     s->generation = l->generation;
     return STATUS_OK;
@@ -245,13 +262,25 @@ enum status linear_factor(struct linear *l, enum linear_set which, int stages, c
 
 /* ---- solving ---- */
 
+static void solve_apart(const struct linear *l, const struct factors *s, int64_t n, const char *matrix,
+                        const int *pivot, char *x)
+{
+    int64_t at = complex_at(s, n);
+    size_t size = dtype_size(l->dtype);
+    if (at) blas_factor_solve(l->dtype, 0, n, matrix, pivot, 0, x);
+    blas_factor_solve(l->dtype, 1, n, matrix + (size_t)at * size, pivot + (at ? n : 0), 0,
+                      x + (at ? (size_t)n * size : 0));
+}
+
 static void solve_block(const struct linear *l, const struct factors *s, int64_t b, int transpose, char *x)
 {
-    int64_t order = (l->width - s->idle) * s->stages;
+    int64_t order = lead_of(l, s) * s->stages;
     const char *matrix = matrix_of(l, s, b);
     const int *pivot = s->pivot + b * order;
-    if (order > LINEAR_OWN_UNKNOWNS)
-        blas_factor_solve(l->dtype, order, matrix, pivot, transpose, x);
+    if (s->apart)
+        solve_apart(l, s, lead_of(l, s), matrix, pivot, x);
+    else if (order > LINEAR_OWN_UNKNOWNS)
+        blas_factor_solve(l->dtype, 0, order, matrix, pivot, transpose, x);
     else if (l->dtype == FLOAT32)
         solve_f32(order, (const float *)matrix, pivot, transpose, (float *)x);
     else
@@ -278,22 +307,44 @@ static enum status solve_by_krylov(struct linear *l, const struct factors *s, in
     return krylov_solve(&l->krylov, &system, transpose ? 0 : l->share, x);
 }
 
+/* A block's part of all stages, one behind the other, or in the basis in which they are apart. */
+static void gather(const struct linear *l, const struct factors *s, size_t at, void *const *x)
+{
+    size_t part = (size_t)lead_of(l, s) * dtype_size(l->dtype);
+    char *parts[MAX_STAGES];
+    for (int i = 0; i < s->stages; i++) parts[i] = (char *)x[i] + at;
+    if (s->apart && l->dtype == FLOAT32)
+        to_basis_f32(l, s, (float *const *)parts);
+    else if (s->apart)
+        to_basis_f64(l, s, (double *const *)parts);
+    for (int i = 0; i < s->stages && !s->apart; i++) memcpy(l->gathered + (size_t)i * part, parts[i], part);
+}
+
+static void scatter(const struct linear *l, const struct factors *s, size_t at, void *const *x)
+{
+    size_t part = (size_t)lead_of(l, s) * dtype_size(l->dtype);
+    char *parts[MAX_STAGES];
+    for (int i = 0; i < s->stages; i++) parts[i] = (char *)x[i] + at;
+    if (s->apart && l->dtype == FLOAT32)
+        from_basis_f32(l, s, (float *const *)parts);
+    else if (s->apart)
+        from_basis_f64(l, s, (double *const *)parts);
+    for (int i = 0; i < s->stages && !s->apart; i++) memcpy(parts[i], l->gathered + (size_t)i * part, part);
+}
+
 enum status linear_solve_stages(struct linear *l, enum linear_set which, int transpose, void *const *x)
 {
     const struct factors *s = &l->set[which];
     if (!l->dense) return solve_by_krylov(l, s, transpose, x);
-    size_t part = (size_t)(l->width - s->idle) * dtype_size(l->dtype);
     for (int64_t b = 0; b < l->blocks; b++) {
         size_t at = (size_t)(b * l->width) * dtype_size(l->dtype);
         if (transpose) follow(l, s, b, 1, x);
         if (s->stages == 1) {
             solve_block(l, s, b, transpose, (char *)x[0] + at);
         } else {
-            for (int i = 0; i < s->stages; i++)
-                memcpy(l->gathered + (size_t)i * part, (char *)x[i] + at, part);
+            gather(l, s, at, x);
             solve_block(l, s, b, transpose, l->gathered);
-            for (int i = 0; i < s->stages; i++)
-                memcpy((char *)x[i] + at, l->gathered + (size_t)i * part, part);
+            scatter(l, s, at, x);
         }
         if (!transpose) follow(l, s, b, 0, x);
     }

@@ -52,7 +52,8 @@ void linear_in_step(struct linear *l, const void *slope, double h, int fine);
 /* Make the system ready: A is stages x stages, by rows; own: each stage has its own Jacobian, else all have
  * that of stage 0. STATUS_NUMERIC when the matrix is singular. */
 enum status linear_factor(struct linear *l, enum linear_set set, int stages, const double *A, int own);
-/* x[i], i < stages: the right-hand side, then the solution. STATUS_RETRY: it was not found (Krylov). */
+/* x[i], i < stages: the right-hand side, then the solution. STATUS_RETRY: it was not found (Krylov).
+ * transpose: of coupled stages that have a Jacobian each. */
 enum status linear_solve_stages(struct linear *l, enum linear_set set, int transpose, void *const *x);
 
 /* out = J v, J the Jacobian of stage 0. */

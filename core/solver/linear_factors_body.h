@@ -5,15 +5,64 @@ static const T *TYPED(values)(const struct linear *l, int stage, int64_t block)
     return (const T *)l->values + (stage * l->blocks + block) * l->width * l->width;
 }
 
+/* I - real J and I - (re + i im) J, see linear_split.h. */
+static void TYPED(system_apart)(const struct linear *l, const struct factors *s, const T *jacobian, T *out)
+{
+    int64_t n = l->width - s->idle;
+    T real = (T)s->split.real, re = (T)s->split.re, im = (T)s->split.im, *pairs = out;
+    if (s->stages == 3) {
+        for (int64_t r = 0; r < n; r++)
+            for (int64_t c = 0; c < n; c++) out[r * n + c] = (T)(r == c) - real * jacobian[r * l->width + c];
+        pairs += n * n;
+    }
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t c = 0; c < n; c++) {
+            T v = jacobian[r * l->width + c], *pair = pairs + 2 * (r * n + c);
+            pair[0] = (T)(r == c) - re * v;
+            pair[1] = -im * v;
+        }
+}
+
+/* The stages of a block in the basis of split, to and from l->gathered. */
+static void TYPED(to_basis)(const struct linear *l, const struct factors *s, T *const *x)
+{
+    int64_t n = l->width - s->idle;
+    int first = 3 - s->stages;
+    T *real = (T *)l->gathered, *pairs = real + (first ? 0 : n);
+    for (int64_t r = 0; r < n; r++) {
+        double c[3] = {0};
+        for (int i = 0; i < 3; i++)
+            for (int j = first; j < 3; j++) c[i] += s->split.inverse[i][j] * (double)x[j - first][r];
+        if (!first) real[r] = (T)c[0];
+        pairs[2 * r] = (T)c[1];
+        pairs[2 * r + 1] = (T)-c[2];
+    }
+}
+
+static void TYPED(from_basis)(const struct linear *l, const struct factors *s, T *const *x)
+{
+    int64_t n = l->width - s->idle;
+    int first = 3 - s->stages;
+    const T *real = (const T *)l->gathered, *pairs = real + (first ? 0 : n);
+    for (int64_t r = 0; r < n; r++) {
+        double z[3] = {first ? 0 : (double)real[r], (double)pairs[2 * r], -(double)pairs[2 * r + 1]};
+        for (int i = first; i < 3; i++) {
+            const double *row = s->split.basis[i];
+            x[i - first][r] = (T)(row[0] * z[0] + row[1] * z[1] + row[2] * z[2]);
+        }
+    }
+}
+
 /* Of the unknowns that others depend on; behind it the rows of the Jacobian for those that follow from them.
  */
 static void TYPED(system)(const struct linear *l, const struct factors *s, int64_t block, T *out)
 {
     int64_t width = l->width, lead = width - s->idle, order = lead * s->stages;
     T *below = out + order * order;
+    if (s->apart) TYPED(system_apart)(l, s, TYPED(values)(l, 0, block), out);
     for (int i = 0; i < s->stages; i++) {
         const T *jacobian = TYPED(values)(l, s->own ? i : 0, block);
-        for (int j = 0; j < s->stages; j++) {
+        for (int j = 0; j < s->stages && !s->apart; j++) {
             T a = (T)-s->A[i * s->stages + j];
             T *corner = out + (int64_t)i * lead * order + j * lead;
             for (int64_t r = 0; r < lead; r++)
@@ -22,7 +71,7 @@ static void TYPED(system)(const struct linear *l, const struct factors *s, int64
         for (int64_t r = lead; r < width && (i == 0 || s->own); r++, below += lead)
             memcpy(below, jacobian + r * width, (size_t)lead * sizeof *below);
     }
-    for (int64_t r = 0; r < order; r++) out[r * order + r] = (T)(1 + (double)out[r * order + r]);
+    for (int64_t r = 0; r < order && !s->apart; r++) out[r * order + r] = (T)(1 + (double)out[r * order + r]);
 }
 
 /* So many of the last unknowns nothing depends on. */

@@ -331,6 +331,56 @@ tests["krylov: the numbers of dense, forwards and in gradients; states that dens
     tide.odeint(plain, {1, 1}, {0, 1}, o)[2][2], 1e-8)
 end
 
+-- Burrage's singly implicit method: one eigenvalue, twice, so that its stages do not fall apart.
+local function singly_implicit()
+  local l, r = 1 - 0.5 ^ 0.5, 2 ^ 0.5
+  return {A = {{l * (4 - r) / 4, l * (4 - 3 * r) / 4}, {l * (4 + 3 * r) / 4, l * (4 + r) / 4}},
+    b = {l * (4 + 3 * r) / 4, l * (4 + r) / 4}, b_error = {0.1, -0.1}, order = 1}
+end
+
+tests["coupled stages of many unknowns, solved for apart: the numbers of small systems"] = function()
+  local n = 20
+  local y0 = tide.linspace(0.5, 2, 2 * n, F64):reshape{n, 2}
+  local function f(_, y)
+    local a, b = y:slice(2, 1, 1), y:slice(2, 2, 2)
+    return tide.cat({b - a, 30 * (1 - a * a) * b - 40 * b - a}, 2)
+  end
+  local function whole(t, y) -- df/dy of all samples in one matrix
+    return tide.jacobian(function(v) return f(t, v:reshape{n, 2}):reshape{-1} end, y:reshape{-1})
+  end
+  for _, dtype in ipairs{"float64", "float32"} do
+    for _, method in ipairs{"radau5", "radau3", singly_implicit()} do
+      local o = {method = method, rtol = 1e-4, atol = 1e-4}
+      local start = y0:to(dtype)
+      local small, counts = tide.odeint(f, start, {0, 0.5, 1}, o)
+      local large, seen = tide.odeint(f, start, {0, 0.5, 1}, with(o, {jacobian = whole}))
+      assert(distance(small, large) < (dtype == "float64" and 1e-11 or 3e-5), distance(small, large))
+      assert(dtype == "float32" or counts.nfe == seen.nfe and counts.steps == seen.steps, method)
+    end
+  end
+end
+
+tests["coupled stages apart: beside a quadrature, per sample, checkpointed"] = function()
+  local n, o = 40, {method = "radau5", rtol = 1e-6, atol = 1e-8}
+  local y0 = tide.linspace(0, 1, n, F64):sin()
+  local q, f = {}, heat(n)
+  for _, kind in ipairs{"dense", "krylov"} do
+    q[kind] = select(3, tide.odeint(f, y0, {0, 0.1}, with(o, {jacobian = kind,
+      quadrature = function(_, y) return y:square():sum() end})))
+  end
+  near(q.dense[2], q.krylov[2], 1e-7)
+  local function each(t, y) return tide.stack({f(t, y[1]), f(t, y[2])}, 1) end
+  local two = tide.odeint(each, tide.stack{y0, 2 * y0}, {0, 0.1}, with(o, {jacobian = "dense"}))
+  assert(distance(two[2][2], tide.odeint(f, 2 * y0, {0, 0.1}, o)[2]) < 1e-5)
+  local g = {}
+  for _, kind in ipairs{"direct", "checkpoint"} do
+    g[kind] = tide.grad(function(y)
+      return tide.odeint(f, y, {0, 0.1}, with(o, {gradient = kind}))[2]:square():sum()
+    end)(y0)
+  end
+  assert(distance(g.direct, g.checkpoint) == 0)
+end
+
 tests["refusals"] = function()
   local y0 = tide.ones({1}, F64)
   local function f(_, y) return -y end
