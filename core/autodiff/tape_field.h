@@ -57,6 +57,7 @@ struct tape_field {
                                   parameters; NULL: not prepared */
     int n_inputs, n_float;     /* of the body */
     int64_t *theta_offset;     /* bytes of each float parameter's gradient in thetabar */
+    char *theta;               /* for each input of the body: it is a float parameter that has a gradient */
     struct program *theta_vjp; /* inputs: the given parameters, then the gradients of the field's */
     const void **theta_inputs;
     void **theta_outputs;

@@ -38,6 +38,26 @@ static int reads_time(const struct tape_field *f)
     return reads;
 }
 
+/* Float parameters of the body have gradients, but for those that follow from constants alone, which a field
+ * that was cut by samples gets as its parameters (field.sources). */
+static enum status mark_theta(struct tape_field *f)
+{
+    enum { PARAMETER = 1, CONSTANT = 2 };
+    const struct tape *body = f->simplified->body, *setup = f->simplified->split.setup;
+    f->theta = memory_zalloc((size_t)f->n_inputs, 1);
+    char *from = memory_zalloc((size_t)setup->n + 1, 1);
+    for (int i = 0; from && i < setup->n_inputs; i++)
+        from[setup->inputs[i]] =
+            i < f->base.n_sources && f->base.sources[i].parameter < 0 ? CONSTANT : PARAMETER;
+    for (int i = 0; from && i < setup->n; i++)
+        for (int j = 0; j < setup->nodes[i].n_in; j++) from[i] |= from[setup->nodes[i].in[j]];
+    for (int i = 2; f->theta && from && i < f->n_inputs; i++)
+        f->theta[i] = dtype_is_float(tape_spec(body, body->inputs[i])->dtype) &&
+                      from[f->simplified->split.results[i - 2]] != CONSTANT;
+    memory_free(from);
+    return f->theta && from ? STATUS_OK : memory_status();
+}
+
 static enum status describe_parameters(struct tape_field *f)
 {
     const struct tape *body = f->simplified->body, *setup = f->simplified->split.setup;
@@ -49,11 +69,11 @@ static enum status describe_parameters(struct tape_field *f)
     f->theta_inputs = memory_zalloc((size_t)(setup->n_inputs + f->n_inputs), sizeof *f->theta_inputs);
     f->theta_outputs = memory_zalloc((size_t)setup->n_inputs + 1, sizeof *f->theta_outputs);
     if (!f->theta_offset || !f->given || !f->theta_inputs || !f->theta_outputs) return memory_status();
+    TRY(mark_theta(f));
     for (int i = 2; i < f->n_inputs; i++) {
-        const struct array *spec = tape_spec(body, body->inputs[i]);
-        if (!dtype_is_float(spec->dtype)) continue;
+        if (!f->theta[i]) continue;
         f->theta_offset[f->n_float++] = f->base.n_theta * (int64_t)dtype_size(f->base.dtype);
-        f->base.n_theta += array_numel(spec);
+        f->base.n_theta += array_numel(tape_spec(body, body->inputs[i]));
     }
     if ((f->base.by_time = (f->works & FIELD_BY_TIME) != 0))
         f->theta_offset[f->n_float++] = f->base.n_theta++ * (int64_t)dtype_size(f->base.dtype);
@@ -149,7 +169,7 @@ static enum status make_theta_vjp(struct tape_field *f)
         if (dtype_is_float(spec->dtype)) wrt[n_wrt++] = inputs[i];
     }
     for (int i = 0; i < f->simplified->n_fixed; i++)
-        if (dtype_is_float(tape_spec(setup, results[i])->dtype)) wanted[n_y++] = results[i];
+        if (f->theta[2 + i]) wanted[n_y++] = results[i];
     status = tape_inline_outputs(t, setup, inputs, wanted, n_y, y);
     for (int i = 0; i < n_y && status == STATUS_OK; i++) {
         struct array spec = *tape_spec(setup, wanted[i]);
@@ -220,7 +240,8 @@ void tape_field_unprepare(struct tape_field *f)
     tiles_release(&f->tiles);
     staged_free(f->simplified);
     program_free(f->theta_vjp);
-    void *blocks[] = {f->lanes, f->theta_offset, f->theta_inputs, f->theta_outputs, f->given, f->moments};
+    void *blocks[] = {f->lanes, f->theta_offset, f->theta_inputs, f->theta_outputs,
+                      f->given, f->moments,      f->theta};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
     f->base.n_theta = f->base.kept_bytes = 0;
     f->base.by_time = 0;

@@ -55,8 +55,8 @@ static enum status emit_derivatives(const struct tape_field *f, const struct tap
     for (int i = 0; i < p->tape->n_inputs; i++) {
         const struct array *spec = tape_spec(p->tape, p->tape->inputs[i]);
         inputs[i] = tape_input(t, spec->dtype, spec->rank, spec->shape);
-        int by = (i >= 1 && i <= n_y) || is_parameter(f, i);
-        if (by && dtype_is_float(spec->dtype)) wrt[n_wrt++] = inputs[i];
+        int by = (i >= 1 && i <= n_y) || (is_parameter(f, i) && f->theta[2 + i - first_parameter(f)]);
+        if (by) wrt[n_wrt++] = inputs[i];
     }
     if (f->works & FIELD_BY_TIME) wrt[n_wrt++] = inputs[0];
     for (int k = 0; k < n_y; k++) { /* the g of events have another length than y */

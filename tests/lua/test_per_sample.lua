@@ -260,4 +260,35 @@ tests["no samples, and samples that are empty"] = function()
   assert(ys:shape()[3] == 0 and #stats.samples.nfe == 3 and stats.samples.nfe:sum():item() == 0)
 end
 
+-- A constant of f has no gradient that could count among the errors of a continuous adjoint, also where it
+-- was cut by samples.
+tests["continuous adjoints beside constants with an entry a sample: the bits of each alone"] = function()
+  local function constant(first, last)
+    local rows = {}
+    for i = first, last do rows[#rows + 1] = {1 + i / 3, 2 - i / 4, i / 5} end
+    return tide.tensor(rows, f64)
+  end
+  local w, y0 = tide.tensor({0.7, -0.3}, f64), constant(4, 8) * 0.2
+  local function gradient(first, last, o)
+    return tide.grad(function(q)
+      local c = constant(first, last)
+      local function f(t, y) return tide.sin(y * c * q.w[1]) + q.w[2] * y * tide.cos(t) + c * c * 0.1 end
+      return (tide.odeint(f, q.y, {0, 1, 2}, o)):sin():sum()
+    end){w = w, y = y0:slice(1, first, last)}
+  end
+  for _, kind in ipairs{"adjoint", "interpolated", "direct"} do
+    for _, method in ipairs{"dopri5", "radau5"} do
+      local o = {method = method, gradient = kind, rtol = 1e-5, atol = 1e-6}
+      local one, sum = with(o, {per_sample = true}), tide.zeros({2}, f64)
+      local all = gradient(1, 5, one)
+      for i = 1, 5 do
+        local alone = gradient(i, i, o)
+        same(kind .. method, all.y:slice(1, i, i), alone.y)
+        sum = sum + alone.w
+      end
+      assert((all.w - sum):abs():max():item() < 1e-12)
+    end
+  end
+end
+
 return tests
