@@ -87,11 +87,21 @@ static enum status slope_at(struct backward *b, double theta)
     return solver_slope(b->s, b->f, &b->o->method, &b->p, theta, b->times.slope);
 }
 
-/* source . dy/dt. Where steps meet the interpolant may have a kink; the mean of its sides is what central
- * differences see. The other side is f where a step begins with it, else f is between the two. */
-static enum status slope_of_output(struct backward *b, double theta, const void *source, double *bar)
+/* source . dy/dt. Where steps adapt it is that of the flow: f, which is as near to the solution's slope as y
+ * is to the solution, where the interpolant's is off by an order of h more. On a grid it is the
+ * interpolant's. Where steps meet that may have a kink; the mean of its sides is what central differences
+ * see. The other side is f where a step begins with it, else f is between the two. */
+static enum status slope_of_output(struct backward *b, double t, double theta, const void *source,
+                                   double *bar)
 {
     const struct step *p = &b->p;
+    if (b->o->adaptive) {
+        void *y = theta < 1 ? b->times.event_bar : b->s->next[0];
+        if (theta < 1) TRY(solver_interpolate(b->s, b->f, &b->o->method, p, theta, y));
+        TRY(field_eval(b->f, theta < 1 ? t : p->end, y, b->times.slope));
+        *bar = backward_dot(b, source, b->times.slope);
+        return STATUS_OK;
+    }
     TRY(slope_at(b, theta));
     *bar = backward_dot(b, source, b->times.slope) / p->h;
     if (theta < 1) return STATUS_OK;
@@ -117,7 +127,7 @@ enum status times_outputs(struct backward *b, int64_t first, int64_t last, const
             continue;
         }
         double bar;
-        TRY(slope_of_output(b, theta, source, &bar));
+        TRY(slope_of_output(b, g->t[i], theta, source, &bar));
         if (g->bar) g->bar[i] += bar;
         if (theta == 1 && times->exact) to_grid(b, p->t + p->h, -bar);
         if (theta == 1) continue;
@@ -283,10 +293,18 @@ enum status times_event(struct backward *b, int64_t step, int64_t first, int64_t
     }
     if (!b->o->events->ended || step < b->r->n - 1) TRY(behind(b, event, n, first, last, ybar, &bar));
     TRY(changes_back(b, event, n, &bar));
-    TRY(slope_at(b, event->theta));
-    TRY(constraint_back(b, event, bar, 1 / p->h));
+    double unit = 1;
+    if (b->o->adaptive) { /* as at an output */
+        TRY(field_eval(b->f, event->t,
+                       b->o->events->states + (size_t)(event - b->o->events->log) * b->o->events->bytes,
+                       times->slope));
+    } else {
+        unit = p->h;
+        TRY(slope_at(b, event->theta));
+    }
+    TRY(constraint_back(b, event, bar, 1 / unit));
     if (event->theta == 1) return STATUS_OK;
-    double inside = backward_dot(b, b->carry_bar[0], times->slope) / p->h;
+    double inside = backward_dot(b, b->carry_bar[0], times->slope) / unit;
     times->start -= inside;
     times->size -= event->theta * inside;
     memcpy(times->event_bar, b->carry_bar[0], b->bytes);

@@ -447,4 +447,25 @@ tests["allocations that fail leave nothing behind"] = function()
   end)
 end
 
+tests["where steps adapt, derivatives by times are those of the solution, to the tolerance"] = function()
+  local a, w, level, tol = 1.2, 1.7, 0.3, 1e-10 -- y = a cos w t
+  local function field(p) return function(_, y) return tide.stack{y[2], -p[2] * p[2] * y[1]} end end
+  local angle = math.acos(level / a)
+  local by_a, by_w = level / (a * a * w * math.sin(angle)), -angle / (w * w)
+  for _, method in ipairs{"dopri5", "tsit5", "dopri8", "radau5", "rodas4", "kvaerno5", "adams"} do
+    local o = {method = method, rtol = tol, atol = tol}
+    local first = tide.grad(function(p)
+      local start = tide.stack{p[1], 0 * p[1]}
+      return (tide.ode.event(field(p), start, 0, function(_, y) return y[1] - level end, o))
+    end)(tensor{a, w})
+    near(first[1], by_a, 10 * tol, method)
+    near(first[2], by_w, 10 * tol, method)
+    local times = tensor{0, 0.7, 1.9, 3}
+    local slopes = tide.grad(function(t)
+      return tide.odeint(field{a, w}, tensor{a, 0}, t, o):select(2, 1):sum()
+    end)(times)
+    for i = 2, 3 do near(slopes[i], -a * w * math.sin(w * times[i]), 10 * tol, method .. " " .. i) end
+  end
+end
+
 return tests
