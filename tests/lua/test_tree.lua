@@ -274,7 +274,7 @@ tests["signatures tell structures apart"] = function()
   assert(tree.signature({a = 1, b = {float, x = "s"}}, {}) == tree.signature(
     {b = {x = "s", tide.zeros{2, 3}}, a = 1}, {}))
   assert(tree.signature({0 / 0}, {}) == tree.signature({-(0 / 0)}, {}))
-  check.fails("table expected", tree.signature, {})
+  check.fails("list must be a table", tree.signature, {})
 end
 
 tests["signatures of built keys do not depend on how a table was filled"] = function()

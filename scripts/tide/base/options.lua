@@ -148,6 +148,21 @@ function options.flag(where, name, v)
   return v
 end
 
+--- An argument of a type that option tables name, too ("string", "number|tensor"); returns it.
+function options.argument(where, name, v, wanted)
+  if not type_matches(v, wanted) then
+    raise(("%s: %s must be %s, got %s"):format(where, name, described(wanted), show(v)), 2)
+  end
+  return v
+end
+
+--- An argument that is a list without holes, of entries of such a type; returns it.
+function options.list(where, name, v, wanted)
+  if type(v) ~= "table" then raise(("%s: %s must be a list, got %s"):format(where, name, show(v)), 2) end
+  for i = 1, #v do options.argument(where, ("%s[%d]"):format(name, i), v[i], wanted) end
+  return v
+end
+
 --- "options must be a table, got 0.1; write {lr = 0.1}": in its place is most often the option that comes
 -- first to mind.
 function options.no_table(where, given, spec)

@@ -51,6 +51,7 @@ end
 
 --- 75 -> "1:15", 3675 -> "1:01:15"; "-:--" when unknown.
 function progress.duration(seconds)
+  options.argument("progress.duration", "seconds", seconds, "number")
   if not options.finite(seconds) or seconds < 0 or seconds > 1e7 then return "-:--" end
   local s = math.floor(seconds + 0.5)
   if s < 3600 then return ("%d:%02d"):format(s // 60, s % 60) end

@@ -214,16 +214,17 @@ end
 --- Rows of cells in aligned columns under a header, as text; numbers are right-aligned.
 function M.columns(header, rows)
   local width = {}
+  local function length(v) return utf8.len(v) or #v end -- bytes that are no text
   for c, title in ipairs(header) do
-    width[c] = utf8.len(title)
-    for _, row in ipairs(rows) do width[c] = math.max(width[c], utf8.len(tostring(row[c]))) end
+    width[c] = length(tostring(title))
+    for _, row in ipairs(rows) do width[c] = math.max(width[c], length(tostring(row[c]))) end
   end
   local lines = {}
   local function add(row)
     local cells = {}
     for c = 1, #header do
       local text = tostring(row[c])
-      local fill = (" "):rep(width[c] - utf8.len(text))
+      local fill = (" "):rep(width[c] - length(text))
       cells[c] = c == 1 and text .. fill or fill .. text
     end
     lines[#lines + 1] = "  " .. table.concat(cells, "   ")

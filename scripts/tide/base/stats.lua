@@ -9,11 +9,17 @@ local max_bins = 1000000
 --- A plain Lua list from a list or anything with :totable() (a tensor); nil for anything else.
 function stats.list(v)
   if type(v) ~= "table" and type(v) ~= "userdata" then return nil end
-  if type(v) == "userdata" or type(v.totable) == "function" then
+  if type(v) == "userdata" and type(v.totable) ~= "function" then return nil end
+  if type(v.totable) == "function" then
     local list = v:totable()
     return type(list) == "table" and list or {list} -- a scalar tensor gives a number
   end
   return v
+end
+
+-- Such a list, of numbers.
+local function numbers(where, name, v)
+  return options.list(where, name, v ~= nil and stats.list(v) or v, "number")
 end
 
 --- The q-quantile of sorted numbers, linear between neighbours (NumPy's default).
@@ -34,8 +40,8 @@ local function gather(where, runs)
       core.raise(("%s: run %d must be {x =, y =} or a list of numbers, got %s"):format(where, r,
         options.show(run)))
     end
-    local y = stats.list(type(run) == "table" and run.y or run)
-    local x = type(run) == "table" and run.x and stats.list(run.x)
+    local y = numbers(where, ("y of run %d"):format(r), type(run) == "table" and run.y or run)
+    local x = type(run) == "table" and run.x and numbers(where, ("x of run %d"):format(r), run.x)
     if x and #x ~= #y then core.raise(("%s: run %d: x has %d values, y has %d"):format(where, r, #x, #y)) end
     missing, total = missing + (type(run) == "table" and rawget(run, "missing") or 0),
       total + (type(run) == "table" and rawget(run, "total") or #y)
@@ -125,7 +131,13 @@ function stats.bin(run, bins, low, high)
     core.raise(("plot.bin: bins must be an integer in 1..%d, got %s"):format(max_bins, options.show(bins)))
   end
   bins = whole
-  local x, y = stats.list(run.x), stats.list(run.y)
+  options.argument("plot.bin", "run", run, "table")
+  local x, y = numbers("plot.bin", "x", run.x), numbers("plot.bin", "y", run.y)
+  if #x ~= #y then core.raise(("plot.bin: x has %d values, y has %d"):format(#x, #y)) end
+  if low ~= nil or high ~= nil then
+    options.argument("plot.bin", "low", low, "number")
+    options.argument("plot.bin", "high", high, "number")
+  end
   if not low then
     if #x <= bins then return {x = x, y = y} end
     low, high = stats.extent{x}

@@ -100,6 +100,8 @@ tree.replace = core.tree_replace
 
 --- A string that tells the structure of t apart: keys, dtypes and shapes of tensors, values of everything
 -- else. Tensors are appended to `list`. The second result tells whether one of them is symbolic.
-tree.signature = core.tree_signature
+function tree.signature(v, list)
+  return core.tree_signature(v, options.argument("tree.signature", "list", list, "table"))
+end
 
 return tree

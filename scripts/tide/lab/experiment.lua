@@ -46,6 +46,14 @@ end
 -- 2.
 function M.parse(title, spec, arguments)
   local out, rules, names = {}, {}, {}
+  options.argument("experiment.parse", "title", title, "string")
+  options.list("experiment.parse", "the options", spec, "table")
+  options.list("experiment.parse", "the arguments", arguments, "string")
+  for i, row in ipairs(spec) do
+    options.argument("experiment.parse", ("the name of option %d"):format(i), row[1], "string")
+    options.argument("experiment.parse", "the default of " .. row[1], row[2], "string|number|boolean")
+    options.argument("experiment.parse", "the text of " .. row[1], row[3], "string")
+  end
   for i, row in ipairs(spec) do
     out[row[1]], rules[row[1]], names[i] = row[2], row, "--" .. row[1]
   end
@@ -89,6 +97,8 @@ end
 
 --- Comment lines for result files: the command, the commit (with + when there are changes), the engine.
 function M.provenance(arguments)
+  options.list("experiment.provenance", "the arguments", arguments, "string|number")
+  options.argument("experiment.provenance", "the script, argument 0,", arguments[0] or "?", "string")
   local words = {"tide", relative(arguments[0] or "?")}
   for _, a in ipairs(arguments) do words[#words + 1] = a end
   local commit = git_line("rev-parse", "--short", "HEAD") or "unknown"
@@ -102,19 +112,27 @@ end
 --- Make the output folder and return it; an error when it cannot be made, before anything was computed for
 -- it.
 function M.folder(path)
+  options.argument("experiment.folder", "path", path, "string")
   local ok, message = files.make_folder(path)
   if not ok then error(message, 2) end
   return path
 end
 
+local function table_of(name, header, rows)
+  local where = "experiment." .. name
+  options.list(where, "header", header, "string|number")
+  return header, options.list(where, "rows", rows, "table")
+end
+
 --- Rows of cells in aligned columns under a header, as text.
-M.table_text = show.columns
+function M.table_text(header, rows) return show.columns(table_of("table_text", header, rows)) end
 
 --- Print rows of cells as such a table.
-function M.print_table(header, rows) print(M.table_text(header, rows)) end
+function M.print_table(header, rows) print(show.columns(table_of("print_table", header, rows))) end
 
 --- Mean, smallest and largest of a list.
 function M.summary(list)
+  options.list("experiment.summary", "the argument", list, "number")
   local sum, low, high = 0, math.huge, -math.huge
   for _, v in ipairs(list) do sum, low, high = sum + v, math.min(low, v), math.max(high, v) end
   return #list > 0 and sum / #list or 0 / 0, low, high

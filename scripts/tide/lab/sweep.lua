@@ -24,7 +24,8 @@ Sweep.__index = Sweep
 
 -- "1e-3" of a command line and 0.001 are the same setting.
 local function text_of(value)
-  if type(value) == "table" then return table.concat(value, "x") end
+  local list = type(value) == "table" and options.list("sweep.config", "a list", value, "string|number")
+  if list then return table.concat(list, "x") end
   local number = tonumber(value)
   return number and ("%.15g"):format(number) or tostring(value)
 end
@@ -33,9 +34,10 @@ end
 -- such as "out".
 function sweep.config(settings, without)
   local words, left_out = {}, {}
-  for _, name in ipairs(without or {}) do left_out[name] = true end
-  for key, value in pairs(settings) do
-    if not left_out[key] then words[#words + 1] = key .. "=" .. text_of(value) end
+  without = options.list("sweep.config", "without", without or {}, "string")
+  for _, name in ipairs(without) do left_out[name] = true end
+  for key, value in pairs(options.argument("sweep.config", "settings", settings, "table")) do
+    if not left_out[key] then words[#words + 1] = tostring(key) .. "=" .. text_of(value) end
   end
   table.sort(words)
   return table.concat(words, " ")
@@ -47,11 +49,7 @@ local function words(text)
   local list = {}
   for word in text:gmatch("[^,%s]+") do
     local first, last = word:match("^(%d+)%.%.(%d+)$")
-    if first then
-      for n = math.tointeger(first), math.tointeger(last) do list[#list + 1] = n end
-    else
-      list[#list + 1] = word
-    end
+    for n = math.tointeger(first or 1), math.tointeger(last or 1) do list[#list + 1] = first and n or word end
   end
   return list
 end

@@ -7,17 +7,45 @@ local trees = require "tide.ode.trees"
 
 local M = {}
 
+local most_nodes = 10 -- there are 719 such trees, and three times as many of one node more
+
+local function check_nodes(where, name, n)
+  local whole = options.integer(n)
+  if whole and whole >= 1 and whole <= most_nodes then return whole end
+  core.raise(("%s: %s must be an integer in 1..%d, got %s"):format(where, name, most_nodes, options.show(n)))
+end
+
+local function check_weights(where, A, b)
+  options.list(where, "A", A, "table")
+  options.list(where, "b", b, "number")
+  for i = 1, #b do
+    local name = ("A[%d]"):format(i)
+    options.list(where, name, options.argument(where, name, A[i], "table"), "number")
+    if #A[i] > #b then
+      core.raise(("%s: %s has %d entries, but b has %d, one per stage"):format(where, name, #A[i], #b))
+    end
+  end
+end
+
 --- Largest violation of the conditions of exactly order p by weights b.
-function M.residual(A, b, order) return (trees.worst(A, b, order)) end
+function M.residual(A, b, order)
+  local where = "ode.tableau.residual"
+  check_weights(where, A, b)
+  return (trees.worst(A, b, check_nodes(where, "order", order)))
+end
 
 --- See help("ode.tableau.order").
 function M.order(A, b, most, tolerance)
+  local where = "ode.tableau.order"
+  check_weights(where, A, b)
+  if most ~= nil then most = check_nodes(where, "most", most) end
+  if tolerance ~= nil then options.argument(where, "tolerance", tolerance, "number") end
   local order, residual = trees.order(A, b, most, tolerance)
   return order, residual
 end
 
 --- Number of rooted trees with n nodes (1, 1, 2, 4, 9, 20, 48, 115, ...).
-function M.count(n) return #trees.with(n) end
+function M.count(n) return #trees.with(check_nodes("ode.tableau.count", "n", n)) end
 
 local most_coupled = 13 -- what a step of core/solver/coupled.c has room for
 
@@ -61,7 +89,7 @@ local function row_of(where, row, i, m)
 end
 
 local function check_order(where, A, m)
-  local reached, residual = M.order(A, m.b, m.order, 1e-10)
+  local reached, residual = trees.order(A, m.b, m.order, 1e-10)
   if reached == 0 then core.raise(("%s: b must sum to 1, it misses that by %.3g"):format(where, residual)) end
   m.order = m.order or reached
   if reached < m.order then

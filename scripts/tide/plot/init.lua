@@ -123,7 +123,7 @@ local function check_call(where, kind, given, others)
   local data = is_data(given) or others > 0
   if type(given) == "table" then
     for _, item in ipairs(given) do
-      data = data or is_data(item) or type(item) == "table" and not series.kinds[kind].spec.z
+      data = data or is_data(item) or type(item) == "table" and kind and not series.kinds[kind].spec.z
         and type(item[1]) == "table"
     end
   end

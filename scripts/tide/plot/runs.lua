@@ -1,5 +1,6 @@
 --- From a CSV table with one row per run and step to series per group, for bands and scatters.
 
+local core = require "tide.core"
 local options = require "tide.base.options"
 local stats = require "tide.base.stats"
 
@@ -18,6 +19,9 @@ local spec = {
 -- say) are left out.
 function runs.split(data, opts)
   opts = options.check("plot.runs", opts, spec)
+  if type(data) ~= "table" or type(data.group) ~= "function" then
+    core.raise("plot.runs: expected a table as csv.read gives it, got " .. options.show(data))
+  end
   local groups, all_x, longest = {}, {}, 0
   for g, group in ipairs(data:group(opts.by)) do
     groups[g] = {group = group, runs = group:has(opts.run) and group:group(opts.run) or {group}}
@@ -44,6 +48,10 @@ end
 -- run.
 function runs.caption(groups)
   local least, most = math.huge, 0
+  options.list("plot.band_caption", "groups", groups, "table")
+  for i, group in ipairs(groups) do
+    options.argument("plot.band_caption", ("groups[%d].runs"):format(i), group.runs, "table")
+  end
   for _, group in ipairs(groups) do
     least, most = math.min(least, #group.runs), math.max(most, #group.runs)
   end
@@ -55,8 +63,9 @@ end
 -- number}.
 function runs.looks(...)
   local looks, n = {}, 0
-  for _, names in ipairs{...} do
-    for _, name in ipairs(names) do
+  local lists = table.pack(...)
+  for i = 1, lists.n do
+    for _, name in ipairs(options.list("plot.looks", "list " .. i, lists[i], "any")) do
       name = tostring(name)
       if not looks[name] then
         n = n + 1

@@ -80,7 +80,7 @@ function M.list(where, list)
   if type(list) ~= "table" or #list == 0 then
     raise(("tide.%s: expected a list of tensors, got %s"):format(where, options.show(list)))
   end
-  for _, x in ipairs(list) do tree._check_tensor(x, "tide." .. where) end
+  for i = 1, #list do tree._check_tensor(list[i], "tide." .. where) end
   return list
 end
 

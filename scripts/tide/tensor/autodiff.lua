@@ -295,7 +295,7 @@ function M.compile(fn)
     if core.is_recording() then return fn(...) end -- part of that recording
     local arguments = {n = select("#", ...), ...}
     local leaves = {}
-    local key, symbolic = tree.signature(arguments, leaves)
+    local key, symbolic = core.tree_signature(arguments, leaves)
     if symbolic then raise("tide.compile: an argument is a symbolic tensor of a recording that has ended") end
     local level = core.matmul_precision() -- a program takes the level that holds when it is made
     if level ~= 0 then key = level .. key end

@@ -62,6 +62,9 @@ Writer.__index = Writer
 -- for "unknown".
 function Writer:row(row)
   if not self.file then core.raise("csv: row after close of " .. self.path) end
+  if type(row) ~= "table" then
+    core.raise(("csv: %s row %d must be a table, got %s"):format(self.path, self.rows + 1, options.show(row)))
+  end
   local by_name, fields, float_format = row[1] == nil, {}, self.float_format
   for i, name in ipairs(self.columns) do
     local value = row[by_name and name or i]
@@ -130,11 +133,14 @@ local writer_spec = {
 -- Rows go to a temporary file beside `path` until :close().
 function csv.writer(path, columns, opts)
   opts = options.check("csv.writer", opts, writer_spec)
+  options.argument("csv.writer", "path", path, "string")
+  options.list("csv.writer", "comments", opts.comments, "string")
   if type(columns) ~= "table" or #columns == 0 then
     core.raise("csv.writer: columns must be a list of names")
   end
   local names, seen = {}, {}
-  for i, name in ipairs(columns) do
+  for i = 1, #columns do
+    local name = columns[i]
     if type(name) ~= "string" or name == "" then
       core.raise(("csv.writer: column %d must be a name, got %s"):format(i, options.show(name)))
     end
@@ -159,7 +165,7 @@ function csv.write(path, columns, rows, opts)
   end
   local writer = csv.writer(path, columns, opts)
   local ok, message = pcall(function()
-    for _, row in ipairs(rows) do writer:row(row) end
+    for i = 1, #rows do writer:row(rows[i]) end
     writer:close()
   end)
   if not ok then
@@ -268,11 +274,8 @@ end
 
 --- A table from a list of {column = value}, as csv.read gives one; `names` are its columns, in order.
 function csv.table(names, records)
-  for what, list in pairs{names = names or false, records = records or false} do
-    if type(list) ~= "table" then
-      core.raise(("csv.table: %s must be a list, got %s"):format(what, options.show(list)))
-    end
-  end
+  options.list("csv.table", "names", names, "string")
+  options.list("csv.table", "records", records, "table")
   local out = setmetatable({path = "csv.table", names = names, comments = {}, columns = {}, rows = #records},
     Table)
   for _, name in ipairs(names) do
@@ -307,7 +310,8 @@ end
 -- Options: separator, decimal, header, comment; each is found out from the text when it is not given.
 function csv.read(path, wanted, opts)
   opts = options.check("csv.read", opts, reader_spec)
-  if type(path) ~= "string" then core.raise("csv.read: path must be a string, got " .. options.show(path)) end
+  options.argument("csv.read", "path", path, "string")
+  options.list("csv.read", "wanted", wanted or {}, "string")
   local text, message = files.read(path)
   if not text then core.raise("csv.read: " .. message) end
   local ok, result = pcall(csv.parse, text, path, opts)

@@ -19,11 +19,17 @@ local function check_state(where, y)
   return #y, y:numel() // math.max(1, #y)
 end
 
+local function check_map(where, out)
+  if tree.is_tensor(out) then return end
+  raise(("%s: map must return a tensor of states, got %s"):format(where, show(out)))
+end
+
 --- jacobians(map, y) -> {points, dim, dim}: the Jacobian of map (for instance a field at one time) at each
 -- state of y {points, ...}, a row per pullback. The samples must not influence each other.
 function M.jacobians(map, y)
   local points, dim = check_state("crossing.jacobians", y)
   local out, pull = autodiff.vjp(map, y)
+  check_map("crossing.jacobians", out)
   if out:numel() ~= y:numel() then
     raise(("crossing.jacobians: map must keep the shape {%s}, it gave {%s}"):format(
       table.concat(y:shape(), ", "), table.concat(out:shape(), ", ")))
@@ -39,6 +45,8 @@ end
 --- step_jacobians(field, t, h, y, method) -> {points, dim, dim}: the derivative of one step from y(t) to t +
 -- h; for "euler" it is I + hJ.
 function M.step_jacobians(field, t, h, y, method)
+  options.argument("crossing.step_jacobians", "t", t, "number")
+  options.argument("crossing.step_jacobians", "h", h, "number")
   return M.jacobians(
     function(z) return ode.odeint(field, z, {t, t + h}, {method = method or "euler", steps = 1})[-1] end, y)
 end
@@ -70,7 +78,8 @@ function M.lipschitz(map, y, opts)
   local points = check_state("crossing.lipschitz", y)
   local function norm(v) return v:reshape{points, -1}:square():sum(2, true):sqrt() end
   local function normalised(v) return (v:reshape{points, -1} / (norm(v) + 1e-30)):reshape(y:shape()) end
-  local _, pull = autodiff.vjp(map, y)
+  local out, pull = autodiff.vjp(map, y)
+  check_map("crossing.lipschitz", out)
   local v, length = normalised(tensor.randn(y:shape(), {dtype = y:dtype(), seed = o.seed})), nil
   local push = autodiff.compile(function(x, direction) return select(2, autodiff.jvp(map, x, direction)) end)
   for _ = 1, o.iterations do
