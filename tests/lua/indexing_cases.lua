@@ -205,7 +205,7 @@ M.sizes = {
     {v}) end},
   masked_fill = {function(v) return x:masked_fill(x:gt(2), v) end}, masked_select = {}, nonzero = {},
     unique = {},
-  searchsorted = {function(v) return tide.searchsorted(v3, v) end}, meshgrid = {},
+  searchsorted = {function(v) return tide.searchsorted(v3, v) end}, meshgrid = {}, interp = {},
   topk = {function(v) return x:topk(v) end, function(v) return x:topk(1, v) end},
   squeeze = {function(v) return x:squeeze(v) end, function(v) return x:squeeze{v, 1} end},
   unsqueeze = {function(v) return x:unsqueeze(v) end},

@@ -63,6 +63,10 @@ end
 function M.searchsorted(g)
   return f("tide.searchsorted(tide.linspace(-1, 1, 5, {dtype = %s}), %s)", g:dtype_name(), g:any())
 end
+function M.interp(g)
+  local points = f("tide.linspace(-1, 1, 5, {dtype = %s})", g:dtype_name())
+  return f("tide.interp(%s, %s, %s:sin())", g:any(), points, points)
+end
 for _, name in ipairs{"cumsum", "cumprod"} do
   M[name] = function(g)
     local x = g:any(g.has_axes)

@@ -37,6 +37,10 @@ tests["words that people ask for find something useful"] = function()
     {"momentum", "optim.sgd"}, {"command line options of a script", "experiment.parse"},
     {"vector field", "plot.field"},
     {"interpolation", "tide.odeint"}, {"number of parameters", "nn.count"}, {"detach", "tide.stop_gradient"},
+    {"integrate", "tide.odeint"}, {"aspect ratio", 'ratio = "equal"'}, {"fft", "no fast transform"},
+    {"lyapunov", "tide.jvp"}, {"shooting", "levenberg_marquardt"}, {"butcher tableau", "ode.tableau.check"},
+    {"poincare section", "ode.event"}, {"vmap", "per_sample"}, {"custom gradient", "tide.stop_gradient"},
+    {"interp1d", "tide.interp"}, {"neural cde", "tide.interp"},
     {"print digits", "tide.set_print"}, {"mini batches", "tide.train"}, {"part of an axis", "tensor:slice"},
   }
   for _, row in ipairs(rows) do

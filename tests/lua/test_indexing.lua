@@ -221,6 +221,30 @@ tests["searchsorted"] = function()
   fails("must be a vector, or agree", tide.searchsorted, tide.ones{2, 3}, tide.ones{3})
 end
 
+tests["interp: NumPy's numbers, further axes, its derivatives, a forcing"] = function()
+  local xp, fp = tide.tensor{-1, 0, 2, 3}, tide.tensor{1, 3, -1, 0}
+  same(tide.interp(tide.tensor{{-5, -1, -0.5}, {0, 0.5, 2}, {2.5, 3, 9}}, xp, fp),
+    tide.tensor{{1, 1, 2}, {3, 2, -1}, {-0.5, 0, 0}})
+  assert(tide.interp(0.5, xp, fp):item() == 2 and #tide.interp(1, xp, fp):shape() == 0)
+  local two = tide.stack({fp, 10 * fp}, 2)
+  same(tide.interp(tide.tensor{0.5, 9}, xp, two), tide.tensor{{2, 20}, {0, 0}})
+  same(tide.interp(0.5, xp, two), tide.tensor{2, 20})
+  assert(tide.interp(nan, xp, fp):isnan():item() == 1)
+  assert(tide.interp(tide.tensor(0.5), xp, fp:to("float64")):dtype() == "float64")
+  local p = {x = tide.tensor({-3, -0.3, 0.4, 2.7}, F64), xp = xp:to("float64"), fp = two:to("float64")}
+  assert(tide.gradcheck(function(q) return tide.interp(q.x, q.xp, q.fp):sin():sum() end, p))
+  local function f(t, y) return tide.interp(t, p.xp, p.fp:select(2, 1)) + 0 * y end
+  local y = tide.odeint(f, tide.zeros({1}, F64), {-1, 3}, {jumps = {0, 2}})
+  check.near(y[2]:item(), 2 + 2 - 0.5, 1e-9)
+  y = tide.odeint(f, tide.zeros({1}, F64), {-1, 3}, {jumps = {0, 2}, method = "radau5"})
+  check.near(y[2]:item(), 3.5, 1e-9)
+  fails("must grow strictly", tide.interp, 1, tide.tensor{0, 0, 1}, tide.ones{3})
+  fails("must grow strictly", tide.interp, 1, tide.tensor{1, 0}, tide.ones{2})
+  fails("got shapes {3} and {2}", tide.interp, 1, tide.tensor{0, 1, 2}, tide.ones{2})
+  fails("two numbers or more", tide.interp, 1, tide.tensor{0}, tide.ones{1})
+  fails("tide.interp", tide.interp, 1, {0, 1}, tide.ones{2})
+end
+
 -- ---- running totals ----
 
 tests["cumsum and cumprod beside loops"] = function()
@@ -467,6 +491,8 @@ tests["flip, roll, tile, repeat_interleave, meshgrid"] = function()
   same(u, x:transpose())
   same(v, y:transpose())
   assert(select("#", tide.meshgrid(x[1], x[1], x[1])) == 3)
+  local r, s = tide.meshgrid({tide.tensor{1, 2}, tide.tensor{3, 4, 5}}, {indexing = "xy"})
+  assert(r:equal(u) and s:equal(v) and tide.meshgrid{x[1]}:equal(x[1]))
 end
 
 tests["pad: constant, reflect, replicate, circular, negative widths"] = function()

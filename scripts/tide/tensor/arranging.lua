@@ -266,7 +266,8 @@ function T.pad(x, widths, opts)
   end
   for i = 1, #widths do
     if not integer(widths[i]) or math.abs(widths[i]) > 2 ^ 31 - 1 then
-      raise(("pad: width %d must be an integer, got %s"):format(i, options.show(widths[i])))
+      raise(("pad: width %d must be an integer, got %s; widths is one list, {before, behind} of the last "
+        .. "axis, then of the one before it"):format(i, options.show(widths[i])))
     end
   end
   for i = 1, #widths, 2 do
@@ -281,11 +282,12 @@ local grid_spec = {indexing = {"string", default = "ij", check = function(v)
   return v == "ij" or v == "xy", '"ij" or "xy"'
 end}}
 
---- Of vectors x, y, ... as many tensors, X[i][j] = x[i], Y[i][j] = y[j] and so on; "xy" exchanges the first
--- two axes.
+--- Of vectors x, y, ..., or a list of them, as many tensors, X[i][j] = x[i], Y[i][j] = y[j] and so on; "xy"
+-- exchanges the first two axes.
 function M.meshgrid(...)
   local list, opts = {...}, nil
-  if #list > 0 and type(list[#list]) == "table" then opts = table.remove(list) end
+  if #list > 0 and type(list[#list]) == "table" and not list[#list][1] then opts = table.remove(list) end
+  if #list == 1 and type(list[1]) == "table" then list = {table.unpack(list[1])} end
   local o, shape = options.check("tide.meshgrid", opts, grid_spec), {}
   for i, x in ipairs(arguments.list("meshgrid", list)) do
     if x:rank() > 1 then

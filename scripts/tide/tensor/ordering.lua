@@ -98,6 +98,37 @@ function M.searchsorted(sorted, x, opts)
   return apply("searchsorted", {o.right and 1 or 0}, sorted, check_tensor(x, "tide.searchsorted"))
 end
 
+-- Numbers that are at hand have to grow.
+local function check_growing(xp)
+  if core.is_symbolic(xp) then return end
+  local nothing <close> = core.tape_begin("nothing") -- luacheck: ignore nothing
+  if xp:slice(1, 2, -1):gt(xp:slice(1, 1, -2)):all():item() == 0 then
+    raise("tide.interp: the points xp must grow strictly; tide.argsort gives their order")
+  end
+end
+
+--- What is piecewise linear through the points (xp[i], fp[i]), at x; constant outside, as NumPy's interp. fp
+-- may have further axes.
+function M.interp(x, xp, fp)
+  if type(x) == "number" then x = arguments.scalar(x) end
+  local where = "tide.interp"
+  check_tensor(x, where)
+  check_tensor(xp, where)
+  local n, shape = xp:numel(), check_tensor(fp, where):shape()
+  if xp:rank() ~= 1 or n < 2 or shape[1] ~= n then
+    raise(("tide.interp: the points xp must be a vector of two numbers or more, and fp must have one value "
+      .. "for each of them along its first axis; got shapes %s and %s"):format(tree._shape_text(xp),
+      tree._shape_text(fp)))
+  end
+  check_growing(xp)
+  local behind = M.searchsorted(xp, x, {right = true}):clamp(2, n) -- the slope at xp[i] is that behind it
+  local low, high = xp:take(behind - 1, 1), xp:take(behind, 1)
+  local share, wide = ((x - low) / (high - low)):clamp(0, 1), x:shape()
+  for _ = 2, #shape do wide[#wide + 1] = 1 end
+  share = share:reshape(wide)
+  return fp:take(behind - 1, 1) * (1 - share) + fp:take(behind, 1) * share
+end
+
 -- ---- running totals ----
 
 local function wide(x) return x:dtype() == "uint8" and x:to("int64") or x end

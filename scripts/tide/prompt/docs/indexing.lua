@@ -67,6 +67,15 @@ define{name = "tide.searchsorted", args = "sorted, x, opts", returns = "int64 te
   text = [[The 1-based positions at which the elements of x go into a growing vector (or, row by row, into the
   rows of one with x's other axes): i with sorted[i - 1] < x <= sorted[i].]],
   example = "tide.searchsorted(tide.tensor{1, 3, 5}, tide.tensor{0, 3, 9})"}
+define{name = "tide.interp", args = "x, xp, fp", returns = "tensor", method = false,
+  text = [[What is piecewise linear through the points (xp[i], fp[i]), at x, a tensor or a number: NumPy's
+  interp, the values at the ends outside. xp is a vector that grows. fp has a value for each of its points
+  along the first axis; further axes, such as the channels of a series, are behind those of x in the result.
+  Differentiable by all three. In a field it makes a forcing of what was measured; max_step, or jumps at the
+  points, keep steps from passing some unseen.]],
+  example = [[local times, u = tide.arange(0, 4), tide.tensor{0, 1, 0, 2, 0}
+tide.odeint(function(t, y) return tide.interp(t, times, u) - y end, tide.ones{1}, {0, 4}, {max_step = 0.5})]],
+  see = "tide.searchsorted, tide.lerp"}
 define{name = "tide.cumsum", args = "x, axis", returns = "tensor",
   text = [[Sums of the elements up to each one along an axis,
     which a vector need not name. float32 is summed in
@@ -118,7 +127,7 @@ define{name = "tide.pad", args = "x, widths, opts", returns = "tensor",
 define{name = "tide.meshgrid", args = "x, y, ..., opts", returns = "as many tensors", method = false,
   options = {{"indexing", "ij", [["ij": X[i][j] = x[i], Y[i][j] = y[j]; "xy" exchanges the first two axes]],
     quote = true}},
-  text = "Of vectors the coordinates of all points of their grid, as views.",
+  text = "Of vectors, or a list of them, the coordinates of all points of their grid, as views.",
   example = "local X, Y = tide.meshgrid(tide.arange(1, 3), tide.arange(1, 2))"}
 
 help.topic "Random choices"
