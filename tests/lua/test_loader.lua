@@ -36,6 +36,9 @@ tests["a script that fails on a name says which one may have been meant; -e know
   local output, status = run{"slip.lua"}
   assert(status == 1 and output:find("(field 'zero')\n  (zero is nil; did you mean tide.zeros?)\nstack trace",
     1, true), output)
+  write("named.lua", 'require "tide".zeros{2}:sum(dim = 1)')
+  output, status = run{"named.lua"}
+  assert(status == 1 and output:find("f(x, {name = value})", 1, true), output)
   write("bare.lua", "tide.zeros{2}")
   output = run{"bare.lua"}
   assert(output:find('did you mean local tide = require "tide"?', 1, true), output)

@@ -80,7 +80,21 @@ tests["a name that is nil: what it may have been meant to be"] = function()
     local text = hint.of(("attempt to index a number value (%s)"):format(what), {})
     assert(text:find("x:select(1, i)", 1, true), text)
   end
-  for _, message in ipairs{"anything", "attempt to call a nil value (field 'flotilla')",
+  says("attempt to index a nil value (field 'T')", "  (T is nil; here it is x:transpose())")
+  says("attempt to call a nil value (method 'add_')",
+    "  (add_ is nil; in place there are x:copy_(y) and x[i] = y)")
+  says("bad argument #1 to 'sin' (number expected, got tide.Tensor)",
+    "  (math.sin takes numbers; tide.sin takes tensors)")
+  says("bad argument #2 to 'max' (number expected, got tide.Tensor)",
+    "  (math.max takes numbers; tide.maximum takes tensors)")
+  for source, words in pairs{["x:mean(dim = 1)"] = "f(x, {name = value})", ["y = x[1, 2]"] = "x[1][2]",
+    ["y = x[:, 1]"] = "x:slice", ["y = x @ x"] = "x:matmul(y)", ["x += 1"] = "x = x + y",
+    ["if x != y then end"] = "not equal is ~="} do
+    local _, message = load(source)
+    assert(hint.of(message, {}):find(words, 1, true), message)
+  end
+  for _, message in ipairs{"anything", "bad argument #1 to 'rep' (string expected, got tide.Tensor)",
+    "attempt to call a nil value (field 'flotilla')",
     "attempt to call a nil value (local 'f')", "attempt to call a nil value (global 'mine')"} do
     says(message, nil)
   end

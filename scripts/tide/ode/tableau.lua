@@ -117,16 +117,16 @@ end
 local function error_order(where, A, m)
   if not m.b_error then return 0 end
   check_numbers(where, "b_error", m.b_error, #m.b)
-  local embedded, size = {}, 0
-  for i, e in ipairs(m.b_error) do embedded[i], size = m.b[i] - e, size + math.abs(e) end
+  local embedded, size, sum = {}, 0, 0
+  for i, e in ipairs(m.b_error) do embedded[i], size, sum = m.b[i] - e, size + math.abs(e), sum + e end
   if size == 0 then
     core.raise(where .. ": b_error is zero everywhere, so it estimates nothing; leave it out for a "
       .. "fixed-step method")
   end
   local order = M.order(A, embedded, m.order, 1e-10)
   if order < 1 then
-    core.raise(("%s: the embedded method b - b_error has no order (its weights must sum to 1); b_error "
-      .. "must sum to 0"):format(where))
+    core.raise(("%s: b_error is b minus the weights of the embedded method, and so b_error must sum to 0, "
+      .. "not %.6g"):format(where, sum))
   end
   return order
 end

@@ -1,5 +1,5 @@
 --- A line to print below a message of Lua's, at the prompt and under scripts: what a name that is nil may
--- have been meant to be.
+-- have been meant to be, and how Lua writes what other languages write otherwise.
 
 local help = require "tide.prompt.help"
 local options = require "tide.base.options"
@@ -59,16 +59,49 @@ end
 
 local NUMBER = "  (an element x[i] of a 1-D tensor is a number; x:select(1, i) is a tensor of its own)"
 
+-- Of tensors and models elsewhere.
+local elsewhere = {T = "x:transpose()", mT = "x:transpose(-2, -1)", numpy = "x:totable()",
+  parameters = "nn.parameters(model)", zero_grad = "nothing: gradients are what tide.grad returns"}
+
+-- Patterns of messages, and what to write.
+local spelling = {
+  {"'%)' expected near '='", "a function's options stand in a table, f(x, {name = value}); what is no option "
+    .. "goes by its place; equal is =="},
+  {"'%]' expected near ','", "one axis in brackets: x[1][2]; parts by x:slice(axis, first, last)"},
+  {"unexpected symbol near ':'", "a part of a tensor is x:slice(axis, first, last) or x:select(axis, i)"},
+  {"near '@'", "the matrix product is x:matmul(y)"},
+  {"near '!'", "not equal is ~=, and not is a word"},
+  {"syntax error near '[%+%-%*/]'", "there is no +=: write x = x + y"},
+}
+
+-- Lua's own functions of numbers that met a tensor.
+local function of_numbers(message)
+  local name = message:match("bad argument #%d to '(%w+)' %(number expected, got tide.Tensor%)")
+  if not name or not math[name] then return nil end
+  local ours = ({max = "maximum", min = "minimum"})[name] or name
+  return require("tide")[ours] and ("  (math.%s takes numbers; tide.%s takes tensors)"):format(name, ours)
+end
+
 local separators = {method = ":", field = ".", global = "."}
 
 --- The line below a message, or nil. `env` has the globals.
 function M.of(message, env)
   if message:find("attempt to index a number value", 1, true) then return NUMBER end
+  for _, row in ipairs(spelling) do
+    if message:find(row[1]) then return ("  (%s)"):format(row[2]) end
+  end
+  local numbers = of_numbers(message)
+  if numbers then return numbers end
   local kind, name = message:match("%((%a+) '([%w_]+)'%)")
   if not kind then kind, name = message:match("(global) '([%w_]+)' is nil") end
   local global = kind == "global"
   if not separators[kind] or not message:find("nil", 1, true) or global and rawget(env, name) ~= nil then
     return nil
+  end
+  local here = not global and elsewhere[name]
+  if here then return ("  (%s is nil; here it is %s)"):format(name, here) end
+  if kind == "method" and name:find("%w_$") then
+    return ("  (%s is nil; in place there are x:copy_(y) and x[i] = y)"):format(name)
   end
   require "tide" -- for the names of its modules
   local meant = near(name, separators[kind], global and env)

@@ -66,6 +66,12 @@ local function complain(message)
   io.stderr:write("tide: ", message, "\n")
 end
 
+-- While help is loaded something may fail, memory for one: then there is no hint.
+local function with_hint(text)
+  local good, hint = pcall(function() return require("tide.prompt.hint").of(text, _G) end)
+  return good and hint and text .. "\n" .. hint or text
+end
+
 -- Message with traceback, without the frames of this file: the last ones, from its xpcall on.
 local function describe(err)
   local text = err
@@ -77,9 +83,7 @@ local function describe(err)
       text = type(err) == "number" and tostring(err) or ("(error object is a %s value)"):format(type(err))
     end
   end
-  -- while help is loaded something may fail, memory for one: then there is no hint
-  local good, hint = pcall(function() return require("tide.prompt.hint").of(text, _G) end)
-  local trace = debug.traceback(good and hint and text .. "\n" .. hint or text, 2)
+  local trace = debug.traceback(with_hint(text), 2)
   local here = debug.getinfo(1, "S").short_src
   local lines, last = {}, nil
   for line in (trace .. "\n"):gmatch("(.-)\n") do
@@ -96,7 +100,7 @@ end
 -- Run a chunk (or report why there is none): exit status, 0 when all went well.
 local function call(chunk, message, ...)
   if not chunk then
-    complain(message)
+    complain(with_hint(message))
     return 1
   end
   local good, failure = xpcall(chunk, describe, ...)

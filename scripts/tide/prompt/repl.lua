@@ -172,7 +172,8 @@ local function read_chunk(session)
       history.add(session, text)
       if done then return nil, done == "end" and "end" or nil end
       if chunk then return chunk, kind end
-      io.stderr:write(paint(session, "error", message), "\n")
+      local said = hint.of(message, session.env)
+      io.stderr:write(paint(session, "error", said and message .. "\n" .. said or message), "\n")
       return nil
     end
   end

@@ -108,11 +108,12 @@ guide{name = "solvers", about = "Solving",
   hit; a short pulse that a long step could pass unseen: max_step. A problem that needs very many steps
   though its solution is smooth is stiff: help "stiff".
 
-  tide.ode.methods() lists all; a tableau of your own is a table {A =, b =, c =, b_error =, order =}, a
-  multistep method of your own {alpha = {a0, ..., ak}, beta = {b0, ..., bk}}, oldest first: sum a_j y_(n+j) =
-  h sum b_j f_(n+j). Multistep methods have fixed steps: order = k chooses the order, start = {y1, ...} the
-  states at the ends of the first steps, which a one-step method makes otherwise. What is true of any of them,
-  its order, its stability, its error constant, tide.theory says: help(tide.theory).]],
+  tide.ode.methods() lists all; a tableau of your own is a table {A =, b =, c =, b_error =, order =}, b_error
+  being b minus the weights of the embedded method (without it steps are fixed), a multistep method of your
+  own {alpha = {a0, ..., ak}, beta = {b0, ..., bk}}, oldest first: sum a_j y_(n+j) = h sum b_j f_(n+j).
+  Multistep methods have fixed steps: order = k chooses the order, start = {y1, ...} the states at the ends of
+  the first steps, which a one-step method makes otherwise. What is true of any of them, its order, its
+  stability, its error constant, tide.theory says: help(tide.theory).]],
   example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order) end"}
 
 -- What is worth saying about a method beside its order.
