@@ -116,22 +116,37 @@ static int is_program(lua_State *L)
     return 1;
 }
 
+/* int64 numbers first + i step exactly, as they need not be doubles; 0: these are none. */
+static int whole_range(lua_State *L, int64_t n, int64_t range[2])
+{
+    int whole[2];
+    int64_t last;
+    for (int i = 0; i < 2; i++) range[i] = lua_tointegerx(L, i + 1, &whole[i]);
+    return whole[0] && whole[1] && !__builtin_mul_overflow(n - 1, range[1], &last) &&
+           !__builtin_add_overflow(last, range[0], &last);
+}
+
 static int tensor_arange(
     lua_State *L) /* first, step, n, dtype, last or nil: element i is first + i step, the last one `last` */
 {
     lua_settop(L, 5);
     double first = luaL_checknumber(L, 1), step = luaL_checknumber(L, 2);
-    int64_t n = luaL_checkinteger(L, 3);
+    int64_t n = luaL_checkinteger(L, 3), range[2];
     enum dtype dtype = dtype_check(L, 4, FLOAT32);
-    if (n > 0) {
+    int whole = dtype == INT64 && n > 0 && whole_range(L, n, range);
+    if (n > 0 && !whole) {
         number_check(L, first, dtype);
         number_check(L, first + (double)(n - 1) * step, dtype);
         if (!dtype_is_float(dtype) && n > 1) number_check(L, step, INT64);
     }
     struct value *v = value_push_empty(L);
     binding_check(L, tensor_new(&v->tensor, dtype, 1, &n));
-    for (int64_t i = 0; i < n; i++) array_set(&v->tensor->array, i, first + (double)i * step);
-    if (n > 0 && !lua_isnoneornil(L, 5)) array_set(&v->tensor->array, n - 1, luaL_checknumber(L, 5));
+    struct array *a = &v->tensor->array;
+    if (whole)
+        for (int64_t i = 0; i < n; i++) ((int64_t *)a->data)[i] = range[0] + i * range[1];
+    else
+        for (int64_t i = 0; i < n; i++) array_set(a, i, first + (double)i * step);
+    if (n > 0 && !whole && !lua_isnoneornil(L, 5)) array_set(a, n - 1, luaL_checknumber(L, 5));
     value_account(L, v);
     return 1;
 }

@@ -80,14 +80,13 @@ RULE(gelu_grad)
     if (v->need[1]) v->xbar[1] = emit2(T, OP_GELU_GRAD, X, G);
 }
 
-/* x (1 + tanh u) / 2, u = k (x + c x^3) */
+/* x s, s = sigmoid(2 u), u = k (x + c x^3) */
 RULE(gelu_tanh)
 {
-    double k = M_SQRT1_2 * M_2_SQRTPI, c = 0.044715;
-    int square = SQUARE(X), u = SCALED(k, MUL(X, ADD(NUMBER(1), SCALED(c, square)))),
-        t = emit1(T, OP_TANH, u), slope = SCALED(k, ADD(NUMBER(1), SCALED(3 * c, square)));
-    int change = MUL(X, emit2(T, OP_TANH_GRAD, t, slope));
-    v->xbar[0] = SCALED(0.5, MUL(G, ADD(ADD(NUMBER(1), t), change)));
+    double twice = 2 * M_SQRT1_2 * M_2_SQRTPI, c = 0.044715;
+    int square = SQUARE(X), u = SCALED(twice, MUL(X, ADD(NUMBER(1), SCALED(c, square)))),
+        s = emit1(T, OP_SIGMOID, u), slope = SCALED(twice, ADD(NUMBER(1), SCALED(3 * c, square)));
+    v->xbar[0] = MUL(G, ADD(s, MUL(X, emit2(T, OP_SIGMOID_GRAD, s, slope))));
 }
 
 /* z s (1 + x (1 - s)), s = sigmoid(x) */

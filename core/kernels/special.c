@@ -24,7 +24,7 @@ double special_digamma(double x)
                                     1 / 132.0, -691 / 32760.0, 1 / 12.0}; /* B_2k / 2k */
     if (x == 0) return copysign(INFINITY, -x);
     if (x < 0) {
-        double whole, rest = modf(x, &whole);
+        double rest = x - nearbyint(x); /* exactly: from the nearest pole, also in front of it */
         return rest == 0 ? NAN : special_digamma(1 - x) - M_PI / tan(M_PI * rest);
     }
     double sum = 0;
@@ -84,7 +84,7 @@ double special_polygamma(double x, double n)
     if (x <= 0 && x == floor(x)) return isinf(x) ? NAN : sign * INFINITY;
     if (x > 0) return sign * tgamma(n + 1) * hurwitz_zeta(n + 1, x);
     if (n > MOST_REFLECTED) return NAN;
-    double whole, rest = modf(x, &whole);
+    double rest = x - nearbyint(x);
     return -pow(M_PI, n + 1) * cotangent_derivative((int)n, 1 / tan(M_PI * rest)) -
            sign * special_polygamma(1 - x, n);
 }

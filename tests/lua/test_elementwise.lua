@@ -129,6 +129,12 @@ tests["integers are exact beyond 2^53"] = function()
   fails("does not fit a tensor of dtype int64", function() return x + 0.5 end)
   fails("does not fit a tensor of dtype int64", function() return x + 2.0 ^ 63 end)
   assert((x + 2.0 ^ 62)[1] == big + (1 << 62))
+  same(list(tide.arange(big, big + 7, 2, I64)), {big, big + 2, big + 4, big + 6}, "arange")
+  same(list(tide.arange(big, big - 3, -1, I64)), {big, big - 1, big - 2, big - 3}, "arange downwards")
+  same(list(tide.arange(math.maxinteger - 1, math.maxinteger, I64)), {math.maxinteger - 1, math.maxinteger},
+    "the last integers")
+  same(list(tide.linspace(big, big + 6, 4, I64)), {big, big + 2, big + 4, big + 6}, "linspace")
+  fails("has too many elements", function() return tide.arange(math.mininteger, math.maxinteger, I64) end)
 end
 
 -- Values to 17 digits.
@@ -182,6 +188,28 @@ tests["functions at known places"] = function()
   same({tide.gelu(1, {approximate = "tanh"}), tide.elu(-1, 2), tide.leaky_relu(-1, 0.5),
     tide.lerp(1, 3, 0.25)},
     {0.8411919906082767, 2 * -0.63212055882855768, -0.5, 1.5}, "with options")
+end
+
+-- Values from mpmath 1.3 with 50 digits.
+tests["tails of gelu_tanh and its derivative, digamma and its derivatives in front of poles"] = function()
+  local x = {-3, -5, -8, -20}
+  local value = {-0.0036373920817730188, -2.291796196629506e-7, -3.1077829375011112e-21,
+    -3.3754509563109673e-261}
+  local slope = {-0.011584166630969726, -1.5463619875325946e-6, -4.7147845041068416e-20,
+    -2.9424328724945029e-259}
+  local gradient = tide.grad(function(v) return v:gelu_tanh():sum() end)
+  same(list(tide.tensor(x, F64):gelu_tanh()), value, "gelu_tanh", 1e-13)
+  same(list(gradient(tide.tensor(x, F64))), slope, "its derivative", 1e-12)
+  local single = tide.tensor{-3, -5, -8}
+  same(list(single:gelu_tanh()), {table.unpack(value, 1, 3)}, "gelu_tanh in float32", 1e-5)
+  same(list(gradient(single)), {table.unpack(slope, 1, 3)}, "its derivative in float32", 1e-4)
+  same({tide.gelu_tanh(0), tide.gelu_tanh(40), tide.gelu_tanh(inf), tide.gelu_tanh(-1e200)}, {0, 40, inf, 0},
+    "its ends")
+  local before = {-0.9999995, -3.0000001}
+  for n, want in ipairs{{-1999999.5773788757, 10000001.272483157}, {4000000000660.778, 100000000327318.78},
+                        {-1.6000000003948799e+19, 2.0000000098194733e+21}} do
+    same({tide.polygamma(n - 1, before[1]), tide.polygamma(n - 1, before[2])}, want, "order " .. n - 1, 3e-15)
+  end
 end
 
 tests["integers become floats where the result is none"] = function()

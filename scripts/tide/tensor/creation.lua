@@ -61,13 +61,18 @@ function M.arange(first, last, step, opts)
   arguments.number("tide.arange", "last", last)
   step = step == nil and 1 or arguments.number("tide.arange", "step", step)
   if step == 0 or step ~= step then raise("tide.arange: step must not be 0") end
-  local n = (last - first) / step
+  local n, slack = (last - first) / step, 1e-9
+  if math.type(first) == "integer" and math.type(last) == "integer" and math.type(step) == "integer" then
+    local way = last - first
+    if (way < 0) ~= (last < first) then way = last - (first + 0.0) end -- more than an integer holds
+    n, slack = way // step, 0
+  end
   if n ~= n or n > 2 ^ 31 - 2 then
     raise(("tide.arange: %s..%s in steps of %s has too many elements"):format(options.show(first),
       options.show(last), options.show(step)))
   end
   -- as in Lua's for; a float step gets the last element in spite of rounding
-  return core.arange(first, step, math.max(0, math.floor(n + 1e-9 * math.abs(n)) + 1),
+  return core.arange(first, step, math.max(0, math.floor(n + slack * math.abs(n)) + 1),
     arguments.creation("arange", opts).dtype)
 end
 
