@@ -65,8 +65,7 @@
 
 /* ---- reductions and the solver's sums ---- */
 
-/* [bits] Neighbours of a short sum that are worth adding by rows first. Not measured: chosen as two vectors.
- */
+/* [bits] Neighbours of a short sum that are worth adding by rows first. Not measured: chosen as 2 vectors. */
 #define REDUCE_MAX_FOLD 32
 /* Numbers of a sum that are fewer than this are added in a loop of our own, not by a call each: 512 sums of 2
  * took 8.2 us. At most the lanes of loops_reduce.h, below which the order is the same. */
@@ -247,6 +246,7 @@
 
 /* Right-hand sides of a call of LAPACK in the exponential of a matrix, which may be stopped in between. */
 #define MATRIX_EXP_ROWS 512
+#define MATRIX_EXP_RANDOM 64 /* rows from which its rounding counts as random: see NOTES 12 */
 
 /* GMRES: vectors of a basis before it begins anew, products until it gives up, and the least share of a
  * right-hand side that rounding leaves, which gradients ask for. In Newton's method a larger share will do:

@@ -60,28 +60,49 @@ static void TYPED(column_sums)(int n, const T *absolute, const double *w, T *sum
     }
 }
 
+/* Digits (base 2) beyond rounding of c x^2m, c the first coefficient of e^x that r misses, x = 2^log_x. */
+static double TYPED(digits_missed)(const struct approximant *r, double log_x)
+{
+    double m = r->degree, log_c = (2 * lgamma(m + 1) - lgamma(2 * m + 1) - lgamma(2 * m + 2)) / log(2);
+    return log_c + 2 * m * log_x - log2(EPSILON / 2);
+}
+
+/* The largest sum of a column of w |a|; 1 / that many times it becomes w. sums: n numbers */
+static double TYPED(largest_sum)(int n, const T *absolute, double *w, T *sums)
+{
+    double most = 0;
+    TYPED(column_sums)(n, absolute, w, sums);
+    for (int i = 0; i < n; i++) most = sums[i] > most ? (double)sums[i] : most;
+    for (int i = 0; i < n && most > 0; i++) w[i] = (double)(sums[i] / (T)most);
+    return most;
+}
+
 /* Squarings beyond those that the norms of powers ask for: the rounding of r(a) grows with the powers of |a|,
- * which may be larger than |powers of a|. a is yet to be halved so many times. absolute: n^2 numbers, work: n
- * numbers and then n in double. */
+ * which may be larger than |powers of a|. That is so at worst: rounding errors add up as random numbers do,
+ * by the 2-norms of columns, and where these ask for none, half as many are enough. a is yet to be halved so
+ * many times. absolute: n^2 numbers, work: n numbers and then n in double. */
 static int TYPED(more_squarings)(int n, const struct approximant *r, const T *a, int halvings, T *absolute,
                                  void *work)
 {
-    double *w = work, norm = 0, log_power = 0, m = r->degree, scale = ldexp(1, -halvings);
+    const int64_t all[] = {1, (int64_t)n * n}, dense[] = {0, 1};
+    double *w = work, log_first = 0, log_power = 0, steps = 2 * r->degree;
     T *sums = (T *)(w + n);
-    loops->unary[UNARY_ABS][DTYPE]((int64_t[]){1, (int64_t)n * n}, a, (int64_t[]){0, 1}, absolute);
+    loops->unary[UNARY_ABS][DTYPE](all, a, dense, absolute);
     for (int i = 0; i < n; i++) w[i] = 1;
-    for (int k = 0; k < 2 * r->degree + 1; k++) { /* sums of columns of |a|^k, their largest taken out */
-        double most = 0;
-        TYPED(column_sums)(n, absolute, w, sums);
-        for (int i = 0; i < n; i++) most = sums[i] > most ? (double)sums[i] : most;
+    for (int k = 0; k <= steps; k++) { /* sums of columns of |a|^k, their largest taken out */
+        double most = TYPED(largest_sum)(n, absolute, w, sums);
         if (most == 0) return 0;
-        for (int i = 0; i < n; i++) w[i] = (double)(sums[i] / (T)most);
-        if (k == 0) norm = most * scale;
-        log_power += log2(most * scale);
+        log_power += log2(most) - halvings;
+        if (k == 0) log_first = log_power;
     }
-    double log_c = (2 * lgamma(m + 1) - lgamma(2 * m + 1) - lgamma(2 * m + 2)) / log(2);
-    double digits = log_c + log_power - log2(norm) - log2(EPSILON / 2);
-    return digits > 0 ? (int)ceil(digits / (2 * m)) : 0;
+    double more = TYPED(digits_missed)(r, (log_power - log_first) / steps) / steps;
+    if (more > 1 && n >= MATRIX_EXP_RANDOM) {
+        loops->unary[UNARY_SQUARE][DTYPE](all, a, dense, absolute);
+        for (int i = 0; i < n; i++) w[i] = 1;
+        double longest = log2(TYPED(largest_sum)(n, absolute, w, sums)) / 2 - halvings;
+        if (TYPED(digits_missed)(r, longest) <= 0) more /= 2;
+    }
+    return more > 0 ? (int)ceil(more) : 0;
 }
 
 /* Halvings of a after which r is good, by norms of its powers (a^2, a^4, a^6); -1: they are too large. */

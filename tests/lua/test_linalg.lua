@@ -103,6 +103,38 @@ tests["matrices that are not square"] = function()
   end
 end
 
+-- Where rounding counts as random (64 rows and more): half of the squarings that powers of |a| ask for.
+tests["exponentials of matrices of many rows, and their derivatives"] = function()
+  local n, one = 80, tide.eye(80, F64)
+  local x = randn({n, n}, 5) -- |x| has a radius of 64, x one of 9
+  local skew = x - x:transpose()
+  for dtype, least in pairs{float32 = 2 ^ -23, float64 = 2 ^ -52} do
+    local e = linalg.matrix_exp(skew:to(dtype))
+    near(e:matmul(e:transpose()), one:to(dtype), 100 * least, "a rotation, " .. dtype)
+    local whole, half = linalg.matrix_exp(x:to(dtype)), linalg.matrix_exp((x * 0.5):to(dtype))
+    near(half:matmul(half) / whole:abs():max(), whole / whole:abs():max(), 300 * least, "e^x, " .. dtype)
+    local batch = linalg.matrix_exp(tide.stack{x, skew, x * 0.5}:to(dtype))
+    assert(batch[2]:equal(e) and batch[1]:equal(whole) and batch[3]:equal(half), "the same bits in a batch")
+  end
+  -- u v^T with u v = 0: its powers are nothing but rounding, e^a = 1 + a
+  local u, v = randn({n, 1}, 6), randn({1, n}, 7)
+  v = v - u:transpose() * (v:matmul(u) / u:transpose():matmul(u))
+  local a = u:matmul(v)
+  near(linalg.matrix_exp(a), one + a, 1e-11, "nilpotent")
+  -- e^{{x, w}, {0, x}} has the derivative of e^x by w above (Higham 2008, equation 3.16)
+  x = x * 0.3
+  local w = randn({n, n}, 8)
+  local y, change = tide.jvp(linalg.matrix_exp, x, w)
+  local block = linalg.matrix_exp(tide.cat({tide.cat({x, w}, 2), tide.cat({x * 0, x}, 2)}, 1))
+  local scale = 1 / change:abs():max()
+  near(block:slice(1, 1, n):slice(2, n + 1, 2 * n) * scale, change * scale, 1e-12, "jvp")
+  local gradient = tide.grad(function(p) return (linalg.matrix_exp(p) * y):sum() end)
+  local _, second = tide.jvp(gradient, x, w)
+  local difference = (gradient(x + w * 1e-5) - gradient(x - w * 1e-5)) / 2e-5
+  scale = 1 / second:abs():max()
+  near(difference * scale, second * scale, 1e-7, "second order")
+end
+
 tests["known results"] = function()
   near(linalg.det(f64{{2, 1}, {1, 3}}), f64(5), 1e-14)
   near(linalg.det(f64{{0, 1}, {1, 0}}), f64(-1), 0)
