@@ -93,6 +93,15 @@ example("bouncing_ball", function(number)
   check.near(e, e_true, 0.002)
 end)
 
+example("diffusivity", function(number)
+  local implicit, explicit = number("bdf takes " .. N .. " evaluations of f, dopri5 " .. N)
+  assert(3 * implicit < explicit)
+  local _, last = number("squares " .. N .. " %-> " .. N)
+  local measured = number("iterations; of " .. N)
+  assert(last < 0.6 * measured) -- half of them is its mean
+  assert(number("off by " .. N .. " %% in the mean") < 10 and number("errors at " .. N) > 80)
+end)
+
 example("figure9", function(number)
   local node, anode = number("  NODE .- (%d%.%d%d%d) "), number("  ANODE .- (%d%.%d%d%d) ")
   assert(anode > 0.9 and anode > node + 0.1)
