@@ -70,7 +70,8 @@ define{name = "tensor:totable", args = "", returns = "table",
   text = "Nested Lua tables with the same numbers; a number for a scalar.",
   example = "x:totable()[1][2]"}
 define{name = "tensor:to", args = "dtype", returns = "tensor",
-  text = "The same numbers in another dtype; x itself when it has it.",
+  text = [[The same numbers in another dtype; x itself when it has it. To integers fractions are cut off, and
+  what the dtype cannot hold becomes the nearest number that it can (300 is 255 in uint8), NaN 0.]],
   example = "x:to(\"float64\")"}
 define{name = "tensor:clone", args = "", returns = "tensor",
   text = "A copy with storage of its own; views share theirs.",
@@ -268,7 +269,7 @@ define{name = "tide.allclose", args = "x, y, opts", returns = "boolean", method 
 define{name = "tide.equal", args = "x, y", returns = "boolean", method = true,
   text = "Whether shapes and numbers are the same.", example = "x:equal(x)"}
 local pairwise = {{"add", "x + y"}, {"sub", "x - y"}, {"mul", "x * y"}, {"div", "x / y"},
-  {"pow", "x ^ y; integers to a whole power > 0 stay integers"},
+  {"pow", "x ^ y; integers to a whole number > 0 stay integers, to tensors they become floats"},
   {"maximum", "the larger of x and y (NaN wins)"}, {"minimum", "the smaller of x and y (NaN wins)"},
   {"remainder", "x % y, with the sign of y as in Lua and Python; an integer y of 0 is an error"},
   {"fmod", "the rest of x / y with the sign of x, as C; an integer y of 0 is an error"},
