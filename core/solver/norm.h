@@ -29,6 +29,7 @@ struct state_layout {
     char name[MAX_PARTS + 1][PART_NAME]; /* the user's, for messages; may be empty */
     const double *rtols, *atols;         /* of each controlled element, in place of the numbers that norms are
                                             given; NULL: these. Borrowed */
+    int64_t toleranced;                  /* so many of them a sample has; 0: as many as it has numbers */
 };
 
 /* A norm of somebody else's: of the error of n elements, given how large each may be. */

@@ -109,6 +109,7 @@ enum status odeint_tangent(const struct odeint *op, struct odeint **out)
         field_free(tangent);
         return status;
     }
+    if (layout.toleranced == 0) layout.toleranced = op->field->n / odeint_pairs(op); /* v has none */
     layout.n_parts += layout.n_parts <= MAX_PARTS;
     layout.size[layout.n_parts - 1] += tangent->n - op->field->n; /* no norm looks at it */
     status = odeint_new(out, tangent, &options, &layout);

@@ -76,8 +76,9 @@ static struct solver *solver_at(const struct tiled *t, const struct tile *tile,
     *at = (size_t)s->first * dtype_size(s->dtype);
     if (t->by_sample) {
         *layout = t->layout;
-        if (layout->rtols) layout->rtols += tile->index * t->share;
-        if (layout->atols) layout->atols += tile->index * t->share;
+        int64_t tolerances = tile->index * (layout->toleranced > 0 ? layout->toleranced : t->share);
+        if (layout->rtols) layout->rtols += tolerances;
+        if (layout->atols) layout->atols += tolerances;
     } else
         *layout =
             (struct state_layout){.n_parts = 1, .size = {s->n}, .batch = tile->rows, .controlled = s->n};

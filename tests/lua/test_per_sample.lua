@@ -291,4 +291,26 @@ tests["continuous adjoints beside constants with an entry a sample: the bits of 
   end
 end
 
+tests["tolerances of each element keep to their samples where tangents are solved"] = function()
+  local dtype = {dtype = "float64", seed = 5}
+  local y0, a = tide.randn({5, 2}, dtype), tide.tensor({{0.3, -1.7}, {1.5, -0.4}}, {dtype = "float64"})
+  local each = 10 ^ -(4 * tide.rand({5, 2}, dtype) + 4) -- the samples take 7 to 40 steps
+  for _, method in ipairs{"dopri5", "adams", "rodas4"} do
+    for _, integral in ipairs{false, true} do
+      local function loss(gradient)
+        return function(p)
+          local ys, _, q = tide.odeint(function(_, y) return (3 * y:matmul(p)):sin() end, y0, {0, 1},
+            {method = method, rtol = each, atol = each, per_sample = true, gradient = gradient,
+              quadrature = integral and function(_, y) return y:square():sum(2) end or nil})
+          return ys:square():sum() + (q and q:sum() or 0)
+        end
+      end
+      local g = tide.grad(loss("direct"))(a)
+      check.close(tide.grad(loss("forward"))(a), g, 1e-11, method)
+      local _, slope = tide.jvp(loss("direct"), a, tide.ones({2, 2}, dtype))
+      check.near(slope:item(), g:sum():item(), 1e-11, method)
+    end
+  end
+end
+
 return tests
