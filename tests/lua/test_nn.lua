@@ -271,6 +271,9 @@ tests["ODE block: options of one call"] = function()
   check.fails('unknown option "rtoll" (did you mean "rtol"?)', nn.odeblock, decay, {rtoll = 1})
   check.fails("nn.odeblock: solver options must be a table, got 3", nn.odeblock, decay, 3)
   check.fails('unknown option "stepz"', block, x, {solver = {stepz = 3}})
+  for _, wrong in ipairs{3, "dopri5", false, tide.ones{1}, math.abs} do
+    check.fails("solver options must be a table, got", block, x, {solver = wrong})
+  end
 end
 
 tests["models pass solver options on"] = function()

@@ -31,6 +31,9 @@ function M._solver_of(where, opts)
       raise(where .. ": " .. options.unknown("option", key, {"solver", "training"}))
     end
   end
+  if opts.solver ~= nil and type(opts.solver) ~= "table" then
+    raise(where .. ": solver options must be a table, got " .. options.show(opts.solver))
+  end
   return opts.solver
 end
 
