@@ -552,6 +552,7 @@ tests["a tensor in two places of a model takes one step, with the sum of both gr
     end
     check.near(w[1], v[1], 1e-5)
     check.fails({"2 float tensors, the gradient 1"}, p.step, p, {a = w})
+    check.fails("step takes gradients, got the model itself", p.step, p, twice)
     check.fails({'the gradient has "c"', '"b[1]"'}, p.step, p, {a = w, c = w})
   end
   local layer = tide.nn.linear(2, 2, {seed = 1})

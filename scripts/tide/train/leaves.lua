@@ -80,11 +80,22 @@ local function summed(self, list)
   return out
 end
 
+-- The model in place of its gradient has the same structure, and would be taken.
+local function check_other(self, list)
+  for i, j in ipairs(self.at) do
+    if not rawequal(list[i], self.parameters[j]) then return end
+  end
+  raise(("%s: step takes gradients, got the model itself; opt:step(gradients), where loss, gradients = "
+    .. "tide.value_and_grad(f)(model)"):format(self.kind))
+end
+
 --- The gradients of the tensors, from those of the model's structure.
 function M.gradients(self, grads)
   local list, structure = core.tree_structure(grads)
   if structure ~= self.structure and #list == #self.places then check_names(self, grads) end
-  return self.shared and summed(self, list) or list
+  local out = self.shared and summed(self, list) or list
+  check_other(self, list)
+  return out
 end
 
 -- ---- one vector ----
