@@ -77,8 +77,7 @@
 /* Elements of a block of weighted sums: 4 KiB of float64 stay in the first-level cache, so each operand is
  * read once from memory. [bits] in the error norm. Not measured beyond that. */
 #define SOLVER_BLOCK_ELEMENTS 512
-/* So few are summed one after the other, in registers: 256 small problems one by one, see tests/bench/NOTES.
- */
+/* So few are summed one after the other, in registers: 256 small problems one by one, see bench/NOTES. */
 #define SOLVER_FEW_ELEMENTS 4
 /* A cat of so little is copied without a look at an interruption. */
 #define CAT_AT_ONCE_BYTES 65536
@@ -189,8 +188,7 @@
 
 /* ---- tapes ---- */
 
-/* Nodes at a tape's end among which a captured tensor is looked for; one that is further back becomes a
- * constant once more. Not measured. */
+/* Nodes at a tape's end among which a captured tensor is looked for, or made once more. Not measured. */
 #define TAPE_CONSTANT_LOOK_BACK 64
 
 /* ---- tiles of a batch (autodiff/tiles.h), and what a field keeps ---- */
@@ -206,8 +204,7 @@
 #define TILES_BYTES ((int64_t)8 << 20)
 #define TILES_WORTH_BYTES ((int64_t)1 << 20)
 #define TILES_LEAST_WORK (1 << 16)
-/* [bits] Of the evaluation of a state that has parts: the least. A flow of 64 units, batch 512: see NOTES 13.
- */
+/* [bits] Of the evaluation of a state that has parts: the least. A flow of 64 units, batch 512: NOTES 13. */
 #define TILES_PART_BYTES ((int64_t)256 << 10)
 
 /* [bits] Rows of a tile for which each weight that is loaded is used so often at least: two register blocks.
@@ -217,8 +214,7 @@
 /* Multiply-adds per element of a product from which on a field keeps its value for the backward pass instead
  * of computing it again, with the same bits. Not measured. */
 #define FIELD_DEAR 32
-/* Nodes of a tape up to which a smaller choice of what is kept is looked for, in the square of their number.
- */
+/* Nodes of a tape up to which a smaller choice of what is kept is looked for, in the square of them. */
 #define KEEPING_MOST_NODES 4096
 
 /* ---- records of a solve ---- */
@@ -356,8 +352,7 @@
 
 /* Samples that go abreast (convoy.c), on each thread: at most and at least; where the last ones are left,
  * places for a share of them, in so many widths. 256 oscillators and an MLP of batch 64 (tests/bench): 8.9
- * and 0.32 ms; with 32 places 12.6 and 0.34, with 128 11.9 and 0.38; narrower by 2 or 8 makes no difference.
- */
+ * and 0.32 ms; with 32 places 12.6 and 0.34, with 128 11.9 and 0.38; narrower by 2 or 8 is no different. */
 #define CONVOY_PLACES 64
 #define CONVOY_LEAST 4
 #define CONVOY_NARROWER 4
@@ -379,6 +374,11 @@
 #define STIFFNESS_FAR 3
 #define STIFFNESS_PULL 0.5
 #define STIFFNESS_NOISE 1e-3
+
+/* Of error estimates with smaller weights; so many steps in a row, and growth of |y| (instability.h). */
+#define INSTABILITY_WEIGHT 0.01
+#define INSTABILITY_STEPS 3
+#define INSTABILITY_GROWTH 1e3
 
 /* Methods that are a pair: the first two are those of stiffness, above, which here is not only said, and may
  * be taken back; with 20 and 15 stiff problems took 1.18 times the evaluations at equal error

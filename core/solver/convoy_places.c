@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "solver/family.h"
+#include "solver/instability.h"
 
 enum status convoy_evaluate(struct convoy *c, const void *input, void *slope)
 {
@@ -180,9 +181,9 @@ enum status convoy_fill(struct convoy *c)
 static int is_simple(const struct solve_options *o, const struct state_layout *l, int64_t share)
 {
     return o->per_sample && o->adaptive && o->method.family == &family_explicit && !o->method.pair[0] &&
-           o->method.half == 0 && !o->events && !o->observers && !o->in_order && !o->path && !o->own_norm &&
-           !(o->max_seconds > 0) && !l->rtols && !l->atols && l->copies <= 1 && l->extra == 0 && share > 0 &&
-           share <= SOLVER_BLOCK_ELEMENTS;
+           !instability_looks(o) && o->method.half == 0 && !o->events && !o->observers && !o->in_order &&
+           !o->path && !o->own_norm && !(o->max_seconds > 0) && !l->rtols && !l->atols && l->copies <= 1 &&
+           l->extra == 0 && share > 0 && share <= SOLVER_BLOCK_ELEMENTS;
 }
 
 /* As many places as the field can be cut to, and two lesser widths for the last samples. */

@@ -342,6 +342,17 @@ enum status failure_unresolved(const struct march *r)
         r->clock.t, r->clock.end, ulp);
 }
 
+enum status failure_unstable(const struct march *r)
+{
+    return give_up(
+        r, "stiff", r->p.h,
+        "y has grown 1000-fold although f pulls back: the steps are unstable, "
+        "which the error estimate of this method does not see,",
+        "",
+        "the problem looks stiff: tighten rtol and atol, or take \"dopri5\", or an implicit method: "
+        "\"radau5\", \"kvaerno5\"");
+}
+
 enum status failure_no_event(const struct march *r)
 {
     status_fail(STATUS_NUMERIC, "no_event",

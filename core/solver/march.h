@@ -5,6 +5,7 @@
 
 #include "solver/automatic.h"
 #include "solver/clock.h"
+#include "solver/instability.h"
 #include "solver/observer.h"
 #include "solver/solve.h"
 #include "solver/stiffness.h"
@@ -20,6 +21,7 @@ struct march {
     double begun; /* when, where there is a limit of time */
     struct clock clock;
     struct stiffness stiffness;
+    struct instability instability;
     struct automatic automatic;
     int turns; /* the next step is of the other method of a pair */
     struct observer *observers;
@@ -60,6 +62,7 @@ enum status failure_of_clock(const struct march *m, enum clock_says what, double
 enum status failure_not_finite(const struct march *m, double h, const void *y, const char *what);
 enum status failure_unresolved(const struct march *m);
 enum status failure_no_event(const struct march *m);
+enum status failure_unstable(const struct march *m);
 /* Where the solve stood, for a failure that it ended with and that does not say so yet: returns 0 where it
  * does, for it is that of a solve inside the field. */
 int failure_complete(const struct march *m);

@@ -214,6 +214,8 @@ struct observer **march_observe(struct march *m, struct observer *o)
 void march_watch(struct march *m)
 {
     if (stiffness_begin(&m->stiffness, m->o)) march_observe(m, &m->stiffness.base);
+    instability_begin(&m->instability);
+    if (instability_looks(m->o)) march_observe(m, &m->instability.base);
     if (automatic_begin(&m->automatic, m->o)) march_observe(m, &m->automatic.base);
 }
 

@@ -174,6 +174,25 @@ local function message_of(words, f, y0, t, opts)
   return fails(words, tide.odeint, f, y0, t, opts)
 end
 
+tests["fehlberg21: unstable steps that its estimate does not see end the solve, growth of its own does not"] =
+function()
+  local grown = {"y has grown 1000-fold although f pulls back", "the problem looks stiff"}
+  local function chases(sign)
+    return function(t, y) return sign * (-1000 * (y - tide.exp(sign * t)) + tide.exp(sign * t)) end
+  end
+  local y0, o = f64{{1}, {1}}, {method = "fehlberg21", rtol = 1e-2, atol = 1e-2}
+  fails(grown, tide.odeint, chases(1), y0, {0, 12}, o) -- 2e301 for e^12 without a word
+  fails(grown, tide.odeint, chases(-1), y0, {0, -12}, o)
+  o.per_sample, o.on_failure = true, "return"
+  local ys, stats = tide.odeint(chases(1), y0, {0, 12}, o)
+  assert(stats.failure.status == "stiff" and stats.failure.sample[2] == 2 and ys[2]:isnan():all():item() == 1)
+  o = {method = "fehlberg21", rtol = 1e-3, atol = 1e-3}
+  local at_end = tide.odeint(chases(1), y0, {0, 12}, o)[2][1][1] -- 145 tolerances off
+  assert(math.abs(at_end / math.exp(12) - 1) < 0.2)
+  local e20 = tide.odeint(function(_, y) return y end, y0, {0, 20}, {method = "fehlberg21", rtol = 1e-6})
+  assert(math.abs(e20[2][1][1] / math.exp(20) - 1) < 0.01)
+end
+
 tests["many steps: how many it takes, and no word of stiffness"] = function()
   message_of({"max_steps", "0.0965 % of the span", "1e+06 steps", "raise max_steps", "dopri8"},
     function(_, y) return {y[2], -y[1]} end, {1, 0}, {0, 1e6},
