@@ -239,13 +239,13 @@ local rows = {
   end},
   ["conv: kernel too large"] = {"kernel %(5 x 5, dilated%) is larger than the padded input %(4 x 4%)",
     function() tide.conv2d(tide.ones{1, 1, 4, 4}, tide.ones{1, 1, 3, 3}, nil, {dilation = 2}) end},
-  ["conv: stride 0"] = {"must be >= 1", function()
+  ["conv: stride 0"] = {"stride must be at least 1, got 0", function()
     tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {stride = 0})
   end},
   ["conv: groups 0"] = {"must be >= 1", function()
     tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {groups = 0})
   end},
-  ["conv: padding"] = {"padding >= 0", function()
+  ["conv: padding"] = {"padding must be at least 0, got %-1", function()
     tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {padding = -1})
   end},
   ["conv: huge padding"] = {"too large", function()
@@ -256,6 +256,12 @@ local rows = {
   end},
   ["conv: pair"] = {"stride must be an integer or {h, w}", function()
     tide.conv2d(tide.ones{1, 1, 4, 4}, tide.ones{1, 1, 3, 3}, nil, {stride = {1, 2, 3}})
+  end},
+  ["conv: one axis"] = {"stride must be an integer, got a table of 2", function()
+    tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, nil, {stride = {1, 2}})
+  end},
+  ["nn.conv: when it is made"] = {"nn.conv2d: padding must be at least 0, got %-1", function()
+    tide.nn.conv2d(1, 1, 3, {padding = {1, -1}})
   end},
   ["conv: bias"] = {"b must have shape {1}, got {2}", function()
     tide.conv1d(tide.ones{1, 1, 4}, tide.ones{1, 1, 3}, tide.ones{2})

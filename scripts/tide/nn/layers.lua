@@ -12,7 +12,7 @@ local tree = require "tide.base.tree"
 
 local M = {activation = activations.layer}
 local raise = core.raise
-local count = options.at_least(1)
+local count, per_axis = options.at_least(1), require("tide.tensor.arguments").per_axis
 
 local make_linear = class("nn.linear", "weight bias", function(self, x)
   if not tree.is_tensor(self.weight) then
@@ -52,6 +52,9 @@ end)
 
 -- The checked shape of a weight, O,C/groups,k...; the taps of a filter, groups.
 local function kernel_shape(where, c_in, c_out, k, o, axes)
+  for _, name in ipairs{"stride", "padding", "dilation", "output_padding"} do
+    if o[name] then per_axis(where, name, o[name], axes) end
+  end
   c_in, c_out = arguments.size(where, "c_in", c_in), arguments.size(where, "c_out", c_out)
   if type(k) ~= "table" then k = axes == 2 and {k, k} or {k} end
   local groups, taps, shape = math.tointeger(o.groups), 1, {c_out, 0}

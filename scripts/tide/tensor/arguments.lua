@@ -57,6 +57,25 @@ function M.number(where, name, v)
   return v
 end
 
+local least = {padding = 0, output_padding = 0}
+
+--- v, an integer or a list of one for each axis of an image or a signal, as two numbers: a signal is an image
+-- of one row, which gets `beside`. Paddings are at least 0, all else (a stride, a size) at least 1.
+function M.per_axis(where, name, v, axes, beside)
+  local list, out = type(v) == "table" and v or axes == 2 and {v, v} or {v}, {}
+  for i = 1, axes do out[#out + 1] = integer(list[i]) end
+  if #out ~= axes or #list ~= axes then
+    raise(("%s: %s must be an integer%s, got %s"):format(where, name, axes == 2 and " or {h, w}" or "",
+      #list == axes and options.show(list[1]) or ("a table of %d"):format(#list)))
+  end
+  if math.min(table.unpack(out)) < (least[name] or 1) then
+    raise(("%s: %s must be at least %d, got %d"):format(where, name, least[name] or 1,
+      math.min(table.unpack(out))))
+  end
+  if axes == 1 then return beside, out[1] end
+  return out[1], out[2]
+end
+
 --- 0-based axis from a 1-based one; negative ones count from the end.
 function M.axis(where, axis, rank)
   local a = integer(axis)

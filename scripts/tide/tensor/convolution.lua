@@ -2,24 +2,18 @@
 -- op on images.
 
 local core = require "tide.core"
+local arguments = require "tide.tensor.arguments"
 local options = require "tide.base.options"
 local tree = require "tide.base.tree"
 
 local M = {}
 local apply, raise, check_tensor, integer = core.apply, core.raise, tree._check_tensor, options.integer
+local per_axis = arguments.per_axis
 
 local conv_spec = {
   stride = {"integer|table", default = 1}, padding = {"integer|table", default = 0},
   dilation = {"integer|table", default = 1}, groups = {"integer", default = 1},
 }
-
-local function pair(where, name, v)
-  if type(v) ~= "table" then return integer(v), integer(v) end
-  if #v ~= 2 or not integer(v[1]) or not integer(v[2]) then
-    raise(("%s: %s must be an integer or {h, w}, got a table of %d"):format(where, name, #v))
-  end
-  return integer(v[1]), integer(v[2])
-end
 
 local function check_rank(where, what, x, rank, axes)
   if check_tensor(x, where):rank() ~= rank then
@@ -40,9 +34,9 @@ function M.conv2d(x, w, b, opts)
   local o = options.check("tide.conv2d", opts, conv_spec)
   check_rank("tide.conv2d", "x", x, 4, "N,C,H,W")
   check_rank("tide.conv2d", "w", w, 4, "O,C/groups,kh,kw")
-  local sh, sw = pair("tide.conv2d", "stride", o.stride)
-  local ph, pw = pair("tide.conv2d", "padding", o.padding)
-  local dh, dw = pair("tide.conv2d", "dilation", o.dilation)
+  local sh, sw = per_axis("tide.conv2d", "stride", o.stride, 2)
+  local ph, pw = per_axis("tide.conv2d", "padding", o.padding, 2)
+  local dh, dw = per_axis("tide.conv2d", "dilation", o.dilation, 2)
   return add_bias("tide.conv2d", apply("conv", {sh, sw, ph, pw, dh, dw, integer(o.groups)}, x, w), b, #w, 4)
 end
 
@@ -50,16 +44,13 @@ function M.conv1d(x, w, b, opts)
   local o = options.check("tide.conv1d", opts, conv_spec)
   check_rank("tide.conv1d", "x", x, 3, "N,C,L")
   check_rank("tide.conv1d", "w", w, 3, "O,C/groups,k")
-  local function one(name)
-    local v = o[name]
-    if type(v) == "table" then v = v[1] end
-    if not integer(v) then raise(("tide.conv1d: %s must be an integer"):format(name)) end
-    return integer(v)
-  end
+  local sh, sw = per_axis("tide.conv1d", "stride", o.stride, 1, 1)
+  local ph, pw = per_axis("tide.conv1d", "padding", o.padding, 1, 0)
+  local dh, dw = per_axis("tide.conv1d", "dilation", o.dilation, 1, 1)
   local n, c, l = table.unpack(x:shape())
   local f, cg, k = table.unpack(w:shape())
-  local y = apply("conv", {1, one "stride", 0, one "padding", 1, one "dilation", integer(o.groups)},
-    x:reshape{n, c, 1, l}, w:reshape{f, cg, 1, k})
+  local y = apply("conv", {sh, sw, ph, pw, dh, dw, integer(o.groups)}, x:reshape{n, c, 1, l},
+    w:reshape{f, cg, 1, k})
   return add_bias("tide.conv1d", y:reshape{n, f, y:shape()[4]}, b, f, 3)
 end
 
@@ -82,13 +73,7 @@ local function transposed_length(where, n, k, s, p, d, more)
 end
 
 local function transposed(where, x, w, o, dims)
-  local function both(name, beside)
-    if dims == 2 then return pair(where, name, o[name]) end
-    local v = o[name]
-    if type(v) == "table" then v = v[1] end
-    if not integer(v) then raise(("%s: %s must be an integer"):format(where, name)) end
-    return beside, integer(v)
-  end
+  local function both(name, beside) return per_axis(where, name, o[name], dims, beside) end
   local sh, sw = both("stride", 1)
   local ph, pw = both("padding", 0)
   local dh, dw = both("dilation", 1)

@@ -6,7 +6,7 @@ local options = require "tide.base.options"
 local tree = require "tide.base.tree"
 
 local M = {}
-local apply, raise, integer = core.apply, core.raise, options.integer
+local apply, raise, per_axis = core.apply, core.raise, arguments.per_axis
 
 local rules = {
   stride = {"integer|table"}, padding = {"integer|table", default = 0},
@@ -22,20 +22,6 @@ end
 local max_spec = spec_of "stride padding dilation ceil_mode"
 local avg_spec = {[1] = spec_of "stride padding ceil_mode count_include_pad",
   [2] = spec_of "stride padding ceil_mode count_include_pad divisor_override"}
-
--- v, an integer or a list of one for each axis, as two numbers; signals are images of one row. `beside`: what
--- that row gets.
-local function sizes(where, name, v, dims, beside)
-  if type(v) ~= "table" then v = dims == 2 and {v, v} or {v} end
-  local list = {}
-  for i = 1, #v do list[i] = integer(v[i]) end
-  if #list ~= dims or #v ~= dims then
-    raise(("%s: %s must be an integer%s, got %s"):format(where, name, dims == 2 and " or {h, w}" or "",
-      #v == dims and options.show(v[1]) or ("a table of %d"):format(#v)))
-  end
-  if dims == 1 then return beside, list[1] end
-  return list[1], list[2]
-end
 
 -- x as N,C,H,W of floats.
 local function images(where, x, dims)
@@ -57,12 +43,12 @@ end
 
 -- Attributes of the engine's op, see core/autodiff/ops.def.
 local function attributes(where, dims, kernel, o)
-  local kh, kw = sizes(where, "kernel_size", kernel, dims, 1)
+  local kh, kw = per_axis(where, "kernel_size", kernel, dims, 1)
   local sh, sw = kh, kw
-  if o.stride ~= nil then sh, sw = sizes(where, "stride", o.stride, dims, 1) end
-  local ph, pw = sizes(where, "padding", o.padding, dims, 0)
+  if o.stride ~= nil then sh, sw = per_axis(where, "stride", o.stride, dims, 1) end
+  local ph, pw = per_axis(where, "padding", o.padding, dims, 0)
   local dh, dw = 1, 1
-  if o.dilation then dh, dw = sizes(where, "dilation", o.dilation, dims, 1) end
+  if o.dilation then dh, dw = per_axis(where, "dilation", o.dilation, dims, 1) end
   return {kh, kw, sh, sw, ph, pw, dh, dw, o.ceil_mode and 1 or 0, 0, o.count_include_pad and 1 or 0,
     o.divisor_override or 0}
 end
@@ -92,8 +78,7 @@ end
 
 function M._adaptive(where, dims)
   local function check(size)
-    local h, w = sizes(where, "size", size, dims, 1)
-    if h < 1 or w < 1 then raise(("%s: size must be >= 1, got %d"):format(where, math.min(h, w))) end
+    local h, w = per_axis(where, "size", size, dims, 1)
     return {h, w, 1, 1, 0, 0, 1, 1, 0, 1, 0, 0}
   end
   return function(x, size)
