@@ -122,8 +122,7 @@ int main(int argc, char **argv)
     if (lua_pcall(L, 2, 1, 0) == LUA_OK) {
         exit_status = (int)lua_tointeger(L, -1);
     } else {
-        const char *message = lua_tostring(L, -1);
-        fprintf(stderr, "tide: %s\n", message ? message : "unknown error");
+        fprintf(stderr, "tide: %s\n", luaL_tolstring(L, -1, NULL));
     }
     signal(SIGINT, SIG_DFL); /* lua_close unloads core.so, where the handler lives */
     lua_close(L);

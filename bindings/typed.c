@@ -1,6 +1,7 @@
 /* Bytes from the terminal one by one, and pastes as a whole. */
 #include "typed.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,11 +15,14 @@ int typed_byte(struct typed *t, unsigned char *byte)
         memmove(t->queue, t->queue + 1, (size_t)--t->queued);
         return 1;
     }
-    if (keyboard_wait(STDIN_FILENO, t->wake, t->context) < 0) {
-        t->interrupted = 1;
-        return -1;
-    }
-    ssize_t n = read(STDIN_FILENO, byte, 1);
+    ssize_t n;
+    do { /* Ctrl-C takes away what was typed before it: then there may be nothing to read after all */
+        if (keyboard_wait(STDIN_FILENO, t->wake, t->context) < 0) {
+            t->interrupted = 1;
+            return -1;
+        }
+        n = read(STDIN_FILENO, byte, 1);
+    } while (n < 0 && errno == EINTR);
     return n == 1 ? 1 : 0;
 }
 

@@ -57,7 +57,7 @@ for kind, p in pairs(problems) do
         return worst
       end
       -- errors of order 8 are so small that longer steps show what is next to the leading term
-      local h = m.order >= 8 and 0.3 or m.order >= 7 and 0.4 or m.order >= 5 and 0.1 or 0.05
+      local h = m.order >= 8 and 0.3 or m.order >= 7 and 0.4 or m.order >= 5 and 0.1 or 0.025
       local q = math.log(err(h) / err(h / 2), 2) - 1
       assert(q >= m.dense_order - 0.1, ("%s: order %.2f"):format(m.name, q))
       ::continue::

@@ -262,6 +262,7 @@ function repl.start(opts)
   until ended
   session.editor:close()
   core.at_prompt(nested)
+  core.interrupt(true) -- pressed at the prompt, which is no more
   core.hold_interrupts(false)
   if handled and not before then core.on_interrupt(false) end
 end
