@@ -19,7 +19,7 @@ for _, row in ipairs{
   {"spheres10", "grid --data spheres10 --settings 1,2,4,8,16,32 --seeds 3"},
   {"spheres900", "grid --data spheres900 --settings 1,2 --seeds 3 --test 500"},
   {"landscape", "grid --data landscape"},
-  {"mnist", "grid --data mnist --settings 1,2,4,8,16 --seeds 1 --iterations 150 --test 1000"},
+  {"mnist", "grid --data mnist --filters 16 --methods euler --settings 1,2,4,8,16 --seeds 1 --test 2000"},
   {"cifar10", "grid --data cifar10 --methods euler --settings 1,2,4 --seeds 1 --iterations 20 --train 10000 "
     .. "--test 200"},
   {"tolerances", "grid --data spheres2 --methods dopri5,fehlberg21 --settings 1e-1,1e-2,1e-3,1e-4,1e-5 "
