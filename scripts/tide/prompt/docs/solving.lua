@@ -275,8 +275,9 @@ define{name = "ode.methods", args = "", returns = "list",
   "rk4" is the classic one, "rk4_38" the 3/8 rule; "dopri5" has the error weights of 1980, "dopri5_shampine"
   those of torchdiffeq. The error estimate of "fehlberg21" is 1/512
   of a difference of slopes and all but blind where the method is about to become unstable: at tolerances
-  looser than 1e-4 its results can be 40,000 tolerances off where "heun_euler" and "bosh3" are right.
-  Where y has grown 1000-fold although f pulls back the solve ends with status "stiff".]],
+  looser than 1e-4 its results can be 40,000 tolerances off where those of "heun_euler" and "bosh3" are 200
+  off (D5 of DETEST at 1e-3). Where y has grown 1000-fold although f pulls back the solve ends with status
+  "stiff".]],
   example = "for _, m in ipairs(tide.ode.methods()) do print(m.name, m.order, m.stability) end"}
 define{name = "ode.initial_step", args = "f, t0, y0, p, rtol, atol", returns = "number",
   text = [[Hairer's starting step (Solving ODEs I, p. 169) for an error estimate of order p, with sc = atol +
