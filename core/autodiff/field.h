@@ -83,6 +83,7 @@ struct field {
     enum dtype dtype;
     int64_t batch; /* samples that y consists of, in equal shares one after the other; 0 or 1: not known */
     struct field_parts parts; /* of a y that is not so; n 0: not known */
+    int64_t quadratures; /* the last so many numbers of y are integrals of the others: f does not read them */
     int64_t independent; /* samples, as above, that are known not to depend on each other; 0: not looked at */
     int64_t n_theta;     /* length of the gradients of the parameters as the field has them, see
                             field_theta_gradient; after field_prepare */

@@ -17,8 +17,8 @@
 
 /* Looks at the flag of new work before an idle worker sleeps, and at that of finished work before the caller
  * offers its core to others, 150 us of them: longer than what lies between two solves of a training step, so
- * that its threads never sleep. 20 us: mlp 0.68 ms on four threads, 150 us:
- * 0.26 ms (NOTES 2); waking a thread costs about 50 us. */
+ * its threads never sleep (mlp, four threads, NOTES 2: 0.26 ms, 0.68 ms with 20 us; waking one costs 50 us).
+ */
 #define THREADS_SPINS 30000
 
 /* Bytes of the largest freed block that is kept, and of all that wait. The system's aligned allocation was a
@@ -253,13 +253,10 @@
 #define KRYLOV_LEAST_F64 1e-13
 #define KRYLOV_NEWTON 1e-5
 #define KRYLOV_LOOSE 1e-3
-
-/* A residual of so many errors of a difference along the solution is as small as differences make it. */
-#define KRYLOV_NOISE 10
+#define KRYLOV_NOISE 10 /* errors of a difference along the solution: no residual is smaller than that */
 
 /* A correction larger than this share of the one before asks for a new Jacobian; corrections of so many
- * epsilons that no longer shrink are rounding; iterations to there at most, where max_newton is for others.
- */
+ * epsilons that no longer shrink are rounding; iterations to there at most (max_newton is for others). */
 #define NEWTON_SLOW 0.1
 #define NEWTON_ROUNDING 1e3
 #define NEWTON_TO_ROUNDING 50
@@ -324,8 +321,12 @@
 #define RETRACE_CHECKPOINTS 64
 
 /* On a fixed grid the tolerances mean little: y reconstructed backwards by the adjoint may be so many
- * tolerances further off before its gradient is refused. */
+ * tolerances further off before its gradient is refused. Any y is off that is so many times larger than all
+ * outputs (until it is no number takes 20 times the steps). An adjoint whose steps underflow within so many
+ * of the shortest ones has a transient that t does not resolve. */
 #define ADJOINT_FIXED_STEP_ALLOWANCE 10
+#define ADJOINT_GROWTH 1e6
+#define ADJOINT_TRANSIENT 1000
 
 /* Events. Two zeros of a g that are further apart, as a share of the step, are both found. A point that is
  * further off, as a share of the range around it, than a cubic through its neighbours asks for more points; a

@@ -1,68 +1,16 @@
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/tuning.h"
 #include "kernels/loops.h"
+#include "solver/augmented.h"
 #include "solver/backward.h"
 #include "solver/event.h"
 #include "solver/family.h"
 #include "solver/march.h"
 #include "solver/retrace.h"
-
-/* The augmented field z = (y, a, thetabar): dz/dt = (f, -a^T df/dy, -a^T df/dtheta). With a record of the
- * forward solve, z = (a, thetabar) and y(t) comes from the interpolant of the step that t lies in. */
-struct augmented {
-    struct field base;
-    struct field *inner;
-    const struct solve_record *record; /* NULL: y is part of z */
-    const struct method *m;
-    struct solver *s; /* holds the stages of `step`, when there is a record */
-    int64_t step;
-    struct step p;
-    size_t pitch;            /* from one output to the next */
-    int64_t lowest, highest; /* between events: steps that may be looked at */
-    double reconstruction;   /* the largest relative error of y so far */
-};
-
-/* y(t) in the solver's spare vector. */
-static enum status forward_state(struct augmented *g, double t)
-{
-    const struct solve_record *r = g->record;
-    double direction = record_step(r, 0).h > 0 ? 1 : -1;
-    int64_t step = g->step < 0 ? r->n - 1 : g->step;
-    int64_t last = g->highest < r->n ? g->highest : r->n - 1;
-    step = step > last ? last : step < g->lowest ? g->lowest : step;
-    while (step > g->lowest && (t - record_time(r, step)) * direction < 0) step--;
-    while (step < last && (t - record_time(r, step + 1)) * direction > 0) step++;
-    if (step != g->step) {
-        g->step = step;
-        g->p = record_step(r, step);
-        enum status status =
-            g->m->family->again(g->s, g->inner, g->m, &g->p, AGAIN_ALL, record_load(r, g->s, step));
-        if (status != STATUS_OK) {
-            g->step = -1;
-            return status;
-        }
-    }
-    const struct step *p = &g->p;
-    double theta = fmin(fmax((t - p->t) / p->h, 0), 1);
-    return solver_interpolate(g->s, g->inner, g->m, p, theta, g->s->spare);
-}
-
-static enum status augmented_eval(struct field *self, double t, const void *z, void *dz)
-{
-    struct augmented *g = (struct augmented *)self;
-    struct field *f = g->inner;
-    size_t bytes = (size_t)f->n * dtype_size(f->dtype), a = g->record ? 0 : bytes;
-    char *ybar = (char *)dz + a;
-    if (g->record) TRY(forward_state(g, t));
-    TRY(field_vjp(f, t, g->record ? g->s->spare : z, (const char *)z + a, g->record ? NULL : dz, ybar,
-                  ybar + bytes));
-    const void *negative = ybar;
-    loops->combine[f->dtype](f->n + f->n_theta, NULL, 1, (double[]){-1}, &negative, ybar);
-    return STATUS_OK;
-}
 
 /* How far y is from the stored state, in tolerances, by the norm of the solve. */
 static double reconstruction_error(const struct field *f, const struct solve_options *o,
@@ -75,6 +23,31 @@ static double reconstruction_error(const struct field *f, const struct solve_opt
     one.rtols = one.atols = NULL;
     loops->combine[f->dtype](f->n, y, 1, (double[]){-1}, &stored, difference);
     return norm_scaled(&one, o->norm, f->dtype, difference, stored, o->adjoint_rtol, o->adjoint_atol);
+}
+
+static enum status off(const char *by, double t)
+{
+    return status_fail(
+        STATUS_NUMERIC, "reconstruction",
+        "use gradient = \"direct\" or \"interpolated\", or tighter tolerances",
+        "continuous adjoint: backward reconstruction of y off by %s at t = %.6g; the flow cannot be run "
+        "backwards accurately, so this gradient would be wrong",
+        by, t);
+}
+
+/* A flow that contracts explodes on its way back; there is no need to wait until it has left all numbers. */
+struct growth {
+    struct observer base;
+    struct augmented *g;
+};
+
+static enum status growth_step(struct observer *self, struct march *m, const struct step *p, double *theta)
+{
+    const struct augmented *g = ((struct growth *)self)->g;
+    const struct field *f = g->inner;
+    (void)p, (void)theta;
+    if (!(retrace_distance(f->n, f->dtype, m->s->next[0], NULL) > g->largest)) return STATUS_OK;
+    return off("orders of magnitude", m->clock.goal);
 }
 
 /* By how many tolerances the steps of a "seminorm" may be off in the gradient of the parameters. */
@@ -106,17 +79,23 @@ static enum status solve_back(struct solver *s, struct augmented *g, const struc
 {
     struct solve_stats part;
     struct watch watch = {.base = {.accepted = watch_step}, .layout = *layout};
+    struct growth growth = {.base = {.accepted = growth_step}, .g = g};
     struct solve_options watched = *o;
     double times[] = {from, to};
     watch.layout.controlled = 0;
     watch.layout.extra = g->inner->n_theta;
     int looks = o->adaptive && layout->extra == 0 && g->inner->n_theta > 0 && method_implicit(&o->method);
-    if (looks) watched.observers = &watch.base;
+    if (!g->record) watched.observers = &growth.base;
+    if (looks) {
+        watch.base.next = watched.observers;
+        watched.observers = &watch.base;
+    }
     enum status status = solve(s, &g->base, &watched, layout, z, times, 2, out, NULL, &part);
     if (status != STATUS_OK || !looks || 10 * watch.sum <= o->reconstruction_limit) return status;
     struct state_layout whole = *layout;
     whole.extra = g->inner->n_theta;
-    return solve(s, &g->base, o, &whole, z, times, 2, out, NULL, &part);
+    watched.observers = watch.base.next;
+    return solve(s, &g->base, &watched, &whole, z, times, 2, out, NULL, &part);
 }
 
 static struct solve_options backward_options(const struct solve_options *o, const double *times,
@@ -161,19 +140,6 @@ static struct state_layout backward_layout(const struct state_layout *layout, co
     return parts;
 }
 
-/* bar = a . f(t, y): an output that comes later by dt moves by f dt. */
-static enum status by_time(struct augmented *g, double t, const void *y, const void *a, void *slope,
-                           double *bar)
-{
-    struct field *f = g->inner;
-    TRY(field_eval(f, t, y, slope));
-    *bar = 0;
-    for (int64_t i = 0; i < f->n; i++)
-        *bar += f->dtype == FLOAT32 ? (double)((const float *)a)[i] * (double)((const float *)slope)[i]
-                                    : ((const double *)a)[i] * ((const double *)slope)[i];
-    return STATUS_OK;
-}
-
 /* A gradient on its way back. */
 struct way {
     struct solver *s;
@@ -199,14 +165,36 @@ static enum status check_reconstruction(const struct way *w, const void *stored,
     double relative = retrace_relative(retrace_distance(f->n, f->dtype, w->z, stored),
                                        retrace_distance(f->n, f->dtype, stored, NULL), before);
     if (!(relative <= g->reconstruction)) g->reconstruction = relative;
-    if (!(error <= (o->adaptive ? 1 : ADJOINT_FIXED_STEP_ALLOWANCE) * o->reconstruction_limit))
-        return status_fail(
-            STATUS_NUMERIC, "reconstruction",
-            "use gradient = \"direct\" or \"interpolated\", or tighter tolerances",
-            "continuous adjoint: backward reconstruction of y off by %.3g tolerances at t = %.6g; the "
-            "flow cannot be run backwards accurately, so this gradient would be wrong",
-            error, w->at);
+    if (!(error <= (o->adaptive ? 1 : ADJOINT_FIXED_STEP_ALLOWANCE) * o->reconstruction_limit)) {
+        char by[64];
+        snprintf(by, sizeof by, "%.3g tolerances", error);
+        return off(by, w->at);
+    }
     return STATUS_OK;
+}
+
+/* Cotangents that arrive at a late time may change faster than that time resolves. */
+static enum status adjoint_failed(enum status status, double from, double to)
+{
+    struct failure *now = status_failure(), failure = *now;
+    if (status != STATUS_NUMERIC || strcmp(failure.word, "underflow") != 0 ||
+        !(fabs(failure.t - from) <= ADJOINT_TRANSIENT * clock_smallest_step(from)))
+        return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
+    status_fail(
+        status, failure.word,
+        "use gradient = \"direct\", which solves nothing backwards; or let the adjoint be solved by a method "
+        "that takes longer steps through it, as adjoint = {method = \"radau5\"}, or with looser tolerances; "
+        "or shift t towards 0, where it resolves more",
+        "continuous adjoint, from t = %.6g to %.6g: step size underflow at t = %.9g: behind the loss at t = "
+        "%.6g the cotangents change within less than t resolves there (no step is shorter than %.3g), and "
+        "steps so long do not meet the tolerances of the adjoint",
+        from, to, failure.t, from, clock_smallest_step(from));
+    now->t = failure.t;
+    now->h = failure.h;
+    now->steps = failure.steps;
+    now->accepted = failure.accepted;
+    now->nfe = failure.nfe;
+    return status;
 }
 
 /* From where z stands to an earlier time. Where both are one but for rounding, as outputs and events may be,
@@ -221,8 +209,7 @@ static enum status one_interval(struct way *w, double to, const void *stored)
     size_t z_bytes = (size_t)g->base.n * dtype_size(f->dtype);
     double before = g->record ? 0 : retrace_distance(f->n, f->dtype, w->z, NULL);
     enum status status = solve_back(w->s, g, o, &w->parts, from, to, w->z, w->out);
-    if (status != STATUS_OK && g->record)
-        return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
+    if (status != STATUS_OK && g->record) return adjoint_failed(status, from, to);
     if (status != STATUS_OK)
         return status_prefix(
             status,
@@ -309,13 +296,14 @@ static enum status all_intervals(struct way *w, const struct gradient_times *giv
     for (int64_t i = last; i > 0; i--) {
         const char *state = y + (size_t)i * g->pitch;
         if (given->bar)
-            TRY(by_time(g, given->t[i], state, w->ybar + (size_t)i * g->pitch, w->out, &given->bar[i]));
+            TRY(augmented_by_time(g, given->t[i], state, w->ybar + (size_t)i * g->pitch, w->out,
+                                  &given->bar[i]));
         memcpy(w->z, state, w->own);
         add_cotangent(w, i);
         TRY(go_back(w, given->t[i - 1], y + (size_t)(i - 1) * g->pitch));
     }
     if (!given->bar) return STATUS_OK;
-    TRY(by_time(g, given->t[0], y, w->z + w->own, w->out, &given->bar[0]));
+    TRY(augmented_by_time(g, given->t[0], y, w->z + w->own, w->out, &given->bar[0]));
     given->bar[0] = -given->bar[0];
     return STATUS_OK;
 }
@@ -348,19 +336,12 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
             STATUS_ARGUMENT,
             "odeint: the cotangents of a continuous adjoint begin as zeros, which a relative tolerance alone "
             "cannot judge; give adjoint_atol > 0 (or atol > 0)");
-    int64_t n = (record ? 1 : 2) * f->n + f->n_theta, before = f->nfe + f->nfe_vjp;
-    static const struct field_type type = {.name = "the augmented field of a continuous adjoint",
-                                           .eval = augmented_eval};
-    struct augmented g = {.base = {.type = &type, .n = n, .dtype = f->dtype},
-                          .inner = f,
-                          .record = record,
-                          .m = &o->method,
-                          .s = forward,
-                          .step = -1,
-                          .highest = INT64_MAX,
-                          .pitch = solver_pitch(forward)};
+    int64_t before = f->nfe + f->nfe_vjp;
+    struct augmented g;
+    augmented_begin(&g, forward, f, &o->method, record);
+    g.largest = ADJOINT_GROWTH * augmented_largest(&g, times->n, y);
     size_t size = dtype_size(f->dtype), bytes = (size_t)f->n * size, theta_bytes = (size_t)f->n_theta * size,
-           z_bytes = (size_t)n * size;
+           z_bytes = (size_t)g.base.n * size;
     memset(thetabar, 0, theta_bytes);
     if (f->n == 0) return STATUS_OK;
     if (record) TRY(solver_reserve(forward, f->n, f->dtype, &o->method));
@@ -377,6 +358,7 @@ enum status gradient_adjoint(struct solver *forward, struct field *f, const stru
     stats->has_reconstruction = !record;
     stats->reconstruction = g.reconstruction;
     stats->made_again = 0;
+    augmented_end(&g);
     TRY(status);
     const char *a = z + (record ? 0 : bytes);
     loops->combine[f->dtype](f->n, a, 1, (double[]){1}, &ybar, y0bar);

@@ -22,6 +22,11 @@ int64_t jacobian_blocks(struct field *f)
     return f->independent > 1 && f->n % f->independent == 0 ? f->independent : 1;
 }
 
+int64_t jacobian_columns(const struct field *f, int64_t blocks, const struct jacobian_own *own)
+{
+    return own || blocks > 1 || jacobian_work(f) == FIELD_VJP ? f->n / blocks : f->n - f->quadratures;
+}
+
 enum status jacobian_reserve(struct jacobian *j, const struct field *f, int64_t blocks,
                              struct jacobian_own *own)
 {
@@ -30,6 +35,7 @@ enum status jacobian_reserve(struct jacobian *j, const struct field *f, int64_t 
     *j = (struct jacobian){.n = f->n,
                            .blocks = blocks,
                            .width = f->n / blocks,
+                           .columns = jacobian_columns(f, blocks, own),
                            .dtype = f->dtype,
                            .work = jacobian_work(f),
                            .own = own};
@@ -83,12 +89,12 @@ static enum status rows_by_vjp(struct jacobian *j, struct field *f, double t, co
 /* Column k of each block, from n numbers. */
 static void set_column(const struct jacobian *j, int64_t k, char *out)
 {
-    for (int64_t i = 0; i < j->n; i++) set(j, out, i * j->width + k, get(j, j->point, i));
+    for (int64_t i = 0; i < j->n; i++) set(j, out, i * j->columns + k, get(j, j->point, i));
 }
 
 static enum status columns_by_jvp(struct jacobian *j, struct field *f, double t, const void *y, char *out)
 {
-    for (int64_t k = 0; k < j->width; k++) {
+    for (int64_t k = 0; k < j->columns; k++) {
         set_unit(j, k, 1);
         enum status status = field_jvp(f, t, y, j->unit, j->point);
         set_unit(j, k, 0);
@@ -106,7 +112,7 @@ static enum status columns_by_differences(struct jacobian *j, struct field *f, d
     const void *base = j->base ? j->base : j->slope;
     if (!j->base) TRY(field_eval(f, t, y, j->slope));
     memcpy(j->unit, y, (size_t)j->n * dtype_size(j->dtype));
-    for (int64_t k = 0; k < j->width; k++) {
+    for (int64_t k = 0; k < j->columns; k++) {
         for (int64_t i = k; i < j->n; i += j->width) {
             double old = get(j, y, i);
             set(j, j->unit, i, old + root * fmax(fabs(old), 1e-5));
@@ -149,7 +155,7 @@ static enum status columns_in_step(struct jacobian *j, struct field *f, double t
     double share;
     int n_weights = jacobian_formula(j->dtype, j->fine, &weights, &share);
     memcpy(j->unit, y, (size_t)j->n * dtype_size(j->dtype));
-    for (int64_t k = 0; k < j->width; k++) {
+    for (int64_t k = 0; k < j->columns; k++) {
         memset(j->slope, 0, (size_t)j->n * dtype_size(j->dtype));
         for (int p = 1; p <= n_weights; p++) {
             for (int64_t i = k; i < j->n; i += j->width)

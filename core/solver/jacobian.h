@@ -25,7 +25,7 @@ int64_t jacobian_blocks(struct field *f);
 
 /* Work space for it; zero-initialise, reserve, free. */
 struct jacobian {
-    int64_t n, blocks, width; /* of the state; width = n / blocks */
+    int64_t n, blocks, width, columns; /* of the state; width = n / blocks */
     enum dtype dtype;
     enum field_work work;
     struct jacobian_own *own;
@@ -47,7 +47,10 @@ void jacobian_free(struct jacobian *j);
  * of what it moves; returns how many there are. */
 int jacobian_formula(enum dtype dtype, int fine, const double **weights, double *share);
 
-/* out: blocks x width x width numbers, each block by rows. */
+/* How many columns of a block are made; those behind them are the zeros of the field's quadratures. */
+int64_t jacobian_columns(const struct field *f, int64_t blocks, const struct jacobian_own *own);
+
+/* out: blocks x width x columns numbers, each block by rows. */
 enum status jacobian_at(struct jacobian *j, struct field *f, double t, const void *y, void *out);
 
 #endif

@@ -29,13 +29,14 @@ struct linear {
     struct jacobian_own *own;
     int dense, most; /* stages */
     int64_t n, blocks, width, n_theta;
+    int64_t columns; /* of the Jacobian of a block, see jacobian_columns */
     enum dtype dtype;
     struct jacobian jacobian;
     double t[MAX_STAGES];
     int known[MAX_STAGES]; /* the Jacobian of a stage is that at t, and its vector of `at` */
     int64_t generation;
     size_t vector; /* room of one */
-    char *at, *values, *gathered;
+    char *at, *values, *gathered, *sums;
     struct factors set[LINEAR_SETS];
     struct krylov krylov;
     double share;
@@ -54,14 +55,16 @@ void linear_free(struct linear *l)
         memory_free(l->set[i].matrix);
         memory_free(l->set[i].pivot);
     }
-    void *blocks[] = {l->at, l->values, l->gathered, l};
+    void *blocks[] = {l->at, l->values, l->gathered, l->sums, l};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
 /* Is the matrix to be made? */
 static int is_dense(const struct field *f, enum linear_kind kind, int64_t blocks, int stages)
 {
-    return kind == LINEAR_DENSE || (kind == LINEAR_AUTO && f->n / blocks * stages <= LINEAR_AUTO_UNKNOWNS);
+    int64_t columns = jacobian_columns(f, blocks, NULL), most = LINEAR_AUTO_UNKNOWNS;
+    return kind == LINEAR_DENSE ||
+           (kind == LINEAR_AUTO && columns * stages <= most && f->n / blocks * columns <= most * most);
 }
 
 unsigned linear_works(struct field *f, enum linear_kind kind, struct jacobian_own *own, int stages,
@@ -83,13 +86,16 @@ static enum status too_large(int64_t unknowns)
 
 static enum status reserve_dense(struct linear *l)
 {
-    size_t size = dtype_size(l->dtype), block = (size_t)l->width * (size_t)l->width * size,
-           order = (size_t)l->width * (size_t)l->most;
-    if (l->width * l->most > LINEAR_MOST_UNKNOWNS) return too_large(l->width * l->most);
+    size_t size = dtype_size(l->dtype), block = (size_t)(l->width * l->columns) * size,
+           order = (size_t)(l->columns * l->most);
+    int64_t most = LINEAR_MOST_UNKNOWNS;
+    if (l->columns * l->most > most || l->width * l->columns > most * most)
+        return too_large(l->width * l->most);
     TRY(jacobian_reserve(&l->jacobian, l->f, l->blocks, l->own));
     l->values = memory_alloc((size_t)l->most * (size_t)l->blocks * block);
     l->gathered = memory_alloc(order * size);
-    if (!l->values || !l->gathered) return memory_status();
+    l->sums = memory_alloc((size_t)l->width * size);
+    if (!l->values || !l->gathered || !l->sums) return memory_status();
     return order > LINEAR_OWN_UNKNOWNS ? blas_open() : STATUS_OK;
 }
 
@@ -105,10 +111,11 @@ static enum status reserve(struct linear *l)
 static enum status reserve_set(struct linear *l, struct factors *s, int stages)
 {
     if (s->matrix && s->stages == stages) return STATUS_OK;
-    size_t order = (size_t)l->width * (size_t)stages;
+    size_t order = (size_t)(l->columns * stages),
+           block = order * order + (size_t)(l->width - l->columns) * order; /* see follow */
     memory_free(s->matrix);
     memory_free(s->pivot);
-    s->matrix = memory_alloc((size_t)l->blocks * order * order * dtype_size(l->dtype));
+    s->matrix = memory_alloc((size_t)l->blocks * block * dtype_size(l->dtype));
     s->pivot = memory_alloc((size_t)l->blocks * order * sizeof *s->pivot);
     return s->matrix && s->pivot ? STATUS_OK : memory_status();
 }
@@ -134,6 +141,7 @@ enum status linear_begin(struct linear **out, struct field *f, enum linear_kind 
                          .n = f->n,
                          .blocks = blocks,
                          .width = f->n / blocks,
+                         .columns = jacobian_columns(f, blocks, own),
                          .dtype = f->dtype,
                          .n_theta = f->n_theta,
                          .generation = 1,
@@ -168,7 +176,7 @@ void linear_tolerance(struct linear *l, double share) { l->share = share; }
 enum status linear_jacobian(struct linear *l, struct field *f, int i, double t, const void *y)
 {
     char *at = l->at + (size_t)i * l->vector;
-    size_t bytes = (size_t)l->n * dtype_size(l->dtype), values = bytes * (size_t)l->width;
+    size_t bytes = (size_t)l->n * dtype_size(l->dtype), values = bytes * (size_t)l->columns;
     const void *base = l->base;
     l->base = NULL;
     if (l->known[i] && l->t[i] == t && memcmp(at, y, bytes) == 0) return STATUS_OK;
@@ -199,8 +207,8 @@ void linear_in_step(struct linear *l, const void *slope, double h, int fine)
 
 static char *matrix_of(const struct linear *l, const struct factors *s, int64_t block)
 {
-    int64_t room = l->width * s->stages;
-    return s->matrix + (size_t)(block * room * room) * dtype_size(l->dtype);
+    int64_t order = l->columns * s->stages, room = order * (order + l->width - l->columns);
+    return s->matrix + (size_t)(block * room) * dtype_size(l->dtype);
 }
 
 /* Unknowns of a block that are solved for, of one stage. */

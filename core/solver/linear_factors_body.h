@@ -2,7 +2,7 @@
  * kernels/paste.h. */
 static const T *TYPED(values)(const struct linear *l, int stage, int64_t block)
 {
-    return (const T *)l->values + (stage * l->blocks + block) * l->width * l->width;
+    return (const T *)l->values + (stage * l->blocks + block) * l->width * l->columns;
 }
 
 /* I - real J and I - (re + i im) J, see linear_split.h. */
@@ -12,12 +12,13 @@ static void TYPED(system_apart)(const struct linear *l, const struct factors *s,
     T real = (T)s->split.real, re = (T)s->split.re, im = (T)s->split.im, *pairs = out;
     if (s->stages == 3) {
         for (int64_t r = 0; r < n; r++)
-            for (int64_t c = 0; c < n; c++) out[r * n + c] = (T)(r == c) - real * jacobian[r * l->width + c];
+            for (int64_t c = 0; c < n; c++)
+                out[r * n + c] = (T)(r == c) - real * jacobian[r * l->columns + c];
         pairs += n * n;
     }
     for (int64_t r = 0; r < n; r++)
         for (int64_t c = 0; c < n; c++) {
-            T v = jacobian[r * l->width + c], *pair = pairs + 2 * (r * n + c);
+            T v = jacobian[r * l->columns + c], *pair = pairs + 2 * (r * n + c);
             pair[0] = (T)(r == c) - re * v;
             pair[1] = -im * v;
         }
@@ -53,11 +54,11 @@ static void TYPED(from_basis)(const struct linear *l, const struct factors *s, T
     }
 }
 
-/* Of the unknowns that others depend on; behind it the rows of the Jacobian for those that follow from them.
- */
+/* Of the unknowns that others depend on; behind it the rows of the Jacobian for those that follow from them,
+ * transposed. */
 static void TYPED(system)(const struct linear *l, const struct factors *s, int64_t block, T *out)
 {
-    int64_t width = l->width, lead = width - s->idle, order = lead * s->stages;
+    int64_t lead = l->width - s->idle, order = lead * s->stages, columns = l->columns;
     T *below = out + order * order;
     if (s->apart) TYPED(system_apart)(l, s, TYPED(values)(l, 0, block), out);
     for (int i = 0; i < s->stages; i++) {
@@ -66,10 +67,10 @@ static void TYPED(system)(const struct linear *l, const struct factors *s, int64
             T a = (T)-s->A[i * s->stages + j];
             T *corner = out + (int64_t)i * lead * order + j * lead;
             for (int64_t r = 0; r < lead; r++)
-                for (int64_t c = 0; c < lead; c++) corner[r * order + c] = a * jacobian[r * width + c];
+                for (int64_t c = 0; c < lead; c++) corner[r * order + c] = a * jacobian[r * columns + c];
         }
-        for (int64_t r = lead; r < width && (i == 0 || s->own); r++, below += lead)
-            memcpy(below, jacobian + r * width, (size_t)lead * sizeof *below);
+        for (int64_t c = 0; c < lead && (i == 0 || s->own); c++)
+            for (int64_t r = lead; r < l->width; r++) *below++ = jacobian[r * columns + c];
     }
     for (int64_t r = 0; r < order && !s->apart; r++) out[r * order + r] = (T)(1 + (double)out[r * order + r]);
 }
@@ -77,13 +78,22 @@ static void TYPED(system)(const struct linear *l, const struct factors *s, int64
 /* So many of the last unknowns nothing depends on. */
 static int64_t TYPED(idle)(const struct linear *l, const struct factors *s)
 {
-    int64_t width = l->width;
-    for (int64_t c = width - 1; c > 0; c--)
+    int64_t columns = l->columns;
+    for (int64_t c = columns - 1; c > 0; c--)
         for (int i = 0; i < (s->own ? s->stages : 1); i++)
             for (int64_t b = 0; b < l->blocks; b++)
-                for (int64_t r = 0; r < width; r++)
-                    if (TYPED(values)(l, i, b)[r * width + c] != 0) return width - 1 - c;
-    return width - 1;
+                for (int64_t r = 0; r < l->width; r++)
+                    if (TYPED(values)(l, i, b)[r * columns + c] != 0) return l->width - 1 - c;
+    return l->width - 1;
+}
+
+/* sum[r] = J_r x of the unknowns that follow. */
+static void TYPED(rows_times)(int64_t idle, int64_t lead, const T *restrict rows, const T *restrict x,
+                              T *restrict sum)
+{
+    for (int64_t r = 0; r < idle; r++) sum[r] = 0;
+    for (int64_t c = 0; c < lead; c++)
+        for (int64_t r = 0; r < idle; r++) sum[r] += rows[c * idle + r] * x[c];
 }
 
 /* Those unknowns of a block, from the others, which are solved for; transposed: their part in the right-hand
@@ -91,28 +101,32 @@ static int64_t TYPED(idle)(const struct linear *l, const struct factors *s)
 static void TYPED(follow)(const struct linear *l, const struct factors *s, const T *matrix, int transpose,
                           T *const *x)
 {
-    int64_t lead = l->width - s->idle, order = lead * s->stages;
-    for (int i = 0; i < s->stages; i++) {
-        const T *rows = matrix + order * order + (s->own ? i : 0) * s->idle * lead;
-        for (int j = 0; j < s->stages; j++) {
-            T a = (T)s->A[i * s->stages + j];
-            for (int64_t r = 0; r < s->idle; r++) {
-                T sum = 0, by = a * x[i][lead + r];
-                for (int64_t c = 0; c < lead && !transpose; c++) sum += rows[r * lead + c] * x[j][c];
-                for (int64_t c = 0; c < lead && transpose; c++) x[j][c] += by * rows[r * lead + c];
-                if (!transpose) x[i][lead + r] += a * sum;
-            }
+    int64_t idle = s->idle, lead = l->width - idle, order = lead * s->stages;
+    const T *rows = matrix + order * order;
+    T *sum = (T *)l->sums;
+    for (int j = 0; j < s->stages && !transpose; j++)
+        for (int i = 0; i < s->stages; i++) {
+            T a = (T)s->A[i * s->stages + j], *out = x[i] + lead;
+            if (i == 0 || s->own)
+                TYPED(rows_times)(idle, lead, rows + (s->own ? i : 0) * idle * lead, x[j], sum);
+            for (int64_t r = 0; r < idle; r++) out[r] += a * sum[r];
         }
-    }
+    for (int i = 0; i < s->stages && transpose; i++)
+        for (int j = 0; j < s->stages; j++) {
+            T a = (T)s->A[i * s->stages + j], *out = x[j];
+            const T *own = rows + (s->own ? i : 0) * idle * lead;
+            for (int64_t c = 0; c < lead; c++)
+                for (int64_t r = 0; r < idle; r++) out[c] += a * x[i][lead + r] * own[c * idle + r];
+        }
 }
 
 /* out = J v of stage 0. */
 static void TYPED(product)(const struct linear *l, const T *v, T *out)
 {
     for (int64_t i = 0; i < l->n; i++) {
-        const T *row = (const T *)l->values + i * l->width, *x = v + i / l->width * l->width;
+        const T *row = (const T *)l->values + i * l->columns, *x = v + i / l->width * l->width;
         double sum = 0;
-        for (int64_t c = 0; c < l->width; c++) sum += (double)row[c] * (double)x[c];
+        for (int64_t c = 0; c < l->columns; c++) sum += (double)row[c] * (double)x[c];
         out[i] = (T)sum;
     }
 }

@@ -121,6 +121,57 @@ tests["a flow that contracts: the adjoint is right, or an error says that it is 
   end
 end
 
+-- Four decades of rates, and `n` more parameters that hardly matter.
+local function stiff_gradient(method, kind, n)
+  local rates, stats = f64{-1e4, -100, -1}, nil
+  local g = tide.grad(function(q)
+    local function f(_, y) return rates * (y - q.push:tanh()) + y * q.idle:sum() end
+    local ys
+    ys, stats = tide.odeint(f, f64{1, 1, 1}, {0, 1},
+      {method = method, gradient = kind, rtol = 1e-6, atol = 1e-8})
+    return ys[2]:square():sum()
+  end){push = f64{1, 2, 3}, idle = tide.zeros({n}, {dtype = "float64"})}
+  return g.push, stats
+end
+
+tests["parameters are no unknowns of an implicit adjoint, and no explosion is followed"] = function()
+  for _, m in ipairs{"radau5", "kvaerno5", "trbdf2", "bdf", "rodas4"} do
+    local exactly, nfe = stiff_gradient(m, "direct", 1000), {}
+    for _, kind in ipairs{"interpolated", "adjoint"} do
+      local g, stats = stiff_gradient(m, kind, 1000)
+      local _, few = stiff_gradient(m, kind, 1)
+      local what = ("%s, %s: %d and %d"):format(m, kind, stats.nfe_backward, few.nfe_backward)
+      assert(math.abs(stats.nfe_backward - few.nfe_backward) <= few.nfe_backward / 10, what)
+      assert((g - exactly):abs():max():item() < 1e-4, what)
+      nfe[kind] = stats.nfe_backward
+    end
+    assert(nfe.adjoint < 12 * nfe.interpolated, ("%s: %d and %d"):format(m, nfe.adjoint, nfe.interpolated))
+  end
+end
+
+tests["a transient of the cotangents that t does not resolve is called that"] = function()
+  local rates = f64{0.04, 3e7, 1e4} -- Robertson
+  local function gradient_to(t_end, more)
+    return pcall(tide.grad(function(k)
+      local o = {method = "bdf", rtol = 1e-6, atol = 1e-10, gradient = "adjoint"}
+      for name, v in pairs(more) do o[name] = v end
+      local ys = tide.odeint(function(_, y)
+        local a, b, c = k[1] * y[1], k[2] * y[2] * y[2], k[3] * y[2] * y[3]
+        return tide.stack{c - a, a - b - c, b}
+      end, f64{1, 0, 0}, {0, t_end}, o)
+      return ys[2][1]
+    end), rates)
+  end
+  local _, failure = gradient_to(1e5, {})
+  assert(failure.status == "underflow" and failure.t == 1e5 and failure.backward, tostring(failure))
+  local said = tostring(failure)
+  assert(said:find("the cotangents change within less than t resolves", 1, true), said)
+  assert(not said:find("discontinuous", 1, true) and said:find('gradient = "direct"', 1, true), said)
+  local _, want = assert(gradient_to(1e5, {gradient = "direct"}))
+  local _, g = assert(gradient_to(1e5, {adjoint = {method = "radau5"}}))
+  assert(((g - want) / want):abs():max():item() < 1e-4, "as the message says")
+end
+
 tests["options that are wrong"] = function()
   local function solve(o)
     return tide.odeint(function(_, y) return y end, tide.ones{1}, {0, 1}, o)
