@@ -259,13 +259,15 @@
 #define NEWTON_SLOW 0.1
 #define NEWTON_ROUNDING 1e3
 #define NEWTON_TO_ROUNDING 50
+#define REFINE_CORRECTIONS                                                                                   \
+    100 /* of a transposed system by a user's matrix; epsilons that LU leaves of it:                         \
+         */
+#define REFINE_ROUNDING 16
 
 /* To a tolerance: a Jacobian whose iterations contract by less than this is good for the next step, too
- * (Hairer, Wanner, Solving ODEs II, IV.8). */
+ * (Hairer, Wanner, Solving ODEs II, IV.8); of coupled stages after so few iterations as well (same): with
+ * kvaerno3 and trbdf2, whose stages are solved for one after the other, that would cost digits. */
 #define NEWTON_KEEP 1e-3
-
-/* Of coupled stages: after so few iterations it is good as well (same). Stages that are solved for one after
- * the other leave more behind: with kvaerno3 and trbdf2 that would cost digits. */
 #define NEWTON_ROUNDS 2
 
 /* Where Newton's method fails, the next step is at least so many times as long (same), the first times in a
@@ -276,8 +278,7 @@
 #define NEWTON_SHRINK 0.5
 #define NEWTON_SHRINKS 2
 
-/* Errors of steps count as at least so many tolerances where their growth is foreseen (same). */
-#define PREDICT_LEAST_ERROR 1e-2
+#define PREDICT_LEAST_ERROR 1e-2 /* tolerances that errors count as, at least, where growth is foreseen */
 
 /* Of bdf that chooses its order: iterations at most; by how much a rate may shrink at a time. A matrix serves
  * for so many steps, while g changes by less than this share, a Jacobian for so many; growth of the step at
@@ -310,8 +311,7 @@
 #define STEP_SHORT 1e-9  /* of the number of steps of a grid: a last step that is shorter is none */
 #define STEP_SLIVER 1e-3 /* what is left of the span after a step is more than this share of it */
 
-/* gradient = "forward" is a solve for each number that it is taken by: so many at most. */
-#define FORWARD_DIRECTIONS 256
+#define FORWARD_DIRECTIONS 256 /* gradient = "forward" is a solve for each number: so many at most */
 
 /* States of gradient = "reversible" that are further off than this, relative, are made again from the
  * beginning, with so many states in memory on the way: square roots of what the dtypes resolve. */

@@ -286,7 +286,7 @@ static enum status stages_back(struct backward *b, const struct method *m, const
         TRY(linear_jacobian(s->linear, b->f, i, step_time(p, m->rk.c[i]), s->stage_input));
     }
     TRY(linear_factor(s->linear, LINEAR_MAIN, m->rk.stages, A, 1));
-    return linear_solve_stages(s->linear, LINEAR_MAIN, 1, bars);
+    return linear_solve_back(s->linear, b->f, LINEAR_MAIN, bars);
 }
 
 static enum status coupled_back(struct backward *b, const struct step *p)

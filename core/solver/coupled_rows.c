@@ -110,7 +110,7 @@ static enum status row_back(struct backward *b, const struct step *p, int e)
     double t = step_time(p, rk->extra_c[e]);
     solver_combine(s, s->carry[0], p->h, rk->extra_a[e], i + 1, s->stage_input);
     TRY(linear_set(&s->linear, LINEAR_FILTER, b->f, t, s->stage_input, p->h * rk->extra_a[e][i]));
-    TRY(linear_solve(s->linear, LINEAR_FILTER, 1, b->kbar));
+    TRY(linear_solve_back(s->linear, b->f, LINEAR_FILTER, (void *[]){b->kbar}));
     return backward_vjp(b, t, s->stage_input, NULL, b->kbar, b->k_bar[i]);
 }
 

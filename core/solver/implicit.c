@@ -198,7 +198,7 @@ static enum status stage_back(struct backward *b, const struct tableau *m, const
     solver_combine(s, s->carry[0], p->h, m->a[i], i + 1, s->stage_input);
     if (g != 0) {
         TRY(linear_set(&s->linear, LINEAR_MAIN, b->f, t, s->stage_input, g));
-        TRY(linear_solve(s->linear, LINEAR_MAIN, 1, b->kbar));
+        TRY(linear_solve_back(s->linear, b->f, LINEAR_MAIN, (void *[]){b->kbar}));
     }
     return backward_vjp(b, t, s->stage_input, NULL, b->kbar, b->k_bar[i]);
 }

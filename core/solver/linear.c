@@ -7,42 +7,7 @@
 #include "base/tuning.h"
 #include "kernels/blas.h"
 #include "kernels/paste.h"
-#include "solver/krylov.h"
-#include "solver/linear_split.h"
-#include "solver/tableau.h"
-
-/* A factored system; generation: of the Jacobians it was made of, 0: there is none. */
-struct factors {
-    int stages, own, apart; /* apart: factored are the parts into which the stages fall (linear_split.h) */
-    struct split split;
-    double A[MAX_STAGES * MAX_STAGES];
-    int64_t generation;
-    int64_t idle; /* the last unknowns of a block that nothing depends on, such as a quadrature: they are not
-                     in the matrix, and follow from the others */
-    char *matrix; /* of each block by rows, then its factors; apart: the real part, then the complex one */
-    int *pivot;
-};
-
-struct linear {
-    struct field *f;
-    enum linear_kind kind;
-    struct jacobian_own *own;
-    int dense, most; /* stages */
-    int64_t n, blocks, width, n_theta;
-    int64_t columns; /* of the Jacobian of a block, see jacobian_columns */
-    enum dtype dtype;
-    struct jacobian jacobian;
-    double t[MAX_STAGES];
-    int known[MAX_STAGES]; /* the Jacobian of a stage is that at t, and its vector of `at` */
-    int64_t generation;
-    size_t vector; /* room of one */
-    char *at, *values, *gathered, *sums;
-    struct factors set[LINEAR_SETS];
-    struct krylov krylov;
-    double share;
-    struct linear_counts counts;
-    const void *base; /* of the next Jacobian, see linear_base */
-};
+#include "solver/linear_system.h"
 
 /* ---- memory ---- */
 
@@ -55,7 +20,7 @@ void linear_free(struct linear *l)
         memory_free(l->set[i].matrix);
         memory_free(l->set[i].pivot);
     }
-    void *blocks[] = {l->at, l->values, l->gathered, l->sums, l};
+    void *blocks[] = {l->at, l->values, l->gathered, l->sums, l->refined, l};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
@@ -70,10 +35,10 @@ static int is_dense(const struct field *f, enum linear_kind kind, int64_t blocks
 unsigned linear_works(struct field *f, enum linear_kind kind, struct jacobian_own *own, int stages,
                       int transposed)
 {
-    if (own) return 0;
+    unsigned vjp = transposed && field_can(f, FIELD_VJP) ? FIELD_MASK(FIELD_VJP) : 0;
+    if (own) return vjp; /* linear_solve_back */
     if (is_dense(f, kind, jacobian_blocks(f), stages)) return FIELD_MASK(jacobian_work(f));
-    return (field_can(f, FIELD_JVP) ? FIELD_MASK(FIELD_JVP) : 0) |
-           (transposed && field_can(f, FIELD_VJP) ? FIELD_MASK(FIELD_VJP) : 0);
+    return (field_can(f, FIELD_JVP) ? FIELD_MASK(FIELD_JVP) : 0) | vjp;
 }
 
 static enum status too_large(int64_t unknowns)

@@ -56,6 +56,10 @@ enum status linear_factor(struct linear *l, enum linear_set set, int stages, con
  * transpose: of coupled stages that have a Jacobian each. */
 enum status linear_solve_stages(struct linear *l, enum linear_set set, int transpose, void *const *x);
 
+/* The transposed system of a gradient, which is exact: where the factors are those of a user's matrix, the
+ * solution is corrected until what is left of the right-hand side, by the field's vjp, is rounding. */
+enum status linear_solve_back(struct linear *l, struct field *f, enum linear_set set, void *const *x);
+
 /* out = J v, J the Jacobian of stage 0. */
 enum status linear_product(struct linear *l, struct field *f, const void *v, void *out);
 

@@ -318,7 +318,7 @@ static enum status implicit_formula_back(struct backward *b, const struct multis
     backward_sum_end(&sum, b);
     s->linear_g = 0;
     TRY(linear_set(&s->linear, LINEAR_MAIN, b->f, p->end, s->k[end].v, c->slope));
-    TRY(linear_solve(s->linear, LINEAR_MAIN, 1, b->kbar));
+    TRY(linear_solve_back(s->linear, b->f, LINEAR_MAIN, (void *[]){b->kbar}));
     const void *bar = s->spare;
     memcpy(s->spare, b->kbar, b->bytes);
     loops->combine[s->dtype](s->n, NULL, 1, &c->slope, &bar, b->kbar);

@@ -107,8 +107,8 @@ static const struct solve_option table[] = {
              "of one per sample where samples do not know of each other; \"krylov\": GMRES by products with "
              "df/dy; \"auto\": dense up to 2048 unknowns; or function(t, y) -> df/dy on numbers, called "
              "while the solve runs: a tensor n x n, n the numbers of the state in a row, df_i/dy_j "
-             "in row i (with plain = true rows of numbers); no batch is taken apart then, and \"direct\" "
-             "gradients are as right as it is"},
+             "in row i (with plain = true rows of numbers); no batch is taken apart then. One that is not "
+             "quite df/dy costs evaluations; only a Rosenbrock method is as right as it is"},
     {"newton_tol", OPTION_NUMBER, POSITIVE, AT(newton_tol),
      .help = "Newton's iterations end when so large a share of the tolerances is left; default 0.03, on a "
              "fixed grid rounding"},

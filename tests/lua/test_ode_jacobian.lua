@@ -117,6 +117,38 @@ tests["what it gives back is looked at; its errors come as they are"] = function
   assert(distance(solve(function(_, y) return tide.tensor(rows(y), F64) end), solve(nil)) < 1e-3)
 end
 
+tests["an approximate one costs evaluations, and no digits of a direct gradient"] = function()
+  local function loss(o)
+    return function(q)
+      return tide.odeint(function(t, y) return field(t, y) * q.p end, q.y, times, o):sum()
+    end
+  end
+  local point = {p = tide.tensor(0.9, F64), y = y0}
+  local function diagonal(_, y)
+    local m = rows(y)
+    return tide.tensor({{m[1][1], 0}, {0, m[2][2]}}, F64)
+  end
+  for _, m in ipairs(implicit) do
+    local has = m.family ~= "rosenbrock" and m.name ~= "auto"
+    for _, gradient in ipairs(has and {"direct", "checkpoint"} or {}) do
+      local o = {method = m.name, steps = 400, gradient = gradient, max_newton = 50}
+      local want = tide.grad(loss(o))(point)
+      local got = tide.grad(loss(with(o, {jacobian = diagonal})))(point)
+      for k, v in pairs(want) do
+        local off = distance(got[k], v) / math.max(1, v:abs():max():item())
+        assert(off < 1e-9, ("%s, %s, %s: %.2g"):format(m.name, gradient, k, off))
+      end
+    end
+  end
+  local latest = 0 -- on the way back it turns bad
+  local function turns_bad(t, y)
+    latest = math.max(latest, t)
+    return t < latest - 0.5 and tide.eye(2) * 1e4 or tide.tensor(rows(y), F64)
+  end
+  fails({"gradient", "jacobian", "t = ", "corrections", "nearer to df/dy"},
+    tide.grad(loss{method = "radau5", steps = 30, jacobian = turns_bad}), point)
+end
+
 tests["what cannot stand beside it is refused"] = function()
   local function jacobian() return tide.eye(2) end
   local function solve(more) return tide.odeint(field, y0, times, with({jacobian = jacobian}, more)) end
