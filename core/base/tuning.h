@@ -298,11 +298,9 @@
 
 /* ---- steps ---- */
 
-/* Share of the step that an error allows, which is taken; the second from error estimates of order 6 on,
- * whose errors change most from step to step. DETEST, evaluations at equal error as a share of those with
- * 0.9, of dopri8 and vern7: 0.97 and 0.97 with 0.85, 0.93 and 0.95 with 0.8, 0.91 and 0.92 with 0.75; at
- * equal tolerances 0.8 takes as many. dopri5 and tsit5 would gain as much, but keep the steps of other
- * programs. */
+/* Share of the step that an error allows, which is taken; the second from error estimates of order 6 on
+ * (core/README.md). DETEST, evaluations at equal error as a share of those with 0.9, of dopri8 and vern7:
+ * 0.97 and 0.97 with 0.85, 0.93 and 0.95 with 0.8, 0.91 and 0.92 with 0.75. */
 #define SAFETY 0.9
 #define SAFETY_HIGH_ORDER 0.8
 
@@ -327,19 +325,21 @@
 #define ADJOINT_GROWTH 1e6
 #define ADJOINT_TRANSIENT 1000
 
-/* Events. Two zeros of a g that are further apart, as a share of the step, are both found. A point that is
- * further off, as a share of the range around it, than a cubic through its neighbours asks for more points; a
+/* Events. Two zeros of a g that are further apart, as a share of the step, are both found. A point further
+ * off, as a share of the range around it, than a cubic through its neighbours asks for more points; a
  * polynomial of degree 5 is believed where it is so many times larger than it differs from that of degree 3.
- * Tried on 30000 random g (tests/lua/test_events.lua has some of them): 1 missed a zero. Behind a zero that
- * begins a step the points are nearer to it by EVENT_GRADING each. Looks at a g that is enclosed: a bisection
- * takes fewer. Changes of the state closer together than so many of the shortest steps pile up: t resolves
- * little of what lies between. */
+ * One of 30000 random g missed a zero. Behind one that begins a step the points are nearer to it by
+ * EVENT_GRADING each. A step cut at theta is made again, longer than that by EVENT_MARGIN, where 4 theta (1 -
+ * theta) and the error in tolerances are more. */
 #define EVENT_RESOLUTION (1.0 / 64)
 #define EVENT_FORESEEN 0.1
 #define EVENT_DOUBT 16
 #define EVENT_GRADING 8
-#define EVENT_MOST_LOOKS 100
-#define EVENT_PILE_UP 64
+#define EVENT_MOST_LOOKS 100 /* at a g that is enclosed: a bisection takes fewer */
+#define EVENT_PILE_UP 64     /* of the shortest steps: changes of the state that are nearer pile up */
+#define EVENT_MARGIN 0.01
+#define EVENT_MIDDLE 0.4
+#define EVENT_EXACT 0.01
 
 /* Adams methods of variable order take their error for so many times as large: it is that of a formula one
  * order lower than the one that makes the step, but errors of neighbouring steps add up. On DETEST at 1e-5, 1

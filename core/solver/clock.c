@@ -47,7 +47,7 @@ static double target(const struct clock *c)
         double stop = stop_number(c, c->next_stop)->t;
         if ((end - stop) * c->direction > 0) end = stop;
     }
-    return end;
+    return (end - c->landing) * c->direction > 0 ? c->landing : end;
 }
 
 /* The step of size h from t to `end`, with the times of its stages on the near sides of jumps. */
@@ -84,7 +84,8 @@ void clock_turn(struct clock *c)
 
 void clock_begin(struct clock *c, const struct solve_options *o, double t0, double end)
 {
-    *c = (struct clock){.o = o, .end = end, .direction = end > t0 ? 1 : -1, .controller = o->controller};
+    *c = (struct clock){
+        .o = o, .end = end, .direction = end > t0 ? 1 : -1, .controller = o->controller, .landing = NAN};
     clock_forget(c);
     controller_reset(&c->controller);
     stand_at(c, t0);
@@ -107,10 +108,19 @@ static void remember(struct clock *c, double h)
     if (!whole) clock_forget(c);
 }
 
+void clock_land(struct clock *c, const struct step *p, double theta)
+{
+    double h = theta * (1 + EVENT_MARGIN) * p->h;
+    c->landing = c->t + h;
+    c->h = fmax(c->h, fabs(h));
+    c->rejected++;
+}
+
 void clock_move(struct clock *c, const struct step *p, double theta)
 {
     stand_at(c, clock_time(c, p, theta));
     c->accepted++;
+    c->landing = NAN;
     c->off_grid = theta < 1;
     remember(c, p->h);
     c->done += !c->off_grid;

@@ -36,8 +36,9 @@ struct clock {
     int64_t n, done;
     int off_grid; /* the last step was cut */
     struct controller controller;
-    double goal; /* of the step at hand: where it ends */
-    int lands;   /* on the end of the span, or on a stop */
+    double goal;    /* of the step at hand: where it ends */
+    int lands;      /* on the end of the span, on a stop, or there: */
+    double landing; /* where a step that is made again shall end; NAN: there is none */
     int64_t steps, accepted, rejected;
     int64_t nfe;    /* what the loop has spent, as it says before it asks for a step */
     double seconds; /* counted where there is a limit */
@@ -64,6 +65,8 @@ enum clock_says clock_next(struct clock *c, struct step *p);
 /* Is it good enough, and how long shall the next one be? error: its norm, not looked at when steps are
  * fixed; made 0: it could not be made, and a smaller one might. */
 enum clock_says clock_judge(struct clock *c, const struct step *p, int made, double error);
+/* It was accepted, but is made again, to end just behind theta of it. */
+void clock_land(struct clock *c, const struct step *p, double theta);
 /* The step was accepted as far as theta of it: go there. */
 void clock_move(struct clock *c, const struct step *p, double theta);
 /* The past does not count any more: y has been changed. */

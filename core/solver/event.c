@@ -8,6 +8,7 @@
 #include "base/tuning.h"
 #include "kernels/loops.h"
 #include "solver/event_scan.h"
+#include "solver/family.h"
 #include "solver/march.h"
 
 /* ---- memory ---- */
@@ -27,10 +28,11 @@ enum status events_new(struct events **out, int n)
     *out = e;
     e->n = n;
     e->rules = memory_zalloc((size_t)n, sizeof *e->rules);
-    e->track = memory_zalloc((size_t)n, sizeof *e->track);
+    e->track = memory_zalloc(2 * (size_t)n, sizeof *e->track);
     e->hits = memory_zalloc((size_t)n, sizeof *e->hits);
     e->start = memory_zalloc((size_t)n, sizeof *e->start);
     e->values = memory_zalloc((size_t)n * EVENT_POINTS, sizeof *e->values);
+    e->before = e->track + (e->track ? n : 0);
     if (e->rules && e->track && e->hits && e->start && e->values) return STATUS_OK;
     events_free(e);
     *out = NULL;
@@ -268,6 +270,25 @@ static int together(const struct march *m, const struct step *p, struct event_hi
     return end;
 }
 
+/* Is the step worth to be made once more, to end just behind theta? Interpolants an order below the method
+ * that have no evaluations of their own are off in the middle of a step, and not near its ends. */
+static int lands(const struct march *m, const struct step *p, double theta)
+{
+    const struct method *by = made_by(&m->o->method, p);
+    int coarse = by->rk.dense_order < by->rk.order && by->rk.extra <= 1 && !by->family->adapt;
+    return m->o->adaptive && coarse && isnan(m->clock.landing) && m->clock.error > EVENT_EXACT &&
+           4 * theta * (1 - theta) > EVENT_MIDDLE;
+}
+
+/* The step begins anew. */
+static void take_back(struct events *e, struct march *m, const struct step *p, double theta, int64_t count)
+{
+    memcpy(e->track, e->before, (size_t)e->n * sizeof *e->track);
+    e->count = count;
+    clock_land(&m->clock, p, theta);
+    m->again = 1;
+}
+
 /* The zeros of an interval, in order; those that fall together are at one time, and the first of these times
  * at which something changes cuts the step. */
 static enum status happen(struct events *e, struct march *m, const struct step *p, int n, double *theta,
@@ -284,9 +305,10 @@ static enum status happen(struct events *e, struct march *m, const struct step *
             at = fmax(at, hits[k].theta);
             *cut |= cuts(e, hits[k].rule);
         }
+        *theta = *cut ? at : *theta;
+        if (*cut && lands(m, p, at)) return STATUS_OK;
         for (int k = i; k < end; k++) TRY(note(e, m, p, &hits[k], at, *cut));
         if (!*cut) continue;
-        *theta = at;
         TRY(change_state(e, m, hits + i, end - i, clock_time(&m->clock, p, at)));
     }
     return STATUS_OK;
@@ -297,12 +319,15 @@ static enum status events_accepted(struct observer *self, struct march *m, const
 {
     struct events *e = (struct events *)self;
     int cut = 0, hits;
+    int64_t count = e->count;
+    memcpy(e->before, e->track, (size_t)e->n * sizeof *e->track);
     TRY(event_points(e, m, p));
     TRY(event_refine(e, m, p));
     for (int i = 0; i + 1 < e->points && !cut; i++) {
         TRY(event_hits(e, m, p, i, &hits));
         TRY(happen(e, m, p, hits, theta, &cut));
     }
+    if (cut && lands(m, p, *theta)) take_back(e, m, p, *theta, count);
     if (cut) return STATUS_OK;
     e->t = *theta < 1 ? NAN : m->clock.goal;
     memcpy(e->start, event_row(e, e->points - 1), (size_t)e->n * sizeof *e->start);

@@ -67,7 +67,7 @@ struct events {
     enum dtype dtype;
     size_t bytes, states_bytes; /* of a state; room of `states` */
     /* the step at hand */
-    struct event_track *track;
+    struct event_track *track, *before; /* before: at the beginning of the step */
     struct event_hit *hits;
     double t;      /* where the step before ended; NAN: it is the first one, or the state was changed */
     double *start; /* g there */

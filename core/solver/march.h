@@ -23,6 +23,7 @@ struct march {
     struct stiffness stiffness;
     struct instability instability;
     struct automatic automatic;
+    int again; /* an observer asks for the step at hand once more, as the clock knows */
     int turns; /* the next step is of the other method of a pair */
     struct observer *observers;
     const void *after; /* y with which the next step begins, where an observer has changed it; else NULL */

@@ -15,7 +15,9 @@ struct march;
 
 struct observer {
     /* The step that was made. *theta: where it shall end, 1: at its end; who sets it lower cuts the step
-     * there, and the family starts anew from y at that time. Any status but STATUS_OK ends the solve. */
+     * there, and the family starts anew from y at that time. Any status but STATUS_OK ends the solve. One
+     * that sets m->again has told the clock what step to make instead; those behind it do not see this one.
+     */
     enum status (*accepted)(struct observer *self, struct march *m, const struct step *p, double *theta);
     struct observer *next; /* NULL: the last */
 };

@@ -176,8 +176,10 @@ static enum status show(struct march *m)
 {
     if (!solver_is_finite(m->s, m->s->next[0])) return failure_not_finite(m, m->p.h, m->s->next[0], "y");
     m->theta = 1;
-    m->waits = 1;
-    for (struct observer *o = m->observers; o; o = o->next) TRY(o->accepted(o, m, &m->p, &m->theta));
+    m->again = 0;
+    for (struct observer *o = m->observers; o && !m->again; o = o->next)
+        TRY(o->accepted(o, m, &m->p, &m->theta));
+    m->waits = !m->again;
     return STATUS_OK;
 }
 
@@ -196,7 +198,9 @@ enum status march_step(struct march *m, enum clock_says *says)
         if (m->o->adaptive && family->adapt && (*says == CLOCK_ACCEPTED || *says == CLOCK_REJECTED))
             TRY(family->adapt(m, p, *says == CLOCK_ACCEPTED, wanted));
         if (*says == CLOCK_REJECTED) continue;
-        return *says == CLOCK_ACCEPTED ? show(m) : failure_of_clock(m, *says, p->h);
+        if (*says != CLOCK_ACCEPTED) return failure_of_clock(m, *says, p->h);
+        TRY(show(m));
+        if (!m->again) return STATUS_OK;
     }
     return *says == CLOCK_END ? STATUS_OK : failure_of_clock(m, *says, p->h);
 }

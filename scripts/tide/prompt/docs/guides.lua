@@ -292,11 +292,11 @@ guide{name = "events",
 
   g returns a number or a tensor of one element. direction: 1, only where g grows along the solve; -1, only
   where it falls; 0, both. terminal = true ends the solve at the first one, terminal = n at the n-th; later
-  output times repeat the state there, stats.t_end says where that was. apply(t, y) returns the state with
-  which the solve goes on. An output exactly at an event is the state behind it.
+  output times repeat the state there, stats.t_end says where. apply(t, y) returns the state with which the
+  solve goes on. An output exactly at an event is the state behind it.
 
-  stats.events is a list in the order in which they happened, a table for each: t, y (before apply), event
-  (its place in the list), name, direction (1 or -1).
+  stats.events lists them in order, a table for each: t, y (before apply), event (its place in the list),
+  name, direction (1 or -1).
 
   With per_sample = true each sample has its own events: g returns a number for each, see tide.odeint.
 
@@ -306,8 +306,8 @@ guide{name = "events",
 
   An event is a change of sign. Where g is 0 at the beginning, or just behind apply, is none; one that touches
   0 and turns back need not be found. Two zeros of one g in one step are both found when they are more than
-  2 % of the step apart; max_step keeps steps short where g is wilder. t is as exact as float64 allows, of the
-  solution that the method has computed: its own error is that of the tolerances.
+  2 % of the step apart; max_step keeps steps short where g is wilder. t is exact, of the solution computed.
+  Where an event acts, methods whose interpolant is coarse (dopri5, tsit5, ...) make its step again.
 
   A ball that bounces ever faster comes to events that t cannot tell apart. That is an error with the status
   "underflow": make the event terminal, or let apply bring the ball to rest.
