@@ -13,6 +13,25 @@ struct linalg_plan {
     size_t matrix, other, work, integers, bytes;
 };
 
+/* Several functions are made of one op: which of them messages name, its last attribute. */
+enum linalg_caller {
+    LINALG_ITSELF,
+    LINALG_INV,
+    LINALG_INVERSE,
+    LINALG_LSTSQ,
+    LINALG_TRIANGULAR,
+    LINALG_EIGVALSH,
+    LINALG_SVDVALS,
+    LINALG_LOGDET,
+    LINALG_SLOGDET_GRADIENT,
+    LINALG_LOGDET_GRADIENT,
+    LINALG_QR_GRADIENT,
+    LINALG_LSTSQ_GRADIENT,
+    LINALG_DET_SECOND /* a second derivative */
+};
+enum linalg_caller linalg_caller(const struct op *op, const struct attrs *attrs);
+const char *linalg_name(const struct call *c);
+
 /* Is operand `which` a float matrix or a batch of them, not too large? */
 enum status linalg_check(const struct call *c, int which, int square);
 /* The shape of the result: the batch of the first operand, then axes of these sizes. */

@@ -31,9 +31,16 @@ static int product(struct tape *t, int x, int y, int64_t tx, int64_t ty)
 }
 
 enum structure { GENERAL, LOWER, UPPER };
-static int solve(struct tape *t, int a, int b, int64_t transposed, enum structure structure)
+static int solve(struct tape *t, int a, int b, int64_t transposed, enum structure structure,
+                 enum linalg_caller caller)
 {
-    return tape_emit(t, OP_SOLVE, &(struct attrs){.n = 2, .v = {transposed, structure}}, (int[]){a, b}, 2);
+    struct attrs attrs = {.n = 3, .v = {transposed, structure, caller}};
+    return tape_emit(t, OP_SOLVE, &attrs, (int[]){a, b}, 2);
+}
+
+static int inverse(struct tape *t, int a, enum linalg_caller caller)
+{
+    return tape_emit(t, OP_INVERSE, &(struct attrs){.n = 1, .v = {caller}}, &a, 1);
 }
 
 #define FAR MAX_DIM /* a diagonal beyond all */
@@ -145,7 +152,7 @@ void vjp_solve(struct vjp *v)
 {
     int transposed = v->attrs->v[0] != 0;
     enum structure structure = (enum structure)v->attrs->v[1];
-    int u = solve(T, A, G, !transposed, structure);
+    int u = solve(T, A, G, !transposed, structure, linalg_caller(&op_table[OP_SOLVE], v->attrs));
     v->xbar[1] = u;
     if (!v->need[0]) return;
     int abar = negative(T, transposed ? product(T, Y, u, 0, 1) : product(T, u, Y, 0, 1));
@@ -160,14 +167,16 @@ void vjp_det(struct vjp *v) { v->xbar[0] = times(T, as_matrix(T, G, 0, 1, 1), em
 
 static int cofactors_formula(struct tape *t, const int *in)
 {
-    int inverse = tape_emit(t, OP_INVERSE, &(struct attrs){.n = 1, .v = {1}}, in, 1);
-    return times(t, as_matrix(t, emit1(t, OP_DET, in[0]), 0, 1, 1), transpose(t, inverse));
+    int upright = inverse(t, in[0], LINALG_DET_SECOND);
+    return times(t, as_matrix(t, emit1(t, OP_DET, in[0]), 0, 1, 1), transpose(t, upright));
 }
 void vjp_cofactors(struct vjp *v) { vjp_formula(v, cofactors_formula); }
 
 void vjp_slogdet(struct vjp *v)
 {
-    v->xbar[0] = times(T, as_matrix(T, part(T, G, 1, 1, 1), 1, 1, 1), transpose(T, emit1(T, OP_INVERSE, A)));
+    int of_logdet = linalg_caller(&op_table[OP_SLOGDET], v->attrs) == LINALG_LOGDET;
+    int upright = inverse(T, A, of_logdet ? LINALG_LOGDET_GRADIENT : LINALG_SLOGDET_GRADIENT);
+    v->xbar[0] = times(T, as_matrix(T, part(T, G, 1, 1, 1), 1, 1, 1), transpose(T, upright));
 }
 
 /* P = the lower triangle of L^T Lbar with half its diagonal, S = L^-T P L^-1, Abar = (S + S^T) / 2 */
@@ -175,8 +184,8 @@ void vjp_cholesky(struct vjp *v)
 {
     int p = lower(T, product(T, Y, lower(T, G), 1, 0));
     p = difference(T, p, halved(T, diagonal(T, p)));
-    int x = solve(T, Y, p, 1, LOWER);
-    v->xbar[0] = symmetric(T, solve(T, Y, transpose(T, x), 1, LOWER));
+    int x = solve(T, Y, p, 1, LOWER, LINALG_ITSELF);
+    v->xbar[0] = symmetric(T, solve(T, Y, transpose(T, x), 1, LOWER, LINALG_ITSELF));
 }
 
 /* Abar = V (diag(wbar) + F o V^T Vbar) V^T, F_ij = 1 / (w_j - w_i). The result holds w, then V^T. */
@@ -195,12 +204,12 @@ void vjp_eigh(struct vjp *v)
 
 /* Not more columns than rows. M = R Rbar^T - Qbar^T Q, C its lower triangle copied to the upper one:
  * Abar = (Qbar + Q C) R^-T */
-static int qr_square(struct tape *t, int q, int r, int qbar, int rbar)
+static int qr_square(struct tape *t, int q, int r, int qbar, int rbar, enum linalg_caller caller)
 {
     int m = difference(t, product(t, r, upper(t, rbar), 0, 1), product(t, qbar, q, 1, 0));
     int c = sum(t, lower(t, m), transpose(t, band(t, m, -FAR, -1)));
     int w = sum(t, qbar, product(t, q, c, 0, 0));
-    return transpose(t, solve(t, r, transpose(t, w), 0, UPPER));
+    return transpose(t, solve(t, r, transpose(t, w), 0, UPPER, caller));
 }
 
 /* The result holds Q^T, then R^T. With more columns A = (X Z), R = (U V), and V = Q^T Z. */
@@ -210,13 +219,16 @@ void vjp_qr(struct vjp *v)
     int64_t m = a->shape[a->rank - 2], n = a->shape[a->rank - 1], k = m < n ? m : n;
     int axis = a->rank - 1, q = transpose(T, piece(T, Y, 0, k, m)), qbar = transpose(T, piece(T, G, 0, k, m)),
         r = transpose(T, piece(T, Y, m * k, n, k)), rbar = transpose(T, piece(T, G, m * k, n, k));
+    enum linalg_caller caller = linalg_caller(&op_table[OP_QR], v->attrs) == LINALG_LSTSQ
+                                    ? LINALG_LSTSQ_GRADIENT
+                                    : LINALG_QR_GRADIENT;
     if (n <= m) {
-        v->xbar[0] = qr_square(T, q, r, qbar, rbar);
+        v->xbar[0] = qr_square(T, q, r, qbar, rbar, caller);
         return;
     }
     int vbar = part(T, rbar, 1, k, n - k);
     qbar = sum(T, qbar, product(T, part(T, A, 1, k, n - k), vbar, 0, 1));
-    int xbar = qr_square(T, q, part(T, r, 1, 0, k), qbar, part(T, rbar, 1, 0, k));
+    int xbar = qr_square(T, q, part(T, r, 1, 0, k), qbar, part(T, rbar, 1, 0, k), caller);
     v->xbar[0] = tape_emit(T, OP_CAT, &(struct attrs){.n = 1, .v = {axis}},
                            (int[]){xbar, product(T, q, vbar, 0, 0)}, 2);
 }

@@ -40,13 +40,13 @@ static enum status check_finite(const struct call *c, int64_t i, const void *a, 
     for (size_t j = 0; j < n; j++)
         if (!isfinite(linalg_number(c->in[0].dtype, a, j)))
             return status_set(STATUS_NUMERIC, "tide.linalg.%s: matrix %lld has an entry that is not finite",
-                              c->op->name, (long long)i + 1);
+                              linalg_name(c), (long long)i + 1);
     return STATUS_OK;
 }
 
 static enum status no_convergence(const struct call *c, int64_t i)
 {
-    return status_set(STATUS_NUMERIC, "tide.linalg.%s: no convergence for matrix %lld", c->op->name,
+    return status_set(STATUS_NUMERIC, "tide.linalg.%s: no convergence for matrix %lld", linalg_name(c),
                       (long long)i + 1);
 }
 

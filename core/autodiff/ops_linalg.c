@@ -11,6 +11,33 @@
 #include "kernels/elementwise.h"
 #include "kernels/lapack.h"
 
+/* ---- names ---- */
+
+enum linalg_caller linalg_caller(const struct op *op, const struct attrs *attrs)
+{
+    int at = op == &op_table[OP_SOLVE] ? 2 : op == &op_table[OP_SVD] ? 1 : 0;
+    int64_t caller = attrs && attrs->n > at ? attrs->v[at] : 0;
+    return caller > 0 && caller <= LINALG_DET_SECOND ? (enum linalg_caller)caller : LINALG_ITSELF;
+}
+
+const char *linalg_name(const struct call *c)
+{
+    static const char *const names[] = {[LINALG_INV] = "inv",
+                                        [LINALG_INVERSE] = "inverse",
+                                        [LINALG_LSTSQ] = "lstsq",
+                                        [LINALG_TRIANGULAR] = "solve_triangular",
+                                        [LINALG_EIGVALSH] = "eigvalsh",
+                                        [LINALG_SVDVALS] = "svdvals",
+                                        [LINALG_LOGDET] = "logdet",
+                                        [LINALG_SLOGDET_GRADIENT] = "slogdet: the gradient",
+                                        [LINALG_LOGDET_GRADIENT] = "logdet: the gradient",
+                                        [LINALG_QR_GRADIENT] = "qr: the gradient",
+                                        [LINALG_LSTSQ_GRADIENT] = "lstsq: the gradient",
+                                        [LINALG_DET_SECOND] = "det"};
+    const char *name = names[linalg_caller(c->op, c->attrs)];
+    return name ? name : c->op->name;
+}
+
 /* ---- shapes ---- */
 
 enum status linalg_check(const struct call *c, int which, int square)
@@ -21,14 +48,14 @@ enum status linalg_check(const struct call *c, int which, int square)
     if (rank < 2 || (square && a->shape[rank - 1] != a->shape[rank - 2]))
         return status_set(
             STATUS_SHAPE, "tide.linalg.%s: expected a %smatrix or a batch of them, {..., %s}, got %s",
-            c->op->name, square ? "square " : "", square ? "n, n" : "m, n", array_shape_text(a, text));
+            linalg_name(c), square ? "square " : "", square ? "n, n" : "m, n", array_shape_text(a, text));
     if (a->shape[rank - 1] > LAPACK_MOST || a->shape[rank - 2] > LAPACK_MOST)
-        return status_set(STATUS_UNSUPPORTED,
-                          "tide.linalg.%s: a matrix of %lld x %lld is too large; %d is the most", c->op->name,
-                          (long long)a->shape[rank - 2], (long long)a->shape[rank - 1], LAPACK_MOST);
+        return status_set(
+            STATUS_UNSUPPORTED, "tide.linalg.%s: a matrix of %lld x %lld is too large; %d is the most",
+            linalg_name(c), (long long)a->shape[rank - 2], (long long)a->shape[rank - 1], LAPACK_MOST);
     if (!dtype_is_float(a->dtype))
         return status_set(STATUS_DTYPE, "tide.linalg.%s: the matrix must be float32 or float64, got %s",
-                          c->op->name, dtype_name(a->dtype));
+                          linalg_name(c), dtype_name(a->dtype));
     return STATUS_OK;
 }
 
@@ -58,8 +85,8 @@ enum status infer_solve(struct call *c)
     TRY(linalg_check(c, 1, 0));
     if (a->dtype != b->dtype || a->shape[a->rank - 1] != b->shape[b->rank - 2])
         return status_set(STATUS_SHAPE,
-                          "tide.linalg.solve: a matrix of shape %s does not fit a right-hand side of %s",
-                          array_shape_text(a, ta), array_shape_text(b, tb));
+                          "tide.linalg.%s: a matrix of shape %s does not fit a right-hand side of %s",
+                          linalg_name(c), array_shape_text(a, ta), array_shape_text(b, tb));
     struct array batch_a = *a, batch_b = *b;
     int64_t shape[MAX_RANK];
     int rank;
@@ -131,15 +158,17 @@ double linalg_least_rcond(enum dtype dtype) { return dtype == FLOAT32 ? FLT_EPSI
 
 static enum status singular(const struct call *c, int64_t i, double rcond)
 {
-    if (c->attrs && c->attrs->n > 0 && c->op == &op_table[OP_INVERSE])
+    enum linalg_caller caller = linalg_caller(c->op, c->attrs);
+    if (caller == LINALG_DET_SECOND)
         return status_set(STATUS_NUMERIC,
                           "tide.linalg.det: matrix %lld is singular, and there it has first derivatives only",
                           (long long)i + 1);
-    return status_set(
-        STATUS_NUMERIC,
-        "tide.linalg.%s: matrix %lld is singular%s (1 / condition number: %.2g), so there is no unique "
-        "result; tide.linalg.svd shows which directions it loses",
-        c->op->name, (long long)i + 1, rcond > 0 ? " to working precision" : "", rcond);
+    return status_set(STATUS_NUMERIC,
+                      "tide.linalg.%s: matrix %lld %s%s (1 / condition number: %.2g), so there is no unique "
+                      "result; tide.linalg.svd shows which directions it loses",
+                      linalg_name(c), (long long)i + 1,
+                      caller == LINALG_LSTSQ ? "has not full rank" : "is singular",
+                      rcond > 0 ? " to working precision" : "", rcond);
 }
 
 /* ---- systems ---- */

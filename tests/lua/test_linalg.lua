@@ -363,14 +363,33 @@ end
 
 -- ---- errors ----
 
+tests["errors name the function that was called, at once, compiled and of a gradient"] = function()
+  local eye, none, nan = tide.eye(2), tide.zeros{2, 2}, tide.tensor{{0 / 0, 1}, {1, 0}}
+  local count = 0
+  for name, fn in pairs(tide.linalg) do
+    local function value(a) return (fn(a, eye)) end
+    if name == "svd" then function value(a) return select(2, fn(a, {full_matrices = false})) end end
+    if name == "qr" or name == "slogdet" then function value(a) local _, y = fn(a) return y end end
+    for _, bad in ipairs{none, nan, tide.ones{3}, tide.zeros{3, 2}} do
+      for _, call in ipairs{value, tide.compile(value), tide.grad(function(a) return value(a):sum() end)} do
+        local ok, message = pcall(call, bad)
+        local named = not ok and tostring(message):match("tide%.linalg%.([%w_]+)")
+        assert(ok or named == name, name .. ": " .. tostring(message))
+        count = count + (ok and 0 or 1)
+      end
+    end
+  end
+  assert(count > 80, count)
+end
+
 tests["what cannot be had is refused in words"] = function()
   local singular = f64{{1, 2, 3}, {4, 5, 6}, {7, 8, 9}}
   for _, A in ipairs{singular, f64{{1, 2}, {2, 4}}, f64{{0}}, tide.tensor{{1, 2}, {2, 4}},
     tide.stack{tide.eye(2, F64), f64{{1, 1}, {1, 1 + 1e-17}}}} do
     local words = ("matrix %d is singular"):format(A:rank() == 3 and 2 or 1)
     fails("tide.linalg.solve: " .. words, linalg.solve, A, A)
-    fails("tide.linalg.inverse: " .. words, linalg.inv, A)
-    if A:rank() == 2 then fails("is singular", linalg.lstsq, A, A) end
+    fails("tide.linalg.inv: " .. words, linalg.inv, A)
+    if A:rank() == 2 then fails("has not full rank", linalg.lstsq, A, A) end
   end
   fails("matrix 1 is singular", linalg.solve_triangular, f64{{1, 2}, {0, 0}}, f64{1, 2})
   fails("matrix 1 is not positive definite (its leading minor of order 2", linalg.cholesky,

@@ -8,6 +8,9 @@ local tree = require "tide.base.tree"
 local M = {}
 local apply, raise = core.apply, core.raise
 
+-- Whom the engine's messages name, where one op is what several functions are made of (autodiff/linalg.h).
+local ITSELF, INV, INVERSE, LSTSQ, TRIANGULAR, EIGVALSH, SVDVALS, LOGDET = 0, 1, 2, 3, 4, 5, 6, 7
+
 local function matrix(where, A, square)
   local shape = tree._check_tensor(A, "tide.linalg." .. where):shape()
   if #shape < 2 or square and shape[#shape] ~= shape[#shape - 1] then
@@ -53,8 +56,9 @@ local function solve_as(where, A, B, structure)
       where, table.concat(shape, ", "), structure == 0 and "..., " or "", shape[#shape], shape[#shape],
       table.concat(B:shape(), ", ")))
   end
-  if not vector then return apply("solve", {0, structure}, A, B) end
-  local x = apply("solve", {0, structure}, A, B:reshape(with_last(B:shape(), 0, 1)))
+  local caller = structure == 0 and ITSELF or TRIANGULAR
+  if not vector then return apply("solve", {0, structure, caller}, A, B) end
+  local x = apply("solve", {0, structure, caller}, A, B:reshape(with_last(B:shape(), 0, 1)))
   return x:reshape(with_last(x:shape(), 1))
 end
 
@@ -73,9 +77,21 @@ end
 --- inv(A), inverse(A) -> A^-1.
 function M.inv(A)
   matrix("inv", A, true)
-  return apply("inverse", {}, A)
+  return apply("inverse", {INV}, A)
 end
-M.inverse = M.inv
+
+function M.inverse(A)
+  matrix("inverse", A, true)
+  return apply("inverse", {INVERSE}, A)
+end
+
+-- Q {..., m, k}, R {..., k, n}
+local function factors(A, caller)
+  local shape = A:shape()
+  local m, n, k = sizes(shape)
+  local flat = apply("qr", {caller}, A)
+  return piece(flat, shape, 0, k, m):transpose(), piece(flat, shape, m * k, n, k):transpose()
+end
 
 --- lstsq(A, B) -> X that makes |A X - B| least; of all X with A X = B (fewer rows than columns) the smallest.
 -- A has full rank, or it is an error.
@@ -92,11 +108,11 @@ function M.lstsq(A, B)
   end
   -- R is solved with as a general matrix: that looks at its condition
   if m >= n then
-    local Q, R = M.qr(A)
-    return apply("solve", {0, 0}, R, Q:transpose():matmul(B))
+    local Q, R = factors(A, LSTSQ)
+    return apply("solve", {0, 0, LSTSQ}, R, Q:transpose():matmul(B))
   end
-  local Q, R = M.qr(A:transpose())
-  return Q:matmul(apply("solve", {1, 0}, R, B))
+  local Q, R = factors(A:transpose(), LSTSQ)
+  return Q:matmul(apply("solve", {1, 0, LSTSQ}, R, B))
 end
 
 -- ---- determinants ----
@@ -107,17 +123,20 @@ function M.det(A)
   return apply("det", {}, A)
 end
 
+local function sign_and_log(where, A, caller)
+  matrix(where, A, true)
+  local both = apply("slogdet", {caller}, A)
+  return both:select(-1, 1), both:select(-1, 2)
+end
+
 --- slogdet(A) -> the sign of the determinant, the logarithm of its absolute value (-inf where it is 0).
 function M.slogdet(A)
-  matrix("slogdet", A, true)
-  local both = apply("slogdet", {}, A)
-  return both:select(-1, 1), both:select(-1, 2)
+  return sign_and_log("slogdet", A, ITSELF)
 end
 
 --- logdet(A) -> the logarithm of the determinant, NaN where that is negative.
 function M.logdet(A)
-  matrix("logdet", A, true)
-  local sign, log_size = M.slogdet(A)
+  local sign, log_size = sign_and_log("logdet", A, LOGDET)
   return core.apply("where", {}, sign:lt(0), core.full({}, 0 / 0, log_size:dtype()), log_size)
 end
 
@@ -131,10 +150,8 @@ end
 
 --- qr(A) -> Q {..., m, k}, R {..., k, n} with A = Q R, k = min(m, n).
 function M.qr(A)
-  local shape = matrix("qr", A)
-  local m, n, k = sizes(shape)
-  local flat = apply("qr", {}, A)
-  return piece(flat, shape, 0, k, m):transpose(), piece(flat, shape, m * k, n, k):transpose()
+  matrix("qr", A)
+  return factors(A, ITSELF)
 end
 
 --- eigh(A) -> eigenvalues {..., n}, growing, and vectors, the columns of V, of a symmetric matrix, of which
@@ -148,7 +165,7 @@ end
 --- eigvalsh(A) -> the eigenvalues alone.
 function M.eigvalsh(A)
   matrix("eigvalsh", A, true)
-  return apply("eigh", {}, A):select(-2, 1)
+  return apply("eigh", {EIGVALSH}, A):select(-2, 1)
 end
 
 --- eigvals(A) -> {..., n, 2}: eigenvalues of any square matrix as pairs (real part, imaginary part), by
@@ -166,16 +183,16 @@ function M.svd(A, opts)
   local shape = matrix("svd", A)
   local m, n, k = sizes(shape)
   local columns, rows = o.full_matrices and m or k, o.full_matrices and n or k
-  local flat = apply("svd", {o.full_matrices and 1 or 0}, A)
+  local flat = apply("svd", {o.full_matrices and 1 or 0, ITSELF}, A)
   return piece(flat, shape, 0, m, columns), piece(flat, shape, m * columns, k),
     piece(flat, shape, m * columns + k, rows, n)
 end
 
 --- svdvals(A) -> the singular values {..., k}, falling.
 function M.svdvals(A)
-  matrix("svdvals", A)
-  local _, values = M.svd(A, {full_matrices = false})
-  return values
+  local shape = matrix("svdvals", A)
+  local m, _, k = sizes(shape)
+  return piece(apply("svd", {0, SVDVALS}, A), shape, m * k, k)
 end
 
 --- matrix_exp(A) -> e^A of each matrix.
