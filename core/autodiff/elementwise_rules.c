@@ -157,9 +157,11 @@ RULE(logaddexp)
     if (v->need[1]) v->xbar[1] = MUL(G, SUB(NUMBER(1), share));
 }
 
+/* By x at x = 0, y <= 0 it is 0, the slope along x = 0, as in PyTorch. */
 RULE(xlogy)
 {
-    if (v->need[0]) v->xbar[0] = MUL(G, emit1(T, OP_LOG, Z));
+    int hidden = emit2(T, OP_LOGICAL_AND, emit2(T, OP_EQ, X, NUMBER(0)), emit2(T, OP_LE, Z, NUMBER(0)));
+    if (v->need[0]) v->xbar[0] = CHOOSE(hidden, NUMBER(0), emit2(T, OP_XLOGY, G, Z));
     if (v->need[1]) v->xbar[1] = MUL(G, DIV(X, Z));
 }
 

@@ -190,6 +190,19 @@ tests["functions at known places"] = function()
     {0.8411919906082767, 2 * -0.63212055882855768, -0.5, 1.5}, "with options")
 end
 
+-- torch.xlogy's gradients at these points: derivatives.yaml, xlogy.Tensor, "we choose this value to be zero".
+tests["the gradient of xlogy at the corner is that of torch"] = function()
+  local p = {x = tide.tensor({0, 0, 0, 2, 0}, F64), y = tide.tensor({0, -1, 2, 3, nan}, F64)}
+  local function value(q) return q.x:xlogy(q.y):sum() end
+  local g = tide.grad(value)(p)
+  same(list(g.x), {0, 0, math.log(2), math.log(3), nan}, "by x", 1e-15)
+  same(list(g.y), {nan, -0.0, 0, 2 / 3, nan}, "by y", 1e-15)
+  local kept = tide.grad(function(q) return (q.x:xlogy(q.y) * tide.tensor({0, 1, 1, 1, 0}, F64)):sum() end)(p)
+  assert(kept.x[1] == 0)
+  local twice = tide.grad(function(q) return tide.grad(value)(q).x[4] end)(p)
+  same({twice.x[4], twice.y[4]}, {0, 1 / 3}, "second", 1e-15)
+end
+
 -- Values from mpmath 1.3 with 50 digits.
 tests["tails of gelu_tanh and its derivative, digamma and its derivatives in front of poles"] = function()
   local x = {-3, -5, -8, -20}
