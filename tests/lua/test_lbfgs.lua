@@ -59,6 +59,20 @@ tests["trajectories of PyTorch, without a search"] = function()
   end
 end
 
+-- PyTorch takes lr |gradient| where no curvature > 0 was seen yet: it ends at 98 after 200 evaluations.
+tests["without a search, from where curvatures are < 0"] = function()
+  local m, evaluations = {x = tide.tensor({0.05, -0.1, 0.02}, F64)}, 0
+  local well = tide.value_and_grad(function(p) return ((p.x * p.x - 1) ^ 2):sum() * 50 end)
+  local opt, last = optim.lbfgs(m, {line_search_fn = "none"}), nil
+  for _ = 1, 10 do
+    last = opt:step(function(p)
+      evaluations = evaluations + 1
+      return well(p)
+    end)
+  end
+  assert(last < 1e-15 and evaluations <= 40, ("%g after %d evaluations"):format(last, evaluations))
+end
+
 tests["the minimum that PyTorch finds, to all digits, and why it ends"] = function()
   local m = new_model()
   local opt = optim.lbfgs(m, {max_iter = 50, tolerance_grad = 1e-12, tolerance_change = 0})

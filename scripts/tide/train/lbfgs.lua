@@ -3,6 +3,13 @@
 -- Options and tests of convergence are those of PyTorch's LBFGS, but for a search that looks for the strong
 -- Wolfe conditions and a history of 10, which are the usual choice. Source: J. Nocedal, S. Wright, Numerical
 -- Optimization (2nd ed., 2006), algorithms 7.4 and 7.5, equation 7.20.
+--
+-- Without a search the iterates are PyTorch's while curvatures are > 0. Where the history is empty a step is
+-- min(1, 1 / |gradient|) lr, not in the very first iteration alone; a direction that is not downhill drops
+-- the history, where PyTorch ends the step; and the end of the last iteration is evaluated, so that what is
+-- reported is where the model is. Eight functions with lr 1, 0.5 and 0.1, ten steps: PyTorch's rule ends more
+-- than 1e-3 higher in seven of the 24 cases (a double well, see test_lbfgs: 98 where 0 is the minimum, in 200
+-- evaluations for 23), lower in one, whose minimum is another one.
 
 local core = require "tide.core"
 local line_search = require "tide.train.line_search"

@@ -53,7 +53,9 @@ define{name = "optim.lbfgs", args = "model, opts", returns = "optimiser",
   text = [[L-BFGS, for whole data sets and fits: opt:step(closure) calls closure(model), which returns the
   loss and its gradients as tide.value_and_grad(loss) does, several times, and returns the loss before and a
   report {loss, gradient, iterations, evaluations, reason}. Options and tests of convergence are PyTorch's,
-  but for the search, which is the default, and the history. A loss that is not finite, or a solve that
+  but for the search, which is the default, and the history. With "none" its iterates are PyTorch's where the
+  curvature is > 0; where it is not, and no other is remembered, a step is min(1, 1 / |gradient|) lr long, for
+  PyTorch in the very first iteration alone. A loss that is not finite, or a solve that
   fails, within the search only shortens the step; after an error the model is as before. In tide.train all
   samples are the batch.]],
   example = "tide.optim.lbfgs(model):step(tide.value_and_grad(function(m) return loss(m, x, y) end))"}
