@@ -8,7 +8,7 @@
 -- min(1, 1 / |gradient|) lr, not in the very first iteration alone; a direction that is not downhill drops
 -- the history, where PyTorch ends the step; and the end of the last iteration is evaluated, so that what is
 -- reported is where the model is. Eight functions with lr 1, 0.5 and 0.1, ten steps: PyTorch's rule ends more
--- than 1e-3 higher in seven of the 24 cases (a double well, see test_lbfgs: 98 where 0 is the minimum, in 200
+-- than 1e-3 higher in eight of the 24 cases (a double well, see test_lbfgs: 98 where 0 is the minimum, in 200
 -- evaluations for 23), lower in one, whose minimum is another one.
 
 local core = require "tide.core"

@@ -275,8 +275,9 @@ local pairwise = {{"add", "x + y"}, {"sub", "x - y"}, {"mul", "x * y"}, {"div", 
   {"fmod", "the rest of x / y with the sign of x, as C; an integer y of 0 is an error"},
   {"floor_divide", "x // y, the quotient rounded down, exactly of integers; an integer y of 0 is an error"},
   {"atan2", "the angle of the point (y, x), -pi to pi"}, {"hypot", "sqrt(x^2 + y^2), without overflow"},
-  {"logaddexp", "log(exp(x) + exp(y)), without overflow"}, {"xlogy", "x log(y), and 0 where x is 0; at x = 0, y <= 0 its derivative by x is 0, by y at (0, 0) NaN, "
-  .. "both as in PyTorch (JAX: -inf and NaN)"}}
+  {"logaddexp", "log(exp(x) + exp(y)), without overflow"},
+  {"xlogy", "x log(y), and 0 where x is 0; at x = 0, y <= 0 its derivative by x is 0, at (0, 0) that by y is "
+    .. "NaN, both as in PyTorch (JAX: -inf and NaN)"}}
 for _, row in ipairs(pairwise) do
   define{name = "tide." .. row[1], args = "x, y", returns = "tensor", method = true,
     text = row[2] .. ", elementwise with NumPy's broadcasting; one of the two may be a number. Of two "
