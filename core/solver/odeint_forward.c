@@ -8,7 +8,7 @@
 struct odeint_forward {
     struct odeint *tangent;
     const char *wanted;      /* borrowed */
-    int64_t n, samples;      /* numbers of y0; each sample has a pair, of y and v, of its own */
+    int64_t n, share, pair;  /* numbers of y0; of a sample; of its pair of y and v, and a mark or not */
     const void **parameters; /* of the tangent: theta..., then u of each float theta */
     char *u, *start, *states;
     size_t u_bytes;
@@ -46,8 +46,9 @@ static enum status make(struct odeint_forward *w, const struct odeint *op, const
     w->u_bytes = bytes_of_u(c);
     w->u = memory_alloc(w->u_bytes);
     w->parameters = memory_alloc((size_t)(2 * c->n_in) * sizeof *w->parameters);
-    w->start = memory_alloc(2 * array_bytes(&c->in[2]));
-    w->states = memory_alloc(2 * array_bytes(&c->in[0]));
+    size_t bytes = (size_t)w->tangent->field->n * dtype_size(c->in[2].dtype);
+    w->start = memory_alloc(bytes);
+    w->states = memory_alloc((size_t)c->in[3].shape[0] * bytes);
     if (!w->u || !w->parameters || !w->start || !w->states) return memory_status();
     return odeint_ready(w->tangent);
 }
@@ -66,8 +67,10 @@ enum status odeint_forward_new(struct odeint_forward **out, const struct odeint 
     if (!w) return memory_status();
     w->wanted = wanted;
     w->n = array_numel(&c->in[2]);
-    w->samples = odeint_pairs(op);
+    int64_t samples = odeint_pairs(op);
+    w->share = w->n / samples;
     enum status status = make(w, op, c);
+    if (status == STATUS_OK) w->pair = w->tangent->field->n / samples;
     if (status == STATUS_OK)
         *out = w;
     else
@@ -90,11 +93,10 @@ static void set(enum dtype dtype, void *x, int64_t i, double v)
         ((double *)x)[i] = v;
 }
 
-/* Where the element i of y is in a state of pairs; that of v is n / samples behind it. */
+/* Where the element i of y is in a state of pairs; that of v is `share` behind it. */
 static int64_t place(const struct odeint_forward *w, int64_t i)
 {
-    int64_t share = w->samples > 0 ? w->n / w->samples : 0;
-    return share > 0 ? i / share * 2 * share + i % share : i;
+    return i / w->share * w->pair + i % w->share;
 }
 
 /* Where parameters and their tangents are; the latter are zero, and so is that of y0. */
@@ -103,7 +105,7 @@ static void begin(struct odeint_forward *w, const struct call *c)
     int count = 0;
     char *u = w->u;
     memset(w->u, 0, w->u_bytes);
-    memset(w->start, 0, 2 * array_bytes(&c->in[2]));
+    memset(w->start, 0, (size_t)w->tangent->field->n * dtype_size(c->in[2].dtype));
     for (int64_t i = 0; i < w->n; i++)
         set(c->in[2].dtype, w->start, place(w, i), number(c->in[2].dtype, c->in[2].data, i));
     for (int i = 4; i < c->n_in; i++) w->parameters[count++] = c->in[i].data;
@@ -117,8 +119,8 @@ static void begin(struct odeint_forward *w, const struct call *c)
 /* The solve of the tangent that was set: its product with the cotangents. */
 static enum status one(struct odeint_forward *w, struct odeint *op, const struct call *c, double *product)
 {
-    enum dtype dtype = c->in[2].dtype;
-    int64_t share = w->samples > 0 ? w->n / w->samples : 0, times = c->in[3].shape[0];
+    enum dtype dtype = c->in[2].dtype, of_bar = c->in[1].dtype;
+    int64_t whole = w->tangent->field->n, times = c->in[3].shape[0], ends = odeint_ends(op);
     *product = 0;
     TRY(odeint_run(w->tangent, w->parameters, w->start, c->in[3].data, times, w->states));
     op->stats.nfe_backward += w->tangent->stats.nfe;
@@ -129,8 +131,11 @@ static enum status one(struct odeint_forward *w, struct odeint *op, const struct
                           (long long)w->tangent->stats.accepted, (long long)op->stats.accepted);
     for (int64_t k = 0; k < times; k++)
         for (int64_t i = 0; i < w->n; i++)
-            *product += number(dtype, w->states, 2 * k * w->n + place(w, i) + share) *
-                        number(dtype, c->in[1].data, k * w->n + i);
+            *product += number(dtype, w->states, k * whole + place(w, i) + w->share) *
+                        number(of_bar, c->in[1].data, k * w->n + i);
+    for (int64_t i = 0; i < ends; i++) /* by what their times move, which is the mark behind the last pair */
+        *product += number(dtype, w->states, (times - 1) * whole + (i + 1) * w->pair - 1) *
+                    number(of_bar, c->in[1].data, times * w->n + i);
     return STATUS_OK;
 }
 
@@ -139,10 +144,10 @@ static enum status by_each(struct odeint_forward *w, struct odeint *op, const st
                            int64_t *at)
 {
     enum dtype dtype = c->in[in].dtype;
-    int64_t n = array_numel(&c->in[in]), share = w->samples > 0 ? w->n / w->samples : 0;
+    int64_t n = array_numel(&c->in[in]);
     for (int64_t i = 0; i < n && w->wanted[in - 2]; i++) {
         double product;
-        int64_t where = in == 2 ? place(w, i) + share : i;
+        int64_t where = in == 2 ? place(w, i) + w->share : i;
         set(dtype, u, where, 1);
         TRY(one(w, op, c, &product));
         set(dtype, u, where, 0);

@@ -3,8 +3,9 @@
  *
  * With the tangent v' = f_y v + f_theta u, v(t0) = u_y, of a unit vector (u_y, u), one entry of the gradient
  * is the sum over the outputs of ybar . v. y steps beside v and alone controls the steps, so they are those
- * of the solve and the result is the exact derivative of them, as that of "direct" is. Nothing is kept of the
- * solve, whatever its length; the price is a solve, of twice the state, for each number. */
+ * of the solve and the result is the exact derivative of them, as that of "direct" is; but on a grid through
+ * events that act, where v jumps as that of the flow. Nothing is kept of the solve, whatever its length; the
+ * price is a solve, of twice the state, for each number. */
 #ifndef SOLVER_ODEINT_FORWARD_H
 #define SOLVER_ODEINT_FORWARD_H
 

@@ -264,14 +264,13 @@ tests["gradients through bounces of steps that adapt, of every kind"] = function
   near(g[1], 0.9 * 9.81 / v * (0.8 - t) - (0.9 * v - 9.81 * (0.8 - t)) / (9.81 * t), 1e-10)
 end
 
-tests["events that change nothing do not change gradients nor second ones; what forward refuses"] = function()
+tests["events that change nothing do not change gradients nor second ones"] = function()
   local height = tensor{1.1}
   local function loss(events, kind)
     return function(y0)
       return tide.odeint(wave, y0, {0, 1}, {gradient = kind, events = events}):select(1, 2):sin():sum()
     end
   end
-  local function level(_, y) return y[1] - height[1] end
   local y0, none = tensor{1, 0.5}, {{g = function(_, y) return (y[1] - height):sum() end}}
   for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated", "forward"} do
     local difference = tide.grad(loss(none, kind))(y0) - tide.grad(loss(nil, kind))(y0)
@@ -280,10 +279,69 @@ tests["events that change nothing do not change gradients nor second ones; what 
   assert((tide.hessian(loss(none), y0) - tide.hessian(loss(nil), y0)):abs():max():item() == 0)
   local _, along = tide.jvp(loss(none), y0, y0)
   assert(along:item() == select(2, tide.jvp(loss(nil), y0, y0)):item())
-  local function same(_, y) return y end
-  for _, events in ipairs{{{g = level, terminal = true}}, {{g = level, apply = same}}} do
-    fails("knows no events that end the solve", tide.grad(loss(events, "forward")), y0)
+end
+
+-- What direct and forward give of a loss, as a share of the largest number of the first.
+local function apart(loss_of, o, x)
+  local g = {}
+  for _, kind in ipairs{"direct", "forward"} do
+    o.gradient = kind
+    g[kind] = tide.grad(loss_of(o))(x)
   end
+  return ((g.forward - g.direct):abs():max() / g.direct:abs():max()):item()
+end
+
+local bounces = {0.02, 0.31, 0.77, 1.23, 1.9}
+
+tests["forward goes through events: as direct, on a grid to the order of method and interpolant"] = function()
+  local limits = {[0] = 1e-11, 0.05, 2e-4, 5e-7}
+  local function loss_of(o) return ball(o, ball_weights, bounces) end
+  local function within(name, limit, o)
+    for _, terminal in ipairs{false, 2} do
+      o.method, o.terminal = name, terminal
+      near(apart(loss_of, o, ball_parameters), 0, limit, name)
+    end
+  end
+  local tried = 0
+  for _, m in ipairs(tide.ode.methods()) do
+    local newton = m.implicit and m.family ~= "rosenbrock" or m.family == "automatic"
+    if m.adaptive and not newton and m.family ~= "symplectic" then
+      within(m.name, limits[0], {rtol = 1e-5, atol = 1e-5})
+      tried = tried + 1
+    end
+    if not m.varies and m.family ~= "symplectic" then
+      within(m.name, limits[math.min(m.order, m.dense_order, 3)], {steps = 200})
+      tried = tried + 1
+    end
+  end
+  assert(tried > 50)
+end
+
+tests["forward: more events than the state has numbers, or fewer; a state of two parts"] = function()
+  for _, n in ipairs{1, 3} do
+    near(apart(function(o)
+      return function(y0)
+        o.events = {}
+        for i = 1, n do
+          o.events[i] = {g = function(_, y) return y[1] * y[2] - 0.1 * i end,
+            apply = i ~= 2 and function(_, y) return y + 0.05 end or nil}
+        end
+        return (tide.odeint(wave, y0, {0.2, 0.5, 1.4}, o) * weights:slice(1, 1, 3)):sum()
+      end
+    end, {}, tensor{1, 0.5}), 0, 1e-13)
+  end
+  local q, p = tensor{0.7}, tensor{0.8}
+  local function verlet(o)
+    return function(x)
+      o.events = {{g = function(_, y) return y.q - 0.8 end, apply = function(t, y)
+        return {q = y.q * 0.5, p = -0.9 * y.p + 0.1 * t}
+      end}}
+      local ys = tide.odeint(function(t, y) return {q = y.p, p = -tide.sin(y.q * x) * tide.cos(t)} end,
+        {q = q, p = p}, {0.2, 0.5, 1.25}, o)
+      return (ys.q * (ys.q + ys.p)):sum()
+    end
+  end
+  near(apart(verlet, {method = "leapfrog_verlet", steps = 200}, tensor{1}), 0, 2e-4)
 end
 
 tests["second derivatives through bounces of steps that adapt"] = function()
@@ -421,19 +479,45 @@ tests["ode.event: t and y by y0, parameters and t0"] = function()
   near(t0:item(), 1)
 end
 
+tests["ode.event forwards: t and y by y0 and parameters"] = function()
+  for dtype, limit in pairs{float32 = 1e-5, float64 = 1e-11} do
+    for _, o in ipairs{{}, {max_time = 3}, {method = "dop853", rtol = 1e-5, per_sample = true}} do
+      local function value(kind)
+        return function(p)
+          o.gradient = kind
+          local t, y = tide.ode.event(function(s, x) return x * tide.sin(s) + p.g end, p.y0, 0.1,
+            function(_, x) return o.per_sample and x:sum(2) - 3 or x:sum() - 9 end, o)
+          return (t * t):sum() + (y * y:sin()):sum()
+        end
+      end
+      local p = {g = tide.tensor({0.7, 0.9}, {dtype = dtype}),
+        y0 = tide.tensor({{1, 0.5}, {0.3, 0.1}, {0.4, 1.1}}, {dtype = dtype})}
+      local forward, direct = tide.grad(value "forward")(p), tide.grad(value "direct")(p)
+      for key, g in pairs(direct) do
+        assert(g:abs():min():item() > 0)
+        near((g - forward[key]):abs():max():item() / g:abs():max():item(), 0, limit)
+      end
+    end
+  end
+  local function by_start(s) return (falls(s, tensor{1, 0}, 9.81, {gradient = "forward"})) end
+  fails('"forward" has no derivative by times', tide.grad(by_start), tensor(3))
+end
+
 -- ---- memory ----
 
 tests["allocations that fail leave nothing behind"] = function()
   local half = tensor(0.5)
-  check.survives_lack_of_memory(function()
-    local g = tide.grad(function(y0)
-      local ys, _, q = tide.odeint(function(_, y) return -y end, y0, {0, 1, 2}, {method = "rk4", steps = 7,
-        quadrature = function(_, y) return y end,
-        events = {{g = function(_, y) return y[1] - half end, apply = function(_, y) return y * 2 end}}})
-      return ys:sum() + q:sum()
-    end)(tensor{1, 2})
-    return g:sum():item()
-  end)
+  for _, kind in ipairs{"direct", "forward"} do
+    check.survives_lack_of_memory(function()
+      local g = tide.grad(function(y0)
+        local ys, _, q = tide.odeint(function(_, y) return -y end, y0, {0, 1, 2}, {method = "rk4", steps = 7,
+          quadrature = function(_, y) return y end, gradient = kind, events = {{terminal = 2,
+            g = function(_, y) return y[1] - half end, apply = function(_, y) return y * 2 end}}})
+        return ys:sum() + q:sum()
+      end)(tensor{1, 2})
+      return g:sum():item()
+    end)
+  end
   check.survives_lack_of_memory(function()
     local p = tensor{0.2, 0.52, 0.9, 1.25, 1, 0.5, 1.1}
     return tide.grad(function(q)

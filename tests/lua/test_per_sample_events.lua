@@ -83,7 +83,7 @@ tests["gradients through events, by what each sample has of its own and by what 
   local function loss(o) return function(p) return (bounce(p, o)):sin():sum() end end
   for _, o in ipairs{{rtol = 1e-6}, {gradient = "checkpoint", checkpoint_steps = 3},
                      {gradient = "adjoint", rtol = 1e-7}, {gradient = "interpolated", rtol = 1e-7},
-                     {method = "rk4", steps = 60}, {method = "trbdf2"}} do
+                     {gradient = "forward"}, {method = "rk4", steps = 60}, {method = "trbdf2"}} do
     local value, g = tide.value_and_grad(loss(with(o, SAMPLES)))(q)
     local w = 0
     for i = 1, N do
@@ -211,7 +211,7 @@ tests["derivatives through events of fields that take nothing from outside"] = f
     end
   end
   for _, loss in ipairs{ends, doubled} do
-    for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated"} do
+    for _, kind in ipairs{"direct", "checkpoint", "adjoint", "interpolated", "forward"} do
       local o = {gradient = kind, rtol = 1e-8, atol = 1e-8}
       local g, h = tide.grad(loss(with(o, SAMPLES)))(y0), nil
       local _, hv = tide.hvp(loss(with(o, SAMPLES)), y0, v)

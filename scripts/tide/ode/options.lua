@@ -258,12 +258,6 @@ end
 local own_gradients = {"direct", "adjoint", "checkpoint", "interpolated", "forward"}
 
 local function check_forward(where, o, method)
-  for _, e in ipairs(o.events or {}) do
-    if type(e) == "table" and (e.terminal or e.apply) then
-      raise(where .. ': gradient = "forward" knows no events that end the solve or change its state; with '
-        .. 'them take "direct", "checkpoint", "adjoint" or "interpolated"')
-    end
-  end
   if method.implicit and method.family ~= "rosenbrock" and not (o.steps or o.step_size) then
     raise(('%s: gradient = "forward" of %s is for fixed steps, where Newton\'s method goes down to rounding; '
       .. 'where it adapts its steps take "direct" or "checkpoint"'):format(where, method.name))

@@ -312,9 +312,9 @@ guide{name = "events",
   A ball that bounces ever faster comes to events that t cannot tell apart. That is an error with the status
   "underflow": make the event terminal, or let apply bring the ball to rest.
 
-  Gradients of every kind but "forward" go through events: the state behind one and all that follows depend
-  on when it happened. Second derivatives and tide.jvp do as well, on a grid as the solution has them, true to
-  the order of the method. tide.ode.event gives the time of the first one, or of that of each sample.]],
+  Gradients of every kind go through events: the state behind one and all that follows depend on when it
+  happened. "forward", second derivatives and tide.jvp do so as the solution does, on a grid true to the order
+  of the method. tide.ode.event gives the time of the first one, or of that of each sample.]],
   example = [[ys, stats = tide.odeint(function(t, y) return tide.stack{y[2], -9.81} end,
     tide.tensor{1, 0}, {0, 1, 2}, {events = {{g = function(t, y) return y[1] end, name = "floor",
     direction = -1, apply = function(t, y) return tide.stack{y[1], -0.9 * y[2]} end}}})
