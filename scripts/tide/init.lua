@@ -60,7 +60,7 @@ for name, module in pairs{validity = "tide.study.validity", audit = "tide.study.
   end
 end
 tide.save, tide.load, tide.read_idx, tide.read_bytes = core.save, core.load, core.read_idx, core.read_bytes
-tide.memory = core.memory
+tide.memory = function(...) return require("tide.base.show").printable(core.memory(...)) end
 tide.threads = core.threads
 tide.tree = require "tide.base.tree"
 

@@ -210,4 +210,62 @@ tests["tables: lists fill lines, models say how many values, modules and functio
   assert(pretty.show(function() end):find("^function%(%), defined at .*test_print.lua:%d+$"))
 end
 
+-- What print shows of it; no address is of use to anybody.
+local function told(what, v)
+  local text = tostring(v)
+  assert(not text:find("0x%x%x%x%x"), what .. ": " .. text)
+  return text
+end
+
+tests["nothing that the library makes prints as an address: what examples return"] = function()
+  local help, nn = require "tide.help", tide.nn
+  local temporary <close> = require("tide.files").temporary_folder()
+  local seed, block = tide.core.rng_state()
+  local env = setmetatable({tide = tide, help = help.answer, folder = temporary.path, print = function() end,
+    x = tide.randn({4, 2}, {seed = 1}), y = tide.randn({4, 2}, {seed = 2}), model = nn.linear(2, 2),
+    loss = function(m, a, b) return tide.mse(m(a), b) end}, {__index = _G})
+  env.data = {x = env.x, y = env.y}
+  local shown, count = print, 0
+  local quiet <close> = setmetatable({}, {__close = function() rawset(_G, "print", shown) end})
+  rawset(_G, "print", function() end)
+  for _, entry in ipairs(help.entries()) do
+    local chunk = entry.example and entry.run ~= false and load("return " .. entry.example, "=x", "t", env)
+    local results = chunk and table.pack(pcall(chunk)) or {false}
+    for i = 2, results[1] and results.n or 0 do
+      if debug.getmetatable(results[i]) and type(results[i]) ~= "string" then
+        told(entry.name, results[i])
+        count = count + 1
+      end
+    end
+  end
+  rawset(_G, "print", shown)
+  tide.core.rng_state(seed, block)
+  assert(quiet and count > 300, count)
+end
+
+tests["data sets, records, rules, what walks along a solve"] = function()
+  local samples = tide.data.spheres{dim = 2, inner = 5, outer = 5}
+  assert(told("data", samples) == "{x = tensor float32 {10, 2}, y = tensor float32 {10, 1}}")
+  for _, name in ipairs{"flip1d", "sines", "three_spheres", "landscape", "moons", "pendulum"} do
+    told(name, tide.data[name]{n = 12})
+  end
+  local part, rest = tide.data.split({x = tide.ones{4, 1}}, 0.5)
+  assert(told("split", part) == "{x = tensor float32 {2, 1}}" and told("split", rest))
+  local model = tide.nn.odenet{dim = 2, out = 2, time = false, solver = {method = "euler", steps = 4}}
+  local x = tide.randn({6, 2}, {seed = 1})
+  told("memory", tide.memory())
+  local labelled = {x = x, y = tide.ones({6}, {dtype = "int64"})}
+  told("evaluate", tide.evaluate(model, labelled, {loss = "cross_entropy"}))
+  for _, rule in ipairs{"published", "stated", "steady", "pairs"} do
+    local adaption = tide.step_adaption.new{model = model, x = x, rule = rule}
+    assert(told(rule, adaption):find("^adaption: step rule {") and told(rule, adaption.rule))
+  end
+  told("tolerances", tide.tolerance_adaption.rule("published", {}))
+  assert(told("plateau", tide.optim.schedule.plateau()):find('by = "val_loss"', 1, true))
+  local steps = tide.ode.steps(function(_, y) return -y end, x, {0, 1})
+  assert(told("steps", steps):find("t = 0 to 1, 0 so far") and told("step", steps()))
+  told("a row of the methods", tide.ode.methods()[1])
+  assert(told("coefficients", tide.theory.coefficients("euler")):find("b = {1.0}", 1, true))
+end
+
 return tests

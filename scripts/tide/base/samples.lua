@@ -2,6 +2,7 @@
 
 local core = require "tide.core"
 local options = require "tide.base.options"
+local show = require "tide.base.show"
 local tree = require "tide.base.tree"
 
 local M = {}
@@ -86,7 +87,7 @@ function M.split(data, parts, opts)
   local order, out, first = o.shuffle and core.permutation(n, o.seed), {}, 1
   for i, size in ipairs(counts(parts, n)) do
     local last = first + size - 1
-    out[i] = order and M.take(data, order:slice(1, first, last)) or M.cut(data, first, last)
+    out[i] = show.plainly(order and M.take(data, order:slice(1, first, last)) or M.cut(data, first, last))
     first = last + 1
   end
   return table.unpack(out)

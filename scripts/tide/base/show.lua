@@ -43,6 +43,8 @@ M.as_table, M.printed = as_table, {__tostring = as_table}
 
 --- The same for t, which is returned.
 function M.printable(t) return setmetatable(t, M.printed) end
+--- And where it may be anything: a table that has no metatable yet.
+function M.plainly(v) return type(v) == "table" and not debug.getmetatable(v) and M.printable(v) or v end
 
 local function with_tostring(v)
   local meta = debug.getmetatable(v)

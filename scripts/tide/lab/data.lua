@@ -5,6 +5,7 @@
 local core = require "tide.core"
 local options = require "tide.base.options"
 local samples = require "tide.base.samples"
+local show = require "tide.base.show"
 
 local M = {split = samples.split, batches = samples.batches}
 
@@ -55,7 +56,9 @@ setmetatable(M, {__index = function(t, name)
     end
     return nil
   end
-  for key, value in pairs(load_file(stem)) do rawset(t, key, value) end
+  for key, make in pairs(load_file(stem)) do
+    rawset(t, key, function(...) return show.plainly(make(...)) end)
+  end
   return rawget(t, name)
 end, names = files})
 

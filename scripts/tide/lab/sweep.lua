@@ -21,6 +21,7 @@ local sweep = {}
 
 local Sweep = {__name = "tide.sweep.Sweep"}
 Sweep.__index = Sweep
+function Sweep:__tostring() return ("sweep: %d %s in %s"):format(#self.cells, self.unit, self.folder) end
 
 -- "1e-3" of a command line and 0.001 are the same setting.
 local function text_of(value)

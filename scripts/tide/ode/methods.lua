@@ -33,7 +33,11 @@ end
 
 --- List of the methods, which prints as a table: see help("ode.methods"). A multistep method has instead of a
 -- tableau `begins`, the A of the one-step method that begins it; others have none.
-function M.list() return setmetatable(core.ode_methods(), {__tostring = list_text}) end
+function M.list()
+  local rows = core.ode_methods()
+  for _, row in ipairs(rows) do show.printable(row) end
+  return setmetatable(rows, {__tostring = list_text})
+end
 
 -- What SciPy, MATLAB and others call methods that are here under another name.
 local elsewhere = {

@@ -85,10 +85,15 @@ function M.iterate(solve, f, y0, t, opts)
     return M.new(state, plain, function(time) return stepper:at(time, number) end, start, ends, h, err, y,
       sample)
   end
-  return setmetatable({}, {__name = "tide.Steps", __call = following, __index = function(_, key)
+  local function text()
+    return ("steps of a solve from t = %g to %g, %d so far; step = steps(), nil behind the last"):format(
+      t[1], t[2], count)
+  end
+  local function read(_, key)
     if key ~= "stats" then return nil end
     return events.finish(not plain and state or nil, stepper:stats())
-  end})
+  end
+  return setmetatable({}, {__name = "tide.Steps", __tostring = text, __call = following, __index = read})
 end
 
 --- Checked options for this state (states.describe): on_step as the engine calls it.

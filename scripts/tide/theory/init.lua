@@ -11,6 +11,7 @@ local core = require "tide.core"
 local formula = require "tide.theory.formula"
 local locus = require "tide.theory.locus"
 local options = require "tide.base.options"
+local shown = require "tide.base.show"
 local paths = require "tide.theory.paths"
 local stability = require "tide.theory.stability"
 local tensor = require "tide.tensor"
@@ -42,10 +43,10 @@ function M.coefficients(method)
     for k, x in pairs(v) do out[k] = copy(x) end
     return out
   end
-  if m.kind == "one-step" then return copy{A = m.A, b = m.b, c = m.c} end
-  if m.kind == "multistep" then return copy{alpha = m.alpha, beta = m.beta} end
+  if m.kind == "one-step" then return shown.printable(copy{A = m.A, b = m.b, c = m.c}) end
+  if m.kind == "multistep" then return shown.printable(copy{alpha = m.alpha, beta = m.beta}) end
   if m.kind == "pece" then
-    return {predictor = copy{alpha = m.predictor.alpha, beta = m.predictor.beta},
+    return shown.printable{predictor = copy{alpha = m.predictor.alpha, beta = m.predictor.beta},
       corrector = copy{alpha = m.corrector.alpha, beta = m.corrector.beta}}
   end
   raise(("theory.coefficients: %s is not a formula in y alone"):format(m.name))

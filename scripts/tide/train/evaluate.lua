@@ -8,6 +8,7 @@ local ode = require "tide.ode"
 local options = require "tide.base.options"
 local records = require "tide.train.records"
 local samples = require "tide.base.samples"
+local show = require "tide.base.show"
 local tensor = require "tide.tensor"
 local tree = require "tide.base.tree"
 
@@ -91,7 +92,7 @@ function M.evaluate(model, data, opts)
   local sums = M.over(goal, data, o.batch, o.solver)(model)
   local out = records.means(sums)
   out.nfe = sums.nfe / sums.batches
-  return out
+  return show.printable(out)
 end
 
 return M

@@ -4,6 +4,7 @@
 
 local core = require "tide.core"
 local options = require "tide.base.options"
+local show = require "tide.base.show"
 
 local M = {}
 
@@ -54,7 +55,9 @@ function M.one_cycle(opts)
 end
 
 local methods = {}
-local meta = {__name = "schedule", __index = methods}
+local meta = {__name = "schedule", __index = methods, __tostring = function(self)
+  return ("schedule.plateau %s, %d records without a gain"):format(show.as_table(self.o), self.since)
+end}
 
 --- plateau{by = "val_loss", factor = 0.1, patience = 10, threshold = 1e-4, cooldown = 0, least = 0, mode =}:
 -- the option `schedule` of tide.train. The rate is multiplied when the column `by` of the records has not got

@@ -74,7 +74,9 @@ end
 -- ---- the object ----
 
 local methods = {}
-local meta = {__name = "adaption", __index = methods}
+local meta = {__name = "adaption", __index = methods, __tostring = function(self)
+  return ("adaption: %s, %d looks, %.0f evaluations"):format(tostring(self.rule), #self.history, self.nfe)
+end}
 
 function methods.solver(self)
   if self.pairing then return self.current, self.pair end

@@ -2,13 +2,14 @@
 -- difference steers the number of steps and is itself made small.
 
 local options = require "tide.base.options"
+local show = require "tide.base.show"
 
 local M = {}
 
 -- ---- the rule: numbers in, a number out ----
 
 local methods = {}
-local meta = {__name = "step rule", __index = methods}
+local meta = {__name = "step rule", __index = methods, __tostring = show.as_table}
 
 local PULL, RISE, JUMP = 0.2, 0.4, 0.35
 local DEAD_ZONE, SMALLEST = 0.4, 0.15 -- of the signal; of a change that is made within it

@@ -21,6 +21,7 @@ local adaption = require "tide.train.adaption"
 local flow = require "tide.nn.flow"
 local ode = require "tide.ode"
 local options = require "tide.base.options"
+local shown = require "tide.base.show"
 local pair_rule = require "tide.train.adaption.pairs"
 local tree = require "tide.base.tree"
 
@@ -32,7 +33,7 @@ local raise, show = core.raise, options.show
 local rules = {}
 
 local function rule_class(next_value)
-  local meta = {__name = "step rule", __index = {next = next_value}}
+  local meta = {__name = "step rule", __index = {next = next_value}, __tostring = shown.as_table}
   return function(fields) return setmetatable(fields, meta) end
 end
 

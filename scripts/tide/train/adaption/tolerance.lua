@@ -13,6 +13,7 @@ local core = require "tide.core"
 local adaption = require "tide.train.adaption"
 local ode = require "tide.ode"
 local options = require "tide.base.options"
+local shown = require "tide.base.show"
 
 local M = {}
 local raise = core.raise
@@ -42,7 +43,7 @@ local meta = {__name = "tolerance rule", __index = {next = function(self, m)
     end
   end
   return self.value
-end}}
+end}, __tostring = shown.as_table}
 
 local rule_spec = {
   value = {"number", default = 1e-6, check = options.positive},
