@@ -405,4 +405,20 @@ tests["on_step and solutions: memory that fails"] = function()
   end
 end
 
+-- rtol = 0 counts as ten roundings in both, which shows where y is large beside atol.
+tests["the first step of a solve is that of initial_step"] = function()
+  for _, dtype in ipairs{"float64", "float32"} do
+    for _, size in ipairs{1, 1e7, 1e14} do
+      for _, rtol in ipairs{0, 1e-4} do
+        local y, first = tide.full({2}, size, {dtype = dtype}), nil
+        local function f(_, u) return u * -1e-3 end
+        local function note(step) first = first or step.h end
+        odeint(f, y, {0, 1e9}, {rtol = rtol, atol = 1e-3, max_steps = 1, on_failure = "return",
+          on_step = note})
+        near(first, tide.ode.initial_step(f, 0, y, 4, rtol, 1e-3), 1e-12 * first)
+      end
+    end
+  end
+end
+
 return tests

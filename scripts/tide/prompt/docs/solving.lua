@@ -282,7 +282,7 @@ define{name = "ode.methods", args = "", returns = "list",
 define{name = "ode.initial_step", args = "f, t0, y0, p, rtol, atol", returns = "number",
   text = [[Hairer's starting step (Solving ODEs I, p. 169) for an error estimate of order p, with sc = atol +
   rtol |y0| in the RMS norm and exponent 1/(p+1). f runs on concrete tensors. An rtol below
-  ode.smallest_rtol, such as 0, counts as this, as in a solve.]],
+  ode.smallest_rtol, such as 0, counts as this: so it is the step that a solve with rtol = 0 begins with.]],
   example = "tide.ode.initial_step(function(t, u) return -u end, 0, tide.ones({1}), 4, 1e-3, 1e-6)"}
 define{name = "ode.smallest_rtol", args = "dtype", returns = "number",
   text = "The smallest rtol above 0 that odeint takes for states of a dtype: ten roundings. \"float32\" is "
