@@ -173,12 +173,14 @@ static enum status check_reconstruction(const struct way *w, const void *stored,
     return STATUS_OK;
 }
 
-/* Cotangents that arrive at a late time may change faster than that time resolves. */
+/* Cotangents that arrive at a late time may change faster than that time resolves. min_step is no such case.
+ */
 static enum status adjoint_failed(enum status status, double from, double to)
 {
     struct failure *now = status_failure(), failure = *now;
+    double near = ADJOINT_TRANSIENT * clock_smallest_step(from);
     if (status != STATUS_NUMERIC || strcmp(failure.word, "underflow") != 0 ||
-        !(fabs(failure.t - from) <= ADJOINT_TRANSIENT * clock_smallest_step(from)))
+        !(fabs(failure.t - from) <= near && fabs(failure.h) <= near))
         return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
     status_fail(
         status, failure.word,
