@@ -30,8 +30,10 @@ else ifeq ($(VARIANT),tsan)
 OPTIMISE := -O1 -g -fsanitize=thread
 else ifeq ($(VARIANT),debug)
 OPTIMISE := -O0 -g
+else ifeq ($(VARIANT),coverage)
+OPTIMISE := -O1 -g --coverage
 else
-$(error VARIANT must be release, asan, tsan or debug)
+$(error VARIANT must be release, asan, tsan, debug or coverage)
 endif
 
 # The launcher finds its Lua files and core.so by the folder it lies in, so each other variant gets the layout of an installation.
@@ -71,7 +73,7 @@ TEST_BIN  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c
 TEST_FIELDS := $(patsubst tests/cfield/%.c,$(BUILD)/tests/cfield/%.so,$(wildcard tests/cfield/*.c))
 CORE_LIBS := -lpng -ljpeg -lz -ldl -lm -lpthread
 
-.PHONY: all test test-c test-lua test-programs test-fields asan tsan fuzz fuzz-readers fuzz-programs fuzz-api bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
+.PHONY: all test test-c test-lua test-programs test-fields asan tsan coverage fuzz fuzz-readers fuzz-programs fuzz-api bench bench-peers bench-scaling figures lint format install uninstall env clean help FORCE
 .SECONDARY:
 
 all: $(MODULE) $(PROGRAM) $(LIBRARY) ## build the engine and the launcher (the default)
@@ -177,6 +179,12 @@ tsan: ## C tests and the tests of tiles under ThreadSanitizer, four threads
 	@$(MAKE) -s VARIANT=tsan all
 	@TIDE_THREADS=4 build/tsan/bin/tide tests/lua/run.lua tests/lua/test_tiles.lua tests/lua/test_tiled_solves.lua
 
+# Tests that measure time or memory may fail here.
+coverage: all ## lines of C and Lua that the C and Lua tests reach, by gcov and Lua's line hook: a table
+	@rm -rf build/coverage/lua && mkdir -p build/coverage/lua && find build/coverage -name '*.gcda' -delete
+	-@VARIANT=coverage TIDE_COVERAGE='$(CURDIR)/build/coverage/lua' $(RUN_TESTS) c lua
+	@./tide tests/coverage.lua
+
 fuzz-api: ## a million hostile calls of everything that a script can reach, under AddressSanitizer; FUZZ_SEEDS="1 2 3", FUZZ_CALLS=100000
 	@$(MAKE) -s VARIANT=asan all
 	@for seed in $(or $(FUZZ_SEEDS),1 2 3 4 5 6 7 8 9 10); do \
@@ -242,4 +250,4 @@ clean: ## remove everything that was built
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
-	@echo "  VARIANT=debug, asan or tsan builds build/VARIANT/bin/tide"
+	@echo "  VARIANT=debug, asan, tsan or coverage builds build/VARIANT/bin/tide"

@@ -4,6 +4,7 @@
 
 local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/?.lua;" .. package.path -- require "check"
+local lines = require "lines"
 local verbose, files, filter = false, {}, nil
 for _, a in ipairs(arg) do
   if a == "-v" then verbose = true
@@ -15,6 +16,7 @@ if #files == 0 then
 end
 
 local passed, failed, skipped = 0, 0, 0
+lines.watch()
 for _, file in ipairs(files) do
   local tests = dofile(file)
   local names = {}
@@ -23,6 +25,7 @@ for _, file in ipairs(files) do
   for _, name in ipairs(names) do
     if not filter or name:find(filter, 1, true) then
       local start = os.clock()
+      lines.watch()
       local ok, result = xpcall(tests[name], function(e) return debug.traceback(tostring(e), 2) end)
       local label = file:match("([^/]+)%.lua$") .. ": " .. name
       if not ok then
@@ -41,4 +44,5 @@ for _, file in ipairs(files) do
 end
 print(("%d passed, %d failed%s"):format(passed, failed, skipped > 0 and (", %d skipped"):format(skipped)
   or ""))
+lines.write(files[1])
 os.exit(failed == 0 and 0 or 1, true)
