@@ -133,19 +133,9 @@ static int program_run_lua(lua_State *L)
     return 1;
 }
 
-static int program_describe(lua_State *L)
-{
-    struct program *p = program_check(L, 1);
-    lua_createtable(L, 0, 2);
-    entry_integer(L, "calls", program_n_calls(p));
-    entry_integer(L, "arena_bytes", program_arena_bytes(p));
-    return 1;
-}
-
 void open_compiled(lua_State *L)
 {
-    static const luaL_Reg methods[] = {
-        {"run", program_run_lua}, {"describe", program_describe}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"run", program_run_lua}, {NULL, NULL}};
     binding_class(L, PROGRAM_TYPE, methods, program_collect, program_collect);
     lua_pushcfunction(L, program_make);
     lua_setfield(L, -2, "program");

@@ -208,16 +208,17 @@ static void against_growth(const struct march *r, char *text)
 /* An option of the user's asks for steps that t does not resolve. */
 static const char *option_too_short(const struct march *r, double h)
 {
-    if (!(fabs(h) < clock_smallest_step(r->clock.t))) return NULL;
-    if (r->o->max_step > 0 && r->o->max_step <= fabs(h) * (1 + 1e-9)) return "max_step";
+    double least = clock_smallest_step(r->clock.t);
+    if (!(fabs(h) < least)) return NULL;
+    if (r->o->max_step > 0 && r->o->max_step < least) return "max_step";
     return r->clock.steps == 0 && r->o->first_step > 0 ? "first_step" : NULL;
 }
 
 static void against_small_steps(const struct march *r, double h, char *text)
 {
     const char *option = option_too_short(r, h);
-    if (r->o->own_norm && isnan(r->clock.error)) {
-        snprintf(text, TEXT, "norm, a function of yours, gives NaN: see what it does to such errors");
+    if (r->o->own_norm && isinf(r->clock.error)) {
+        snprintf(text, TEXT, "norm, a function of yours, gives infinity: see what it does to such errors");
     } else if (option) {
         snprintf(text, TEXT, "%s is shorter than t resolves there (%.2g): raise it", option,
                  clock_smallest_step(r->clock.t));

@@ -183,9 +183,9 @@ static void through_values(const struct step *p, double theta, int k, struct for
     }
 }
 
-/* The polynomial of the method's order through y_(n+1), y_n, then f_n, f_(n-1), ..., then y_(n-1), ..., then
- * f_(n+1), until there is enough: values at neighbours and slopes anywhere else determine it, by Rolle's
- * theorem. */
+/* The polynomial of the method's order through y_(n+1), y_n, then f_n, f_(n-1), ..., then y_(n-1), ..., until
+ * there is enough: values at neighbours and slopes anywhere else determine it, by Rolle's theorem. f_(n+1) is
+ * never needed: a formula of order p has p + 2 terms at least. */
 static void through_given(const struct multistep *m, const struct step *p, double theta, struct formula *out,
                           double *end)
 {
@@ -204,11 +204,6 @@ static void through_given(const struct multistep *m, const struct step *p, doubl
     for (int j = 1; j < m->n_y && n < wanted; j++) {
         to[n] = &out->y[j];
         x[n++] = -j;
-    }
-    if (m->implicit && n < wanted) {
-        slope[n] = 1;
-        to[n] = &out->slope;
-        x[n++] = 1;
     }
     formula_through(n, x, slope, theta, w);
     for (int i = 0; i < n; i++) *to[i] = slope[i] ? p->h * w[i] : w[i];

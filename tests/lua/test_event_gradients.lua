@@ -531,6 +531,21 @@ tests["allocations that fail leave nothing behind"] = function()
   end)
 end
 
+tests["the time of an event without a slope has no derivative, that of one at a steep g does"] = function()
+  local function time(g)
+    return tide.grad(function(p)
+      return (tide.ode.event(function(_, y) return y * 0 + 1 end, tensor{0}, 0, function(t, y)
+        return g(t, y[1], p)
+      end, {max_time = 4}))
+    end)(tensor(0.5)):item()
+  end
+  local function touches(t, _, p) return (t - p) ^ 3 end
+  for _, g in ipairs{touches, function(_, y, p) return tide.sign(y - p) end} do
+    fails({"g of event 1 touches 0 at t = 0.5 without a slope", "has no derivative"}, time, g)
+  end
+  near(time(function(t, _, p) return 1e12 * (t - p) end), 1)
+end
+
 tests["where steps adapt, derivatives by times are those of the solution, to the tolerance"] = function()
   local a, w, level, tol = 1.2, 1.7, 0.3, 1e-10 -- y = a cos w t
   local function field(p) return function(_, y) return tide.stack{y[2], -p[2] * p[2] * y[1]} end end

@@ -163,6 +163,34 @@ tests["given states: counted as steps, interpolated between, wrong ones refused"
   end), y0)
 end
 
+-- Of order 1 with many steps: its own start has fewer stages than there are given states.
+tests["a formula of many steps and low order is its recurrence, and so is its derivative"] = function()
+  local function recurrence(steps, y) -- of y' = -y, steps of 0.01
+    for n = steps - 1, 99 do
+      y[n + 1] = (y[n] + y[n + 1 - steps]) / 2 - 0.01 * (1 + steps) / 2 * y[n]
+    end
+    return y
+  end
+  for _, steps in ipairs{3, 5, 8} do
+    local alpha, beta, states, wanted, unit = {}, {}, {}, {[0] = 1.3}, {[0] = 1}
+    for j = 1, steps + 1 do alpha[j], beta[j] = 0, 0 end
+    alpha[1], alpha[steps], alpha[steps + 1] = -0.5, -0.5, 1
+    beta[steps] = (1 + steps) / 2
+    for n = 1, steps - 1 do
+      wanted[n], unit[n] = math.sin(n), 0
+      states[n] = tide.tensor({wanted[n]}, F64)
+    end
+    recurrence(steps, wanted)
+    local o = {method = {alpha = alpha, beta = beta}, steps = 100, start = states}
+    local function solve(y0) return tide.odeint(function(_, y) return -y end, y0, {0, 0.5, 1}, o) end
+    local y0 = tide.tensor({1.3}, F64)
+    local ys = solve(y0)
+    near(ys[2][1], wanted[50], 1e-13, steps .. " in the middle")
+    near(ys[3][1], wanted[100], 1e-13, steps .. " at the end")
+    near(tide.grad(function(y) return solve(y)[3][1] end)(y0)[1], recurrence(steps, unit)[100], 1e-14)
+  end
+end
+
 tests["given states in tables of tensors, of both dtypes, in tiles of a batch"] = function()
   for _, dtype in ipairs{"float32", "float64"} do
     local function f(_, s) return {u = s.v, v = -s.u} end

@@ -296,6 +296,7 @@ tests["norm = function: its errors pass as they are, and all works afterwards"] 
   fails("norm must return a number, got a tensor", solve, {norm = function(e) return e end})
   fails("norm returned -1", solve, {norm = function() return -1 end})
   fails("norm returned nan of errors that are numbers", solve, {norm = function() return 0 / 0 end})
+  fails("norm, a function of yours, gives infinity", solve, {norm = function() return 1 / 0 end})
   fails("yield", coroutine.wrap(function() return solve{norm = function() coroutine.yield() end} end))
   fails("option norm must be a string or a function", solve, {norm = 2})
   fails("norm must be one of", solve, {norm = "max"})

@@ -188,6 +188,8 @@ tests["wrong values are refused with what is wrong"] = function()
     try({name .. " is for steps that adapt", "grid"}, {[name] = {0.1}, step_size = 0.1})
   end
   try({"max_step is shorter than t resolves", "raise it"}, {max_step = 1e-310})
+  fails({"max_step is shorter than t resolves", "raise it"}, tide.odeint, function(_, y) return {-y[1]} end,
+    {1}, {1e8, 1e8 + 1}, {plain = true, max_step = 1e-10}) -- t + h is t there
   try({"max_step keeps the steps short", "1e+05 steps"}, {max_step = 1e-5, max_steps = 1000})
 end
 
