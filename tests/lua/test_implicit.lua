@@ -259,6 +259,27 @@ tests["adaptive: a step is halved where Newton's method fails, twice, then a fif
   end
 end
 
+-- y' = r y and steps of h with h r gamma = 1 in binary; 60 unknowns go to LAPACK.
+tests["a singular matrix: on a grid an error with a status, where steps adapt a shorter step"] = function()
+  local function growth(r) return function(_, y) return y * r end end
+  for _, n in ipairs{1, 3, 60} do
+    local y0 = tide.ones({n}, F64)
+    for name, r in pairs{implicit_euler = 1, implicit_midpoint = 2, trapezoid = 2, rodas4 = 4} do
+      local ys, stats = tide.odeint(growth(r), y0, {0, 1}, {method = name, steps = 1, on_failure = "return"})
+      assert(stats.failure.status == "newton" and ys[2][1] ~= ys[2][1], name)
+      fails("use other steps", tide.odeint, growth(r), y0, {0, 1}, {method = name, steps = 1})
+    end
+    local o = {method = "rodas4", rtol = 1e-8, atol = 1e-8, first_step = 0.5}
+    local value, slope = tide.value_and_grad(function(y)
+      return tide.odeint(growth(8), y, {0, 1}, o)[2][n]
+    end)(y0)
+    local _, stats = tide.odeint(growth(8), y0, {0, 1}, o)
+    assert(stats.rejected > 0)
+    near(value:item() / math.exp(8), 1, 1e-6)
+    near(slope[n] / math.exp(8), 1, 1e-6)
+  end
+end
+
 tests["a Jacobian does not outlive its parameters"] = function()
   for _, name in ipairs(adaptive) do
     local function solve(p)
