@@ -410,6 +410,8 @@ tests["what cannot be had is refused in words"] = function()
     tide.ones{3})
   fails("A of shape {2, 2} needs B", linalg.solve_triangular, tide.eye(2), tide.ones{3, 1})
   fails("A of shape {4, 2} needs B of shape {..., 4}", linalg.lstsq, tide.ones{4, 2}, tide.ones{2, 1})
+  fails("A of shape {4, 2} needs B of shape {..., 4} or {..., 4, k}, got {2}", linalg.lstsq, tide.ones{4, 2},
+    tide.ones{2})
   fails('unknown option "full"', linalg.svd, tide.eye(2), {full = true})
   local function first(fn) return tide.grad(function(x) return fn(x):sum() end) end
   fails("tide.linalg.eigvals has no derivative", first(linalg.eigvals), tide.eye(2))

@@ -98,13 +98,14 @@ end
 function M.lstsq(A, B)
   local m, n = sizes(matrix("lstsq", A))
   tree._check_tensor(B, "tide.linalg.lstsq: B")
-  if B:rank() == 1 or is_vector(A, B) then
-    local x = M.lstsq(A, B:reshape(with_last(B:shape(), 0, 1)))
-    return x:reshape(with_last(x:shape(), 1))
-  end
-  if B:shape()[B:rank() - 1] ~= m then
+  local vector = B:rank() == 1 or is_vector(A, B)
+  if B:shape()[vector and B:rank() or B:rank() - 1] ~= m then
     raise(("tide.linalg.lstsq: A of shape {%s} needs B of shape {..., %d} or {..., %d, k}, got {%s}"):format(
       table.concat(A:shape(), ", "), m, m, table.concat(B:shape(), ", ")))
+  end
+  if vector then
+    local x = M.lstsq(A, B:reshape(with_last(B:shape(), 0, 1)))
+    return x:reshape(with_last(x:shape(), 1))
   end
   -- R is solved with as a general matrix: that looks at its condition
   if m >= n then
