@@ -92,6 +92,25 @@ local function shrink(rate, steps)
   return tide.nn.odeblock(function(_, y) return y * -rate end, {method = "euler", steps = steps})
 end
 
+tests["a chain that holds the block is the model of its layers; one with two blocks is refused"] = function()
+  local nn, solver = tide.nn, {method = "euler", steps = 4}
+  local net = nn.odenet{dim = 2, augment = 1, out = 2, time = false, seed = 1, solver = solver}
+  local data = tide.data.three_spheres{dim = 2, n = 60, seed = 1}
+  local function told(model)
+    return tostring(tide.ode.validity{model = model, data = data, solver = solver})
+      .. tostring(tide.ode.crossings{model = model, data = data, solver = solver, points = 8})
+  end
+  local wanted = told(net)
+  assert(told(nn.chain{net.augment, net.block, net.out}) == wanted)
+  assert(told(nn.chain{nn.chain{net.augment, nn.chain{net.block}}, net.out}) == wanted)
+  assert(told(nn.chain{net.augment, nn.chain{net.block, net.out}}) == wanted)
+  for _, two in ipairs{nn.chain{net.augment, net.block, net.block, net.out},
+    nn.chain{net.augment, nn.chain{net.block, net.block}, net.out}} do
+    check.fails("hold an ODE block each", told, two)
+    check.fails("hold an ODE block each", tide.step_adaption.new, {model = two, x = data.x})
+  end
+end
+
 tests["crossings: one dimension"] = function()
   local x = tide.tensor({{-1}, {0.5}, {2}, {3}}, float64)
   local r = tide.ode.crossings{model = shrink(3, 1), x = x} -- one step: y -> -2 y reverses all pairs

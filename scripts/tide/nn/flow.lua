@@ -21,22 +21,29 @@ local function through(layers, first, last)
   end
 end
 
---- parts(model) -> {block = odeblock, before = function(x) -> z0, after = function(z1) -> prediction}, or
--- nil. Known are odeblock, odenet, conv_odenet and chains with one of them in it.
-function M.parts(model)
+local parts_of
+
+-- What is known of the layers of a chain: of the one with the block, of those before and behind it.
+local function parts_of_chain(where, layers)
+  local found, place
+  for i, layer in ipairs(layers) do
+    local inner = parts_of(where, layer)
+    if inner and found then
+      core.raise(("%s: layers %d and %d of a chain hold an ODE block each, and the solver of one is asked "
+        .. "about; give a chain with one of them, and what comes before it as data"):format(where, place, i))
+    end
+    if inner then found, place = inner, i end
+  end
+  if not found then return nil end
+  local head, tail = through(layers, 1, place - 1), through(layers, place + 1, #layers)
+  return {block = found.block, before = function(x) return found.before(head(x)) end,
+    after = function(z) return tail(found.after(z)) end}
+end
+
+function parts_of(where, model)
   local name = kind(model)
   if name == "nn.odeblock" then return {block = model, before = same, after = same} end
-  if name == "nn.chain" then
-    for i, layer in ipairs(model) do
-      local inner = M.parts(layer)
-      if inner then
-        local head, tail = through(model, 1, i - 1), through(model, i + 1, #model)
-        return {block = inner.block, before = function(x) return inner.before(head(x)) end,
-          after = function(z) return tail(inner.after(z)) end}
-      end
-    end
-    return nil
-  end
+  if name == "nn.chain" then return parts_of_chain(where, model) end
   if name and kind(rawget(model, "block")) == "nn.odeblock" then
     return {block = model.block, before = model.augment or same, after = function(z)
       if model.flatten then z = z:reshape{z:shape()[1], -1} end
@@ -46,15 +53,16 @@ function M.parts(model)
   return nil
 end
 
---- As parts, but a model without a known block is an error.
+--- of(where, model) -> {block = odeblock, before = function(x) -> z0, after = function(z1) -> prediction}.
+-- Known are odeblock, odenet, conv_odenet and chains with one of them in it; others are an error.
 function M.of(where, model)
-  local parts = M.parts(model)
-  if not parts then
+  local found = parts_of(where, model)
+  if not found then
     core.raise(("%s: model must hold an ODE block (nn.odeblock, nn.odenet, nn.conv_odenet or an nn.chain "
       .. "with one of them in it), got %s"):format(where,
       kind(model) or options.show(model)))
   end
-  return parts
+  return found
 end
 
 --- How the model was trained: its block's solver options with those of `solver` on top, checked; and the span
