@@ -99,6 +99,25 @@ M.gradients = {
       check_all(name, function(q) return (q:topk(3, 1)):sin() end, x)
     end
   end,
+  quantile = function(name)
+    for _, x in ipairs(layouts(apart{3, 4})) do
+      check_all(name, function(q) return q:quantile({0.2, 0.5, 0.9}, 2):sin() end, x)
+      check_all(name, function(q) return q:quantile(0.3, 1, true) * q end, x)
+    end
+  end,
+  median = function(name)
+    for _, x in ipairs(layouts(apart{3, 4})) do
+      check_all(name, function(q) return q:median(1):sin() + q:median(2):sum() * q:median() end, x)
+    end
+  end,
+  cov = views(function(q) return q:cov():sin() end, {{2, 3}, {3, 2}, {4}}),
+  corrcoef = views(function(q) return q:corrcoef():slice(1, 1, 1):slice(2, 2, -1):sin() end,
+    {{2, 3}, {3, 4}}),
+  diff = views(function(q) return q:diff(1, -1):sin() + q:diff(1, -1) ^ 2 end),
+  trapezoid = views(function(q) return q:trapezoid(0.5):sin() * q:trapezoid(q:sin()) end),
+  trace = views(function(q) return q:square():trace():sin() end, {{2, 3}, {3, 3}, {2, 3, 2}}),
+  kron = views(function(q) return q:kron(q:sin()) end, {{2, 3}, {3}}),
+  cross = views(function(q) return q:cross(q:sin() * 2):cos() end),
   searchsorted = function()
     local x = randn{5}
     local g = tide.grad(function(q)
@@ -141,7 +160,7 @@ M.gradients = {
     check_all(name, function(q) return q:pad({-1, 2}, {value = 0.5}):sin() end, randn{2, 3})
   end,
 }
-M.plain = {nonzero = true, unique = true}
+M.plain = {nonzero = true, unique = true, bincount = true, histogram = true}
 
 -- ---- axes of length 0 ----
 
@@ -149,6 +168,23 @@ local e, m, n = tide.zeros{0}, tide.zeros{0, 3}, tide.zeros{2, 0}
 local none = tide.zeros({0}, {dtype = "uint8"})
 
 M.empty = {
+  quantile = {{function() return m:quantile(0.5, 2) end, {0}},
+    {function() return m:quantile({0, 1}, 2, true) end, {2, 0, 1}},
+    {function() return e:quantile(0.5) end, "there are no elements"}},
+  median = {{function() return n:median(1) end, {0}}, {function() return n:median(2) end, "no elements"}},
+  cov = {{function() return m:cov() end, {0, 0}}, {function() return n:cov() end, {2, 2}, 0 / 0}},
+  corrcoef = {{function() return m:corrcoef() end, {0, 0}},
+    {function() return n:corrcoef() end, {2, 2}, 0 / 0}},
+  bincount = {{function() return none:bincount() end, {0}},
+    {function() return none:bincount{minlength = 2} end, {2}, 0}},
+  histogram = {{function() return (e:histogram(3)) end, {3}, 0},
+    {function() return (select(2, n:histogram({1, 2}))) end, {2}}},
+  diff = {{function() return m:diff() end, {0, 2}}, {function() return m:diff(1, 1) end, {0, 3}}},
+  trapezoid = {{function() return m:trapezoid() end, {0}}, {function() return m:trapezoid(2, 1) end, {3}, 0}},
+  trace = {{function() return m:trace() end, {}, 0},
+    {function() return tide.zeros{0, 2, 2}:trace() end, {0}}},
+  kron = {{function() return m:kron(tide.ones{2, 2}) end, {0, 6}}},
+  cross = {{function() return m:cross(tide.ones{3}) end, {0, 3}}},
   gather = {{function() return m:gather(1, tide.zeros({0, 3}, I64)) end, {0, 3}},
     {function() return tide.ones{2, 3}:gather(2, tide.zeros({2, 0}, I64)) end, {2, 0}},
     {function() return e:gather(1, {1}) end, "position 1 (entry {1}) lies outside 1..0 of axis 1"}},
@@ -198,6 +234,19 @@ M.empty = {
 local x, v3 = tide.tensor{{1, 2, 3}, {4, 5, 6}}, tide.tensor{1, 2, 3}
 
 M.sizes = {
+  quantile = {function(v) return x:quantile(v) end, function(v) return x:quantile(0.5, v) end,
+    function(v) return x:quantile({v}, 1) end},
+  median = {function(v) return x:median(v) end}, cov = {function(v) return x:cov{correction = v} end},
+  corrcoef = {function(v) return (x * v):corrcoef() end},
+  bincount = {names = {"minlength"}, function(o) return tide.tensor({1, 2}, I64):bincount(o) end},
+  histogram = {function(v) return x:histogram(v) end, function(v) return x:histogram(2, {range = {0, v}}) end,
+    function(v) return x:histogram{v, 3} end},
+  diff = {function(v) return x:diff(v) end, function(v) return x:diff(1, v) end},
+  trapezoid = {function(v) return x:trapezoid(v) end, function(v) return x:trapezoid(1, v) end,
+    function(v) return x:trapezoid{0, v, 1} end},
+  trace = {}, kron = {}, cross = {function(v) return v3:cross(v3, v) end},
+  logspace = {function(v) return tide.logspace(0, 1, v) end, function(v) return tide.logspace(v, 1, 3) end,
+    function(v) return tide.logspace(0, 1, 3, {base = v}) end},
   gather = {function(v) return x:gather(v, {{1}, {1}}) end, function(v) return x:gather(2, {{v}, {1}}) end},
   scatter_add = {function(v) return x:scatter_add(v, {{1}, {1}}, x) end,
     function(v) return x:scatter_add(2, {{v}, {1}}, x) end},

@@ -81,6 +81,19 @@ function M.recurrence(g)
     g:int(0, 1), x, g:any(function(v) return v.key == key end))
 end
 
+function M.quantile(g)
+  local x = g:any(filled)
+  return f("%s:quantile(%s, %d)", x, g:pick{"0.3", "{0, 0.5}", "1"}, g:axis(x))
+end
+function M.median(g) local x = g:any(filled) return f("%s:median(%d)", x, g:axis(x)) end
+function M.histogram(g) return f("(%s:histogram(3, {range = {-1, 1}}))", g:any()) end
+function M.diff(g) local x = g:any(g.has_axes) return f("%s:diff(%d, %d)", x, g:int(0, 2), g:axis(x)) end
+function M.trapezoid(g)
+  local x = g:any(g.has_axes)
+  return f("%s:trapezoid(%s, %d)", x, g:pick{"0.5", x .. ":sin()"}, g:axis(x))
+end
+function M.logspace(g) return f("tide.logspace(-1, 0.5, %d, {dtype = %s})", g:int(1, 5), g:dtype_name()) end
+
 -- ---- arrangement ----
 
 function M.squeeze(g)

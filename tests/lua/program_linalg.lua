@@ -33,6 +33,13 @@ function M.eigh(g) return f("(tide.linalg.eigh(%s))", definite(g)) end
 function M.eigvals(g) return f("tide.linalg.eigvals(STOP(%s))", square(g)) end
 function M.svd(g) return f("tide.linalg.svdvals(%s)", wide(g)) end
 function M.matrix_exp(g) return f("tide.linalg.matrix_exp(%s * 0.2)", square(g)) end
+function M.trace(g) return f("%s:trace()", g:chance(0.5) and square(g) or wide(g)) end
+function M.kron(g)
+  return f("%s:kron(%s)", wide(g), g:any(function(v) return v.numel <= 6 and v.rank <= 3 end))
+end
+function M.cross(g) return f("%s:cross(%s, -1)", square(g), square(g)) end
+function M.cov(g) return f("%s:cov()", g:chance(0.5) and square(g) or wide(g)) end
+function M.corrcoef(g) return f("%s:corrcoef()", square(g)) end
 function M.band(g)
   return f('core.apply("band", {%d, %d}, %s)', g:int(-2, 0), g:int(-1, 2),
     g:chance(0.5) and square(g) or wide(g))

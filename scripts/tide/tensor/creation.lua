@@ -87,6 +87,21 @@ function M.linspace(a, b, n, opts)
   return core.arange(a, n > 1 and (b - a) / (n - 1) or 0, integer(n), o.dtype, n > 1 and b or nil)
 end
 
+local logspace_spec = {dtype = arguments.dtype_rule,
+  base = {"number", default = 10, check = options.positive}}
+
+--- base^a .. base^b, n numbers whose logarithms are equally far apart.
+function M.logspace(a, b, n, opts)
+  local o = options.check("tide.logspace", opts, logspace_spec)
+  arguments.number("tide.logspace", "a", a)
+  arguments.number("tide.logspace", "b", b)
+  if not integer(n) or n < 0 then
+    raise("tide.logspace: n must be an integer >= 0, got " .. options.show(n))
+  end
+  local powers = core.full({}, o.base, "float64") ^ M.linspace(a, b, n, {dtype = "float64"})
+  return powers:to(o.dtype)
+end
+
 function M.eye(n, opts)
   if not integer(n) or n < 0 then raise("tide.eye: n must be an integer >= 0, got " .. options.show(n)) end
   local i = core.arange(1, 1, integer(n), "int64")

@@ -4,6 +4,7 @@
 local arguments = require "tide.tensor.arguments"
 local core = require "tide.core"
 require "tide.tensor.reductions" -- methods alone
+require "tide.tensor.statistics"
 
 local M = {
   set_default_dtype = arguments.set_default_dtype, get_default_dtype = arguments.get_default_dtype,

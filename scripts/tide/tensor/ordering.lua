@@ -98,12 +98,12 @@ function M.searchsorted(sorted, x, opts)
   return apply("searchsorted", {o.right and 1 or 0}, sorted, check_tensor(x, "tide.searchsorted"))
 end
 
--- Numbers that are at hand have to grow.
-local function check_growing(xp)
+--- For the library: numbers that are at hand have to grow.
+function M._check_growing(what, xp)
   if core.is_symbolic(xp) then return end
   local nothing <close> = core.tape_begin("nothing") -- luacheck: ignore nothing
   if xp:slice(1, 2, -1):gt(xp:slice(1, 1, -2)):all():item() == 0 then
-    raise("tide.interp: the points xp must grow strictly; tide.argsort gives their order")
+    raise(what .. " must grow strictly; tide.argsort gives their order")
   end
 end
 
@@ -120,7 +120,7 @@ function M.interp(x, xp, fp)
       .. "for each of them along its first axis; got shapes %s and %s"):format(tree._shape_text(xp),
       tree._shape_text(fp)))
   end
-  check_growing(xp)
+  M._check_growing("tide.interp: the points xp", xp)
   local behind = M.searchsorted(xp, x, {right = true}):clamp(2, n) -- the slope at xp[i] is that behind it
   local low, high = xp:take(behind - 1, 1), xp:take(behind, 1)
   local share, wide = ((x - low) / (high - low)):clamp(0, 1), x:shape()

@@ -146,3 +146,54 @@ define{name = "tide.multinomial", args = "weights, n, opts", returns = "int64 te
   text = [[n 1-based positions, as likely as their weights, which need not add up to 1: {n} of a vector,
     {rows,
   n} of a matrix.]], example = "tide.multinomial(tide.tensor{1, 2, 1}, 2, {seed = 1})"}
+
+help.topic "Statistics and calculus of samples"
+local shares = [[ NaN where there is one. Along an axis, or of all elements; keepdim keeps the axis with
+  length 1. Differentiable, as sorting is.]]
+define{name = "tide.quantile", args = "x, q, axis, keepdim", returns = "tensor",
+  text = "Quantile q in 0..1, linear between two elements, as NumPy's default; a list of q stands along a "
+  .. "new first axis." .. shares,
+  example = "x:quantile({0.25, 0.75}, 1)", see = "tide.median, tide.sort"}
+define{name = "tide.median", args = "x, axis, keepdim", returns = "tensor",
+  text = "The middle element, or the mean of the two that are (NumPy's; PyTorch takes the lower one)."
+  .. shares,
+  example = "x:median(1)"}
+define{name = "tide.cov", args = "x, opts", returns = "tensor",
+  options = {{"correction", 1, "the sum of products is over the count less this"}},
+  text = "Covariances of the rows of x, {variables, observations} as in NumPy and PyTorch; a vector is one "
+  .. "variable, and its variance a scalar.", example = "x:transpose():cov()"}
+define{name = "tide.corrcoef", args = "x", returns = "tensor",
+  text = "Correlations of the rows, as tide.cov; NaN where a row is constant.",
+  example = "x:transpose():corrcoef()"}
+define{name = "tide.bincount", args = "x, opts", returns = "vector",
+  options = {{"weights", nil, "a tensor: sums of these in place of counts; differentiable by them"},
+    {"minlength", 0, "the result has at least so many elements"}},
+  text = [[How often 1, 2, ... are among the elements, integers from 1 on, up to the largest; int64. That
+  depends on numbers: not of what is being recorded.]],
+  example = "tide.tensor({1, 3, 3}, {dtype = \"int64\"}):bincount()"}
+define{name = "tide.histogram", args = "x, bins, opts", returns = "counts, edges",
+  options = {{"range", nil, "{low, high}; default: the least and the largest element"},
+    {"weights", nil, "a tensor: sums of these in place of counts; differentiable by them"},
+    {"density", false, "over the sum and the widths: the integral is 1"}},
+  text = [[Counts (int64) in `bins` equal bins, default 10, or between given edges, a vector or a list that
+  grows, and the edges (float64). A bin holds its lower edge, the last one both, as in NumPy; what is outside,
+  and NaN, is left out.]], example = "local counts, edges = x:histogram(4, {range = {-2, 2}})"}
+define{name = "tide.diff", args = "x, n, axis", returns = "tensor",
+  text = "Differences of neighbours along an axis (default: the last), n times over (default 1).",
+  example = "tide.tensor{1, 4, 9}:diff()"}
+define{name = "tide.trapezoid", args = "y, x, axis", returns = "tensor",
+  text = [[The integral of y along an axis (default: the last) by trapezoids over points x: a vector or a
+  list, such as the times of a solve, a tensor of y's shape, or a number, how far they are apart (default 1).
+  Inside a solve the option quadrature of tide.odeint is exact to its order.]],
+  example = "tide.trapezoid(tide.ones{5, 2}, {0, 1, 2, 4, 8}, 1)"}
+
+help.topic "Products"
+define{name = "tide.trace", args = "x", returns = "tensor",
+  text = "The sum of the diagonal of a matrix, or of each of a batch (the last two axes).",
+  example = "tide.eye(3):trace()"}
+define{name = "tide.kron", args = "x, y", returns = "tensor",
+  text = "Kronecker's product: a matrix of blocks x[i][j] y; of up to 4 axes, as NumPy's.",
+  example = "tide.eye(2):kron(tide.ones{1, 2})"}
+define{name = "tide.cross", args = "x, y, axis", returns = "tensor",
+  text = "The product of vectors in space along an axis of three elements (default: the last); other axes "
+  .. "broadcast.", example = "tide.tensor{1, 0, 0}:cross(tide.tensor{0, 1, 0})"}

@@ -36,6 +36,10 @@ define{name = "tide.arange", args = "first, last, step, opts", returns = "tensor
   tide.arange(1, 5, {dtype = "int64"}).]], example = "tide.arange(1, 5)"}
 define{name = "tide.linspace", args = "a, b, n, opts", returns = "tensor", options = creation,
   text = "n equidistant numbers from a to b, both included.", example = "tide.linspace(0, 1, 11)"}
+define{name = "tide.logspace", args = "a, b, n, opts", returns = "tensor",
+  options = {creation[1], {"base", 10, "of the powers"}},
+  text = "n powers base^a .. base^b, each as many times the one before.",
+  example = "tide.logspace(-6, -2, 5)"}
 define{name = "tide.eye", args = "n, opts", returns = "tensor", options = creation,
   text = "The n x n identity matrix.",
   example = "tide.eye(3)"}
