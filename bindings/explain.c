@@ -241,9 +241,9 @@ static void set_work(lua_State *L, const struct odeint_plan *plan)
 {
     enum gradient_kind kind = plan->options->gradient;
     struct field_plan forward = {0}, backward = {0};
-    enum field_work back = kind == GRADIENT_ADJOINT  ? FIELD_VJP_AND_EVAL
-                           : kind == GRADIENT_DIRECT ? FIELD_VJP_KEPT
-                                                     : FIELD_VJP;
+    enum field_work back = kind == GRADIENT_ADJOINT                    ? FIELD_VJP_AND_EVAL
+                           : kind == GRADIENT_DIRECT && !plan->returns ? FIELD_VJP_KEPT
+                                                                       : FIELD_VJP;
     if (plan->gradient) binding_check(L, field_explain(plan->field, back, &backward));
     if (plan->gradient && back == FIELD_VJP_KEPT && !backward.program)
         binding_check(L, field_explain(plan->field, FIELD_VJP, &backward));
@@ -271,6 +271,7 @@ static void push_solve(lua_State *L, struct odeint *op)
     entry_integer(L, "tiles", plan.n_tiles);
     entry_integer(L, "rows", plan.rows);
     entry_integer(L, "abreast", plan.abreast);
+    entry_flag(L, "returns", plan.returns);
     push_tape(L, plan.recorded.tape, &plan.recorded.dy, 1);
     lua_setfield(L, -2, "tape");
     set_work(L, &plan);

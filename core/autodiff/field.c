@@ -113,10 +113,11 @@ enum status field_cut(const struct field *f, int64_t rows, int by_sample, struct
     return f->type->cut ? f->type->cut(f, rows, by_sample, out) : STATUS_OK;
 }
 
-enum status field_abreast(const struct field *f, int64_t rows, const struct field *alone, struct field **out)
+enum status field_abreast(const struct field *f, int64_t rows, const struct field *alone, unsigned works,
+                          struct field **out)
 {
     *out = NULL;
-    return f->type->abreast ? f->type->abreast(f, rows, alone, out) : STATUS_OK;
+    return f->type->abreast ? f->type->abreast(f, rows, alone, works, out) : STATUS_OK;
 }
 
 void field_cost(const struct field *f, struct field_cost *out)

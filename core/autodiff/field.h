@@ -59,7 +59,7 @@ struct field_type {
     enum status (*rescaled)(const struct field *self, struct field **out);
     enum status (*emit)(const struct field *self, struct tape *tape, int t, int y, const int *theta, int *dy);
     enum status (*cut)(const struct field *self, int64_t rows, int by_sample, struct field **out);
-    enum status (*abreast)(const struct field *self, int64_t rows, const struct field *alone,
+    enum status (*abreast)(const struct field *self, int64_t rows, const struct field *alone, unsigned works,
                            struct field **out);
     void (*cost)(const struct field *self, struct field_cost *out);
     enum status (*explain)(struct field *self, enum field_work work, struct field_plan *out);
@@ -172,8 +172,10 @@ enum status field_emit(const struct field *f, struct tape *tape, int t, int y, c
 enum status field_cut(const struct field *f, int64_t rows, int by_sample, struct field **out);
 /* The field of `rows` samples that are evaluated together, any of them (samples, for field_bind), each at a
  * time of its own (times, in place of t), to the bits that `alone` gives, a prepared field_cut to one sample.
- * It is prepared, to evaluate and no more. *out is NULL where that cannot be. It must not outlive f. */
-enum status field_abreast(const struct field *f, int64_t rows, const struct field *alone, struct field **out);
+ * It is prepared for `works`: FIELD_EVAL, or that and FIELD_VJP, by y to these bits, by parameters the sum
+ * over the samples. *out is NULL where that cannot be. It must not outlive f. */
+enum status field_abreast(const struct field *f, int64_t rows, const struct field *alone, unsigned works,
+                          struct field **out);
 void field_free(struct field *f);
 
 /* What an evaluation of the whole batch costs; zeros where that is not known. */

@@ -155,16 +155,18 @@ int64_t work_matmul(const struct call *c)
     return 2 * array_numel(&c->out) * a->shape[a->rank - (V(0) ? 2 : 1)];
 }
 
-static int emit_matmul(struct vjp *v, int a, int b, int64_t ta, int64_t tb)
+static int emit_matmul(struct vjp *v, int a, int b, int64_t ta, int64_t tb, int64_t alike)
 {
-    return tape_emit(v->tape, OP_MATMUL, &(struct attrs){.n = 2, .v = {ta, tb}}, (int[]){a, b}, 2);
+    return tape_emit(v->tape, OP_MATMUL, &(struct attrs){.n = alike ? 3 : 2, .v = {ta, tb, alike}},
+                     (int[]){a, b}, 2);
 }
 
-/* C = op(A) op(B): op(A)bar = Cbar op(B)^T, op(B)bar = op(A)^T Cbar. */
+/* C = op(A) op(B): op(A)bar = Cbar op(B)^T, op(B)bar = op(A)^T Cbar. Rows that come out as if each were alone
+ * have cotangents that do. */
 void vjp_matmul(struct vjp *v)
 {
-    int64_t ta = v->attrs->v[0], tb = v->attrs->v[1];
+    int64_t ta = v->attrs->v[0], tb = v->attrs->v[1], alike = v->attrs->n > 2 && v->attrs->v[2];
     int a = v->in[0], b = v->in[1], g = v->ybar;
-    if (v->need[0]) v->xbar[0] = ta ? emit_matmul(v, b, g, tb, 1) : emit_matmul(v, g, b, 0, !tb);
-    if (v->need[1]) v->xbar[1] = tb ? emit_matmul(v, g, a, 1, ta) : emit_matmul(v, a, g, !ta, 0);
+    if (v->need[0]) v->xbar[0] = ta ? emit_matmul(v, b, g, tb, 1, 0) : emit_matmul(v, g, b, 0, !tb, alike);
+    if (v->need[1]) v->xbar[1] = tb ? emit_matmul(v, g, a, 1, ta, 0) : emit_matmul(v, a, g, !ta, 0, 0);
 }

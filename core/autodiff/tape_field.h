@@ -107,7 +107,7 @@ enum status tape_field_finish(struct tape_field *f);
 enum status tape_field_sources(const struct tape_field *f, const struct tape *cut, const char *by_sample,
                                int gather, struct field *out);
 enum status tape_field_abreast(const struct field *self, int64_t rows, const struct field *alone,
-                               struct field **out);
+                               unsigned works, struct field **out);
 /* Cut the field whose state has parts: part[0], for a smaller last tile part[1], what is said of y and of
  * entries. part[0] without a tape: it cannot be. */
 enum status tape_parts_cut(struct tape_field *f, const struct tiling *cut);

@@ -58,8 +58,8 @@
 #define FILE_PIECE_BYTES ((size_t)1 << 22)    /* read or written */
 #define INFLATE_PIECE_BYTES ((size_t)1 << 20)
 
-/* Numbers of a result up to which a program's arithmetic is done one by one (program_small.c): 256
- * oscillators of 2 numbers with steps of their own took 51 ms and take 34. Chosen as one vector's. */
+/* Numbers of a result that a program computes one by one (program_small.c), a vector's: 256 oscillators of 2
+ * numbers with steps of their own took 51 ms and take 34. */
 #define PROGRAM_FEW_NUMBERS 4
 
 /* ---- reductions and the solver's sums ---- */
@@ -70,16 +70,13 @@
  * took 8.2 us. At most the lanes of loops_reduce.h, below which the order is the same. */
 #define REDUCE_FEW 16
 
-/* Columns that sums over rows take at once. Not measured. */
-#define SUM_ROWS_WIDTH 256
+#define SUM_ROWS_WIDTH 256 /* columns that sums over rows take at once. Not measured. */
 
 /* Elements of a block of weighted sums: 4 KiB of float64 stay in the first-level cache, so each operand is
  * read once from memory. [bits] in the error norm. Not measured beyond that. */
 #define SOLVER_BLOCK_ELEMENTS 512
-/* So few are summed one after the other, in registers: 256 small problems one by one, see bench/NOTES. */
-#define SOLVER_FEW_ELEMENTS 4
-/* A cat of so little is copied without a look at an interruption. */
-#define CAT_AT_ONCE_BYTES 65536
+#define SOLVER_FEW_ELEMENTS 4   /* are summed one after the other, in registers (bench/NOTES) */
+#define CAT_AT_ONCE_BYTES 65536 /* a cat of so little is copied without a look at an interruption */
 
 /* ---- sorting and scans ---- */
 
@@ -139,8 +136,7 @@
  * on another machine; on a busy Zen 5 with 512 KiB of second-level cache, 2048 rows ran at 91 and 68 GFLOP/s
  * (own, OpenBLAS) with 128^2 elements, at 25 and 47 with 362^2: a lower bound may be better there. */
 #define LAYER_CHUNK_ELEMENTS 8192
-#define LAYER_FUNCTION_WORK                                                                                  \
-    64 /* multiply-adds that an activation takes as long as: tanh 1 ns, a product 0.02 */
+#define LAYER_FUNCTION_WORK 64 /* multiply-adds of an activation: tanh 1 ns, a product 0.02 */
 #define LAYER_BLOCK_ROWS 12
 #define LAYER_MOST_WEIGHTS (1 << 18)
 
@@ -155,8 +151,7 @@
 /* ---- convolutions ---- */
 
 /* [bits] Partial sums of a weight gradient, and, where transforming them costs something, images of each at
- * least. Not measured: chosen as
- * two for each of four threads. */
+ * least. Not measured: chosen as two for each of four threads. */
 #define CONV_CHUNKS 8
 #define CONV_CHUNK_IMAGES 4
 
@@ -187,8 +182,7 @@
 
 /* ---- tapes ---- */
 
-/* Nodes at a tape's end among which a captured tensor is looked for, or made once more. Not measured. */
-#define TAPE_CONSTANT_LOOK_BACK 64
+#define TAPE_CONSTANT_LOOK_BACK 64 /* nodes at its end, for a captured tensor. Not measured. */
 
 /* ---- tiles of a batch (autodiff/tiles.h), and what a field keeps ---- */
 
@@ -222,6 +216,7 @@
  * again, with the same bits. Not measured: chosen as what a process may take without being asked. */
 #define RECORD_STAGE_BYTES ((int64_t)64 << 20)
 #define RECORD_RESIDUAL_BYTES ((int64_t)256 << 20)
+#define RECORD_FETCH_BYTES 512 /* of a step that is copied: fetched before it is wanted */
 
 /* Their blocks: bytes that small ones share, and of the least; what is between large ones, so that they do
  * not all begin at one offset in 4 KiB, where loads wait for stores (toy on Zen 5: the gradient of relu took
@@ -350,13 +345,18 @@
  * in float32 y' = -y was 116 tolerances of 1e-4 off, by weights of 20000 in a step of order 8. */
 #define ADAMS_NOISE 0.1
 
-/* Samples that go abreast (convoy.c), on each thread: at most and at least; where the last ones are left,
- * places for a share of them, in so many widths. 256 oscillators and an MLP of batch 64 (tests/bench): 8.9
- * and 0.32 ms; with 32 places 12.6 and 0.34, with 128 11.9 and 0.38; narrower by 2 or 8 is no different. */
+/* Samples that go abreast (convoy.c), on each thread: at most and at least; for the last ones a share of the
+ * places, in so many widths; 256 oscillators (tests/bench) took 8.9 ms, with 32 places 12.6, with 128 11.9.
+ * [bits] Places for a share of the batch, so that there are groups for threads, or for so many at least; on
+ * the way back a group is as wide as can be while one of so many places is in use. Gradients, one thread: an
+ * MLP of batch 64 takes 0.59 ms, as one group 0.54, the oscillators 17.9, with half of the places 18.9. */
 #define CONVOY_PLACES 64
 #define CONVOY_LEAST 4
 #define CONVOY_NARROWER 4
 #define CONVOY_WIDTHS 3
+#define CONVOY_GROUPS 4
+#define CONVOY_GROUP_PLACES 16
+#define CONVOY_FILLED 3
 
 /* Stiffness: steps between looks while nothing is suspected; suspicious steps, less others in between, until
  * it is said, and others in a row that take it back; looks in a row that settle nothing. Tried on the

@@ -40,6 +40,13 @@ struct backward {
     struct backward_times times;
 };
 
+/* For who goes back through a record of some carries by himself: b of that record and s, of its size; then
+ * the carry of each step, from the last one to the first, becomes that of s, by as few steps of f as may be.
+ */
+enum status backward_retriever(struct backward *b, struct solver *s, struct field *f,
+                               const struct solve_options *o, struct solve_record *r);
+enum status backward_retrieve(struct backward *b, int64_t step);
+
 /* out += c x, over n elements. */
 void backward_add(const struct backward *b, int64_t n, double c, const void *x, void *out);
 double backward_dot(const struct backward *b, const void *x, const void *y);

@@ -17,8 +17,7 @@ static enum status stage(struct convoy *c, double at, const void *input, int i)
     return convoy_evaluate(c, input, c->k[i]);
 }
 
-/* out = y + h sum_j w[j] k[j] */
-static void combine(struct convoy *c, const double *w, int count, void *out)
+void convoy_combine(struct convoy *c, const double *w, int count, void *out)
 {
     const void *k[MAX_K];
     double weight[MAX_K];
@@ -49,10 +48,10 @@ static enum status step(struct convoy *c)
     }
     if (!ready) TRY(stage(c, 0, c->y, 0)); /* again, of the others, with the same bits */
     for (int i = 1; i < last; i++) {
-        combine(c, m->a[i], i, c->input);
+        convoy_combine(c, m->a[i], i, c->input);
         TRY(stage(c, m->c[i], c->input, i));
     }
-    combine(c, m->b, m->stages, c->next);
+    convoy_combine(c, m->b, m->stages, c->next);
     return m->fsal ? stage(c, 1, c->next, last) : STATUS_OK;
 }
 
@@ -113,7 +112,7 @@ static enum status extra_rows(struct convoy *c)
     int end = !m->fsal;
     if (end) TRY(stage(c, 1, c->next, m->stages));
     for (int e = end; e < m->extra; e++) {
-        combine(c, m->extra_a[e], m->stages + e, c->input);
+        convoy_combine(c, m->extra_a[e], m->stages + e, c->input);
         TRY(stage(c, m->extra_c[e], c->input, m->stages + e));
     }
     return STATUS_OK;
@@ -154,7 +153,8 @@ static enum status keep(const struct convoy *c, int64_t i)
     const struct rider *r = &c->rider[i];
     char *k[MAX_K];
     for (int j = 0; j < c->rk->stages; j++) k[j] = convoy_place(c, c->k[j], i);
-    return record_copy(&c->trip->records[r->sample], &r->p, convoy_place(c, c->y, i), k);
+    return record_copy(&c->trip->records[r->sample], c->trip->o, &c->like, &r->p, convoy_place(c, c->y, i),
+                       k);
 }
 
 /* An accepted step is behind its rider; f at its end, where it is known, is the next first slope. */

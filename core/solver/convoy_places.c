@@ -42,7 +42,7 @@ static void arrive(struct convoy *c, struct rider *r)
                                                .t_end = r->clock.t,
                                                .stopped = r->next < t->n_times,
                                                .reached = r->next};
-    t->left[r->sample] = r->next < t->n_times;
+    t->left[r->sample] = r->next < t->n_times || (t->records && t->records[r->sample].lacks_room);
     convoy_leave(c, r);
 }
 
@@ -58,7 +58,7 @@ static enum status begin_record(struct convoy *c, int64_t sample)
 {
     const struct convoy_trip *t = c->trip;
     struct solve_record *r = &t->records[sample];
-    TRY(record_begin_copies(r, &c->like, (struct field *)(uintptr_t)c->alone, t->o, t->n_times));
+    TRY(record_begin_copies(r, &c->like, c->alone, t->o, t->n_times));
     record_output(r, 0, -1, 0);
     return STATUS_OK;
 }
@@ -188,12 +188,12 @@ static int is_simple(const struct solve_options *o, const struct state_layout *l
 
 /* As many places as the field can be cut to, and two lesser widths for the last samples. */
 static enum status make_widths(struct convoy *c, const struct field *f, const struct field *alone,
-                               int64_t most)
+                               unsigned works, int64_t most)
 {
     int64_t places = most < CONVOY_PLACES ? most : CONVOY_PLACES;
     while (places >= CONVOY_LEAST && c->n_widths < CONVOY_WIDTHS) {
         struct width *w = &c->width[c->n_widths];
-        TRY(field_abreast(f, places, alone, &w->field));
+        TRY(field_abreast(f, places, alone, works, &w->field));
         w->places = places;
         if (w->field) {
             w->field->samples = c->samples;
@@ -227,20 +227,26 @@ static enum status make_vectors(struct convoy *c)
     return STATUS_OK;
 }
 
-static enum status make(struct convoy *c, const struct field *f, const struct field *alone, int64_t most)
+/* For both ways; else forwards alone. */
+static enum status make(struct convoy *c, const struct field *f, struct field *alone,
+                        const struct solve_options *o, int64_t most, int back)
 {
+    unsigned works = FIELD_MASK(FIELD_EVAL);
     c->samples = memory_zalloc(CONVOY_PLACES, sizeof *c->samples);
     c->moments = memory_zalloc(CONVOY_PLACES, sizeof *c->moments);
     if (!c->samples || !c->moments) return memory_status();
-    TRY(make_widths(c, f, alone, most));
+    if (back) TRY(make_widths(c, f, alone, works | FIELD_MASK(FIELD_VJP), most));
+    if (!(back = c->n_widths > 0)) TRY(make_widths(c, f, alone, works, most));
     if (c->n_widths == 0) return STATUS_OK;
     const struct field *widest = c->width[0].field;
     for (int i = 0; i < widest->n_sources; i++) c->entries |= widest->sources[i].batch > 0;
-    return make_vectors(c);
+    TRY(make_vectors(c));
+    return back ? convoy_make_back(c, o) : STATUS_OK;
 }
 
-enum status convoy_new(struct convoy **out, const struct field *f, const struct field *alone,
-                       const struct solve_options *o, const struct state_layout *layout, int64_t most)
+enum status convoy_new(struct convoy **out, const struct field *f, struct field *alone,
+                       const struct solve_options *o, const struct state_layout *layout, int64_t most,
+                       int back)
 {
     *out = NULL;
     if (!is_simple(o, layout, alone->n) || most < CONVOY_LEAST) return STATUS_OK;
@@ -253,7 +259,7 @@ enum status convoy_new(struct convoy **out, const struct field *f, const struct 
     c->bytes = (size_t)c->share * dtype_size(c->dtype);
     c->alone = alone;
     enum status status = solver_reserve(&c->like, c->share, c->dtype, &o->method);
-    if (status == STATUS_OK) status = make(c, f, alone, most);
+    if (status == STATUS_OK) status = make(c, f, alone, o, most, back);
     if (status == STATUS_OK && c->n_widths > 0)
         *out = c;
     else
@@ -261,9 +267,9 @@ enum status convoy_new(struct convoy **out, const struct field *f, const struct 
     return status;
 }
 
-int convoy_records(const struct field *alone, const struct solve_options *o)
+int convoy_records(const struct convoy *c, const struct solve_options *o)
 {
-    return o->gradient == GRADIENT_DIRECT && alone->kept_bytes == 0;
+    return convoy_returns(c) || (o->gradient == GRADIENT_DIRECT && c->alone->kept_bytes == 0);
 }
 
 int64_t convoy_places(const struct convoy *c) { return c->width[0].places; }
@@ -272,6 +278,7 @@ void convoy_free(struct convoy *c)
 {
     if (!c) return;
     solver_release(&c->like);
+    convoy_free_back(c);
     for (int i = 0; i < c->n_widths; i++) field_free(c->width[i].field);
     void *blocks[] = {c->rider, c->samples, c->moments, c->h, c->waiting.h, c->waiting.probe, c->block, c};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);

@@ -257,6 +257,19 @@ static enum status reach(struct backward *b, int64_t last)
     return STATUS_OK;
 }
 
+/* Of a record of some carries: that of `step` becomes the solver's. */
+static enum status retrieve(struct backward *b, int64_t step)
+{
+    return b->r->points.every > 0 ? reach_segment(b, step) : reach(b, step);
+}
+
+enum status backward_retrieve(struct backward *b, int64_t step)
+{
+    TRY(retrieve(b, step));
+    load_some(b, step);
+    return STATUS_OK;
+}
+
 static enum status all_steps_back(struct backward *b, const char *ybar)
 {
     struct solve_record *r = b->r;
@@ -264,7 +277,7 @@ static enum status all_steps_back(struct backward *b, const char *ybar)
     for (int64_t step = r->n - 1; step >= 0; step--) {
         TRY(solver_poll(b->s));
         if (b->retrace) TRY(retrace_step(b, step));
-        if (r->some && !b->retrace) TRY(r->points.every > 0 ? reach_segment(b, step) : reach(b, step));
+        if (r->some && !b->retrace) TRY(retrieve(b, step));
         TRY(step_back(b, step, ybar, &output));
     }
     TRY(times_end(b));
@@ -273,6 +286,24 @@ static enum status all_steps_back(struct backward *b, const char *ybar)
 }
 
 static size_t padded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+/* Carries of a segment. */
+static size_t in_segment(const struct solve_options *o, int64_t steps)
+{
+    int every = o->gradient == GRADIENT_CHECKPOINT && o->checkpoints == 0 && o->memory == 0;
+    if (!every || o->checkpoint_steps < 2) return 0;
+    return (size_t)(o->checkpoint_steps < steps ? o->checkpoint_steps : steps);
+}
+
+enum status backward_retriever(struct backward *b, struct solver *s, struct field *f,
+                               const struct solve_options *o, struct solve_record *r)
+{
+    *b = (struct backward){.s = s, .f = f, .o = o, .m = &o->method, .r = r, .bytes = solver_bytes(s)};
+    b->vector = padded(b->bytes);
+    size_t bytes = in_segment(o, r->n) * b->vector * (size_t)s->n_carry;
+    b->segment = solver_backward(s, bytes);
+    return b->segment || bytes == 0 ? STATUS_OK : memory_status();
+}
 
 enum status gradient_direct_reserve(struct solver *s, const struct field *f, const struct solve_options *o,
                                     int64_t steps)
@@ -283,10 +314,7 @@ enum status gradient_direct_reserve(struct solver *s, const struct field *f, con
     size_t carry = state * (size_t)s->n_carry,
            fixed = 2 * carry +
                    state * (size_t)(s->n_k + 1 + (o->defect ? DEFECT_VECTORS : 0) + TIMES_VECTORS) + theta,
-           carries = 0; /* of a segment */
-    int every = o->gradient == GRADIENT_CHECKPOINT && o->checkpoints == 0 && o->memory == 0;
-    if (every && o->checkpoint_steps > 1)
-        carries = (size_t)(o->checkpoint_steps < steps ? o->checkpoint_steps : steps);
+           carries = in_segment(o, steps);
     if (carry > 0 && carries > (SIZE_MAX - fixed) / carry)
         return status_set(STATUS_MEMORY, "out of memory: %zu states of %zu bytes", carries, carry);
     return solver_backward(s, fixed + carries * carry) ? STATUS_OK : memory_status();

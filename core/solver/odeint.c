@@ -243,7 +243,7 @@ enum status odeint_explain(struct odeint *op, struct odeint_plan *out)
         out->field = tiled_field(op->tiled);
         out->n_tiles = tiled_cut(op->tiled)->n;
         out->rows = tiled_cut(op->tiled)->rows;
-        out->abreast = tiled_abreast(op->tiled);
+        out->abreast = tiled_abreast(op->tiled, &out->returns);
     }
     return field_explain(op->field, FIELD_EVAL, &out->recorded);
 }

@@ -52,6 +52,7 @@ struct odeint_plan {
     struct field *field;
     int64_t n_tiles, rows; /* of whole solves; n_tiles 1: the batch is solved at once */
     int64_t abreast;       /* samples that step together, each with steps of its own; 0: none do */
+    int returns;           /* they go back so, too */
     int gradient;          /* somebody wants it */
 };
 /* The solve behind a node's object, NULL when it is none. *backward: the node is its gradient. */

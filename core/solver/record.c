@@ -37,6 +37,7 @@ void record_free(struct solve_record *r)
 {
     pool_free(&r->vectors);
     pool_free(&r->residuals);
+    pool_free(&r->rows);
     checkpoints_free(&r->points);
     free_pages(r);
     void *blocks[] = {r->pages, r->marks, r->carry, r->slots, r->output_step, r->output_theta};
@@ -59,12 +60,17 @@ static char *step_at(const struct solve_record *r, int64_t i)
     return r->pages[i / PAGE_STEPS] + (size_t)(i % PAGE_STEPS) * r->step_bytes;
 }
 
+void record_read_step(const struct solve_record *r, int64_t i, struct step *p)
+{
+    memcpy(p, step_at(r, i), r->step_bytes);
+    for (int j = 0; j < p->past; j++)
+        memcpy(&p->before[j], step_at(r, i - 1 - j) + offsetof(struct step, h), sizeof p->h);
+}
+
 struct step record_step(const struct solve_record *r, int64_t i)
 {
     struct step p = {0};
-    memcpy(&p, step_at(r, i), r->step_bytes);
-    for (int j = 0; j < p.past; j++)
-        memcpy(&p.before[j], step_at(r, i - 1 - j) + offsetof(struct step, h), sizeof p.h);
+    record_read_step(r, i, &p);
     return p;
 }
 
@@ -117,10 +123,9 @@ static int64_t room(const struct solve_record *r, int64_t steps)
 
 /* The steps of a grid that nothing cuts are known beforehand; others take room from the carries as they come.
  */
-static void begin_points(struct solve_record *r, const struct march *m)
+static void begin_points(struct solve_record *r, const struct solve_options *o, int64_t grid)
 {
-    const struct solve_options *o = m->o;
-    int64_t steps = o->adaptive || o->events ? 0 : m->clock.n;
+    int64_t steps = o->adaptive || o->events ? 0 : grid;
     int64_t slots = r->budget > 0 ? room(r, steps > 0 ? steps : 1) : o->checkpoints;
     r->lacks_room = r->budget > 0 && slots == 0;
     checkpoints_begin(&r->points, r->points.bytes, r->budget > 0 || slots > 0 ? 0 : o->checkpoint_steps,
@@ -171,17 +176,23 @@ enum status record_end(struct solve_record *r, struct solver *s, const struct so
         (long long)o->memory, (long long)r->n, (long long)(least * share));
 }
 
-static enum status keep_point(struct solve_record *r, const struct march *m)
+/* grid: steps of one. */
+static enum status keep_point(struct solve_record *r, const struct solve_options *o, int64_t grid,
+                              const struct solver *s, char *const *carry)
 {
     char *block;
-    if (r->retraced) return keep_mark(r, m);
-    if (r->n == 0) begin_points(r, m);
+    if (r->n == 0) begin_points(r, o, grid);
     if (r->budget > 0 && r->points.steps == 0) make_room(r);
     if (r->lacks_room) return STATUS_OK;
     TRY(checkpoints_forward(&r->points, r->n, &block));
     if (!block) return STATUS_OK;
-    copy_vectors(m->s, m->s->carry, block);
+    copy_vectors(s, carry, block);
     return STATUS_OK;
+}
+
+static enum status keep_some(struct solve_record *r, const struct march *m)
+{
+    return r->retraced ? keep_mark(r, m) : keep_point(r, m->o, m->clock.n, m->s, m->s->carry);
 }
 
 /* ---- forwards ---- */
@@ -222,7 +233,7 @@ static enum status record_accepted(struct observer *self, struct march *m, const
     struct solve_record *r = (struct solve_record *)self;
     if (*theta < 1 && !m->o->events) /* those know where */
         return status_set(STATUS_UNSUPPORTED, "odeint: a step that was cut has no gradient");
-    TRY(r->some ? keep_point(r, m) : keep_carry(r, m->s));
+    TRY(r->some ? keep_some(r, m) : keep_carry(r, m->s));
     if (r->per_step > 0) TRY(keep_basis(r, m->s));
     struct step kept = *p;
     kept.newton = m->s->newton.made;
@@ -231,26 +242,40 @@ static enum status record_accepted(struct observer *self, struct march *m, const
     return STATUS_OK;
 }
 
-static enum status copy(struct solve_record *r, const void *v, char **out)
+/* Into the cache: of many records in turns, each a step at a time, the processor foresees nothing. 256
+ * oscillators take 9.7 ms for 12.9 forwards, and 8.2 ms for 14 backwards (record_soon). */
+static void fetch(const void *at, size_t bytes)
 {
-    if (!(*out = pool_take(&r->vectors))) return memory_status();
-    memcpy(*out, v, r->vectors.bytes);
+    for (size_t i = 0; i < bytes && i < RECORD_FETCH_BYTES; i += 64)
+        __builtin_prefetch((const char *)at + i, 1);
+}
+
+static enum status copy_row(struct solve_record *r, const struct step *p, const void *y, char *const *k)
+{
+    int fits = k_fit(r);
+    size_t bytes = r->vectors.bytes;
+    char *row = pool_take(fits ? &r->rows : &r->vectors);
+    if (!row) return memory_status();
+    TRY(grow_column(&r->carry, &r->carry_capacity, r->n + 1, sizeof *r->carry));
+    r->carry[r->n] = row;
+    memcpy(row, y, bytes);
+    for (int i = 0; fits && i < r->kept; i++) memcpy(row += bytes, k[i], bytes);
+    r->k_steps += fits;
+    TRY(keep_step(r, p));
+    if (fits) fetch(r->rows.next, r->rows.bytes);
+    fetch(r->carry + r->n, sizeof *r->carry);
+    if (r->n < r->n_pages * PAGE_STEPS) fetch(step_at(r, r->n), r->step_bytes);
     return STATUS_OK;
 }
 
-enum status record_copy(struct solve_record *r, const struct step *p, const void *y, char *const *k)
+enum status record_copy(struct solve_record *r, const struct solve_options *o, const struct solver *s,
+                        const struct step *p, char *y, char *const *k)
 {
-    int64_t at = r->n * r->per_step;
-    int fits = k_fit(r);
-    TRY(grow_column(&r->carry, &r->carry_capacity, r->n + 1, sizeof *r->carry));
-    TRY(grow_column(&r->slots, &r->slot_capacity, at + r->per_step, sizeof *r->slots));
-    TRY(copy(r, y, &r->carry[r->n]));
-    for (int i = 0; i < r->per_step; i++) {
-        r->slots[at + i] = (struct slot){NULL, NULL};
-        if (fits && i < r->kept) TRY(copy(r, k[i], &r->slots[at + i].v));
-    }
-    r->k_steps += fits;
-    return keep_step(r, p);
+    if (!r->some) return copy_row(r, p, y, k);
+    TRY(keep_point(r, o, 0, s, &y));
+    if (!r->lacks_room) return keep_step(r, p);
+    r->n++;
+    return STATUS_OK;
 }
 
 /* Of steps: all that is not known from those before; of carries, where they are copied. */
@@ -275,15 +300,15 @@ static enum status take_vectors(struct solve_record *r, struct solver *s)
     return STATUS_OK;
 }
 
-enum status record_begin_copies(struct solve_record *r, struct solver *s, struct field *f,
-                                const struct solve_options *o, int64_t n_times)
+static enum status begin(struct solve_record *r, struct solver *s, struct field *f,
+                         const struct solve_options *o, int64_t n_times)
 {
     const struct method *m = &o->method;
     size_t residual = o->gradient == GRADIENT_DIRECT ? (size_t)f->kept_bytes : 0;
     pool_begin(&r->vectors, solver_bytes(s), -1);
     pool_begin(&r->residuals, residual, budget(r, RECORD_RESIDUAL_BYTES));
     r->base = (struct observer){.accepted = record_accepted};
-    r->n = r->k_steps = 0;
+    r->n = r->k_steps = r->copies = 0;
     r->retraced = o->gradient == GRADIENT_REVERSIBLE;
     r->some = r->retraced || (o->gradient == GRADIENT_CHECKPOINT &&
                               (o->checkpoints > 0 || o->memory > 0 || o->checkpoint_steps > 1));
@@ -304,17 +329,36 @@ enum status record_begin_copies(struct solve_record *r, struct solver *s, struct
 enum status record_begin(struct solve_record *r, struct solver *s, struct field *f,
                          const struct solve_options *o, int64_t n_times)
 {
-    TRY(record_begin_copies(r, s, f, o, n_times));
+    TRY(begin(r, s, f, o, n_times));
     return r->some ? STATUS_OK : take_vectors(r, s);
 }
 
+enum status record_begin_copies(struct solve_record *r, struct solver *s, struct field *f,
+                                const struct solve_options *o, int64_t n_times)
+{
+    TRY(begin(r, s, f, o, n_times));
+    pool_begin(&r->rows, (size_t)(1 + r->kept) * solver_bytes(s), -1);
+    r->copies = 1;
+    return STATUS_OK;
+}
+
 /* ---- backwards ---- */
+
+void record_soon(const struct solve_record *r, int64_t step)
+{
+    size_t bytes = r->copies && step < r->k_steps ? r->rows.bytes : r->vectors.bytes;
+    fetch(step_at(r, step), r->step_bytes);
+    fetch(r->carry[step * r->n_carry], bytes);
+}
 
 int record_load(const struct solve_record *r, struct solver *s, int64_t step)
 {
     int have = step < r->k_steps;
     solver_take_own(s);
     for (int i = 0; i < r->n_carry; i++) s->carry[i] = r->carry[step * r->n_carry + i];
+    for (int i = 0; r->copies && have && i < r->kept; i++)
+        s->k[i].v = s->carry[0] + (size_t)(1 + i) * r->vectors.bytes;
+    if (r->copies) return have;
     for (int i = 0; i < r->per_step; i++) {
         const struct slot *k = &r->slots[step * r->per_step + i];
         if (have && i < r->kept) s->k[i].v = k->v;

@@ -18,9 +18,9 @@ struct tiled_run {
     const char *y0;
     char *out;
     const struct gradient *gradient;
-    void *thetabar;           /* of the parameters, all of it */
-    double *times_bars;       /* of the tiles, one after the other */
-    struct convoy_trip *trip; /* that samples have gone abreast, but for those left; NULL: none has */
+    void *thetabar;     /* of the parameters, all of it */
+    double *times_bars; /* of the tiles, one after the other */
+    int abreast;        /* samples have gone so, but for those left */
 };
 
 static enum status bind(struct tiled *t, struct tiled_lane *lane, int64_t sample)
@@ -91,7 +91,7 @@ static enum status solve_tile(void *context, struct tile *tile)
     struct tiled *t = r->t;
     const struct state_layout *layout;
     size_t at;
-    if (r->trip && !t->left[tile->index]) return STATUS_OK;
+    if (r->abreast && !t->left[tile->index]) return STATUS_OK;
     struct solver *s = solver_at(t, tile, &layout, &at);
     struct tiled_lane *lane = &t->lanes[tile->lane];
     enum status status = enter_sample(t, tile);
@@ -238,41 +238,6 @@ enum status tiled_leave(struct tiled *t, int64_t sample, enum status status)
     return name_samples(t, status);
 }
 
-/* ---- samples abreast ---- */
-
-static enum status ride(void *context, struct tile *tile)
-{
-    const struct tiled_run *r = context;
-    return convoy_run(r->t->convoy[tile->lane], r->trip);
-}
-
-/* Samples abreast; returns through *left whether there are others. */
-static enum status go_abreast(struct tiled_run *r, struct convoy_trip *trip, int *left)
-{
-    struct tiled *t = r->t;
-    int64_t n = t->tiles.cut.n;
-    *trip = (struct convoy_trip){.o = r->o,
-                                 .parameters = t->parameters,
-                                 .y0 = r->y0,
-                                 .out = r->out,
-                                 .times = r->times,
-                                 .n_times = r->n_times,
-                                 .samples = n,
-                                 .stats = t->stats,
-                                 .records = r->record ? t->records : NULL,
-                                 .left = t->left,
-                                 .cancelled = &t->crew.cancelled};
-    r->trip = trip;
-    t->bound = 0;
-    memset(t->left, 1, (size_t)n);
-    memset(t->failed, 0, (size_t)n);
-    TRY(tiles_run(&t->crew, &(struct tiles_job){.run = ride, .context = r}, NULL));
-    *left = memchr(t->left, 1, (size_t)n) != NULL;
-    t->bound = *left;
-    t->tiles.failed = 0;
-    return STATUS_OK;
-}
-
 enum status tiled_solve(struct tiled *t, const struct solve_options *o, const void *const *parameters,
                         const void *y0, const double *times, int64_t n_times, void *out, int record,
                         struct solve_stats *stats)
@@ -289,11 +254,19 @@ enum status tiled_solve(struct tiled *t, const struct solve_options *o, const vo
     for (int64_t i = 0; i < t->tiles.n_lanes; i++) t->lanes[i].solver[0].begun = begun;
     t->parameters = parameters;
     t->bound = 1;
-    struct convoy_trip trip;
     enum status status = STATUS_OK;
     int left = 1;
-    if (t->convoy && (!record || convoy_records(t->lanes[0].field[0], o)) && n_times > 1)
-        status = go_abreast(&run, &trip, &left);
+    if (t->convoy && (!record || convoy_records(t->convoy[0], o)) && n_times > 1) {
+        struct convoy_trip trip = {.o = o,
+                                   .parameters = parameters,
+                                   .y0 = y0,
+                                   .out = out,
+                                   .times = times,
+                                   .n_times = n_times,
+                                   .records = record ? t->records : NULL};
+        status = tiled_go(t, &trip, &left);
+        run.abreast = 1;
+    }
     if (status == STATUS_OK && left)
         status = tiles_run(
             &t->tiles, &(struct tiles_job){.run = solve_tile, .enter = enter_lane, .context = &run}, NULL);
@@ -339,15 +312,17 @@ enum status tiled_gradient(struct tiled *t, const struct gradient *whole, const 
     enum dtype dtype = t->lanes[0].field[0]->dtype;
     if (parameters) t->parameters = parameters;
     if (parameters || !t->bound) run.parameters = t->parameters;
-    t->bound = 1;
     memset(thetabar, 0, (size_t)t->by_entries.whole * dtype_size(dtype));
     if (whole->o->gradient == GRADIENT_ADJOINT && !*whole->again &&
         !(*whole->again = memory_alloc(whole->again_bytes)))
         return memory_status();
+    int left = 1;
     TRY(make_times_bars(&run, whole->times));
-    enum status status = tiles_run(
-        &t->tiles, &(struct tiles_job){.run = differentiate_tile, .enter = enter_lane, .context = &run},
-        t->theta);
+    enum status status = tiled_returns(t, whole) ? tiled_return(t, whole, thetabar, &left) : STATUS_OK;
+    if (status == STATUS_OK && left)
+        status = tiles_run(
+            &t->tiles, &(struct tiles_job){.run = differentiate_tile, .enter = enter_lane, .context = &run},
+            t->theta);
     if (status == STATUS_OK) add_times_bars(&run, whole->times);
     memory_free(run.times_bars);
     TRY(name_samples(t, status));

@@ -57,7 +57,7 @@ const struct event_log *tiled_logs(const struct tiled *t);
 /* The field that a whole tile goes through; how the batch is cut. */
 struct field *tiled_field(const struct tiled *t);
 const struct tiling *tiled_cut(const struct tiled *t);
-/* Samples that step together where no record is wanted (convoy.h); 0: each goes by itself. */
-int64_t tiled_abreast(const struct tiled *t);
+/* Samples that step together (convoy.h); 0: each goes by itself. *back: they go back so, too. */
+int64_t tiled_abreast(const struct tiled *t, int *back);
 
 #endif

@@ -89,19 +89,41 @@ static enum status make_sums(struct tiled *t, const struct field *part, int even
     return tiles_reserve(&t->tiles, n_theta, part->dtype);
 }
 
+/* Places of a convoy. They do not depend on the threads, because groups that go back are as large: their
+ * gradients are added up. */
+static int64_t convoy_width(int64_t batch)
+{
+    int64_t share = (batch + CONVOY_GROUPS - 1) / CONVOY_GROUPS,
+            places = share > CONVOY_GROUP_PLACES ? share : CONVOY_GROUP_PLACES;
+    return places < batch ? places : batch;
+}
+
+static enum status make_returns(struct tiled *t, int64_t batch)
+{
+    int64_t groups = (batch + CONVOY_LEAST - 1) / CONVOY_LEAST;
+    t->turn = memory_alloc((size_t)batch * sizeof *t->turn);
+    t->group = memory_alloc((size_t)groups * sizeof *t->group);
+    if (!t->turn || !t->group) return memory_status();
+    t->crew.cut = (struct tiling){groups, 1, 0, groups};
+    return tiles_reserve(&t->crew, t->tiles.n_theta, t->tiles.dtype);
+}
+
 /* Samples abreast, where somebody may ask for solves that leave no record, or one that they can. */
 static enum status make_convoys(struct tiled *t, const struct field *f, const struct solve_options *o,
                                 unsigned works)
 {
     int64_t batch = t->tiles.cut.n, most = batch / CONVOY_LEAST, n = most < 1 ? 1 : most;
     if (n > t->tiles.n_lanes) n = t->tiles.n_lanes;
-    int recorded = works != FIELD_MASK(FIELD_EVAL) && o->gradient != GRADIENT_ADJOINT;
-    const struct field *alone = t->lanes[0].field[0];
+    int recorded = works != FIELD_MASK(FIELD_EVAL) && o->gradient != GRADIENT_ADJOINT,
+        back = recorded && (o->gradient == GRADIENT_DIRECT || o->gradient == GRADIENT_CHECKPOINT);
     struct convoy *first;
-    if (!t->by_sample || (recorded && !convoy_records(alone, o))) return STATUS_OK;
-    TRY(convoy_new(&first, f, alone, o, &t->layout, (batch + n - 1) / n));
+    if (!t->by_sample || (recorded && !back)) return STATUS_OK;
+    TRY(convoy_new(&first, f, t->lanes[0].field[0], o, &t->layout, convoy_width(batch), back));
     if (!first) return STATUS_OK;
-    tiles_begin(&t->crew, (struct tiling){n, 1, 0, n});
+    if (recorded && !convoy_records(first, o)) {
+        convoy_free(first);
+        return STATUS_OK;
+    }
     t->convoy = memory_zalloc((size_t)n, sizeof(struct convoy *));
     t->left = memory_alloc((size_t)batch);
     if (!t->convoy || !t->left) {
@@ -109,9 +131,10 @@ static enum status make_convoys(struct tiled *t, const struct field *f, const st
         return memory_status();
     }
     t->convoy[0] = first;
+    t->crew = (struct tiles){.cut = {n, 1, 0, n}, .n_lanes = n};
     for (int64_t i = 1; i < n; i++)
-        TRY(convoy_new(&t->convoy[i], f, t->lanes[i].field[0], o, &t->layout, (batch + n - 1) / n));
-    return tiles_reserve(&t->crew, 0, f->dtype);
+        TRY(convoy_new(&t->convoy[i], f, t->lanes[i].field[0], o, &t->layout, convoy_width(batch), back));
+    return make_returns(t, batch);
 }
 
 /* The first lane shows whether all of them fit. */
@@ -191,13 +214,14 @@ void tiled_free(struct tiled *t)
 {
     if (!t) return;
     for (int64_t i = 0; t->lanes && i < t->tiles.n_lanes; i++) free_lane(&t->lanes[i]);
-    for (int64_t i = 0; t->convoy && i < t->crew.cut.n; i++) convoy_free(t->convoy[i]);
+    for (int64_t i = 0; t->convoy && i < t->crew.n_lanes; i++) convoy_free(t->convoy[i]);
     for (int64_t i = 0; t->logs && i < t->tiles.cut.n; i++) event_log_free(&t->logs[i]);
     tiled_theta_free(&t->by_entries);
     for (int64_t i = 0; t->records && i < t->tiles.cut.n; i++) record_free(&t->records[i]);
     tiles_release(&t->tiles);
     tiles_release(&t->crew);
-    void *blocks[] = {t->lanes, t->records, t->stats, t->logs, t->failed, t->theta, t->convoy, t->left, t};
+    void *blocks[] = {t->lanes,  t->records, t->stats, t->logs,  t->failed, t->theta,
+                      t->convoy, t->left,    t->turn,  t->group, t};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
@@ -205,4 +229,8 @@ const struct solve_stats *tiled_counts(const struct tiled *t) { return t->stats;
 const struct event_log *tiled_logs(const struct tiled *t) { return t->logs; }
 struct field *tiled_field(const struct tiled *t) { return t->lanes[0].field[0]; }
 const struct tiling *tiled_cut(const struct tiled *t) { return &t->tiles.cut; }
-int64_t tiled_abreast(const struct tiled *t) { return t->convoy ? convoy_places(t->convoy[0]) : 0; }
+int64_t tiled_abreast(const struct tiled *t, int *back)
+{
+    *back = t->convoy && convoy_returns(t->convoy[0]);
+    return t->convoy ? convoy_places(t->convoy[0]) : 0;
+}

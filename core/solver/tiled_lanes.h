@@ -33,9 +33,20 @@ struct tiled {
     char *failed;                  /* which samples, in the latest run */
     struct report failure;         /* the one that is shown, where they are returned */
     char *theta;                   /* gradient of the parameters, as tiles add it up */
-    struct convoy **convoy;        /* of each thread, for solves without a record; NULL: there are none */
-    struct tiles crew;             /* the threads with a convoy */
+    struct convoy **convoy;        /* of each thread; NULL: there are none */
+    struct tiles crew;             /* the threads with a convoy: cut anew at each run */
     char *left;                    /* samples that these have not solved, in the latest run */
+    struct convoy_turn *turn;      /* the samples as they go back, in groups; NULL: they do not */
+    struct convoy_group *group;
 };
+
+/* All samples but those that are marked in t->left go abreast; returns through *left whether there are such.
+ * Of the trip what is not the tiled's own is set. */
+enum status tiled_go(struct tiled *t, struct convoy_trip *trip, int *left);
+/* Do they go back abreast? */
+int tiled_returns(const struct tiled *t, const struct gradient *whole);
+/* They do, unless *left: then all have to go back alone. The gradient of the parameters into t->theta, by
+ * entries of the samples into thetabar. */
+enum status tiled_return(struct tiled *t, const struct gradient *whole, void *thetabar, int *left);
 
 #endif

@@ -72,6 +72,14 @@ static void add(enum dtype dtype, int64_t n, const void *x, void *out, int64_t a
     loops->combine[dtype](n, to, 1, (double[]){1}, &x, to);
 }
 
+/* Entries of the samples of f to their places; of each, `n` numbers. */
+static void add_entries(struct field *f, int64_t n, const char *x, void *out, int64_t at)
+{
+    for (int64_t i = 0; f->samples && i < f->independent; i++)
+        add(f->dtype, n, x + (size_t)(i * n) * dtype_size(f->dtype), out, at + f->samples[i] * n);
+    if (!f->samples) add(f->dtype, n * f->independent, x, out, at + f->first * n);
+}
+
 enum status tiled_theta_add(const struct tiled_theta *t, struct field *f, const void *own, void *part,
                             void *out, void *scratch)
 {
@@ -80,7 +88,7 @@ enum status tiled_theta_add(const struct tiled_theta *t, struct field *f, const 
     for (int i = 0; i < f->n_sources; i++) {
         const struct field_source *s = &f->sources[i];
         if (s->parameter >= 0 && s->batch > 0)
-            add(f->dtype, s->n, x, out, t->at[s->parameter] + f->first * (s->n / f->independent));
+            add_entries(f, s->n / f->independent, x, out, t->at[s->parameter]);
         else if (s->parameter >= 0 && s->used)
             add(f->dtype, s->n, x, part, t->of[s->parameter]);
         x += (size_t)s->n * dtype_size(f->dtype);

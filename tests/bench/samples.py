@@ -1,6 +1,7 @@
 """Batches whose samples take steps of their own: Tide's per_sample beside torchode and diffrax under vmap.
 
-Engines take turns, one solve after the other; forward only, the least time of each. Run by `sh tests/bench/peers.sh --samples`.
+Engines take turns, one run after the other, the least time of each: a solve, then the value and the gradient of the sum of squares of
+all states, by mu or the weights. Run by `sh tests/bench/peers.sh --samples`.
 """
 
 import argparse
@@ -14,6 +15,7 @@ WORKS = {"oscillators": "256 van der Pol oscillators, mu 0.1 .. 100, t 0 .. 10, 
          "net": "MLP 2-32-32-2, batch 64, t 0 .. 10, tsit5 1e-4"}
 TIMES = {"oscillators": [float(i) for i in range(11)], "net": [0.0, 5.0, 10.0]}
 TOLERANCE = {"oscillators": 1e-6, "net": 1e-4}
+STEPS = {"oscillators": 4096, "net": 64}  # at most, of diffrax's gradient, which keeps places for some of them
 
 
 def clock(threads):
@@ -22,10 +24,10 @@ def clock(threads):
 
 
 class Tide:
-    def __init__(self, work, program, together, threads):
+    def __init__(self, work, program, together, gradient, threads):
         environment = dict(os.environ, TIDE_THREADS=str(threads))
         self.cpu = threads == 1
-        self.name = work + (":together" if together else "")
+        self.name = work + (":gradient" if gradient else "") + (":together" if together else "")
         self.process = subprocess.Popen([program, os.path.join(HERE, "samples.lua")], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, env=environment)
 
@@ -38,12 +40,13 @@ class Tide:
 
 
 class Torchode:
-    def __init__(self, work, data, threads):
+    def __init__(self, work, data, gradient, threads):
         import torch
         import torchode
         self.clock = clock(threads)
         torch.set_num_threads(threads)
         given = {k: torch.from_numpy(v) for k, v in data.items()}
+        self.by = [x.requires_grad_() for k, x in given.items() if gradient and k != "y0"]
         if work == "oscillators":
             mu = given["mu"][:, 0]
 
@@ -68,13 +71,16 @@ class Torchode:
 
     def run(self):
         start = self.clock()
+        if self.by:
+            self.torch.autograd.grad(self.solver.solve(self.problem).ys.square().sum(), self.by)
+            return self.clock() - start
         with self.torch.no_grad():
             self.last = self.solver.solve(self.problem).ys[:, -1].numpy()
         return self.clock() - start
 
 
 class Diffrax:
-    def __init__(self, work, data, threads):
+    def __init__(self, work, data, gradient, threads):
         os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
         import diffrax
         import jax
@@ -82,52 +88,66 @@ class Diffrax:
         self.clock = clock(threads)
         jax.config.update("jax_enable_x64", True)
         given = {k: jnp.array(v) for k, v in data.items()}
-        own = given["mu"][:, 0] if work == "oscillators" else jnp.zeros(len(given["y0"]))
+        y0 = given.pop("y0")
         tolerance = TOLERANCE[work]
 
-        def field(t, y, mu):
+        def field(t, y, p):
             if work == "oscillators":
                 x, v = y[0], y[1]
-                return jnp.stack([v, mu * (1 - x * x) * v - x])
-            h = jnp.tanh(given["w1"] @ y + given["b1"])
-            h = jnp.tanh(given["w2"] @ h + given["b2"])
-            return given["w3"] @ h + given["b3"]
+                return jnp.stack([v, p["mu"][0] * (1 - x * x) * v - x])
+            h = jnp.tanh(p["w1"] @ y + p["b1"])
+            h = jnp.tanh(p["w2"] @ h + p["b2"])
+            return p["w3"] @ h + p["b3"]
 
-        def solve(y, mu):
-            return diffrax.diffeqsolve(diffrax.ODETerm(field), diffrax.Tsit5(), TIMES[work][0], TIMES[work][-1], None, y, args=mu,
-                                       saveat=diffrax.SaveAt(ts=jnp.array(TIMES[work])), max_steps=1 << 20, throw=False,
-                                       stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance)).ys
+        def solve(y, p):
+            return diffrax.diffeqsolve(diffrax.ODETerm(field), diffrax.Tsit5(), TIMES[work][0], TIMES[work][-1], None, y, args=p,
+                                       saveat=diffrax.SaveAt(ts=jnp.array(TIMES[work])), max_steps=STEPS[work] if gradient else 1 << 20,
+                                       throw=False, stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance)).ys
 
-        self.solve, self.arguments = jax.jit(jax.vmap(solve)), (given["y0"], own)
+        solve = jax.vmap(solve, (0, 0 if work == "oscillators" else None))
+        self.gradient, self.jax = gradient, jax
+        if gradient:
+            self.solve = jax.jit(jax.value_and_grad(lambda p: jnp.sum(jnp.square(solve(y0, p)))))
+        else:
+            self.solve = jax.jit(lambda p: solve(y0, p))
+        self.given = given
 
     def run(self):
         start = self.clock()
-        self.last = self.solve(*self.arguments).block_until_ready()[:, -1]
-        return self.clock() - start
+        result = self.jax.block_until_ready(self.solve(self.given))
+        took = self.clock() - start
+        if not self.gradient:
+            self.last = result[:, -1]
+        return took
 
 
-def measure(work, options, folder, load):
-    tide = Tide(work, options.tide, False, options.threads)
+def measure(work, gradient, options, folder, load):
+    tide = Tide(work, options.tide, False, gradient, options.threads)
     path = os.path.join(folder, work + ".npz")
-    tide.ask("save", work, path)
+    tide.ask("save", tide.name, path)
     data = load(path)
     last = data.pop("last")
     data.pop("nfe")
-    engines = {"Tide, per_sample": tide, "Tide, common steps": Tide(work, options.tide, True, options.threads),
-               "torchode": Torchode(work, data, options.threads), "diffrax, vmap": Diffrax(work, data, options.threads)}
+    wanted = {name: data.pop(name) for name in list(data) if name.startswith("gradient_")}
+    engines = {"Tide, per_sample": tide, "Tide, common steps": Tide(work, options.tide, True, gradient, options.threads),
+               "torchode": Torchode(work, data, gradient, options.threads), "diffrax, vmap": Diffrax(work, data, gradient, options.threads)}
     for name, engine in engines.items():
         engine.run()
-        if not name.startswith("Tide"):
+        if not name.startswith("Tide") and not gradient:
             off = abs(engine.last - last).max()
             print(f"  {name} ends {off:.1e} from Tide")
+    if gradient:
+        got = engines["diffrax, vmap"].solve(engines["diffrax, vmap"].given)[1]
+        off = max(abs(got[name[9:]] - x).max() / abs(x).max() for name, x in wanted.items())
+        print(f"  diffrax's gradient is {off:.1e} from Tide's, relative")
     seconds = {name: [] for name in engines}
     for i in range(options.rounds):
         for name in engines if i % 2 == 0 else reversed(engines):
             seconds[name].append(engines[name].run())
     best = {name: min(values) for name, values in seconds.items()}
-    print(f"{WORKS[work]}; {options.threads} thread(s)")
+    print(f"{WORKS[work]}{', value and gradient' if gradient else ''}; {options.threads} thread(s)")
     for name, value in best.items():
-        print(f"  {name:20s} {1e3 * value:9.3f} ms   {value / best['Tide, per_sample']:7.2f}x")
+        print(f"  {name:20s} {1e3 * value:9.3f} ms   {value / best['Tide, per_sample']:7.2f}x", flush=True)
 
 
 def main():
@@ -146,7 +166,8 @@ def main():
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:options.threads])
     with tempfile.TemporaryDirectory() as folder:
         for work in options.only.split(","):
-            measure(work, options, folder, load)
+            for gradient in (False, True):
+                measure(work, gradient, options, folder, load)
 
 
 main()

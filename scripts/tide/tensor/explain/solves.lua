@@ -98,8 +98,9 @@ end
 local function tiles_text(plan)
   local work = plan.forward
   if plan.abreast > 0 then
-    return ("Samples: up to %d abreast, each with steps of its own; a gradient goes back one by one")
-      :format(plan.abreast)
+    local alone = plan.backward and "; the way back is one by one" or ""
+    local back = plan.returns and ", forwards and back" or alone
+    return ("Samples: up to %d abreast, each with steps of its own%s"):format(plan.abreast, back)
   end
   if plan.tiles > 1 then
     return ("Tiles: %d of up to %s, each goes through the whole solve"):format(plan.tiles,
