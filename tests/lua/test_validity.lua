@@ -125,6 +125,24 @@ tests["crossings: one dimension"] = function()
   near(r.h_lipschitz, 0.5, 1e-9)
 end
 
+-- Steps of 0.3, 0.3, 0.3, 0.1: the first three reverse all, where four equal ones would reverse none.
+tests["crossings: a step_size that does not divide the span is judged by its own steps"] = function()
+  local model = tide.nn.odeblock(function(_, y) return y * -3.6 end, {method = "euler", step_size = 0.3})
+  local x = tide.tensor({{-1}, {0.5}, {2}, {3}}, float64)
+  local r = tide.ode.crossings{model = model, x = x}
+  assert(r.steps == 4 and r.h == 0.3 and r.orientation.negative == 12 and r.orientation.points == 16)
+  assert(r.verdict:find("no flow: points change order", 1, true), r.verdict)
+  near(r.orientation.least_det, 1 - 0.3 * 3.6, 1e-12)
+  near(r.h_lipschitz, 1.08, 1e-9)
+  near(model(x)[4][1], 3 * (1 - 1.08) ^ 3 * (1 - 0.36), 1e-12)
+  r = tide.ode.crossings{model = model, x = x, solver = {method = "euler", step_size = 0.25}}
+  local same = tide.ode.crossings{model = model, x = x, solver = {method = "euler", steps = 4}}
+  assert(tostring(r) == tostring(same) and r.orientation.negative == 0)
+  r = tide.ode.crossings{model = model, x = x, solver = {method = "euler", step_size = 3, t = {1, 0.9}}}
+  assert(r.steps == 1)
+  near(r.h, 0.1, 1e-15)
+end
+
 tests["crossings: two dimensions"] = function()
   local x = tide.tensor({{1, 0.1}, {-0.2, 1}, {-1, -0.3}}, float64)
   -- through the origin, beyond it: all paths cross there

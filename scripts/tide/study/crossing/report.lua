@@ -71,14 +71,17 @@ local function points_of(o)
   return x
 end
 
--- Times at which the fixed steps of the solver begin, and the last one's end.
+-- Times at which the fixed steps of the solver begin, and the last one's end; how long the longest is. With
+-- step_size the last one may be shorter.
 local function times_of(solver, span)
-  local steps, times = flow.steps(solver, span), {}
+  local steps, times = flow.steps(solver, span), {span[1]}
   if not steps then
     raise(WHERE .. ": the solver must have fixed steps; give solver = {method =, steps =}")
   end
-  local h = (span[2] - span[1]) / steps
-  for k = 0, steps do times[k + 1] = k == steps and span[2] or span[1] + k * h end
+  local length = math.abs(span[2] - span[1])
+  local h = solver.steps and length / steps or math.min(solver.step_size, length)
+  local forth = span[2] < span[1] and -h or h
+  for k = 1, steps do times[k + 1] = k == steps and span[2] or span[1] + k * forth end
   return times, h
 end
 
@@ -108,8 +111,9 @@ function M.crossings(opts)
   local times, h = times_of(solver, span)
   local field, y0 = flow.to_float64(parts.block.field), parts.before(x):to("float64")
   local steps, dim = #times - 1, y0:numel() // #y0
-  local states = ode.odeint(field, y0, times, {method = solver.method, steps = steps})
-  local r = setmetatable({points = #y0, steps = steps, h = math.abs(h), method = tostring(solver.method),
+  local states = ode.odeint(field, y0, times, {method = solver.method, steps = solver.steps,
+    step_size = solver.step_size})
+  local r = setmetatable({points = #y0, steps = steps, h = h, method = tostring(solver.method),
     dim = dim, same_step = o.same_step, lipschitz = 0, profile = {}}, report_meta)
   if r.same_step == nil then r.same_step = depends_on_time(parts.block.field) end
   if dim == 1 then r.inversions = crossing.inversions(states) end
