@@ -255,6 +255,24 @@ tests["a loss that is not finite far away only shortens the step"] = function()
   assert(q.x[1] == 0.5)
 end
 
+tests["a search that finds nothing: once more without history, then the end, at the best point"] = function()
+  for _, wrong_from in ipairs{1, 2, 6, 10} do -- from that evaluation on the gradient points the other way
+    local m, calls = {x = tide.tensor({1, 2}, F64)}, 0
+    local scale = tide.tensor({1, 30}, F64)
+    local function long(p) return ((p.x * scale) ^ 2):sum() + (p.x ^ 4):sum() end
+    local opt = optim.lbfgs(m, {max_iter = 30})
+    local before, report = opt:step(function(p)
+      calls = calls + 1
+      local value, g = tide.value_and_grad(long)(p)
+      return value, calls < wrong_from and g or {x = -g.x}
+    end)
+    assert(report.reason == "line_search" and report.loss == long(m):item(), wrong_from)
+    assert(wrong_from == 1 and report.loss == before or report.loss < before)
+    local _, again = opt:step(tide.value_and_grad(long)) -- and goes on from there
+    assert(again.loss < 1e-9 and again.reason ~= "line_search", again.reason)
+  end
+end
+
 tests["trainings that do not go"] = function()
   local _, _, set = logistic()
   local function train(more)
