@@ -74,7 +74,9 @@ local function course(tables, selection, y, axes, tests)
   local scale = y == "accuracy" and 100 or 1
   local what = (tests and "test " or "") .. (tests and labels[y]:gsub("^training ", "") or labels[y])
   local any = false
-  local fig = plot.figure{xlabel = "iteration", ylabel = what, title = axes.title, ylog = axes.ylog}
+  local level = y:find("^nfe") ~= nil -- such curves run along their extremes, where the axes would hide them
+  local fig = plot.figure{xlabel = "iteration", ylabel = what, title = axes.title, ylog = axes.ylog,
+    pad = level or nil}
   for _, net in ipairs(chosen(tests and tables.test or tables.train, selection)) do
     local runs = {}
     for i, run in ipairs(net.runs) do runs[i] = series(run, "iteration", y, scale) end
