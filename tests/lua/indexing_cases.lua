@@ -214,7 +214,7 @@ M.empty = {
   unsqueeze = {{function() return m:unsqueeze(2) end, {0, 1, 3}}},
   movedim = {{function() return m:movedim(1, 2) end, {3, 0}}},
   expand = {{function() return tide.ones{1, 3}:expand{0, -1} end, {0, 3}}},
-  column = {{function() return m:column(2) end, {0}}, {function() return n:column(1) end, "select"}},
+  column = {{function() return m:column(2) end, {0}}, {function() return n:column(1) end, "is empty"}},
   split = {{function() return m:split(2)[1] end, {0, 3}}, {function() return tide.ones{2}:split{0, 2}[1] end,
     {0}}},
   chunk = {{function() return m:chunk(3)[1] end, {0, 3}}},

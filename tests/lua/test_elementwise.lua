@@ -190,6 +190,24 @@ tests["functions at known places"] = function()
     {0.8411919906082767, 2 * -0.63212055882855768, -0.5, 1.5}, "with options")
 end
 
+tests["functions that are made of others name themselves in errors"] = function()
+  local x = tide.ones{2, 3}
+  for _, row in ipairs{{"clamp", 'clamp: low must be a number or a tensor, got "x"', x, "x"},
+    {"clamp", "clamp: high must be a number or a tensor, got a table", x, 1, {}},
+    {"clamp", "clamp: shapes {2, 3} and {2} cannot be broadcast", x, tide.ones{2}},
+    {"isclose", "isclose: shapes {2, 3} and {5} cannot be broadcast", x, tide.ones{5}},
+    {"allclose", "allclose: shapes {2, 3} and {5} cannot be broadcast", x, tide.ones{5}},
+    {"column", 'column: i must be an integer in 1..3 or -3..-1, got "x"', x, "x"},
+    {"column", "column: i must be an integer in 1..3 or -3..-1, got 4", x, 4},
+    {"expand", "expand: the shape has 1 axes, fewer than the 2", x, {3}},
+    {"expand", "expand: axis 2 has size 3 and cannot become 4", x, {2, 4}},
+    {"softmax", "softmax: expected a tensor, got true", true, 1},
+    {"log_softmax", "log_softmax: expected a tensor, got a function", print, 1}} do
+    check.fails(row[2], tide[row[1]], table.unpack(row, 3))
+  end
+  check.fails("crossing.step_jacobians: y must be a tensor", tide.crossing.step_jacobians, print, 0, 1)
+end
+
 -- torch.xlogy's gradients at these points: derivatives.yaml, xlogy.Tensor, "we choose this value to be zero".
 tests["the gradient of xlogy at the corner is that of torch"] = function()
   local p = {x = tide.tensor({0, 0, 0, 2, 0}, F64), y = tide.tensor({0, -1, 2, 3, nan}, F64)}

@@ -89,6 +89,18 @@ function M.axis(where, axis, rank)
   return a > 0 and a - 1 or rank + a
 end
 
+--- Do the shapes of two tensors broadcast? For functions made of ops, whose messages would name those.
+function M.broadcasts(where, x, y)
+  local a, b = x:shape(), y:shape()
+  for i = 1, math.min(#a, #b) do
+    local m, n = a[#a + 1 - i], b[#b + 1 - i]
+    if m ~= n and m ~= 1 and n ~= 1 then
+      raise(("%s: shapes %s and %s cannot be broadcast together: axis -%d has sizes %d and %d"):format(where,
+        tree._shape_text(x), tree._shape_text(y), i, m, n))
+    end
+  end
+end
+
 --- x, or the numbers of an integer tensor as floats of the default dtype.
 function M.float(x) return x:dtype():find "float" and x or x:to(M.dtype_rule.default) end
 

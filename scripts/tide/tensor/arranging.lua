@@ -78,8 +78,16 @@ end
 function T.expand(x, shape)
   local own, wanted = check_tensor(x, "expand"):shape(), {}
   arguments.shape("expand", shape)
+  if #shape < #own then
+    raise(("expand: the shape has %d axes, fewer than the %d of the tensor"):format(#shape, #own))
+  end
   for i, n in ipairs(shape) do
     wanted[i] = n
+    local at = own[i - #shape + #own]
+    if n ~= -1 and at and at ~= 1 and at ~= n then
+      raise(("expand: axis %d has size %d and cannot become %s"):format(i - #shape + #own, at,
+        options.show(n)))
+    end
     if n == -1 then
       wanted[i] = own[i - #shape + #own]
       if not wanted[i] then raise(("expand: axis %d is new, so -1 says nothing about it"):format(i)) end
@@ -91,6 +99,11 @@ end
 --- Element i of the last axis: a column of a matrix.
 function T.column(x, i)
   if check_tensor(x, "column"):rank() == 0 then raise("column: a scalar tensor (shape {}) has no columns") end
+  local n, at = x:shape()[x:rank()], integer(i)
+  if n == 0 then raise("column: the last axis is empty") end
+  if not at or at == 0 or math.abs(at) > n then
+    raise(("column: i must be an integer in 1..%d or -%d..-1, got %s"):format(n, n, options.show(i)))
+  end
   return x:select(-1, i)
 end
 

@@ -40,6 +40,13 @@ local function limited(where, x, low, high)
     return high and T.minimum(x, high) or x
   end
   check_tensor(x, where)
+  for name, v in pairs{low = low, high = high} do
+    if is_tensor(v) then
+      arguments.broadcasts(where, x, v)
+    elseif type(v) ~= "number" and v then
+      core.raise(("%s: %s must be a number or a tensor, got %s"):format(where, name, options.show(v)))
+    end
+  end
   if type(low) == "number" then
     x = M.where(x:le(bound(where, x, low)), low, x)
   elseif low then
@@ -170,7 +177,7 @@ end
 local function is_close(where, x, y, opts)
   local o = options.check(where, opts, close_options, 3)
   check_tensor(x, where)
-  operand(where, y)
+  if is_tensor(operand(where, y)) then arguments.broadcasts(where, x, y) end
   local away = (measured(x) - measured(y)):abs()
   local within = away:le(o.atol + o.rtol * T.abs(measured(y))):logical_and(away:lt(math.huge))
   local near = within:logical_or(x:eq(y))

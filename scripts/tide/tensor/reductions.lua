@@ -215,7 +215,7 @@ end
 -- x less its largest element along the axis, which changes neither the value nor the derivative; the axis, by
 -- default the last one.
 local function shifted(where, x, axis)
-  if axis == nil and check_tensor(x, where):rank() > 0 then axis = -1 end
+  if check_tensor(x, where):rank() > 0 and axis == nil then axis = -1 end
   if x:numel() == 0 then return x, axis end
   return x - apply("max", {(reduced(x, where, axis))}, x:stop_gradient()):stop_gradient(), axis
 end

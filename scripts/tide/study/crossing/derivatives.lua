@@ -24,14 +24,12 @@ local function check_map(where, out)
   raise(("%s: map must return a tensor of states, got %s"):format(where, show(out)))
 end
 
---- jacobians(map, y) -> {points, dim, dim}: the Jacobian of map (for instance a field at one time) at each
--- state of y {points, ...}, a row per pullback. The samples must not influence each other.
-function M.jacobians(map, y)
-  local points, dim = check_state("crossing.jacobians", y)
+local function at_each(where, map, y)
+  local points, dim = check_state(where, y)
   local out, pull = autodiff.vjp(map, y)
-  check_map("crossing.jacobians", out)
+  check_map(where, out)
   if out:numel() ~= y:numel() then
-    raise(("crossing.jacobians: map must keep the shape {%s}, it gave {%s}"):format(
+    raise(("%s: map must keep the shape {%s}, it gave {%s}"):format(where,
       table.concat(y:shape(), ", "), table.concat(out:shape(), ", ")))
   end
   local rows, unit = {}, tensor.eye(dim, {dtype = y:dtype()})
@@ -42,12 +40,16 @@ function M.jacobians(map, y)
   return tensor.stack(rows, 2)
 end
 
+--- jacobians(map, y) -> {points, dim, dim}: the Jacobian of map (for instance a field at one time) at each
+-- state of y {points, ...}, a row per pullback. The samples must not influence each other.
+function M.jacobians(map, y) return at_each("crossing.jacobians", map, y) end
+
 --- step_jacobians(field, t, h, y, method) -> {points, dim, dim}: the derivative of one step from y(t) to t +
 -- h; for "euler" it is I + hJ.
 function M.step_jacobians(field, t, h, y, method)
   options.argument("crossing.step_jacobians", "t", t, "number")
   options.argument("crossing.step_jacobians", "h", h, "number")
-  return M.jacobians(
+  return at_each("crossing.step_jacobians",
     function(z) return ode.odeint(field, z, {t, t + h}, {method = method or "euler", steps = 1})[-1] end, y)
 end
 
