@@ -71,14 +71,6 @@ function files.temporary_folder()
   return setmetatable({path = path}, {__close = function() files.remove_tree(path) end})
 end
 
---- Move a finished part over its target; readers see the old file or the new one, never a torn one.
-function files.replace(part, path)
-  local ok, message = os.rename(part, path)
-  if ok then return true end
-  os.remove(part)
-  return nil, message
-end
-
 --- Write a whole file atomically; true, or nil and a message (then the old file, if any, is untouched).
 function files.write(path, text)
   local writer, message = core.file_writer(path)
