@@ -114,6 +114,8 @@ void stats_push(lua_State *L, const struct solve_stats *s)
     }
     if (s->has_reconstruction) {
         entry_number(L, "reconstruction_error", s->reconstruction);
+    }
+    if (s->has_reconstruction || s->made_again) {
         entry_flag(L, "made_again", s->made_again);
     }
     if (s->stopped) {

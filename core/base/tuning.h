@@ -292,7 +292,6 @@
 #define BDF_CAUTION_UP 10
 
 /* ---- steps ---- */
-
 /* Share of the step that an error allows, which is taken; the second from error estimates of order 6 on
  * (core/README.md). DETEST, evaluations at equal error as a share of those with 0.9, of dopri8 and vern7:
  * 0.97 and 0.97 with 0.85, 0.93 and 0.95 with 0.8, 0.91 and 0.92 with 0.75. */
@@ -358,9 +357,8 @@
 #define CONVOY_GROUP_PLACES 16
 #define CONVOY_FILLED 3
 
-/* Stiffness: steps between looks while nothing is suspected; suspicious steps, less others in between, until
- * it is said, and others in a row that take it back; looks in a row that settle nothing. Tried on the
- * problems of tests/lua/test_ode_stiff.lua. */
+/* Stiffness (test_ode_stiff.lua): steps between looks while nothing is suspected; suspicious steps, less
+ * others in between, until it is said, and others in a row that take it back; looks that settle nothing. */
 #define STIFFNESS_EVERY 20
 #define STIFFNESS_SAY_SO 15
 #define STIFFNESS_TAKE_BACK 6
@@ -375,19 +373,21 @@
 #define STIFFNESS_PULL 0.5
 #define STIFFNESS_NOISE 1e-3
 
-/* Of error estimates with smaller weights; so many steps in a row, and growth of |y| (instability.h). */
+/* Of error estimates with smaller weights; steps in a row, growth of |y|; of derivatives (instability.h). */
 #define INSTABILITY_WEIGHT 0.01
 #define INSTABILITY_STEPS 3
 #define INSTABILITY_GROWTH 1e3
+#define INSTABILITY_RUN 8
+#define INSTABILITY_SUSPECT 2
+#define INSTABILITY_DERIVATIVE 10
 
 /* Methods that are a pair: the first two are those of stiffness, above, which here is not only said, and may
  * be taken back; with 20 and 15 stiff problems took 1.18 times the evaluations at equal error
  * (tests/bench/stiff.sh), E5, which is short, 1.5 times. QUICK: where the stiff one varies its order, and a
- * change by mistake costs a few steps of an evaluation or two (with 5 and 8, van der Pol's oscillator takes
- * 1.19 of LSODA's evaluations, with 1 and 2 it is 1.05). Then: steps in a row by the stiff one with which the
- * nonstiff one would be stable, before it turns back, where h rho is below so large a share of the boundary
- * of stability, after so many products of the power method; and a stay with the nonstiff one that is too
- * short to have been worth it. */
+ * mistake costs an evaluation or two (van der Pol with 5 and 8: 1.19 of LSODA's evaluations, with 1 and 2
+ * 1.05). Then: steps in a row by the stiff one with which the nonstiff one would be stable, before it turns
+ * back, where h rho is below so large a share of the boundary of stability, after so many products of the
+ * power method; a stay with the nonstiff one that is too short to have been worth it. */
 #define AUTOMATIC_EVERY 5
 #define AUTOMATIC_SAY_SO 8
 #define AUTOMATIC_EVERY_QUICK 1

@@ -3,6 +3,7 @@
 #define SOLVER_BACKWARD_H
 
 #include "solver/backward_times.h"
+#include "solver/instability.h"
 
 struct defect;
 struct retrace;
@@ -38,6 +39,7 @@ struct backward {
     char *thetabar;
     struct defect *defect; /* NULL: nobody asks */
     struct backward_times times;
+    struct derivative_growth growth; /* of the cotangent of y, by explicit steps that adapt */
 };
 
 /* For who goes back through a record of some carries by himself: b of that record and s, of its size; then
@@ -69,6 +71,9 @@ int backward_sum_end(struct backward_sum *sum, struct backward *b); /* 0: there 
 /* ybar = a^T df/dy at (t, input), and thetabar grows. residual: what the field kept there, or NULL. */
 enum status backward_vjp(struct backward *b, double t, const void *input, const void *residual, const void *a,
                          void *ybar);
+/* A step of size h has taken the cotangent of y from `before` to carry_bar[0]; vbar = h v^T df/dy, of a v
+ * that comes from it. STATUS_NUMERIC: its steps are unstable (instability.h). */
+enum status backward_watch(struct backward *b, const void *before, double h, const void *v, const void *vbar);
 /* ybar = a^T d/dy (df/dy v + c df/dt) at (t, y), where the step begins, and thetabar grows. */
 enum status backward_curve(struct backward *b, double t, const void *y, const void *v, double c,
                            const void *a, void *ybar);

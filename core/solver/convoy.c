@@ -84,6 +84,17 @@ static int output_in(const struct convoy *c, const struct rider *r, double *at)
     return (t - k->goal) * k->direction <= rounding;
 }
 
+/* A tangent beside it? It is left to a solve of its own, which has the words. */
+static int tangent_fails(struct convoy *c, int64_t i)
+{
+    int64_t first = c->layout.controlled;
+    size_t at = (size_t)first * dtype_size(c->dtype);
+    struct rider *r = &c->rider[i];
+    return first < c->share &&
+           tangent_unstable(&r->growth, c->dtype, c->share - first, r->p.h, convoy_place(c, c->y, i) + at,
+                            convoy_place(c, c->k[0], i) + at, convoy_place(c, c->next, i) + at);
+}
+
 /* Which steps are good enough? Returns whether the interpolant is wanted somewhere. */
 static int judge(struct convoy *c)
 {
@@ -96,7 +107,8 @@ static int judge(struct convoy *c)
         double error = norm_of_squares(&c->layout, c->trip->o->norm, c->square + i * c->share,
                                        c->square_low ? c->square_low + i * c->share : NULL);
         enum clock_says says = clock_judge(&r->clock, &r->p, 1, error);
-        r->made = says == CLOCK_ACCEPTED && convoy_is_finite(c, convoy_place(c, c->next, i));
+        r->made = says == CLOCK_ACCEPTED && convoy_is_finite(c, convoy_place(c, c->next, i)) &&
+                  !tangent_fails(c, i);
         r->writes = r->made && output_in(c, r, &at);
         r->inside = r->writes && at < 1;
         dense |= r->inside;

@@ -62,8 +62,8 @@ struct convoy_home {
     int64_t n_times, samples;
     struct solve_stats *stats;
     const _Atomic int *cancelled;
-    _Atomic int
-        lost; /* something is NaN or Inf: the way back has to be made alone, which knows what to say */
+    _Atomic int lost; /* something is NaN or Inf, or unstable: the way back has to be made alone, which knows
+                         what to say */
 };
 
 struct convoy_turn {

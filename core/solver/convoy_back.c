@@ -213,7 +213,26 @@ static enum status rows_again(struct convoy *c)
 
 static const char nothing[MAX_K];
 
-static enum status step_back(struct convoy *c, int again)
+/* The place's own steps may be unstable: it knows what to do about it. */
+static int place_fails(const struct convoy *c, int64_t i)
+{
+    const struct way_back *b = &c->back;
+    struct returner *r = &b->rider[i];
+    double after = derivative_size(c->dtype, c->share, convoy_place(c, b->lambda, i));
+    return derivative_suspect(&r->growth, r->before, after) &&
+           derivative_unstable(&r->growth,
+                               derivative_pull(c->dtype, c->share, r->p.h, convoy_place(c, b->kbar, i),
+                                               convoy_place(c, b->k_bar[0], i)));
+}
+
+/* The sizes of the cotangents, which the stages take from here to the beginning of the step. */
+static void measure(struct convoy *c, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        c->back.rider[i].before = derivative_size(c->dtype, c->share, convoy_place(c, c->back.lambda, i));
+}
+
+static enum status step_back(struct convoy *c, struct convoy_home *home, int64_t n, int again)
 {
     const struct tableau *m = c->rk;
     struct way_back *b = &c->back;
@@ -223,12 +242,14 @@ static enum status step_back(struct convoy *c, int again)
     if (again) TRY(make_again(c, 0, m->weighted));
     if (b->inside && m->extra > 0) TRY(rows_again(c));
     for (int i = rows - 1; i >= 0; i--) {
+        if (i == m->stages - 1) measure(c, n);
         if (!used[i]) continue;
         TRY(row_back(c, i, used));
         if (i == end) sum_up(c, used, end, end + 1);
     }
     if (end >= 0) used[end] = 0;
     sum_up(c, used, 0, rows);
+    for (int64_t i = 0; used[0] && i < n; i++) home->lost |= place_fails(c, i);
     return STATUS_OK;
 }
 
@@ -256,7 +277,7 @@ static void arrive(struct convoy *c, const struct convoy_home *home, int64_t i)
     home->stats[r->sample].nfe_backward = r->nfe;
 }
 
-enum status convoy_step_back(struct convoy *c, const struct convoy_home *home, int64_t *n, int first)
+enum status convoy_step_back(struct convoy *c, struct convoy_home *home, int64_t *n, int first)
 {
     struct way_back *b = &c->back;
     int again = 0;
@@ -265,7 +286,7 @@ enum status convoy_step_back(struct convoy *c, const struct convoy_home *home, i
     if (first) b->plain = find_used(c->rk, nothing, used);
     for (int64_t i = 0; i < *n; i++) TRY(load(c, home, i, &again));
     if (first) fill_up(c, *n);
-    TRY(step_back(c, again));
+    TRY(step_back(c, home, *n, again));
     for (int64_t i = 0; b->inside && i < *n; i++)
         add(c, 1, convoy_place(c, b->start, i), convoy_place(c, b->lambda, i));
     for (; *n > 0 && b->rider[*n - 1].steps == 0; --*n) arrive(c, home, *n - 1);

@@ -16,10 +16,11 @@ enum { NOBODY = -1 };
 struct rider {
     int64_t sample; /* NOBODY: its place is free */
     struct clock clock;
-    struct step p; /* that is tried next */
-    int64_t next;  /* of the output times */
-    int64_t nfe;   /* evaluations of f, of those that this sample needed */
-    int ready;     /* k[0] is f(t, y) */
+    struct step p;                   /* that is tried next */
+    int64_t next;                    /* of the output times */
+    int64_t nfe;                     /* evaluations of f, of those that this sample needed */
+    int ready;                       /* k[0] is f(t, y) */
+    struct derivative_growth growth; /* of what no norm looks at */
     int made, writes,
         inside; /* the step at hand was accepted; there are outputs in it; some before its end */
 };
@@ -30,6 +31,8 @@ struct returner {
     int64_t nfe;
     struct step p;           /* at hand */
     struct retriever *carry; /* of a record of some of the steps; NULL: they are all there */
+    double before;           /* the size of the cotangent behind the step */
+    struct derivative_growth growth;
 };
 
 /* Who makes the others again. */
@@ -97,7 +100,7 @@ enum status convoy_evaluate(struct convoy *c, const void *input, void *slope);
 void convoy_combine(struct convoy *c, const double *w, int count, void *out);
 /* A step back of the first *n places, which are fewer when some have come to their beginning; the first of
  * them: the other places are made ready. */
-enum status convoy_step_back(struct convoy *c, const struct convoy_home *home, int64_t *n, int first);
+enum status convoy_step_back(struct convoy *c, struct convoy_home *home, int64_t *n, int first);
 /* What the way back needs. */
 enum status convoy_make_back(struct convoy *c, const struct solve_options *o);
 void convoy_free_back(struct convoy *c);

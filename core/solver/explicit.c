@@ -197,7 +197,7 @@ enum status explicit_back(struct backward *b, const struct step *p)
         bars[count++] = b->k_bar[i];
     }
     loops->combine[s->dtype](s->n, b->carry_bar[0], count, ones, bars, b->carry_bar[0]);
-    return STATUS_OK;
+    return used[0] ? backward_watch(b, s->spare, p->h, b->kbar, b->k_bar[0]) : STATUS_OK;
 }
 
 const struct family family_explicit = {.name = "explicit",

@@ -1,5 +1,7 @@
 #include "solver/gradient.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "solver/event.h"
 
@@ -28,12 +30,32 @@ static enum status adjoint_with_record(const struct gradient *g, struct solve_st
     return status;
 }
 
+/* Are the steps unstable, and is there what "interpolated" takes? */
+static int can_interpolate(const struct gradient *g, enum status status)
+{
+    const char *word = status == STATUS_NUMERIC ? status_failure()->word : NULL;
+    return word && strcmp(word, UNSTABLE_GRADIENT) == 0 && !g->record->some && !g->o->defect &&
+           g->o->adjoint_atol > 0;
+}
+
+static enum status discrete(const struct gradient *g, struct solve_stats *stats)
+{
+    enum status status = gradient_direct(g->s, g->f, g->o, g->layout, g->record, g->ybar, g->times, g->y0bar,
+                                         g->thetabar, stats);
+    if (!can_interpolate(g, status)) return status;
+    int64_t spent = stats->nfe_backward;
+    if (g->o->events) events_gradient_begin(g->o->events);
+    status = gradient_adjoint(g->s, g->f, g->o, g->layout, g->record, g->times, g->y, g->ybar, g->y0bar,
+                              g->thetabar, stats);
+    stats->nfe_backward += spent;
+    stats->made_again = 1;
+    return status;
+}
+
 enum status gradient_of_solve(const struct gradient *g, struct solve_stats *stats)
 {
     enum gradient_kind kind = g->o->gradient;
-    if (solve_gradient_is_discrete(kind))
-        return gradient_direct(g->s, g->f, g->o, g->layout, g->record, g->ybar, g->times, g->y0bar,
-                               g->thetabar, stats);
+    if (solve_gradient_is_discrete(kind)) return discrete(g, stats);
     enum status status =
         gradient_adjoint(g->s, g->f, g->o, g->layout, kind == GRADIENT_ADJOINT ? NULL : g->record, g->times,
                          g->y, g->ybar, g->y0bar, g->thetabar, stats);

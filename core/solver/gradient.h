@@ -8,6 +8,9 @@
  *   lambda_before = lambda + sum_i Ybar_i
  *
  * Step sizes chosen by the controller are constants of the derivative. Memory: the states of the record.
+ * Where explicit steps are at the edge of stability, their derivative may be nonsense while y is right
+ * (instability.h): then the gradient is made as "interpolated" from the same record; of "checkpoint", which
+ * has none, it is an error.
  *
  * adjoint: the continuous one (optimise, then discretise): one solve of (y, a, thetabar) backwards from each
  * output time to the one before (Chen et al. 2018, algorithm 1). y is reconstructed by integrating backwards;
@@ -65,6 +68,10 @@ enum status gradient_direct_reserve(struct solver *s, const struct field *f, con
 /* The failure of a gradient that became NaN or Inf, of finite cotangents, in the step at t; NAN: not known.
  */
 enum status backward_not_finite(const char *what, double t, double h);
+
+/* The failure of a derivative of steps at the edge of stability (instability.h), and its name. */
+#define UNSTABLE_GRADIENT "unstable_gradient"
+enum status gradient_unstable(double t, double h);
 
 /* record NULL: y is reconstructed, and `forward` is not used; else `forward` is overwritten. The error norm
  * is that of the solve, taken of y and of its cotangent each by itself; the gradient of the parameters is a

@@ -37,6 +37,18 @@ enum status backward_curve(struct backward *b, double t, const void *y, const vo
     return STATUS_OK;
 }
 
+enum status backward_watch(struct backward *b, const void *before, double h, const void *v, const void *vbar)
+{
+    enum dtype dtype = b->s->dtype;
+    int64_t n = b->s->n;
+    if (!b->o->adaptive) return STATUS_OK;
+    if (!derivative_suspect(&b->growth, derivative_size(dtype, n, before),
+                            derivative_size(dtype, n, b->carry_bar[0])) ||
+        !derivative_unstable(&b->growth, derivative_pull(dtype, n, h, v, vbar)))
+        return STATUS_OK;
+    return gradient_unstable(b->p.t, b->p.h);
+}
+
 static void begin_sources(struct backward_sources *from)
 {
     from->n = 0;
@@ -195,6 +207,20 @@ enum status backward_not_finite(const char *what, double t, double h)
         "finite, or shorten the span",
         "odeint: %s became NaN or Inf on the way back%s, of a loss whose own derivative is finite", what,
         place);
+    status_failure()->t = t;
+    status_failure()->h = h;
+    return STATUS_NUMERIC;
+}
+
+enum status gradient_unstable(double t, double h)
+{
+    status_fail(
+        STATUS_NUMERIC, UNSTABLE_GRADIENT,
+        "the problem is stiff where t is near that: take gradient = \"interpolated\", or method = "
+        "\"auto\" or an implicit one (\"radau5\", \"kvaerno5\")",
+        "odeint: the derivative of the steps grows from step to step although f pulls it back, near t "
+        "= %.9g: they are at the edge of stability, and say nothing about the solution's derivative",
+        t);
     status_failure()->t = t;
     status_failure()->h = h;
     return STATUS_NUMERIC;

@@ -22,6 +22,7 @@ struct march {
     struct clock clock;
     struct stiffness stiffness;
     struct instability instability;
+    struct tangent_watch tangent;
     struct automatic automatic;
     int again; /* an observer asks for the step at hand once more, as the clock knows */
     int turns; /* the next step is of the other method of a pair */

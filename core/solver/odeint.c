@@ -266,7 +266,7 @@ struct solve_stats odeint_program_stats(const struct program *p)
         if (op->stats.has_reconstruction && !(op->stats.reconstruction <= sum.reconstruction))
             sum.reconstruction = op->stats.reconstruction;
         sum.has_reconstruction |= op->stats.has_reconstruction;
-        sum.made_again |= op->stats.has_reconstruction && op->stats.made_again;
+        sum.made_again |= op->stats.made_again;
         sum.has_defect |= op->stats.has_defect;
         sum.defect += op->stats.has_defect ? op->stats.defect : 0;
     }

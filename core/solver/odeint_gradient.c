@@ -144,7 +144,7 @@ static enum status run_gradient(struct call *c)
     struct gradient_times times = {c->in[3].data, c->in[3].shape[0], by_times ? op->times_bar : NULL, NULL};
     if (op->options.ends_at_event && !self->forward) times.end_bar = take_end(op, c);
     op->stats.nfe_backward = 0;
-    op->stats.has_defect = op->stats.has_reconstruction = 0;
+    op->stats.has_defect = op->stats.has_reconstruction = op->stats.made_again = 0;
     if (op->stats.failure) return refuse(op->stats.failure);
     if (op->stats.stopped && by_times)
         return status_set(STATUS_UNSUPPORTED, "odeint: a solve that on_step has stopped has no derivative by "

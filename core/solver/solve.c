@@ -220,6 +220,8 @@ void march_watch(struct march *m)
     if (stiffness_begin(&m->stiffness, m->o)) march_observe(m, &m->stiffness.base);
     instability_begin(&m->instability);
     if (instability_looks(m->o)) march_observe(m, &m->instability.base);
+    tangent_watch_begin(&m->tangent);
+    if (tangent_watch_looks(m)) march_observe(m, &m->tangent.base);
     if (automatic_begin(&m->automatic, m->o)) march_observe(m, &m->automatic.base);
 }
 

@@ -42,9 +42,9 @@ function M._count(stats)
   if not into then return end
   for _, key in ipairs(summed) do into[key] = into[key] + (stats[key] or 0) end
   if stats.defect then into.defect = (into.defect or 0) + stats.defect end
+  into.made_again = into.made_again or stats.made_again
   if not stats.reconstruction_error then return end
   into.reconstruction_error = math.max(into.reconstruction_error or 0, stats.reconstruction_error)
-  into.made_again = into.made_again or stats.made_again
 end
 
 --- For tide.ode: _counted(fn, ...) -> statistics, what fn(...) returns. The statistics are the sums over the

@@ -77,12 +77,12 @@ guide{name = "gradients", about = "Derivatives",
   "checkpoint" gives the same numbers with fewer states kept, for long solves: checkpoints = n states or
   memory = bytes, and steps are made again from these as rarely as can be; "adjoint" solves the adjoint
   equation backwards in constant memory and is as accurate as its tolerances (adjoint = {method =, rtol =,
-  atol =, norm = "seminorm"} are those of the solve backwards); "interpolated" is the same
-  with y from the recorded solve; "reversible" (alf, reversible_heun, leapfrog_verlet) takes the steps back by
-  algebra, in constant memory and as exact as direct; "forward" makes a solve for each number, 256 at most,
-  and keeps nothing. Step sizes count as constants. After "adjoint" and "reversible"
-  stats.reconstruction_error is by how much y, reconstructed, was off (a share of it), and stats.made_again
-  whether that was too much, so that y was made again in another way.
+  atol =, norm = "seminorm"} are those of the solve backwards); "interpolated" is the same with y from the
+  recorded solve; "reversible" (alf, reversible_heun, leapfrog_verlet) takes the steps back by algebra, in
+  constant memory and as exact as direct; "forward" makes a solve for each number, 256 at most. Step sizes
+  count as constants; where that ruins a stiff problem's gradient, direct goes on as "interpolated" (others:
+  an error), and stats.made_again says so. After "adjoint" and "reversible" it says that y had to be made in
+  another way, and stats.reconstruction_error by how much, as a share, y reconstructed was off.
 
   By times: where t of odeint is a tensor that the loss depends on, its gradient has dL/dt of every time. On a
   grid it is exact, and the grid of steps = K stretches with the span (multistep methods: through events, and
