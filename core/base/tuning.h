@@ -378,7 +378,6 @@
 #define INSTABILITY_STEPS 3
 #define INSTABILITY_GROWTH 1e3
 #define INSTABILITY_RUN 8
-#define INSTABILITY_SUSPECT 2
 #define INSTABILITY_DERIVATIVE 10
 
 /* Methods that are a pair: the first two are those of stiffness, above, which here is not only said, and may

@@ -42,10 +42,10 @@ static enum status instability_accepted(struct observer *self, struct march *m, 
 int derivative_suspect(struct derivative_growth *g, double before, double after)
 {
     double came = fmax(before - g->size, 0); /* from an output, or through an event */
-    g->base = fmin(g->base + came, before);
     g->first = g->steps > 0 ? g->first + came : before;
+    g->most = fmax(g->most, g->steps > 0 ? came : before);
     g->size = after;
-    if (after > INSTABILITY_SUSPECT * g->base && after >= g->first) return 1;
+    if (after >= g->first) return 1;
     g->steps = 0;
     return 0;
 }
@@ -53,7 +53,7 @@ int derivative_suspect(struct derivative_growth *g, double before, double after)
 int derivative_unstable(struct derivative_growth *g, double pull)
 {
     g->steps = pull < -0.5 ? g->steps + 1 : 0;
-    return g->steps >= INSTABILITY_RUN && g->size > INSTABILITY_DERIVATIVE * g->base;
+    return g->steps >= INSTABILITY_RUN && g->size > INSTABILITY_DERIVATIVE * g->first && g->size > g->most;
 }
 
 static double dot(enum dtype dtype, int64_t n, const void *x, const void *y)

@@ -19,13 +19,13 @@ struct instability {
 /* The sizes of adaptive steps are constants of derivatives. Where an explicit method steps along the boundary
  * of its stability, it is the controller that holds y: it answers to what a step too long does. A derivative
  * has nobody to answer, and may grow without bound although f pulls it back. Of a flow that is resolved such
- * a run of steps, h v.f_y v < -|v|^2 / 2 at each and yet |v| no smaller, does not exist; where |v| has become
- * INSTABILITY_DERIVATIVE times larger than all that it came from, the derivative of these steps says nothing
- * about the solution. For cotangents on their way back, and tangents. */
+ * a run of steps, h v.f_y v < -|v|^2 / 2 at each and yet |v| larger, does not exist; where it has become
+ * INSTABILITY_DERIVATIVE times larger in INSTABILITY_RUN or more, and than ever before, the derivative of
+ * these steps says nothing about the solution. For cotangents on their way back, and tangents. */
 struct derivative_growth {
-    double base, size, first; /* |v| at least, and what has come to it since; after the last step; where the
-                                 run began */
-    int steps;                /* in a row that should have made it smaller */
+    double size, most; /* |v| behind the last step; before the run, at most */
+    double first;      /* at the least of the run, and what has come to it since */
+    int steps;         /* in a row that should have made it smaller */
 };
 /* A step from |v| = before to after. Returns whether somebody has to look at how f pulls. */
 int derivative_suspect(struct derivative_growth *g, double before, double after);
