@@ -63,7 +63,7 @@ end
 local function counted(n, noun) return ("%d %s%s"):format(n, noun, n == 1 and "" or "s") end
 
 --- How large the runs of a table were: iterations, points, seeds, filters of images (beside those of the
--- paper where they are others) behind `between`.
+-- paper where they are others) behind `between`, which also follows a length that is not the paper's.
 function M.scale(rows, between)
   local set, iterations = rows:column("data")[1], rows:column("iterations")[1]
   local paper, filters = lengths[set] or 10000, rows:column("filters")[1]
@@ -73,7 +73,8 @@ function M.scale(rows, between)
   local n = rows:has("seed") and whole(rows:column("seed")) or math.max(table.unpack(rows:column("seeds")))
   local draws = rows:has("data_seed") and whole(rows:column("data_seed")) or 1
   parts[#parts + 1] = counted(n, "seed") .. (draws > 1 and (" x %d draws of the data"):format(draws) or "")
-  local text = table.concat(parts, ", ")
+  local behind = between and iterations ~= paper and between or ", "
+  local text = parts[1] .. behind .. table.concat(parts, ", ", 2)
   if not widths[set] then return text end
   return ("%s%s%s"):format(text, between or ", ", filters == widths[set] and ("%d filters"):format(filters)
     or ("%d filters (the paper: %d)"):format(filters, widths[set]))

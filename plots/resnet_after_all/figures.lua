@@ -20,8 +20,8 @@ for _, row in ipairs{
   {"spheres900", "grid --data spheres900 --settings 1,2 --seeds 3 --test 500"},
   {"landscape", "grid --data landscape"},
   {"mnist", "grid --data mnist --filters 16 --methods euler --settings 1,2,4,8,16 --seeds 1 --test 2000"},
-  {"cifar10", "grid --data cifar10 --methods euler --settings 1,2,4 --seeds 1 --iterations 20 --train 10000 "
-    .. "--test 200"},
+  {"cifar10", "grid --data cifar10 --filters 16 --methods euler --settings 1,2,4,8,16 --seeds 1 "
+    .. "--train 10000 --iterations 1560 --test 2000"},
   {"tolerances", "grid --data spheres2 --methods dopri5,fehlberg21 --settings 1e-1,1e-2,1e-3,1e-4,1e-5 "
     .. "--seeds 3"},
   {"adaption", "adaption"},
