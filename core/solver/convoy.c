@@ -87,12 +87,11 @@ static int output_in(const struct convoy *c, const struct rider *r, double *at)
 /* A tangent beside it? It is left to a solve of its own, which has the words. */
 static int tangent_fails(struct convoy *c, int64_t i)
 {
-    int64_t first = c->layout.controlled;
-    size_t at = (size_t)first * dtype_size(c->dtype);
+    int64_t n = c->layout.tangents;
+    size_t at = (size_t)(c->share - n) * dtype_size(c->dtype);
     struct rider *r = &c->rider[i];
-    return first < c->share &&
-           tangent_unstable(&r->growth, c->dtype, c->share - first, r->p.h, convoy_place(c, c->y, i) + at,
-                            convoy_place(c, c->k[0], i) + at, convoy_place(c, c->next, i) + at);
+    return n > 0 && tangent_unstable(&r->growth, c->dtype, n, r->p.h, convoy_place(c, c->y, i) + at,
+                                     convoy_place(c, c->k[0], i) + at, convoy_place(c, c->next, i) + at);
 }
 
 /* Which steps are good enough? Returns whether the interpolant is wanted somewhere. */

@@ -20,7 +20,7 @@ struct rider {
     int64_t next;                    /* of the output times */
     int64_t nfe;                     /* evaluations of f, of those that this sample needed */
     int ready;                       /* k[0] is f(t, y) */
-    struct derivative_growth growth; /* of what no norm looks at */
+    struct derivative_growth growth; /* of a tangent */
     int made, writes,
         inside; /* the step at hand was accepted; there are outputs in it; some before its end */
 };

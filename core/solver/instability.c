@@ -87,18 +87,18 @@ static enum status tangent_accepted(struct observer *self, struct march *m, cons
                                     double *theta)
 {
     const struct solver *s = m->s;
-    int64_t first = m->layout->controlled;
-    size_t at = (size_t)first * dtype_size(s->dtype);
+    int64_t n = m->layout->tangents;
+    size_t at = (size_t)(s->n - n) * dtype_size(s->dtype);
     if (p->stiff || *theta < 1) return STATUS_OK;
-    if (!tangent_unstable(&((struct tangent_watch *)self)->growth, s->dtype, s->n - first, p->h,
-                          s->carry[0] + at, s->k[0].v + at, s->next[0] + at))
+    if (!tangent_unstable(&((struct tangent_watch *)self)->growth, s->dtype, n, p->h, s->carry[0] + at,
+                          s->k[0].v + at, s->next[0] + at))
         return STATUS_OK;
     return gradient_unstable(m->clock.t, p->h);
 }
 
 int tangent_watch_looks(const struct march *m)
 {
-    return m->o->adaptive && m->layout->copies <= 1 && m->layout->controlled < m->s->n &&
+    return m->o->adaptive && m->layout->tangents > 0 && m->layout->copies <= 1 &&
            (m->o->method.family == &family_explicit || m->o->method.family == &family_automatic);
 }
 

@@ -33,8 +33,7 @@ int derivative_suspect(struct derivative_growth *g, double before, double after)
 int derivative_unstable(struct derivative_growth *g, double pull);
 double derivative_pull(enum dtype dtype, int64_t n, double h, const void *v, const void *slope);
 double derivative_size(enum dtype dtype, int64_t n, const void *v);
-/* Of what no norm looks at, the last n numbers of y, from the beginning of a step, with f there, to its end.
- */
+/* Of a tangent of n numbers, from the beginning of a step, with its slope there, to the end. */
 int tangent_unstable(struct derivative_growth *g, enum dtype dtype, int64_t n, double h, const void *y,
                      const void *slope, const void *next);
 

@@ -24,7 +24,8 @@ struct state_layout {
     int64_t batch;               /* first axis that all parts share, for NORM_SAMPLE; 0 when they do not */
     int64_t controlled;          /* of a copy, the first so many elements take part in the norm (the rest are
                                     sensitivities) */
-    int copies;                  /* 0: one */
+    int64_t tangents; /* the last so many of these are a derivative of the others (instability.h) */
+    int copies;       /* 0: one */
     int64_t extra;
     char name[MAX_PARTS + 1][PART_NAME]; /* the user's, for messages; may be empty */
     const double *rtols, *atols;         /* of each controlled element, in place of the numbers that norms are

@@ -110,6 +110,7 @@ enum status odeint_tangent(const struct odeint *op, struct odeint **out)
         return status;
     }
     if (layout.toleranced == 0) layout.toleranced = op->field->n / odeint_pairs(op); /* v has none */
+    layout.tangents = tangent->n - op->field->n;
     layout.n_parts += layout.n_parts <= MAX_PARTS;
     layout.size[layout.n_parts - 1] += tangent->n - op->field->n; /* no norm looks at it */
     status = odeint_new(out, tangent, &options, &layout);

@@ -169,6 +169,7 @@ static struct state_layout layout_of_sample(const struct state_layout *whole)
     struct state_layout l = *whole;
     for (int p = 0; p < l.n_parts; p++) l.size[p] /= whole->batch;
     l.controlled /= whole->batch;
+    l.tangents /= whole->batch;
     l.batch = 1;
     return l;
 }

@@ -58,13 +58,14 @@ tests["a Jacobian that is kept is not asked for again"] = function()
   assert(calls == s.accepted, ("%d calls in %d steps"):format(calls, s.accepted)) -- a rejected step keeps it
 end
 
-tests["gradients, also second ones; float32; tables and batches as one flat state"] = function()
-  local function loss(o)
-    return function(q)
-      return tide.odeint(function(t, y) return field(t, y) * q.p end, q.y, times, o):sum()
-    end
+local function loss(o)
+  return function(q)
+    return tide.odeint(function(t, y) return field(t, y) * q.p end, q.y, times, o):sum()
   end
-  local point = {p = tide.tensor(0.9, F64), y = y0}
+end
+local point = {p = tide.tensor(0.9, F64), y = y0}
+
+tests["gradients, also second ones; float32; tables and batches as one flat state"] = function()
   local function jacobian(_, y) return tide.tensor(rows(y), F64) * 0.9 end
   for _, name in ipairs{"sdirk2", "radau5", "rodas4", "bdf"} do
     for _, gradient in ipairs{"direct", "checkpoint", "adjoint", "interpolated"} do
@@ -118,12 +119,6 @@ tests["what it gives back is looked at; its errors come as they are"] = function
 end
 
 tests["an approximate one costs evaluations, and no digits of a direct gradient"] = function()
-  local function loss(o)
-    return function(q)
-      return tide.odeint(function(t, y) return field(t, y) * q.p end, q.y, times, o):sum()
-    end
-  end
-  local point = {p = tide.tensor(0.9, F64), y = y0}
   local function diagonal(_, y)
     local m = rows(y)
     return tide.tensor({{m[1][1], 0}, {0, m[2][2]}}, F64)

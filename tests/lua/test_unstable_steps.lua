@@ -56,6 +56,34 @@ function tests.steps_that_are_stable_keep_their_derivative()
   end
 end
 
+function tests.stiff_problems_short_of_that_are_as_far_off_as_is_said()
+  for _, mu in ipairs{36, 60, 85, 100} do
+    local reference = gradient(mu, options("radau5", 1e-11))
+    for _, method in ipairs{"bosh3", "rkf45", "tsit5"} do
+      near(gradient(mu, options(method, 1e-4)) / reference, 1, 0.06)
+    end
+    near(gradient(mu, options("tsit5", 1e-4, "interpolated")) / reference, 1, 8e-4)
+  end
+end
+
+-- Those of tests/bench/samples.lua that are unstable with its controller: 7 % of the largest of all off.
+function tests.the_oscillators_of_the_bench()
+  for _, mu in ipairs{13.1113, 15.0131, 17.6628, 20.2247, 21.937} do
+    local o = options("tsit5", 1e-6)
+    o.controller = "I"
+    local stats, g = tide.ode.counted(gradient, mu, o)
+    assert(stats.made_again)
+    near(g, gradient(mu, options("radau5", 1e-10)), 20e-6)
+  end
+end
+
+-- What is integrated beside y is no derivative, however its sign changes.
+function tests.integrals_are_not_looked_at()
+  local o = options("dopri5", 1e-6)
+  o.quadrature = function(t) return -50 * tide.cos(40 * t) end
+  assert(tide.odeint(function(_, y) return -y end, y0, {0, 20}, o))
+end
+
 -- A flow that is truly unstable: its cotangents grow a millionfold.
 function tests.growth_of_the_flow_is_no_failure()
   local function grown(k)
