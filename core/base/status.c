@@ -38,6 +38,8 @@ const char *status_message(void) { return last.message; }
 
 struct failure *status_failure(void) { return &last.failure; }
 
+int status_is(const char *word) { return last.failure.word && strcmp(last.failure.word, word) == 0; }
+
 const struct report *status_report(void) { return &last; }
 
 enum status status_again(enum status code, const struct report *report)

@@ -53,6 +53,8 @@ const char *status_message(void);
 
 /* What else is known of it, to be read and to be filled in; status_set clears it. */
 struct failure *status_failure(void);
+/* Is it that of this word? Most have none. */
+int status_is(const char *word);
 
 /* All that is known of a failure, to be taken from one thread to another. */
 struct report {

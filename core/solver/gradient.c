@@ -1,7 +1,5 @@
 #include "solver/gradient.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 #include "solver/event.h"
 
@@ -33,8 +31,7 @@ static enum status adjoint_with_record(const struct gradient *g, struct solve_st
 /* Are the steps unstable, and is there what "interpolated" takes? */
 static int can_interpolate(const struct gradient *g, enum status status)
 {
-    const char *word = status == STATUS_NUMERIC ? status_failure()->word : NULL;
-    return word && strcmp(word, UNSTABLE_GRADIENT) == 0 && !g->record->some && !g->o->defect &&
+    return status == STATUS_NUMERIC && status_is(UNSTABLE_GRADIENT) && !g->record->some && !g->o->defect &&
            g->o->adjoint_atol > 0;
 }
 

@@ -179,7 +179,7 @@ static enum status adjoint_failed(enum status status, double from, double to)
 {
     struct failure *now = status_failure(), failure = *now;
     double near = ADJOINT_TRANSIENT * clock_smallest_step(from);
-    if (status != STATUS_NUMERIC || strcmp(failure.word, "underflow") != 0 ||
+    if (status != STATUS_NUMERIC || !status_is("underflow") ||
         !(fabs(failure.t - from) <= near && fabs(failure.h) <= near))
         return status_prefix(status, "continuous adjoint, from t = %.6g to %.6g", from, to);
     status_fail(

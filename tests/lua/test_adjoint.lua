@@ -172,6 +172,19 @@ tests["a transient of the cotangents that t does not resolve is called that"] = 
   assert(((g - want) / want):abs():max():item() < 1e-4, "as the message says")
 end
 
+tests["a field that fails on the way back alone, with no word for it, says why"] = function()
+  local one, other = f64{{1, 0}, {0, 0}}, f64{{0, 0}, {0, 1}}
+  for _, kind in ipairs{"adjoint", "interpolated"} do
+    -- rk4 looks at t = 0.5, euler did not
+    local o = {method = "euler", steps = 1, gradient = kind, adjoint = {method = "rk4"}}
+    fails({"continuous adjoint, from t = 1 to 0", "matrix 1 is singular"}, tide.grad(function(y)
+      return tide.odeint(function(t, z)
+        return tide.linalg.solve(one + other * (t - 0.5), z)
+      end, y, {0, 1}, o)[2]:sum()
+    end), f64{1, 1})
+  end
+end
+
 tests["options that are wrong"] = function()
   local function solve(o)
     return tide.odeint(function(_, y) return y end, tide.ones{1}, {0, 1}, o)
